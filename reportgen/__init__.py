@@ -1,0 +1,1 @@
+"""See and compare what happens inside language models, on paper."""

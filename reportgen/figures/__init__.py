@@ -1,0 +1,1 @@
+"""Descriptions of figures, and under `draw/` the only code that imports matplotlib."""

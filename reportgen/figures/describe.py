@@ -1,0 +1,163 @@
+"""What a figure shows, as data: no colours of its own, no matplotlib, no model.
+
+A probe describes its figures from stored results; `draw/` turns a description into SVG, PNG or PDF.
+All text in a description is plain token or prompt text, unsanitised: drawing makes it legible.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """Base of every description. The file is called PROBE_ID-SUBJECT-NAME, with NAME made unique by the probe."""
+
+    name: str
+    """Short and stable, of [a-z0-9-]: it becomes part of a file name."""
+    subject: tuple[str, ...]
+    """Ids of the models shown; one for most figures, several where they share one set of axes."""
+    title: str
+    """What the picture is of, in a few words."""
+    alt: str
+    """What a person who cannot see the picture is told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One line of a `Curves` figure."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    model: str | None = None
+    """Id of the model whose colour and dash the line takes; None: told apart by `group`."""
+    group: str | None = None
+    """Lines of one group share a colour where `model` is None."""
+    faint: bool = False
+    band: tuple[Sequence[float], Sequence[float]] | None = None
+    """(lower, upper), drawn as a light area."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves(Figure):
+    """Values over layers (or steps): thin lines, labelled at their ends."""
+
+    x_label: str
+    y_label: str
+    curves: Sequence[Curve]
+    references: Mapping[str, float] = field(default_factory=dict)
+    """Named horizontal lines."""
+    y_range: tuple[float, float] | None = None
+    """Shared by the figures of several models, so that they can be compared."""
+    x_range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenGrid(Figure):
+    """Tokens in a grid (layers x steps or positions), each cell filled by a value from 0 to 1."""
+
+    row_label: str
+    rows: Sequence[str]
+    """(rows) drawn at the left edge, from top to bottom."""
+    column_label: str
+    columns: Sequence[str]
+    """(columns) drawn above the grid."""
+    texts: Sequence[Sequence[str]]
+    """(rows x columns) token texts."""
+    values: NDArray[Any]
+    """(rows x columns) from 0 to 1; NaN is an empty cell."""
+    value_label: str
+    outlined: NDArray[Any]
+    """(rows x columns) true where a cell is outlined."""
+    outline_label: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadMosaic(Figure):
+    """The attention patterns of all heads of all blocks of one prompt, as one picture."""
+
+    patterns: NDArray[Any]
+    """(block x head x query x key) weights from 0 to 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionHead(Figure):
+    """One head, large, with its tokens on both axes."""
+
+    pattern: NDArray[Any]
+    """(query x key) weights from 0 to 1."""
+    queries: Sequence[str]
+    """(query) token texts, or the names of bins."""
+    keys: Sequence[str]
+    """(key) token texts, or the names of bins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatMap(Figure):
+    """A matrix of values over two counted axes."""
+
+    values: NDArray[Any]
+    """(rows x columns); NaN is left empty."""
+    row_label: str
+    column_label: str
+    value_label: str
+    scale: Literal["sequential", "diverging"] = "sequential"
+    value_range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One scatter of a `Maps` figure."""
+
+    title: str
+    points: NDArray[Any]
+    """(item x 2)"""
+    x_label: str
+    y_label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maps(Figure):
+    """Small multiples of labelled points, one panel a layer."""
+
+    panels: Sequence[Panel]
+    labels: Sequence[str]
+    """(item) text beside each point."""
+    groups: Sequence[str]
+    """(item) points of one group share colour and marker; empty strings: one group without a name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackedBars(Figure):
+    """Horizontal bars made of named segments."""
+
+    bars: Sequence[str]
+    """(bar) names at the left edge, from top to bottom."""
+    segments: Sequence[str]
+    """(segment) names, in stacking order."""
+    values: NDArray[Any]
+    """(bar x segment) not negative."""
+    value_label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """One ranked list of a `Rankings` figure."""
+
+    title: str
+    labels: Sequence[str]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rankings(Figure):
+    """Ranked token lists as bars, one panel a query."""
+
+    rankings: Sequence[Ranking]
+    value_label: str
+    value_range: tuple[float, float]
+    model: str
+    """Id of the model whose colour the bars take."""

@@ -1,0 +1,1 @@
+"""Figures drawn from their descriptions: the only room that imports matplotlib."""

@@ -1,0 +1,109 @@
+"""What a probe asks of a forward pass: which tensor, at which positions, reduced how.
+
+A need is data. The plan joins the needs of all probes by prompt, prints them without torch,
+and `model.capture` serves them while the prompt passes through the model once.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal, Protocol
+
+
+class Site(Enum):
+    """Where in the model a tensor is taken."""
+
+    RESIDUAL = "residual"
+    """(position x width) the residual stream after block `layer`, before the final norm; layer 0 enters block 0."""
+    FINAL = "final"
+    """(position x width) what the unembedding reads: the last residual after the final norm, in the model's dtype."""
+    ATTENTION = "attention"
+    """(head x query x key) the attention pattern of a block, after the softmax."""
+
+
+Positions = Literal["all", "last"] | tuple[int, ...]
+
+
+class Reducer(Hashable, Protocol):
+    """Folds what a site gives, tensor by tensor, into what is kept. Runs on the model's device.
+
+    A reducer is frozen data, so that equal needs of two probes are served once.
+    """
+
+    def init(self) -> Any:
+        """The state before anything was seen."""
+
+    def update(self, state: Any, value: Any, *, index: int, step: int) -> Any:
+        """The state after `value` of layer or block `index` at generation step `step`."""
+
+    def merge(self, one: Any, other: Any) -> Any:
+        """The state after what both have seen."""
+
+    def finish(self, state: Any) -> Any:
+        """What the probe is given."""
+
+
+@dataclass(frozen=True)
+class Keep:
+    """The trivial reducer: keeps every tensor, as {(index, step): tensor}."""
+
+    def init(self) -> dict[tuple[int, int], Any]:
+        """Nothing kept yet."""
+        return {}
+
+    def update(
+        self, state: dict[tuple[int, int], Any], value: Any, *, index: int, step: int
+    ) -> dict[tuple[int, int], Any]:
+        """Adds one tensor; a copy, so that the pass may reuse its memory."""
+        state[index, step] = value.clone()
+        return state
+
+    def merge(self, one: dict[tuple[int, int], Any], other: dict[tuple[int, int], Any]) -> dict[tuple[int, int], Any]:
+        """Both, the later one winning."""
+        return {**one, **other}
+
+    def finish(self, state: dict[tuple[int, int], Any]) -> dict[tuple[int, int], Any]:
+        """The tensors as they were kept."""
+        return state
+
+
+@dataclass(frozen=True)
+class Need:
+    """One site at some positions of some layers (or blocks), and the reducer that receives it."""
+
+    site: Site
+    positions: Positions = "all"
+    indices: tuple[int, ...] | None = None
+    """Layers (RESIDUAL) or blocks (ATTENTION); None for all of them."""
+    reducer: Reducer = Keep()
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One prompt through one model, what is wanted of it, and how many greedy tokens follow it."""
+
+    tokens: tuple[int, ...]
+    needs: tuple[Need, ...]
+    steps: int = 1
+    """Number of forward steps: 1 is the prompt alone, each further one appends the greedy token."""
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What one pass gave."""
+
+    tokens: tuple[int, ...]
+    """The prompt's tokens and the greedy ones that passed through the model after it."""
+    prompt_length: int
+    steps: int
+    """Steps that took place: fewer than asked for where the end token came first."""
+    values: Mapping[Need, Any]
+    """Need -> what its reducer finished with."""
+
+    def kept(self, need: Need, step: int) -> list[Any]:
+        """The tensors of a `Keep` need at one step, by ascending layer or block."""
+        found: Mapping[tuple[int, int], Any] = self.values[need]
+        return [found[index, at] for index, at in sorted(found) if at == step]
+
+
+Passes = Sequence[Pass]

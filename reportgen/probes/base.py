@@ -1,0 +1,162 @@
+"""What every probe is: options, findings, the passes it needs, what it computes, what it draws.
+
+A probe is one file in this folder (or in another distribution, by the entry point `reportgen.probes`).
+Nothing here or in a probe imports torch at module level: batteries are checked, planned and rendered without it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+
+from reportgen.figures.describe import Figure
+from reportgen.needs import Captured, Pass
+from reportgen.prompts import Prompt, read_prompts
+from reportgen.result import Findings, Outcome
+
+if TYPE_CHECKING:
+    from reportgen.model.facts import ModelFacts
+    from reportgen.model.loaded import LoadedModel
+    from reportgen.tokens import TextTokenizer
+
+
+class ProbeOptions(BaseModel):
+    """Options every probe takes, beside `probe` and `models`."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    seed: int = 0
+    """Seed of whatever is random in the probe; nothing in the six basic probes is."""
+
+
+def _prompts(value: Any, info: ValidationInfo) -> list[Prompt]:
+    return read_prompts(value, (info.context or {}).get("prompt_sets"))
+
+
+Prompts = Annotated[list[Prompt], BeforeValidator(_prompts, json_schema_input_type=str | list[Any]), Field(min_length=1)]
+"""A list of prompts (strings or mappings), or the name FILE/SET of a prompt set."""
+
+Layers = Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+"""`all`, or a list of layers counted from 0 = embedding."""
+
+SpecialTokens = Literal["include", "exclude"]
+
+O = TypeVar("O", bound=ProbeOptions)
+R = TypeVar("R", bound=Findings)
+
+
+class Unusable(Exception):
+    """Raised by `Probe.passes` where this subject cannot be measured: skipped, with this reason."""
+
+
+@dataclass(frozen=True)
+class Case(Generic[O]):
+    """One entry of a battery about one subject, with what is known before any model is loaded."""
+
+    id: str
+    models: tuple[str, ...]
+    options: O
+    tokenizer: TextTokenizer
+    facts: ModelFacts
+
+    def tokens(self, prompt: Prompt) -> tuple[int, ...]:
+        """Token ids of a prompt as the model will see it.
+
+        Raises:
+            Unusable: the prompt is a chat and the model has no chat template, or it exceeds the model's context.
+        """
+        ids = self.tokenizer.prompt_ids(prompt)
+        if self.facts.context_length is not None and len(ids) > self.facts.context_length:
+            raise Unusable(f"a prompt of {len(ids)} tokens exceeds the context of {self.facts.context_length}")
+        return ids
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a report says of a model."""
+
+    id: str
+    name: str
+    architecture: str
+    layers: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Section:
+    """All outcomes of one battery entry, as read back from a bundle."""
+
+    id: str
+    outcomes: Mapping[str, Outcome]
+    """Subject -> outcome, in the battery's order of models."""
+    models: Mapping[str, ModelCard]
+
+    def ok(self) -> dict[str, Outcome]:
+        """The outcomes that hold numbers."""
+        return {subject: outcome for subject, outcome in self.outcomes.items() if outcome.status == "ok"}
+
+    def name(self, subject: str) -> str:
+        """The model's own name."""
+        return self.models[subject].name
+
+
+Later = Generator[Sequence[Pass], Sequence[Captured], R]
+"""A probe that chooses further passes by the numbers of the first yields them and returns its findings."""
+
+
+class Probe(Generic[O, R]):
+    """A measurement. Subclasses state their name, version, question, options and findings, and have a docstring of
+    three paragraphs: "Shows: …", "Read: …", "Computed: …".
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    """Raised whenever the definition of a number changes."""
+    question: ClassVar[str]
+    """The section's title in a report."""
+    options: ClassVar[type[ProbeOptions]]
+    findings: ClassVar[type[Findings]]
+    needs_weights: ClassVar[bool] = True
+    """False where the architecture alone (`config:FILE`) is enough."""
+
+    def passes(self, case: Case[O]) -> Sequence[Pass]:
+        """The first passes. Imports no torch.
+
+        Raises:
+            Unusable: this subject cannot be measured, for a reason known from tokenizer and configuration.
+        """
+        return ()
+
+    def run(self, case: Case[O], model: LoadedModel, captured: Sequence[Captured]) -> R | Later[R]:
+        """The findings, from what the first passes gave (in the order `passes` named them)."""
+        raise NotImplementedError
+
+    def figures(self, section: Section) -> Iterable[Figure]:
+        """Descriptions of the figures of all subjects, on shared scales."""
+        return ()
+
+    def statement(self, section: Section) -> str:
+        """One sentence, computed from the numbers, that says what is seen here; empty where nothing clear is."""
+        return ""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The three paragraphs of a probe's docstring."""
+
+    shows: str
+    read: str
+    computed: str
+
+
+def explanation(probe: Probe[Any, Any]) -> Explanation:
+    """What a probe shows, how to read it and how it is computed, from its docstring."""
+    text = inspect.getdoc(type(probe)) or ""
+    parts = dict(re.findall(r"^(Shows|Read|Computed): (.*?)(?=\n\n|\Z)", text, re.DOTALL | re.MULTILINE))
+    flat = {name: re.sub(r"\s+", " ", part) for name, part in parts.items()}
+    return Explanation(flat.get("Shows", ""), flat.get("Read", ""), flat.get("Computed", ""))

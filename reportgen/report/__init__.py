@@ -1,0 +1,1 @@
+"""Pages from bundles: the only room that imports jinja2 and weasyprint."""

@@ -1,0 +1,190 @@
+"""What a probe found: numbers that carry their meaning.
+
+A probe declares its findings as one dataclass whose fields say what each number is
+(`metric`, `array`, `arrays`, `table`), and fills it with plain values. The declaration
+travels with the value: unit, direction, named dims, columns.
+"""
+
+import ast
+import inspect
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Dim = Literal[
+    "layer", "block", "head", "query", "key", "position", "token", "feature",
+    "component", "prompt", "item", "pair", "rank", "step",
+]  # fmt: skip
+DIMS: tuple[str, ...] = get_args(Dim)
+
+Direction = Literal["higher", "lower", "none"]
+Status = Literal["ok", "failed", "skipped"]
+Cell = str | int | float | bool | None
+Rows = list[list[Cell]]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number with its unit, the better direction, and, when it has no value, the reason."""
+
+    value: float | int | None
+    unit: str = ""
+    direction: Direction = "none"
+    reason: str = ""
+
+    @property
+    def state(self) -> Literal["ok", "undefined"]:
+        """`undefined` where there is no finite value; `reason` then says why."""
+        return "ok" if self.value is not None else "undefined"
+
+
+@dataclass(frozen=True)
+class Array:
+    """(dims) values with the name of each dim, a unit, and coordinates where a dim does not count from 0."""
+
+    dims: tuple[str, ...]
+    values: NDArray[Any]
+    unit: str = ""
+    coordinates: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unknown = set(self.dims) - set(DIMS)
+        if unknown or len(self.dims) != self.values.ndim:
+            raise ValueError(f"array of shape {self.values.shape} with dims {self.dims}")
+        for dim, size in zip(self.dims, self.values.shape, strict=True):
+            if dim in self.coordinates and len(self.coordinates[dim]) != size:
+                raise ValueError(f"{len(self.coordinates[dim])} coordinates for dim {dim} of size {size}")
+
+    def along(self, dim: str) -> tuple[int, ...]:
+        """The coordinates of a dim: those given, else 0, 1, 2, …"""
+        size = self.values.shape[self.dims.index(dim)]
+        return tuple(self.coordinates.get(dim, range(size)))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns."""
+
+    columns: tuple[str, ...]
+    rows: Rows
+
+    def column(self, name: str) -> list[Any]:
+        """All cells of one column, top to bottom."""
+        at = self.columns.index(name)
+        return [row[at] for row in self.rows]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Each row as a dict by column name."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one probe on one subject, as `results.json` holds it."""
+
+    probe: str
+    version: int
+    options: Mapping[str, Any]
+    models: tuple[str, ...]
+    status: Status
+    reason: str = ""
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """The declaration of one field of a probe's findings."""
+
+    kind: Literal["metric", "array", "arrays", "table"]
+    dims: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    unit: str = ""
+    direction: Direction = "none"
+
+
+def metric(unit: str = "", direction: Direction = "none") -> Any:
+    """A field that holds one number, or a string that says why there is none."""
+    return field(metadata={"quantity": Quantity("metric", unit=unit, direction=direction)})
+
+
+def array(*dims: Dim, unit: str = "") -> Any:
+    """A field that holds one numpy array with these dims."""
+    return field(metadata={"quantity": Quantity("array", dims=dims, unit=unit)})
+
+
+def arrays(*dims: Dim, unit: str = "") -> Any:
+    """A field that holds a list of arrays, stored as NAME/0, NAME/1, …"""
+    return field(metadata={"quantity": Quantity("arrays", dims=dims, unit=unit)})
+
+
+def table(*columns: str) -> Any:
+    """A field that holds rows under these columns."""
+    return field(metadata={"quantity": Quantity("table", columns=columns)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """Base of what each probe returns."""
+
+    coordinates: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    def metrics(self) -> dict[str, Metric]:
+        """Every declared metric; a non-finite one is undefined, with its reason."""
+        return {name: _measured(value, quantity) for name, quantity, value in self._of("metric")}
+
+    def tables(self) -> dict[str, Table]:
+        """Every declared table, its rows checked against its columns."""
+        found = {}
+        for name, quantity, rows in self._of("table"):
+            if any(len(row) != len(quantity.columns) for row in rows):
+                raise ValueError(f"table {name}: a row does not fit the columns {quantity.columns}")
+            found[name] = Table(quantity.columns, [list(row) for row in rows])
+        return found
+
+    def arrays(self) -> dict[str, Array]:
+        """Every declared array; lists are spread as NAME/0, NAME/1, …"""
+        found = {}
+        for name, quantity, values in self._of("array"):
+            found[name] = self._named(values, quantity)
+        for name, quantity, many in self._of("arrays"):
+            for index, values in enumerate(many):
+                found[f"{name}/{index}"] = self._named(values, quantity)
+        return found
+
+    def _of(self, kind: str) -> list[tuple[str, Quantity, Any]]:
+        declared = ((f.name, f.metadata.get("quantity")) for f in fields(self))
+        return [(name, q, getattr(self, name)) for name, q in declared if q is not None and q.kind == kind]
+
+    def _named(self, values: NDArray[Any], quantity: Quantity) -> Array:
+        known = {dim: tuple(int(i) for i in c) for dim, c in self.coordinates.items() if dim in quantity.dims}
+        return Array(quantity.dims, np.ascontiguousarray(values), quantity.unit, known)
+
+
+def _measured(value: Any, quantity: Quantity) -> Metric:
+    if isinstance(value, str):
+        return Metric(None, quantity.unit, quantity.direction, value)
+    if not math.isfinite(value):
+        return Metric(None, quantity.unit, quantity.direction, f"the computation gave {value}")
+    return Metric(value, quantity.unit, quantity.direction)
+
+
+@cache
+def definitions(findings: type[Findings]) -> dict[str, str]:
+    """The docstring below each declared field: the definition that is printed beside the number."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(findings))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for statement, following in zip(body.body, body.body[1:], strict=False):
+        if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+            continue
+        if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
+            found[statement.target.id] = inspect.cleandoc(str(following.value.value))
+    return found
