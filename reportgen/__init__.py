@@ -1,1 +1,20 @@
-"""See and compare what happens inside language models, on paper."""
+"""See and compare what happens inside language models, on paper.
+
+`run` makes a bundle from a battery, `load` reads one back, `render` makes its pages anew.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reportgen.workflow import load, render, run
+
+__all__ = ["load", "render", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: `reportgen --help` answers without pydantic and numpy.
+    if name in __all__:
+        from reportgen import workflow
+
+        return getattr(workflow, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

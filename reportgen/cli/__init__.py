@@ -1,1 +1,80 @@
-"""The command line: parse, call, print, exit; a file a command."""
+"""The command line: parse, call, print, exit; a file a command, imported when it is called."""
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "run": "Run a battery: numbers, figures, page and PDF.",
+    "plan": "Print what a battery would do.",
+    "render": "Make the pages of a stored bundle anew, without its models.",
+    "probes": "List the probes, or explain one.",
+    "models": "List the demo models and the cache.",
+    "init": "Write a starter battery.",
+    "schema": "Print the JSON Schema of a battery.",
+}
+
+
+class _Commands(click.Group):
+    """Knows the commands by name and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"reportgen.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="lm-reportgen", prog_name="reportgen")
+@click.option("--debug", is_flag=True, help="Show the stack trace of an error.")
+def reportgen(debug: bool) -> None:
+    """See and compare what happens inside language models, on paper."""
+    if debug:
+        os.environ["REPORTGEN_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Runs the command line; errors are a line or two each on stderr, exit codes mean something."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: list[str]) -> int:
+    """The exit code of a command line: 0 well, 1 no model or no output, 2 usage, 3 a failed probe, 130 Ctrl-C."""
+    from reportgen.errors import ReportgenError
+
+    try:
+        ended: Any = reportgen.main(arguments, prog_name="reportgen", standalone_mode=False)
+        return ended if isinstance(ended, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted: nothing half-written is left", err=True)
+        return 130
+    except ReportgenError as error:
+        if os.environ.get("REPORTGEN_DEBUG"):
+            raise
+        for mistake in error.mistakes:
+            click.echo(f"error: {mistake}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:  # an error of ours: one line, and how to see more
+        if os.environ.get("REPORTGEN_DEBUG"):
+            raise
+        told = str(error).strip().splitlines()
+        click.echo(f"internal error: {type(error).__name__}{f': {told[0]}' if told else ''}", err=True)
+        click.echo("  reportgen --debug … shows where; please report it", err=True)
+        return 1

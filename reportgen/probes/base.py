@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Ty
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
+from reportgen.chat import ChatUnavailable
 from reportgen.figures.describe import Figure
 from reportgen.needs import Captured, Pass
 from reportgen.prompts import Prompt, read_prompts
-from reportgen.result import Findings, Outcome
+from reportgen.result import Findings, Outcome, Rows
 
 if TYPE_CHECKING:
     from reportgen.model.facts import ModelFacts
@@ -61,8 +62,20 @@ class Case(Generic[O]):
     id: str
     models: tuple[str, ...]
     options: O
-    tokenizer: TextTokenizer
+    tokenizer_if_any: TextTokenizer | None
+    """None for a configuration without weights."""
     facts: ModelFacts
+
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        """The model's tokenizer.
+
+        Raises:
+            Unusable: there is none.
+        """
+        if self.tokenizer_if_any is None:
+            raise Unusable("a configuration alone has no tokenizer")
+        return self.tokenizer_if_any
 
     def tokens(self, prompt: Prompt) -> tuple[int, ...]:
         """Token ids of a prompt as the model will see it.
@@ -70,10 +83,23 @@ class Case(Generic[O]):
         Raises:
             Unusable: the prompt is a chat and the model has no chat template, or it exceeds the model's context.
         """
-        ids = self.tokenizer.prompt_ids(prompt)
+        try:
+            ids = self.tokenizer.prompt_ids(prompt)
+        except ChatUnavailable as error:
+            raise Unusable(str(error)) from error
+        if not ids:
+            raise Unusable(f"the prompt {prompt.text!r} has no tokens")
         if self.facts.context_length is not None and len(ids) > self.facts.context_length:
             raise Unusable(f"a prompt of {len(ids)} tokens exceeds the context of {self.facts.context_length}")
         return ids
+
+    def prompt_rows(self, prompts: Sequence[Prompt]) -> Rows:
+        """Rows of a `prompts` table: (prompt, text, tokens, token_count)."""
+        rows: Rows = []
+        for index, prompt in enumerate(prompts):
+            ids = self.tokens(prompt)
+            rows.append([index, self.tokenizer.prompt_text(prompt), self.tokenizer.show_joined(ids), len(ids)])
+        return rows
 
 
 @dataclass(frozen=True)
@@ -131,6 +157,13 @@ class Probe(Generic[O, R]):
             Unusable: this subject cannot be measured, for a reason known from tokenizer and configuration.
         """
         return ()
+
+    def skipped_rows(self, case: Case[O]) -> Mapping[str, str]:
+        """Rows (texts, heads, …) that this subject cannot have, each with its reason; the rest is measured.
+
+        A row that no model of the battery can have is a mistake in the battery.
+        """
+        return {}
 
     def run(self, case: Case[O], model: LoadedModel, captured: Sequence[Captured]) -> R | Later[R]:
         """The findings, from what the first passes gave (in the order `passes` named them)."""

@@ -1,0 +1,236 @@
+"""Batteries: which models, which probes with which options, which outputs. Read from YAML, checked without torch."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from reportgen import registry
+from reportgen.errors import BatteryError, Mistake
+from reportgen.plain_words import problems
+from reportgen.probes.base import Probe, ProbeOptions
+from reportgen.prompts import PromptsError, PromptSet, PromptSets
+from reportgen.suggest import suggestion
+from reportgen.yaml_source import Problem, Where, read_source, read_text, shown
+
+ID = r"[A-Za-z0-9_-]{1,64}"
+DEVICE = r"auto|cpu|mps|cuda(:[0-9]+)?"
+
+STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+Output = Literal["html", "pdf", "figures"]
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+
+def _device(device: str) -> str:
+    if not re.fullmatch(DEVICE, device):
+        raise ValueError(f"expected auto, cpu, cuda, cuda:N or mps, found {shown(device)}")
+    return device
+
+
+Device = Annotated[str, AfterValidator(_device), Field(json_schema_extra={"pattern": f"^({DEVICE})$"})]
+
+
+class ModelEntry(BaseModel):
+    """One model of a battery. In YAML a plain string is short for its source."""
+
+    model_config = STRICT
+
+    source: Annotated[str, Field(min_length=1)]
+    """`demo:NAME`, a hub id, a folder, a .gguf file, `base + adapter`, or `config:FILE`."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Number format of the weights; auto: the checkpoint's own."""
+    device: Device = "auto"
+    """Where the model runs: auto, cpu, cuda, cuda:N or mps."""
+    revision: str | None = None
+    """Branch, tag or commit of a hub id."""
+
+
+@dataclass(frozen=True)
+class ProbeEntry:
+    """One probe of a battery with its options, and the models it runs on."""
+
+    id: str
+    probe: Probe[Any, Any]
+    models: tuple[str, ...]
+    """Ids, in the battery's order."""
+    options: ProbeOptions
+    prompt_sets: Mapping[str, PromptSet]
+    """FILE/SET -> the set, for those that the options name."""
+
+
+@dataclass(frozen=True)
+class Battery:
+    """A checked battery."""
+
+    title: str
+    models: Mapping[str, ModelEntry]
+    probes: Mapping[str, ProbeEntry]
+    outputs: tuple[str, ...]
+    path: Path | None
+
+
+class BatteryFile(BaseModel):
+    """The top level of a battery, as it is written."""
+
+    model_config = STRICT
+
+    title: Annotated[str, Field(min_length=1)] | None = None
+    """Title of the report; the file's name where it is not given."""
+    models: Annotated[dict[str, Any], Field(min_length=1)]
+    """The models to compare, each under an id of letters, digits, - and _."""
+    probes: Annotated[dict[str, Any], Field(min_length=1)]
+    """What to measure, each under an id of letters, digits, - and _."""
+    outputs: list[Output] = ["html", "pdf", "figures"]
+    """What to make of the numbers, beside the bundle that is always written."""
+
+
+class _Subset(BaseModel):
+    model_config = STRICT
+
+    models: Annotated[list[str], Field(min_length=1)]
+
+
+def load_battery(path: Path, only: Sequence[str] = ()) -> Battery:
+    """The battery in a file; `only` keeps the probes with these ids.
+
+    Raises:
+        BatteryError: with every mistake in it.
+    """
+    return read_battery(read_text(path, "battery"), path, only)
+
+
+def read_battery(text: str, path: Path | None = None, only: Sequence[str] = ()) -> Battery:
+    """The battery in `text`; `path` is where it stands: prompt sets are looked for beside it.
+
+    Raises:
+        BatteryError: with every mistake in it.
+    """
+    source = read_source(text, path or "battery")
+    reading = _Reading(PromptSets.beside(path))
+    battery = reading.battery(source.value, path, only)
+    mistakes = [*source.mistakes(reading.problems), *dict.fromkeys(reading.elsewhere)]
+    if battery is None or mistakes:
+        raise BatteryError(*mistakes)
+    return battery
+
+
+class _Reading:
+    """Collects everything that is wrong while a battery is put together."""
+
+    def __init__(self, sets: PromptSets) -> None:
+        self.sets = sets
+        self.problems: list[Problem] = []
+        self.elsewhere: list[Mistake] = []
+        """What is wrong in the files of prompt sets, or on the command line."""
+
+    def wrong(self, *found: Problem) -> None:
+        self.problems += found
+
+    def battery(self, written: Any, path: Path | None, only: Sequence[str]) -> Battery | None:
+        """The battery, or None where anything was wrong."""
+        if not isinstance(written, dict):
+            self.wrong(Problem((), f"expected a mapping with models and probes, found {shown(written)}"))
+            return None
+        top = self.checked(BatteryFile, written, ())
+        models = self.models(written.get("models"))
+        probes = self.probes(written.get("probes"), models)
+        for unknown in [one for one in only if one not in probes]:
+            remedy = suggestion(unknown, probes)
+            self.elsewhere.append(Mistake(f"no probe has the id {shown(unknown)}", remedy, path))
+        if self.problems or self.elsewhere or top is None:
+            return None
+        kept = {one: entry for one, entry in probes.items() if not only or one in only}
+        outputs = tuple(dict.fromkeys(top.outputs))
+        return Battery(top.title or _readable(path), _complete(models), _complete(kept), outputs, path)
+
+    def models(self, written: Any) -> dict[str, ModelEntry | None]:
+        """Every model id with its entry, or None where that has mistakes."""
+        found: dict[str, ModelEntry | None] = {}
+        for one, value in self.entries("models", written):
+            entry = {"source": value} if isinstance(value, str) else value
+            found[one] = self.checked(ModelEntry, entry, ("models", one))
+        return found
+
+    def probes(self, written: Any, models: Mapping[str, Any]) -> dict[str, ProbeEntry | None]:
+        """Every probe id with its entry, or None where that has mistakes."""
+        return {one: self.probe(one, value, models) for one, value in self.entries("probes", written)}
+
+    def entries(self, key: str, written: Any) -> list[tuple[str, Any]]:
+        if not isinstance(written, dict):
+            return []
+        for one in written:
+            if not re.fullmatch(ID, one):
+                self.wrong(Problem((key, one), "not usable as an id", "Use 1 to 64 of A-Z a-z 0-9 _ and -."))
+        return list(written.items())
+
+    def probe(self, one: str, written: Any, models: Mapping[str, Any]) -> ProbeEntry | None:
+        where = ("probes", one)
+        if not isinstance(written, dict):
+            self.wrong(Problem(where, f"expected a mapping, found {shown(written)}", "Write {probe: NAME}."))
+            return None
+        subset = self.subset(written, where, models)
+        probe = self.named(written, where)
+        if probe is None:
+            return None
+        values = {key: value for key, value in written.items() if key not in ("probe", "models")}
+        sets = replace(self.sets, used={})
+        options = self.checked(probe.options, values, where, sets)
+        if options is None or subset is None:
+            return None
+        return ProbeEntry(one, probe, subset, options, sets.used)
+
+    def named(self, written: dict[str, Any], where: Where) -> Probe[Any, Any] | None:
+        name = written.get("probe")
+        at = (*where, "probe")
+        if "probe" not in written:
+            self.wrong(Problem(at, "missing", suggestion(str(where[-1]), registry.names())))
+        elif not isinstance(name, str):
+            self.wrong(Problem(at, f"expected the name of a probe, found {shown(name)}"))
+        else:
+            try:
+                return registry.find(name)
+            except BatteryError as error:
+                self.wrong(*(Problem(at, mistake.message, mistake.remedy) for mistake in error.mistakes))
+        return None
+
+    def subset(self, written: dict[str, Any], where: Where, models: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """The models of one probe: all of them, or those that its `models` names."""
+        if "models" not in written:
+            return tuple(models)
+        chosen = self.checked(_Subset, {"models": written["models"]}, where)
+        if chosen is None:
+            return None
+        for index, name in enumerate(chosen.models):
+            if name not in models:
+                remedy = suggestion(name, models)
+                self.wrong(Problem((*where, "models", index), f"unknown model {shown(name)}", remedy))
+        return tuple(one for one in models if one in chosen.models)
+
+    def checked(self, model: type[M], value: Any, where: Where, sets: PromptSets | None = None) -> M | None:
+        """`value` as a `model`, or None and its mistakes."""
+        try:
+            # a document is JSON-like: in JSON mode a list also fills a tuple where everything else is strict
+            return model.model_validate_json(json.dumps(value), context={"prompt_sets": sets})
+        except ValidationError as error:
+            self.wrong(*(problem.below(*where) for problem in problems(error, value, model)))
+            for detail in error.errors(include_url=False):
+                cause = detail.get("ctx", {}).get("error")
+                if isinstance(cause, PromptsError):
+                    self.elsewhere += cause.elsewhere
+        return None
+
+
+def _complete(entries: Mapping[str, T | None]) -> dict[str, T]:
+    return {one: entry for one, entry in entries.items() if entry is not None}
+
+
+def _readable(path: Path | None) -> str:
+    words = "" if path is None else re.sub(r"[-_\s]+", " ", path.stem).strip()
+    return words[:1].upper() + words[1:] or "Report"

@@ -1,0 +1,34 @@
+"""How a person sees that work goes on: a moving line in a terminal, one plain line a finished piece elsewhere."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+
+@contextmanager
+def shown(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A function that is told one line a finished piece of work."""
+    if quiet:
+        yield lambda line: None
+    elif sys.stderr.isatty() and not os.environ.get("CI"):
+        with _moving() as told:
+            yield told
+    else:
+        yield lambda line: click.echo(line, err=True)
+
+
+@contextmanager
+def _moving() -> Iterator[Callable[[str], None]]:
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    with console.status("starting") as status:
+
+        def told(line: str) -> None:
+            console.print(f"  {line}", markup=False, style="dim")
+            status.update("working")
+
+        yield told

@@ -1,0 +1,41 @@
+"""`reportgen run`."""
+
+from pathlib import Path
+
+import click
+
+FORMATS = ("html", "pdf", "figures")
+
+
+@click.command("run")
+@click.argument("battery", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the bundle [default: beside BATTERY].")
+@click.option("--only", multiple=True, metavar="ID", help="Run just this probe; may be repeated.")
+@click.option("--format", "formats", multiple=True, type=click.Choice(FORMATS), help="Outputs instead of the battery's.")
+@click.option("--device", help="Device for every model: auto, cpu, cuda, cuda:N, mps.")
+@click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), help="Dtype for every model.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors and where the report lies.")
+def command(
+    battery: Path,
+    output: Path | None,
+    only: tuple[str, ...],
+    formats: tuple[str, ...],
+    device: str | None,
+    dtype: str | None,
+    quiet: bool,
+) -> int:
+    """Run BATTERY, a YAML file, and write its bundle: numbers, figures, page and PDF.
+
+    Ends with 0 where every probe ran, 3 where one failed (its card says why), 2 where the battery is wrong, 1
+    where no model could be used or nothing could be written.
+    """
+    from reportgen.cli.progress import shown
+    from reportgen.workflow import run
+
+    with shown(quiet=quiet) as progress:
+        bundle = run(battery, output, only=only, formats=formats or None, device=device, dtype=dtype, progress=progress)
+    assert bundle.path is not None
+    for name in ("report.html", "report.pdf", "results.json"):
+        if (bundle.path / name).exists():
+            click.echo(bundle.path / name)
+    return 3 if bundle.failed else 0

@@ -1,0 +1,107 @@
+"""A model is proven on load by what it does, not by its name."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from reportgen.errors import Mistake, ModelError
+from reportgen.model.capture import run_all, stream_of
+from reportgen.model.loaded import LoadedModel
+from reportgen.needs import Captured, Need, Pass, Site
+
+_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
+"""Largest difference allowed, as a share of the largest logit: rounding of the dtype over one matrix product."""
+_TOKENS = 7
+
+_RESIDUAL = Need(Site.RESIDUAL)
+_FINAL = Need(Site.FINAL)
+_ATTENTION = Need(Site.ATTENTION)
+
+
+@torch.inference_mode()
+def prove(model: LoadedModel) -> None:
+    """Checks, on a few tokens, that the parts found are the parts that matter.
+
+    The lens' last row equals the model's logits; the last residual, normed, is what the unembedding reads;
+    attention rows are causal and sum to at most 1; overwriting the stream changes the logits.
+
+    Raises:
+        ModelError: names what differed, by how much.
+    """
+    rows = model.embedding_table.shape[0]
+    tokens = tuple(int(i) for i in torch.linspace(rows // 7, rows - rows // 5, _TOKENS))
+    (captured,) = run_all(model, [Pass(tokens, _wanted(model))])
+    logits = model.network(torch.tensor([tokens], device=model.device), use_cache=False).logits[0].float()
+    _check_lens(model, captured, logits)
+    if _ATTENTION in captured.values:
+        _check_attention(model, captured)
+    _check_overwriting(model, tokens, logits)
+
+
+def _wanted(model: LoadedModel) -> tuple[Need, ...]:
+    if all(attention is None for attention in model.anatomy.attentions):
+        return (_RESIDUAL, _FINAL)
+    return (_RESIDUAL, _FINAL, _ATTENTION)
+
+
+def _check_lens(model: LoadedModel, captured: Captured, logits: torch.Tensor) -> None:
+    (normed,) = captured.kept(_FINAL, 0)
+    stream = captured.kept(_RESIDUAL, 0)
+    if len(stream) != model.layers + 1:
+        raise _refusal(model, f"{len(stream)} residual rows where {model.layers + 1} were expected")
+    own = torch.cat([chunk[: rows.stop - rows.start] for rows, chunk in model.final_logits(normed)])
+    _equal(model, own, logits, "the unembedding's logits differ from the model's own")
+    _equal(
+        model,
+        model.anatomy.final_norm(stream[-1]).float(),
+        normed.float(),
+        "the last block's output, normed, is not what the unembedding reads",
+    )
+
+
+def _equal(model: LoadedModel, found: torch.Tensor, expected: torch.Tensor, what: str) -> None:
+    if found.shape != expected.shape:
+        raise _refusal(model, f"{what}: shape {tuple(found.shape)}, expected {tuple(expected.shape)}")
+    difference = float((found - expected).abs().max())
+    scale = max(1.0, float(expected.abs().max()))
+    if not difference <= _TOLERANCE[model.dtype] * scale:
+        raise _refusal(model, f"{what}, by {difference:.3g} where values reach {scale:.3g}")
+
+
+def _check_attention(model: LoadedModel, captured: Captured) -> None:
+    for block, pattern in enumerate(captured.kept(_ATTENTION, 0)):
+        sums = pattern.float().sum(-1)
+        if float(sums.max()) > 1 + _TOLERANCE[model.dtype] or float(sums.min()) < 0:
+            raise _refusal(model, f"attention rows of block {block} sum to {float(sums.max()):.4g}, not to 1")
+        if float(pattern.triu(1).abs().max()) != 0.0:
+            raise _refusal(model, f"attention of block {block} looks ahead: it is not causal")
+
+
+def _check_overwriting(model: LoadedModel, tokens: tuple[int, ...], logits: torch.Tensor) -> None:
+    with _overwritten(model.anatomy.blocks[model.layers // 2]):
+        changed = model.network(torch.tensor([tokens], device=model.device), use_cache=False).logits[0].float()
+    if torch.equal(changed, logits):
+        raise _refusal(model, "overwriting the residual stream does not change the logits")
+
+
+@contextmanager
+def _overwritten(block: nn.Module) -> Iterator[None]:
+    def overwrite(_module: nn.Module, _args: Any, output: Any) -> Any:
+        stream = stream_of(output)
+        noise = torch.linspace(-1, 1, stream.numel(), device=stream.device, dtype=stream.dtype).reshape(stream.shape)
+        changed = (noise * stream.abs().max()).expand_as(output[0] if isinstance(output, tuple) else output)
+        return (changed, *output[1:]) if isinstance(output, tuple) else changed
+
+    handle = block.register_forward_hook(overwrite)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _refusal(model: LoadedModel, what: str) -> ModelError:
+    name = type(model.network).__name__
+    return ModelError(Mistake(f"{name} is refused: {what}", "its parts are not where reportgen looks for them"))

@@ -1,0 +1,98 @@
+"""Weights from disk into a proven model."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+from reportgen.errors import Mistake, ModelError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reportgen.model.sources import Located
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from reportgen.model.anatomy import anatomy_of
+from reportgen.model.check import prove
+from reportgen.model.loaded import LoadedModel
+
+transformers.utils.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load(located: Located, *, dtype: str = "auto", device: str = "auto") -> LoadedModel:
+    """A model with its attention computed eagerly (the only implementation that shows its patterns), and proven.
+
+    `dtype` auto is the checkpoint's own; `device` auto is the first accelerator, else the CPU.
+
+    Raises:
+        ModelError: the weights do not load, are incomplete, or the model is not what it claims to be.
+    """
+    try:
+        network, report = AutoModelForCausalLM.from_pretrained(
+            located.folder,
+            dtype=DTYPES.get(dtype, "auto"),
+            attn_implementation="eager",
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, AttributeError) as error:
+        raise ModelError(_not_loaded(located, error)) from error
+    missing = sorted(report.get("missing_keys", ()))
+    if missing:
+        raise ModelError(
+            Mistake(f"the weights lack {len(missing)} tensors of the model, among them {missing[0]}",
+                    "the file is of another model, or incomplete", file=located.folder)
+        )  # fmt: skip
+    model = LoadedModel(network.eval().requires_grad_(False).to(chosen_device(device)), anatomy_of(network))
+    prove(model)
+    return model
+
+
+def load_shape(config_file: Path) -> LoadedModel:
+    """A model without weights, on the meta device, from its config.json alone.
+
+    Raises:
+        ModelError: the configuration is of no causal LM.
+    """
+    try:
+        config = AutoConfig.from_pretrained(config_file.parent, _configuration_file=config_file.name)
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # initialisers warn about meta tensors
+            network = AutoModelForCausalLM.from_config(config)
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, AttributeError) as error:
+        raise ModelError(
+            Mistake(f"no causal LM can be built from it: {_first_line(error)}", file=config_file)
+        ) from error
+    network.tie_weights()
+    return LoadedModel(network, anatomy_of(network))
+
+
+def chosen_device(device: str) -> torch.device:
+    """The device a battery asks for; `auto` is the accelerator if there is one."""
+    if device != "auto":
+        return torch.device(device)
+    accelerator: Any = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return torch.device("cpu") if accelerator is None else accelerator
+
+
+def _not_loaded(located: Located, error: Exception) -> Mistake:
+    return Mistake(
+        f"the model cannot be loaded: {_first_line(error)}",
+        "check that the folder is a complete causal LM in safetensors",
+        file=located.folder,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

@@ -1,0 +1,122 @@
+"""A model in memory: its parts, and the two tables that probes read directly."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import nn
+
+from reportgen.model.anatomy import Anatomy
+from reportgen.numerics.distributions import softcap
+
+CHUNK = 64
+"""Rows that go through the unembedding together. Fixed, and padded to: a row's bits change with the number of
+rows beside it, not with their content."""
+FINAL_CHUNK = 16
+"""The same for the few rows of final logits."""
+_VOCABULARY_SLICE = 16_384
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One tensor of a model."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    identity: int
+    """Equal for names that share one tensor (tied weights)."""
+
+
+class LoadedModel:
+    """A causal LM whose anatomy is known. `network` may be on the meta device: then only `parameters` has meaning."""
+
+    def __init__(self, network: nn.Module, anatomy: Anatomy) -> None:
+        self.network = network
+        self.anatomy = anatomy
+
+    @property
+    def device(self) -> torch.device:
+        """Where the unembedding lies."""
+        return self.anatomy.unembedding.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the weights."""
+        return self.anatomy.unembedding.weight.dtype
+
+    @property
+    def layers(self) -> int:
+        """Number of blocks; the residual stream has one row more."""
+        return len(self.anatomy.blocks)
+
+    def parameters(self) -> list[Parameter]:
+        """Every named parameter, shared ones under each of their names."""
+        named = self.network.named_parameters(remove_duplicate=False)
+        return [Parameter(name, tuple(p.shape), str(p.dtype).removeprefix("torch."), id(p)) for name, p in named]
+
+    @property
+    def embedding_table(self) -> torch.Tensor:
+        """(vocabulary x width) the input embedding as stored, without an architecture's run-time scale."""
+        return self.anatomy.embedding.weight.detach()
+
+    def embedding_scores(self, rows: torch.Tensor) -> torch.Tensor:
+        """(row x vocabulary) dot products, in float32, of (row x width) float32 vectors with the embedding table."""
+        scores = []
+        for held, chunk in _padded(rows, FINAL_CHUNK):
+            parts = [chunk @ part.float().T for part in self.embedding_table.split(_VOCABULARY_SLICE)]
+            scores.append(torch.cat(parts, dim=-1)[: held.stop - held.start])
+        return torch.cat(scores)
+
+    @cached_property
+    def embedding_norms(self) -> torch.Tensor:
+        """(vocabulary) norms of the table's rows, in float32."""
+        return torch.linalg.vector_norm(self.embedding_table, dim=1, dtype=torch.float32)
+
+    @cached_property
+    def _norm_in_float32(self) -> nn.Module:
+        if self.dtype == torch.float32:
+            return self.anatomy.final_norm
+        return copy.deepcopy(self.anatomy.final_norm).float()
+
+    def final_logits(self, normed: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
+        """(FINAL_CHUNK x vocabulary) the model's own logits of rows that left its final norm, in its own dtype
+        until they are read as float32; with the slice of rows that each chunk holds, the rest being padding.
+        """
+        for rows, chunk in _padded(normed, FINAL_CHUNK):
+            yield rows, self._scaled(self.anatomy.unembedding(chunk)).float()
+
+    def lens_logits(self, residual: torch.Tensor, *, norm: bool = True) -> Iterator[tuple[slice, torch.Tensor]]:
+        """(CHUNK x vocabulary) scale(softcap(lm_head(final_norm(residual)))) in float32, with the slice of rows
+        that each chunk holds, the rest being padding.
+        """
+        for rows, chunk in _padded(residual, CHUNK):
+            wide = chunk.float()
+            yield rows, self._scaled(self._unembed_in_float32(self._norm_in_float32(wide) if norm else wide))
+
+    def _scaled(self, logits: torch.Tensor) -> torch.Tensor:
+        if self.anatomy.logit_scale != 1.0:
+            logits = logits * self.anatomy.logit_scale
+        capped: torch.Tensor = softcap(logits, self.anatomy.softcap)
+        return capped
+
+    def _unembed_in_float32(self, rows: torch.Tensor) -> torch.Tensor:
+        head = self.anatomy.unembedding
+        if self.dtype == torch.float32:
+            logits: torch.Tensor = head(rows)
+            return logits
+        # A float32 copy of the whole table would cost more than the model: widen a slice of it at a time.
+        slices = [rows @ part.float().T for part in head.weight.split(_VOCABULARY_SLICE)]
+        logits = torch.cat(slices, dim=-1)
+        return logits if head.bias is None else logits + head.bias.float()
+
+
+def _padded(rows: torch.Tensor, size: int) -> Iterator[tuple[slice, torch.Tensor]]:
+    for start in range(0, len(rows), size):
+        chunk = rows[start : start + size]
+        held = slice(start, start + len(chunk))
+        if len(chunk) < size:
+            chunk = torch.cat([chunk, chunk[-1:].expand(size - len(chunk), -1)])
+        yield held, chunk

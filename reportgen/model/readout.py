@@ -1,0 +1,103 @@
+"""What the unembedding says of rows of the residual stream, chunk by chunk, on the model's device.
+
+Rows of all layers, steps and prompts go through together; nothing of vocabulary size is kept but the final
+distributions that the rows are compared with.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from reportgen.model.loaded import CHUNK, LoadedModel
+from reportgen.numerics.distributions import entropy, kl_divergence, log_softmax, rank_of
+
+_COMPARED = 64
+"""Final distributions held at a time."""
+
+
+@dataclass(frozen=True)
+class Readout:
+    """What is read at each row; one row a (place, layer)."""
+
+    token_ids: torch.Tensor
+    """(place x layer x k) the likeliest tokens."""
+    probabilities: torch.Tensor
+    """(place x layer x k)"""
+    entropy: torch.Tensor
+    """(place x layer) in nats."""
+    kl: torch.Tensor
+    """(place x layer) KL(final || layer) in nats; 0 in the last layer."""
+    answer_rank: torch.Tensor
+    """(place x layer) rank, from 1, of the final row's likeliest token."""
+    answer_probability: torch.Tensor
+    """(place x layer)"""
+
+
+@torch.inference_mode()
+def read_out(
+    model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor, *, k: int, norm: bool = True
+) -> Readout:
+    """Lens of every layer at some places of the stream.
+
+    Args:
+        model: whose unembedding reads.
+        residual: (place x layer x width) layers 0 to L−1.
+        normed: (place x width) what the model's own unembedding reads there: the last layer's row.
+        k: tokens kept a row.
+        norm: whether the final norm stands before the unembedding.
+    """
+    parts = [
+        _read_some(model, residual[start : start + _COMPARED], normed[start : start + _COMPARED], k, norm)
+        for start in range(0, len(normed), _COMPARED)
+    ]
+    names = Readout.__dataclass_fields__
+    return Readout(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
+
+
+def _read_some(model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor, k: int, norm: bool) -> Readout:
+    places, layers, width = residual.shape
+    finals = [(rows, log_softmax(logits)) for rows, logits in model.final_logits(normed)]
+    last = [_read_chunk(log_p, log_p, log_p.argmax(-1), k, _count(rows)) for rows, log_p in finals]
+    final = torch.cat([log_p[: _count(rows)] for rows, log_p in finals])
+    answers = final.argmax(-1)
+    place_of_row = torch.arange(places, device=final.device).repeat_interleave(layers)
+    lower = []
+    for rows, logits in model.lens_logits(residual.reshape(-1, width), norm=norm):
+        place = _filled(place_of_row[rows])
+        lower.append(_read_chunk(log_softmax(logits), final[place], answers[place], k, _count(rows)))
+    stacked = {}
+    for name in Readout.__dataclass_fields__:
+        below = torch.cat([getattr(part, name) for part in lower])
+        below = below.reshape(places, layers, *below.shape[1:])
+        above = torch.cat([getattr(part, name) for part in last])
+        stacked[name] = torch.cat([below, above[:, None]], dim=1)
+    return Readout(**stacked)
+
+
+def _read_chunk(log_p: torch.Tensor, final: torch.Tensor, answer: torch.Tensor, k: int, count: int) -> Readout:
+    """Whole chunks are read, padding included, and the padding dropped after: shapes decide about bits."""
+    best = log_p.topk(min(k, log_p.shape[-1]))
+    chosen = log_p.take_along_dim(answer[:, None], dim=1)[:, 0]
+    return Readout(
+        token_ids=best.indices[:count],
+        probabilities=best.values.exp()[:count],
+        entropy=entropy(log_p)[:count],
+        kl=(kl_divergence(final, log_p) if final is not log_p else torch.zeros_like(chosen))[:count],
+        answer_rank=rank_of(log_p, answer)[:count],
+        answer_probability=chosen.exp()[:count],
+    )
+
+
+def _count(rows: slice) -> int:
+    return int(rows.stop - rows.start)
+
+
+def _filled(places: torch.Tensor) -> torch.Tensor:
+    """Indices padded to a whole chunk."""
+    return torch.cat([places, places[-1:].expand(CHUNK - len(places))]) if len(places) < CHUNK else places
+
+
+def stacked_layers(layers: Sequence[torch.Tensor]) -> torch.Tensor:
+    """(place x layer x width) from one (place x width) tensor a layer."""
+    return torch.stack(list(layers), dim=1)

@@ -1,0 +1,43 @@
+"""What is said of a distribution over the vocabulary, from its logits, in nats."""
+
+from typing import Any
+
+from array_api_compat import array_namespace
+
+Rows = Any
+"""A numpy array or torch tensor."""
+
+
+def softcap(logits: Rows, cap: float | None) -> Rows:
+    """cap * tanh(logits / cap), or the logits themselves where there is no cap."""
+    if cap is None:
+        return logits
+    xp = array_namespace(logits)
+    return cap * xp.tanh(logits / cap)
+
+
+def log_softmax(logits: Rows) -> Rows:
+    """(… x vocabulary) natural logarithm of the softmax."""
+    xp = array_namespace(logits)
+    shifted = logits - xp.max(logits, axis=-1, keepdims=True)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
+
+
+def entropy(log_p: Rows) -> Rows:
+    """(…) -sum p ln p, from (… x vocabulary) finite log-probabilities."""
+    xp = array_namespace(log_p)
+    return -xp.sum(xp.exp(log_p) * log_p, axis=-1)
+
+
+def kl_divergence(log_p: Rows, log_q: Rows) -> Rows:
+    """(…) KL(p || q) = sum p (ln p - ln q), from (… x vocabulary) finite log-probabilities; not negative."""
+    xp = array_namespace(log_p, log_q)
+    total = xp.sum(xp.exp(log_p) * (log_p - log_q), axis=-1)
+    return xp.clip(total, 0.0, None)  # rounding can leave -1e-8 for equal distributions
+
+
+def rank_of(scores: Rows, index: Rows) -> Rows:
+    """(row) rank, from 1, of column index[row] in (row x vocabulary) scores; ties take the better rank."""
+    xp = array_namespace(scores)
+    chosen = xp.take_along_axis(scores, index[:, None], axis=-1)
+    return 1 + xp.sum(xp.astype(scores > chosen, xp.int64), axis=-1)

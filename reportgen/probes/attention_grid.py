@@ -1,0 +1,219 @@
+"""Where every head of every block looks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic
+from reportgen.needs import Need, Pass, Site
+from reportgen.numerics.attention import bin_edges, binned, row_entropy, sink_importance
+from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable
+from reportgen.result import Findings, Outcome, Rows, array, arrays, table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from reportgen.model.loaded import LoadedModel
+    from reportgen.needs import Captured
+
+LONGEST_WHOLE = 256
+"""Tokens up to which every weight is kept; longer prompts are kept in this many bins."""
+SINK_THRESHOLD = 0.3
+"""Importance above which a head counts as a sink head (Gu et al. 2024)."""
+
+Head = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
+
+
+class Options(ProbeOptions):
+    """Which prompts, and which heads are shown large."""
+
+    prompts: Prompts
+    """What the model reads."""
+    heads: list[Head] = []
+    """Heads shown large, each as [block, head], counted from 0."""
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """What is kept of one block's patterns."""
+
+    weights: "Tensor"
+    """(head x query x key), or bins of both."""
+    sink: "Tensor"
+    """(head)"""
+    entropy: "Tensor"
+    """(head)"""
+
+
+@dataclass(frozen=True)
+class Bins:
+    """A reducer that turns each block's patterns into what is kept, while the pass runs."""
+
+    bins: int = LONGEST_WHOLE
+
+    def init(self) -> dict[int, Reduced]:
+        """No block seen."""
+        return {}
+
+    def update(self, state: dict[int, Reduced], value: "Tensor", *, index: int, step: int) -> dict[int, Reduced]:
+        """One block's (head x query x key) patterns."""
+        pattern = value.float()
+        weights = binned(pattern, self.bins) if pattern.shape[-1] > self.bins else pattern.clone()
+        state[index] = Reduced(weights, sink_importance(pattern), row_entropy(pattern))
+        return state
+
+    def merge(self, one: dict[int, Reduced], other: dict[int, Reduced]) -> dict[int, Reduced]:
+        """The blocks of both."""
+        return {**one, **other}
+
+    def finish(self, state: dict[int, Reduced]) -> list[Reduced]:
+        """Block by block."""
+        return [state[block] for block in sorted(state)]
+
+
+_NEED = Need(Site.ATTENTION, "all", reducer=Bins())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention(Findings):
+    """What the attention grid gives."""
+
+    tokens: Rows = table("prompt", "position", "token")
+    """The tokens that stand on both axes."""
+    skipped: Rows = table("head", "reason")
+    """Named heads that this model does not have."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The prompts as this model reads them."""
+    weights: list[NDArray[np.float32]] = arrays("block", "head", "query", "key", unit="weight")
+    """(block x head x query x key) attention after the softmax; rows sum to 1, the future is exactly 0. Beyond 256
+    tokens, 256 bins of both axes: keys of a bin summed, queries averaged."""
+    sink: NDArray[np.float32] = array("prompt", "block", "head", unit="weight")
+    """(prompt x block x head) importance of position 0: mean over all queries of the weight on it (Gu et al. 2024)."""
+    entropy: NDArray[np.float32] = array("prompt", "block", "head", unit="nat")
+    """(prompt x block x head) mean over queries of the entropy of their row."""
+
+
+class AttentionGrid(Probe[Options, Attention]):
+    """Shows: how much each token (row) attends to each token before it (column), in every head of every block.
+
+    Read: one small square a head, blocks downwards, heads to the right; dark is much weight. A dark first column is a head
+    that parks its attention on the first token (a sink); a dark diagonal looks at the token itself, one below it
+    at the token before. Named heads are shown large, with their tokens.
+
+    Computed: the weights after the softmax, as the model computes them (eager attention); rows sum to 1 and nothing
+    is attended ahead. Sink importance of a head: its mean weight on position 0 over all queries (Gu et al. 2024);
+    above 0.3 the head is called a sink head.
+    """
+
+    name = "attention_grid"
+    version = 1
+    question = "Where do the heads look?"
+    options = Options
+    findings = Attention
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """Each prompt once, reduced while it passes."""
+        if case.facts.heads is None:
+            raise Unusable(f"the architecture {case.facts.architecture} has no attention")
+        return [Pass(case.tokens(prompt), (_NEED,)) for prompt in case.options.prompts]
+
+    def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
+        """Named heads out of range."""
+        facts, refused = case.facts, {}
+        for block, head in case.options.heads:
+            if facts.layers is not None and block >= facts.layers:
+                refused[f"{block}.{head}"] = f"blocks go from 0 to {facts.layers - 1}"
+            elif facts.heads is not None and head >= facts.heads:
+                refused[f"{block}.{head}"] = f"heads go from 0 to {facts.heads - 1}"
+        return refused
+
+    def run(self, case: Case[Options], model: "LoadedModel", captured: "Sequence[Captured]") -> Attention:
+        """Stacks what the reducer kept."""
+        reduced: list[list[Reduced]] = [single.values[_NEED] for single in captured]
+        tokens: Rows = []
+        for prompt, single in enumerate(captured):
+            shown = case.tokenizer.show_sequence(single.tokens)
+            tokens += [[prompt, position, token] for position, token in enumerate(shown)]
+        return Attention(
+            tokens=tokens,
+            skipped=[[head, reason] for head, reason in self.skipped_rows(case).items()],
+            prompts=case.prompt_rows(case.options.prompts),
+            weights=[_stack([block.weights for block in blocks]) for blocks in reduced],
+            sink=np.stack([_stack([block.sink for block in blocks]) for blocks in reduced]),
+            entropy=np.stack([_stack([block.entropy for block in blocks]) for blocks in reduced]),
+        )
+
+    def figures(self, section: Section) -> Iterable[Figure]:
+        """Every head as one mosaic, named heads large."""
+        for subject, outcome in section.ok().items():
+            for prompt, text in enumerate(outcome.tables["prompts"].column("text")):
+                patterns = outcome.arrays[f"weights/{prompt}"].values
+                yield _mosaic(section.name(subject), subject, patterns, prompt, text, outcome)
+        for block, head in _named_heads(section):
+            for subject, outcome in section.ok().items():
+                for prompt in range(len(outcome.tables["prompts"].rows)):
+                    patterns = outcome.arrays[f"weights/{prompt}"].values
+                    if block < patterns.shape[0] and head < patterns.shape[1]:
+                        yield _large(section.name(subject), subject, outcome, prompt, block, head)
+
+    def statement(self, section: Section) -> str:
+        """How many heads park on the first token."""
+        parts = []
+        for subject, outcome in section.ok().items():
+            sink = outcome.arrays["sink"].values[0]
+            first = outcome.tables["tokens"].column("token")[0]
+            many = int((sink > SINK_THRESHOLD).sum())
+            parts.append(f"{section.name(subject)} has {many} of {sink.size} heads with their sink on “{first}”")
+        return "; ".join(parts) + "." if parts else ""
+
+
+def _stack(tensors: "Sequence[Tensor]") -> NDArray[np.float32]:
+    import torch
+
+    stacked: NDArray[np.float32] = torch.stack(list(tensors)).cpu().numpy()
+    return stacked
+
+
+def _mosaic(
+    name: str, subject: str, patterns: NDArray[Any], prompt: int, text: str, outcome: Outcome
+) -> HeadMosaic:
+    sink = outcome.arrays["sink"].values[prompt]
+    return HeadMosaic(
+        name=f"heads-{prompt}",
+        subject=(subject,),
+        title=f"{name}: all heads",
+        alt=f"Attention patterns of {patterns.shape[0]} blocks x {patterns.shape[1]} heads of {name} on “{text}”; "
+        f"on average {sink.mean():.0%} of the weight goes to the first token",
+        patterns=patterns,
+    )
+
+
+def _named_heads(section: Section) -> list[tuple[int, int]]:
+    heads = (head for outcome in section.ok().values() for head in outcome.options["heads"])
+    return list(dict.fromkeys((block, head) for block, head in heads))
+
+
+def _large(name: str, subject: str, outcome: Outcome, prompt: int, block: int, head: int) -> AttentionHead:
+    pattern = outcome.arrays[f"weights/{prompt}"].values[block, head]
+    records = [r for r in outcome.tables["tokens"].records() if r["prompt"] == prompt]
+    tokens = [str(record["token"]) for record in records]
+    if len(tokens) > len(pattern):
+        edges = bin_edges(len(tokens), len(pattern))
+        tokens = [f"{a}–{b - 1}" for a, b in zip(edges, edges[1:], strict=False)]
+    return AttentionHead(
+        name=f"head-{block}-{head}-{prompt}",
+        subject=(subject,),
+        title=f"{name}: block {block}, head {head}",
+        alt=f"Attention of block {block}, head {head} of {name}: "
+        + ", ".join(f"{q} looks at {tokens[int(row.argmax())]}" for q, row in zip(tokens, pattern, strict=True)),
+        pattern=pattern,
+        queries=tokens,
+        keys=tokens,
+    )
+
+
+probe = AttentionGrid()

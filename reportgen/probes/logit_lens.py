@@ -1,0 +1,273 @@
+"""What each layer would say if it were the last (the logit lens, nostalgebraist 2020)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
+from reportgen.figures.fonts import mark_space
+from reportgen.needs import Need, Pass, Site
+from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable
+from reportgen.result import Findings, Outcome, Rows, array, table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from reportgen.model.loaded import LoadedModel
+    from reportgen.model.readout import Readout
+    from reportgen.needs import Captured
+
+
+class Options(ProbeOptions):
+    """Which prompts, how far they continue, and what is kept."""
+
+    prompts: Prompts
+    """What the model reads."""
+    continue_: Annotated[int, Field(ge=1, le=256, alias="continue")] = 1
+    """Traces: the first on the prompt itself, each next after one more greedy token."""
+    top_k: Annotated[int, Field(ge=1, le=100)] = 5
+    """Tokens kept a layer."""
+    positions: Literal["last", "all"] = "last"
+    """`all` reads every position of the prompt: a grid of layers x positions."""
+    norm: Literal["final", "none"] = "final"
+    """`none` leaves out the final norm, as the lecture's own variant does."""
+    axis: Literal["relative", "absolute"] = "relative"
+    """Layer axis of the curves: share of the depth, or the layer's number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lens(Findings):
+    """What the logit lens gives."""
+
+    top: Rows = table("prompt", "step", "position", "layer", "rank", "token_id", "token", "probability")
+    """The k likeliest tokens of softmax(scale(softcap(unembedding(final norm(residual stream))))) a layer; the last
+    layer's row is the model's own distribution."""
+    entropy: NDArray[np.float32] = array("prompt", "step", "layer", unit="nat")
+    """(prompt x step x layer) -sum p ln p of the lens distribution at the last position."""
+    kl: NDArray[np.float32] = array("prompt", "step", "layer", unit="nat")
+    """(prompt x step x layer) KL(final || layer): how far the layer is from the model's own distribution."""
+    answer_rank: NDArray[np.float32] = array("prompt", "step", "layer", unit="rank")
+    """(prompt x step x layer) rank, from 1, of the model's final answer in the layer's distribution."""
+    answer_probability: NDArray[np.float32] = array("prompt", "step", "layer", unit="probability")
+    """(prompt x step x layer) probability of the model's final answer in the layer's distribution."""
+    steps: Rows = table("prompt", "step", "length", "text", "next_token_id", "next_token")
+    """The traces that took place: the text read (of `length` tokens) and the model's answer. A trace ends after
+    the end token."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The prompts as this model reads them."""
+
+
+class LogitLens(Probe[Options, Lens]):
+    """Shows: which token the model would write next if it stopped after each layer.
+
+    Read: one column a step (or a position), one row a layer, from the embedding at the bottom to the model's own
+    answer at the top; the darker a cell, the more probable its token. Outlined cells already hold the final answer.
+    Entropy falls where a layer makes up its mind; KL says how far it still is from the final distribution.
+    `<E9 A2>` is a token of bytes that are no whole character; ␣ marks a leading space.
+
+    Computed: the residual stream after each layer goes through the model's own final norm, unembedding, softcap and
+    output scaling, in float32; the last row is the model's own logits, in its own dtype. Entropy and KL(final ||
+    layer) in nats. Steps append the likeliest token.
+    """
+
+    name = "logit_lens"
+    version = 1
+    question = "What does each layer expect next?"
+    options = Options
+    findings = Lens
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """Each prompt once, with its steps."""
+        needs = _needs(case)
+        return [Pass(case.tokens(prompt), needs, case.options.continue_) for prompt in case.options.prompts]
+
+    def run(self, case: Case[Options], model: "LoadedModel", captured: "Sequence[Captured]") -> Lens:
+        """All rows of all prompts through the unembedding together."""
+        import torch
+
+        from reportgen.model.readout import read_out, stacked_layers
+
+        stream, final = _needs(case)
+        places: list[_Place] = []
+        residual: list[Tensor] = []
+        normed: list[Tensor] = []
+        for prompt, single in enumerate(captured):
+            for step in range(single.steps):
+                layers = single.kept(stream, step)
+                residual.append(stacked_layers(layers))
+                normed.append(single.kept(final, step)[0])
+                places += _places(single, prompt, step, len(layers[0]))
+        read = read_out(
+            model, torch.cat(residual), torch.cat(normed), k=case.options.top_k, norm=case.options.norm == "final"
+        )
+        return _lens(case, places, read, captured)
+
+    def figures(self, section: Section) -> Iterable[Figure]:
+        """A grid a prompt and model; curves of entropy, KL and the answer's probability over all of them."""
+        ok = section.ok()
+        prompts = max((len(outcome.tables["prompts"].rows) for outcome in ok.values()), default=0)
+        for prompt in range(prompts):
+            for subject, outcome in ok.items():
+                yield _grid(section.name(subject), subject, outcome, prompt)
+        if ok:
+            yield _curves(section, ok, "answer_probability", "probability of the final answer", (0.0, 1.0))
+            yield _curves(section, ok, "entropy", "entropy (nat)")
+            yield _curves(section, ok, "kl", "KL(final || layer) (nat)")
+
+    def statement(self, section: Section) -> str:
+        """From which layer on the final answer leads, for the last prompt."""
+        parts = []
+        for subject, outcome in section.ok().items():
+            prompt = len(outcome.tables["prompts"].rows) - 1
+            ranks = outcome.arrays["answer_rank"].values[prompt, 0]
+            answer = next(r for r in outcome.tables["steps"].records() if r["prompt"] == prompt and r["step"] == 0)
+            parts.append(
+                f"{section.name(subject)} answers {mark_space(answer['next_token'])}, "
+                f"which leads from layer {leads_from(ranks)} of {len(ranks) - 1}"
+            )
+        if not parts:
+            return ""
+        text = next(iter(section.ok().values())).tables["prompts"].column("text")[-1]
+        return f"After “{text}” " + "; ".join(parts) + "."
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a row of the lens was read."""
+
+    prompt: int
+    step: int
+    position: int
+    last: bool
+
+
+def leads_from(ranks: NDArray[Any]) -> int:
+    """The first layer from which on the final answer has rank 1 to the end."""
+    behind = np.flatnonzero(ranks != 1)
+    return int(behind[-1]) + 1 if len(behind) else 0
+
+
+def _needs(case: Case[Options]) -> tuple[Need, Need]:
+    positions = case.options.positions
+    if case.facts.layers is None:
+        raise Unusable("its configuration does not say how many blocks it has")
+    return Need(Site.RESIDUAL, positions, tuple(range(case.facts.layers))), Need(Site.FINAL, positions)
+
+
+def _places(single: "Captured", prompt: int, step: int, count: int) -> list[_Place]:
+    end = single.prompt_length + step
+    return [_Place(prompt, step, position, position == end - 1) for position in range(end - count, end)]
+
+
+def _lens(case: Case[Options], places: Sequence[_Place], read: "Readout", captured: "Sequence[Captured]") -> Lens:
+    ids, probabilities = read.token_ids.tolist(), read.probabilities.tolist()
+    show = {i: case.tokenizer.show(i) for place in ids for layer in place for i in layer}
+    top: Rows = []
+    for place, by_layer, p_by_layer in zip(places, ids, probabilities, strict=True):
+        for layer, (row, p_row) in enumerate(zip(by_layer, p_by_layer, strict=True)):
+            for rank, (i, p) in enumerate(zip(row, p_row, strict=True), 1):
+                top.append([place.prompt, place.step, place.position, layer, rank, i, show[i], p])
+    steps: Rows = []
+    for place, by_layer in zip(places, ids, strict=True):
+        if place.last:
+            text = case.tokenizer.decode(captured[place.prompt].tokens[: place.position + 1])
+            answer = by_layer[-1][0]
+            steps.append([place.prompt, place.step, place.position + 1, text, answer, show[answer]])
+    return Lens(
+        top=top,
+        entropy=_by_step(case, places, read.entropy),
+        kl=_by_step(case, places, read.kl),
+        answer_rank=_by_step(case, places, read.answer_rank),
+        answer_probability=_by_step(case, places, read.answer_probability),
+        steps=steps,
+        prompts=case.prompt_rows(case.options.prompts),
+    )
+
+
+def _by_step(case: Case[Options], places: Sequence[_Place], values: "Tensor") -> NDArray[np.float32]:
+    """(prompt x step x layer) from (place x layer), NaN where a trace ended early."""
+    read = values.float().cpu().numpy()
+    by_step = np.full((len(case.options.prompts), case.options.continue_, read.shape[1]), np.nan, np.float32)
+    for place, row in zip(places, read, strict=True):
+        if place.last:
+            by_step[place.prompt, place.step] = row
+    return by_step
+
+
+def _grid(name: str, subject: str, outcome: Outcome, prompt: int) -> TokenGrid:
+    """Layers from the last at the top to the embedding at the bottom; a column a step, or a position."""
+    records = [r for r in outcome.tables["top"].records() if r["prompt"] == prompt and r["rank"] == 1]
+    columns = sorted({(r["step"], r["position"]) for r in records})
+    layers = sorted({r["layer"] for r in records}, reverse=True)
+    at = {(r["layer"], r["step"], r["position"]): r for r in records}
+    cells = [[at[(layer, *column)] for column in columns] for layer in layers]
+    text = outcome.tables["prompts"].column("text")[prompt]
+    every_position = outcome.options.get("positions") == "all"
+    return TokenGrid(
+        name=f"grid-{prompt}",
+        subject=(subject,),
+        title=f"{name}: {text}",
+        alt=f"Likeliest token of every layer of {name} after {text}. The last layer says "
+        + ", ".join(mark_space(str(cell["token"])) for cell in cells[0]),
+        row_label="layer (0 = embedding)",
+        rows=[str(layer) for layer in layers],
+        column_label="after the token" if every_position else "after the text",
+        columns=_column_names(outcome, prompt, columns),
+        texts=[[str(cell["token"]) for cell in row] for row in cells],
+        values=np.array([[cell["probability"] for cell in row] for row in cells]),
+        value_label="probability",
+        outlined=np.array([[cell["token_id"] == last["token_id"] for cell, last in zip(row, cells[0], strict=True)]
+                           for row in cells]),
+        outline_label="the final answer",
+    )  # fmt: skip
+
+
+def _column_names(outcome: Outcome, prompt: int, columns: Sequence[tuple[int, int]]) -> list[str]:
+    """What stands before each column: the token at its position, or the text of its step."""
+    if outcome.options.get("positions") == "all":
+        tokens = outcome.tables["prompts"].column("tokens")[prompt].split(" | ")
+    else:
+        tokens = []
+    steps = {r["step"]: r for r in outcome.tables["steps"].records() if r["prompt"] == prompt}
+    names = []
+    for step, position in columns:
+        if step > 0:
+            names.append("+ " + mark_space(str(steps[step - 1]["next_token"])))
+        elif tokens:
+            names.append(mark_space(tokens[position]))
+        else:
+            names.append(outcome.tables["prompts"].column("text")[prompt])
+    return names
+
+
+def _curves(
+    section: Section, ok: Mapping[str, Outcome], name: str, label: str, y_range: tuple[float, float] | None = None
+) -> Curves:
+    """One curve a prompt and model, at step 0."""
+    relative = next(iter(ok.values())).options["axis"] == "relative"
+    curves = []
+    for subject, outcome in ok.items():
+        texts = outcome.tables["prompts"].column("text")
+        for text, values in zip(texts, outcome.arrays[name].values[:, 0], strict=True):
+            last = len(values) - 1
+            x = [layer / last if relative else layer for layer in range(last + 1)]
+            curves.append(Curve(label=f"{section.name(subject)}: {text}", x=x, y=values.tolist(), model=subject))
+    return Curves(
+        name=name.replace("_", "-"),
+        subject=tuple(ok),
+        title=label,
+        alt=f"{label} over the layers: "
+        + "; ".join(f"{curve.label} goes from {curve.y[0]:.3g} to {curve.y[-1]:.3g}" for curve in curves),
+        x_label="depth (0 = embedding, 1 = last block)" if relative else "layer (0 = embedding)",
+        y_label=label,
+        curves=curves,
+        y_range=y_range,
+        x_range=(0.0, 1.0) if relative else None,
+    )
+
+
+probe = LogitLens()

@@ -1,0 +1,186 @@
+"""Which tokens lie nearest to a token in the embedding table."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from reportgen.figures.describe import Figure, Ranking, Rankings
+from reportgen.figures.fonts import mark_space
+from reportgen.probes.base import Case, Probe, ProbeOptions, Section
+from reportgen.result import Findings, Outcome, Rows, table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from reportgen.model.loaded import LoadedModel
+    from reportgen.needs import Captured
+
+SHOWN = 10
+"""Neighbours drawn in the figure; the table has all k."""
+
+
+class Options(ProbeOptions):
+    """Which tokens, and how near is measured."""
+
+    texts: list[Annotated[str, Field(min_length=1)]] = []
+    """Texts that are one token each."""
+    ids: list[Annotated[int, Field(ge=0)]] = []
+    """Token ids, beside or instead of texts."""
+    k: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Neighbours a query."""
+    metric: Literal["cosine", "dot"] = "cosine"
+    """Cosine, or the dot product, of rows of the table."""
+    pool: Literal["mean", "last"] | None = None
+    """How a text of several tokens becomes one row; without it such a text is skipped."""
+    include_self: bool = False
+    """Whether a query is its own first neighbour."""
+
+    @model_validator(mode="after")
+    def _something_asked(self) -> "Options":
+        if not self.texts and not self.ids:
+            raise ValueError("texts or ids is needed")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbours(Findings):
+    """What nearest tokens gives."""
+
+    neighbours: Rows = table("query", "rank", "token_id", "token", "similarity")
+    """The k rows of the embedding table that are most similar to the query's row, the query itself left out."""
+    skipped: Rows = table("query", "tokens")
+    """Texts that are several tokens in this model, with those tokens."""
+
+
+@dataclass(frozen=True)
+class _Query:
+    label: str
+    ids: tuple[int, ...]
+
+
+class NearestTokens(Probe[Options, Neighbours]):
+    """Shows: the tokens whose rows in the embedding table are most similar to that of a given token.
+
+    Read: the longer the bar, the more similar. Neighbours are other spellings, inflections, translations, and
+    things of the same kind; a model of many languages has neighbours in many scripts. ␣ marks a leading space.
+
+    Computed: the cosine (or dot product) of one row of the embedding table with all others, in float32, the
+    table as stored: an architecture's run-time scale plays no part. The row itself is left out.
+    """
+
+    name = "nearest_tokens"
+    version = 1
+    question = "Which tokens lie next to each other?"
+    options = Options
+    findings = Neighbours
+
+    def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
+        """Texts of several tokens, where no pooling is asked for."""
+        refused = {}
+        for text in case.options.texts:
+            ids = _ids(case, text)
+            if len(ids) != 1 and case.options.pool is None:
+                refused[text] = f"{len(ids)} tokens: {case.tokenizer.show_joined(ids)} (pool: mean accepts several)"
+        for token_id in case.options.ids:
+            if case.facts.vocabulary is not None and token_id >= case.facts.vocabulary:
+                refused[f"#{token_id}"] = f"ids go from 0 to {case.facts.vocabulary - 1}"
+        return refused
+
+    def run(self, case: Case[Options], model: "LoadedModel", captured: "Sequence[Captured]") -> Neighbours:
+        """One product of all queries with the table."""
+        skipped = self.skipped_rows(case)
+        queries = [query for query in _queries(case) if query.label not in skipped]
+        rows: Rows = []
+        if queries:
+            scores = _scores(model, _pooled(model, queries, case.options.pool), case.options.metric)
+            for query, row in zip(queries, scores, strict=True):
+                rows += _ranked(case, query, row)
+        return Neighbours(neighbours=rows, skipped=[[label, reason] for label, reason in skipped.items()])
+
+    def figures(self, section: Section) -> Iterable[Figure]:
+        """One figure a model, a panel a query, on one scale."""
+        ok = section.ok()
+        values = [v for outcome in ok.values() for v in outcome.tables["neighbours"].column("similarity")]
+        top = max(values, default=1.0)
+        for subject, outcome in ok.items():
+            rankings = [
+                Ranking(
+                    title=query,
+                    labels=[mark_space(str(record["token"])) for record in records],
+                    values=[float(record["similarity"]) for record in records],
+                )
+                for query, records in _by_query(outcome).items()
+            ]
+            if rankings:
+                yield Rankings(
+                    name="neighbours",
+                    subject=(subject,),
+                    title=section.name(subject),
+                    alt="; ".join(f"nearest to {r.title}: {', '.join(r.labels)}" for r in rankings),
+                    rankings=rankings,
+                    value_label=f"{outcome.options['metric']} similarity",
+                    value_range=(0.0, max(top, 1.0) if outcome.options["metric"] == "cosine" else top),
+                    model=subject,
+                )
+
+    def statement(self, section: Section) -> str:
+        """The first three neighbours of the first query that every model has."""
+        ok = section.ok()
+        found = {subject: _by_query(outcome) for subject, outcome in ok.items()}
+        shared = [query for query in next(iter(found.values()), {}) if all(query in f for f in found.values())]
+        if not shared:
+            return ""
+        parts = []
+        for subject, queries in found.items():
+            tokens = ", ".join(mark_space(str(record["token"])) for record in queries[shared[0]][:3])
+            parts.append(f"{section.name(subject)} has {tokens}")
+        return f"Nearest to {shared[0]}: " + "; ".join(parts) + "."
+
+
+def _ids(case: Case[Options], text: str) -> tuple[int, ...]:
+    return case.tokenizer.encode(text, special_tokens=False).ids
+
+
+def _queries(case: Case[Options]) -> list[_Query]:
+    texts = [_Query(text, _ids(case, text)) for text in dict.fromkeys(case.options.texts)]
+    return texts + [_Query(f"#{token_id}", (token_id,)) for token_id in dict.fromkeys(case.options.ids)]
+
+
+def _pooled(model: "LoadedModel", queries: Sequence[_Query], pool: str | None) -> "Tensor":
+    """(query x width) one row a query."""
+    import torch
+
+    table = model.embedding_table
+    rows = [table[list(query.ids)].float() for query in queries]
+    return torch.stack([row.mean(0) if pool == "mean" else row[-1] for row in rows])
+
+
+def _scores(model: "LoadedModel", rows: "Tensor", metric: str) -> "Tensor":
+    """(query x vocabulary)"""
+    scores = model.embedding_scores(rows)
+    if metric == "dot":
+        return scores
+    norms = model.embedding_norms.clamp_min(1e-12)
+    return scores / (rows.norm(dim=1, keepdim=True).clamp_min(1e-12) * norms)
+
+
+def _ranked(case: Case[Options], query: _Query, scores: "Tensor") -> Rows:
+    if not case.options.include_self and len(query.ids) == 1:
+        scores[query.ids[0]] = float("-inf")
+    best = scores.topk(min(case.options.k, len(scores) - 1))
+    pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    return [[query.label, rank, i, case.tokenizer.show(i), value] for rank, (i, value) in enumerate(pairs, 1)]
+
+
+def _by_query(outcome: Outcome) -> dict[str, list[dict[str, str | float]]]:
+    found: dict[str, list[dict[str, str | float]]] = {}
+    for record in outcome.tables["neighbours"].records():
+        shown = found.setdefault(str(record["query"]), [])
+        if len(shown) < SHOWN:
+            shown.append(record)
+    return found
+
+
+probe = NearestTokens()

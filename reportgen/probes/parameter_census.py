@@ -1,0 +1,207 @@
+"""Where a model's parameters are."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reportgen.figures.describe import Figure, StackedBars
+from reportgen.probes.base import Case, Probe, ProbeOptions, Section
+from reportgen.result import Findings, Rows, metric, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reportgen.model.loaded import LoadedModel, Parameter
+    from reportgen.needs import Captured
+
+COMPONENTS = (
+    "embedding", "position embedding", "attention q", "attention k", "attention v", "attention q/k/v", "attention o",
+    "MLP gate", "MLP up", "MLP gate/up", "MLP down", "experts", "router", "state space", "norms", "head", "vision",
+    "other",
+)  # fmt: skip
+"""In the order in which bars are stacked."""
+
+_PATTERNS = (
+    ("vision", r"vision|visual|multi_modal|image"),
+    ("router", r"\brouter\b|\bgate\.weight$(?<=moe\.gate\.weight)|block_sparse_moe\.gate\.|mlp\.gate\.weight"),
+    ("experts", r"\bexperts?\b|shared_expert"),
+    ("state space", r"\bmixer\b|\bssm\b|\bmamba\b"),
+    ("norms", r"norm|\bln_|\bln\d|layernorm"),
+    ("attention q/k/v", r"c_attn|qkv_proj|query_key_value|Wqkv|in_proj"),
+    ("attention q", r"q_proj|q_norm"),
+    ("attention k", r"k_proj"),
+    ("attention v", r"v_proj"),
+    ("attention o", r"o_proj|attn\.c_proj|out_proj|attention\.dense|self_attention\.dense|sinks"),
+    ("MLP gate/up", r"gate_up_proj"),
+    ("MLP gate", r"gate_proj"),
+    ("MLP up", r"up_proj|c_fc|fc1|fc_in|dense_h_to_4h"),
+    ("MLP down", r"down_proj|mlp\.c_proj|fc2|fc_out|dense_4h_to_h"),
+    ("position embedding", r"wpe|embed_positions|position_embeddings"),
+    ("embedding", r"embed_tokens|\bwte\b|embed_in|word_embeddings|embeddings?\b"),
+    ("head", r"lm_head|embed_out|output_layer"),
+)
+"""The first that matches a tensor's name names its component."""
+
+
+class Options(ProbeOptions):
+    """The census has no options of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Census(Findings):
+    """What the census gives."""
+
+    total_parameters: int = metric("parameters")
+    """Sum of the sizes of all tensors; a tensor that two parts share (a tied head) counts once."""
+    layers: int = metric("blocks")
+    """Number of blocks."""
+    heads: int | str = metric("heads")
+    """Query heads a block."""
+    kv_heads: int | str = metric("heads")
+    """Key-value heads a block."""
+    grouped_query_ratio: float | str = metric("query heads a key-value head")
+    """Query heads that share one key-value head; 1 is plain multi-head attention."""
+    hidden_size: int = metric("dimensions")
+    """Width of the residual stream."""
+    vocabulary: int = metric("tokens")
+    """Rows of the embedding table."""
+    reserved_vocabulary: int | str = metric("tokens")
+    """Rows that no text uses: beyond the tokenizer's tokens, or kept for later by name (unused, reserved)."""
+    tied_head: int = metric("1 = yes")
+    """1 where the unembedding is the embedding table itself, else 0."""
+    tensors: Rows = table("name", "component", "block", "shape", "dtype", "parameters")
+    """Every tensor once; block is empty outside the blocks."""
+
+
+class ParameterCensus(Probe[Options, Census]):
+    """Shows: how many parameters each part of the model has, in total, by component and by block.
+
+    Read: one bar a model, one colour a component. A small model with a large vocabulary spends most of its
+    parameters on the embedding table. The second figure shows the blocks one by one: equal bars are equal blocks.
+
+    Computed: the sizes of all tensors are added up, a tensor shared by two parts once. Components are told by the
+    names of the tensors. From `config:FILE` the model is built without weights, and the same sum is taken.
+    """
+
+    name = "parameter_census"
+    version = 1
+    question = "Where are the parameters?"
+    options = Options
+    findings = Census
+    needs_weights = False
+
+    def run(self, case: Case[Options], model: "LoadedModel", captured: "Sequence[Captured]") -> Census:
+        """Sizes from the model in memory (or on the meta device)."""
+        rows = [_row(parameter) for parameter in _unique(model.parameters())]
+        vocabulary, width = model.embedding_table.shape
+        heads, kv_heads = case.facts.heads, case.facts.kv_heads
+        none = "the architecture has no attention heads"
+        return Census(
+            total_parameters=sum(_size(row) for row in rows),
+            layers=model.layers,
+            heads=heads or none,
+            kv_heads=kv_heads or none,
+            grouped_query_ratio=heads / kv_heads if heads and kv_heads else none,
+            hidden_size=width,
+            vocabulary=vocabulary,
+            reserved_vocabulary=_reserved(case, vocabulary),
+            tied_head=int(model.anatomy.unembedding.weight is model.anatomy.embedding.weight),
+            tensors=rows,
+        )
+
+    def figures(self, section: Section) -> Iterable[Figure]:
+        """All models in one figure by component; one figure a model by block."""
+        ok = section.ok()
+        if not ok:
+            return
+        sizes = {subject: _by_component(outcome.tables["tensors"].records()) for subject, outcome in ok.items()}
+        used = [component for component in COMPONENTS if any(component in size for size in sizes.values())]
+        yield StackedBars(
+            name="components",
+            subject=tuple(ok),
+            title="Parameters by component",
+            alt="; ".join(_spoken(section.name(subject), size) for subject, size in sizes.items()),
+            bars=[section.name(subject) for subject in ok],
+            segments=used,
+            values=np.array([[size.get(component, 0) / 1e6 for component in used] for size in sizes.values()]),
+            value_label="million parameters",
+        )
+        for subject, outcome in ok.items():
+            yield _blocks(section.name(subject), subject, outcome.tables["tensors"].records())
+
+    def statement(self, section: Section) -> str:
+        """What share the embedding takes."""
+        parts = []
+        for subject, outcome in section.ok().items():
+            total = outcome.metrics["total_parameters"].value
+            size = _by_component(outcome.tables["tensors"].records())
+            if total:
+                share = (size.get("embedding", 0) + size.get("head", 0)) / total
+                parts.append(f"{section.name(subject)} has {total:,} parameters, {share:.0%} of them in its vocabulary")
+        return "; ".join(parts) + "." if parts else ""
+
+
+def component_of(name: str) -> str:
+    """The component that a tensor belongs to, by its name."""
+    return next((component for component, pattern in _PATTERNS if re.search(pattern, name)), "other")
+
+
+def _unique(parameters: "Iterable[Parameter]") -> "list[Parameter]":
+    return list({parameter.identity: parameter for parameter in reversed(list(parameters))}.values())[::-1]
+
+
+def _row(parameter: "Parameter") -> list[str | int | float | bool | None]:
+    block = re.search(r"\.(?:layers|h|blocks)\.(\d+)\.", parameter.name)
+    shape = " x ".join(str(size) for size in parameter.shape)
+    component = component_of(parameter.name)
+    number = None if block is None or component == "vision" else int(block.group(1))
+    return [parameter.name, component, number, shape, parameter.dtype, prod(parameter.shape)]
+
+
+def _size(row: list[str | int | float | bool | None]) -> int:
+    size = row[-1]
+    assert isinstance(size, int)
+    return size
+
+
+def _reserved(case: Case[Options], vocabulary: int) -> int | str:
+    tokenizer = case.tokenizer_if_any
+    if tokenizer is None:
+        return "a configuration alone has no tokenizer"
+    return vocabulary - tokenizer.size + tokenizer.reserved
+
+
+def _by_component(records: "Iterable[dict[str, str | int]]") -> dict[str, int]:
+    sizes: dict[str, int] = defaultdict(int)
+    for record in records:
+        sizes[str(record["component"])] += int(record["parameters"])
+    return dict(sizes)
+
+
+def _spoken(name: str, sizes: dict[str, int]) -> str:
+    return f"{name}: " + ", ".join(f"{component} {size:,}" for component, size in sizes.items())
+
+
+def _blocks(name: str, subject: str, records: "list[dict[str, str | int]]") -> StackedBars:
+    inside = [record for record in records if record["block"] is not None]
+    blocks = sorted({int(record["block"]) for record in inside})
+    sizes = [_by_component(record for record in inside if record["block"] == block) for block in blocks]
+    used = [component for component in COMPONENTS if any(component in size for size in sizes)]
+    return StackedBars(
+        name="blocks",
+        subject=(subject,),
+        title=f"{name}: parameters by block",
+        alt=f"{name}: {len(blocks)} blocks; block 0 has {_spoken('it', sizes[0] if sizes else {})}",
+        bars=[f"block {block}" for block in blocks],
+        segments=used,
+        values=np.array([[size.get(component, 0) / 1e6 for component in used] for size in sizes]),
+        value_label="million parameters",
+    )
+
+
+probe = ParameterCensus()

@@ -1,0 +1,224 @@
+"""Prompts: what passes through a model, and the named sets of them that batteries share."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from reportgen import resources
+from reportgen.errors import BatteryError, Mistake
+from reportgen.plain_words import ExplainedError, problems
+from reportgen.suggest import suggestion
+from reportgen.yaml_source import Problem, read_source, read_text, shown
+
+STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+FILE_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Message(BaseModel):
+    """One turn of a chat."""
+
+    model_config = STRICT
+
+    role: Literal["system", "user", "assistant"]
+    """Who speaks."""
+    content: Text
+    """What is said."""
+
+
+class Prompt(BaseModel):
+    """A text, or the messages of a chat, and what is known about it. Exactly one of `text` and `messages` is given."""
+
+    model_config = STRICT
+
+    text: Text | None = None
+    """The text itself."""
+    messages: Annotated[tuple[Message, ...], Field(strict=False, min_length=1)] | None = None
+    """Turns of a chat, which go through the model's chat template."""
+    id: Text | None = None
+    """A short name for tables and labels."""
+    word: Text | None = None
+    """The word to find in the text."""
+    index: Annotated[int, Field(ge=0)] | None = None
+    """Which occurrence of the word is meant, from 0; the first where it is not given."""
+    group: Text | None = None
+    """The group whose colour the prompt takes in a map."""
+    sense: Text | None = None
+    """The meaning that the word has here; prompts of one sense are told apart from those of another."""
+    label: Text | None = None
+    """What a trained probe is to learn of this prompt."""
+    pair: Text | None = None
+    """Name of the pair that this prompt is one half of."""
+    language: Text | None = None
+    """Language of the text, as a BCP 47 tag such as zh-TW."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.text is None) == (self.messages is None):
+            raise ValueError("a prompt has either text or messages")
+        return self
+
+
+class PromptsError(ExplainedError):
+    """Prompts that cannot be used: what is wrong in the battery, and what is wrong in the file of a prompt set."""
+
+    def __init__(self, *problems: Problem, elsewhere: Sequence[Mistake] = ()) -> None:
+        self.elsewhere = tuple(elsewhere)
+        super().__init__(*problems)
+
+
+def read_prompts(value: Any, sets: "PromptSets | None") -> list[Prompt]:
+    """The prompts of a list of strings or mappings, or of the set that a string FILE/SET names.
+
+    Raises:
+        PromptsError: a ValueError that names each item which is no prompt, or the set that does not exist.
+    """
+    if isinstance(value, str):
+        if sets is None:
+            raise PromptsError(Problem((), f"expected a list of prompts, found {shown(value)}"))
+        return list(sets.find(value).prompts)
+    if not isinstance(value, list | tuple):
+        raise PromptsError(
+            Problem((), f"expected a list of prompts, or the name FILE/SET of a prompt set, found {shown(value)}")
+        )
+    found: list[Prompt] = []
+    wrong: list[Problem] = []
+    for index, item in enumerate(value):
+        try:
+            found.append(item if isinstance(item, Prompt) else _read_prompt(item))
+        except PromptsError as error:
+            wrong += [problem.below(index) for problem in error.problems]
+    if wrong:
+        raise PromptsError(*wrong)
+    return found
+
+
+def _read_prompt(item: Any) -> Prompt:
+    if not isinstance(item, str | dict):
+        quoted = isinstance(item, bool | int | float)
+        remedy = "Put quotes around it to make it text." if quoted else ""
+        raise PromptsError(Problem((), f"expected text or a mapping, found {shown(item)}", remedy))
+    written = {"text": item} if isinstance(item, str) else item
+    try:
+        return Prompt.model_validate(written)
+    except ValidationError as error:
+        if isinstance(item, str):
+            raise PromptsError(Problem((), "the text is empty")) from error
+        raise PromptsError(*problems(error, item, Prompt)) from error
+
+
+def _listed(value: Any) -> list[Prompt]:
+    return read_prompts(value, None)
+
+
+class PromptSet(BaseModel):
+    """Prompts that belong together, with where the idea comes from and what one should see."""
+
+    model_config = STRICT
+
+    title: Text
+    """What the set is, in a few words."""
+    source: Text
+    """Where the idea comes from."""
+    what_to_see: Text
+    """What one should see when these prompts pass through a model."""
+    prompts: Annotated[
+        tuple[Prompt, ...],
+        BeforeValidator(_listed, json_schema_input_type=list[str | Prompt]),
+        Field(strict=False, min_length=1),
+    ]
+    """Strings, or mappings of text or messages and what is known about them."""
+
+
+@dataclass(frozen=True)
+class PromptSets:
+    """The prompt sets that a battery can name, and those that it did."""
+
+    folders: tuple[Path, ...]
+    """Searched in this order; the first that holds FILE.yaml wins."""
+    used: dict[str, PromptSet] = field(default_factory=dict)
+    """FILE/SET -> the set, for every name that was looked up."""
+    _files: dict[Path, dict[str, PromptSet]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def beside(cls, battery: Path | None) -> "PromptSets":
+        """The sets in `prompts/` beside a battery or beside its folder, then the shipped ones."""
+        own = [] if battery is None else [at / "prompts" for at in battery.resolve().parents[:2]]
+        return cls(tuple(folder for folder in [*own, resources.folder("prompts")] if folder.is_dir()))
+
+    def find(self, name: str) -> PromptSet:
+        """The set named FILE/SET.
+
+        Raises:
+            PromptsError: there is none, or its file has mistakes.
+        """
+        file, _, one = name.partition("/")
+        path = self._path(file)
+        if path is not None:
+            sets = self._read(path)
+            if one in sets:
+                self.used[name] = sets[one]
+                return sets[one]
+        remedy = suggestion(name, self.names()) or "Single prompts stand in a list, with brackets around it."
+        raise PromptsError(Problem((), f"there is no prompt set {shown(name)}", remedy))
+
+    def names(self) -> list[str]:
+        """Every FILE/SET that can be named; files with mistakes are left out."""
+        found: dict[str, None] = {}
+        for path in sorted(path for folder in self.folders for path in folder.glob("*.yaml")):
+            if path != self._path(path.stem):
+                continue
+            try:
+                found |= dict.fromkeys(f"{path.stem}/{one}" for one in self._read(path))
+            except PromptsError:
+                continue
+        return list(found)
+
+    def _path(self, file: str) -> Path | None:
+        if not FILE_NAME.fullmatch(file):
+            return None
+        paths = (folder / f"{file}.yaml" for folder in self.folders)
+        return next((path for path in paths if path.is_file()), None)
+
+    def _read(self, path: Path) -> dict[str, PromptSet]:
+        if path not in self._files:
+            try:
+                self._files[path] = read_prompt_file(path)
+            except BatteryError as error:
+                raise PromptsError(elsewhere=error.mistakes) from error
+        return self._files[path]
+
+
+def read_prompt_file(path: Path) -> dict[str, PromptSet]:
+    """All sets of one file: SET -> the set.
+
+    Raises:
+        BatteryError: with everything that is wrong in the file.
+    """
+    source = read_source(read_text(path, "prompt set"), path)
+    found: dict[str, PromptSet] = {}
+    wrong: list[Problem] = []
+    if not isinstance(source.value, dict):
+        wrong.append(Problem((), f"expected a mapping of prompt sets, found {shown(source.value)}"))
+    else:
+        for name, written in source.value.items():
+            try:
+                found[name] = _read_set(written)
+            except ExplainedError as error:
+                wrong += [problem.below(name) for problem in error.problems]
+    mistakes = source.mistakes(wrong)
+    if mistakes:
+        raise BatteryError(*mistakes)
+    return found
+
+
+def _read_set(written: Any) -> PromptSet:
+    try:
+        return PromptSet.model_validate(written)
+    except ValidationError as error:
+        raise ExplainedError(*problems(error, written, PromptSet)) from error

@@ -1,0 +1,73 @@
+"""Which probes there are: a file each in `reportgen.probes`, and those other distributions bring by entry point."""
+
+import importlib
+import pkgutil
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from reportgen import probes
+from reportgen.errors import BatteryError, Mistake
+from reportgen.probes.base import Probe
+from reportgen.suggest import suggestion
+
+GROUP = "reportgen.probes"
+
+
+def names() -> tuple[str, ...]:
+    """All probe names: the built-in ones, then those of other distributions. Imports none of them."""
+    others = sorted({point.name for point in entry_points(group=GROUP)} - set(_built_in()))
+    return (*_built_in(), *others)
+
+
+def find(name: str) -> Probe[Any, Any]:
+    """The probe of that name; only its own module is imported.
+
+    Raises:
+        BatteryError: no probe has this name, several have, or the one that has it cannot be loaded.
+    """
+    points = list(entry_points(group=GROUP, name=name))
+    built_in = name in _built_in()
+    if built_in + len(points) > 1:
+        raise BatteryError(_collision(name, points, built_in))
+    if built_in:
+        return _checked(importlib.import_module(f"{probes.__name__}.{name}").probe, name, "reportgen")
+    if points:
+        return _loaded(points[0])
+    raise BatteryError(Mistake(f"unknown probe {name!r}", suggestion(name, names())))
+
+
+@cache
+def _built_in() -> tuple[str, ...]:
+    found = (module.name for module in pkgutil.iter_modules(probes.__path__))
+    return tuple(sorted(name for name in found if name != "base"))
+
+
+def _loaded(point: EntryPoint) -> Probe[Any, Any]:
+    origin = _distribution(point)
+    try:
+        loaded = point.load()
+    except Exception as error:
+        # whatever a third party raises while it is imported, the others stay usable
+        reason = f"{type(error).__name__}: {error}"
+        raise BatteryError(
+            Mistake(f"the probe {point.name!r} of {origin} cannot be loaded: {reason}", f"Update or remove {origin}.")
+        ) from error
+    return _checked(loaded, point.name, origin)
+
+
+def _checked(loaded: Any, name: str, origin: str) -> Probe[Any, Any]:
+    if not isinstance(loaded, Probe):
+        raise BatteryError(Mistake(f"the probe {name!r} of {origin} is a {type(loaded).__name__}, not a Probe"))
+    if loaded.name != name:
+        raise BatteryError(Mistake(f"the probe {name!r} of {origin} calls itself {loaded.name!r}"))
+    return loaded
+
+
+def _collision(name: str, points: list[EntryPoint], built_in: bool) -> Mistake:
+    origins = [*(["reportgen"] if built_in else []), *sorted(_distribution(point) for point in points)]
+    return Mistake(f"several probes are named {name!r}, from {', '.join(origins)}", "Keep one of them installed.")
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.value

@@ -1,0 +1,23 @@
+"""Where the files that ship beside the code lie: in a checkout, and in an installed wheel."""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+PACKAGE = Path(__file__).parent
+IN_WHEEL = {"templates": "templates", "prompts": "prompt_sets"}
+
+
+@cache
+def folder(name: Literal["templates", "prompts"]) -> Path:
+    """The folder of that name.
+
+    Raises:
+        FileNotFoundError: the installation lacks it.
+    """
+    checkout = PACKAGE.parent
+    # site-packages may hold a stranger's `prompts` folder; only a checkout has pyproject.toml beside the package
+    found = checkout / name if (checkout / "pyproject.toml").is_file() else PACKAGE / IN_WHEEL[name]
+    if not found.is_dir():
+        raise FileNotFoundError(f"this installation of reportgen lacks its {name}: {found} is no folder")
+    return found

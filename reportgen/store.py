@@ -1,0 +1,349 @@
+"""The bundle on disk: results.json, arrays.safetensors, run.json, and the outputs made of them.
+
+Results and arrays are the same bytes for the same inputs; clocks, hosts and paths live in run.json alone.
+"""
+
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from reportgen.errors import BundleError, Mistake, OutputError
+from reportgen.probes.base import ModelCard, Section
+from reportgen.result import Array, Metric, Outcome, Table
+
+SCHEMA = 1
+RESULTS, ARRAYS, RUN = "results.json", "arrays.safetensors", "run.json"
+
+Outcomes = Mapping[str, Mapping[str, Outcome]]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The numbers of one run, as read back from its folder."""
+
+    path: Path | None
+    title: str
+    models: Mapping[str, ModelCard]
+    outcomes: Outcomes
+    """Probe id -> subject -> outcome."""
+    run: Mapping[str, Any] = field(default_factory=dict)
+    """When, where and how long: the content of run.json."""
+
+    def __getitem__(self, probe_id: str) -> Mapping[str, Outcome]:
+        """The outcomes of one probe, by model."""
+        return self.outcomes[probe_id]
+
+    def section(self, probe_id: str) -> Section:
+        """All that a report needs of one probe."""
+        return Section(probe_id, self.outcomes[probe_id], self.models)
+
+    @property
+    def failed(self) -> bool:
+        """Whether any probe failed."""
+        return any(o.status == "failed" for outcomes in self.outcomes.values() for o in outcomes.values())
+
+
+def write_numbers(folder: Path, bundle: Bundle) -> None:
+    """Writes results.json, arrays.safetensors and run.json into a folder that is there."""
+    tensors: dict[str, NDArray[Any]] = {}
+    results = {
+        probe_id: {subject: _outcome_json(outcome, f"{probe_id}/{subject}", tensors) for subject, outcome in by.items()}
+        for probe_id, by in bundle.outcomes.items()
+    }
+    models = {id: _card_json(card) for id, card in bundle.models.items()}
+    content = {"schema": SCHEMA, "title": bundle.title, "models": models, "results": results}
+    _write_json(folder / RESULTS, content)
+    save_file(dict(sorted(tensors.items())), folder / ARRAYS)
+    (folder / ARRAYS).chmod(0o644)
+    _write_json(folder / RUN, dict(bundle.run))
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Reads a bundle.
+
+    Raises:
+        BundleError: no bundle, one of another schema, or a damaged one; says which file and what is wrong.
+    """
+    content = _read_json(folder / RESULTS)
+    if content.get("schema") != SCHEMA:
+        raise BundleError(
+            Mistake(
+                f"a bundle of schema {content.get('schema')!r}; this version reads {SCHEMA}",
+                "make it again with reportgen run",
+                file=folder / RESULTS,
+            )
+        )
+    tensors = _read_arrays(folder / ARRAYS)
+    try:
+        return Bundle(
+            path=folder,
+            title=content["title"],
+            models={id: _card(id, card) for id, card in content["models"].items()},
+            outcomes={
+                probe_id: {subject: _outcome(outcome, tensors) for subject, outcome in by.items()}
+                for probe_id, by in content["results"].items()
+            },
+            run=_read_json(folder / RUN) if (folder / RUN).exists() else {},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(_damaged(folder / RESULTS, f"{type(error).__name__}: {error}")) from error
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether a folder holds a bundle of ours."""
+    return (folder / RESULTS).is_file() and (folder / RUN).is_file()
+
+
+@contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """An empty folder beside `target`, on the same disk, gone when the block ends.
+
+    Raises:
+        OutputError: it cannot be made, or what the block writes cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise OutputError(_unwritable(target, error)) from error
+    try:
+        stage.chmod(0o755)
+        yield stage
+    except OSError as error:
+        raise OutputError(_unwritable(target, error)) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Path]:
+    """A folder to write a bundle into, swapped in as `target` when the block ends well.
+
+    What an earlier bundle wrote is removed by its own list of files; whatever else lies in the folder stays.
+
+    Raises:
+        OutputError: the target cannot be written, or holds something that is no bundle.
+    """
+    _check_target(target)
+    with beside(target) as stage:
+        yield stage
+        _list_files(stage)
+        _swap(stage, target)
+
+
+def check_writable(target: Path) -> None:
+    """Refuses, before anything is computed, a target that could not be written at the end.
+
+    Raises:
+        OutputError: as `staged`.
+    """
+    _check_target(target)
+    nearest = next(folder for folder in (target, *target.absolute().parents) if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(_unwritable(target, PermissionError(13, f"{nearest} cannot be written")))
+
+
+def replace_outputs(target: Path, stage: Path, outputs: Sequence[str]) -> None:
+    """Moves newly made outputs into a bundle, and removes those of an earlier rendering."""
+    run = _read_json(target / RUN)
+    numbers = {RESULTS, ARRAYS, RUN}
+    for old in set(run.get("files", ())) - numbers - set(outputs):
+        _inside(target, old).unlink(missing_ok=True)
+    for name in outputs:
+        place = target / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(stage / name, place)
+    _write_json(target / RUN, run | {"files": sorted(numbers | set(outputs))})
+    _remove_empty_folders(target)
+
+
+def _check_target(target: Path) -> None:
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise OutputError(Mistake("the output is a file, not a folder", "name another with -o", file=target))
+    if any(target.iterdir()) and not is_bundle(target):
+        raise OutputError(
+            Mistake("the folder holds something that is no bundle", "name an empty or new folder with -o", file=target)
+        )
+
+
+def _list_files(stage: Path) -> None:
+    files = sorted(str(file.relative_to(stage)) for file in stage.rglob("*") if file.is_file())
+    _write_json(stage / RUN, _read_json(stage / RUN) | {"files": sorted({*files, RUN})})
+
+
+def _swap(stage: Path, target: Path) -> None:
+    if not target.exists():
+        os.replace(stage, target)
+        return
+    before = _read_json(target / RUN).get("files", ()) if is_bundle(target) else ()
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+    os.replace(target, aside / "bundle")
+    try:
+        os.replace(stage, target)
+    except OSError:
+        os.replace(aside / "bundle", target)
+        raise
+    for name in before:
+        _inside(aside / "bundle", name).unlink(missing_ok=True)
+    _keep_what_is_left(aside / "bundle", target)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _keep_what_is_left(old: Path, target: Path) -> None:
+    """Files that no bundle wrote go back to where they lay."""
+    for file in sorted(old.rglob("*")):
+        place = target / file.relative_to(old)
+        if (file.is_file() or file.is_symlink()) and not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(file, place)
+
+
+def _remove_empty_folders(target: Path) -> None:
+    for folder in sorted((f for f in target.rglob("*") if f.is_dir()), reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """A file named by a bundle's own list, which is a stranger's data: never outside its folder."""
+    place = folder / name
+    if not place.resolve().is_relative_to(folder.resolve()):
+        raise BundleError(_damaged(folder / RUN, f"it lists a file outside the bundle: {name}"))
+    return place
+
+
+def _outcome_json(outcome: Outcome, prefix: str, tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    for name, array in outcome.arrays.items():
+        tensors[f"{prefix}/{name}"] = array.values
+    reason = {"reason": outcome.reason} if outcome.reason else {}
+    return {
+        "probe": outcome.probe,
+        "version": outcome.version,
+        "options": outcome.options,
+        "models": list(outcome.models),
+        "status": outcome.status,
+        **reason,
+        "metrics": {name: _metric_json(metric) for name, metric in outcome.metrics.items()},
+        "tables": {name: _table_json(table) for name, table in outcome.tables.items()},
+        "arrays": {name: _array_json(array, f"{prefix}/{name}") for name, array in outcome.arrays.items()},
+    }
+
+
+def _metric_json(metric: Metric) -> dict[str, Any]:
+    content = {"value": metric.value, "unit": metric.unit, "direction": metric.direction, "state": metric.state}
+    return content | {"reason": metric.reason} if metric.state == "undefined" else content
+
+
+def _table_json(table: Table) -> dict[str, Any]:
+    return {"columns": list(table.columns), "rows": [[_cell_json(cell) for cell in row] for row in table.rows]}
+
+
+def _cell_json(cell: Any) -> Any:
+    if isinstance(cell, float) and not math.isfinite(cell):
+        return {"undefined": f"the computation gave {cell}"}
+    return cell
+
+
+def _cell(cell: Any) -> Any:
+    return float("nan") if isinstance(cell, dict) else cell
+
+
+def _array_json(array: Array, tensor: str) -> dict[str, Any]:
+    coordinates = {dim: list(values) for dim, values in array.coordinates.items()}
+    return {
+        "dims": list(array.dims),
+        "shape": list(array.values.shape),
+        "unit": array.unit,
+        **({"coordinates": coordinates} if coordinates else {}),
+        "tensor": tensor,
+    }
+
+
+def _outcome(content: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Outcome:
+    metrics = {
+        name: Metric(m["value"], m["unit"], m["direction"], m.get("reason", ""))
+        for name, m in content["metrics"].items()
+    }
+    tables = {
+        name: Table(tuple(t["columns"]), [[_cell(cell) for cell in row] for row in t["rows"]])
+        for name, t in content["tables"].items()
+    }
+    return Outcome(
+        probe=content["probe"],
+        version=content["version"],
+        options=content["options"],
+        models=tuple(content["models"]),
+        status=content["status"],
+        reason=content.get("reason", ""),
+        metrics=metrics,
+        tables=tables,
+        arrays={name: _array(array, tensors) for name, array in content["arrays"].items()},
+    )
+
+
+def _array(content: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Array:
+    name = content["tensor"]
+    if name not in tensors:
+        raise ValueError(f"{ARRAYS} lacks the tensor {name}")
+    if list(tensors[name].shape) != content["shape"]:
+        raise ValueError(f"the tensor {name} has shape {list(tensors[name].shape)}, not {content['shape']}")
+    coordinates = {dim: tuple(values) for dim, values in content.get("coordinates", {}).items()}
+    return Array(tuple(content["dims"]), tensors[name], content["unit"], coordinates)
+
+
+def _card_json(card: ModelCard) -> dict[str, Any]:
+    content = asdict(card)
+    return {"name": content["name"], "architecture": content["architecture"], "layers": content["layers"], **card.facts}
+
+
+def _card(id: str, content: Mapping[str, Any]) -> ModelCard:
+    own = ("name", "architecture", "layers")
+    facts = {name: value for name, value in content.items() if name not in own}
+    return ModelCard(id, content["name"], content["architecture"], content["layers"], facts)
+
+
+def _write_json(file: Path, content: Mapping[str, Any]) -> None:
+    file.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        remedy = "a bundle is the folder that reportgen run made, with results.json in it"
+        raise BundleError(Mistake("there is no such file", remedy, file=file)) from error
+    except (OSError, ValueError) as error:
+        raise BundleError(_damaged(file, str(error))) from error
+    if not isinstance(content, dict):
+        raise BundleError(_damaged(file, "it is no mapping"))
+    return content
+
+
+def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
+    try:
+        found: dict[str, NDArray[Any]] = load_file(file)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise BundleError(_damaged(file, str(error))) from error
+    return {name: np.asarray(values) for name, values in found.items()}
+
+
+def _damaged(file: Path, what: str) -> Mistake:
+    return Mistake(f"the bundle is damaged: {what}", "make it again with reportgen run", file=file)
+
+
+def _unwritable(target: Path, error: OSError) -> Mistake:
+    return Mistake(f"the output cannot be written: {error.strerror or error}", "free it, or name another with -o", target)

@@ -1,0 +1,251 @@
+"""Text to tokens and back, legibly, from `tokenizer.json` alone: no torch, no transformers."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from reportgen.chat import ChatUnavailable, render_chat
+from reportgen.errors import Mistake, ModelError
+from reportgen.prompts import Prompt
+
+
+class WordNotFound(Exception):
+    """A word is not in its sentence, or stands there more than once and no index says which."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A text as tokens."""
+
+    ids: tuple[int, ...]
+    offsets: tuple[tuple[int, int], ...]
+    """(token) character range in the text; (0, 0) for a token that the tokenizer added."""
+    added: tuple[bool, ...]
+    """(token) true for special tokens that are not part of the text (BOS)."""
+
+
+class TextTokenizer:
+    """A tokenizer with what a report needs of it: offsets, bytes of tokens, legible tokens, chat prompts."""
+
+    def __init__(self, tokenizer: Tokenizer, settings: Mapping[str, Any] | None = None, chat_template: str = "") -> None:
+        self._tokenizer = tokenizer
+        self._settings = settings or {}
+        self._chat_template = chat_template
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> "TextTokenizer":
+        """Reads `tokenizer.json` and, where they are, `tokenizer_config.json` and the chat template.
+
+        Raises:
+            ModelError: no `tokenizer.json`, or one that cannot be read.
+        """
+        file = folder / "tokenizer.json"
+        if not file.is_file():
+            raise ModelError(
+                Mistake(
+                    "the model has no tokenizer.json, so its tokens have no offsets in the text",
+                    "convert it: transformers' AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
+                    file=folder,
+                )
+            )
+        try:
+            tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # the tokenizers library raises bare Exception
+            raise ModelError(Mistake(f"the tokenizer cannot be read: {error}", file=file)) from error
+        settings = _read_json(folder / "tokenizer_config.json")
+        template_file = folder / "chat_template.jinja"
+        template = template_file.read_text() if template_file.is_file() else settings.get("chat_template") or ""
+        return cls(tokenizer, settings, template if isinstance(template, str) else "")
+
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether prompts given as messages can be used."""
+        return bool(self._chat_template)
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """Ids of the special tokens (BOS, end of turn, …)."""
+        added = self._tokenizer.get_added_tokens_decoder()
+        return frozenset(token_id for token_id, token in added.items() if token.special)
+
+    @property
+    def size(self) -> int:
+        """Number of tokens the tokenizer knows; a model's table may have more rows."""
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    @cached_property
+    def reserved(self) -> int:
+        """Number of tokens kept for later use, by their name (`<unused7>`, `<|reserved_special_token_3|>`)."""
+        added = self._tokenizer.get_added_tokens_decoder()
+        return sum(bool(re.search(r"unused|reserved", token.content)) for token in added.values())
+
+    def encode(self, text: str, *, special_tokens: bool = True) -> Encoded:
+        """Tokens of a text, with what the tokenizer adds in front or behind if `special_tokens`."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=special_tokens)
+        return Encoded(
+            tuple(encoding.ids),
+            tuple((start, end) for start, end in encoding.offsets),
+            tuple(bool(mask) for mask in encoding.special_tokens_mask),
+        )
+
+    def encode_prompt(self, prompt: Prompt) -> Encoded:
+        """Tokens of a prompt as the model will see it; messages go through the chat template.
+
+        Raises:
+            ChatUnavailable: messages, and no template that takes them.
+        """
+        if prompt.messages is None:
+            return self.encode(self.prompt_text(prompt))
+        return self.encode(self.prompt_text(prompt), special_tokens=False)  # the template writes its own
+
+    def prompt_text(self, prompt: Prompt) -> str:
+        """A prompt as one text, messages through the chat template."""
+        if prompt.messages is None:
+            return prompt.text or ""
+        if not self._chat_template:
+            raise ChatUnavailable("the prompt is a chat, and the model has no chat template")
+        messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
+        return render_chat(self._chat_template, messages, self._settings)
+
+    def prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:
+        """Token ids of a prompt."""
+        return self.encode_prompt(prompt).ids
+
+    def word_position(self, prompt: Prompt, word: str) -> int:
+        """Position of a word's last sub-token in a prompt.
+
+        Raises:
+            WordNotFound: it is not there, or more than once and the prompt has no `index`.
+        """
+        text = self.prompt_text(prompt)
+        places = [match.span() for match in re.finditer(_bounded(word), text)]
+        if not places:
+            raise WordNotFound(f"the word {word!r} is not in the sentence {text!r}")
+        if len(places) > 1 and prompt.index is None:
+            raise WordNotFound(f"the word {word!r} stands {len(places)} times in {text!r}: say which by index: 0 …")
+        which = prompt.index or 0
+        if which >= len(places):
+            raise WordNotFound(f"index {which} of the word {word!r} in {text!r}, where it stands {len(places)} times")
+        start, end = places[which]
+        encoded = self.encode_prompt(prompt)
+        spans = enumerate(zip(encoded.offsets, encoded.added, strict=True))
+        return max(i for i, ((first, last), added) in spans if not added and first < end and last > start)
+
+    def piece(self, token_id: int) -> bytes:
+        """The bytes that a token writes."""
+        token = self._tokenizer.id_to_token(token_id)
+        if token is None:
+            return f"<no token {token_id}>".encode()
+        if token_id in self._added_ids:
+            return str(token).encode("utf-8", "replace")
+        if self._byte_level:
+            return bytes(_BYTE_OF_CHARACTER.get(c, 63) for c in token)
+        if re.fullmatch(r"<0x[0-9A-Fa-f]{2}>", token):
+            return bytes([int(token[3:5], 16)])
+        return str(token).replace("▁", " ").encode("utf-8", "replace")
+
+    def show(self, token_id: int) -> str:
+        """A token alone as text; bytes that are no whole character as `<E9 A2>`."""
+        return spell(self.piece(token_id))
+
+    def show_sequence(self, ids: Sequence[int]) -> list[str]:
+        """(token) tokens that follow each other as text: the one that completes a character split over
+        several tokens shows it, as `<A0>→🐠`.
+        """
+        shown: list[str] = []
+        pending = b""
+        for piece in map(self.piece, ids):
+            text = spell(piece)
+            pending = pending + piece if _is_fragment(piece) else b""
+            whole = _completed(pending)
+            if whole:
+                text, pending = f"{text}→{whole}", b""
+            shown.append(text)
+        return shown
+
+    def show_joined(self, ids: Sequence[int]) -> str:
+        """Tokens that follow each other as one line, a bar between them."""
+        return " | ".join(self.show_sequence(ids))
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text that tokens write together."""
+        return spell(b"".join(self.piece(token_id) for token_id in ids))
+
+    @cached_property
+    def _added_ids(self) -> frozenset[int]:
+        return frozenset(self._tokenizer.get_added_tokens_decoder())
+
+    @cached_property
+    def _byte_level(self) -> bool:
+        decoder = self._tokenizer.decoder
+        return decoder is not None and b'"ByteLevel"' in decoder.__getstate__()
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """GPT-2's table of one printable character a byte (Radford et al. 2019), inverted."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+_BYTE_OF_CHARACTER = _byte_alphabet()
+
+
+def spell(data: bytes) -> str:
+    """Bytes as text, each run that is no UTF-8 as `<E9 A2>`."""
+    text, fragment = "", b""
+    while data:
+        try:
+            good, bad, rest = data.decode(), b"", b""
+        except UnicodeDecodeError as error:
+            good, bad, rest = data[: error.start].decode(), data[error.start : error.end], data[error.end :]
+        if good:
+            text, fragment = text + _bytes_shown(fragment) + good, b""
+        fragment += bad
+        data = rest
+    return text + _bytes_shown(fragment)
+
+
+def _bytes_shown(fragment: bytes) -> str:
+    return f"<{fragment.hex(' ').upper()}>" if fragment else ""
+
+
+def _is_fragment(piece: bytes) -> bool:
+    try:
+        piece.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _completed(pending: bytes) -> str:
+    """The characters that pieces write together, empty while one is unfinished."""
+    try:
+        return pending.decode().strip()
+    except UnicodeDecodeError:
+        return ""
+
+
+def _bounded(word: str) -> str:
+    """A pattern for a word that does not match inside a longer one; scripts without spaces have no such bounds."""
+    before = r"(?<![^\W\d_])" if _has_bounds(word[0]) else ""
+    after = r"(?![^\W\d_])" if _has_bounds(word[-1]) else ""
+    return before + re.escape(word) + after
+
+
+def _has_bounds(character: str) -> bool:
+    return character.isalpha() and character.lower() != character.upper()
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text()) if file.is_file() else {}
+    except (ValueError, OSError):
+        return {}
+    return content if isinstance(content, dict) else {}

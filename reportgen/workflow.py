@@ -1,0 +1,118 @@
+"""The whole way of a report, as the command line and Python call it: battery to bundle, bundle to outputs."""
+
+import datetime
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from reportgen.battery import Battery, load_battery
+from reportgen.errors import BatteryError, Mistake
+from reportgen.outputs import FORMATS, write_outputs
+from reportgen.provenance import machine, versions
+from reportgen.store import Bundle, beside, check_writable, load_bundle, replace_outputs, staged, write_numbers
+
+Progress = Callable[[str], None]
+
+
+def _silent(line: str) -> None:
+    pass
+
+
+def run(
+    battery: str | Path,
+    output: str | Path | None = None,
+    *,
+    only: Sequence[str] = (),
+    formats: Sequence[str] | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    progress: Progress = _silent,
+) -> Bundle:
+    """Runs a battery and writes its bundle.
+
+    Args:
+        battery: a YAML file.
+        output: the bundle's folder; `reports/x.yaml` becomes `reports/x` unless it is given.
+        only: ids of the probes to run; all of them where it is empty.
+        formats: outputs instead of the battery's own, of html, pdf and figures.
+        device: device instead of those of the battery.
+        dtype: dtype instead of those of the battery.
+        progress: is told one plain line a finished piece of work.
+
+    Raises:
+        BatteryError: the battery is wrong; nothing ran.
+        ModelError: no model could be used; nothing is written.
+        OutputError: the output cannot be written; an earlier bundle stays.
+    """
+    from reportgen.execute import execute
+    from reportgen.plan import make_plan
+
+    path = Path(battery)
+    asked = _with(load_battery(path, only), device=device, dtype=dtype)
+    outputs = _formats(formats) if formats is not None else asked.outputs
+    target = Path(output) if output is not None else path.with_suffix("")
+    check_writable(target)
+    started = datetime.datetime.now(datetime.UTC)
+    clock = time.perf_counter()
+    results = execute(make_plan(asked, progress), progress)
+    record = {
+        "started": started.isoformat(timespec="seconds"),
+        "battery": str(path),
+        "versions": versions(),
+        "machine": machine(),
+        "durations": {step: round(seconds, 3) for step, seconds in results.durations.items()},
+    }
+    with staged(target) as stage:
+        write_numbers(stage, Bundle(None, asked.title, results.models, results.outcomes, record))
+        _finish(stage, outputs, progress, clock)
+    return load_bundle(target)
+
+
+def load(bundle: str | Path) -> Bundle:
+    """A bundle's numbers: `load(folder)["weather"]["gemma"].arrays["entropy"].values`.
+
+    Raises:
+        BundleError: the folder holds no bundle, or a damaged one.
+    """
+    return load_bundle(Path(bundle))
+
+
+def render(
+    bundle: str | Path, *, formats: Sequence[str] = FORMATS, progress: Progress = _silent, stamp: bool = False
+) -> Bundle:
+    """Makes the outputs of a stored bundle anew, without its models.
+
+    Raises:
+        BundleError: the folder holds no bundle, or a damaged one.
+        OutputError: an output cannot be written; the old ones stay.
+    """
+    target = Path(bundle)
+    stored = load_bundle(target)
+    check_writable(target)
+    date = datetime.datetime.now(datetime.UTC).date().isoformat() if stamp else ""
+    with beside(target) as stage:
+        names = write_outputs(stored, stage, _formats(formats), progress, stamp=date)
+        replace_outputs(target, stage, names)
+    return stored
+
+
+def _finish(stage: Path, outputs: Sequence[str], progress: Progress, clock: float) -> None:
+    stored = load_bundle(stage)
+    write_outputs(stored, stage, outputs, progress)
+    progress(f"done in {time.perf_counter() - clock:.0f} s")
+
+
+def _with(battery: Battery, **chosen: str | None) -> Battery:
+    """The battery with the command line's choices for every model."""
+    changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    models = {id: entry.model_copy(update=changes) for id, entry in battery.models.items()}
+    return replace(battery, models=models)
+
+
+def _formats(formats: Sequence[str]) -> tuple[str, ...]:
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise BatteryError(Mistake(f"unknown format {unknown[0]!r}", f"formats are {', '.join(FORMATS)}"))
+    return tuple(formats)
