@@ -1,6 +1,5 @@
 """From a plan to outcomes: one model at a time, each prompt through it once, each probe on what it gave."""
 
-import inspect
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reportgen.errors import Mistake, ModelError, ReportgenError
 from reportgen.needs import Captured, Pass
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied
-from reportgen.probes.base import ModelCard
+from reportgen.probes.base import Later, ModelCard
 from reportgen.provenance import weights_sha256
 from reportgen.result import Findings, Outcome
 
@@ -107,24 +106,23 @@ def _outcome(case: PlannedCase, model: "LoadedModel", run: Callable[[Sequence[Pa
 def _findings(case: PlannedCase, model: "LoadedModel", run: Callable[[Sequence[Pass]], list[Captured]]) -> Findings:
     import torch
 
+    assert case.case is not None
     with torch.inference_mode():
         found = case.entry.probe.run(case.case, model, run(case.passes))
-        if not inspect.isgenerator(found):
-            assert isinstance(found, Findings)
-            return found
-        captured = None
-        while True:
-            try:
-                captured = _later(model, found.send(captured))
-            except StopIteration as finished:
-                findings: Findings = finished.value
-                return findings
+        return found if isinstance(found, Findings) else _staged(found, model)
 
 
-def _later(model: "LoadedModel", passes: Sequence[Pass]) -> list[Captured]:
+def _staged(later: Later[Findings], model: "LoadedModel") -> Findings:
+    """Runs the further passes that a probe asks for, until it has its findings."""
     from reportgen.model.capture import run_all
 
-    return run_all(model, passes)
+    try:
+        passes = next(later)
+        while True:
+            passes = later.send(run_all(model, passes))
+    except StopIteration as finished:
+        findings: Findings = finished.value
+        return findings
 
 
 def _header(case: PlannedCase) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import mmap
-import os
 import platform
 import struct
 import tempfile
@@ -89,6 +88,6 @@ class _Remembered:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile("w", dir=self._file.parent, delete=False) as stream:
                 json.dump({"files": self._state, "sha256": sha256}, stream)
-            os.replace(stream.name, self._file)
+            Path(stream.name).replace(self._file)
         except OSError:
             return  # a cache that cannot be written costs time, not the report

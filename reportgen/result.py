@@ -11,7 +11,6 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -176,7 +175,6 @@ def _measured(value: Any, quantity: Quantity) -> Metric:
     return Metric(value, quantity.unit, quantity.direction)
 
 
-@cache
 def definitions(findings: type[Findings]) -> dict[str, str]:
     """The docstring below each declared field: the definition that is printed beside the number."""
     body = ast.parse(textwrap.dedent(inspect.getsource(findings))).body[0]

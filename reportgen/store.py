@@ -164,7 +164,7 @@ def replace_outputs(target: Path, stage: Path, outputs: Sequence[str]) -> None:
     for name in outputs:
         place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(stage / name, place)
+        (stage / name).replace(place)
     _write_json(target / RUN, run | {"files": sorted(numbers | set(outputs))})
     _remove_empty_folders(target)
 
@@ -187,15 +187,15 @@ def _list_files(stage: Path) -> None:
 
 def _swap(stage: Path, target: Path) -> None:
     if not target.exists():
-        os.replace(stage, target)
+        stage.replace(target)
         return
     before = _read_json(target / RUN).get("files", ()) if is_bundle(target) else ()
     aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-    os.replace(target, aside / "bundle")
+    target.replace(aside / "bundle")
     try:
-        os.replace(stage, target)
+        stage.replace(target)
     except OSError:
-        os.replace(aside / "bundle", target)
+        (aside / "bundle").replace(target)
         raise
     for name in before:
         _inside(aside / "bundle", name).unlink(missing_ok=True)
@@ -209,7 +209,7 @@ def _keep_what_is_left(old: Path, target: Path) -> None:
         place = target / file.relative_to(old)
         if (file.is_file() or file.is_symlink()) and not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(file, place)
+            file.replace(place)
 
 
 def _remove_empty_folders(target: Path) -> None:
@@ -346,4 +346,5 @@ def _damaged(file: Path, what: str) -> Mistake:
 
 
 def _unwritable(target: Path, error: OSError) -> Mistake:
-    return Mistake(f"the output cannot be written: {error.strerror or error}", "free it, or name another with -o", target)
+    reason = error.strerror or error
+    return Mistake(f"the output cannot be written: {reason}", "free it, or name another with -o", file=target)

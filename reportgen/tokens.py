@@ -33,7 +33,9 @@ class Encoded:
 class TextTokenizer:
     """A tokenizer with what a report needs of it: offsets, bytes of tokens, legible tokens, chat prompts."""
 
-    def __init__(self, tokenizer: Tokenizer, settings: Mapping[str, Any] | None = None, chat_template: str = "") -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, settings: Mapping[str, Any] | None = None, chat_template: str = ""
+    ) -> None:
         self._tokenizer = tokenizer
         self._settings = settings or {}
         self._chat_template = chat_template

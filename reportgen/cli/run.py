@@ -9,9 +9,11 @@ FORMATS = ("html", "pdf", "figures")
 
 @click.command("run")
 @click.argument("battery", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the bundle [default: beside BATTERY].")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle's folder [default: beside it].")
 @click.option("--only", multiple=True, metavar="ID", help="Run just this probe; may be repeated.")
-@click.option("--format", "formats", multiple=True, type=click.Choice(FORMATS), help="Outputs instead of the battery's.")
+@click.option(
+    "--format", "formats", multiple=True, type=click.Choice(FORMATS), help="Outputs instead of the battery's."
+)
 @click.option("--device", help="Device for every model: auto, cpu, cuda, cuda:N, mps.")
 @click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), help="Dtype for every model.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and where the report lies.")

@@ -4,8 +4,8 @@ A probe describes its figures from stored results; `draw/` turns a description i
 All text in a description is plain token or prompt text, unsanitised: drawing makes it legible.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 from numpy.typing import NDArray
@@ -161,3 +161,22 @@ class Rankings(Figure):
     value_range: tuple[float, float]
     model: str
     """Id of the model whose colour the bars take."""
+
+
+def texts(figure: Figure) -> Iterator[str]:
+    """Every string in a description: what its typefaces must cover."""
+    yield from _strings(figure)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif is_dataclass(value):
+        for each in fields(value):
+            yield from _strings(getattr(value, each.name))
+    elif isinstance(value, Mapping):
+        yield from _strings(list(value))
+        yield from _strings(list(value.values()))
+    elif isinstance(value, Sequence):
+        for item in value:
+            yield from _strings(item)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reportgen.errors import Mistake, ModelError
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from reportgen.model.sources import Located

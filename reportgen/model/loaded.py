@@ -66,14 +66,15 @@ class LoadedModel:
         """(row x vocabulary) dot products, in float32, of (row x width) float32 vectors with the embedding table."""
         scores = []
         for held, chunk in _padded(rows, FINAL_CHUNK):
-            parts = [chunk @ part.float().T for part in self.embedding_table.split(_VOCABULARY_SLICE)]
+            parts = [chunk @ part.float().T for part in torch.split(self.embedding_table, _VOCABULARY_SLICE)]
             scores.append(torch.cat(parts, dim=-1)[: held.stop - held.start])
         return torch.cat(scores)
 
     @cached_property
     def embedding_norms(self) -> torch.Tensor:
         """(vocabulary) norms of the table's rows, in float32."""
-        return torch.linalg.vector_norm(self.embedding_table, dim=1, dtype=torch.float32)
+        norms: torch.Tensor = torch.linalg.vector_norm(self.embedding_table, dim=1, dtype=torch.float32)
+        return norms
 
     @cached_property
     def _norm_in_float32(self) -> nn.Module:
@@ -108,7 +109,7 @@ class LoadedModel:
             logits: torch.Tensor = head(rows)
             return logits
         # A float32 copy of the whole table would cost more than the model: widen a slice of it at a time.
-        slices = [rows @ part.float().T for part in head.weight.split(_VOCABULARY_SLICE)]
+        slices = [rows @ part.float().T for part in torch.split(head.weight, _VOCABULARY_SLICE)]
         logits = torch.cat(slices, dim=-1)
         return logits if head.bias is None else logits + head.bias.float()
 

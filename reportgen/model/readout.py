@@ -35,9 +35,7 @@ class Readout:
 
 
 @torch.inference_mode()
-def read_out(
-    model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor, *, k: int, norm: bool = True
-) -> Readout:
+def read_out(model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor, *, k: int, norm: bool = True) -> Readout:
     """Lens of every layer at some places of the stream.
 
     Args:

@@ -1,5 +1,6 @@
 """What is said of attention patterns."""
 
+from itertools import pairwise
 from typing import Any
 
 from array_api_compat import array_namespace
@@ -35,7 +36,7 @@ def binned(patterns: Patterns, bins: int) -> Any:
     """
     xp = array_namespace(patterns)
     edges = bin_edges(patterns.shape[-1], bins)
-    keys = [xp.sum(patterns[..., a:b], axis=-1) for a, b in zip(edges, edges[1:], strict=False)]
+    keys = [xp.sum(patterns[..., a:b], axis=-1) for a, b in pairwise(edges)]
     by_key = xp.stack(keys, axis=-1)
-    queries = [xp.mean(by_key[..., a:b, :], axis=-2) for a, b in zip(edges, edges[1:], strict=False)]
+    queries = [xp.mean(by_key[..., a:b, :], axis=-2) for a, b in pairwise(edges)]
     return xp.stack(queries, axis=-2)

@@ -9,7 +9,7 @@ Rows = Any
 
 
 def softcap(logits: Rows, cap: float | None) -> Rows:
-    """cap * tanh(logits / cap), or the logits themselves where there is no cap."""
+    """Logits as cap * tanh(logits / cap), or as they are where there is no cap."""
     if cap is None:
         return logits
     xp = array_namespace(logits)

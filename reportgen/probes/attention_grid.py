@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class Options(ProbeOptions):
 
     prompts: Prompts
     """What the model reads."""
-    heads: list[Head] = []
+    heads: list[Head] = Field(default=[])
     """Heads shown large, each as [block, head], counted from 0."""
 
 
@@ -100,8 +101,8 @@ class Attention(Findings):
 class AttentionGrid(Probe[Options, Attention]):
     """Shows: how much each token (row) attends to each token before it (column), in every head of every block.
 
-    Read: one small square a head, blocks downwards, heads to the right; dark is much weight. A dark first column is a head
-    that parks its attention on the first token (a sink); a dark diagonal looks at the token itself, one below it
+    Read: one small square a head, blocks downwards, heads to the right; dark is much weight. A dark first column is a
+    head that parks its attention on the first token (a sink); a dark diagonal looks at the token itself, one below it
     at the token before. Named heads are shown large, with their tokens.
 
     Computed: the weights after the softmax, as the model computes them (eager attention); rows sum to 1 and nothing
@@ -178,9 +179,7 @@ def _stack(tensors: "Sequence[Tensor]") -> NDArray[np.float32]:
     return stacked
 
 
-def _mosaic(
-    name: str, subject: str, patterns: NDArray[Any], prompt: int, text: str, outcome: Outcome
-) -> HeadMosaic:
+def _mosaic(name: str, subject: str, patterns: NDArray[Any], prompt: int, text: str, outcome: Outcome) -> HeadMosaic:
     sink = outcome.arrays["sink"].values[prompt]
     return HeadMosaic(
         name=f"heads-{prompt}",
@@ -203,7 +202,7 @@ def _large(name: str, subject: str, outcome: Outcome, prompt: int, block: int, h
     tokens = [str(record["token"]) for record in records]
     if len(tokens) > len(pattern):
         edges = bin_edges(len(tokens), len(pattern))
-        tokens = [f"{a}–{b - 1}" for a, b in zip(edges, edges[1:], strict=False)]
+        tokens = [f"{a}–{b - 1}" for a, b in pairwise(edges)]
     return AttentionHead(
         name=f"head-{block}-{head}-{prompt}",
         subject=(subject,),

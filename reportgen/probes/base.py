@@ -39,7 +39,9 @@ def _prompts(value: Any, info: ValidationInfo) -> list[Prompt]:
     return read_prompts(value, (info.context or {}).get("prompt_sets"))
 
 
-Prompts = Annotated[list[Prompt], BeforeValidator(_prompts, json_schema_input_type=str | list[Any]), Field(min_length=1)]
+Prompts = Annotated[
+    list[Prompt], BeforeValidator(_prompts, json_schema_input_type=str | list[str | Prompt]), Field(min_length=1)
+]
 """A list of prompts (strings or mappings), or the name FILE/SET of a prompt set."""
 
 Layers = Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
@@ -47,7 +49,7 @@ Layers = Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min
 
 SpecialTokens = Literal["include", "exclude"]
 
-O = TypeVar("O", bound=ProbeOptions)
+O = TypeVar("O", bound=ProbeOptions)  # noqa: E741 - options, as in Probe[O, R]
 R = TypeVar("R", bound=Findings)
 
 

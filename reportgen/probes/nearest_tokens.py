@@ -24,9 +24,9 @@ SHOWN = 10
 class Options(ProbeOptions):
     """Which tokens, and how near is measured."""
 
-    texts: list[Annotated[str, Field(min_length=1)]] = []
+    texts: list[Annotated[str, Field(min_length=1)]] = Field(default=[])
     """Texts that are one token each."""
-    ids: list[Annotated[int, Field(ge=0)]] = []
+    ids: list[Annotated[int, Field(ge=0)]] = Field(default=[])
     """Token ids, beside or instead of texts."""
     k: Annotated[int, Field(ge=1, le=1000)] = 10
     """Neighbours a query."""
@@ -163,7 +163,8 @@ def _scores(model: "LoadedModel", rows: "Tensor", metric: str) -> "Tensor":
     if metric == "dot":
         return scores
     norms = model.embedding_norms.clamp_min(1e-12)
-    return scores / (rows.norm(dim=1, keepdim=True).clamp_min(1e-12) * norms)
+    cosines: Tensor = scores / (rows.norm(dim=1, keepdim=True).clamp_min(1e-12) * norms)
+    return cosines
 
 
 def _ranked(case: Case[Options], query: _Query, scores: "Tensor") -> Rows:

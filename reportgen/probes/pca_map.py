@@ -110,7 +110,9 @@ class PcaMap(Probe[Options, Map]):
                 continue
             best = int(np.nanargmax(shares))
             layer = explained.along("layer")[best]
-            parts.append(f"two axes hold {shares[best]:.0%} of the variance at layer {layer} of {section.name(subject)}")
+            parts.append(
+                f"two axes hold {shares[best]:.0%} of the variance at layer {layer} of {section.name(subject)}"
+            )
         return "At most, " + "; ".join(parts) + "." if parts else ""
 
 
@@ -152,9 +154,7 @@ def _spread(count: int) -> list[int]:
     return sorted({round(i * (count - 1) / max(shown - 1, 1)) for i in range(shown)})
 
 
-def _maps(
-    name: str, subject: str, outcome: Outcome, chosen: Iterable[int], figure: str, *, texts: bool
-) -> Maps:
+def _maps(name: str, subject: str, outcome: Outcome, chosen: Iterable[int], figure: str, *, texts: bool) -> Maps:
     points, explained = outcome.arrays["points"], outcome.arrays["explained_variance"]
     layers = points.along("layer")
     panels = [

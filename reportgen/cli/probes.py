@@ -1,0 +1,108 @@
+"""`reportgen probes`: what can be measured, and how one measurement is defined."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from textwrap import TextWrapper
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from reportgen.probes.base import Probe, ProbeOptions
+    from reportgen.result import Findings
+
+PARAGRAPH = TextWrapper(width=100, break_on_hyphens=False)
+DEFINITION = TextWrapper(width=100, break_on_hyphens=False, initial_indent=" " * 6, subsequent_indent=" " * 6)
+TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null"}
+
+
+@click.command("probes")
+@click.argument("name", required=False)
+def command(name: str | None) -> None:
+    """List the probes, or explain the one named NAME: what it shows, its options, its numbers."""
+    from reportgen import registry
+
+    lines = _all() if name is None else _one(registry.find(name))
+    click.echo("\n".join(lines))
+
+
+def _all() -> Iterator[str]:
+    """A line a probe: its name and its question; a broken one says what is wrong with it."""
+    from reportgen import registry
+    from reportgen.errors import BatteryError
+
+    names = registry.names()
+    width = max(map(len, names), default=0)
+    for name in names:
+        try:
+            question = registry.find(name).question
+        except BatteryError as error:
+            question = f"(unusable: {error.mistakes[0].message})"
+        yield f"{name:<{width}}  {question}"
+
+
+def _one(probe: "Probe[Any, Any]") -> Iterator[str]:
+    from reportgen.probes.base import explanation
+
+    told = explanation(probe)
+    yield f"{probe.name}, version {probe.version}: {probe.question}"
+    for heading, text in (("Shows", told.shows), ("Read", told.read), ("Computed", told.computed)):
+        yield ""
+        yield PARAGRAPH.fill(f"{heading}: {text}")
+    yield from ("", "Options")
+    yield from _options(probe.options)
+    yield from ("", "Findings")
+    yield from _findings(probe.findings)
+
+
+def _options(options: "type[ProbeOptions]") -> Iterator[str]:
+    schema = options.model_json_schema()
+    required = schema.get("required", [])
+    for key, option in schema["properties"].items():
+        default = "required" if key in required else f"default {_written(option.get('default'))}"
+        yield f"  {key}: {_type(option, schema)}; {default}"
+        yield from _indented(option.get("description", ""))
+
+
+def _findings(findings: "type[Findings]") -> Iterator[str]:
+    from reportgen.result import definitions
+
+    # mypy takes the hash of a dataclass for that of the class itself
+    defined = definitions(findings)
+    for finding in fields(findings):
+        quantity = finding.metadata.get("quantity")
+        if quantity is None:
+            continue
+        inside = ", ".join(quantity.dims or quantity.columns)
+        unit = f", in {quantity.unit}" if quantity.unit else ""
+        yield f"  {finding.name}: {quantity.kind}{f' ({inside})' if inside else ''}{unit}"
+        yield from _indented(defined.get(finding.name, ""))
+
+
+def _indented(text: str) -> Iterator[str]:
+    if text:
+        yield DEFINITION.fill(" ".join(text.split()))
+
+
+def _written(value: Any) -> str:
+    """A default as it would stand in a battery."""
+    import json
+
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _type(option: dict[str, Any], schema: dict[str, Any]) -> str:
+    """The values that an option takes, in words."""
+    if "$ref" in option:
+        return _type(schema["$defs"][option["$ref"].rpartition("/")[2]], schema)
+    if "anyOf" in option:
+        return " or ".join(dict.fromkeys(_type(branch, schema) for branch in option["anyOf"]))
+    if "enum" in option or "const" in option:
+        return " or ".join(_written(value) for value in option.get("enum", [option.get("const")]))
+    match option.get("type"):
+        case "array":
+            items = option.get("items") or {}
+            return f"list of ({_type(items, schema)})" if items else "list"
+        case "object":
+            return "mapping"
+    return TYPES.get(option.get("type", ""), "any value")

@@ -1,0 +1,303 @@
+"""Typefaces for tokens of every script, and strangers' text made legible in them.
+
+A report embeds the characters it shows and no others: each Noto or DejaVu font is cut down to what it
+contributes, made static, and given a family name that no system font has.
+"""
+
+import base64
+import hashlib
+import importlib.util
+import json
+import os
+import tempfile
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+
+from fontTools import subset
+from fontTools.cffLib.CFF2ToCFF import convertCFF2ToCFF
+from fontTools.ttLib import TTFont
+from fontTools.varLib import instancer
+from platformdirs import user_cache_dir
+
+RECIPE = 1
+"""Raised whenever the same font and characters give another file."""
+
+REGULAR, BOLD = 400, 700
+
+
+@dataclass(frozen=True)
+class Source:
+    """An installed font file, and the family name its cut-down copies take."""
+
+    family: str
+    distribution: str
+    package: str
+    file: str
+    number: int = -1
+    """Index in a font collection."""
+
+    @property
+    def path(self) -> Path:
+        """Where the file is installed; the package itself is not imported."""
+        found = importlib.util.find_spec(self.package)
+        if found is None or found.origin is None:
+            raise ModuleNotFoundError(f"no package {self.package}: reinstall reportgen", name=self.package)
+        return Path(found.origin).parent / self.file
+
+    @property
+    def identity(self) -> str:
+        """Changes when the installed font does."""
+        return f"{self.distribution} {version(self.distribution)} {self.file} {self.number} {self.path.stat().st_size}"
+
+
+def _noto(name: str) -> Source:
+    return Source(f"reportgen {name}", "manimgx-fonts", "manimgx_fonts", f"Noto{name}[wght].ttf".replace(" ", ""))
+
+
+def _dejavu(family: str, file: str) -> Source:
+    return Source(family, "matplotlib", "matplotlib", f"mpl-data/fonts/ttf/{file}")
+
+
+SCRIPTS = (
+    "Arabic", "Armenian", "Bengali", "Devanagari", "Ethiopic", "Georgian", "Gujarati", "Gurmukhi", "Hebrew",
+    "Kannada", "Khmer", "Lao", "Malayalam", "Myanmar", "Oriya", "Sinhala", "Tamil", "Telugu", "Thai",
+)  # fmt: skip
+
+TEXT = _noto("Sans")
+EMOJI = _noto("Emoji")
+REST = _dejavu("reportgen Rest", "DejaVuSans.ttf")
+MONO = _dejavu("reportgen Mono", "DejaVuSansMono.ttf")
+CJK = Source(
+    "reportgen CJK", "manimgx-fonts-cjk", "manimgx_fonts_cjk", "NotoSansCJK-VF.otf.ttc", number=3
+)  # the Traditional Chinese face
+
+CHAIN = (TEXT, *(_noto(f"Sans {script}") for script in SCRIPTS), _noto("Sans Symbols"), EMOJI, REST, CJK)
+"""The order in which fonts are asked for a character; CJK stands last because it covers much Latin badly."""
+
+_INVISIBLE = frozenset([0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164, 0xFFA0])
+"""Letters, marks and symbols that draw nothing."""
+_HIDDEN_CATEGORIES = frozenset(["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"])
+_PICTURES = {"\n": "↵", "\t": "⇥", " ": " "}
+_PRESENTATION_SELECTORS = "\ufe0e\ufe0f"
+_DOTTED_CIRCLE = "◌"
+
+ALWAYS = frozenset(
+    [chr(code) for code in (*range(0x20, 0x7F), *range(0xA0, 0x100)) if code != 0xAD]
+    + list("–—…“”‘’×·≥≤−→←↑↓↵⇥␣°≈∞‖" + _DOTTED_CIRCLE)
+)
+"""What pages and axes need whatever the tokens are."""
+
+
+def legible(text: str) -> str:
+    """A stranger's text as it may be drawn: every character has a glyph, none hides or reorders the others.
+
+    A newline becomes ↵, a tab ⇥; what is invisible, malformed, unassigned or in no font becomes `<U+200B>`.
+    A presentation selector after an emoji is left out, as there is one drawing of each.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    shown: list[str] = []
+    previous = ""
+    for character in text:
+        if not (character in _PRESENTATION_SELECTORS and previous and previous in _covered(EMOJI)):
+            shown.append(_visible(character))
+        previous = character
+    return "".join(shown)
+
+
+def mark_space(token: str) -> str:
+    """A token with each leading space as ␣; one of nothing but spaces wholly."""
+    bare = token.lstrip(" ")
+    return "␣" * (len(token) - len(bare)) + bare
+
+
+@cache
+def _visible(character: str) -> str:
+    if character in _PICTURES:
+        return _PICTURES[character]
+    hidden = unicodedata.category(character) in _HIDDEN_CATEGORIES or ord(character) in _INVISIBLE
+    selector = unicodedata.name(character, "").startswith("VARIATION SELECTOR")
+    return f"<U+{ord(character):04X}>" if hidden or selector or _source(character) is None else character
+
+
+@cache
+def _source(character: str) -> Source | None:
+    """The first font of the chain that has the character."""
+    return next((source for source in CHAIN if character in _covered(source)), None)
+
+
+@cache
+def _covered(source: Source) -> frozenset[str]:
+    """All characters of a font, from its cmap table; remembered on disk, as ranges."""
+    kept = _folder() / f"{_digest('coverage', source.identity)}.json"
+    if not kept.exists():
+        with _opened(source) as font:
+            codes = sorted(font.getBestCmap())
+        starts = [code for code, before in zip(codes, [-2, *codes], strict=False) if code != before + 1]
+        ends = [code for code, after in zip(codes, [*codes[1:], -2], strict=True) if code != after - 1]
+        _write(kept, json.dumps(list(zip(starts, ends, strict=True))).encode())
+    ranges = json.loads(kept.read_bytes())
+    return frozenset(chr(code) for start, end in ranges for code in range(start, end + 1))
+
+
+@dataclass(frozen=True)
+class Face:
+    """One static font file with the characters it contributes."""
+
+    family: str
+    weight: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Typefaces:
+    """The fonts of one report. Text in `families` (or `mono_families`) shows every character they were made for."""
+
+    faces: tuple[Face, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every font file, in order of fallback."""
+        return tuple(face.path for face in self.faces)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The chain of families for text."""
+        return tuple(dict.fromkeys(face.family for face in self.faces if face.family != MONO.family))
+
+    @property
+    def mono_families(self) -> tuple[str, ...]:
+        """The chain of families for tokens."""
+        return (MONO.family, *self.families)
+
+    def css(self) -> str:
+        """One @font-face rule a file, with the font itself in it as WOFF2."""
+        return "\n".join(
+            f'@font-face{{font-family:"{face.family}";font-weight:{face.weight};font-style:normal;'
+            f"src:url(data:font/woff2;base64,{base64.b64encode(_woff2(face.path)).decode()}) format('woff2')}}"
+            for face in self.faces
+        )
+
+
+def typefaces(characters: Iterable[str]) -> Typefaces:
+    """The fonts that show all these characters (or texts), as `legible` gives them, and `ALWAYS`."""
+    wanted = ALWAYS.union(*(legible(text) for text in characters))
+    by_source: dict[Source, set[str]] = {source: set() for source in CHAIN}
+    for character in wanted:
+        source = _source(character)
+        assert source is not None, f"{character!r} is not legible"
+        by_source[source].add(character)
+    # Only the scripts for which Mono was drawn well; the others would lose their shaping.
+    mono = (by_source[TEXT] | by_source[REST]) & _covered(MONO)
+    faces = [_face(source, REGULAR, members) for source, members in by_source.items() if members]
+    bold = _face(TEXT, BOLD, by_source[TEXT])
+    return Typefaces((faces[0], bold, _face(MONO, REGULAR, mono), *faces[1:]))
+
+
+def _face(source: Source, weight: int, characters: set[str]) -> Face:
+    # A vowel sign that stands alone, as tokens do, is drawn on a dotted circle of its own font.
+    contents = "".join(sorted(characters | ({_DOTTED_CIRCLE} & _covered(source))))
+    path = _folder() / f"{_digest(source.identity, source.family, weight, contents)}.{'otf' if source is CJK else 'ttf'}"
+    if not path.exists():
+        _write(path, _cut(source, weight, contents))
+    return Face(source.family, weight, path)
+
+
+def _cut(source: Source, weight: int, characters: str) -> bytes:
+    """A static font with these characters and what shaping them needs; equal bytes for equal input."""
+    with _opened(source) as font:
+        options = subset.Options(notdef_outline=True, hinting=False, name_IDs=[])
+        options.drop_tables += ["FFTM", "STAT", "VORG", "vhea", "vmtx"]
+        cutter = subset.Subsetter(options)
+        cutter.populate(text=characters)
+        # The other way round takes minutes for the 65,535 glyphs of CJK.
+        cutter.subset(font)
+        font = _reread(font)
+        if "fvar" in font:
+            font = _reread(instancer.instantiateVariableFont(font, {"wght": weight}, inplace=True))
+        if "CFF2" in font:
+            font = _as_cff(font)
+        _rename(font, source.family, weight)
+        font["head"].modified = font["head"].created
+        return _saved(font)
+
+
+def _reread(font: TTFont) -> TTFont:
+    return TTFont(BytesIO(_saved(font)), recalcTimestamp=False, recalcBBoxes=False)
+
+
+def _saved(font: TTFont) -> bytes:
+    out = BytesIO()
+    font.save(out)
+    return out.getvalue()
+
+
+def _as_cff(font: TTFont) -> TTFont:
+    """The same outlines in the older table, which PDF readers and printers know."""
+    # The conversion fails on what was not yet read when it starts (fontTools 4.68).
+    _ = font["CFF2"].cff.topDictIndex[0].CharStrings
+    convertCFF2ToCFF(font)
+    return _reread(font)
+
+
+def _rename(font: TTFont, family: str, weight: int) -> None:
+    style = "Bold" if weight == BOLD else "Regular"
+    names = font["name"]
+    names.names = []
+    postscript = f"{family.replace(' ', '')}-{style}"
+    for name_id, text in {1: family, 2: style, 3: postscript, 4: f"{family} {style}", 6: postscript}.items():
+        names.setName(text, name_id, 3, 1, 0x409)
+    if "CFF " in font:
+        cff = font["CFF "].cff
+        cff.fontNames = [postscript]
+        cff[0].FamilyName, cff[0].FullName, cff[0].Weight = family, f"{family} {style}", style
+    font["OS/2"].usWeightClass = weight
+    font["OS/2"].fsSelection = 0x20 if weight == BOLD else 0x40
+    font["head"].macStyle = 1 if weight == BOLD else 0
+
+
+def _woff2(path: Path) -> bytes:
+    kept = path.with_suffix(".woff2")
+    if not kept.exists():
+        with TTFont(path, recalcTimestamp=False) as font:
+            font.flavor = "woff2"
+            _write(kept, _saved(font))
+    return kept.read_bytes()
+
+
+def _opened(source: Source) -> TTFont:
+    return TTFont(source.path, fontNumber=source.number, lazy=True, recalcTimestamp=False)
+
+
+def _digest(*parts: object) -> str:
+    said = json.dumps([RECIPE, version("fonttools"), *map(str, parts)])
+    return hashlib.sha256(said.encode()).hexdigest()[:32]
+
+
+@cache
+def _folder() -> Path:
+    """Where fonts are kept between runs; where nothing can be written, a folder of this process."""
+    kept = Path(user_cache_dir("reportgen")) / "fonts"
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=kept):
+            return kept
+    except OSError:
+        return Path(_of_this_process().name)
+
+
+@cache
+def _of_this_process() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="reportgen-fonts-")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Another process may be writing the same file: one of two equal ones wins."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as beside:
+        beside.write(content)
+    os.replace(beside.name, path)

@@ -1,0 +1,204 @@
+"""GGUF files made into folders of safetensors and tokenizer.json: once, in the user's cache, all or nothing."""
+
+import hashlib
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+from reportgen.errors import Mistake, ModelError
+from reportgen.model.weights import check_weights, count_parameters
+
+CONVERSION_VERSION = 1
+"""Raised whenever a conversion gives other files: folders of an older number are then left unused."""
+
+Notify = Callable[[str], None]
+"""Receives one plain line about a step that takes a while."""
+
+FILE_MODE = 0o644
+
+
+def silent(line: str) -> None:
+    """The `Notify` that says nothing."""
+
+
+def cache_folder() -> Path:
+    """Where reportgen keeps what it can make again: REPORTGEN_CACHE, else the user's cache directory."""
+    chosen = os.environ.get("REPORTGEN_CACHE")
+    return Path(chosen).expanduser().absolute() if chosen else platformdirs.user_cache_path("reportgen")
+
+
+def models_folder() -> Path:
+    """The part of the cache that holds converted models."""
+    return cache_folder() / "models"
+
+
+def converted_folder(name: str, sha256: str) -> Path:
+    """Where the conversion of the GGUF file with this hash lies, or will lie."""
+    return models_folder() / f"{name}-v{CONVERSION_VERSION}-{sha256[:12]}"
+
+
+def is_converted(folder: Path) -> bool:
+    """Whether a conversion stands there; it appears under this name only when it is whole."""
+    return all((folder / file).is_file() for file in ("config.json", "model.safetensors", "tokenizer.json"))
+
+
+def sha256_of(file: Path) -> str:
+    """The hex digest of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def convert_once(
+    name: str,
+    sha256: str,
+    gguf: Callable[[Path], Path],
+    *,
+    parameters: int | None = None,
+    notify: Notify = silent,
+) -> Path:
+    """The folder of the converted model; made now if it is not there yet, while other processes wait.
+
+    Args:
+        name: what the folder's name begins with.
+        sha256: of the GGUF file.
+        gguf: gives the path of the GGUF file; may put it into the folder it is handed, which is thrown away.
+        parameters: how many the converted model must have, where that is known.
+        notify: told what is going on.
+
+    Raises:
+        ModelError: the file cannot be read as a model, or the cache cannot be written.
+    """
+    folder = converted_folder(name, sha256)
+    if is_converted(folder):
+        return folder
+    with _cache_errors(), _alone(folder, notify):
+        if is_converted(folder):
+            return folder
+        # Only the holder of the lock writes here: what lies there is left over from a process that was killed.
+        partial = folder.with_name(f".partial-{folder.name}")
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            _convert(gguf, partial, parameters, notify)
+            if folder.exists():
+                shutil.rmtree(folder)
+            (partial / "model").replace(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def _convert(gguf: Callable[[Path], Path], partial: Path, parameters: int | None, notify: Notify) -> None:
+    joined, model = partial / "gguf", partial / "model"
+    joined.mkdir(parents=True)
+    model.mkdir()
+    file = gguf(joined)
+    notify(f"Converting {file.name} to safetensors. This takes up to a minute and happens once.")
+    _save_dequantised(file, model)
+    check_weights(model)
+    found = count_parameters(model)
+    if parameters is not None and found != parameters:
+        raise ModelError(f"{file.name} became a model of {found:,} parameters instead of {parameters:,}")
+    for saved in model.iterdir():
+        saved.chmod(FILE_MODE)
+
+
+def _save_dequantised(file: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    with _quiet_transformers():
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+            model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise _unreadable(file, error) from error
+        except Exception as error:
+            raise _unreadable(file, error) from error
+        # The weights are plain float32 now; with the mark left on, transformers refuses to save them.
+        model.hf_quantizer = None
+        if hasattr(model.config, "quantization_config"):
+            del model.config.quantization_config
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+
+def _unreadable(file: Path, error: Exception) -> ModelError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return ModelError(
+        Mistake(
+            f"this GGUF file cannot be read as a causal language model: {reason[:200]}",
+            "Is the file whole? Else take a folder or hub id with the model's safetensors.",
+            file,
+        )
+    )
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    gguf_bar = _without_gguf_bar()
+    try:
+        with gguf_bar, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def _without_gguf_bar() -> Iterator[None]:
+    # The GGUF reader draws with tqdm itself, past transformers' own switch.
+    from transformers import modeling_gguf_pytorch_utils as reader
+
+    drawn = reader.tqdm
+    reader.tqdm = lambda tensors, **_: tensors
+    try:
+        yield
+    finally:
+        reader.tqdm = drawn
+
+
+@contextmanager
+def _alone(folder: Path, notify: Notify) -> Iterator[None]:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        notify(f"Another process is converting {folder.name}: waiting for it.")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _cache_errors() -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        # safetensors tells of a full disk in words only.
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ModelError(
+            Mistake(
+                f"the converted model cannot be written to the cache {models_folder()}: {reason}",
+                "Make room there, or set REPORTGEN_CACHE to a folder that can be written and has room.",
+            )
+        ) from error

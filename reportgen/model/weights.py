@@ -1,0 +1,105 @@
+"""What a folder's weight files say of themselves, from their headers: whole or not, and how many numbers they hold."""
+
+import json
+import math
+import struct
+from pathlib import Path
+from typing import Any
+
+from reportgen.errors import Mistake, ModelError
+
+INDEX = "model.safetensors.index.json"
+SINGLE = "model.safetensors"
+LONGEST_HEADER = 100_000_000
+"""Bytes; what the safetensors format itself allows."""
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+def check_weights(folder: Path) -> None:
+    """Refuses weights that are missing, incomplete, truncated or pickled.
+
+    Raises:
+        ModelError: with the file and what is wrong with it.
+    """
+    for file in weight_files(folder):
+        _header(file)
+
+
+def count_parameters(folder: Path) -> int:
+    """How many numbers the weight files hold; a tied table counts once, as it is stored."""
+    tensors = (tensor for file in weight_files(folder) for tensor in _header(file).values())
+    return sum(math.prod(tensor["shape"]) for tensor in tensors)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files that make up the model: one, or the shards its index names.
+
+    Raises:
+        ModelError: there are none, or one that the index names is missing.
+    """
+    if (folder / INDEX).is_file():
+        return _shards(folder / INDEX)
+    if (folder / SINGLE).is_file():
+        return [folder / SINGLE]
+    if any(next(folder.glob(pattern), None) for pattern in PICKLES):
+        raise ModelError(
+            Mistake(
+                "the weights are there only as pickle files, which can run code and are never loaded",
+                "Convert them where you trust them: model.save_pretrained(FOLDER) writes safetensors.",
+                folder,
+            )
+        )
+    raise ModelError(
+        Mistake(
+            f"no weights: neither {SINGLE} nor {INDEX}",
+            "For the architecture alone, write config:FILE with its config.json as the source.",
+            folder,
+        )
+    )
+
+
+def _shards(index: Path) -> list[Path]:
+    try:
+        named = json.loads(index.read_bytes())["weight_map"].values()
+        names = sorted({Path(name).name for name in named})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(
+            Mistake("this index of weight files cannot be read", "Download the file again.", index)
+        ) from error
+    missing = [name for name in names if not (index.parent / name).is_file()]
+    if missing or not names:
+        what = f"{len(missing)} of {len(names)} weight files are missing: {missing[0]!r}" if missing else "no weights"
+        more = " …" if len(missing) > 1 else ""
+        raise ModelError(Mistake(f"{what}{more}", "Download the model again.", index))
+    return [index.parent / name for name in names]
+
+
+def _header(file: Path) -> dict[str, Any]:
+    """Tensor name -> dtype, shape, data_offsets, once the file's size was found to fit them."""
+    size = file.stat().st_size
+    try:
+        with file.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            header = json.loads(stream.read(length)) if length <= LONGEST_HEADER else None
+        if not isinstance(header, dict):
+            raise ValueError("the header is no mapping")
+        tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+        expected = 8 + length + max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
+    except (struct.error, ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
+        raise ModelError(
+            Mistake(
+                f"this is no safetensors file, or its beginning is damaged ({size:,} bytes)",
+                "Download or copy the file again.",
+                file,
+            )
+        ) from error
+    if size != expected:
+        what = "truncated" if size < expected else "damaged"
+        raise ModelError(
+            Mistake(
+                f"the weights are {what}: {size:,} bytes instead of {expected:,}",
+                "Download or copy the file again.",
+                file,
+            )
+        )
+    return tensors

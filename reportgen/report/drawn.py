@@ -1,0 +1,87 @@
+"""Drawn figures as the page and the paper take them: the same ink, a flavour each."""
+
+import base64
+import re
+from dataclasses import dataclass
+
+from reportgen.figures import style
+from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic, HeatMap, TokenGrid
+
+POINTS_TO_PIXELS = 4 / 3
+MILLIMETRES_A_POINT = 25.4 / 72
+WIDEST_BESIDE = 680
+"""Pixels: a wider figure gets the page's whole width, and scrolls in its own frame."""
+PAPER_WIDTH = 174.0
+"""Millimetres between the margins of an upright page."""
+PAPER_HEIGHT = 200.0
+"""Millimetres a figure may take of an upright page's 253, so that title and caption stand with it."""
+LANDSCAPE_WIDTH = 261.0
+LANDSCAPE_HEIGHT = 135.0
+CSS_INK = {
+    style.INK: "var(--ink)",
+    style.MUTED: "var(--muted)",
+    style.FAINT: "var(--faint)",
+    style.PAPER: "var(--paper)",
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure's description, the stem of its files in `figures/`, and its SVG with the sentinel inks of `style`."""
+
+    description: Figure
+    file_stem: str
+    svg: str
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """(width, height) in points."""
+        box = re.search(r'\bviewBox="([^"]+)"', self.svg)
+        if box is None:
+            raise ValueError(f"{self.file_stem}: an SVG without a viewBox")
+        _, _, width, height = map(float, box[1].split())
+        return width, height
+
+    @property
+    def pixels(self) -> int:
+        """Natural width on screen."""
+        return round(self.size[0] * POINTS_TO_PIXELS)
+
+    @property
+    def wide(self) -> bool:
+        """True where half a page would make its text too small."""
+        return self.pixels > WIDEST_BESIDE
+
+    @property
+    def on_plate(self) -> bool:
+        """True where fills mean light = 0: such a figure keeps its light ground in dark mode."""
+        return isinstance(self.description, TokenGrid | HeadMosaic | AttentionHead | HeatMap)
+
+    @property
+    def landscape(self) -> bool:
+        """True where an upright page would shrink it by more than a third."""
+        return self.size[0] * MILLIMETRES_A_POINT > PAPER_WIDTH * 1.5
+
+    @property
+    def millimetres(self) -> tuple[float, float]:
+        """(width, height) on paper: natural size, or what fits the page."""
+        width, height = (length * MILLIMETRES_A_POINT for length in self.size)
+        widest, highest = (LANDSCAPE_WIDTH, LANDSCAPE_HEIGHT) if self.landscape else (PAPER_WIDTH, PAPER_HEIGHT)
+        scale = min(1.0, widest / width, highest / height)
+        return round(width * scale, 2), round(height * scale, 2)
+
+    def inline(self) -> str:
+        """The SVG element for a page, its inks as CSS variables."""
+        element = self._element
+        for sentinel, variable in CSS_INK.items():
+            element = re.sub(re.escape(sentinel), variable, element, flags=re.IGNORECASE)
+        return element
+
+    def data_uri(self) -> str:
+        """The SVG for paper, its inks as they are."""
+        return "data:image/svg+xml;base64," + base64.b64encode(self._element.encode()).decode()
+
+    @property
+    def _element(self) -> str:
+        """The SVG without its prolog: HTML has none, and WeasyPrint refuses the document type."""
+        return self.svg[self.svg.index("<svg") :].strip()

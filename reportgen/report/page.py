@@ -1,0 +1,46 @@
+"""A bundle as one HTML file that asks the network for nothing, and as the HTML that becomes the PDF."""
+
+import html as markup
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from reportgen.figures import style
+from reportgen.figures.fonts import typefaces
+from reportgen.report import opening, sections
+from reportgen.report.drawn import Drawn
+from reportgen.report.templating import environment
+
+if TYPE_CHECKING:
+    from reportgen.store import Bundle
+
+ROWS_ON_PAGE = 60
+ROWS_ON_PAPER = 12
+Target = Literal["page", "paper"]
+
+
+def html(bundle: "Bundle", drawings: Mapping[str, Sequence[Drawn]], *, stamp: str = "") -> str:
+    """`report.html`. `drawings` holds each probe id's figures; `stamp` is a date to print, if any."""
+    return _filled("page", bundle, drawings, stamp)
+
+
+def paper(bundle: "Bundle", drawings: Mapping[str, Sequence[Drawn]], *, stamp: str = "") -> str:
+    """The HTML that `document.pdf` prints: nothing folded, tables short, figures in millimetres."""
+    return _filled("paper", bundle, drawings, stamp)
+
+
+def _filled(target: Target, bundle: "Bundle", drawings: Mapping[str, Sequence[Drawn]], stamp: str) -> str:
+    most = ROWS_ON_PAGE if target == "page" else ROWS_ON_PAPER
+    context: dict[str, Any] = {
+        "target": target,
+        "title": bundle.title,
+        "models": opening.model_lines(bundle),
+        "provenance": opening.provenance(bundle),
+        "stamp": stamp,
+        "sections": [sections.view(bundle.section(probe), drawings.get(probe, ()), most) for probe in bundle.outcomes],
+        "styles": style.model_styles(list(bundle.models)),
+        "ink": {"ink": style.INK, "muted": style.MUTED, "faint": style.FAINT, "paper": style.PAPER},
+    }
+    body = environment().get_template("body.html.j2").render(context)
+    # The page carries the shapes of just the characters that stand in it.
+    faces = typefaces({*markup.unescape(body), *bundle.title})
+    return environment().get_template(f"{target}.html.j2").render(context, body=body, faces=faces)

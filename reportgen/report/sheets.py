@@ -1,0 +1,100 @@
+"""Tables as a report prints them: readable heads, capped rows, tokens marked as tokens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reportgen.figures.fonts import mark_space
+from reportgen.report import numerals
+from reportgen.result import Cell, Metric, Table
+
+Kind = Literal["number", "token", "text"]
+TOKEN_COLUMNS = ("token", "tokens")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell: its text, how it is set, and why it is empty where it is."""
+
+    text: str
+    kind: Kind
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table ready to be printed."""
+
+    caption: str
+    heads: tuple[tuple[str, Kind], ...]
+    rows: Sequence[Sequence[Entry]]
+    total: int
+    """Rows there are; more than `rows` holds where the sheet is capped."""
+
+    @property
+    def left_out(self) -> int:
+        """Rows that are only in the bundle."""
+        return self.total - len(self.rows)
+
+
+def sheet(caption: str, table: Table, most: int) -> Sheet:
+    """The first `most` rows of a table."""
+    kinds = [_kind(name, table.column(name)) for name in table.columns]
+    rows = [
+        [_entry(value, name, kind) for value, name, kind in zip(row, table.columns, kinds, strict=True)]
+        for row in table.rows[:most]
+    ]
+    heads = tuple((spaced(name), kind) for name, kind in zip(table.columns, kinds, strict=True))
+    return Sheet(caption, heads, rows, len(table.rows))
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric of all subjects."""
+
+    label: str
+    unit: str
+    definition: str
+    entries: Sequence[Entry]
+    """One a subject; `note` holds the reason of an undefined value, or its brief form."""
+
+
+def metric_rows(metrics: Sequence[Mapping[str, Metric]], definitions: Mapping[str, str]) -> list[MetricRow]:
+    """All metrics by name, in the order in which the subjects first name them."""
+    names = dict.fromkeys(name for one in metrics for name in one)
+    rows = []
+    for name in names:
+        unit = next(one[name].unit for one in metrics if name in one)
+        entries = [_measured(name, one.get(name)) for one in metrics]
+        rows.append(MetricRow(spaced(name), unit, definitions.get(name, ""), entries))
+    return rows
+
+
+def spaced(name: str) -> str:
+    """A column's or metric's name in words."""
+    return name.replace("_", " ")
+
+
+def _measured(name: str, metric: Metric | None) -> Entry:
+    if metric is None:
+        return Entry(numerals.UNDEFINED, "number")
+    note = metric.reason if metric.value is None else numerals.brief(metric.value)
+    return Entry(numerals.of_metric(name, metric), "number", note)
+
+
+def _kind(name: str, cells: Sequence[Cell]) -> Kind:
+    if name in TOKEN_COLUMNS and any(isinstance(cell, str) for cell in cells):
+        return "token"
+    known = [cell for cell in cells if cell is not None]
+    numeric = bool(known) and all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in known)
+    return "number" if numeric else "text"
+
+
+def _entry(value: Cell, column: str, kind: Kind) -> Entry:
+    if value is None:
+        return Entry(numerals.UNDEFINED, kind)
+    if isinstance(value, bool):
+        return Entry("yes" if value else "no", kind)
+    if isinstance(value, str):
+        return Entry(mark_space(value) if kind == "token" else value, kind)
+    return Entry(numerals.of_column(value, column), kind)

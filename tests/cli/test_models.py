@@ -1,0 +1,78 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from reportgen.cli.models import command
+from reportgen.errors import BatteryError
+from reportgen.model.demo import DEMO_MODELS, Wheel
+
+SMOLLM2 = DEMO_MODELS["smollm2-135m-instruct"]
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A cache that holds a conversion of SmolLM2, an older one, and one of somebody's own file."""
+    monkeypatch.setenv("REPORTGEN_CACHE", str(tmp_path))
+    for folder in (
+        SMOLLM2.folder,
+        tmp_path / "models" / "smollm2-135m-instruct-v0-abc",
+        tmp_path / "models" / "mine-v1-abc",
+    ):
+        folder.mkdir(parents=True)
+        for file in ("config.json", "model.safetensors", "tokenizer.json"):
+            (folder / file).write_bytes(bytes(1000))
+    (tmp_path / "other").write_bytes(bytes(500))
+    return tmp_path
+
+
+def run(*arguments: str) -> str:
+    return CliRunner().invoke(command, arguments, catch_exceptions=False).output
+
+
+def test_the_list(cache, monkeypatch):
+    monkeypatch.setattr(Wheel, "path", lambda wheel: None)
+    assert run().splitlines() == [
+        "demo:smollm2-135m-instruct  134,515,008 parameters, Apache-2.0",
+        f"  converted: {SMOLLM2.folder} (3.0 kB)",
+        "demo:gemma-3-270m  268,098,176 parameters, Gemma Terms of Use (https://ai.google.dev/gemma/terms)",
+        f"  not installed: {DEMO_MODELS['gemma-3-270m'].install_command}",
+        f"cache: {cache} (9.5 kB)",
+    ]
+
+
+def test_an_installed_model_that_was_not_used_yet(cache):
+    assert "  installed; converted when it is first used" in run().splitlines()
+
+
+def test_json(cache):
+    told = json.loads(run("--json"))
+    assert told["cache"] == {"folder": str(cache), "bytes": 9500}
+    smollm2, gemma = told["models"]
+    assert (smollm2["source"], smollm2["bytes"]) == ("demo:smollm2-135m-instruct", 3000)
+    assert (gemma["installed"], gemma["folder"], gemma["bytes"]) == (True, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "freed", "left"),
+    [
+        ("smollm2-135m-instruct", "6.0 kB deleted.", ["mine-v1-abc"]),
+        ("demo:smollm2-135m-instruct", "6.0 kB deleted.", ["mine-v1-abc"]),
+        ("gemma-3-270m", "0 bytes deleted.", 3),
+        ("all", "9.0 kB deleted.", []),
+    ],
+)
+def test_clear(cache, name, freed, left):
+    assert run("--clear", name).splitlines()[0] == freed
+    stands = [path.name for path in (cache / "models").iterdir()]
+    assert stands == left or len(stands) == left
+    assert (cache / "other").exists()
+
+
+def test_clearing_an_unknown_model(cache):
+    with pytest.raises(BatteryError) as refused:
+        run("--clear", "../..")
+    assert str(refused.value).splitlines() == [
+        "unknown demo model '../..'",
+        "  One of smollm2-135m-instruct, gemma-3-270m, or all.",
+    ]
