@@ -77,13 +77,13 @@ class WordSimilarity(Probe[Options, Similarity]):
 
     Read: layer 0 is the embedding, where the same token is the same vector (1). A curve that falls tells the
     sentences apart; where same-sense pairs (solid) stay above pairs of different senses (faint), the layer knows
-    which sense is meant. The normalised curve takes out what all tokens of a layer have in common: above 1 is more alike than
-    the average pair of tokens of the two sentences.
+    which sense is meant. The normalised curve takes out what all tokens of a layer have in common: above 1 is more
+    alike than the average pair of tokens of the two sentences.
 
     Computed: the cosine of the residual stream at the last sub-token of the word, before the final norm, in
     float32. Normalised: over the mean cosine of every token of one sentence with every token of the other, special
-    tokens left out unless asked for; its layer 0 is large and is not drawn. The baseline of random occurrences: Ethayarajh
-    (2019).
+    tokens left out unless asked for; its layer 0 is large and is not drawn. The
+    baseline of random occurrences: Ethayarajh (2019).
     """
 
     name = "word_similarity"

