@@ -25,20 +25,23 @@ class JoinedPass:
     tokens: tuple[int, ...]
     wants: tuple[tuple[Need, int], ...]
     """(need, steps): a need sees only the steps that its own pass asked for."""
-
-    @property
-    def steps(self) -> int:
-        """The most steps that any of them wants."""
-        return max((steps for _, steps in self.wants), default=1)
+    steps: int
+    """The most steps that any of them asked for."""
 
 
 def join(passes: Iterable[Pass]) -> list[JoinedPass]:
     """One pass a prompt, in order of first appearance."""
-    wants: dict[tuple[int, ...], dict[tuple[Need, int], None]] = {}
+    by_prompt: dict[tuple[int, ...], list[Pass]] = {}
     for single in passes:
-        wanted = wants.setdefault(single.tokens, {})
-        wanted.update(dict.fromkeys((need, single.steps) for need in single.needs))
-    return [JoinedPass(tokens, tuple(wanted)) for tokens, wanted in wants.items()]
+        by_prompt.setdefault(single.tokens, []).append(single)
+    return [
+        JoinedPass(
+            tokens,
+            tuple(dict.fromkeys((need, single.steps) for single in together for need in single.needs)),
+            max(single.steps for single in together),
+        )
+        for tokens, together in by_prompt.items()
+    ]
 
 
 class Taken:

@@ -170,7 +170,7 @@ def _definitions(ok: Mapping[str, Outcome], texts: Mapping[str, str]) -> list[De
         units |= {name: (", ".join(table.columns), "") for name, table in outcome.tables.items()}
         for name, array in outcome.arrays.items():
             units.setdefault(name.split("/")[0], (" × ".join(array.dims), array.unit))
-    return [Definition(name, kind, unit, texts.get(name, "")) for name, (kind, unit) in units.items()]
+    return [Definition(name, kind, unit, " ".join(texts.get(name, "").split())) for name, (kind, unit) in units.items()]
 
 
 def _options(options: Mapping[str, Any]) -> dict[str, str]:

@@ -5,8 +5,8 @@ import pytest
 
 from reportgen.figures import style
 from reportgen.report import page
-from reportgen.result import Metric, Table
-from tests.report.conftest import GEMMA, LLAMA, outcome
+from reportgen.result import Metric
+from tests.report.fakes import LLAMA, hostile, outcome
 from tests.report.parsed import Page
 
 QUESTIONS = [
@@ -118,7 +118,7 @@ def test_nothing_is_asked_of_the_network(bundle, drawings):
     assert list(read.attributes("src")) == []
     assert all(address.startswith("data:") for address in re.findall(r"url\(([^)]*)", html))
     assert not read.tags() & {"script", "link", "iframe", "object", "base", "form"}
-    assert list(read.attributes("content"))[0].startswith("default-src 'none';")
+    assert next(read.attributes("content")).startswith("default-src 'none';")
 
 
 def test_ids_are_unique(bundle, drawings):
@@ -171,29 +171,6 @@ def test_definitions_stand_beside_the_numbers(bundle, drawings):
     assert '<dt><code>raw</code> <span class="unit">pair × layer, cosine</span></dt>' in html
     assert "cosine of the residual stream at the word&#39;s last sub-token" in html
     assert "Options: <code>seed: 0</code>, <code>word: apple</code>" in html
-
-
-HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>\u202egnp.exe\u200b\x07\ud800 {{ 7*7 }}'
-
-
-def hostile(bundle):
-    table = Table(("prompt", "text", "tokens", "token_count"), [[0, HOSTILE, HOSTILE, 3]])
-    tokens = Table(("query", "rank", "token_id", "token", "similarity"), [["apple", 1, 5, " " + HOSTILE, 0.5]])
-    found = {
-        LLAMA: outcome(
-            "nearest_tokens", LLAMA, {"texts": [HOSTILE], "metric": HOSTILE},
-            metrics={HOSTILE: Metric(None, HOSTILE, reason=HOSTILE)},
-            tables={"neighbours": tokens, "skipped": Table(("query", "tokens"), [[HOSTILE, HOSTILE]]), "prompts": table},
-        ),
-        GEMMA: outcome("nearest_tokens", GEMMA, status="failed", reason=HOSTILE),
-    }  # fmt: skip
-    models = {
-        id_: replace(
-            card, name=HOSTILE, architecture=HOSTILE, facts={**card.facts, "source": HOSTILE, "dtype": HOSTILE}
-        )
-        for id_, card in bundle.models.items()
-    }
-    return replace(bundle, title=HOSTILE, models=models, outcomes={"nearest": found}, run={"versions": {"x": HOSTILE}})
 
 
 @pytest.mark.parametrize("made", [page.html, page.paper])

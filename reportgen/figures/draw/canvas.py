@@ -1,0 +1,90 @@
+"""A sheet measured in points from its upper left corner, on which all figures are laid out by hand."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.figure import Figure as Sheet
+from numpy.typing import NDArray
+
+from reportgen.figures.draw.lettering import SIZE, Lettering
+from reportgen.figures.style import INK
+
+POINTS_AN_INCH = 72
+MOST_PATHS = 2000
+"""What is made of more shapes than this becomes an image inside the figure."""
+FULL_WIDTH = 400.0
+"""Points a figure takes where nothing asks for more or less."""
+
+Box = tuple[float, float, float, float]
+"""(left, top, right, bottom)"""
+
+
+class Canvas:
+    """A figure and one plane over all of it, with x to the right and y downwards, in points."""
+
+    def __init__(self, width: float, height: float, lettering: Lettering) -> None:
+        self.width, self.height, self.lettering = width, height, lettering
+        self.figure = Sheet(figsize=(width / POINTS_AN_INCH, height / POINTS_AN_INCH), facecolor="none")
+        self.plane: Any = self.figure.add_axes((0, 0, 1, 1))
+        self.plane.set_axis_off()
+        self.plane.set_autoscale_on(False)
+        self.plane.set_xlim(0, width)
+        self.plane.set_ylim(height, 0)
+
+    def write(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float = SIZE,
+        colour: str = INK,
+        mono: bool = False,
+        bold: bool = False,
+        across: str = "left",
+        rotation: float = 0,
+    ) -> None:
+        """A legible text whose middle height is at y; `across` says which of its ends is at x."""
+        if not text.strip():
+            return
+        self.plane.text(
+            x, y, text,
+            fontproperties=self.lettering.properties(size=size, mono=mono, bold=bold),
+            color=colour, ha=across, va="center_baseline", rotation=rotation, rotation_mode="anchor",
+        )  # fmt: skip
+
+    def cells(self, box: Box, colours: NDArray[np.float64], gap: float = 0.0) -> None:
+        """(rows x columns x RGBA) as a grid that fills the box: shapes, or an image where they are too many."""
+        rows, columns = colours.shape[:2]
+        left, top, right, bottom = box
+        shown = np.argwhere(colours[..., 3] > 0)
+        if len(shown) > MOST_PATHS:
+            self.image(box, colours)
+            return
+        wide, high = (right - left) / columns, (bottom - top) / rows
+        x, y = left + shown[:, 1] * wide + gap / 2, top + shown[:, 0] * high + gap / 2
+        w, h = wide - gap, high - gap
+        corners = np.stack([np.stack(c, -1) for c in ((x, y), (x + w, y), (x + w, y + h), (x, y + h))], axis=1)
+        self.plane.add_collection(
+            PolyCollection(corners, facecolors=colours[shown[:, 0], shown[:, 1]], linewidths=0, antialiased=gap > 0),
+            autolim=False,
+        )
+
+    def image(self, box: Box, colours: NDArray[np.float64]) -> None:
+        """(rows x columns x RGBA) as one image, its pixels unblurred."""
+        left, top, right, bottom = box
+        pixels = (colours * 255).round().astype(np.uint8)
+        self.plane.imshow(pixels, extent=(left, right, bottom, top), interpolation="none", aspect="auto")
+
+    def outlines(self, boxes: Sequence[Box], colour: str, width: float = 0.9) -> None:
+        """Empty rectangles."""
+        corners = [[(a, b), (c, b), (c, d), (a, d)] for a, b, c, d in boxes]
+        self.plane.add_collection(
+            PolyCollection(corners, facecolors="none", edgecolors=colour, linewidths=width), autolim=False
+        )
+
+    def lines(self, ends: Sequence[tuple[tuple[float, float], tuple[float, float]]], colour: str, width: float) -> None:
+        """Straight lines."""
+        self.plane.add_collection(LineCollection(ends, colors=colour, linewidths=width), autolim=False)

@@ -1,0 +1,40 @@
+"""The key that says which colour means which number."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from reportgen.figures.draw.canvas import Canvas
+from reportgen.figures.draw.scales import number
+from reportgen.figures.style import MUTED
+
+LENGTH, THICKNESS = 64.0, 7.0
+STEPS = 64
+
+Colours = Callable[[ArrayLike], NDArray[np.float64]]
+
+
+def colour_key(
+    canvas: Canvas, left: float, y: float, colours: Colours, *, ends: tuple[float, float], label: str,
+    positions: tuple[float, float] = (0.0, 1.0),
+) -> float:  # fmt: skip
+    """A bar of all colours between two numbers, its label behind it; returns where the label ends.
+
+    `positions` are what `colours` takes at the two ends.
+    """
+    width = canvas.lettering.width
+    low, high = (number(end) for end in ends)
+    canvas.write(left, y, low, colour=MUTED)
+    bar = left + width(low) + 4
+    box = (bar, y - THICKNESS / 2, bar + LENGTH, y + THICKNESS / 2)
+    canvas.cells(box, colours(np.linspace(*positions, STEPS))[np.newaxis])
+    canvas.write(bar + LENGTH + 4, y, high, colour=MUTED)
+    text = bar + LENGTH + 4 + width(high) + 8
+    canvas.write(text, y, label, colour=MUTED)
+    return text + width(label)
+
+
+def colour_key_width(canvas_width: Callable[[str], float], *, ends: tuple[float, float], label: str) -> float:
+    """Points that `colour_key` takes."""
+    return sum(canvas_width(text) for text in (*map(number, ends), label)) + LENGTH + 16

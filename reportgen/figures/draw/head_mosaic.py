@@ -1,0 +1,73 @@
+"""All heads of all blocks of one prompt as one picture."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.figures.describe import HeadMosaic
+from reportgen.figures.draw.canvas import FULL_WIDTH, Canvas
+from reportgen.figures.draw.colour_key import colour_key
+from reportgen.figures.draw.lettering import LINE, Lettering
+from reportgen.figures.draw.scales import every
+from reportgen.figures.style import MUTED, ModelStyle, sequential
+
+LARGEST_TILE = 40.0
+"""Points a head takes where there are few of them."""
+FINEST = 64
+"""Pixels a head has at most along each side: more are not seen at this size."""
+
+
+def paint_head_mosaic(mosaic: HeadMosaic, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
+    """Blocks to the right, as in curves over layers; heads downwards. Light is 0, what the mask forbids is empty."""
+    blocks, heads, queries = mosaic.patterns.shape[:3]
+    pooled = -(-queries // FINEST)
+    left, top = lettering.width("00") + 5, 2 * LINE + 2
+    tile = min(LARGEST_TILE, (FULL_WIDTH - left) / blocks)
+    width, height = tile * blocks, tile * heads
+    canvas = Canvas(FULL_WIDTH, top + height + 20, lettering)
+    canvas.write(0, LINE / 2, "↓ head    → block    in each: ↓ query, → key", colour=MUTED)
+    for block in every(blocks, width, lettering.width("00") + 4):
+        canvas.write(left + (block + 0.5) * tile, 1.5 * LINE, str(block), colour=MUTED, across="center")
+    for head in every(heads, height, 10):
+        canvas.write(left - 4, top + (head + 0.5) * tile, str(head), colour=MUTED, across="right")
+    canvas.image((left, top, left + width, top + height), sequential(stitched(mosaic.patterns)))
+    label = "attention weight" if pooled == 1 else f"attention weight (largest of {pooled} x {pooled} in each pixel)"
+    colour_key(canvas, left, top + height + 12, sequential, ends=(0, 1), label=label)
+    return canvas
+
+
+def stitched(patterns: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(block x head x query x key) -> one picture: head h of block b at tile row h, tile column b.
+
+    Tiles are a pixel apart (more where they are large); gaps and keys after the query are NaN.
+    Beyond `FINEST` tokens a pixel is the largest weight of its square, so that no sink is lost.
+    """
+    tiles = _pooled(np.asarray(patterns, dtype=np.float64))
+    blocks, heads, queries, keys = tiles.shape
+    gap = 1 + queries // 16
+    whole = np.full((heads * (queries + gap) - gap, blocks * (keys + gap) - gap), np.nan)
+    seen = causal(tiles)
+    for block in range(blocks):
+        for head in range(heads):
+            y, x = head * (queries + gap), block * (keys + gap)
+            whole[y : y + queries, x : x + keys] = seen[block, head]
+    return whole
+
+
+def causal(patterns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(… x query x key) with NaN where the key comes after the query."""
+    queries, keys = patterns.shape[-2:]
+    if queries != keys:
+        return patterns
+    return np.where(np.tri(queries, dtype=bool), patterns, np.nan)
+
+
+def _pooled(patterns: NDArray[np.float64]) -> NDArray[np.float64]:
+    side = -(-patterns.shape[-2] // FINEST)
+    if side <= 1:
+        return patterns
+    missing = [(0, 0), (0, 0), *((0, -size % side) for size in patterns.shape[-2:])]
+    padded = np.pad(patterns, missing)
+    blocks, heads, queries, keys = padded.shape
+    return np.asarray(padded.reshape(blocks, heads, queries // side, side, keys // side, side).max(axis=(3, 5)))

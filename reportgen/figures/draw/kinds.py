@@ -1,0 +1,49 @@
+"""Which description is drawn by what."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from reportgen.figures import describe
+from reportgen.figures.describe import Figure
+from reportgen.figures.draw.attention_head import paint_attention_head
+from reportgen.figures.draw.canvas import Canvas
+from reportgen.figures.draw.curves import paint_curves
+from reportgen.figures.draw.drawing import Drawing, matplotlib_settings
+from reportgen.figures.draw.head_mosaic import paint_head_mosaic
+from reportgen.figures.draw.heat_map import paint_heat_map
+from reportgen.figures.draw.lettering import Lettering
+from reportgen.figures.draw.maps import paint_maps
+from reportgen.figures.draw.rankings import paint_rankings
+from reportgen.figures.draw.stacked_bars import paint_stacked_bars
+from reportgen.figures.draw.token_grid import paint_token_grid
+from reportgen.figures.fonts import Typefaces
+from reportgen.figures.style import ModelStyle
+
+Painter = Callable[[Any, Lettering, Mapping[str, ModelStyle]], Canvas]
+
+PAINTERS: dict[type[Figure], Painter] = {
+    describe.Curves: paint_curves,
+    describe.TokenGrid: paint_token_grid,
+    describe.HeadMosaic: paint_head_mosaic,
+    describe.AttentionHead: paint_attention_head,
+    describe.HeatMap: paint_heat_map,
+    describe.Maps: paint_maps,
+    describe.StackedBars: paint_stacked_bars,
+    describe.Rankings: paint_rankings,
+}
+
+
+def draw(figure: Figure, *, typefaces: Typefaces, styles: Mapping[str, ModelStyle]) -> Drawing:
+    """A figure drawn, without its title (which stands above it, or in the SVG's <title>).
+
+    `typefaces` must cover `describe.texts(figure)`; `styles` must know every model the figure names.
+
+    Raises:
+        TypeError: nothing draws this kind of figure.
+    """
+    painter = next((PAINTERS[kind] for kind in type(figure).__mro__ if kind in PAINTERS), None)
+    if painter is None:
+        raise TypeError(f"nothing draws a figure of kind {type(figure).__name__}")
+    with matplotlib_settings(typefaces):
+        canvas = painter(figure, Lettering(typefaces), styles)
+    return Drawing(figure, canvas.figure, typefaces)

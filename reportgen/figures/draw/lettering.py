@@ -1,0 +1,83 @@
+"""Text set in the report's typefaces: measured, shortened, never one of the system's fonts."""
+
+import unicodedata
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from matplotlib.font_manager import FontProperties, fontManager, get_font
+from matplotlib.ft2font import LoadFlags
+
+from reportgen.figures.fonts import MONO, REGULAR, Typefaces, legible
+
+SIZE = 8.5
+"""Points of all text but heads: 11 px on a screen."""
+HEAD = 9.5
+"""Points of the names of panels."""
+LINE = 12.0
+"""Points from one line of text to the next."""
+LONGEST = 200
+"""Characters of a label that are looked at: none that is drawn comes near it."""
+
+
+class Lettering:
+    """The families to draw text with, and how much room a text takes."""
+
+    def __init__(self, typefaces: Typefaces) -> None:
+        _register(typefaces.files)
+        regular = [face for face in typefaces.faces if face.weight == REGULAR]
+        self._mono_files = tuple(sorted((face.path for face in regular), key=lambda path: path != _mono(typefaces)))
+        self._files = tuple(face.path for face in regular if face.family != MONO.family)
+        self._families = {False: list(typefaces.families), True: list(typefaces.mono_families)}
+
+    def properties(self, *, size: float = SIZE, mono: bool = False, bold: bool = False) -> FontProperties:
+        """What matplotlib needs to know to set a text."""
+        return FontProperties(family=self._families[mono], size=size, weight="bold" if bold else "normal")
+
+    def width(self, text: str, *, size: float = SIZE, mono: bool = False) -> float:
+        """Points that a legible text takes on its line."""
+        return _width(self._mono_files if mono else self._files, text, size)
+
+    def shortened(self, text: str, room: float, *, size: float = SIZE, mono: bool = False) -> str:
+        """A stranger's text made legible and, where it is wider than `room` points, cut with …"""
+        whole = legible(text[:LONGEST])
+        if len(text) <= LONGEST and self.width(whole, size=size, mono=mono) <= room:
+            return whole
+        fewest, most = 0, len(whole) - 1
+        while fewest < most:
+            middle = (fewest + most + 1) // 2
+            if self.width(_cut(whole, middle), size=size, mono=mono) <= room:
+                fewest = middle
+            else:
+                most = middle - 1
+        return _cut(whole, max(fewest, 1))
+
+
+def _cut(text: str, length: int) -> str:
+    """The start of a text with …; marks stay with the letter they belong to or go with it."""
+    while length > 1 and length < len(text) and unicodedata.category(text[length]).startswith("M"):
+        length -= 1
+    return text[:length] + "…"
+
+
+def _mono(typefaces: Typefaces) -> Path:
+    return next(face.path for face in typefaces.faces if face.family == MONO.family)
+
+
+@cache
+def _width(files: tuple[Path, ...], text: str, size: float) -> float:
+    font: Any = get_font(files)
+    font.set_size(size, 72)
+    font.set_text(text, 0.0, flags=LoadFlags.NO_HINTING)
+    return float(font.get_width_height()[0] / 64)
+
+
+def _register(files: tuple[Path, ...]) -> None:
+    """Makes matplotlib find these files, and of an earlier report's fonts with the same names none."""
+    mine = {str(path) for path in files}
+    known = {entry.fname for entry in fontManager.ttflist if entry.name.startswith("reportgen ")}
+    if known == mine:
+        return
+    fontManager.ttflist = [entry for entry in fontManager.ttflist if not entry.name.startswith("reportgen ")]
+    for path in files:
+        fontManager.addfont(path)

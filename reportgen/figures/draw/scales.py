@@ -1,0 +1,50 @@
+"""Numbers along an axis: which are written, and how."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+
+def extent(values: Iterable[float], margin: float = 0.0) -> tuple[float, float]:
+    """The range of the finite values, widened by a share of itself at both ends; never empty."""
+    known = np.fromiter((v for v in values if np.isfinite(v)), dtype=float)
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    if high - low <= 1e-12 * max(abs(low), abs(high), 1e-300):
+        half = abs(low) / 2 or 0.5
+        return low - half, high + half
+    room = (high - low) * margin
+    return low - room, high + room
+
+
+def ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """A few round numbers from low to high; whole ones where the range allows it."""
+    whole = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10], integer=high - low >= most)
+    slack = (high - low) * 1e-9
+    return [float(tick) for tick in whole.tick_values(low, high) if low - slack <= tick <= high + slack]
+
+
+def number(value: float) -> str:
+    """Three significant digits; thousands set apart."""
+    if not np.isfinite(value):
+        return "–"
+    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+    return text.replace("-", "−") if value else "0"
+
+
+def tick_numbers(values: Iterable[float]) -> list[str]:
+    """Numbers of one axis, all with as many decimals as the finest of them needs."""
+    values = list(values)
+    decimals = max((_decimals(value) for value in values), default=0)
+    return [number(v) if decimals > 6 else f"{v + 0.0:,.{decimals}f}".replace("-", "−") for v in values]
+
+
+def every(count: int, room: float, each: float) -> range:
+    """Which of `count` neighbours, evenly spaced over `room`, are labelled so that each label has its share."""
+    step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, max(count, 1000)) if s * room >= each * max(count, 1))
+    return range(0, count, step)
+
+
+def _decimals(value: float) -> int:
+    text = f"{value:.10f}".rstrip("0")
+    return len(text) - text.index(".") - 1

@@ -1,0 +1,70 @@
+"""Tokens in a grid, each on the colour of its value."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from reportgen.figures.describe import TokenGrid
+from reportgen.figures.draw.canvas import Box, Canvas
+from reportgen.figures.draw.colour_key import colour_key, colour_key_width
+from reportgen.figures.draw.lettering import LINE, Lettering
+from reportgen.figures.fonts import legible, mark_space
+from reportgen.figures.style import MUTED, VERMILLION, ModelStyle, sequential, text_on
+
+ROW = 13.0
+NARROWEST, WIDEST = 30.0, 60.0
+PADDING = 6.0
+ENDS = (0.0, 1.0)
+
+
+def paint_token_grid(grid: TokenGrid, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
+    """Rows downwards as the description orders them; both axes are named in the first line, the colours in the last."""
+    texts = [[mark_space(text) for text in row] for row in grid.texts]
+    cell = _cell_width(texts, grid.columns, lettering)
+    rows = [lettering.shortened(row, WIDEST) for row in grid.rows]
+    left = max((lettering.width(row) for row in rows), default=0) + 5
+    top = 2 * LINE + 2
+    height, width = len(rows) * ROW, len(grid.columns) * cell
+    axes = f"↓ {legible(grid.row_label)}    → {legible(grid.column_label)}"
+    label, outline = legible(grid.value_label), legible(grid.outline_label)
+    key = left + colour_key_width(lettering.width, ends=ENDS, label=label) + lettering.width(outline) + 40
+    canvas = Canvas(max(left + width, lettering.width(axes), key) + 2, top + height + 20, lettering)
+
+    canvas.write(0, LINE / 2, axes, colour=MUTED)
+    for at, column in enumerate(grid.columns):
+        shown = lettering.shortened(column, cell - 3, mono=True)
+        canvas.write(left + (at + 0.5) * cell, 1.5 * LINE, shown, mono=True, across="center")
+    for at, row in enumerate(rows):
+        canvas.write(left - 4, top + (at + 0.5) * ROW, row, colour=MUTED, across="right")
+    if rows and grid.columns:
+        _fill(canvas, grid, texts, (left, top, left + width, top + height))
+    end = colour_key(canvas, left, top + height + 12, sequential, ends=ENDS, label=label)
+    if outline:
+        y = top + height + 12
+        canvas.outlines([(end + 14, y - 4, end + 26, y + 4)], VERMILLION)
+        canvas.write(end + 31, y, outline, colour=MUTED)
+    return canvas
+
+
+def _cell_width(texts: list[list[str]], columns: Sequence[str], lettering: Lettering) -> float:
+    shown = [*columns, *(text for row in texts for text in row)]
+    widest = max((lettering.width(legible(text[:40]), mono=True) for text in set(shown)), default=0.0)
+    return float(np.clip(widest + PADDING, NARROWEST, WIDEST))
+
+
+def _fill(canvas: Canvas, grid: TokenGrid, texts: list[list[str]], box: Box) -> None:
+    left, top, right, _ = box
+    cell = (right - left) / len(grid.columns)
+    colours = sequential(grid.values)
+    canvas.cells(box, colours, gap=1.0)
+    outlined = []
+    for (row, column), value in np.ndenumerate(grid.values):
+        if np.isnan(value):
+            continue
+        x, y = left + column * cell, top + row * ROW
+        shown = canvas.lettering.shortened(texts[row][column], cell - 3, mono=True)
+        ink = text_on(colours[row, column])
+        canvas.write(x + cell / 2, y + ROW / 2, shown, mono=True, across="center", colour=ink)
+        if grid.outlined[row, column]:
+            outlined.append((x + 0.9, y + 0.9, x + cell - 0.9, y + ROW - 0.9))
+    canvas.outlines(outlined, VERMILLION)

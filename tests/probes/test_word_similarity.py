@@ -1,0 +1,87 @@
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reference import plain
+from running import run_probes
+from tiny import random_model, tokenizer_json
+from tokenizers import Tokenizer
+
+from reportgen.errors import BatteryError
+from reportgen.result import Outcome
+
+SENTENCES = ["I ate an apple for breakfast", "an apple a day", "the apple of my eye"]
+
+
+def similarity(source: Path, **options: object) -> Outcome:
+    written = {"probe": "word_similarity", "word": "apple", "prompts": SENTENCES, **options}
+    outcome = run_probes({"m": source}, {"apple": written}).outcomes["apple"]["m"]
+    assert outcome.status == "ok", outcome.reason
+    return outcome
+
+
+def reference(first: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """(pair x layer) raw and normalised by loops; `first` = 0 counts BOS in the mean."""
+    network, tokenizer = random_model("llama"), Tokenizer.from_str(tokenizer_json())
+    rows, places = [], []
+    for sentence in SENTENCES:
+        encoded = tokenizer.encode(sentence)
+        rows.append(plain.residuals(network, "llama", encoded.ids))
+        end = sentence.index("apple") + len("apple")
+        places.append(max(i for i, (a, b) in enumerate(encoded.offsets) if b and a < end <= b))
+    raw, normalised = [], []
+    for a, b in combinations(range(3), 2):
+        layers = range(len(rows[a]))
+        raw.append([plain.cosine(rows[a][n][places[a]], rows[b][n][places[b]]) for n in layers])
+        means = [plain.mean_pair_cosine(rows[a][n], rows[b][n], first) for n in layers]
+        normalised.append([r / m for r, m in zip(raw[-1], means, strict=True)])
+    return np.array(raw), np.array(normalised)
+
+
+def test_against_loops(llama: Path) -> None:
+    found = similarity(llama)
+    raw, normalised = reference()
+    assert found.arrays["raw"].values == pytest.approx(raw, abs=1e-5)
+    assert found.arrays["normalised"].values == pytest.approx(normalised, rel=1e-3, abs=1e-6)
+    assert found.arrays["raw"].dims == ("pair", "layer")
+    assert found.tables["pairs"].rows == [[0, 0, 1, None], [1, 0, 2, None], [2, 1, 2, None]]
+
+
+def test_special_tokens_in_the_mean_are_another_number(llama: Path) -> None:
+    included = similarity(llama, special_tokens="include").arrays["normalised"].values
+    assert included == pytest.approx(reference(first=0)[1], rel=1e-3, abs=1e-6)
+    assert included != pytest.approx(reference(first=1)[1], rel=1e-2)
+
+
+def test_the_same_token_is_the_same_vector_at_layer_0(llama: Path, gpt2: Path) -> None:
+    assert similarity(llama).arrays["raw"].values[:, 0] == pytest.approx(1.0, abs=1e-6)
+    # GPT-2 adds the position to the embedding; apple stands at other positions in these sentences
+    assert similarity(gpt2).arrays["raw"].values[0, 0] < 0.999
+
+
+def test_equal_prefixes_stay_the_same_vector_at_every_layer(llama: Path) -> None:
+    prompts = ["an apple a day", "an apple for breakfast"]
+    assert similarity(llama, prompts=prompts).arrays["raw"].values == pytest.approx(1.0, abs=1e-5)
+
+
+def test_the_baseline_of_random_occurrences_is_seeded_and_subtracted(llama: Path) -> None:
+    options = {"normalise": "subtract_baseline", "baseline": ["of my eye", "a day for an eye", "breakfast day"]}
+    one = similarity(llama, **options, seed=3)
+    again = similarity(llama, **options, seed=3)
+    other = similarity(llama, **options, seed=4)
+    difference = one.arrays["raw"].values - one.arrays["normalised"].values
+    assert difference == pytest.approx(np.broadcast_to(difference[:1], difference.shape), abs=1e-6)
+    assert np.array_equal(one.arrays["normalised"].values, again.arrays["normalised"].values)
+    assert not np.array_equal(one.arrays["normalised"].values, other.arrays["normalised"].values)
+
+
+def test_senses_tell_pairs_apart(llama: Path) -> None:
+    prompts = [{"text": text, "sense": sense} for text, sense in zip(SENTENCES, "aab", strict=True)]
+    assert similarity(llama, prompts=prompts).tables["pairs"].column("same_sense") == [True, False, False]
+
+
+def test_a_word_that_is_not_in_its_sentence_is_a_mistake_of_the_battery(llama: Path, gemma3: Path) -> None:
+    probes = {"apple": {"probe": "word_similarity", "word": "pear", "prompts": SENTENCES}}
+    with pytest.raises(BatteryError, match=r"probes\.apple: the word 'pear' is not in the sentence 'I ate an apple"):
+        run_probes({"a": llama, "b": gemma3}, probes)
