@@ -59,7 +59,7 @@ def draw_figures(bundle: Bundle) -> Iterator[DrawnFigure]:
     styles = model_styles(list(bundle.models))
     for probe_id, figure in described:
         stem = f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}"
-        yield DrawnFigure(probe_id, stem, figure, draw(figure, typefaces=faces, styles=styles, identity=stem))
+        yield DrawnFigure(probe_id, stem, figure, draw(figure, typefaces=faces, styles=styles))
 
 
 def describe(bundle: Bundle, probe_id: str) -> list[Figure]:

@@ -39,7 +39,7 @@ def test_a_model_that_fails_is_a_failed_card_and_the_others_run(tiny: Path, tmp_
 
 
 def test_no_model_left_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="model a: .*nowhere"):
+    with pytest.raises(ModelError, match=r"model a: .*nowhere"):
         run_probes({"a": tmp_path / "nowhere"}, {"lens": LENS})
 
 

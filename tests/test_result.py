@@ -35,7 +35,8 @@ def test_a_value_carries_its_declaration() -> None:
 
 
 def test_definitions_are_the_docstrings_below_the_fields() -> None:
-    assert definitions(Example) == {"total": "How many.", "curve": "(layer) how much.", "grids": "(head x query) where."}
+    told = {"total": "How many.", "curve": "(layer) how much.", "grids": "(head x query) where."}
+    assert definitions(Example) == told
 
 
 @pytest.mark.parametrize(("value", "reason"), [("no heads", "no heads"), (float("nan"), "the computation gave nan")])
@@ -54,7 +55,7 @@ def test_rows_must_fit_their_columns() -> None:
     [(("layer",), (2, 2), {}), (("depth",), (2,), {}), (("layer",), (2,), {"layer": (1,)})],
 )
 def test_an_array_that_does_not_fit_its_dims_is_refused(dims, shape, coordinates) -> None:
-    with pytest.raises(ValueError, match="dims|dim layer"):
+    with pytest.raises(ValueError, match=r"dims|dim layer"):
         Array(dims, np.zeros(shape), "", coordinates)
 
 

@@ -77,7 +77,8 @@ def tokenizer_json(bos: bool = True) -> str:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(["I ate an apple for breakfast", "an apple a day", "the apple of my eye"] * 4, trainer)
+    texts = ["I ate an apple for breakfast", "an apple a day", "the apple of my eye"]
+    tokenizer.train_from_iterator(texts * 4, trainer)
     if bos:
         tokenizer.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 0)])
     return tokenizer.to_str()

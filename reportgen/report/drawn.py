@@ -15,6 +15,9 @@ PAPER_WIDTH = 174.0
 """Millimetres between the margins of an upright page."""
 PAPER_HEIGHT = 200.0
 """Millimetres a figure may take of an upright page's 253, so that title and caption stand with it."""
+HALF_WIDTH = 86.0
+SMALLEST = 0.85
+"""A figure is not made smaller than this to stand beside another: its text would fall below 7 points."""
 LANDSCAPE_WIDTH = 261.0
 LANDSCAPE_HEIGHT = 135.0
 CSS_INK = {
@@ -62,12 +65,11 @@ class Drawn:
         """True where an upright page would shrink it by more than a third."""
         return self.size[0] * MILLIMETRES_A_POINT > PAPER_WIDTH * 1.5
 
-    @property
-    def millimetres(self) -> tuple[float, float]:
-        """(width, height) on paper: natural size, or what fits the page."""
+    def millimetres(self, most: float = 1.0) -> tuple[float, float]:
+        """(width, height) on paper: `most` times the natural size, or what fits the page."""
         width, height = (length * MILLIMETRES_A_POINT for length in self.size)
         widest, highest = (LANDSCAPE_WIDTH, LANDSCAPE_HEIGHT) if self.landscape else (PAPER_WIDTH, PAPER_HEIGHT)
-        scale = min(1.0, widest / width, highest / height)
+        scale = min(most, widest / width, highest / height)
         return round(width * scale, 2), round(height * scale, 2)
 
     def inline(self) -> str:

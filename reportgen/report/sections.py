@@ -8,7 +8,7 @@ from typing import Any
 from reportgen import registry
 from reportgen.errors import ReportgenError
 from reportgen.probes.base import Explanation, Probe, Section, explanation
-from reportgen.report.drawn import Drawn
+from reportgen.report.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, Drawn
 from reportgen.report.prompts import TABLE as PROMPTS_TABLE
 from reportgen.report.prompts import PromptSheet, prompt_sheet
 from reportgen.report.sheets import MetricRow, Sheet, metric_rows, sheet, spaced
@@ -34,6 +34,13 @@ class Row:
 
     figures: Sequence[Drawn] = ()
     absences: Sequence[Absence] = ()
+
+    @property
+    def paper_scale(self) -> float:
+        """What lets two of the figures stand side by side on paper, where that is little; else 1."""
+        widest = max((figure.size[0] * MILLIMETRES_A_POINT for figure in self.figures), default=HALF_WIDTH)
+        needed = HALF_WIDTH / widest
+        return needed if len(self.figures) > 1 and SMALLEST <= needed < 1 else 1.0
 
     @property
     def stacked(self) -> bool:

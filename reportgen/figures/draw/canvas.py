@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure as Sheet
+from matplotlib.patches import Rectangle
+from matplotlib.path import Path
+from matplotlib.transforms import TransformedPath
 from numpy.typing import NDArray
 
 from reportgen.figures.draw.lettering import SIZE, Lettering
@@ -88,3 +91,14 @@ class Canvas:
     def lines(self, ends: Sequence[tuple[tuple[float, float], tuple[float, float]]], colour: str, width: float) -> None:
         """Straight lines."""
         self.plane.add_collection(LineCollection(ends, colors=colour, linewidths=width), autolim=False)
+
+    def bar(self, box: Box, colour: str) -> None:
+        """A filled rectangle."""
+        left, top, right, bottom = box
+        self.plane.add_patch(Rectangle((left, top), right - left, bottom - top, facecolor=colour, linewidth=0))
+
+    def clip(self, box: Box) -> TransformedPath:
+        """What cuts an artist off at the edges of a box."""
+        left, top, right, bottom = box
+        corners = Path([(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], closed=True)
+        return TransformedPath(corners, self.plane.transData)

@@ -1,10 +1,13 @@
 """Thin lines over layers or steps, named where they end."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.patches import Polygon
+from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves
 from reportgen.figures.draw.canvas import FULL_WIDTH, Box, Canvas
@@ -17,41 +20,46 @@ from reportgen.figures.style import FAINT, MUTED, ModelStyle, model_styles
 HEIGHT = 190.0
 MOST_LABELS = 6
 """Curves that are each named; where there are more, their groups are."""
-SAMPLE = 16.0
-LABEL = 130.0
+SAMPLE = 18.0
+"""Points of line drawn before a name."""
+LEADER = 12.0
+LABEL = 120.0
 REFERENCE = ModelStyle(MUTED, (1, 2), "o")
 
 
 @dataclass(frozen=True)
-class _Label:
+class _Named:
+    """A label, the line it is about, and whether it stands at that line's end (else: for a group of lines)."""
+
     text: str
     style: ModelStyle
     end: tuple[float, float] | None
-    """Where on the plane the line ends that is named; None for a group of lines."""
 
 
 def paint_curves(curves: Curves, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
     """The vertical axis is named above it. Each line's name stands at its end, with a sample of the line."""
     looks = _looks(curves.curves, styles)
-    x_low, x_high = curves.x_range or extent(x for curve in curves.curves for x in curve.x)
-    y_low, y_high = _height_range(curves)
-    marks = ticks(y_low, y_high)
+    across = curves.x_range or extent(x for curve in curves.curves for x in curve.x)
+    upwards = _height_range(curves)
+    names = [
+        _Named(lettering.shortened(name.text, LABEL), name.style, name.end)
+        for name in _names(curves.curves, looks) + _reference_names(curves.references, across[1])
+    ]
+    marks = ticks(*upwards)
     numbers = tick_numbers(marks)
     left, top = max(map(lettering.width, numbers), default=0) + 6, LINE + 10
-    named = [lettering.shortened(text, LABEL) for text in _names(curves)]
-    height = max(HEIGHT, len(named) * LINE)
-    right = FULL_WIDTH - max((lettering.width(text) + SAMPLE + 16 for text in named), default=8)
-    canvas = Canvas(FULL_WIDTH, top + height + 2 * LINE + 8, lettering)
-    plot = _Plot(canvas, (left, top, right, top + height), (x_low, x_high), (y_low, y_high))
-
+    right = FULL_WIDTH - max((lettering.width(name.text) + LEADER + SAMPLE + 5 for name in names), default=8)
+    bottom = top + max(HEIGHT, len(names) * LINE)
+    canvas = Canvas(FULL_WIDTH, bottom + 2 * LINE + 6, lettering)
+    plot = _Plot(canvas, (left, top, right, bottom), across, upwards)
     canvas.write(0, LINE / 2, legible(curves.y_label))
-    plot.grid(marks, numbers, ticks(x_low, x_high, 8))
-    canvas.write((left + right) / 2, top + height + 1.5 * LINE + 4, legible(curves.x_label), across="center")
-    for name, value in curves.references.items():
-        plot.line((x_low, x_high), (value, value), REFERENCE, width=0.8)
-    for curve, look in zip(curves.curves, looks, strict=True):
+    plot.grid(marks, numbers, ticks(*across, 8))
+    canvas.write((left + right) / 2, bottom + 1.5 * LINE + 4, legible(curves.x_label), across="center")
+    for value in curves.references.values():
+        plot.line(np.array(across), np.array([value, value]), REFERENCE, width=0.8)
+    for curve, look in sorted(zip(curves.curves, looks, strict=True), key=lambda pair: not pair[0].faint):
         plot.curve(curve, look)
-    _write_labels(plot, list(_labels(curves, looks, plot)))
+    plot.names(names)
     return canvas
 
 
@@ -59,6 +67,114 @@ def _height_range(curves: Curves) -> tuple[float, float]:
     references = list(curves.references.values())
     if curves.y_range is not None:
         return extent([*curves.y_range, *references], margin=0.02)
-    bands = [edge for curve in curves.curves if curve.band is not None for edge in curve.band]
-    every_y = [*(curve.y for curve in curves.curves), *bands, references]
-    return extent((y for ys in every_y for y in ys), margin=0.04)
+    edges = [edge for curve in curves.curves if curve.band is not None for edge in curve.band]
+    return extent((y for ys in (*(curve.y for curve in curves.curves), *edges, references) for y in ys), margin=0.04)
+
+
+def _looks(curves: Sequence[Curve], styles: Mapping[str, ModelStyle]) -> list[ModelStyle]:
+    own = model_styles([_kind(curve) for curve in curves if curve.model is None])
+    return [own[_kind(curve)] if curve.model is None else styles[curve.model] for curve in curves]
+
+
+def _kind(curve: Curve) -> str:
+    return curve.group or curve.model or curve.label
+
+
+def _names(curves: Sequence[Curve], looks: Sequence[ModelStyle]) -> list[_Named]:
+    """Each curve by its label, and faint ones by their group; every one by its group where they are many."""
+    pairs = list(zip(curves, looks, strict=True))
+    strong = [(curve, look) for curve, look in pairs if not curve.faint]
+    if 0 < len(strong) <= MOST_LABELS:
+        kinds = {_kind(curve) for curve, _ in strong}
+        faint = {_kind(curve): look for curve, look in pairs if curve.faint and _kind(curve) not in kinds}
+        direct = [_Named(curve.label, look, _end(curve)) for curve, look in strong]
+        if len(faint) + len(direct) <= 2 * MOST_LABELS:
+            return direct + [_Named(kind, look, None) for kind, look in faint.items()]
+        return direct
+    return [_Named(kind, look, None) for kind, look in {_kind(curve): look for curve, look in pairs}.items()]
+
+
+def _reference_names(references: Mapping[str, float], x_end: float) -> list[_Named]:
+    return [_Named(name, REFERENCE, (x_end, value)) for name, value in references.items()]
+
+
+def _end(curve: Curve) -> tuple[float, float] | None:
+    known = [(float(x), float(y)) for x, y in zip(curve.x, curve.y, strict=True) if np.isfinite(y)]
+    return known[-1] if known else None
+
+
+class _Plot:
+    """A field of the canvas with a scale across and one upwards."""
+
+    def __init__(
+        self, canvas: Canvas, box: Box, across: tuple[float, float], upwards: tuple[float, float]
+    ) -> None:
+        self.canvas, self.box = canvas, box
+        self.across, self.upwards = across, upwards
+
+    def x(self, value: Any) -> Any:
+        """Where on the plane a number of the horizontal axis stands."""
+        left, _, right, _ = self.box
+        low, high = self.across
+        return left + (np.asarray(value, dtype=float) - low) / ((high - low) or 1) * (right - left)
+
+    def y(self, value: Any) -> Any:
+        """Where on the plane a number of the vertical axis stands."""
+        _, top, _, bottom = self.box
+        low, high = self.upwards
+        return bottom - (np.asarray(value, dtype=float) - low) / ((high - low) or 1) * (bottom - top)
+
+    def grid(self, marks: Sequence[float], numbers: Sequence[str], x_marks: Sequence[float]) -> None:
+        """Faint lines at the marks of the vertical axis, numbers on both."""
+        left, _, right, bottom = self.box
+        self.canvas.lines([((left, float(self.y(m))), (right, float(self.y(m)))) for m in marks], FAINT, 0.5)
+        self.canvas.lines([((float(self.x(m)), bottom), (float(self.x(m)), bottom + 3)) for m in x_marks], MUTED, 0.5)
+        for mark, text in zip(marks, numbers, strict=True):
+            self.canvas.write(left - 4, float(self.y(mark)), text, colour=MUTED, across="right")
+        for mark, text in zip(x_marks, tick_numbers(x_marks), strict=True):
+            self.canvas.write(float(self.x(mark)), bottom + LINE - 2, text, colour=MUTED, across="center")
+
+    def curve(self, curve: Curve, look: ModelStyle) -> None:
+        """The line, below it its band."""
+        x, y = np.asarray(curve.x, dtype=float), np.asarray(curve.y, dtype=float)
+        if curve.band is not None:
+            lower, upper = (np.asarray(edge, dtype=float) for edge in curve.band)
+            known = np.isfinite(lower) & np.isfinite(upper)
+            edge = np.concatenate([lower[known], upper[known][::-1]])
+            corners = np.stack([self.x(np.concatenate([x[known], x[known][::-1]])), self.y(edge)], axis=1)
+            if len(corners):
+                self._add(Polygon(corners, closed=True, facecolor=look.colour, alpha=0.12, linewidth=0))
+        self.line(x, y, look, width=0.7 if curve.faint else 1.3, alpha=0.35 if curve.faint else 1.0)
+
+    def line(
+        self, x: NDArray[np.float64], y: NDArray[np.float64], look: ModelStyle, *, width: float, alpha: float = 1.0
+    ) -> None:
+        """A line with gaps where y is not finite; a point that has no neighbours is a dot."""
+        known = np.concatenate([[False], np.isfinite(y), [False]])
+        alone = (known[1:-1] & ~known[:-2] & ~known[2:]).nonzero()[0].tolist()
+        self._add(Line2D(
+            self.x(x), self.y(np.where(known[1:-1], y, np.nan)), color=look.colour, linewidth=width, alpha=alpha,
+            linestyle=(0, look.dash) if look.dash else "-",
+            marker=look.marker, markersize=4, markeredgewidth=0, markevery=alone,
+        ))  # fmt: skip
+
+    def _add(self, artist: Any) -> None:
+        left, top, right, bottom = self.box
+        self.canvas.plane.add_artist(artist)
+        # A point at the very edge of a given range keeps the whole width of its line.
+        artist.set_clip_path(self.canvas.clip((left - 2, top - 2, right + 2, bottom + 2)))
+
+    def names(self, names: Sequence[_Named]) -> None:
+        """The names in one column behind the plot, each level with its line's end or led to it; groups on top."""
+        _, top, right, bottom = self.box
+        ends = [(right, top) if n.end is None else (float(self.x(n.end[0])), float(self.y(n.end[1]))) for n in names]
+        places = spread([y for _, y in ends], LINE, top, bottom)
+        for name, (x, y), place in zip(names, ends, places, strict=True):
+            if name.end is not None and abs(place - y) + (right - x) > 1:
+                self.canvas.lines([((x + 1, y), (right + LEADER - 1, place))], MUTED, 0.35)
+            sample = right + LEADER
+            self.canvas.plane.add_line(Line2D(
+                [sample, sample + SAMPLE], [place, place], color=name.style.colour, linewidth=1.3,
+                linestyle=(0, name.style.dash) if name.style.dash else "-",
+            ))  # fmt: skip
+            self.canvas.write(sample + SAMPLE + 4, place, name.text)

@@ -1,0 +1,233 @@
+"""`reportgen run` as a user meets it: outcomes, exit codes, what is left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+LENS = "  lens: {probe: logit_lens, prompts: [an apple, 天氣], continue: 2}"
+CENSUS = "  census: {probe: parameter_census}"
+Call = Callable[..., object]
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def test_a_run_ends_by_saying_where_the_report_lies(reportgen: Call, write_battery: Call, tmp_path: Path) -> None:
+    battery = write_battery(LENS, CENSUS, outputs=["html", "pdf", "figures"])
+    ended = reportgen("run", battery)
+    assert ended.code == 0, ended.err
+    folder = tmp_path / "battery"
+    assert ended.out.splitlines() == [str(folder / n) for n in ("report.html", "report.pdf", "results.json")]
+    made = files(folder)
+    assert {"results.json", "arrays.safetensors", "run.json", "report.html", "report.pdf"} <= set(made)
+    for extension in ("svg", "png", "pdf"):
+        assert f"figures/lens-a-grid-0.{extension}" in made
+        assert f"figures/census-a+b-components.{extension}" in made
+    assert json.loads((folder / "run.json").read_text())["files"] == made
+    assert "lens on a: ok" in ended.err
+    assert "lens on b: ok" in ended.err
+
+
+def test_quiet_prints_only_where_it_lies(reportgen: Call, write_battery: Call) -> None:
+    ended = reportgen("run", write_battery(CENSUS), "--quiet")
+    assert ended.err == ""
+    assert ended.out.endswith("results.json\n")
+
+
+def test_only_and_format(reportgen: Call, write_battery: Call, tmp_path: Path) -> None:
+    ended = reportgen("run", write_battery(LENS, CENSUS), "--only", "census", "--format", "html", "-o", tmp_path / "x")
+    assert ended.code == 0, ended.err
+    assert files(tmp_path / "x") == ["arrays.safetensors", "report.html", "results.json", "run.json"]
+    assert list(json.loads((tmp_path / "x" / "results.json").read_text())["results"]) == ["census"]
+
+
+def test_two_runs_are_the_same_bytes(reportgen: Call, write_battery: Call, tmp_path: Path) -> None:
+    battery = write_battery(LENS, "  heads: {probe: attention_grid, prompts: [an apple]}", outputs=["html", "figures"])
+    for name in ("one", "two"):
+        assert reportgen("run", battery, "-o", tmp_path / name).code == 0
+    for file in files(tmp_path / "one"):
+        if file != "run.json":
+            assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
+
+
+def test_dtype_is_for_every_model(reportgen: Call, write_battery: Call, tmp_path: Path) -> None:
+    assert reportgen("run", write_battery(LENS), "--dtype", "bfloat16").code == 0
+    models = json.loads((tmp_path / "battery" / "results.json").read_text())["models"]
+    assert [model["dtype"] for model in models.values()] == ["bfloat16", "bfloat16"]
+
+
+def test_a_wrong_battery_ends_with_2_and_runs_nothing(reportgen: Call, write_battery: Call, tmp_path: Path) -> None:
+    battery = write_battery("  lens: {probe: logit_lense, prompts: [x]}", "  census: {probe: parameter_census, k: 1}")
+    ended = reportgen("run", battery)
+    assert ended.code == 2
+    assert f"{battery}:5: " in ended.err
+    assert "logit_lens" in ended.err
+    assert f"{battery}:6: " in ended.err
+    assert "Traceback" not in ended.err
+    assert not (tmp_path / "battery").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run"], "Missing argument 'BATTERY'"),
+        (["run", "x.yaml", "--format", "docx"], "'docx' is not one of"),
+        (["rnu"], "No such command 'rnu'"),
+        (["run", "nowhere.yaml"], "nowhere.yaml"),
+    ],
+)
+def test_usage_ends_with_2(reportgen: Call, arguments: list[str], message: str) -> None:
+    ended = reportgen(*arguments)
+    assert ended.code == 2
+    assert message in ended.err
+
+
+def test_a_text_wrong_for_every_model_ends_with_2(reportgen: Call, write_battery: Call, tmp_path: Path) -> None:
+    ended = reportgen("run", write_battery("  w: {probe: word_similarity, word: pear, prompts: [an apple, my eye]}"))
+    assert ended.code == 2
+    assert "probes.w: the word 'pear' is not in the sentence 'an apple'" in ended.err
+    assert not (tmp_path / "battery").exists()
+
+
+def test_a_failed_model_is_a_card_and_ends_with_3(
+    reportgen: Call, write_battery: Call, tiny_models: dict[str, Path], tmp_path: Path
+) -> None:
+    battery = write_battery(LENS, models={"good": tiny_models["a"], "gone": tmp_path / "nowhere"}, outputs=["html"])
+    ended = reportgen("run", battery)
+    assert ended.code == 3
+    results = json.loads((tmp_path / "battery" / "results.json").read_text())["results"]["lens"]
+    assert results["good"]["status"] == "ok"
+    assert results["gone"]["status"] == "failed"
+    assert "nowhere" in results["gone"]["reason"]
+    page = (tmp_path / "battery" / "report.html").read_text()
+    assert "nowhere" in page
+
+
+def test_no_model_left_ends_with_1_and_leaves_nothing(reportgen: Call, write_battery: Call, tmp_path: Path) -> None:
+    started = time.monotonic()
+    ended = reportgen("run", write_battery(LENS, models={"gone": tmp_path / "nowhere"}))
+    assert time.monotonic() - started < 2, "a missing folder asked the hub"
+    assert ended.code == 1
+    assert "nowhere" in ended.err
+    assert len(ended.err.splitlines()) <= 3
+    assert not (tmp_path / "battery").exists()
+
+
+def test_an_output_that_is_no_bundle_ends_with_1_before_anything_runs(
+    reportgen: Call, write_battery: Call, tmp_path: Path
+) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("x")
+    ended = reportgen("run", write_battery(LENS), "-o", tmp_path / "thesis")
+    assert ended.code == 1
+    assert "the folder holds something that is no bundle" in ended.err
+    assert "lens on" not in ended.err
+    assert files(tmp_path / "thesis") == ["chapter.tex"]
+
+
+def test_a_failure_while_writing_keeps_the_last_good_bundle(
+    reportgen: Call, write_battery: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    battery = write_battery(CENSUS)
+    assert reportgen("run", battery).code == 0
+    before = {p: (tmp_path / "battery" / p).read_bytes() for p in files(tmp_path / "battery")}
+
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("reportgen.workflow.write_outputs", full)
+    ended = reportgen("run", battery)
+    assert ended.code == 1
+    assert "No space left on device" in ended.err
+    assert {p: (tmp_path / "battery" / p).read_bytes() for p in files(tmp_path / "battery")} == before
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_an_internal_error_is_a_line_and_ends_with_1(
+    reportgen: Call, write_battery: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object, **options: object) -> None:
+        raise LookupError("a bug")
+
+    monkeypatch.setattr("reportgen.workflow.write_outputs", broken)
+    ended = reportgen("run", write_battery(CENSUS), "--quiet")
+    assert ended.code == 1
+    assert ended.err.splitlines()[0] == "internal error: LookupError: a bug"
+
+
+def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(write_battery: Call, tmp_path: Path) -> None:
+    battery = write_battery(LENS, outputs=["html", "pdf", "figures"])
+    child = subprocess.Popen(
+        [sys.executable, "-m", "reportgen", "run", str(battery)], stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"CI": "1"},
+    )  # fmt: skip
+    assert child.stderr is not None
+    for line in child.stderr:
+        if "lens on a" in line:
+            child.send_signal(signal.SIGINT)
+            break
+    rest = child.stderr.read()
+    assert child.wait(60) == 130, rest
+    assert "interrupted" in rest
+    assert "Traceback" not in rest
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["battery.yaml"]
+
+
+def test_plan_counts_what_would_pass(reportgen: Call, write_battery: Call) -> None:
+    heads = "  heads: {probe: attention_grid, prompts: [an apple], heads: [[1, 3]]}"
+    ended = reportgen("plan", write_battery(LENS, heads, CENSUS))
+    assert ended.code == 0, ended.err
+    lines = ended.out.splitlines()
+    # "an apple" is shared by lens and heads: two distinct prompts; tokens: 3 + 7 with BOS, and a step each
+    assert lines[0].startswith("a: tiny-llama, 2 prompts, ")
+    assert lines[1] == "  lens (logit_lens): 2 prompts"
+    assert lines[3] == "  census (parameter_census): no prompt; reads the weights"
+
+
+def test_render_makes_the_pages_anew(reportgen: Call, write_battery: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "battery"
+    assert reportgen("run", write_battery(LENS, outputs=["html", "figures"])).code == 0
+    before = {p: (folder / p).read_bytes() for p in files(folder)}
+    ended = reportgen("render", folder, "--format", "html", "--format", "figures")
+    assert ended.code == 0, ended.err
+    assert {p: (folder / p).read_bytes() for p in files(folder)} == before
+    assert reportgen("render", folder, "--format", "html", "--stamp").code == 0
+    assert (folder / "report.html").read_bytes() != before["report.html"]
+    assert not (folder / "figures").exists()
+
+
+def test_rendering_what_is_no_bundle_ends_with_1(reportgen: Call, tmp_path: Path) -> None:
+    ended = reportgen("render", tmp_path)
+    assert ended.code == 1
+    assert "results.json: there is no such file" in ended.err
+
+
+def test_without_pango_everything_but_the_pdf_is_made(
+    reportgen: Call, write_battery: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reportgen.report.document.available", lambda: "the PDF needs Pango: libpango-1.0-0")
+    ended = reportgen("run", write_battery(CENSUS, outputs=["html", "pdf"]))
+    assert ended.code == 0
+    assert "report.pdf left out: the PDF needs Pango: libpango-1.0-0" in ended.err
+    assert "report.html" in files(tmp_path / "battery")
+    assert "report.pdf" not in files(tmp_path / "battery")
+
+
+def test_help_answers_in_half_a_second() -> None:
+    command = [sys.executable, "-m", "reportgen", "--help"]
+    times = []
+    for _ in range(3):
+        started = time.monotonic()
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
+        times.append(time.monotonic() - started)
+    assert min(times) < 0.5
+    for name in ("run", "plan", "render", "probes", "models", "init", "schema"):
+        assert f"  {name} " in ran.stdout

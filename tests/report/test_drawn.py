@@ -1,0 +1,54 @@
+import base64
+
+import pytest
+
+from reportgen.figures import style
+from reportgen.report.drawn import Drawn
+from reportgen.report.sections import Row, rows
+from tests.report.fakes import curves, drawn, grid, svg
+
+INCH = 72.0
+
+
+def test_its_size_on_paper_is_its_own_or_what_fits():
+    assert drawn("p", curves(("a",), "x"), 2 * INCH, INCH).millimetres() == (50.8, 25.4)
+    assert drawn("p", curves(("a",), "x"), 8 * INCH, 4 * INCH).millimetres() == (174.0, 87.0)
+    assert drawn("p", curves(("a",), "x"), 4 * INCH, 16 * INCH).millimetres() == (50.0, 200.0)
+    wide = drawn("p", curves(("a",), "x"), 20 * INCH, 5 * INCH)
+    assert wide.landscape
+    assert wide.millimetres() == (261.0, 65.25)
+
+
+def test_a_picture_without_a_size_is_refused():
+    with pytest.raises(ValueError, match="stem: an SVG without a viewBox"):
+        _ = Drawn(curves(("a",), "x"), "stem", "<svg></svg>").size
+
+
+def test_the_page_gets_variables_and_paper_the_inks():
+    figure = drawn("p", curves(("a",), "x"))
+    assert style.INK not in figure.inline()
+    assert "stroke: var(--ink)" in figure.inline()
+    assert figure.inline().startswith("<svg ")
+    printed = base64.b64decode(figure.data_uri().partition(",")[2]).decode()
+    assert printed == svg(396.0, 260.0, title="p-a-x").partition("\n")[2].partition("\n")[2]
+
+
+@pytest.mark.parametrize(("width", "scale"), [(80.0, 1.0), (90.0, 86 / 90), (101.0, 86 / 101), (102.0, 1.0)])
+def test_a_little_smaller_to_stand_side_by_side_on_paper(width, scale):
+    figures = [drawn("p", curves((model,), "x"), width / 25.4 * INCH) for model in "ab"]
+    assert Row(figures).paper_scale == pytest.approx(scale)
+    assert Row(figures[:1]).paper_scale == 1.0
+
+
+def test_figures_of_one_name_stand_in_one_row():
+    made = [drawn("p", grid(model, name)) for model in "ab" for name in ("first", "second")]
+    found = rows(["a", "b"], made, [])
+    assert [[figure.file_stem for figure in row.figures] for row in found] == [
+        ["p-a-first", "p-b-first"],
+        ["p-a-second", "p-b-second"],
+    ]
+
+
+def test_the_figures_of_a_single_model_share_a_row():
+    made = [drawn("p", grid("a", name)) for name in ("first", "second", "third")]
+    assert [len(row.figures) for row in rows(["a"], made, [])] == [3]
