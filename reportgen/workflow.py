@@ -88,12 +88,12 @@ def render(
         BundleError: the folder holds no bundle, or a damaged one.
         OutputError: an output cannot be written; the old ones stay.
     """
-    target = Path(bundle)
+    target, outputs = Path(bundle), _formats(formats)
     stored = load_bundle(target)
     check_writable(target)
     date = datetime.datetime.now(datetime.UTC).date().isoformat() if stamp else ""
     with beside(target) as stage:
-        names = write_outputs(stored, stage, _formats(formats), progress, stamp=date)
+        names = write_outputs(stored, stage, outputs, progress, stamp=date)
         replace_outputs(target, stage, names)
     return stored
 

@@ -13,7 +13,8 @@ from reportgen.errors import BatteryError
 def test_run_gives_the_bundle_that_load_reads(tmp_path: Path) -> None:
     save_tiny(tmp_path / "tiny")
     battery = tmp_path / "b.yaml"
-    battery.write_text(f"models: {{m: {tmp_path / 'tiny'}}}\nprobes: {{lens: {{probe: logit_lens, prompts: [an apple]}}}}\n")
+    probes = "probes: {lens: {probe: logit_lens, prompts: [an apple]}}"
+    battery.write_text(f"models: {{m: {tmp_path / 'tiny'}}}\n{probes}\n")
     told: list[str] = []
     made = reportgen.run(battery, formats=["html"], progress=told.append)
     found = reportgen.load(tmp_path / "b")

@@ -8,7 +8,6 @@ import base64
 import hashlib
 import importlib.util
 import json
-import os
 import tempfile
 import unicodedata
 from collections.abc import Iterable
@@ -200,9 +199,11 @@ def typefaces(characters: Iterable[str]) -> Typefaces:
 
 
 def _face(source: Source, weight: int, characters: set[str]) -> Face:
-    # A vowel sign that stands alone, as tokens do, is drawn on a dotted circle of its own font.
-    contents = "".join(sorted(characters | ({_DOTTED_CIRCLE} & _covered(source))))
-    path = _folder() / f"{_digest(source.identity, source.family, weight, contents)}.{'otf' if source is CJK else 'ttf'}"
+    # A vowel sign that stands alone, as tokens do, is drawn on a dotted circle of its own font; a space between two
+    # words of a script is taken from the font of that script.
+    contents = "".join(sorted(characters | ({_DOTTED_CIRCLE, " "} & _covered(source))))
+    key = _digest(source.identity, source.family, weight, contents)
+    path = _folder() / f"{key}.{'otf' if source is CJK else 'ttf'}"
     if not path.exists():
         _write(path, _cut(source, weight, contents))
     return Face(source.family, weight, path)
@@ -210,21 +211,25 @@ def _face(source: Source, weight: int, characters: set[str]) -> Face:
 
 def _cut(source: Source, weight: int, characters: str) -> bytes:
     """A static font with these characters and what shaping them needs; equal bytes for equal input."""
+    # Instantiated before it is cut down, the font of CJK would take minutes for its 65,535 glyphs.
+    font = _subset(source, characters)
+    if "fvar" in font:
+        font = _reread(instancer.instantiateVariableFont(font, {"wght": weight}, inplace=True))
+    if "CFF2" in font:
+        font = _as_cff(font)
+    _rename(font, source.family, weight)
+    font["head"].modified = font["head"].created
+    return _saved(font)
+
+
+def _subset(source: Source, characters: str) -> TTFont:
+    options = subset.Options(notdef_outline=True, hinting=False, name_IDs=[])
+    options.drop_tables += ["FFTM", "STAT", "VORG", "vhea", "vmtx"]
+    cutter = subset.Subsetter(options)
+    cutter.populate(text=characters)
     with _opened(source) as font:
-        options = subset.Options(notdef_outline=True, hinting=False, name_IDs=[])
-        options.drop_tables += ["FFTM", "STAT", "VORG", "vhea", "vmtx"]
-        cutter = subset.Subsetter(options)
-        cutter.populate(text=characters)
-        # The other way round takes minutes for the 65,535 glyphs of CJK.
         cutter.subset(font)
-        font = _reread(font)
-        if "fvar" in font:
-            font = _reread(instancer.instantiateVariableFont(font, {"wght": weight}, inplace=True))
-        if "CFF2" in font:
-            font = _as_cff(font)
-        _rename(font, source.family, weight)
-        font["head"].modified = font["head"].created
-        return _saved(font)
+        return _reread(font)
 
 
 def _reread(font: TTFont) -> TTFont:
@@ -300,4 +305,4 @@ def _write(path: Path, content: bytes) -> None:
     """Another process may be writing the same file: one of two equal ones wins."""
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as beside:
         beside.write(content)
-    os.replace(beside.name, path)
+    Path(beside.name).replace(path)

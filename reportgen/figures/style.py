@@ -25,7 +25,10 @@ BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 ORANGE, SKY, YELLOW = "#e69f00", "#56b4e9", "#f0e442"
 OKABE_ITO = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 """Less black, which is ink, and yellow, whose lines vanish on paper."""
-AREAS = (BLUE, ORANGE, GREEN, SKY, VERMILLION, PURPLE, YELLOW, "#8a8d94")
+AREAS = (
+    BLUE, ORANGE, GREEN, SKY, VERMILLION, PURPLE, YELLOW, "#8a8d94",
+    "#7fb8d8", "#7a5200", "#80ceb9", "#2a6b96", "#eaae80", "#7d4767", "#b8a900", "#c9cbd0",
+)  # fmt: skip
 """Fills that touch each other: neighbours differ in lightness too."""
 DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2), (1.5, 1.5), (7, 2, 1.5, 2), (3, 1.5))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")

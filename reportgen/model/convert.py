@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock, Timeout
 
+from reportgen.child import run_child
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.weights import check_weights, count_parameters
 
@@ -21,6 +21,8 @@ Notify = Callable[[str], None]
 """Receives one plain line about a step that takes a while."""
 
 FILE_MODE = 0o644
+DISK_FAILED = 4
+"""Exit code of the converting process where the disk, not the file, was the trouble."""
 
 
 def silent(line: str) -> None:
@@ -109,29 +111,15 @@ def _convert(gguf: Callable[[Path], Path], partial: Path, parameters: int | None
 
 
 def _save_dequantised(file: Path, folder: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    with _quiet_transformers():
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-            model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
-        except OSError as error:
-            if error.errno is not None:
-                raise
-            raise _unreadable(file, error) from error
-        except Exception as error:
-            raise _unreadable(file, error) from error
-        # The weights are plain float32 now; with the mark left on, transformers refuses to save them.
-        model.hf_quantizer = None
-        if hasattr(model.config, "quantization_config"):
-            del model.config.quantization_config
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+    # In a process of its own: planning a battery stays free of torch, and the memory is given back.
+    ended = run_child("reportgen.model.dequantise", str(file), str(folder))
+    if ended.returncode == 0:
+        return
+    reason = (ended.stderr.decode(errors="replace").strip().splitlines() or ["the converting process was ended"])[-1]
+    raise OSError(reason) if ended.returncode == DISK_FAILED else _unreadable(file, reason)
 
 
-def _unreadable(file: Path, error: Exception) -> ModelError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _unreadable(file: Path, reason: str) -> ModelError:
     return ModelError(
         Mistake(
             f"this GGUF file cannot be read as a causal language model: {reason[:200]}",
@@ -139,37 +127,6 @@ def _unreadable(file: Path, error: Exception) -> ModelError:
             file,
         )
     )
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    gguf_bar = _without_gguf_bar()
-    try:
-        with gguf_bar, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
-
-
-@contextmanager
-def _without_gguf_bar() -> Iterator[None]:
-    # The GGUF reader draws with tqdm itself, past transformers' own switch.
-    from transformers import modeling_gguf_pytorch_utils as reader
-
-    drawn = reader.tqdm
-    reader.tqdm = lambda tensors, **_: tensors
-    try:
-        yield
-    finally:
-        reader.tqdm = drawn
 
 
 @contextmanager

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from reportgen.needs import Captured
 
 
+_CURVES = {
+    "answer_probability": "probability of the final answer",
+    "entropy": "entropy (nat)",
+    "kl": "KL(final || layer) (nat)",
+}
+TOLD = 4
+"""Prompts that a statement names."""
+
+
 class Options(ProbeOptions):
     """Which prompts, how far they continue, and what is kept."""
 
@@ -113,26 +122,21 @@ class LogitLens(Probe[Options, Lens]):
         for prompt in range(prompts):
             for subject, outcome in ok.items():
                 yield _grid(section.name(subject), subject, outcome, prompt)
-        if ok:
-            yield _curves(section, ok, "answer_probability", "probability of the final answer", (0.0, 1.0))
-            yield _curves(section, ok, "entropy", "entropy (nat)")
-            yield _curves(section, ok, "kl", "KL(final || layer) (nat)")
+        for name, label in _CURVES.items():
+            shared = _range([outcome.arrays[name].values[:, 0] for outcome in ok.values()])
+            for subject, outcome in ok.items():
+                yield _curves(section.name(subject), subject, outcome, name, label, shared)
 
     def statement(self, section: Section) -> str:
-        """From which layer on the final answer leads, for the last prompt."""
+        """The answer to each prompt, and from which layer on it leads."""
         parts = []
         for subject, outcome in section.ok().items():
-            prompt = len(outcome.tables["prompts"].rows) - 1
-            ranks = outcome.arrays["answer_rank"].values[prompt, 0]
-            answer = next(r for r in outcome.tables["steps"].records() if r["prompt"] == prompt and r["step"] == 0)
-            parts.append(
-                f"{section.name(subject)} answers {mark_space(answer['next_token'])}, "
-                f"which leads from layer {leads_from(ranks)} of {len(ranks) - 1}"
-            )
-        if not parts:
-            return ""
-        text = next(iter(section.ok().values())).tables["prompts"].column("text")[-1]
-        return f"After “{text}” " + "; ".join(parts) + "."
+            last = outcome.arrays["answer_rank"].values.shape[-1] - 1
+            answers = [r for r in outcome.tables["steps"].records() if r["step"] == 0]
+            told = [_answer(outcome, record) for record in answers[:TOLD]]
+            more = f" and {len(answers) - TOLD} more" if len(answers) > TOLD else ""
+            parts.append(f"{section.name(subject)} ({last} layers) says {', '.join(told)}{more}")
+        return "; ".join(parts) + "." if parts else ""
 
 
 @dataclass(frozen=True)
@@ -244,28 +248,38 @@ def _column_names(outcome: Outcome, prompt: int, columns: Sequence[tuple[int, in
     return names
 
 
+def _answer(outcome: Outcome, record: Mapping[str, Any]) -> str:
+    ranks = outcome.arrays["answer_rank"].values[record["prompt"], 0]
+    return f"“{record['text']}” → {mark_space(record['next_token'])} from layer {leads_from(ranks)} on"
+
+
+def _range(values: Sequence[NDArray[Any]]) -> tuple[float, float] | None:
+    """A scale that all models share, from 0."""
+    finite = [v[np.isfinite(v)] for v in values]
+    top = max((float(v.max()) for v in finite if v.size), default=1.0)
+    return 0.0, top * 1.05 or 1.0
+
+
 def _curves(
-    section: Section, ok: Mapping[str, Outcome], name: str, label: str, y_range: tuple[float, float] | None = None
+    name: str, subject: str, outcome: Outcome, array: str, label: str, shared: tuple[float, float] | None
 ) -> Curves:
-    """One curve a prompt and model, at step 0."""
-    relative = next(iter(ok.values())).options["axis"] == "relative"
+    """One curve a prompt, at step 0."""
+    relative = outcome.options["axis"] == "relative"
     curves = []
-    for subject, outcome in ok.items():
-        texts = outcome.tables["prompts"].column("text")
-        for text, values in zip(texts, outcome.arrays[name].values[:, 0], strict=True):
-            last = len(values) - 1
-            x = [layer / last if relative else layer for layer in range(last + 1)]
-            curves.append(Curve(label=f"{section.name(subject)}: {text}", x=x, y=values.tolist(), model=subject))
+    for text, values in zip(outcome.tables["prompts"].column("text"), outcome.arrays[array].values[:, 0], strict=True):
+        last = len(values) - 1
+        x = [layer / last if relative else layer for layer in range(last + 1)]
+        curves.append(Curve(label=text, x=x, y=values.tolist(), group=text))
     return Curves(
-        name=name.replace("_", "-"),
-        subject=tuple(ok),
-        title=label,
-        alt=f"{label} over the layers: "
+        name=array.replace("_", "-"),
+        subject=(subject,),
+        title=f"{name}: {label}",
+        alt=f"{label} over the layers of {name}: "
         + "; ".join(f"{curve.label} goes from {curve.y[0]:.3g} to {curve.y[-1]:.3g}" for curve in curves),
         x_label="depth (0 = embedding, 1 = last block)" if relative else "layer (0 = embedding)",
         y_label=label,
         curves=curves,
-        y_range=y_range,
+        y_range=shared,
         x_range=(0.0, 1.0) if relative else None,
     )
 

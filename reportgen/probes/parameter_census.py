@@ -82,7 +82,7 @@ class ParameterCensus(Probe[Options, Census]):
     """Shows: how many parameters each part of the model has, in total, by component and by block.
 
     Read: one bar a model, one colour a component. A small model with a large vocabulary spends most of its
-    parameters on the embedding table. The second figure shows the blocks one by one: equal bars are equal blocks.
+    parameters on the embedding table. The second figure shows the blocks, those that are made alike as one bar.
 
     Computed: the sizes of all tensors are added up, a tensor shared by two parts once. Components are told by the
     names of the tensors. From `config:FILE` the model is built without weights, and the same sum is taken.
@@ -191,17 +191,29 @@ def _blocks(name: str, subject: str, records: "list[dict[str, str | int]]") -> S
     inside = [record for record in records if record["block"] is not None]
     blocks = sorted({int(record["block"]) for record in inside})
     sizes = [_by_component(record for record in inside if record["block"] == block) for block in blocks]
+    runs = _runs(sizes)
     used = [component for component in COMPONENTS if any(component in size for size in sizes)]
     return StackedBars(
         name="blocks",
         subject=(subject,),
         title=f"{name}: parameters by block",
         alt=f"{name}: {len(blocks)} blocks; block 0 has {_spoken('it', sizes[0] if sizes else {})}",
-        bars=[f"block {block}" for block in blocks],
+        bars=[f"block {a}" if a == b else f"blocks {a}–{b}, each" for a, b in runs],
         segments=used,
-        values=np.array([[size.get(component, 0) / 1e6 for component in used] for size in sizes]),
+        values=np.array([[sizes[a].get(component, 0) / 1e6 for component in used] for a, _ in runs]),
         value_label="million parameters",
     )
+
+
+def _runs(sizes: "Sequence[dict[str, int]]") -> list[tuple[int, int]]:
+    """(first, last) of each run of blocks that are made alike."""
+    runs: list[tuple[int, int]] = []
+    for block, size in enumerate(sizes):
+        if runs and sizes[runs[-1][0]] == size:
+            runs[-1] = (runs[-1][0], block)
+        else:
+            runs.append((block, block))
+    return runs
 
 
 probe = ParameterCensus()

@@ -9,12 +9,12 @@ import importlib
 import io
 import logging
 import os
-import subprocess
 import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 
+from reportgen.child import run_child
 from reportgen.errors import Mistake, OutputError
 
 PANGO = "libpango-1.0-0 and libpangoft2-1.0-0 (Debian, Ubuntu: apt-get install libpango-1.0-0 libpangoft2-1.0-0)"
@@ -42,10 +42,7 @@ def pdf(html: str, target: Path) -> tuple[str, ...]:
     """
     if reason := available():
         raise OutputError(reason)
-    # The child imports what this process does, and no library that merely lies in the current folder (-P).
-    command = [sys.executable, "-P", "-m", __name__, str(target)]
-    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    ended = subprocess.run(command, input=html.encode(), capture_output=True, check=False, env=os.environ | path)
+    ended = run_child(__name__, str(target), given=html.encode())
     complaints = tuple(ended.stderr.decode(errors="replace").splitlines())
     if ended.returncode:
         last = complaints[-1] if complaints else f"the printing process ended with {ended.returncode}"

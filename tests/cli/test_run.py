@@ -165,17 +165,15 @@ def test_an_internal_error_is_a_line_and_ends_with_1(
 
 def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(write_battery: Call, tmp_path: Path) -> None:
     battery = write_battery(LENS, outputs=["html", "pdf", "figures"])
-    child = subprocess.Popen(
-        [sys.executable, "-m", "reportgen", "run", str(battery)], stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"CI": "1"},
-    )  # fmt: skip
-    assert child.stderr is not None
-    for line in child.stderr:
-        if "lens on a" in line:
-            child.send_signal(signal.SIGINT)
-            break
-    rest = child.stderr.read()
-    assert child.wait(60) == 130, rest
+    command = [sys.executable, "-m", "reportgen", "run", str(battery)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"CI": "1"}) as child:
+        assert child.stderr is not None
+        for line in child.stderr:
+            if "lens on a" in line:
+                child.send_signal(signal.SIGINT)
+                break
+        rest = child.stderr.read()
+    assert child.returncode == 130, rest
     assert "interrupted" in rest
     assert "Traceback" not in rest
     assert sorted(p.name for p in tmp_path.iterdir()) == ["battery.yaml"]

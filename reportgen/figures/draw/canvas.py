@@ -17,6 +17,8 @@ from reportgen.figures.style import INK
 POINTS_AN_INCH = 72
 MOST_PATHS = 2000
 """What is made of more shapes than this becomes an image inside the figure."""
+MARGIN = 3.0
+"""Points around the plane, into which strokes and slanting letters may reach."""
 FULL_WIDTH = 400.0
 """Points a figure takes where nothing asks for more or less."""
 
@@ -29,12 +31,13 @@ class Canvas:
 
     def __init__(self, width: float, height: float, lettering: Lettering) -> None:
         self.width, self.height, self.lettering = width, height, lettering
-        self.figure = Sheet(figsize=(width / POINTS_AN_INCH, height / POINTS_AN_INCH), facecolor="none")
+        size = ((width + 2 * MARGIN) / POINTS_AN_INCH, (height + 2 * MARGIN) / POINTS_AN_INCH)
+        self.figure = Sheet(figsize=size, facecolor="none")
         self.plane: Any = self.figure.add_axes((0, 0, 1, 1))
         self.plane.set_axis_off()
         self.plane.set_autoscale_on(False)
-        self.plane.set_xlim(0, width)
-        self.plane.set_ylim(height, 0)
+        self.plane.set_xlim(-MARGIN, width + MARGIN)
+        self.plane.set_ylim(height + MARGIN, -MARGIN)
 
     def write(
         self,
@@ -69,7 +72,7 @@ class Canvas:
         wide, high = (right - left) / columns, (bottom - top) / rows
         x, y = left + shown[:, 1] * wide + gap / 2, top + shown[:, 0] * high + gap / 2
         w, h = wide - gap, high - gap
-        corners = np.stack([np.stack(c, -1) for c in ((x, y), (x + w, y), (x + w, y + h), (x, y + h))], axis=1)
+        corners: Any = np.stack([np.stack(c, -1) for c in ((x, y), (x + w, y), (x + w, y + h), (x, y + h))], axis=1)
         self.plane.add_collection(
             PolyCollection(corners, facecolors=colours[shown[:, 0], shown[:, 1]], linewidths=0, antialiased=gap > 0),
             autolim=False,
@@ -89,8 +92,8 @@ class Canvas:
         )
 
     def lines(self, ends: Sequence[tuple[tuple[float, float], tuple[float, float]]], colour: str, width: float) -> None:
-        """Straight lines."""
-        self.plane.add_collection(LineCollection(ends, colors=colour, linewidths=width), autolim=False)
+        """Straight lines, below everything else."""
+        self.plane.add_collection(LineCollection(ends, colors=colour, linewidths=width, zorder=0.5), autolim=False)
 
     def bar(self, box: Box, colour: str) -> None:
         """A filled rectangle."""

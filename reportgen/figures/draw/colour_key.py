@@ -24,7 +24,7 @@ def colour_key(
     `positions` are what `colours` takes at the two ends.
     """
     width = canvas.lettering.width
-    low, high = (number(end) for end in ends)
+    low, high = (number(end, 2) for end in ends)
     canvas.write(left, y, low, colour=MUTED)
     bar = left + width(low) + 4
     box = (bar, y - THICKNESS / 2, bar + LENGTH, y + THICKNESS / 2)
@@ -35,6 +35,6 @@ def colour_key(
     return text + width(label)
 
 
-def colour_key_width(canvas_width: Callable[[str], float], *, ends: tuple[float, float], label: str) -> float:
+def colour_key_width(width: Callable[[str], float], *, ends: tuple[float, float], label: str) -> float:
     """Points that `colour_key` takes."""
-    return sum(canvas_width(text) for text in (*map(number, ends), label)) + LENGTH + 16
+    return sum(width(text) for text in (*(number(end, 2) for end in ends), label)) + LENGTH + 16

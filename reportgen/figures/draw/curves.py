@@ -106,9 +106,7 @@ def _end(curve: Curve) -> tuple[float, float] | None:
 class _Plot:
     """A field of the canvas with a scale across and one upwards."""
 
-    def __init__(
-        self, canvas: Canvas, box: Box, across: tuple[float, float], upwards: tuple[float, float]
-    ) -> None:
+    def __init__(self, canvas: Canvas, box: Box, across: tuple[float, float], upwards: tuple[float, float]) -> None:
         self.canvas, self.box = canvas, box
         self.across, self.upwards = across, upwards
 

@@ -16,12 +16,14 @@ LARGEST_TILE = 40.0
 """Points a head takes where there are few of them."""
 FINEST = 64
 """Pixels a head has at most along each side: more are not seen at this size."""
+MOST_PIXELS = 1600
+"""Pixels the whole has at most along each side, about 300 an inch."""
 
 
 def paint_head_mosaic(mosaic: HeadMosaic, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
     """Blocks to the right, as in curves over layers; heads downwards. Light is 0, what the mask forbids is empty."""
-    blocks, heads, queries = mosaic.patterns.shape[:3]
-    pooled = -(-queries // FINEST)
+    blocks, heads = mosaic.patterns.shape[:2]
+    pooled = _side(mosaic.patterns.shape)
     left, top = lettering.width("00") + 5, 2 * LINE + 2
     tile = min(LARGEST_TILE, (FULL_WIDTH - left) / blocks)
     width, height = tile * blocks, tile * heads
@@ -41,9 +43,10 @@ def stitched(patterns: NDArray[np.floating]) -> NDArray[np.float64]:
     """(block x head x query x key) -> one picture: head h of block b at tile row h, tile column b.
 
     Tiles are a pixel apart (more where they are large); gaps and keys after the query are NaN.
-    Beyond `FINEST` tokens a pixel is the largest weight of its square, so that no sink is lost.
+    Where heads would be finer than `FINEST`, or the whole than `MOST_PIXELS`, a pixel is the largest weight of
+    its square, so that no sink is lost.
     """
-    tiles = _pooled(np.asarray(patterns, dtype=np.float64))
+    tiles = _pooled(patterns)
     blocks, heads, queries, keys = tiles.shape
     gap = 1 + queries // 16
     whole = np.full((heads * (queries + gap) - gap, blocks * (keys + gap) - gap), np.nan)
@@ -63,11 +66,16 @@ def causal(patterns: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.tri(queries, dtype=bool), patterns, np.nan)
 
 
-def _pooled(patterns: NDArray[np.float64]) -> NDArray[np.float64]:
-    side = -(-patterns.shape[-2] // FINEST)
-    if side <= 1:
-        return patterns
+def _side(shape: tuple[int, ...]) -> int:
+    """How many weights become one pixel, along each side."""
+    blocks, heads, queries, _ = shape
+    return -(-queries // max(1, min(FINEST, MOST_PIXELS // max(blocks, heads))))
+
+
+def _pooled(patterns: NDArray[np.floating]) -> NDArray[np.float64]:
+    side = _side(patterns.shape)
     missing = [(0, 0), (0, 0), *((0, -size % side) for size in patterns.shape[-2:])]
     padded = np.pad(patterns, missing)
     blocks, heads, queries, keys = padded.shape
-    return np.asarray(padded.reshape(blocks, heads, queries // side, side, keys // side, side).max(axis=(3, 5)))
+    squares = padded.reshape(blocks, heads, queries // side, side, keys // side, side)
+    return np.asarray(squares.max(axis=(3, 5)), dtype=np.float64)

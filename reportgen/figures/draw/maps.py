@@ -14,34 +14,42 @@ from reportgen.figures.draw.scales import extent
 from reportgen.figures.fonts import legible
 from reportgen.figures.style import FAINT, MUTED, ModelStyle, model_styles
 
-MOST_ACROSS = 3
 GUTTER = 12.0
 MARGIN = 14.0
 """Points between a panel's frame and its outermost point."""
 LABEL = 60.0
+FEW = 12
+"""Items up to which three panels stand side by side: more of them need wider panels."""
 MOST_CROWDED = 60
 """Items up to which every one is labelled, even over another; beyond it only where there is room."""
 
 
 def paint_maps(maps: Maps, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
     """Panels from left to right, then downwards. Within a panel both axes have one scale, so distances are true."""
-    across = min(MOST_ACROSS, max(len(maps.panels), 1)) if len(maps.panels) != 4 else 2
-    side = (FULL_WIDTH - (across - 1) * GUTTER) / across - LINE
+    across = min(2 if len(maps.labels) > FEW else 3, max(len(maps.panels), 1))
+    width = (FULL_WIDTH - (across - 1) * GUTTER) / across - LINE
+    height = width * _tallest(maps.panels)
     looks = model_styles(maps.groups)
     entries = key_entries([group for group in looks if group], lettering)
     top = key_height(entries)
     down = -(-len(maps.panels) // across)
-    step = side + 2 * LINE + GUTTER
+    step = height + 2 * LINE + GUTTER
     canvas = Canvas(FULL_WIDTH, top + down * step - GUTTER + 4, lettering)
     for entry in entries:
         look = looks[entry.name]
         canvas.plane.scatter([entry.x + 4], [entry.y], s=16, c=look.colour, marker=look.marker, linewidths=0)
         canvas.write(entry.x + SWATCH, entry.y, entry.text)
     for at, panel in enumerate(maps.panels):
-        left = LINE + (at % across) * (side + LINE + GUTTER)
+        left = LINE + (at % across) * (width + LINE + GUTTER)
         upper = top + (at // across) * step + LINE
-        _paint_panel(canvas, panel, maps, looks, (left, upper, left + side, upper + side))
+        _paint_panel(canvas, panel, maps, looks, (left, upper, left + width, upper + height))
     return canvas
+
+
+def _tallest(panels: Sequence[Panel]) -> float:
+    """Height of the panels by their width: what the tallest map needs, within reason."""
+    ranges = [[extent(points) for points in np.asarray(panel.points, dtype=float).T] for panel in panels]
+    return max((min(max((y[1] - y[0]) / (x[1] - x[0]), 0.5), 0.75) for x, y in ranges), default=0.75)
 
 
 def _paint_panel(canvas: Canvas, panel: Panel, maps: Maps, looks: Mapping[str, ModelStyle], box: Box) -> None:

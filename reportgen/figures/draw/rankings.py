@@ -5,20 +5,20 @@ from collections.abc import Mapping
 from reportgen.figures.describe import Ranking, Rankings
 from reportgen.figures.draw.canvas import FULL_WIDTH, Canvas
 from reportgen.figures.draw.lettering import HEAD, LINE, Lettering
-from reportgen.figures.draw.scales import number
+from reportgen.figures.draw.scales import alike
 from reportgen.figures.fonts import legible, mark_space
 from reportgen.figures.style import FAINT, MUTED, ModelStyle
 
 MOST_ACROSS = 3
 GUTTER = 14.0
-LABEL = 62.0
+LABEL = 70.0
 BAR = 8.0
 
 
 def paint_rankings(rankings: Rankings, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
     """Panels from left to right, then downwards, on one scale; the best of each list on top."""
     panels = rankings.rankings
-    across = min(MOST_ACROSS, max(len(panels), 1))
+    across = 2 if len(panels) == 4 else min(MOST_ACROSS, max(len(panels), 1))
     width = (FULL_WIDTH - (across - 1) * GUTTER) / across
     heights = [
         LINE * (1 + max(len(panel.labels) for panel in panels[at : at + across])) + GUTTER
@@ -40,15 +40,16 @@ def _paint_ranking(
     title = canvas.lettering.shortened(mark_space(panel.title), width, size=HEAD, mono=True)
     canvas.write(left, top + LINE / 2 - 2, title, size=HEAD, mono=True)
     canvas.lines([((left, top + LINE - 2), (left + width, top + LINE - 2))], FAINT, 0.6)
-    numbers = [number(value) for value in panel.values]
-    room = width - LABEL - 6 - max(map(canvas.lettering.width, numbers), default=0) - 4
+    numbers = alike(panel.values)
+    labels = [canvas.lettering.shortened(mark_space(label), LABEL, mono=True) for label in panel.labels]
+    names = max((canvas.lettering.width(label, mono=True) for label in labels), default=0)
+    room = width - names - 6 - max(map(canvas.lettering.width, numbers), default=0) - 4
     low, high = min(ends[0], 0.0), ends[1]
     scale = room / ((high - low) or 1.0)
-    zero = left + LABEL + 6 - low * scale
-    for at, (label, value, text) in enumerate(zip(panel.labels, panel.values, numbers, strict=True)):
+    zero = left + names + 6 - low * scale
+    for at, (label, value, text) in enumerate(zip(labels, panel.values, numbers, strict=True)):
         y = top + (at + 1.5) * LINE
-        shown = canvas.lettering.shortened(mark_space(label), LABEL, mono=True)
-        canvas.write(left + LABEL, y, shown, mono=True, across="right")
+        canvas.write(left + names, y, label, mono=True, across="right")
         end = zero + min(max(value, low), high) * scale if value == value else zero
         canvas.bar((min(zero, end), y - BAR / 2, max(zero, end), y + BAR / 2), colour)
         canvas.write(max(zero, end) + 3, y, text, colour=MUTED)

@@ -1,6 +1,6 @@
 """Numbers along an axis: which are written, and how."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -24,12 +24,21 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [float(tick) for tick in whole.tick_values(low, high) if low - slack <= tick <= high + slack]
 
 
-def number(value: float) -> str:
-    """Three significant digits; thousands set apart."""
+def number(value: float, digits: int = 3) -> str:
+    """A few significant digits; thousands set apart; – for what is not finite."""
     if not np.isfinite(value):
         return "–"
-    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.{digits}g}"
     return text.replace("-", "−") if value else "0"
+
+
+def alike(values: Sequence[float]) -> list[str]:
+    """Numbers that are read one below the other: as many decimals each as give the largest three digits."""
+    most = max((abs(value) for value in values if np.isfinite(value)), default=0.0)
+    if not 1e-3 <= most < 1e9:
+        return [number(value) for value in values]
+    decimals = max(0, 2 - int(np.floor(np.log10(most))))
+    return [f"{v + 0.0:,.{decimals}f}".replace("-", "−") if np.isfinite(v) else "–" for v in values]
 
 
 def tick_numbers(values: Iterable[float]) -> list[str]:

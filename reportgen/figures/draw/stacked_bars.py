@@ -8,7 +8,7 @@ from reportgen.figures.describe import StackedBars
 from reportgen.figures.draw.canvas import FULL_WIDTH, Canvas
 from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
 from reportgen.figures.draw.lettering import LINE, Lettering
-from reportgen.figures.draw.scales import number, tick_numbers, ticks
+from reportgen.figures.draw.scales import alike, tick_numbers, ticks
 from reportgen.figures.fonts import legible
 from reportgen.figures.style import AREAS, FAINT, MUTED, ModelStyle, rgb, text_on
 
@@ -25,7 +25,8 @@ def paint_stacked_bars(stacked: StackedBars, lettering: Lettering, styles: Mappi
     fills = [AREAS[at % len(AREAS)] for at in range(len(stacked.segments))]
     entries = key_entries(stacked.segments, lettering)
     left = max(map(lettering.width, names), default=0) + 6
-    right = FULL_WIDTH - max((lettering.width(number(total)) for total in totals), default=0) - 6
+    sums = alike(totals.tolist())
+    right = FULL_WIDTH - max(map(lettering.width, sums), default=0) - 6
     scale = (right - left) / most
     top = key_height(entries)
     bottom = top + len(names) * (BAR + GAP)
@@ -48,5 +49,5 @@ def paint_stacked_bars(stacked: StackedBars, lettering: Lettering, styles: Mappi
             if end - start > lettering.width(entry.text) + 6:
                 ink = text_on(rgb(fill))
                 canvas.write(float(start + end) / 2, y + BAR / 2, entry.text, colour=ink, across="center")
-        canvas.write(float(edges[-1]) + 4, y + BAR / 2, number(float(totals[at])), colour=MUTED)
+        canvas.write(float(edges[-1]) + 4, y + BAR / 2, sums[at], colour=MUTED)
     return canvas

@@ -12,15 +12,18 @@ from reportgen.figures.fonts import legible, mark_space
 from reportgen.figures.style import MUTED, VERMILLION, ModelStyle, sequential, text_on
 
 ROW = 13.0
-NARROWEST, WIDEST = 30.0, 60.0
+NARROWEST, WIDEST = 30.0, 54.0
 PADDING = 6.0
+MOST_CHARACTERS = 40
+"""More than fit the widest cell, however narrow they are."""
 ENDS = (0.0, 1.0)
 
 
 def paint_token_grid(grid: TokenGrid, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
     """Rows downwards as the description orders them; both axes are named in the first line, the colours in the last."""
     texts = [[mark_space(text) for text in row] for row in grid.texts]
-    cell = _cell_width(texts, grid.columns, lettering)
+    columns = [mark_space(column) for column in grid.columns]
+    cell = _cell_width([columns, *texts], lettering)
     rows = [lettering.shortened(row, WIDEST) for row in grid.rows]
     left = max((lettering.width(row) for row in rows), default=0) + 5
     top = 2 * LINE + 2
@@ -31,7 +34,7 @@ def paint_token_grid(grid: TokenGrid, lettering: Lettering, styles: Mapping[str,
     canvas = Canvas(max(left + width, lettering.width(axes), key) + 2, top + height + 20, lettering)
 
     canvas.write(0, LINE / 2, axes, colour=MUTED)
-    for at, column in enumerate(grid.columns):
+    for at, column in enumerate(columns):
         shown = lettering.shortened(column, cell - 3, mono=True)
         canvas.write(left + (at + 0.5) * cell, 1.5 * LINE, shown, mono=True, across="center")
     for at, row in enumerate(rows):
@@ -46,9 +49,9 @@ def paint_token_grid(grid: TokenGrid, lettering: Lettering, styles: Mapping[str,
     return canvas
 
 
-def _cell_width(texts: list[list[str]], columns: Sequence[str], lettering: Lettering) -> float:
-    shown = [*columns, *(text for row in texts for text in row)]
-    widest = max((lettering.width(legible(text[:40]), mono=True) for text in set(shown)), default=0.0)
+def _cell_width(texts: Sequence[Sequence[str]], lettering: Lettering) -> float:
+    different = {text[:MOST_CHARACTERS] for row in texts for text in row}
+    widest = max((lettering.width(legible(text), mono=True) for text in different), default=0.0)
     return float(np.clip(widest + PADDING, NARROWEST, WIDEST))
 
 
@@ -63,7 +66,7 @@ def _fill(canvas: Canvas, grid: TokenGrid, texts: list[list[str]], box: Box) -> 
             continue
         x, y = left + column * cell, top + row * ROW
         shown = canvas.lettering.shortened(texts[row][column], cell - 3, mono=True)
-        ink = text_on(colours[row, column])
+        ink = text_on(colours[row, column].tolist())
         canvas.write(x + cell / 2, y + ROW / 2, shown, mono=True, across="center", colour=ink)
         if grid.outlined[row, column]:
             outlined.append((x + 0.9, y + 0.9, x + cell - 0.9, y + ROW - 0.9))

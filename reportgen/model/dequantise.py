@@ -1,0 +1,54 @@
+"""A GGUF file made into plain float32 safetensors, as a program: `python -m reportgen.model.dequantise FILE FOLDER`.
+
+The last line of stderr says what went wrong.
+"""
+
+import sys
+import warnings
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import modeling_gguf_pytorch_utils as reader
+from transformers.utils import logging
+
+from reportgen.model.convert import DISK_FAILED
+
+
+def dequantise(file: Path, folder: Path) -> None:
+    """Writes config, weights and tokenizer of a GGUF file into a folder."""
+    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+    # The weights are plain float32 now; with the mark left on, transformers refuses to save them.
+    model.hf_quantizer = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _main() -> int:
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    reader.tqdm = lambda tensors, **_: tensors  # drawn past transformers' own switch
+    warnings.simplefilter("ignore")
+    try:
+        dequantise(Path(sys.argv[1]), Path(sys.argv[2]))
+    except SafetensorError as error:  # it tells of a full disk in words only
+        return _told(error, DISK_FAILED)
+    except OSError as error:
+        return _told(error, 1 if error.errno is None else DISK_FAILED)
+    except Exception as error:  # whatever a stranger's file makes transformers raise
+        return _told(error, 1)
+    return 0
+
+
+def _told(error: Exception, code: int) -> int:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    sys.stderr.write(f"\n{lines[0]}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

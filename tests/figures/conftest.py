@@ -1,0 +1,11 @@
+import pytest
+
+from reportgen.figures.describe import texts
+from reportgen.figures.fonts import Typefaces, typefaces
+from tests.figures.figure_samples import HOSTILE, one_of_each
+
+
+@pytest.fixture(scope="session")
+def faces() -> Typefaces:
+    """Typefaces for every figure of these tests."""
+    return typefaces({text for hostile in ("", HOSTILE) for f in one_of_each(text=hostile) for text in texts(f)})

@@ -1,0 +1,267 @@
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reportgen.figures.describe import AttentionHead, Curve, Curves, Figure, HeadMosaic, Maps, Panel, TokenGrid
+from reportgen.figures.draw import Drawing, draw
+from reportgen.figures.draw.canvas import Canvas
+from reportgen.figures.draw.direct_labels import spread
+from reportgen.figures.draw.head_mosaic import stitched
+from reportgen.figures.draw.lettering import Lettering
+from reportgen.figures.draw.scales import alike, every, extent, number, tick_numbers, ticks
+from reportgen.figures.fonts import Typefaces, legible, typefaces
+from reportgen.figures.style import VERMILLION, model_styles, sequential
+from tests.figures.figure_samples import HOSTILE, attention, one_of_each
+
+SVG = "{http://www.w3.org/2000/svg}"
+STYLES = model_styles(["llama", "gemma"])
+EACH = pytest.mark.parametrize("figure", one_of_each(), ids=lambda figure: type(figure).__name__)
+EACH_HOSTILE = pytest.mark.parametrize("figure", one_of_each(text=HOSTILE), ids=lambda figure: type(figure).__name__)
+
+
+def drawn(figure: Figure, faces: Typefaces) -> Drawing:
+    return draw(figure, typefaces=faces, styles=STYLES)
+
+
+def ids(svg: str) -> list[str]:
+    return re.findall(r'\sid="([^"]+)"', svg)
+
+
+@EACH
+def test_every_kind_comes_out_in_every_format(figure: Figure, faces: Typefaces) -> None:
+    drawing = drawn(figure, faces)
+    assert drawing.svg().startswith("<svg ")
+    assert drawing.png(dpi=50).startswith(b"\x89PNG")
+    assert drawing.pdf().startswith(b"%PDF")
+    root = ET.fromstring(drawing.svg())
+    assert float(root.attrib["width"].removesuffix("pt")) == pytest.approx(drawing.width_inches * 72, abs=1e-3)
+    assert float(root.attrib["height"].removesuffix("pt")) == pytest.approx(drawing.height_inches * 72, abs=1e-3)
+
+
+@EACH
+def test_the_same_figure_has_the_same_bytes(figure: Figure, faces: Typefaces) -> None:
+    one, other = drawn(figure, faces), drawn(figure, faces)
+    assert one.svg() == one.svg() == other.svg()
+    assert one.png(50) == other.png(50)
+    assert one.pdf() == other.pdf()
+
+
+@EACH_HOSTILE
+def test_strangers_text_is_drawn_and_breaks_nothing(figure: Figure, faces: Typefaces) -> None:
+    drawing = drawn(figure, faces)
+    root = ET.fromstring(drawing.svg())
+    assert root.find(f"{SVG}title").text == legible(figure.title)
+    assert root.find(f"{SVG}desc").text == legible(figure.alt)
+    assert not list(root.iter(f"{SVG}script"))
+    assert b"%%EOF" in drawing.pdf()
+    drawing.png(50)
+
+
+@EACH
+def test_every_reference_is_defined_in_its_own_figure(figure: Figure, faces: Typefaces) -> None:
+    svg = drawn(figure, faces).svg()
+    found = ids(svg)
+    assert len(found) == len(set(found))
+    references = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', svg))
+    assert {a or b for a, b in references} <= set(found)
+    root = ET.fromstring(svg)
+    assert root.attrib["role"] == "img"
+    assert set(root.attrib["aria-labelledby"].split()) <= set(found)
+
+
+def test_no_two_figures_share_an_id(faces: Typefaces) -> None:
+    figures = [*one_of_each("a"), *one_of_each("b"), *(replace(f, alt="another") for f in one_of_each("a"))]
+    found = [name for figure in figures for name in ids(drawn(figure, faces).svg())]
+    assert len(found) == len(set(found))
+
+
+@EACH
+def test_nothing_of_a_figure_reaches_the_page_around_it(figure: Figure, faces: Typefaces) -> None:
+    svg = drawn(figure, faces).svg()
+    assert "<style" not in svg
+    assert "<!" not in svg
+    assert "<?" not in svg
+    assert "<text" not in svg
+
+
+def test_a_figure_of_no_known_kind_is_refused(faces: Typefaces) -> None:
+    with pytest.raises(TypeError, match="nothing draws a figure of kind Figure"):
+        drawn(Figure(name="n", subject=(), title="t", alt="a"), faces)
+
+
+def test_typefaces_of_another_report_do_not_linger() -> None:
+    grid = one_of_each()[1]
+    assert isinstance(grid, TokenGrid)
+    for token in ("天", "氣", "中"):
+        one = TokenGrid(name="g", subject=(), title="t", alt="a", row_label="r", rows=["0"], column_label="c",
+                        columns=[token], texts=[[token]], values=np.ones((1, 1)), value_label="v",
+                        outlined=np.zeros((1, 1), bool))  # fmt: skip
+        assert "CJK" in drawn(one, typefaces(token)).svg()
+
+
+def test_users_settings_of_matplotlib_change_nothing(faces: Typefaces) -> None:
+    import matplotlib as mpl
+
+    figure = one_of_each()[0]
+    plain = drawn(figure, faces).svg()
+    with mpl.rc_context({"lines.linewidth": 9, "text.parse_math": True, "font.size": 30}):
+        assert drawn(figure, faces).svg() == plain
+        assert mpl.rcParams["lines.linewidth"] == 9
+
+
+def test_the_mosaic_holds_every_weight_once() -> None:
+    patterns = attention(3, 2, 4, 4)
+    picture = stitched(patterns)
+    assert picture.shape == (2 * 4 + 1, 3 * 4 + 2)
+    for block in range(3):
+        for head in range(2):
+            tile = picture[head * 5 : head * 5 + 4, block * 5 : block * 5 + 4]
+            lower = np.tri(4, dtype=bool)
+            np.testing.assert_array_equal(tile[lower], patterns[block, head][lower])
+            assert np.isnan(tile[~lower]).all()
+    assert np.isnan(picture[4]).all()
+    assert np.isnan(picture[:, [4, 9]]).all()
+
+
+def test_the_mosaics_image_is_the_data_in_colour(faces: Typefaces) -> None:
+    import base64
+    from io import BytesIO
+
+    from PIL import Image
+
+    mosaic = one_of_each()[2]
+    assert isinstance(mosaic, HeadMosaic)
+    svg = drawn(mosaic, faces).svg()
+    embedded = re.findall(r'href="data:image/png;base64,([^"]+)"', svg)
+    assert len(embedded) == 1
+    with Image.open(BytesIO(base64.b64decode(re.sub(r"\s", "", embedded[0])))) as image:
+        pixels = np.asarray(image.convert("RGBA"))
+    wanted = (sequential(stitched(mosaic.patterns)) * 255).round().astype(np.uint8)
+    seen = wanted[..., 3] > 0
+    assert pixels.shape == wanted.shape
+    np.testing.assert_array_equal(pixels[seen], wanted[seen])
+    np.testing.assert_array_equal(pixels[..., 3], wanted[..., 3])
+
+
+def test_long_prompts_are_pooled_by_their_largest_weight() -> None:
+    patterns = np.zeros((1, 1, 130, 130), dtype=np.float32)
+    patterns[0, 0, 129, 0] = 0.75
+    picture = stitched(patterns)
+    assert picture.shape == (44, 44)
+    assert picture[-1, 0] == 0.75
+    assert np.nansum(picture) == 0.75
+
+
+def test_what_the_mask_forbids_is_not_drawn(faces: Typefaces) -> None:
+    tokens = ["a", "b", "c"]
+    head = AttentionHead(name="h", subject=(), title="t", alt="a", pattern=attention(3, 3), queries=tokens, keys=tokens)
+    svg = drawn(head, faces).svg()
+    cells = re.search(r'<g id="[^"]*PolyCollection_1">(.*?)</g>', svg, re.DOTALL)
+    assert cells is not None
+    assert cells[1].count("<path") == 6
+
+
+def test_a_grid_fills_and_outlines_its_cells(faces: Typefaces) -> None:
+    grid = TokenGrid(name="g", subject=(), title="t", alt="a", row_label="layer", rows=["0", "1"], column_label="step",
+                     columns=["a"], texts=[["a"], ["b"]], values=np.array([[0.0], [1.0]]), value_label="probability",
+                     outlined=np.array([[False], [True]]))  # fmt: skip
+    svg = drawn(grid, faces).svg()
+    assert svg.count("fill: #f6f8fb") >= 1
+    assert svg.count("fill: #0b2a5c") >= 1
+    assert svg.count(f"stroke: {VERMILLION}") == 1
+
+
+def test_too_many_cells_become_an_image(faces: Typefaces) -> None:
+    canvas = Canvas(100, 100, Lettering(faces))
+    canvas.cells((0, 0, 100, 100), np.ones((40, 50, 4)))
+    assert len(canvas.plane.images) == 0
+    canvas.cells((0, 0, 100, 100), np.ones((41, 50, 4)))
+    assert len(canvas.plane.images) == 1
+
+
+def test_too_many_points_become_an_image(faces: Typefaces) -> None:
+    points = np.random.default_rng(0).random((2500, 2))
+    maps = Maps(name="m", subject=(), title="t", alt="a", labels=[""] * 2500, groups=[""] * 2500,
+                panels=[Panel(title="p", points=points, x_label="", y_label="")])  # fmt: skip
+    svg = drawn(maps, faces).svg()
+    assert svg.count("<image") == 1
+    assert svg.count("<use") < 200
+
+
+def test_curves_without_any_number_are_an_empty_plot(faces: Typefaces) -> None:
+    curve = Curve(label="none", x=[0, 1], y=[np.nan, np.nan])
+    figure = Curves(name="n", subject=(), title="t", alt="a", x_label="x", y_label="y", curves=[curve])
+    ET.fromstring(drawn(figure, faces).svg())
+
+
+def test_emoji_and_han_are_in_the_pdf_too() -> None:
+    def size(token: str) -> int:
+        grid = TokenGrid(name="g", subject=(), title="t", alt="a", row_label="r", rows=["0"], column_label="c",
+                         columns=["x"], texts=[[token]], values=np.ones((1, 1)), value_label="v",
+                         outlined=np.zeros((1, 1), bool))  # fmt: skip
+        return draw(grid, typefaces=typefaces([token]), styles={}).pdf().count(b"/CharProcs")
+
+    assert size("🐠") == size("天") == size("x") + 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "places"),
+    [
+        ([], []),
+        ([5.0], [5.0]),
+        ([0.0, 100.0], [0.0, 100.0]),
+        ([50.0, 50.0], [45.0, 55.0]),
+        ([50.0, 49.0, 51.0], [50.0, 40.0, 60.0]),
+        ([-20.0, 0.0], [0.0, 10.0]),
+        ([100.0, 100.0], [90.0, 100.0]),
+    ],
+)
+def test_labels_move_as_little_as_they_must(wanted: list[float], places: list[float]) -> None:
+    assert spread(wanted, 10.0, 0.0, 100.0) == pytest.approx(places)
+
+
+def test_labels_that_do_not_fit_keep_their_distance() -> None:
+    assert spread([0.0] * 4, 10.0, 0.0, 20.0) == [0.0, 10.0, 20.0, 30.0]
+
+
+def test_long_text_is_cut_to_its_room(faces: Typefaces) -> None:
+    lettering = Lettering(faces)
+    assert lettering.shortened("short", 100) == "short"
+    cut = lettering.shortened("unbelievably long", 40, mono=True)
+    assert re.fullmatch(r"unbel\w*…", cut)
+    assert lettering.width(cut, mono=True) <= 40
+    assert lettering.width(cut[:-1] + "vv…", mono=True) > 40
+    assert lettering.shortened("a" * 100_000, 30).endswith("…")
+    assert lettering.shortened("नमस्ते", 12)[-2] in "नम"
+
+
+def test_han_is_wider_than_latin_and_arabic_is_joined(faces: Typefaces) -> None:
+    lettering = Lettering(faces)
+    assert lettering.width("天", size=10, mono=True) == pytest.approx(10, abs=1.5)
+    assert lettering.width("مرحبا") < sum(lettering.width(letter) for letter in "مرحبا")
+
+
+def test_numbers_of_an_axis() -> None:
+    assert tick_numbers([0.0, 0.5, 1.0]) == ["0.0", "0.5", "1.0"]
+    assert tick_numbers([-2.0, 0.0, 2000.0]) == ["−2", "0", "2,000"]
+    assert ticks(0, 30, 8) == [0, 5, 10, 15, 20, 25, 30]
+    assert ticks(0, 3, 8) == [0, 0.5, 1, 1.5, 2, 2.5, 3]
+    assert extent([np.nan, 1.0, 3.0], margin=0.5) == (0.0, 4.0)
+    assert extent([2.0, 2.0]) == (1.0, 3.0)
+    assert extent([]) == (0.0, 1.0)
+
+
+def test_numbers_beside_marks() -> None:
+    assert [number(v) for v in (0.0, 0.123456, -1.5, 3212749, float("nan"))] == ["0", "0.123", "−1.5", "3,212,749", "–"]
+    assert alike([0.998, 0.0135]) == ["0.998", "0.014"]
+    assert alike([134.0, 2.0, float("nan")]) == ["134", "2", "–"]
+    assert alike([]) == []
+
+
+def test_labels_along_an_axis_are_thinned_out() -> None:
+    assert list(every(5, 100, 10)) == [0, 1, 2, 3, 4]
+    assert list(every(30, 100, 10)) == [0, 5, 10, 15, 20, 25]
+    assert list(every(0, 100, 10)) == []

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from reportgen.figures import style
+from reportgen.figures.style import contrast, diverging, luminance, model_styles, rgb, sequential, text_on
+
+
+def test_contrast_as_wcag_defines_it() -> None:
+    assert contrast((0, 0, 0), (1, 1, 1)) == pytest.approx(21)
+    # 0x77 / 255 = 0.46667; ((0.46667 + 0.055) / 1.055) ** 2.4 = 0.18447; 1.05 / 0.23447 = 4.478
+    assert contrast(rgb("#777777"), rgb("#ffffff")) == pytest.approx(4.478, abs=1e-3)
+    assert luminance(rgb("#ff0000")) == pytest.approx(0.2126)
+    # 5 / 255 / 12.92
+    assert luminance(rgb("#050505")) == pytest.approx(0.0015176, abs=1e-6)
+
+
+@pytest.mark.parametrize("colours", [sequential(np.linspace(0, 1, 500)), diverging(np.linspace(-1, 1, 500))])
+def test_text_is_readable_on_every_cell(colours: np.ndarray) -> None:
+    assert min(contrast(rgb(text_on(colour)), colour) for colour in colours.tolist()) >= 4.5
+
+
+def test_text_is_readable_on_every_grey() -> None:
+    greys = np.linspace(0, 1, 2001)
+    assert min(contrast(rgb(text_on((g, g, g))), (g, g, g)) for g in greys) >= 4.5
+    assert text_on((1, 1, 1)) == style.DARK
+    assert text_on((0, 0, 0)) == style.LIGHT
+
+
+def test_zero_is_light_and_one_is_dark() -> None:
+    lightness = [luminance(colour) for colour in sequential(np.linspace(0, 1, 50)).tolist()]
+    assert lightness == sorted(lightness, reverse=True)
+    assert lightness[0] > 0.9
+    assert lightness[-1] < 0.05
+
+
+def test_no_difference_is_white() -> None:
+    np.testing.assert_array_equal(diverging(0.0), [1, 1, 1, 1])
+    negative, positive = diverging([-0.5, 0.5])
+    assert negative[0] > negative[2]
+    assert positive[0] < positive[2]
+
+
+def test_nan_is_transparent_and_what_is_beyond_the_scale_its_end() -> None:
+    colours = sequential([[np.nan, -1.0, 0.0], [2.0, 1.0, 0.5]])
+    assert colours.shape == (2, 3, 4)
+    assert colours[0, 0, 3] == 0
+    np.testing.assert_array_equal(colours[0, 1], colours[0, 2])
+    np.testing.assert_array_equal(colours[1, 0], colours[1, 1])
+
+
+def test_thirty_models_are_told_apart_with_the_order_of_the_battery() -> None:
+    styles = model_styles([f"m{i}" for i in range(30)])
+    assert len({(look.colour, look.dash) for look in styles.values()}) == 30
+    assert styles["m0"].dash == ()
+    assert model_styles(["b", "a", "b"]) == dict(zip("ba", list(styles.values())[:2], strict=True))
+    assert {look.marker for look in styles.values()} <= set(style.MARKERS)
+
+
+def test_inks_are_no_colour_of_anything_else() -> None:
+    inks = {style.INK, style.MUTED, style.FAINT, style.PAPER}
+    ends = {style.DARK, style.LIGHT, *style._SEQUENTIAL, *style._POSITIVE, *style._NEGATIVE}
+    assert len(inks) == 4
+    assert not inks & {*style.OKABE_ITO, *style.AREAS, *ends}
