@@ -62,11 +62,13 @@ def _dejavu(family: str, file: str) -> Source:
     return Source(family, "matplotlib", "matplotlib", f"mpl-data/fonts/ttf/{file}")
 
 
-SCRIPTS = (
-    "Arabic", "Armenian", "Bengali", "Devanagari", "Ethiopic", "Georgian", "Gujarati", "Gurmukhi", "Hebrew",
-    "Kannada", "Khmer", "Lao", "Malayalam", "Myanmar", "Oriya", "Sinhala", "Tamil", "Telugu", "Thai",
+SCRIPTS = tuple(
+    _noto(f"Sans {script}")
+    for script in (
+        "Arabic", "Armenian", "Bengali", "Devanagari", "Ethiopic", "Georgian", "Gujarati", "Gurmukhi", "Hebrew",
+        "Kannada", "Khmer", "Lao", "Malayalam", "Myanmar", "Oriya", "Sinhala", "Tamil", "Telugu", "Thai",
+    )
 )  # fmt: skip
-
 TEXT = _noto("Sans")
 EMOJI = _noto("Emoji")
 REST = _dejavu("reportgen Rest", "DejaVuSans.ttf")
@@ -75,7 +77,7 @@ CJK = Source(
     "reportgen CJK", "manimgx-fonts-cjk", "manimgx_fonts_cjk", "NotoSansCJK-VF.otf.ttc", number=3
 )  # the Traditional Chinese face
 
-CHAIN = (TEXT, *(_noto(f"Sans {script}") for script in SCRIPTS), _noto("Sans Symbols"), EMOJI, REST, CJK)
+CHAIN = (TEXT, *SCRIPTS, _noto("Sans Symbols"), EMOJI, REST, CJK)
 """The order in which fonts are asked for a character; CJK stands last because it covers much Latin badly."""
 
 _INVISIBLE = frozenset([0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164, 0xFFA0])

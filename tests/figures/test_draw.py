@@ -256,7 +256,7 @@ def test_numbers_of_an_axis() -> None:
 
 def test_numbers_beside_marks() -> None:
     assert [number(v) for v in (0.0, 0.123456, -1.5, 3212749, float("nan"))] == ["0", "0.123", "−1.5", "3,212,749", "–"]
-    assert alike([0.998, 0.0135]) == ["0.998", "0.014"]
+    assert alike([0.998, 0.0137]) == ["0.998", "0.014"]
     assert alike([134.0, 2.0, float("nan")]) == ["134", "2", "–"]
     assert alike([]) == []
 

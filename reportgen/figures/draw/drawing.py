@@ -62,8 +62,9 @@ class Drawing:
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         self._save(out, format="svg", metadata=nothing)
         element = _bare(out.getvalue())
-        unique = f"{self._id}-{hashlib.sha256(element.encode()).hexdigest()[:8]}"
         title, alt = (escape(legible(text)) for text in (self._description.title, self._description.alt))
+        # Two probes of a battery may give their figures the same name.
+        unique = f"{self._id}-{hashlib.sha256((element + title + alt).encode()).hexdigest()[:8]}"
         return _named(_prefixed(element, unique), unique, title, alt)
 
     def png(self, dpi: int = PNG_DPI) -> bytes:
