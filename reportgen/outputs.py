@@ -94,7 +94,7 @@ def _write_report(
 
     drawings: dict[str, list[Drawn]] = {}
     for figure in figures:
-        shown = Drawn(figure.description, figure.stem, figure.drawing.svg())
+        shown = Drawn(figure.description, figure.stem, figure.drawing.svg("characters"))
         drawings.setdefault(figure.probe_id, []).append(shown)
     written = []
     if "html" in formats:

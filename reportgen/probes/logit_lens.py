@@ -250,7 +250,8 @@ def _column_names(outcome: Outcome, prompt: int, columns: Sequence[tuple[int, in
 
 def _answer(outcome: Outcome, record: Mapping[str, Any]) -> str:
     ranks = outcome.arrays["answer_rank"].values[record["prompt"], 0]
-    return f"“{record['text']}” → {mark_space(record['next_token'])} from layer {leads_from(ranks)} on"
+    text = outcome.tables["prompts"].column("text")[record["prompt"]]
+    return f"“{text}” → {mark_space(record['next_token'])} from layer {leads_from(ranks)} on"
 
 
 def _range(values: Sequence[NDArray[Any]]) -> tuple[float, float] | None:

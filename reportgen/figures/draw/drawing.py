@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO, StringIO
-from typing import Any
+from typing import Any, Literal
 from xml.sax.saxutils import escape
 
 import matplotlib as mpl
@@ -16,10 +16,11 @@ from reportgen.figures.fonts import Typefaces, legible
 from reportgen.figures.style import FAINT, INK
 
 PNG_DPI = 200
+SvgText = Literal["paths", "characters"]
 
 
 @contextmanager
-def matplotlib_settings(typefaces: Typefaces, salt: str = "") -> Iterator[None]:
+def matplotlib_settings(typefaces: Typefaces, salt: str = "", svg_text: SvgText = "paths") -> Iterator[None]:
     """Everything matplotlib would else take from its user's configuration."""
     with mpl.rc_context():
         mpl.rcdefaults()
@@ -30,7 +31,7 @@ def matplotlib_settings(typefaces: Typefaces, salt: str = "") -> Iterator[None]:
             "text.parse_math": False,
             "axes.edgecolor": FAINT,
             "axes.labelcolor": INK,
-            "svg.fonttype": "path",
+            "svg.fonttype": "path" if svg_text == "paths" else "none",
             "svg.hashsalt": salt,
             "pdf.fonttype": 3,  # Type 42 mislabels the CJK font, and loses emoji in some versions
         })  # fmt: skip
@@ -56,11 +57,15 @@ class Drawing:
         """Natural height."""
         return float(self._figure.get_figheight())
 
-    def svg(self) -> str:
-        """One <svg> element: no prologue, no style sheet that would reach the page, ids that no other figure has."""
+    def svg(self, text: SvgText = "paths") -> str:
+        """One <svg> element: no prologue, no style sheet that would reach the page, ids that no other figure has.
+
+        Text is drawn as `paths`, which look the same everywhere, or as `characters`, which can be searched, copied
+        and read aloud where the typefaces are at hand.
+        """
         out = StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        self._save(out, format="svg", metadata=nothing)
+        self._save(out, text, format="svg", metadata=nothing)
         element = _bare(out.getvalue())
         title, alt = (escape(legible(text)) for text in (self._description.title, self._description.alt))
         # Two probes of a battery may give their figures the same name.
@@ -80,8 +85,8 @@ class Drawing:
         self._save(out, format="pdf", metadata=metadata)
         return out.getvalue()
 
-    def _save(self, out: StringIO | BytesIO, **options: Any) -> None:
-        with matplotlib_settings(self._typefaces, self._id):
+    def _save(self, out: StringIO | BytesIO, svg_text: SvgText = "paths", **options: Any) -> None:
+        with matplotlib_settings(self._typefaces, self._id, svg_text):
             Lettering(self._typefaces)  # another figure's typefaces may have been registered since
             self._figure.savefig(out, **{"dpi": PNG_DPI, "facecolor": "none", **options})
 
