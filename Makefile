@@ -1,8 +1,7 @@
 # make report and make test do all the set-up themselves; `make help` lists the rest.
 
 PYTHON ?= python3
-# Another build of torch, such as the small one for CPUs:
-#   make report TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
+# Another build of torch: any arguments of pip install, such as TORCH="torch==2.13.0 --index-url …"
 TORCH ?= torch==2.13.0
 BATTERY ?= reports/llama-vs-gemma.yaml
 

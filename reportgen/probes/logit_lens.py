@@ -266,11 +266,13 @@ def _curves(
 ) -> Curves:
     """One curve a prompt, at step 0."""
     relative = outcome.options["axis"] == "relative"
+    texts = outcome.tables["prompts"].column("text")
+    only = subject if len(texts) == 1 else None
     curves = []
-    for text, values in zip(outcome.tables["prompts"].column("text"), outcome.arrays[array].values[:, 0], strict=True):
+    for text, values in zip(texts, outcome.arrays[array].values[:, 0], strict=True):
         last = len(values) - 1
         x = [layer / last if relative else layer for layer in range(last + 1)]
-        curves.append(Curve(label=text, x=x, y=values.tolist(), group=text))
+        curves.append(Curve(label=text, x=x, y=values.tolist(), model=only, group=text))
     return Curves(
         name=array.replace("_", "-"),
         subject=(subject,),

@@ -18,7 +18,7 @@ LARGEST_CELL = 24.0
 LABEL = 80.0
 NEEDED = 10.0
 """Points from one token to the next at which both can be read."""
-AXES = "↓ query (the token that looks)    → key (what it looks at)"
+AXES = "↓ query (the token that looks) · → key (what it looks at)"
 
 
 def paint_attention_head(head: AttentionHead, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:

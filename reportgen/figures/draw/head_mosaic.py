@@ -28,7 +28,7 @@ def paint_head_mosaic(mosaic: HeadMosaic, lettering: Lettering, styles: Mapping[
     tile = min(LARGEST_TILE, (FULL_WIDTH - left) / blocks)
     width, height = tile * blocks, tile * heads
     canvas = Canvas(FULL_WIDTH, top + height + 20, lettering)
-    canvas.write(0, LINE / 2, "↓ head    → block    in each: ↓ query, → key", colour=MUTED)
+    canvas.write(0, LINE / 2, "↓ head · → block · in each: ↓ query, → key", colour=MUTED)
     for block in every(blocks, width, lettering.width("00") + 4):
         canvas.write(left + (block + 0.5) * tile, 1.5 * LINE, str(block), colour=MUTED, across="center")
     for head in every(heads, height, 10):

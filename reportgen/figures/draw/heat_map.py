@@ -27,7 +27,7 @@ def paint_heat_map(heat_map: HeatMap, lettering: Lettering, styles: Mapping[str,
     else:
         colours, positions, scaled = sequential, (0.0, 1.0), (values - low) / ((high - low) or 1.0)
 
-    axes = f"↓ {legible(heat_map.row_label)}    → {legible(heat_map.column_label)}"
+    axes = f"↓ {legible(heat_map.row_label)} · → {legible(heat_map.column_label)}"
     label = legible(heat_map.value_label)
     left, top = lettering.width(str(rows)) + 5, 2 * LINE + 2
     cell = min(LARGEST_CELL, (FULL_WIDTH - left) / max(rows, columns, 1))

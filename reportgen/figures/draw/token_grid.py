@@ -28,7 +28,7 @@ def paint_token_grid(grid: TokenGrid, lettering: Lettering, styles: Mapping[str,
     left = max((lettering.width(row) for row in rows), default=0) + 5
     top = 2 * LINE + 2
     height, width = len(rows) * ROW, len(grid.columns) * cell
-    axes = f"↓ {legible(grid.row_label)}    → {legible(grid.column_label)}"
+    axes = f"↓ {legible(grid.row_label)} · → {legible(grid.column_label)}"
     label, outline = legible(grid.value_label), legible(grid.outline_label)
     key = left + colour_key_width(lettering.width, ends=ENDS, label=label) + lettering.width(outline) + 40
     canvas = Canvas(max(left + width, lettering.width(axes), key) + 2, top + height + 20, lettering)
