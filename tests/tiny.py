@@ -5,17 +5,8 @@ from functools import cache
 from pathlib import Path
 
 import torch
+import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import (
-    AutoModelForCausalLM,
-    Gemma2Config,
-    Gemma3TextConfig,
-    GPT2Config,
-    LlamaConfig,
-    MistralConfig,
-    PretrainedConfig,
-    Qwen2Config,
-)
 
 VOCABULARY = 320
 LAYERS = 3
@@ -33,20 +24,51 @@ _SIZES = {
 }
 
 
-def configurations() -> dict[str, PretrainedConfig]:
-    """A configuration a family."""
+_ENDS = {"bos_token_id": 0, "eos_token_id": 1}
+_OLD = {"vocab_size": VOCABULARY, "hidden_size": 24, "num_hidden_layers": LAYERS, "num_attention_heads": 4, **_ENDS}
+_EXPERTS = {"num_experts_per_tok": 2}
+
+
+def configurations() -> dict[str, transformers.PretrainedConfig]:
+    """A configuration a family; what sets a family apart (softcap, scales, windows, experts) is switched on."""
+    t = transformers
+    gemma3 = {**_SIZES, "head_dim": 6, "query_pre_attn_scalar": 6, "sliding_window": 8}
+    vision = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": LAYERS, "num_attention_heads": 2,
+        "image_size": 28, "patch_size": 14, "vision_use_head": False,
+    }  # fmt: skip
     return {
-        "llama": LlamaConfig(**_SIZES, tie_word_embeddings=False),
-        "gemma2": Gemma2Config(
+        "llama": t.LlamaConfig(**_SIZES, tie_word_embeddings=False),
+        "gemma2": t.Gemma2Config(
             **_SIZES, head_dim=6, query_pre_attn_scalar=6, final_logit_softcapping=3.0, attn_logit_softcapping=5.0
         ),
-        "gemma3": Gemma3TextConfig(**_SIZES, head_dim=6, query_pre_attn_scalar=6, sliding_window=8),
-        "gpt2": GPT2Config(
-            vocab_size=VOCABULARY, n_embd=24, n_layer=LAYERS, n_head=4, n_positions=512, bos_token_id=0, eos_token_id=1
+        "gemma3": t.Gemma3TextConfig(**gemma3),
+        "gpt2": t.GPT2Config(vocab_size=VOCABULARY, n_embd=24, n_layer=LAYERS, n_head=4, n_positions=512, **_ENDS),
+        "qwen2": t.Qwen2Config(**_SIZES),
+        "mistral": t.MistralConfig(**_SIZES, sliding_window=16),
+        "gpt_neox": t.GPTNeoXConfig(**_OLD, intermediate_size=40, max_position_embeddings=512),
+        "mixtral": t.MixtralConfig(**_SIZES, num_local_experts=4, **_EXPERTS),
+        "qwen3": t.Qwen3Config(**_SIZES, head_dim=6),
+        "qwen3_moe": t.Qwen3MoeConfig(**_SIZES, head_dim=6, num_experts=4, moe_intermediate_size=16, **_EXPERTS),
+        "gemma": t.GemmaConfig(**_SIZES, head_dim=6),
+        "gemma3_vision": t.Gemma3Config(text_config=t.Gemma3TextConfig(**gemma3), vision_config=vision),
+        "phi3": t.Phi3Config(**_SIZES),
+        "olmo2": t.Olmo2Config(**_SIZES),
+        "falcon": t.FalconConfig(**_OLD),
+        "opt": t.OPTConfig(**_OLD, ffn_dim=40, max_position_embeddings=512, word_embed_proj_dim=24, pad_token_id=1),
+        "bloom": t.BloomConfig(vocab_size=VOCABULARY, hidden_size=24, n_layer=LAYERS, n_head=4, **_ENDS),
+        "stablelm": t.StableLmConfig(**_SIZES),
+        "granite": t.GraniteConfig(**_SIZES, logits_scaling=3.0, residual_multiplier=0.7, embedding_multiplier=2.0),
+        "cohere": t.CohereConfig(**_SIZES, logit_scale=0.25),
+        "gpt_oss": t.GptOssConfig(
+            **_SIZES, head_dim=6, num_local_experts=4, **_EXPERTS, sliding_window=8,
+            rope_parameters={"rope_type": "default", "rope_theta": 1e4},
+            layer_types=["sliding_attention", "full_attention", "full_attention"],
         ),
-        "qwen2": Qwen2Config(**_SIZES),
-        "mistral": MistralConfig(**_SIZES, sliding_window=16),
-    }
+        "mamba": t.MambaConfig(
+            vocab_size=VOCABULARY, hidden_size=24, num_hidden_layers=LAYERS, **_ENDS, pad_token_id=1
+        ),
+    }  # fmt: skip
 
 
 FAMILIES = tuple(configurations())
@@ -55,11 +77,11 @@ FAMILIES = tuple(configurations())
 def random_model(family: str, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
     """A model of a family whose every parameter is random and of a size that matters."""
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(configurations()[family], attn_implementation="eager")
+    model = transformers.AutoModelForCausalLM.from_config(configurations()[family], attn_implementation="eager")
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
-            centre = 1.0 if parameter.ndim == 1 and "gemma" not in family else 0.0
+            centre = 1.0 if parameter.ndim == 1 and "gemma" not in family else 0.0  # Gemma multiplies by 1 + w
             parameter.copy_(centre + 0.3 * torch.randn(parameter.shape, generator=generator))
     model.tie_weights()
     return model.to(dtype).eval()

@@ -204,7 +204,7 @@ def _on_attention(receivers: Sequence[_Receiver], block: int) -> Callable[..., N
 
 
 def _greedy(model: LoadedModel, normed: torch.Tensor) -> int:
-    logits = model.anatomy.unembedding(normed)  # scale and softcap keep the order
+    logits = model.anatomy.unembedding(normed.to(model.dtype))  # scale and softcap keep the order
     return int(logits.argmax())
 
 

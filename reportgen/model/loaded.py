@@ -87,7 +87,8 @@ class LoadedModel:
         until they are read as float32; with the slice of rows that each chunk holds, the rest being padding.
         """
         for rows, chunk in _padded(normed, FINAL_CHUNK):
-            yield rows, self._scaled(self.anatomy.unembedding(chunk)).float()
+            # Some architectures (Mamba) keep a float32 stream beside weights of another dtype.
+            yield rows, self._scaled(self.anatomy.unembedding(chunk.to(self.dtype))).float()
 
     def lens_logits(self, residual: torch.Tensor, *, norm: bool = True) -> Iterator[tuple[slice, torch.Tensor]]:
         """(CHUNK x vocabulary) scale(softcap(lm_head(final_norm(residual)))) in float32, with the slice of rows

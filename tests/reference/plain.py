@@ -15,15 +15,33 @@ class Parts:
     head: str = "lm_head"
 
 
+_MODERN = Parts("model.layers", "model.norm")
 PARTS = {
-    "llama": Parts("model.layers", "model.norm"),
-    "gemma2": Parts("model.layers", "model.norm"),
-    "gemma3": Parts("model.layers", "model.norm"),
+    "llama": _MODERN,
+    "gemma": _MODERN,
+    "gemma2": _MODERN,
+    "gemma3": _MODERN,
+    "gemma3_vision": Parts("model.language_model.layers", "model.language_model.norm"),
     "gpt2": Parts("transformer.h", "transformer.ln_f"),
-    "qwen2": Parts("model.layers", "model.norm"),
-    "mistral": Parts("model.layers", "model.norm"),
+    "gpt_neox": Parts("gpt_neox.layers", "gpt_neox.final_layer_norm"),
+    "qwen2": _MODERN,
+    "qwen3": _MODERN,
+    "qwen3_moe": _MODERN,
+    "mistral": _MODERN,
+    "mixtral": _MODERN,
+    "phi3": _MODERN,
+    "olmo2": _MODERN,
+    "falcon": Parts("transformer.h", "transformer.ln_f"),
+    "opt": Parts("model.decoder.layers", "model.decoder.final_layer_norm"),
+    "bloom": Parts("transformer.h", "transformer.ln_f"),
+    "stablelm": _MODERN,
+    "granite": _MODERN,
+    "cohere": _MODERN,
+    "gpt_oss": _MODERN,
+    "mamba": Parts("backbone.layers", "backbone.norm_f"),
 }
 SOFTCAP = {"gemma2": 3.0}
+SCALE = {"cohere": 0.25, "granite": 1 / 3}
 
 
 @torch.no_grad()
@@ -54,7 +72,7 @@ def lens_logits(network, family, row, *, norm_times=1, cap=True):
     if cap and family in SOFTCAP:
         c = SOFTCAP[family]
         logits = c * torch.tanh(logits / c)
-    return logits
+    return logits * SCALE.get(family, 1.0)
 
 
 @torch.no_grad()
