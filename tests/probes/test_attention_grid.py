@@ -30,9 +30,7 @@ def reference(family: str, seed: int, text: str, bos: bool) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("family", "seed", "bos"), [("llama", 0, True), ("gemma3", 1, False), ("gpt2", 2, True)])
-def test_against_output_attentions(
-    family: str, seed: int, bos: bool, request: pytest.FixtureRequest
-) -> None:
+def test_against_output_attentions(family: str, seed: int, bos: bool, request: pytest.FixtureRequest) -> None:
     found = attention(request.getfixturevalue(family)).arrays["weights/0"].values
     assert found == pytest.approx(reference(family, seed, TEXT, bos), abs=1e-6)
     assert found.sum(-1) == pytest.approx(np.ones(found.shape[:3]), abs=1e-5)
