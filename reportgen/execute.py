@@ -128,7 +128,17 @@ def _staged(later: Later[Findings], model: "LoadedModel") -> Findings:
 def _header(case: PlannedCase) -> dict[str, Any]:
     probe, options = case.entry.probe, case.entry.options
     written = options.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return {"probe": probe.name, "version": probe.version, "options": written, "models": (case.model,)}
+    sets = {
+        name: {"title": used.title, "source": used.source, "what_to_see": used.what_to_see}
+        for name, used in case.entry.prompt_sets.items()
+    }
+    return {
+        "probe": probe.name,
+        "version": probe.version,
+        "options": written,
+        "models": (case.model,),
+        "prompt_sets": sets,
+    }
 
 
 def _failed(case: PlannedCase, reason: str) -> Outcome:

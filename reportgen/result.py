@@ -96,6 +96,8 @@ class Outcome:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
     arrays: Mapping[str, Array] = field(default_factory=dict)
+    prompt_sets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """FILE/SET -> title, source and what_to_see of each prompt set that the options name."""
 
 
 @dataclass(frozen=True)

@@ -234,6 +234,7 @@ def _outcome_json(outcome: Outcome, prefix: str, tensors: dict[str, NDArray[Any]
         "probe": outcome.probe,
         "version": outcome.version,
         "options": outcome.options,
+        **({"prompt_sets": outcome.prompt_sets} if outcome.prompt_sets else {}),
         "models": list(outcome.models),
         "status": outcome.status,
         **reason,
@@ -292,6 +293,7 @@ def _outcome(content: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) ->
         metrics=metrics,
         tables=tables,
         arrays={name: _array(array, tensors) for name, array in content["arrays"].items()},
+        prompt_sets=content.get("prompt_sets", {}),
     )
 
 

@@ -133,3 +133,11 @@ def test_a_model_card_says_what_ran(tiny: Path) -> None:
     assert card.facts["dtype"] == "float32"
     assert card.facts["attention"] == "eager"
     assert len(card.facts["weights_sha256"]) == 64
+
+
+def test_a_named_prompt_set_brings_what_one_should_see(tiny: Path) -> None:
+    outcome = run_probes({"m": tiny}, {"lens": LENS | {"prompts": "lecture/weather"}}).outcomes["lens"]["m"]
+    used = outcome.prompt_sets["lecture/weather"]
+    assert used["title"] == "The weather, in Chinese"
+    assert "turns to Chinese" in used["what_to_see"]
+    assert outcome.options["prompts"][1]["text"] == "今天天氣真"

@@ -176,3 +176,14 @@ def test_a_bundle_cannot_name_files_outside_itself(stored: Path, tmp_path: Path)
     with pytest.raises(BundleError, match="outside the bundle"), staged(stored) as stage:
         write_numbers(stage, bundle())
     assert victim.read_text() == "precious"
+
+
+def test_prompt_sets_are_kept(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    stored = bundle()
+    sets = {"lecture/apple": {"title": "One word", "source": "a lecture", "what_to_see": "two senses"}}
+    outcome = replace(stored["probe"]["m"], prompt_sets=sets)
+    (tmp_path / "x").mkdir()
+    write_numbers(tmp_path / "x", replace(stored, outcomes={"probe": {"m": outcome}}))
+    assert load_bundle(tmp_path / "x")["probe"]["m"].prompt_sets == sets

@@ -77,6 +77,8 @@ class SectionView:
     definitions: Sequence[Definition]
     options: Mapping[str, str]
     prompts: PromptSheet | None
+    prompt_sets: Sequence[Mapping[str, str]]
+    """Title, source and what_to_see of each prompt set in use."""
     tables: Mapping[str, Mapping[str, Sheet]]
     """Name of a table -> subject -> sheet."""
     failed: bool
@@ -111,6 +113,7 @@ def view(section: Section, drawn: Sequence[Drawn], most: int) -> SectionView:
         definitions=_definitions(ok, texts),
         options=_options(first.options),
         prompts=prompt_sheet(ok, most),
+        prompt_sets=list(first.prompt_sets.values()),
         tables=_data(ok, most),
         failed=not ok and any(absence.failed for absence in absences),
     )
