@@ -1,6 +1,8 @@
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,14 +12,16 @@ import sys
 
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"torch", "transformers", "matplotlib", "jinja2", "weasyprint", "sklearn"}:
-            raise AssertionError(f"{name} was imported")
+        if name.partition(".")[0] in {blocked}:
+            raise AssertionError(f"{{name}} was imported")
 
 sys.meta_path.insert(0, Blocked())
 from importlib import import_module
 module, *arguments = sys.argv[1:]
 import_module(module).command(arguments)
 """
+MODELS = {"torch", "transformers", "sklearn", "accelerate"}
+DRAWING = {"matplotlib", "jinja2", "weasyprint"}
 
 
 @pytest.mark.parametrize(
@@ -30,7 +34,48 @@ import_module(module).command(arguments)
     ],
 )
 def test_the_command_imports_neither_models_nor_drawing(tmp_path: Path, arguments: list[str], shown: str) -> None:
-    program = [sys.executable, "-c", BLOCKED, *(argument.format(folder=tmp_path) for argument in arguments)]
+    code = BLOCKED.format(blocked=MODELS | DRAWING)
+    program = [sys.executable, "-c", code, *(argument.format(folder=tmp_path) for argument in arguments)]
     ran = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert shown in ran.stdout
+
+
+@pytest.mark.parametrize("arguments", [["reportgen.cli.plan", "{battery}"], ["reportgen.cli.render", "{bundle}"]])
+def test_planning_and_rendering_never_import_torch(
+    reportgen: Callable[..., Any], write_battery: Callable[..., Path], tmp_path: Path, arguments: list[str]
+) -> None:
+    probes = [
+        "  lens: {probe: logit_lens, prompts: [an apple]}",
+        "  heads: {probe: attention_grid, prompts: [an apple], heads: [[0, 0]]}",
+        "  map: {probe: pca_map, prompts: [an apple, a day, my eye]}",
+        "  near: {probe: nearest_tokens, ids: [5]}",
+        "  word: {probe: word_similarity, word: apple, prompts: [an apple, the apple]}",
+        "  census: {probe: parameter_census}",
+    ]
+    battery = write_battery(*probes)
+    assert reportgen("run", battery).code == 0
+    given = [argument.format(battery=battery, bundle=tmp_path / "battery") for argument in arguments]
+    program = [sys.executable, "-c", BLOCKED.format(blocked=MODELS), *given]
+    ran = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout
+
+
+def test_planning_the_default_battery_never_imports_torch() -> None:
+    program = [
+        sys.executable,
+        "-c",
+        BLOCKED.format(blocked=MODELS),
+        "reportgen.cli.plan",
+        "reports/llama-vs-gemma.yaml",
+    ]
+    ran = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "gemma: Gemma-3-270M, " in ran.stdout
+
+
+def test_the_block_itself_works() -> None:
+    program = [sys.executable, "-c", BLOCKED.format(blocked=MODELS), "torch"]
+    ran = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "torch was imported" in ran.stderr
