@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 __all__ = ["load", "render", "run"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     # On first use: `reportgen --help` answers without pydantic and numpy.
     if name in __all__:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -74,6 +74,8 @@ class Battery:
     probes: Mapping[str, ProbeEntry]
     outputs: tuple[str, ...]
     path: Path | None
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """Probe id -> the line on which it stands."""
 
 
 class BatteryFile(BaseModel):
@@ -118,7 +120,8 @@ def read_battery(text: str, path: Path | None = None, only: Sequence[str] = ()) 
     mistakes = [*source.mistakes(reading.problems), *dict.fromkeys(reading.elsewhere)]
     if battery is None or mistakes:
         raise BatteryError(*mistakes)
-    return battery
+    lines = {id: line for id in battery.probes if (line := source.lines.get(("probes", id))) is not None}
+    return replace(battery, lines=lines)
 
 
 class _Reading:

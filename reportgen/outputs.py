@@ -14,10 +14,10 @@ from reportgen.report.drawn import Drawn
 from reportgen.store import Bundle
 
 if TYPE_CHECKING:
-    from reportgen.figures.draw import Drawing
+    from reportgen.figures.draw import Drawing, SvgText
 
 FORMATS = ("html", "pdf", "figures")
-FIGURES = "figures"
+HTML, PDF, FIGURES = "report.html", "report.pdf", "figures"
 Progress = Callable[[str], None]
 
 
@@ -92,21 +92,32 @@ def _write_report(
 ) -> list[str]:
     from reportgen.report import document, page
 
-    drawings: dict[str, list[Drawn]] = {}
-    for figure in figures:
-        shown = Drawn(figure.description, figure.stem, figure.drawing.svg("characters"))
-        drawings.setdefault(figure.probe_id, []).append(shown)
     written = []
     if "html" in formats:
-        (folder / "report.html").write_text(page.html(bundle, drawings, stamp=stamp), encoding="utf-8")
-        written.append("report.html")
-        progress("report.html written")
+        (folder / HTML).write_text(page.html(bundle, _shown(figures, "characters"), stamp=stamp), encoding="utf-8")
+        written.append(HTML)
+        progress(f"{HTML} written")
     if "pdf" in formats:
         missing = document.available()
         if missing is None:
-            document.pdf(page.paper(bundle, drawings, stamp=stamp), folder / "report.pdf")
-            written.append("report.pdf")
-            progress("report.pdf written")
+            document.pdf(page.paper(bundle, _shown(figures, "simple characters"), stamp=stamp), folder / PDF)
+            written.append(PDF)
+            progress(f"{PDF} written")
         else:
-            progress(f"report.pdf left out: {missing}")
+            progress(f"{PDF} left out: {missing}")
     return written
+
+
+def _shown(figures: Sequence[DrawnFigure], text: "SvgText") -> dict[str, list[Drawn]]:
+    """Probe id -> its figures for a page."""
+    drawings: dict[str, list[Drawn]] = {}
+    for figure in figures:
+        shown = Drawn(figure.description, figure.stem, figure.drawing.svg(text))
+        drawings.setdefault(figure.probe_id, []).append(shown)
+    return drawings
+
+
+def is_output_of(name: str, formats: Sequence[str]) -> bool:
+    """Whether a bundle's file is what one of these formats makes."""
+    made = {"html": name == HTML, "pdf": name == PDF, "figures": name.startswith(f"{FIGURES}/")}
+    return any(made[format] for format in formats)

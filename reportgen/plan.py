@@ -116,16 +116,22 @@ def _impossible(battery: Battery, entry: ProbeEntry, models: Iterable[PlannedMod
     cases = [case for model in models for case in model.cases if case.entry is entry and model.readied is not None]
     if not cases:
         return []
+
+    def mistake(message: str, remedy: str) -> Mistake:
+        return Mistake(f"probes.{entry.id}: {message}", remedy, battery.path, battery.lines.get(entry.id))
+
     if all(case.skipped for case in cases):
-        reasons = "; ".join(f"{case.model}: {case.skipped}" for case in cases)
-        same = {case.skipped for case in cases}
-        return [Mistake(f"probes.{entry.id}: {same.pop() if len(same) == 1 else reasons}", file=battery.path)]
+        by_reason: dict[str, list[str]] = {}
+        for case in cases:
+            by_reason.setdefault(case.skipped, []).append(case.model)
+        told = "; ".join(f"{reason} ({', '.join(ids)})" for reason, ids in by_reason.items())
+        return [mistake(told, "no model can run it: change its prompts or options, or leave it out")]
     rows: list[Mapping[str, str]] = [
         entry.probe.skipped_rows(case.case) for case in cases if case.case is not None and not case.skipped
     ]
     nowhere = set.intersection(*(set(refused) for refused in rows)) if rows else set()
     return [
-        Mistake(f"probes.{entry.id}: {row!r} can be used in no model: {refused}", file=battery.path)
+        mistake(f"{row!r} can be used in no model: {refused}", "change it, or leave it out")
         for row, refused in rows[0].items()
         if row in nowhere
     ]

@@ -164,7 +164,7 @@ class PromptSets:
             if one in sets:
                 self.used[name] = sets[one]
                 return sets[one]
-        remedy = suggestion(name, self.names()) or "Single prompts stand in a list, with brackets around it."
+        remedy = suggestion(name, self.names()) or f"A prompt stands in a list: [{shown(name)}]."
         raise PromptsError(Problem((), f"there is no prompt set {shown(name)}", remedy))
 
     def names(self) -> list[str]:

@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,6 +40,10 @@ class Bundle:
     """Probe id -> subject -> outcome."""
     run: Mapping[str, Any] = field(default_factory=dict)
     """When, where and how long: the content of run.json."""
+
+    def __repr__(self) -> str:
+        sizes = f"{len(self.outcomes)} probes on {', '.join(card.name for card in self.models.values())}"
+        return f"<Bundle {self.title!r}: {sizes}>"
 
     def __getitem__(self, probe_id: str) -> Mapping[str, Outcome]:
         """The outcomes of one probe, by model."""
@@ -155,17 +159,18 @@ def check_writable(target: Path) -> None:
         raise OutputError(_unwritable(target, PermissionError(13, f"{nearest} cannot be written")))
 
 
-def replace_outputs(target: Path, stage: Path, outputs: Sequence[str]) -> None:
-    """Moves newly made outputs into a bundle, and removes those of an earlier rendering."""
+def replace_outputs(target: Path, stage: Path, outputs: Sequence[str], stale: Callable[[str], bool]) -> None:
+    """Moves newly made outputs into a bundle, and removes what an earlier rendering made and `stale` names."""
     run = _read_json(target / RUN)
-    numbers = {RESULTS, ARRAYS, RUN}
-    for old in set(run.get("files", ())) - numbers - set(outputs):
+    before = set(run.get("files", ())) | {RESULTS, ARRAYS, RUN}
+    gone = {old for old in before - set(outputs) - {RESULTS, ARRAYS, RUN} if stale(old)}
+    for old in gone:
         _inside(target, old).unlink(missing_ok=True)
     for name in outputs:
         place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)
         (stage / name).replace(place)
-    _write_json(target / RUN, run | {"files": sorted(numbers | set(outputs))})
+    _write_json(target / RUN, run | {"files": sorted(before - gone | set(outputs))})
     _remove_empty_folders(target)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from reportgen.battery import Battery, load_battery
 from reportgen.errors import BatteryError, Mistake
-from reportgen.outputs import FORMATS, write_outputs
+from reportgen.outputs import FORMATS, is_output_of, write_outputs
 from reportgen.provenance import machine, versions
 from reportgen.store import Bundle, beside, check_writable, load_bundle, replace_outputs, staged, write_numbers
 
@@ -82,7 +82,7 @@ def load(bundle: str | Path) -> Bundle:
 def render(
     bundle: str | Path, *, formats: Sequence[str] = FORMATS, progress: Progress = _silent, stamp: bool = False
 ) -> Bundle:
-    """Makes the outputs of a stored bundle anew, without its models.
+    """Makes outputs of a stored bundle anew, without its models; those of other formats stay.
 
     Raises:
         BundleError: the folder holds no bundle, or a damaged one.
@@ -94,7 +94,7 @@ def render(
     date = datetime.datetime.now(datetime.UTC).date().isoformat() if stamp else ""
     with beside(target) as stage:
         names = write_outputs(stored, stage, outputs, progress, stamp=date)
-        replace_outputs(target, stage, names)
+        replace_outputs(target, stage, names, lambda old: is_output_of(old, outputs))
     return stored
 
 

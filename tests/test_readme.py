@@ -11,6 +11,7 @@ from tiny import save_tiny
 import reportgen
 from reportgen.battery import load_battery
 from reportgen.plan import make_plan
+from reportgen.probes.base import ModelCard, Section
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -72,3 +73,6 @@ def test_the_probe_example_is_a_probe(tmp_path: Path, monkeypatch: pytest.Monkey
     assert outcome.status == "ok", outcome.reason
     assert outcome.arrays["norms"].values.shape == (1, 4)
     assert np.all(outcome.arrays["norms"].values > 0)
+    section = Section("n", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", 3)})
+    (figure,) = stream_norms.probe.figures(section)
+    assert list(figure.curves[0].y) == outcome.arrays["norms"].values[0].tolist()

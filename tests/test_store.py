@@ -115,13 +115,15 @@ def test_a_disk_that_is_full_is_one_line(tmp_path: Path) -> None:
 
 
 def test_new_outputs_replace_those_of_an_earlier_rendering(stored: Path, tmp_path: Path) -> None:
-    for names in (["report.html", "figures/a.svg"], ["report.pdf"]):
+    for names in (["report.html", "figures/a.svg", "other.txt"], ["report.pdf"]):
         stage = tmp_path / "stage"
         (stage / "figures").mkdir(parents=True, exist_ok=True)
         for name in names:
             (stage / name).write_text(name)
-        replace_outputs(stored, stage, names)
-    assert sorted(p.name for p in stored.iterdir()) == ["arrays.safetensors", "report.pdf", "results.json", "run.json"]
+        replace_outputs(stored, stage, names, lambda old: old != "other.txt")
+    left = ["arrays.safetensors", "other.txt", "report.pdf", "results.json", "run.json"]
+    assert sorted(p.name for p in stored.iterdir()) == left
+    assert json.loads((stored / "run.json").read_text())["files"] == left
 
 
 def damaged(stored: Path, change: str) -> None:
@@ -172,7 +174,7 @@ def test_a_bundle_cannot_name_files_outside_itself(stored: Path, tmp_path: Path)
     (stored / "run.json").write_text(json.dumps(run | {"files": ["../victim.txt"]}))
     (tmp_path / "stage").mkdir()
     with pytest.raises(BundleError, match="outside the bundle"):
-        replace_outputs(stored, tmp_path / "stage", [])
+        replace_outputs(stored, tmp_path / "stage", [], lambda old: True)
     with pytest.raises(BundleError, match="outside the bundle"), staged(stored) as stage:
         write_numbers(stage, bundle())
     assert victim.read_text() == "precious"

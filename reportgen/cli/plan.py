@@ -18,7 +18,8 @@ def command(battery: Path, only: tuple[str, ...]) -> None:
         if model.readied is None:
             click.echo(f"{model.id}: cannot be used: {model.failed}")
             continue
-        click.echo(f"{model.id}: {model.readied.located.name}, {model.prompts} prompts, {model.tokens} tokens")
+        size = f"{_many(model.prompts, 'prompt')}, {_many(model.tokens, 'token')}"
+        click.echo(f"{model.id}: {model.readied.located.name}, {size} to pass")
         for case in model.cases:
             click.echo(f"  {case.entry.id} ({case.entry.probe.name}): {_told(case.skipped, len(case.passes))}")
 
@@ -26,4 +27,8 @@ def command(battery: Path, only: tuple[str, ...]) -> None:
 def _told(skipped: str, passes: int) -> str:
     if skipped:
         return f"skipped: {skipped}"
-    return f"{passes} prompts" if passes else "no prompt; reads the weights"
+    return _many(passes, "prompt") if passes else "no prompt; reads the weights"
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -13,7 +13,10 @@ from reportgen.cli.run import FORMATS
 @click.option("--stamp", is_flag=True, help="Print today's date on the page.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and where the report lies.")
 def command(bundle: Path, formats: tuple[str, ...], stamp: bool, quiet: bool) -> None:
-    """Make the outputs of BUNDLE, a folder that `reportgen run` wrote, anew: without its models, without torch."""
+    """Make the outputs of BUNDLE, a folder that `reportgen run` wrote, anew: without its models, without torch.
+
+    Outputs of other formats stay as they are.
+    """
     from reportgen.cli.progress import shown
     from reportgen.workflow import render
 

@@ -200,13 +200,14 @@ def _large(name: str, subject: str, outcome: Outcome, prompt: int, block: int, h
     pattern = outcome.arrays[f"weights/{prompt}"].values[block, head]
     records = [r for r in outcome.tables["tokens"].records() if r["prompt"] == prompt]
     tokens = [str(record["token"]) for record in records]
+    bins = f", {len(tokens)} tokens in {len(pattern)} bins" if len(tokens) > len(pattern) else ""
     if len(tokens) > len(pattern):
         edges = bin_edges(len(tokens), len(pattern))
-        tokens = [f"{a}–{b - 1}" for a, b in pairwise(edges)]
+        tokens = [f"{a}–{b - 1}" if b - a > 1 else str(a) for a, b in pairwise(edges)]
     return AttentionHead(
         name=f"head-{block}-{head}-{prompt}",
         subject=(subject,),
-        title=f"{name}: block {block}, head {head}",
+        title=f"{name}: block {block}, head {head}{bins}",
         alt=f"Attention of block {block}, head {head} of {name}: "
         + ", ".join(f"{q} looks at {tokens[int(row.argmax())]}" for q, row in zip(tokens, pattern, strict=True)),
         pattern=pattern,

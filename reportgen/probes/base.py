@@ -133,6 +133,12 @@ class Section:
         return self.models[subject].name
 
 
+def prompt_labels(outcome: Outcome) -> list[str]:
+    """(prompt) what a figure calls each prompt: its id, its text, or the last message of a chat."""
+    prompts = outcome.options["prompts"]
+    return [str(p.get("id") or p.get("text") or p["messages"][-1]["content"]) for p in prompts]
+
+
 Later = Generator[Sequence[Pass], Sequence[Captured], R]
 """A probe that chooses further passes by the numbers of the first yields them and returns its findings."""
 

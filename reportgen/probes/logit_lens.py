@@ -11,7 +11,7 @@ from pydantic import Field
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.figures.fonts import mark_space
 from reportgen.needs import Need, Pass, Site
-from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable
+from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable, prompt_labels
 from reportgen.result import Findings, Outcome, Rows, array, table
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ _CURVES = {
 }
 TOLD = 4
 """Prompts that a statement names."""
+WIDEST = 14
+"""Columns of a grid."""
+MOST_CURVES = 8
+"""Prompts up to which each has a curve of its own."""
 
 
 class Options(ProbeOptions):
@@ -116,12 +120,13 @@ class LogitLens(Probe[Options, Lens]):
         return _lens(case, places, read, captured)
 
     def figures(self, section: Section) -> Iterable[Figure]:
-        """A grid a prompt and model; curves of entropy, KL and the answer's probability over all of them."""
+        """Grids side by side; curves of entropy, KL and the answer's probability."""
         ok = section.ok()
-        prompts = max((len(outcome.tables["prompts"].rows) for outcome in ok.values()), default=0)
-        for prompt in range(prompts):
+        columns = {subject: _columns(outcome) for subject, outcome in ok.items()}
+        for number in range(max((len(grids) for grids in columns.values()), default=0)):
             for subject, outcome in ok.items():
-                yield _grid(section.name(subject), subject, outcome, prompt)
+                if number < len(columns[subject]):
+                    yield _grid(section.name(subject), subject, outcome, number, columns[subject][number])
         for name, label in _CURVES.items():
             shared = _range([outcome.arrays[name].values[:, 0] for outcome in ok.values()])
             for subject, outcome in ok.items():
@@ -202,25 +207,59 @@ def _by_step(case: Case[Options], places: Sequence[_Place], values: "Tensor") ->
     return by_step
 
 
-def _grid(name: str, subject: str, outcome: Outcome, prompt: int) -> TokenGrid:
-    """Layers from the last at the top to the embedding at the bottom; a column a step, or a position."""
-    records = [r for r in outcome.tables["top"].records() if r["prompt"] == prompt and r["rank"] == 1]
-    columns = sorted({(r["step"], r["position"]) for r in records})
-    layers = sorted({r["layer"] for r in records}, reverse=True)
-    at = {(r["layer"], r["step"], r["position"]): r for r in records}
-    cells = [[at[(layer, *column)] for column in columns] for layer in layers]
-    text = outcome.tables["prompts"].column("text")[prompt]
-    every_position = outcome.options.get("positions") == "all"
+@dataclass(frozen=True)
+class _Column:
+    """A column of a grid: where its tokens were read, and what stands above it."""
+
+    prompt: int
+    step: int
+    position: int
+    head: str
+
+
+def _columns(outcome: Outcome) -> list[list[_Column]]:
+    """The columns of each grid: a grid a prompt, or, where each prompt has but one column, of many prompts."""
+    by_prompt = [_columns_of(outcome, prompt) for prompt in range(len(outcome.tables["prompts"].rows))]
+    together = [[column for columns in by_prompt for column in columns]] if len(by_prompt) > 1 else by_prompt
+    grids = together if all(len(columns) == 1 for columns in by_prompt) else by_prompt
+    # A wider grid would have to be scrolled on a screen and be too small to read on paper.
+    return [grid[at : at + WIDEST] for grid in grids for at in range(0, len(grid), WIDEST)]
+
+
+def _columns_of(outcome: Outcome, prompt: int) -> list[_Column]:
+    rows = [r for r in outcome.tables["top"].records() if r["prompt"] == prompt and r["rank"] == 1]
+    places = sorted({(r["step"], r["position"]) for r in rows})
+    every_position = outcome.options["positions"] == "all"
+    tokens = outcome.tables["prompts"].column("tokens")[prompt].split(" | ") if every_position else []
+    answers = {r["step"]: r["next_token"] for r in outcome.tables["steps"].records() if r["prompt"] == prompt}
+    columns = []
+    for step, position in places:
+        if step > 0:
+            head = f"+ {mark_space(str(answers[step - 1]))}"
+        else:
+            head = mark_space(tokens[position]) if every_position else prompt_labels(outcome)[prompt]
+        columns.append(_Column(prompt, step, position, head))
+    return columns
+
+
+def _grid(name: str, subject: str, outcome: Outcome, number: int, columns: Sequence[_Column]) -> TokenGrid:
+    """Layers from the last at the top to the embedding at the bottom."""
+    wanted = {(c.prompt, c.step, c.position) for c in columns}
+    records = [r for r in outcome.tables["top"].records() if r["rank"] == 1]
+    at = {(r["layer"], r["prompt"], r["step"], r["position"]): r for r in records}
+    layers = sorted({layer for layer, *place in at if tuple(place) in wanted}, reverse=True)
+    cells = [[at[layer, c.prompt, c.step, c.position] for c in columns] for layer in layers]
+    answers = [f"{mark_space(str(cell['token']))} after {c.head}" for cell, c in zip(cells[0], columns, strict=True)]
+    every_position = outcome.options["positions"] == "all"
     return TokenGrid(
-        name=f"grid-{prompt}",
+        name=f"grid-{number}",
         subject=(subject,),
-        title=f"{name}: {text}",
-        alt=f"Likeliest token of every layer of {name} after {text}. The last layer says "
-        + ", ".join(mark_space(str(cell["token"])) for cell in cells[0]),
+        title=f"{name}: {_shown_of(outcome, columns)}",
+        alt=f"Likeliest token of every layer of {name}. The last layer says {', '.join(answers)}",
         row_label="layer (0 = embedding)",
         rows=[str(layer) for layer in layers],
         column_label="after the token" if every_position else "after the text",
-        columns=_column_names(outcome, prompt, columns),
+        columns=[c.head for c in columns],
         texts=[[str(cell["token"]) for cell in row] for row in cells],
         values=np.array([[cell["probability"] for cell in row] for row in cells]),
         value_label="probability",
@@ -230,28 +269,21 @@ def _grid(name: str, subject: str, outcome: Outcome, prompt: int) -> TokenGrid:
     )  # fmt: skip
 
 
-def _column_names(outcome: Outcome, prompt: int, columns: Sequence[tuple[int, int]]) -> list[str]:
-    """What stands before each column: the token at its position, or the text of its step."""
-    if outcome.options.get("positions") == "all":
-        tokens = outcome.tables["prompts"].column("tokens")[prompt].split(" | ")
-    else:
-        tokens = []
-    steps = {r["step"]: r for r in outcome.tables["steps"].records() if r["prompt"] == prompt}
-    names = []
-    for step, position in columns:
-        if step > 0:
-            names.append("+ " + mark_space(str(steps[step - 1]["next_token"])))
-        elif tokens:
-            names.append(mark_space(tokens[position]))
-        else:
-            names.append(outcome.tables["prompts"].column("text")[prompt])
-    return names
+def _shown_of(outcome: Outcome, columns: Sequence[_Column]) -> str:
+    """What a grid is about: a prompt, a part of one, or several."""
+    labels = prompt_labels(outcome)
+    first, last = columns[0], columns[-1]
+    if first.prompt != last.prompt:
+        return f"prompts {first.prompt}–{last.prompt}"
+    if outcome.options["positions"] == "all" and len(_columns_of(outcome, first.prompt)) > len(columns):
+        return f"{labels[first.prompt]} (positions {first.position}–{last.position})"
+    return labels[first.prompt]
 
 
 def _answer(outcome: Outcome, record: Mapping[str, Any]) -> str:
     ranks = outcome.arrays["answer_rank"].values[record["prompt"], 0]
-    text = outcome.tables["prompts"].column("text")[record["prompt"]]
-    return f"“{text}” → {mark_space(record['next_token'])} from layer {leads_from(ranks)} on"
+    label = prompt_labels(outcome)[record["prompt"]]
+    return f"“{mark_space(record['next_token'])}” after “{label}” from layer {leads_from(ranks)} on"
 
 
 def _range(values: Sequence[NDArray[Any]]) -> tuple[float, float] | None:
@@ -266,17 +298,24 @@ def _curves(
 ) -> Curves:
     """One curve a prompt, at step 0."""
     relative = outcome.options["axis"] == "relative"
-    texts = outcome.tables["prompts"].column("text")
-    only = subject if len(texts) == 1 else None
-    curves = []
-    for text, values in zip(texts, outcome.arrays[array].values[:, 0], strict=True):
-        last = len(values) - 1
-        x = [layer / last if relative else layer for layer in range(last + 1)]
-        curves.append(Curve(label=text, x=x, y=values.tolist(), model=only, group=text))
+    values = outcome.arrays[array].values[:, 0]
+    last = values.shape[1] - 1
+    x = [layer / last if relative else layer for layer in range(last + 1)]
+    labels = prompt_labels(outcome)
+    if len(labels) > MOST_CURVES:
+        low, middle, high = np.nanquantile(values, (0.1, 0.5, 0.9), axis=0).tolist()
+        label_of_all = f"median of {len(labels)} prompts"
+        curves = [Curve(label=label_of_all, x=x, y=middle, model=subject, band=(low, high))]
+    else:
+        only = subject if len(labels) == 1 else None
+        named = zip(labels, values, strict=True)
+        curves = [Curve(label=text, x=x, y=row.tolist(), model=only, group=text) for text, row in named]
+    told = ", band from the 10th to the 90th percentile" if len(labels) > MOST_CURVES else ""
+    told += ", at the last position" if outcome.options["positions"] == "all" else ""
     return Curves(
         name=array.replace("_", "-"),
         subject=(subject,),
-        title=f"{name}: {label}",
+        title=f"{name}: {label}{told}",
         alt=f"{label} over the layers of {name}: "
         + "; ".join(f"{curve.label} goes from {curve.y[0]:.3g} to {curve.y[-1]:.3g}" for curve in curves),
         x_label="depth (0 = embedding, 1 = last block)" if relative else "layer (0 = embedding)",

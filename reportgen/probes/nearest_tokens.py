@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reportgen.model.loaded import LoadedModel
     from reportgen.needs import Captured
 
-SHOWN = 10
+SHOWN = 20
 """Neighbours drawn in the figure; the table has all k."""
 
 
@@ -117,7 +117,7 @@ class NearestTokens(Probe[Options, Neighbours]):
                 yield Rankings(
                     name="neighbours",
                     subject=(subject,),
-                    title=section.name(subject),
+                    title=_title(section.name(subject), outcome),
                     alt="; ".join(f"nearest to {r.title}: {', '.join(r.labels)}" for r in rankings),
                     rankings=rankings,
                     value_label=f"{outcome.options['metric']} similarity",
@@ -126,17 +126,23 @@ class NearestTokens(Probe[Options, Neighbours]):
                 )
 
     def statement(self, section: Section) -> str:
-        """The first three neighbours of the first query that every model has."""
-        ok = section.ok()
-        found = {subject: _by_query(outcome) for subject, outcome in ok.items()}
-        shared = [query for query in next(iter(found.values()), {}) if all(query in f for f in found.values())]
-        if not shared:
+        """The first three neighbours of the query that most models have."""
+        found = {subject: _by_query(outcome) for subject, outcome in section.ok().items()}
+        queries = list(dict.fromkeys(query for by_query in found.values() for query in by_query))
+        if not queries:
             return ""
+        query = max(queries, key=lambda one: sum(one in by_query for by_query in found.values()))
         parts = []
-        for subject, queries in found.items():
-            tokens = ", ".join(mark_space(str(record["token"])) for record in queries[shared[0]][:3])
-            parts.append(f"{section.name(subject)} has {tokens}")
-        return f"Nearest to {shared[0]}: " + "; ".join(parts) + "."
+        for subject, by_query in found.items():
+            if query in by_query:
+                tokens = ", ".join(f"“{mark_space(str(record['token']))}”" for record in by_query[query][:3])
+                parts.append(f"{section.name(subject)} has {tokens}")
+        return f"Nearest to “{query}”: " + "; ".join(parts) + "."
+
+
+def _title(name: str, outcome: Outcome) -> str:
+    k = int(outcome.options["k"])
+    return name if k <= SHOWN else f"{name}: the first {SHOWN} of {k}"
 
 
 def _ids(case: Case[Options], text: str) -> tuple[int, ...]:

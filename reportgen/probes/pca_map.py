@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from reportgen.needs import Captured
 
 COMPONENTS = 2
+DROWNING = 0.9
+"""Share of variance on one axis above which the map shows little but an outlier."""
 LARGE_PANELS = 4
 """Panels of the figure in which points carry their text."""
 
@@ -101,19 +103,19 @@ class PcaMap(Probe[Options, Map]):
                 yield _maps(section.name(subject), subject, outcome, range(len(layers)), "every-layer", texts=False)
 
     def statement(self, section: Section) -> str:
-        """How much of the variance the plane holds where it holds most."""
+        """How much of the variance the plane holds in the last layer, and where one direction drowns the rest."""
         parts = []
         for subject, outcome in section.ok().items():
             explained = outcome.arrays["explained_variance"]
-            shares = explained.values.sum(axis=1)
-            if np.isnan(shares).all():
+            layers, shares = explained.along("layer"), explained.values
+            if np.isnan(shares[-1]).all():
                 continue
-            best = int(np.nanargmax(shares))
-            layer = explained.along("layer")[best]
-            parts.append(
-                f"two axes hold {shares[best]:.0%} of the variance at layer {layer} of {section.name(subject)}"
-            )
-        return "At most, " + "; ".join(parts) + "." if parts else ""
+            part = f"two axes hold {np.nansum(shares[-1]):.0%} of the variance at layer {layers[-1]}"
+            drowned = [layer for layer, share in zip(layers, shares[:, 0], strict=True) if share > DROWNING]
+            if drowned:
+                part += f", but a single direction holds over {DROWNING:.0%} at {len(drowned)} of {len(layers)} layers"
+            parts.append(f"{section.name(subject)}: {part}")
+        return "; ".join(parts) + "." if parts else ""
 
 
 def _layers(case: Case[Options]) -> tuple[int, ...] | None:

@@ -201,7 +201,8 @@ def _curves(
             group=_sense_group(record["same_sense"]),
             faint=record["same_sense"] is False,
         )
-        for record in outcome.tables["pairs"].records()
+        # Same-sense pairs first: a group's colour is the same in every report.
+        for record in sorted(outcome.tables["pairs"].records(), key=lambda r: (r["same_sense"] is not True, r["pair"]))
     ]
     title = "cosine" if name == "raw" else "normalised cosine"
     return Curves(
@@ -242,7 +243,10 @@ def _gap(name: str, outcome: Outcome) -> str:
     layer = int(gaps.argmax())
     if gaps[layer] < CLEAR_GAP:
         return f"{name} does not tell the senses apart clearly at any layer"
-    return f"{name} tells the senses apart best at layer {layer} of {raw.shape[1] - 1} (cosine {gaps[layer]:+.2f})"
+    return (
+        f"{name} tells the senses apart best at layer {layer} of {raw.shape[1] - 1}: {len(alike)} same-sense pairs are "
+        f"{gaps[layer]:.2f} more alike (cosine) than {len(other)} others"
+    )
 
 
 probe = WordSimilarity()

@@ -9,8 +9,8 @@ from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic, HeatMa
 
 POINTS_TO_PIXELS = 4 / 3
 MILLIMETRES_A_POINT = 25.4 / 72
-WIDEST_BESIDE = 680
-"""Pixels: a wider figure gets the page's whole width, and scrolls in its own frame."""
+WIDEST_BESIDE = 660
+"""Pixels: a wider figure gets the page's whole width, as half of it would take more than a third of its size."""
 PAPER_WIDTH = 174.0
 """Millimetres between the margins of an upright page."""
 PAPER_HEIGHT = 200.0

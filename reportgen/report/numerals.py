@@ -42,7 +42,9 @@ def of_column(value: Cell, column: str) -> str:
 
 
 def of_metric(name: str, metric: Metric) -> str:
-    """A metric's value without its unit."""
+    """A metric's value without its unit; a whole one, such as a ratio of 3, without decimals."""
+    if isinstance(metric.value, float) and metric.value.is_integer() and "probability" not in name:
+        return written(int(metric.value))
     return of_column(metric.value, name)
 
 

@@ -33,6 +33,8 @@ class ModelLine:
     facts: Sequence[str]
     source: str
     glyph: Glyph | None
+    failure: str
+    """Why it could not be used; empty where it was."""
 
 
 def model_lines(bundle: "Bundle") -> list[ModelLine]:
@@ -42,10 +44,11 @@ def model_lines(bundle: "Bundle") -> list[ModelLine]:
     return [
         ModelLine(
             card.id,
-            card.name,
+            card.id if (failure := str(card.facts.get("failed", ""))) else card.name,
             list(_facts(card, _parameters(bundle, card.id))),
             _source(card),
             _glyph(card, widest, deepest),
+            failure,
         )
         for card in bundle.models.values()
     ]
@@ -67,16 +70,18 @@ def provenance(bundle: "Bundle") -> list[str]:
 
 
 def _facts(card: ModelCard, parameters: int | None) -> Iterator[str]:
-    yield card.architecture
+    if card.architecture:
+        yield card.architecture
     if parameters is not None:
         exact = written(parameters)
         yield f"{brief(parameters)} parameters ({exact})" if brief(parameters) else f"{exact} parameters"
-    shape = [f"{card.layers} layers"]
+    shape = [f"{card.layers} layers"] if card.layers else []
     if width := _size(card, "hidden_size"):
         shape.append(f"{written(width)} wide")
     if heads := _size(card, "heads"):
         shape.append(f"{heads} heads")
-    yield " × ".join(shape)
+    if shape:
+        yield " × ".join(shape)
     if vocabulary := _size(card, "vocabulary"):
         yield f"vocabulary {written(vocabulary)}"
     if context := _size(card, "context_length"):

@@ -2,6 +2,7 @@
 
 import html as markup
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from reportgen.figures import style
@@ -13,6 +14,8 @@ from reportgen.report.templating import environment
 if TYPE_CHECKING:
     from reportgen.store import Bundle
 
+FIGURES = "figures"
+"""The folder of a bundle that holds the figures, where they were asked for."""
 ROWS_ON_PAGE = 60
 ROWS_ON_PAPER = 12
 Target = Literal["page", "paper"]
@@ -37,6 +40,7 @@ def _filled(target: Target, bundle: "Bundle", drawings: Mapping[str, Sequence[Dr
         "provenance": opening.provenance(bundle),
         "stamp": stamp,
         "sections": [sections.view(bundle.section(probe), drawings.get(probe, ()), most) for probe in bundle.outcomes],
+        "figure_files": any(drawings.values()) and _holds_figures(bundle.path),
         "styles": style.model_styles(list(bundle.models)),
         "ink": {"ink": style.INK, "muted": style.MUTED, "faint": style.FAINT, "paper": style.PAPER},
     }
@@ -44,3 +48,8 @@ def _filled(target: Target, bundle: "Bundle", drawings: Mapping[str, Sequence[Dr
     # The page carries the shapes of just the characters that stand in it.
     faces = typefaces({*markup.unescape(body), *bundle.title})
     return environment().get_template(f"{target}.html.j2").render(context, body=body, faces=faces)
+
+
+def _holds_figures(folder: Path | None) -> bool:
+    figures = folder and folder / FIGURES
+    return bool(figures and figures.is_dir() and any(figures.iterdir()))

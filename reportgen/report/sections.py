@@ -37,10 +37,9 @@ class Row:
 
     @property
     def paper_scale(self) -> float:
-        """What lets two of the figures stand side by side on paper, where that is little; else 1."""
+        """What lets two of the figures stand side by side on paper; where that is too little, three below each other."""
         widest = max((figure.size[0] * MILLIMETRES_A_POINT for figure in self.figures), default=HALF_WIDTH)
-        needed = HALF_WIDTH / widest
-        return needed if len(self.figures) > 1 and SMALLEST <= needed < 1 else 1.0
+        return min(1.0, needed) if (needed := HALF_WIDTH / widest) >= SMALLEST else SMALLEST
 
     @property
     def stacked(self) -> bool:

@@ -9,6 +9,8 @@ from reportgen.report import numerals
 from reportgen.result import Cell, Metric, Table
 
 Kind = Literal["number", "token", "text"]
+NARROW = 100
+"""Characters of a row of a narrow table."""
 TOKEN_COLUMNS = ("token", "tokens")
 
 
@@ -34,6 +36,11 @@ class Sheet:
     def left_out(self) -> int:
         """Rows that are only in the bundle."""
         return self.total - len(self.rows)
+
+    @property
+    def narrow(self) -> bool:
+        """True where no row breaks into many lines: on paper two such tables may share a line, which no page splits."""
+        return all(sum(len(entry.text) for entry in row) <= NARROW for row in self.rows)
 
 
 def sheet(table: Table, most: int) -> Sheet:

@@ -1,5 +1,6 @@
-"""Jinja as this project uses it: everything escaped, everything from outside made legible."""
+"""Jinja as this project uses it: everything escaped, everything from outside legible and in its own direction."""
 
+import re
 from functools import cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -22,8 +23,22 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters |= {"legible": legible, "token": token, "lines": lines, "written": numerals.written}
+    found.filters |= {
+        "legible": legible,
+        "isolated": isolated,
+        "token": token,
+        "tokens": tokens,
+        "lines": lines,
+        "sentence": sentence,
+        "explained": explained,
+        "written": numerals.written,
+    }
     return found
+
+
+def isolated(text: str) -> Markup:
+    """A stranger's text: it runs in its own direction and does not turn what stands around it."""
+    return _apart(escape(legible(text)))
 
 
 def token(text: str) -> Markup:
@@ -31,9 +46,29 @@ def token(text: str) -> Markup:
     shown = legible(text)
     word = shown.lstrip("␣")
     marks = len(shown) - len(word)
-    return Markup('<span class="space">{}</span>{}').format("␣" * marks, word) if marks else escape(word)
+    return _apart(Markup('<span class="space">{}</span>{}').format("␣" * marks, word) if marks else escape(word))
+
+
+def tokens(joined: str) -> Markup:
+    """Tokens with bars between them, from left to right whatever the direction of each."""
+    return Markup(" | ").join(isolated(one) for one in joined.split(" | "))
 
 
 def lines(text: str) -> Markup:
-    """Text of several lines, each made legible on its own."""
-    return Markup("<br>").join(legible(line) for line in text.split("\n"))
+    """Text of several lines, each on its own."""
+    return Markup("<br>").join(isolated(line) for line in text.split("\n"))
+
+
+def sentence(text: str) -> Markup:
+    """A sentence of ours: what it quotes between “ and ” is a stranger's."""
+    escaped = str(escape(legible(text)))
+    return Markup(re.sub("“([^”]*)”", r"“<bdi>\1</bdi>”", escaped))
+
+
+def explained(text: str) -> Markup:
+    """A docstring of a probe: what stands between backticks is code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(legible(text)))))
+
+
+def _apart(shown: Markup) -> Markup:
+    return Markup("<bdi>{}</bdi>").format(shown)

@@ -199,7 +199,8 @@ def test_render_makes_the_pages_anew(reportgen: Call, write_battery: Call, tmp_p
     assert {p: (folder / p).read_bytes() for p in files(folder)} == before
     assert reportgen("render", folder, "--format", "html", "--stamp").code == 0
     assert (folder / "report.html").read_bytes() != before["report.html"]
-    assert not (folder / "figures").exists()
+    assert files(folder) == list(before)  # the figures stay
+    assert json.loads((folder / "run.json").read_text())["files"] == list(before)
 
 
 def test_rendering_what_is_no_bundle_ends_with_1(reportgen: Call, tmp_path: Path) -> None:

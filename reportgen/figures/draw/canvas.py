@@ -11,7 +11,7 @@ from matplotlib.path import Path
 from matplotlib.transforms import TransformedPath
 from numpy.typing import NDArray
 
-from reportgen.figures.draw.lettering import SIZE, Lettering
+from reportgen.figures.draw.lettering import SIZE, Lettering, SetText
 from reportgen.figures.style import INK
 
 POINTS_AN_INCH = 72
@@ -55,11 +55,11 @@ class Canvas:
         """A legible text whose middle height is at y; `across` says which of its ends is at x."""
         if not text.strip():
             return
-        self.plane.text(
-            x, y, text,
+        self.plane.add_artist(SetText(
+            x, y, text, transform=self.plane.transData, clip_on=False,
             fontproperties=self.lettering.properties(size=size, mono=mono, bold=bold),
             color=colour, ha=across, va="center_baseline", rotation=rotation, rotation_mode="anchor",
-        )  # fmt: skip
+        ))  # fmt: skip
 
     def cells(self, box: Box, colours: NDArray[np.float64], gap: float = 0.0) -> None:
         """(rows x columns x RGBA) as a grid that fills the box: shapes, or an image where they are too many."""

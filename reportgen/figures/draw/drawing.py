@@ -10,13 +10,13 @@ from xml.sax.saxutils import escape
 
 import matplotlib as mpl
 
-from reportgen.figures.describe import Figure
-from reportgen.figures.draw.lettering import SIZE, Lettering
+from reportgen.figures.describe import Figure, texts
+from reportgen.figures.draw.lettering import SHAPED_AS_PATHS, SIZE, Lettering, needs_shaping
 from reportgen.figures.fonts import Typefaces, legible
 from reportgen.figures.style import FAINT, INK
 
 PNG_DPI = 200
-SvgText = Literal["paths", "characters"]
+SvgText = Literal["paths", "characters", "simple characters"]
 
 
 @contextmanager
@@ -45,6 +45,7 @@ class Drawing:
         self._description = description
         self._figure = figure
         self._typefaces = typefaces
+        self._svg: dict[SvgText, str] = {}
         self._id = re.sub(r"[^A-Za-z0-9_-]", "-", "-".join(("figure", *description.subject, description.name)))
 
     @property
@@ -60,9 +61,17 @@ class Drawing:
     def svg(self, text: SvgText = "paths") -> str:
         """One <svg> element: no prologue, no style sheet that would reach the page, ids that no other figure has.
 
-        Text is drawn as `paths`, which look the same everywhere, or as `characters`, which can be searched, copied
-        and read aloud where the typefaces are at hand.
+        Text is drawn as `paths`, which look the same everywhere; or as `characters`, which can be searched, copied
+        and read aloud where the typefaces are at hand; or as `simple characters`, where only the scripts that need no
+        shaping are characters: WeasyPrint neither joins nor orders the letters of an SVG's text.
         """
+        if text == "simple characters" and not any(needs_shaping(one) for one in texts(self._description)):
+            text = "characters"
+        if text not in self._svg:
+            self._svg[text] = self._drawn_svg(text)
+        return self._svg[text]
+
+    def _drawn_svg(self, text: SvgText) -> str:
         out = StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         self._save(out, text, format="svg", metadata=nothing)
@@ -88,7 +97,11 @@ class Drawing:
     def _save(self, out: StringIO | BytesIO, svg_text: SvgText = "paths", **options: Any) -> None:
         with matplotlib_settings(self._typefaces, self._id, svg_text):
             Lettering(self._typefaces)  # another figure's typefaces may have been registered since
-            self._figure.savefig(out, **{"dpi": PNG_DPI, "facecolor": "none", **options})
+            shaped = SHAPED_AS_PATHS.set(svg_text == "simple characters")
+            try:
+                self._figure.savefig(out, **{"dpi": PNG_DPI, "facecolor": "none", **options})
+            finally:
+                SHAPED_AS_PATHS.reset(shaped)
 
 
 def _bare(document: str) -> str:

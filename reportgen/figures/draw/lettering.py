@@ -1,12 +1,16 @@
 """Text set in the report's typefaces: measured, shortened, never one of the system's fonts."""
 
 import unicodedata
+from contextlib import nullcontext
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.ft2font import LoadFlags
+from matplotlib.text import Text
 
 from reportgen.figures.fonts import MONO, REGULAR, Typefaces, legible
 
@@ -18,6 +22,31 @@ LINE = 12.0
 """Points from one line of text to the next."""
 LONGEST = 200
 """Characters of a label that are looked at: none that is drawn comes near it."""
+
+
+SHAPED_AS_PATHS: ContextVar[bool] = ContextVar("SHAPED_AS_PATHS", default=False)
+"""True while an SVG is made for a program that sets characters one by one, without joining or reordering them."""
+
+
+class SetText(Text):
+    """A text of a figure; in an SVG of characters it may still be drawn as paths, where its script asks for it."""
+
+    def draw(self, renderer: Any) -> None:
+        """Draws it."""
+        as_path = SHAPED_AS_PATHS.get() and needs_shaping(self.get_text())
+        with mpl.rc_context({"svg.fonttype": "path"}) if as_path else nullcontext():
+            super().draw(renderer)
+
+
+def needs_shaping(text: str) -> bool:
+    """Whether a text has letters that join, combine or run from right to left."""
+    return any(
+        unicodedata.bidirectional(c) in {"R", "AL", "AN"}
+        or unicodedata.category(c).startswith("M")
+        or "\u0900" <= c <= "\u1cff"  # from Devanagari over Thai and Khmer to the Vedic signs
+        or "\ua800" <= c <= "\uabff"
+        for c in text
+    )
 
 
 class Lettering:
