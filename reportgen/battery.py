@@ -75,7 +75,7 @@ class Battery:
     outputs: tuple[str, ...]
     path: Path | None
     lines: Mapping[str, int] = field(default_factory=dict)
-    """Probe id -> the line on which it stands."""
+    """`models.ID` or `probes.ID` -> the line on which it stands."""
 
 
 class BatteryFile(BaseModel):
@@ -83,7 +83,7 @@ class BatteryFile(BaseModel):
 
     model_config = STRICT
 
-    title: Annotated[str, Field(min_length=1)] | None = None
+    title: Annotated[str, Field(min_length=1, max_length=300)] | None = None
     """Title of the report; the file's name where it is not given."""
     models: Annotated[dict[str, Any], Field(min_length=1)]
     """The models to compare, each under an id of letters, digits, - and _."""
@@ -120,7 +120,8 @@ def read_battery(text: str, path: Path | None = None, only: Sequence[str] = ()) 
     mistakes = [*source.mistakes(reading.problems), *dict.fromkeys(reading.elsewhere)]
     if battery is None or mistakes:
         raise BatteryError(*mistakes)
-    lines = {id: line for id in battery.probes if (line := source.lines.get(("probes", id))) is not None}
+    places = [*(("models", id) for id in battery.models), *(("probes", id) for id in battery.probes)]
+    lines = {".".join(place): line for place in places if (line := source.lines.get(place)) is not None}
     return replace(battery, lines=lines)
 
 

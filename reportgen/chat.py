@@ -1,8 +1,12 @@
 """A chat as one text, by the model's own template."""
 
+import datetime
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+_NO_DAY = datetime.date(2000, 1, 1)
+"""What a template that writes today's date is told: the same prompt has the same tokens tomorrow."""
 
 
 class ChatUnavailable(Exception):
@@ -27,13 +31,19 @@ def render_chat(template: str, messages: Sequence[Mapping[str, str]], settings: 
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
-    environment.filters["tojson"] = lambda value, indent=None: json.dumps(value, ensure_ascii=False, indent=indent)
+    environment.filters["tojson"] = _json
     environment.globals["raise_exception"] = refuse
+    environment.globals["strftime_now"] = _NO_DAY.strftime
     tokens = {name: _token_text(value) for name, value in settings.items() if name.endswith("_token")}
     try:
         return environment.from_string(template).render(messages=messages, add_generation_prompt=True, **tokens)
-    except TemplateError as error:
-        raise ChatUnavailable(f"the model's chat template refuses the prompt: {error}") from error
+    except Exception as error:  # a stranger's template may divide by zero
+        told = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ChatUnavailable(f"the model's chat template refuses the prompt: {told}") from error
+
+
+def _json(value: Any, **options: Any) -> str:
+    return json.dumps(value, **{"ensure_ascii": False, **options})
 
 
 def _token_text(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """From a bundle to what people look at: figures drawn once, then the page, the PDF and the figure files."""
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +58,12 @@ def draw_figures(bundle: Bundle) -> Iterator[DrawnFigure]:
     described = [(probe_id, figure) for probe_id in bundle.outcomes for figure in describe(bundle, probe_id)]
     faces = typefaces(set(itertools.chain.from_iterable(text for _, figure in described for text in texts(figure))))
     styles = model_styles(list(bundle.models))
+    stems: Counter[str] = Counter()
     for probe_id, figure in described:
         stem = f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}"
+        stems[stem] += 1
+        if stems[stem] > 1:  # ids hold hyphens too: a-b of c and a of b-c would be one file
+            stem = f"{stem}-{stems[stem]}"
         yield DrawnFigure(probe_id, stem, figure, draw(figure, typefaces=faces, styles=styles))
 
 

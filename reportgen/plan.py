@@ -75,6 +75,7 @@ def make_plan(battery: Battery, notify: Notify = lambda line: None) -> Plan:
         BatteryError: a probe, or a row of one, that no model of the battery can have.
         ModelError: not one model can be used.
     """
+    _check_sources(battery)
     used = [id for id in battery.models if any(id in entry.models for entry in battery.probes.values())]
     models = tuple(_plan_model(battery, id, notify) for id in used)
     if all(model.readied is None for model in models):
@@ -83,6 +84,22 @@ def make_plan(battery: Battery, notify: Notify = lambda line: None) -> Plan:
     if mistakes:
         raise BatteryError(*mistakes)
     return Plan(battery, models)
+
+
+def _check_sources(battery: Battery) -> None:
+    """Refuses sources that cannot be meant, all at once."""
+    mistakes = []
+    for id, entry in battery.models.items():
+        try:
+            parse_source(entry.source, entry.revision)
+        except BatteryError as error:
+            place = f"models.{id}"
+            mistakes += [
+                Mistake(f"{place}: {told.message}", told.remedy, battery.path, battery.lines.get(place))
+                for told in error.mistakes
+            ]
+    if mistakes:
+        raise BatteryError(*mistakes)
 
 
 def _plan_model(battery: Battery, id: str, notify: Notify) -> PlannedModel:
@@ -118,7 +135,7 @@ def _impossible(battery: Battery, entry: ProbeEntry, models: Iterable[PlannedMod
         return []
 
     def mistake(message: str, remedy: str) -> Mistake:
-        return Mistake(f"probes.{entry.id}: {message}", remedy, battery.path, battery.lines.get(entry.id))
+        return Mistake(f"probes.{entry.id}: {message}", remedy, battery.path, battery.lines.get(f"probes.{entry.id}"))
 
     if all(case.skipped for case in cases):
         by_reason: dict[str, list[str]] = {}

@@ -18,6 +18,7 @@ STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docs
 FILE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 Text = Annotated[str, Field(min_length=1)]
+Label = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Message(BaseModel):
@@ -40,21 +41,21 @@ class Prompt(BaseModel):
     """The text itself."""
     messages: Annotated[tuple[Message, ...], Field(strict=False, min_length=1)] | None = None
     """Turns of a chat, which go through the model's chat template."""
-    id: Text | None = None
+    id: Label | None = None
     """A short name for tables and labels."""
     word: Text | None = None
     """The word to find in the text."""
     index: Annotated[int, Field(ge=0)] | None = None
     """Which occurrence of the word is meant, from 0; the first where it is not given."""
-    group: Text | None = None
+    group: Label | None = None
     """The group whose colour the prompt takes in a map."""
-    sense: Text | None = None
+    sense: Label | None = None
     """The meaning that the word has here; prompts of one sense are told apart from those of another."""
-    label: Text | None = None
+    label: Label | None = None
     """What a trained probe is to learn of this prompt."""
-    pair: Text | None = None
+    pair: Label | None = None
     """Name of the pair that this prompt is one half of."""
-    language: Text | None = None
+    language: Label | None = None
     """Language of the text, as a BCP 47 tag such as zh-TW."""
 
     @model_validator(mode="after")

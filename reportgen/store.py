@@ -6,6 +6,7 @@ Results and arrays are the same bytes for the same inputs; clocks, hosts and pat
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ from reportgen.result import Array, Metric, Outcome, Table
 
 SCHEMA = 1
 RESULTS, ARRAYS, RUN = "results.json", "arrays.safetensors", "run.json"
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Outcomes = Mapping[str, Mapping[str, Outcome]]
 
@@ -89,6 +92,7 @@ def load_bundle(folder: Path) -> Bundle:
                 file=folder / RESULTS,
             )
         )
+    _check_names(content, folder / RESULTS)
     tensors = _read_arrays(folder / ARRAYS)
     try:
         return Bundle(
@@ -103,6 +107,18 @@ def load_bundle(folder: Path) -> Bundle:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(_damaged(folder / RESULTS, f"{type(error).__name__}: {error}")) from error
+
+
+def _check_names(content: Mapping[str, Any], file: Path) -> None:
+    """Ids become file names: those of a stranger's bundle must be ids."""
+    results, models = content.get("results"), content.get("models")
+    if not isinstance(results, dict) or not isinstance(models, dict):
+        raise BundleError(_damaged(file, "it lacks results or models"))
+    subjects = {subject for by_subject in results.values() if isinstance(by_subject, dict) for subject in by_subject}
+    names = {*results, *models, *(part for subject in subjects for part in subject.split(".."))}
+    wrong = sorted(name for name in names if not _ID.fullmatch(name))
+    if wrong:
+        raise BundleError(_damaged(file, f"{wrong[0][:80]!r} is no id"))
 
 
 def is_bundle(folder: Path) -> bool:
@@ -140,6 +156,7 @@ def staged(target: Path) -> Iterator[Path]:
     Raises:
         OutputError: the target cannot be written, or holds something that is no bundle.
     """
+    target = target.resolve()
     _check_target(target)
     with beside(target) as stage:
         yield stage
@@ -153,7 +170,11 @@ def check_writable(target: Path) -> None:
     Raises:
         OutputError: as `staged`.
     """
-    _check_target(target)
+    try:
+        target = target.resolve()
+        _check_target(target)
+    except OSError as error:
+        raise OutputError(_unwritable(target, error)) from error
     nearest = next(folder for folder in (target, *target.absolute().parents) if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         raise OutputError(_unwritable(target, PermissionError(13, f"{nearest} cannot be written")))
@@ -179,7 +200,11 @@ def _check_target(target: Path) -> None:
         return
     if not target.is_dir():
         raise OutputError(Mistake("the output is a file, not a folder", "name another with -o", file=target))
-    if any(target.iterdir()) and not is_bundle(target):
+    if target == Path.cwd():
+        raise OutputError(Mistake("the output is the current folder", "name another with -o", file=target))
+    if is_bundle(target):
+        _listed(target)
+    elif any(target.iterdir()):
         raise OutputError(
             Mistake("the folder holds something that is no bundle", "name an empty or new folder with -o", file=target)
         )
@@ -194,7 +219,7 @@ def _swap(stage: Path, target: Path) -> None:
     if not target.exists():
         stage.replace(target)
         return
-    before = _read_json(target / RUN).get("files", ()) if is_bundle(target) else ()
+    before = _listed(target) if is_bundle(target) else []
     aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
     target.replace(aside / "bundle")
     try:
@@ -202,10 +227,23 @@ def _swap(stage: Path, target: Path) -> None:
     except OSError:
         (aside / "bundle").replace(target)
         raise
-    for name in before:
-        _inside(aside / "bundle", name).unlink(missing_ok=True)
+    for file in before:
+        (aside / "bundle" / file).unlink(missing_ok=True)
     _keep_what_is_left(aside / "bundle", target)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _listed(bundle: Path) -> list[Path]:
+    """The files that a bundle says it wrote, relative to it.
+
+    Raises:
+        BundleError: its list names something outside it, or is no list.
+    """
+    names = _read_json(bundle / RUN).get("files", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise BundleError(_damaged(bundle / RUN, "its list of files is none"))
+    files = [_inside(bundle, name) for name in names]
+    return [file.relative_to(bundle) for file in files if file.is_file() or file.is_symlink()]
 
 
 def _keep_what_is_left(old: Path, target: Path) -> None:
@@ -333,7 +371,7 @@ def _read_json(file: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         remedy = "a bundle is the folder that reportgen run made, with results.json in it"
         raise BundleError(Mistake("there is no such file", remedy, file=file)) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(_damaged(file, str(error))) from error
     if not isinstance(content, dict):
         raise BundleError(_damaged(file, "it is no mapping"))

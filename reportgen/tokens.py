@@ -36,6 +36,9 @@ class TextTokenizer:
     def __init__(
         self, tokenizer: Tokenizer, settings: Mapping[str, Any] | None = None, chat_template: str = ""
     ) -> None:
+        # A file may carry the truncation and padding of its training: a prompt is read whole and as it is.
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
         self._tokenizer = tokenizer
         self._settings = settings or {}
         self._chat_template = chat_template
@@ -62,8 +65,9 @@ class TextTokenizer:
             raise ModelError(Mistake(f"the tokenizer cannot be read: {error}", file=file)) from error
         settings = _read_json(folder / "tokenizer_config.json")
         template_file = folder / "chat_template.jinja"
-        template = template_file.read_text() if template_file.is_file() else settings.get("chat_template") or ""
-        return cls(tokenizer, settings, template if isinstance(template, str) else "")
+        if template_file.is_file():
+            return cls(tokenizer, settings, template_file.read_text(encoding="utf-8", errors="replace"))
+        return cls(tokenizer, settings, _default_template(settings.get("chat_template")))
 
     @property
     def has_chat_template(self) -> bool:
@@ -137,7 +141,10 @@ class TextTokenizer:
         start, end = places[which]
         encoded = self.encode_prompt(prompt)
         spans = enumerate(zip(encoded.offsets, encoded.added, strict=True))
-        return max(i for i, ((first, last), added) in spans if not added and first < end and last > start)
+        inside = [i for i, ((first, last), added) in spans if not added and first < end and last > start]
+        if not inside:
+            raise WordNotFound(f"the word {word!r} in {text!r} has no token of its own")
+        return inside[-1]
 
     def piece(self, token_id: int) -> bytes:
         """The bytes that a token writes."""
@@ -187,6 +194,14 @@ class TextTokenizer:
     def _byte_level(self) -> bool:
         decoder = self._tokenizer.decoder
         return decoder is not None and b'"ByteLevel"' in decoder.__getstate__()
+
+
+def _default_template(written: Any) -> str:
+    """The template called default, where a tokenizer has several."""
+    if isinstance(written, list):
+        named = {entry.get("name"): entry.get("template") for entry in written if isinstance(entry, dict)}
+        written = named.get("default")
+    return written if isinstance(written, str) else ""
 
 
 def _byte_alphabet() -> dict[str, int]:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reportgen.battery import Battery, load_battery
-from reportgen.errors import BatteryError, Mistake
+from pydantic import ValidationError
+
+from reportgen.battery import Battery, ModelEntry, load_battery
+from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
 from reportgen.outputs import FORMATS, is_output_of, write_outputs
 from reportgen.provenance import machine, versions
 from reportgen.store import Bundle, beside, check_writable, load_bundle, replace_outputs, staged, write_numbers
@@ -93,7 +95,13 @@ def render(
     check_writable(target)
     date = datetime.datetime.now(datetime.UTC).date().isoformat() if stamp else ""
     with beside(target) as stage:
-        names = write_outputs(stored, stage, outputs, progress, stamp=date)
+        try:
+            names = write_outputs(stored, stage, outputs, progress, stamp=date)
+        except (ReportgenError, OSError):
+            raise
+        except Exception as error:  # whatever a stranger's numbers make a probe's figures raise
+            told = f"its outputs cannot be made: {type(error).__name__}: {error}"
+            raise BundleError(Mistake(told, "make it again with reportgen run", file=target)) from error
         replace_outputs(target, stage, names, lambda old: is_output_of(old, outputs))
     return stored
 
@@ -107,7 +115,11 @@ def _finish(stage: Path, outputs: Sequence[str], progress: Progress, clock: floa
 def _with(battery: Battery, **chosen: str | None) -> Battery:
     """The battery with the command line's choices for every model."""
     changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    models = {id: entry.model_copy(update=changes) for id, entry in battery.models.items()}
+    try:
+        models = {id: ModelEntry(**(entry.model_dump() | changes)) for id, entry in battery.models.items()}
+    except ValidationError as error:
+        told = "; ".join(f"--{detail['loc'][0]}: {detail['msg']}" for detail in error.errors())
+        raise BatteryError(Mistake(told, "devices are auto, cpu, cuda, cuda:N and mps")) from error
     return replace(battery, models=models)
 
 

@@ -14,8 +14,12 @@ import torch
 from torch import nn
 
 from reportgen.model.anatomy import Anatomy
-from reportgen.model.loaded import LoadedModel
+from reportgen.model.loaded import LoadedModel, likeliest
 from reportgen.needs import Captured, Need, Pass, Positions, Site
+
+
+class NotFiniteError(ArithmeticError):
+    """A pass gave NaN or infinity: its numbers would be none."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,8 @@ class _Receiver:
         axis = 1 if site is Site.ATTENTION else 0
         chosen = _at(value, self.need.positions, axis, self._first)
         if chosen is not None:
+            if not bool(torch.isfinite(chosen).all()):
+                raise NotFiniteError(f"{site.value} {index} holds values that are not finite, in {chosen.dtype}")
             state = self._states[self._want]
             self._states[self._want] = self.need.reducer.update(state, chosen, index=index, step=self._step)
 
@@ -204,8 +210,8 @@ def _on_attention(receivers: Sequence[_Receiver], block: int) -> Callable[..., N
 
 
 def _greedy(model: LoadedModel, normed: torch.Tensor) -> int:
-    logits = model.anatomy.unembedding(normed.to(model.dtype))  # scale and softcap keep the order
-    return int(logits.argmax())
+    _, logits = next(model.final_logits(normed))
+    return int(likeliest(logits, 1)[1][0, 0])
 
 
 def _end_tokens(network: nn.Module) -> set[int]:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from reportgen.errors import Mistake, ModelError
-from reportgen.model.capture import run_all, stream_of
+from reportgen.model.capture import NotFiniteError, run_all, stream_of
 from reportgen.model.loaded import LoadedModel
 from reportgen.needs import Captured, Need, Pass, Site
 
@@ -32,13 +32,24 @@ def prove(model: LoadedModel) -> None:
         ModelError: names what differed, by how much.
     """
     rows = model.embedding_table.shape[0]
-    tokens = tuple(int(i) for i in torch.linspace(rows // 7, rows - rows // 5, _TOKENS))
-    (captured,) = run_all(model, [Pass(tokens, _wanted(model))])
+    spread = (int(i) for i in torch.linspace(rows // 7, rows - rows // 5, _TOKENS))
+    tokens = (*_beginning(model), *spread)
+    try:
+        (captured,) = run_all(model, [Pass(tokens, _wanted(model))])
+    except NotFiniteError as error:
+        remedy = "the weights are damaged, or need a wider dtype: try dtype: float32"
+        raise ModelError(Mistake(f"{type(model.network).__name__} is refused: {error}", remedy)) from error
     logits = model.network(torch.tensor([tokens], device=model.device), use_cache=False).logits[0].float()
     _check_lens(model, captured, logits)
     if _ATTENTION in captured.values:
         _check_attention(model, captured)
     _check_overwriting(model, tokens, logits)
+
+
+def _beginning(model: LoadedModel) -> tuple[int, ...]:
+    """BOS, where there is one: it is the token whose stream overflows first."""
+    bos = model.network.config.get_text_config().bos_token_id  # type: ignore[operator, union-attr]
+    return (bos,) if isinstance(bos, int) and 0 <= bos < model.embedding_table.shape[0] else ()
 
 
 def _wanted(model: LoadedModel) -> tuple[Need, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,9 +41,10 @@ def load(located: Located, *, dtype: str = "auto", device: str = "auto") -> Load
             attn_implementation="eager",
             local_files_only=True,
             use_safetensors=True,
+            trust_remote_code=False,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, AttributeError) as error:
+    except Exception as error:  # a stranger's files make transformers raise anything
         raise ModelError(_not_loaded(located, error)) from error
     missing = sorted(report.get("missing_keys", ()))
     if missing:
@@ -50,7 +52,18 @@ def load(located: Located, *, dtype: str = "auto", device: str = "auto") -> Load
             Mistake(f"the weights lack {len(missing)} tensors of the model, among them {missing[0]}",
                     "the file is of another model, or incomplete", file=located.folder)
         )  # fmt: skip
-    model = LoadedModel(network.eval().requires_grad_(False).to(chosen_device(device)), anatomy_of(network))
+    beyond = sorted(key for key in report.get("unexpected_keys", ()) if re.search(r"\.(layers|h|blocks)\.\d+\.", key))
+    if beyond:
+        raise ModelError(
+            Mistake(f"the weights hold {len(beyond)} tensors that the model has no place for, such as {beyond[0]}",
+                    "config.json is of another model, or counts too few blocks", file=located.folder)
+        )  # fmt: skip
+    try:
+        network = network.eval().requires_grad_(False).to(chosen_device(device))
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        remedy = "name another device, such as device: cpu"
+        raise ModelError(Mistake(f"the model cannot go to {device}: {_first_line(error)}", remedy)) from error
+    model = LoadedModel(network, anatomy_of(network))
     prove(model)
     return model
 
@@ -62,11 +75,13 @@ def load_shape(config_file: Path) -> LoadedModel:
         ModelError: the configuration is of no causal LM.
     """
     try:
-        config = AutoConfig.from_pretrained(config_file.parent, _configuration_file=config_file.name)
+        config = AutoConfig.from_pretrained(
+            config_file.parent, _configuration_file=config_file.name, trust_remote_code=False
+        )
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # initialisers warn about meta tensors
-            network = AutoModelForCausalLM.from_config(config)
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, AttributeError) as error:
+            network = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except Exception as error:  # a stranger's configuration makes transformers raise anything
         raise ModelError(
             Mistake(f"no causal LM can be built from it: {_first_line(error)}", file=config_file)
         ) from error

@@ -17,6 +17,8 @@ rows beside it, not with their content."""
 FINAL_CHUNK = 16
 """The same for the few rows of final logits."""
 _VOCABULARY_SLICE = 16_384
+_TIES = 16
+"""Scores among which ties are put in order, where fewer are asked for."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,17 @@ class LoadedModel:
         slices = [rows @ part.float().T for part in torch.split(head.weight, _VOCABULARY_SLICE)]
         logits = torch.cat(slices, dim=-1)
         return logits if head.bias is None else logits + head.bias.float()
+
+
+def likeliest(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """(row x k) the largest of (row x vocabulary) scores and their ids, equal ones by ascending id.
+
+    In bfloat16 logits often tie: the table, the answer and the greedy step must choose alike.
+    """
+    best = scores.topk(min(max(k, _TIES), scores.shape[-1]))
+    ids, by_id = best.indices.sort(dim=-1)
+    values, by_value = best.values.gather(-1, by_id).sort(dim=-1, descending=True, stable=True)
+    return values[:, :k], ids.gather(-1, by_value)[:, :k]
 
 
 def _padded(rows: torch.Tensor, size: int) -> Iterator[tuple[slice, torch.Tensor]]:

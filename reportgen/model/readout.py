@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from reportgen.model.loaded import CHUNK, LoadedModel
+from reportgen.model.loaded import CHUNK, LoadedModel, likeliest
 from reportgen.numerics.distributions import entropy, kl_divergence, log_softmax, rank_of
 
 _COMPARED = 64
@@ -56,9 +56,9 @@ def read_out(model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor, *
 def _read_some(model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor, k: int, norm: bool) -> Readout:
     places, layers, width = residual.shape
     finals = [(rows, log_softmax(logits)) for rows, logits in model.final_logits(normed)]
-    last = [_read_chunk(log_p, log_p, log_p.argmax(-1), k, _count(rows)) for rows, log_p in finals]
+    last = [_read_chunk(log_p, log_p, likeliest(log_p, 1)[1][:, 0], k, _count(rows)) for rows, log_p in finals]
     final = torch.cat([log_p[: _count(rows)] for rows, log_p in finals])
-    answers = final.argmax(-1)
+    answers = torch.cat([part.token_ids[:, 0] for part in last])
     place_of_row = torch.arange(places, device=final.device).repeat_interleave(layers)
     lower = []
     for rows, logits in model.lens_logits(residual.reshape(-1, width), norm=norm):
@@ -75,11 +75,11 @@ def _read_some(model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor,
 
 def _read_chunk(log_p: torch.Tensor, final: torch.Tensor, answer: torch.Tensor, k: int, count: int) -> Readout:
     """Whole chunks are read, padding included, and the padding dropped after: shapes decide about bits."""
-    best = log_p.topk(min(k, log_p.shape[-1]))
+    values, ids = likeliest(log_p, k)
     chosen = log_p.take_along_dim(answer[:, None], dim=1)[:, 0]
     return Readout(
-        token_ids=best.indices[:count],
-        probabilities=best.values.exp()[:count],
+        token_ids=ids[:count],
+        probabilities=values.exp()[:count],
         entropy=entropy(log_p)[:count],
         kl=(kl_divergence(final, log_p) if final is not log_p else torch.zeros_like(chosen))[:count],
         answer_rank=rank_of(log_p, answer)[:count],

@@ -162,13 +162,21 @@ class AttentionGrid(Probe[Options, Attention]):
                         yield _large(section.name(subject), subject, outcome, prompt, block, head)
 
     def statement(self, section: Section) -> str:
-        """How many heads park on the first token."""
+        """How many heads park on the first token, on the longest prompt; nothing where it is too short to tell."""
         parts = []
         for subject, outcome in section.ok().items():
-            sink = outcome.arrays["sink"].values[0]
-            first = outcome.tables["tokens"].column("token")[0]
+            counts = outcome.tables["prompts"].column("token_count")
+            longest = int(np.argmax(counts))
+            # Attention spread evenly over what it may see has the importance H(T) / T: short prompts pass for sinks.
+            if sum(1 / n for n in range(1, counts[longest] + 1)) / counts[longest] > SINK_THRESHOLD:
+                continue
+            sink = outcome.arrays["sink"].values[longest]
+            first = next(r["token"] for r in outcome.tables["tokens"].records() if r["prompt"] == longest)
             many = int((sink > SINK_THRESHOLD).sum())
-            parts.append(f"{section.name(subject)} has {many} of {sink.size} heads with their sink on “{first}”")
+            where = f"of {counts[longest]} tokens"
+            parts.append(
+                f"{section.name(subject)} has {many} of {sink.size} heads with their sink on “{first}”, {where}"
+            )
         return "; ".join(parts) + "." if parts else ""
 
 

@@ -79,8 +79,8 @@ class Case(Generic[O]):
             raise Unusable("a configuration alone has no tokenizer")
         return self.tokenizer_if_any
 
-    def tokens(self, prompt: Prompt) -> tuple[int, ...]:
-        """Token ids of a prompt as the model will see it.
+    def tokens(self, prompt: Prompt, steps: int = 1) -> tuple[int, ...]:
+        """Token ids of a prompt as the model will see it, with room for `steps` - 1 tokens after it.
 
         Raises:
             Unusable: the prompt is a chat and the model has no chat template, or it exceeds the model's context.
@@ -91,8 +91,10 @@ class Case(Generic[O]):
             raise Unusable(str(error)) from error
         if not ids:
             raise Unusable(f"the prompt {prompt.text!r} has no tokens")
-        if self.facts.context_length is not None and len(ids) > self.facts.context_length:
-            raise Unusable(f"a prompt of {len(ids)} tokens exceeds the context of {self.facts.context_length}")
+        length, most = len(ids) + steps - 1, self.facts.context_length
+        if most is not None and length > most:
+            after = f" and {steps - 1} after it" if steps > 1 else ""
+            raise Unusable(f"a prompt of {len(ids)} tokens{after} exceeds the context of {most}")
         return ids
 
     def prompt_rows(self, prompts: Sequence[Prompt]) -> Rows:

@@ -70,6 +70,8 @@ class Lens(Findings):
     steps: Rows = table("prompt", "step", "length", "text", "next_token_id", "next_token")
     """The traces that took place: the text read (of `length` tokens) and the model's answer. A trace ends after
     the end token."""
+    tokens: Rows = table("prompt", "position", "token")
+    """The tokens of each prompt."""
     prompts: Rows = table("prompt", "text", "tokens", "token_count")
     """The prompts as this model reads them."""
 
@@ -96,7 +98,10 @@ class LogitLens(Probe[Options, Lens]):
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, with its steps."""
         needs = _needs(case)
-        return [Pass(case.tokens(prompt), needs, case.options.continue_) for prompt in case.options.prompts]
+        return [
+            Pass(case.tokens(prompt, case.options.continue_), needs, case.options.continue_)
+            for prompt in case.options.prompts
+        ]
 
     def run(self, case: Case[Options], model: "LoadedModel", captured: "Sequence[Captured]") -> Lens:
         """All rows of all prompts through the unembedding together."""
@@ -180,6 +185,10 @@ def _lens(case: Case[Options], places: Sequence[_Place], read: "Readout", captur
         for layer, (row, p_row) in enumerate(zip(by_layer, p_by_layer, strict=True)):
             for rank, (i, p) in enumerate(zip(row, p_row, strict=True), 1):
                 top.append([place.prompt, place.step, place.position, layer, rank, i, show[i], p])
+    tokens: Rows = []
+    for prompt, single in enumerate(captured):
+        shown = case.tokenizer.show_sequence(single.tokens[: single.prompt_length])
+        tokens += [[prompt, position, token] for position, token in enumerate(shown)]
     steps: Rows = []
     for place, by_layer in zip(places, ids, strict=True):
         if place.last:
@@ -193,6 +202,7 @@ def _lens(case: Case[Options], places: Sequence[_Place], read: "Readout", captur
         answer_rank=_by_step(case, places, read.answer_rank),
         answer_probability=_by_step(case, places, read.answer_probability),
         steps=steps,
+        tokens=tokens,
         prompts=case.prompt_rows(case.options.prompts),
     )
 
@@ -230,7 +240,7 @@ def _columns_of(outcome: Outcome, prompt: int) -> list[_Column]:
     rows = [r for r in outcome.tables["top"].records() if r["prompt"] == prompt and r["rank"] == 1]
     places = sorted({(r["step"], r["position"]) for r in rows})
     every_position = outcome.options["positions"] == "all"
-    tokens = outcome.tables["prompts"].column("tokens")[prompt].split(" | ") if every_position else []
+    tokens = [r["token"] for r in outcome.tables["tokens"].records() if r["prompt"] == prompt]
     answers = {r["step"]: r["next_token"] for r in outcome.tables["steps"].records() if r["prompt"] == prompt}
     columns = []
     for step, position in places:

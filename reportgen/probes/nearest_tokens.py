@@ -81,7 +81,9 @@ class NearestTokens(Probe[Options, Neighbours]):
         refused = {}
         for text in case.options.texts:
             ids = _ids(case, text)
-            if len(ids) != 1 and case.options.pool is None:
+            if not ids:
+                refused[text] = "no tokens"
+            elif len(ids) != 1 and case.options.pool is None:
                 refused[text] = f"{len(ids)} tokens: {case.tokenizer.show_joined(ids)} (pool: mean accepts several)"
         for token_id in case.options.ids:
             if case.facts.vocabulary is not None and token_id >= case.facts.vocabulary:
@@ -166,6 +168,8 @@ def _pooled(model: "LoadedModel", queries: Sequence[_Query], pool: str | None) -
 def _scores(model: "LoadedModel", rows: "Tensor", metric: str) -> "Tensor":
     """(query x vocabulary)"""
     scores = model.embedding_scores(rows)
+    if not bool(scores.isfinite().all()):
+        raise ArithmeticError("the embedding table holds values that are not finite")
     if metric == "dot":
         return scores
     norms = model.embedding_norms.clamp_min(1e-12)

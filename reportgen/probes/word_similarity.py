@@ -124,6 +124,8 @@ class WordSimilarity(Probe[Options, Similarity]):
     def figures(self, section: Section) -> Iterable[Figure]:
         """Raw and normalised curves of each model, on shared scales."""
         ok = section.ok()
+        if not ok:
+            return
         for name, start in (("raw", 0), ("normalised", 1)):
             everything = [outcome.arrays[name].values[:, start:] for outcome in ok.values()]
             shared = _range(everything)
@@ -180,7 +182,9 @@ def _same(a: str | None, b: str | None) -> bool | None:
 
 
 def _range(values: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
-    flat = np.concatenate([v.ravel() for v in values])
+    flat = np.concatenate([v[np.isfinite(v)] for v in values])
+    if not flat.size:
+        return 0.0, 1.0
     low, high = float(np.nanmin(flat)), float(np.nanmax(flat))
     margin = 0.05 * max(high - low, 0.1)
     return low - margin, high + margin

@@ -37,9 +37,10 @@ class Row:
 
     @property
     def paper_scale(self) -> float:
-        """What lets two of the figures stand side by side on paper; where that is too little, three below each other."""
+        """What lets two figures stand side by side on paper; where that is too little, three below each other."""
         widest = max((figure.size[0] * MILLIMETRES_A_POINT for figure in self.figures), default=HALF_WIDTH)
-        return min(1.0, needed) if (needed := HALF_WIDTH / widest) >= SMALLEST else SMALLEST
+        needed = HALF_WIDTH / widest
+        return min(1.0, needed) if needed >= SMALLEST else SMALLEST
 
     @property
     def stacked(self) -> bool:

@@ -38,7 +38,8 @@ class Page(HTMLParser):
         return {tag for tag, _ in self.elements}
 
     def inside(self, tag: str) -> list[str]:
-        return [text for path, text in self.texts if path and path[-1] == tag]
+        """Texts of a tag, those that stand apart for their direction among them."""
+        return [text for path, text in self.texts if path and (path[-1] == tag or path[-2:] == (tag, "bdi"))]
 
     @property
     def text(self) -> str:

@@ -1,6 +1,7 @@
 import pytest
 
-from reportgen.report.numerals import brief, of_column, written
+from reportgen.report.numerals import brief, of_column, of_metric, written
+from reportgen.result import Metric
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,18 @@ def test_brief(value, text):
 )
 def test_of_column(value, column, text):
     assert of_column(value, column) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("grouped_query_ratio", 3.0, "3"),
+        ("grouped_query_ratio", 2.5, "2.500"),
+        ("layers", 12_000.0, "12,000"),
+        ("mean_probability", 1.0, "1.0"),
+        ("entropy", float("inf"), "–"),
+        ("entropy", None, "–"),
+    ],
+)
+def test_of_metric(name, value, text):
+    assert of_metric(name, Metric(value, "x", reason="why" if value is None else "")) == text

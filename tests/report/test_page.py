@@ -4,9 +4,11 @@ from dataclasses import replace
 import pytest
 
 from reportgen.figures import style
+from reportgen.probes.base import ModelCard
 from reportgen.report import page
+from reportgen.report.drawn import WIDEST_BESIDE
 from reportgen.result import Metric
-from tests.report.fakes import LLAMA, hostile, outcome
+from tests.report.fakes import GEMMA, LLAMA, hostile, outcome
 from tests.report.parsed import Page
 
 QUESTIONS = [
@@ -74,7 +76,7 @@ def test_no_clock_unless_asked(bundle, drawings):
 def test_a_failed_probe_is_a_card_with_its_reason_for_each_model(bundle, drawings):
     html = section(page.html(bundle, drawings), "heads")
     assert html.count('class="failure"') == 2
-    assert "<strong>SmolLM2-135M-Instruct could not be measured.</strong>" in html
+    assert "<strong><bdi>SmolLM2-135M-Instruct</bdi> could not be measured.</strong>" in html
     assert html.count("out of memory: 31 GiB wanted, 8 GiB free") == 2
     assert "<details>" not in html[: html.index('class="failure"')]
 
@@ -84,7 +86,7 @@ def test_a_skipped_model_is_a_quiet_line_beside_the_others_figure(bundle, drawin
     row = html[html.index('<div class="row') : html.index('<p class="skipped">')]
     assert "figure-map-llama-layers" in row
     assert "figure-map-llama-sweep" not in row
-    assert '<p class="skipped">Gemma-3-270M was skipped: it has no chat template</p>' in html
+    assert '<p class="skipped"><bdi>Gemma-3-270M</bdi> was skipped: it has no chat template</p>' in html
     assert 'class="failure"' not in html
 
 
@@ -139,7 +141,7 @@ def test_probabilities_and_identifiers_are_written_as_such(bundle, drawings):
     html = section(page.html(bundle, drawings), "weather")
     first = html[html.index("token id") :].split("<tr>")[1]
     assert re.findall(r"<td[^>]*>(.*?)</td>", first) == [
-        "0", "0", "3", "0", "1", "261", '<span class="space">␣</span>weather', "0.016",
+        "0", "0", "3", "0", "1", "261", '<bdi><span class="space">␣</span>weather</bdi>', "0.016",
     ]  # fmt: skip
 
 
@@ -160,8 +162,9 @@ def test_rows_that_could_not_be_measured_are_shown_with_their_tokens(bundle, dra
 def test_prompts_stand_with_the_tokens_of_each_model(bundle, drawings):
     html = section(page.html(bundle, drawings), "weather")
     prompts = html[html.index('<table class="prompts">') :]
+    tokens = " | ".join(f"<bdi>{token}</bdi>" for token in "今天天氣真")
     assert (
-        '<td class="text">今天天氣真</td>\n<td class="text">5 <span class="tokens">今 | 天 | 天 | 氣 | 真</span></td>'
+        f'<td class="text"><bdi>今天天氣真</bdi></td>\n<td class="text">5 <span class="tokens">{tokens}</span></td>'
         in prompts
     )
 
@@ -170,7 +173,77 @@ def test_definitions_stand_beside_the_numbers(bundle, drawings):
     html = section(page.html(bundle, drawings), "apple")
     assert '<dt><code>raw</code> <span class="unit">pair × layer, cosine</span></dt>' in html
     assert "cosine of the residual stream at the word&#39;s last sub-token" in html
-    assert "Options: <code>seed: 0</code>, <code>word: apple</code>" in html
+    assert "Options: <code>seed: <bdi>0</bdi></code>, <code>word: <bdi>apple</bdi></code>" in html
+
+
+def test_what_a_docstring_sets_in_backticks_is_code(bundle, drawings):
+    html = section(page.html(bundle, drawings), "census")
+    assert "From <code>config:FILE</code> the model is built without weights" in html
+    text = Page(page.html(bundle, drawings)).text
+    assert "`" not in text
+
+
+def test_what_strangers_wrote_runs_in_its_own_direction(bundle, drawings):
+    html = page.html(bundle, drawings)
+    assert "Nearest to “<bdi>apple</bdi>”: " in section(html, "nearest")
+    assert html.count("“<bdi>apple</bdi>”") == 2, "in the section and among the findings"
+    assert '<td class="token"><bdi>تفاح</bdi></td>' in html
+    assert "<figcaption><bdi>grid-0 of llama</bdi></figcaption>" in html
+    assert "<h1><bdi>Llama vs Gemma</bdi></h1>" in html
+
+
+def unusable(bundle):
+    reason = "no folder of this name\nsee reportgen models"
+    card = ModelCard(GEMMA, "demo:gemma", "", 0, {"source": "demo:gemma", "failed": reason})
+    failed = outcome("parameter_census", GEMMA, status="failed", reason=reason)
+    outcomes = {"census": {LLAMA: bundle.outcomes["census"][LLAMA], GEMMA: failed}}
+    return replace(bundle, models={**bundle.models, GEMMA: card}, outcomes=outcomes)
+
+
+@pytest.mark.parametrize("made", [page.html, page.paper])
+def test_a_model_that_could_not_be_used_is_named_with_its_source_and_why(bundle, made):
+    html = made(unusable(bundle), {})
+    line = html[html.index('<li class="model-1">') : html.index("</ul>", html.index('<li class="model-1">'))]
+    assert " ".join(line.split()) == (
+        '<li class="model-1"> <div class="model"> '
+        '<p class="name"><strong><bdi>gemma</bdi></strong> <span class="source"><bdi>demo:gemma</bdi></span></p> '
+        '<div class="failure"><p><strong>It could not be used.</strong></p>'
+        "<p><bdi>no folder of this name</bdi><br><bdi>see reportgen models</bdi></p></div></div> </li>"
+    )
+
+
+def test_figure_files_are_named_only_where_they_lie(bundle, drawings, tmp_path):
+    told = "its figures in <code>figures</code>"
+    kept = replace(bundle, path=tmp_path)
+    (tmp_path / "figures").mkdir()
+    assert told not in page.html(bundle, drawings)
+    assert told not in page.html(kept, drawings), "the folder is empty"
+    (tmp_path / "figures" / "map.svg").touch()
+    assert told in page.html(kept, drawings)
+    assert told not in page.html(kept, {})
+
+
+def test_a_ratio_that_is_whole_has_no_decimals(bundle, drawings):
+    html = section(page.html(bundle, drawings), "census")
+    ratio = html[html.index("grouped query ratio") :]
+    assert re.findall(r'<td class="number">(.*?)</td>', ratio)[:2] == ["3", "3"]
+
+
+def test_a_figure_gives_way_before_its_frame_scrolls(bundle, drawings):
+    html = page.html(bundle, drawings)
+    assert "width: 100%; min-width: min(var(--natural), max(20rem, var(--natural) * 0.7))" in html
+    # Window, less the scroll bar, the padding and the contents beside it; half of it, less the gap.
+    narrowest = (64 * 16 - 15 - 2 * 20 - 28) / 2
+    assert "@media (min-width: 64em) {\n  .tables:not(.single), .row:not(.stacked, .single)" in html
+    beside_contents = (80 * 16 - 15 - 2 * 24 - 12 * 16 - 40 - 28) / 2
+    assert "@media (min-width: 80em) {\n  body { grid-template-columns: 12rem minmax(0, 1fr);" in html
+    assert min(narrowest, beside_contents) > WIDEST_BESIDE * 0.7
+
+
+def test_on_paper_short_tables_of_two_models_share_a_line(bundle, drawings):
+    paper = page.paper(bundle, drawings)
+    assert section(paper, "nearest").count('<div class="frame narrow">') == 3
+    assert ".frame.narrow { display: inline-block;" in paper
 
 
 @pytest.mark.parametrize("made", [page.html, page.paper])
