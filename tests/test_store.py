@@ -189,3 +189,36 @@ def test_prompt_sets_are_kept(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     write_numbers(tmp_path / "x", replace(stored, outcomes={"probe": {"m": outcome}}))
     assert load_bundle(tmp_path / "x")["probe"]["m"].prompt_sets == sets
+
+
+@pytest.mark.parametrize("old", ['"probe": {', '"m": {'])
+def test_ids_of_a_strangers_bundle_never_become_paths(stored: Path, old: str) -> None:
+    results = stored / "results.json"
+    results.write_text(results.read_text().replace(old, '"../../evil": {'))
+    with pytest.raises(BundleError, match="is no id"):
+        load_bundle(stored)
+
+
+def test_an_old_list_of_files_is_read_before_anything_is_replaced(stored: Path) -> None:
+    run = json.loads((stored / "run.json").read_text())
+    for files in (["/etc/passwd"], [5], "all"):
+        (stored / "run.json").write_text(json.dumps(run | {"files": files}))
+        with pytest.raises(BundleError, match=r"outside the bundle|its list of files is none"):
+            check_writable(stored)
+
+
+def test_a_link_to_a_folder_stays_one(stored: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(stored)
+    with staged(tmp_path / "link") as stage:
+        write_numbers(stage, bundle("New"))
+    assert (tmp_path / "link").is_symlink()
+    assert load_bundle(stored).title == "New"
+
+
+def test_the_current_folder_is_no_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(OutputError, match="the output is the current folder"):
+        check_writable(Path())
+    with pytest.raises(OutputError, match="cannot be written: File name too long"):
+        check_writable(Path("x" * 300))

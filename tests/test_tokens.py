@@ -147,3 +147,26 @@ def test_a_folder_without_tokenizer_json_says_what_to_do(tmp_path: Path) -> None
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(ModelError, match="cannot be read"):
         TextTokenizer.from_folder(tmp_path)
+
+
+def test_truncation_and_padding_of_the_training_are_not_obeyed() -> None:
+    raw = Tokenizer.from_str(tokenizer_json())
+    whole = TextTokenizer(Tokenizer.from_str(tokenizer_json())).encode("the apple of my eye").ids
+    raw.enable_truncation(3)
+    raw.enable_padding(length=20)
+    assert TextTokenizer(Tokenizer.from_str(raw.to_str())).encode("the apple of my eye").ids == whole
+
+
+@pytest.mark.parametrize("template", ["{{ 1 / 0 }}", "{{ x + 1 }}", "{% generation %}", "{{ raise_exception('no') }}"])
+def test_a_template_that_fails_is_a_reason(template: str) -> None:
+    tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), {}, template)
+    prompt = Prompt.model_validate({"messages": [{"role": "user", "content": "x"}]})
+    with pytest.raises(ChatUnavailable, match="the model's chat template refuses the prompt"):
+        tokenizer.prompt_ids(prompt)
+
+
+def test_a_template_has_the_names_that_transformers_gives_it() -> None:
+    template = "{{ strftime_now('%Y') }}{{ messages | tojson(ensure_ascii=False) }}"
+    tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), {}, template)
+    prompt = Prompt.model_validate({"messages": [{"role": "user", "content": "天"}]})
+    assert tokenizer.prompt_text(prompt) == '2000[{"role": "user", "content": "天"}]'

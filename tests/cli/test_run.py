@@ -230,3 +230,54 @@ def test_help_answers_in_half_a_second() -> None:
     assert min(times) < 0.5
     for name in ("run", "plan", "render", "probes", "models", "init", "schema"):
         assert f"  {name} " in ran.stdout
+
+
+def test_sources_that_cannot_be_meant_are_told_all_at_once_with_their_lines(
+    reportgen: Call, write_battery: Call
+) -> None:
+    battery = write_battery(CENSUS, models={"a": "demo:gemma-3-27m", "b": "nonsense"})
+    ended = reportgen("run", battery)
+    assert ended.code == 2
+    assert f"{battery}:2: models.a: " in ended.err
+    assert "gemma-3-270m" in ended.err
+    assert f"{battery}:3: models.b: " in ended.err
+
+
+def test_a_device_that_is_none_ends_with_2(reportgen: Call, write_battery: Call) -> None:
+    ended = reportgen("run", write_battery(CENSUS), "--device", "junk")
+    assert ended.code == 2
+    assert "--device" in ended.err
+
+
+def test_a_probe_without_any_usable_model_does_not_take_the_others_down(
+    reportgen: Call, write_battery: Call, tiny_models: dict[str, Path], tmp_path: Path
+) -> None:
+    words = "  word: {probe: word_similarity, word: apple, prompts: [an apple, the apple], models: [gone]}"
+    models = {"good": tiny_models["a"], "gone": tmp_path / "nowhere"}
+    ended = reportgen("run", write_battery(CENSUS, words, models=models, outputs=["html", "figures"]))
+    assert ended.code == 3, ended.err
+    assert "figures/census-good-components.svg" in files(tmp_path / "battery")
+
+
+def test_ids_with_hyphens_never_share_a_file(
+    reportgen: Call, write_battery: Call, tiny_models: dict[str, Path], tmp_path: Path
+) -> None:
+    heads = "{probe: attention_grid, prompts: [an apple]"
+    models = {"b-c": tiny_models["a"], "c": tiny_models["b"]}
+    battery = write_battery(f"  a: {heads}, models: [b-c]}}", f"  a-b: {heads}, models: [c]}}", models=models)
+    assert reportgen("run", battery, "--format", "figures").code == 0
+    drawn = [file for file in files(tmp_path / "battery") if file.endswith(".svg")]
+    assert drawn == ["figures/a-b-c-heads-0-2.svg", "figures/a-b-c-heads-0.svg"]
+
+
+def test_a_damaged_number_is_no_internal_error(reportgen: Call, write_battery: Call, tmp_path: Path) -> None:
+    assert reportgen("run", write_battery(LENS)).code == 0
+    results = tmp_path / "battery" / "results.json"
+    content = json.loads(results.read_text())
+    content["results"]["lens"]["a"]["tables"]["prompts"]["rows"] = []
+    content["results"]["lens"]["a"]["options"] = {}
+    results.write_text(json.dumps(content))
+    ended = reportgen("render", tmp_path / "battery", "--format", "html")
+    assert ended.code == 1
+    assert "internal error" not in ended.err
+    assert "its outputs cannot be made" in ended.err

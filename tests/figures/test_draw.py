@@ -265,3 +265,10 @@ def test_labels_along_an_axis_are_thinned_out() -> None:
     assert list(every(5, 100, 10)) == [0, 1, 2, 3, 4]
     assert list(every(30, 100, 10)) == [0, 5, 10, 15, 20, 25]
     assert list(every(0, 100, 10)) == []
+
+
+def test_only_simple_scripts_are_characters_where_nothing_shapes_them() -> None:
+    from reportgen.figures.draw.lettering import needs_shaping
+
+    assert not any(map(needs_shaping, ["chilly", "天氣", "ёлка", "für ␣", "한국어", "🐠"]))
+    assert all(map(needs_shaping, ["وبركاته", "राजा", "สวัสดี", "שלום", "பிரபு", "e\u0301"]))

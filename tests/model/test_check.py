@@ -62,3 +62,11 @@ def test_a_network_without_blocks_is_refused_by_name() -> None:
     network.config.num_hidden_layers = 9
     with pytest.raises(ModelError, match="LlamaForCausalLM has no part that is a list of 9 blocks"):
         anatomy_of(network)
+
+
+def test_weights_that_are_not_finite_are_refused_by_layer() -> None:
+    found = model()
+    with torch.no_grad():
+        found.anatomy.blocks[1].mlp.up_proj.weight[0, 0] = float("nan")
+    with pytest.raises(ModelError, match=r"refused: residual 2 holds values that are not finite, in torch.float32"):
+        prove(found)

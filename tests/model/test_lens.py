@@ -12,7 +12,7 @@ from reportgen.model.anatomy import anatomy_of
 from reportgen.model.capture import run_all
 from reportgen.model.check import prove
 from reportgen.model.load import load
-from reportgen.model.loaded import LoadedModel
+from reportgen.model.loaded import LoadedModel, likeliest
 from reportgen.model.readout import Readout, read_out, stacked_layers
 from reportgen.model.sources import locate, parse_source
 from reportgen.needs import Need, Pass, Site
@@ -163,3 +163,21 @@ def test_hooks_are_gone_after_an_exception(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_folder_of_a_demo_model_is_found(gemma_folder: Path) -> None:
     assert locate(parse_source("demo:gemma-3-270m")).folder == gemma_folder
+
+
+def test_ties_are_ordered_by_id_everywhere() -> None:
+    scores = torch.tensor([[1.0, 5.0, 3.0, 5.0, 5.0, 0.0]])
+    values, ids = likeliest(scores, 4)
+    assert ids.tolist() == [[1, 3, 4, 2]]
+    assert values.tolist() == [[5.0, 5.0, 5.0, 3.0]]
+
+
+def test_the_table_and_the_greedy_step_choose_alike_in_bfloat16() -> None:
+    model = loaded("llama", torch.bfloat16)
+    with torch.no_grad():
+        model.anatomy.unembedding.weight.copy_(model.anatomy.unembedding.weight[:8].repeat(40, 1))  # all tie by eights
+    model.network.generation_config.eos_token_id = 9_999
+    (captured,) = run_all(model, [Pass(IDS, (), 3)])
+    for step in (0, 1):
+        ids = captured.tokens[: len(IDS) + step]
+        assert int(read(model, ids).token_ids[0, -1, 0]) == captured.tokens[len(IDS) + step]

@@ -48,3 +48,41 @@ def test_the_numbers_of_an_accelerator_are_those_of_the_cpu(tmp_path: Path) -> N
     assert there.device.type != "cpu"
     expected = here.network(ids).logits
     assert torch.allclose(there.network(ids.to(there.device)).logits.cpu(), expected, atol=1e-3)
+
+
+def test_weights_of_more_blocks_than_the_configuration_counts_are_refused(tmp_path: Path) -> None:
+    folder = save_tiny(tmp_path / "m")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 2}))
+    with pytest.raises(ModelError, match=r"9 tensors that the model has no place for, such as model\.layers\.2\."):
+        load(locate(parse_source(str(folder))))
+
+
+@pytest.mark.parametrize("change", [{"num_attention_heads": 0}, {"num_hidden_layers": "3"}, {"vocab_size": -5}])
+def test_a_configuration_that_makes_no_sense_is_a_line(tmp_path: Path, change: dict[str, object]) -> None:
+    folder = save_tiny(tmp_path / "m")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(ModelError) as raised:
+        load(locate(parse_source(str(folder))))
+    assert len(str(raised.value).splitlines()) == 2
+
+
+def test_code_of_a_models_repository_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save_tiny(tmp_path / "m")
+    config = json.loads((folder / "config.json").read_text())
+    own = {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "own", "auto_map": own}))
+    (folder / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.setattr("builtins.input", lambda *prompt: "y")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load(locate(parse_source(str(folder))))
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is such a device")
+def test_a_device_that_is_not_there_is_a_line(tmp_path: Path) -> None:
+    located = locate(parse_source(str(save_tiny(tmp_path / "m"))))
+    with pytest.raises(ModelError, match="the model cannot go to cuda") as raised:
+        load(located, device="cuda")
+    assert "device: cpu" in str(raised.value)

@@ -75,3 +75,13 @@ def test_smollm2_parks_its_attention_on_the_first_word() -> None:
     assert sink.shape == (1, 30, 9)
     assert int((sink > 0.3).sum()) == 246
     assert outcome.tables["tokens"].rows[0] == [0, 0, "The"]
+
+
+def test_a_prompt_too_short_to_tell_a_sink_makes_no_statement(llama: Path) -> None:
+    from reportgen.probes.attention_grid import probe
+    from reportgen.probes.base import ModelCard, Section
+
+    cards = {"m": ModelCard("m", "Tiny", "X", 3)}
+    assert probe.statement(Section("h", {"m": attention(llama, "an")}, cards)) == ""
+    told = probe.statement(Section("h", {"m": attention(llama, "the apple of my eye " * 3)}, cards))
+    assert "of 12 heads with their sink on “<bos>”, of " in told

@@ -87,3 +87,40 @@ def test_a_prompt_longer_than_the_context_is_refused_before_any_pass(gemma3: Pat
 
     with pytest.raises(BatteryError, match=r"a prompt of \d+ tokens exceeds the context of 512"):
         lens(gemma3, prompts=["z q " * 300])
+
+
+def test_tokens_that_hold_a_bar_keep_their_columns(gemma3: Path) -> None:
+    from reportgen.probes.base import ModelCard, Section
+    from reportgen.probes.logit_lens import probe
+
+    outcome = lens(gemma3, prompts=["a | b"], positions="all")
+    ids = Tokenizer.from_str(tokenizer_json(bos=False)).encode("a | b").ids
+    grid = next(iter(probe.figures(Section("lens", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", 3)}))))
+    assert len(grid.columns) == len(ids)
+    assert "".join(grid.columns).replace("␣", " ") == "a | b"
+
+
+def test_many_short_prompts_share_grids_and_a_long_one_is_split(gemma3: Path) -> None:
+    from reportgen.figures.describe import Curves, TokenGrid
+    from reportgen.probes.base import ModelCard, Section
+    from reportgen.probes.logit_lens import probe
+
+    cards = {"m": ModelCard("m", "Tiny", "X", 3)}
+    many = lens(gemma3, prompts=[f"apple {n}" for n in range(20)])
+    figures = list(probe.figures(Section("lens", {"m": many}, cards)))
+    assert [len(f.columns) for f in figures if isinstance(f, TokenGrid)] == [14, 6]
+    curves = next(f for f in figures if isinstance(f, Curves))
+    assert [curve.label for curve in curves.curves] == ["median of 20 prompts"]
+    low, high = curves.curves[0].band
+    assert all(a <= y <= b for a, y, b in zip(low, curves.curves[0].y, high, strict=True))
+    long = lens(gemma3, prompts=["z q " * 9], positions="all")
+    grids = [f for f in probe.figures(Section("lens", {"m": long}, cards)) if isinstance(f, TokenGrid)]
+    assert sum(len(grid.columns) for grid in grids) == len(long.tables["tokens"].rows) > 14
+    assert grids[0].title.endswith("(positions 0–13)")
+
+
+def test_the_continuation_must_fit_the_context_too(gemma3: Path) -> None:
+    from reportgen.errors import BatteryError
+
+    with pytest.raises(BatteryError, match=r"a prompt of \d+ tokens and 255 after it exceeds the context of 512"):
+        lens(gemma3, **{"prompts": ["z q " * 100], "continue": 256})
