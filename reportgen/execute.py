@@ -49,7 +49,7 @@ def execute(plan: Plan, progress: Progress = lambda line: None) -> Results:
             except ModelError as error:
                 failures.append(f"model {planned.id}: {error}")
                 progress(f"model {planned.id} failed: {error}")
-                results.models[planned.id] = _card(planned, None)
+                results.models[planned.id] = _card(planned, None, failed=str(error))
                 for case in planned.cases:
                     results.outcomes[case.entry.id][planned.id] = _failed(case, str(error))
     if len(failures) == len(plan.models):
@@ -161,11 +161,13 @@ def _digest(readied: Readied | None) -> str | None:
     return weights_sha256(readied.located.folder) if readied is not None and readied.located.weights else None
 
 
-def _card(planned: PlannedModel, model: "LoadedModel | None", sha256: str | None = None) -> ModelCard:
+def _card(
+    planned: PlannedModel, model: "LoadedModel | None", sha256: str | None = None, *, failed: str = ""
+) -> ModelCard:
     """What the report says of a model; of one that failed, only what was asked for."""
     source = {"source": planned.entry.source}
     if planned.readied is None:
-        return ModelCard(planned.id, planned.entry.source, "", 0, source | {"failed": planned.failed})
+        return ModelCard(planned.id, planned.entry.source, "", 0, source | {"failed": failed})
     located, facts = planned.readied.located, planned.readied.facts
     known = {
         "revision": located.revision,
@@ -176,7 +178,7 @@ def _card(planned: PlannedModel, model: "LoadedModel | None", sha256: str | None
         "vocabulary": facts.vocabulary,
         "context_length": facts.context_length,
     }
-    ran = {} if model is None else _as_run(model, sha256)
+    ran = {"failed": failed} if model is None else _as_run(model, sha256)
     return ModelCard(planned.id, located.name, facts.architecture, facts.layers or 0, source | known | ran)
 
 

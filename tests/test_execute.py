@@ -141,3 +141,13 @@ def test_a_named_prompt_set_brings_what_one_should_see(tiny: Path) -> None:
     assert used["title"] == "The weather, in Chinese"
     assert "turns to Chinese" in used["what_to_see"]
     assert outcome.options["prompts"][1]["text"] == "今天天氣真"
+
+
+def test_a_model_that_fails_on_load_says_so_on_its_card(tiny: Path, tmp_path: Path) -> None:
+    broken = save_tiny(tmp_path / "broken")
+    (broken / "config.json").write_text(
+        (broken / "config.json").read_text().replace('"vocab_size": 320', '"vocab_size": 99')
+    )
+    models = run_probes({"m": tiny, "broken": broken}, {"lens": LENS}).models
+    assert "cannot be loaded" in models["broken"].facts["failed"]
+    assert "failed" not in models["m"].facts

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 COMPONENTS = 2
 DROWNING = 0.9
 """Share of variance on one axis above which the map shows little but an outlier."""
+SMALL_PANELS = 12
+"""Panels of a figure of every layer; more would not fit a sheet of paper."""
 LARGE_PANELS = 4
 """Panels of the figure in which points carry their text."""
 
@@ -100,7 +102,10 @@ class PcaMap(Probe[Options, Map]):
         for subject, outcome in section.ok().items():
             layers = outcome.arrays["points"].along("layer")
             if len(layers) > LARGE_PANELS:
-                yield _maps(section.name(subject), subject, outcome, range(len(layers)), "every-layer", texts=False)
+                for first in range(0, len(layers), SMALL_PANELS):
+                    some = range(first, min(first + SMALL_PANELS, len(layers)))
+                    figure = f"layers-{layers[some[0]]}-{layers[some[-1]]}"
+                    yield _maps(section.name(subject), subject, outcome, some, figure, texts=False)
 
     def statement(self, section: Section) -> str:
         """How much of the variance the plane holds in the last layer, and where one direction drowns the rest."""
@@ -172,7 +177,7 @@ def _maps(name: str, subject: str, outcome: Outcome, chosen: Iterable[int], figu
     return Maps(
         name=figure,
         subject=(subject,),
-        title=name,
+        title=name if texts else f"{name}: {panels[0].title} to {panels[-1].title}",
         alt=f"Maps of {len(items.rows)} words at {len(panels)} layers of {name}",
         panels=panels,
         labels=[str(text) if texts else "" for text in items.column("text")],
