@@ -12,6 +12,10 @@ _NORM_NAMES = ("norm", "final_layernorm", "final_layer_norm", "ln_f", "norm_f", 
 _ATTENTION_NAMES = ("self_attn", "attn", "attention", "self_attention")
 
 
+Network = Any
+"""A causal LM of transformers, which has no types of its own."""
+
+
 @dataclass(frozen=True)
 class Anatomy:
     """Where a model keeps what its residual stream passes through."""
@@ -31,21 +35,21 @@ class Anatomy:
     """c of c * tanh(logits / c), from the configuration."""
 
 
-def anatomy_of(network: nn.Module) -> Anatomy:
+def anatomy_of(network: Network) -> Anatomy:
     """The anatomy of a transformers causal LM.
 
     Raises:
         ModelError: a part is not where any known architecture has it.
     """
-    config = network.config.get_text_config()  # type: ignore[operator, union-attr]
+    config = network.config.get_text_config()
     decoder, blocks = _decoder_and_blocks(network, config.num_hidden_layers)
     return Anatomy(
         decoder=decoder,
         blocks=tuple(blocks),
         attentions=tuple(_child(block, _ATTENTION_NAMES) for block in blocks),
         final_norm=_required(_child(decoder, _NORM_NAMES), network, f"a final norm named one of {_NORM_NAMES}"),
-        embedding=network.get_input_embeddings(),  # type: ignore[operator]
-        unembedding=_required(network.get_output_embeddings(), network, "an output embedding"),  # type: ignore[operator]
+        embedding=network.get_input_embeddings(),
+        unembedding=_required(network.get_output_embeddings(), network, "an output embedding"),
         logit_scale=_logit_scale(config),
         softcap=getattr(config, "final_logit_softcapping", None),
     )

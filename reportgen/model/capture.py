@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from reportgen.model.anatomy import Anatomy
+from reportgen.model.anatomy import Anatomy, Network
 from reportgen.model.loaded import LoadedModel, likeliest
 from reportgen.needs import Captured, Need, Pass, Positions, Site
 
@@ -214,9 +214,9 @@ def _greedy(model: LoadedModel, normed: torch.Tensor) -> int:
     return int(likeliest(logits, 1)[1][0, 0])
 
 
-def _end_tokens(network: nn.Module) -> set[int]:
+def _end_tokens(network: Network) -> set[int]:
     generation = getattr(network, "generation_config", None)
     ends = getattr(generation, "eos_token_id", None)
     if ends is None:
-        ends = network.config.get_text_config().eos_token_id  # type: ignore[operator, union-attr]
+        ends = network.config.get_text_config().eos_token_id
     return set() if ends is None else {ends} if isinstance(ends, int) else set(ends)

@@ -48,7 +48,7 @@ def prove(model: LoadedModel) -> None:
 
 def _beginning(model: LoadedModel) -> tuple[int, ...]:
     """BOS, where there is one: it is the token whose stream overflows first."""
-    bos = model.network.config.get_text_config().bos_token_id  # type: ignore[operator, union-attr]
+    bos = model.network.config.get_text_config().bos_token_id
     return (bos,) if isinstance(bos, int) and 0 <= bos < model.embedding_table.shape[0] else ()
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from reportgen.model.anatomy import Anatomy
+from reportgen.model.anatomy import Anatomy, Network
 from reportgen.numerics.distributions import softcap
 
 CHUNK = 64
@@ -35,7 +35,7 @@ class Parameter:
 class LoadedModel:
     """A causal LM whose anatomy is known. `network` may be on the meta device: then only `parameters` has meaning."""
 
-    def __init__(self, network: nn.Module, anatomy: Anatomy) -> None:
+    def __init__(self, network: Network, anatomy: Anatomy) -> None:
         self.network = network
         self.anatomy = anatomy
 
