@@ -163,14 +163,26 @@ def test_an_internal_error_is_a_line_and_ends_with_1(
     assert ended.err.splitlines()[0] == "internal error: LookupError: a bug"
 
 
-def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(write_battery: Call, tmp_path: Path) -> None:
+# A job that a script starts in the background ignores Ctrl-C, and so would its children.
+HEARS_INTERRUPTS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from reportgen.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(
+    write_battery: Call, tmp_path: Path, number: signal.Signals
+) -> None:
     battery = write_battery(LENS, outputs=["html", "pdf", "figures"])
-    command = [sys.executable, "-m", "reportgen", "run", str(battery)]
+    command = [sys.executable, "-c", HEARS_INTERRUPTS, "run", str(battery)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"CI": "1"}) as child:
         assert child.stderr is not None
         for line in child.stderr:
             if "lens on a" in line:
-                child.send_signal(signal.SIGINT)
+                child.send_signal(number)
                 break
         rest = child.stderr.read()
     assert child.returncode == 130, rest
