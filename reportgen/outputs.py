@@ -68,13 +68,27 @@ def draw_figures(bundle: Bundle) -> Iterator[DrawnFigure]:
 
 
 def describe(bundle: Bundle, probe_id: str) -> list[Figure]:
-    """The figures of one probe; none where the probe that made the numbers is not installed."""
-    outcomes = bundle.outcomes[probe_id].values()
-    names = {outcome.probe for outcome in outcomes}
+    """The figures of one probe; none where nothing was measured, or its probe is not installed."""
+    section = bundle.section(probe_id)
+    names = dict.fromkeys(outcome.probe for outcome in section.ok().values())
     try:
-        return [figure for name in names for figure in find(name).figures(bundle.section(probe_id))]
+        return [figure for name in names for figure in find(name).figures(section)]
     except ReportgenError:
         return []
+
+
+def unshowable(bundle: Bundle) -> dict[str, str]:
+    """Probe id -> why its numbers cannot be shown, where its figures or its sentence raise."""
+    found = {}
+    for probe_id in bundle.outcomes:
+        section = bundle.section(probe_id)
+        try:
+            describe(bundle, probe_id)
+            for name in {outcome.probe for outcome in section.ok().values()}:
+                find(name).statement(section)
+        except Exception as error:  # a probe may raise anything; it is a failed card, and the others are shown
+            found[probe_id] = f"measured, but it cannot be shown: {type(error).__name__}: {error}"
+    return found
 
 
 def _write_figures(figures: Sequence[DrawnFigure], folder: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 import datetime
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from reportgen.battery import Battery, ModelEntry, load_battery
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
-from reportgen.outputs import FORMATS, is_output_of, write_outputs
+from reportgen.outputs import FORMATS, is_output_of, unshowable, write_outputs
 from reportgen.provenance import machine, versions
 from reportgen.store import Bundle, beside, check_writable, load_bundle, replace_outputs, staged, write_numbers
 
@@ -108,8 +108,26 @@ def render(
 
 def _finish(stage: Path, outputs: Sequence[str], progress: Progress, clock: float) -> None:
     stored = load_bundle(stage)
+    wrong = unshowable(stored)
+    if wrong:
+        for probe_id, reason in wrong.items():
+            progress(f"{probe_id}: failed ({reason})")
+        write_numbers(stage, _with_failures(stored, wrong))
+        stored = load_bundle(stage)
     write_outputs(stored, stage, outputs, progress)
     progress(f"done in {time.perf_counter() - clock:.0f} s")
+
+
+def _with_failures(bundle: Bundle, wrong: Mapping[str, str]) -> Bundle:
+    """The bundle with the outcomes of some probes failed; their numbers stay."""
+    outcomes = {
+        id: {
+            s: replace(o, status="failed", reason=wrong[id]) if id in wrong and o.status == "ok" else o
+            for s, o in by.items()
+        }
+        for id, by in bundle.outcomes.items()
+    }
+    return replace(bundle, outcomes=outcomes)
 
 
 def _with(battery: Battery, **chosen: str | None) -> Battery:

@@ -60,7 +60,7 @@ def load(located: Located, *, dtype: str = "auto", device: str = "auto") -> Load
         )  # fmt: skip
     try:
         network = network.eval().requires_grad_(False).to(chosen_device(device))
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch has all three for a missing device
         remedy = "name another device, such as device: cpu"
         raise ModelError(Mistake(f"the model cannot go to {device}: {_first_line(error)}", remedy)) from error
     model = LoadedModel(network, anatomy_of(network))

@@ -177,7 +177,7 @@ class Probe(Generic[O, R]):
 
     def run(self, case: Case[O], model: LoadedModel, captured: Sequence[Captured]) -> R | Later[R]:
         """The findings, from what the first passes gave (in the order `passes` named them)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say how it is computed")
 
     def figures(self, section: Section) -> Iterable[Figure]:
         """Descriptions of the figures of all subjects, on shared scales."""

@@ -293,3 +293,23 @@ def test_a_damaged_number_is_no_internal_error(reportgen: Call, write_battery: C
     assert ended.code == 1
     assert "internal error" not in ended.err
     assert "its outputs cannot be made" in ended.err
+
+
+@pytest.mark.parametrize("method", ["figures", "statement"])
+def test_a_probe_that_cannot_be_shown_is_a_failed_card_and_keeps_its_numbers(
+    reportgen: Call, write_battery: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    from reportgen.probes.logit_lens import LogitLens
+
+    def broken(*arguments: object) -> None:
+        raise LookupError("no such column")
+
+    monkeypatch.setattr(LogitLens, method, broken)
+    ended = reportgen("run", write_battery(LENS, CENSUS, outputs=["html"]))
+    assert ended.code == 3, ended.err
+    results = json.loads((tmp_path / "battery" / "results.json").read_text())["results"]
+    assert results["census"]["a"]["status"] == "ok"
+    assert results["lens"]["a"]["status"] == "failed"
+    assert results["lens"]["a"]["reason"] == "measured, but it cannot be shown: LookupError: no such column"
+    assert results["lens"]["a"]["tables"]["top"]["rows"]
+    assert "no such column" in (tmp_path / "battery" / "report.html").read_text()
