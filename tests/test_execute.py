@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -73,9 +74,9 @@ def test_a_shared_prompt_passes_the_model_once(tiny: Path, monkeypatch: pytest.M
     ran: list[int] = []
     original = capture.run
 
-    def counted(model: object, joined: capture.JoinedPass) -> capture.Taken:
-        ran.append(len(joined.tokens))
-        return original(model, joined)
+    def counted(model: object, together: Sequence[capture.JoinedPass]) -> list[capture.Taken]:
+        ran.extend(len(joined.tokens) for joined in together)
+        return original(model, together)
 
     monkeypatch.setattr(capture, "run", counted)
     words = ["an apple", "a day", "my eye"]

@@ -5,7 +5,7 @@ probes or steps the battery asks for.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from reportgen.model.anatomy import Anatomy, Network
-from reportgen.model.loaded import LoadedModel, likeliest
+from reportgen.model.loaded import FINAL_CHUNK, LoadedModel, likeliest
 from reportgen.needs import Captured, Need, Pass, Positions, Site
 
 
@@ -65,8 +65,27 @@ class Taken:
 
 
 @torch.inference_mode()
-def run(model: LoadedModel, joined: JoinedPass) -> Taken:
-    """Runs a prompt, and greedy steps after it, through the model once."""
+def run(model: LoadedModel, together: Sequence[JoinedPass]) -> list[Taken]:
+    """Runs each prompt, and greedy steps after it, through the model once.
+
+    A prompt is a batch of its own; only the rows that choose the next tokens go through the unembedding together.
+    """
+    under_way = [_steps(model, joined) for joined in together]
+    found: dict[int, Taken] = {}
+    chosen: dict[int, int | None] = dict.fromkeys(range(len(under_way)))
+    while chosen:
+        waiting: dict[int, torch.Tensor] = {}
+        for which, token in chosen.items():
+            try:
+                waiting[which] = under_way[which].send(token)
+            except StopIteration as ended:
+                found[which] = ended.value
+        chosen = dict(zip(waiting, _greedy(model, list(waiting.values())), strict=True))
+    return [found[which] for which in range(len(under_way))]
+
+
+def _steps(model: LoadedModel, joined: JoinedPass) -> Generator[torch.Tensor, int | None, Taken]:
+    """One prompt step by step: gives the (1 x width) row after which a token is wanted, and is sent that token."""
     states = {want: want[0].reducer.init() for want in joined.wants}
     tokens = list(joined.tokens)
     cache: Any = None
@@ -83,9 +102,12 @@ def run(model: LoadedModel, joined: JoinedPass) -> Taken:
         normed = output.last_hidden_state[0]
         for receiver in receivers:
             receiver.take(Site.FINAL, 0, normed)
+        for receiver in receivers:
+            receiver.check()
         if step + 1 == joined.steps:
             break
-        following = _greedy(model, normed[-1:])
+        following = yield normed[-1:]
+        assert following is not None
         if following in _end_tokens(model.network):
             break
         tokens.append(following)
@@ -107,12 +129,15 @@ class SharedPasses:
 
     def run(self, passes: Sequence[Pass]) -> list[Captured]:
         """The answers to some of the passes, in their order."""
+        missing = [single.tokens for single in passes if single.tokens not in self._taken]
+        wanted = [self._joined[tokens] for tokens in dict.fromkeys(missing)]
+        for start in range(0, len(wanted), FINAL_CHUNK):
+            some = wanted[start : start + FINAL_CHUNK]
+            self._taken |= {joined.tokens: taken for joined, taken in zip(some, run(self._model, some), strict=True)}
         return [self._answer(single) for single in passes]
 
     def _answer(self, single: Pass) -> Captured:
         tokens = single.tokens
-        if tokens not in self._taken:
-            self._taken[tokens] = run(self._model, self._joined[tokens])
         answer = self._taken[tokens].part(single)
         self._waiting[tokens] -= 1
         if not self._waiting[tokens]:
@@ -134,6 +159,7 @@ class _Receiver:
         self._states = states
         self._step = step
         self._first = first  # position of the first token of this step
+        self._finite: list[tuple[str, torch.Tensor]] = []
 
     def wants(self, site: Site, index: int) -> bool:
         return self.need.site is site and (self.need.indices is None or index in self.need.indices)
@@ -145,10 +171,17 @@ class _Receiver:
         axis = 1 if site is Site.ATTENTION else 0
         chosen = _at(value, self.need.positions, axis, self._first)
         if chosen is not None:
-            if not bool(torch.isfinite(chosen).all()):
-                raise NotFiniteError(f"{site.value} {index} holds values that are not finite, in {chosen.dtype}")
+            told = f"{site.value} {index} holds values that are not finite, in {chosen.dtype}"
+            # Two numbers tell: NaN is handed on by both. A mask of the whole would cost a quarter of its memory.
+            self._finite.append((told, torch.isfinite(torch.stack(torch.aminmax(chosen))).all()))
             state = self._states[self._want]
             self._states[self._want] = self.need.reducer.update(state, chosen, index=index, step=self._step)
+
+    def check(self) -> None:
+        """Once a pass, not once a layer: an accelerator would wait for the answer each time."""
+        if not self._finite or bool(torch.stack([flag for _, flag in self._finite]).all()):
+            return
+        raise NotFiniteError(next(told for told, flag in self._finite if not flag))
 
 
 def _at(value: torch.Tensor, positions: Positions, axis: int, first: int) -> torch.Tensor | None:
@@ -209,9 +242,16 @@ def _on_attention(receivers: Sequence[_Receiver], block: int) -> Callable[..., N
     return take
 
 
-def _greedy(model: LoadedModel, normed: torch.Tensor) -> int:
-    _, logits = next(model.final_logits(normed))
-    return int(likeliest(logits, 1)[1][0, 0])
+def _greedy(model: LoadedModel, rows: Sequence[torch.Tensor]) -> list[int]:
+    """The likeliest token after each (1 x width) row that left the final norm."""
+    if not rows:
+        return []
+    ids = [
+        likeliest(logits, 1)[1][: place.stop - place.start, 0]
+        for place, logits in model.final_logits(torch.cat(list(rows)))
+    ]
+    following: list[int] = torch.cat(ids).tolist()
+    return following
 
 
 def _end_tokens(network: Network) -> set[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reportgen.errors import Mistake, ModelError
 
@@ -18,6 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from reportgen.model.anatomy import anatomy_of
 from reportgen.model.check import prove
+from reportgen.model.device import chosen, default_threads
 from reportgen.model.loaded import LoadedModel
 
 transformers.utils.logging.set_verbosity_error()
@@ -26,14 +27,16 @@ transformers.utils.logging.disable_progress_bar()
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def load(located: Located, *, dtype: str = "auto", device: str = "auto") -> LoadedModel:
+def load(located: Located, *, dtype: str = "auto", device: str = "auto", threads: int | None = None) -> LoadedModel:
     """A model with its attention computed eagerly (the only implementation that shows its patterns), and proven.
 
-    `dtype` auto is the checkpoint's own; `device` auto is the first accelerator, else the CPU.
+    `dtype` auto is the checkpoint's own; `device` auto is the first accelerator, else the CPU, on which passes take
+    this many `threads` whatever the load of the machine.
 
     Raises:
         ModelError: the weights do not load, are incomplete, or the model is not what it claims to be.
     """
+    torch.set_num_threads(default_threads() if threads is None else threads)
     try:
         network, report = AutoModelForCausalLM.from_pretrained(
             located.folder,
@@ -59,7 +62,7 @@ def load(located: Located, *, dtype: str = "auto", device: str = "auto") -> Load
                     "config.json is of another model, or counts too few blocks", file=located.folder)
         )  # fmt: skip
     try:
-        network = network.eval().requires_grad_(False).to(chosen_device(device))
+        network = network.eval().requires_grad_(False).to(chosen(device))
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch has all three for a missing device
         remedy = "name another device, such as device: cpu"
         raise ModelError(Mistake(f"the model cannot go to {device}: {_first_line(error)}", remedy)) from error
@@ -87,14 +90,6 @@ def load_shape(config_file: Path) -> LoadedModel:
         ) from error
     network.tie_weights()
     return LoadedModel(network, anatomy_of(network))
-
-
-def chosen_device(device: str) -> torch.device:
-    """The device a battery asks for; `auto` is the accelerator if there is one."""
-    if device != "auto":
-        return torch.device(device)
-    accelerator: Any = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return torch.device("cpu") if accelerator is None else accelerator
 
 
 def _not_loaded(located: Located, error: Exception) -> Mistake:

@@ -16,6 +16,9 @@ CHUNK = 64
 rows beside it, not with their content."""
 FINAL_CHUNK = 16
 """The same for the few rows of final logits."""
+READ_TOGETHER = 4
+"""Rows of logits that are handed out together on a CPU: what is computed of them stays in its cache. Fixed, and
+padded to, for the same reason."""
 _VOCABULARY_SLICE = 16_384
 _TIES = 16
 """Scores among which ties are put in order, where fewer are asked for."""
@@ -84,21 +87,37 @@ class LoadedModel:
             return self.anatomy.final_norm
         return copy.deepcopy(self.anatomy.final_norm).float()
 
+    @property
+    def read_together(self) -> int:
+        """Rows that `final_logits` and `lens_logits` hand out at a time; the last of them may be padding."""
+        return READ_TOGETHER if self.device.type == "cpu" else FINAL_CHUNK
+
     def final_logits(self, normed: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
-        """(FINAL_CHUNK x vocabulary) the model's own logits of rows that left its final norm, in its own dtype
-        until they are read as float32; with the slice of rows that each chunk holds, the rest being padding.
+        """(read_together x vocabulary) the model's own logits of rows that left its final norm, in its own dtype
+        until they are read as float32; with the slice of rows that they belong to, the rest being padding.
         """
         for rows, chunk in _padded(normed, FINAL_CHUNK):
             # Some architectures (Mamba) keep a float32 stream beside weights of another dtype.
-            yield rows, self._scaled(self.anatomy.unembedding(chunk.to(self.dtype))).float()
+            logits = self.anatomy.unembedding(chunk.to(self.dtype))
+            for some, part in self._parts(rows, logits):
+                yield some, self._scaled(part).float()
 
     def lens_logits(self, residual: torch.Tensor, *, norm: bool = True) -> Iterator[tuple[slice, torch.Tensor]]:
-        """(CHUNK x vocabulary) scale(softcap(lm_head(final_norm(residual)))) in float32, with the slice of rows
-        that each chunk holds, the rest being padding.
+        """(read_together x vocabulary) scale(softcap(lm_head(final_norm(residual)))) in float32, with the slice of
+        rows that they belong to, the rest being padding. Their memory is used again for the next ones.
         """
+        held = torch.empty(CHUNK, self.anatomy.unembedding.weight.shape[0], device=self.device)
         for rows, chunk in _padded(residual, CHUNK):
             wide = chunk.float()
-            yield rows, self._scaled(self._unembed_in_float32(self._norm_in_float32(wide) if norm else wide))
+            logits = self._unembed_in_float32(self._norm_in_float32(wide) if norm else wide, held)
+            for some, part in self._parts(rows, logits):
+                yield some, self._scaled(part)
+
+    def _parts(self, rows: slice, logits: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
+        """A few rows at a time of a chunk's logits, leaving out those that are padding alone."""
+        step = self.read_together
+        for start in range(0, rows.stop - rows.start, step):
+            yield slice(rows.start + start, min(rows.start + start + step, rows.stop)), logits[start : start + step]
 
     def _scaled(self, logits: torch.Tensor) -> torch.Tensor:
         if self.anatomy.logit_scale != 1.0:
@@ -106,15 +125,13 @@ class LoadedModel:
         capped: torch.Tensor = softcap(logits, self.anatomy.softcap)
         return capped
 
-    def _unembed_in_float32(self, rows: torch.Tensor) -> torch.Tensor:
+    def _unembed_in_float32(self, rows: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
         head = self.anatomy.unembedding
-        if self.dtype == torch.float32:
-            logits: torch.Tensor = head(rows)
-            return logits
         # A float32 copy of the whole table would cost more than the model: widen a slice of it at a time.
-        slices = [rows @ part.float().T for part in torch.split(head.weight, _VOCABULARY_SLICE)]
-        logits = torch.cat(slices, dim=-1)
-        return logits if head.bias is None else logits + head.bias.float()
+        step = len(head.weight) if self.dtype == torch.float32 else _VOCABULARY_SLICE
+        for start in range(0, len(head.weight), step):
+            torch.mm(rows, head.weight[start : start + step].float().T, out=out[:, start : start + step])
+        return out if head.bias is None else out.add_(head.bias.float())
 
 
 def likeliest(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""What the unembedding says of rows of the residual stream, chunk by chunk, on the model's device.
+"""What the unembedding says of rows of the residual stream, a few at a time, on the model's device.
 
 Rows of all layers, steps and prompts go through together; nothing of vocabulary size is kept but the final
 distributions that the rows are compared with.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from reportgen.model.loaded import CHUNK, LoadedModel, likeliest
+from reportgen.model.loaded import LoadedModel, likeliest
 from reportgen.numerics.distributions import entropy, kl_divergence, log_softmax, rank_of
 
 _COMPARED = 64
@@ -55,15 +55,18 @@ def read_out(model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor, *
 
 def _read_some(model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor, k: int, norm: bool) -> Readout:
     places, layers, width = residual.shape
-    finals = [(rows, log_softmax(logits)) for rows, logits in model.final_logits(normed)]
-    last = [_read_chunk(log_p, log_p, likeliest(log_p, 1)[1][:, 0], k, _count(rows)) for rows, log_p in finals]
-    final = torch.cat([log_p[: _count(rows)] for rows, log_p in finals])
+    finals, last = [], []
+    for rows, logits in model.final_logits(normed):
+        log_p = log_softmax(logits)
+        finals.append(log_p[: _count(rows)])
+        last.append(_read_rows(log_p, log_p, likeliest(log_p, 1)[1][:, 0], k, _count(rows)))
+    final = torch.cat(finals)
     answers = torch.cat([part.token_ids[:, 0] for part in last])
     place_of_row = torch.arange(places, device=final.device).repeat_interleave(layers)
     lower = []
     for rows, logits in model.lens_logits(residual.reshape(-1, width), norm=norm):
-        place = _filled(place_of_row[rows])
-        lower.append(_read_chunk(log_softmax(logits), final[place], answers[place], k, _count(rows)))
+        place = _filled(place_of_row[rows], len(logits))
+        lower.append(_read_rows(log_softmax(logits), final[place], answers[place], k, _count(rows)))
     stacked = {}
     for name in Readout.__dataclass_fields__:
         below = torch.cat([getattr(part, name) for part in lower])
@@ -73,8 +76,8 @@ def _read_some(model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor,
     return Readout(**stacked)
 
 
-def _read_chunk(log_p: torch.Tensor, final: torch.Tensor, answer: torch.Tensor, k: int, count: int) -> Readout:
-    """Whole chunks are read, padding included, and the padding dropped after: shapes decide about bits."""
+def _read_rows(log_p: torch.Tensor, final: torch.Tensor, answer: torch.Tensor, k: int, count: int) -> Readout:
+    """Padding is read too, and dropped after: shapes decide about bits."""
     values, ids = likeliest(log_p, k)
     chosen = log_p.take_along_dim(answer[:, None], dim=1)[:, 0]
     return Readout(
@@ -91,9 +94,9 @@ def _count(rows: slice) -> int:
     return int(rows.stop - rows.start)
 
 
-def _filled(places: torch.Tensor) -> torch.Tensor:
-    """Indices padded to a whole chunk."""
-    return torch.cat([places, places[-1:].expand(CHUNK - len(places))]) if len(places) < CHUNK else places
+def _filled(places: torch.Tensor, length: int) -> torch.Tensor:
+    """Indices padded to a length."""
+    return torch.cat([places, places[-1:].expand(length - len(places))]) if len(places) < length else places
 
 
 def stacked_layers(layers: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 Patterns = Any
 """(… x query x key) numpy array or torch tensor whose rows sum to 1 (less the mass of a sink logit)."""
@@ -18,8 +18,7 @@ def sink_importance(patterns: Patterns, key: int = 0) -> Any:
 def row_entropy(patterns: Patterns) -> Any:
     """(…) mean over queries of the entropy of their row, in nats."""
     xp = array_namespace(patterns)
-    positive = patterns > 0
-    logs = xp.log(xp.where(positive, patterns, xp.ones_like(patterns)))
+    logs = xp.log(xp.where(patterns > 0, patterns, 1.0))
     return xp.mean(-xp.sum(patterns * logs, axis=-1), axis=-1)
 
 
@@ -35,8 +34,17 @@ def binned(patterns: Patterns, bins: int) -> Any:
     Keys are summed and queries averaged, so rows still sum to 1.
     """
     xp = array_namespace(patterns)
+    belongs = _membership(patterns, bins)
+    sizes = xp.sum(belongs, axis=0)[:, None]
+    by_key = xp.matmul(patterns, belongs)
+    return xp.matmul(belongs.T, by_key) / sizes
+
+
+def _membership(patterns: Patterns, bins: int) -> Any:
+    """(position x bin) 1 where the position is in the bin, else 0; of the type and on the device of the patterns."""
+    xp = array_namespace(patterns)
     edges = bin_edges(patterns.shape[-1], bins)
-    keys = [xp.sum(patterns[..., a:b], axis=-1) for a, b in pairwise(edges)]
-    by_key = xp.stack(keys, axis=-1)
-    queries = [xp.mean(by_key[..., a:b, :], axis=-2) for a, b in pairwise(edges)]
-    return xp.stack(queries, axis=-2)
+    bin_of = [index for index, (start, end) in enumerate(pairwise(edges)) for _ in range(start, end)]
+    where = {"device": device(patterns)}
+    inside = xp.asarray(bin_of, **where)[:, None] == xp.arange(len(edges) - 1, **where)[None, :]
+    return xp.astype(inside, patterns.dtype)

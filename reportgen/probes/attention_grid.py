@@ -40,10 +40,10 @@ class Options(ProbeOptions):
 
 @dataclass(frozen=True)
 class Reduced:
-    """What is kept of one block's patterns."""
+    """What is kept of the patterns of one block, or of one of its heads."""
 
     weights: "Tensor"
-    """(head x query x key), or bins of both."""
+    """(head x query x key), or bins of both; of one head without the first dim."""
     sink: "Tensor"
     """(head)"""
     entropy: "Tensor"
@@ -61,11 +61,21 @@ class Bins:
         return {}
 
     def update(self, state: dict[int, Reduced], value: "Tensor", *, index: int, step: int) -> dict[int, Reduced]:
-        """One block's (head x query x key) patterns."""
-        pattern = value.float()
-        weights = binned(pattern, self.bins) if pattern.shape[-1] > self.bins else pattern.clone()
-        state[index] = Reduced(weights, sink_importance(pattern), row_entropy(pattern))
+        """One block's (head x query x key) patterns, head by head: what is computed of them stays small."""
+        import torch
+
+        heads = [self._reduced(head.float()) for head in value]
+        state[index] = Reduced(
+            torch.stack([head.weights for head in heads]),
+            torch.stack([head.sink for head in heads]),
+            torch.stack([head.entropy for head in heads]),
+        )
         return state
+
+    def _reduced(self, pattern: "Tensor") -> Reduced:
+        """What is kept of one head's (query x key) pattern."""
+        weights = binned(pattern, self.bins) if pattern.shape[-1] > self.bins else pattern
+        return Reduced(weights, sink_importance(pattern), row_entropy(pattern))
 
     def merge(self, one: dict[int, Reduced], other: dict[int, Reduced]) -> dict[int, Reduced]:
         """The blocks of both."""
