@@ -50,6 +50,8 @@ class ModelEntry(BaseModel):
     """Where the model runs: auto, cpu, cuda, cuda:N or mps."""
     revision: str | None = None
     """Branch, tag or commit of a hub id."""
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Threads of a pass on a CPU; its cores, where it is not given. Another number moves the last bits."""
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,20 @@
 
 import hashlib
 import json
-import mmap
 import platform
 import struct
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.metadata import version
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from reportgen.model.convert import cache_folder
+from reportgen.cache import cache_folder
 from reportgen.model.weights import weight_files
+
+_READ_AT_ONCE = 1 << 22
 
 LIBRARIES = ("lm-reportgen", "torch", "transformers", "tokenizers", "numpy", "scikit-learn", "matplotlib")
 
@@ -40,21 +44,37 @@ def weights_sha256(folder: Path) -> str:
     return found
 
 
+def remembered_sha256(folder: Path) -> str | None:
+    """The same hash where it is known without reading the weights."""
+    return _Remembered(weight_files(folder)).read()
+
+
 def _hash_tensors(files: list[Path]) -> str:
     digest = hashlib.sha256()
     tensors = sorted((name, file, entry) for file in files for name, entry in _entries(file))
-    opened: dict[Path, mmap.mmap] = {}
-    for name, file, entry in tensors:
-        if file not in opened:
-            with file.open("rb") as stream:
-                opened[file] = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        start, end = entry["at"]
-        digest.update(json.dumps([name, entry["dtype"], entry["shape"]]).encode())
-        with memoryview(opened[file]) as view:
-            digest.update(view[start:end])
-    for mapped in opened.values():
-        mapped.close()
+    held = memoryview(bytearray(_READ_AT_ONCE))
+    with ExitStack() as stack:
+        opened = {file: stack.enter_context(file.open("rb", buffering=0)) for file in files}
+        for name, file, entry in tensors:
+            start, end = entry["at"]
+            digest.update(json.dumps([name, entry["dtype"], entry["shape"]]).encode())
+            for part in _read(opened[file], start, end, held):
+                digest.update(part)
     return digest.hexdigest()
+
+
+def _read(file: FileIO, start: int, end: int, held: memoryview) -> Iterator[memoryview]:
+    """Some bytes of a file, part by part in the same memory.
+
+    Mapped into memory instead, the weights would count as memory of this process a second time.
+    """
+    file.seek(start)
+    while start < end:
+        got = file.readinto(held[: min(end - start, len(held))])
+        if not got:
+            raise OSError(f"{file.name} ends before its last tensor")
+        yield held[:got]
+        start += got
 
 
 def _entries(file: Path) -> list[tuple[str, dict[str, Any]]]:

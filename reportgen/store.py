@@ -66,7 +66,7 @@ def write_numbers(folder: Path, bundle: Bundle) -> None:
     """Writes results.json, arrays.safetensors and run.json into a folder that is there."""
     tensors: dict[str, NDArray[Any]] = {}
     results = {
-        probe_id: {subject: _outcome_json(outcome, f"{probe_id}/{subject}", tensors) for subject, outcome in by.items()}
+        probe_id: {subject: outcome_json(outcome, f"{probe_id}/{subject}", tensors) for subject, outcome in by.items()}
         for probe_id, by in bundle.outcomes.items()
     }
     models = {id: _card_json(card) for id, card in bundle.models.items()}
@@ -100,7 +100,7 @@ def load_bundle(folder: Path) -> Bundle:
             title=content["title"],
             models={id: _card(id, card) for id, card in content["models"].items()},
             outcomes={
-                probe_id: {subject: _outcome(outcome, tensors) for subject, outcome in by.items()}
+                probe_id: {subject: outcome_from(outcome, tensors) for subject, outcome in by.items()}
                 for probe_id, by in content["results"].items()
             },
             run=_read_json(folder / RUN) if (folder / RUN).exists() else {},
@@ -269,7 +269,8 @@ def _inside(folder: Path, name: str) -> Path:
     return place
 
 
-def _outcome_json(outcome: Outcome, prefix: str, tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:
+def outcome_json(outcome: Outcome, prefix: str, tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """An outcome as JSON holds it; its arrays are added to `tensors`, as PREFIX/NAME."""
     for name, array in outcome.arrays.items():
         tensors[f"{prefix}/{name}"] = array.values
     reason = {"reason": outcome.reason} if outcome.reason else {}
@@ -317,7 +318,12 @@ def _array_json(array: Array, tensor: str) -> dict[str, Any]:
     }
 
 
-def _outcome(content: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Outcome:
+def outcome_from(content: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Outcome:
+    """The outcome that `outcome_json` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: it is damaged.
+    """
     metrics = {
         name: Metric(m["value"], m["unit"], m["direction"], m.get("reason", ""))
         for name, m in content["metrics"].items()

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reportgen.battery import Battery, ModelEntry, load_battery
+from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
 from reportgen.outputs import FORMATS, is_output_of, unshowable, write_outputs
 from reportgen.provenance import machine, versions
@@ -30,6 +31,8 @@ def run(
     formats: Sequence[str] | None = None,
     device: str | None = None,
     dtype: str | None = None,
+    threads: int | None = None,
+    cache: bool = True,
     progress: Progress = _silent,
 ) -> Bundle:
     """Runs a battery and writes its bundle.
@@ -41,6 +44,8 @@ def run(
         formats: outputs instead of the battery's own, of html, pdf and figures.
         device: device instead of those of the battery.
         dtype: dtype instead of those of the battery.
+        threads: threads of a pass on a CPU, instead of those of the battery.
+        cache: whether to take what earlier runs found, and to keep what this one finds.
         progress: is told one plain line a finished piece of work.
 
     Raises:
@@ -49,26 +54,31 @@ def run(
         OutputError: the output cannot be written; an earlier bundle stays.
     """
     from reportgen.execute import execute
+    from reportgen.outcome_cache import OutcomeCache
     from reportgen.plan import make_plan
 
     path = Path(battery)
-    asked = _with(load_battery(path, only), device=device, dtype=dtype)
+    asked = _with(load_battery(path, only), device=device, dtype=dtype, threads=threads)
     outputs = _formats(formats) if formats is not None else asked.outputs
     target = Path(output) if output is not None else path.with_suffix("")
     check_writable(target)
     started = datetime.datetime.now(datetime.UTC)
     clock = time.perf_counter()
-    results = execute(make_plan(asked, progress), progress)
+    found_before = OutcomeCache(cache)
+    results = execute(make_plan(asked, progress, found_before), progress, found_before)
     record = {
         "started": started.isoformat(timespec="seconds"),
         "battery": str(path),
         "versions": versions(),
         "machine": machine(),
         "durations": {step: round(seconds, 3) for step, seconds in results.durations.items()},
+        "from_cache": results.kept,
     }
     with staged(target) as stage:
         write_numbers(stage, Bundle(None, asked.title, results.models, results.outcomes, record))
         _finish(stage, outputs, progress, clock)
+    if cache:
+        make_room()
     return load_bundle(target)
 
 
@@ -130,7 +140,7 @@ def _with_failures(bundle: Bundle, wrong: Mapping[str, str]) -> Bundle:
     return replace(bundle, outcomes=outcomes)
 
 
-def _with(battery: Battery, **chosen: str | None) -> Battery:
+def _with(battery: Battery, **chosen: str | int | None) -> Battery:
     """The battery with the command line's choices for every model."""
     changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     try:

@@ -1,10 +1,45 @@
 """Fixtures that more than one folder of tests needs."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from reportgen.cache import cache_folder
 from reportgen.model.demo import DEMO_MODELS, demo_folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def user_cache() -> Path:
+    """The user's own cache, from which tests take models and fonts."""
+    return cache_folder()
+
+
+def _cache_like(users: Path, folder: Path) -> Path:
+    """A cache with the user's models and fonts, in which nothing was measured or drawn yet."""
+    folder.mkdir()
+    for shared in ("models", "fonts"):
+        (users / shared).mkdir(parents=True, exist_ok=True)
+        (folder / shared).symlink_to(users / shared, target_is_directory=True)
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(user_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What fixtures of a wider scope than a test run in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REPORTGEN_CACHE", str(_cache_like(user_cache, tmp_path_factory.mktemp("session") / "cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def fresh_cache(
+    user_cache: Path, session_cache: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """No test finds what another has measured."""
+    folder = _cache_like(user_cache, tmp_path_factory.mktemp("test") / "cache")
+    monkeypatch.setenv("REPORTGEN_CACHE", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -2,34 +2,54 @@
 
 import json
 import shutil
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.filesize import decimal
 
+from reportgen.cache import cache_folder, holding
 from reportgen.errors import BatteryError, Mistake, OutputError
-from reportgen.model.convert import cache_folder, models_folder
+from reportgen.model.convert import models_folder
 from reportgen.model.demo import DEMO_MODELS, DemoModel
+from reportgen.outcome_cache import OutcomeCache
+
+PARTS = {
+    "models": "converted models",
+    "results": "what probes found",
+    "drawings": "figures",
+    "pages": "pages and PDFs",
+    "fonts": "fonts cut down to what reports show",
+    "hashes": "hashes of weights",
+}
+"""The folders of the cache."""
 
 
 @click.command("models")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
-@click.option("--clear", metavar="NAME", help="Delete the converted files of a demo model, or of `all` models.")
-def command(as_json: bool, clear: str | None) -> None:
+@click.option("--results", "with_results", is_flag=True, help="List what the cache holds of which model, too.")
+@click.option(
+    "--clear",
+    metavar="WHAT",
+    help=f"Delete the converted files of a demo model, or a part of the cache: {', '.join(PARTS)}, or all.",
+)
+def command(as_json: bool, with_results: bool, clear: str | None) -> None:
     """List the demo models and what the cache holds."""
     if clear is not None:
         freed = _clear(clear)
         click.echo(f"{decimal(freed)} deleted.", err=as_json)
-    known = _inventory()
+    known = _inventory(with_results)
     click.echo(json.dumps(known, indent=2, ensure_ascii=False) if as_json else _told(known))
 
 
-def _inventory() -> dict[str, Any]:
-    return {
-        "models": [_entry(model) for model in DEMO_MODELS.values()],
-        "cache": {"folder": str(cache_folder()), "bytes": _size(cache_folder())},
-    }
+def _inventory(with_results: bool) -> dict[str, Any]:
+    parts = {part: asdict(holding(cache_folder() / part)) for part in PARTS}
+    cache = {"folder": str(cache_folder()), "bytes": holding(cache_folder()).bytes, "parts": parts}
+    if with_results:
+        cache["results"] = [asdict(entry) for entry in OutcomeCache().entries()]
+    return {"models": [_entry(model) for model in DEMO_MODELS.values()], "cache": cache}
 
 
 def _entry(model: DemoModel) -> dict[str, Any]:
@@ -59,16 +79,31 @@ def _told(known: dict[str, Any]) -> str:
         else:
             lines.append(f"  not installed: {model['install']}")
     cache = known["cache"]
-    return "\n".join([*lines, f"cache: {cache['folder']} ({decimal(cache['bytes'])})"])
+    lines.append(f"cache: {cache['folder']} ({decimal(cache['bytes'])})")
+    for part, meaning in PARTS.items():
+        held = cache["parts"][part]
+        if held["files"]:
+            lines.append(f"  {part:<9}{decimal(held['bytes']):>9} in {held['files']:,} files: {meaning}")
+    for entry in cache.get("results", ()):
+        used = datetime.fromtimestamp(entry["used"]).astimezone().isoformat(" ", "minutes")
+        lines.append(
+            f"  {entry['model']}: {entry['probe']} {entry['version']} ({decimal(entry['bytes'])}, used {used})"
+        )
+    return "\n".join(lines)
 
 
 def _clear(name: str) -> int:
-    """Deletes the converted folders of one model or all, of older versions too; gives the bytes that were freed."""
+    """Deletes a part of the cache, all of it, or the converted folders of one model, of older versions too; gives
+    the bytes that were freed.
+    """
     name = name.removeprefix("demo:")
-    if name != "all" and name not in DEMO_MODELS:
-        raise BatteryError(Mistake(f"unknown demo model {name!r}", f"One of {', '.join(DEMO_MODELS)}, or all."))
-    pattern = "*" if name == "all" else f"*{name}-v*"
-    targets = list(models_folder().glob(pattern))
+    if name not in (*PARTS, *DEMO_MODELS, "all"):
+        remedy = f"One of {', '.join((*PARTS, *DEMO_MODELS))}, or all."
+        raise BatteryError(Mistake(f"the cache has no part {name!r}", remedy))
+    parts = PARTS if name == "all" else [name] if name in PARTS else []
+    pattern = f"*{name}-v*" if name in DEMO_MODELS else ""
+    targets = [target for part in parts for target in (cache_folder() / part).glob("*")]
+    targets += models_folder().glob(pattern) if pattern else []
     freed = sum(_size(target) for target in targets)
     for target in targets:
         _delete(target)

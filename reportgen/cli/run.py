@@ -16,6 +16,8 @@ FORMATS = ("html", "pdf", "figures")
 )
 @click.option("--device", help="Device for every model: auto, cpu, cuda, cuda:N, mps.")
 @click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), help="Dtype for every model.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads of a pass on a CPU [default: its cores].")
+@click.option("--no-cache", is_flag=True, help="Measure and draw everything anew, and keep nothing of it.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and where the report lies.")
 def command(
     battery: Path,
@@ -24,9 +26,14 @@ def command(
     formats: tuple[str, ...],
     device: str | None,
     dtype: str | None,
+    threads: int | None,
+    no_cache: bool,
     quiet: bool,
 ) -> int:
     """Run BATTERY, a YAML file, and write its bundle: numbers, figures, page and PDF.
+
+    What an earlier run found under the same conditions is taken from the cache; an interrupted run goes on where
+    it was.
 
     Ends with 0 where every probe ran, 3 where one failed (its card says why), 2 where the battery is wrong, 1
     where no model could be used or nothing could be written.
@@ -35,7 +42,17 @@ def command(
     from reportgen.workflow import run
 
     with shown(quiet=quiet) as progress:
-        bundle = run(battery, output, only=only, formats=formats or None, device=device, dtype=dtype, progress=progress)
+        bundle = run(
+            battery,
+            output,
+            only=only,
+            formats=formats or None,
+            device=device,
+            dtype=dtype,
+            threads=threads,
+            cache=not no_cache,
+            progress=progress,
+        )
     assert bundle.path is not None
     for name in ("report.html", "report.pdf", "results.json"):
         if (bundle.path / name).exists():

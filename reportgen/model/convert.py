@@ -1,15 +1,14 @@
 """GGUF files made into folders of safetensors and tokenizer.json: once, in the user's cache, all or nothing."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import platformdirs
 from filelock import FileLock, Timeout
 
+from reportgen.cache import cache_folder
 from reportgen.child import run_child
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.weights import check_weights, count_parameters
@@ -27,12 +26,6 @@ DISK_FAILED = 4
 
 def silent(line: str) -> None:
     """The `Notify` that says nothing."""
-
-
-def cache_folder() -> Path:
-    """Where reportgen keeps what it can make again: REPORTGEN_CACHE, else the user's cache directory."""
-    chosen = os.environ.get("REPORTGEN_CACHE")
-    return Path(chosen).expanduser().absolute() if chosen else platformdirs.user_cache_path("reportgen")
 
 
 def models_folder() -> Path:

@@ -31,6 +31,14 @@ def count_parameters(folder: Path) -> int:
     return sum(math.prod(tensor["shape"]) for tensor in tensors)
 
 
+def stored_bytes(folder: Path, bytes_a_number: int | None = None) -> int:
+    """Bytes of the weights: as they are stored, or with this many a number."""
+    tensors = [tensor for file in weight_files(folder) for tensor in _header(file).values()]
+    if bytes_a_number is not None:
+        return sum(math.prod(tensor["shape"]) for tensor in tensors) * bytes_a_number
+    return sum(int(end) - int(start) for start, end in (tensor["data_offsets"] for tensor in tensors))
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files that make up the model: one, or the shards its index names.
 

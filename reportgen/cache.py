@@ -1,0 +1,137 @@
+"""What can be made again, kept in the user's cache: each file under a key that names all it depends on."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+RESULTS, DRAWINGS, PAGES = "results", "drawings", "pages"
+SHELVES = (RESULTS, DRAWINGS, PAGES)
+"""What is dropped, the longest unused first, where it grows beyond the limit; models, fonts and hashes are not."""
+LIMIT_GB = 4.0
+DIGEST = hashlib.sha256().digest_size
+"""Bytes before the content of a file, by which it is known to be whole."""
+
+
+def cache_folder() -> Path:
+    """Where reportgen keeps what it can make again: REPORTGEN_CACHE, else the user's cache directory."""
+    chosen = os.environ.get("REPORTGEN_CACHE")
+    return Path(chosen).expanduser().absolute() if chosen else platformdirs.user_cache_path("reportgen")
+
+
+def key_of(*parts: str | bytes) -> str:
+    """A key from everything that a file depends on; no two lists of parts share one."""
+    digest = hashlib.sha256()
+    for part in parts:
+        content = part.encode() if isinstance(part, str) else part
+        digest.update(len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Files by key in one folder of the cache. A file appears whole or not at all, and is read only if it still is;
+    a cache that cannot be read or written costs time, nothing else.
+    """
+
+    name: str
+    used: bool = True
+    """False: nothing is read and nothing kept."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return cache_folder() / self.name
+
+    def read(self, key: str) -> bytes | None:
+        """What was kept under a key; None where nothing was, or where it was damaged since."""
+        if not self.used:
+            return None
+        file = self._file(key)
+        try:
+            kept = file.read_bytes()
+            os.utime(file)  # for whoever makes room: it was used now
+        except OSError:
+            return None
+        digest, content = kept[:DIGEST], kept[DIGEST:]
+        return content if hashlib.sha256(content).digest() == digest else None
+
+    def write(self, key: str, content: bytes) -> None:
+        """Keeps content under a key."""
+        if not self.used:
+            return
+        file = self._file(key)
+        with suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            handle, beside = tempfile.mkstemp(dir=file.parent, prefix=".writing-")
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(hashlib.sha256(content).digest())
+                    stream.write(content)
+                Path(beside).replace(file)
+            except BaseException:
+                Path(beside).unlink(missing_ok=True)
+                raise
+
+    def holds(self, key: str) -> bool:
+        """Whether something is kept under a key, whole or not."""
+        return self.used and self._file(key).is_file()
+
+    def files(self) -> list[Path]:
+        """Everything that is kept."""
+        return [file for file, _ in _files([self.folder])]
+
+    def _file(self, key: str) -> Path:
+        return self.folder / key[:2] / key
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What one part of the cache comes to."""
+
+    files: int
+    bytes: int
+
+
+def holding(folder: Path) -> Holding:
+    """Files below a folder, and their bytes."""
+    sizes = [status.st_size for _, status in _files([folder])]
+    return Holding(len(sizes), sum(sizes))
+
+
+def make_room(limit: float | None = None) -> None:
+    """Drops what was unused for longest until the shelves hold `limit` bytes at most.
+
+    Without a limit, REPORTGEN_CACHE_GB says it, else `LIMIT_GB`.
+    """
+    most = _limit() if limit is None else limit
+    files = sorted(_files([cache_folder() / name for name in SHELVES]), key=lambda known: known[1].st_mtime_ns)
+    held = sum(status.st_size for _, status in files)
+    for file, status in files:
+        if held <= most:
+            return
+        with suppress(OSError):
+            file.unlink()
+            held -= status.st_size
+
+
+def _limit() -> float:
+    try:
+        return float(os.environ["REPORTGEN_CACHE_GB"]) * 1e9
+    except (KeyError, ValueError):
+        return LIMIT_GB * 1e9
+
+
+def _files(folders: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:
+    for folder in folders:
+        for place, _, names in os.walk(folder):
+            for name in names:
+                file = Path(place) / name
+                # Another process may have made room meanwhile.
+                with suppress(OSError):
+                    yield file, file.lstat()

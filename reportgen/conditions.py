@@ -1,0 +1,94 @@
+"""Everything that a model's numbers depend on beside the probe: the key under which they may be kept."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from reportgen.battery import ModelEntry, ProbeEntry
+from reportgen.cache import key_of
+from reportgen.model.device import default_threads, hardware
+from reportgen.model.sources import Located
+
+DEFINITIONS = 1
+"""Raised whenever `numerics`, `tokens` or `model` change a number: what older definitions gave is then not used."""
+
+ATTENTION = "eager"
+"""The only implementation of attention that shows its patterns."""
+
+LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "scikit-learn", "safetensors", "jinja2")
+"""Those that numbers depend on."""
+
+_CONFIGURATION = ("config.json", "generation_config.json")
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """One model, and how it is run."""
+
+    weights: str
+    """`weights_sha256`; empty for a configuration without weights."""
+    configuration: str
+    """Hash of the files that say what the weights mean."""
+    tokenizer: str
+    """Hash of the tokenizer's files and the chat template."""
+    revision: str | None
+    dtype: str
+    """As asked for: `auto` is a function of the weights and their configuration."""
+    device: str
+    """cpu, cuda, mps, …"""
+    hardware: str
+    threads: int
+    attention: str
+    libraries: tuple[tuple[str, str], ...]
+    definitions: int
+
+    def key(self) -> str:
+        """The key of the model under these conditions."""
+        return key_of("model", json.dumps(asdict(self), sort_keys=True))
+
+    def key_of(self, entry: ProbeEntry) -> str:
+        """The key of what a probe finds in the model under these conditions."""
+        probe = entry.probe
+        said = {
+            "probe": f"{type(probe).__module__}.{type(probe).__qualname__}",
+            "name": probe.name,
+            "version": probe.version,
+            "options": entry.options.model_dump(mode="json", by_alias=True),
+        }
+        return key_of("outcome", self.key(), json.dumps(said, sort_keys=True))
+
+
+def conditions(located: Located, entry: ModelEntry, *, weights_sha256: str, device: str) -> Conditions:
+    """The conditions of a model of a battery, on a device of this kind."""
+    return Conditions(
+        weights=weights_sha256,
+        configuration=_hash_of(located.folder, {*_CONFIGURATION, located.config.name}),
+        tokenizer=_hash_of(located.folder, _TOKENIZER),
+        revision=located.revision,
+        dtype=entry.dtype,
+        device=device,
+        hardware=hardware(device),
+        threads=threads_of(entry),
+        attention=ATTENTION,
+        libraries=(("python", platform.python_version()), *((name, version(name)) for name in LIBRARIES)),
+        definitions=DEFINITIONS,
+    )
+
+
+def threads_of(entry: ModelEntry) -> int:
+    """Threads of the model's passes on a CPU."""
+    return default_threads() if entry.threads is None else entry.threads
+
+
+def _hash_of(folder: Path, names: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(names):
+        file = folder / name
+        content = file.read_bytes() if file.is_file() else b""
+        digest.update(json.dumps([name, file.is_file(), len(content)]).encode() + content)
+    return digest.hexdigest()

@@ -1,0 +1,56 @@
+"""How much memory a model's passes will take, estimated from what is known before it is loaded."""
+
+from reportgen.model.weights import stored_bytes
+from reportgen.needs import Pass, Site
+from reportgen.plan import PlannedModel
+
+INTERPRETER = 350_000_000
+"""Bytes of Python, torch, transformers and the other libraries, once a model was built."""
+TOKENIZER = 11
+"""Bytes in memory for each byte of tokenizer.json."""
+_FLOAT32 = 4
+_ROWS = 64 + 64
+"""Rows of vocabulary size that the lens holds: a chunk of logits, and the final distributions it is compared with."""
+_PATTERNS = 3
+"""A layer's attention while it is computed: scores, weights, and what is read of them."""
+_SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def memory_needed(planned: PlannedModel) -> int:
+    """Bytes at the peak of the model's passes, in the process that runs them; 0 where nothing is left to run."""
+    readied = planned.readied
+    if readied is None or planned.all_kept:
+        return 0
+    if not readied.located.weights:
+        return INTERPRETER
+    tokenizer = (readied.located.folder / "tokenizer.json").stat().st_size * TOKENIZER
+    weights = stored_bytes(readied.located.folder, _SIZES.get(planned.entry.dtype))
+    passes = [single for case in planned.cases for single in case.passes]
+    return INTERPRETER + tokenizer + weights + _of_passes(planned, passes)
+
+
+def _of_passes(planned: PlannedModel, passes: list[Pass]) -> int:
+    assert planned.readied is not None
+    facts = planned.readied.facts
+    if not passes or facts.hidden_size is None or facts.layers is None:
+        return 0
+    longest = max(len(single.tokens) + single.steps for single in passes)
+    attention = _PATTERNS * (facts.heads or 0) * longest**2 * _FLOAT32
+    reads = any(need.site is Site.FINAL for single in passes for need in single.needs)
+    logits = _ROWS * (facts.vocabulary or 0) * _FLOAT32 if reads else 0
+    kept = sum(_rows(single) for single in passes) * facts.hidden_size * (facts.layers + 1) * _FLOAT32
+    return attention + logits + kept
+
+
+def _rows(single: Pass) -> int:
+    """Positions of the residual stream that a pass keeps."""
+    sizes = [
+        len(single.tokens)
+        if need.positions == "all"
+        else single.steps
+        if need.positions == "last"
+        else len(need.positions)
+        for need in single.needs
+        if need.site is Site.RESIDUAL
+    ]
+    return sum(sizes)

@@ -1,0 +1,140 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from tiny import save_tiny
+
+from reportgen import conditions as module
+from reportgen.battery import read_battery
+from reportgen.outcome_cache import OutcomeCache
+from reportgen.plan import make_plan
+from reportgen.probes import logit_lens
+from reportgen.provenance import weights_sha256
+
+LENS: dict[str, Any] = {"probe": "logit_lens", "prompts": ["an apple"]}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return save_tiny(tmp_path / "model", chat_template="{{ messages[0].content }}")
+
+
+def key(folder: Path, probe: dict[str, Any] = LENS, **model: Any) -> str:
+    """The key of one probe on one model."""
+    weights_sha256(folder)  # a plan never reads weights; it knows the hash of those that were run
+    written = {"models": {"m": {"source": str(folder), **model}}, "probes": {"p": probe}}
+    battery = read_battery(json.dumps(written))
+    (planned,) = make_plan(battery, cache=OutcomeCache()).models
+    assert planned.readied is not None
+    assert planned.readied.conditions is not None
+    return planned.readied.conditions.key_of(battery.probes["p"])
+
+
+def edited(folder: Path, file: str, **changes: Any) -> None:
+    content = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps(content | changes))
+
+
+def change_weights(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    name = sorted(tensors)[0]
+    tensors[name] = np.nextafter(tensors[name], np.float32(9))
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+def change_tokenizer(folder: Path) -> None:
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["model"]["merges"].pop()
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+
+
+CHANGED_FILES: dict[str, Callable[[Path], None]] = {
+    "weights": change_weights,
+    "tokenizer": change_tokenizer,
+    "chat template": lambda folder: edited(folder, "tokenizer_config.json", chat_template="{{ messages }}"),
+    "configuration": lambda folder: edited(folder, "config.json", rms_norm_eps=1e-3),
+    "end token": lambda folder: edited(folder, "generation_config.json", eos_token_id=7),
+}
+
+
+def test_nothing_changed_is_the_same_key(model: Path, tmp_path: Path) -> None:
+    assert key(model) == key(model)
+    model.rename(tmp_path / "elsewhere")
+    assert key(tmp_path / "elsewhere") == key(save_tiny(tmp_path / "again", chat_template="{{ messages[0].content }}"))
+
+
+@pytest.mark.parametrize("what", CHANGED_FILES)
+def test_a_changed_file_of_the_model_changes_the_key(model: Path, what: str) -> None:
+    before = key(model)
+    CHANGED_FILES[what](model)
+    assert key(model) != before
+
+
+@pytest.mark.parametrize("choice", [{"dtype": "bfloat16"}, {"threads": 1}, {"threads": 3}, {"device": "cuda"}])
+def test_how_the_model_runs_changes_the_key(model: Path, choice: dict[str, Any]) -> None:
+    assert key(model, **{"threads": 2, **choice}) != key(model, threads=2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompts": ["an apple "]},
+        {"prompts": ["an apple", "a day"]},
+        {"prompts": [{"text": "an apple", "label": "fruit"}]},
+        {"prompts": [{"messages": [{"role": "user", "content": "an apple"}]}]},
+        {"top_k": 6},
+        {"continue": 2},
+        {"seed": 1},
+    ],
+)
+def test_a_prompt_or_an_option_changes_the_key(model: Path, change: dict[str, Any]) -> None:
+    assert key(model, LENS | change) != key(model)
+
+
+def test_an_option_written_out_as_its_default_is_the_same(model: Path) -> None:
+    assert key(model, LENS | {"top_k": 5}) == key(model)
+
+
+def test_the_probe_and_its_version_change_the_key(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key(model)
+    assert key(model, {"probe": "attention_grid", "prompts": ["an apple"]}) != before
+    monkeypatch.setattr(logit_lens.LogitLens, "version", logit_lens.LogitLens.version + 1)
+    assert key(model) != before
+
+
+@pytest.mark.parametrize("library", module.LIBRARIES)
+def test_another_version_of_a_library_changes_the_key(
+    model: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    before, installed = key(model), module.version
+    monkeypatch.setattr(module, "version", lambda name: "0.0.1" if name == library else installed(name))
+    assert key(model) != before
+
+
+@pytest.mark.parametrize(("name", "value"), [("DEFINITIONS", 0), ("ATTENTION", "sdpa")])
+def test_definitions_and_the_attention_implementation_change_the_key(
+    model: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object
+) -> None:
+    before = key(model)
+    monkeypatch.setattr(module, name, value)
+    assert key(model) != before
+
+
+def test_another_processor_changes_the_key(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key(model)
+    monkeypatch.setattr(module, "hardware", lambda kind: f"{kind} of another make")
+    assert key(model) != before
+
+
+def test_the_revision_changes_the_key(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from reportgen import plan
+
+    before, found = key(model), plan.locate
+    monkeypatch.setattr(plan, "locate", lambda *asked: replace(found(*asked), revision="abc123"))
+    assert key(model) != before

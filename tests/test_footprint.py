@@ -1,0 +1,54 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reportgen.battery import read_battery
+from reportgen.footprint import memory_needed
+from reportgen.outcome_cache import OutcomeCache
+from reportgen.plan import PlannedModel, make_plan
+
+MEASURED = """
+import sys
+from reportgen.battery import read_battery
+from reportgen.execute import execute
+from reportgen.plan import make_plan
+execute(make_plan(read_battery(sys.argv[1])))
+peak, = (line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(int(peak.split()[1]) * 1024)
+"""
+LENS = {"probe": "logit_lens", "prompts": ["The capital of France is"], "continue": 3}
+LONG = {"probe": "attention_grid", "prompts": ["The apple is green. " * 160]}
+GIGABYTE = 10**9
+
+
+def planned(source: str, probes: dict[str, object], **model: str) -> tuple[str, PlannedModel]:
+    written = json.dumps({"models": {"m": {"source": source, **model}}, "probes": probes})
+    (only,) = make_plan(read_battery(written), cache=OutcomeCache()).models
+    return written, only
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process's memory is read from /proc")
+@pytest.mark.parametrize("probe", [LENS, LONG], ids=["lens", "long prompt"])
+def test_the_estimate_is_near_the_peak_and_the_peak_near_the_weights(smollm2_folder: Path, probe: object) -> None:
+    written, model = planned("demo:smollm2-135m-instruct", {"p": probe})
+    program = [sys.executable, "-c", MEASURED, written]
+    ran = subprocess.run(program, capture_output=True, text=True, check=True)
+    peak, weights = int(ran.stdout), 4 * 134_515_008
+    assert 0.75 * peak <= memory_needed(model) <= 1.6 * peak
+    assert peak <= weights + 1.3 * GIGABYTE
+
+
+def test_half_the_bytes_a_number_are_half_the_weights(smollm2_folder: Path) -> None:
+    wide, narrow = (
+        memory_needed(planned("demo:smollm2-135m-instruct", {"p": LENS}, dtype=dtype)[1])
+        for dtype in ("float32", "bfloat16")
+    )
+    assert wide - narrow == 2 * 134_515_008
+
+
+def test_a_shape_alone_takes_no_weights(smollm2_folder: Path) -> None:
+    _, shape = planned(f"config:{smollm2_folder / 'config.json'}", {"p": {"probe": "parameter_census"}})
+    assert memory_needed(shape) < 0.5 * GIGABYTE
