@@ -1,7 +1,7 @@
 """A model in memory: its parts, and the two tables that probes read directly."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +19,9 @@ FINAL_CHUNK = 16
 READ_TOGETHER = 4
 """Rows of logits that are handed out together on a CPU: what is computed of them stays in its cache. Fixed, and
 padded to, for the same reason."""
-_VOCABULARY_SLICE = 16_384
+_VOCABULARY_SLICE = 8_192
+_CHUNKS_A_WIDENING = 4
+"""Chunks that share one pass over a table whose dtype has to be widened."""
 _TIES = 16
 """Scores among which ties are put in order, where fewer are asked for."""
 
@@ -106,12 +108,15 @@ class LoadedModel:
         """(read_together x vocabulary) scale(softcap(lm_head(final_norm(residual)))) in float32, with the slice of
         rows that they belong to, the rest being padding. Their memory is used again for the next ones.
         """
-        held = torch.empty(CHUNK, self.anatomy.unembedding.weight.shape[0], device=self.device)
-        for rows, chunk in _padded(residual, CHUNK):
-            wide = chunk.float()
-            logits = self._unembed_in_float32(self._norm_in_float32(wide) if norm else wide, held)
-            for some, part in self._parts(rows, logits):
-                yield some, self._scaled(part)
+        together = CHUNK * (1 if self.dtype == torch.float32 else _CHUNKS_A_WIDENING)
+        held = torch.empty(together, self.anatomy.unembedding.weight.shape[0], device=self.device)
+        for start in range(0, len(residual), together):
+            chunks = list(_padded(residual[start : start + together].float(), CHUNK))
+            logits = held[: len(chunks) * CHUNK].view(len(chunks), CHUNK, -1)
+            self._unembed_in_float32([self._norm_in_float32(rows) if norm else rows for _, rows in chunks], logits)
+            for (rows, _), of_chunk in zip(chunks, logits, strict=True):
+                for place, part in self._parts(rows, of_chunk):
+                    yield slice(start + place.start, start + place.stop), self._scaled(part)
 
     def _parts(self, rows: slice, logits: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
         """A few rows at a time of a chunk's logits, leaving out those that are padding alone."""
@@ -125,13 +130,27 @@ class LoadedModel:
         capped: torch.Tensor = softcap(logits, self.anatomy.softcap)
         return capped
 
-    def _unembed_in_float32(self, rows: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    def _unembed_in_float32(self, chunks: Sequence[torch.Tensor], out: torch.Tensor) -> None:
+        """(chunk x row x vocabulary) logits of (row x width) chunks, written into `out`."""
         head = self.anatomy.unembedding
-        # A float32 copy of the whole table would cost more than the model: widen a slice of it at a time.
-        step = len(head.weight) if self.dtype == torch.float32 else _VOCABULARY_SLICE
-        for start in range(0, len(head.weight), step):
-            torch.mm(rows, head.weight[start : start + step].float().T, out=out[:, start : start + step])
-        return out if head.bias is None else out.add_(head.bias.float())
+        for part, table in self._table_in_float32():
+            for chunk, logits in zip(chunks, out, strict=True):
+                torch.mm(chunk, table.T, out=logits[:, part])
+        if head.bias is not None:
+            out.add_(head.bias.float())
+
+    def _table_in_float32(self) -> Iterator[tuple[slice, torch.Tensor]]:
+        """The unembedding's rows in float32, part by part in the same memory: a copy of it all would cost more than
+        the model.
+        """
+        table = self.anatomy.unembedding.weight
+        if self.dtype == torch.float32:
+            yield slice(0, len(table)), table
+            return
+        held = torch.empty(min(_VOCABULARY_SLICE, len(table)), table.shape[1], device=self.device)
+        for start in range(0, len(table), _VOCABULARY_SLICE):
+            rows = table[start : start + _VOCABULARY_SLICE]
+            yield slice(start, start + len(rows)), held[: len(rows)].copy_(rows)
 
 
 def likeliest(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -35,7 +35,7 @@ def stored_bytes(folder: Path, bytes_a_number: int | None = None) -> int:
     """Bytes of the weights: as they are stored, or with this many a number."""
     tensors = [tensor for file in weight_files(folder) for tensor in _header(file).values()]
     if bytes_a_number is not None:
-        return sum(math.prod(tensor["shape"]) for tensor in tensors) * bytes_a_number
+        return sum(int(math.prod(tensor["shape"])) for tensor in tensors) * bytes_a_number
     return sum(int(end) - int(start) for start, end in (tensor["data_offsets"] for tensor in tensors))
 
 
