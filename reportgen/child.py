@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from typing import Any
 
 
 def run_child(module: str, *arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
@@ -10,6 +11,17 @@ def run_child(module: str, *arguments: str, given: bytes = b"") -> "subprocess.C
 
     The child imports what this process does, and no library that merely lies in the current folder (-P).
     """
+    return subprocess.run(input=given, capture_output=True, check=False, **_invocation(module, arguments))
+
+
+def start_child(module: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    """The same, begun and not waited for: its stdin and stderr are pipes, what it prints is dropped."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe, **_invocation(module, arguments)
+    )  # fmt: skip
+
+
+def _invocation(module: str, arguments: tuple[str, ...]) -> dict[str, Any]:
     path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-P", "-m", module, *arguments]
-    return subprocess.run(command, input=given, capture_output=True, check=False, env=os.environ | path)
+    return {"args": [sys.executable, "-P", "-m", module, *arguments], "env": os.environ | path}

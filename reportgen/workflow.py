@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from reportgen.battery import Battery, ModelEntry, load_battery
 from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
-from reportgen.outputs import FORMATS, is_output_of, unshowable, write_outputs
+from reportgen.outputs import FORMATS, describe_all, is_output_of, write_outputs
 from reportgen.provenance import machine, versions
 from reportgen.store import Bundle, beside, check_writable, load_bundle, replace_outputs, staged, write_numbers
 
@@ -118,13 +118,13 @@ def render(
 
 def _finish(stage: Path, outputs: Sequence[str], progress: Progress, clock: float) -> None:
     stored = load_bundle(stage)
-    wrong = unshowable(stored)
-    if wrong:
-        for probe_id, reason in wrong.items():
+    described = describe_all(stored)
+    if described.failures:
+        for probe_id, reason in described.reasons.items():
             progress(f"{probe_id}: failed ({reason})")
-        write_numbers(stage, _with_failures(stored, wrong))
+        write_numbers(stage, _with_failures(stored, described.reasons))
         stored = load_bundle(stage)
-    write_outputs(stored, stage, outputs, progress)
+    write_outputs(stored, stage, outputs, progress, described=described)
     progress(f"done in {time.perf_counter() - clock:.0f} s")
 
 

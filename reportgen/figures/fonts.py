@@ -23,7 +23,7 @@ from fontTools.ttLib import TTFont
 from fontTools.varLib import instancer
 from platformdirs import user_cache_dir
 
-RECIPE = 1
+RECIPE = 2
 """Raised whenever the same font and characters give another file."""
 
 REGULAR, BOLD = 400, 700
@@ -146,6 +146,22 @@ def _covered(source: Source) -> frozenset[str]:
     return frozenset(chr(code) for start, end in ranges for code in range(start, end + 1))
 
 
+@cache
+def families_of(text: str, *, mono: bool = False) -> tuple[str, ...]:
+    """The families that a legible text is set in: its own, then in order of fallback what its characters ask for.
+
+    They do not depend on what else the fonts were cut down to.
+    """
+    own = MONO if mono else TEXT
+    sources = {_source(character) for character in set(text) if not (mono and _in_mono(character))}
+    return tuple(dict.fromkeys((own.family, *(source.family for source in CHAIN if source in sources))))
+
+
+def _in_mono(character: str) -> bool:
+    """Only the scripts for which Mono was drawn well; the others would lose their shaping."""
+    return character in _covered(MONO) and _source(character) in (TEXT, REST)
+
+
 @dataclass(frozen=True)
 class Face:
     """One static font file with the characters it contributes."""
@@ -193,8 +209,7 @@ def typefaces(characters: Iterable[str]) -> Typefaces:
         source = _source(character)
         assert source is not None, f"{character!r} is not legible"
         by_source[source].add(character)
-    # Only the scripts for which Mono was drawn well; the others would lose their shaping.
-    mono = (by_source[TEXT] | by_source[REST]) & _covered(MONO)
+    mono = {character for character in wanted if _in_mono(character)}
     faces = [_face(source, REGULAR, members) for source, members in by_source.items() if members]
     bold = _face(TEXT, BOLD, by_source[TEXT])
     return Typefaces((faces[0], bold, _face(MONO, REGULAR, mono), *faces[1:]))
@@ -205,7 +220,8 @@ def _face(source: Source, weight: int, characters: set[str]) -> Face:
     # words of a script is taken from the font of that script.
     contents = "".join(sorted(characters | ({_DOTTED_CIRCLE, " "} & _covered(source))))
     key = _digest(source.identity, source.family, weight, contents)
-    path = _folder() / f"{key}.{'otf' if source is CJK else 'ttf'}"
+    # matplotlib writes the fonts of a PDF in the order of their files: here the same whatever they were cut down to.
+    path = _folder() / f"{source.family.replace(' ', '')}-{weight}-{key}.{'otf' if source is CJK else 'ttf'}"
     if not path.exists():
         _write(path, _cut(source, weight, contents))
     return Face(source.family, weight, path)
@@ -225,13 +241,21 @@ def _cut(source: Source, weight: int, characters: str) -> bytes:
 
 
 def _subset(source: Source, characters: str) -> TTFont:
-    options = subset.Options(notdef_outline=True, hinting=False, name_IDs=[])
+    # Glyphs keep their names, and fonts their boxes, so that a PDF of a figure says the same whatever else was cut out.
+    options = subset.Options(notdef_outline=True, hinting=False, name_IDs=[], glyph_names=True)
     options.drop_tables += ["FFTM", "STAT", "VORG", "vhea", "vmtx"]
     cutter = subset.Subsetter(options)
     cutter.populate(text=characters)
     with _opened(source) as font:
         cutter.subset(font)
+        _keep_names(font)
         return _reread(font)
+
+
+def _keep_names(font: TTFont) -> None:
+    """Writes down what glyphs are called: else they are named by their places, which other glyphs change."""
+    post = font["post"]
+    post.formatType, post.extraNames, post.mapping, post.glyphOrder = 2.0, [], {}, font.getGlyphOrder()
 
 
 def _reread(font: TTFont) -> TTFont:
@@ -278,7 +302,7 @@ def _woff2(path: Path) -> bytes:
 
 
 def _opened(source: Source) -> TTFont:
-    return TTFont(source.path, fontNumber=source.number, lazy=True, recalcTimestamp=False)
+    return TTFont(source.path, fontNumber=source.number, lazy=True, recalcTimestamp=False, recalcBBoxes=False)
 
 
 def _digest(*parts: object) -> str:

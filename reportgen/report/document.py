@@ -1,28 +1,100 @@
 """The PDF, printed by WeasyPrint in a process of its own, which takes its memory with it when it ends.
 
-As a program (`python -m reportgen.report.document TARGET`) it reads HTML from stdin and writes one line to stderr
-for each thing that WeasyPrint complains of.
+As a program (`python -m reportgen.report.document TARGET`) it loads WeasyPrint, reads HTML from stdin and writes one
+line to stderr for each thing that WeasyPrint complains of. Nothing on stdin: nothing is printed.
 """
 
 import contextlib
-import importlib
+import gc
+import importlib.util
 import io
 import logging
 import os
 import sys
 import tempfile
-from functools import cache
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-from reportgen.child import run_child
+from reportgen.child import start_child
 from reportgen.errors import Mistake, OutputError
 
 PANGO = "libpango-1.0-0 and libpangoft2-1.0-0 (Debian, Ubuntu: apt-get install libpango-1.0-0 libpangoft2-1.0-0)"
+UNAVAILABLE = 69
+"""Exit code of a process that cannot load WeasyPrint; its last line says why (EX_UNAVAILABLE of sysexits.h)."""
+BETWEEN_COLLECTIONS = 200_000
+"""Objects made before a search for unreachable ones: at Python's 700 these searches take an eighth of the printing."""
 
 
-@cache
+class Unavailable(OutputError):
+    """What prints a PDF is not on this machine; the message says what to install."""
+
+
 def available() -> str | None:
-    """Why no PDF can be printed here, with what to install; None where one can."""
+    """Why no PDF can be printed here, so far as it is known without loading WeasyPrint; None where nothing is."""
+    if importlib.util.find_spec("weasyprint") is None:
+        return "the PDF needs WeasyPrint (pip install weasyprint)"
+    return None
+
+
+class Printer:
+    """A process that loads WeasyPrint while this one still draws, then prints while this one writes other files."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._child = start_child(__name__, str(target))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing that was begun goes on: where `finish` was not reached, nothing is written."""
+        if self._child.poll() is None:
+            self._child.kill()
+        with self._child:  # closes the pipes and waits
+            pass
+
+    def begin(self, html: str) -> None:
+        """Hands over the page to print (as `page.paper` gives it), and returns at once."""
+        assert self._child.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has ended; `finish` tells why
+            self._child.stdin.write(html.encode())
+        with contextlib.suppress(BrokenPipeError):
+            self._child.stdin.close()
+
+    def finish(self) -> tuple[str, ...]:
+        """Waits until the file is written, whole or not at all; returns WeasyPrint's warnings.
+
+        Raises:
+            Unavailable: WeasyPrint or Pango is missing.
+            OutputError: printing failed, or the file cannot be written.
+        """
+        assert self._child.stderr is not None
+        complaints = tuple(self._child.stderr.read().decode(errors="replace").splitlines())
+        code = self._child.wait()
+        last = complaints[-1] if complaints else f"the printing process ended with {code}"
+        if code == UNAVAILABLE:
+            raise Unavailable(last)
+        if code:
+            raise OutputError(Mistake(f"the PDF could not be written: {last}", file=self._target))
+        return complaints
+
+
+def pdf(html: str, target: Path) -> tuple[str, ...]:
+    """Writes the PDF of `html` whole or not at all; returns WeasyPrint's warnings.
+
+    Raises:
+        Unavailable, OutputError: as `Printer.finish`.
+    """
+    with Printer(target) as printer:
+        printer.begin(html)
+        return printer.finish()
+
+
+def _missing() -> str | None:
+    """Why WeasyPrint cannot be loaded, with what to install; None where it is."""
     # Without Pango, WeasyPrint prints a page of advice before it raises.
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
@@ -34,24 +106,8 @@ def available() -> str | None:
     return None
 
 
-def pdf(html: str, target: Path) -> tuple[str, ...]:
-    """Writes the PDF of `html` (as `page.paper` gives it) whole or not at all; returns WeasyPrint's warnings.
-
-    Raises:
-        OutputError: WeasyPrint or Pango is missing, printing failed, or the file cannot be written.
-    """
-    if reason := available():
-        raise OutputError(reason)
-    ended = run_child(__name__, str(target), given=html.encode())
-    complaints = tuple(ended.stderr.decode(errors="replace").splitlines())
-    if ended.returncode:
-        last = complaints[-1] if complaints else f"the printing process ended with {ended.returncode}"
-        raise OutputError(Mistake(f"the PDF could not be written: {last}", file=target))
-    return complaints
-
-
 def _write(html: str, target: Path) -> None:
-    # Imported here: only the child needs it, and its absence is `available`'s to tell.
+    # Imported here: only the child needs it, and its absence is `_missing`'s to tell.
     from weasyprint import HTML
     from weasyprint.urls import URLFetcher
 
@@ -75,14 +131,21 @@ def _replace(target: Path, content: bytes) -> None:
 
 
 def _main() -> int:
+    if reason := _missing():
+        sys.stderr.write(f"{reason}\n")
+        return UNAVAILABLE
+    gc.set_threshold(BETWEEN_COLLECTIONS, 50, 100)
     complaints = logging.getLogger("weasyprint")
     said = logging.StreamHandler(sys.stderr)
     # A failed image is named by its whole data URI.
     said.setFormatter(logging.Formatter("%(message).300s"))
     complaints.handlers = [said]
     complaints.setLevel(logging.WARNING)
+    html = sys.stdin.buffer.read().decode()
+    if not html:  # whoever began this has no page after all
+        return 0
     try:
-        _write(sys.stdin.buffer.read().decode(), Path(sys.argv[1]))
+        _write(html, Path(sys.argv[1]))
     except OSError as error:
         sys.stderr.write(f"{error.strerror or error}\n")
         return 1

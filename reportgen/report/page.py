@@ -21,17 +21,26 @@ ROWS_ON_PAPER = 12
 Target = Literal["page", "paper"]
 
 
-def html(bundle: "Bundle", drawings: Mapping[str, Sequence[Drawn]], *, stamp: str = "") -> str:
-    """`report.html`. `drawings` holds each probe id's figures; `stamp` is a date to print, if any."""
-    return _filled("page", bundle, drawings, stamp)
+def html(
+    bundle: "Bundle", drawings: Mapping[str, Sequence[Drawn]], *, stamp: str = "", figures_beside: bool = False
+) -> str:
+    """`report.html`. `drawings` holds each probe id's figures; `stamp` is a date to print, if any.
+
+    `figures_beside`: the figures' files will lie beside the page, even where they do not yet.
+    """
+    return _filled("page", bundle, drawings, stamp, figures_beside)
 
 
-def paper(bundle: "Bundle", drawings: Mapping[str, Sequence[Drawn]], *, stamp: str = "") -> str:
+def paper(
+    bundle: "Bundle", drawings: Mapping[str, Sequence[Drawn]], *, stamp: str = "", figures_beside: bool = False
+) -> str:
     """The HTML that `document.pdf` prints: nothing folded, tables short, figures in millimetres."""
-    return _filled("paper", bundle, drawings, stamp)
+    return _filled("paper", bundle, drawings, stamp, figures_beside)
 
 
-def _filled(target: Target, bundle: "Bundle", drawings: Mapping[str, Sequence[Drawn]], stamp: str) -> str:
+def _filled(
+    target: Target, bundle: "Bundle", drawings: Mapping[str, Sequence[Drawn]], stamp: str, figures_beside: bool
+) -> str:
     most = ROWS_ON_PAGE if target == "page" else ROWS_ON_PAPER
     context: dict[str, Any] = {
         "target": target,
@@ -40,7 +49,7 @@ def _filled(target: Target, bundle: "Bundle", drawings: Mapping[str, Sequence[Dr
         "provenance": opening.provenance(bundle),
         "stamp": stamp,
         "sections": [sections.view(bundle.section(probe), drawings.get(probe, ()), most) for probe in bundle.outcomes],
-        "figure_files": any(drawings.values()) and _holds_figures(bundle.path),
+        "figure_files": any(drawings.values()) and (figures_beside or _holds_figures(bundle.path)),
         "styles": style.model_styles(list(bundle.models)),
         "ink": {"ink": style.INK, "muted": style.MUTED, "faint": style.FAINT, "paper": style.PAPER},
     }

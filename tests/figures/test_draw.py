@@ -1,18 +1,20 @@
 import re
+import time
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from reportgen.figures.describe import AttentionHead, Curve, Curves, Figure, HeadMosaic, Maps, Panel, TokenGrid
+from reportgen.figures.describe import AttentionHead, Curve, Curves, Figure, HeadMosaic, Maps, Panel, TokenGrid, texts
 from reportgen.figures.draw import Drawing, draw
 from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.direct_labels import spread
 from reportgen.figures.draw.head_mosaic import stitched
-from reportgen.figures.draw.lettering import Lettering
+from reportgen.figures.draw.lettering import Lettering, needs_shaping
+from reportgen.figures.draw.plain_svg import plain
 from reportgen.figures.draw.scales import alike, every, extent, number, tick_numbers, ticks
-from reportgen.figures.fonts import Typefaces, legible, typefaces
+from reportgen.figures.fonts import Typefaces, families_of, legible, typefaces
 from reportgen.figures.style import VERMILLION, model_styles, sequential
 from tests.figures.figure_samples import HOSTILE, attention, one_of_each
 
@@ -268,7 +270,61 @@ def test_labels_along_an_axis_are_thinned_out() -> None:
 
 
 def test_only_simple_scripts_are_characters_where_nothing_shapes_them() -> None:
-    from reportgen.figures.draw.lettering import needs_shaping
-
     assert not any(map(needs_shaping, ["chilly", "天氣", "ёлка", "für ␣", "한국어", "🐠"]))
     assert all(map(needs_shaping, ["وبركاته", "राजा", "สวัสดี", "שלום", "பிரபு", "e\u0301"]))
+
+
+@pytest.mark.parametrize("figure", one_of_each(), ids=lambda figure: type(figure).__name__)
+def test_a_figure_does_not_depend_on_what_others_show(figure: Figure) -> None:
+    own = set(texts(figure))
+    others = "ひらがな 漢字一二三 Žluťoučký Жизнь नमक العالم ทดสอบ 🐡 ♫ 한글 ქართული க்ஷ"
+    one, other = (drawn(figure, typefaces(shown)) for shown in (own, own | {others}))
+    for text in ("paths", "characters", "simple characters"):
+        assert one.svg(text) == other.svg(text)
+    assert one.png(100) == other.png(100)
+    assert one.pdf() == other.pdf()
+
+
+def test_a_text_is_set_in_its_own_families() -> None:
+    assert families_of("plain") == ("reportgen Sans",)
+    assert families_of("plain", mono=True) == ("reportgen Mono",)
+    assert families_of("ж é", mono=True) == ("reportgen Mono",)
+    assert families_of("🐠 天 नम", mono=True) == (
+        "reportgen Mono", "reportgen Sans Devanagari", "reportgen Emoji", "reportgen CJK",
+    )  # fmt: skip
+    assert families_of("天") == ("reportgen Sans", "reportgen CJK")
+
+
+@EACH
+def test_paper_gets_the_same_picture_in_fewer_words(figure: Figure, faces: Typefaces) -> None:
+    drawing = drawn(figure, faces)
+    plain, whole = (ET.fromstring(drawing.svg(text)) for text in ("simple characters", "characters"))
+    assert plain.attrib["viewBox"] == whole.attrib["viewBox"]
+    assert not list(plain.iterfind(".//*[@style]"))
+    assert not list(plain.iterfind(".//*[@text-anchor]"))
+    assert all(set(group.attrib) - {"id"} for group in plain.iter(f"{SVG}g"))
+    shown = [text.text for text in plain.iter(f"{SVG}text")]
+    assert shown == [text.text for text in whole.iter(f"{SVG}text") if not needs_shaping(text.text)]
+    fills = [path.get("fill") for path in plain.iter(f"{SVG}path") if path.get("fill")]
+    assert set(re.findall(r"fill: ([^;\"]+)", drawing.svg("characters"))) >= set(fills)
+
+
+def test_texts_of_paper_begin_where_their_anchor_puts_them() -> None:
+    style = "font-size: 8px; font-family: 'A', 'B'; text-anchor: {}; fill: #fff"
+    said = f'<text style="{style}" x="50" y="9" transform="{{}}">abc</text>'
+    anchors = ("start", "rotate(-0 50 9)"), ("middle", "rotate(-0 50 9)"), ("end", "rotate(-90 50 9)")
+    texts = "".join(said.format(*anchor) for anchor in anchors)
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg"><g id="a">{texts}</g></svg>'
+    found = list(ET.fromstring(plain(svg, lambda text, size, family: len(text) * size if family == "A" else 0)))
+    assert [float(text.attrib["x"]) for text in found] == [50.0, 38.0, 26.0]
+    assert [text.get("transform") for text in found] == [None, None, "rotate(-90 50 9)"]
+    assert {text.attrib["fill"] for text in found} == {"#fff"}
+
+
+def test_a_mosaic_of_a_large_model_is_drawn_at_once(faces: Typefaces) -> None:
+    mosaic = HeadMosaic(name="m", subject=(), title="t", alt="a", patterns=attention(28, 24, 12, 12))
+    started = time.monotonic()
+    drawing = drawn(mosaic, faces)
+    sizes = [len(drawing.svg("characters")), len(drawing.png())]
+    assert time.monotonic() - started < 3
+    assert max(sizes) < 1_000_000

@@ -1,5 +1,7 @@
+import contextlib
 import importlib
-import sys
+import io
+from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
@@ -9,7 +11,17 @@ from reportgen.report import document, page
 from tests.report.fakes import hostile
 from tests.report.test_page import QUESTIONS
 
-pytestmark = pytest.mark.skipif(document.available() is not None, reason=str(document.available()))
+
+def weasyprint_loads() -> bool:
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            importlib.import_module("weasyprint")
+        except (ImportError, OSError):
+            return False
+    return True
+
+
+pytestmark = pytest.mark.skipif(not weasyprint_loads(), reason="WeasyPrint or Pango is missing")
 
 
 @pytest.fixture(scope="module")
@@ -102,27 +114,38 @@ def test_a_file_that_cannot_be_written_is_one_error_and_leaves_nothing(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture
-def unknown(monkeypatch):
-    """available() asked anew."""
-    document.available.cache_clear()
-    monkeypatch.delitem(sys.modules, "weasyprint", raising=False)
-    yield monkeypatch
-    document.available.cache_clear()
-
-
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (OSError("cannot load library 'libpango-1.0-0'"), "the PDF needs Pango: libpango-1.0-0 and libpangoft2-1.0-0"),
-        (ModuleNotFoundError("weasyprint"), "the PDF needs WeasyPrint"),
+        ("OSError(\"cannot load library 'libpango-1.0-0'\")", "the PDF needs Pango: libpango-1.0-0 and libpangoft2"),
+        ("ModuleNotFoundError('weasyprint')", "the PDF needs WeasyPrint"),
     ],
 )
-def test_what_is_missing_is_named(unknown, error, reason, tmp_path):
-    def refuse(name):
-        raise error
+def test_what_is_missing_is_named(monkeypatch, error, reason, tmp_path):
+    (tmp_path / "weasyprint.py").write_text(f"print('a page of advice')\nraise {error}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    target = tmp_path / "report.pdf"
+    with pytest.raises(document.Unavailable, match=reason):
+        document.pdf("<p>x</p>" * 100_000, target)
+    assert not target.exists()
 
-    unknown.setattr(importlib, "import_module", refuse)
-    assert document.available().startswith(reason)
-    with pytest.raises(OutputError, match=reason):
-        document.pdf("<p>x</p>", tmp_path / "report.pdf")
+
+def test_a_machine_without_weasyprint_begins_no_process(monkeypatch):
+    assert document.available() is None
+    monkeypatch.setattr(document.importlib.util, "find_spec", lambda name: None)
+    assert document.available() == "the PDF needs WeasyPrint (pip install weasyprint)"
+
+
+def test_a_printing_that_is_given_up_ends_and_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt), document.Printer(tmp_path / "report.pdf") as printer:  # noqa: PT012
+        printer.begin("<p>x</p>")
+        raise KeyboardInterrupt
+    assert printer._child.returncode is not None
+    assert not Path(tmp_path / "report.pdf").exists()
+
+
+def test_no_page_prints_nothing(tmp_path):
+    with document.Printer(tmp_path / "report.pdf") as printer:
+        printer.begin("")
+        assert printer.finish() == ()
+    assert list(tmp_path.iterdir()) == []

@@ -38,6 +38,7 @@ class Canvas:
         self.plane.set_autoscale_on(False)
         self.plane.set_xlim(-MARGIN, width + MARGIN)
         self.plane.set_ylim(height + MARGIN, -MARGIN)
+        self._sheet = self.clip((-MARGIN, -MARGIN, width + MARGIN, height + MARGIN))
 
     def write(
         self,
@@ -55,9 +56,9 @@ class Canvas:
         """A legible text whose middle height is at y; `across` says which of its ends is at x."""
         if not text.strip():
             return
-        self.plane.add_artist(SetText(
-            x, y, text, transform=self.plane.transData, clip_on=False,
-            fontproperties=self.lettering.properties(size=size, mono=mono, bold=bold),
+        self._add(SetText(
+            x, y, text, transform=self.plane.transData,
+            fontproperties=self.lettering.properties(text, size=size, mono=mono, bold=bold),
             color=colour, ha=across, va="center_baseline", rotation=rotation, rotation_mode="anchor",
         ))  # fmt: skip
 
@@ -73,9 +74,8 @@ class Canvas:
         x, y = left + shown[:, 1] * wide + gap / 2, top + shown[:, 0] * high + gap / 2
         w, h = wide - gap, high - gap
         corners: Any = np.stack([np.stack(c, -1) for c in ((x, y), (x + w, y), (x + w, y + h), (x, y + h))], axis=1)
-        self.plane.add_collection(
-            PolyCollection(corners, facecolors=colours[shown[:, 0], shown[:, 1]], linewidths=0, antialiased=gap > 0),
-            autolim=False,
+        self._add(
+            PolyCollection(corners, facecolors=colours[shown[:, 0], shown[:, 1]], linewidths=0, antialiased=gap > 0)
         )
 
     def image(self, box: Box, colours: NDArray[np.float64]) -> None:
@@ -87,18 +87,22 @@ class Canvas:
     def outlines(self, boxes: Sequence[Box], colour: str, width: float = 0.9) -> None:
         """Empty rectangles."""
         corners = [[(a, b), (c, b), (c, d), (a, d)] for a, b, c, d in boxes]
-        self.plane.add_collection(
-            PolyCollection(corners, facecolors="none", edgecolors=colour, linewidths=width), autolim=False
-        )
+        self._add(PolyCollection(corners, facecolors="none", edgecolors=colour, linewidths=width))
 
     def lines(self, ends: Sequence[tuple[tuple[float, float], tuple[float, float]]], colour: str, width: float) -> None:
         """Straight lines, below everything else."""
-        self.plane.add_collection(LineCollection(ends, colors=colour, linewidths=width, zorder=0.5), autolim=False)
+        self._add(LineCollection(ends, colors=colour, linewidths=width, zorder=0.5))
 
     def bar(self, box: Box, colour: str) -> None:
         """A filled rectangle."""
         left, top, right, bottom = box
-        self.plane.add_patch(Rectangle((left, top), right - left, bottom - top, facecolor=colour, linewidth=0))
+        self._add(Rectangle((left, top), right - left, bottom - top, facecolor=colour, linewidth=0))
+
+    def _add(self, artist: Any) -> None:
+        """Puts an artist on the plane, which cuts nothing off at its edge: that would cost more than the drawing."""
+        artist.set_clip_path(self._sheet)  # else the plane works out its own for each artist
+        artist.set_clip_on(False)
+        self.plane.add_artist(artist)
 
     def clip(self, box: Box) -> TransformedPath:
         """What cuts an artist off at the edges of a box."""

@@ -12,7 +12,7 @@ from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.ft2font import LoadFlags
 from matplotlib.text import Text
 
-from reportgen.figures.fonts import MONO, REGULAR, Typefaces, legible
+from reportgen.figures.fonts import REGULAR, Typefaces, families_of, legible
 
 SIZE = 8.5
 """Points of all text but heads: 11 px on a screen."""
@@ -54,18 +54,17 @@ class Lettering:
 
     def __init__(self, typefaces: Typefaces) -> None:
         _register(typefaces.files)
-        regular = [face for face in typefaces.faces if face.weight == REGULAR]
-        self._mono_files = tuple(sorted((face.path for face in regular), key=lambda path: path != _mono(typefaces)))
-        self._files = tuple(face.path for face in regular if face.family != MONO.family)
-        self._families = {False: list(typefaces.families), True: list(typefaces.mono_families)}
+        self._files = {face.family: face.path for face in typefaces.faces if face.weight == REGULAR}
 
-    def properties(self, *, size: float = SIZE, mono: bool = False, bold: bool = False) -> FontProperties:
-        """What matplotlib needs to know to set a text."""
-        return FontProperties(family=self._families[mono], size=size, weight="bold" if bold else "normal")
+    def properties(self, text: str, *, size: float = SIZE, mono: bool = False, bold: bool = False) -> FontProperties:
+        """What matplotlib needs to know to set a legible text."""
+        # Of the text's own families only: matplotlib looks each of them up, for each text and format.
+        families = list(families_of(text, mono=mono))
+        return FontProperties(family=families, size=size, weight="bold" if bold else "normal")
 
     def width(self, text: str, *, size: float = SIZE, mono: bool = False) -> float:
         """Points that a legible text takes on its line."""
-        return _width(self._mono_files if mono else self._files, text, size)
+        return _width(tuple(self._files[family] for family in families_of(text, mono=mono)), text, size)
 
     def shortened(self, text: str, room: float, *, size: float = SIZE, mono: bool = False) -> str:
         """A stranger's text made legible and, where it is wider than `room` points, cut with …"""
@@ -87,10 +86,6 @@ def _cut(text: str, length: int) -> str:
     while length > 1 and length < len(text) and unicodedata.category(text[length]).startswith("M"):
         length -= 1
     return text[:length] + "…"
-
-
-def _mono(typefaces: Typefaces) -> Path:
-    return next(face.path for face in typefaces.faces if face.family == MONO.family)
 
 
 @cache
