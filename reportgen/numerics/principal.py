@@ -11,6 +11,7 @@ def principal_points(rows: NDArray[np.floating], components: int) -> tuple[NDArr
     Components that the rows do not have (fewer items than components) are NaN.
     """
     from sklearn.decomposition import PCA
+    from threadpoolctl import threadpool_limits
 
     kept = min(components, rows.shape[0] - 1, rows.shape[1])
     points = np.full((rows.shape[0], components), np.nan)
@@ -19,7 +20,9 @@ def principal_points(rows: NDArray[np.floating], components: int) -> tuple[NDArr
     if kept < 1 or np.ptp(wide, axis=0).max() == 0:
         return points, explained
     pca = PCA(n_components=kept, svd_solver="full")
-    scores = pca.fit_transform(wide)
+    # So few rows gain nothing from threads, and last bits do not come to depend on how many there are.
+    with threadpool_limits(1, "blas"):
+        scores = pca.fit_transform(wide)
     largest = pca.components_[np.arange(kept), np.abs(pca.components_).argmax(axis=1)]
     points[:, :kept] = scores * np.where(largest < 0, -1.0, 1.0)
     explained[:kept] = pca.explained_variance_ratio_
