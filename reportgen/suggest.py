@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-from rapidfuzz import fuzz, process
-
 NEAR = 60
 """Per cent of the letters that two names must share in order ('pfd' and 'pdf': 67)."""
 LISTED = 8
@@ -11,6 +9,8 @@ LISTED = 8
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:
     """The valid name that a person most likely meant, or None where nothing comes near."""
+    from rapidfuzz import fuzz, process  # here: most batteries are right
+
     folded = {one: one.casefold() for one in valid}
     found = process.extractOne(name.casefold(), folded, scorer=fuzz.ratio, score_cutoff=NEAR)
     return found[2] if found else None

@@ -10,9 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from reportgen.battery import Battery, ModelEntry, load_battery
+from reportgen.bundle_figures import Unshowable
 from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
-from reportgen.outputs import FORMATS, describe_all, is_output_of, write_outputs
+from reportgen.outputs import FORMATS, is_output_of, write_outputs
 from reportgen.provenance import machine, versions
 from reportgen.store import Bundle, beside, check_writable, load_bundle, replace_outputs, staged, write_numbers
 
@@ -76,7 +77,7 @@ def run(
     }
     with staged(target) as stage:
         write_numbers(stage, Bundle(None, asked.title, results.models, results.outcomes, record))
-        _finish(stage, outputs, progress, clock)
+        _finish(stage, outputs, progress, clock, cache=cache)
     if cache:
         make_room()
     return load_bundle(target)
@@ -109,22 +110,24 @@ def render(
             names = write_outputs(stored, stage, outputs, progress, stamp=date)
         except (ReportgenError, OSError):
             raise
-        except Exception as error:  # whatever a stranger's numbers make a probe's figures raise
+        except Exception as raised:  # whatever a stranger's numbers make a probe's figures raise
+            error = next(iter(raised.failures.values())) if isinstance(raised, Unshowable) else raised
             told = f"its outputs cannot be made: {type(error).__name__}: {error}"
             raise BundleError(Mistake(told, "make it again with reportgen run", file=target)) from error
         replace_outputs(target, stage, names, lambda old: is_output_of(old, outputs))
+    make_room()
     return stored
 
 
-def _finish(stage: Path, outputs: Sequence[str], progress: Progress, clock: float) -> None:
+def _finish(stage: Path, outputs: Sequence[str], progress: Progress, clock: float, *, cache: bool) -> None:
     stored = load_bundle(stage)
-    described = describe_all(stored)
-    if described.failures:
-        for probe_id, reason in described.reasons.items():
+    try:
+        write_outputs(stored, stage, outputs, progress, cache=cache)
+    except Unshowable as unshowable:
+        for probe_id, reason in unshowable.reasons.items():
             progress(f"{probe_id}: failed ({reason})")
-        write_numbers(stage, _with_failures(stored, described.reasons))
-        stored = load_bundle(stage)
-    write_outputs(stored, stage, outputs, progress, described=described)
+        write_numbers(stage, _with_failures(stored, unshowable.reasons))
+        write_outputs(load_bundle(stage), stage, outputs, progress, cache=cache)
     progress(f"done in {time.perf_counter() - clock:.0f} s")
 
 

@@ -9,9 +9,9 @@ import pytest
 from fontTools.ttLib import TTFont
 
 import reportgen
+from reportgen.bundle_figures import describe
 from reportgen.figures.describe import texts
 from reportgen.figures.fonts import legible, typefaces
-from reportgen.outputs import describe
 from reportgen.store import Bundle
 
 BATTERY = Path(__file__).parents[1] / "reports" / "llama-vs-gemma.yaml"
@@ -59,7 +59,7 @@ def test_they_stand_legibly_in_page_and_pdf(report: Bundle, page: str) -> None:
 
 
 def test_every_character_drawn_has_a_glyph(report: Bundle, page: str) -> None:
-    figures = [figure for id in report.outcomes for figure in describe(report, id)]
+    figures = [figure for of_probe in describe(report).figures.values() for figure in of_probe]
     assert len(figures) >= 20
     drawn = "".join(legible(text) for figure in figures for text in texts(figure))
     printed = html.unescape(re.sub(r"<(style|svg)\b.*?</\1>|<[^>]*>", "", page, flags=re.DOTALL))

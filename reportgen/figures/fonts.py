@@ -6,22 +6,16 @@ contributes, made static, and given a family name that no system font has.
 
 import base64
 import hashlib
-import importlib.util
 import json
 import tempfile
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
 
-from fontTools import subset
-from fontTools.cffLib.CFF2ToCFF import convertCFF2ToCFF
-from fontTools.ttLib import TTFont
-from fontTools.varLib import instancer
-from platformdirs import user_cache_dir
+from reportgen.cache import cache_folder
+from reportgen.installed import folder_of, version_of
 
 RECIPE = 2
 """Raised whenever the same font and characters give another file."""
@@ -43,15 +37,13 @@ class Source:
     @property
     def path(self) -> Path:
         """Where the file is installed; the package itself is not imported."""
-        found = importlib.util.find_spec(self.package)
-        if found is None or found.origin is None:
-            raise ModuleNotFoundError(f"no package {self.package}: reinstall reportgen", name=self.package)
-        return Path(found.origin).parent / self.file
+        return folder_of(self.package) / self.file
 
     @property
     def identity(self) -> str:
         """Changes when the installed font does."""
-        return f"{self.distribution} {version(self.distribution)} {self.file} {self.number} {self.path.stat().st_size}"
+        known = version_of(self.distribution)
+        return f"{self.distribution} {known} {self.file} {self.number} {self.path.stat().st_size}"
 
 
 def _noto(name: str) -> Source:
@@ -137,13 +129,20 @@ def _covered(source: Source) -> frozenset[str]:
     """All characters of a font, from its cmap table; remembered on disk, as ranges."""
     kept = _folder() / f"{_digest('coverage', source.identity)}.json"
     if not kept.exists():
-        with _opened(source) as font:
-            codes = sorted(font.getBestCmap())
+        from reportgen.figures.cut_fonts import codes_of
+
+        codes = codes_of(source)
         starts = [code for code, before in zip(codes, [-2, *codes], strict=False) if code != before + 1]
         ends = [code for code, after in zip(codes, [*codes[1:], -2], strict=True) if code != after - 1]
         _write(kept, json.dumps(list(zip(starts, ends, strict=True))).encode())
     ranges = json.loads(kept.read_bytes())
     return frozenset(chr(code) for start, end in ranges for code in range(start, end + 1))
+
+
+@cache
+def installed() -> tuple[str, ...]:
+    """What all text is drawn with: changes when a font does, or how it is cut down."""
+    return (str(RECIPE), *(source.identity for source in (*CHAIN, MONO)))
 
 
 @cache
@@ -223,97 +222,33 @@ def _face(source: Source, weight: int, characters: set[str]) -> Face:
     # matplotlib writes the fonts of a PDF in the order of their files: here the same whatever they were cut down to.
     path = _folder() / f"{source.family.replace(' ', '')}-{weight}-{key}.{'otf' if source is CJK else 'ttf'}"
     if not path.exists():
-        _write(path, _cut(source, weight, contents))
+        from reportgen.figures.cut_fonts import cut
+
+        _write(path, cut(source, weight, contents))
     return Face(source.family, weight, path)
-
-
-def _cut(source: Source, weight: int, characters: str) -> bytes:
-    """A static font with these characters and what shaping them needs; equal bytes for equal input."""
-    # Instantiated before it is cut down, the font of CJK would take minutes for its 65,535 glyphs.
-    font = _subset(source, characters)
-    if "fvar" in font:
-        font = _reread(instancer.instantiateVariableFont(font, {"wght": weight}, inplace=True))
-    if "CFF2" in font:
-        font = _as_cff(font)
-    _rename(font, source.family, weight)
-    font["head"].modified = font["head"].created
-    return _saved(font)
-
-
-def _subset(source: Source, characters: str) -> TTFont:
-    # Glyphs keep their names, and fonts their boxes, so that a PDF of a figure says the same whatever else was cut out.
-    options = subset.Options(notdef_outline=True, hinting=False, name_IDs=[], glyph_names=True)
-    options.drop_tables += ["FFTM", "STAT", "VORG", "vhea", "vmtx"]
-    cutter = subset.Subsetter(options)
-    cutter.populate(text=characters)
-    with _opened(source) as font:
-        cutter.subset(font)
-        _keep_names(font)
-        return _reread(font)
-
-
-def _keep_names(font: TTFont) -> None:
-    """Writes down what glyphs are called: else they are named by their places, which other glyphs change."""
-    post = font["post"]
-    post.formatType, post.extraNames, post.mapping, post.glyphOrder = 2.0, [], {}, font.getGlyphOrder()
-
-
-def _reread(font: TTFont) -> TTFont:
-    return TTFont(BytesIO(_saved(font)), recalcTimestamp=False, recalcBBoxes=False)
-
-
-def _saved(font: TTFont) -> bytes:
-    out = BytesIO()
-    font.save(out)
-    return out.getvalue()
-
-
-def _as_cff(font: TTFont) -> TTFont:
-    """The same outlines in the older table, which PDF readers and printers know."""
-    # The conversion fails on what was not yet read when it starts (fontTools 4.68).
-    _ = font["CFF2"].cff.topDictIndex[0].CharStrings
-    convertCFF2ToCFF(font)
-    return _reread(font)
-
-
-def _rename(font: TTFont, family: str, weight: int) -> None:
-    style = "Bold" if weight == BOLD else "Regular"
-    names = font["name"]
-    names.names = []
-    postscript = f"{family.replace(' ', '')}-{style}"
-    for name_id, text in {1: family, 2: style, 3: postscript, 4: f"{family} {style}", 6: postscript}.items():
-        names.setName(text, name_id, 3, 1, 0x409)
-    if "CFF " in font:
-        cff = font["CFF "].cff
-        cff.fontNames = [postscript]
-        cff[0].FamilyName, cff[0].FullName, cff[0].Weight = family, f"{family} {style}", style
-    font["OS/2"].usWeightClass = weight
-    font["OS/2"].fsSelection = 0x20 if weight == BOLD else 0x40
-    font["head"].macStyle = 1 if weight == BOLD else 0
 
 
 def _woff2(path: Path) -> bytes:
     kept = path.with_suffix(".woff2")
     if not kept.exists():
-        with TTFont(path, recalcTimestamp=False) as font:
-            font.flavor = "woff2"
-            _write(kept, _saved(font))
+        from reportgen.figures.cut_fonts import woff2
+
+        _write(kept, woff2(path))
     return kept.read_bytes()
 
 
-def _opened(source: Source) -> TTFont:
-    return TTFont(source.path, fontNumber=source.number, lazy=True, recalcTimestamp=False, recalcBBoxes=False)
-
-
 def _digest(*parts: object) -> str:
-    said = json.dumps([RECIPE, version("fonttools"), *map(str, parts)])
+    said = json.dumps([RECIPE, version_of("fonttools"), *map(str, parts)])
     return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
-@cache
 def _folder() -> Path:
     """Where fonts are kept between runs; where nothing can be written, a folder of this process."""
-    kept = Path(user_cache_dir("reportgen")) / "fonts"
+    return _writable(cache_folder() / "fonts")
+
+
+@cache
+def _writable(kept: Path) -> Path:
     try:
         kept.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=kept):

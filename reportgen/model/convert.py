@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from reportgen.cache import cache_folder
 from reportgen.child import run_child
 from reportgen.errors import Mistake, ModelError
@@ -124,6 +122,8 @@ def _unreadable(file: Path, reason: str) -> ModelError:
 
 @contextmanager
 def _alone(folder: Path, notify: Notify) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:

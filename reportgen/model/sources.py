@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rapidfuzz import process
-
 from reportgen.errors import BatteryError, Mistake, ModelError
 from reportgen.model.convert import Notify, convert_once, sha256_of, silent
 from reportgen.model.demo import DEMO_MODELS, demo_folder
@@ -85,6 +83,8 @@ def locate(source: Source, notify: Notify = silent) -> Located:
 def _known_demo(name: str) -> str:
     if name in DEMO_MODELS:
         return name
+    from rapidfuzz import process  # here: most names are known
+
     nearest = process.extractOne(name, list(DEMO_MODELS), processor=str.lower, score_cutoff=60)
     hint = f"Did you mean demo:{nearest[0]}?" if nearest else f"Demo models: {', '.join(DEMO_MODELS)}."
     raise BatteryError(Mistake(f"unknown demo model {name!r}", hint))

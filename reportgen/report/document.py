@@ -6,7 +6,7 @@ line to stderr for each thing that WeasyPrint complains of. Nothing on stdin: no
 
 import contextlib
 import gc
-import importlib.util
+import importlib
 import io
 import logging
 import os
@@ -28,13 +28,6 @@ BETWEEN_COLLECTIONS = 200_000
 
 class Unavailable(OutputError):
     """What prints a PDF is not on this machine; the message says what to install."""
-
-
-def available() -> str | None:
-    """Why no PDF can be printed here, so far as it is known without loading WeasyPrint; None where nothing is."""
-    if importlib.util.find_spec("weasyprint") is None:
-        return "the PDF needs WeasyPrint (pip install weasyprint)"
-    return None
 
 
 class Printer:

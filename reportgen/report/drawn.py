@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from reportgen.figures import style
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic, HeatMap, TokenGrid
+from reportgen.figures.svg_tags import replaced
 
 POINTS_TO_PIXELS = 4 / 3
 MILLIMETRES_A_POINT = 25.4 / 72
@@ -76,7 +77,7 @@ class Drawn:
         """The SVG element for a page, its inks as CSS variables."""
         element = self._element
         for sentinel, variable in CSS_INK.items():
-            element = re.sub(re.escape(sentinel), variable, element, flags=re.IGNORECASE)
+            element = replaced(re.escape(sentinel), variable, element, re.IGNORECASE)
         return element
 
     def data_uri(self) -> str:

@@ -2,7 +2,6 @@
 
 import html as markup
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from reportgen.figures import style
@@ -14,8 +13,6 @@ from reportgen.report.templating import environment
 if TYPE_CHECKING:
     from reportgen.store import Bundle
 
-FIGURES = "figures"
-"""The folder of a bundle that holds the figures, where they were asked for."""
 ROWS_ON_PAGE = 60
 ROWS_ON_PAPER = 12
 Target = Literal["page", "paper"]
@@ -26,7 +23,7 @@ def html(
 ) -> str:
     """`report.html`. `drawings` holds each probe id's figures; `stamp` is a date to print, if any.
 
-    `figures_beside`: the figures' files will lie beside the page, even where they do not yet.
+    `figures_beside`: the figures' files lie beside the page, or will.
     """
     return _filled("page", bundle, drawings, stamp, figures_beside)
 
@@ -49,7 +46,7 @@ def _filled(
         "provenance": opening.provenance(bundle),
         "stamp": stamp,
         "sections": [sections.view(bundle.section(probe), drawings.get(probe, ()), most) for probe in bundle.outcomes],
-        "figure_files": any(drawings.values()) and (figures_beside or _holds_figures(bundle.path)),
+        "figure_files": figures_beside and any(drawings.values()),
         "styles": style.model_styles(list(bundle.models)),
         "ink": {"ink": style.INK, "muted": style.MUTED, "faint": style.FAINT, "paper": style.PAPER},
     }
@@ -57,8 +54,3 @@ def _filled(
     # The page carries the shapes of just the characters that stand in it.
     faces = typefaces({*markup.unescape(body), *bundle.title})
     return environment().get_template(f"{target}.html.j2").render(context, body=body, faces=faces)
-
-
-def _holds_figures(folder: Path | None) -> bool:
-    figures = folder and folder / FIGURES
-    return bool(figures and figures.is_dir() and any(figures.iterdir()))

@@ -4,8 +4,7 @@ import pytest
 from click.testing import CliRunner
 from tiny import save_tiny
 
-from reportgen import workflow
-from reportgen.cli.models import command
+from reportgen import cli, workflow
 from reportgen.errors import BatteryError
 from reportgen.model.demo import DEMO_MODELS, Wheel
 
@@ -29,7 +28,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def run(*arguments: str) -> str:
-    return CliRunner().invoke(command, arguments, catch_exceptions=False).output
+    return CliRunner().invoke(cli.reportgen, ["models", *arguments], catch_exceptions=False).output
 
 
 def test_the_list(cache, monkeypatch):

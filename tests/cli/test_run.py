@@ -224,7 +224,9 @@ def test_rendering_what_is_no_bundle_ends_with_1(reportgen: Call, tmp_path: Path
 def test_without_pango_everything_but_the_pdf_is_made(
     reportgen: Call, write_battery: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reportgen.report.document.available", lambda: "the PDF needs Pango: libpango-1.0-0")
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "weasyprint.py").write_text("raise OSError('cannot load library')")
+    monkeypatch.syspath_prepend(tmp_path / "lib")
     ended = reportgen("run", write_battery(CENSUS, outputs=["html", "pdf"]))
     assert ended.code == 0
     assert "report.pdf left out: the PDF needs Pango: libpango-1.0-0" in ended.err

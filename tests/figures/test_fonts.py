@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fontTools.ttLib import TTFont
 
-from reportgen.figures import fonts
+from reportgen.figures import cut_fonts, fonts
 from reportgen.figures.fonts import ALWAYS, CJK, MONO, Typefaces, legible, mark_space, typefaces
 
 MANY_SCRIPTS = (
@@ -18,12 +18,9 @@ MANY_SCRIPTS = (
 @pytest.fixture
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache in which nothing lies yet."""
-    monkeypatch.setattr(fonts, "user_cache_dir", lambda _name: str(tmp_path))
-    fonts._folder.cache_clear()
+    monkeypatch.setenv("REPORTGEN_CACHE", str(tmp_path))
     fonts._covered.cache_clear()
-    yield tmp_path
-    monkeypatch.undo()
-    fonts._folder.cache_clear()
+    return tmp_path
 
 
 def characters_of(path: Path) -> set[str]:
@@ -116,15 +113,14 @@ def test_equal_input_gives_equal_bytes(empty_cache: Path) -> None:
 
 def test_a_second_report_reuses_the_files(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = typefaces("天氣")
-    monkeypatch.setattr(fonts, "_cut", lambda *_: pytest.fail("a font was made twice"))
+    monkeypatch.setattr(cut_fonts, "cut", lambda *_: pytest.fail("a font was made twice"))
     assert typefaces("氣天") == first
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocked = empty_cache / "file"
     blocked.touch()
-    monkeypatch.setattr(fonts, "user_cache_dir", lambda _name: str(blocked))
-    fonts._folder.cache_clear()
+    monkeypatch.setenv("REPORTGEN_CACHE", str(blocked))
     files = typefaces("天").files
     assert all(path.is_file() for path in files)
     assert list(empty_cache.iterdir()) == [blocked]

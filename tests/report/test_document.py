@@ -130,12 +130,6 @@ def test_what_is_missing_is_named(monkeypatch, error, reason, tmp_path):
     assert not target.exists()
 
 
-def test_a_machine_without_weasyprint_begins_no_process(monkeypatch):
-    assert document.available() is None
-    monkeypatch.setattr(document.importlib.util, "find_spec", lambda name: None)
-    assert document.available() == "the PDF needs WeasyPrint (pip install weasyprint)"
-
-
 def test_a_printing_that_is_given_up_ends_and_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), document.Printer(tmp_path / "report.pdf") as printer:  # noqa: PT012
         printer.begin("<p>x</p>")

@@ -33,6 +33,13 @@ def test_the_page_gets_variables_and_paper_the_inks():
     assert printed == svg(396.0, 260.0, title="p-a-x").partition("\n")[2].partition("\n")[2]
 
 
+def test_a_text_that_says_a_colour_stays():
+    element = f'<svg viewBox="0 0 1 1"><text style="fill: {style.INK.upper()}">{style.INK}</text></svg>'
+    assert Drawn(curves(("a",), "x"), "stem", element).inline() == (
+        f'<svg viewBox="0 0 1 1"><text style="fill: var(--ink)">{style.INK}</text></svg>'
+    )
+
+
 @pytest.mark.parametrize(("width", "scale"), [(80.0, 1.0), (90.0, 86 / 90), (101.0, 86 / 101), (102.0, 0.85)])
 def test_a_little_smaller_on_paper_to_stand_side_by_side_or_three_on_a_page(width, scale):
     figures = [drawn("p", curves((model,), "x"), width / 25.4 * INCH) for model in "ab"]

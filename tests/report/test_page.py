@@ -212,15 +212,11 @@ def test_a_model_that_could_not_be_used_is_named_with_its_source_and_why(bundle,
     )
 
 
-def test_figure_files_are_named_only_where_they_lie(bundle, drawings, tmp_path):
+def test_figure_files_are_named_only_where_they_lie(bundle, drawings):
     told = "its figures in <code>figures</code>"
-    kept = replace(bundle, path=tmp_path)
-    (tmp_path / "figures").mkdir()
     assert told not in page.html(bundle, drawings)
-    assert told not in page.html(kept, drawings), "the folder is empty"
-    (tmp_path / "figures" / "map.svg").touch()
-    assert told in page.html(kept, drawings)
-    assert told not in page.html(kept, {})
+    assert told in page.html(bundle, drawings, figures_beside=True)
+    assert told not in page.html(bundle, {}, figures_beside=True)
 
 
 def test_a_ratio_that_is_whole_has_no_decimals(bundle, drawings):

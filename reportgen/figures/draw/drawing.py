@@ -16,6 +16,7 @@ from reportgen.figures.draw.lettering import SHAPED_AS_PATHS, SIZE, Lettering, n
 from reportgen.figures.draw.plain_svg import plain
 from reportgen.figures.fonts import MONO, Typefaces, legible
 from reportgen.figures.style import FAINT, INK
+from reportgen.figures.svg_tags import replaced
 
 PNG_DPI = 200
 SvgText = Literal["paths", "characters", "simple characters"]
@@ -123,7 +124,7 @@ def _bare(document: str) -> str:
 def _numbered(element: str) -> str:
     """Glyphs by their order of appearance: their numbers in a font change with what it was cut down to."""
     names: dict[str, str] = {}
-    return re.sub(
+    return replaced(
         r'(\sid="|href="#)((reportgen\w+-\w+-)[0-9a-f]+)(?=")',
         lambda found: found[1] + names.setdefault(found[2], f"{found[3]}{len(names) + 1}"),
         element,
@@ -143,8 +144,7 @@ def _tagged(document: bytes) -> bytes:
 
 
 def _prefixed(element: str, prefix: str) -> str:
-    element = re.sub(r'(?<=\sid=")', f"{prefix}-", element)
-    return re.sub(r'(?<=href="#)|(?<=url\(#)', f"{prefix}-", element)
+    return replaced(r'(\sid="|href="#|url\(#)', rf"\g<1>{prefix}-", element)
 
 
 def _named(element: str, prefix: str, title: str, alt: str) -> str:

@@ -3,6 +3,8 @@
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 
+from reportgen.figures.svg_tags import replaced
+
 _NAMESPACES = ' xmlns="http://www.w3.org/2000/svg"', ' xmlns:xlink="http://www.w3.org/1999/xlink"'
 _BEFORE = {"start": 0.0, "middle": 0.5, "end": 1.0}
 """Share of a text's width that stands before its anchor."""
@@ -19,7 +21,7 @@ def plain(element: str, width: Width) -> str:
     """
     for namespace in _NAMESPACES:
         element = element.replace(namespace, "", 1)
-    root = ET.fromstring(element.replace(" xlink:href=", " href="))
+    root = ET.fromstring(replaced(" xlink:href=", " href=", element))
     for node in root.iter():
         _unstyle(node)
         if node.tag == "text":

@@ -1,0 +1,126 @@
+"""The figures of a bundle: what its probes describe, drawn now or taken as they were drawn before."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from reportgen.errors import ReportgenError
+from reportgen.figures.describe import Figure, texts
+from reportgen.figures.fonts import Typefaces, typefaces
+from reportgen.figures.kept import KeptDrawing, drawing_key
+from reportgen.figures.style import ModelStyle, model_styles
+from reportgen.probes.base import Probe, Section
+from reportgen.registry import find
+from reportgen.store import Bundle
+
+if TYPE_CHECKING:
+    from reportgen.figures.draw import Drawing
+
+
+class Unshowable(Exception):
+    """Numbers that cannot be shown: the figures or the sentence of some probes raise."""
+
+    def __init__(self, failures: Mapping[str, Exception]) -> None:
+        super().__init__(", ".join(failures))
+        self.failures = failures
+        """Probe id -> what was raised."""
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Probe id -> why its numbers cannot be shown, for its card."""
+        return {
+            probe_id: f"measured, but it cannot be shown: {type(error).__name__}: {error}"
+            for probe_id, error in self.failures.items()
+        }
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a bundle's probes show."""
+
+    figures: Mapping[str, Sequence[Figure]]
+    """Probe id -> its figures, in the report's order; none of a probe that is not installed."""
+    by_all: bool
+    """Whether every probe is installed: else there will be more to show once it is."""
+
+
+@dataclass(frozen=True)
+class DrawnFigure:
+    """A figure of a bundle, and its drawing."""
+
+    probe_id: str
+    stem: str
+    description: Figure
+    drawing: KeptDrawing
+
+
+def describe(bundle: Bundle) -> Described:
+    """The figures of every probe; none where nothing was measured.
+
+    Raises:
+        Unshowable: the figures or the sentence of some probes raise.
+    """
+    figures: dict[str, Sequence[Figure]] = {}
+    failures: dict[str, Exception] = {}
+    known = {probe_id: _probes(bundle.section(probe_id)) for probe_id in bundle.outcomes}
+    for probe_id, probes in known.items():
+        try:
+            figures[probe_id] = _figures(bundle.section(probe_id), probes or ())
+        except Exception as error:  # a probe may raise anything; it is a failed card, and the others are shown
+            failures[probe_id] = error
+    if failures:
+        raise Unshowable(failures) from next(iter(failures.values()))
+    return Described(figures, None not in known.values())
+
+
+def draw_figures(bundle: Bundle, described: Described | None = None, *, cache: bool = False) -> Iterator[DrawnFigure]:
+    """Every figure in the report's order, each drawn when it is asked for what the cache does not hold of it."""
+    figures = (described or describe(bundle)).figures
+    styles = model_styles(list(bundle.models))
+    faces = _Faces(figure for of_probe in figures.values() for figure in of_probe)
+    stems: Counter[str] = Counter()
+    for probe_id, figure in ((probe_id, figure) for probe_id, of_probe in figures.items() for figure in of_probe):
+        stem = f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}"
+        stems[stem] += 1
+        if stems[stem] > 1:  # ids hold hyphens too: a-b of c and a of b-c would be one file
+            stem = f"{stem}-{stems[stem]}"
+        named = set(texts(figure))
+        own = {model: style for model, style in styles.items() if model in named}
+        key = drawing_key(figure, own) if cache else None
+        yield DrawnFigure(probe_id, stem, figure, KeptDrawing(key, partial(_draw, figure, faces, own)))
+
+
+class _Faces:
+    """The typefaces of a report's figures, made when the first of them is drawn."""
+
+    def __init__(self, figures: Iterable[Figure]) -> None:
+        self._figures = list(figures)
+
+    @cached_property
+    def typefaces(self) -> Typefaces:
+        return typefaces({text for figure in self._figures for text in texts(figure)})
+
+
+def _draw(figure: Figure, faces: _Faces, styles: Mapping[str, ModelStyle]) -> "Drawing":
+    from reportgen.figures.draw import draw
+
+    return draw(figure, typefaces=faces.typefaces, styles=styles)
+
+
+def _probes(section: Section) -> list[Probe[Any, Any]] | None:
+    """Those of a battery entry; None where one is not installed: then the numbers are shown alone."""
+    try:
+        return [find(name) for name in dict.fromkeys(outcome.probe for outcome in section.outcomes.values())]
+    except ReportgenError:
+        return None
+
+
+def _figures(section: Section, probes: Sequence[Probe[Any, Any]]) -> list[Figure]:
+    if not section.ok():
+        return []
+    figures = [figure for probe in probes for figure in probe.figures(section)]
+    for probe in probes:
+        probe.statement(section)
+    return figures

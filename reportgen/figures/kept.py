@@ -1,0 +1,103 @@
+"""Drawings that are taken from the cache where the same was drawn before; only what is missing loads matplotlib."""
+
+import platform
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+from reportgen.cache import DRAWINGS, Shelf, key_of
+from reportgen.figures import fonts
+from reportgen.figures.canonical import canonical
+from reportgen.figures.describe import Figure
+from reportgen.figures.style import ModelStyle
+from reportgen.installed import build_of, code_of, version_of
+
+if TYPE_CHECKING:
+    from reportgen.figures.draw import Drawing, SvgText
+
+Flavour = Literal["paths", "characters", "simple characters", "png", "pdf"]
+"""An SVG with its text as one of these, or another format."""
+
+
+class KeptDrawing:
+    """One figure, each of its flavours as it was drawn before under the same key; else drawn now, and kept."""
+
+    def __init__(self, key: str | None, draw: Callable[[], "Drawing"]) -> None:
+        """`key` is `drawing_key` of what `draw` draws; without one nothing is looked for, and nothing kept."""
+        self._key = key
+        self._draw = draw
+        self._drawing: Drawing | None = None
+        self._found: dict[Flavour, bytes] = {}
+
+    def ready(self, flavours: Iterable[Flavour]) -> bool:
+        """Draws the figure unless all of these flavours were kept; whether it is drawn now."""
+        if any(self._kept(flavour) is None for flavour in flavours):
+            self._drawn()
+        return self._drawing is not None
+
+    def svg(self, text: "SvgText" = "paths") -> str:
+        """As `Drawing.svg`."""
+        return self.content(text).decode()
+
+    def png(self) -> bytes:
+        """As `Drawing.png`."""
+        return self.content("png")
+
+    def pdf(self) -> bytes:
+        """As `Drawing.pdf`."""
+        return self.content("pdf")
+
+    def content(self, flavour: Flavour) -> bytes:
+        """The bytes of a flavour."""
+        kept = self._kept(flavour)
+        if kept is not None:
+            return kept
+        made = self._made(flavour)
+        if (key := self.key_of(flavour)) is not None:
+            Shelf(DRAWINGS).write(key, made)
+        return made
+
+    def key_of(self, flavour: Flavour) -> str | None:
+        """Where the cache keeps a flavour; None where it does not."""
+        return None if self._key is None else key_of(self._key, flavour)
+
+    def _kept(self, flavour: Flavour) -> bytes | None:
+        if flavour not in self._found and (key := self.key_of(flavour)) is not None:
+            found = Shelf(DRAWINGS).read(key)
+            if found is not None:
+                self._found[flavour] = found
+        return self._found.get(flavour)
+
+    def _made(self, flavour: Flavour) -> bytes:
+        drawing = self._drawn()
+        if flavour == "png":
+            return drawing.png()
+        return drawing.pdf() if flavour == "pdf" else drawing.svg(flavour).encode()
+
+    def _drawn(self) -> "Drawing":
+        if self._drawing is None:
+            self._drawing = self._draw()
+        return self._drawing
+
+
+def drawing_key(figure: Figure, styles: Mapping[str, ModelStyle]) -> str | None:
+    """The key of a figure drawn with these styles; None where its description holds what has no agreed spelling."""
+    try:
+        return key_of("drawing", *conditions(), *canonical(figure), *canonical(dict(styles)))
+    except TypeError:
+        return None
+
+
+@cache
+def conditions() -> tuple[str, ...]:
+    """Everything that a drawing depends on beside its description and styles."""
+    return (
+        code_of("figures"),
+        platform.python_version(),  # for its table of characters
+        platform.machine(),
+        zlib.ZLIB_RUNTIME_VERSION,
+        build_of("matplotlib"),
+        *(f"{name} {version_of(name)}" for name in ("lm-reportgen", "numpy", "fonttools", "pillow")),
+        *fonts.installed(),
+    )

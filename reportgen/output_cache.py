@@ -1,0 +1,115 @@
+"""What was made of a bundle before, under everything that it depends on: a list of files, and where each is kept."""
+
+import importlib.util
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.cache import DRAWINGS, PAGES, Shelf, key_of
+from reportgen.figures.kept import conditions
+from reportgen.installed import code_of, contents_of, version_of
+from reportgen.registry import GROUP
+from reportgen.resources import folder
+from reportgen.store import Bundle, outcome_json
+
+LIBRARIES = (
+    "jinja2", "markupsafe", "brotli",
+    "weasyprint", "pydyf", "tinycss2", "tinyhtml5", "cssselect2", "pyphen",
+)  # fmt: skip
+"""Those that make pages, beside what drawings depend on. Pango is not among them: it is known only once it is loaded,
+and decides where lines of the PDF break, not what they say.
+"""
+
+
+class OutputCache:
+    """All that was made of one bundle before, with the same formats, by the code that is here now."""
+
+    def __init__(self, bundle: Bundle, formats: Sequence[str], *, stamp: str, figures_beside: bool, used: bool) -> None:
+        """`stamp` and `figures_beside`: as in `page.html`. Where it is not used, nothing is found and nothing kept."""
+        self._bundle = bundle
+        self._said = json.dumps([sorted(set(formats)), stamp, figures_beside])
+        self._used = used
+
+    def find(self) -> dict[str, bytes] | None:
+        """The files by name, in the order in which they were kept; None unless all of them are there."""
+        listed = Shelf(PAGES).read(self._key) if self._used else None
+        if listed is None:
+            return None
+        found: dict[str, bytes] = {}
+        for name, shelf, key in json.loads(listed):
+            content = Shelf(shelf).read(key)
+            if content is None:
+                return None
+            found[name] = content
+        return found
+
+    def keep(self, figures: Mapping[str, str | None], pages: Mapping[str, bytes]) -> None:
+        """Keeps pages, and by name and key the files of figures, unless one of them was not kept."""
+        if not self._used or None in figures.values():
+            return
+        listed = [[name, DRAWINGS, key] for name, key in figures.items()]
+        for name, content in pages.items():
+            key = key_of(self._key, name)
+            Shelf(PAGES).write(key, content)
+            listed.append([name, PAGES, key])
+        Shelf(PAGES).write(self._key, json.dumps(listed).encode())
+
+    @cached_property
+    def _key(self) -> str:
+        probes = dict.fromkeys(
+            outcome.probe for of_one in self._bundle.outcomes.values() for outcome in of_one.values()
+        )
+        return key_of(
+            "outputs",
+            self._said,
+            code_of(),
+            contents_of(folder("templates")),
+            *conditions(),
+            *(f"{name} {version_of(name)}" for name in LIBRARIES),
+            json.dumps(_brought(probes)),
+            *_numbers(self._bundle),
+        )
+
+
+def _numbers(bundle: Bundle) -> list[str | bytes]:
+    """All that a report shows of a bundle; the parts of run.json that no page shows are not among them."""
+    tensors: dict[str, NDArray[Any]] = {}
+    said = {
+        "title": bundle.title,
+        "models": [asdict(card) for card in bundle.models.values()],
+        "versions": bundle.run.get("versions", {}),
+        "results": [
+            [probe_id, subject, outcome_json(outcome, f"{probe_id}/{subject}", tensors)]
+            for probe_id, of_one in bundle.outcomes.items()
+            for subject, outcome in of_one.items()
+        ],
+    }
+    arrays = [(name, values.dtype.str, np.ascontiguousarray(values).tobytes()) for name, values in tensors.items()]
+    return [json.dumps(said), *(part for array in arrays for part in array)]
+
+
+def _brought(probes: Iterable[str]) -> list[list[str]]:
+    """The distributions that bring probes of these names; none brings a built-in one, which our own code is."""
+    points = entry_points(group=GROUP)
+    return [
+        [point.name, point.value, *((point.dist.name, point.dist.version) if point.dist else ()), _code(point)]
+        for probe in probes
+        for point in points.select(name=probe)
+    ]
+
+
+def _code(point: EntryPoint) -> str:
+    """A hash over the file that holds the probe: whoever writes one sees what is changed, whatever the version."""
+    with suppress(Exception):  # whatever a stranger's package raises: `find` tells
+        spec = importlib.util.find_spec(point.module)
+        if spec is not None and spec.origin is not None:
+            return key_of(Path(spec.origin).read_bytes())
+    return ""
