@@ -164,12 +164,15 @@ class AttentionGrid(Probe[Options, Attention]):
             for prompt, text in enumerate(outcome.tables["prompts"].column("text")):
                 patterns = outcome.arrays[f"weights/{prompt}"].values
                 yield _mosaic(section.name(subject), subject, patterns, prompt, text, outcome)
+        tokens = {subject: _tokens(outcome) for subject, outcome in section.ok().items()}
         for block, head in _named_heads(section):
             for subject, outcome in section.ok().items():
                 for prompt in range(len(outcome.tables["prompts"].rows)):
                     patterns = outcome.arrays[f"weights/{prompt}"].values
                     if block < patterns.shape[0] and head < patterns.shape[1]:
-                        yield _large(section.name(subject), subject, outcome, prompt, block, head)
+                        yield _large(
+                            section.name(subject), subject, patterns, tokens[subject][prompt], prompt, block, head
+                        )
 
     def statement(self, section: Section) -> str:
         """How many heads park on the first token, on the longest prompt; nothing where it is too short to tell."""
@@ -214,10 +217,18 @@ def _named_heads(section: Section) -> list[tuple[int, int]]:
     return list(dict.fromkeys((block, head) for block, head in heads))
 
 
-def _large(name: str, subject: str, outcome: Outcome, prompt: int, block: int, head: int) -> AttentionHead:
-    pattern = outcome.arrays[f"weights/{prompt}"].values[block, head]
-    records = [r for r in outcome.tables["tokens"].records() if r["prompt"] == prompt]
-    tokens = [str(record["token"]) for record in records]
+def _tokens(outcome: Outcome) -> dict[int, list[str]]:
+    """Prompt -> its tokens."""
+    found: dict[int, list[str]] = {}
+    for record in outcome.tables["tokens"].records():
+        found.setdefault(record["prompt"], []).append(str(record["token"]))
+    return found
+
+
+def _large(
+    name: str, subject: str, patterns: NDArray[Any], tokens: list[str], prompt: int, block: int, head: int
+) -> AttentionHead:
+    pattern = patterns[block, head]
     bins = f", {len(tokens)} tokens in {len(pattern)} bins" if len(tokens) > len(pattern) else ""
     if len(tokens) > len(pattern):
         edges = bin_edges(len(tokens), len(pattern))

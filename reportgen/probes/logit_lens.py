@@ -127,11 +127,12 @@ class LogitLens(Probe[Options, Lens]):
     def figures(self, section: Section) -> Iterable[Figure]:
         """Grids side by side; curves of entropy, KL and the answer's probability."""
         ok = section.ok()
-        columns = {subject: _columns(outcome) for subject, outcome in ok.items()}
+        cells = {subject: _cells(outcome) for subject, outcome in ok.items()}
+        columns = {subject: _columns(outcome, cells[subject]) for subject, outcome in ok.items()}
         for number in range(max((len(grids) for grids in columns.values()), default=0)):
-            for subject, outcome in ok.items():
+            for subject in ok:
                 if number < len(columns[subject]):
-                    yield _grid(section.name(subject), subject, outcome, number, columns[subject][number])
+                    yield _grid(section.name(subject), subject, cells[subject], number, columns[subject][number])
         for name, label in _CURVES.items():
             shared = _range([outcome.arrays[name].values[:, 0] for outcome in ok.values()])
             for subject, outcome in ok.items():
@@ -227,67 +228,94 @@ class _Column:
     head: str
 
 
-def _columns(outcome: Outcome) -> list[list[_Column]]:
+@dataclass(frozen=True)
+class _Cells:
+    """The likeliest tokens of an outcome by place: tables are long, and looked through once."""
+
+    at: Mapping[tuple[int, int, int, int], Mapping[str, Any]]
+    """(prompt, step, position, layer) -> the row of rank 1."""
+    places: Mapping[int, Sequence[tuple[int, int]]]
+    """Prompt -> its (step, position), in order."""
+    tokens: Mapping[int, Sequence[str]]
+    """Prompt -> its tokens."""
+    answers: Mapping[tuple[int, int], str]
+    """(prompt, step) -> the token that follows."""
+    labels: Sequence[str]
+    last: int
+    """The last layer."""
+    every_position: bool
+
+
+def _cells(outcome: Outcome) -> _Cells:
+    heads = [record for record in outcome.tables["top"].records() if record["rank"] == 1]
+    places: dict[int, dict[tuple[int, int], None]] = {}
+    for record in heads:
+        places.setdefault(record["prompt"], {})[record["step"], record["position"]] = None
+    tokens: dict[int, list[str]] = {}
+    for record in outcome.tables["tokens"].records():
+        tokens.setdefault(record["prompt"], []).append(record["token"])
+    return _Cells(
+        at={(r["prompt"], r["step"], r["position"], r["layer"]): r for r in heads},
+        places={prompt: sorted(found) for prompt, found in places.items()},
+        tokens=tokens,
+        answers={(r["prompt"], r["step"]): str(r["next_token"]) for r in outcome.tables["steps"].records()},
+        labels=prompt_labels(outcome),
+        last=max((record["layer"] for record in heads), default=0),
+        every_position=outcome.options["positions"] == "all",
+    )
+
+
+def _columns(outcome: Outcome, cells: _Cells) -> list[list[_Column]]:
     """The columns of each grid: a grid a prompt, or, where each prompt has but one column, of many prompts."""
-    by_prompt = [_columns_of(outcome, prompt) for prompt in range(len(outcome.tables["prompts"].rows))]
+    by_prompt = [_columns_of(cells, prompt) for prompt in range(len(outcome.tables["prompts"].rows))]
     together = [[column for columns in by_prompt for column in columns]] if len(by_prompt) > 1 else by_prompt
     grids = together if all(len(columns) == 1 for columns in by_prompt) else by_prompt
     # A wider grid would have to be scrolled on a screen and be too small to read on paper.
     return [grid[at : at + WIDEST] for grid in grids for at in range(0, len(grid), WIDEST)]
 
 
-def _columns_of(outcome: Outcome, prompt: int) -> list[_Column]:
-    rows = [r for r in outcome.tables["top"].records() if r["prompt"] == prompt and r["rank"] == 1]
-    places = sorted({(r["step"], r["position"]) for r in rows})
-    every_position = outcome.options["positions"] == "all"
-    tokens = [r["token"] for r in outcome.tables["tokens"].records() if r["prompt"] == prompt]
-    answers = {r["step"]: r["next_token"] for r in outcome.tables["steps"].records() if r["prompt"] == prompt}
+def _columns_of(cells: _Cells, prompt: int) -> list[_Column]:
     columns = []
-    for step, position in places:
+    for step, position in cells.places.get(prompt, ()):
         if step > 0:
-            head = f"+ {mark_space(str(answers[step - 1]))}"
+            head = f"+ {mark_space(cells.answers[prompt, step - 1])}"
         else:
-            head = mark_space(tokens[position]) if every_position else prompt_labels(outcome)[prompt]
+            head = mark_space(cells.tokens[prompt][position]) if cells.every_position else cells.labels[prompt]
         columns.append(_Column(prompt, step, position, head))
     return columns
 
 
-def _grid(name: str, subject: str, outcome: Outcome, number: int, columns: Sequence[_Column]) -> TokenGrid:
+def _grid(name: str, subject: str, cells: _Cells, number: int, columns: Sequence[_Column]) -> TokenGrid:
     """Layers from the last at the top to the embedding at the bottom."""
-    wanted = {(c.prompt, c.step, c.position) for c in columns}
-    records = [r for r in outcome.tables["top"].records() if r["rank"] == 1]
-    at = {(r["layer"], r["prompt"], r["step"], r["position"]): r for r in records}
-    layers = sorted({layer for layer, *place in at if tuple(place) in wanted}, reverse=True)
-    cells = [[at[layer, c.prompt, c.step, c.position] for c in columns] for layer in layers]
-    answers = [f"{mark_space(str(cell['token']))} after {c.head}" for cell, c in zip(cells[0], columns, strict=True)]
-    every_position = outcome.options["positions"] == "all"
+    layers = range(cells.last, -1, -1)
+    shown = [[cells.at[c.prompt, c.step, c.position, layer] for c in columns] for layer in layers]
+    answers = [f"{mark_space(str(cell['token']))} after {c.head}" for cell, c in zip(shown[0], columns, strict=True)]
     return TokenGrid(
         name=f"grid-{number}",
         subject=(subject,),
-        title=f"{name}: {_shown_of(outcome, columns)}",
+        title=f"{name}: {_shown_of(cells, columns)}",
         alt=f"Likeliest token of every layer of {name}. The last layer says {', '.join(answers)}",
         row_label="layer (0 = embedding)",
         rows=[str(layer) for layer in layers],
-        column_label="after the token" if every_position else "after the text",
+        column_label="after the token" if cells.every_position else "after the text",
         columns=[c.head for c in columns],
-        texts=[[str(cell["token"]) for cell in row] for row in cells],
-        values=np.array([[cell["probability"] for cell in row] for row in cells]),
+        texts=[[str(cell["token"]) for cell in row] for row in shown],
+        values=np.array([[cell["probability"] for cell in row] for row in shown]),
         value_label="probability",
-        outlined=np.array([[cell["token_id"] == last["token_id"] for cell, last in zip(row, cells[0], strict=True)]
-                           for row in cells]),
+        outlined=np.array([[cell["token_id"] == last["token_id"] for cell, last in zip(row, shown[0], strict=True)]
+                           for row in shown]),
         outline_label="the final answer",
     )  # fmt: skip
 
 
-def _shown_of(outcome: Outcome, columns: Sequence[_Column]) -> str:
+def _shown_of(cells: _Cells, columns: Sequence[_Column]) -> str:
     """What a grid is about: a prompt, a part of one, or several."""
-    labels = prompt_labels(outcome)
     first, last = columns[0], columns[-1]
     if first.prompt != last.prompt:
         return f"prompts {first.prompt}–{last.prompt}"
-    if outcome.options["positions"] == "all" and len(_columns_of(outcome, first.prompt)) > len(columns):
-        return f"{labels[first.prompt]} (positions {first.position}–{last.position})"
-    return labels[first.prompt]
+    if cells.every_position and len(cells.places[first.prompt]) > len(columns):
+        return f"{cells.labels[first.prompt]} (positions {first.position}–{last.position})"
+    return cells.labels[first.prompt]
 
 
 def _answer(outcome: Outcome, record: Mapping[str, Any]) -> str:
