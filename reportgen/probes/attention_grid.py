@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LONGEST_WHOLE = 256
 """Tokens up to which every weight is kept; longer prompts are kept in this many bins."""
+_ROWS = 64
 SINK_THRESHOLD = 0.3
 """Importance above which a head counts as a sink head (Gu et al. 2024)."""
 
@@ -74,8 +75,14 @@ class Bins:
 
     def _reduced(self, pattern: "Tensor") -> Reduced:
         """What is kept of one head's (query x key) pattern."""
-        weights = binned(pattern, self.bins) if pattern.shape[-1] > self.bins else pattern
-        return Reduced(weights, sink_importance(pattern), row_entropy(pattern))
+        import torch
+
+        if len(pattern) <= self.bins:
+            return Reduced(pattern, sink_importance(pattern), row_entropy(pattern))
+        # Some rows at a time: pieces of a whole pattern's size leave holes that the next ones do not fit.
+        entropies = [row_entropy(rows) * len(rows) for rows in torch.split(pattern, _ROWS)]
+        entropy = torch.stack(entropies).sum() / len(pattern)
+        return Reduced(binned(pattern, self.bins), sink_importance(pattern), entropy)
 
     def merge(self, one: dict[int, Reduced], other: dict[int, Reduced]) -> dict[int, Reduced]:
         """The blocks of both."""
