@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PANGO := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 
 .DEFAULT_GOAL := help
-.PHONY: report test lint clean help
+.PHONY: report test lint bench clean help
 
 report: .venv/.installed  ## the report of BATTERY on two real models, as HTML and PDF
 	$(BIN)/reportgen run $(BATTERY)
@@ -21,6 +21,11 @@ test: .venv/.installed  ## the whole test suite
 lint: .venv/.installed  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# ROUNDS=5 for steadier medians, ONLY=1,2 for some rows, LARGE=1 for a model of 3B parameters, README=1 writes the table.
+bench: .venv/.installed  ## how the speed and memory of reportgen compare; on a machine that does nothing else
+	@cd tests && ../$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),3) $(if $(ONLY),--only $(ONLY)) \
+	    $(if $(LARGE),--large) $(if $(README),--readme)
 
 clean:  ## remove what make made: .venv, bundles, caches of tools (not the user's cache of models)
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -1,0 +1,36 @@
+"""The rows of the table: which parts of a round each needs, and what it makes of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from benchmarks.card import Card
+from benchmarks.measurement import Measurement
+from benchmarks.rounds import Rounds
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a row may use."""
+
+    card: Card
+    rounds: Rounds
+    count: int
+    """How often whatever varies is measured."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row, which may come to several measurements."""
+
+    measure: Callable[[Bench], list[Measurement]]
+    parts: tuple[str, ...] = ()
+    on_demand: bool = False
+    """Takes long: is left out unless asked for."""
+
+
+def rows() -> Mapping[int, Row]:
+    """All rows by number."""
+    from benchmarks.rows import again, attention, commands, compute, growth, large, peak, whole
+
+    listed = (compute, whole, again, commands, peak, attention, growth, large)
+    return {number: module.ROW for number, module in enumerate(listed, start=1)}

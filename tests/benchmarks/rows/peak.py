@@ -1,0 +1,23 @@
+"""Peak resident memory of a whole run."""
+
+from benchmarks.measurement import Measurement
+from benchmarks.memory import GIGABYTE, PeakOfTree
+from benchmarks.processes import run_module
+from benchmarks.rows import Bench, Row
+
+BESIDE_WEIGHTS = 1.3
+
+
+def measure(bench: Bench) -> list[Measurement]:
+    watch = PeakOfTree()
+    with bench.card.place() as place:
+        run_module("command", "run", bench.card.battery, "-o", place.bundle, env=place.env, watch=watch)
+    weights = bench.card.parameters * 4 / GIGABYTE
+    note = f"largest weights {weights:.2f} GB; largest child {watch.child / GIGABYTE:.2f} GB"
+    return [
+        Measurement("peak memory of a run's process", watch.own / GIGABYTE, weights + BESIDE_WEIGHTS, "GB", note),
+        Measurement("peak memory of it and its children at one time", watch.together / GIGABYTE, unit="GB"),
+    ]
+
+
+ROW = Row(measure)
