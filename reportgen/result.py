@@ -51,6 +51,8 @@ class Array:
     values: NDArray[Any]
     unit: str = ""
     coordinates: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    relative_to: str = ""
+    """What the values are seen from, such as the final answer: a change there moves the values of every layer."""
 
     def __post_init__(self) -> None:
         unknown = set(self.dims) - set(DIMS)
@@ -109,6 +111,7 @@ class Quantity:
     columns: tuple[str, ...] = ()
     unit: str = ""
     direction: Direction = "none"
+    relative_to: str = ""
 
 
 def metric(unit: str = "", direction: Direction = "none") -> Any:
@@ -116,9 +119,9 @@ def metric(unit: str = "", direction: Direction = "none") -> Any:
     return field(metadata={"quantity": Quantity("metric", unit=unit, direction=direction)})
 
 
-def array(*dims: Dim, unit: str = "") -> Any:
-    """A field that holds one numpy array with these dims."""
-    return field(metadata={"quantity": Quantity("array", dims=dims, unit=unit)})
+def array(*dims: Dim, unit: str = "", relative_to: str = "") -> Any:
+    """A field that holds one numpy array with these dims; `relative_to` as in `Array`."""
+    return field(metadata={"quantity": Quantity("array", dims=dims, unit=unit, relative_to=relative_to)})
 
 
 def arrays(*dims: Dim, unit: str = "") -> Any:
@@ -166,7 +169,7 @@ class Findings:
 
     def _named(self, values: NDArray[Any], quantity: Quantity) -> Array:
         known = {dim: tuple(int(i) for i in c) for dim, c in self.coordinates.items() if dim in quantity.dims}
-        return Array(quantity.dims, np.ascontiguousarray(values), quantity.unit, known)
+        return Array(quantity.dims, np.ascontiguousarray(values), quantity.unit, known, quantity.relative_to)
 
 
 def _measured(value: Any, quantity: Quantity) -> Metric:

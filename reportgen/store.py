@@ -27,6 +27,9 @@ from reportgen.result import Array, Metric, Outcome, Table
 SCHEMA = 1
 RESULTS, ARRAYS, RUN = "results.json", "arrays.safetensors", "run.json"
 
+_OF_ONE_RUN = ("files", "durations", "from_cache", "battery")
+"""What run.json says that means nothing beside a copy of the numbers."""
+
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Outcomes = Mapping[str, Mapping[str, Outcome]]
@@ -75,6 +78,14 @@ def write_numbers(folder: Path, bundle: Bundle) -> None:
     save_file(dict(sorted(tensors.items())), folder / ARRAYS)
     (folder / ARRAYS).chmod(0o644)
     _write_json(folder / RUN, dict(bundle.run))
+
+
+def copy_numbers(bundle: Path, folder: Path) -> None:
+    """Copies a bundle's numbers, without its outputs, into a folder that is there."""
+    for name in (RESULTS, ARRAYS):
+        shutil.copyfile(bundle / name, folder / name)
+    run = _read_json(bundle / RUN)
+    _write_json(folder / RUN, {key: value for key, value in run.items() if key not in _OF_ONE_RUN})
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -314,6 +325,7 @@ def _array_json(array: Array, tensor: str) -> dict[str, Any]:
         "shape": list(array.values.shape),
         "unit": array.unit,
         **({"coordinates": coordinates} if coordinates else {}),
+        **({"relative_to": array.relative_to} if array.relative_to else {}),
         "tensor": tensor,
     }
 
@@ -353,7 +365,8 @@ def _array(content: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> A
     if list(tensors[name].shape) != content["shape"]:
         raise ValueError(f"the tensor {name} has shape {list(tensors[name].shape)}, not {content['shape']}")
     coordinates = {dim: tuple(values) for dim, values in content.get("coordinates", {}).items()}
-    return Array(tuple(content["dims"]), tensors[name], content["unit"], coordinates)
+    relative_to = content.get("relative_to", "")
+    return Array(tuple(content["dims"]), tensors[name], content["unit"], coordinates, relative_to)
 
 
 def _card_json(card: ModelCard) -> dict[str, Any]:

@@ -254,3 +254,14 @@ def _near_files(path: Path) -> str:
     if not path.parent.is_dir():
         return f"The folder {path.parent} does not exist either."
     return suggestion(path.name, _yaml_files(path.parent))
+
+
+def write_yaml(file: Path, value: Any) -> None:
+    """Writes plain values as YAML that reads well in a diff: a line a value, in the order given."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.allow_unicode = True
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 100
+    with file.open("w", encoding="utf-8") as stream:
+        yaml.dump(value, stream)

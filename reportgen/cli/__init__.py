@@ -11,7 +11,10 @@ import click
 COMMANDS = {
     "run": "Run a battery: numbers, figures, page and PDF.",
     "plan": "Print what a battery would do.",
+    "compare": "Say what changed from one bundle to the next.",
+    "baseline": "Accept a bundle as a baseline, or calibrate one.",
     "render": "Make the pages of a stored bundle anew, without its models.",
+    "history": "Draw the metrics of many bundles over time, and mark where they stepped.",
     "probes": "List the probes, or explain one.",
     "models": "List the demo models and the cache.",
     "init": "Write a starter battery.",

@@ -80,7 +80,11 @@ class HeadMosaic(Figure):
     """The attention patterns of all heads of all blocks of one prompt, as one picture."""
 
     patterns: NDArray[Any]
-    """(block x head x query x key) weights from 0 to 1."""
+    """(block x head x query x key) weights from 0 to 1, or differences of weights."""
+    scale: Literal["sequential", "diverging"] = "sequential"
+    value_label: str = "attention weight"
+    width: float | None = None
+    """Points it takes, where not as many as other figures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +110,8 @@ class HeatMap(Figure):
     value_label: str
     scale: Literal["sequential", "diverging"] = "sequential"
     value_range: tuple[float, float] | None = None
+    width: float | None = None
+    """Points its cells may take, where not as many as in other figures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +167,43 @@ class Rankings(Figure):
     value_range: tuple[float, float]
     model: str
     """Id of the model whose colour the bars take."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """What is allowed over some of the nights of a `Timeline`."""
+
+    first: int
+    last: int
+    """Nights, counted from 0."""
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """One quantity, night after night."""
+
+    label: str
+    unit: str
+    values: Sequence[float]
+    """(night) NaN where it was not measured."""
+    bands: Sequence[Band] = ()
+    steps: Sequence[tuple[int, int]] = ()
+    """First and last night of each change of level: the same but for a ramp."""
+    breaks: Sequence[int] = ()
+    """Nights on which something else began to be measured under the same name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timelines(Figure):
+    """Small multiples below each other over the same nights, each on a scale of its own."""
+
+    nights: Sequence[str]
+    """(night) what each is called."""
+    timelines: Sequence[Timeline]
+    model: str
+    """Id of the model whose colour the lines take."""
 
 
 def texts(figure: Figure) -> Iterator[str]:

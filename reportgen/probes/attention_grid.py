@@ -13,7 +13,7 @@ from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic
 from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.attention import bin_edges, binned, row_entropy, sink_importance
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable
-from reportgen.result import Findings, Outcome, Rows, array, arrays, table
+from reportgen.result import Findings, Outcome, Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -100,6 +100,10 @@ _NEED = Need(Site.ATTENTION, "all", reducer=Bins())
 class Attention(Findings):
     """What the attention grid gives."""
 
+    sink_share: float = metric("share")
+    """Share of heads whose sink importance exceeds 0.3, over all prompts."""
+    mean_entropy: float = metric("nat")
+    """Mean of `entropy` over all heads and prompts."""
     tokens: Rows = table("prompt", "position", "token")
     """The tokens that stand on both axes."""
     skipped: Rows = table("head", "reason")
@@ -156,13 +160,17 @@ class AttentionGrid(Probe[Options, Attention]):
         for prompt, single in enumerate(captured):
             shown = case.tokenizer.show_sequence(single.tokens)
             tokens += [[prompt, position, token] for position, token in enumerate(shown)]
+        sink = np.stack([_stack([block.sink for block in blocks]) for blocks in reduced])
+        entropy = np.stack([_stack([block.entropy for block in blocks]) for blocks in reduced])
         return Attention(
+            sink_share=float((sink > SINK_THRESHOLD).mean()),
+            mean_entropy=float(entropy.mean()),
             tokens=tokens,
             skipped=[[head, reason] for head, reason in self.skipped_rows(case).items()],
             prompts=case.prompt_rows(case.options.prompts),
             weights=[_stack([block.weights for block in blocks]) for blocks in reduced],
-            sink=np.stack([_stack([block.sink for block in blocks]) for blocks in reduced]),
-            entropy=np.stack([_stack([block.entropy for block in blocks]) for blocks in reduced]),
+            sink=sink,
+            entropy=entropy,
         )
 
     def figures(self, section: Section) -> Iterable[Figure]:

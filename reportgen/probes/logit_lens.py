@@ -12,7 +12,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.figures.fonts import mark_space
 from reportgen.needs import Need, Pass, Site
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable, prompt_labels
-from reportgen.result import Findings, Outcome, Rows, array, table
+from reportgen.result import Findings, Outcome, Rows, array, metric, table
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reportgen.needs import Captured
 
 
+_ANSWER = "final answer"
 _CURVES = {
     "answer_probability": "probability of the final answer",
     "entropy": "entropy (nat)",
@@ -56,16 +57,20 @@ class Options(ProbeOptions):
 class Lens(Findings):
     """What the logit lens gives."""
 
+    answer_entropy: float = metric("nat")
+    """Mean over prompts of the entropy of the model's own distribution after the prompt: how sure it is."""
+    settling_layer: float = metric("layer")
+    """Mean over prompts of the first layer from which on the final answer leads to the end."""
     top: Rows = table("prompt", "step", "position", "layer", "rank", "token_id", "token", "probability")
     """The k likeliest tokens of softmax(scale(softcap(unembedding(final norm(residual stream))))) a layer; the last
     layer's row is the model's own distribution."""
     entropy: NDArray[np.float32] = array("prompt", "step", "layer", unit="nat")
     """(prompt x step x layer) -sum p ln p of the lens distribution at the last position."""
-    kl: NDArray[np.float32] = array("prompt", "step", "layer", unit="nat")
+    kl: NDArray[np.float32] = array("prompt", "step", "layer", unit="nat", relative_to=_ANSWER)
     """(prompt x step x layer) KL(final || layer): how far the layer is from the model's own distribution."""
-    answer_rank: NDArray[np.float32] = array("prompt", "step", "layer", unit="rank")
+    answer_rank: NDArray[np.float32] = array("prompt", "step", "layer", unit="rank", relative_to=_ANSWER)
     """(prompt x step x layer) rank, from 1, of the model's final answer in the layer's distribution."""
-    answer_probability: NDArray[np.float32] = array("prompt", "step", "layer", unit="probability")
+    answer_probability: NDArray[np.float32] = array("prompt", "step", "layer", unit="probability", relative_to=_ANSWER)
     """(prompt x step x layer) probability of the model's final answer in the layer's distribution."""
     steps: Rows = table("prompt", "step", "length", "text", "next_token_id", "next_token")
     """The traces that took place: the text read (of `length` tokens) and the model's answer. A trace ends after
@@ -196,11 +201,14 @@ def _lens(case: Case[Options], places: Sequence[_Place], read: "Readout", captur
             text = case.tokenizer.decode(captured[place.prompt].tokens[: place.position + 1])
             answer = by_layer[-1][0]
             steps.append([place.prompt, place.step, place.position + 1, text, answer, show[answer]])
+    entropy, ranks = _by_step(case, places, read.entropy), _by_step(case, places, read.answer_rank)
     return Lens(
+        answer_entropy=float(entropy[:, 0, -1].mean()),
+        settling_layer=float(np.mean([leads_from(of_prompt) for of_prompt in ranks[:, 0]])),
         top=top,
-        entropy=_by_step(case, places, read.entropy),
+        entropy=entropy,
         kl=_by_step(case, places, read.kl),
-        answer_rank=_by_step(case, places, read.answer_rank),
+        answer_rank=ranks,
         answer_probability=_by_step(case, places, read.answer_probability),
         steps=steps,
         tokens=tokens,

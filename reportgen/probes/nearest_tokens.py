@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Figure, Ranking, Rankings
 from reportgen.figures.fonts import mark_space
 from reportgen.probes.base import Case, Probe, ProbeOptions, Section
-from reportgen.result import Findings, Outcome, Rows, table
+from reportgen.result import Findings, Outcome, Rows, metric, table
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,6 +49,8 @@ class Options(ProbeOptions):
 class Neighbours(Findings):
     """What nearest tokens gives."""
 
+    nearest_similarity: float | str = metric("similarity")
+    """Mean over queries of the similarity of the nearest row."""
     neighbours: Rows = table("query", "rank", "token_id", "token", "similarity")
     """The k rows of the embedding table that are most similar to the query's row, the query itself left out."""
     skipped: Rows = table("query", "tokens")
@@ -99,7 +102,12 @@ class NearestTokens(Probe[Options, Neighbours]):
             scores = _scores(model, _pooled(model, queries, case.options.pool), case.options.metric)
             for query, row in zip(queries, scores, strict=True):
                 rows += _ranked(case, query, row)
-        return Neighbours(neighbours=rows, skipped=[[label, reason] for label, reason in skipped.items()])
+        nearest = [row[-1] for row in rows if row[1] == 1 and isinstance(row[-1], float)]
+        return Neighbours(
+            nearest_similarity=float(np.mean(nearest)) if nearest else "no text is one token here",
+            neighbours=rows,
+            skipped=[[label, reason] for label, reason in skipped.items()],
+        )
 
     def figures(self, section: Section) -> Iterable[Figure]:
         """One figure a model, a panel a query, on one scale."""

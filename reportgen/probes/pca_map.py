@@ -13,7 +13,7 @@ from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.principal import principal_points
 from reportgen.probes.base import Case, Layers, Probe, ProbeOptions, Prompts, Section, Unusable
 from reportgen.prompts import Prompt
-from reportgen.result import Findings, Outcome, Rows, array, table
+from reportgen.result import Findings, Outcome, Rows, array, metric, table
 from reportgen.tokens import WordNotFound
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class Options(ProbeOptions):
 class Map(Findings):
     """What the map gives."""
 
+    plane_variance: float = metric("share")
+    """Share of the rows' variance that lies in the plane of the last layer drawn."""
     points: NDArray[np.float64] = array("layer", "item", "component", unit="coordinate")
     """(layer x item x component) coordinates of the centred rows on their first principal components."""
     explained_variance: NDArray[np.float64] = array("layer", "component", unit="share")
@@ -86,10 +88,12 @@ class PcaMap(Probe[Options, Map]):
         by_layer = np.stack(rows, axis=1)
         maps = [principal_points(layer, COMPONENTS) for layer in by_layer]
         prompts = case.options.prompts
+        explained = np.stack([explained for _, explained in maps])
         return Map(
+            plane_variance=float(explained[-1].sum()),
             coordinates={"layer": _layers(case) or range(len(by_layer))},
             points=np.stack([points for points, _ in maps]),
-            explained_variance=np.stack([explained for _, explained in maps]),
+            explained_variance=explained,
             items=[[i, _label(case, prompt), prompt.group or ""] for i, prompt in enumerate(prompts)],
             prompts=case.prompt_rows(prompts),
         )

@@ -15,7 +15,7 @@ from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.similarity import cosine, divide_mean, mean_cosine
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable
 from reportgen.prompts import Prompt
-from reportgen.result import Findings, Outcome, Rows, array, table
+from reportgen.result import Findings, Outcome, Rows, array, metric, table
 from reportgen.tokens import WordNotFound
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class Options(ProbeOptions):
 class Similarity(Findings):
     """What word similarity gives."""
 
+    last_similarity: float = metric("cosine")
+    """Mean of `raw` over all pairs after the last layer."""
     raw: NDArray[np.float32] = array("pair", "layer", unit="cosine")
     """(pair x layer) cosine of the residual stream at the word's last sub-token in the two sentences."""
     normalised: NDArray[np.float32] = array("pair", "layer", unit="normalised cosine")
@@ -114,8 +116,10 @@ class WordSimilarity(Probe[Options, Similarity]):
             baseline = _baseline(case, streams[len(options.prompts) :])
             normalised = [r - baseline for r in raw]
         senses = [prompt.sense for prompt in options.prompts]
+        cosines = np.stack([_numpy(r) for r in raw])
         return Similarity(
-            raw=np.stack([_numpy(r) for r in raw]),
+            last_similarity=float(cosines[:, -1].mean()),
+            raw=cosines,
             normalised=np.stack([_numpy(n) for n in normalised]),
             pairs=[[i, a, b, _same(senses[a], senses[b])] for i, (a, b) in enumerate(pairs)],
             prompts=case.prompt_rows(options.prompts),

@@ -4,8 +4,7 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 from click.testing import CliRunner
 
-from reportgen import registry
-from reportgen.cli.probes import command
+from reportgen import cli, registry
 from reportgen.errors import BatteryError
 from reportgen.plain_words import keys
 from reportgen.probes.base import explanation
@@ -13,7 +12,7 @@ from reportgen.result import definitions
 
 
 def output(*arguments: str) -> str:
-    return CliRunner().invoke(command, arguments, catch_exceptions=False).output
+    return CliRunner().invoke(cli.reportgen, ["probes", *arguments], catch_exceptions=False).output
 
 
 def test_the_table_has_a_line_a_probe_with_its_question() -> None:

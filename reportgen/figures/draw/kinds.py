@@ -15,6 +15,7 @@ from reportgen.figures.draw.lettering import Lettering
 from reportgen.figures.draw.maps import paint_maps
 from reportgen.figures.draw.rankings import paint_rankings
 from reportgen.figures.draw.stacked_bars import paint_stacked_bars
+from reportgen.figures.draw.timelines import paint_timelines
 from reportgen.figures.draw.token_grid import paint_token_grid
 from reportgen.figures.fonts import Typefaces
 from reportgen.figures.style import ModelStyle
@@ -30,6 +31,7 @@ PAINTERS: dict[type[Figure], Painter] = {
     describe.Maps: paint_maps,
     describe.StackedBars: paint_stacked_bars,
     describe.Rankings: paint_rankings,
+    describe.Timelines: paint_timelines,
 }
 
 

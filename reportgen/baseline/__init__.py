@@ -1,0 +1,1 @@
+"""What changed between two bundles: verdicts are data, made without torch, drawn and told elsewhere."""

@@ -1,0 +1,227 @@
+"""A bundle against its baseline: for each probe and subject whether they can be compared, and what changed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reportgen.baseline.quantities import Change, array_change, depth_of, metric_change, names_of
+from reportgen.baseline.tables import table_change
+from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Tolerance, tolerance_of
+from reportgen.baseline.verdict import QUIET, WORST_FIRST, Verdict, exit_code, worst
+from reportgen.probes.base import ModelCard
+from reportgen.result import Array, Metric, Outcome
+from reportgen.store import Bundle
+
+READ = ("prompts", "tokens", "skipped")
+"""Tables that say what was read: where they differ, something else was measured."""
+CARD = ("name", "architecture", "layers", "source", "revision", "dtype", "device", "threads", "weights_sha256")
+"""What a header says of two models under one id."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something of the surroundings that is not the same: no verdict, but what a reader has to know."""
+
+    what: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One probe on one subject, before and after."""
+
+    probe_id: str
+    subject: str
+    probe: str
+    verdict: Verdict
+    reason: str = ""
+    """Why there are no changes to look at."""
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def gated(self) -> Iterator[Verdict]:
+        """The verdicts that decide about the end."""
+        yield from (change.verdict for change in self.changes if change.gate)
+        if not self.changes:
+            yield self.verdict
+
+    @property
+    def first(self) -> Mapping[str, int]:
+        """`layer` or `block` -> the lowest at which anything is beyond tolerance."""
+        return min((change.first for change in self.changes if change.first), key=depth_of, default={})
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that a comparison found."""
+
+    title: str
+    before: Bundle
+    after: Bundle
+    compared: tuple[Compared, ...]
+    """Worst first."""
+    environment: tuple[Difference, ...] = field(default=())
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all that decide."""
+        return worst(verdict for one in self.compared for verdict in one.gated)
+
+    @property
+    def exit_code(self) -> int:
+        """3 where a probe failed, 4 where something drifted, 5 where something is not comparable, else 0."""
+        return exit_code(verdict for one in self.compared for verdict in one.gated)
+
+    @property
+    def loud(self) -> tuple[Compared, ...]:
+        """What is worth looking at."""
+        return tuple(one for one in self.compared if one.verdict not in QUIET)
+
+
+def compare(before: Bundle, after: Bundle, written: Entries, calibrated: Entries) -> Comparison:
+    """Compares every probe on every subject of two bundles.
+
+    Args:
+        before: the baseline.
+        after: what is compared with it.
+        written: the tolerances of the battery.
+        calibrated: those that were measured with the baseline.
+    """
+    found = []
+    for probe_id in names_of(list(before.outcomes), list(after.outcomes)):
+        old, new = before.outcomes.get(probe_id, {}), after.outcomes.get(probe_id, {})
+        for subject in names_of(list(old), list(new)):
+            path = (probe_id, subject)
+            found.append(_compared(path, old.get(subject), new.get(subject), before, after, (written, calibrated)))
+    found.sort(key=lambda one: WORST_FIRST.index(one.verdict))  # stable: else in the battery's order
+    return Comparison(after.title, before, after, tuple(found), tuple(_environment(before, after)))
+
+
+def _compared(
+    path: tuple[str, str],
+    old: Outcome | None,
+    new: Outcome | None,
+    before: Bundle,
+    after: Bundle,
+    entries: tuple[Entries, Entries],
+) -> Compared:
+    known: dict[str, Any] = {"probe_id": path[0], "subject": path[1], "probe": (new or old or _nothing()).probe}
+    if old is None or new is None:
+        only = "the baseline does not have it" if old is None else "the bundle does not have it"
+        failed = new is not None and new.status == "failed"
+        verdict = Verdict.NEWLY_FAILED if failed else Verdict.NEW if old is None else Verdict.VANISHED
+        return Compared(**known, verdict=verdict, reason=new.reason if failed and new else only)
+    if new.status == "failed":
+        verdict = Verdict.STILL_FAILED if old.status == "failed" else Verdict.NEWLY_FAILED
+        return Compared(**known, verdict=verdict, reason=new.reason)
+    if reason := incomparable(old, new, before, after):
+        return Compared(**known, verdict=Verdict.NOT_COMPARABLE, reason=reason)
+    if old.status != "ok" or new.status != "ok":
+        return Compared(**known, **_without_numbers(old, new))
+    changes = sorted(_changes(".".join(path), old, new, entries), key=lambda one: WORST_FIRST.index(one.verdict))
+    return Compared(**known, verdict=worst(change.verdict for change in changes), changes=tuple(changes))
+
+
+def _nothing() -> Outcome:
+    raise ValueError("neither bundle has it")
+
+
+def _without_numbers(old: Outcome, new: Outcome) -> dict[str, Any]:
+    if old.status == new.status:
+        return {"verdict": Verdict.SAME, "reason": f"skipped: {new.reason}"}
+    if new.status == "skipped":
+        return {"verdict": Verdict.VANISHED, "reason": f"it is skipped now: {new.reason}"}
+    return {"verdict": Verdict.FIXED if old.status == "failed" else Verdict.NEW, "reason": f"it was {old.status}"}
+
+
+def incomparable(old: Outcome, new: Outcome, before: Bundle, after: Bundle) -> str:
+    """Why the numbers of two outcomes do not mean the same; empty where they do."""
+    if old.probe != new.probe:
+        return f"another probe: {old.probe} → {new.probe}"
+    if old.version != new.version:
+        return f"another version of {new.probe}: {old.version} → {new.version}"
+    for name in names_of(list(old.options), list(new.options)):
+        if old.options.get(name) != new.options.get(name):
+            return f"another option {name}"
+    tokenizers = [
+        [bundle.models[id].facts.get("tokenizer_sha256") for id in outcome.models if id in bundle.models]
+        for outcome, bundle in ((old, before), (new, after))
+    ]
+    if all(one is not None for pair in tokenizers for one in pair) and tokenizers[0] != tokenizers[1]:
+        return "another tokenizer"
+    if old.status == new.status == "ok":
+        for name in READ:
+            if name in old.tables and name in new.tables and old.tables[name].rows != new.tables[name].rows:
+                return f"something else was read: the table {name} changed"
+    return ""
+
+
+def _changes(path: str, old: Outcome, new: Outcome, entries: tuple[Entries, Entries]) -> Iterator[Change]:
+    written, calibrated = entries
+
+    def limit(name: str, kind: Tolerance, direction: str = "none") -> Tolerance:
+        return tolerance_of(f"{path}.{name}", kind, written, calibrated, direction)
+
+    for name in names_of(list(old.metrics), list(new.metrics)):
+        one, other = old.metrics.get(name), new.metrics.get(name)
+        known = one or other
+        assert known is not None
+        tolerance = limit(name, _kind_of_metric(known), known.direction)
+        yield (
+            _alone(name, "metric", tolerance, gone=other is None)
+            if one is None or other is None
+            else (metric_change(name, one, other, tolerance))
+        )
+    for name in names_of(list(old.arrays), list(new.arrays)):
+        array, later = old.arrays.get(name), new.arrays.get(name)
+        present = array or later
+        assert present is not None
+        tolerance = limit(name, _kind_of_array(present))
+        yield (
+            _alone(name, "array", tolerance, gone=later is None)
+            if array is None or later is None
+            else (array_change(name, array, later, tolerance))
+        )
+    for name in names_of(list(old.tables), list(new.tables)):
+        table, changed = old.tables.get(name), new.tables.get(name)
+        tolerance = limit(name, MEASURED)
+        yield (
+            _alone(name, "table", tolerance, gone=changed is None)
+            if table is None or changed is None
+            else (table_change(name, table, changed, tolerance))
+        )
+
+
+def _alone(name: str, kind: str, tolerance: Tolerance, *, gone: bool) -> Change:
+    if gone:
+        return Change(name, kind, Verdict.VANISHED, tolerance.gate, "the bundle does not have it")
+    return Change(name, kind, Verdict.NEW, tolerance.gate, "the baseline does not have it")
+
+
+def _kind_of_metric(metric: Metric) -> Tolerance:
+    return COUNT if isinstance(metric.value, int) else MEASURED
+
+
+def _kind_of_array(array: Array) -> Tolerance:
+    return RANK if array.unit == "rank" else MEASURED
+
+
+def _environment(before: Bundle, after: Bundle) -> Iterator[Difference]:
+    for id in names_of(list(before.models), list(after.models)):
+        old, new = _said(before.models.get(id)), _said(after.models.get(id))
+        for what in names_of(list(old), list(new)):
+            if old.get(what) != new.get(what):
+                yield Difference(f"{id}: {what}", old.get(what, "–"), new.get(what, "–"))
+    for kind in ("versions", "machine"):
+        was, now = before.run.get(kind, {}), after.run.get(kind, {})
+        for what in names_of(list(was), list(now)):
+            if was.get(what) != now.get(what):
+                yield Difference(what, str(was.get(what, "–")), str(now.get(what, "–")))
+
+
+def _said(card: ModelCard | None) -> dict[str, str]:
+    if card is None:
+        return {}
+    own = {"name": card.name, "architecture": card.architecture, "layers": card.layers, **card.facts}
+    return {what: str(own[what]) for what in CARD if own.get(what) is not None}

@@ -1,0 +1,276 @@
+"""Every gated metric of many bundles, night after night: its levels, and the nights on which it stepped."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from reportgen.baseline.compare import incomparable
+from reportgen.baseline.nights import Night, Order, find_nights, in_order, labels, order_of, read_metrics
+from reportgen.baseline.steps import Plateau, Step, plateaus, steps
+from reportgen.baseline.tolerance import COUNT, MEASURED, Entries, Tolerance, tolerance_of
+from reportgen.errors import BundleError, Mistake
+from reportgen.result import Metric, Outcome
+from reportgen.store import Bundle
+
+SCHEMA = 1
+"""Of history.json."""
+
+Path3 = tuple[str, str, str]
+"""Probe id, subject, name of a metric."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Nights on which the same was measured in the same way."""
+
+    first: int
+    """Counted from 0."""
+    reason: str
+    """What became another; empty for the first."""
+    plateaus: tuple[Plateau, ...]
+    """Its levels; nights between two of them are a ramp."""
+
+    @property
+    def steps(self) -> list[Step]:
+        """What lies between its levels."""
+        return steps(self.plateaus)
+
+
+@dataclass(frozen=True)
+class Course:
+    """One metric over all nights."""
+
+    probe_id: str
+    subject: str
+    name: str
+    probe: str
+    models: tuple[str, ...]
+    unit: str
+    tolerance: Tolerance
+    values: tuple[float, ...]
+    """(night) NaN where it was not measured, or is undefined."""
+    segments: tuple[Segment, ...]
+
+    @property
+    def path(self) -> str:
+        """PROBE_ID.SUBJECT.NAME."""
+        return f"{self.probe_id}.{self.subject}.{self.name}"
+
+    @property
+    def steps(self) -> list[Step]:
+        """All its steps, in order; where another thing began to be measured there is none."""
+        return [step for segment in self.segments for step in segment.steps]
+
+
+@dataclass(frozen=True)
+class History:
+    """What many bundles say together."""
+
+    title: str
+    """The last night's."""
+    order: Order
+    nights: tuple[Night, ...]
+    labels: tuple[str, ...]
+    """(night) what it is called."""
+    models: Mapping[str, str]
+    """Id -> true name, as the last night that has it says."""
+    courses: tuple[Course, ...]
+    """In the order of the battery."""
+    ungated: int
+    """Metrics that are left out, as no comparison would fail by them."""
+    left_out: tuple[Mistake, ...]
+    """Bundles that could not be read, and why; their files as they are named below the folder."""
+
+    @property
+    def steps(self) -> list[tuple[Course, Step]]:
+        """Every step, the latest first."""
+        found = [(course, step) for course in self.courses for step in course.steps]
+        return sorted(found, key=lambda pair: -pair[1].first)
+
+    def told(self, course: Course, step: Step) -> str:
+        """A step in one line: "night 2026-11-20: weather.gemma.entropy stepped from 1.2 to 1.5"."""
+        before, after = apart(step.before, step.after)
+        first, last = self.labels[step.first], self.labels[step.last]
+        if step.ramp:
+            return f"{self._nights} {first} to {last}: {course.path} went from {before} to {after}"
+        return f"{self._night} {first}: {course.path} stepped from {before} to {after}"
+
+    @property
+    def _night(self) -> str:
+        return "night" if self.order == "started" else "bundle"
+
+    @property
+    def _nights(self) -> str:
+        return f"{self._night}s"
+
+
+@dataclass
+class _Collected:
+    """One metric while the nights are read."""
+
+    outcome: Outcome
+    values: list[float]
+    metric: Metric
+    whole: bool = True
+    begins: list[tuple[int, str]] = field(default_factory=list)
+    """First night and reason of each segment."""
+
+
+def history(folder: Path, written: Entries, calibrated: Entries, order: Order | None = None) -> History:
+    """Reads every bundle below a folder, one after the other, and finds where each gated metric stepped.
+
+    Args:
+        folder: holds bundles in folders of any depth.
+        written: the tolerances of a battery: within them nothing is a step.
+        calibrated: those that were measured with a baseline.
+        order: of the nights; `order_of` them where it is not given.
+
+    Raises:
+        BundleError: no bundle can be read.
+    """
+    found, left_out = find_nights(folder)
+    used = order or order_of(found)
+    kept: list[Night] = []
+    collector = _Collector()
+    for night in in_order(found, used):
+        try:
+            collector.add(read_metrics(night.folder))
+            kept.append(night)
+        except BundleError as error:
+            left_out.extend(error.mistakes)
+    if not kept:
+        reason = f"; the first: {left_out[0].message}" if left_out else ""
+        raise BundleError(Mistake(f"no bundle below it can be read{reason}", "name a folder of bundles", file=folder))
+    courses = list(collector.courses(written, calibrated))
+    gated = tuple(course for course in courses if course.tolerance.gate)
+    return History(
+        title=collector.title,
+        order=used,
+        nights=tuple(kept),
+        labels=tuple(labels(kept, used)),
+        models=collector.models,
+        courses=gated,
+        ungated=len(courses) - len(gated),
+        left_out=tuple(replace(mistake, file=_below(folder, mistake.file)) for mistake in left_out),
+    )
+
+
+def _below(folder: Path, file: Path | str | None) -> str:
+    """A file as its folder's reader names it: a page tells nobody where it was made."""
+    return Path(file or folder).relative_to(folder).as_posix()
+
+
+class _Collector:
+    """The metrics of one bundle after the other; of each only what its course needs is kept."""
+
+    def __init__(self) -> None:
+        self.title = ""
+        self.models: dict[str, str] = {}
+        self._nights = 0
+        self._last: dict[tuple[str, str], tuple[Outcome, Bundle]] = {}
+        self._found: dict[Path3, _Collected] = {}
+        self._probes: dict[str, None] = {}
+
+    def add(self, bundle: Bundle) -> None:
+        """The next night."""
+        self.title = bundle.title
+        self.models |= {id: card.name for id, card in bundle.models.items()}
+        for probe_id, by_subject in bundle.outcomes.items():
+            self._probes.setdefault(probe_id)
+            for subject, outcome in by_subject.items():
+                if outcome.status == "ok":
+                    self._add(probe_id, subject, outcome, bundle)
+        self._nights += 1
+
+    def _add(self, probe_id: str, subject: str, outcome: Outcome, bundle: Bundle) -> None:
+        before = self._last.get((probe_id, subject))
+        reason = incomparable(before[0], outcome, before[1], bundle) if before else ""
+        self._last[probe_id, subject] = outcome, bundle
+        for name, metric in outcome.metrics.items():
+            one = self._found.setdefault((probe_id, subject, name), _Collected(outcome, [], metric, begins=[(0, "")]))
+            one.values.extend([math.nan] * (self._nights - len(one.values)))
+            if metric.value is not None:
+                one.values.append(float(metric.value))
+                one.whole = one.whole and isinstance(metric.value, int)
+            one.outcome, one.metric = outcome, metric
+        if reason:
+            for (of_probe, of_subject, _), one in self._found.items():
+                if (of_probe, of_subject) == (probe_id, subject):
+                    one.begins.append((self._nights, reason))
+
+    def courses(self, written: Entries, calibrated: Entries) -> Iterator[Course]:
+        """Every metric that was ever measured, with its levels."""
+        places = {probe_id: at for at, probe_id in enumerate(self._probes)}
+        for path, one in sorted(self._found.items(), key=lambda item: places[item[0][0]]):
+            kind = COUNT if one.whole else MEASURED
+            tolerance = tolerance_of(".".join(path), kind, written, calibrated, one.metric.direction)
+            values = [*one.values, *[math.nan] * (self._nights - len(one.values))]
+            yield Course(
+                *path,
+                probe=one.outcome.probe,
+                models=one.outcome.models,
+                unit=one.metric.unit,
+                tolerance=tolerance,
+                values=tuple(values),
+                segments=tuple(_segments(values, one.begins, tolerance)),
+            )
+
+
+def _segments(values: Sequence[float], begins: Sequence[tuple[int, str]], tolerance: Tolerance) -> Iterator[Segment]:
+    ends = [first for first, _ in begins[1:]] + [len(values)]
+    for (first, reason), end in zip(begins, ends, strict=True):
+        found = plateaus(values[first:end], lambda level: tolerance.bound(abs(level)))
+        moved = (Plateau(one.first + first, one.last + first, one.level) for one in found)
+        yield Segment(first, reason, tuple(moved))
+
+
+def apart(one: float, other: float) -> tuple[str, str]:
+    """Two different numbers with three digits, or with one more than it takes to tell them apart."""
+    needed = next((n for n in range(1, 17) if _digits(one, n) != _digits(other, n)), 16)
+    return _digits(one, max(3, needed + 1)), _digits(other, max(3, needed + 1))
+
+
+def _digits(value: float, digits: int) -> str:
+    whole = float(value).is_integer() and abs(value) < 1e15
+    return f"{int(value):,}" if whole else f"{value:.{digits}g}"
+
+
+def as_json(history: History) -> str:
+    """history.json: nights, metrics with their values, segments and steps, and what was left out."""
+    content = {
+        "schema": SCHEMA,
+        "title": history.title,
+        "nights": [
+            {"label": label, "bundle": night.name, "started": night.started.isoformat() if night.started else None}
+            for label, night in zip(history.labels, history.nights, strict=True)
+        ],
+        "metrics": {course.path: _course_json(course) for course in history.courses},
+        "left_out": [{"file": str(mistake.file), "reason": mistake.message} for mistake in history.left_out],
+    }
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def _course_json(course: Course) -> dict[str, Any]:
+    return {
+        "probe_id": course.probe_id,
+        "subject": course.subject,
+        "name": course.name,
+        "unit": course.unit,
+        "tolerance": {"abs": course.tolerance.abs, "rel": course.tolerance.rel},
+        "values": [value if math.isfinite(value) else None for value in course.values],
+        "segments": [
+            {
+                "first": segment.first,
+                "reason": segment.reason,
+                "levels": [{"first": one.first, "last": one.last, "level": one.level} for one in segment.plateaus],
+            }
+            for segment in course.segments
+        ],
+        "steps": [
+            {"first": step.first, "last": step.last, "before": step.before, "after": step.after}
+            for step in course.steps
+        ],
+    }

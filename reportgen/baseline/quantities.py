@@ -1,0 +1,165 @@
+"""One number, array or table before and after: what became of it, by how much, and where."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.baseline.tolerance import Tolerance
+from reportgen.baseline.verdict import Verdict
+from reportgen.result import Array, Metric
+
+DEPTHS = ("layer", "block")
+"""Dims along which a model is read from below: the first place beyond tolerance is where a change begins."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of one quantity."""
+
+    name: str
+    kind: str
+    """metric, array or table."""
+    verdict: Verdict
+    gate: bool = True
+    """Whether it decides about the comparison's end."""
+    told: str = ""
+    """What changed, by how much and where, in one sentence; empty where nothing did."""
+    before: float | None = None
+    after: float | None = None
+    worst: float | None = None
+    """Largest difference, in the quantity's unit; of a ranked table, the share of entries that went."""
+    mean: float | None = None
+    """Mean difference over all elements."""
+    bound: float | None = None
+    """Largest difference that was allowed where it is largest."""
+    place: Mapping[str, int] = field(default_factory=dict)
+    """Dim -> coordinate of the largest difference."""
+    first: Mapping[str, int] = field(default_factory=dict)
+    """`layer` or `block` -> the first beyond tolerance."""
+
+
+def metric_change(name: str, before: Metric, after: Metric, tolerance: Tolerance) -> Change:
+    """What became of a metric that both bundles have."""
+    known: dict[str, Any] = {
+        "name": name,
+        "kind": "metric",
+        "gate": tolerance.gate,
+        "before": before.value,
+        "after": after.value,
+    }
+    if before.value is None or after.value is None:
+        if before.value is None and after.value is None:
+            return Change(**known, verdict=Verdict.SAME)
+        if after.value is None:
+            return Change(**known, verdict=Verdict.UNDEFINED, told=f"it is undefined now: {after.reason}")
+        return Change(**known, verdict=Verdict.DEFINED, told=f"it was undefined: {before.reason}")
+    difference = after.value - before.value
+    bound = tolerance.bound(abs(before.value))
+    measured: dict[str, Any] = {"worst": abs(difference), "mean": abs(difference), "bound": bound}
+    if difference == 0:
+        return Change(**known, **measured, verdict=Verdict.SAME)
+    if abs(difference) <= bound:
+        return Change(**known, **measured, verdict=Verdict.WITHIN)
+    told = f"{_number(before.value)} → {_number(after.value)}{_unit(before.unit)}"
+    return Change(**known, **measured, verdict=_beyond(difference, tolerance), told=told)
+
+
+def array_change(name: str, before: Array, after: Array, tolerance: Tolerance) -> Change:
+    """What became of an array that both bundles have, element by element; NaN equals NaN."""
+    known: dict[str, Any] = {"name": name, "kind": "array", "gate": tolerance.gate}
+    if before.dims != after.dims or before.values.shape != after.values.shape:
+        shapes = f"{_shape(before)} → {_shape(after)}"
+        return Change(**known, verdict=Verdict.NOT_COMPARABLE, told=f"its shape changed: {shapes}")
+    if any(before.along(dim) != after.along(dim) for dim in before.dims):
+        return Change(**known, verdict=Verdict.NOT_COMPARABLE, told="its coordinates changed")
+    one, other = before.values.astype(np.float64), after.values.astype(np.float64)
+    gone = np.isfinite(one) & ~np.isfinite(other)
+    if gone.any():
+        place = _place(before, int(gone.argmax()))
+        told = f"{int(gone.sum())} values are undefined now, the first at {said(place)}"
+        return Change(**known, verdict=Verdict.UNDEFINED, told=told, place=place, first=_first(before, gone))
+    came = ~np.isfinite(one) & np.isfinite(other)
+    compared = np.isfinite(one) & np.isfinite(other)
+    difference = np.where(compared, np.abs(np.subtract(other, one, where=compared, out=np.zeros_like(one))), 0.0)
+    bounds = tolerance.abs + tolerance.rel * np.where(compared, np.abs(one), 0.0)
+    if came.any():
+        told = f"{int(came.sum())} values were undefined, the first at {said(_place(before, int(came.argmax())))}"
+        return Change(**known, verdict=Verdict.DEFINED, told=told)
+    return _measured(known, before, difference, bounds)
+
+
+def _measured(
+    known: Mapping[str, Any], before: Array, difference: NDArray[np.float64], bounds: NDArray[np.float64]
+) -> Change:
+    if not difference.size or not difference.any():
+        return Change(**known, verdict=Verdict.SAME, worst=0.0, mean=0.0)
+    # Where the difference most exceeds what was allowed, not where it is largest: tolerances grow with the values.
+    beyond = difference - bounds
+    at = int((beyond if (beyond > 0).any() else difference).argmax())
+    worst, bound, mean = float(difference.flat[at]), float(bounds.flat[at]), float(difference.mean())
+    place = _place(before, at)
+    measured: dict[str, Any] = {"worst": worst, "mean": mean, "bound": bound, "place": place}
+    if not (beyond > 0).any():
+        return Change(**known, **measured, verdict=Verdict.WITHIN)
+    first = _first(before, beyond > 0)
+    begins = f", from {said(first)} on" if first else ""
+    told = f"by {_number(worst)}{_unit(before.unit)} at {said(place)}{begins}; {_number(mean)} on average"
+    return Change(**known, **measured, verdict=Verdict.DRIFTED, told=told, first=first)
+
+
+def _beyond(difference: float, tolerance: Tolerance) -> Verdict:
+    if tolerance.direction == "none":
+        return Verdict.DRIFTED
+    return Verdict.BETTER if (difference > 0) == (tolerance.direction == "higher") else Verdict.WORSE
+
+
+def _place(array: Array, flat: int) -> dict[str, int]:
+    """Dim -> coordinate of an element by its flat index."""
+    indices = np.unravel_index(flat, array.values.shape)
+    return {dim: int(array.along(dim)[int(index)]) for dim, index in zip(array.dims, indices, strict=True)}
+
+
+def _first(array: Array, beyond: NDArray[np.bool_]) -> dict[str, int]:
+    """The lowest layer, or block, that holds any of these elements; none where what is higher up moves all of them."""
+    for dim in DEPTHS:
+        if dim in array.dims and not array.relative_to:
+            axis = array.dims.index(dim)
+            others = tuple(i for i in range(beyond.ndim) if i != axis)
+            return {dim: int(array.along(dim)[int(beyond.any(axis=others).argmax())])}
+    return {}
+
+
+def depth_of(place: Mapping[str, int]) -> float:
+    """How deep in the model a place is: block b lies between layer b and layer b + 1; infinite where it is neither."""
+    if "layer" in place:
+        return 2.0 * place["layer"]
+    return 2.0 * place["block"] + 1 if "block" in place else float("inf")
+
+
+def said(place: Mapping[str, int]) -> str:
+    """A place in words: "layer 14, prompt 0"."""
+    depth = [dim for dim in DEPTHS if dim in place]
+    return ", ".join(f"{dim} {place[dim]}" for dim in (*depth, *(dim for dim in place if dim not in depth)))
+
+
+def _shape(array: Array) -> str:
+    return " x ".join(f"{dim} {size}" for dim, size in zip(array.dims, array.values.shape, strict=True))
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int) or (math.isfinite(value) and value == int(value) and abs(value) < 1e9):
+        return f"{int(value):,}"
+    return f"{value:.3g}"
+
+
+def _unit(unit: str) -> str:
+    return f" {unit}" if unit else ""
+
+
+def names_of(one: Sequence[str], other: Sequence[str]) -> list[str]:
+    """Names of both, in the order in which they stand."""
+    return list(dict.fromkeys([*one, *other]))

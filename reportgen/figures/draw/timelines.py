@@ -1,0 +1,164 @@
+"""Quantities night after night, small, one below the other."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from reportgen.figures.describe import Band, Timeline, Timelines
+from reportgen.figures.draw.canvas import FULL_WIDTH, Box, Canvas
+from reportgen.figures.draw.lettering import LINE, Lettering
+from reportgen.figures.draw.scales import every, extent, number, tick_numbers, ticks
+from reportgen.figures.fonts import legible
+from reportgen.figures.style import FAINT, INK, MUTED, ModelStyle
+
+HEIGHT = 46.0
+FLAT = 7.0
+"""Height of a quantity that never moved: there is nothing to see but that it was measured."""
+GAP = 8.0
+NUMBERS = 46.0
+"""Room for the numbers of the vertical axes, which stand below each other."""
+NAME = 250.0
+NIGHT = 100.0
+"""Widest name of a night along the axis."""
+BAND = 0.14
+STROKE = 1.1
+REACH = 0.5
+"""How far before a night its change is marked: between the two nights that it lies between."""
+
+
+def paint_timelines(timelines: Timelines, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
+    """Each quantity below its name and its last value, over one axis of nights at the foot."""
+    across = (NUMBERS, FULL_WIDTH - 8)
+    heights = [FLAT if _flat(one) else HEIGHT for one in timelines.timelines]
+    foot = sum(LINE + height + GAP for height in heights)
+    canvas = Canvas(FULL_WIDTH, foot + LINE + 4, lettering)
+    top = 0.0
+    for one, height in zip(timelines.timelines, heights, strict=True):
+        box = (across[0], top + LINE, across[1], top + LINE + height)
+        _Strip(canvas, box, one, styles[timelines.model], timelines.nights).paint()
+        top += LINE + height + GAP
+    _name_nights(canvas, timelines.nights, across, foot)
+    return canvas
+
+
+def _flat(timeline: Timeline) -> bool:
+    return len({value for value in timeline.values if np.isfinite(value)}) < 2
+
+
+def _name_nights(canvas: Canvas, nights: Sequence[str], across: tuple[float, float], top: float) -> None:
+    names = [canvas.lettering.shortened(night, NIGHT) for night in nights]
+    left, right = across
+    widest = max(map(canvas.lettering.width, names), default=0) + 14
+    each = (right - left) / max(len(names) - 1, 1)
+    named = list(every(len(names), right - left, widest))
+    if named and (len(names) - 1 - named[-1]) * each > widest:
+        named.append(len(names) - 1)
+    for at in named:
+        x = left + at * each
+        canvas.lines([((x, top - 3), (x, top))], MUTED, 0.5)
+        half = canvas.lettering.width(names[at]) / 2
+        canvas.write(min(max(x, half), FULL_WIDTH - half), top + LINE / 2 + 1, names[at], colour=MUTED, across="center")
+
+
+class _Strip:
+    """One quantity in its box, on its own scale."""
+
+    def __init__(self, canvas: Canvas, box: Box, timeline: Timeline, look: ModelStyle, nights: Sequence[str]) -> None:
+        self.canvas, self.box, self.timeline, self.look, self.nights = canvas, box, timeline, look, nights
+        edges = [edge for band in timeline.bands for edge in (band.lower, band.upper)]
+        self.low, self.high = extent((*timeline.values, *edges), margin=0.08)
+        self.flat = _flat(timeline)
+
+    def paint(self) -> None:
+        """From what lies below to what lies above."""
+        self._head()
+        if not self.flat:
+            self._axis()
+        for band in self.timeline.bands:
+            self._band(band)
+        self._line()
+        for night in self.timeline.breaks:
+            self._upright(self._x(night - REACH), MUTED, (1, 2))
+        self._steps()
+
+    def _x(self, night: float) -> float:
+        left, _, right, _ = self.box
+        return left + (right - left) * max(night, 0) / max(len(self.timeline.values) - 1, 1)
+
+    def _y(self, value: float) -> float:
+        _, top, _, bottom = self.box
+        return bottom - (bottom - top) * (value - self.low) / (self.high - self.low)
+
+    def _head(self) -> None:
+        _, top, right, _ = self.box
+        label = self.canvas.lettering.shortened(self.timeline.label, NAME)
+        self.canvas.write(0, top - LINE / 2, label)
+        unit = self.canvas.lettering.shortened(self.timeline.unit, NAME / 2)
+        self.canvas.write(self.canvas.lettering.width(label) + 6, top - LINE / 2, unit, colour=MUTED)
+        known = [value for value in self.timeline.values if np.isfinite(value)]
+        self.canvas.write(right, top - LINE / 2, _last(known[-1]) if known else "–", across="right")
+
+    def _axis(self) -> None:
+        left, top, right, _ = self.box
+        marks = [mark for mark in ticks(self.low, self.high, 3) if self._y(mark) > top + 4]  # else it meets the name
+        self.canvas.lines([((left, self._y(m)), (right, self._y(m))) for m in marks], FAINT, 0.5)
+        for mark, text in zip(marks, tick_numbers(marks), strict=True):
+            self.canvas.write(left - 5, self._y(mark), text, colour=MUTED, across="right")
+
+    def _band(self, band: Band) -> None:
+        left, right = self._x(band.first - REACH), self._x(band.last + REACH)
+        right = min(right, self.box[2])
+        upper, lower = self._y(band.upper), self._y(band.lower)
+        self._add(Rectangle(
+            (left, upper), right - left, lower - upper, facecolor=self.look.colour, alpha=BAND, linewidth=0
+        ))  # fmt: skip
+
+    def _line(self) -> None:
+        """The values, broken where there are none and where something else is measured; a lone value is a dot."""
+        begins = [0, *self.timeline.breaks, len(self.timeline.values)]
+        for start, end in pairwise(begins):
+            values = np.asarray(self.timeline.values[start:end], dtype=float)
+            known = np.concatenate([[False], np.isfinite(values), [False]])
+            alone = (known[1:-1] & ~known[:-2] & ~known[2:]).nonzero()[0].tolist()
+            y = [self._y(float(value)) if np.isfinite(value) else np.nan for value in values]
+            self._add(Line2D(
+                [self._x(start + at) for at in range(values.size)], y, color=self.look.colour, linewidth=STROKE,
+                marker=self.look.marker, markersize=3, markeredgewidth=0, markevery=alone,
+            ))  # fmt: skip
+
+    def _steps(self) -> None:
+        """An upright stroke for each, with its night where there is room before the next, and the line is not."""
+        left, top, right, bottom = self.box
+        edges = [self._x(first - REACH) for first, _ in self.timeline.steps]
+        for (first, last), x, following in zip(self.timeline.steps, edges, [*edges, right][1:], strict=True):
+            self._upright(x, INK, ())
+            if last > first:
+                self._upright(self._x(last), INK, ())
+                self.canvas.lines([((x, top), (self._x(last), top))], INK, 0.7)
+            name = self.canvas.lettering.shortened(self.nights[first], NIGHT)
+            room = self.canvas.lettering.width(name) + 6
+            rises = self.timeline.values[last] > self.timeline.values[first - 1]
+            # The line is low before a rise and high after it; within a slow one it is still low at first.
+            if room < following - x:
+                y = bottom - LINE / 2 if rises == (last == first) else top + LINE / 2
+                self.canvas.write(x + 3, y, name, colour=MUTED)
+            elif len(edges) == 1 and room < x - left:
+                self.canvas.write(
+                    x - 3, top + LINE / 2 if rises else bottom - LINE / 2, name, colour=MUTED, across="right"
+                )
+
+    def _upright(self, x: float, colour: str, dash: tuple[float, ...]) -> None:
+        _, top, _, bottom = self.box
+        self._add(Line2D([x, x], [top, bottom], color=colour, linewidth=0.7, linestyle=(0, dash) if dash else "-"))
+
+    def _add(self, artist: Rectangle | Line2D) -> None:
+        left, top, right, bottom = self.box
+        self.canvas.plane.add_artist(artist)
+        artist.set_clip_path(self.canvas.clip((left - 2, top - 2, right + 2, bottom + 2)))
+
+
+def _last(value: float) -> str:
+    return legible(f"{int(value):,}" if value.is_integer() and abs(value) < 1e15 else number(value, 4))

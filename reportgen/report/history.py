@@ -1,0 +1,144 @@
+"""A history as one HTML page: what stepped, then every gated metric over its nights."""
+
+import html as markup
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from reportgen.baseline.history import Course, History
+from reportgen.figures import style
+from reportgen.figures.fonts import typefaces
+from reportgen.report.drawn import Drawn
+from reportgen.report.numerals import UNDEFINED, written
+from reportgen.report.sections import Row, rows
+from reportgen.report.sheets import spaced
+from reportgen.report.templating import environment
+from reportgen.report.timelines import subject_name
+
+MOST_TOLD = 60
+"""Steps, changes of what is measured, and bundles left out, of each so many are listed; history.json has them all."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One line of the opening, and the section it is about."""
+
+    text: str
+    probe_id: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric in the table of its section."""
+
+    metric: str
+    unit: str
+    name: str
+    """Of its model, or its two."""
+    first: str
+    last: str
+    allowed: str
+    """What it may be off its level by now."""
+    nights: str
+    """How many have a value."""
+    steps: str
+
+
+@dataclass(frozen=True)
+class SectionView:
+    """One entry of the battery."""
+
+    id: str
+    probe: str
+    rows: Sequence[Row]
+    lines: Sequence[Line]
+
+
+def html(history: History, drawings: Mapping[str, Sequence[Drawn]], data: str) -> str:
+    """The page: one file that asks the network for nothing.
+
+    Args:
+        history: what it tells.
+        drawings: probe id -> the figures of `timelines.described`.
+        data: name of the JSON file beside it.
+    """
+    steps = [Told(_opened(history.told(course, step)), course.probe_id) for course, step in history.steps]
+    begun = list(_begun(history))
+    context = {
+        "target": "page",
+        "title": f"{history.title} – history",
+        "data": data,
+        "summary": _summary(history),
+        "steps": steps[:MOST_TOLD],
+        "begun": begun[:MOST_TOLD],
+        "left_out": history.left_out[:MOST_TOLD],
+        "unlisted": sum(max(len(told) - MOST_TOLD, 0) for told in (steps, begun, history.left_out)),
+        "ungated": history.ungated,
+        "sections": list(_sections(history, drawings)),
+        "styles": style.model_styles(list(history.models)),
+        "ink": {"ink": style.INK, "muted": style.MUTED, "faint": style.FAINT, "paper": style.PAPER},
+    }
+    body = environment().get_template("history.html.j2").render(context)
+    # The page carries the shapes of just the characters that stand in it.
+    faces = typefaces({*markup.unescape(body), *history.title})
+    return environment().get_template("page.html.j2").render(context, body=body, faces=faces)
+
+
+def _summary(history: History) -> str:
+    """What was read and what was found."""
+    nights = _many(len(history.nights), "night" if history.order == "started" else "bundle")
+    first, last = history.labels[0], history.labels[-1]
+    span = f"from “{first}” to “{last}”" if len(history.nights) > 1 else f"“{first}”"
+    stepped = sum(bool(course.steps) for course in history.courses)
+    share = f"{written(stepped) if stepped else 'none'} of {_many(len(history.courses), 'metric')}"
+    return f"{nights}, {span}: {share} stepped."
+
+
+def _opened(line: str) -> str:
+    """A line of the terminal as a sentence of the page."""
+    return line[:1].upper() + line[1:]
+
+
+def _many(number: int, what: str) -> str:
+    return f"{written(number)} {what}{'' if number == 1 else 's'}"
+
+
+def _begun(history: History) -> Iterator[Told]:
+    """Where something else began to be measured, the latest first: once for all metrics of an outcome."""
+    found = {
+        (segment.first, course.probe_id, course.subject, segment.reason)
+        for course in history.courses
+        for segment in course.segments[1:]
+    }
+    for first, probe_id, subject, reason in sorted(found, key=lambda one: (-one[0], *one[1:])):
+        yield Told(f"{history.labels[first]}: {probe_id}.{subject} is not comparable with before: {reason}", probe_id)
+
+
+def _sections(history: History, drawings: Mapping[str, Sequence[Drawn]]) -> Iterator[SectionView]:
+    for probe_id in dict.fromkeys(course.probe_id for course in history.courses):
+        courses = [course for course in history.courses if course.probe_id == probe_id]
+        yield SectionView(
+            id=probe_id,
+            probe=courses[-1].probe,
+            rows=rows([], drawings.get(probe_id, ()), []),
+            lines=[_line(history, course) for course in courses],
+        )
+
+
+def _line(history: History, course: Course) -> Line:
+    known = [value for value in course.values if math.isfinite(value)]
+    levels = [plateau.level for segment in course.segments for plateau in segment.plateaus]
+    return Line(
+        metric=spaced(course.name),
+        unit=course.unit,
+        name=subject_name(history, course),
+        first=_number(known[0]) if known else UNDEFINED,
+        last=_number(course.values[-1]),
+        allowed=f"± {_number(course.tolerance.bound(abs(levels[-1])))}" if levels else UNDEFINED,
+        nights=written(len(known)),
+        steps=written(len(course.steps)),
+    )
+
+
+def _number(value: float) -> str:
+    return written(int(value)) if value.is_integer() else written(value)
