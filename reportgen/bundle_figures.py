@@ -79,17 +79,27 @@ def draw_figures(bundle: Bundle, described: Described | None = None, *, cache: b
     """Every figure in the report's order, each drawn when it is asked for what the cache does not hold of it."""
     figures = (described or describe(bundle)).figures
     styles = model_styles(list(bundle.models))
-    faces = _Faces(figure for of_probe in figures.values() for figure in of_probe)
+    named = [(probe_id, figure) for probe_id, of_probe in figures.items() for figure in of_probe]
+    drawings = kept_drawings([(figure, styles) for _, figure in named], cache=cache)
     stems: Counter[str] = Counter()
-    for probe_id, figure in ((probe_id, figure) for probe_id, of_probe in figures.items() for figure in of_probe):
+    for (probe_id, figure), drawing in zip(named, drawings, strict=True):
         stem = f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}"
         stems[stem] += 1
         if stems[stem] > 1:  # ids hold hyphens too: a-b of c and a of b-c would be one file
             stem = f"{stem}-{stems[stem]}"
+        yield DrawnFigure(probe_id, stem, figure, drawing)
+
+
+def kept_drawings(
+    figures: Sequence[tuple[Figure, Mapping[str, ModelStyle]]], *, cache: bool = False
+) -> Iterator[KeptDrawing]:
+    """Each figure in the styles of what it names, drawn when it is asked for what the cache does not hold of it."""
+    faces = _Faces(figure for figure, _ in figures)
+    for figure, styles in figures:
         named = set(texts(figure))
         own = {model: style for model, style in styles.items() if model in named}
         key = drawing_key(figure, own) if cache else None
-        yield DrawnFigure(probe_id, stem, figure, KeptDrawing(key, partial(_draw, figure, faces, own)))
+        yield KeptDrawing(key, partial(_draw, figure, faces, own))
 
 
 class _Faces:

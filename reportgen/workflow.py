@@ -54,33 +54,44 @@ def run(
         ModelError: no model could be used; nothing is written.
         OutputError: the output cannot be written; an earlier bundle stays.
     """
-    from reportgen.execute import execute
-    from reportgen.outcome_cache import OutcomeCache
-    from reportgen.plan import make_plan
-
     path = Path(battery)
     asked = _with(load_battery(path, only), device=device, dtype=dtype, threads=threads)
     outputs = _formats(formats) if formats is not None else asked.outputs
     target = Path(output) if output is not None else path.with_suffix("")
     check_writable(target)
-    started = datetime.datetime.now(datetime.UTC)
     clock = time.perf_counter()
-    found_before = OutcomeCache(cache)
-    results = execute(make_plan(asked, progress, found_before), progress, found_before)
-    record = {
-        "started": started.isoformat(timespec="seconds"),
-        "battery": str(path),
-        "versions": versions(),
-        "machine": machine(),
-        "durations": {step: round(seconds, 3) for step, seconds in results.durations.items()},
-        "from_cache": results.kept,
-    }
+    measured = measure(asked, progress, cache=cache)
+    record = {**measured.run, "battery": str(path), "only": list(only)}
     with staged(target) as stage:
-        write_numbers(stage, Bundle(None, asked.title, results.models, results.outcomes, record))
+        write_numbers(stage, replace(measured, run=record))
         _finish(stage, outputs, progress, clock, cache=cache)
     if cache:
         make_room()
     return load_bundle(target)
+
+
+def measure(battery: Battery, progress: Progress = _silent, *, cache: bool = True) -> Bundle:
+    """The numbers of a battery, in memory: nothing is drawn, nothing is written but the cache.
+
+    Raises:
+        BatteryError, ModelError: as `run`.
+    """
+    from reportgen.execute import execute
+    from reportgen.outcome_cache import OutcomeCache
+    from reportgen.plan import make_plan
+
+    started = datetime.datetime.now(datetime.UTC)
+    found_before = OutcomeCache(cache)
+    results = execute(make_plan(battery, progress, found_before), progress, found_before)
+    record = {
+        "started": started.isoformat(timespec="seconds"),
+        "versions": versions(),
+        "machine": machine(),
+        "durations": {step: round(seconds, 3) for step, seconds in results.durations.items()},
+        "from_cache": results.kept,
+        "tolerances": {glob: entry.model_dump(exclude_none=True) for glob, entry in battery.tolerances.items()},
+    }
+    return Bundle(None, battery.title, results.models, results.outcomes, record)
 
 
 def load(bundle: str | Path) -> Bundle:

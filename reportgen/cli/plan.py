@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from reportgen.plan import PlannedCase, PlannedModel
+    from reportgen.plan import PlannedCase, PlannedModel, PlannedPair
+
+NOTHING = "nothing to run: the cache holds it all"
 
 
 @click.command("plan")
@@ -25,9 +27,14 @@ def command(battery: Path, only: tuple[str, ...]) -> None:
         if model.readied is None:
             click.echo(f"{model.id}: cannot be used: {model.failed}")
             continue
-        click.echo(f"{model.id}: {model.readied.located.name}, {_work(model)}")
+        work = _work(model) if model.cases else "only in a pair"
+        click.echo(f"{model.id}: {model.readied.located.name}, {work}")
         for case in model.cases:
             click.echo(f"  {case.entry.id} ({case.entry.probe.name}): {_told(case)}")
+    for pair in plan.pairs:
+        click.echo(f"{pair.cases[0].subject}: {_work_of_pair(pair)}")
+        for case, half in zip(pair.cases, pair.models[0].cases, strict=True):
+            click.echo(f"  {case.entry.id} ({case.entry.probe.name}): {_told(half)}")
 
 
 def _work(model: "PlannedModel") -> str:
@@ -35,13 +42,27 @@ def _work(model: "PlannedModel") -> str:
     from reportgen.footprint import memory_needed
 
     if model.all_kept:
-        return "nothing to run: the cache holds it all"
+        return NOTHING
     assert model.readied is not None
     where = model.readied.device
     if where == "cpu":
         where += f" with {_many(threads_of(model.entry), 'thread')}"
-    passes = f"{_many(model.prompts, 'prompt')}, {_many(model.tokens, 'token')} to pass"
-    return f"{passes} on {where}; takes about {memory_needed(model) / 1e9:.1f} GB of memory"
+    return f"{_passes(model)} on {where}; takes about {memory_needed(model) / 1e9:.1f} GB of memory"
+
+
+def _work_of_pair(pair: "PlannedPair") -> str:
+    from reportgen.footprint import INTERPRETER, memory_needed
+
+    if unusable := [model.id for model in pair.models if model.readied is None]:
+        return f"cannot be run without {' and '.join(unusable)}"
+    if pair.models[0].all_kept:
+        return NOTHING
+    memory = sum(memory_needed(model) for model in pair.models) - INTERPRETER  # both in one process
+    return f"{_passes(pair.models[0])} each of the two; takes about {memory / 1e9:.1f} GB of memory"
+
+
+def _passes(model: "PlannedModel") -> str:
+    return f"{_many(model.prompts, 'prompt')}, {_many(model.tokens, 'token')} to pass"
 
 
 def _told(case: "PlannedCase") -> str:
@@ -49,6 +70,8 @@ def _told(case: "PlannedCase") -> str:
         return "in the cache"
     if case.skipped:
         return f"skipped: {case.skipped}"
+    if not case.sides:
+        return "cannot be run"
     return _many(len(case.passes), "prompt") if case.passes else "no prompt; reads the weights"
 
 

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from reportgen.figures.describe import HeadMosaic
 from reportgen.figures.draw.canvas import FULL_WIDTH, Canvas
-from reportgen.figures.draw.colour_key import colour_key
+from reportgen.figures.draw.colour_key import Colours, colour_key, colour_key_width
 from reportgen.figures.draw.lettering import LINE, Lettering
 from reportgen.figures.draw.scales import every
-from reportgen.figures.style import MUTED, ModelStyle, sequential
+from reportgen.figures.style import MUTED, ModelStyle, diverging, sequential
 
 LARGEST_TILE = 40.0
 """Points a head takes where there are few of them."""
@@ -22,28 +22,43 @@ MOST_PIXELS = 1600
 
 def paint_head_mosaic(mosaic: HeadMosaic, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
     """Blocks to the right, as in curves over layers; heads downwards. Light is 0, what the mask forbids is empty."""
+    full_width = mosaic.width or FULL_WIDTH
     blocks, heads = mosaic.patterns.shape[:2]
     pooled = _side(mosaic.patterns.shape)
     left, top = lettering.width("00") + 5, 2 * LINE + 2
-    tile = min(LARGEST_TILE, (FULL_WIDTH - left) / blocks)
+    tile = min(LARGEST_TILE, (full_width - left) / blocks)
     width, height = tile * blocks, tile * heads
-    canvas = Canvas(FULL_WIDTH, top + height + 20, lettering)
+    picture = stitched(mosaic.patterns)
+    label = mosaic.value_label if pooled == 1 else f"{mosaic.value_label} (largest of {pooled} x {pooled} a pixel)"
+    colours, ends, scaled = _scaled(mosaic, picture)
+    key = left + colour_key_width(lettering.width, ends=ends, label=label)
+    canvas = Canvas(max(full_width, key), top + height + 20, lettering)
     canvas.write(0, LINE / 2, "↓ head · → block · in each: ↓ query, → key", colour=MUTED)
     for block in every(blocks, width, lettering.width("00") + 4):
         canvas.write(left + (block + 0.5) * tile, 1.5 * LINE, str(block), colour=MUTED, across="center")
     for head in every(heads, height, 10):
         canvas.write(left - 4, top + (head + 0.5) * tile, str(head), colour=MUTED, across="right")
-    canvas.image((left, top, left + width, top + height), sequential(stitched(mosaic.patterns)))
-    label = "attention weight" if pooled == 1 else f"attention weight (largest of {pooled} x {pooled} in each pixel)"
-    colour_key(canvas, left, top + height + 12, sequential, ends=(0, 1), label=label)
+    canvas.image((left, top, left + width, top + height), colours(scaled))
+    positions = (-1.0, 1.0) if mosaic.scale == "diverging" else (0.0, 1.0)
+    colour_key(canvas, left, top + height + 12, colours, ends=ends, label=label, positions=positions)
     return canvas
+
+
+def _scaled(
+    mosaic: HeadMosaic, picture: NDArray[np.float64]
+) -> tuple[Colours, tuple[float, float], NDArray[np.float64]]:
+    """The colours of a picture, the numbers at their ends, and the picture as the colours take it."""
+    if mosaic.scale == "sequential":
+        return sequential, (0, 1), picture
+    most = float(np.abs(picture[np.isfinite(picture)]).max(initial=0.0)) or 1.0
+    return diverging, (-most, most), picture / most
 
 
 def stitched(patterns: NDArray[np.floating]) -> NDArray[np.float64]:
     """(block x head x query x key) -> one picture: head h of block b at tile row h, tile column b.
 
     Tiles are a pixel apart (more where they are large); gaps and keys after the query are NaN.
-    Where heads would be finer than `FINEST`, or the whole than `MOST_PIXELS`, a pixel is the largest weight of
+    Where heads would be finer than `FINEST`, or the whole than `MOST_PIXELS`, a pixel is what is furthest from 0 in
     its square, so that no sink is lost.
     """
     tiles = _pooled(patterns)
@@ -78,4 +93,5 @@ def _pooled(patterns: NDArray[np.floating]) -> NDArray[np.float64]:
     padded = np.pad(patterns, missing)
     blocks, heads, queries, keys = padded.shape
     squares = padded.reshape(blocks, heads, queries // side, side, keys // side, side)
-    return np.asarray(squares.max(axis=(3, 5)), dtype=np.float64)
+    most, least = squares.max(axis=(3, 5)), squares.min(axis=(3, 5))
+    return np.asarray(np.where(most >= -least, most, least), dtype=np.float64)

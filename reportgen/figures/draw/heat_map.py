@@ -30,7 +30,7 @@ def paint_heat_map(heat_map: HeatMap, lettering: Lettering, styles: Mapping[str,
     axes = f"↓ {legible(heat_map.row_label)} · → {legible(heat_map.column_label)}"
     label = legible(heat_map.value_label)
     left, top = lettering.width(str(rows)) + 5, 2 * LINE + 2
-    cell = min(LARGEST_CELL, (FULL_WIDTH - left) / max(rows, columns, 1))
+    cell = min(LARGEST_CELL, ((heat_map.width or FULL_WIDTH) - left) / max(rows, columns, 1))
     width, height = columns * cell, rows * cell
     key = left + colour_key_width(lettering.width, ends=(low, high), label=label)
     canvas = Canvas(max(left + width, lettering.width(axes), key) + 4, top + height + 20, lettering)

@@ -1,0 +1,44 @@
+"""A comparison as the workflow commands that GitHub Actions turns into annotations of a run."""
+
+from collections.abc import Sequence
+
+from reportgen.baseline.compare import Comparison
+from reportgen.baseline.judgements import Judgement, counted, judgements, short
+from reportgen.baseline.verdict import Verdict
+
+MOST = 10
+"""Annotations of one kind that GitHub shows of a step; the others vanish without a word."""
+
+
+def annotations(comparison: Comparison) -> list[str]:
+    """Lines for stdout: errors for what failed or drifted, warnings for what is not comparable, both gated only.
+
+    At most 10 of a kind, of which the last then says how many more there are.
+    """
+    deciding = [one for one in judgements(comparison) if one.decides]
+    errors = [one for one in deciding if one.verdict is not Verdict.NOT_COMPARABLE]
+    warnings = [one for one in deciding if one.verdict is Verdict.NOT_COMPARABLE]
+    return [*_commands("error", errors), *_commands("warning", warnings)]
+
+
+def _commands(command: str, judged: Sequence[Judgement]) -> list[str]:
+    if len(judged) <= MOST:
+        return [_annotation(command, one) for one in judged]
+    left = judged[MOST - 1 :]
+    more = _command(command, f"and {len(left):,} more", counted(left))
+    return [*(_annotation(command, one) for one in judged[: MOST - 1]), more]
+
+
+def _annotation(command: str, judgement: Judgement) -> str:
+    allowed = f" ({judgement.allowed} allowed)" if judgement.allowed else ""
+    return _command(command, f"{judgement.path}: {judgement.verdict}", f"{judgement.told}{allowed}")
+
+
+def _command(command: str, title: str, message: str) -> str:
+    escaped = _data(title).replace(":", "%3A").replace(",", "%2C")
+    return f"::{command} title={escaped}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    """A text as a workflow command takes it; the percent sign first, which the others are written with."""
+    return short(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

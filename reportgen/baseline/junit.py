@@ -1,0 +1,109 @@
+"""A comparison as JUnit XML, which every CI system reads: a suite a model, a case a quantity."""
+
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Sequence
+
+from reportgen.baseline.compare import Comparison
+from reportgen.baseline.judgements import (
+    Judgement,
+    beginning_told,
+    beginnings,
+    conclusion,
+    judgements,
+    magnitude,
+    short,
+    subject_told,
+    verdict_told,
+)
+from reportgen.baseline.quantities import said
+from reportgen.baseline.verdict import FAILED, Verdict
+
+NO_TIME = "0"
+"""Readers want a duration; a verdict takes none."""
+
+
+def junit(comparison: Comparison) -> str:
+    """The comparison as a JUnit document.
+
+    Gated drift is a failure, a failed probe an error; what cannot be compared, or was not measured in either bundle,
+    is skipped. The class of a case is PROBE_ID.SUBJECT: some readers take cases of one class and name for the same
+    case whatever suite they stand in, and class and name together are the path that a tolerance's glob matches.
+
+    Raises:
+        xml.etree.ElementTree.ParseError: the document cannot be read back: a mistake of this program.
+    """
+    judged = judgements(comparison)
+    first = {one.outcome.subject: beginning_told(one, comparison) for one in beginnings(judged)}
+    by_subject: dict[str, list[Judgement]] = {}
+    for one in judged:
+        by_subject.setdefault(one.outcome.subject, []).append(one)
+    root = ET.Element("testsuites", {"name": short(_head(comparison, list(first.values()))), **_counts(judged)})
+    for subject, found in by_subject.items():
+        said_of = {"model": subject_told(subject, comparison), "first beyond tolerance": first.get(subject, "")}
+        root.append(_suite(subject, found, said_of))
+    ET.indent(root)
+    text = ET.tostring(root, encoding="unicode")
+    ET.fromstring(text)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
+def _head(comparison: Comparison, first: Sequence[str]) -> str:
+    begins = f", first beyond tolerance: {first[0]}" if first else ""
+    return f"{conclusion(comparison)}{begins}; {comparison.title}"
+
+
+def _suite(subject: str, judged: Sequence[Judgement], said_of: dict[str, str]) -> ET.Element:
+    suite = ET.Element("testsuite", {"name": short(subject), **_counts(judged)})
+    properties = ET.SubElement(suite, "properties")
+    for name, value in said_of.items():
+        if value:
+            ET.SubElement(properties, "property", name=name, value=short(value))
+    suite.extend(_case(one) for one in judged)
+    return suite
+
+
+def _case(judgement: Judgement) -> ET.Element:
+    outcome = judgement.outcome
+    kind = f"{outcome.probe_id}.{outcome.subject}"
+    case = ET.Element("testcase", classname=short(kind), name=short(judgement.name), time=NO_TIME)
+    lines = _lines(judgement)
+    if end := _end(judgement):
+        message = short(f"{judgement.verdict}: {judgement.told}")
+        ET.SubElement(case, end, message=message, type=str(judgement.verdict)).text = "\n".join(lines)
+    elif judgement.told:
+        ET.SubElement(case, "system-out").text = "\n".join(lines)
+    return case
+
+
+def _end(judgement: Judgement) -> str:
+    """The element that says how a case ended; empty where it passed."""
+    if judgement.verdict is Verdict.NOT_COMPARABLE:
+        return "skipped"
+    if judgement.decides:
+        return "error" if judgement.verdict in FAILED else "failure"
+    # Skipped in both bundles: nothing changed, and nothing was measured that would say so.
+    unmeasured = judgement.change is None and judgement.verdict is Verdict.SAME and judgement.told
+    return "skipped" if unmeasured else ""
+
+
+def _counts(judged: Sequence[Judgement]) -> dict[str, str]:
+    ends = Counter(_end(one) for one in judged)
+    counts = {"tests": len(judged), "failures": ends["failure"], "errors": ends["error"], "skipped": ends["skipped"]}
+    return {name: str(count) for name, count in counts.items()} | {"time": NO_TIME}
+
+
+def _lines(judgement: Judgement) -> list[str]:
+    """What changed, by how much, where, and what was allowed."""
+    lines = [short(f"{judgement.path}: {verdict_told(judgement)}"), short(judgement.told)]
+    if change := judgement.change:
+        told = {
+            # Of a table, what is measured is the share that changed.
+            "largest share changed" if change.kind == "table" else "largest difference": magnitude(change.worst),
+            "allowed there": judgement.allowed,
+            "mean": magnitude(change.mean),
+            "at": said(change.place),
+            "first beyond tolerance": judgement.first,
+        }
+        lines += [f"{what}: {value}" for what, value in told.items() if value]
+    return lines

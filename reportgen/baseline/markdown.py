@@ -1,0 +1,164 @@
+"""A comparison as GitHub-flavoured Markdown that stays within a budget of bytes: the drifts are kept the longest."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from reportgen.baseline.compare import Compared, Comparison, Difference
+from reportgen.baseline.judgements import (
+    Judgement,
+    beginning_told,
+    beginnings,
+    conclusion,
+    counted,
+    judgements,
+    magnitude,
+    short,
+    subject_told,
+    verdict_told,
+)
+from reportgen.baseline.verdict import QUIET, Verdict
+
+BUDGET = 900 * 1024
+"""Bytes: GitHub drops a step's summary above 1 MiB as a whole, and other commands write to it too."""
+REST_OF_SECTION = 600
+"""Bytes kept free in each section for the line that says what it leaves out."""
+REST = "\n*The rest is left out: it would not fit.*\n"
+SUBJECTS = 5
+"""Models whose first layer beyond tolerance stands at the head."""
+
+# Entities and escapes for whatever could begin code, a link, a picture, HTML, mathematics, emphasis or a cell.
+_ESCAPED = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\\": "&#92;", "$": "&#36;"}
+    | {mark: f"\\{mark}" for mark in "`*_~[]"}
+)
+
+T = TypeVar("T")
+Cells = tuple[str, ...]
+
+
+def markdown(comparison: Comparison, budget: int = BUDGET) -> str:
+    """The comparison in Markdown, of at most `budget` bytes of UTF-8.
+
+    What changed comes first in the text and in the budget, the worst first; then how the two
+    environments differ, what moved within its tolerance, and what is the same. What has no room is counted in words.
+    """
+    judged = judgements(comparison)
+    text = "".join(f"{line}\n" for line in _head(comparison, judged))
+    sections = (_changed, _environment, _moved, _same)
+    for later, section in zip(reversed(range(len(sections))), sections, strict=True):
+        text += section(comparison, judged, budget - _size(text) - later * REST_OF_SECTION)
+    return cut(text, budget)
+
+
+def cut(text: str, budget: int) -> str:
+    """The whole lines of a text that fit a budget of bytes, with a line that says so where not all do."""
+    if _size(text) <= budget:
+        return text
+    if _size(REST) > budget:
+        return ""
+    room = budget - _size(REST)
+    kept = []
+    for line in text.split("\n"):
+        room -= _size(line) + 1
+        if room < 0:
+            break
+        kept.append(f"{line}\n")
+    return "".join([*kept, REST])
+
+
+def _head(comparison: Comparison, judged: Sequence[Judgement]) -> Iterator[str]:
+    yield f"## {conclusion(comparison)}: {_escaped(comparison.title)}"
+    begun = beginnings(judged)
+    for one in begun[:1]:
+        yield f"\n**First beyond tolerance: {_escaped(beginning_told(one, comparison))}**"
+    if others := begun[1:]:
+        told = [_escaped(beginning_told(one, comparison)) for one in others[: SUBJECTS - 1]]
+        more = f"; and in {len(others) - len(told):,} more" if len(others) > len(told) else ""
+        yield f"\nFirst in the other models: {'; '.join(told)}{more}"
+    yield f"\n{counted(judged) or 'Nothing to compare'}."
+
+
+def _changed(comparison: Comparison, judged: Sequence[Judgement], budget: int) -> str:
+    def cells(one: Judgement) -> Cells:
+        return verdict_told(one), *_place(one.outcome, comparison), one.name, one.told, one.allowed
+
+    loud = [one for one in judged if one.verdict not in QUIET]
+    columns = ("Verdict", "Probe", "Model", "Quantity", "What changed", "Allowed")
+    return _table("What changed", columns, loud, cells, budget, counted)
+
+
+def _environment(comparison: Comparison, judged: Sequence[Judgement], budget: int) -> str:
+    def cells(one: Difference) -> Cells:
+        return one.what, one.before, one.after
+
+    return _table("Environment", ("What", "Before", "After"), comparison.environment, cells, budget)
+
+
+def _moved(comparison: Comparison, judged: Sequence[Judgement], budget: int) -> str:
+    def cells(one: Judgement) -> Cells:
+        worst = one.change.worst if one.change else None
+        return *_place(one.outcome, comparison), one.name, magnitude(worst), one.allowed
+
+    within = [one for one in judged if one.verdict is Verdict.WITHIN]
+    columns = ("Probe", "Model", "Quantity", "Largest difference", "Allowed")
+    return _table("Within tolerance", columns, within, cells, budget)
+
+
+def _same(comparison: Comparison, judged: Sequence[Judgement], budget: int) -> str:
+    def names(outcome: Compared) -> list[str]:
+        return [change.name for change in outcome.changes if change.verdict is Verdict.SAME]
+
+    def cells(outcome: Compared) -> Cells:
+        return *_place(outcome, comparison), ", ".join(names(outcome)) or outcome.reason
+
+    same = [one for one in comparison.compared if names(one) or one.verdict is Verdict.SAME]
+    return _table("The same", ("Probe", "Model", "Quantities"), same, cells, budget)
+
+
+def _place(outcome: Compared, comparison: Comparison) -> tuple[str, str]:
+    return outcome.probe_id, subject_told(outcome.subject, comparison)
+
+
+def _table(
+    heading: str,
+    columns: Cells,
+    things: Sequence[T],
+    cells: Callable[[T], Cells],
+    budget: int,
+    rest: Callable[[Sequence[T]], str] | None = None,
+) -> str:
+    """A row a thing under a heading, as many as a budget of bytes has room for, and a line that counts what is left.
+
+    Only what has room is written: of 50,000 things most are never put into words.
+    """
+    if not things:
+        return ""
+    title, head = f"\n### {heading}\n", "\n" + _row(columns) + _row(("---",) * len(columns))
+    room = budget - REST_OF_SECTION - _size(title + head)
+    rows: list[str] = []
+    for thing in things:
+        row = _row(cells(thing))
+        room -= _size(row)
+        if room < 0:
+            break
+        rows.append(row)
+    table = f"{head}{''.join(rows)}" if rows else ""
+    left = things[len(rows) :]
+    if not left:
+        return f"{title}{table}"
+    which = f": {rest(left)}" if rest else ""
+    return f"{title}{table}\n*{len(left):,} left out for want of room{which}.*\n"
+
+
+def _row(cells: Cells) -> str:
+    return f"| {' | '.join(map(_escaped, cells))} |\n"
+
+
+def _escaped(text: str) -> str:
+    """A stranger's text that Markdown shows as it is."""
+    # An address would become a link without any mark around it.
+    return short(text).translate(_ESCAPED).replace("://", "&#58;//").replace("www.", "www&#46;")
+
+
+def _size(text: str) -> int:
+    return len(text.encode())

@@ -1,0 +1,86 @@
+"""A comparison as data for other programs: comparison.json."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from reportgen.baseline.compare import Compared, Comparison
+from reportgen.baseline.judgements import Judgement, beginning_told, beginnings, judgements
+from reportgen.baseline.quantities import Change
+from reportgen.baseline.verdict import WORST_FIRST
+
+SCHEMA = 1
+
+
+def record(comparison: Comparison) -> dict[str, Any]:
+    """Everything that was found, worst first; what has no value is left out, what is not finite says so."""
+    judged = judgements(comparison)
+    counts = Counter(one.verdict for one in judged)
+    return {
+        "schema": SCHEMA,
+        "title": comparison.title,
+        "verdict": str(comparison.verdict),
+        "exit_code": comparison.exit_code,
+        "counts": {str(verdict): counts[verdict] for verdict in WORST_FIRST if verdict in counts},
+        "first_beyond_tolerance": [_beginning(one, comparison) for one in beginnings(judged)],
+        "before": {"title": comparison.before.title},
+        "after": {"title": comparison.after.title},
+        "environment": [{"what": one.what, "before": one.before, "after": one.after} for one in comparison.environment],
+        "compared": [_compared(one) for one in comparison.compared],
+    }
+
+
+def record_bytes(comparison: Comparison) -> bytes:
+    """`record` as a file: the same bytes for the same two bundles."""
+    # A stranger's text may hold half of a pair of surrogates, which UTF-8 cannot.
+    return (json.dumps(record(comparison), allow_nan=False, ensure_ascii=True, indent=1) + "\n").encode()
+
+
+def _beginning(judgement: Judgement, comparison: Comparison) -> dict[str, Any]:
+    return {
+        "probe_id": judgement.outcome.probe_id,
+        "subject": judgement.outcome.subject,
+        "quantity": judgement.name,
+        "gate": judgement.decides,
+        **(judgement.change.first if judgement.change else {}),
+        "told": beginning_told(judgement, comparison),
+    }
+
+
+def _compared(one: Compared) -> dict[str, Any]:
+    return {
+        "probe_id": one.probe_id,
+        "subject": one.subject,
+        "probe": one.probe,
+        "verdict": str(one.verdict),
+        **({"reason": one.reason} if one.reason else {}),
+        **({"first": dict(one.first)} if one.first else {}),
+        "changes": [_change(change) for change in one.changes],
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": change.name,
+        "kind": change.kind,
+        "verdict": str(change.verdict),
+        "gate": change.gate,
+        "told": change.told or None,
+        "before": _number(change.before),
+        "after": _number(change.after),
+        "worst": _number(change.worst),
+        "mean": _number(change.mean),
+        "bound": _number(change.bound),
+        "place": dict(change.place) or None,
+        "first": dict(change.first) or None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _number(value: float | None) -> float | Mapping[str, str] | None:
+    """JSON knows no NaN: it is written as a bundle writes it."""
+    if value is None or math.isfinite(value):
+        return value
+    return {"undefined": f"the computation gave {value}"}

@@ -1,0 +1,51 @@
+"""`reportgen baseline`: accept a bundle as what later ones are compared with, and measure how far numbers move."""
+
+from pathlib import Path
+
+import click
+
+
+@click.group("baseline")
+def command() -> None:
+    """Keep a bundle as what later ones are compared with, and measure how far its numbers move by themselves."""
+
+
+@command.command("accept")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--reason", required=True, help="Why this is how it should be from now on.")
+@click.option("--by", default="", help="Who says so.")
+@click.option("--to", "target", type=click.Path(path_type=Path), help="Its folder [default: baselines/NAME beside it].")
+def accept_command(bundle: Path, reason: str, by: str, target: Path | None) -> None:
+    """Make BUNDLE the baseline: its numbers, without pages, and in accepted.yaml when, by whom and why.
+
+    Only a complete bundle is accepted: the whole battery, no probe failed.
+    """
+    from reportgen.baseline.accepted import Acceptance, accept, baseline_of
+
+    place = target if target is not None else baseline_of(bundle)
+    accept(bundle, place, Acceptance(reason, by))
+    click.echo(place)
+
+
+@command.command("calibrate")
+@click.argument("battery", type=click.Path(path_type=Path))
+@click.option("--runs", type=click.IntRange(2, 50), default=5, show_default=True, help="How often it runs.")
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    help="The baseline's folder [default: baselines/NAME beside BATTERY].",
+)
+@click.option("--quiet", is_flag=True, help="Print nothing but errors and where the tolerances lie.")
+def calibrate_command(battery: Path, runs: int, baseline: Path | None, quiet: bool) -> None:
+    """Run BATTERY several times, with other threads and batches, and keep how far each number moved as its tolerance.
+
+    What the battery itself tolerates goes before.
+    """
+    from reportgen.baseline.accepted import TOLERANCES, baseline_of
+    from reportgen.cli.progress import shown
+    from reportgen.comparing import calibrate
+
+    place = baseline if baseline is not None else baseline_of(battery.with_suffix(""))
+    with shown(quiet=quiet) as progress:
+        calibrate(battery, place, runs=runs, progress=progress)
+    click.echo(place / TOLERANCES)

@@ -1,0 +1,126 @@
+"""A comparison as comparison.json, as one HTML file that asks the network for nothing, and as a PDF."""
+
+import html as markup
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from reportgen.baseline.compare import Comparison
+from reportgen.baseline.record import record_bytes
+from reportgen.figures import style
+from reportgen.figures.fonts import typefaces
+from reportgen.report import document
+from reportgen.report.comparison_pictures import MOST_PICTURED, Picture, pictures
+from reportgen.report.comparison_view import Most, View, loud_sections, view
+from reportgen.report.drawn import Drawn
+from reportgen.report.templating import environment
+
+if TYPE_CHECKING:
+    from reportgen.figures.draw import SvgText
+
+RECORD, HTML, PDF = "comparison.json", "comparison.html", "comparison.pdf"
+PICTURES_BUDGET = 8_000_000
+"""Characters of SVG in a page, which shall stay below 10 MB."""
+MOST_PRINTED = 12
+"""Sections whose pictures are printed."""
+ON_PAGE, ON_PAPER = Most(rows=60, sections=200), Most(rows=20, sections=60)
+Progress = Callable[[str], None]
+Target = Literal["page", "paper"]
+Rows = Mapping[tuple[str, str], Sequence[Sequence[Drawn]]]
+
+
+def write_comparison(
+    comparison: Comparison,
+    folder: Path,
+    formats: Sequence[str] = ("html", "pdf"),
+    progress: Progress = lambda line: None,
+) -> list[str]:
+    """Writes comparison.json and the wanted pages into a folder that is there; returns their names.
+
+    The PDF is left out, and its reason told, where the machine lacks Pango.
+
+    Raises:
+        OSError: a file cannot be written.
+        OutputError: the PDF cannot be written.
+    """
+    (folder / RECORD).write_bytes(record_bytes(comparison))
+    progress(f"{RECORD} written")
+    made = [RECORD]
+    if not formats:
+        return made
+    with ExitStack() as processes:
+        # First of all: it loads WeasyPrint while figures are drawn, and prints while the page is written.
+        printer = processes.enter_context(document.Printer(folder / PDF)) if "pdf" in formats else None
+        pictured = pictures(comparison, loud_sections(comparison))
+        if printer is not None:
+            printer.begin(paper(comparison, pictured))
+        if "html" in formats:
+            (folder / HTML).write_bytes(html(comparison, pictured).encode())
+            progress(f"{HTML} written")
+            made.append(HTML)
+        if printer is not None:
+            try:
+                printer.finish()
+                progress(f"{PDF} written")
+                made.append(PDF)
+            except document.Unavailable as missing:
+                progress(f"{PDF} left out: {missing}")
+    return made
+
+
+def html(comparison: Comparison, pictured: Sequence[Picture], budget: int = PICTURES_BUDGET) -> str:
+    """comparison.html; pictures beyond the budget are left out, and the page says so."""
+    rows, left_out = _within(pictured, "characters", budget)
+    return _filled("page", comparison, rows, left_out, ON_PAGE)
+
+
+def paper(comparison: Comparison, pictured: Sequence[Picture]) -> str:
+    """The HTML that `document.pdf` prints: nothing folded, tables short, figures in millimetres."""
+    printed = list(dict.fromkeys(picture.path for picture in pictured))[:MOST_PRINTED]
+    rows, left_out = _within([one for one in pictured if one.path in printed], "simple characters", PICTURES_BUDGET)
+    return _filled("paper", comparison, rows, left_out, ON_PAPER)
+
+
+def _within(pictured: Sequence[Picture], text: "SvgText", budget: int) -> tuple[Rows, int]:
+    """(probe id, subject) -> rows of figures, as far as the budget goes, and how many rows are left out."""
+    found: dict[tuple[str, str], list[list[Drawn]]] = {}
+    left_out = 0
+    for picture in pictured:
+        drawn = picture.drawn(text)
+        size = sum(len(figure.svg) for figure in drawn)
+        if size > budget:
+            left_out += 1
+            continue
+        budget -= size
+        found.setdefault(picture.path, []).append(drawn)
+    return found, left_out
+
+
+def _filled(target: Target, comparison: Comparison, rows: Rows, left_out: int, most: Most) -> str:
+    models = list({**comparison.after.models, **comparison.before.models})
+    context: dict[str, Any] = {
+        "target": target,
+        "title": f"{comparison.title} – comparison",
+        "view": view(comparison, rows, most),
+        "notes": [],
+        "styles": style.model_styles(models),
+        "ink": {"ink": style.INK, "muted": style.MUTED, "faint": style.FAINT, "paper": style.PAPER},
+    }
+    context["notes"] = _notes(context["view"], len(rows), left_out)
+    body = environment().get_template("comparison.html.j2").render(context)
+    # The page carries the shapes of just the characters that stand in it.
+    faces = typefaces({*markup.unescape(body), *context["title"]})
+    return environment().get_template(f"comparison_{target}.html.j2").render(context, body=body, faces=faces)
+
+
+def _notes(view: View, pictured: int, left_out: int) -> list[str]:
+    """What the page leaves out."""
+    found = []
+    if pictured in (MOST_PICTURED, MOST_PRINTED) and len(view.sections) > pictured:
+        found.append(f"Pictures are drawn for the worst {pictured} sections only.")
+    if left_out:
+        found.append(f"{left_out} more pictures are left out, as the page would grow too large.")
+    if view.sections_left_out:
+        found.append(f"{view.sections_left_out:,} more sections are left out; comparison.json has all of them.")
+    return found

@@ -1,0 +1,142 @@
+"""Which quantities of a comparison are pictured, and their pictures drawn: before, after, difference."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from reportgen import registry
+from reportgen.baseline.compare import Compared, Comparison
+from reportgen.baseline.judgements import Judgement
+from reportgen.baseline.quantities import Change
+from reportgen.baseline.verdict import QUIET
+from reportgen.bundle_figures import kept_drawings
+from reportgen.figures.canonical import canonical
+from reportgen.figures.describe import Figure
+from reportgen.figures.difference import AFTER, BEFORE, array_figures, table_figures
+from reportgen.figures.kept import KeptDrawing
+from reportgen.figures.style import MUTED, ModelStyle, model_styles
+from reportgen.probes.base import SUBJECT, ModelCard, Section
+from reportgen.report.drawn import Drawn
+from reportgen.report.prompts import TABLE as PROMPTS
+from reportgen.result import Cell, Outcome
+
+if TYPE_CHECKING:
+    from reportgen.figures.draw import SvgText
+
+MOST_PICTURED = 24
+"""Sections with pictures: the worst stand first, and drawing takes time."""
+DRAWN = ("array", "table")
+DASHED = ModelStyle(MUTED, (3, 2), "o")
+STATES = (BEFORE.encode(), AFTER.encode())
+Path = tuple[str, str]
+"""(probe id, subject)"""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Figures that stand side by side, and their drawings."""
+
+    path: Path
+    figures: Sequence[Figure]
+    drawings: Sequence[KeptDrawing]
+
+    def drawn(self, text: "SvgText") -> list[Drawn]:
+        """The figures for a page or for paper."""
+        stem = ".".join(self.path)
+        return [
+            Drawn(figure, f"{stem}-{figure.name}", drawing.svg(text))
+            for figure, drawing in zip(self.figures, self.drawings, strict=True)
+        ]
+
+
+def pictures(comparison: Comparison, sections: Sequence[tuple[Compared, Sequence[Judgement]]]) -> list[Picture]:
+    """The pictures of the first `MOST_PICTURED` sections that have any: the array and the table that moved furthest.
+
+    Args:
+        comparison: where the numbers are.
+        sections: what is loud, and the judgements about each, in the page's order.
+    """
+    pictured = ((outcome, list(_of_section(comparison, outcome, judged))) for outcome, judged in sections)
+    first = islice((pair for pair in pictured if pair[1]), MOST_PICTURED)
+    described = [(outcome, figures) for outcome, rows in first for figures in rows]
+    styled = [(figure, _styles(comparison, outcome)) for outcome, figures in described for figure in figures]
+    drawings = kept_drawings(styled, cache=True)
+    return [
+        Picture((outcome.probe_id, outcome.subject), figures, [next(drawings) for _ in figures])
+        for outcome, figures in described
+    ]
+
+
+def _of_section(comparison: Comparison, outcome: Compared, judged: Sequence[Judgement]) -> Iterator[Sequence[Figure]]:
+    """Figures of the worst array and of the worst ranked table; where neither can be drawn, the probe's own."""
+    old, new = (
+        bundle.outcomes.get(outcome.probe_id, {}).get(outcome.subject)
+        for bundle in (comparison.before, comparison.after)
+    )
+    if old is None or new is None or old.status != "ok" or new.status != "ok":
+        return
+    changes = [one.change for one in judged if one.change is not None and one.verdict not in QUIET]
+    found = [_first(_of_change(change, old, new) for change in changes if change.kind == kind) for kind in DRAWN]
+    drawn = [figures for figures in found if figures]
+    yield from drawn
+    if changes and not drawn and (own := _own(comparison, outcome, old, new)):
+        yield own
+
+
+def _first(found: Iterable[Sequence[Figure]]) -> Sequence[Figure]:
+    return next((figures for figures in found if figures), ())
+
+
+def _of_change(change: Change, old: Outcome, new: Outcome) -> Sequence[Figure]:
+    name = change.name
+    if name in old.arrays and name in new.arrays:
+        return array_figures(name, old.arrays[name], new.arrays[name], place=change.place, allowed=change.bound)
+    if name in old.tables and name in new.tables:
+        return table_figures(name, old.tables[name], new.tables[name], _texts(new))
+    return ()
+
+
+def _texts(outcome: Outcome) -> dict[Cell, str]:
+    """Prompt -> its text."""
+    table = outcome.tables.get(PROMPTS)
+    if table is None or not {"prompt", "text"} <= set(table.columns):
+        return {}
+    return {prompt: str(text) for prompt, text in zip(table.column("prompt"), table.column("text"), strict=True)}
+
+
+def _own(comparison: Comparison, outcome: Compared, old: Outcome, new: Outcome) -> Sequence[Figure]:
+    """The first of the probe's own figures that is not the same before and after: both, on their shared scale."""
+    models = {**comparison.before.models, **comparison.after.models}
+    states = {state: _card(models, outcome, state) for state in (BEFORE, AFTER)}
+    section = Section(outcome.probe_id, {BEFORE: old, AFTER: new}, {**models, **states})
+    named: dict[str, list[Figure]] = {}
+    with suppress(Exception):  # a probe may raise anything, or be of another version: its numbers are shown alone
+        for figure in registry.find(outcome.probe).figures(section):
+            named.setdefault(figure.name, []).append(figure)
+    return _first(figures for figures in named.values() if _differ(figures))
+
+
+def _card(models: Mapping[str, ModelCard], outcome: Compared, state: str) -> ModelCard:
+    """What stands in the place of a model: its name is the first word of the figures' titles."""
+    ids = [id for id in outcome.subject.split(SUBJECT) if id in models]
+    name = " → ".join(models[id].name for id in ids) or outcome.subject
+    known = models[ids[-1]] if ids else ModelCard(state, name, "", 0)
+    return replace(known, id=state, name=f"{state.capitalize()}: {name}")
+
+
+def _differ(figures: Sequence[Figure]) -> bool:
+    """Whether figures of one name show anything that changed; one figure of both states is taken to."""
+    spelled = [
+        [part for part in canonical(replace(figure, title="", alt="")) if part not in STATES] for figure in figures
+    ]
+    return len(spelled) == 1 or any(one != spelled[0] for one in spelled)
+
+
+def _styles(comparison: Comparison, outcome: Compared) -> dict[str, ModelStyle]:
+    """Before dashed and grey, after solid in the colour that the model has everywhere."""
+    styles = model_styles(list({**comparison.after.models, **comparison.before.models}))
+    id = outcome.subject.split(SUBJECT)[-1]
+    own = styles[id] if id in styles else next(iter(model_styles([id]).values()))
+    return {**styles, BEFORE: DASHED, AFTER: replace(own, dash=())}

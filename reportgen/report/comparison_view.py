@@ -1,0 +1,393 @@
+"""What the page of a comparison says, in its reading order, before any template sees it."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from reportgen import registry
+from reportgen.baseline.compare import Compared, Comparison
+from reportgen.baseline.judgements import (
+    Judgement,
+    beginning_told,
+    beginnings,
+    conclusion,
+    counted,
+    judgements,
+    short,
+    subject_told,
+    verdict_told,
+)
+from reportgen.baseline.quantities import Change, said
+from reportgen.baseline.verdict import DRIFT, FAILED, QUIET, Verdict
+from reportgen.errors import ReportgenError
+from reportgen.probes.base import Probe
+from reportgen.report.drawn import Drawn
+from reportgen.report.numerals import UNDEFINED, of_metric, written
+from reportgen.report.prompts import PromptSheet, prompt_sheet
+from reportgen.report.sections import Row
+from reportgen.report.sheets import spaced
+from reportgen.result import Array, Metric, Outcome, definitions
+from reportgen.store import Bundle
+
+MEANINGS = {
+    3: "At least one probe of the bundle could not be measured, so nothing is known of what it would have said.",
+    4: "At least one gated number moved further than its tolerance allows, lost its value or vanished.",
+    5: "At least one probe measured something else than the baseline did; where the same was measured, it stayed.",
+}
+"""Exit code -> what it means."""
+WITH_A_SECTION = FAILED | DRIFT | {Verdict.BETTER, Verdict.DEFINED}
+MOST_HEADED = 5
+"""Models whose first layer beyond tolerance stands at the head."""
+Number = float | None
+
+
+@dataclass(frozen=True)
+class Most:
+    """How much of each kind is listed."""
+
+    rows: int
+    """Of a table."""
+    sections: int
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where a model is first beyond tolerance, and the section that shows it."""
+
+    told: str
+    section: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One changed quantity in the table of its section."""
+
+    name: str
+    unit: str
+    definition: str
+    verdict: str
+    gate: bool
+    before: str
+    after: str
+    worst: str
+    allowed: str
+    where: str
+    """The place of the largest difference, or in words what changed."""
+    first: str
+
+
+@dataclass(frozen=True)
+class SectionView:
+    """One probe on one subject in which something changed."""
+
+    id: str
+    probe_id: str
+    subject: str
+    """As in results.json."""
+    name: str
+    """True names of its models."""
+    probe: str
+    title: str
+    verdict: str
+    failed: bool
+    statement: str
+    reason: str
+    """Why there are no numbers; empty where there are."""
+    rows: Sequence[Row]
+    lines: Sequence[Line]
+    lines_left_out: int
+    quiet: str
+    """How many of its quantities did not change, in words."""
+    prompts: PromptSheet | None
+    subjects: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A line of one of the lists at the end."""
+
+    probe_id: str
+    name: str
+    what: str
+    """The quantity, several of them, or the verdict."""
+    cells: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list at the end, its first lines."""
+
+    lines: Sequence[Listed]
+    total: int
+
+    @property
+    def left_out(self) -> int:
+        """Lines that are only in comparison.json."""
+        return self.total - len(self.lines)
+
+
+@dataclass(frozen=True)
+class View:
+    """A comparison, ready for the templates."""
+
+    title: str
+    conclusion: str
+    meaning: str
+    exit_code: int
+    beginnings: Sequence[Beginning]
+    beginnings_left_out: int
+    counts: str
+    before: str
+    after: str
+    """Titles of the two bundles."""
+    environment: Sequence[tuple[str, str, str]]
+    environment_left_out: int
+    cached: Sequence[str]
+    sections: Sequence[SectionView]
+    sections_left_out: int
+    others: Listing
+    within: Listing
+    same: Listing
+    notes: Sequence[str] = field(default=())
+    """What was left out of the page."""
+
+
+def loud_sections(comparison: Comparison) -> list[tuple[Compared, list[Judgement]]]:
+    """What has a section of its own, each with the judgements about it: worst first, as the comparison has them."""
+    return [(outcome, judged) for outcome, judged in _by_outcome(comparison) if outcome.verdict in WITH_A_SECTION]
+
+
+def view(comparison: Comparison, pictures: Mapping[tuple[str, str], Sequence[Sequence[Drawn]]], most: Most) -> View:
+    """All that a page says; `pictures` holds rows of figures by (probe id, subject)."""
+    judged = judgements(comparison)
+    begun = beginnings(judged)
+    loud = loud_sections(comparison)
+    environment = [(short(one.what), short(one.before), short(one.after)) for one in comparison.environment]
+    sections = [_section(comparison, *one, pictures, most) for one in loud[: most.sections]]
+    return View(
+        title=comparison.title,
+        conclusion=conclusion(comparison),
+        meaning=_meaning(comparison),
+        exit_code=comparison.exit_code,
+        beginnings=[_beginning(one, comparison, sections) for one in begun[:MOST_HEADED]],
+        beginnings_left_out=max(0, len(begun) - MOST_HEADED),
+        counts=counted(judged),
+        before=comparison.before.title,
+        after=comparison.after.title,
+        environment=environment[: most.rows],
+        environment_left_out=max(0, len(environment) - most.rows),
+        cached=list(_cached(comparison)),
+        sections=sections,
+        sections_left_out=len(loud) - len(sections),
+        others=_others(comparison, most),
+        within=_within(comparison, judged, most),
+        same=_same(comparison, most),
+    )
+
+
+def _by_outcome(comparison: Comparison) -> list[tuple[Compared, list[Judgement]]]:
+    found: dict[tuple[str, str], list[Judgement]] = {}
+    for one in judgements(comparison):
+        found.setdefault((one.outcome.probe_id, one.outcome.subject), []).append(one)
+    return [(outcome, found[outcome.probe_id, outcome.subject]) for outcome in comparison.compared]
+
+
+def _meaning(comparison: Comparison) -> str:
+    if comparison.exit_code:
+        return MEANINGS[comparison.exit_code]
+    verdicts = {one.verdict for one in comparison.compared}
+    if not verdicts:
+        return "There was nothing to compare."
+    if verdicts <= {Verdict.SAME}:
+        return "Every number, list and table is what it was."
+    if verdicts <= QUIET:
+        return "Every number is what it was, or within its tolerance."
+    return "No gated number moved for the worse beyond its tolerance; what is better, new or not gated is told below."
+
+
+def _beginning(judgement: Judgement, comparison: Comparison, sections: Sequence[SectionView]) -> Beginning:
+    section = _id(judgement.outcome)
+    shown = any(one.id == section for one in sections)
+    return Beginning(beginning_told(judgement, comparison), section if shown else "")
+
+
+def _id(outcome: Compared) -> str:
+    """Ids of probes and models hold no dots."""
+    return f"{outcome.probe_id}.{outcome.subject}"
+
+
+def _cached(comparison: Comparison) -> Iterator[str]:
+    for name, bundle in (("baseline", comparison.before), ("bundle", comparison.after)):
+        kept = bundle.run.get("from_cache")
+        if isinstance(kept, list) and kept:
+            many = "1 result was" if len(kept) == 1 else f"{len(kept):,} results were"
+            which = short(", ".join(map(str, kept)))
+            yield f"Of the {name}, {many} served from a cache of the same library versions: {which}"
+
+
+def _section(
+    comparison: Comparison,
+    outcome: Compared,
+    judged: Sequence[Judgement],
+    pictures: Mapping[tuple[str, str], Sequence[Sequence[Drawn]]],
+    most: Most,
+) -> SectionView:
+    probe = _probe(outcome.probe)
+    texts = definitions(probe.findings) if probe is not None else {}
+    old, new = (_outcome(bundle, outcome) for bundle in (comparison.before, comparison.after))
+    changed = [one for one in judged if one.change is not None and one.verdict not in QUIET]
+    name = subject_told(outcome.subject, comparison)
+    shown = new or old
+    return SectionView(
+        id=_id(outcome),
+        probe_id=outcome.probe_id,
+        subject=outcome.subject,
+        name=name,
+        probe=outcome.probe,
+        title=probe.question if probe is not None else spaced(outcome.probe),
+        verdict=str(outcome.verdict),
+        failed=outcome.verdict in FAILED,
+        statement=_statement(changed),
+        reason="" if outcome.changes else outcome.reason,
+        rows=[Row(figures) for figures in pictures.get((outcome.probe_id, outcome.subject), ())],
+        lines=[_line(one, old, new, texts) for one in changed[: most.rows]],
+        lines_left_out=max(0, len(changed) - most.rows),
+        quiet=counted([one for one in judged if one.change is not None and one.verdict in QUIET]),
+        prompts=prompt_sheet({outcome.subject: shown}, most.rows) if shown is not None and changed else None,
+        subjects={outcome.subject: name},
+    )
+
+
+def _probe(name: str) -> Probe[Any, Any] | None:
+    """None where this installation does not know it: then the numbers are shown alone."""
+    try:
+        return registry.find(name)
+    except ReportgenError:
+        return None
+
+
+def _outcome(bundle: Bundle, outcome: Compared) -> Outcome | None:
+    return bundle.outcomes.get(outcome.probe_id, {}).get(outcome.subject)
+
+
+def _statement(changed: Sequence[Judgement]) -> str:
+    """The worst change in a sentence, and how many more there are."""
+    if not changed:
+        return ""
+    worst, others = changed[0], changed[1:]
+    more = f" {counted(others).capitalize()} besides." if others else ""
+    name, told = _opened(spaced(worst.name)), short(worst.told)
+    # An array is told as "by 0.5 nat at layer 2".
+    how = f"{name} {verdict_told(worst)} {told}" if told.startswith("by ") else f"{name}, {verdict_told(worst)}: {told}"
+    return f"{how}.{more}"
+
+
+def _opened(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _line(judgement: Judgement, old: Outcome | None, new: Outcome | None, texts: Mapping[str, str]) -> Line:
+    change = judgement.change
+    assert change is not None
+    before, after = (_value(change, outcome) for outcome in (old, new))
+    share = change.kind == "table"
+    place = said(change.place)
+    return Line(
+        name=spaced(change.name),
+        unit=_unit(change, old or new),
+        definition=" ".join(texts.get(change.name.split("/")[0], "").split()),
+        verdict=str(change.verdict),
+        gate=change.gate,
+        before=before,
+        after=after,
+        worst=_size(change.worst, share=share),
+        allowed=_size(change.bound, share=share) if judgement.allowed else "",
+        where=place or (short(change.told) if change.kind != "metric" or change.after is None else ""),
+        first=judgement.first,
+    )
+
+
+def _size(value: Number, *, share: bool) -> str:
+    if value is None:
+        return ""
+    if share and math.isfinite(value):
+        return f"{value:.0%}"
+    return written(float(value), 3) if value else "0"
+
+
+def _value(change: Change, outcome: Outcome | None) -> str:
+    """A metric, or an array's element where it moved most; empty for what has no single value."""
+    if outcome is None:
+        return ""
+    if change.name in outcome.metrics and change.kind == "metric":
+        return of_metric(change.name, outcome.metrics[change.name])
+    array = outcome.arrays.get(change.name) if change.kind == "array" else None
+    if array is None or not change.place:
+        return ""
+    value = _element(array, change.place)
+    return UNDEFINED if value is None else of_metric(change.name, Metric(value))
+
+
+def _element(array: Array, place: Mapping[str, int]) -> Number:
+    """The value at a place; None where there is none."""
+    try:
+        value = float(array.values[tuple(array.along(dim).index(place[dim]) for dim in array.dims)])
+    except (KeyError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _unit(change: Change, outcome: Outcome | None) -> str:
+    if outcome is None:
+        return ""
+    if change.kind == "metric" and change.name in outcome.metrics:
+        return outcome.metrics[change.name].unit
+    if change.kind == "array" and change.name in outcome.arrays:
+        return outcome.arrays[change.name].unit
+    return ""
+
+
+def _others(comparison: Comparison, most: Most) -> Listing:
+    """What has no numbers to compare, and why: new, fixed, not comparable."""
+    found = [
+        Listed(one.probe_id, subject_told(one.subject, comparison), str(one.verdict), (_why(one),))
+        for one in comparison.compared
+        if one.verdict not in WITH_A_SECTION and one.verdict not in QUIET
+    ]
+    return Listing(found[: most.rows], len(found))
+
+
+def _why(outcome: Compared) -> str:
+    """The reason, or those of the quantities that are new or not comparable."""
+    loud = [change for change in outcome.changes if change.verdict not in QUIET]
+    told = [f"{change.name}: {change.told or change.verdict}" for change in loud]
+    return short("; ".join([outcome.reason, *told] if outcome.reason else told))
+
+
+def _within(comparison: Comparison, judged: Sequence[Judgement], most: Most) -> Listing:
+    """What moved, and how close to its tolerance it came: the closest first."""
+    moved = [one for one in judged if one.verdict is Verdict.WITHIN and one.change is not None]
+    closest = sorted(moved, key=lambda one: -one.excess)
+    found = [_listed_within(one, comparison) for one in closest[: most.rows]]
+    return Listing(found, len(moved))
+
+
+def _listed_within(one: Judgement, comparison: Comparison) -> Listed:
+    change = one.change
+    assert change is not None
+    share = change.kind == "table"
+    used = f"{one.excess:.0%}" if change.worst is not None and change.bound else UNDEFINED
+    sizes = (_size(change.worst, share=share) or UNDEFINED, _size(change.bound, share=share) or UNDEFINED)
+    name = subject_told(one.outcome.subject, comparison)
+    return Listed(one.outcome.probe_id, name, spaced(change.name), (*sizes, used, said(change.place)))
+
+
+def _same(comparison: Comparison, most: Most) -> Listing:
+    found = []
+    for one in comparison.compared:
+        names = [spaced(change.name) for change in one.changes if change.verdict is Verdict.SAME]
+        if names or one.verdict is Verdict.SAME:
+            told = short(", ".join(names) or one.reason or "nothing was measured")
+            found.append(Listed(one.probe_id, subject_told(one.subject, comparison), told))
+    return Listing(found[: most.rows], len(found))

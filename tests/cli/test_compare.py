@@ -1,0 +1,166 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from junitparser import JUnitXml
+from safetensors.numpy import load_file, save_file
+
+Call = Callable[..., Any]
+PROBES = (
+    "  lens: {probe: logit_lens, prompts: [an apple], continue: 2}",
+    "  near: {probe: nearest_tokens, ids: [5, 9], k: 3}",
+    "  census: {probe: parameter_census}",
+)
+
+
+@pytest.fixture
+def bundle(reportgen: Call, write_battery: Call, tmp_path: Path) -> Path:
+    battery = write_battery(*PROBES)
+    assert reportgen("run", battery, "-o", tmp_path / "night").code == 0
+    return tmp_path / "night"
+
+
+@pytest.fixture
+def copy(bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bundle, tmp_path / "other"))
+
+
+def edit(bundle: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    file = bundle / "results.json"
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content, ensure_ascii=False))
+
+
+def move(bundle: Path, by: float, at: int = 2) -> None:
+    """Moves the lens' entropy of model a from a layer on."""
+    tensors = load_file(bundle / "arrays.safetensors")
+    tensors["lens/a/entropy"][..., at:] += by
+    save_file(tensors, bundle / "arrays.safetensors")
+
+
+def test_a_bundle_and_itself_are_the_same(reportgen: Call, bundle: Path) -> None:
+    ended = reportgen("compare", bundle, bundle, "--format", "html", "--quiet")
+    assert ended.code == 0, ended.err
+    folder = bundle.with_name("night-comparison")
+    assert ended.out.splitlines()[-2:] == [str(folder / "comparison.json"), str(folder / "comparison.html")]
+    assert json.loads((folder / "comparison.json").read_text())["verdict"] == "same"
+
+
+def test_drift_names_its_first_layer_everywhere(reportgen: Call, bundle: Path, copy: Path, tmp_path: Path) -> None:
+    move(copy, 0.5)
+    files = ("--junit", tmp_path / "x" / "junit.xml", "--markdown", tmp_path / "summary.md")
+    ended = reportgen("compare", bundle, copy, "--format", "html", *files)
+    assert ended.code == 4, ended.err
+    page = (copy.with_name("other-comparison") / "comparison.html").read_text()
+    for text in (ended.out, page, (tmp_path / "summary.md").read_text(), (tmp_path / "x" / "junit.xml").read_text()):
+        assert "layer 2" in text
+    suites = list(JUnitXml.fromfile(str(tmp_path / "x" / "junit.xml")))
+    assert {suite.name: suite.failures for suite in suites} == {"a": 1, "b": 0}
+
+
+def test_another_version_of_a_probe_is_exit_5(reportgen: Call, bundle: Path, copy: Path) -> None:
+    edit(copy, lambda content: content["results"]["lens"]["a"].update(version=2))
+    assert reportgen("compare", bundle, copy, "--format", "html").code == 5
+
+
+def test_a_vanished_metric_and_one_that_is_undefined_are_exit_4(reportgen: Call, bundle: Path, copy: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        metrics = content["results"]["census"]["a"]["metrics"]
+        del metrics["layers"]
+        metrics["heads"] |= {"value": None, "state": "undefined", "reason": "NaN"}
+
+    edit(copy, change)
+    ended = reportgen("compare", bundle, copy, "--format", "html")
+    assert ended.code == 4
+    record = json.loads((copy.with_name("other-comparison") / "comparison.json").read_text())
+    assert {"vanished", "undefined"} <= {change["verdict"] for one in record["compared"] for change in one["changes"]}
+
+
+def test_a_failed_probe_is_exit_3_before_all_else(reportgen: Call, bundle: Path, copy: Path) -> None:
+    move(copy, 0.5)
+    edit(copy, lambda content: content["results"]["near"]["a"].update(status="failed", reason="out of memory"))
+    assert reportgen("compare", bundle, copy, "--format", "html").code == 3
+
+
+def test_the_battery_says_what_is_tolerated(reportgen: Call, bundle: Path, copy: Path) -> None:
+    move(copy, 0.5)
+    run = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps(run | {"tolerances": {"lens.a.entropy": {"abs": 0.6}}}))
+    assert reportgen("compare", bundle, copy, "--format", "html").code == 0
+    (copy / "run.json").write_text(json.dumps(run | {"tolerances": {"lens.a.entropy": {"abs": "wide"}}}))
+    ended = reportgen("compare", bundle, copy)
+    assert (ended.code, len(ended.err.splitlines())) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda bundle: (bundle / "results.json").write_text('{"schema": 1, "mod'), "results.json"),
+        (lambda bundle: save_file({}, bundle / "arrays.safetensors"), "lacks the tensor"),
+        (lambda bundle: edit(bundle, lambda content: content.update(schema=0)), "schema 0"),
+        (lambda bundle: (bundle / "results.json").unlink(), "no such file"),
+    ],
+)
+def test_a_damaged_bundle_is_told_in_a_line(
+    reportgen: Call, bundle: Path, copy: Path, damage: Callable[[Path], object], told: str
+) -> None:
+    damage(copy)
+    for pair in ((bundle, copy), (copy, bundle)):
+        ended = reportgen("compare", *pair)
+        assert ended.code == 1
+        assert told in ended.err
+        assert len(ended.err.splitlines()) <= 2
+    assert not copy.with_name("other-comparison").exists()
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(reportgen: Call, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    ended = reportgen("compare", bundle, bundle, "-o", tmp_path / "mine")
+    assert ended.code == 1
+    assert "no comparison" in ended.err
+    assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_a_workflow_gets_its_summary_and_annotations(
+    reportgen: Call, bundle: Path, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move(copy, 0.5)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+    ended = reportgen("compare", bundle, copy, "--format", "html")
+    assert any(line.startswith("::error") and "layer 2" in line for line in ended.out.splitlines())
+    assert "layer 2" in (tmp_path / "summary").read_text()
+
+
+def test_a_baseline_is_accepted_calibrated_and_compared_with(
+    reportgen: Call, write_battery: Call, tmp_path: Path
+) -> None:
+    battery = write_battery(*PROBES)
+    bundle = battery.with_suffix("")
+    assert reportgen("run", battery).code == 0
+    accepted = reportgen("baseline", "accept", bundle, "--reason", "first", "--by", "Ada")
+    assert accepted.code == 0, accepted.err
+    baseline = tmp_path / "baselines" / "battery"
+    assert accepted.out.strip() == str(baseline)
+    calibrated = reportgen("baseline", "calibrate", battery, "--runs", "3", "--quiet")
+    assert calibrated.code == 0, calibrated.err
+    assert "lens.a.entropy" in (baseline / "tolerances.yaml").read_text()
+    assert reportgen("run", battery, "--threads", "1").code == 0
+    ended = reportgen("compare", baseline, bundle, "--format", "html", "--quiet")
+    assert ended.code == 0, ended.out
+    move(bundle, 1e-3)
+    assert reportgen("compare", baseline, bundle, "--format", "html", "--quiet").code == 4
+
+
+def test_only_a_complete_bundle_becomes_a_baseline(reportgen: Call, write_battery: Call, tmp_path: Path) -> None:
+    battery = write_battery(*PROBES)
+    assert reportgen("run", battery, "--only", "near").code == 0
+    ended = reportgen("baseline", "accept", battery.with_suffix(""), "--reason", "first")
+    assert ended.code == 1
+    assert "only near of its probes were run" in ended.err
+    assert not (tmp_path / "baselines").exists()
