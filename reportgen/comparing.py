@@ -12,6 +12,7 @@ from reportgen.baseline.compare import Comparison
 from reportgen.baseline.compare import compare as compared
 from reportgen.baseline.tolerance import ToleranceEntry
 from reportgen.battery import load_battery
+from reportgen.cache import make_room
 from reportgen.errors import BundleError, Mistake, OutputError
 from reportgen.store import Bundle, beside, load_bundle
 
@@ -50,6 +51,7 @@ def write(
             old.unlink(missing_ok=True)
         for name in names:
             (stage / name).replace(target / name)
+    make_room()
     return names
 
 

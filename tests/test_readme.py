@@ -1,17 +1,22 @@
 """The README's blocks run."""
 
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 import readme_blocks
+from click import Context
 from tiny import save_tiny
 
 import reportgen
-from reportgen.battery import load_battery
+from reportgen.battery import load_battery, read_battery
+from reportgen.cli import reportgen as reportgen_group
+from reportgen.cli import run_command
 from reportgen.plan import make_plan
 from reportgen.probes.base import ModelCard, Section
+from reportgen.yaml_source import read_source
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -33,12 +38,44 @@ def test_the_make_targets_exist() -> None:
 
 
 def test_the_battery_is_ten_lines_and_is_ready_to_run(tmp_path: Path) -> None:
-    (battery,) = blocks("yaml")
+    battery, tolerances = blocks("yaml")
     assert len(battery.splitlines()) <= 10
     (tmp_path / "battery.yaml").write_text(battery)
     plan = make_plan(load_battery(tmp_path / "battery.yaml"))
     assert [model.id for model in plan.models] == ["llama", "gemma"]
-    assert all(case.case is not None and not case.skipped for model in plan.models for case in model.cases)
+    assert set(read_battery(battery + tolerances).tolerances) == {"weather.*.entropy", "map.*"}
+    assert all(case.sides and not case.skipped for model in plan.models for case in model.cases)
+
+
+def test_the_commands_for_ci_run_as_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reports").mkdir()
+    probes = "probes: {weather: {probe: logit_lens, prompts: [an apple]}}\noutputs: []"
+    model = save_tiny(tmp_path / "tiny")
+    (tmp_path / "reports" / "nightly.yaml").write_text(f"models: {{gemma: {model}}}\n{probes}\n")
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("reportgen ")]
+    assert len(lines) == 5
+    for line in lines:
+        assert run_command(shlex.split(line, comments=True)[1:]) == 0, capsys.readouterr().err
+    assert (tmp_path / "junit.xml").is_file()
+    assert "same" in (tmp_path / "summary.md").read_text().lower()
+
+
+def test_the_workflow_runs_commands_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    workflow = read_source((ROOT / ".github" / "workflows" / "nightly.yml").read_text(), "nightly.yml").value
+    steps = [step["run"] for step in workflow["jobs"]["compare"]["steps"] if "run" in step]
+    commands = [shlex.split(run)[1:] for run in steps if "bin/reportgen" in run]
+    assert [command[0] for command in commands] == ["run", "compare"]
+    for command in commands:
+        known = reportgen_group.get_command(Context(reportgen_group), command[0])
+        assert known is not None
+        known.make_context(command[0], command[1:])
+        for path in (
+            ROOT / argument for argument in command[1:] if argument.endswith(".yaml") or "baselines" in argument
+        ):
+            assert path.exists()
 
 
 def test_the_python_example_reads_a_bundle(

@@ -35,10 +35,10 @@ def test_runs_differ_in_threads_and_batches_and_begin_with_the_battery_own() -> 
 
 def test_what_moved_in_repeated_runs_is_tolerated_and_ten_times_as_much_is_not() -> None:
     entries = tolerances_from([bundle(0), bundle(1e-5), bundle(-2e-5)])
-    assert entries["weather.m.entropy"].abs == pytest.approx(4e-5, rel=0.03)
+    assert entries["weather.m.entropy"].abs == pytest.approx(6e-5, rel=0.03)
     assert entries["weather.m.entropy"].rel == 0
     assert "weather.m.layers" not in entries  # counts are exact anyway
-    assert compare(bundle(0), bundle(3e-5), {}, entries).exit_code == 0
+    assert compare(bundle(0), bundle(5e-5), {}, entries).exit_code == 0
     drifted = compare(bundle(0), bundle(3e-4), {}, entries)
     assert drifted.exit_code == 4
     assert compare(bundle(0), bundle(3e-4), {}, {}).exit_code == 0  # the default is wider than what was measured
@@ -46,7 +46,7 @@ def test_what_moved_in_repeated_runs_is_tolerated_and_ten_times_as_much_is_not()
 
 def test_equal_runs_still_leave_room_for_the_last_bits() -> None:
     entries = tolerances_from([bundle(0), bundle(0)])
-    assert entries["weather.m.entropy"].abs == pytest.approx(6e-6, rel=0.05)
+    assert entries["weather.m.entropy"].abs == pytest.approx(3e-5, rel=0.05)
 
 
 def test_a_number_that_is_not_the_same_twice_does_not_gate() -> None:
