@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from reportgen.problem import Problem, Where, shown
 from reportgen.suggest import nearest, suggestion
-from reportgen.yaml_source import Problem, Where, shown
 
 KINDS = {
     "string_type": "text",

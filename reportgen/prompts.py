@@ -11,8 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from reportgen import resources
 from reportgen.errors import BatteryError, Mistake
 from reportgen.plain_words import ExplainedError, problems
+from reportgen.problem import Problem, shown
 from reportgen.suggest import suggestion
-from reportgen.yaml_source import Problem, read_source, read_text, shown
 
 STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
 FILE_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -201,6 +201,8 @@ def read_prompt_file(path: Path) -> dict[str, PromptSet]:
     Raises:
         BatteryError: with everything that is wrong in the file.
     """
+    from reportgen.yaml_source import read_source, read_text  # most that name prompts read no YAML
+
     source = read_source(read_text(path, "prompt set"), path)
     found: dict[str, PromptSet] = {}
     wrong: list[Problem] = []

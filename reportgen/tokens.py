@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from tokenizers import Tokenizer
+from typing import TYPE_CHECKING, Any
 
 from reportgen.chat import ChatUnavailable, render_chat
 from reportgen.errors import Mistake, ModelError
 from reportgen.prompts import Prompt
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 
 class WordNotFound(Exception):
@@ -34,7 +35,7 @@ class TextTokenizer:
     """A tokenizer with what a report needs of it: offsets, bytes of tokens, legible tokens, chat prompts."""
 
     def __init__(
-        self, tokenizer: Tokenizer, settings: Mapping[str, Any] | None = None, chat_template: str = ""
+        self, tokenizer: "Tokenizer", settings: Mapping[str, Any] | None = None, chat_template: str = ""
     ) -> None:
         # A file may carry the truncation and padding of its training: a prompt is read whole and as it is.
         tokenizer.no_truncation()
@@ -50,6 +51,8 @@ class TextTokenizer:
         Raises:
             ModelError: no `tokenizer.json`, or one that cannot be read.
         """
+        from tokenizers import Tokenizer
+
         file = folder / "tokenizer.json"
         if not file.is_file():
             raise ModelError(

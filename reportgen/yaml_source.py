@@ -12,32 +12,16 @@ from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from reportgen.errors import BatteryError, Mistake
+from reportgen.problem import Problem, Where, dotted, shown
 from reportgen.suggest import suggestion
 
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 40
-SHOWN = 40
 MAX_EXCERPT = 100
-
-Where = tuple[str | int, ...]
-"""The keys and indices that lead from the top of a document to a value."""
 
 STANDARD = "tag:yaml.org,2002:"
 # dates, `<<` and `=` mean nothing in a battery: they are the text that was written
 TEXT = {STANDARD + kind for kind in ("str", "timestamp", "merge", "value")}
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong with the value at `where`, and what to do about it."""
-
-    where: Where
-    message: str
-    remedy: str = ""
-
-    def below(self, *above: str | int) -> "Problem":
-        """The same problem, seen from further up in the document."""
-        return Problem((*above, *self.where), self.message, self.remedy)
 
 
 @dataclass(frozen=True)
@@ -62,34 +46,6 @@ class Source:
         message = f"{path}: {problem.message}" if path else problem.message
         known = (self.lines.get(problem.where[:end]) for end in range(len(problem.where), -1, -1))
         return Mistake(message, problem.remedy, self.file, next((line for line in known if line is not None), None))
-
-
-def dotted(where: Where) -> str:
-    """`probes.heads.heads[0][1]`; keys that are not plain words are quoted, so that they cannot garble a terminal."""
-    parts = []
-    for step in where:
-        if isinstance(step, int):
-            parts.append(f"[{step}]")
-        else:
-            plain = step.replace("-", "_").isidentifier() or step.isalnum()
-            parts.append(f".{step if plain and len(step) <= SHOWN else shown(step)}")
-    return "".join(parts).removeprefix(".")
-
-
-def shown(value: Any) -> str:
-    """A value as an error message names it: short, on one line, without control characters."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return "true" if value else "false"
-        case list():
-            return f"a list of {len(value)}" if value else "an empty list"
-        case dict():
-            return "a mapping" if value else "an empty mapping"
-        case str():
-            return repr(value if len(value) <= SHOWN else value[: SHOWN - 1] + "…")
-    return str(value) if not isinstance(value, int) or abs(value) < 10**SHOWN else "a very large number"
 
 
 def read_text(path: Path, what: str) -> str:

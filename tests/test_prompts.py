@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from reportgen import resources
+from reportgen.problem import Problem
 from reportgen.prompts import Prompt, PromptsError, PromptSets, read_prompt_file, read_prompts
-from reportgen.yaml_source import Problem
 
 SHIPPED = PromptSets.beside(None)
 SET = "{title: t, source: s, what_to_see: w, prompts: [%s]}"
