@@ -10,12 +10,14 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from reportgen import registry
+from reportgen.baseline.tolerance import ToleranceEntry
 from reportgen.errors import BatteryError, Mistake
 from reportgen.plain_words import problems
-from reportgen.probes.base import Probe, ProbeOptions
+from reportgen.probes.base import PAIR, PairProbe, Probe, ProbeOptions
+from reportgen.problem import Problem, Where, shown
 from reportgen.prompts import PromptsError, PromptSet, PromptSets
 from reportgen.suggest import suggestion
-from reportgen.yaml_source import Problem, Where, read_source, read_text, shown
+from reportgen.yaml_source import read_source, read_text
 
 ID = r"[A-Za-z0-9_-]{1,64}"
 DEVICE = r"auto|cpu|mps|cuda(:[0-9]+)?"
@@ -52,6 +54,9 @@ class ModelEntry(BaseModel):
     """Branch, tag or commit of a hub id."""
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Threads of a pass on a CPU; its cores, where it is not given. Another number moves the last bits."""
+    batch: Annotated[int, Field(ge=1, le=64)] = 1
+    """Copies of a prompt that pass together. More than one costs as much more, and moves the last bits: by how much is
+    what a calibration asks."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,15 @@ class ProbeEntry:
     id: str
     probe: Probe[Any, Any]
     models: tuple[str, ...]
-    """Ids, in the battery's order."""
+    """Ids, in the battery's order; of a pair: base and other."""
     options: ProbeOptions
     prompt_sets: Mapping[str, PromptSet]
     """FILE/SET -> the set, for those that the options name."""
+
+    @property
+    def subjects(self) -> tuple[tuple[str, ...], ...]:
+        """The models of each of its results: one, or the two of a pair."""
+        return (self.models,) if isinstance(self.probe, PairProbe) else tuple((id,) for id in self.models)
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,8 @@ class Battery:
     probes: Mapping[str, ProbeEntry]
     outputs: tuple[str, ...]
     path: Path | None
+    tolerances: Mapping[str, ToleranceEntry] = field(default_factory=dict)
+    """Glob over PROBE_ID.MODEL_ID.NAME -> how far it may move from a baseline."""
     lines: Mapping[str, int] = field(default_factory=dict)
     """`models.ID` or `probes.ID` -> the line on which it stands."""
 
@@ -93,6 +105,8 @@ class BatteryFile(BaseModel):
     """What to measure, each under an id of letters, digits, - and _."""
     outputs: list[Output] = ["html", "pdf", "figures"]
     """What to make of the numbers, beside the bundle that is always written."""
+    tolerances: dict[str, ToleranceEntry] = {}
+    """How far numbers may move from a baseline, by glob over PROBE_ID.MODEL_ID.NAME; the last that matches wins."""
 
 
 class _Subset(BaseModel):
@@ -154,7 +168,8 @@ class _Reading:
             return None
         kept = {one: entry for one, entry in probes.items() if not only or one in only}
         outputs = tuple(dict.fromkeys(top.outputs))
-        return Battery(top.title or _readable(path), _complete(models), _complete(kept), outputs, path)
+        title = top.title or _readable(path)
+        return Battery(title, _complete(models), _complete(kept), outputs, path, top.tolerances)
 
     def models(self, written: Any) -> dict[str, ModelEntry | None]:
         """Every model id with its entry, or None where that has mistakes."""
@@ -181,13 +196,15 @@ class _Reading:
         if not isinstance(written, dict):
             self.wrong(Problem(where, f"expected a mapping, found {shown(written)}", "Write {probe: NAME}."))
             return None
-        subset = self.subset(written, where, models)
         probe = self.named(written, where)
         if probe is None:
+            self.subset(written, where, models)
             return None
         values = {key: value for key, value in written.items() if key not in ("probe", "models")}
         sets = replace(self.sets, used={})
         options = self.checked(probe.options, values, where, sets)
+        pair = isinstance(probe, PairProbe)
+        subset = self.pair(written, where, models) if pair else self.subset(written, where, models)
         if options is None or subset is None:
             return None
         return ProbeEntry(one, probe, subset, options, sets.used)
@@ -218,6 +235,20 @@ class _Reading:
                 remedy = suggestion(name, models)
                 self.wrong(Problem((*where, "models", index), f"unknown model {shown(name)}", remedy))
         return tuple(one for one in models if one in chosen.models)
+
+    def pair(self, written: dict[str, Any], where: Where, models: Mapping[str, Any]) -> tuple[str, ...]:
+        """The two models of a pair's probe."""
+        if "models" in written:
+            remedy = "Name its two models as base and other, and leave models out."
+            self.wrong(Problem((*where, "models"), "this probe is about a pair of models", remedy))
+        named = [written.get(key) for key in PAIR]
+        for key, name in zip(PAIR, named, strict=True):
+            if isinstance(name, str) and name and name not in models:
+                self.wrong(Problem((*where, key), f"unknown model {shown(name)}", suggestion(name, models)))
+        if named[0] == named[1] and named[0] in models:
+            remedy = "Name two models; the same source may stand under two ids."
+            self.wrong(Problem((*where, PAIR[1]), f"a model cannot be compared with itself: {shown(named[0])}", remedy))
+        return tuple(str(name) for name in named)
 
     def checked(self, model: type[M], value: Any, where: Where, sets: PromptSets | None = None) -> M | None:
         """`value` as a `model`, or None and its mistakes."""

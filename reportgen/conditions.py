@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +12,7 @@ from reportgen.battery import ModelEntry, ProbeEntry
 from reportgen.cache import key_of
 from reportgen.model.device import default_threads, hardware
 from reportgen.model.sources import Located
+from reportgen.probes.base import PAIR, PairProbe
 
 DEFINITIONS = 1
 """Raised whenever `numerics`, `tokens` or `model` change a number: what older definitions gave is then not used."""
@@ -43,6 +44,8 @@ class Conditions:
     """cpu, cuda, mps, …"""
     hardware: str
     threads: int
+    batch: int
+    """Copies of a prompt that pass together."""
     attention: str
     libraries: tuple[tuple[str, str], ...]
     definitions: int
@@ -51,16 +54,18 @@ class Conditions:
         """The key of the model under these conditions."""
         return key_of("model", json.dumps(asdict(self), sort_keys=True))
 
-    def key_of(self, entry: ProbeEntry) -> str:
-        """The key of what a probe finds in the model under these conditions."""
-        probe = entry.probe
-        said = {
-            "probe": f"{type(probe).__module__}.{type(probe).__qualname__}",
-            "name": probe.name,
-            "version": probe.version,
-            "options": entry.options.model_dump(mode="json", by_alias=True),
-        }
-        return key_of("outcome", self.key(), json.dumps(said, sort_keys=True))
+
+def outcome_key(known: Sequence[Conditions], entry: ProbeEntry) -> str:
+    """The key of what a probe finds in a model, or in the two of a pair, under these conditions."""
+    probe = entry.probe
+    ids = set(PAIR) if isinstance(probe, PairProbe) else None
+    said = {
+        "probe": f"{type(probe).__module__}.{type(probe).__qualname__}",
+        "name": probe.name,
+        "version": probe.version,
+        "options": entry.options.model_dump(mode="json", by_alias=True, exclude=ids),
+    }
+    return key_of("outcome", *(one.key() for one in known), json.dumps(said, sort_keys=True))
 
 
 def conditions(located: Located, entry: ModelEntry, *, weights_sha256: str, device: str) -> Conditions:
@@ -74,6 +79,7 @@ def conditions(located: Located, entry: ModelEntry, *, weights_sha256: str, devi
         device=device,
         hardware=hardware(device),
         threads=threads_of(entry),
+        batch=entry.batch,
         attention=ATTENTION,
         libraries=(("python", platform.python_version()), *((name, version(name)) for name in LIBRARIES)),
         definitions=DEFINITIONS,

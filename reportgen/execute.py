@@ -1,19 +1,18 @@
-"""From a plan to outcomes: one model at a time, each prompt through it once, each probe on what it gave."""
+"""From a plan to outcomes: one model or pair at a time, each prompt through it once, each probe on what it gave."""
 
 import gc
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from reportgen.conditions import ATTENTION, Conditions, conditions, threads_of
+from reportgen.conditions import Conditions, conditions, threads_of
 from reportgen.errors import Mistake, ModelError, ReportgenError
-from reportgen.needs import Captured, Pass
 from reportgen.outcome_cache import Kept, OutcomeCache
-from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied
-from reportgen.probes.base import Later, ModelCard
+from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
+from reportgen.probes.base import Later, Measured, ModelCard, PairProbe
 from reportgen.provenance import weights_sha256
 from reportgen.result import Findings, Outcome
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 """Receives one plain line a finished piece of work."""
-RunPasses = Callable[[Sequence[Pass]], list[Captured]]
+RunSide = Callable[[Side], Measured[Any]]
 
 
 @dataclass
@@ -35,70 +34,140 @@ class Results:
     durations: dict[str, float] = field(default_factory=dict)
     """Seconds a step took."""
     kept: list[str] = field(default_factory=list)
-    """What an earlier run had found: "probe model", as in `durations`."""
+    """What an earlier run had found: "probe subject", as in `durations`."""
 
 
 def execute(plan: Plan, progress: Progress = lambda line: None, cache: OutcomeCache | None = None) -> Results:
-    """Runs every model of a plan in turn; what is finished is kept in the cache at once.
+    """Runs every model of a plan in turn, then every pair; what is finished is kept in the cache at once.
 
     Raises:
         ModelError: no model could be loaded; there is nothing to report.
     """
-    results = Results(outcomes={id: {} for id in plan.battery.probes})
-    failures: list[str] = []
-    kept = cache or OutcomeCache(used=False)
     with ThreadPoolExecutor(max_workers=1) as beside:
+        running = _Running(plan, progress, cache or OutcomeCache(used=False), beside)
         for planned in plan.models:
-            # Hashing the weights waits for the disk, not for the interpreter: it runs while they are loaded.
-            digest = beside.submit(_digest, planned.readied)
+            if planned.cases:
+                running.run([planned], planned.cases)
+        for pair in plan.pairs:
+            running.run(pair.models, pair.cases)
+    return running.ended()
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A model whose conditions are known, in memory only where there is something to measure."""
+
+    planned: PlannedModel
+    known: Conditions
+    facts: Mapping[str, Any]
+    """How it ran."""
+    model: "LoadedModel | None"
+
+
+class _Running:
+    """A plan under way."""
+
+    def __init__(self, plan: Plan, progress: Progress, cache: OutcomeCache, beside: Executor) -> None:
+        self._plan = plan
+        self._progress = progress
+        self._cache = cache
+        self._beside = beside
+        self._results = Results(outcomes={id: {} for id in plan.battery.probes})
+        self._failed: dict[str, str] = {}
+        """Model id -> why it cannot be used."""
+
+    def run(self, models: Sequence[PlannedModel], cases: Sequence[PlannedCase]) -> None:
+        """All cases about one model, or about one pair of models, which are in memory together."""
+        ready = self._from_cache(models, cases) or self._loaded(models)
+        if len(ready) < len(models):
+            reason = self._reason(models)
+            for case in cases:
+                self._results.outcomes[case.entry.id][case.subject] = _without_numbers(case, "failed", reason)
+            return
+        for one in ready:
+            self._results.models[one.planned.id] = _card(one.planned, one.facts)
+        for ended in _run_cases(cases, ready, self._cache):
+            self._take(ended)
+
+    def ended(self) -> Results:
+        """Everything, once all was run.
+
+        Raises:
+            ModelError: no model could be used.
+        """
+        if len(self._failed) == len(self._plan.models):
+            raise ModelError(*(Mistake(f"model {id}: {reason}") for id, reason in self._failed.items()))
+        cards = self._results.models
+        self._results.models = {one.id: cards.get(one.id) or _card(one, {}) for one in self._plan.models}
+        return self._results
+
+    def _from_cache(self, models: Sequence[PlannedModel], cases: Sequence[PlannedCase]) -> list[_Ready]:
+        """The models without their weights, where there is nothing to measure and it is known how they ran."""
+        if any(case.kept is None and not case.skipped for case in cases):
+            return []
+        ready = []
+        for planned in models:
+            known = planned.readied.conditions if planned.readied is not None else None
+            facts = self._cache.facts(known) if known is not None else None
+            if known is None or facts is None:
+                return []
+            ready.append(_Ready(planned, known, facts, None))
+        return ready
+
+    def _loaded(self, models: Sequence[PlannedModel]) -> list[_Ready]:
+        """The models in memory; none where one is known to be unusable, else those before the first that is."""
+        for planned in models:
+            if planned.readied is None:
+                self._fail(planned, planned.failed)
+        if any(planned.id in self._failed for planned in models):
+            return []
+        ready = []
+        gc.collect()  # a network is full of circles: the last one is to be gone before the next is there
+        for planned in models:
             try:
-                results.models[planned.id] = _run_model(planned, digest, results, progress, kept)
+                ready.append(self._load(planned))
             except ModelError as error:
-                failures.append(f"model {planned.id}: {error}")
-                progress(f"model {planned.id} failed: {error}")
-                results.models[planned.id] = _card(planned, {"failed": str(error)})
-                for case in planned.cases:
-                    results.outcomes[case.entry.id][planned.id] = _failed(case, str(error))
-    if len(failures) == len(plan.models):
-        raise ModelError(*(Mistake(failure) for failure in failures))
-    return results
+                self._fail(planned, str(error))
+                break
+        return ready
 
+    def _fail(self, planned: PlannedModel, reason: str) -> None:
+        if planned.id not in self._failed:
+            self._failed[planned.id] = reason
+            self._progress(f"model {planned.id} failed: {reason}")
+            self._results.models[planned.id] = _card(planned, {"failed": reason})
 
-def _run_model(
-    planned: PlannedModel, digest: "Future[str]", results: Results, progress: Progress, cache: OutcomeCache
-) -> ModelCard:
-    readied = planned.readied
-    if readied is None:
-        raise ModelError(planned.failed)
-    if planned.all_kept and readied.conditions is not None:
-        facts = cache.facts(readied.conditions)
-        if facts is not None:
-            _finish(planned, _run_cases(planned, None, cache, readied.conditions), results, progress)
-            return _card(planned, facts)
-    started = time.perf_counter()
-    gc.collect()  # a network is full of circles: the last one is to be gone before the next is there
-    model = _load(planned, readied)
-    progress(f"{readied.located.name} loaded and proven")
-    results.durations[f"load {planned.id}"] = time.perf_counter() - started
-    facts = _as_run(planned, model, digest.result())
-    known = conditions(
-        readied.located, planned.entry, weights_sha256=digest.result(), device=str(facts["device"]).partition(":")[0]
-    )
-    cache.keep_facts(known, facts)
-    _finish(planned, _run_cases(planned, model, cache, known), results, progress)
-    return _card(planned, facts)
+    def _load(self, planned: PlannedModel) -> _Ready:
+        readied = planned.readied
+        assert readied is not None
+        # Hashing the weights waits for the disk, not for the interpreter: it runs while they are loaded.
+        digest = self._beside.submit(_digest, readied)
+        started = time.perf_counter()
+        model = _load(planned, readied)
+        self._progress(f"{readied.located.name} loaded and proven")
+        step, durations = f"load {planned.id}", self._results.durations
+        durations[step] = durations.get(step, 0.0) + time.perf_counter() - started
+        device = model.device.type
+        known = conditions(readied.located, planned.entry, weights_sha256=digest.result(), device=device)
+        facts = _as_run(model, known)
+        self._cache.keep_facts(known, facts)
+        return _Ready(planned, known, facts, model)
 
+    def _reason(self, models: Sequence[PlannedModel]) -> str:
+        """Why a model cannot be used, or which of a pair cannot."""
+        told = {planned.id: self._failed[planned.id] for planned in models if planned.id in self._failed}
+        return "; ".join(f"model {id}: {reason}" if len(models) > 1 else reason for id, reason in told.items())
 
-def _finish(planned: PlannedModel, ended: Iterable["Ended"], results: Results, progress: Progress) -> None:
-    for one in ended:
-        step = f"{one.case.entry.id} {planned.id}"
-        results.outcomes[one.case.entry.id][planned.id] = one.outcome
+    def _take(self, one: "Ended") -> None:
+        case, outcome = one.case, one.outcome
+        step = f"{case.entry.id} {case.subject}"
+        self._results.outcomes[case.entry.id][case.subject] = outcome
         if one.kept:
-            results.kept.append(step)
+            self._results.kept.append(step)
         else:
-            results.durations[step] = one.seconds
-        reason = f" ({one.outcome.reason})" if one.outcome.reason else ", found by an earlier run" if one.kept else ""
-        progress(f"{one.case.entry.id} on {planned.id}: {one.outcome.status}{reason}")
+            self._results.durations[step] = one.seconds
+        reason = f" ({outcome.reason})" if outcome.reason else ", found by an earlier run" if one.kept else ""
+        self._progress(f"{case.entry.id} on {case.subject}: {outcome.status}{reason}")
 
 
 def _load(planned: PlannedModel, readied: Readied) -> "LoadedModel":
@@ -107,7 +176,7 @@ def _load(planned: PlannedModel, readied: Readied) -> "LoadedModel":
     if not readied.located.weights:
         return load_shape(readied.located.config)
     entry = planned.entry
-    return load(readied.located, dtype=entry.dtype, device=entry.device, threads=threads_of(entry))
+    return load(readied.located, dtype=entry.dtype, device=entry.device, threads=threads_of(entry), batch=entry.batch)
 
 
 @dataclass(frozen=True)
@@ -121,23 +190,23 @@ class Ended:
     """True where an earlier run had found it."""
 
 
-def _run_cases(
-    planned: PlannedModel, model: "LoadedModel | None", cache: OutcomeCache, known: Conditions
-) -> Iterator[Ended]:
-    """Each case with its outcome; a prompt shared by several passes the model when the first of them needs it."""
+def _run_cases(cases: Sequence[PlannedCase], ready: Sequence[_Ready], cache: OutcomeCache) -> Iterator[Ended]:
+    """Each case with its outcome; a prompt shared by several passes a model when the first of them needs it."""
+    known = [one.known for one in ready]
     # What was hashed only after the plan was made may turn out to be a model that was run before.
-    kept = {case.entry.id: case.kept or _found(case, cache, known) for case in planned.cases}
-    left = [case for case in planned.cases if kept[case.entry.id] is None]
-    run = _shared_passes(model, left)
-    for case in planned.cases:
+    kept = {case.entry.id: case.kept or (None if case.skipped else cache.find(known, case.entry)) for case in cases}
+    left = [case for case in cases if kept[case.entry.id] is None]
+    run = [_passing(one, [case.sides[at] for case in left if case.sides]) for at, one in enumerate(ready)]
+    for case in cases:
         found = kept[case.entry.id]
         if found is not None:
             yield Ended(case, replace(found.outcome, **_header(case)), kept=True)
             continue
         started = time.perf_counter()
-        outcome = _outcome(case, model, run)
+        outcome = _outcome(case, run)
         if outcome.status == "ok":
-            cache.keep(known, case.entry, Kept(outcome, case.skipped_rows), model=_name(planned))
+            name = " → ".join(_name(one.planned) for one in ready)
+            cache.keep(known, case.entry, Kept(outcome, case.skipped_rows), model=name)
         yield Ended(case, outcome, time.perf_counter() - started)
 
 
@@ -145,39 +214,55 @@ def _name(planned: PlannedModel) -> str:
     return planned.readied.located.name if planned.readied is not None else planned.id
 
 
-def _found(case: PlannedCase, cache: OutcomeCache, known: Conditions) -> Kept | None:
-    return None if case.skipped else cache.find(known, case.entry)
-
-
-def _shared_passes(model: "LoadedModel | None", cases: Sequence[PlannedCase]) -> RunPasses:
+def _passing(ready: _Ready, sides: Sequence[Side]) -> RunSide:
+    """Runs what a case asks of a model; a prompt that several ask for passes it once."""
+    model = ready.model
     if model is None:
-        return lambda passes: []
+        return _nothing_to_run
+    import torch
+
     from reportgen.model.capture import SharedPasses
 
-    return SharedPasses(model, [single for case in cases for single in case.passes]).run
+    shared = SharedPasses(model, [single for side in sides for single in side.passes])
+
+    def run(side: Side) -> Measured[Any]:
+        torch.set_num_threads(threads_of(ready.planned.entry))  # the other model of a pair may have another number
+        return Measured(side.case, model, shared.run(side.passes))
+
+    return run
 
 
-def _outcome(case: PlannedCase, model: "LoadedModel | None", run: RunPasses) -> Outcome:
-    if case.skipped or model is None:
+def _nothing_to_run(side: Side) -> Measured[Any]:
+    raise AssertionError(f"{side.case.id} is to be measured in a model that is not there")
+
+
+def _outcome(case: PlannedCase, run: Sequence[RunSide]) -> Outcome:
+    if case.skipped:
         return _without_numbers(case, "skipped", case.skipped)
     try:
-        findings = _findings(case, model, run)
+        findings = _findings(case, run)
         return Outcome(
             **_header(case), status="ok", metrics=findings.metrics(), tables=findings.tables(), arrays=findings.arrays()
         )
     except Exception as error:  # a probe may raise anything; it is a failed card, and the others run
         if os.environ.get("REPORTGEN_DEBUG"):
             raise
-        return _failed(case, _told(error))
+        return _without_numbers(case, "failed", _told(error))
 
 
-def _findings(case: PlannedCase, model: "LoadedModel", run: RunPasses) -> Findings:
+def _findings(case: PlannedCase, run: Sequence[RunSide]) -> Findings:
     import torch
 
-    assert case.case is not None
+    probe = case.entry.probe
     with torch.inference_mode():
-        found = case.entry.probe.run(case.case, model, run(case.passes))
-        return found if isinstance(found, Findings) else _staged(found, model)
+        measured = [run_one(side) for run_one, side in zip(run, case.sides, strict=True)]
+        if isinstance(probe, PairProbe):
+            base, other = measured
+            compared: Findings = probe.compare(base, other)
+            return compared
+        (one,) = measured
+        found = probe.run(one.case, one.model, one.captured)
+        return found if isinstance(found, Findings) else _staged(found, one.model)
 
 
 def _staged(later: Later[Findings], model: "LoadedModel") -> Findings:
@@ -204,13 +289,9 @@ def _header(case: PlannedCase) -> dict[str, Any]:
         "probe": probe.name,
         "version": probe.version,
         "options": written,
-        "models": (case.model,),
+        "models": case.models,
         "prompt_sets": sets,
     }
-
-
-def _failed(case: PlannedCase, reason: str) -> Outcome:
-    return _without_numbers(case, "failed", reason)
 
 
 def _without_numbers(case: PlannedCase, status: Any, reason: str) -> Outcome:
@@ -248,11 +329,13 @@ def _card(planned: PlannedModel, as_run: Mapping[str, Any]) -> ModelCard:
     return ModelCard(planned.id, located.name, facts.architecture, facts.layers or 0, {**source, **known, **as_run})
 
 
-def _as_run(planned: PlannedModel, model: "LoadedModel", sha256: str) -> dict[str, Any]:
+def _as_run(model: "LoadedModel", known: Conditions) -> dict[str, Any]:
     return {
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),
-        "attention": ATTENTION,
-        "threads": threads_of(planned.entry),
-        "weights_sha256": sha256 or None,
+        "attention": known.attention,
+        "threads": known.threads,
+        "batch": known.batch,
+        "weights_sha256": known.weights or None,
+        "tokenizer_sha256": known.tokenizer if known.weights else None,
     }

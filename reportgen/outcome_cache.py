@@ -1,7 +1,7 @@
 """What probes found in earlier runs, kept under everything that it depends on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from safetensors.numpy import load, save
 
 from reportgen.battery import ProbeEntry
 from reportgen.cache import DIGEST, RESULTS, Shelf
-from reportgen.conditions import Conditions
+from reportgen.conditions import Conditions, outcome_key
 from reportgen.result import Outcome
 from reportgen.store import outcome_from, outcome_json
 
@@ -42,9 +42,9 @@ class OutcomeCache:
     def __init__(self, used: bool = True) -> None:
         self._shelf = Shelf(RESULTS, used)
 
-    def find(self, conditions: Conditions, entry: ProbeEntry) -> Kept | None:
-        """What this probe found under these conditions."""
-        content = self._shelf.read(conditions.key_of(entry))
+    def find(self, known: Sequence[Conditions], entry: ProbeEntry) -> Kept | None:
+        """What this probe found in a model, or in the two of a pair, under these conditions."""
+        content = self._shelf.read(outcome_key(known, entry))
         if content is None:
             return None
         try:
@@ -53,8 +53,8 @@ class OutcomeCache:
         except (SafetensorError, ValueError, KeyError, TypeError):
             return None
 
-    def keep(self, conditions: Conditions, entry: ProbeEntry, kept: Kept, *, model: str) -> None:
-        """Keeps what a probe found in a model of this name."""
+    def keep(self, known: Sequence[Conditions], entry: ProbeEntry, kept: Kept, *, model: str) -> None:
+        """Keeps what a probe found in a model, or in a pair, of this name."""
         tensors: dict[str, Any] = {}
         said = {
             "model": model,
@@ -62,7 +62,7 @@ class OutcomeCache:
             "skipped_rows": dict(kept.skipped_rows),
         }
         written = json.dumps(said, ensure_ascii=False, allow_nan=False)
-        self._shelf.write(conditions.key_of(entry), save(tensors, {"outcome": written}))
+        self._shelf.write(outcome_key(known, entry), save(tensors, {"outcome": written}))
 
     def entries(self) -> list[Entry]:
         """Everything that is kept, by model and probe."""

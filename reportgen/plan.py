@@ -1,7 +1,7 @@
 """A battery made ready to run: which prompts pass which model, for whom. Imports no torch."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reportgen.battery import Battery, ModelEntry, ProbeEntry
@@ -12,7 +12,7 @@ from reportgen.model.facts import ModelFacts, read_facts
 from reportgen.model.sources import Located, locate, parse_source
 from reportgen.needs import Pass
 from reportgen.outcome_cache import Kept, OutcomeCache
-from reportgen.probes.base import Case, Unusable
+from reportgen.probes.base import Case, PairProbe, Unusable, subject_of
 from reportgen.provenance import remembered_sha256
 from reportgen.tokens import TextTokenizer
 
@@ -29,31 +29,58 @@ class Readied:
     """The kind of device that it will run on: cpu, cuda, mps, …"""
     conditions: Conditions | None
     """None where the hash of the weights is not known yet."""
+    tokenizer: TextTokenizer | None = None
+    """None where there is none, or nobody asks it anything."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """What a probe asks of one model."""
+
+    case: Case[Any]
+    passes: tuple[Pass, ...]
 
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """One probe on one model: its first passes, or why there are none."""
+    """One probe on one subject: its first passes, or why there are none."""
 
     entry: ProbeEntry
-    model: str
-    case: Case[Any] | None
-    passes: tuple[Pass, ...] = ()
+    models: tuple[str, ...]
+    """One id, or those of a pair."""
+    sides: tuple[Side, ...] = ()
+    """One a model; none where there is nothing to do."""
     skipped: str = ""
+    impossible: bool = False
+    """Whether what it is skipped for holds for each of its models."""
     skipped_rows: Mapping[str, str] = field(default_factory=dict)
     """Rows of it that the model cannot have, each with its reason."""
     kept: Kept | None = None
     """What an earlier run found; there is nothing left to do."""
 
+    @property
+    def subject(self) -> str:
+        """What results call it."""
+        return subject_of(self.models)
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        """The passes through all of its models."""
+        return tuple(single for side in self.sides for single in side.passes)
+
+    def of(self, which: int) -> "PlannedCase":
+        """What it asks of one of its models alone."""
+        return replace(self, models=self.models[which : which + 1], sides=self.sides[which : which + 1])
+
 
 @dataclass(frozen=True)
 class PlannedModel:
-    """A model with all its cases, or why it cannot be used."""
+    """A model with all that is asked of it alone, or why it cannot be used."""
 
     id: str
     entry: ModelEntry
     readied: Readied | None
-    cases: tuple[PlannedCase, ...]
+    cases: tuple[PlannedCase, ...] = ()
     failed: str = ""
 
     @property
@@ -76,11 +103,23 @@ class PlannedModel:
 
 
 @dataclass(frozen=True)
+class PlannedPair:
+    """Two models that are loaded together, with all that is asked of them together."""
+
+    models: tuple[PlannedModel, PlannedModel]
+    """Base and other, each with its half of the cases."""
+    cases: tuple[PlannedCase, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that is known before the first model is loaded."""
 
     battery: Battery
     models: tuple[PlannedModel, ...]
+    """Every model that a probe is about, alone or in a pair."""
+    pairs: tuple[PlannedPair, ...] = ()
+    """In the order in which the battery names them; they run after the models alone."""
 
 
 def make_plan(battery: Battery, notify: Notify = lambda line: None, cache: OutcomeCache | None = None) -> Plan:
@@ -91,14 +130,23 @@ def make_plan(battery: Battery, notify: Notify = lambda line: None, cache: Outco
         ModelError: not one model can be used.
     """
     _check_sources(battery)
-    used = [id for id in battery.models if any(id in entry.models for entry in battery.probes.values())]
-    models = tuple(_plan_model(battery, id, cache or OutcomeCache(used=False), notify) for id in used)
+    asked = [(entry, models) for entry in battery.probes.values() for models in entry.subjects]
+    used = [id for id in battery.models if any(id in models for _, models in asked)]
+    known = {id: _model(battery.models[id], id, notify) for id in used}
+    kept = [_kept([known[id] for id in models], entry, cache or OutcomeCache(used=False)) for entry, models in asked]
+    open_to = {id for (_, models), found in zip(asked, kept, strict=True) if found is None for id in models}
+    known |= {id: _with_tokenizer(known[id]) for id in used if id in open_to}
+    cases = [
+        _plan_case(entry, [known[id] for id in models], found)
+        for (entry, models), found in zip(asked, kept, strict=True)
+    ]
+    models = tuple(replace(known[id], cases=_of(cases, (id,))) for id in used)
     if all(model.readied is None for model in models):
         raise ModelError(*(Mistake(f"model {model.id}: {model.failed}") for model in models))
-    mistakes = [mistake for entry in battery.probes.values() for mistake in _impossible(battery, entry, models)]
+    mistakes = [mistake for entry in battery.probes.values() for mistake in _impossible(battery, entry, cases, known)]
     if mistakes:
         raise BatteryError(*mistakes)
-    return Plan(battery, models)
+    return Plan(battery, models, _pairs(cases, known))
 
 
 def _check_sources(battery: Battery) -> None:
@@ -117,19 +165,11 @@ def _check_sources(battery: Battery) -> None:
         raise BatteryError(*mistakes)
 
 
-def _plan_model(battery: Battery, id: str, cache: OutcomeCache, notify: Notify) -> PlannedModel:
-    entry = battery.models[id]
-    entries = [probe for probe in battery.probes.values() if id in probe.models]
+def _model(entry: ModelEntry, id: str, notify: Notify) -> PlannedModel:
     try:
-        readied = _ready(entry, notify)
-        kept = {probe.id: _kept(readied, probe, cache) for probe in entries}
-        # A tokenizer of 262,144 tokens takes a second to read: not where nobody asks it anything.
-        needed = readied.located.weights and not all(kept.values())
-        tokenizer = TextTokenizer.from_folder(readied.located.folder) if needed else None
+        return PlannedModel(id, entry, _ready(entry, notify))
     except ModelError as error:
-        return PlannedModel(id, entry, None, tuple(PlannedCase(probe, id, None) for probe in entries), str(error))
-    cases = (_plan_case(probe, id, readied, tokenizer, kept[probe.id]) for probe in entries)
-    return PlannedModel(id, entry, readied, tuple(cases))
+        return PlannedModel(id, entry, None, failed=str(error))
 
 
 def _ready(entry: ModelEntry, notify: Notify) -> Readied:
@@ -140,42 +180,96 @@ def _ready(entry: ModelEntry, notify: Notify) -> Readied:
     return Readied(located, read_facts(located.config), device, told)
 
 
-def _kept(readied: Readied, entry: ProbeEntry, cache: OutcomeCache) -> Kept | None:
-    return None if readied.conditions is None else cache.find(readied.conditions, entry)
-
-
-def _plan_case(
-    entry: ProbeEntry, model: str, readied: Readied, tokenizer: TextTokenizer | None, kept: Kept | None
-) -> PlannedCase:
-    if kept is not None:
-        return PlannedCase(entry, model, None, skipped_rows=kept.skipped_rows, kept=kept)
-    if entry.probe.needs_weights and not readied.located.weights:
-        return PlannedCase(entry, model, None, skipped="a configuration without weights: only the census can be taken")
-    case = Case(entry.id, (model,), entry.options, tokenizer, readied.facts)
+def _with_tokenizer(planned: PlannedModel) -> PlannedModel:
+    """A tokenizer of 262,144 tokens takes a second to read: not where nobody asks it anything."""
+    readied = planned.readied
+    if readied is None or not readied.located.weights:
+        return planned
     try:
-        passes = tuple(entry.probe.passes(case))
-    except Unusable as unusable:
-        return PlannedCase(entry, model, case, skipped=str(unusable))
-    return PlannedCase(entry, model, case, passes, skipped_rows=entry.probe.skipped_rows(case))
+        return replace(planned, readied=replace(readied, tokenizer=TextTokenizer.from_folder(readied.located.folder)))
+    except ModelError as error:
+        return replace(planned, readied=None, failed=str(error))
 
 
-def _impossible(battery: Battery, entry: ProbeEntry, models: Iterable[PlannedModel]) -> list[Mistake]:
+def _kept(models: Sequence[PlannedModel], entry: ProbeEntry, cache: OutcomeCache) -> Kept | None:
+    known = [model.readied.conditions for model in models if model.readied is not None]
+    told = [one for one in known if one is not None]
+    return cache.find(told, entry) if len(told) == len(models) else None
+
+
+def _plan_case(entry: ProbeEntry, models: Sequence[PlannedModel], kept: Kept | None) -> PlannedCase:
+    ids = tuple(model.id for model in models)
+    if kept is not None:
+        return PlannedCase(entry, ids, skipped_rows=kept.skipped_rows, kept=kept)
+    if any(model.readied is None for model in models):
+        return PlannedCase(entry, ids)
+    sides, refused = [], {}
+    for model in models:
+        try:
+            sides.append(_side(entry, model))
+        except Unusable as unusable:
+            refused[model.id] = str(unusable)
+    if refused:
+        alone = len(set(refused.values())) == 1 and len(refused) == len(models)
+        reasons = refused.values() if alone else (f"{id}: {reason}" for id, reason in refused.items())
+        told = "; ".join(dict.fromkeys(reasons))
+        return PlannedCase(entry, ids, skipped=told, impossible=len(refused) == len(models))
+    if isinstance(entry.probe, PairProbe):
+        try:
+            entry.probe.comparable(*(side.case for side in sides))
+        except Unusable as unusable:
+            return PlannedCase(entry, ids, skipped=str(unusable))
+    rows = {row: reason for side in sides for row, reason in entry.probe.skipped_rows(side.case).items()}
+    return PlannedCase(entry, ids, tuple(sides), skipped_rows=rows)
+
+
+def _side(entry: ProbeEntry, model: PlannedModel) -> Side:
+    readied = model.readied
+    assert readied is not None
+    if entry.probe.needs_weights and not readied.located.weights:
+        raise Unusable("a configuration without weights: only the census can be taken")
+    case = Case(entry.id, model.id, entry.options, readied.tokenizer, readied.facts)
+    return Side(case, tuple(entry.probe.passes(case)))
+
+
+def _of(cases: Iterable[PlannedCase], models: tuple[str, ...]) -> tuple[PlannedCase, ...]:
+    return tuple(case for case in cases if case.models == models)
+
+
+def _pairs(cases: Sequence[PlannedCase], known: Mapping[str, PlannedModel]) -> tuple[PlannedPair, ...]:
+    pairs = []
+    for base, other in dict.fromkeys(case.models for case in cases if len(case.models) == 2):
+        together = _of(cases, (base, other))
+        one, two = (
+            replace(known[id], cases=tuple(case.of(which) for case in together))
+            for which, id in enumerate((base, other))
+        )
+        pairs.append(PlannedPair((one, two), together))
+    return tuple(pairs)
+
+
+def _impossible(
+    battery: Battery, entry: ProbeEntry, planned: Iterable[PlannedCase], known: Mapping[str, PlannedModel]
+) -> list[Mistake]:
     """What no model of the battery can give: known from the texts alone, so a mistake of the battery."""
-    cases = [case for model in models for case in model.cases if case.entry is entry and model.readied is not None]
+    of_entry = [case for case in planned if case.entry is entry]
+    cases = [case for case in of_entry if all(known[id].readied is not None for id in case.models)]
     if not cases:
         return []
 
     def mistake(message: str, remedy: str) -> Mistake:
         return Mistake(f"probes.{entry.id}: {message}", remedy, battery.path, battery.lines.get(f"probes.{entry.id}"))
 
-    if all(case.skipped for case in cases):
+    if all(case.impossible for case in cases):
         by_reason: dict[str, list[str]] = {}
         for case in cases:
-            by_reason.setdefault(case.skipped, []).append(case.model)
+            by_reason.setdefault(case.skipped, []).extend(case.models)
         told = "; ".join(f"{reason} ({', '.join(ids)})" for reason, ids in by_reason.items())
         return [mistake(told, "no model can run it: change its prompts or options, or leave it out")]
     rows = [case.skipped_rows for case in cases if not case.skipped]
-    nowhere = set.intersection(*(set(refused) for refused in rows)) if rows else set()
+    if not rows:
+        return []
+    nowhere = set.intersection(*(set(refused) for refused in rows))
     return [
         mistake(f"{row!r} can be used in no model: {refused}", "change it, or leave it out")
         for row, refused in rows[0].items()

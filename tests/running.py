@@ -10,7 +10,8 @@ from reportgen.execute import Results, execute
 from reportgen.plan import make_plan
 
 
-def run_probes(models: Mapping[str, Path | str], probes: Mapping[str, Any]) -> Results:
-    """The results of probes (as a battery writes them) on models (as `source:` writes them)."""
-    battery = {"models": {id: str(source) for id, source in models.items()}, "probes": probes}
+def run_probes(models: Mapping[str, Path | str | Mapping[str, Any]], probes: Mapping[str, Any]) -> Results:
+    """The results of probes (as a battery writes them) on models (as a battery writes them, or paths)."""
+    written = {id: str(source) if isinstance(source, Path) else source for id, source in models.items()}
+    battery = {"models": written, "probes": probes}
     return execute(make_plan(read_battery(json.dumps(battery))))

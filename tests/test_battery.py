@@ -15,7 +15,7 @@ from pydantic import Field
 from reportgen import registry
 from reportgen.battery import load_battery, read_battery
 from reportgen.errors import BatteryError, Mistake
-from reportgen.probes.base import Layers, Probe, ProbeOptions, Prompts
+from reportgen.probes.base import Layers, PairOptions, PairProbe, Probe, ProbeOptions, Prompts
 from reportgen.result import Findings, metric
 
 REPORTS = Path(__file__).parents[1] / "reports"
@@ -56,13 +56,32 @@ class Measure(Probe[Options, Length]):
     findings = Length
 
 
+class PairedOptions(PairOptions):
+    prompts: Prompts
+    """What is measured."""
+
+
+class Compare(PairProbe[PairedOptions, Length]):
+    """Shows: something of two."""
+
+    name = "compare"
+    version = 1
+    question = "How much longer?"
+    options = PairedOptions
+    findings = Length
+
+
 @pytest.fixture(autouse=True)
 def _measure(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("measure_of_a_third_party")
     module.probe = Measure()  # type: ignore[attr-defined]
+    module.pair = Compare()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    point = EntryPoint("measure", f"{module.__name__}:probe", registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda **wanted: EntryPoints([point]).select(**wanted))
+    points = EntryPoints(
+        EntryPoint(name, f"{module.__name__}:{where}", registry.GROUP)
+        for name, where in (("measure", "probe"), ("compare", "pair"))
+    )
+    monkeypatch.setattr(registry, "entry_points", points.select)
 
 
 def mistakes(text: str, **more: Any) -> list[Mistake]:
@@ -102,6 +121,7 @@ def test_everything_that_a_battery_says_is_read() -> None:
     assert list(battery.models) == ["b", "a"]
     assert battery.models["b"].model_dump() == {
         "source": "demo:smollm2-135m-instruct", "dtype": "auto", "device": "auto", "revision": None,
+        "threads": None, "batch": 1,
     }  # fmt: skip
     assert battery.models["a"].device == "cuda:1"
     assert battery.outputs == ("pdf", "html")
@@ -399,3 +419,54 @@ def test_random_values_of_any_option_are_read_or_refused(option: str, value: Any
     except BatteryError:
         return
     assert list(battery.probes) == ["one"]
+
+
+def pair(options: str) -> str:
+    """A battery whose line 4 holds these options of a pair's probe."""
+    return (
+        "models: {first: demo:x, second: demo:y, third: demo:z}\nprobes:\n  one:\n"
+        f"    {options}\n    probe: compare\n    prompts: [a]\n"
+    )
+
+
+def test_a_pair_is_about_its_base_and_its_other() -> None:
+    battery = read_battery(pair("{base: third, other: first}".strip("{}").replace(", ", "\n    ")))
+    entry = battery.probes["one"]
+    assert entry.models == ("third", "first"), "in their own order, not that of the battery"
+    assert entry.subjects == (("third", "first"),)
+    assert read_battery(GOOD).probes["one"].subjects == (("b",), ("a",))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("base: frist\n    other: second", ("probes.one.base: unknown model 'frist'", "Did you mean 'first'?", 4)),
+        (
+            "other: fourth\n    base: first",
+            ("probes.one.other: unknown model 'fourth'", "Known: first, second, third", 4),
+        ),
+        (
+            "other: first\n    base: first",
+            (
+                "probes.one.other: a model cannot be compared with itself: 'first'",
+                "Name two models; the same source may stand under two ids.",
+                4,
+            ),
+        ),
+        ("base: first", ("probes.one.other: missing", "", 3)),
+        (
+            "models: [first]\n    base: first\n    other: second",
+            (
+                "probes.one.models: this probe is about a pair of models",
+                "Name its two models as base and other, and leave models out.",
+                4,
+            ),
+        ),
+        (
+            "base: 3\n    other: first",
+            ("probes.one.base: expected text, found 3", "Put quotes around it to make it text.", 4),
+        ),
+    ],
+)
+def test_a_pair_that_is_none(options: str, told: tuple[str, str, int]) -> None:
+    assert mistake(pair(options)) == told

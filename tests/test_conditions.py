@@ -10,6 +10,7 @@ from tiny import save_tiny
 
 from reportgen import conditions as module
 from reportgen.battery import read_battery
+from reportgen.conditions import outcome_key
 from reportgen.outcome_cache import OutcomeCache
 from reportgen.plan import make_plan
 from reportgen.probes import logit_lens
@@ -31,7 +32,7 @@ def key(folder: Path, probe: dict[str, Any] = LENS, **model: Any) -> str:
     (planned,) = make_plan(battery, cache=OutcomeCache()).models
     assert planned.readied is not None
     assert planned.readied.conditions is not None
-    return planned.readied.conditions.key_of(battery.probes["p"])
+    return outcome_key([planned.readied.conditions], battery.probes["p"])
 
 
 def edited(folder: Path, file: str, **changes: Any) -> None:
@@ -74,7 +75,9 @@ def test_a_changed_file_of_the_model_changes_the_key(model: Path, what: str) -> 
     assert key(model) != before
 
 
-@pytest.mark.parametrize("choice", [{"dtype": "bfloat16"}, {"threads": 1}, {"threads": 3}, {"device": "cuda"}])
+@pytest.mark.parametrize(
+    "choice", [{"dtype": "bfloat16"}, {"threads": 1}, {"threads": 3}, {"batch": 2}, {"device": "cuda"}]
+)
 def test_how_the_model_runs_changes_the_key(model: Path, choice: dict[str, Any]) -> None:
     assert key(model, **{"threads": 2, **choice}) != key(model, threads=2)
 
@@ -138,3 +141,53 @@ def test_the_revision_changes_the_key(model: Path, monkeypatch: pytest.MonkeyPat
     before, found = key(model), plan.locate
     monkeypatch.setattr(plan, "locate", lambda *asked: replace(found(*asked), revision="abc123"))
     assert key(model) != before
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Path:
+    return save_tiny(tmp_path / "changed", seed=1)
+
+
+def pair_key(base: Path, other: Path, ids: tuple[str, str] = ("a", "b"), **options: Any) -> str:
+    """The key of a pair's probe; `options` of a model go by its place."""
+    for folder in (base, other):
+        weights_sha256(folder)
+    models = {
+        id: {"source": str(folder), **options.get(place, {})}
+        for id, folder, place in zip(ids, (base, other), ("base_model", "other_model"), strict=True)
+    }
+    probe = {"probe": "drift", "base": ids[0], "other": ids[1], "prompts": ["an apple a day"]}
+    battery = read_battery(json.dumps({"models": models, "probes": {"p": probe | options.get("probe", {})}}))
+    (pair,) = make_plan(battery, cache=OutcomeCache()).pairs
+    known = [model.readied.conditions for model in pair.models if model.readied is not None]
+    return outcome_key([one for one in known if one is not None], battery.probes["p"])
+
+
+def test_a_pair_is_keyed_by_both_of_its_models_in_their_order(model: Path, changed: Path) -> None:
+    key_of_pair = pair_key(model, changed)
+    assert pair_key(model, changed) == key_of_pair
+    assert pair_key(changed, model) != key_of_pair
+    assert pair_key(model, model) != key_of_pair != pair_key(changed, changed)
+
+
+def test_ids_of_a_pair_are_not_part_of_its_key(model: Path, changed: Path) -> None:
+    assert pair_key(model, changed, ids=("exact", "tuned")) == pair_key(model, changed)
+
+
+@pytest.mark.parametrize("place", ["base_model", "other_model"])
+def test_how_either_model_of_a_pair_runs_changes_the_key(model: Path, changed: Path, place: str) -> None:
+    assert pair_key(model, changed, **{place: {"dtype": "bfloat16"}}) != pair_key(model, changed)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("what", CHANGED_FILES)
+def test_a_changed_file_of_either_model_of_a_pair_changes_the_key(
+    model: Path, changed: Path, what: str, which: int
+) -> None:
+    before = pair_key(model, changed)
+    CHANGED_FILES[what]((model, changed)[which])
+    assert pair_key(model, changed) != before
+
+
+def test_options_of_a_pair_change_its_key(model: Path, changed: Path) -> None:
+    assert pair_key(model, changed, probe={"special_tokens": "include"}) != pair_key(model, changed)

@@ -1,4 +1,7 @@
-from collections.abc import Sequence
+import gc
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,9 +10,12 @@ import torch
 from running import run_probes
 from tiny import save_tiny
 
-from reportgen.errors import ModelError
+from reportgen.battery import read_battery
+from reportgen.errors import BatteryError, ModelError
+from reportgen.execute import execute
 from reportgen.needs import Need, Pass, Site
-from reportgen.probes import logit_lens, pca_map
+from reportgen.plan import make_plan
+from reportgen.probes import drift, logit_lens, pca_map
 
 LENS = {"probe": "logit_lens", "prompts": ["an apple"]}
 
@@ -152,3 +158,151 @@ def test_a_model_that_fails_on_load_says_so_on_its_card(tiny: Path, tmp_path: Pa
     models = run_probes({"m": tiny, "broken": broken}, {"lens": LENS}).models
     assert "cannot be loaded" in models["broken"].facts["failed"]
     assert "failed" not in models["m"].facts
+
+
+def test_copies_of_a_prompt_in_one_batch_give_the_same_numbers_to_the_last_bits(tiny: Path) -> None:
+    probes = {"lens": LENS | {"continue": 2}, "heads": {"probe": "attention_grid", "prompts": ["an apple"]}}
+    one, three = (run_probes({"m": {"source": str(tiny), "batch": batch}}, probes) for batch in (1, 3))
+    for id, names in {"lens": ("entropy", "kl"), "heads": ("weights/0",)}.items():
+        for name in names:
+            alone, among = (results.outcomes[id]["m"].arrays[name].values for results in (one, three))
+            assert alone.shape == among.shape
+            assert float(abs(alone - among).max()) < 1e-4
+
+
+DRIFT = {"probe": "drift", "base": "a", "other": "b", "prompts": ["an apple a day", "my eye"]}
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny(tmp_path_factory.mktemp("models") / "other", seed=1)
+
+
+def test_the_models_of_a_pair_are_listed_with_their_cards_in_the_order_of_the_battery(tiny: Path, other: Path) -> None:
+    models = {"unused": tiny, "b": other, "a": tiny, "alone": tiny}
+    results = run_probes(models, {"drift": DRIFT, "lens": LENS | {"models": ["alone"]}})
+    assert list(results.models) == ["b", "a", "alone"]
+    assert [len(card.facts["weights_sha256"]) for card in results.models.values()] == [64, 64, 64]
+    assert list(results.outcomes["drift"]) == ["a..b"]
+    outcome = results.outcomes["drift"]["a..b"]
+    assert (outcome.status, outcome.models) == ("ok", ("a", "b"))
+    assert outcome.options["base"] == "a"
+    assert set(results.durations) == {"load a", "load b", "load alone", "drift a..b", "lens alone"}
+
+
+def test_a_pair_runs_after_the_models_alone_and_with_nothing_but_its_two_models_in_memory(
+    tiny: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reportgen.model.loaded import LoadedModel
+
+    alive: list[tuple[str, int]] = []
+
+    def counting(name: str, original: Callable[..., object]) -> Callable[..., object]:
+        def run(*arguments: object) -> object:
+            alive.append((name, sum(type(one) is LoadedModel for one in gc.get_objects())))
+            return original(*arguments)
+
+        return run
+
+    gc.collect()
+    before = sum(type(one) is LoadedModel for one in gc.get_objects())
+    monkeypatch.setattr(logit_lens.LogitLens, "run", counting("lens", logit_lens.LogitLens.run))
+    monkeypatch.setattr(drift.DriftProbe, "compare", counting("drift", drift.DriftProbe.compare))
+    probes = {"drift": DRIFT, "lens": LENS, "back": DRIFT | {"base": "b", "other": "a"}}
+    results = run_probes({"a": tiny, "b": other}, probes)
+    assert [outcome.status for by in results.outcomes.values() for outcome in by.values()] == ["ok"] * 4
+    assert [(name, count - before) for name, count in alive] == [("lens", 1), ("lens", 1), ("drift", 2), ("drift", 2)]
+
+
+def test_each_prompt_of_a_pair_passes_each_model_once(tiny: Path, other: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reportgen.model import capture
+
+    ran: list[int] = []
+    original = capture.run
+
+    def counted(model: object, together: Sequence[capture.JoinedPass]) -> list[capture.Taken]:
+        ran.extend(id(model) for _ in together)
+        return original(model, together)
+
+    monkeypatch.setattr(capture, "run", counted)
+    probes = {"one": DRIFT, "two": DRIFT | {"prompts": ["my eye", "an apple"]}}
+    results = run_probes({"a": tiny, "b": other}, probes)
+    assert [by["a..b"].status for by in results.outcomes.values()] == ["ok", "ok"]
+    assert Counter(Counter(ran).values()) == {3 + 1: 2}, "three prompts, and the proof on load, through each of two"
+
+
+@pytest.mark.parametrize("missing", ["a", "b"])
+def test_a_pair_without_one_of_its_models_is_a_failed_card_that_names_it(
+    tiny: Path, tmp_path: Path, missing: str
+) -> None:
+    models = {"a": tiny, "b": tiny, "c": {"source": str(tiny)}} | {missing: tmp_path / "nowhere"}
+    probes = {"gone": DRIFT, "there": DRIFT | {"base": "c", "other": "a" if missing == "b" else "b"}}
+    results = run_probes(models, probes)
+    failed = results.outcomes["gone"]["a..b"]
+    assert failed.status == "failed"
+    assert failed.reason.startswith(f"model {missing}: ")
+    assert "nowhere" in failed.reason
+    (there,) = results.outcomes["there"].values()
+    assert there.status == "ok", there.reason
+    assert "nowhere" in results.models[missing].facts["failed"]
+    assert list(results.models) == ["a", "b", "c"]
+
+
+def test_a_model_of_a_pair_that_fails_on_load_is_loaded_no_second_time(tiny: Path, tmp_path: Path) -> None:
+    broken = save_tiny(tmp_path / "broken")
+    config = broken / "config.json"
+    config.write_text(config.read_text().replace('"rms_norm_eps": 1e-06', '"rms_norm_eps": "none"'))
+    told: list[str] = []
+    battery = {"models": {"a": str(tiny), "b": str(broken)}, "probes": {"drift": DRIFT, "again": DRIFT, "lens": LENS}}
+    results = execute(make_plan(read_battery(json.dumps(battery))), told.append)
+    assert [results.outcomes[id]["a..b"].status for id in ("drift", "again")] == ["failed", "failed"]
+    assert results.outcomes["drift"]["a..b"].reason.startswith("model b: ")
+    assert results.outcomes["lens"]["a"].status == "ok"
+    assert sum(line.startswith("model b failed: ") for line in told) == 1
+    assert sum("loaded and proven" in line for line in told) == 1, "the other is not loaded for nothing"
+
+
+def test_a_pair_whose_models_are_both_gone_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"(?s)model a: .*nowhere.*model b: .*nowhere"):
+        run_probes({"a": tmp_path / "nowhere", "b": tmp_path / "nowhere"}, {"drift": DRIFT})
+
+
+def test_a_comparison_that_raises_is_a_failed_card(tiny: Path, other: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drift.DriftProbe, "compare", lambda *_: 1 // 0)
+    results = run_probes({"a": tiny, "b": other}, {"drift": DRIFT, "lens": LENS})
+    outcome = results.outcomes["drift"]["a..b"]
+    assert (outcome.status, outcome.models) == ("failed", ("a", "b"))
+    assert outcome.reason.startswith("ZeroDivisionError")
+    assert results.outcomes["lens"]["b"].status == "ok"
+
+
+def test_a_prompt_that_one_model_of_a_pair_cannot_read_skips_the_pair(tiny: Path, tmp_path: Path) -> None:
+    talks = save_tiny(tmp_path / "talks", chat_template="{% for m in messages %}{{ m.content }}{% endfor %}")
+    chat = DRIFT | {"prompts": [{"messages": [{"role": "user", "content": "an apple a day"}]}]}
+    outcome = run_probes({"a": tiny, "b": talks}, {"drift": chat}).outcomes["drift"]["a..b"]
+    assert (outcome.status, outcome.reason) == (
+        "skipped", "a: the prompt is a chat, and the model has no chat template",
+    )  # fmt: skip
+    with pytest.raises(BatteryError, match="no model can run it"):
+        run_probes({"a": tiny, "b": tiny}, {"drift": chat})
+
+
+def test_each_model_of_a_pair_passes_on_its_own_number_of_threads(
+    tiny: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reportgen.model import capture
+
+    seen: list[int] = []
+    original = capture.SharedPasses.run
+
+    def noted(self: object, passes: Sequence[Pass]) -> object:
+        seen.append(torch.get_num_threads())
+        return original(self, passes)
+
+    monkeypatch.setattr(capture.SharedPasses, "run", noted)
+    models = {"a": {"source": str(tiny), "threads": 1}, "b": {"source": str(other), "threads": 2}}
+    before = torch.get_num_threads()
+    outcome = run_probes(models, {"drift": DRIFT}).outcomes["drift"]["a..b"]
+    torch.set_num_threads(before)
+    assert outcome.status == "ok", outcome.reason
+    assert seen[-2:] == [1, 2]

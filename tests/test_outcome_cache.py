@@ -181,3 +181,61 @@ def test_numbers_that_are_none_survive_the_cache(written: Write, tmp_path: Path)
     assert from_cache(tmp_path / "second") == {"lens a", "lens b"}
     assert first["lens"]["a"].tables == second["lens"]["a"].tables
     assert numbers(tmp_path / "first") == numbers(tmp_path / "second")
+
+
+@pytest.fixture
+def pairs(models: dict[str, Path], tmp_path: Path) -> dict[str, Any]:
+    """Models and probes of two pairs, beside a probe of one model."""
+    moved = save_tiny(tmp_path / "moved", "llama", seed=5)
+    drift = {"probe": "drift", "prompts": ["an apple a day"]}
+    return {
+        "models": {"a": str(models["a"]), "half": {"source": str(models["a"]), "dtype": "bfloat16"}, "c": str(moved)},
+        "probes": {
+            "lens": PROBES["lens"] | {"models": ["a"]},
+            "half": drift | {"base": "a", "other": "half"},
+            "moved": drift | {"base": "a", "other": "c"},
+        },
+    }
+
+
+OF_PAIRS = {"lens a", "half a..half", "moved a..c"}
+
+
+def test_a_pair_is_measured_once(written: Write, pairs: dict[str, Any], tmp_path: Path) -> None:
+    run(written(**pairs), tmp_path / "first")
+    second = run(written(**pairs), tmp_path / "second")
+    assert from_cache(tmp_path / "first") == set()
+    assert from_cache(tmp_path / "second") == OF_PAIRS
+    assert json.loads((tmp_path / "second" / "run.json").read_text())["durations"] == {}
+    assert numbers(tmp_path / "first") == numbers(tmp_path / "second")
+    assert second.models["half"].facts["dtype"] == "bfloat16"
+
+
+def test_a_pair_under_other_ids_is_the_same_pair(written: Write, pairs: dict[str, Any], tmp_path: Path) -> None:
+    run(written(**pairs), tmp_path / "first")
+    drift = pairs["probes"]["half"] | {"base": "exact", "other": "rounded"}
+    models = {"rounded": pairs["models"]["half"], "exact": pairs["models"]["a"]}
+    again = run(written(models=models, probes={"formats": drift}), tmp_path / "second")
+    assert from_cache(tmp_path / "second") == {"formats exact..rounded"}
+    outcome = again["formats"]["exact..rounded"]
+    assert (outcome.models, outcome.options["base"], outcome.options["other"]) == (
+        ("exact", "rounded"), "exact", "rounded",
+    )  # fmt: skip
+
+
+def test_a_pair_the_other_way_round_is_another(written: Write, pairs: dict[str, Any], tmp_path: Path) -> None:
+    run(written(**pairs), tmp_path / "first")
+    turned = {"half": pairs["probes"]["half"] | {"base": "half", "other": "a"}}
+    run(written(models=pairs["models"], probes=turned), tmp_path / "second")
+    assert from_cache(tmp_path / "second") == set()
+
+
+def test_a_run_killed_between_pairs_goes_on_where_it_was(written: Write, pairs: dict[str, Any], tmp_path: Path) -> None:
+    battery = written(**pairs)
+    program = [sys.executable, "-c", KILLED, str(battery), str(tmp_path / "killed"), "2"]
+    killed = subprocess.run(program, capture_output=True, text=True, check=False, env=os.environ)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    run(battery, tmp_path / "resumed")
+    assert from_cache(tmp_path / "resumed") == {"lens a", "half a..half"}
+    run(battery, tmp_path / "whole", cache=False)
+    assert numbers(tmp_path / "resumed") == numbers(tmp_path / "whole")

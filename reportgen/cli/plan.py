@@ -8,8 +8,6 @@ import click
 if TYPE_CHECKING:
     from reportgen.plan import PlannedCase, PlannedModel, PlannedPair
 
-NOTHING = "nothing to run: the cache holds it all"
-
 
 @click.command("plan")
 @click.argument("battery", type=click.Path(path_type=Path))
@@ -42,7 +40,7 @@ def _work(model: "PlannedModel") -> str:
     from reportgen.footprint import memory_needed
 
     if model.all_kept:
-        return NOTHING
+        return _nothing(model)
     assert model.readied is not None
     where = model.readied.device
     if where == "cpu":
@@ -56,9 +54,14 @@ def _work_of_pair(pair: "PlannedPair") -> str:
     if unusable := [model.id for model in pair.models if model.readied is None]:
         return f"cannot be run without {' and '.join(unusable)}"
     if pair.models[0].all_kept:
-        return NOTHING
+        return _nothing(pair.models[0])
     memory = sum(memory_needed(model) for model in pair.models) - INTERPRETER  # both in one process
     return f"{_passes(pair.models[0])} each of the two; takes about {memory / 1e9:.1f} GB of memory"
+
+
+def _nothing(model: "PlannedModel") -> str:
+    cached = any(case.kept is not None for case in model.cases)
+    return "nothing to run: the cache holds it all" if cached else "nothing to run"
 
 
 def _passes(model: "PlannedModel") -> str:

@@ -97,7 +97,7 @@ def _steps(model: LoadedModel, joined: JoinedPass) -> Generator[torch.Tensor, in
             if step < want[1]
         ]
         with _hooks(model.anatomy, receivers):
-            ids = torch.tensor([fresh], device=model.device)
+            ids = torch.tensor([fresh] * model.batch, device=model.device)
             output = model.anatomy.decoder(input_ids=ids, past_key_values=cache, use_cache=True)
         normed = output.last_hidden_state[0]
         for receiver in receivers:

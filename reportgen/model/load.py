@@ -27,11 +27,13 @@ transformers.utils.logging.disable_progress_bar()
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def load(located: Located, *, dtype: str = "auto", device: str = "auto", threads: int | None = None) -> LoadedModel:
+def load(
+    located: Located, *, dtype: str = "auto", device: str = "auto", threads: int | None = None, batch: int = 1
+) -> LoadedModel:
     """A model with its attention computed eagerly (the only implementation that shows its patterns), and proven.
 
     `dtype` auto is the checkpoint's own; `device` auto is the first accelerator, else the CPU, on which passes take
-    this many `threads` whatever the load of the machine.
+    this many `threads` whatever the load of the machine, `batch` copies of a prompt at a time.
 
     Raises:
         ModelError: the weights do not load, are incomplete, or the model is not what it claims to be.
@@ -66,7 +68,7 @@ def load(located: Located, *, dtype: str = "auto", device: str = "auto", threads
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch has all three for a missing device
         remedy = "name another device, such as device: cpu"
         raise ModelError(Mistake(f"the model cannot go to {device}: {_first_line(error)}", remedy)) from error
-    model = LoadedModel(network, anatomy_of(network))
+    model = LoadedModel(network, anatomy_of(network), batch)
     prove(model)
     return model
 

@@ -40,9 +40,11 @@ class Parameter:
 class LoadedModel:
     """A causal LM whose anatomy is known. `network` may be on the meta device: then only `parameters` has meaning."""
 
-    def __init__(self, network: Network, anatomy: Anatomy) -> None:
+    def __init__(self, network: Network, anatomy: Anatomy, batch: int = 1) -> None:
         self.network = network
         self.anatomy = anatomy
+        self.batch = batch
+        """Copies of a prompt that pass together; the first is looked at."""
 
     @property
     def device(self) -> torch.device:

@@ -49,7 +49,21 @@ Layers = Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min
 
 SpecialTokens = Literal["include", "exclude"]
 
+PAIR = ("base", "other")
+"""Options of a pair's probe that name its models, in their order."""
+
+
+class PairOptions(ProbeOptions):
+    """Options of every probe of two models, in place of `models`."""
+
+    base: Annotated[str, Field(min_length=1)]
+    """Id of the model that is compared with."""
+    other: Annotated[str, Field(min_length=1)]
+    """Id of the model that is compared."""
+
+
 O = TypeVar("O", bound=ProbeOptions)  # noqa: E741 - options, as in Probe[O, R]
+P = TypeVar("P", bound=PairOptions)
 R = TypeVar("R", bound=Findings)
 
 
@@ -59,10 +73,10 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Case(Generic[O]):
-    """One entry of a battery about one subject, with what is known before any model is loaded."""
+    """One entry of a battery about one model, with what is known before any model is loaded."""
 
     id: str
-    models: tuple[str, ...]
+    model: str
     options: O
     tokenizer_if_any: TextTokenizer | None
     """None for a configuration without weights."""
@@ -106,6 +120,15 @@ class Case(Generic[O]):
         return rows
 
 
+SUBJECT = ".."
+"""Between the ids of a pair's models: no id holds a dot."""
+
+
+def subject_of(models: Sequence[str]) -> str:
+    """What results call a model, or an ordered pair of models: ID, or BASE..OTHER."""
+    return SUBJECT.join(models)
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """What a report says of a model."""
@@ -123,7 +146,7 @@ class Section:
 
     id: str
     outcomes: Mapping[str, Outcome]
-    """Subject -> outcome, in the battery's order of models."""
+    """Subject -> outcome, in the battery's order of models; a pair's subject is BASE..OTHER."""
     models: Mapping[str, ModelCard]
 
     def ok(self) -> dict[str, Outcome]:
@@ -131,8 +154,10 @@ class Section:
         return {subject: outcome for subject, outcome in self.outcomes.items() if outcome.status == "ok"}
 
     def name(self, subject: str) -> str:
-        """The model's own name."""
-        return self.models[subject].name
+        """The model's own name, or those of a pair, with their ids where the names alone do not tell them apart."""
+        cards = [self.models[id] for id in subject.split(SUBJECT)]
+        alike = len(cards) > 1 and len({card.name for card in cards}) == 1
+        return " → ".join(f"{card.name} ({card.id})" if alike else card.name for card in cards)
 
 
 def prompt_labels(outcome: Outcome) -> list[str]:
@@ -186,6 +211,34 @@ class Probe(Generic[O, R]):
     def statement(self, section: Section) -> str:
         """One sentence, computed from the numbers, that says what is seen here; empty where nothing clear is."""
         return ""
+
+
+@dataclass(frozen=True)
+class Measured(Generic[P]):
+    """One model of a pair, with what its passes gave."""
+
+    case: Case[P]
+    model: LoadedModel
+    captured: Sequence[Captured]
+    """In the order in which `passes` named them."""
+
+
+class PairProbe(Probe[P, R], Generic[P, R]):
+    """A measurement of two models, `base` and `other`, that are in memory together.
+
+    `passes` is asked once for each of them; `compare` stands where a probe of one model has `run`.
+    """
+
+    def comparable(self, base: Case[P], other: Case[P]) -> None:
+        """Refuses two models whose numbers would mean nothing beside each other. Imports no torch.
+
+        Raises:
+            Unusable: says what differs; the pair is skipped, and the others run.
+        """
+
+    def compare(self, base: Measured[P], other: Measured[P]) -> R:
+        """The findings, from what the passes of both gave."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it is computed")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from reportgen.figures.canonical import canonical
 from reportgen.figures.describe import Curves, Figure, HeadMosaic, HeatMap, Rankings, TokenGrid, texts
 from reportgen.figures.difference import AFTER, BEFORE, MOST_COLUMNS, MOST_LINES, array_figures, table_figures
 from reportgen.figures.draw import draw
+from reportgen.figures.draw.head_mosaic import stitched
 from reportgen.figures.fonts import typefaces
 from reportgen.figures.style import MUTED, ModelStyle, model_styles
 from reportgen.result import Array, Table
@@ -204,3 +205,19 @@ def test_every_picture_is_drawn_with_strangers_text_in_it_and_named_for_a_file()
         assert not set(figure.name) - set("abcdefghijklmnopqrstuvwxyz0123456789-")
         assert not list(drawn(figure).iter("{http://www.w3.org/2000/svg}script"))
         assert list(canonical(figure)), "it can be kept"
+
+
+def test_a_mosaic_of_differences_keeps_what_is_furthest_from_0_where_many_weights_are_one_pixel() -> None:
+    differences = np.zeros((1, 1, 128, 128))
+    differences[0, 0, 100, 3], differences[0, 0, 101, 2] = -0.4, 0.1
+    picture = stitched(differences)
+    assert picture.shape == (64, 64)
+    assert picture[50, 1] == -0.4
+    assert np.nanmax(picture) == 0
+
+
+def test_three_pictures_of_a_third_are_narrower_than_others() -> None:
+    pattern = Array(("block", "head", "query", "key"), attention(30, 2, 5, 5))
+    figures = array_figures("weights/0", pattern, moved(pattern, (0, 0, 3, 1), 0.5), place={})
+    widths = [float(drawn(figure).attrib["width"].removesuffix("pt")) for figure in figures]
+    assert max(widths) < 275

@@ -1,11 +1,15 @@
-"""All six probes on every family that transformers has and we know of."""
+"""All six probes, and drift, on every family that transformers has and we know of."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import transformers
+from reference.plain import PARTS
 from running import run_probes
-from tiny import FAMILIES, save_tiny
+from tiny import FAMILIES, LAYERS, save_tiny
 
 TEXTS = ["I ate an apple", "an apple a day", "the apple of my eye"]
 PROBES = {
@@ -43,3 +47,23 @@ def test_attention_of_a_model_without_any_is_skipped_with_the_reason(tmp_path: P
     assert outcomes["l"].status == "ok"
     assert outcomes["m"].status == "skipped"
     assert outcomes["m"].reason == "the architecture MambaForCausalLM has no attention"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_drift_of_a_copy_whose_last_block_moved(family: str, tmp_path: Path) -> None:
+    base = save_tiny(tmp_path / "base", family)
+    moved = shutil.copytree(base, tmp_path / "moved")
+    network = transformers.AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, local_files_only=True)
+    with torch.no_grad():
+        for parameter in network.get_submodule(PARTS[family].blocks)[LAYERS - 1].parameters():
+            parameter.mul_(1 + 0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
+    network.save_pretrained(moved)
+    probes = {"drift": {"probe": "drift", "base": "a", "other": "b", "prompts": TEXTS}}
+    outcome = run_probes({"a": base, "b": moved}, probes).outcomes["drift"]["a..b"]
+    assert outcome.status == "ok", outcome.reason
+    assert outcome.metrics["first_changed_layer"].value == LAYERS
+    assert outcome.arrays["relative_change"].values[:LAYERS].tolist() == [0.0] * LAYERS
+    assert outcome.arrays["relative_change"].values[LAYERS] > 1e-3
+    assert outcome.metrics["kl"].value > 0
+    assert {row["block"] for row in outcome.tables["weights"].records() if row["change"]} == {LAYERS - 1}
+    assert not outcome.tables["skipped"].rows
