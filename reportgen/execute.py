@@ -1,9 +1,10 @@
 """From a plan to outcomes: one model or pair at a time, each prompt through it once, each probe on what it gave."""
 
 import gc
+import importlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -144,6 +145,7 @@ class _Running:
         digest = self._beside.submit(_digest, readied)
         started = time.perf_counter()
         model = _load(planned, readied)
+        _import_libraries(planned.cases)
         self._progress(f"{readied.located.name} loaded and proven")
         step, durations = f"load {planned.id}", self._results.durations
         durations[step] = durations.get(step, 0.0) + time.perf_counter() - started
@@ -168,6 +170,14 @@ class _Running:
             self._results.durations[step] = one.seconds
         reason = f" ({outcome.reason})" if outcome.reason else ", found by an earlier run" if one.kept else ""
         self._progress(f"{case.entry.id} on {case.subject}: {outcome.status}{reason}")
+
+
+def _import_libraries(cases: Iterable[PlannedCase]) -> None:
+    """What probes need beside torch: loaded once, and in nobody's measured time."""
+    for case in cases:
+        if case.kept is None and not case.skipped:
+            for module in case.entry.probe.libraries:
+                importlib.import_module(module)
 
 
 def _load(planned: PlannedModel, readied: Readied) -> "LoadedModel":

@@ -182,6 +182,8 @@ class Probe(Generic[O, R]):
     """The section's title in a report."""
     options: ClassVar[type[ProbeOptions]]
     findings: ClassVar[type[Findings]]
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Modules beside torch that `run` needs and that take long to import: loaded with the model."""
     needs_weights: ClassVar[bool] = True
     """False where the architecture alone (`config:FILE`) is enough."""
 

@@ -73,6 +73,7 @@ class PcaMap(Probe[Options, Map]):
     name = "pca_map"
     version = 1
     question = "Which words lie together?"
+    libraries = ("sklearn.decomposition",)
     options = Options
     findings = Map
 
