@@ -11,8 +11,10 @@ TOKENIZER = 11
 _FLOAT32 = 4
 _ROWS = 64 + 64
 """Rows of vocabulary size that the lens holds: a chunk of logits, and the final distributions it is compared with."""
-_PATTERNS = 3
-"""A layer's attention while it is computed: scores, weights, and what is read of them."""
+_PATTERNS = 6
+"""A layer's attention while it is computed: scores, mask, weights and their copies."""
+_BINS = 256
+"""Positions to which a kept pattern is reduced."""
 _SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -36,10 +38,15 @@ def _of_passes(planned: PlannedModel, passes: list[Pass]) -> int:
         return 0
     longest = max(len(single.tokens) + single.steps for single in passes)
     attention = _PATTERNS * (facts.heads or 0) * longest**2 * _FLOAT32
+    patterns = sum(
+        facts.layers * (facts.heads or 0) * min(len(single.tokens), _BINS) ** 2 * _FLOAT32
+        for single in passes
+        if any(need.site is Site.ATTENTION for need in single.needs)
+    )
     reads = any(need.site is Site.FINAL for single in passes for need in single.needs)
     logits = _ROWS * (facts.vocabulary or 0) * _FLOAT32 if reads else 0
     kept = sum(_rows(single) for single in passes) * facts.hidden_size * (facts.layers + 1) * _FLOAT32
-    return attention + logits + kept
+    return attention + patterns + logits + kept
 
 
 def _rows(single: Pass) -> int:

@@ -55,25 +55,42 @@ def read_out(model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor, *
 
 def _read_some(model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor, k: int, norm: bool) -> Readout:
     places, layers, width = residual.shape
-    finals, last = [], []
+    k = min(k, model.anatomy.unembedding.weight.shape[0])
+    last, lower = _room(places, k, normed.device), _room(places * layers, k, normed.device)
+    final = torch.empty(places, model.anatomy.unembedding.weight.shape[0], device=normed.device)
     for rows, logits in model.final_logits(normed):
         log_p = log_softmax(logits)
-        finals.append(log_p[: _count(rows)])
-        last.append(_read_rows(log_p, log_p, likeliest(log_p, 1)[1][:, 0], k, _count(rows)))
-    final = torch.cat(finals)
-    answers = torch.cat([part.token_ids[:, 0] for part in last])
+        final[rows] = log_p[: _count(rows)]
+        _put(last, rows, _read_rows(log_p, log_p, likeliest(log_p, 1)[1][:, 0], k, _count(rows)))
+    answers = last.token_ids[:, 0]
     place_of_row = torch.arange(places, device=final.device).repeat_interleave(layers)
-    lower = []
     for rows, logits in model.lens_logits(residual.reshape(-1, width), norm=norm):
         place = _filled(place_of_row[rows], len(logits))
-        lower.append(_read_rows(log_softmax(logits), final[place], answers[place], k, _count(rows)))
+        _put(lower, rows, _read_rows(log_softmax(logits), final[place], answers[place], k, _count(rows)))
     stacked = {}
     for name in Readout.__dataclass_fields__:
-        below = torch.cat([getattr(part, name) for part in lower])
-        below = below.reshape(places, layers, *below.shape[1:])
-        above = torch.cat([getattr(part, name) for part in last])
-        stacked[name] = torch.cat([below, above[:, None]], dim=1)
+        below, above = getattr(lower, name), getattr(last, name)
+        stacked[name] = torch.cat([below.reshape(places, layers, *below.shape[1:]), above[:, None]], dim=1)
     return Readout(**stacked)
+
+
+def _room(rows: int, k: int, device: torch.device) -> Readout:
+    """Room for what is read at so many rows. Kept piece by piece between the large tensors that come and go, small
+    ones would leave holes that those do not fit.
+    """
+    return Readout(
+        token_ids=torch.empty(rows, k, dtype=torch.int64, device=device),
+        probabilities=torch.empty(rows, k, device=device),
+        entropy=torch.empty(rows, device=device),
+        kl=torch.empty(rows, device=device),
+        answer_rank=torch.empty(rows, dtype=torch.int64, device=device),
+        answer_probability=torch.empty(rows, device=device),
+    )
+
+
+def _put(into: Readout, rows: slice, read: Readout) -> None:
+    for name in Readout.__dataclass_fields__:
+        getattr(into, name)[rows] = getattr(read, name)
 
 
 def _read_rows(log_p: torch.Tensor, final: torch.Tensor, answer: torch.Tensor, k: int, count: int) -> Readout:
