@@ -5,16 +5,19 @@ A probe declares its findings as one dataclass whose fields say what each number
 travels with the value: unit, direction, named dims, columns.
 """
 
+from __future__ import annotations
+
 import ast
 import inspect
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 
 Dim = Literal[
     "layer", "block", "head", "query", "key", "position", "token", "feature",
@@ -168,6 +171,8 @@ class Findings:
         return [(name, q, getattr(self, name)) for name, q in declared if q is not None and q.kind == kind]
 
     def _named(self, values: NDArray[Any], quantity: Quantity) -> Array:
+        import numpy as np
+
         known = {dim: tuple(int(i) for i in c) for dim, c in self.coordinates.items() if dim in quantity.dims}
         return Array(quantity.dims, np.ascontiguousarray(values), quantity.unit, known, quantity.relative_to)
 

@@ -1,7 +1,12 @@
 """Principal components with a fixed sign, so that two runs draw the same map."""
 
-import numpy as np
-from numpy.typing import NDArray
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def principal_points(rows: NDArray[np.floating], components: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -10,6 +15,7 @@ def principal_points(rows: NDArray[np.floating], components: int) -> tuple[NDArr
     scikit-learn's PCA with the full solver; each component's largest loading (by absolute value) is positive.
     Components that the rows do not have (fewer items than components) are NaN.
     """
+    import numpy as np
     from sklearn.decomposition import PCA
     from threadpoolctl import threadpool_limits
 

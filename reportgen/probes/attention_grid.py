@@ -1,12 +1,12 @@
 """Where every head of every block looks."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic
@@ -16,6 +16,8 @@ from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, U
 from reportgen.result import Findings, Outcome, Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from reportgen.model.loaded import LoadedModel
@@ -43,11 +45,11 @@ class Options(ProbeOptions):
 class Reduced:
     """What is kept of the patterns of one block, or of one of its heads."""
 
-    weights: "Tensor"
+    weights: Tensor
     """(head x query x key), or bins of both; of one head without the first dim."""
-    sink: "Tensor"
+    sink: Tensor
     """(head)"""
-    entropy: "Tensor"
+    entropy: Tensor
     """(head)"""
 
 
@@ -61,7 +63,7 @@ class Bins:
         """No block seen."""
         return {}
 
-    def update(self, state: dict[int, Reduced], value: "Tensor", *, index: int, step: int) -> dict[int, Reduced]:
+    def update(self, state: dict[int, Reduced], value: Tensor, *, index: int, step: int) -> dict[int, Reduced]:
         """One block's (head x query x key) patterns, head by head: what is computed of them stays small."""
         import torch
 
@@ -73,7 +75,7 @@ class Bins:
         )
         return state
 
-    def _reduced(self, pattern: "Tensor") -> Reduced:
+    def _reduced(self, pattern: Tensor) -> Reduced:
         """What is kept of one head's (query x key) pattern."""
         import torch
 
@@ -153,8 +155,10 @@ class AttentionGrid(Probe[Options, Attention]):
                 refused[f"{block}.{head}"] = f"heads go from 0 to {facts.heads - 1}"
         return refused
 
-    def run(self, case: Case[Options], model: "LoadedModel", captured: "Sequence[Captured]") -> Attention:
+    def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Attention:
         """Stacks what the reducer kept."""
+        import numpy as np
+
         reduced: list[list[Reduced]] = [single.values[_NEED] for single in captured]
         tokens: Rows = []
         for prompt, single in enumerate(captured):
@@ -191,6 +195,8 @@ class AttentionGrid(Probe[Options, Attention]):
 
     def statement(self, section: Section) -> str:
         """How many heads park on the first token, on the longest prompt; nothing where it is too short to tell."""
+        import numpy as np
+
         parts = []
         for subject, outcome in section.ok().items():
             counts = outcome.tables["prompts"].column("token_count")
@@ -208,7 +214,7 @@ class AttentionGrid(Probe[Options, Attention]):
         return "; ".join(parts) + "." if parts else ""
 
 
-def _stack(tensors: "Sequence[Tensor]") -> NDArray[np.float32]:
+def _stack(tensors: Sequence[Tensor]) -> NDArray[np.float32]:
     import torch
 
     stacked: NDArray[np.float32] = torch.stack(list(tensors)).cpu().numpy()

@@ -1,14 +1,13 @@
 """What a fine-tune, a quantisation or another number format changed inside a model: two checkpoints, layer by layer."""
 
+from __future__ import annotations
+
 import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.needs import Need, Pass, Site
@@ -28,6 +27,8 @@ from reportgen.probes.parameter_census import COMPONENTS, component_of
 from reportgen.result import Findings, Outcome, Rows, array, metric, table
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from reportgen.model.difference import Changed, Expected
@@ -135,6 +136,8 @@ class DriftProbe(PairProbe[Options, Drift]):
 
     def compare(self, base: Measured[Options], other: Measured[Options]) -> Drift:
         """The stream layer by layer, the next tokens, the weights."""
+        import numpy as np
+
         from reportgen.model.difference import compare_weights
 
         case = base.case
@@ -167,6 +170,8 @@ class DriftProbe(PairProbe[Options, Drift]):
 
     def figures(self, section: Section) -> Iterable[Figure]:
         """Relative change and cosine, CKA with its control, the weights block by block."""
+        import numpy as np
+
         for subject, outcome in section.ok().items():
             name = section.name(subject)
             highest = float(np.nanmax(outcome.arrays["relative_change"].values, initial=0.0)) * 1.05 or 1.0
@@ -192,6 +197,8 @@ def _layers(
     base: Measured[Options], other: Measured[Options], counted: Sequence[Sequence[int]], seed: int
 ) -> dict[str, NDArray[np.float32]]:
     """(layer) what is said of the residual stream, by the name of its array."""
+    import numpy as np
+
     order = _shuffled(sum(map(len, counted)), seed)
     found: dict[str, list[Any]] = {"cka": [], "cka_shuffled": [], "cosine": [], "relative_change": []}
     for one, two in zip(_stream(base, counted), _stream(other, counted), strict=True):
@@ -203,7 +210,7 @@ def _layers(
     return {name: np.array([float(value) for value in values], np.float32) for name, values in found.items()}
 
 
-def _stream(measured: Measured[Options], counted: Sequence[Sequence[int]]) -> "Iterator[Tensor]":
+def _stream(measured: Measured[Options], counted: Sequence[Sequence[int]]) -> Iterator[Tensor]:
     """(n x width) the residual stream at all counted positions of all prompts, layer by layer, in float64."""
     import torch
 
@@ -229,7 +236,7 @@ class _Prediction:
     prompt: int
     position: int
     token: int
-    expected: "Expected"
+    expected: Expected
 
     def row(self, case: Case[Options]) -> list[str | int | float | bool | None]:
         """A row of `partings`."""
@@ -253,11 +260,15 @@ def _predictions(
 
 
 def _mean(predictions: Iterable[_Prediction], what: str) -> float:
+    import numpy as np
+
     return float(np.mean([getattr(one.expected, what) for one in predictions]))
 
 
 def _by_prompt(predictions: Sequence[_Prediction], what: str, prompts: int) -> NDArray[np.float32]:
     """(prompt) mean over its positions; NaN for a prompt of special tokens alone."""
+    import numpy as np
+
     found = np.full(prompts, np.nan, np.float32)
     for prompt, some in groupby(predictions, key=lambda one: one.prompt):
         found[prompt] = _mean(some, what)
@@ -268,7 +279,7 @@ def _share(apart: float, norm: float) -> float:
     return apart / norm if norm else 0.0 if apart == 0 else math.nan
 
 
-def _row(tensor: "Changed") -> list[str | int | float | bool | None]:
+def _row(tensor: Changed) -> list[str | int | float | bool | None]:
     """A row of `weights`."""
     shape = " x ".join(str(size) for size in tensor.shape)
     change = _share(tensor.apart, tensor.norm)
@@ -306,6 +317,8 @@ class _Cell:
 
 def _cells(outcome: Outcome) -> list[_Cell]:
     """Every block and component, as one vector each."""
+    import numpy as np
+
     squares: dict[tuple[int, str], NDArray[np.float64]] = {}
     for row in outcome.tables["weights"].records():
         if row["block"] is not None and math.isfinite(row["change"]):
@@ -317,6 +330,8 @@ def _cells(outcome: Outcome) -> list[_Cell]:
 
 def _weight_grid(name: str, subject: str, outcome: Outcome) -> Iterator[TokenGrid]:
     """Blocks from the last at the top, as the lens has them; nothing where the weights are equal."""
+    import numpy as np
+
     cells = _cells(outcome)
     largest = max((cell.change for cell in cells), default=0.0)
     if not largest:
@@ -350,6 +365,8 @@ def _largest(cells: Sequence[_Cell]) -> str:
 
 def _told(outcome: Outcome) -> str:
     """One outcome in words."""
+    import numpy as np
+
     change = outcome.arrays["relative_change"].values
     first, kl = outcome.metrics["first_changed_layer"].value, outcome.metrics["kl"].value
     agreement, positions = outcome.metrics["agreement"].value, outcome.metrics["positions"].value

@@ -1,11 +1,11 @@
 """What each layer would say if it were the last (the logit lens, nostalgebraist 2020)."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
@@ -15,6 +15,8 @@ from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, U
 from reportgen.result import Findings, Outcome, Rows, array, metric, table
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from reportgen.model.loaded import LoadedModel
@@ -108,7 +110,7 @@ class LogitLens(Probe[Options, Lens]):
             for prompt in case.options.prompts
         ]
 
-    def run(self, case: Case[Options], model: "LoadedModel", captured: "Sequence[Captured]") -> Lens:
+    def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Lens:
         """All rows of all prompts through the unembedding together."""
         import torch
 
@@ -167,6 +169,8 @@ class _Place:
 
 def leads_from(ranks: NDArray[Any]) -> int:
     """The first layer from which on the final answer has rank 1 to the end."""
+    import numpy as np
+
     behind = np.flatnonzero(ranks != 1)
     return int(behind[-1]) + 1 if len(behind) else 0
 
@@ -178,12 +182,14 @@ def _needs(case: Case[Options]) -> tuple[Need, Need]:
     return Need(Site.RESIDUAL, positions, tuple(range(case.facts.layers))), Need(Site.FINAL, positions)
 
 
-def _places(single: "Captured", prompt: int, step: int, count: int) -> list[_Place]:
+def _places(single: Captured, prompt: int, step: int, count: int) -> list[_Place]:
     end = single.prompt_length + step
     return [_Place(prompt, step, position, position == end - 1) for position in range(end - count, end)]
 
 
-def _lens(case: Case[Options], places: Sequence[_Place], read: "Readout", captured: "Sequence[Captured]") -> Lens:
+def _lens(case: Case[Options], places: Sequence[_Place], read: Readout, captured: Sequence[Captured]) -> Lens:
+    import numpy as np
+
     ids, probabilities = read.token_ids.tolist(), read.probabilities.tolist()
     show = {i: case.tokenizer.show(i) for place in ids for layer in place for i in layer}
     top: Rows = []
@@ -216,8 +222,10 @@ def _lens(case: Case[Options], places: Sequence[_Place], read: "Readout", captur
     )
 
 
-def _by_step(case: Case[Options], places: Sequence[_Place], values: "Tensor") -> NDArray[np.float32]:
+def _by_step(case: Case[Options], places: Sequence[_Place], values: Tensor) -> NDArray[np.float32]:
     """(prompt x step x layer) from (place x layer), NaN where a trace ended early."""
+    import numpy as np
+
     read = values.float().cpu().numpy()
     by_step = np.full((len(case.options.prompts), case.options.continue_, read.shape[1]), np.nan, np.float32)
     for place, row in zip(places, read, strict=True):
@@ -295,6 +303,8 @@ def _columns_of(cells: _Cells, prompt: int) -> list[_Column]:
 
 def _grid(name: str, subject: str, cells: _Cells, number: int, columns: Sequence[_Column]) -> TokenGrid:
     """Layers from the last at the top to the embedding at the bottom."""
+    import numpy as np
+
     layers = range(cells.last, -1, -1)
     shown = [[cells.at[c.prompt, c.step, c.position, layer] for c in columns] for layer in layers]
     answers = [f"{mark_space(str(cell['token']))} after {c.head}" for cell, c in zip(shown[0], columns, strict=True)]
@@ -334,6 +344,8 @@ def _answer(outcome: Outcome, record: Mapping[str, Any]) -> str:
 
 def _range(values: Sequence[NDArray[Any]]) -> tuple[float, float] | None:
     """A scale that all models share, from 0."""
+    import numpy as np
+
     finite = [v[np.isfinite(v)] for v in values]
     top = max((float(v.max()) for v in finite if v.size), default=1.0)
     return 0.0, top * 1.05 or 1.0
@@ -343,6 +355,8 @@ def _curves(
     name: str, subject: str, outcome: Outcome, array: str, label: str, shared: tuple[float, float] | None
 ) -> Curves:
     """One curve a prompt, at step 0."""
+    import numpy as np
+
     relative = outcome.options["axis"] == "relative"
     values = outcome.arrays[array].values[:, 0]
     last = values.shape[1] - 1

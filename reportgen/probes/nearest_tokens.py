@@ -1,10 +1,11 @@
 """Which tokens lie nearest to a token in the embedding table."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Figure, Ranking, Rankings
@@ -39,7 +40,7 @@ class Options(ProbeOptions):
     """Whether a query is its own first neighbour."""
 
     @model_validator(mode="after")
-    def _something_asked(self) -> "Options":
+    def _something_asked(self) -> Options:
         if not self.texts and not self.ids:
             raise ValueError("texts or ids is needed")
         return self
@@ -93,8 +94,10 @@ class NearestTokens(Probe[Options, Neighbours]):
                 refused[f"#{token_id}"] = f"ids go from 0 to {case.facts.vocabulary - 1}"
         return refused
 
-    def run(self, case: Case[Options], model: "LoadedModel", captured: "Sequence[Captured]") -> Neighbours:
+    def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Neighbours:
         """One product of all queries with the table."""
+        import numpy as np
+
         skipped = self.skipped_rows(case)
         queries = [query for query in _queries(case) if query.label not in skipped]
         rows: Rows = []
@@ -164,7 +167,7 @@ def _queries(case: Case[Options]) -> list[_Query]:
     return texts + [_Query(f"#{token_id}", (token_id,)) for token_id in dict.fromkeys(case.options.ids)]
 
 
-def _pooled(model: "LoadedModel", queries: Sequence[_Query], pool: str | None) -> "Tensor":
+def _pooled(model: LoadedModel, queries: Sequence[_Query], pool: str | None) -> Tensor:
     """(query x width) one row a query."""
     import torch
 
@@ -173,7 +176,7 @@ def _pooled(model: "LoadedModel", queries: Sequence[_Query], pool: str | None) -
     return torch.stack([row.mean(0) if pool == "mean" else row[-1] for row in rows])
 
 
-def _scores(model: "LoadedModel", rows: "Tensor", metric: str) -> "Tensor":
+def _scores(model: LoadedModel, rows: Tensor, metric: str) -> Tensor:
     """(query x vocabulary)"""
     scores = model.embedding_scores(rows)
     if not bool(scores.isfinite().all()):
@@ -185,7 +188,7 @@ def _scores(model: "LoadedModel", rows: "Tensor", metric: str) -> "Tensor":
     return cosines
 
 
-def _ranked(case: Case[Options], query: _Query, scores: "Tensor") -> Rows:
+def _ranked(case: Case[Options], query: _Query, scores: Tensor) -> Rows:
     if not case.options.include_self and len(query.ids) == 1:
         scores[query.ids[0]] = float("-inf")
     best = scores.topk(min(case.options.k, len(scores) - 1))

@@ -1,13 +1,13 @@
 """Where a model's parameters are."""
 
+from __future__ import annotations
+
 import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from reportgen.figures.describe import Figure, StackedBars
 from reportgen.probes.base import Case, Probe, ProbeOptions, Section
@@ -95,7 +95,7 @@ class ParameterCensus(Probe[Options, Census]):
     findings = Census
     needs_weights = False
 
-    def run(self, case: Case[Options], model: "LoadedModel", captured: "Sequence[Captured]") -> Census:
+    def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Census:
         """Sizes from the model in memory (or on the meta device)."""
         rows = [_row(parameter) for parameter in _unique(model.parameters())]
         vocabulary, width = model.embedding_table.shape
@@ -116,6 +116,8 @@ class ParameterCensus(Probe[Options, Census]):
 
     def figures(self, section: Section) -> Iterable[Figure]:
         """All models in one figure by component; one figure a model by block."""
+        import numpy as np
+
         ok = section.ok()
         if not ok:
             return
@@ -151,11 +153,11 @@ def component_of(name: str) -> str:
     return next((component for component, pattern in _PATTERNS if re.search(pattern, name)), "other")
 
 
-def _unique(parameters: "Iterable[Parameter]") -> "list[Parameter]":
+def _unique(parameters: Iterable[Parameter]) -> list[Parameter]:
     return list({parameter.identity: parameter for parameter in reversed(list(parameters))}.values())[::-1]
 
 
-def _row(parameter: "Parameter") -> list[str | int | float | bool | None]:
+def _row(parameter: Parameter) -> list[str | int | float | bool | None]:
     block = re.search(r"\.(?:layers|h|blocks)\.(\d+)\.", parameter.name)
     shape = " x ".join(str(size) for size in parameter.shape)
     component = component_of(parameter.name)
@@ -176,7 +178,7 @@ def _reserved(case: Case[Options], vocabulary: int) -> int | str:
     return vocabulary - tokenizer.size + tokenizer.reserved
 
 
-def _by_component(records: "Iterable[dict[str, str | int]]") -> dict[str, int]:
+def _by_component(records: Iterable[dict[str, str | int]]) -> dict[str, int]:
     sizes: dict[str, int] = defaultdict(int)
     for record in records:
         sizes[str(record["component"])] += int(record["parameters"])
@@ -187,7 +189,9 @@ def _spoken(name: str, sizes: dict[str, int]) -> str:
     return f"{name}: " + ", ".join(f"{component} {size:,}" for component, size in sizes.items())
 
 
-def _blocks(name: str, subject: str, records: "list[dict[str, str | int]]") -> StackedBars:
+def _blocks(name: str, subject: str, records: list[dict[str, str | int]]) -> StackedBars:
+    import numpy as np
+
     inside = [record for record in records if record["block"] is not None]
     blocks = sorted({int(record["block"]) for record in inside})
     sizes = [_by_component(record for record in inside if record["block"] == block) for block in blocks]
@@ -205,7 +209,7 @@ def _blocks(name: str, subject: str, records: "list[dict[str, str | int]]") -> S
     )
 
 
-def _runs(sizes: "Sequence[dict[str, int]]") -> list[tuple[int, int]]:
+def _runs(sizes: Sequence[dict[str, int]]) -> list[tuple[int, int]]:
     """(first, last) of each run of blocks that are made alike."""
     runs: list[tuple[int, int]] = []
     for block, size in enumerate(sizes):

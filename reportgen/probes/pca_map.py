@@ -1,11 +1,11 @@
 """A map of words: the residual stream's first principal components, layer by layer."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import model_validator
 
 from reportgen.figures.describe import Figure, Maps, Panel
@@ -17,6 +17,9 @@ from reportgen.result import Findings, Outcome, Rows, array, metric, table
 from reportgen.tokens import WordNotFound
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from reportgen.model.loaded import LoadedModel
     from reportgen.needs import Captured
 
@@ -38,7 +41,7 @@ class Options(ProbeOptions):
     """Layers drawn, counted from 0 = embedding."""
 
     @model_validator(mode="after")
-    def _enough(self) -> "Options":
+    def _enough(self) -> Options:
         if len(self.prompts) < 3:
             raise ValueError("three prompts are needed to make a map")
         return self
@@ -83,8 +86,10 @@ class PcaMap(Probe[Options, Map]):
         tokens = [case.tokens(prompt) for prompt in case.options.prompts]
         return [Pass(ids, (need,)) for ids, need in zip(tokens, needs, strict=True)]
 
-    def run(self, case: Case[Options], model: "LoadedModel", captured: "Sequence[Captured]") -> Map:
+    def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Map:
         """One PCA a layer."""
+        import numpy as np
+
         rows = [_rows(single, _need(case, p)) for single, p in zip(captured, case.options.prompts, strict=True)]
         by_layer = np.stack(rows, axis=1)
         maps = [principal_points(layer, COMPONENTS) for layer in by_layer]
@@ -114,6 +119,8 @@ class PcaMap(Probe[Options, Map]):
 
     def statement(self, section: Section) -> str:
         """How much of the variance the plane holds in the last layer, and where one direction drowns the rest."""
+        import numpy as np
+
         parts = []
         for subject, outcome in section.ok().items():
             explained = outcome.arrays["explained_variance"]
@@ -148,7 +155,7 @@ def _need(case: Case[Options], prompt: Prompt) -> Need:
         raise Unusable(str(error)) from error
 
 
-def _rows(captured: "Captured", need: Need) -> NDArray[np.float32]:
+def _rows(captured: Captured, need: Need) -> NDArray[np.float32]:
     """(layer x width)"""
     import torch
 
@@ -191,6 +198,8 @@ def _maps(name: str, subject: str, outcome: Outcome, chosen: Iterable[int], figu
 
 
 def _axis(component: int, explained: NDArray[Any], texts: bool) -> str:
+    import numpy as np
+
     share = explained[component - 1]
     if np.isnan(share):
         return ""

@@ -1,13 +1,13 @@
 """How alike is one word in different sentences, layer by layer (the "apple" curves)."""
 
+from __future__ import annotations
+
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure
@@ -19,6 +19,8 @@ from reportgen.result import Findings, Outcome, Rows, array, metric, table
 from reportgen.tokens import WordNotFound
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from reportgen.model.loaded import LoadedModel
@@ -47,7 +49,7 @@ class Options(ProbeOptions):
     """Layer axis of the figures: share of the depth, or the layer's number."""
 
     @model_validator(mode="after")
-    def _complete(self) -> "Options":
+    def _complete(self) -> Options:
         if len(self.prompts) < 2:
             raise ValueError("two prompts are needed to make a pair")
         if self.word is None and any(prompt.word is None for prompt in self.prompts):
@@ -101,8 +103,10 @@ class WordSimilarity(Probe[Options, Similarity]):
         prompts = [*case.options.prompts, *(case.options.baseline or ())]
         return [Pass(case.tokens(prompt), (_STREAM,)) for prompt in prompts]
 
-    def run(self, case: Case[Options], model: "LoadedModel", captured: "Sequence[Captured]") -> Similarity:
+    def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Similarity:
         """Cosines of all pairs at every layer."""
+        import numpy as np
+
         options = case.options
         streams = [_stream(single) for single in captured]
         kept = [_counted(case, prompt) for prompt in options.prompts]
@@ -149,7 +153,7 @@ def _position(case: Case[Options], prompt: Prompt) -> int:
         raise Unusable(str(error)) from error
 
 
-def _stream(captured: "Captured") -> "Tensor":
+def _stream(captured: Captured) -> Tensor:
     """(layer x position x width) in float32."""
     import torch
 
@@ -163,7 +167,7 @@ def _counted(case: Case[Options], prompt: Prompt) -> list[int]:
     return [position for position, token in enumerate(encoded.ids) if token not in special]
 
 
-def _baseline(case: Case[Options], streams: "Sequence[Tensor]") -> "Tensor":
+def _baseline(case: Case[Options], streams: Sequence[Tensor]) -> Tensor:
     """(layer) mean cosine of one random token a sentence, over all pairs of sentences."""
     import torch
 
@@ -176,7 +180,7 @@ def _baseline(case: Case[Options], streams: "Sequence[Tensor]") -> "Tensor":
     return torch.stack([cosine(a, b) for a, b in combinations(chosen, 2)]).mean(0)
 
 
-def _numpy(values: "Tensor") -> NDArray[np.float32]:
+def _numpy(values: Tensor) -> NDArray[np.float32]:
     result: NDArray[np.float32] = values.cpu().numpy()
     return result
 
@@ -186,6 +190,8 @@ def _same(a: str | None, b: str | None) -> bool | None:
 
 
 def _range(values: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
+    import numpy as np
+
     flat = np.concatenate([v[np.isfinite(v)] for v in values])
     if not flat.size:
         return 0.0, 1.0

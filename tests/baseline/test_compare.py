@@ -182,7 +182,10 @@ def test_other_tables_are_compared_row_by_row() -> None:
         ({"options": {"top_k": 2, "prompts": [{"text": "天"}]}}, "another option prompts"),
         ({"options": {"top_k": 3, "prompts": [{"text": "天氣"}]}}, "another option top_k"),
         ({"probe": "pca_map"}, "another probe: logit_lens → pca_map"),
-        ({"tables": {"prompts": Table(("prompt", "text"), [[0, "天"]])}}, "something else was read: the table prompts changed"),
+        (
+            {"tables": {"prompts": Table(("prompt", "text"), [[0, "天"]])}},
+            "something else was read: the table prompts changed",
+        ),
     ],
 )  # fmt: skip
 def test_what_measured_something_else_is_not_comparable_and_never_drift(change: dict[str, Any], reason: str) -> None:
