@@ -1,17 +1,18 @@
 """A bundle against its baseline: for each probe and subject whether they can be compared, and what changed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from reportgen.baseline.quantities import Change, array_change, depth_of, metric_change, names_of
 from reportgen.baseline.tables import table_change
 from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Tolerance, tolerance_of
 from reportgen.baseline.verdict import QUIET, WORST_FIRST, Verdict, exit_code, worst
 from reportgen.probes.base import ModelCard
-from reportgen.result import Array, Metric, Outcome
+from reportgen.result import Array, Metric, Outcome, Table
 from reportgen.store import Bundle
 
+Q = TypeVar("Q", Metric, Array, Table)
 READ = ("prompts", "tokens", "skipped")
 """Tables that say what was read: where they differ, something else was measured."""
 CARD = ("name", "architecture", "layers", "source", "revision", "dtype", "device", "threads", "weights_sha256")
@@ -163,48 +164,36 @@ def _changes(path: str, old: Outcome, new: Outcome, entries: tuple[Entries, Entr
     def limit(name: str, kind: Tolerance, direction: str = "none") -> Tolerance:
         return tolerance_of(f"{path}.{name}", kind, written, calibrated, direction)
 
-    for name in names_of(list(old.metrics), list(new.metrics)):
-        one, other = old.metrics.get(name), new.metrics.get(name)
-        known = one or other
-        assert known is not None
-        tolerance = limit(name, _kind_of_metric(known), known.direction)
-        yield (
-            _alone(name, "metric", tolerance, gone=other is None)
-            if one is None or other is None
-            else (metric_change(name, one, other, tolerance))
-        )
-    for name in names_of(list(old.arrays), list(new.arrays)):
-        array, later = old.arrays.get(name), new.arrays.get(name)
-        present = array or later
-        assert present is not None
-        tolerance = limit(name, _kind_of_array(present))
-        yield (
-            _alone(name, "array", tolerance, gone=later is None)
-            if array is None or later is None
-            else (array_change(name, array, later, tolerance))
-        )
-    for name in names_of(list(old.tables), list(new.tables)):
-        table, changed = old.tables.get(name), new.tables.get(name)
-        tolerance = limit(name, MEASURED)
-        yield (
-            _alone(name, "table", tolerance, gone=changed is None)
-            if table is None or changed is None
-            else (table_change(name, table, changed, tolerance))
-        )
+    def limit_of_metric(name: str, metric: Metric) -> Tolerance:
+        return limit(name, COUNT if isinstance(metric.value, int) else MEASURED, metric.direction)
+
+    def limit_of_array(name: str, array: Array) -> Tolerance:
+        return limit(name, RANK if array.unit == "rank" else MEASURED)
+
+    yield from _kind_changes("metric", old.metrics, new.metrics, metric_change, limit_of_metric)
+    yield from _kind_changes("array", old.arrays, new.arrays, array_change, limit_of_array)
+    yield from _kind_changes("table", old.tables, new.tables, table_change, lambda name, _: limit(name, MEASURED))
+
+
+def _kind_changes(
+    kind: str,
+    old: Mapping[str, Q],
+    new: Mapping[str, Q],
+    change: Callable[[str, Q, Q, Tolerance], Change],
+    limit: Callable[[str, Q], Tolerance],
+) -> Iterator[Change]:
+    """What became of each metric, array or table."""
+    for name in names_of(list(old), list(new)):
+        if name in old and name in new:
+            yield change(name, old[name], new[name], limit(name, old[name]))
+        else:
+            yield _alone(name, kind, limit(name, old[name] if name in old else new[name]), gone=name in old)
 
 
 def _alone(name: str, kind: str, tolerance: Tolerance, *, gone: bool) -> Change:
     if gone:
         return Change(name, kind, Verdict.VANISHED, tolerance.gate, "the bundle does not have it")
     return Change(name, kind, Verdict.NEW, tolerance.gate, "the baseline does not have it")
-
-
-def _kind_of_metric(metric: Metric) -> Tolerance:
-    return COUNT if isinstance(metric.value, int) else MEASURED
-
-
-def _kind_of_array(array: Array) -> Tolerance:
-    return RANK if array.unit == "rank" else MEASURED
 
 
 def _environment(before: Bundle, after: Bundle) -> Iterator[Difference]:

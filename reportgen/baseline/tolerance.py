@@ -1,7 +1,7 @@
 """How far a number may move before that is told: by glob in the battery, from calibration, or by its kind."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
@@ -65,9 +65,9 @@ def tolerance_of(path: str, kind: Tolerance, written: Entries, calibrated: Entri
         calibrated: entries found by repeated runs.
         direction: the metric's own.
     """
-    found = {"abs": kind.abs, "rel": kind.rel, "overlap": kind.overlap, "direction": direction, "gate": kind.gate}
+    found = replace(kind, direction=direction)
     for entries in (calibrated, written):
         for glob, entry in entries.items():
             if fnmatchcase(path, glob):
-                found |= entry.model_dump(exclude_none=True)
-    return Tolerance(**found)  # type: ignore[arg-type]
+                found = replace(found, **entry.model_dump(exclude_none=True))
+    return found

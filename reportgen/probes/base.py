@@ -62,7 +62,8 @@ class PairOptions(ProbeOptions):
     """Id of the model that is compared."""
 
 
-O = TypeVar("O", bound=ProbeOptions)  # noqa: E741 - options, as in Probe[O, R]
+# O for options and R for result, as everyone writes Probe[O, R]; beside no digit can it be taken for a 0.
+O = TypeVar("O", bound=ProbeOptions)  # noqa: E741
 P = TypeVar("P", bound=PairOptions)
 R = TypeVar("R", bound=Findings)
 

@@ -1,6 +1,5 @@
 """A comparison as comparison.json, as one HTML file that asks the network for nothing, and as a PDF."""
 
-import html as markup
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,13 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from reportgen.baseline.compare import Comparison
 from reportgen.baseline.record import record_bytes
-from reportgen.figures import style
-from reportgen.figures.fonts import typefaces
 from reportgen.report import document
 from reportgen.report.comparison_pictures import MOST_PICTURED, Picture, pictures
 from reportgen.report.comparison_view import Most, View, loud_sections, view
 from reportgen.report.drawn import Drawn
-from reportgen.report.templating import environment
+from reportgen.report.templating import filled
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
@@ -104,14 +101,9 @@ def _filled(target: Target, comparison: Comparison, rows: Rows, left_out: int, m
         "title": f"{comparison.title} – comparison",
         "view": view(comparison, rows, most),
         "notes": [],
-        "styles": style.model_styles(models),
-        "ink": {"ink": style.INK, "muted": style.MUTED, "faint": style.FAINT, "paper": style.PAPER},
     }
     context["notes"] = _notes(context["view"], len(rows), left_out)
-    body = environment().get_template("comparison.html.j2").render(context)
-    # The page carries the shapes of just the characters that stand in it.
-    faces = typefaces({*markup.unescape(body), *context["title"]})
-    return environment().get_template(f"comparison_{target}.html.j2").render(context, body=body, faces=faces)
+    return filled(context, body="comparison.html.j2", shell=f"comparison_{target}.html.j2", models=models)
 
 
 def _notes(view: View, pictured: int, left_out: int) -> list[str]:

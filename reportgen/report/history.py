@@ -1,18 +1,15 @@
 """A history as one HTML page: what stepped, then every gated metric over its nights."""
 
-import html as markup
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reportgen.baseline.history import Course, History
-from reportgen.figures import style
-from reportgen.figures.fonts import typefaces
 from reportgen.report.drawn import Drawn
 from reportgen.report.numerals import UNDEFINED, written
 from reportgen.report.sections import Row, rows
 from reportgen.report.sheets import spaced
-from reportgen.report.templating import environment
+from reportgen.report.templating import filled
 from reportgen.report.timelines import subject_name
 
 MOST_TOLD = 60
@@ -75,13 +72,8 @@ def html(history: History, drawings: Mapping[str, Sequence[Drawn]], data: str) -
         "unlisted": sum(max(len(told) - MOST_TOLD, 0) for told in (steps, begun, history.left_out)),
         "ungated": history.ungated,
         "sections": list(_sections(history, drawings)),
-        "styles": style.model_styles(list(history.models)),
-        "ink": {"ink": style.INK, "muted": style.MUTED, "faint": style.FAINT, "paper": style.PAPER},
     }
-    body = environment().get_template("history.html.j2").render(context)
-    # The page carries the shapes of just the characters that stand in it.
-    faces = typefaces({*markup.unescape(body), *history.title})
-    return environment().get_template("page.html.j2").render(context, body=body, faces=faces)
+    return filled(context, body="history.html.j2", shell="page.html.j2", models=list(history.models))
 
 
 def _summary(history: History) -> str:

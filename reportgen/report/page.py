@@ -1,14 +1,11 @@
 """A bundle as one HTML file that asks the network for nothing, and as the HTML that becomes the PDF."""
 
-import html as markup
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from reportgen.figures import style
-from reportgen.figures.fonts import typefaces
 from reportgen.report import opening, sections
 from reportgen.report.drawn import Drawn
-from reportgen.report.templating import environment
+from reportgen.report.templating import filled
 
 if TYPE_CHECKING:
     from reportgen.store import Bundle
@@ -47,10 +44,5 @@ def _filled(
         "stamp": stamp,
         "sections": [sections.view(bundle.section(probe), drawings.get(probe, ()), most) for probe in bundle.outcomes],
         "figure_files": figures_beside and any(drawings.values()),
-        "styles": style.model_styles(list(bundle.models)),
-        "ink": {"ink": style.INK, "muted": style.MUTED, "faint": style.FAINT, "paper": style.PAPER},
     }
-    body = environment().get_template("body.html.j2").render(context)
-    # The page carries the shapes of just the characters that stand in it.
-    faces = typefaces({*markup.unescape(body), *bundle.title})
-    return environment().get_template(f"{target}.html.j2").render(context, body=body, faces=faces)
+    return filled(context, body="body.html.j2", shell=f"{target}.html.j2", models=list(bundle.models))

@@ -72,7 +72,10 @@ def metric_rows(metrics: Sequence[Mapping[str, Metric]], definitions: Mapping[st
     for name in names:
         unit = next(one[name].unit for one in metrics if name in one)
         entries = [_measured(name, one.get(name)) for one in metrics]
-        rows.append(MetricRow(spaced(name), unit, definitions.get(name, ""), entries))
+        label = spaced(name)
+        # "settling layer" says its unit already.
+        said = label.split()[-1] == unit
+        rows.append(MetricRow(label, "" if said else unit, definitions.get(name, ""), entries))
     return rows
 
 

@@ -1,12 +1,16 @@
 """Jinja as this project uses it: everything escaped, everything from outside legible and in its own direction."""
 
+import html as markup
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from reportgen.figures.fonts import legible
+from reportgen.figures import style
+from reportgen.figures.fonts import legible, typefaces
 from reportgen.report import numerals
 from reportgen.resources import folder
 
@@ -34,6 +38,22 @@ def environment() -> Environment:
         "written": numerals.written,
     }
     return found
+
+
+def filled(context: Mapping[str, Any], *, body: str, shell: str, models: Sequence[str]) -> str:
+    """A whole page: the template `body` within `shell`, with the inks, the models' styles and the fonts it needs.
+
+    `context` holds the page's `title` beside what the templates ask for.
+    """
+    known = {
+        **context,
+        "styles": style.model_styles(models),
+        "ink": {"ink": style.INK, "muted": style.MUTED, "faint": style.FAINT, "paper": style.PAPER},
+    }
+    inner = environment().get_template(body).render(known)
+    # The page carries the shapes of just the characters that stand in it.
+    faces = typefaces({*markup.unescape(inner), *context["title"]})
+    return environment().get_template(shell).render(known, body=inner, faces=faces)
 
 
 def isolated(text: str) -> Markup:
