@@ -10,6 +10,7 @@ from pathlib import Path
 
 from reportgen.battery import ModelEntry, ProbeEntry
 from reportgen.cache import key_of
+from reportgen.installed import version_of
 from reportgen.model.device import default_threads, hardware
 from reportgen.model.sources import Located
 from reportgen.probes.base import PAIR, PairProbe
@@ -81,9 +82,14 @@ def conditions(located: Located, entry: ModelEntry, *, weights_sha256: str, devi
         threads=threads_of(entry),
         batch=entry.batch,
         attention=ATTENTION,
-        libraries=(("python", platform.python_version()), *((name, version(name)) for name in LIBRARIES)),
+        libraries=(("python", platform.python_version()), *((name, version(name)) for name in LIBRARIES), *_of(entry)),
         definitions=DEFINITIONS,
     )
+
+
+def _of(entry: ModelEntry) -> list[tuple[str, str]]:
+    """What quantises, where anything is."""
+    return [("torchao", version_of("torchao"))] if entry.dtype == "int8" else []
 
 
 def threads_of(entry: ModelEntry) -> int:

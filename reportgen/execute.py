@@ -341,7 +341,7 @@ def _card(planned: PlannedModel, as_run: Mapping[str, Any]) -> ModelCard:
 
 def _as_run(model: "LoadedModel", known: Conditions) -> dict[str, Any]:
     return {
-        "dtype": str(model.dtype).removeprefix("torch."),
+        "dtype": model.number_format,
         "device": str(model.device),
         "attention": known.attention,
         "threads": known.threads,

@@ -1,5 +1,7 @@
 """How much memory a model's passes will take, estimated from what is known before it is loaded."""
 
+from pathlib import Path
+
 from reportgen.model.weights import stored_bytes
 from reportgen.needs import Pass, Site
 from reportgen.plan import PlannedModel
@@ -15,7 +17,7 @@ _PATTERNS = 6
 """A layer's attention while it is computed: scores, mask, weights and their copies."""
 _BINS = 256
 """Positions to which a kept pattern is reduced."""
-_SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}
+_SIZES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 
 
 def memory_needed(planned: PlannedModel) -> int:
@@ -26,9 +28,16 @@ def memory_needed(planned: PlannedModel) -> int:
     if not readied.located.weights:
         return INTERPRETER
     tokenizer = (readied.located.folder / "tokenizer.json").stat().st_size * TOKENIZER
-    weights = stored_bytes(readied.located.folder, _SIZES.get(planned.entry.dtype))
+    weights = _of_weights(readied.located.folder, _SIZES.get(planned.entry.dtype))
     passes = [single for case in planned.cases for single in case.passes]
     return INTERPRETER + tokenizer + weights + _of_passes(planned, passes)
+
+
+def _of_weights(folder: Path, size: int | None) -> int:
+    """Weights that are converted while they load stand there in both forms: the file is mapped into memory."""
+    stored = stored_bytes(folder)
+    wanted = stored if size is None else stored_bytes(folder, size)
+    return stored if wanted == stored else stored + wanted
 
 
 def _of_passes(planned: PlannedModel, passes: list[Pass]) -> int:

@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 from reportgen import registry
 from reportgen.battery import ID, BatteryFile, ModelEntry
 from reportgen.errors import BatteryError
-from reportgen.probes.base import Probe, explanation
+from reportgen.probes.base import PairProbe, Probe, explanation
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -44,13 +44,14 @@ def _named(value: Schema) -> Schema:
 
 
 def _entry(probe: Probe[Any, Any], definitions: Schema, reference: Schema) -> Schema:
-    """What may stand under an id for this probe: its name, a subset of models, its options."""
+    """What may stand under an id for this probe: its name, a subset of models unless it is of a pair, its options."""
     options = definitions[reference["$ref"].rpartition("/")[2]]
     subset = {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "Ids of some of the models."}
+    which = {} if isinstance(probe, PairProbe) else {"models": subset}
     return {
         "type": "object",
         "description": explanation(probe).shows or probe.question,
-        "properties": {"probe": {"const": probe.name}, "models": subset, **options.get("properties", {})},
+        "properties": {"probe": {"const": probe.name}, **which, **options.get("properties", {})},
         "required": ["probe", *options.get("required", [])],
         "additionalProperties": False,
     }

@@ -22,6 +22,7 @@ PROBES: dict[str, Any] = {
     "heads": {"probe": "attention_grid", "prompts": ["an apple a day", "apple " * 300]},
     "map": {"probe": "pca_map", "prompts": ["an apple", "a day", "my eye", "breakfast"]},
 }
+OF_TWO = {"moved": {"probe": "drift", "base": "m", "other": "n", "prompts": ["an apple a day", "the apple of my eye"]}}
 
 
 def measured(folder: Path) -> dict[str, Any]:
@@ -31,8 +32,10 @@ def measured(folder: Path) -> dict[str, Any]:
 
     from reportgen.conditions import DEFINITIONS
 
-    results = run_probes({"m": save_tiny(folder / "m", "gemma2")}, PROBES)
-    outcomes = {id: by["m"] for id, by in results.outcomes.items()}
+    models = {name: save_tiny(folder / name, "gemma2", seed=seed) for name, seed in (("m", 0), ("n", 1))}
+    of_one = {id: probe | {"models": ["m"]} for id, probe in PROBES.items()}
+    results = run_probes(models, of_one | OF_TWO)
+    outcomes = {id: outcome for id, by in results.outcomes.items() for outcome in by.values()}
     assert all(outcome.status == "ok" for outcome in outcomes.values())
     return {
         "definitions": DEFINITIONS,

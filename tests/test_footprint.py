@@ -31,9 +31,15 @@ def planned(source: str, probes: dict[str, object], **model: str) -> tuple[str, 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process's memory is read from /proc")
-@pytest.mark.parametrize("probe", [LENS, LONG], ids=["lens", "long prompt"])
-def test_the_estimate_is_near_the_peak_and_the_peak_near_the_weights(smollm2_folder: Path, probe: object) -> None:
-    written, model = planned("demo:smollm2-135m-instruct", {"p": probe})
+@pytest.mark.parametrize(
+    ("probe", "dtype"),
+    [(LENS, "auto"), (LONG, "auto"), (LENS, "bfloat16")],
+    ids=["lens", "long prompt", "narrower than its file"],
+)
+def test_the_estimate_is_near_the_peak_and_the_peak_near_the_weights(
+    smollm2_folder: Path, probe: object, dtype: str
+) -> None:
+    written, model = planned("demo:smollm2-135m-instruct", {"p": probe}, dtype=dtype)
     program = [sys.executable, "-c", MEASURED, written]
     ran = subprocess.run(program, capture_output=True, text=True, check=True)
     peak, weights = int(ran.stdout), 4 * 134_515_008
@@ -41,12 +47,13 @@ def test_the_estimate_is_near_the_peak_and_the_peak_near_the_weights(smollm2_fol
     assert peak <= weights + 1.3 * GIGABYTE
 
 
-def test_half_the_bytes_a_number_are_half_the_weights(smollm2_folder: Path) -> None:
-    wide, narrow = (
+def test_weights_that_are_converted_take_room_twice_while_they_load(smollm2_folder: Path) -> None:
+    own, narrow, quantised = (
         memory_needed(planned("demo:smollm2-135m-instruct", {"p": LENS}, dtype=dtype)[1])
-        for dtype in ("float32", "bfloat16")
+        for dtype in ("float32", "bfloat16", "int8")
     )
-    assert wide - narrow == 2 * 134_515_008
+    assert narrow - own == 2 * 134_515_008
+    assert quantised - own == 134_515_008
 
 
 def test_a_shape_alone_takes_no_weights(smollm2_folder: Path) -> None:

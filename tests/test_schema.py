@@ -53,6 +53,16 @@ def test_what_the_loader_refuses_does_not_fit(
     assert not validator.is_valid(battery)
 
 
+def test_a_probe_of_two_models_names_them_and_takes_no_others(
+    validator: jsonschema.Draft202012Validator, battery: Any
+) -> None:
+    drift = {"probe": "drift", "base": "llama", "other": "gemma", "prompts": ["a"]}
+    battery["probes"] = {"d": drift}
+    assert validator.is_valid(battery)
+    battery["probes"] = {"d": drift | {"models": ["llama"]}}
+    assert not validator.is_valid(battery)
+
+
 def test_every_option_is_described() -> None:
     definitions = json_schema()["$defs"]
     for name in registry.names():

@@ -15,7 +15,7 @@ FORMATS = ("html", "pdf", "figures")
     "--format", "formats", multiple=True, type=click.Choice(FORMATS), help="Outputs instead of the battery's."
 )
 @click.option("--device", help="Device for every model: auto, cpu, cuda, cuda:N, mps.")
-@click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), help="Dtype for every model.")
+@click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16", "int8"]), help="Dtype for every model.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of a pass on a CPU [default: its cores].")
 @click.option("--no-cache", is_flag=True, help="Measure and draw everything anew, and keep nothing of it.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and where the report lies.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from reportgen.model.loaded import LoadedModel, likeliest
+from reportgen.model.quantise import plain
 from reportgen.numerics.distributions import kl_divergence, log_softmax
 
 _ROWS_TOGETHER = 16
@@ -90,7 +91,8 @@ def compare_weights(base: LoadedModel, other: LoadedModel) -> Compared:
             continue
         seen.add((id(one), id(two)))
         if one.shape == two.shape:
-            tensors.append(Changed(name, block_of.get(id(one)), tuple(one.shape), *_norms(one.detach(), two.detach())))
+            norms = _norms(plain(one), plain(two))
+            tensors.append(Changed(name, block_of.get(id(one)), tuple(one.shape), *norms))
         else:
             left_out.append((name, f"its shape is {tuple(one.shape)} in base, {tuple(two.shape)} in other"))
     return Compared(tensors, left_out)

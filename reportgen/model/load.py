@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from pathlib import Path
@@ -20,9 +21,13 @@ from reportgen.model.anatomy import anatomy_of
 from reportgen.model.check import prove
 from reportgen.model.device import chosen, default_threads
 from reportgen.model.loaded import LoadedModel
+from reportgen.model.quantise import INT8, quantise
 
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
+# Where torchao is installed, transformers imports it, which tells of each kernel that this machine has no use for.
+for _name in ("torchao", "torch.utils._pytree"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -32,8 +37,9 @@ def load(
 ) -> LoadedModel:
     """A model with its attention computed eagerly (the only implementation that shows its patterns), and proven.
 
-    `dtype` auto is the checkpoint's own; `device` auto is the first accelerator, else the CPU, on which passes take
-    this many `threads` whatever the load of the machine, `batch` copies of a prompt at a time.
+    `dtype` auto is the checkpoint's own, int8 that with the blocks quantised (`quantise`); `device` auto is the first
+    accelerator, else the CPU, on which passes take this many `threads` whatever the load of the machine, `batch`
+    copies of a prompt at a time.
 
     Raises:
         ModelError: the weights do not load, are incomplete, or the model is not what it claims to be.
@@ -68,7 +74,10 @@ def load(
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch has all three for a missing device
         remedy = "name another device, such as device: cpu"
         raise ModelError(Mistake(f"the model cannot go to {device}: {_first_line(error)}", remedy)) from error
-    model = LoadedModel(network, anatomy_of(network), batch)
+    anatomy = anatomy_of(network)
+    if dtype == INT8:
+        quantise(anatomy.blocks)
+    model = LoadedModel(network, anatomy, batch)
     prove(model)
     return model
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from reportgen.model.anatomy import Anatomy, Network
+from reportgen.model.quantise import INT8, stored_dtype
 from reportgen.numerics.distributions import softcap
 
 CHUNK = 64
@@ -53,8 +54,14 @@ class LoadedModel:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The dtype of the weights."""
+        """The dtype of the unembedding, and of whatever is not quantised."""
         return self.anatomy.unembedding.weight.dtype
+
+    @property
+    def number_format(self) -> str:
+        """The number format of the weights: int8 where those of the blocks are."""
+        formats = {stored_dtype(parameter) for parameter in self.anatomy.blocks[0].parameters()}
+        return INT8 if INT8 in formats else str(self.dtype).removeprefix("torch.")
 
     @property
     def layers(self) -> int:
@@ -64,7 +71,7 @@ class LoadedModel:
     def parameters(self) -> list[Parameter]:
         """Every named parameter, shared ones under each of their names."""
         named = self.network.named_parameters(remove_duplicate=False)
-        return [Parameter(name, tuple(p.shape), str(p.dtype).removeprefix("torch."), id(p)) for name, p in named]
+        return [Parameter(name, tuple(p.shape), stored_dtype(p), id(p)) for name, p in named]
 
     @property
     def embedding_table(self) -> torch.Tensor:

@@ -277,27 +277,21 @@ PROMPTS = [
 
 @pytest.fixture(scope="module")
 def real(smollm2_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """SmolLM2 against itself in bfloat16, with the matrices of its blocks rounded to int8 a row, and fine-tuned."""
+    """SmolLM2 against itself in bfloat16, with its blocks quantised dynamically to int8, and fine-tuned."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    rounded = saved(_rounded(loaded(smollm2_folder)), folder / "int8", smollm2_folder)
     tuned = saved(_tuned(loaded(smollm2_folder), smollm2_folder), folder / "tuned", smollm2_folder)
     exact = "demo:smollm2-135m-instruct"
-    models = {"exact": exact, "half": {"source": exact, "dtype": "bfloat16"}, "int8": rounded, "tuned": tuned}
+    models = {
+        "exact": exact,
+        "half": {"source": exact, "dtype": "bfloat16"},
+        "int8": {"source": exact, "dtype": "int8"},
+        "tuned": tuned,
+    }
     probes = {
         other: {"probe": "drift", "base": "exact", "other": other, "prompts": PROMPTS}
         for other in ("half", "int8", "tuned")
     }
     return run_probes(models, probes)
-
-
-def _rounded(network: Any) -> Any:
-    """Every matrix of the blocks as int8 with a scale a row, as dynamic quantisation stores it, widened again."""
-    with torch.no_grad():
-        for module in network.model.layers.modules():
-            if isinstance(module, torch.nn.Linear):
-                scale = module.weight.abs().amax(dim=1, keepdim=True) / 127
-                module.weight.copy_((module.weight / scale).round() * scale)
-    return network
 
 
 def _tuned(network: Any, source: Path) -> Any:
@@ -328,14 +322,16 @@ def test_a_fine_tune_of_three_blocks_of_a_real_model_begins_where_it_was_made(re
 
 def test_number_formats_touch_every_block_of_a_real_model_a_little(real: Results) -> None:
     half, int8 = (real.outcomes[other][f"exact..{other}"] for other in ("half", "int8"))
+    assert (half.reason, int8.reason) == ("", "")
     assert (half.metrics["first_changed_layer"].value, int8.metrics["first_changed_layer"].value) == (0, 1)
     assert half.metrics["weight_change"].value == pytest.approx(0.00135, rel=0.05)
     assert int8.metrics["weight_change"].value == pytest.approx(0.0080, rel=0.05)
-    for outcome, most in ((half, 0.01), (int8, 0.04)):
-        assert 1e-5 < outcome.metrics["kl"].value < most
-        assert outcome.metrics["agreement"].value > 0.8
-        assert values(outcome, "cka").min() > 0.99
-        assert 0.005 < values(outcome, "relative_change")[-1] < 0.1
+    # What dynamic quantisation does to the activations changes more than what it does to the weights.
+    for outcome, kl, agreement, cka, change in ((half, 0.01, 0.9, 0.99, 0.05), (int8, 0.3, 0.6, 0.97, 0.3)):
+        assert kl / 50 < outcome.metrics["kl"].value < kl
+        assert outcome.metrics["agreement"].value > agreement
+        assert values(outcome, "cka").min() > cka
+        assert change / 10 < values(outcome, "relative_change")[-1] < change
         assert np.abs(values(outcome, "cka_shuffled")).max() < 0.3
     untouched = [row["component"] for row in int8.tables["weights"].records() if not row["change"]]
     assert set(untouched) == {"norms", "embedding"}
