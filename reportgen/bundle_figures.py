@@ -1,22 +1,27 @@
 """The figures of a bundle: what its probes describe, drawn now or taken as they were drawn before."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from reportgen.errors import ReportgenError
+from reportgen.errors import BundleError, Mistake, ReportgenError
 from reportgen.figures.describe import Figure, texts
-from reportgen.figures.fonts import Typefaces, typefaces
+from reportgen.figures.fonts import OwnFont, Typefaces, typefaces
 from reportgen.figures.kept import KeptDrawing, drawing_key
+from reportgen.figures.own_files import Refused, checked_font
 from reportgen.figures.style import ModelStyle, model_styles
+from reportgen.figures.theme import PAPER, Theme
 from reportgen.probes.base import Probe, Section
 from reportgen.registry import find
 from reportgen.store import Bundle
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import Drawing
+
+
+_ANOTHER = "name a theme with --theme"
 
 
 class Unshowable(Exception):
@@ -75,48 +80,91 @@ def describe(bundle: Bundle) -> Described:
     return Described(figures, None not in known.values())
 
 
-def draw_figures(bundle: Bundle, described: Described | None = None, *, cache: bool = False) -> Iterator[DrawnFigure]:
-    """Every figure in the report's order, each drawn when it is asked for what the cache does not hold of it."""
-    figures = (described or describe(bundle)).figures
-    styles = model_styles(list(bundle.models))
-    named = [(probe_id, figure) for probe_id, of_probe in figures.items() for figure in of_probe]
-    drawings = kept_drawings([(figure, styles) for _, figure in named], cache=cache)
-    stems: Counter[str] = Counter()
-    for (probe_id, figure), drawing in zip(named, drawings, strict=True):
-        stem = f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}"
-        stems[stem] += 1
-        if stems[stem] > 1:  # ids hold hyphens too: a-b of c and a of b-c would be one file
-            stem = f"{stem}-{stems[stem]}"
+def stems(described: Described) -> list[tuple[str, str, Figure]]:
+    """Probe id, stem of its files and description of every figure, in the report's order; all stems differ."""
+    seen: Counter[str] = Counter()
+    found = []
+    for probe_id, of_probe in described.figures.items():
+        for figure in of_probe:
+            stem = f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}"
+            seen[stem] += 1
+            # Ids hold hyphens too: a-b of c and a of b-c would be one file.
+            found.append((probe_id, stem if seen[stem] == 1 else f"{stem}-{seen[stem]}", figure))
+    return found
+
+
+def draw_figures(
+    bundle: Bundle,
+    described: Described | None = None,
+    *,
+    theme: Theme = PAPER,
+    width: float | None = None,
+    only: Collection[str] | None = None,
+    cache: bool = False,
+) -> Iterator[DrawnFigure]:
+    """Every figure in the report's order, each drawn when it is asked for what the cache does not hold of it.
+
+    Args:
+        bundle: whose models have their colours in its own order.
+        described: its figures, where they are known.
+        theme: what they look like; a page asks for `theme.on_page()`.
+        width: points that each picture takes across; else what the theme says.
+        only: stems of those that are wanted; None: all.
+        cache: whether to take what was drawn before, and to keep what is drawn.
+    """
+    styles = model_styles(list(bundle.models), theme)
+    named = [one for one in stems(described or describe(bundle)) if only is None or one[1] in only]
+    drawings = kept_drawings([(figure, styles) for *_, figure in named], theme=theme, width=width, cache=cache)
+    for (probe_id, stem, figure), drawing in zip(named, drawings, strict=True):
         yield DrawnFigure(probe_id, stem, figure, drawing)
 
 
 def kept_drawings(
-    figures: Sequence[tuple[Figure, Mapping[str, ModelStyle]]], *, cache: bool = False
+    figures: Sequence[tuple[Figure, Mapping[str, ModelStyle]]],
+    *,
+    theme: Theme = PAPER,
+    width: float | None = None,
+    cache: bool = False,
 ) -> Iterator[KeptDrawing]:
     """Each figure in the styles of what it names, drawn when it is asked for what the cache does not hold of it."""
-    faces = _Faces(figure for figure, _ in figures)
+    faces = _Faces((figure for figure, _ in figures), theme)
     for figure, styles in figures:
         named = set(texts(figure))
         own = {model: style for model, style in styles.items() if model in named}
-        key = drawing_key(figure, own) if cache else None
-        yield KeptDrawing(key, partial(_draw, figure, faces, own))
+        key = drawing_key(figure, own, theme, width) if cache else None
+        yield KeptDrawing(key, partial(_draw, figure, faces, own, theme, width))
 
 
 class _Faces:
     """The typefaces of a report's figures, made when the first of them is drawn."""
 
-    def __init__(self, figures: Iterable[Figure]) -> None:
-        self._figures = list(figures)
+    def __init__(self, figures: Iterable[Figure], theme: Theme) -> None:
+        self._figures, self._theme = list(figures), theme
 
     @cached_property
     def typefaces(self) -> Typefaces:
-        return typefaces({text for figure in self._figures for text in texts(figure)})
+        return typefaces({text for figure in self._figures for text in texts(figure)}, _own_font(self._theme))
 
 
-def _draw(figure: Figure, faces: _Faces, styles: Mapping[str, ModelStyle]) -> "Drawing":
+def _own_font(theme: Theme) -> OwnFont | None:
+    """The theme's own font: a stored bundle may be older than what its file is now."""
+    own = theme.own_font
+    if own is not None:
+        try:
+            changed = checked_font(own.path) != own.sha256
+        except Refused as refused:
+            raise BundleError(Mistake(f"the theme's font cannot be used: {refused}", _ANOTHER)) from refused
+        if changed:
+            raise BundleError(Mistake(f"{own.path} is another font than when the theme was read", _ANOTHER))
+    return own
+
+
+def _draw(
+    figure: Figure, faces: _Faces, styles: Mapping[str, ModelStyle], theme: Theme, width: float | None
+) -> "Drawing":
     from reportgen.figures.draw import draw
 
-    return draw(figure, typefaces=faces.typefaces, styles=styles)
+    return draw(figure, typefaces=faces.typefaces, styles=styles, theme=theme, width=width)
 
 
 def _probes(section: Section) -> list[Probe[Any, Any]] | None:

@@ -20,8 +20,10 @@ def test_every_probe_describes_its_figures_in_the_batterys_order() -> None:
 
 
 def test_all_that_cannot_be_shown_is_told_at_once() -> None:
+    whole = fake_bundle()
+    broken = {id: replace(outcome, arrays={}) for id, outcome in whole.outcomes["map"].items()}
     with pytest.raises(Unshowable) as caught:
-        describe(fake_bundle())
+        describe(replace(whole, outcomes={**whole.outcomes, "map": broken}))
     assert list(caught.value.failures) == ["weather", "map"]
     assert caught.value.reasons["map"] == "measured, but it cannot be shown: KeyError: 'points'"
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "compare": "Say what changed from one bundle to the next.",
     "baseline": "Accept a bundle as a baseline, or calibrate one.",
     "render": "Make the pages of a stored bundle anew, without its models.",
+    "figures": "Draw the figures of a stored bundle anew, in any theme, format and width.",
     "history": "Draw the metrics of many bundles over time, and mark where they stepped.",
     "probes": "List the probes, or explain one.",
     "models": "List the demo models and the cache.",

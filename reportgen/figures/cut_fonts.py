@@ -17,12 +17,24 @@ def codes_of(source: Source) -> list[int]:
         return sorted(font.getBestCmap())
 
 
+def refusal(content: bytes) -> str | None:
+    """Why a file is no font that text can be set in; None where it is one."""
+    try:
+        with TTFont(BytesIO(content), lazy=True) as font:
+            if not font.getBestCmap():
+                return "it has no characters"
+            font.getGlyphSet()
+            return None if {"head", "hmtx", "name", "post", "OS/2"} <= set(font.keys()) else "it lacks tables"
+    except Exception as error:  # whatever a stranger's bytes make it raise
+        return str(error).strip().partition("\n")[0][:100] or type(error).__name__
+
+
 def cut(source: Source, weight: int, characters: str) -> bytes:
     """A static font with these characters and what shaping them needs; equal bytes for equal input."""
     # Instantiated before it is cut down, the font of CJK would take minutes for its 65,535 glyphs.
     font = _subset(source, characters)
     if "fvar" in font:
-        font = _reread(instancer.instantiateVariableFont(font, {"wght": weight}, inplace=True))
+        font = _reread(instancer.instantiateVariableFont(font, _place(font, weight), inplace=True))
     if "CFF2" in font:
         font = _as_cff(font)
     _rename(font, source.family, weight)
@@ -35,6 +47,15 @@ def woff2(path: Path) -> bytes:
     with TTFont(path, recalcTimestamp=False) as font:
         font.flavor = "woff2"
         return _saved(font)
+
+
+def _place(font: TTFont, weight: int) -> dict[str, float]:
+    """Where on a variable font's axes a static one is taken: its own defaults, but for the weight."""
+    axes = {axis.axisTag: axis for axis in font["fvar"].axes}
+    place = {tag: float(axis.defaultValue) for tag, axis in axes.items()}
+    if "wght" in axes:
+        place["wght"] = min(max(float(weight), axes["wght"].minValue), axes["wght"].maxValue)
+    return place
 
 
 def _subset(source: Source, characters: str) -> TTFont:

@@ -76,6 +76,8 @@ class TokenGrid(Figure):
     outlined: NDArray[Any]
     """(rows x columns) true where a cell is outlined."""
     outline_label: str = ""
+    alternatives: Sequence[Sequence[Sequence[tuple[str, float]]]] = ()
+    """(rows x columns x k) the tokens after the first of each cell, with their probabilities; not drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +88,16 @@ class HeadMosaic(Figure):
     """(block x head x query x key) weights from 0 to 1, or differences of weights."""
     scale: Literal["sequential", "diverging"] = "sequential"
     value_label: str = "attention weight"
+    pooled_label: str = "{label} (largest of {pooled} x {pooled} a pixel)"
+    """Takes the place of `value_label` where several weights become one pixel."""
+    axes: str = "↓ head · → block · in each: ↓ query, → key"
+    """What goes downwards and to the right."""
     width: float | None = None
     """Points it takes, where not as many as other figures."""
+    queries: Sequence[str] = ()
+    """(query) token texts, or the names of bins; not drawn."""
+    keys: Sequence[str] = ()
+    """(key) token texts, or the names of bins; not drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +110,9 @@ class AttentionHead(Figure):
     """(query) token texts, or the names of bins."""
     keys: Sequence[str]
     """(key) token texts, or the names of bins."""
+    value_label: str = "attention weight"
+    axes: str = "↓ query (the token that looks) · → key (what it looks at)"
+    """What goes downwards and to the right."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,28 @@ class Source:
         return f"{self.distribution} {known} {self.file} {self.number} {self.path.stat().st_size}"
 
 
+@dataclass(frozen=True)
+class OwnFont(Source):
+    """A font file of a theme of one's own, which stands before all others."""
+
+    sha256: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return Path(self.file)
+
+    @property
+    def identity(self) -> str:
+        """Its contents."""
+        return self.sha256
+
+
+def own_font(file: str, sha256: str) -> OwnFont:
+    """The font of a theme of one's own, by its path and the hash of its contents."""
+    return OwnFont("reportgen Own", "", "", file, sha256=sha256)
+
+
 def _noto(name: str) -> Source:
     return Source(f"reportgen {name}", "manimgx-fonts", "manimgx_fonts", f"Noto{name}[wght].ttf".replace(" ", ""))
 
@@ -113,9 +135,12 @@ def mark_space(token: str) -> str:
 def _visible(character: str) -> str:
     if character in _PICTURES:
         return _PICTURES[character]
-    hidden = unicodedata.category(character) in _HIDDEN_CATEGORIES or ord(character) in _INVISIBLE
-    selector = unicodedata.name(character, "").startswith("VARIATION SELECTOR")
-    return f"<U+{ord(character):04X}>" if hidden or selector or _source(character) is None else character
+    return f"<U+{ord(character):04X}>" if _hidden(character) or _source(character) is None else character
+
+
+def _hidden(character: str) -> bool:
+    invisible = unicodedata.category(character) in _HIDDEN_CATEGORIES or ord(character) in _INVISIBLE
+    return invisible or unicodedata.name(character, "").startswith("VARIATION SELECTOR")
 
 
 @cache
@@ -146,14 +171,25 @@ def installed() -> tuple[str, ...]:
 
 
 @cache
-def families_of(text: str, *, mono: bool = False) -> tuple[str, ...]:
+def families_of(text: str, *, mono: bool = False, own: OwnFont | None = None) -> tuple[str, ...]:
     """The families that a legible text is set in: its own, then in order of fallback what its characters ask for.
+
+    A theme's own font comes first where it has one of the characters, but not for tokens, which are set in Mono.
 
     They do not depend on what else the fonts were cut down to.
     """
-    own = MONO if mono else TEXT
+    set_in_mono = mono
+    mono = mono and not any(map(_falls_apart_in_mono, text))
+    first = [own.family] if own and not set_in_mono and not _covered(own).isdisjoint(text) else []
+    base = MONO if mono else TEXT
     sources = {_source(character) for character in set(text) if not (mono and _in_mono(character))}
-    return tuple(dict.fromkeys((own.family, *(source.family for source in CHAIN if source in sources))))
+    return tuple(dict.fromkeys((*first, base.family, *(source.family for source in CHAIN if source in sources))))
+
+
+def _falls_apart_in_mono(character: str) -> bool:
+    """Whether Mono has only the parts of a letter: shaping would set these, where other texts brought all of them."""
+    canonical = unicodedata.decomposition(character)
+    return bool(canonical) and not canonical.startswith("<") and _source(character) is TEXT and not _in_mono(character)
 
 
 def _in_mono(character: str) -> bool:
@@ -175,6 +211,8 @@ class Typefaces:
     """The fonts of one report. Text in `families` (or `mono_families`) shows every character they were made for."""
 
     faces: tuple[Face, ...]
+    own: OwnFont | None = None
+    """The theme's own font, where it has one."""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -200,9 +238,23 @@ class Typefaces:
         )
 
 
-def typefaces(characters: Iterable[str]) -> Typefaces:
-    """The fonts that show all these characters (or texts), as `legible` gives them, and `ALWAYS`."""
-    wanted = ALWAYS.union(*(legible(text) for text in characters))
+def lacking(texts: Iterable[str], own: OwnFont | None = None) -> list[str]:
+    """The characters of these texts that a font lacks, in order: one's own, else all of ours, which spell them out."""
+    if own is not None:
+        return sorted(set().union(*map(legible, texts)) - _covered(own) - {" "})
+    found = set().union(*texts) - _PICTURES.keys()
+    return sorted(character for character in found if _source(character) is None and not _hidden(character))
+
+
+def typefaces(characters: Iterable[str], own: OwnFont | None = None) -> Typefaces:
+    """The fonts that show all these characters (or texts), as `legible` gives them, and `ALWAYS`.
+
+    A theme's own font is one of them for the characters that it has.
+    """
+    shown = [legible(text) for text in characters]
+    # Shaping sets a letter and its mark as one wherever the font has the two as one.
+    joined = {character for text in shown for character in unicodedata.normalize("NFC", text) if _source(character)}
+    wanted = ALWAYS.union(joined, *shown)
     by_source: dict[Source, set[str]] = {source: set() for source in CHAIN}
     for character in wanted:
         source = _source(character)
@@ -211,7 +263,8 @@ def typefaces(characters: Iterable[str]) -> Typefaces:
     mono = {character for character in wanted if _in_mono(character)}
     faces = [_face(source, REGULAR, members) for source, members in by_source.items() if members]
     bold = _face(TEXT, BOLD, by_source[TEXT])
-    return Typefaces((faces[0], bold, _face(MONO, REGULAR, mono), *faces[1:]))
+    ahead = [_face(own, REGULAR, set(wanted & _covered(own)))] if own is not None else []
+    return Typefaces((*ahead, faces[0], bold, _face(MONO, REGULAR, mono), *faces[1:]), own)
 
 
 def _face(source: Source, weight: int, characters: set[str]) -> Face:

@@ -11,7 +11,9 @@ from reportgen.figures import fonts
 from reportgen.figures.canonical import canonical
 from reportgen.figures.describe import Figure
 from reportgen.figures.style import ModelStyle
+from reportgen.figures.theme import PAPER, Theme
 from reportgen.installed import build_of, code_of, version_of
+from reportgen.language import spoken
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import Drawing, SvgText
@@ -81,10 +83,13 @@ class KeptDrawing:
         return self._drawing
 
 
-def drawing_key(figure: Figure, styles: Mapping[str, ModelStyle]) -> str | None:
-    """The key of a figure drawn with these styles; None where its description holds what has no agreed spelling."""
+def drawing_key(
+    figure: Figure, styles: Mapping[str, ModelStyle], theme: Theme = PAPER, width: float | None = None
+) -> str | None:
+    """The key of a figure as `draw` draws it; None where its description holds what has no agreed spelling."""
+    look = (theme.drawing_state, repr(width), spoken())
     try:
-        return key_of("drawing", *conditions(), *canonical(figure), *canonical(dict(styles)))
+        return key_of("drawing", *conditions(), *look, *canonical(figure), *canonical(dict(styles)))
     except TypeError:
         return None
 

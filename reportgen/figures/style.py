@@ -1,7 +1,4 @@
-"""Colours, dashes and markers, the same in every figure, page and table.
-
-The four inks are values that nothing else uses, so that a page may replace them by its own variables.
-"""
+"""A theme's colours at work, with dashes and markers: the same in every figure, page and table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,33 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-INK = "#1b1c21"
-"""Text and axes."""
-MUTED = "#6a6c73"
-"""Second-rank text, reference lines."""
-FAINT = "#d7d8dd"
-"""Ticks, grids, frames."""
-PAPER = "#fefefd"
-"""The ground a figure stands on, where it must hide what lies below."""
+from reportgen.figures import theme as themes
+from reportgen.figures.theme import Theme
+
+INK, MUTED, FAINT, PAPER = themes.PAPER.ink, themes.PAPER.muted, themes.PAPER.faint, themes.PAPER.paper
+"""What stands in figures where a page puts its own variables."""
 
 DARK, LIGHT = "#050505", "#ffffff"
 """Text on coloured cells: no ground is so grey that neither reaches a contrast of 4.5."""
 
-BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
-ORANGE, SKY, YELLOW = "#e69f00", "#56b4e9", "#f0e442"
-OKABE_ITO = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
-"""Less black, which is ink, and yellow, whose lines vanish on paper."""
-AREAS = (
-    BLUE, ORANGE, GREEN, SKY, VERMILLION, PURPLE, YELLOW, "#8a8d94",
-    "#7fb8d8", "#7a5200", "#80ceb9", "#2a6b96", "#eaae80", "#7d4767", "#b8a900", "#c9cbd0",
-)  # fmt: skip
-"""Fills that touch each other: neighbours differ in lightness too."""
 DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2), (1.5, 1.5), (7, 2, 1.5, 2), (3, 1.5))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-
-_SEQUENTIAL = ("#f6f8fb", "#cfdfef", "#94bbdc", "#4d8bc0", "#205a9b", "#0b2a5c")
-_NEGATIVE = ("#ffffff", "#f6cfb4", "#e08a52", "#b04a12", "#6d2600")
-_POSITIVE = ("#ffffff", "#c3dbee", "#6fa8d3", "#2468a6", "#0b2a5c")
 
 
 @dataclass(frozen=True)
@@ -50,11 +31,12 @@ class ModelStyle:
     """One of `MARKERS`."""
 
 
-def model_styles(ids: Sequence[str]) -> dict[str, ModelStyle]:
-    """A style for each model or group, by its place in the battery; the first 30 all differ."""
+def model_styles(ids: Sequence[str], theme: Theme = themes.PAPER) -> dict[str, ModelStyle]:
+    """A style for each model or group, by its place in the battery; with six colours the first 30 all differ."""
+    colours = theme.models
     return {
         id_: ModelStyle(
-            OKABE_ITO[at % len(OKABE_ITO)], DASHES[at % len(DASHES)], MARKERS[at % len(MARKERS)]
+            colours[at % len(colours)], DASHES[at % len(DASHES)], MARKERS[at % len(MARKERS)]
         )
         for at, id_ in enumerate(dict.fromkeys(ids))
     }  # fmt: skip
@@ -66,15 +48,17 @@ def rgb(colour: str) -> tuple[float, float, float]:
     return red / 255, green / 255, blue / 255
 
 
-def sequential(values: ArrayLike) -> NDArray[np.float64]:
-    """(…) values from 0 (light) to 1 (dark) -> (… x 4) RGBA from 0 to 1; NaN is transparent."""
-    return _mapped(np.asarray(values, dtype=np.float64), _SEQUENTIAL)
+def sequential(values: ArrayLike, theme: Theme = themes.PAPER) -> NDArray[np.float64]:
+    """(…) values from 0 to 1 -> (… x 4) RGBA from 0 to 1; NaN is transparent."""
+    return _mapped(np.asarray(values, dtype=np.float64), theme.sequential)
 
 
-def diverging(values: ArrayLike) -> NDArray[np.float64]:
-    """(…) values from -1 (orange) over 0 (white) to 1 (blue) -> (… x 4) RGBA from 0 to 1; NaN is transparent."""
+def diverging(values: ArrayLike, theme: Theme = themes.PAPER) -> NDArray[np.float64]:
+    """(…) values from -1 over 0 to 1 -> (… x 4) RGBA from 0 to 1; NaN is transparent."""
     whole = np.asarray(values, dtype=np.float64)
-    return np.where((whole < 0)[..., np.newaxis], _mapped(-whole, _NEGATIVE), _mapped(whole, _POSITIVE))
+    middle = len(theme.diverging) // 2
+    below, above = theme.diverging[middle::-1], theme.diverging[middle:]
+    return np.where((whole < 0)[..., np.newaxis], _mapped(-whole, below), _mapped(whole, above))
 
 
 def _mapped(values: NDArray[np.float64], anchors: Sequence[str]) -> NDArray[np.float64]:

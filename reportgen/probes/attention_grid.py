@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic
+from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.attention import bin_edges, binned, row_entropy, sink_importance
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable
@@ -28,6 +29,15 @@ LONGEST_WHOLE = 256
 _ROWS = 64
 SINK_THRESHOLD = 0.3
 """Importance above which a head counts as a sink head (Gu et al. 2024)."""
+MANY = 0.5
+"""Share of all heads from which most of them are said to have their sink on the first token."""
+FEW = 0.1
+"""Share of all heads below which hardly any is said to."""
+GATHERED = 2 / 3
+"""Share of the other heads that a few blocks must hold to be named."""
+MOST_BLOCKS = 4
+FEWEST_OTHERS = 4
+"""Heads without a sink below which their blocks are no pattern."""
 
 Head = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
@@ -179,11 +189,12 @@ class AttentionGrid(Probe[Options, Attention]):
 
     def figures(self, section: Section) -> Iterable[Figure]:
         """Every head as one mosaic, named heads large."""
+        tokens = {subject: _tokens(outcome) for subject, outcome in section.ok().items()}
         for subject, outcome in section.ok().items():
             for prompt, text in enumerate(outcome.tables["prompts"].column("text")):
                 patterns = outcome.arrays[f"weights/{prompt}"].values
-                yield _mosaic(section.name(subject), subject, patterns, prompt, text, outcome)
-        tokens = {subject: _tokens(outcome) for subject, outcome in section.ok().items()}
+                places = _places(tokens[subject][prompt], patterns.shape[-1])
+                yield _mosaic(section.name(subject), subject, patterns, places, prompt, text, outcome)
         for block, head in _named_heads(section):
             for subject, outcome in section.ok().items():
                 for prompt in range(len(outcome.tables["prompts"].rows)):
@@ -194,24 +205,71 @@ class AttentionGrid(Probe[Options, Attention]):
                         )
 
     def statement(self, section: Section) -> str:
-        """How many heads park on the first token, on the longest prompt; nothing where it is too short to tell."""
-        import numpy as np
+        """How many heads park on the first token of the longest prompt, and in which blocks the others are."""
+        return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
 
-        parts = []
-        for subject, outcome in section.ok().items():
-            counts = outcome.tables["prompts"].column("token_count")
-            longest = int(np.argmax(counts))
-            # Attention spread evenly over what it may see has the importance H(T) / T: short prompts pass for sinks.
-            if sum(1 / n for n in range(1, counts[longest] + 1)) / counts[longest] > SINK_THRESHOLD:
-                continue
-            sink = outcome.arrays["sink"].values[longest]
-            first = next(r["token"] for r in outcome.tables["tokens"].records() if r["prompt"] == longest)
-            many = int((sink > SINK_THRESHOLD).sum())
-            where = f"of {counts[longest]} tokens"
-            parts.append(
-                f"{section.name(subject)} has {many} of {sink.size} heads with their sink on “{first}”, {where}"
-            )
-        return "; ".join(parts) + "." if parts else ""
+
+def _seen(name: str, outcome: Outcome) -> str:
+    """How many of one model's heads have their sink on the first token."""
+    import numpy as np
+
+    counts = outcome.tables["prompts"].column("token_count")
+    longest = int(np.argmax(counts))
+    # Attention spread evenly over what it may see has the importance H(T) / T: short prompts pass for sinks.
+    if sum(1 / n for n in range(1, counts[longest] + 1)) / counts[longest] > SINK_THRESHOLD:
+        return say_count(
+            "attention_grid.no_clear_statement",
+            "No clear statement about {model}: a prompt of {count} token is too short to tell a sink.",
+            "No clear statement about {model}: a prompt of {count} tokens is too short to tell a sink.",
+            counts[longest],
+            model=name,
+        )
+    sinks = outcome.arrays["sink"].values[longest] > SINK_THRESHOLD
+    values = {
+        "model": name,
+        "many": digits(f"{int(sinks.sum()):,}"),
+        "all": digits(f"{sinks.size:,}"),
+        "token": next(r["token"] for r in outcome.tables["tokens"].records() if r["prompt"] == longest),
+        "tokens": digits(f"{counts[longest]:,}"),
+    }
+    if sinks.mean() >= MANY:
+        most = say(
+            "attention_grid.most_sink",
+            "In {model}, {many} of {all} heads park their attention on the first of {tokens} tokens, “{token}”.",
+            **values,
+        )
+        return sentences([most, _others(sinks)])
+    if sinks.mean() <= FEW:
+        return say(
+            "attention_grid.few_sink",
+            "In {model}, hardly any head parks its attention on the first token, “{token}”: {many} of {all}.",
+            **values,
+        )
+    return say(
+        "attention_grid.some_sink",
+        "In {model}, some heads park their attention on the first of {tokens} tokens, “{token}”: {many} of {all}.",
+        **values,
+    )
+
+
+def _others(sinks: NDArray[Any]) -> str:
+    """The few blocks that hold most heads without a sink; nothing where they are few or everywhere."""
+    import numpy as np
+
+    by_block = (~sinks).sum(1)
+    largest = np.argsort(-by_block, kind="stable")[:MOST_BLOCKS]
+    held = np.cumsum(by_block[largest])
+    if by_block.sum() < FEWEST_OTHERS or held[-1] < GATHERED * by_block.sum():
+        return ""
+    enough = int(np.argmax(held >= GATHERED * by_block.sum())) + 1
+    blocks = sorted(int(block) for block in largest[:enough])
+    return say_count(
+        "attention_grid.others",
+        "The heads that do not are mostly in block {blocks}.",
+        "The heads that do not are mostly in blocks {blocks}.",
+        len(blocks),
+        blocks=listed([str(block) for block in blocks]),
+    )
 
 
 def _stack(tensors: Sequence[Tensor]) -> NDArray[np.float32]:
@@ -221,15 +279,30 @@ def _stack(tensors: Sequence[Tensor]) -> NDArray[np.float32]:
     return stacked
 
 
-def _mosaic(name: str, subject: str, patterns: NDArray[Any], prompt: int, text: str, outcome: Outcome) -> HeadMosaic:
+def _mosaic(
+    name: str, subject: str, patterns: NDArray[Any], places: list[str], prompt: int, text: str, outcome: Outcome
+) -> HeadMosaic:
     sink = outcome.arrays["sink"].values[prompt]
     return HeadMosaic(
         name=f"heads-{prompt}",
         subject=(subject,),
-        title=f"{name}: all heads",
-        alt=f"Attention patterns of {patterns.shape[0]} blocks x {patterns.shape[1]} heads of {name} on “{text}”; "
-        f"on average {sink.mean():.0%} of the weight goes to the first token",
+        title=say("attention_grid.mosaic.title", "{model}: all heads", model=name),
+        alt=say(
+            "attention_grid.mosaic.alt",
+            "Attention patterns of {blocks} blocks × {heads} heads of {model} on “{text}”; on average {share} of the "
+            "weight goes to the first token",
+            blocks=patterns.shape[0],
+            heads=patterns.shape[1],
+            model=name,
+            text=text,
+            share=digits(f"{sink.mean():.0%}"),
+        ),
         patterns=patterns,
+        value_label=_weight_label(),
+        pooled_label=say("figure.pooled", "{label} (largest of {pooled} x {pooled} a pixel)"),
+        axes=say("attention_grid.mosaic.axes", "↓ head · → block · in each: ↓ query, → key"),
+        queries=places,
+        keys=places,
     )
 
 
@@ -246,24 +319,64 @@ def _tokens(outcome: Outcome) -> dict[int, list[str]]:
     return found
 
 
+def _places(tokens: list[str], count: int) -> list[str]:
+    """What stands on both axes of a pattern: the tokens, or the positions in each of `count` bins."""
+    if len(tokens) <= count:
+        return tokens
+    return [f"{a}–{b - 1}" if b - a > 1 else str(a) for a, b in pairwise(bin_edges(len(tokens), count))]
+
+
 def _large(
     name: str, subject: str, patterns: NDArray[Any], tokens: list[str], prompt: int, block: int, head: int
 ) -> AttentionHead:
     pattern = patterns[block, head]
-    bins = f", {len(tokens)} tokens in {len(pattern)} bins" if len(tokens) > len(pattern) else ""
-    if len(tokens) > len(pattern):
-        edges = bin_edges(len(tokens), len(pattern))
-        tokens = [f"{a}–{b - 1}" if b - a > 1 else str(a) for a, b in pairwise(edges)]
+    places = _places(tokens, len(pattern))
     return AttentionHead(
         name=f"head-{block}-{head}-{prompt}",
         subject=(subject,),
-        title=f"{name}: block {block}, head {head}{bins}",
-        alt=f"Attention of block {block}, head {head} of {name}: "
-        + ", ".join(f"{q} looks at {tokens[int(row.argmax())]}" for q, row in zip(tokens, pattern, strict=True)),
+        title=_large_title(name, block, head, len(tokens), len(pattern)),
+        alt=say(
+            "attention_grid.head.alt",
+            "Attention of block {block}, head {head} of {model}: {looks}",
+            block=block,
+            head=head,
+            model=name,
+            looks=listed([_look(q, places[int(row.argmax())]) for q, row in zip(places, pattern, strict=True)]),
+        ),
         pattern=pattern,
-        queries=tokens,
-        keys=tokens,
+        value_label=_weight_label(),
+        axes=say("attention_grid.head.axes", "↓ query (the token that looks) · → key (what it looks at)"),
+        queries=places,
+        keys=places,
     )
+
+
+def _large_title(name: str, block: int, head: int, tokens: int, bins: int) -> str:
+    if tokens <= bins:
+        return say(
+            "attention_grid.head.title",
+            "{model}: block {block}, head {head}",
+            model=name,
+            block=block,
+            head=head,
+        )
+    return say(
+        "attention_grid.head.binned_title",
+        "{model}: block {block}, head {head}, {tokens} tokens in {bins} bins",
+        model=name,
+        block=block,
+        head=head,
+        tokens=digits(f"{tokens:,}"),
+        bins=bins,
+    )
+
+
+def _weight_label() -> str:
+    return say("attention_grid.weight", "attention weight")
+
+
+def _look(query: str, key: str) -> str:
+    return say("attention_grid.look", "{query} looks at {key}", query=query, key=key)
 
 
 probe = AttentionGrid()

@@ -12,10 +12,12 @@ from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.direct_labels import spread
 from reportgen.figures.draw.head_mosaic import stitched
 from reportgen.figures.draw.lettering import Lettering, needs_shaping
+from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.plain_svg import plain
 from reportgen.figures.draw.scales import alike, every, extent, number, tick_numbers, ticks
 from reportgen.figures.fonts import Typefaces, families_of, legible, typefaces
-from reportgen.figures.style import VERMILLION, model_styles, sequential
+from reportgen.figures.style import model_styles, sequential
+from reportgen.figures.theme import PAPER, VERMILLION
 from tests.figures.figure_samples import HOSTILE, attention, one_of_each
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -177,7 +179,7 @@ def test_a_grid_fills_and_outlines_its_cells(faces: Typefaces) -> None:
 
 
 def test_too_many_cells_become_an_image(faces: Typefaces) -> None:
-    canvas = Canvas(100, 100, Lettering(faces))
+    canvas = Canvas(100, 100, Look(PAPER, Lettering(faces), {}))
     canvas.cells((0, 0, 100, 100), np.ones((40, 50, 4)))
     assert len(canvas.plane.images) == 0
     canvas.cells((0, 0, 100, 100), np.ones((41, 50, 4)))

@@ -3,6 +3,7 @@ import pytest
 
 from reportgen.figures import style
 from reportgen.figures.style import contrast, diverging, luminance, model_styles, rgb, sequential, text_on
+from reportgen.figures.theme import PAPER
 
 
 def test_contrast_as_wcag_defines_it() -> None:
@@ -58,6 +59,5 @@ def test_thirty_models_are_told_apart_with_the_order_of_the_battery() -> None:
 
 def test_inks_are_no_colour_of_anything_else() -> None:
     inks = {style.INK, style.MUTED, style.FAINT, style.PAPER}
-    ends = {style.DARK, style.LIGHT, *style._SEQUENTIAL, *style._POSITIVE, *style._NEGATIVE}
     assert len(inks) == 4
-    assert not inks & {*style.OKABE_ITO, *style.AREAS, *ends}
+    assert not inks & {style.DARK, style.LIGHT, *PAPER.models, *PAPER.areas, *PAPER.sequential, *PAPER.diverging}

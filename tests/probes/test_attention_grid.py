@@ -77,11 +77,14 @@ def test_smollm2_parks_its_attention_on_the_first_word() -> None:
     assert outcome.tables["tokens"].rows[0] == [0, 0, "The"]
 
 
-def test_a_prompt_too_short_to_tell_a_sink_makes_no_statement(llama: Path) -> None:
+def test_a_prompt_too_short_to_tell_a_sink_makes_no_clear_statement(llama: Path) -> None:
     from reportgen.probes.attention_grid import probe
     from reportgen.probes.base import ModelCard, Section
 
     cards = {"m": ModelCard("m", "Tiny", "X", 3)}
-    assert probe.statement(Section("h", {"m": attention(llama, "an")}, cards)) == ""
+    none = probe.statement(Section("h", {"m": attention(llama, "an")}, cards))
+    assert none == "No clear statement about Tiny: a prompt of 2 tokens is too short to tell a sink."
     told = probe.statement(Section("h", {"m": attention(llama, "the apple of my eye " * 3)}, cards))
-    assert "of 12 heads with their sink on “<bos>”, of " in told
+    assert told.startswith("In Tiny, ")
+    assert "“<bos>”" in told
+    assert told.endswith(" of 12.")

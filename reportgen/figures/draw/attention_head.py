@@ -1,6 +1,6 @@
 """One attention head, large, with its tokens on both axes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,36 +9,39 @@ from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.colour_key import colour_key, colour_key_width
 from reportgen.figures.draw.head_mosaic import causal
 from reportgen.figures.draw.lettering import LINE, Lettering
+from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import every
 from reportgen.figures.fonts import mark_space
-from reportgen.figures.style import MUTED, ModelStyle, sequential
 
 SIDE = 330.0
 LARGEST_CELL = 24.0
 LABEL = 80.0
 NEEDED = 10.0
 """Points from one token to the next at which both can be read."""
-AXES = "↓ query (the token that looks) · → key (what it looks at)"
 
 
-def paint_attention_head(head: AttentionHead, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
+def paint_attention_head(head: AttentionHead, look: Look) -> Canvas:
     """Queries downwards, keys to the right; what the mask forbids is empty."""
+    lettering = look.lettering
     pattern = causal(np.asarray(head.pattern, dtype=np.float64))
     queries, keys = pattern.shape
-    cell = min(LARGEST_CELL, SIDE / max(queries, keys))
+    side, largest = SIDE * look.tall, max(LARGEST_CELL * look.tall, LINE + 1)
+    cell = min(largest, side / max(queries, keys))
     rows, columns = _labels(head.queries, lettering), _labels(head.keys, lettering)
     left = _widest(rows, lettering) + 5
     top = LINE + 4 + _widest(columns, lettering) + 5
     width, height = keys * cell, queries * cell
-    key = left + colour_key_width(lettering.width, ends=(0, 1), label="attention weight")
-    canvas = Canvas(max(left + width, key, lettering.width(AXES)) + 8, top + height + 20, lettering)
-    canvas.write(0, LINE / 2, AXES, colour=MUTED)
+    key = left + colour_key_width(lettering.width, ends=(0, 1), label=head.value_label)
+    canvas = Canvas(max(left + width, key, lettering.width(head.axes)) + 8, top + height + 20, look)
+    canvas.write(0, LINE / 2, head.axes, colour=canvas.theme.muted)
     for at in every(queries, height, NEEDED):
         canvas.write(left - 4, top + (at + 0.5) * cell, rows[at], mono=True, across="right")
     for at in every(keys, width, NEEDED):
         canvas.write(left + (at + 0.5) * cell, top - 4, columns[at], mono=True, rotation=90)
-    canvas.cells((left, top, left + width, top + height), sequential(pattern), gap=0.5 if cell > 8 else 0)
-    colour_key(canvas, left, top + height + 12, sequential, ends=(0, 1), label="attention weight")
+    box = (left, top, left + width, top + height)
+    canvas.frame(box, rows=queries, columns=keys)
+    canvas.cells(box, look.sequential(pattern), gap=0.5 if cell > 8 else 0)
+    colour_key(canvas, left, top + height + 12, look.sequential, ends=(0, 1), label=head.value_label)
     return canvas
 
 

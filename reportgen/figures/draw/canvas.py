@@ -4,24 +4,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import Collection, LineCollection, PathCollection, PolyCollection
 from matplotlib.figure import Figure as Sheet
-from matplotlib.patches import Rectangle
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.path import Path
+from matplotlib.text import Text
 from matplotlib.transforms import TransformedPath
 from numpy.typing import NDArray
 
-from reportgen.figures.draw.lettering import SIZE, Lettering, SetText
-from reportgen.figures.style import INK
+from reportgen.figures.draw.lettering import SIZE, SetText
+from reportgen.figures.draw.look import Look
 
 POINTS_AN_INCH = 72
 MOST_PATHS = 2000
 """What is made of more shapes than this becomes an image inside the figure."""
 MARGIN = 3.0
 """Points around the plane, into which strokes and slanting letters may reach."""
-FULL_WIDTH = 400.0
-"""Points a figure takes where nothing asks for more or less."""
-
 Box = tuple[float, float, float, float]
 """(left, top, right, bottom)"""
 
@@ -29,8 +28,9 @@ Box = tuple[float, float, float, float]
 class Canvas:
     """A figure and one plane over all of it, with x to the right and y downwards, in points."""
 
-    def __init__(self, width: float, height: float, lettering: Lettering) -> None:
-        self.width, self.height, self.lettering = width, height, lettering
+    def __init__(self, width: float, height: float, look: Look) -> None:
+        self.width, self.height, self.look = width, height, look
+        self.theme, self.lettering = look.theme, look.lettering
         size = ((width + 2 * MARGIN) / POINTS_AN_INCH, (height + 2 * MARGIN) / POINTS_AN_INCH)
         self.figure = Sheet(figsize=size, facecolor="none")
         self.plane: Any = self.figure.add_axes((0, 0, 1, 1))
@@ -38,6 +38,8 @@ class Canvas:
         self.plane.set_autoscale_on(False)
         self.plane.set_xlim(-MARGIN, width + MARGIN)
         self.plane.set_ylim(height + MARGIN, -MARGIN)
+        self.frames: list[dict[str, Any]] = []
+        """The areas in which numbers are plotted, for what follows a reader's pointer."""
         self._sheet = self.clip((-MARGIN, -MARGIN, width + MARGIN, height + MARGIN))
 
     def write(
@@ -47,7 +49,7 @@ class Canvas:
         text: str,
         *,
         size: float = SIZE,
-        colour: str = INK,
+        colour: str | None = None,
         mono: bool = False,
         bold: bool = False,
         across: str = "left",
@@ -59,7 +61,7 @@ class Canvas:
         self._add(SetText(
             x, y, text, transform=self.plane.transData,
             fontproperties=self.lettering.properties(text, size=size, mono=mono, bold=bold),
-            color=colour, ha=across, va="center_baseline", rotation=rotation, rotation_mode="anchor",
+            color=colour or self.theme.ink, ha=across, va="center_baseline", rotation=rotation, rotation_mode="anchor",
         ))  # fmt: skip
 
     def cells(self, box: Box, colours: NDArray[np.float64], gap: float = 0.0) -> None:
@@ -87,16 +89,40 @@ class Canvas:
     def outlines(self, boxes: Sequence[Box], colour: str, width: float = 0.9) -> None:
         """Empty rectangles."""
         corners = [[(a, b), (c, b), (c, d), (a, d)] for a, b, c, d in boxes]
-        self._add(PolyCollection(corners, facecolors="none", edgecolors=colour, linewidths=width))
+        self._add(PolyCollection(corners, facecolors="none", edgecolors=colour, linewidths=width * self.theme.lines))
 
     def lines(self, ends: Sequence[tuple[tuple[float, float], tuple[float, float]]], colour: str, width: float) -> None:
         """Straight lines, below everything else."""
-        self._add(LineCollection(ends, colors=colour, linewidths=width, zorder=0.5))
+        self._add(LineCollection(ends, colors=colour, linewidths=width * self.theme.lines, zorder=0.5))
 
     def bar(self, box: Box, colour: str) -> None:
         """A filled rectangle."""
         left, top, right, bottom = box
         self._add(Rectangle((left, top), right - left, bottom - top, facecolor=colour, linewidth=0))
+
+    @property
+    def outer_width(self) -> float:
+        """Points of the whole picture across, with its margins."""
+        return self.width + 2 * MARGIN
+
+    def enlarge(self, factor: float) -> None:
+        """Makes the whole picture larger or smaller, once all is painted: lengths, texts and lines alike."""
+        if factor == 1:
+            return
+        wide, high = self.figure.get_size_inches()
+        self.figure.set_size_inches(wide * factor, high * factor)
+        for artist in self.plane.get_children():
+            _enlarge(artist, factor)
+        for frame in self.frames:
+            frame["box"] = [round(edge * factor, 2) for edge in frame["box"]]
+            if "gap" in frame:
+                frame["gap"] = round(frame["gap"] * factor, 3)
+
+    def frame(self, box: Box, **said: Any) -> None:
+        """Says what a box plots, in legible texts: how many `rows` downwards and `columns` to the right it is divided
+        into, or the numbers at its left and right end as `x` and at its lower and upper end as `y`.
+        """
+        self.frames.append({"box": [round(float(edge) + MARGIN, 2) for edge in box], **said})
 
     def _add(self, artist: Any) -> None:
         """Puts an artist on the plane, which cuts nothing off at its edge: that would cost more than the drawing."""
@@ -109,3 +135,18 @@ class Canvas:
         left, top, right, bottom = box
         corners = Path([(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], closed=True)
         return TransformedPath(corners, self.plane.transData)
+
+
+def _enlarge(artist: Any, factor: float) -> None:
+    """What of an artist is measured in points and not in places on the plane."""
+    if isinstance(artist, Text):
+        artist.set_fontsize(float(artist.get_fontsize()) * factor)
+    elif isinstance(artist, Line2D):
+        artist.set_linewidth(artist.get_linewidth() * factor)  # which its dashes are measured in
+        artist.set_markersize(artist.get_markersize() * factor)
+    elif isinstance(artist, PathCollection):
+        artist.set_sizes(artist.get_sizes() * factor**2)
+    elif isinstance(artist, Collection):
+        artist.set_linewidth(np.multiply(artist.get_linewidth(), factor).tolist())
+    elif isinstance(artist, Patch):
+        artist.set_linewidth(artist.get_linewidth() * factor)

@@ -7,7 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.scales import number
-from reportgen.figures.style import MUTED
 
 LENGTH, THICKNESS = 64.0, 7.0
 STEPS = 64
@@ -25,13 +24,13 @@ def colour_key(
     """
     width = canvas.lettering.width
     low, high = (number(end, 2) for end in ends)
-    canvas.write(left, y, low, colour=MUTED)
+    canvas.write(left, y, low, colour=canvas.theme.muted)
     bar = left + width(low) + 4
     box = (bar, y - THICKNESS / 2, bar + LENGTH, y + THICKNESS / 2)
     canvas.cells(box, colours(np.linspace(*positions, STEPS))[np.newaxis])
-    canvas.write(bar + LENGTH + 4, y, high, colour=MUTED)
+    canvas.write(bar + LENGTH + 4, y, high, colour=canvas.theme.muted)
     text = bar + LENGTH + 4 + width(high) + 8
-    canvas.write(text, y, label, colour=MUTED)
+    canvas.write(text, y, label, colour=canvas.theme.muted)
     return text + width(label)
 
 

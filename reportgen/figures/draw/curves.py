@@ -10,12 +10,13 @@ from matplotlib.patches import Polygon
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves
-from reportgen.figures.draw.canvas import FULL_WIDTH, Box, Canvas
+from reportgen.figures.draw.canvas import Box, Canvas
 from reportgen.figures.draw.direct_labels import spread
-from reportgen.figures.draw.lettering import LINE, Lettering
+from reportgen.figures.draw.lettering import LINE
+from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import extent, tick_numbers, ticks
 from reportgen.figures.fonts import legible
-from reportgen.figures.style import FAINT, MUTED, ModelStyle, model_styles
+from reportgen.figures.style import ModelStyle
 
 HEIGHT = 190.0
 MOST_LABELS = 6
@@ -24,7 +25,7 @@ SAMPLE = 18.0
 """Points of line drawn before a name."""
 LEADER = 12.0
 LABEL = 120.0
-REFERENCE = ModelStyle(MUTED, (1, 2), "o")
+DOTTED = (1.0, 2.0)
 
 
 @dataclass(frozen=True)
@@ -36,29 +37,32 @@ class _Named:
     end: tuple[float, float] | None
 
 
-def paint_curves(curves: Curves, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
+def paint_curves(curves: Curves, look: Look) -> Canvas:
     """The vertical axis is named above it. Each line's name stands at its end, with a sample of the line."""
-    looks = _looks(curves.curves, styles)
+    lettering = look.lettering
+    reference = ModelStyle(look.theme.muted, DOTTED, "o")
+    looks = _looks(curves.curves, look)
     across = curves.x_range or extent(x for curve in curves.curves for x in curve.x)
     upwards = _height_range(curves)
     names = [
         _Named(lettering.shortened(name.text, LABEL), name.style, name.end)
-        for name in _names(curves.curves, looks) + _reference_names(curves.references, across[1])
+        for name in _names(curves.curves, looks) + _reference_names(curves.references, across[1], reference)
     ]
     marks = ticks(*upwards)
     numbers = tick_numbers(marks)
     left, top = max(map(lettering.width, numbers), default=0) + 6, LINE + 10
-    right = FULL_WIDTH - max((lettering.width(name.text) + LEADER + SAMPLE + 5 for name in names), default=8)
-    bottom = top + max(HEIGHT, len(names) * LINE)
-    canvas = Canvas(FULL_WIDTH, bottom + 2 * LINE + 6, lettering)
+    right = look.width - max((lettering.width(name.text) + LEADER + SAMPLE + 5 for name in names), default=8)
+    bottom = top + max(HEIGHT * look.tall, len(names) * LINE)
+    canvas = Canvas(look.width, bottom + 2 * LINE + 6, look)
     plot = _Plot(canvas, (left, top, right, bottom), across, upwards)
+    canvas.frame(plot.box, x=list(map(float, across)), y=list(map(float, upwards)))
     canvas.write(0, LINE / 2, legible(curves.y_label))
     plot.grid(marks, numbers, ticks(*across, 8))
     canvas.write((left + right) / 2, bottom + 1.5 * LINE + 4, legible(curves.x_label), across="center")
     for value in curves.references.values():
-        plot.line(np.array(across), np.array([value, value]), REFERENCE, width=0.8)
-    for curve, look in sorted(zip(curves.curves, looks, strict=True), key=lambda pair: not pair[0].faint):
-        plot.curve(curve, look)
+        plot.line(np.array(across), np.array([value, value]), reference, width=0.8)
+    for curve, own in sorted(zip(curves.curves, looks, strict=True), key=lambda pair: not pair[0].faint):
+        plot.curve(curve, own)
     plot.names(names)
     return canvas
 
@@ -71,9 +75,9 @@ def _height_range(curves: Curves) -> tuple[float, float]:
     return extent((y for ys in (*(curve.y for curve in curves.curves), *edges, references) for y in ys), margin=0.04)
 
 
-def _looks(curves: Sequence[Curve], styles: Mapping[str, ModelStyle]) -> list[ModelStyle]:
-    own = model_styles([_kind(curve) for curve in curves if curve.model is None])
-    return [own[_kind(curve)] if curve.model is None else styles[curve.model] for curve in curves]
+def _looks(curves: Sequence[Curve], look: Look) -> list[ModelStyle]:
+    own = look.groups([_kind(curve) for curve in curves if curve.model is None])
+    return [own[_kind(curve)] if curve.model is None else look.models[curve.model] for curve in curves]
 
 
 def _kind(curve: Curve) -> str:
@@ -94,8 +98,8 @@ def _names(curves: Sequence[Curve], looks: Sequence[ModelStyle]) -> list[_Named]
     return [_Named(kind, look, None) for kind, look in {_kind(curve): look for curve, look in pairs}.items()]
 
 
-def _reference_names(references: Mapping[str, float], x_end: float) -> list[_Named]:
-    return [_Named(name, REFERENCE, (x_end, value)) for name, value in references.items()]
+def _reference_names(references: Mapping[str, float], x_end: float, style: ModelStyle) -> list[_Named]:
+    return [_Named(name, style, (x_end, value)) for name, value in references.items()]
 
 
 def _end(curve: Curve) -> tuple[float, float] | None:
@@ -107,7 +111,7 @@ class _Plot:
     """A field of the canvas with a scale across and one upwards."""
 
     def __init__(self, canvas: Canvas, box: Box, across: tuple[float, float], upwards: tuple[float, float]) -> None:
-        self.canvas, self.box = canvas, box
+        self.canvas, self.box, self.theme = canvas, box, canvas.theme
         self.across, self.upwards = across, upwards
 
     def x(self, value: Any) -> Any:
@@ -125,12 +129,13 @@ class _Plot:
     def grid(self, marks: Sequence[float], numbers: Sequence[str], x_marks: Sequence[float]) -> None:
         """Faint lines at the marks of the vertical axis, numbers on both."""
         left, _, right, bottom = self.box
-        self.canvas.lines([((left, float(self.y(m))), (right, float(self.y(m)))) for m in marks], FAINT, 0.5)
-        self.canvas.lines([((float(self.x(m)), bottom), (float(self.x(m)), bottom + 3)) for m in x_marks], MUTED, 0.5)
+        self.canvas.lines([((left, float(self.y(m))), (right, float(self.y(m)))) for m in marks], self.theme.faint, 0.5)
+        uprights = [((float(self.x(m)), bottom), (float(self.x(m)), bottom + 3)) for m in x_marks]
+        self.canvas.lines(uprights, self.theme.muted, 0.5)
         for mark, text in zip(marks, numbers, strict=True):
-            self.canvas.write(left - 4, float(self.y(mark)), text, colour=MUTED, across="right")
+            self.canvas.write(left - 4, float(self.y(mark)), text, colour=self.theme.muted, across="right")
         for mark, text in zip(x_marks, tick_numbers(x_marks), strict=True):
-            self.canvas.write(float(self.x(mark)), bottom + LINE - 2, text, colour=MUTED, across="center")
+            self.canvas.write(float(self.x(mark)), bottom + LINE - 2, text, colour=self.theme.muted, across="center")
 
     def curve(self, curve: Curve, look: ModelStyle) -> None:
         """The line, below it its band."""
@@ -151,9 +156,10 @@ class _Plot:
         known = np.concatenate([[False], np.isfinite(y), [False]])
         alone = (known[1:-1] & ~known[:-2] & ~known[2:]).nonzero()[0].tolist()
         self._add(Line2D(
-            self.x(x), self.y(np.where(known[1:-1], y, np.nan)), color=look.colour, linewidth=width, alpha=alpha,
+            self.x(x), self.y(np.where(known[1:-1], y, np.nan)), color=look.colour, linewidth=width * self.theme.lines,
+            alpha=alpha,
             linestyle=(0, look.dash) if look.dash else "-",
-            marker=look.marker, markersize=4, markeredgewidth=0, markevery=alone,
+            marker=look.marker, markersize=4 * self.theme.lines, markeredgewidth=0, markevery=alone,
         ))  # fmt: skip
 
     def _add(self, artist: Any) -> None:
@@ -169,10 +175,10 @@ class _Plot:
         places = spread([y for _, y in ends], LINE, top, bottom)
         for name, (x, y), place in zip(names, ends, places, strict=True):
             if name.end is not None and abs(place - y) + (right - x) > 1:
-                self.canvas.lines([((x + 1, y), (right + LEADER - 1, place))], MUTED, 0.35)
+                self.canvas.lines([((x + 1, y), (right + LEADER - 1, place))], self.theme.muted, 0.35)
             sample = right + LEADER
             self.canvas.plane.add_line(Line2D(
-                [sample, sample + SAMPLE], [place, place], color=name.style.colour, linewidth=1.3,
+                [sample, sample + SAMPLE], [place, place], color=name.style.colour, linewidth=1.3 * self.theme.lines,
                 linestyle=(0, name.style.dash) if name.style.dash else "-",
             ))  # fmt: skip
             self.canvas.write(sample + SAMPLE + 4, place, name.text)

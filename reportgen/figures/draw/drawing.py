@@ -1,9 +1,10 @@
 """A drawn figure as SVG, PNG or PDF: the same bytes each time, and fit to stand in a page beside others."""
 
 import hashlib
+import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO, StringIO
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from xml.sax.saxutils import escape
 import matplotlib as mpl
 
 from reportgen.figures.describe import Figure, texts
+from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.lettering import SHAPED_AS_PATHS, SIZE, Lettering, needs_shaping
 from reportgen.figures.draw.plain_svg import plain
 from reportgen.figures.fonts import MONO, Typefaces, legible
@@ -19,6 +21,8 @@ from reportgen.figures.style import FAINT, INK
 from reportgen.figures.svg_tags import replaced
 
 PNG_DPI = 200
+WHITE = "#ffffff"
+"""A ground that what is no PNG is not given: it is that of paper."""
 SvgText = Literal["paths", "characters", "simple characters"]
 
 
@@ -45,9 +49,13 @@ def matplotlib_settings(typefaces: Typefaces, salt: str = "", svg_text: SvgText 
 class Drawing:
     """One figure, ready to be written."""
 
-    def __init__(self, description: Figure, figure: Any, typefaces: Typefaces) -> None:
+    def __init__(self, description: Figure, kind: str, canvas: Canvas, typefaces: Typefaces) -> None:
+        """`kind` is the name of the kind of figure that it was painted as."""
         self._description = description
-        self._figure = figure
+        self._kind = kind
+        self._figure = canvas.figure
+        self._frames = canvas.frames
+        self._ground = canvas.theme.ground
         self._typefaces = typefaces
         self._svg: dict[SvgText, str] = {}
         self._id = re.sub(r"[^A-Za-z0-9_-]", "-", "-".join(("figure", *description.subject, description.name)))
@@ -68,14 +76,21 @@ class Drawing:
         Text is drawn as `paths`, which look the same everywhere; or as `characters`, which can be searched, copied
         and read aloud where the typefaces are at hand; or as `simple characters`, for WeasyPrint: said in few words,
         and only the scripts that need no shaping are characters, as it neither joins nor orders an SVG's letters.
+
+        The SVG of `characters`, which a page shows, says in data-kind what kind of figure it is, and in data-frames,
+        as JSON, where it plots its numbers: see `Canvas.frame`; in units of its viewBox.
         """
+        element = self._undecorated(text)
+        return _framed(element, self._kind, self._frames) if text == "characters" else element
+
+    def _undecorated(self, text: SvgText) -> str:
         if text not in self._svg:
             self._svg[text] = self._plain_svg() if text == "simple characters" else self._drawn_svg(text)
         return self._svg[text]
 
     def _plain_svg(self) -> str:
         shaped = any(needs_shaping(one) for one in texts(self._description))
-        element = self._drawn_svg("simple characters") if shaped else self.svg("characters")
+        element = self._drawn_svg("simple characters") if shaped else self._undecorated("characters")
         lettering = Lettering(self._typefaces)
         return plain(element, lambda text, size, family: lettering.width(text, size=size, mono=family == MONO.family))
 
@@ -90,11 +105,11 @@ class Drawing:
         return _named(_prefixed(element, unique), unique, title, alt)
 
     def png(self, dpi: int = PNG_DPI) -> bytes:
-        """A picture on white."""
+        """A picture on the theme's ground."""
         out = BytesIO()
         # Large even areas: runs compress them as well as a search for repeats does, in two thirds of the time.
         packed = {"compress_type": zlib.Z_RLE}
-        self._save(out, format="png", dpi=dpi, facecolor="white", metadata={"Software": None}, pil_kwargs=packed)
+        self._save(out, format="png", dpi=dpi, facecolor=self._face, metadata={"Software": None}, pil_kwargs=packed)
         return out.getvalue()
 
     def pdf(self) -> bytes:
@@ -104,12 +119,17 @@ class Drawing:
         self._save(out, format="pdf", metadata=metadata)
         return _tagged(out.getvalue())
 
+    @property
+    def _face(self) -> str:
+        return "none" if self._ground == "transparent" else self._ground
+
     def _save(self, out: StringIO | BytesIO, svg_text: SvgText = "paths", **options: Any) -> None:
         with matplotlib_settings(self._typefaces, self._id, svg_text):
             Lettering(self._typefaces)  # another figure's typefaces may have been registered since
             shaped = SHAPED_AS_PATHS.set(svg_text == "simple characters")
             try:
-                self._figure.savefig(out, **{"dpi": PNG_DPI, "facecolor": "none", **options})
+                ground = "none" if self._ground == WHITE else self._face
+                self._figure.savefig(out, **{"dpi": PNG_DPI, "facecolor": ground, **options})
             finally:
                 SHAPED_AS_PATHS.reset(shaped)
 
@@ -155,3 +175,10 @@ def _named(element: str, prefix: str, title: str, alt: str) -> str:
     words = f'<title id="{prefix}-title">{title}</title>\n<desc id="{prefix}-alt">{alt}</desc>\n'
     end = element.index(">") + 2
     return opening + element[len("<svg") : end] + words + element[end:]
+
+
+def _framed(element: str, kind: str, frames: Sequence[dict[str, Any]]) -> str:
+    said = json.dumps(frames, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # A # could be taken for one of the inks, which pages replace within tags.
+    said = escape(said.replace("#", r"\u0023"), {'"': "&quot;"})
+    return f'<svg data-kind="{kind}" data-frames="{said}"' + element[len("<svg") :]

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reportgen.figures.draw.canvas import FULL_WIDTH
-from reportgen.figures.draw.lettering import LINE, Lettering
+from reportgen.figures.draw.lettering import LINE
+from reportgen.figures.draw.look import Look
 
 SWATCH = 11.0
 """Points from the left of a swatch to its name."""
@@ -21,14 +21,14 @@ class Entry:
     y: float
 
 
-def key_entries(names: Sequence[str], lettering: Lettering) -> list[Entry]:
+def key_entries(names: Sequence[str], look: Look) -> list[Entry]:
     """As many a line as there is room for."""
     entries: list[Entry] = []
     x, y = 0.0, LINE / 2
     for name in names:
-        text = lettering.shortened(name, FULL_WIDTH / 2)
-        width = SWATCH + lettering.width(text)
-        if x and x + width > FULL_WIDTH:
+        text = look.lettering.shortened(name, look.width / 2)
+        width = SWATCH + look.lettering.width(text)
+        if x and x + width > look.width:
             x, y = 0.0, y + LINE
         entries.append(Entry(name, text, x, y))
         x += width + BETWEEN

@@ -1,16 +1,15 @@
 """All heads of all blocks of one prompt as one picture."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import HeadMosaic
-from reportgen.figures.draw.canvas import FULL_WIDTH, Canvas
+from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.colour_key import Colours, colour_key, colour_key_width
-from reportgen.figures.draw.lettering import LINE, Lettering
+from reportgen.figures.draw.lettering import LINE
+from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import every
-from reportgen.figures.style import MUTED, ModelStyle, diverging, sequential
+from reportgen.figures.fonts import legible, mark_space
 
 LARGEST_TILE = 40.0
 """Points a head takes where there are few of them."""
@@ -20,38 +19,53 @@ MOST_PIXELS = 1600
 """Pixels the whole has at most along each side, about 300 an inch."""
 
 
-def paint_head_mosaic(mosaic: HeadMosaic, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
+def paint_head_mosaic(mosaic: HeadMosaic, look: Look) -> Canvas:
     """Blocks to the right, as in curves over layers; heads downwards. Light is 0, what the mask forbids is empty."""
-    full_width = mosaic.width or FULL_WIDTH
+    lettering = look.lettering
+    full_width = mosaic.width * look.wide if mosaic.width else look.width
     blocks, heads = mosaic.patterns.shape[:2]
     pooled = _side(mosaic.patterns.shape)
     left, top = lettering.width("00") + 5, 2 * LINE + 2
     tile = min(LARGEST_TILE, (full_width - left) / blocks)
     width, height = tile * blocks, tile * heads
     picture = stitched(mosaic.patterns)
-    label = mosaic.value_label if pooled == 1 else f"{mosaic.value_label} (largest of {pooled} x {pooled} a pixel)"
-    colours, ends, scaled = _scaled(mosaic, picture)
+    pooled_label = mosaic.pooled_label.format(label=mosaic.value_label, pooled=pooled)
+    label = mosaic.value_label if pooled == 1 else pooled_label
+    colours, ends, scaled = _scaled(mosaic, picture, look)
     key = left + colour_key_width(lettering.width, ends=ends, label=label)
-    canvas = Canvas(max(full_width, key), top + height + 20, lettering)
-    canvas.write(0, LINE / 2, "↓ head · → block · in each: ↓ query, → key", colour=MUTED)
+    canvas = Canvas(max(full_width, key), top + height + 20, look)
+    canvas.write(0, LINE / 2, mosaic.axes, colour=canvas.theme.muted)
     for block in every(blocks, width, lettering.width("00") + 4):
-        canvas.write(left + (block + 0.5) * tile, 1.5 * LINE, str(block), colour=MUTED, across="center")
+        canvas.write(left + (block + 0.5) * tile, 1.5 * LINE, str(block), colour=canvas.theme.muted, across="center")
     for head in every(heads, height, 10):
-        canvas.write(left - 4, top + (head + 0.5) * tile, str(head), colour=MUTED, across="right")
-    canvas.image((left, top, left + width, top + height), colours(scaled))
+        canvas.write(left - 4, top + (head + 0.5) * tile, str(head), colour=canvas.theme.muted, across="right")
+    box = (left, top, left + width, top + height)
+    pixels = -(-mosaic.patterns.shape[2] // pooled)
+    canvas.frame(
+        box, rows=heads, columns=blocks, blocks=blocks, heads=heads,
+        gap=round(_between(pixels) * width / picture.shape[1], 3),
+        queries=[legible(mark_space(query)) for query in mosaic.queries],
+        keys=[legible(mark_space(key)) for key in mosaic.keys],
+    )  # fmt: skip
+    canvas.image(box, colours(scaled))
     positions = (-1.0, 1.0) if mosaic.scale == "diverging" else (0.0, 1.0)
     colour_key(canvas, left, top + height + 12, colours, ends=ends, label=label, positions=positions)
     return canvas
 
 
+def _between(pixels: int) -> int:
+    """Pixels between tiles of so many."""
+    return 1 + pixels // 16
+
+
 def _scaled(
-    mosaic: HeadMosaic, picture: NDArray[np.float64]
+    mosaic: HeadMosaic, picture: NDArray[np.float64], look: Look
 ) -> tuple[Colours, tuple[float, float], NDArray[np.float64]]:
     """The colours of a picture, the numbers at their ends, and the picture as the colours take it."""
     if mosaic.scale == "sequential":
-        return sequential, (0, 1), picture
+        return look.sequential, (0, 1), picture
     most = float(np.abs(picture[np.isfinite(picture)]).max(initial=0.0)) or 1.0
-    return diverging, (-most, most), picture / most
+    return look.diverging, (-most, most), picture / most
 
 
 def stitched(patterns: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -63,7 +77,7 @@ def stitched(patterns: NDArray[np.floating]) -> NDArray[np.float64]:
     """
     tiles = _pooled(patterns)
     blocks, heads, queries, keys = tiles.shape
-    gap = 1 + queries // 16
+    gap = _between(queries)
     whole = np.full((heads * (queries + gap) - gap, blocks * (keys + gap) - gap), np.nan)
     seen = causal(tiles)
     for block in range(blocks):

@@ -12,6 +12,7 @@ from reportgen.figures.draw.drawing import Drawing, matplotlib_settings
 from reportgen.figures.draw.head_mosaic import paint_head_mosaic
 from reportgen.figures.draw.heat_map import paint_heat_map
 from reportgen.figures.draw.lettering import Lettering
+from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.maps import paint_maps
 from reportgen.figures.draw.rankings import paint_rankings
 from reportgen.figures.draw.stacked_bars import paint_stacked_bars
@@ -19,8 +20,9 @@ from reportgen.figures.draw.timelines import paint_timelines
 from reportgen.figures.draw.token_grid import paint_token_grid
 from reportgen.figures.fonts import Typefaces
 from reportgen.figures.style import ModelStyle
+from reportgen.figures.theme import PAPER, Theme
 
-Painter = Callable[[Any, Lettering, Mapping[str, ModelStyle]], Canvas]
+Painter = Callable[[Any, Look], Canvas]
 
 PAINTERS: dict[type[Figure], Painter] = {
     describe.Curves: paint_curves,
@@ -35,17 +37,30 @@ PAINTERS: dict[type[Figure], Painter] = {
 }
 
 
-def draw(figure: Figure, *, typefaces: Typefaces, styles: Mapping[str, ModelStyle]) -> Drawing:
+def draw(
+    figure: Figure,
+    *,
+    typefaces: Typefaces,
+    styles: Mapping[str, ModelStyle],
+    theme: Theme = PAPER,
+    width: float | None = None,
+) -> Drawing:
     """A figure drawn, without its title (which stands above it, or in the SVG's <title>).
 
-    `typefaces` must cover `describe.texts(figure)`; `styles` must know every model the figure names.
+    Args:
+        figure: what is drawn.
+        typefaces: must cover `describe.texts(figure)`.
+        styles: must know every model the figure names, in the theme's colours.
+        theme: colours and sizes.
+        width: points that the whole picture takes across, text and all; else what the theme says.
 
     Raises:
         TypeError: nothing draws this kind of figure.
     """
-    painter = next((PAINTERS[kind] for kind in type(figure).__mro__ if kind in PAINTERS), None)
-    if painter is None:
+    kind = next((kind for kind in type(figure).__mro__ if kind in PAINTERS), None)
+    if kind is None:
         raise TypeError(f"nothing draws a figure of kind {type(figure).__name__}")
     with matplotlib_settings(typefaces):
-        canvas = painter(figure, Lettering(typefaces), styles)
-    return Drawing(figure, canvas.figure, typefaces)
+        canvas = PAINTERS[kind](figure, Look(theme, Lettering(typefaces), styles))
+        canvas.enlarge(theme.scale if width is None else width / canvas.outer_width)
+    return Drawing(figure, kind.__name__, canvas, typefaces)

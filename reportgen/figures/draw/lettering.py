@@ -54,17 +54,19 @@ class Lettering:
 
     def __init__(self, typefaces: Typefaces) -> None:
         _register(typefaces.files)
+        self._own = typefaces.own
         self._files = {face.family: face.path for face in typefaces.faces if face.weight == REGULAR}
 
     def properties(self, text: str, *, size: float = SIZE, mono: bool = False, bold: bool = False) -> FontProperties:
         """What matplotlib needs to know to set a legible text."""
         # Of the text's own families only: matplotlib looks each of them up, for each text and format.
-        families = list(families_of(text, mono=mono))
+        families = list(families_of(text, mono=mono, own=self._own))
         return FontProperties(family=families, size=size, weight="bold" if bold else "normal")
 
     def width(self, text: str, *, size: float = SIZE, mono: bool = False) -> float:
         """Points that a legible text takes on its line."""
-        return _width(tuple(self._files[family] for family in families_of(text, mono=mono)), text, size)
+        families = families_of(text, mono=mono, own=self._own)
+        return _width(tuple(self._files[family] for family in families), text, size)
 
     def shortened(self, text: str, room: float, *, size: float = SIZE, mono: bool = False) -> str:
         """A stranger's text made legible and, where it is wider than `room` points, cut with …"""

@@ -1,18 +1,20 @@
 """Small multiples of labelled points."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Maps, Panel
-from reportgen.figures.draw.canvas import FULL_WIDTH, MOST_PATHS, Box, Canvas
+from reportgen.figures.draw.canvas import MOST_PATHS, Box, Canvas
 from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
-from reportgen.figures.draw.lettering import HEAD, LINE, SIZE, Lettering
+from reportgen.figures.draw.lettering import HEAD, LINE, SIZE
+from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.point_labels import placed
 from reportgen.figures.draw.scales import extent
 from reportgen.figures.fonts import legible
-from reportgen.figures.style import FAINT, MUTED, ModelStyle, model_styles
+from reportgen.figures.style import ModelStyle
 
 GUTTER = 12.0
 MARGIN = 14.0
@@ -24,25 +26,29 @@ MOST_CROWDED = 60
 """Items up to which every one is labelled, even over another; beyond it only where there is room."""
 
 
-def paint_maps(maps: Maps, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
+def paint_maps(maps: Maps, look: Look) -> Canvas:
     """Panels from left to right, then downwards. Within a panel both axes have one scale, so distances are true."""
     across = min(2 if len(maps.labels) > FEW else 3, max(len(maps.panels), 1))
-    width = (FULL_WIDTH - (across - 1) * GUTTER) / across - LINE
+    width = (look.width - (across - 1) * GUTTER) / across - LINE
     height = width * _tallest(maps.panels)
-    looks = model_styles(maps.groups)
-    entries = key_entries([group for group in looks if group], lettering)
+    looks = look.groups(maps.groups)
+    entries = key_entries([group for group in looks if group], look)
     top = key_height(entries)
     down = -(-len(maps.panels) // across)
     step = height + 2 * LINE + GUTTER
-    canvas = Canvas(FULL_WIDTH, top + down * step - GUTTER + 4, lettering)
+    canvas = Canvas(look.width, top + down * step - GUTTER + 4, look)
     for entry in entries:
-        look = looks[entry.name]
-        canvas.plane.scatter([entry.x + 4], [entry.y], s=16, c=look.colour, marker=look.marker, linewidths=0)
+        own = looks[entry.name]
+        size = 16 * look.theme.lines
+        canvas.plane.scatter([entry.x + 4], [entry.y], s=size, c=own.colour, marker=own.marker, linewidths=0)
         canvas.write(entry.x + SWATCH, entry.y, entry.text)
     for at, panel in enumerate(maps.panels):
         left = LINE + (at % across) * (width + LINE + GUTTER)
         upper = top + (at // across) * step + LINE
-        _paint_panel(canvas, panel, maps, looks, (left, upper, left + width, upper + height))
+        box = (left, upper, left + width, upper + height)
+        scale = _scale(np.asarray(panel.points, dtype=float), box)
+        canvas.frame(box, panel=at, name=legible(panel.title), x=scale.across(box), y=scale.upwards(box))
+        _paint_panel(canvas, panel, maps, looks, scale, box)
     return canvas
 
 
@@ -52,41 +58,66 @@ def _tallest(panels: Sequence[Panel]) -> float:
     return max((min(max((y[1] - y[0]) / (x[1] - x[0]), 0.5), 0.75) for x, y in ranges), default=0.75)
 
 
-def _paint_panel(canvas: Canvas, panel: Panel, maps: Maps, looks: Mapping[str, ModelStyle], box: Box) -> None:
+def _paint_panel(
+    canvas: Canvas, panel: Panel, maps: Maps, looks: Mapping[str, ModelStyle], scale: "_Scale", box: Box
+) -> None:
     left, top, right, bottom = box
     lettering = canvas.lettering
     canvas.write(left, top - LINE / 2 - 1, lettering.shortened(panel.title, right - left, size=HEAD), size=HEAD)
     canvas.write((left + right) / 2, bottom + LINE / 2 + 1, lettering.shortened(panel.x_label, right - left),
-                 colour=MUTED, across="center")  # fmt: skip
+                 colour=canvas.theme.muted, across="center")  # fmt: skip
     canvas.write(left - LINE / 2, (top + bottom) / 2, lettering.shortened(panel.y_label, bottom - top),
-                 colour=MUTED, across="center", rotation=90)  # fmt: skip
-    canvas.outlines([box], FAINT, 0.6)
-    places = _places(np.asarray(panel.points, dtype=float), box)
+                 colour=canvas.theme.muted, across="center", rotation=90)  # fmt: skip
+    canvas.outlines([box], canvas.theme.faint, 0.6)
+    places = scale.places(np.asarray(panel.points, dtype=float))
     groups = np.array(maps.groups, dtype=object)
     for group, look in looks.items():
         members = places[groups == group]
         canvas.plane.scatter(
-            members[:, 0], members[:, 1], s=12, c=look.colour, marker=look.marker, linewidths=0,
+            members[:, 0], members[:, 1], s=12 * canvas.theme.lines, c=look.colour, marker=look.marker, linewidths=0,
             rasterized=len(places) > MOST_PATHS,
         )  # fmt: skip
     _label(canvas, maps.labels, places, box)
 
 
-def _places(points: NDArray[np.float64], box: Box) -> NDArray[np.float64]:
-    """(item x 2) -> (item x 2) on the plane, centred, both axes on one scale."""
+@dataclass(frozen=True)
+class _Scale:
+    """One scale for both axes of a panel: points on the plane a unit, and the numbers in the panel's middle."""
+
+    unit: float
+    middle: tuple[float, float]
+    """The numbers that stand at `centre`."""
+    centre: tuple[float, float]
+
+    def places(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(item x 2) -> (item x 2) on the plane."""
+        x = self.centre[0] + (points[:, 0] - self.middle[0]) * self.unit
+        y = self.centre[1] - (points[:, 1] - self.middle[1]) * self.unit
+        return np.stack([x, y], axis=1)
+
+    def across(self, box: Box) -> list[float]:
+        """The numbers at the left and the right edge."""
+        return [self.middle[0] + (edge - self.centre[0]) / self.unit for edge in (box[0], box[2])]
+
+    def upwards(self, box: Box) -> list[float]:
+        """The numbers at the lower and the upper edge."""
+        return [self.middle[1] - (edge - self.centre[1]) / self.unit for edge in (box[3], box[1])]
+
+
+def _scale(points: NDArray[np.float64], box: Box) -> _Scale:
+    """That which lets all points stand within the box, centred."""
     left, top, right, bottom = box
     (x_low, x_high), (y_low, y_high) = extent(points[:, 0]), extent(points[:, 1])
-    scale = min((right - left - 2 * MARGIN) / (x_high - x_low), (bottom - top - 2 * MARGIN) / (y_high - y_low))
-    x = (left + right) / 2 + (points[:, 0] - (x_low + x_high) / 2) * scale
-    y = (top + bottom) / 2 - (points[:, 1] - (y_low + y_high) / 2) * scale
-    return np.stack([x, y], axis=1)
+    unit = min((right - left - 2 * MARGIN) / (x_high - x_low), (bottom - top - 2 * MARGIN) / (y_high - y_low))
+    return _Scale(unit, ((x_low + x_high) / 2, (y_low + y_high) / 2), ((left + right) / 2, (top + bottom) / 2))
 
 
 def _label(canvas: Canvas, labels: Sequence[str], places: NDArray[np.float64], box: Box) -> None:
     known = [i for i in range(len(labels)) if labels[i] and np.isfinite(places[i]).all()]
     texts = [canvas.lettering.shortened(legible(labels[i]), LABEL) for i in known]
     sizes = [(canvas.lettering.width(text), SIZE) for text in texts]
-    everyone = len(known) <= MOST_CROWDED
+    # On a slide, a label less is better than two that nobody can read.
+    everyone = len(known) <= MOST_CROWDED and canvas.look.wide >= 1
     for text, spot in zip(texts, placed(places[known], sizes, box, everyone=everyone), strict=True):
         if spot is not None:
             canvas.write(*spot, text)

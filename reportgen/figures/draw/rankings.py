@@ -1,13 +1,11 @@
 """Ranked token lists as bars, one panel a query."""
 
-from collections.abc import Mapping
-
 from reportgen.figures.describe import Ranking, Rankings
-from reportgen.figures.draw.canvas import FULL_WIDTH, Canvas
-from reportgen.figures.draw.lettering import HEAD, LINE, Lettering
+from reportgen.figures.draw.canvas import Canvas
+from reportgen.figures.draw.lettering import HEAD, LINE
+from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import alike
 from reportgen.figures.fonts import legible, mark_space
-from reportgen.figures.style import FAINT, MUTED, ModelStyle
 
 MOST_ACROSS = 3
 GUTTER = 14.0
@@ -15,21 +13,25 @@ LABEL = 70.0
 BAR = 8.0
 
 
-def paint_rankings(rankings: Rankings, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
+def paint_rankings(rankings: Rankings, look: Look) -> Canvas:
     """Panels from left to right, then downwards, on one scale; the best of each list on top."""
     panels = rankings.rankings
     across = 2 if len(panels) == 4 else min(MOST_ACROSS, max(len(panels), 1))
-    width = (FULL_WIDTH - (across - 1) * GUTTER) / across
+    width = (look.width - (across - 1) * GUTTER) / across
     heights = [
         LINE * (1 + max(len(panel.labels) for panel in panels[at : at + across])) + GUTTER
         for at in range(0, len(panels), across)
     ]
     top = LINE + 6
-    canvas = Canvas(FULL_WIDTH, top + sum(heights) - GUTTER + 4, lettering)
-    canvas.write(0, LINE / 2, legible(rankings.value_label), colour=MUTED)
+    canvas = Canvas(look.width, top + sum(heights) - GUTTER + 4, look)
+    canvas.write(0, LINE / 2, legible(rankings.value_label), colour=canvas.theme.muted)
     for at, panel in enumerate(panels):
         left, upper = (at % across) * (width + GUTTER), top + sum(heights[: at // across])
-        _paint_ranking(canvas, panel, (left, upper, width), rankings.value_range, styles[rankings.model].colour)
+        canvas.frame(
+            (left, upper + LINE, left + width, upper + LINE * (1 + len(panel.labels))),
+            panel=at, name=legible(panel.title), rows=len(panel.labels),
+        )  # fmt: skip
+        _paint_ranking(canvas, panel, (left, upper, width), rankings.value_range, look.models[rankings.model].colour)
     return canvas
 
 
@@ -39,7 +41,7 @@ def _paint_ranking(
     left, top, width = place
     title = canvas.lettering.shortened(mark_space(panel.title), width, size=HEAD, mono=True)
     canvas.write(left, top + LINE / 2 - 2, title, size=HEAD, mono=True)
-    canvas.lines([((left, top + LINE - 2), (left + width, top + LINE - 2))], FAINT, 0.6)
+    canvas.lines([((left, top + LINE - 2), (left + width, top + LINE - 2))], canvas.theme.faint, 0.6)
     numbers = alike(panel.values)
     labels = [canvas.lettering.shortened(mark_space(label), LABEL, mono=True) for label in panel.labels]
     names = max((canvas.lettering.width(label, mono=True) for label in labels), default=0)
@@ -52,4 +54,4 @@ def _paint_ranking(
         canvas.write(left + names, y, label, mono=True, across="right")
         end = zero + min(max(value, low), high) * scale if value == value else zero
         canvas.bar((min(zero, end), y - BAR / 2, max(zero, end), y + BAR / 2), colour)
-        canvas.write(max(zero, end) + 3, y, text, colour=MUTED)
+        canvas.write(max(zero, end) + 3, y, text, colour=canvas.theme.muted)

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from reportgen.language import digits as spoken_digits
+
 
 def extent(values: Iterable[float], margin: float = 0.0) -> tuple[float, float]:
     """The range of the finite values, widened by a share of itself at both ends; never empty."""
@@ -29,7 +31,7 @@ def number(value: float, digits: int = 3) -> str:
     if not np.isfinite(value):
         return "–"
     text = f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.{digits}g}"
-    return text.replace("-", "−") if value else "0"
+    return _signed(text) if value else "0"
 
 
 def alike(values: Sequence[float]) -> list[str]:
@@ -38,20 +40,25 @@ def alike(values: Sequence[float]) -> list[str]:
     if not 1e-3 <= most < 1e9:
         return [number(value) for value in values]
     decimals = max(0, 2 - int(np.floor(np.log10(most))))
-    return [f"{v + 0.0:,.{decimals}f}".replace("-", "−") if np.isfinite(v) else "–" for v in values]
+    return [_signed(f"{v + 0.0:,.{decimals}f}") if np.isfinite(v) else "–" for v in values]
 
 
 def tick_numbers(values: Iterable[float]) -> list[str]:
     """Numbers of one axis, all with as many decimals as the finest of them needs."""
     values = list(values)
     decimals = max((_decimals(value) for value in values), default=0)
-    return [number(v) if decimals > 6 else f"{v + 0.0:,.{decimals}f}".replace("-", "−") for v in values]
+    return [number(v) if decimals > 6 else _signed(f"{v + 0.0:,.{decimals}f}") for v in values]
 
 
 def every(count: int, room: float, each: float) -> range:
     """Which of `count` neighbours, evenly spaced over `room`, are labelled so that each label has its share."""
     step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, max(count, 1000)) if s * room >= each * max(count, 1))
     return range(0, count, step)
+
+
+def _signed(text: str) -> str:
+    """A number as the spoken language writes it, with a true minus."""
+    return spoken_digits(text).replace("-", "−")
 
 
 def _decimals(value: float) -> int:

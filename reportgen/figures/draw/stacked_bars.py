@@ -1,45 +1,48 @@
 """Horizontal bars made of named segments."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from reportgen.figures.describe import StackedBars
-from reportgen.figures.draw.canvas import FULL_WIDTH, Canvas
+from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
-from reportgen.figures.draw.lettering import LINE, Lettering
+from reportgen.figures.draw.lettering import LINE
+from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import alike, tick_numbers, ticks
 from reportgen.figures.fonts import legible
-from reportgen.figures.style import AREAS, FAINT, MUTED, ModelStyle, rgb, text_on
+from reportgen.figures.style import rgb, text_on
 
 BAR, GAP = 13.0, 3.0
 LABEL = 130.0
 
 
-def paint_stacked_bars(stacked: StackedBars, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
+def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
     """Bars from top to bottom on one scale from 0, each with its total; a segment says its name where it has room."""
+    lettering = look.lettering
     values = np.nan_to_num(np.asarray(stacked.values, dtype=float))
     totals = values.sum(axis=1)
     most = float(totals.max(initial=0.0)) or 1.0
     names = [lettering.shortened(bar, LABEL) for bar in stacked.bars]
-    fills = [AREAS[at % len(AREAS)] for at in range(len(stacked.segments))]
-    entries = key_entries(stacked.segments, lettering)
+    areas = look.theme.areas
+    fills = [areas[at % len(areas)] for at in range(len(stacked.segments))]
+    entries = key_entries(stacked.segments, look)
     left = max(map(lettering.width, names), default=0) + 6
     sums = alike(totals.tolist())
-    right = FULL_WIDTH - max(map(lettering.width, sums), default=0) - 6
+    right = look.width - max(map(lettering.width, sums), default=0) - 6
     scale = (right - left) / most
     top = key_height(entries)
     bottom = top + len(names) * (BAR + GAP)
-    canvas = Canvas(FULL_WIDTH, bottom + 2 * LINE + 4, lettering)
+    canvas = Canvas(look.width, bottom + 2 * LINE + 4, look)
 
     for entry, fill in zip(entries, fills, strict=True):
         canvas.bar((entry.x, entry.y - 4, entry.x + 8, entry.y + 4), fill)
         canvas.write(entry.x + SWATCH, entry.y, entry.text)
+    canvas.frame((left, top, right, bottom), rows=len(names), x=[0.0, most])
     marks = ticks(0, most)
-    canvas.lines([((left + mark * scale, top), (left + mark * scale, bottom)) for mark in marks], FAINT, 0.5)
+    uprights = [((left + mark * scale, top), (left + mark * scale, bottom)) for mark in marks]
+    canvas.lines(uprights, canvas.theme.faint, 0.5)
     for mark, text in zip(marks, tick_numbers(marks), strict=True):
-        canvas.write(left + mark * scale, bottom + LINE / 2, text, colour=MUTED, across="center")
-    canvas.write(left, bottom + 1.5 * LINE, legible(stacked.value_label), colour=MUTED)
+        canvas.write(left + mark * scale, bottom + LINE / 2, text, colour=canvas.theme.muted, across="center")
+    canvas.write(left, bottom + 1.5 * LINE, legible(stacked.value_label), colour=canvas.theme.muted)
     for at, name in enumerate(names):
         y = top + at * (BAR + GAP) + GAP / 2
         canvas.write(left - 5, y + BAR / 2, name, across="right")
@@ -49,5 +52,5 @@ def paint_stacked_bars(stacked: StackedBars, lettering: Lettering, styles: Mappi
             if end - start > lettering.width(entry.text) + 6:
                 ink = text_on(rgb(fill))
                 canvas.write(float(start + end) / 2, y + BAR / 2, entry.text, colour=ink, across="center")
-        canvas.write(float(edges[-1]) + 4, y + BAR / 2, sums[at], colour=MUTED)
+        canvas.write(float(edges[-1]) + 4, y + BAR / 2, sums[at], colour=canvas.theme.muted)
     return canvas

@@ -1,6 +1,6 @@
 """Quantities night after night, small, one below the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -8,13 +8,16 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from reportgen.figures.describe import Band, Timeline, Timelines
-from reportgen.figures.draw.canvas import FULL_WIDTH, Box, Canvas
-from reportgen.figures.draw.lettering import LINE, Lettering
+from reportgen.figures.draw.canvas import Box, Canvas
+from reportgen.figures.draw.lettering import LINE
+from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import every, extent, number, tick_numbers, ticks
 from reportgen.figures.fonts import legible
-from reportgen.figures.style import FAINT, INK, MUTED, ModelStyle
+from reportgen.figures.style import ModelStyle
 
 HEIGHT = 46.0
+LOWEST = 0.9
+"""Of that height, below which the night of a step would stand on the line."""
 FLAT = 7.0
 """Height of a quantity that never moved: there is nothing to see but that it was measured."""
 GAP = 8.0
@@ -29,16 +32,19 @@ REACH = 0.5
 """How far before a night its change is marked: between the two nights that it lies between."""
 
 
-def paint_timelines(timelines: Timelines, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
+def paint_timelines(timelines: Timelines, look: Look) -> Canvas:
     """Each quantity below its name and its last value, over one axis of nights at the foot."""
-    across = (NUMBERS, FULL_WIDTH - 8)
-    heights = [FLAT if _flat(one) else HEIGHT for one in timelines.timelines]
+    across = (NUMBERS, look.width - 8)
+    heights = [FLAT if _flat(one) else HEIGHT * max(look.tall, LOWEST) for one in timelines.timelines]
     foot = sum(LINE + height + GAP for height in heights)
-    canvas = Canvas(FULL_WIDTH, foot + LINE + 4, lettering)
+    canvas = Canvas(look.width, foot + LINE + 4, look)
     top = 0.0
-    for one, height in zip(timelines.timelines, heights, strict=True):
+    for at, (one, height) in enumerate(zip(timelines.timelines, heights, strict=True)):
         box = (across[0], top + LINE, across[1], top + LINE + height)
-        _Strip(canvas, box, one, styles[timelines.model], timelines.nights).paint()
+        strip = _Strip(canvas, box, one, look.models[timelines.model], timelines.nights)
+        ends = {"x": [0, max(len(one.values) - 1, 1)], "y": [strip.low, strip.high]}
+        canvas.frame(box, panel=at, name=legible(one.label), **ends)
+        strip.paint()
         top += LINE + height + GAP
     _name_nights(canvas, timelines.nights, across, foot)
     return canvas
@@ -58,9 +64,10 @@ def _name_nights(canvas: Canvas, nights: Sequence[str], across: tuple[float, flo
         named.append(len(names) - 1)
     for at in named:
         x = left + at * each
-        canvas.lines([((x, top - 3), (x, top))], MUTED, 0.5)
+        canvas.lines([((x, top - 3), (x, top))], canvas.theme.muted, 0.5)
         half = canvas.lettering.width(names[at]) / 2
-        canvas.write(min(max(x, half), FULL_WIDTH - half), top + LINE / 2 + 1, names[at], colour=MUTED, across="center")
+        middle = min(max(x, half), canvas.look.width - half)
+        canvas.write(middle, top + LINE / 2 + 1, names[at], colour=canvas.theme.muted, across="center")
 
 
 class _Strip:
@@ -68,6 +75,7 @@ class _Strip:
 
     def __init__(self, canvas: Canvas, box: Box, timeline: Timeline, look: ModelStyle, nights: Sequence[str]) -> None:
         self.canvas, self.box, self.timeline, self.look, self.nights = canvas, box, timeline, look, nights
+        self.theme = canvas.theme
         edges = [edge for band in timeline.bands for edge in (band.lower, band.upper)]
         self.low, self.high = extent((*timeline.values, *edges), margin=0.08)
         self.flat = _flat(timeline)
@@ -81,7 +89,7 @@ class _Strip:
             self._band(band)
         self._line()
         for night in self.timeline.breaks:
-            self._upright(self._x(night - REACH), MUTED, (1, 2))
+            self._upright(self._x(night - REACH), self.theme.muted, (1, 2))
         self._steps()
 
     def _x(self, night: float) -> float:
@@ -97,16 +105,16 @@ class _Strip:
         label = self.canvas.lettering.shortened(self.timeline.label, NAME)
         self.canvas.write(0, top - LINE / 2, label)
         unit = self.canvas.lettering.shortened(self.timeline.unit, NAME / 2)
-        self.canvas.write(self.canvas.lettering.width(label) + 6, top - LINE / 2, unit, colour=MUTED)
+        self.canvas.write(self.canvas.lettering.width(label) + 6, top - LINE / 2, unit, colour=self.theme.muted)
         known = [value for value in self.timeline.values if np.isfinite(value)]
         self.canvas.write(right, top - LINE / 2, _last(known[-1]) if known else "–", across="right")
 
     def _axis(self) -> None:
         left, top, right, _ = self.box
         marks = [mark for mark in ticks(self.low, self.high, 3) if self._y(mark) > top + 4]  # else it meets the name
-        self.canvas.lines([((left, self._y(m)), (right, self._y(m))) for m in marks], FAINT, 0.5)
+        self.canvas.lines([((left, self._y(m)), (right, self._y(m))) for m in marks], self.theme.faint, 0.5)
         for mark, text in zip(marks, tick_numbers(marks), strict=True):
-            self.canvas.write(left - 5, self._y(mark), text, colour=MUTED, across="right")
+            self.canvas.write(left - 5, self._y(mark), text, colour=self.theme.muted, across="right")
 
     def _band(self, band: Band) -> None:
         left, right = self._x(band.first - REACH), self._x(band.last + REACH)
@@ -125,8 +133,9 @@ class _Strip:
             alone = (known[1:-1] & ~known[:-2] & ~known[2:]).nonzero()[0].tolist()
             y = [self._y(float(value)) if np.isfinite(value) else np.nan for value in values]
             self._add(Line2D(
-                [self._x(start + at) for at in range(values.size)], y, color=self.look.colour, linewidth=STROKE,
-                marker=self.look.marker, markersize=3, markeredgewidth=0, markevery=alone,
+                [self._x(start + at) for at in range(values.size)], y, color=self.look.colour,
+                linewidth=STROKE * self.theme.lines,
+                marker=self.look.marker, markersize=3 * self.theme.lines, markeredgewidth=0, markevery=alone,
             ))  # fmt: skip
 
     def _steps(self) -> None:
@@ -134,25 +143,26 @@ class _Strip:
         left, top, right, bottom = self.box
         edges = [self._x(first - REACH) for first, _ in self.timeline.steps]
         for (first, last), x, following in zip(self.timeline.steps, edges, [*edges, right][1:], strict=True):
-            self._upright(x, INK, ())
+            self._upright(x, self.theme.ink, ())
             if last > first:
-                self._upright(self._x(last), INK, ())
-                self.canvas.lines([((x, top), (self._x(last), top))], INK, 0.7)
+                self._upright(self._x(last), self.theme.ink, ())
+                self.canvas.lines([((x, top), (self._x(last), top))], self.theme.ink, 0.7)
             name = self.canvas.lettering.shortened(self.nights[first], NIGHT)
             room = self.canvas.lettering.width(name) + 6
             rises = self.timeline.values[last] > self.timeline.values[first - 1]
             # The line is low before a rise and high after it; within a slow one it is still low at first.
             if room < following - x:
                 y = bottom - LINE / 2 if rises == (last == first) else top + LINE / 2
-                self.canvas.write(x + 3, y, name, colour=MUTED)
+                self.canvas.write(x + 3, y, name, colour=self.theme.muted)
             elif len(edges) == 1 and room < x - left:
                 self.canvas.write(
-                    x - 3, top + LINE / 2 if rises else bottom - LINE / 2, name, colour=MUTED, across="right"
+                    x - 3, top + LINE / 2 if rises else bottom - LINE / 2, name, colour=self.theme.muted, across="right"
                 )
 
     def _upright(self, x: float, colour: str, dash: tuple[float, ...]) -> None:
         _, top, _, bottom = self.box
-        self._add(Line2D([x, x], [top, bottom], color=colour, linewidth=0.7, linestyle=(0, dash) if dash else "-"))
+        width, style = 0.7 * self.theme.lines, (0, dash) if dash else "-"
+        self._add(Line2D([x, x], [top, bottom], color=colour, linewidth=width, linestyle=style))
 
     def _add(self, artist: Rectangle | Line2D) -> None:
         left, top, right, bottom = self.box

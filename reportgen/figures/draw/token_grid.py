@@ -1,6 +1,6 @@
 """Tokens in a grid, each on the colour of its value."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,8 +8,9 @@ from reportgen.figures.describe import TokenGrid
 from reportgen.figures.draw.canvas import Box, Canvas
 from reportgen.figures.draw.colour_key import colour_key, colour_key_width
 from reportgen.figures.draw.lettering import LINE, Lettering
+from reportgen.figures.draw.look import Look
 from reportgen.figures.fonts import legible, mark_space
-from reportgen.figures.style import MUTED, VERMILLION, ModelStyle, sequential, text_on
+from reportgen.figures.style import text_on
 
 ROW = 13.0
 NARROWEST, WIDEST = 30.0, 54.0
@@ -19,33 +20,38 @@ MOST_CHARACTERS = 40
 ENDS = (0.0, 1.0)
 
 
-def paint_token_grid(grid: TokenGrid, lettering: Lettering, styles: Mapping[str, ModelStyle]) -> Canvas:
+def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
     """Rows downwards as the description orders them; both axes are named in the first line, the colours in the last."""
+    lettering = look.lettering
     texts = [[mark_space(text) for text in row] for row in grid.texts]
     columns = [mark_space(column) for column in grid.columns]
-    cell = _cell_width([columns, *texts], lettering)
     rows = [lettering.shortened(row, WIDEST) for row in grid.rows]
     left = max((lettering.width(row) for row in rows), default=0) + 5
+    cell = min(_cell_width([columns, *texts], lettering), (look.widest - left) / max(len(columns), 1))
     top = 2 * LINE + 2
     height, width = len(rows) * ROW, len(grid.columns) * cell
     axes = f"↓ {legible(grid.row_label)} · → {legible(grid.column_label)}"
     label, outline = legible(grid.value_label), legible(grid.outline_label)
-    key = left + colour_key_width(lettering.width, ends=ENDS, label=label) + lettering.width(outline) + 40
-    canvas = Canvas(max(left + width, lettering.width(axes), key) + 2, top + height + 20, lettering)
+    key = left + colour_key_width(lettering.width, ends=ENDS, label=label)
+    behind = key + lettering.width(outline) + 40
+    below = bool(outline) and behind > look.widest
+    across = max(left + width, lettering.width(axes), key if below else behind)
+    canvas = Canvas(across + 2, top + height + 20 + (LINE if below else 0), look)
 
-    canvas.write(0, LINE / 2, axes, colour=MUTED)
+    canvas.write(0, LINE / 2, axes, colour=canvas.theme.muted)
     for at, column in enumerate(columns):
         shown = lettering.shortened(column, cell - 3, mono=True)
         canvas.write(left + (at + 0.5) * cell, 1.5 * LINE, shown, mono=True, across="center")
     for at, row in enumerate(rows):
-        canvas.write(left - 4, top + (at + 0.5) * ROW, row, colour=MUTED, across="right")
+        canvas.write(left - 4, top + (at + 0.5) * ROW, row, colour=canvas.theme.muted, across="right")
+    canvas.frame((left, top, left + width, top + height), rows=len(rows), columns=len(columns))
     if rows and grid.columns:
         _fill(canvas, grid, texts, (left, top, left + width, top + height))
-    end = colour_key(canvas, left, top + height + 12, sequential, ends=ENDS, label=label)
+    end = colour_key(canvas, left, top + height + 12, look.sequential, ends=ENDS, label=label)
     if outline:
-        y = top + height + 12
-        canvas.outlines([(end + 14, y - 4, end + 26, y + 4)], VERMILLION)
-        canvas.write(end + 31, y, outline, colour=MUTED)
+        x, y = (left, top + height + 12 + LINE) if below else (end + 14, top + height + 12)
+        canvas.outlines([(x, y - 4, x + 12, y + 4)], look.theme.outline)
+        canvas.write(x + 17, y, outline, colour=canvas.theme.muted)
     return canvas
 
 
@@ -58,7 +64,7 @@ def _cell_width(texts: Sequence[Sequence[str]], lettering: Lettering) -> float:
 def _fill(canvas: Canvas, grid: TokenGrid, texts: list[list[str]], box: Box) -> None:
     left, top, right, _ = box
     cell = (right - left) / len(grid.columns)
-    colours = sequential(grid.values)
+    colours = canvas.look.sequential(grid.values)
     canvas.cells(box, colours, gap=1.0)
     outlined = []
     for (row, column), value in np.ndenumerate(grid.values):
@@ -70,4 +76,4 @@ def _fill(canvas: Canvas, grid: TokenGrid, texts: list[list[str]], box: Box) -> 
         canvas.write(x + cell / 2, y + ROW / 2, shown, mono=True, across="center", colour=ink)
         if grid.outlined[row, column]:
             outlined.append((x + 0.9, y + 0.9, x + cell - 0.9, y + ROW - 0.9))
-    canvas.outlines(outlined, VERMILLION)
+    canvas.outlines(outlined, canvas.theme.outline)

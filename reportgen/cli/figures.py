@@ -1,0 +1,85 @@
+"""`reportgen figures`."""
+
+import re
+from pathlib import Path
+
+import click
+
+FORMATS = ("svg", "png", "pdf", "csv")
+POINTS = {"in": 72.0, "cm": 72 / 2.54, "mm": 72 / 25.4, "px": 0.75, "pt": 1.0}
+"""Of a unit of length; a pixel is 1/96 inch."""
+NARROWEST, WIDEST = 36.0, 60 * 72.0
+
+
+def _formats(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of formats, each `given` one or several with commas between them."""
+    names = tuple(name.strip() for one in given for name in one.split(","))
+    for name in names:
+        if name not in FORMATS:
+            from reportgen.suggest import suggestion
+
+            raise click.BadParameter(f"unknown format {name!r}. {suggestion(name, FORMATS)}", ctx, param)
+    return names
+
+
+def _points(ctx: click.Context, param: click.Parameter, given: str | None) -> float | None:
+    """A length with its unit, as points."""
+    if given is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*(in|cm|mm|px|pt)", given.strip())
+    points = float(found[1]) * POINTS[found[2]] if found else 0.0
+    if not NARROWEST <= points <= WIDEST:
+        told = f"{given!r} is no width from 0.5in to 60in: write 12in, 30cm, 300mm, 1200px or 800pt"
+        raise click.BadParameter(told, ctx, param)
+    return points
+
+
+@click.command("figures")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--theme", help="paper, slides, dark, or a YAML file of one's own [default: the bundle's].")
+@click.option("--format", "formats", multiple=True, callback=_formats, help="svg, png, pdf, csv [default: all].")
+@click.option("--width", callback=_points, help="Width of each picture: 12in, 30cm, 300mm, 1200px, 800pt.")
+@click.option("--model", "models", multiple=True, metavar="ID", help="Only figures that show this model.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder [default: BUNDLE-figures-THEME, beside it]."
+)
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(
+    bundle: Path,
+    ids: tuple[str, ...],
+    theme: str | None,
+    formats: tuple[str, ...],
+    width: float | None,
+    models: tuple[str, ...],
+    output: Path | None,
+    quiet: bool,
+) -> None:
+    """Draw the figures of BUNDLE anew, a folder that `reportgen run` wrote: without its models, without torch.
+
+    ID is a figure's name, as its file is called (weather-gemma-grid-0), or that of a probe (weather).
+
+    A picture of another width is the same picture, larger or smaller as a whole: its text grows and shrinks with it.
+    Text of 20 pt at 12 in, as in the theme slides, is text of 10 pt at 6 in. Larger text in the same width is a
+    theme's business: `text: 24` in a file of one's own.
+
+    Only files that an earlier call wrote are written over; figures.json in the folder lists them.
+    """
+    from reportgen.cli.progress import shown
+    from reportgen.figure_files import FORMATS as ALL
+    from reportgen.figure_files import Wanted, write_figures
+    from reportgen.figures.theme import read_theme
+    from reportgen.store import load_bundle
+
+    wanted = Wanted(
+        ids=ids,
+        models=models,
+        formats=formats or ALL,
+        theme=None if theme is None else read_theme(theme),
+        width=width,
+    )
+    with shown(quiet=quiet) as progress:
+        files = write_figures(load_bundle(bundle), wanted, output, progress)
+    if not quiet:
+        for file in files:
+            click.echo(file)

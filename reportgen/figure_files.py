@@ -1,0 +1,180 @@
+"""Figures of a stored bundle as files of their own: chosen, drawn in a theme at a width, written beside each other."""
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reportgen import language
+from reportgen.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures, stems
+from reportgen.errors import BatteryError, BundleError, Mistake, OutputError
+from reportgen.figures.data import csv_of
+from reportgen.figures.describe import texts
+from reportgen.figures.fonts import lacking
+from reportgen.figures.kept import Flavour
+from reportgen.figures.theme import Theme
+from reportgen.presentation import presentation_of
+from reportgen.problem import shown
+from reportgen.store import Bundle, beside, check_writable
+from reportgen.suggest import suggestion
+
+FLAVOURS: dict[str, Flavour] = {"svg": "paths", "png": "png", "pdf": "pdf"}
+FORMATS = (*FLAVOURS, "csv")
+LIST = "figures.json"
+"""Names the files in its folder that were written here: no other is written over."""
+NAMED = 5
+"""Characters that a line about a font names."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which figures are drawn, and how."""
+
+    ids: Sequence[str] = ()
+    """Stems of figures, or ids of probes for all of theirs; none: every figure."""
+    models: Sequence[str] = ()
+    """Only figures that show one of these; none: those of all models."""
+    formats: Sequence[str] = FORMATS
+    theme: Theme | None = None
+    """None: that of the bundle."""
+    width: float | None = None
+    """Points that each picture takes across; None: as the theme says."""
+
+
+def write_figures(
+    bundle: Bundle, wanted: Wanted, folder: Path | None = None, progress: Progress = lambda line: None
+) -> list[Path]:
+    """Draws figures of a bundle and writes them; returns the files. They are written whole or not at all.
+
+    Args:
+        bundle: a stored one.
+        wanted: which, and how.
+        folder: where to; BUNDLE-figures-THEME where it is None.
+        progress: is told which characters the theme's font lacks.
+
+    Raises:
+        BatteryError: the bundle has no such figure or model.
+        BundleError: its figures cannot be drawn.
+        OutputError: the folder holds a file of another's under one of the names, or cannot be written.
+    """
+    presentation = presentation_of(bundle.run)
+    theme = wanted.theme or presentation.theme
+    target = folder or _folder_of(bundle, theme)
+    check_folder(target)
+    with language.speaking(presentation.language):
+        described = _described(bundle)
+        chosen = choose(bundle, described, wanted)
+        drawn = list(draw_figures(bundle, described, theme=theme, width=wanted.width, only=chosen, cache=True))
+        for line in gaps(drawn, theme):
+            progress(line)
+        with beside(target) as stage:
+            names = [name for figure in drawn for name in _write(figure, wanted.formats, stage)]
+            _take_over(target, stage, names)
+    return [target / name for name in names]
+
+
+def choose(bundle: Bundle, described: Described, wanted: Wanted) -> set[str]:
+    """The stems of the figures that are wanted.
+
+    Raises:
+        BatteryError: an id or a model is none of the bundle's, or nothing is left.
+    """
+    named = stems(described)
+    for model in wanted.models:
+        if model not in bundle.models:
+            raise BatteryError(Mistake(f"no model {shown(model)} in this bundle", suggestion(model, bundle.models)))
+    known = [*described.figures, *(stem for _, stem, _ in named)]
+    for id in wanted.ids:
+        if id not in known:
+            raise BatteryError(Mistake(f"no figure {shown(id)} in this bundle", suggestion(id, known)))
+    found = {
+        stem
+        for probe_id, stem, figure in named
+        if (not wanted.ids or probe_id in wanted.ids or stem in wanted.ids)
+        and (not wanted.models or not set(wanted.models).isdisjoint(figure.subject))
+    }
+    if not found:
+        raise BatteryError(Mistake("the bundle has no such figures", "leave out ids and --model to draw them all"))
+    return found
+
+
+def gaps(drawn: Sequence[DrawnFigure], theme: Theme) -> list[str]:
+    """A line for the theme's own font and one for all of ours, where they lack characters of the figures."""
+    shown_texts = {text for figure in drawn for text in texts(figure.description)}
+    own = theme.own_font
+    lines = []
+    if own is not None and (missing := lacking(shown_texts, own)):
+        lines.append(f"{own.path.name} lacks {_listed(missing)}: set in a font of ours")
+    if missing := lacking(shown_texts):
+        lines.append(f"no font has {_listed(missing)}: spelled out")
+    return lines
+
+
+def check_folder(target: Path) -> None:
+    """Refuses a place that is no folder, or that cannot be written.
+
+    Raises:
+        OutputError: as it says.
+    """
+    if target.exists() and not target.is_dir():
+        raise OutputError(Mistake("the output is a file, not a folder", "name another with -o", file=target))
+    if not target.exists():
+        check_writable(target)
+
+
+def _folder_of(bundle: Bundle, theme: Theme) -> Path:
+    assert bundle.path is not None, "a bundle that was never stored"
+    place = bundle.path.resolve()
+    return bundle.path.parent / f"{place.name}-figures-{theme.name}" if bundle.path.name else Path(
+        f"{place}-figures-{theme.name}"
+    )  # fmt: skip
+
+
+def _described(bundle: Bundle) -> Described:
+    try:
+        return describe(bundle)
+    except Unshowable as unshowable:
+        reasons = (f"{id}: {reason}" for id, reason in unshowable.reasons.items())
+        raise BundleError(*(Mistake(reason, "make it again with reportgen run") for reason in reasons)) from unshowable
+
+
+def _write(figure: DrawnFigure, formats: Collection[str], stage: Path) -> list[str]:
+    names = []
+    for format in FORMATS:
+        if format in formats:
+            flavour = FLAVOURS.get(format)
+            content = csv_of(figure.description).encode() if flavour is None else figure.drawing.content(flavour)
+            names.append(f"{figure.stem}.{format}")
+            (stage / names[-1]).write_bytes(content)
+    return names
+
+
+def _take_over(target: Path, stage: Path, names: Sequence[str]) -> None:
+    """Moves new files to where those of an earlier call may lie, and nobody else's."""
+    ours = _listed_in(target / LIST)
+    for name in (*names, LIST):
+        if (target / name).exists() and name not in ours:
+            raise OutputError(
+                Mistake(f"{name} is there already, and was not written by reportgen figures",
+                        "name another folder with -o", file=target)
+            )  # fmt: skip
+    (stage / LIST).write_text(json.dumps({"files": sorted({*ours, *names, LIST})}, indent=1) + "\n", encoding="utf-8")
+    target.mkdir(parents=True, exist_ok=True)
+    for name in (*names, LIST):
+        (stage / name).replace(target / name)
+
+
+def _listed_in(file: Path) -> set[str]:
+    try:
+        names = json.loads(file.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+
+
+def _listed(characters: Sequence[str]) -> str:
+    first = ", ".join(f"U+{ord(character):04X} {character}" for character in characters[:NAMED])
+    more = len(characters) - NAMED
+    return f"{first} and {more} more" if more > 0 else first

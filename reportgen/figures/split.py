@@ -1,0 +1,71 @@
+"""Figures too large for one sheet, as several: the same description, a stretch of it each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from reportgen.figures.describe import Figure, Maps, Rankings, TokenGrid
+from reportgen.language import say
+
+
+@dataclass(frozen=True)
+class Room:
+    """What stays legible on one sheet."""
+
+    maps: int
+    """Panels of a `Maps`."""
+    rankings: int
+    """Lists of a `Rankings`."""
+    columns: int
+    """Columns of a `TokenGrid`."""
+
+
+def parts(figure: Figure, room: Room) -> list[Figure]:
+    """The figure alone where there is room for it; else as many as it takes, about equally large, in reading order.
+
+    Their names end in -1, -2, …, and their titles say which part each is.
+    """
+    found = list(_stretches(figure, room))
+    if len(found) == 1:
+        return [figure]
+    return [
+        replace(
+            part,
+            name=f"{figure.name}-{at}",
+            title=say(
+                "figures.part", "{title} ({part} of {parts})", title=figure.title, part=at, parts=len(found)
+            ),
+        )
+        for at, part in enumerate(found, 1)
+    ]  # fmt: skip
+
+
+def _stretches(figure: Figure, room: Room) -> Iterator[Figure]:
+    if isinstance(figure, Maps):
+        yield from (replace(figure, panels=figure.panels[some]) for some in _slices(len(figure.panels), room.maps))
+    elif isinstance(figure, Rankings):
+        for some in _slices(len(figure.rankings), room.rankings):
+            yield replace(figure, rankings=figure.rankings[some])
+    elif isinstance(figure, TokenGrid):
+        yield from (_columns(figure, some) for some in _slices(len(figure.columns), room.columns))
+    else:
+        yield figure
+
+
+def _columns(grid: TokenGrid, some: slice) -> TokenGrid:
+    """A grid's rows, each cut to some of its columns."""
+    return replace(
+        grid,
+        columns=grid.columns[some],
+        texts=[row[some] for row in grid.texts],
+        values=grid.values[:, some],
+        outlined=grid.outlined[:, some],
+        alternatives=[row[some] for row in grid.alternatives],
+    )
+
+
+def _slices(length: int, most: int) -> list[slice]:
+    """As few stretches of at most `most` as there can be, the first ones longer by one where they are not equal."""
+    count = max(-(-length // most), 1)
+    ends = [-(-length * at // count) for at in range(count + 1)]
+    return [slice(start, end) for start, end in pairwise(ends)]

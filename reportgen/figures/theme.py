@@ -1,0 +1,224 @@
+"""What figures look like, as data: colours, sizes, a font and a logo of one's own. Three themes are built in.
+
+It imports neither numpy nor what draws: a battery names its theme, and run.json keeps it as JSON.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from reportgen.errors import BatteryError, Mistake
+from reportgen.figures.fonts import OwnFont, own_font
+from reportgen.figures.own_files import PICTURES, Refused, checked_font, picture_uri
+from reportgen.plain_words import problems
+from reportgen.problem import Problem, shown
+from reportgen.suggest import suggestion
+from reportgen.yaml_source import Source, read_source, read_text
+
+TEXT = 8.5
+"""Points of text when figures are laid out, which all else is measured by: 11 px on a screen."""
+WIDTH, HEIGHT = 400.0, 190.0
+"""Points of a figure across, and of curves upwards, with text of that size."""
+NAME = "A-Za-z0-9_-"
+"""Characters of a theme's name: it becomes part of a folder's."""
+FILES = (".yaml", ".yml")
+
+
+def _colour(written: str) -> str:
+    digits = written.removeprefix("#")
+    if written == digits or len(digits) != 6 or set(digits) - set("0123456789abcdefABCDEF"):
+        raise ValueError(f"{shown(written)} is no colour: write it as #rrggbb")
+    return written.lower()
+
+
+def _odd(colours: tuple[str, ...]) -> tuple[str, ...]:
+    if len(colours) % 2 == 0:
+        raise ValueError("an odd number of colours is needed: the one in the middle means 0")
+    return colours
+
+
+Colour = Annotated[str, AfterValidator(_colour)]
+Points = Annotated[float, Field(ge=1, le=5000)]
+
+
+class Theme(BaseModel):
+    """Everything that figures of one look share. `model_dump` gives plain values, `model_validate` takes them back."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    name: Annotated[str, Field(pattern=f"^[{NAME}]{{1,64}}$")]
+    """What it is called; as its file, where it says nothing else."""
+    ink: Colour
+    """Text and axes."""
+    muted: Colour
+    """Second-rank text, reference lines."""
+    faint: Colour
+    """Ticks, grids, frames."""
+    paper: Colour
+    """The ground a figure stands on, where it must hide what lies below."""
+    ground: Colour | Literal["transparent"]
+    """Ground of a PNG. SVG and PDF have none, but where it is not white."""
+    models: Annotated[tuple[Colour, ...], Field(min_length=1, max_length=64, strict=False)]
+    """Of models, or of groups, in their order."""
+    areas: Annotated[tuple[Colour, ...], Field(min_length=1, max_length=64, strict=False)]
+    """Fills that touch each other."""
+    sequential: Annotated[tuple[Colour, ...], Field(min_length=2, max_length=64, strict=False)]
+    """From 0 to 1, evenly spaced."""
+    diverging: Annotated[tuple[Colour, ...], Field(min_length=3, max_length=63, strict=False), AfterValidator(_odd)]
+    """From -1 over 0 to 1, evenly spaced."""
+    outline: Colour
+    """Around cells that stand out."""
+    text: Annotated[float, Field(ge=4, le=100)]
+    """Points of text in a figure of its own size; heads are a little larger."""
+    width: Points
+    """Points a figure takes across; those of many columns take more."""
+    height: Points
+    """Points that curves take upwards; matrices and strips go with it."""
+    widest: Points | None = None
+    """Points that a grid of tokens may take: its cells become as narrow as that needs."""
+    lines: Annotated[float, Field(gt=0, le=20)]
+    """Widths of lines, and sizes of points, by those of `paper` beside text of the same size."""
+    font: str | None = None
+    """File of a font for text; what it lacks is set in ours."""
+    font_sha256: str | None = None
+    logo: str | None = None
+    """Picture for title pages; once read, as data URI."""
+
+    @property
+    def scale(self) -> float:
+        """How much larger everything is than it was laid out."""
+        return self.text / TEXT
+
+    @property
+    def inks(self) -> dict[str, str]:
+        """The inks by name, as pages set them as CSS variables."""
+        return {"ink": self.ink, "muted": self.muted, "faint": self.faint, "paper": self.paper}
+
+    @property
+    def drawing_state(self) -> str:
+        """All of it that a drawing depends on."""
+        return self.model_dump_json(exclude={"name", "logo"})
+
+    @property
+    def own_font(self) -> OwnFont | None:
+        """Its font, where it has one of its own."""
+        return own_font(self.font, self.font_sha256 or "") if self.font else None
+
+    @property
+    def of_pages(self) -> "Theme":
+        """What a page and its paper take of it: all but what is drawn for a dark ground, as a page brings its own."""
+        if int(self.paper[1:3], 16) > 127:
+            return self
+        return PAPER.model_copy(update={"font": self.font, "font_sha256": self.font_sha256, "logo": self.logo})
+
+    def on_page(self) -> "Theme":
+        """As a page draws it: in `paper`'s sizes and inks, which the page replaces by its own variables."""
+        paper = {name: getattr(PAPER, name) for name in _OF_THE_PAGE}
+        return self.of_pages.model_copy(update=paper)
+
+
+_OF_THE_PAGE = ("ink", "muted", "faint", "paper", "ground", "text", "width", "height", "widest", "lines")
+
+BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+ORANGE, SKY, YELLOW = "#e69f00", "#56b4e9", "#f0e442"
+OKABE_ITO = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+"""Less black, which is ink, and yellow, whose lines vanish on paper."""
+AREAS = (
+    BLUE, ORANGE, GREEN, SKY, VERMILLION, PURPLE, YELLOW, "#8a8d94",
+    "#7fb8d8", "#7a5200", "#80ceb9", "#2a6b96", "#eaae80", "#7d4767", "#b8a900", "#c9cbd0",
+)  # fmt: skip
+"""Neighbours differ in lightness too."""
+
+PAPER = Theme(
+    name="paper",
+    # The four inks are values that nothing else uses, so that a page may replace them by its own variables.
+    ink="#1b1c21", muted="#6a6c73", faint="#d7d8dd", paper="#fefefd", ground="#ffffff",
+    models=OKABE_ITO, areas=AREAS, outline=VERMILLION,
+    sequential=("#f6f8fb", "#cfdfef", "#94bbdc", "#4d8bc0", "#205a9b", "#0b2a5c"),
+    diverging=("#6d2600", "#b04a12", "#e08a52", "#f6cfb4", "#ffffff", "#c3dbee", "#6fa8d3", "#2468a6", "#0b2a5c"),
+    text=TEXT, width=WIDTH, height=HEIGHT, lines=1.0,
+)  # fmt: skip
+"""For pages and paper."""
+
+BUILT_IN: Mapping[str, Theme] = {
+    theme.name: theme
+    for theme in (
+        PAPER,
+        PAPER.model_copy(update={
+            # 12 inches across on a slide of 13.33, to be read from the last row.
+            "name": "slides", "ink": "#101114", "muted": "#4c4f57", "faint": "#c9cbd2",
+            "text": 20.0, "width": 850.0, "widest": 850.0, "height": 260.0, "lines": 1.5,
+        }),
+        PAPER.model_copy(update={
+            "name": "dark", "ink": "#e9eaee", "muted": "#a4a7b1", "faint": "#3b3e48", "paper": "#15171c",
+            "ground": "#14161b",
+            "models": ("#5db7f0", "#ff8f4f", "#2fcf9f", "#f0b8dd", "#ffe27a", "#8f7ff0"),
+            "outline": "#ff8f4f",
+            "sequential": ("#1d222b", "#1c3f68", "#2467a8", "#4699dc", "#93cbf3", "#f1f8ff"),
+            "diverging": (
+                "#ffe0c4", "#f5a76e", "#bd662c", "#603118", "#1d222b", "#1b3d61", "#3279bb", "#7fbcec", "#dceeff",
+            ),
+        }),
+    )
+}  # fmt: skip
+
+
+def read_theme(name_or_path: str | Path, beside: Path | None = None) -> Theme:
+    """A built-in theme by its name, or one's own from a YAML file, whose path may be relative to `beside`.
+
+    Raises:
+        BatteryError: there is none of that name, or it is wrong: every mistake with its file and line.
+    """
+    written = str(name_or_path)
+    if written in BUILT_IN:
+        return BUILT_IN[written]
+    file = (beside or Path()) / written
+    if not file.exists() and file.suffix not in FILES and len(Path(written).parts) == 1:
+        remedy = suggestion(written, BUILT_IN) + " One's own is a YAML file."
+        raise BatteryError(Mistake(f"unknown theme {shown(written)}", remedy.strip()))
+    return _own(read_source(read_text(file, "theme"), file), file)
+
+
+def _own(source: Source, file: Path) -> Theme:
+    found: list[Problem] = []
+    written = source.value if isinstance(source.value, dict) else {}
+    if not isinstance(source.value, dict):
+        found.append(Problem((), f"a theme is a mapping, not {shown(source.value)}"))
+    base = written.get("extends", PAPER.name)
+    if not isinstance(base, str) or base not in BUILT_IN:
+        found.append(Problem(("extends",), f"unknown theme {shown(base)}", suggestion(str(base), BUILT_IN)))
+        base = PAPER.name
+    own = {key: value for key, value in written.items() if key != "extends"}
+    content = BUILT_IN[base].model_dump() | {"name": re.sub(f"[^{NAME}]", "-", file.stem)[:64]} | own
+    theme = None
+    try:
+        theme = Theme.model_validate(content)
+    except ValidationError as error:
+        found += problems(error, content, Theme)
+    if theme is not None:
+        theme = _with_files(theme, file.parent, found)
+    mistakes = source.mistakes(found)
+    if theme is None or mistakes:
+        raise BatteryError(*mistakes)
+    return theme
+
+
+def _with_files(theme: Theme, folder: Path, found: list[Problem]) -> Theme:
+    """The theme with the files that it names, read; what is wrong with them is found."""
+    read: dict[str, str] = {}
+    for key, written in (("font", theme.font), ("logo", theme.logo)):
+        if written is None:
+            continue
+        try:
+            if key == "font":
+                path = folder / written
+                read |= {"font": str(path.absolute()), "font_sha256": checked_font(path)}
+            else:
+                read["logo"] = picture_uri(folder / written)
+        except Refused as refused:
+            remedy = "Name a TTF or OTF file." if key == "font" else f"Name a file of {PICTURES}."
+            found.append(Problem((key,), str(refused), remedy))
+    return theme.model_copy(update=read)

@@ -1,0 +1,44 @@
+"""How a report is shown, as against what it says: its language, its theme, a lab's own templates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reportgen import language
+from reportgen.figures.theme import PAPER, Theme
+
+PAGE_BYTES = 10_000_000
+"""What a page may take, beyond which browsers of small machines begin to stumble."""
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """How the outputs of one bundle are made; none of it moves a number."""
+
+    language: str = language.ENGLISH
+    """One of `language.languages()`."""
+    theme: Theme = field(default=PAPER)
+    page_bytes: int = PAGE_BYTES
+    """Bytes that report.html may take."""
+    templates: Path | None = None
+    """A folder whose templates take the place of ours."""
+
+    def written(self) -> dict[str, Any]:
+        """What run.json keeps, so that a stored bundle is shown again in the same way; templates are a place of this
+        machine, and not kept.
+        """
+        return {"language": self.language, "theme": self.theme.model_dump(), "page_bytes": self.page_bytes}
+
+
+def presentation_of(run: Mapping[str, Any]) -> Presentation:
+    """How a bundle with this run.json was shown; the default where it says nothing that is known here."""
+    kept = run.get("presentation")
+    if not isinstance(kept, Mapping):
+        return Presentation()
+    try:
+        return Presentation(
+            language.checked(str(kept["language"])), Theme.model_validate(kept["theme"]), int(kept["page_bytes"])
+        )
+    except (KeyError, ValueError, TypeError):  # a stranger's file, or one of another version
+        return Presentation()
