@@ -9,10 +9,12 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from reportgen import registry
+from reportgen import language, registry
 from reportgen.baseline.tolerance import ToleranceEntry
 from reportgen.errors import BatteryError, Mistake
+from reportgen.figures.theme import PAPER, Theme, read_theme
 from reportgen.plain_words import problems
+from reportgen.presentation import PAGE_BYTES, Presentation
 from reportgen.probes.base import PAIR, PairProbe, Probe, ProbeOptions
 from reportgen.problem import Problem, Where, shown
 from reportgen.prompts import PromptsError, PromptSet, PromptSets
@@ -24,7 +26,7 @@ DEVICE = r"auto|cpu|mps|cuda(:[0-9]+)?"
 
 STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-Output = Literal["html", "pdf", "figures"]
+Output = Literal["html", "pdf", "figures", "slides", "pptx"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -36,6 +38,7 @@ def _device(device: str) -> str:
     return device
 
 
+Language = Annotated[str, AfterValidator(language.checked)]
 Device = Annotated[str, AfterValidator(_device), Field(json_schema_extra={"pattern": f"^({DEVICE})$"})]
 
 
@@ -88,6 +91,8 @@ class Battery:
     path: Path | None
     tolerances: Mapping[str, ToleranceEntry] = field(default_factory=dict)
     """Glob over PROBE_ID.MODEL_ID.NAME -> how far it may move from a baseline."""
+    presentation: Presentation = field(default_factory=Presentation)
+    """How the report is shown."""
     lines: Mapping[str, int] = field(default_factory=dict)
     """`models.ID` or `probes.ID` -> the line on which it stands."""
 
@@ -105,6 +110,12 @@ class BatteryFile(BaseModel):
     """What to measure, each under an id of letters, digits, - and _."""
     outputs: list[Output] = ["html", "pdf", "figures"]
     """What to make of the numbers, beside the bundle that is always written."""
+    language: Language = language.ENGLISH
+    """Language of the report's own words: en, zh-TW, hu or ar."""
+    theme: Annotated[str, Field(min_length=1)] = PAPER.name
+    """Look of the figures: paper, slides, dark, or a YAML file of colours, sizes, a font and a logo."""
+    page_megabytes: Annotated[float, Field(gt=0, le=1000, strict=False)] = PAGE_BYTES / 1e6
+    """Most that report.html may take; the page says what was left out for it."""
     tolerances: dict[str, ToleranceEntry] = {}
     """How far numbers may move from a baseline, by glob over PROBE_ID.MODEL_ID.NAME; the last that matches wins."""
 
@@ -169,7 +180,23 @@ class _Reading:
         kept = {one: entry for one, entry in probes.items() if not only or one in only}
         outputs = tuple(dict.fromkeys(top.outputs))
         title = top.title or _readable(path)
-        return Battery(title, _complete(models), _complete(kept), outputs, path, top.tolerances)
+        theme = self.theme(top.theme, path)
+        if theme is None:
+            return None
+        shown_as = Presentation(top.language, theme, round(top.page_megabytes * 1e6))
+        return Battery(title, _complete(models), _complete(kept), outputs, path, top.tolerances, shown_as)
+
+    def theme(self, written: str, path: Path | None) -> Theme | None:
+        """The theme of that name, or in the file of that name beside the battery."""
+        try:
+            return read_theme(written, path.parent if path is not None else None)
+        except BatteryError as error:
+            for mistake in error.mistakes:
+                if mistake.file is None:
+                    self.wrong(Problem(("theme",), mistake.message, mistake.remedy))
+                else:
+                    self.elsewhere.append(mistake)
+            return None
 
     def models(self, written: Any) -> dict[str, ModelEntry | None]:
         """Every model id with its entry, or None where that has mistakes."""

@@ -2,9 +2,9 @@
 
 import importlib.util
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen import language
 from reportgen.cache import DRAWINGS, PAGES, Shelf, key_of
 from reportgen.figures.kept import conditions
 from reportgen.installed import code_of, contents_of, version_of
+from reportgen.presentation import Presentation
 from reportgen.registry import GROUP
 from reportgen.resources import folder
 from reportgen.store import Bundle, outcome_json
 
 LIBRARIES = (
-    "jinja2", "markupsafe", "brotli",
+    "babel", "python-pptx", "lxml", "jinja2", "markupsafe", "brotli",
     "weasyprint", "pydyf", "tinycss2", "tinyhtml5", "cssselect2", "pyphen",
 )  # fmt: skip
 """Those that make pages, beside what drawings depend on. Pango is not among them: it is known only once it is loaded,
@@ -29,13 +31,35 @@ and decides where lines of the PDF break, not what they say.
 """
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A file that was made of a bundle."""
+
+    name: str
+    """Relative to the bundle's folder."""
+    drawing: str | None = None
+    """The key under which the cache keeps it among the drawings."""
+    content: bytes | None = None
+    """What it holds, where it is no drawing."""
+
+
 class OutputCache:
     """All that was made of one bundle before, with the same formats, by the code that is here now."""
 
-    def __init__(self, bundle: Bundle, formats: Sequence[str], *, stamp: str, figures_beside: bool, used: bool) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        formats: Sequence[str],
+        presentation: Presentation,
+        *,
+        stamp: str,
+        figures_beside: bool,
+        used: bool,
+    ) -> None:
         """`stamp` and `figures_beside`: as in `page.html`. Where it is not used, nothing is found and nothing kept."""
         self._bundle = bundle
-        self._said = json.dumps([sorted(set(formats)), stamp, figures_beside])
+        self._said = json.dumps([sorted(set(formats)), presentation.written(), stamp, figures_beside])
+        self._templates = presentation.templates
         self._used = used
 
     def find(self) -> dict[str, bytes] | None:
@@ -51,15 +75,18 @@ class OutputCache:
             found[name] = content
         return found
 
-    def keep(self, figures: Mapping[str, str | None], pages: Mapping[str, bytes]) -> None:
-        """Keeps pages, and by name and key the files of figures, unless one of them was not kept."""
-        if not self._used or None in figures.values():
+    def keep(self, files: Sequence[Listed]) -> None:
+        """Keeps the files, unless one of them is a drawing that was not kept."""
+        if not self._used or any(file.drawing is None and file.content is None for file in files):
             return
-        listed = [[name, DRAWINGS, key] for name, key in figures.items()]
-        for name, content in pages.items():
-            key = key_of(self._key, name)
-            Shelf(PAGES).write(key, content)
-            listed.append([name, PAGES, key])
+        listed = []
+        for file in files:
+            if file.content is None:
+                listed.append([file.name, DRAWINGS, file.drawing])
+                continue
+            key = key_of(self._key, file.name)
+            Shelf(PAGES).write(key, file.content)
+            listed.append([file.name, PAGES, key])
         Shelf(PAGES).write(self._key, json.dumps(listed).encode())
 
     @cached_property
@@ -72,6 +99,8 @@ class OutputCache:
             self._said,
             code_of(),
             contents_of(folder("templates")),
+            contents_of(language.CATALOGUES),
+            *([contents_of(self._templates)] if self._templates is not None else []),
             *conditions(),
             *(f"{name} {version_of(name)}" for name in LIBRARIES),
             json.dumps(_brought(probes)),

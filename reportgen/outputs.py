@@ -1,4 +1,4 @@
-"""From a bundle to what people look at: figures drawn once, then the page, the PDF and the figure files."""
+"""From a bundle to what people look at: figures drawn once, then the page, the PDF, the slides and the figure files."""
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
@@ -6,23 +6,36 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reportgen.bundle_figures import DrawnFigure, describe, draw_figures
+from reportgen import language
+from reportgen.bundle_figures import Described, DrawnFigure, describe, draw_figures
+from reportgen.figure_files import gaps
+from reportgen.figures.data import csv_of
 from reportgen.figures.kept import Flavour
-from reportgen.output_cache import OutputCache
+from reportgen.figures.theme import BUILT_IN, PAPER, Theme
+from reportgen.output_cache import Listed, OutputCache
+from reportgen.presentation import Presentation
 from reportgen.store import Bundle
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
+    from reportgen.report.deck import Deck
+    from reportgen.report.document import Printer
     from reportgen.report.drawn import Drawn
 
-FORMATS = ("html", "pdf", "figures")
-HTML, PDF, FIGURES = "report.html", "report.pdf", "figures"
+FILE_OF = {"html": "report.html", "pdf": "report.pdf", "slides": "slides.pdf", "pptx": "slides.pptx"}
+"""Format of one file -> its name."""
+FIGURES = "figures"
+FORMATS = (*FILE_OF, FIGURES)
+USUAL = ("html", "pdf", FIGURES)
+"""Those that are made where nothing else is asked for."""
 FILES: dict[Flavour, str] = {"paths": "svg", "png": "png", "pdf": "pdf"}
-"""Flavour of a figure -> how its file ends."""
-SHOWN: dict[str, tuple[Flavour, ...]] = {
-    "html": ("characters",), "pdf": ("simple characters",), "figures": tuple(FILES)
-}  # fmt: skip
-"""What a format shows of each figure."""
+"""Flavour of a figure -> how its file ends; its data lie beside it as CSV."""
+Shown = dict[str, tuple[Flavour, ...]]
+"""Format -> what it shows of each figure."""
+ON_PAGES: Shown = {"html": ("characters",), "pdf": ("simple characters",)}
+IN_FILES: Shown = {FIGURES: tuple(FILES)}
+ON_SLIDES: Shown = {"slides": ("simple characters",), "pptx": ("paths", "png")}
+
 Progress = Callable[[str], None]
 
 
@@ -32,66 +45,198 @@ def write_outputs(
     formats: Sequence[str],
     progress: Progress = lambda line: None,
     *,
+    presentation: Presentation | None = None,
     stamp: str = "",
     cache: bool = True,
 ) -> list[str]:
     """Makes the wanted outputs of a bundle in a folder, and returns their names relative to it.
 
-    The PDF is left out, and its reason told, where the machine lacks Pango. With `cache`, what was made of the same
+    A PDF is left out, and its reason told, where the machine lacks Pango. With `cache`, what was made of the same
     numbers before is taken from there, and what is made now is kept.
 
     Raises:
         Unshowable: the figures or the sentence of some probes raise.
     """
-    beside = "figures" in formats or _holds_figures(bundle.path)
-    known = OutputCache(bundle, formats, stamp=stamp, figures_beside=beside, used=cache)
-    found = known.find()
-    if found is not None:
+    shown_as = presentation or Presentation()
+    with language.speaking(shown_as.language):
+        beside = FIGURES in formats or _holds_figures(bundle.path)
+        known = OutputCache(bundle, formats, shown_as, stamp=stamp, figures_beside=beside, used=cache)
+        found = known.find()
+        if found is None:
+            return _Making(bundle, folder, formats, progress, shown_as, stamp, beside, cache).all(known)
         for name, content in found.items():
             _write(folder, name, content)
         if found:
             progress(f"{', '.join(formats)}: found by an earlier run")
         return list(found)
 
-    from reportgen.report import document, page
 
-    keys: dict[str, str | None] = {}
-    pages: list[str] = []
-    with ExitStack() as processes:
-        # First of all: it loads WeasyPrint while figures are drawn, and prints while they are written.
-        printer = processes.enter_context(document.Printer(folder / PDF)) if "pdf" in formats else None
-        described = describe(bundle)
-        with _uncollected():
-            figures = list(draw_figures(bundle, described, cache=cache))
-            if formats:
-                progress(_drawn(figures, [flavour for format in formats for flavour in SHOWN[format]]))
-            if printer is not None:
-                shown = _shown(figures, "simple characters")
-                printer.begin(page.paper(bundle, shown, stamp=stamp, figures_beside=beside))
-        if "figures" in formats:
-            keys = _write_figures(figures, folder)
-            progress("figures written")
-        if "html" in formats:
-            html = page.html(bundle, _shown(figures, "characters"), stamp=stamp, figures_beside=beside)
-            _write(folder, HTML, html.encode())
-            pages.append(HTML)
-            progress(f"{HTML} written")
-        if printer is not None:
-            try:
-                printer.finish()
-                pages.append(PDF)
-                progress(f"{PDF} written")
-            except document.Unavailable as missing:
-                progress(f"{PDF} left out: {missing}")
-    if described.by_all and ("pdf" not in formats or PDF in pages):
-        known.keep(keys, {name: (folder / name).read_bytes() for name in pages})
-    return [*keys, *pages]
+class _Making:
+    """Outputs under way."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        folder: Path,
+        formats: Sequence[str],
+        progress: Progress,
+        presentation: Presentation,
+        stamp: str,
+        figures_beside: bool,
+        cache: bool,
+    ) -> None:
+        self._bundle = bundle
+        self._folder = folder
+        self._formats = formats
+        self._progress = progress
+        self._presentation = presentation
+        self._stamp = stamp
+        self._figures_beside = figures_beside
+        self._cache = cache
+        self._pages: list[str] = []
+
+    def all(self, known: OutputCache) -> list[str]:
+        """Every wanted output; in an order in which processes that print have work early."""
+        from reportgen.report.templating import overridden_by
+
+        files: list[Listed] = []
+        with ExitStack() as processes:
+            processes.enter_context(overridden_by(self._presentation.templates))
+            # First of all: they load WeasyPrint while figures are drawn, and print while they are written.
+            printers = {one: processes.enter_context(self._printer(one)) for one in ("pdf", "slides") if self._has(one)}
+            described = describe(self._bundle)
+            with _uncollected():
+                theme, of_page = self._presentation.theme, self._presentation.theme.on_page()
+                alike = theme.drawing_state == of_page.drawing_state
+                on_page = self._drawn(described, of_page, ON_PAGES | (IN_FILES if alike else {}))
+                if printer := printers.get("pdf"):
+                    printer.begin(self._paper(on_page))
+                deck = self._deck(described) if any(map(self._has, ON_SLIDES)) else None
+                if deck is not None and (printer := printers.get("slides")):
+                    printer.begin(self._slides(deck))
+                if self._has(FIGURES):
+                    files = self._figure_files(on_page if alike else self._drawn(described, theme, IN_FILES))
+            if self._has("html"):
+                self._html(on_page)
+            if deck is not None and self._has("pptx"):
+                self._powerpoint(deck)
+            for format, printer in printers.items():
+                self._finish(format, printer)
+        if described.by_all and all(FILE_OF[format] in self._pages for format in printers):
+            pages = [Listed(name, content=(self._folder / name).read_bytes()) for name in self._pages]
+            known.keep([*files, *pages])
+        return [*(file.name for file in files), *self._pages]
+
+    def _has(self, format: str) -> bool:
+        return format in self._formats
+
+    def _printer(self, format: str) -> "Printer":
+        from reportgen.report import document
+
+        return document.Printer(self._folder / FILE_OF[format])
+
+    def _drawn(self, described: Described, theme: Theme, shown: Shown) -> list[DrawnFigure]:
+        """The figures in a theme, each drawn that the cache lacks a flavour of; none where no format shows them."""
+        flavours = [flavour for format in self._formats for flavour in shown.get(format, ())]
+        if not flavours:
+            return []
+        figures = list(draw_figures(self._bundle, described, theme=theme, cache=self._cache))
+        anew = sum(figure.drawing.ready(flavours) for figure in figures)
+        found = len(figures) - anew
+        if theme.own_font is not None:
+            for line in gaps(figures, theme):
+                self._progress(line)
+        self._progress(
+            f"{anew} {'figure' if anew == 1 else 'figures'} drawn"
+            + (f", {found} found by an earlier run" if found else "")
+        )
+        return figures
+
+    def _paper(self, figures: Sequence[DrawnFigure]) -> str:
+        from reportgen.report import page
+
+        shown = _shown(figures, "simple characters")
+        return page.paper(
+            self._bundle,
+            shown,
+            stamp=self._stamp,
+            figures_beside=self._figures_beside,
+            theme=self._presentation.theme,
+        )
+
+    def _html(self, figures: Sequence[DrawnFigure]) -> None:
+        from reportgen.report import page
+
+        html = page.html(
+            self._bundle,
+            _shown(figures, "characters"),
+            stamp=self._stamp,
+            figures_beside=self._figures_beside,
+            budget=self._presentation.page_bytes,
+            theme=self._presentation.theme,
+        )
+        self._made("html", html.encode())
+
+    def _deck(self, described: Described) -> "Deck":
+        from reportgen.report import deck
+
+        theme = deck.theme_on_slides(slide_theme(self._presentation.theme), self._bundle)
+        figures = self._drawn(deck.on_slides(described), theme, ON_SLIDES)
+        measured: SvgText = "simple characters" if self._has("slides") else "paths"
+        return deck.deck(self._bundle, figures, theme=theme, measured=measured)
+
+    def _slides(self, deck: "Deck") -> str:
+        from reportgen.report import slides
+
+        return slides.paper(deck)
+
+    def _powerpoint(self, deck: "Deck") -> None:
+        from reportgen.report.powerpoint import powerpoint
+
+        self._made("pptx", powerpoint(deck))
+
+    def _figure_files(self, figures: Sequence[DrawnFigure]) -> list[Listed]:
+        """The files of all figures, each with where the cache keeps it."""
+        made = []
+        for figure in figures:
+            for flavour, extension in FILES.items():
+                name = f"{FIGURES}/{figure.stem}.{extension}"
+                _write(self._folder, name, figure.drawing.content(flavour))
+                made.append(Listed(name, figure.drawing.key_of(flavour)))
+            name, data = f"{FIGURES}/{figure.stem}.csv", csv_of(figure.description).encode()
+            _write(self._folder, name, data)
+            made.append(Listed(name, content=data))
+        self._progress("figures written")
+        return made
+
+    def _made(self, format: str, content: bytes) -> None:
+        _write(self._folder, FILE_OF[format], content)
+        self._told(format)
+
+    def _finish(self, format: str, printer: "Printer") -> None:
+        from reportgen.report.document import Unavailable
+
+        try:
+            printer.finish()
+            self._told(format)
+        except Unavailable as missing:
+            self._progress(f"{FILE_OF[format]} left out: {missing}")
+
+    def _told(self, format: str) -> None:
+        self._pages.append(FILE_OF[format])
+        self._progress(f"{FILE_OF[format]} written")
+
+
+def slide_theme(theme: Theme) -> Theme:
+    """What slides are drawn in: the battery's theme, unless that is the one for pages and paper."""
+    return BUILT_IN["slides"] if theme == PAPER else theme
 
 
 def is_output_of(name: str, formats: Sequence[str]) -> bool:
     """Whether a bundle's file is what one of these formats makes."""
-    made = {"html": name == HTML, "pdf": name == PDF, "figures": name.startswith(f"{FIGURES}/")}
-    return any(made[format] for format in formats)
+    return any(name == FILE_OF.get(format) for format in formats) or (
+        FIGURES in formats and name.startswith(f"{FIGURES}/")
+    )
 
 
 @contextmanager
@@ -104,26 +249,6 @@ def _uncollected() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
-
-
-def _drawn(figures: Sequence[DrawnFigure], flavours: Sequence[Flavour]) -> str:
-    """Draws every figure that the cache lacks a flavour of, and tells of it."""
-    anew = sum(figure.drawing.ready(flavours) for figure in figures)
-    found = len(figures) - anew
-    return f"{anew} {'figure' if anew == 1 else 'figures'} drawn" + (
-        f", {found} found by an earlier run" if found else ""
-    )
-
-
-def _write_figures(figures: Sequence[DrawnFigure], folder: Path) -> dict[str, str | None]:
-    """The names of the files, each with its key in the cache."""
-    keys = {}
-    for figure in figures:
-        for flavour, extension in FILES.items():
-            name = f"{FIGURES}/{figure.stem}.{extension}"
-            _write(folder, name, figure.drawing.content(flavour))
-            keys[name] = figure.drawing.key_of(flavour)
-    return keys
 
 
 def _write(folder: Path, name: str, content: bytes) -> None:

@@ -13,7 +13,11 @@ from reportgen.battery import Battery, ModelEntry, load_battery
 from reportgen.bundle_figures import Unshowable
 from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
-from reportgen.outputs import FORMATS, is_output_of, write_outputs
+from reportgen.figures.theme import read_theme
+from reportgen.language import checked
+from reportgen.notebook import ShownBundle, load
+from reportgen.outputs import FORMATS, USUAL, is_output_of, write_outputs
+from reportgen.presentation import Presentation, presentation_of
 from reportgen.provenance import machine, versions
 from reportgen.store import Bundle, beside, check_writable, load_bundle, replace_outputs, staged, write_numbers
 
@@ -33,19 +37,25 @@ def run(
     device: str | None = None,
     dtype: str | None = None,
     threads: int | None = None,
+    language: str | None = None,
+    theme: str | None = None,
+    templates: str | Path | None = None,
     cache: bool = True,
     progress: Progress = _silent,
-) -> Bundle:
+) -> ShownBundle:
     """Runs a battery and writes its bundle.
 
     Args:
         battery: a YAML file.
         output: the bundle's folder; `reports/x.yaml` becomes `reports/x` unless it is given.
         only: ids of the probes to run; all of them where it is empty.
-        formats: outputs instead of the battery's own, of html, pdf and figures.
+        formats: outputs instead of the battery's own, of html, pdf, figures, slides and pptx.
         device: device instead of those of the battery.
         dtype: dtype instead of those of the battery.
         threads: threads of a pass on a CPU, instead of those of the battery.
+        language: language of the report's own words instead of the battery's.
+        theme: look of the figures instead of the battery's: a name, or a YAML file.
+        templates: a folder whose templates take the place of ours.
         cache: whether to take what earlier runs found, and to keep what this one finds.
         progress: is told one plain line a finished piece of work.
 
@@ -56,18 +66,19 @@ def run(
     """
     path = Path(battery)
     asked = _with(load_battery(path, only), device=device, dtype=dtype, threads=threads)
+    shown_as = _shown(asked.presentation, language, theme, templates)
     outputs = _formats(formats) if formats is not None else asked.outputs
     target = Path(output) if output is not None else path.with_suffix("")
     check_writable(target)
     clock = time.perf_counter()
     measured = measure(asked, progress, cache=cache)
-    record = {**measured.run, "battery": str(path), "only": list(only)}
+    record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.written()}
     with staged(target) as stage:
         write_numbers(stage, replace(measured, run=record))
-        _finish(stage, outputs, progress, clock, cache=cache)
+        _finish(stage, outputs, progress, clock, shown_as, cache=cache)
     if cache:
         make_room()
-    return load_bundle(target)
+    return load(target)
 
 
 def measure(battery: Battery, progress: Progress = _silent, *, cache: bool = True) -> Bundle:
@@ -94,31 +105,40 @@ def measure(battery: Battery, progress: Progress = _silent, *, cache: bool = Tru
     return Bundle(None, battery.title, results.models, results.outcomes, record)
 
 
-def load(bundle: str | Path) -> Bundle:
-    """A bundle's numbers: `load(folder)["weather"]["gemma"].arrays["entropy"].values`.
-
-    Raises:
-        BundleError: the folder holds no bundle, or a damaged one.
-    """
-    return load_bundle(Path(bundle))
-
-
 def render(
-    bundle: str | Path, *, formats: Sequence[str] = FORMATS, progress: Progress = _silent, stamp: bool = False
-) -> Bundle:
+    bundle: str | Path,
+    *,
+    formats: Sequence[str] = USUAL,
+    language: str | None = None,
+    theme: str | None = None,
+    templates: str | Path | None = None,
+    progress: Progress = _silent,
+    stamp: bool = False,
+) -> ShownBundle:
     """Makes outputs of a stored bundle anew, without its models; those of other formats stay.
 
+    Args:
+        bundle: a folder that `run` wrote.
+        formats: outputs to make, of html, pdf, figures, slides and pptx.
+        language: as in `run`, instead of the one that it was first shown in.
+        theme: the same.
+        templates: the same.
+        progress: is told one plain line a finished piece of work.
+        stamp: whether today's date stands on the page.
+
     Raises:
+        BatteryError: there is no such format, language, theme or folder of templates.
         BundleError: the folder holds no bundle, or a damaged one.
         OutputError: an output cannot be written; the old ones stay.
     """
     target, outputs = Path(bundle), _formats(formats)
-    stored = load_bundle(target)
+    stored = load(target)
+    shown_as = _shown(presentation_of(stored.run), language, theme, templates)
     check_writable(target)
     date = datetime.datetime.now(datetime.UTC).date().isoformat() if stamp else ""
     with beside(target) as stage:
         try:
-            names = write_outputs(stored, stage, outputs, progress, stamp=date)
+            names = write_outputs(stored, stage, outputs, progress, presentation=shown_as, stamp=date)
         except (ReportgenError, OSError):
             raise
         except Exception as raised:  # whatever a stranger's numbers make a probe's figures raise
@@ -130,15 +150,17 @@ def render(
     return stored
 
 
-def _finish(stage: Path, outputs: Sequence[str], progress: Progress, clock: float, *, cache: bool) -> None:
+def _finish(
+    stage: Path, outputs: Sequence[str], progress: Progress, clock: float, shown_as: Presentation, *, cache: bool
+) -> None:
     stored = load_bundle(stage)
     try:
-        write_outputs(stored, stage, outputs, progress, cache=cache)
+        write_outputs(stored, stage, outputs, progress, presentation=shown_as, cache=cache)
     except Unshowable as unshowable:
         for probe_id, reason in unshowable.reasons.items():
             progress(f"{probe_id}: failed ({reason})")
         write_numbers(stage, _with_failures(stored, unshowable.reasons))
-        write_outputs(load_bundle(stage), stage, outputs, progress, cache=cache)
+        write_outputs(load_bundle(stage), stage, outputs, progress, presentation=shown_as, cache=cache)
     progress(f"done in {time.perf_counter() - clock:.0f} s")
 
 
@@ -163,6 +185,25 @@ def _with(battery: Battery, **chosen: str | int | None) -> Battery:
         told = "; ".join(f"--{detail['loc'][0]}: {detail['msg']}" for detail in error.errors())
         raise BatteryError(Mistake(told, "devices are auto, cpu, cuda, cuda:N and mps")) from error
     return replace(battery, models=models)
+
+
+def _shown(
+    presentation: Presentation, language: str | None, theme: str | None, templates: str | Path | None
+) -> Presentation:
+    """How a report is shown, with what was chosen in place of what it brings along."""
+    if language is not None:
+        try:
+            presentation = replace(presentation, language=checked(language))
+        except ValueError as error:
+            raise BatteryError(Mistake(str(error))) from error
+    if theme is not None:
+        presentation = replace(presentation, theme=read_theme(theme))
+    if templates is not None:
+        from reportgen.report import own_templates
+
+        own_templates.check(Path(templates))
+        presentation = replace(presentation, templates=Path(templates))
+    return presentation
 
 
 def _formats(formats: Sequence[str]) -> tuple[str, ...]:

@@ -242,7 +242,7 @@ WRONG_BATTERIES: list[tuple[str, str, str, int | None]] = [
     ("models: {m: x}\nprobes:\n  p:\n    probe: measure", "probes.p.prompts: missing", "", 3),
     ("title: 5\n" + entry("top_k: 1"), "title: expected text, found 5", "Put quotes around it to make it text.", 1),
     ("titel: x\n" + entry("top_k: 1"), "titel: unknown key", "Did you mean 'title'?", 1),
-    ("outputs:\n- html\n- pfd\n" + entry("top_k: 1"), "outputs[1]: expected html or pdf or figures, found 'pfd'",
+    ("outputs:\n- html\n- pfd\n" + entry("top_k: 1"), "outputs[1]: expected html or pdf or figures or slides or pptx, found 'pfd'",
      "Did you mean 'pdf'?", 3),
     (entry("top_k: 1").replace("demo:x", "{sauce: x, source: y}"), "models.m.sauce: unknown key",
      "Did you mean 'source'?", 1),
@@ -254,7 +254,7 @@ WRONG_BATTERIES: list[tuple[str, str, str, int | None]] = [
     (entry("top_k: 1").replace("demo:x", "{source: y, device: gpu}"),
      "models.m.device: expected auto, cpu, cuda, cuda:N or mps, found 'gpu'", "", 1),
     (entry("top_k: 1").replace("demo:x", "{source: y, dtype: float23}"),
-     "models.m.dtype: expected auto or float32 or bfloat16 or float16, found 'float23'", "Did you mean 'float32'?", 1),
+     "models.m.dtype: expected auto or float32 or bfloat16 or float16 or int8, found 'float23'", "Did you mean 'float32'?", 1),
     (entry("top_k: 1").replace("one:", "../up:"), "probes.'../up': not usable as an id",
      "Use 1 to 64 of A-Z a-z 0-9 _ and -.", 3),
     (entry("top_k: 1").replace("{m: demo:x}", "\n  m: demo:x\n  m: demo:y"), "models.m: given twice, first in line 2",
@@ -294,14 +294,14 @@ outputs: [htm]
     found = [(one.line, one.message) for one in mistakes(text)]
     assert found == [
         (1, "titel: unknown key"),
-        (3, "models.a.dtype: expected auto or float32 or bfloat16 or float16, found 'f32'"),
+        (3, "models.a.dtype: expected auto or float32 or bfloat16 or float16 or int8, found 'f32'"),
         (4, "models.'b c': not usable as an id"),
         (6, "probes.one.probe: unknown probe 'logitlens'"),
         (11, "probes.two.prompts[1].wrod: unknown key"),
         (12, "probes.two.prompts[2]: expected text or a mapping, found 7"),
         (13, "probes.two.top_k: expected a whole number, found 'ten'"),
         (14, "probes.two.models[1]: unknown model 'z'"),
-        (15, "outputs[0]: expected html or pdf or figures, found 'htm'"),
+        (15, "outputs[0]: expected html or pdf or figures or slides or pptx, found 'htm'"),
     ]
 
 

@@ -16,8 +16,10 @@ from reportgen import bundle_figures, output_cache, outputs, render, run
 from reportgen.cache import DRAWINGS, PAGES, Shelf
 from reportgen.figures import draw
 from reportgen.figures.describe import HeatMap
+from reportgen.figures.theme import BUILT_IN
 from reportgen.output_cache import OutputCache
 from reportgen.outputs import write_outputs
+from reportgen.presentation import Presentation
 from reportgen.probes.nearest_tokens import NearestTokens
 from reportgen.report import templating
 from reportgen.resources import folder
@@ -167,7 +169,7 @@ def test_what_was_interrupted_goes_on_with_the_figures_that_were_written(
 
     def interrupted(folder: Path, name: str, content: bytes) -> None:
         written.append(name)
-        if len(written) == 7:  # of three files a figure
+        if len(written) == 9:  # of four files a figure
             raise KeyboardInterrupt
         write(folder, name, content)
 
@@ -182,10 +184,13 @@ def test_what_was_interrupted_goes_on_with_the_figures_that_were_written(
 
 
 def key(bundle: Bundle, formats: list[str] = BOTH, **options: Any) -> str:
-    return OutputCache(bundle, formats, **{"stamp": "", "figures_beside": True, "used": True} | options)._key
+    presentation = options.pop("presentation", Presentation())
+    return OutputCache(bundle, formats, presentation, **{"stamp": "", "figures_beside": True, "used": True} | options)._key
 
 
-def test_the_key_changes_with_all_that_is_shown(bundle: Bundle) -> None:
+def test_the_key_changes_with_all_that_is_shown(bundle: Bundle, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
     card = bundle.models[LLAMA]
     outcome = bundle.outcomes["census"][LLAMA]
     numbers = np.arange(6.0)
@@ -199,6 +204,8 @@ def test_the_key_changes_with_all_that_is_shown(bundle: Bundle) -> None:
 
     keys = [
         key(bundle), key(bundle, ["html"]), key(bundle, stamp="2026-11-21"), key(bundle, figures_beside=False),
+        key(bundle, presentation=Presentation("hu")), key(bundle, presentation=Presentation(theme=BUILT_IN["dark"])),
+        key(bundle, presentation=Presentation(page_bytes=1)), key(bundle, presentation=Presentation(templates=own)),
         key(replace(bundle, title="Another")),
         key(replace(bundle, models={**bundle.models, LLAMA: replace(card, name="Another")})),
         key(replace(bundle, models={**bundle.models, LLAMA: replace(card, facts={**card.facts, "device": "cuda"})})),
@@ -336,4 +343,4 @@ def test_the_second_rendering_loads_nothing_that_draws_or_sets(bundle: Bundle, t
     assert told[0][-1].split() == sorted(drawing)
     assert told[1] == ["html, pdf, figures: found by an earlier run", ""]
     assert left[0] == left[1]
-    assert len(left[0]) == 3 + 2 + 3 * 5
+    assert len(left[0]) == 3 + 2 + 4 * 5

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from reportgen import outputs
 from reportgen.bundle_figures import Unshowable
 from reportgen.outputs import write_outputs
 from reportgen.probes.parameter_census import ParameterCensus
@@ -25,7 +24,7 @@ def test_each_figure_is_described_once(bundle: Bundle, tmp_path: Path, monkeypat
     monkeypatch.setattr(ParameterCensus, "figures", lambda self, section: asked.append(1) or figures(self, section))
     names = write_outputs(bundle, tmp_path, ["html", "figures"])
     assert asked == [1]
-    assert len(names) == 1 + 3 * 5
+    assert len(names) == 1 + 4 * 5
     assert names[-1] == "report.html"
     assert sorted(names) == sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.*"))
 
@@ -92,7 +91,7 @@ def test_the_pdf_is_printed_while_figures_are_written(
 
     monkeypatch.setattr(document, "Printer", Printer)
     names = write_outputs(bundle, tmp_path, ["html", "pdf", "figures"], order.append)
-    assert names[-2:] == [outputs.HTML, outputs.PDF]
+    assert names[-2:] == ["report.html", "report.pdf"]
     assert order == [
         "process", "5 figures drawn", "begin", "figures written", "report.html written", "finish",
         "report.pdf written", "end",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-FORMATS = ("html", "pdf", "figures")
+from reportgen.cli.shown_as import FORMATS, PAGES, shown_as
 
 
 @click.command("run")
@@ -15,8 +15,11 @@ FORMATS = ("html", "pdf", "figures")
     "--format", "formats", multiple=True, type=click.Choice(FORMATS), help="Outputs instead of the battery's."
 )
 @click.option("--device", help="Device for every model: auto, cpu, cuda, cuda:N, mps.")
-@click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16", "int8"]), help="Dtype for every model.")
+@click.option(
+    "--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16", "int8"]), help="Dtype for every model."
+)
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of a pass on a CPU [default: its cores].")
+@shown_as("the battery's")
 @click.option("--no-cache", is_flag=True, help="Measure and draw everything anew, and keep nothing of it.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and where the report lies.")
 def command(
@@ -27,6 +30,9 @@ def command(
     device: str | None,
     dtype: str | None,
     threads: int | None,
+    language: str | None,
+    theme: str | None,
+    templates: Path | None,
     no_cache: bool,
     quiet: bool,
 ) -> int:
@@ -50,11 +56,14 @@ def command(
             device=device,
             dtype=dtype,
             threads=threads,
+            language=language,
+            theme=theme,
+            templates=templates,
             cache=not no_cache,
             progress=progress,
         )
     assert bundle.path is not None
-    for name in ("report.html", "report.pdf", "results.json"):
+    for name in (*PAGES, "results.json"):
         if (bundle.path / name).exists():
             click.echo(bundle.path / name)
     return 3 if bundle.failed else 0

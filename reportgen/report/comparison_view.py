@@ -21,13 +21,13 @@ from reportgen.baseline.judgements import (
 from reportgen.baseline.quantities import Change, said
 from reportgen.baseline.verdict import DRIFT, FAILED, QUIET, Verdict
 from reportgen.errors import ReportgenError
-from reportgen.probes.base import Probe
+from reportgen.probes.base import Probe, meanings, question
 from reportgen.report.drawn import Drawn
 from reportgen.report.numerals import UNDEFINED, of_metric, written
 from reportgen.report.prompts import PromptSheet, prompt_sheet
 from reportgen.report.sections import Row
 from reportgen.report.sheets import spaced
-from reportgen.result import Array, Metric, Outcome, definitions
+from reportgen.result import Array, Metric, Outcome
 from reportgen.store import Bundle
 
 MEANINGS = {
@@ -234,7 +234,7 @@ def _section(
     most: Most,
 ) -> SectionView:
     probe = _probe(outcome.probe)
-    texts = definitions(probe.findings) if probe is not None else {}
+    texts = meanings(probe) if probe is not None else {}
     old, new = (_outcome(bundle, outcome) for bundle in (comparison.before, comparison.after))
     changed = [one for one in judged if one.change is not None and one.verdict not in QUIET]
     name = subject_told(outcome.subject, comparison)
@@ -245,7 +245,7 @@ def _section(
         subject=outcome.subject,
         name=name,
         probe=outcome.probe,
-        title=probe.question if probe is not None else spaced(outcome.probe),
+        title=question(probe) if probe is not None else spaced(outcome.probe),
         verdict=str(outcome.verdict),
         failed=outcome.verdict in FAILED,
         statement=_statement(changed),

@@ -1,12 +1,14 @@
 """Drawn figures as the page and the paper take them: the same ink, a flavour each."""
 
 import base64
+import html as markup
 import re
 from dataclasses import dataclass
 
 from reportgen.figures import style
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic, HeatMap, TokenGrid
 from reportgen.figures.svg_tags import replaced
+from reportgen.probes.base import SUBJECT
 
 POINTS_TO_PIXELS = 4 / 3
 MILLIMETRES_A_POINT = 25.4 / 72
@@ -29,6 +31,11 @@ CSS_INK = {
 }
 
 
+def models_of(subject: str) -> str:
+    """Ids of the models that a subject is about, with a space between them."""
+    return subject.replace(SUBJECT, " ")
+
+
 @dataclass(frozen=True)
 class Drawn:
     """A figure's description, the stem of its files in `figures/`, and its SVG with the sentinel inks of `style`."""
@@ -36,6 +43,17 @@ class Drawn:
     description: Figure
     file_stem: str
     svg: str
+    data: str = ""
+    """Its CSV as `figure_data.packed` gives it, where the page carries it."""
+    data_left_out: bool = False
+    """True where the page would be too large with its data."""
+    left_out: bool = False
+    """True where the page would be too large with its picture."""
+
+    @property
+    def models(self) -> str:
+        """Ids of the models it shows, with spaces between them."""
+        return " ".join(map(models_of, self.description.subject))
 
     @property
     def size(self) -> tuple[float, float]:
@@ -75,14 +93,23 @@ class Drawn:
 
     def inline(self) -> str:
         """The SVG element for a page, its inks as CSS variables."""
-        element = self._element
+        # By its name a thumbnail shows the same picture once more.
+        element = f'<svg id="picture-{self.file_stem}"{self._element.removeprefix("<svg")}'
         for sentinel, variable in CSS_INK.items():
             element = replaced(re.escape(sentinel), variable, element, re.IGNORECASE)
         return element
 
     def data_uri(self) -> str:
         """The SVG for paper, its inks as they are."""
-        return "data:image/svg+xml;base64," + base64.b64encode(self._element.encode()).decode()
+        # WeasyPrint takes a space before a family for a part of its name, and then a font of the system's.
+        element = replaced("(?<='),\\s+(?=')", ",", self._element)
+        return "data:image/svg+xml;base64," + base64.b64encode(element.encode()).decode()
+
+    @property
+    def characters(self) -> str:
+        """Every character that is set as text: the fonts must hold what the encoded picture shows to nobody."""
+        texts = re.findall(r"<(?:text|tspan)\b[^>]*>([^<]*)", self.svg)
+        return "".join(sorted(set(markup.unescape("".join(texts)))))
 
     @property
     def _element(self) -> str:

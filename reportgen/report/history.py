@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from reportgen.baseline.history import Course, History
 from reportgen.report.drawn import Drawn
+from reportgen.report.figure_data import shown_when_asked, with_data
 from reportgen.report.numerals import UNDEFINED, written
 from reportgen.report.sections import Row, rows
 from reportgen.report.sheets import spaced
@@ -59,6 +60,7 @@ def html(history: History, drawings: Mapping[str, Sequence[Drawn]], data: str) -
         drawings: probe id -> the figures of `timelines.described`.
         data: name of the JSON file beside it.
     """
+    carried = {probe_id: [with_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
     steps = [Told(_opened(history.told(course, step)), course.probe_id) for course, step in history.steps]
     begun = list(_begun(history))
     context = {
@@ -71,9 +73,10 @@ def html(history: History, drawings: Mapping[str, Sequence[Drawn]], data: str) -
         "left_out": history.left_out[:MOST_TOLD],
         "unlisted": sum(max(len(told) - MOST_TOLD, 0) for told in (steps, begun, history.left_out)),
         "ungated": history.ungated,
-        "sections": list(_sections(history, drawings)),
+        "sections": list(_sections(history, carried)),
     }
-    return filled(context, body="history.html.j2", shell="page.html.j2", models=list(history.models))
+    said = shown_when_asked(carried)
+    return filled(context, body="history.html.j2", shell="page.html.j2", models=list(history.models), packed=said)
 
 
 def _summary(history: History) -> str:

@@ -3,46 +3,78 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from reportgen.report import opening, sections
+from reportgen.figures.theme import PAPER, Theme
+from reportgen.report import numerals, opening, paper_flow, sections
+from reportgen.report.budget import BUDGET, Load, fitted
 from reportgen.report.drawn import Drawn
+from reportgen.report.figure_data import shown_when_asked, with_data
+from reportgen.report.paper_tables import paper_sheets
 from reportgen.report.templating import filled
 
 if TYPE_CHECKING:
     from reportgen.store import Bundle
 
-ROWS_ON_PAGE = 60
 ROWS_ON_PAPER = 12
 Target = Literal["page", "paper"]
 
 
 def html(
-    bundle: "Bundle", drawings: Mapping[str, Sequence[Drawn]], *, stamp: str = "", figures_beside: bool = False
+    bundle: "Bundle",
+    drawings: Mapping[str, Sequence[Drawn]],
+    *,
+    stamp: str = "",
+    figures_beside: bool = False,
+    budget: int = BUDGET,
+    theme: Theme = PAPER,
 ) -> str:
     """`report.html`. `drawings` holds each probe id's figures; `stamp` is a date to print, if any.
 
-    `figures_beside`: the figures' files lie beside the page, or will.
+    `figures_beside`: the figures' files lie beside the page, or will. `budget`: the bytes it may have; what must be
+    left out for that, and where it is found instead, the page says. `theme`: the colours, font and logo of all that is
+    no figure.
     """
-    return _filled("page", bundle, drawings, stamp, figures_beside)
+    carried = {probe_id: [with_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
+    return fitted(lambda load: _filled("page", bundle, load, stamp, figures_beside, theme), carried, budget)
 
 
 def paper(
-    bundle: "Bundle", drawings: Mapping[str, Sequence[Drawn]], *, stamp: str = "", figures_beside: bool = False
+    bundle: "Bundle",
+    drawings: Mapping[str, Sequence[Drawn]],
+    *,
+    stamp: str = "",
+    figures_beside: bool = False,
+    theme: Theme = PAPER,
 ) -> str:
     """The HTML that `document.pdf` prints: nothing folded, tables short, figures in millimetres."""
-    return _filled("paper", bundle, drawings, stamp, figures_beside)
+    return _filled("paper", bundle, Load(drawings, ROWS_ON_PAPER), stamp, figures_beside, theme)
 
 
 def _filled(
-    target: Target, bundle: "Bundle", drawings: Mapping[str, Sequence[Drawn]], stamp: str, figures_beside: bool
+    target: Target, bundle: "Bundle", load: Load, stamp: str, figures_beside: bool, theme: Theme
 ) -> str:
-    most = ROWS_ON_PAGE if target == "page" else ROWS_ON_PAPER
+    shown = [sections.view(bundle.section(probe), load.drawings.get(probe, ()), load.rows) for probe in bundle.outcomes]
     context: dict[str, Any] = {
         "target": target,
         "title": bundle.title,
         "models": opening.model_lines(bundle),
         "provenance": opening.provenance(bundle),
-        "stamp": stamp,
-        "sections": [sections.view(bundle.section(probe), drawings.get(probe, ()), most) for probe in bundle.outcomes],
-        "figure_files": figures_beside and any(drawings.values()),
+        "stamp": numerals.dated(stamp),
+        "sections": shown,
+        "findings": opening.findings(shown),
+        "telling": opening.telling_numbers(bundle, shown),
+        "load": load,
+        "flow": paper_flow.flow,
+        "paper_sheets": paper_sheets,
+        "figure_files": figures_beside and any(load.drawings.values()),
     }
-    return filled(context, body="body.html.j2", shell=f"{target}.html.j2", models=list(bundle.models))
+    packed = shown_when_asked(load.drawings)
+    if target == "paper":
+        packed |= {one.characters for of_probe in load.drawings.values() for one in of_probe}
+    return filled(
+        context,
+        body="body.html.j2",
+        shell=f"{target}.html.j2",
+        models=list(bundle.models),
+        packed=packed,
+        theme=theme.of_pages,
+    )

@@ -7,12 +7,13 @@ from typing import Any
 
 from reportgen import registry
 from reportgen.errors import ReportgenError
-from reportgen.probes.base import Explanation, Probe, Section, explanation
+from reportgen.language import say, unit_of
+from reportgen.probes.base import Explanation, Probe, Section, explanation, meanings, question
 from reportgen.report.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, Drawn
 from reportgen.report.prompts import TABLE as PROMPTS_TABLE
 from reportgen.report.prompts import PromptSheet, prompt_sheet
 from reportgen.report.sheets import MetricRow, Sheet, metric_rows, sheet, spaced
-from reportgen.result import Outcome, definitions
+from reportgen.result import Outcome
 
 LEFT_OUT_TABLE = "skipped"
 """By convention the table of rows that a probe could not measure: shown with the numbers, not folded away."""
@@ -93,7 +94,7 @@ def view(section: Section, drawn: Sequence[Drawn], most: int) -> SectionView:
     first = next(iter(section.outcomes.values()))
     probe = _probe(first)
     ok = section.ok()
-    texts = definitions(probe.findings) if probe is not None else {}
+    texts = meanings(probe) if probe is not None else {}
     absences = [
         Absence(subject, subject_name(section, subject), outcome.status == "failed", outcome.reason)
         for subject, outcome in section.outcomes.items()
@@ -103,7 +104,7 @@ def view(section: Section, drawn: Sequence[Drawn], most: int) -> SectionView:
         id=section.id,
         probe=first.probe,
         version=first.version,
-        title=probe.question if probe is not None else spaced(first.probe),
+        title=question(probe) if probe is not None else spaced(first.probe),
         statement=probe.statement(section) if probe is not None and ok else "",
         rows=rows(list(section.outcomes), drawn, absences),
         subjects={subject: subject_name(section, subject) for subject in ok},
@@ -176,11 +177,12 @@ def _sheets(ok: Mapping[str, Outcome], name: str, most: int) -> dict[str, Sheet]
 def _definitions(ok: Mapping[str, Outcome], texts: Mapping[str, str]) -> list[Definition]:
     units: dict[str, tuple[str, str]] = {}
     for outcome in ok.values():
-        units |= {name: ("number", metric.unit) for name, metric in outcome.metrics.items()}
+        number = say("section.number", "number")
+        units |= {name: (number, unit_of(metric.unit)) for name, metric in outcome.metrics.items()}
         units |= {name: (", ".join(table.columns), "") for name, table in outcome.tables.items()}
         for name, array in outcome.arrays.items():
-            units.setdefault(name.split("/")[0], (" × ".join(array.dims), array.unit))
-    return [Definition(name, kind, unit, " ".join(texts.get(name, "").split())) for name, (kind, unit) in units.items()]
+            units.setdefault(name.split("/")[0], (" × ".join(array.dims), unit_of(array.unit)))
+    return [Definition(name, kind, unit, texts.get(name, "")) for name, (kind, unit) in units.items()]
 
 
 def _options(options: Mapping[str, Any]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reportgen.figures.fonts import mark_space
+from reportgen.language import name_of, say, unit_of
 from reportgen.report import numerals
 from reportgen.result import Cell, Metric, Table
 
@@ -50,7 +51,7 @@ def sheet(table: Table, most: int) -> Sheet:
         [_entry(value, name, kind) for value, name, kind in zip(row, table.columns, kinds, strict=True)]
         for row in table.rows[:most]
     ]
-    heads = tuple((spaced(name), kind) for name, kind in zip(table.columns, kinds, strict=True))
+    heads = tuple((name_of(name), kind) for name, kind in zip(table.columns, kinds, strict=True))
     return Sheet(heads, rows, len(table.rows))
 
 
@@ -63,6 +64,12 @@ class MetricRow:
     definition: str
     entries: Sequence[Entry]
     """One a subject; `note` holds the reason of an undefined value, or its brief form."""
+    name: str = ""
+    """As the probe calls it."""
+    spread: float = 0.0
+    """How far apart the subjects are: largest less smallest value, as a share of the largest magnitude; 0 unless every
+    subject has a value.
+    """
 
 
 def metric_rows(metrics: Sequence[Mapping[str, Metric]], definitions: Mapping[str, str]) -> list[MetricRow]:
@@ -72,16 +79,24 @@ def metric_rows(metrics: Sequence[Mapping[str, Metric]], definitions: Mapping[st
     for name in names:
         unit = next(one[name].unit for one in metrics if name in one)
         entries = [_measured(name, one.get(name)) for one in metrics]
-        label = spaced(name)
         # "settling layer" says its unit already.
-        said = label.split()[-1] == unit
-        rows.append(MetricRow(label, "" if said else unit, definitions.get(name, ""), entries))
+        said = name.split("_")[-1] == unit
+        told = definitions.get(name, "")
+        shown = "" if said else unit_of(unit)
+        rows.append(MetricRow(name_of(name), shown, told, entries, name, _spread(metrics, name)))
     return rows
 
 
 def spaced(name: str) -> str:
     """A column's or metric's name in words."""
-    return name.replace("_", " ")
+    return name_of(name)
+
+
+def _spread(metrics: Sequence[Mapping[str, Metric]], name: str) -> float:
+    values = [one[name].value for one in metrics if name in one]
+    known = [value for value in values if value is not None]
+    largest = max(map(abs, known), default=0)
+    return (max(known) - min(known)) / largest if largest and len(known) == len(metrics) else 0.0
 
 
 def _measured(name: str, metric: Metric | None) -> Entry:
@@ -103,7 +118,7 @@ def _entry(value: Cell, column: str, kind: Kind) -> Entry:
     if value is None:
         return Entry(numerals.UNDEFINED, kind)
     if isinstance(value, bool):
-        return Entry("yes" if value else "no", kind)
+        return Entry(say("table.yes", "yes") if value else say("table.no", "no"), kind)
     if isinstance(value, str):
         return Entry(mark_space(value) if kind == "token" else value, kind)
     return Entry(numerals.of_column(value, column), kind)

@@ -2,24 +2,67 @@
 
 import html as markup
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reportgen.figures import style
 from reportgen.figures.fonts import legible, typefaces
-from reportgen.report import numerals
+from reportgen.figures.theme import PAPER, Theme
+from reportgen.language import choose_form, direction, say, spoken
+from reportgen.report import numerals, own_templates, sandbox
+from reportgen.report.drawn import models_of
+from reportgen.report.script import digest, settings
 from reportgen.resources import folder
+
+_own: ContextVar[Path | None] = ContextVar("_own", default=None)
+_QUOTED = re.compile("“[^”]*”|„[^”]*”|「[^」]*」|«[^»]*»")
+"""What a sentence quotes, as English, Hungarian, Chinese and Arabic do."""
+
+
+@contextmanager
+def overridden_by(own: Path | None) -> Iterator[None]:
+    """What is rendered within takes a template from the folder `own` where that has one of its name, else ours.
+
+    `own_templates.check` says before that whether the folder is of use. Ours, where it is overridden, is called
+    `reportgen/NAME`: own templates may extend and include it.
+    """
+    before = _own.set(own.resolve() if own is not None else None)
+    try:
+        yield
+    finally:
+        _own.reset(before)
+
+
+def rendered(name: str, context: Mapping[str, Any]) -> str:
+    """The template of that name, filled.
+
+    Raises:
+        OutputError: a template that overrides ours fails, does what the sandbox refuses, or does not end.
+    """
+    own = _own.get()
+    if own is None:
+        return environment().get_template(name).render(context)
+    with own_templates.answerable(own):
+        return sandbox.rendered(environment(own).get_template(name), context)
 
 
 @cache
-def environment() -> Environment:
-    """The templates that ship with the package."""
-    found = Environment(
-        loader=FileSystemLoader(folder("templates")),
+def environment(own: Path | None = None) -> Environment:
+    """The templates that ship with the package, or those of the folder `own` before them, all in a sandbox."""
+    ours = FileSystemLoader(folder("templates"))
+    # The sandbox takes as long again as half of a page's templates: ours alone do without.
+    kind, loader = (Environment, ours) if own is None else (
+        sandbox.Sandbox, ChoiceLoader([own_templates.Loader(own), ours, PrefixLoader({own_templates.OURS: ours})])
+    )  # fmt: skip
+    found = kind(
+        loader=loader,
         # select_autoescape would leave .html.j2 unescaped.
         autoescape=True,
         undefined=StrictUndefined,
@@ -36,24 +79,40 @@ def environment() -> Environment:
         "sentence": sentence,
         "explained": explained,
         "written": numerals.written,
+        "digest": digest,
+        "models_of": models_of,
     }
+    found.globals |= {"say": _said, "say_count": _said_count}
     return found
 
 
-def filled(context: Mapping[str, Any], *, body: str, shell: str, models: Sequence[str]) -> str:
+def filled(
+    context: Mapping[str, Any],
+    *,
+    body: str,
+    shell: str,
+    models: Sequence[str],
+    packed: Iterable[str] = (),
+    theme: Theme = PAPER,
+) -> str:
     """A whole page: the template `body` within `shell`, with the inks, the models' styles and the fonts it needs.
 
-    `context` holds the page's `title` beside what the templates ask for.
+    `context` holds the page's `title` beside what the templates ask for; `packed` are texts that only a script shows.
     """
     known = {
+        "figure_files": False,
         **context,
-        "styles": style.model_styles(models),
-        "ink": {"ink": style.INK, "muted": style.MUTED, "faint": style.FAINT, "paper": style.PAPER},
+        "styles": style.model_styles(models, theme),
+        "spoken": spoken(),
+        "direction": direction(spoken()),
+        "ink": theme.inks,
+        "logo": theme.logo,
+        "settings": settings(theme),
     }
-    inner = environment().get_template(body).render(known)
+    inner = rendered(body, known)
     # The page carries the shapes of just the characters that stand in it.
-    faces = typefaces({*markup.unescape(inner), *context["title"]})
-    return environment().get_template(shell).render(known, body=inner, faces=faces)
+    faces = typefaces({*markup.unescape(inner), *context["title"], *packed}, theme.own_font)
+    return rendered(shell, {**known, "body": inner, "faces": faces})
 
 
 def isolated(text: str) -> Markup:
@@ -80,14 +139,31 @@ def lines(text: str) -> Markup:
 
 
 def sentence(text: str) -> Markup:
-    """A sentence of ours: what it quotes between “ and ” is a stranger's."""
-    escaped = str(escape(legible(text)))
-    return Markup(re.sub("“([^”]*)”", r"“<bdi>\1</bdi>”", escaped))
+    """A sentence of ours: what it quotes is a stranger's."""
+    return Markup(_QUOTED.sub(_quoted_apart, str(escape(legible(text)))))
 
 
 def explained(text: str) -> Markup:
     """A docstring of a probe: what stands between backticks is code."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(legible(text)))))
+
+
+def _said(id: str, text: str, /, **values: Any) -> Markup:
+    """`say` for templates: the words are ours and still escaped, and so is each value that is no markup."""
+    words = Markup(escape(say(id, text)))
+    return sandbox.with_plain_gaps(words).format(**values) if values else words
+
+
+def _said_count(id: str, one: str, many: str, count: int, /, **values: Any) -> Markup:
+    """`say_count` for templates, escaped as `say`; `{count}` is written as the page writes numbers."""
+    # The form is chosen before the values are put in, so that these are escaped by the markup's own format.
+    words = sandbox.with_plain_gaps(Markup(escape(choose_form(id, one, many, count))))
+    return words.format(**{"count": numerals.written(count), **values})
+
+
+def _quoted_apart(found: re.Match[str]) -> str:
+    quoted = found[0]
+    return f"{quoted[0]}<bdi>{quoted[1:-1]}</bdi>{quoted[-1]}"
 
 
 def _apart(shown: Markup) -> Markup:

@@ -122,11 +122,15 @@ def map_of(model: str) -> Outcome:
     if model == GEMMA:
         return outcome("pca_map", model, status="skipped", reason="it has no chat template")
     variance = np.full((3, 2), 0.25)
+    points = np.arange(12.0).reshape(3, 2, 2)
     return outcome(
         "pca_map",
         model,
         tables={"items": Table(("item", "text", "group"), [[0, "Paris", "cities"], [1, "貓", "animals"]])},
-        arrays={"explained_variance": Array(("layer", "component"), variance, "share", {"layer": (0, 15, 30)})},
+        arrays={
+            "explained_variance": Array(("layer", "component"), variance, "share", {"layer": (0, 15, 30)}),
+            "points": Array(("layer", "item", "component"), points, "", {"layer": (0, 15, 30)}),
+        },
     )
 
 

@@ -43,4 +43,9 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        return " ".join(text for path, text in self.texts if "style" not in path and "svg" not in path)
+        return " ".join(text for path, text in self.texts if not {"style", "script", "svg"} & set(path))
+
+    def scripts(self) -> list[str | None]:
+        """Types of all scripts but data that the page carries for its own one; None is a script that runs."""
+        types = [attributes.get("type") for tag, attributes in self.elements if tag == "script"]
+        return [type for type in types if type not in ("application/json", "application/gzip")]

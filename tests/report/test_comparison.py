@@ -152,7 +152,7 @@ def test_numbers_stand_before_and_after_with_what_was_allowed_where_and_their_de
 
 def test_pictures_stand_side_by_side_before_after_and_difference(shown: str, made: list[Picture]) -> None:
     lens = section(shown, "weather.gemma")
-    captions = re.findall(r"<figcaption><bdi>(.*?)</bdi></figcaption>", lens)
+    captions = re.findall(r"<figcaption[^>]*><bdi>(.*?)</bdi>", lens)
     assert captions == [
         "Before (dashed) and after: entropy, prompt 1, step 0",
         "Difference: entropy, prompt 1, step 0",
@@ -262,7 +262,7 @@ def test_strangers_text_is_shown_and_never_obeyed(write: Any) -> None:
     card = replace(told.after.models[LLAMA], name=HOSTILE, facts={"source": HOSTILE})
     told = replace(told, title=HOSTILE, after=replace(told.after, models={LLAMA: card}, run={"from_cache": [HOSTILE]}))
     text = write(told, pictures(told, loud_sections(told)))
-    assert not {"script"} & Page(text).tags()
+    assert Page(text).scripts() == ([None] if write is html else []), "our own"
     assert list(Page(text).attributes("onerror")) == []
     for unseen in "\u202e\u200b\x07\ud800":
         assert unseen not in text

@@ -1,14 +1,21 @@
 import contextlib
 import importlib
 import io
+import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageChops
 from pypdf import PdfReader
 
 from reportgen.errors import OutputError
+from reportgen.language import speaking
 from reportgen.report import document, page
-from tests.report.fakes import hostile
+from reportgen.report.drawn import Drawn
+from reportgen.result import Table
+from tests.report.fakes import LLAMA, curves, hostile, svg
 from tests.report.test_page import QUESTIONS
 
 
@@ -44,7 +51,10 @@ def test_it_has_title_language_bookmarks_and_tags(printed):
     assert read.trailer["/Root"]["/Lang"] == "en"
     assert read.trailer["/Root"]["/MarkInfo"]["/Marked"].value is True
     bookmarks = [entry.title for entry in read.outline if not isinstance(entry, list)]
-    assert bookmarks == ["What was compared", *QUESTIONS]
+    assert bookmarks == ["What was compared", "Findings", *QUESTIONS]
+    about = read.xmp_metadata
+    assert about is not None
+    assert b"pdfuaid" in about.stream.get_data()
 
 
 def test_its_contents_name_the_page_of_each_section(printed):
@@ -55,7 +65,7 @@ def test_its_contents_name_the_page_of_each_section(printed):
         for entry in read.outline
         if not isinstance(entry, list)
     }
-    for question in QUESTIONS:
+    for question in ("Findings", *QUESTIONS):
         line = next(line for line in first.splitlines() if line.startswith(question))
         assert line.split()[-1] == str(starts[question])
 
@@ -63,11 +73,109 @@ def test_its_contents_name_the_page_of_each_section(printed):
 def test_pages_are_numbered_under_running_heads(printed):
     read = PdfReader(printed)
     assert len(read.pages) > 6
-    second = read.pages[1].extract_text()
-    assert "Llama vs Gemma" in second
-    assert second.count(QUESTIONS[0]) == 2, "as a title and at the head of the page"
-    for number, sheet in enumerate(read.pages, 1):
+    third = read.pages[2].extract_text()
+    assert "Llama vs Gemma" in third
+    assert third.count(QUESTIONS[0]) == 2, "as a title and at the head of the page"
+    for number, sheet in list(enumerate(read.pages, 1))[1:]:
         assert str(number) in sheet.extract_text().split()
+
+
+def test_its_title_page_names_the_models_with_their_facts_and_what_was_measured(printed):
+    first = PdfReader(printed).pages[0].extract_text()
+    for said in ("Llama vs Gemma", "SmolLM2-135M-Instruct", "135 M parameters", "Gemma-3-270M", *QUESTIONS):
+        assert said in first
+    assert first.index("Gemma-3-270M") < first.index("Contents") < first.index(QUESTIONS[0])
+
+
+def test_every_picture_is_tagged_with_what_it_shows(printed, drawings):
+    told = sorted(alternatives(PdfReader(printed).trailer["/Root"]["/StructTreeRoot"]))
+    assert told == sorted(one.description.alt for of_probe in drawings.values() for one in of_probe)
+
+
+def alternatives(element):
+    element = element.get_object()
+    if isinstance(element, list):
+        for child in element:
+            yield from alternatives(child)
+    elif isinstance(element, dict):
+        if "/Alt" in element:
+            yield str(element["/Alt"])
+        if "/K" in element:
+            yield from alternatives(element["/K"])
+
+
+def test_all_text_is_set_in_the_fonts_that_it_brings(bundle, tmp_path):
+    families = "'reportgen Sans', 'reportgen Sans Symbols', 'reportgen Rest'"
+    text = f'<text x="9" y="20" font-family="{families}">↓ layer ⴰ</text></svg>'
+    figure = curves((LLAMA,), "raw")
+    drawing = Drawn(figure, "apple-llama-raw", svg(396.0, 260.0).replace("</svg>", text))
+    target = tmp_path / "report.pdf"
+    assert document.pdf(page.paper(one_section(bundle, "apple"), {"apple": [drawing]}), target) == ()
+    found = fonts(PdfReader(target))
+    assert any(font.endswith("reportgen-Sans") for font in found)
+    assert all("+reportgen" in font for font in found), found
+
+
+def one_section(bundle, probe):
+    return replace(bundle, outcomes={probe: bundle.outcomes[probe]})
+
+
+def fonts(read):
+    """Of the pages and of the pictures on them."""
+    found = set()
+    for sheet in read.pages:
+        resources = [sheet["/Resources"]]
+        while resources:
+            one = resources.pop().get_object()
+            found |= {font.get_object()["/BaseFont"] for font in one.get("/Font", {}).get_object().values()}
+            forms = one.get("/XObject", {}).get_object().values()
+            resources += [form.get_object()["/Resources"] for form in forms if "/Resources" in form.get_object()]
+    return found
+
+
+def test_a_table_too_wide_for_any_page_is_split_between_its_columns(bundle, tmp_path):
+    names = tuple(f"quantity{n}" for n in range(40))
+    wide = Table(names, [[f"cell-{n:02d}-long" for n in range(40)]])
+    outcome = bundle.outcomes["census"][LLAMA]
+    outcome = replace(outcome, tables={**outcome.tables, "wide": wide})
+    target = tmp_path / "report.pdf"
+    made = replace(bundle, outcomes={"census": {LLAMA: outcome}})
+    assert document.pdf(page.paper(made, {}), target) == ()
+    turned = [sheet for sheet in PdfReader(target).pages if sheet.mediabox.width > sheet.mediabox.height]
+    assert turned, "landscape pages"
+    text = "".join(sheet.extract_text() for sheet in turned)
+    assert all(f"cell-{n:02d}-long" in text for n in range(40)), "every column whole"
+    assert text.count("cell-00-long") > 1, "each part begins with the first column"
+
+
+def test_a_right_to_left_language_turns_the_pages(bundle, tmp_path):
+    target = tmp_path / "report.pdf"
+    with speaking("ar"):
+        assert document.pdf(page.paper(one_section(bundle, "apple"), {}), target) == ()
+    read = PdfReader(target)
+    assert read.trailer["/Root"]["/Lang"] == "ar"
+    found = []
+    read.pages[1].extract_text(
+        visitor_text=lambda text, cm, tm, *_: found.append((text.strip(), tm[4] * cm[0] + cm[4]))
+    )
+    numbers = [x for text, x in found if text == "2"]
+    assert numbers
+    assert min(numbers) < float(read.pages[1].mediabox.width) / 4, "its number stands at the left"
+
+
+@pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="pdftoppm is missing")
+def test_nothing_reaches_into_the_margins(printed, tmp_path):
+    subprocess.run(["pdftoppm", "-r", "36", "-gray", "-png", printed, tmp_path / "page"], check=True)
+    pages = sorted(tmp_path.glob("*.png"))
+    assert len(pages) == len(PdfReader(printed).pages)
+    for number, one in enumerate(pages, 1):
+        image = Image.open(one)
+        left, top, right, bottom = ImageChops.invert(image).getbbox()
+        # 18 mm are 25 pixels; above and below are the running heads.
+        assert left >= 24, number
+        assert image.width - right >= 24, number
+        assert top >= 8, number
+        assert image.height - bottom >= 8, number
 
 
 def test_wide_figures_have_landscape_pages(printed):

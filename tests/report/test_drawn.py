@@ -36,7 +36,7 @@ def test_the_page_gets_variables_and_paper_the_inks():
 def test_a_text_that_says_a_colour_stays():
     element = f'<svg viewBox="0 0 1 1"><text style="fill: {style.INK.upper()}">{style.INK}</text></svg>'
     assert Drawn(curves(("a",), "x"), "stem", element).inline() == (
-        f'<svg viewBox="0 0 1 1"><text style="fill: var(--ink)">{style.INK}</text></svg>'
+        f'<svg id="picture-stem" viewBox="0 0 1 1"><text style="fill: var(--ink)">{style.INK}</text></svg>'
     )
 
 

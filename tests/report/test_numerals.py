@@ -1,6 +1,7 @@
 import pytest
 
-from reportgen.report.numerals import brief, of_column, of_metric, written
+from reportgen.language import speaking
+from reportgen.report.numerals import brief, dated, of_column, of_metric, written
 from reportgen.result import Metric
 
 
@@ -68,3 +69,41 @@ def test_of_column(value, column, text):
 )
 def test_of_metric(name, value, text):
     assert of_metric(name, Metric(value, "x", reason="why" if value is None else "")) == text
+
+
+@pytest.mark.parametrize(
+    ("tag", "texts"),
+    [
+        ("hu", ["134 515 008", "0,5000", "−1,500 × 10⁻⁷", "–", "0,12"]),
+        ("zh-TW", ["134,515,008", "0.5000", "−1.500 × 10⁻⁷", "–", "0.12"]),
+        ("ar", ["134,515,008", "0.5000", "−1.500 × 10⁻⁷", "–", "0.12"]),
+    ],
+)
+def test_numbers_are_written_as_the_language_writes_them(tag, texts):
+    with speaking(tag):
+        shown = [written(134_515_008), written(0.5), written(-1.5e-7), written(None), of_column(0.1234, "probability")]
+    assert shown == texts
+
+
+@pytest.mark.parametrize(
+    ("tag", "texts"),
+    [
+        ("hu", ["3,21 Mrd", "135 M", "12,3 M", "", "", ""]),
+        ("zh-TW", ["32.1億", "1.35億", "1235萬", "", "", ""]),
+        ("ar", ["3.21 مليار", "135 مليون", "12.3 مليون", "", "", ""]),
+    ],
+)
+def test_large_counts_are_shortened_as_the_language_does(tag, texts):
+    with speaking(tag):
+        shown = [brief(value) for value in (3_212_749_824, 134_515_008, 12_345_678, 999_999, None, float("nan"))]
+    assert shown == texts
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [("en", "2026-11-21"), ("hu", "2026. november 21."), ("zh-TW", "2026年11月21日"), ("ar", "21 نوفمبر 2026")],
+)
+def test_a_day_is_written_as_the_language_writes_it(tag, text):
+    with speaking(tag):
+        assert dated("2026-11-21") == text
+        assert dated("") == ""

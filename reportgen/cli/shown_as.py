@@ -1,0 +1,29 @@
+"""What every command takes that shows a bundle: formats, language, theme, templates."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+FORMATS = ("html", "pdf", "slides", "pptx", "figures")
+PAGES = ("report.html", "report.pdf", "slides.pdf", "slides.pptx")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def shown_as(instead_of: str) -> Callable[[F], F]:
+    """The options; `instead_of` says whose own they take the place of."""
+
+    def decorate(command: F) -> F:
+        for option in (
+            click.option("--templates", type=click.Path(path_type=Path), help="A folder of templates instead of ours."),
+            click.option(
+                "--theme", help=f"Look of the figures instead of {instead_of}: paper, slides, dark or a file."
+            ),
+            click.option("--language", help=f"Language of the report instead of {instead_of}: en, zh-TW, hu, ar."),
+        ):
+            command = option(command)
+        return command
+
+    return decorate

@@ -1,0 +1,250 @@
+"""What a deck of slides says, told once for `slides.pdf` and `slides.pptx`: one figure a slide."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reportgen import registry
+from reportgen.bundle_figures import Described, DrawnFigure
+from reportgen.errors import ReportgenError
+from reportgen.figures.describe import Figure, Maps
+from reportgen.figures.split import Room, parts
+from reportgen.figures.theme import Theme
+from reportgen.language import say
+from reportgen.probes.base import Section, subject_of
+from reportgen.report import opening, sections
+from reportgen.report.deck_layout import Size, legible_together
+from reportgen.report.drawn import Drawn
+
+if TYPE_CHECKING:
+    from reportgen.figures.draw import SvgText
+    from reportgen.store import Bundle
+
+ROOM = Room(maps=4, rankings=2, columns=14)
+"""What of a figure can still be read on a slide."""
+AT_A_GLANCE = 200
+"""Characters up to which what to see is more than one sentence."""
+HALF_WIDE = 0.7
+"""Size of text in a figure that is half a slide wide, by that of one that is as wide as the slide."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One drawing on a slide."""
+
+    figure: DrawnFigure
+    name: str
+    """The models it shows: what stands above it where there are several."""
+    size: Size
+    """Points, natural."""
+    text: float
+    """Points of its smallest text, at its natural size."""
+
+    @property
+    def alt(self) -> str:
+        """What a person who cannot see it is told."""
+        return self.figure.description.alt
+
+    def drawn(self, text: "SvgText") -> Drawn:
+        """Its SVG."""
+        return Drawn(self.figure.description, self.figure.stem, self.figure.drawing.svg(text))
+
+
+@dataclass(frozen=True)
+class Slide:
+    """One slide: what it is called, what to see on it, and what its speaker knows beside that."""
+
+    title: str
+    sentence: str
+    """What to see."""
+    kicker: str = ""
+    """The question that the section asks."""
+    pictures: Sequence[Picture] = ()
+    """One figure, or that of several models side by side; none on the title slide and where all failed."""
+    definition: str = ""
+    notes: Sequence[str] = ()
+    """A paragraph each."""
+
+    @property
+    def alt(self) -> str:
+        """What a person who cannot see the pictures is told."""
+        return " ".join(picture.alt for picture in self.pictures)
+
+
+@dataclass(frozen=True)
+class Deck:
+    """A title slide, then the slides of every section in the report's order."""
+
+    title: str
+    models: Sequence[str]
+    """A line each: name and facts."""
+    slides: Sequence[Slide]
+    theme: Theme
+    """Its inks, and its ground."""
+
+
+def on_slides(described: Described) -> Described:
+    """The figures as slides show them: what would be too small to read goes on over several slides."""
+    figures = {
+        probe: [part for figure in of_probe for part in parts(figure, ROOM)]
+        for probe, of_probe in described.figures.items()
+    }
+    return replace(described, figures=figures)
+
+
+def theme_on_slides(theme: Theme, bundle: "Bundle") -> Theme:
+    """A theme for figures as wide as a slide, as a bundle of several models draws it: for two figures side by side."""
+    if len(bundle.models) < 2:
+        return theme
+    return theme.model_copy(update={"width": theme.width / 2, "text": theme.text * HALF_WIDE})
+
+
+def deck(
+    bundle: "Bundle",
+    figures: Sequence[DrawnFigure],
+    *,
+    theme: Theme,
+    measured: "SvgText",
+) -> Deck:
+    """What the slides of a bundle say, in the language that is spoken.
+
+    `figures` are the drawings of what `on_slides` describes, in `theme`; `measured` is the kind of SVG whose size is
+    read: one that is drawn anyway.
+    """
+    slides: list[Slide] = []
+    for probe in bundle.outcomes:
+        section = bundle.section(probe)
+        of_probe = [figure for figure in figures if figure.probe_id == probe]
+        pictures = [_picture(section, figure, measured, theme.text) for figure in of_probe]
+        slides += _slides(section, pictures)
+    return Deck(bundle.title, [_model(line) for line in opening.model_lines(bundle)], slides, theme)
+
+
+def _model(line: opening.ModelLine) -> str:
+    return " · ".join([line.name, *line.facts] if not line.failure else [line.name, line.failure])
+
+
+def _picture(section: Section, figure: DrawnFigure, measured: "SvgText", text: float) -> Picture:
+    size = Drawn(figure.description, figure.stem, figure.drawing.svg(measured)).size
+    return Picture(figure, _names(section, figure), size, text)
+
+
+def _slides(section: Section, pictures: Sequence[Picture]) -> Iterator[Slide]:
+    view = sections.view(section, (), 0)
+    absences = [
+        say("deck.absent", "{name}: {reason}", name=absence.name, reason=absence.reason)
+        for row in view.rows
+        for absence in row.absences
+    ]
+    if view.failed:
+        sentence = say("deck.failed", "It could not be measured: {reason}", reason="; ".join(absences))
+        yield Slide(view.title, sentence, notes=_notes(view, absences))
+    for together in _grouped(pictures):
+        figures = [picture.figure for picture in together]
+        what = _subject_matter(section, figures)
+        # Several pictures have the names of their models above them; one picture of several models, within it.
+        of = section.name(one[0]) if len(figures) == 1 and len(one := _subjects(section, figures[0])) == 1 else ""
+        # A part of a figure that is called like its model is "(1 of 2)" of what the section asks.
+        asked = f"{view.title} {what}".strip() if not what or what.startswith("(") else what
+        yield Slide(
+            title=say("deck.title", "{model}: {what}", model=of, what=asked) if of else asked,
+            kicker=view.title if asked == what else "",
+            sentence=_sentence(section, view, figures),
+            pictures=together,
+            definition=_definition(view, figures[0]),
+            notes=_notes(view, [*absences, *(picture.alt for picture in together)]),
+        )
+
+
+def _grouped(pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
+    """Figures of one name side by side where all of them stay legible, else a slide each."""
+    named: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        named.setdefault(picture.figure.description.name, []).append(picture)
+    for same in named.values():
+        crowded = any(_names_points(picture.figure.description) for picture in same)
+        if not crowded and legible_together([picture.size for picture in same], same[0].text):
+            yield same
+        else:
+            yield from ([one] for one in same)
+
+
+def _names_points(figure: Figure) -> bool:
+    """Whether names stand beside points: half a slide is too narrow for these."""
+    return isinstance(figure, Maps) and any(figure.labels)
+
+
+def _subjects(section: Section, figure: DrawnFigure) -> list[str]:
+    """The subjects whose numbers a figure shows."""
+    models = figure.description.subject
+    return [pair] if (pair := subject_of(models)) in section.outcomes else [m for m in models if m in section.outcomes]
+
+
+def _names(section: Section, figure: DrawnFigure) -> str:
+    return ", ".join(section.name(subject) for subject in _subjects(section, figure))
+
+
+def _subject_matter(section: Section, figures: Sequence[DrawnFigure]) -> str:
+    """What the figures' titles say beside the names of their models; empty where that is nothing, or not the same."""
+    found = set()
+    for figure in figures:
+        title = figure.description.title
+        for subject in _subjects(section, figure):
+            title = title.removeprefix(section.name(subject))
+        found.add(title.lstrip(" :–—、：,"))
+    return found.pop() if len(found) == 1 else ""
+
+
+def _sentence(section: Section, view: sections.SectionView, figures: Sequence[DrawnFigure]) -> str:
+    """What to see: as the prompt set's author says it, else as the numbers do, else what such figures show."""
+    for prompt_set in view.prompt_sets:
+        if prompt_set.get("what_to_see"):
+            return first_of(prompt_set["what_to_see"])
+    ok = section.ok()
+    subjects = dict.fromkeys(s for figure in figures for s in _subjects(section, figure) if s in ok)
+    told = [_statement(replace(section, outcomes={subject: ok[subject]})) for subject in subjects]
+    seen = [first_of(statement, AT_A_GLANCE // len(told)) for statement in told if statement]
+    return " ".join(seen) or first_of(view.explanation.shows)
+
+
+def first_of(text: str, most: int = AT_A_GLANCE) -> str:
+    """A text's first sentence, and those after it that a listener still takes in at a glance."""
+    # A full stop within “…” is a stranger's.
+    ends = [
+        found.start()
+        for found in re.finditer(r"(?<=[.!?])\s+|(?<=[。！？؟])|$", text)
+        if text.count("“", 0, found.start()) == text.count("”", 0, found.start())
+    ]
+    fitting = [end for end in ends if end <= most]
+    return text[: max(fitting, default=min(ends, default=len(text)))]
+
+
+def _statement(section: Section) -> str:
+    try:
+        probe = registry.find(next(iter(section.outcomes.values())).probe)
+    except ReportgenError:  # not installed here
+        return ""
+    return probe.statement(section)
+
+
+def _definition(view: sections.SectionView, figure: DrawnFigure) -> str:
+    """Of the quantity that the figure is named after, else how the section is computed."""
+    quantity = re.sub(r"-\d+$", "", figure.description.name).replace("-", "_")
+    for definition in view.definitions:
+        if definition.name == quantity and definition.text:
+            # Its dims are the reader's of the data.
+            text = re.sub(r"^\([^)]* x [^)]*\) ", "", definition.text)
+            return text[:1].upper() + text[1:]
+    return view.explanation.computed
+
+
+def _notes(view: sections.SectionView, more: Sequence[str]) -> list[str]:
+    told = [f"{prompt_set['title']}. {prompt_set['what_to_see']}" for prompt_set in view.prompt_sets]
+    defined = [
+        say("deck.definition", "{name} ({unit}): {text}", name=one.name, unit=one.unit or one.kind, text=one.text)
+        for one in view.definitions
+        if one.text
+    ]
+    said = view.explanation
+    return [part for part in (view.statement, *told, said.shows, said.read, said.computed, *more, *defined) if part]

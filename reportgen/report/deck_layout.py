@@ -1,0 +1,257 @@
+"""Where things stand on a slide of 13.333 x 7.5 inches: one layout for the PDF's pages and for PowerPoint's."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reportgen.figures.theme import Theme
+from reportgen.language import direction, spoken
+
+if TYPE_CHECKING:
+    from reportgen.report.deck import Deck, Slide
+
+Size = tuple[float, float]
+"""(width, height) in points."""
+WIDTH, HEIGHT = 960.0, 540.0
+SIDE, TOP, BOTTOM = 40.0, 26.0, 22.0
+"""Points left free at the edges."""
+GAP = 18.0
+COLUMN = 290.0
+"""Points of a column of words beside a figure."""
+LEAST_TEXT = 10.0
+"""Points of a figure's text that is still legible from the back of a room."""
+MOST_TEXT = 20.0
+"""Points of a figure's text above which it is not enlarged."""
+NAME = 18.0
+"""Points that a picture's name takes above it."""
+WORTH = 1.12
+"""A column of words takes the title off the top of the slide: for a figure that becomes this much larger by it."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle, in points from the upper left corner."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Words:
+    """A text in its box, cut where it does not fit."""
+
+    text: str
+    box: Box
+    size: float
+    """Points of its letters."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Everything on one slide."""
+
+    kicker: Words
+    title: Words
+    sentence: Words
+    definition: Words
+    pictures: Sequence[Box]
+    names: Sequence[Box]
+    """Above each picture; none where there is one alone."""
+    number: Box
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Everything on the title slide."""
+
+    title: Words
+    models: Sequence[Words]
+    logo: Box
+
+
+LOGO = Box(SIDE, 48, 300, 64)
+"""Where a theme's logo stands on the title slide, as large as fits."""
+WHITE = "#ffffff"
+LEADING = 1.28
+"""From line to line, in sizes of the letters."""
+BOLD = 1.1
+"""How much wider bold letters are."""
+NUMBER = Box(WIDTH - SIDE - 40, HEIGHT - BOTTOM - 10, 40, 14)
+
+
+def layout(slide: "Slide") -> Layout:
+    """Words above the pictures, or beside them where the pictures gain by that. Mirrored for right-to-left pages."""
+    above, beside = _above(slide), _beside(slide)
+    chosen = beside if slide.pictures and _shown_size(beside) > WORTH * _shown_size(above) else above
+    return Layout(
+        kicker=_turned(chosen.kicker),
+        title=_turned(chosen.title),
+        sentence=_turned(chosen.sentence),
+        definition=_turned(chosen.definition),
+        pictures=[_mirrored(box) for box in chosen.pictures],
+        names=[_mirrored(box) for box in chosen.names],
+        number=_mirrored(chosen.number),
+    )
+
+
+def opening(deck: "Deck") -> Opening:
+    """The title slide's words."""
+    width = WIDTH - 2 * SIDE
+    title = fitted(deck.title, Box(SIDE, 150, width, 0), 40, 3, bold=True)
+    top = max(_below(title) + 24, HEIGHT / 2)
+    size = 18.0 if len(deck.models) <= 4 else 13.0
+    models: list[Words] = []
+    for line in deck.models:
+        models.append(fitted(line, Box(SIDE, _below(models[-1]) + 8 if models else top, width, 0), size, 2))
+    shown = [words for words in models if _below(words) <= HEIGHT - BOTTOM]
+    return Opening(_turned(title), [_turned(words) for words in shown], _mirrored(LOGO))
+
+
+def ground(theme: Theme) -> str:
+    """The colour of the slides."""
+    return WHITE if theme.ground == "transparent" else theme.ground
+
+
+def legible_together(sizes: Sequence[Size], text: float) -> bool:
+    """Whether pictures of these sizes may share a slide: their text stays readable, or each alone is no larger."""
+    rooms = [Box(SIDE, 0, WIDTH - 2 * SIDE, 330), Box(SIDE, 0, WIDTH - 2 * SIDE - COLUMN - GAP, HEIGHT - TOP - BOTTOM)]
+    together = max(_scale(sizes, room, text) for room in rooms)
+    alone = max(min(_scale([size], room, text) for size in sizes) for room in rooms)
+    return together * text >= LEAST_TEXT or together >= 0.9 * alone
+
+
+def _above(slide: "Slide") -> Layout:
+    width = WIDTH - 2 * SIDE
+    kicker = fitted(slide.kicker, Box(SIDE, TOP, width, 0), 12, 1)
+    title = fitted(slide.title, Box(SIDE, _below(kicker), width, 0), 26, 2, bold=True)
+    sentence = fitted(slide.sentence, Box(SIDE, _below(title) + 4, width, 0), 16, 4)
+    definition = _at_the_foot(slide.definition, SIDE, width - 60, 3)
+    top = _below(sentence) + 12
+    room = Box(SIDE, top, width, definition.box.top - 8 - top)
+    return _with_pictures(slide, kicker, title, sentence, definition, room)
+
+
+def _beside(slide: "Slide") -> Layout:
+    kicker = fitted(slide.kicker, Box(SIDE, TOP, COLUMN, 0), 12, 2)
+    title = fitted(slide.title, Box(SIDE, _below(kicker), COLUMN, 0), 24, 5, bold=True)
+    sentence = fitted(slide.sentence, Box(SIDE, _below(title) + 8, COLUMN, 0), 16, 9)
+    free = HEIGHT - BOTTOM - _below(sentence) - 16
+    definition = _at_the_foot(slide.definition, SIDE, COLUMN, max(min(int(free // 14), 8), 1))
+    left = SIDE + COLUMN + GAP
+    room = Box(left, TOP, WIDTH - SIDE - left, HEIGHT - TOP - BOTTOM - 14)
+    return _with_pictures(slide, kicker, title, sentence, definition, room)
+
+
+def _with_pictures(
+    slide: "Slide", kicker: Words, title: Words, sentence: Words, definition: Words, room: Box
+) -> Layout:
+    sizes = [picture.size for picture in slide.pictures]
+    pictures = _arranged(sizes, room, slide.pictures[0].text) if sizes else []
+    names = [Box(box.left, box.top - NAME, box.width, NAME) for box in pictures] if len(pictures) > 1 else []
+    return Layout(kicker, title, sentence, definition, pictures, names, NUMBER)
+
+
+def fitted(text: str, box: Box, size: float, most: int, *, bold: bool = False) -> Words:
+    """A text in as many lines as it takes, at most `most`: what does not fit is cut with …"""
+    letters = size * (BOLD if bold else 1)
+    shown = _broken(text, letters, box.width)
+    if len(shown) > most:
+        text = "".join(shown[:most]).rstrip()
+        while len(_broken(f"{text}…", letters, box.width)) > most:
+            text = text[:-1].rstrip()
+        text += "…"
+    height = min(len(shown), most) * size * LEADING
+    return Words(text, Box(box.left, box.top, box.width, round(height, 2)), size)
+
+
+def _at_the_foot(text: str, left: float, width: float, most: int) -> Words:
+    words = fitted(text, Box(left, 0, width, 0), 10.5, most)
+    top = HEIGHT - BOTTOM - words.box.height
+    return Words(words.text, Box(left, round(top, 2), width, words.box.height), words.size)
+
+
+def _below(words: Words) -> float:
+    return words.box.top + words.box.height
+
+
+def _broken(text: str, size: float, width: float) -> list[str]:
+    """The lines of a text, each with the space it ends in.
+
+    An upper estimate of how many they are: nothing here knows the typeface that a reader's PowerPoint has.
+    """
+    found, taken = [""], 0.0
+    for word in re.findall(r"[\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]|[^\s\u2e80-\u9fff]+\s*|\s+|.", text):
+        long = sum(_width(character) for character in word.rstrip()) * size
+        if found[-1] and taken + long > width:
+            found.append("")
+            taken = 0.0
+        found[-1] += word
+        taken += sum(_width(character) for character in word) * size
+        while taken > width and long > width:  # a word wider than the line goes on in the next
+            found.append("")
+            taken -= width
+            long -= width
+    return found if text else []
+
+
+def _width(character: str) -> float:
+    """Of a character, in parts of the letters' size."""
+    if unicodedata.east_asian_width(character) in "WF":
+        return 1.0
+    if unicodedata.category(character) in ("Mn", "Cf"):
+        return 0.0
+    return 0.7 if character.isupper() else 0.33 if character in " .,:;'|il!()[]" else 0.61
+
+
+def _arranged(sizes: Sequence[Size], room: Box, text: float) -> list[Box]:
+    """All at one scale, side by side or below each other, whichever is larger, in the middle of the room."""
+    scale, across = _scale(sizes, room, text), _across(sizes, room, text)
+    name = NAME if len(sizes) > 1 else 0
+    taken = sum(width for width, _ in sizes) * scale + GAP * (len(sizes) - 1) if across else 0
+    boxes, left, top = [], room.left + max(room.width - taken, 0) / 2 * across, room.top
+    for width, height in sizes:
+        start = left if across else room.left + (room.width - width * scale) / 2
+        boxes.append(Box(*(round(n, 2) for n in (start, top + name, width * scale, height * scale))))
+        if across:
+            left += width * scale + GAP
+        else:
+            top += height * scale + name + GAP / 2
+    return boxes
+
+
+def _scale(sizes: Sequence[Size], room: Box, text: float) -> float:
+    return min(max(_in_a_row(sizes, room), _in_a_column(sizes, room)), MOST_TEXT / text)
+
+
+def _across(sizes: Sequence[Size], room: Box, text: float) -> bool:
+    return _in_a_row(sizes, room) >= min(_in_a_column(sizes, room), MOST_TEXT / text)
+
+
+def _in_a_row(sizes: Sequence[Size], room: Box) -> float:
+    name = NAME if len(sizes) > 1 else 0
+    wide = (room.width - GAP * (len(sizes) - 1)) / sum(width for width, _ in sizes)
+    return min(wide, (room.height - name) / max(height for _, height in sizes))
+
+
+def _in_a_column(sizes: Sequence[Size], room: Box) -> float:
+    name = NAME if len(sizes) > 1 else 0
+    high = (room.height - name * len(sizes) - GAP / 2 * (len(sizes) - 1)) / sum(height for _, height in sizes)
+    return min(high, room.width / max(width for width, _ in sizes))
+
+
+def _shown_size(made: Layout) -> float:
+    return made.pictures[0].width
+
+
+def _turned(words: Words) -> Words:
+    return Words(words.text, _mirrored(words.box), words.size)
+
+
+def _mirrored(box: Box) -> Box:
+    """The same place seen from the side where reading begins."""
+    left = WIDTH - box.left - box.width if direction(spoken()) == "rtl" else box.left
+    return Box(round(left, 2), box.top, box.width, box.height)

@@ -1,0 +1,47 @@
+"""What the page's script is given: the words it says, the inks and colours it draws with."""
+
+import base64
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from reportgen.figures import style
+from reportgen.figures.theme import Theme
+from reportgen.language import say
+
+SHADES = 17
+"""Colours that stand for the sequential map, between which the script goes straight."""
+
+
+def digest(script: str) -> str:
+    """A script as a Content-Security-Policy names it."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def settings(theme: Theme) -> dict[str, Any]:
+    """All of it, as plain JSON: the four inks of a figure that is saved, the colours, the words."""
+    return {"ink": theme.inks, "shades": _shades(theme), "words": _words()}
+
+
+def _shades(theme: Theme) -> list[str]:
+    """The sequential map from 0 to 1."""
+    colours = (style.sequential(np.linspace(0, 1, SHADES), theme)[:, :3] * 255).round().astype(int)
+    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in colours.tolist()]
+
+
+def _words() -> dict[str, str]:
+    """Texts whose `{name}`s the script fills in."""
+    return {
+        "save_svg": say("page.save_svg", "Save {title} as SVG"),
+        "save_png": say("page.save_png", "Save {title} as PNG"),
+        "save_csv": say("page.save_csv", "Save the data of {title} as CSV"),
+        "keys": say("page.keys", "{title}: arrow keys move through its values"),
+        "keys_heads": say("page.keys_heads", "{title}: arrow keys move through the heads, Enter enlarges one"),
+        "head": say("page.head", "block {block}, head {head}"),
+        "enlarged": say("page.enlarged", "Block {block}, head {head}, large: arrow keys choose a query, Escape closes"),
+        "hint": say("page.hint", "Point at a head to see it large; click to keep it."),
+        "close": say("page.close", "Close"),
+        "attends": say("page.attends", "“{query}” attends to “{key}”"),
+        "strip": say("page.strip", "What “{query}” attends to:"),
+    }

@@ -1,0 +1,52 @@
+"""A deck as the HTML that `document.Printer` prints: one 16:9 page a slide."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from reportgen.report import deck_layout
+from reportgen.report.deck import Deck, Slide
+from reportgen.report.deck_layout import Box, Layout
+from reportgen.report.drawn import Drawn
+from reportgen.report.templating import filled
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """One picture in its place."""
+
+    drawn: Drawn
+    box: Box
+    name: str
+    name_box: Box | None
+
+
+def paper(deck: Deck) -> str:
+    """The HTML of `slides.pdf`, in the language that is spoken."""
+    opening = deck_layout.opening(deck)
+    context: dict[str, Any] = {
+        "target": "slides",
+        "title": deck.title,
+        "opening": opening,
+        "models": opening.models,
+        "slides": [_slide(slide) for slide in deck.slides],
+        "inks": deck.theme.inks,
+        "ground": deck_layout.ground(deck.theme),
+        "size": (deck_layout.WIDTH, deck_layout.HEIGHT),
+    }
+    packed = {shown.drawn.characters for slide in context["slides"] for shown in slide["pictures"]}
+    return filled(
+        context, body="slides/deck.html.j2", shell="slides/paper.html.j2", models=(), packed=packed, theme=deck.theme
+    )
+
+
+def _slide(slide: Slide) -> dict[str, Any]:
+    made = deck_layout.layout(slide)
+    return {"layout": made, "pictures": _pictures(slide, made)}
+
+
+def _pictures(slide: Slide, made: Layout) -> list[_Shown]:
+    named: list[Box | None] = [*made.names] or [None for _ in made.pictures]
+    return [
+        _Shown(picture.drawn("simple characters"), box, picture.name if name_box else "", name_box)
+        for picture, box, name_box in zip(slide.pictures, made.pictures, named, strict=True)
+    ]

@@ -1,0 +1,63 @@
+import base64
+import io
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+from pptx import Presentation
+from pptx.enum.shapes import MSO_SHAPE_TYPE
+from pptx.util import Pt
+
+from reportgen.figures.theme import PAPER
+from reportgen.language import speaking
+from reportgen.report import page, slides
+from reportgen.report.powerpoint import powerpoint
+from tests.report.deck_samples import sample
+from tests.report.fakes import fake_bundle
+
+WIDE_SVG = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 10"><rect width="40" height="10"/></svg>'
+
+
+def png(width: int, height: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), "red").save(out, "png")
+    return out.getvalue()
+
+
+def uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def test_a_labs_logo_opens_the_page_the_pdf_and_the_slides_without_words_of_its_own() -> None:
+    theme = PAPER.model_copy(update={"logo": uri("image/svg+xml", WIDE_SVG)})
+    deck = sample()
+    for html in (
+        page.html(fake_bundle(), {}, theme=theme),
+        page.paper(fake_bundle(), {}, theme=theme),
+        slides.paper(replace(deck, theme=deck.theme.model_copy(update={"logo": theme.logo}))),
+    ):
+        assert html.count(f'<img class="logo" src="{theme.logo}" alt=""') == 1
+    assert 'class="logo"' not in page.html(fake_bundle(), {})
+
+
+@pytest.mark.parametrize(
+    ("logo", "width", "height"),
+    [
+        (uri("image/png", png(90, 30)), 192, 64),
+        (uri("image/png", png(900, 30)), 300, 10),
+        (uri("image/svg+xml", WIDE_SVG), 256, 64),
+        (uri("image/svg+xml", b'<svg xmlns="http://www.w3.org/2000/svg" width="3cm" height="3cm"/>'), 64, 64),
+        (uri("image/svg+xml", b'<svg xmlns="http://www.w3.org/2000/svg"/>'), 64, 64),
+    ],
+)
+def test_in_the_deck_it_is_as_large_as_fits_in_its_own_shape(logo: str, width: float, height: float) -> None:
+    deck = sample()
+    with_logo = replace(deck, slides=deck.slides[:1], theme=deck.theme.model_copy(update={"logo": logo}))
+    for tag in ("en", "ar"):
+        with speaking(tag):
+            opening = Presentation(io.BytesIO(powerpoint(with_logo))).slides[0]
+        (picture,) = (shape for shape in opening.shapes if shape.shape_type == MSO_SHAPE_TYPE.PICTURE)
+        assert picture.width == pytest.approx(Pt(width), rel=0.02)
+        assert picture.height == pytest.approx(Pt(height), rel=0.02)
+        edge = picture.left if tag == "en" else Pt(960) - picture.left - picture.width
+        assert edge == pytest.approx(Pt(50), abs=Pt(25))

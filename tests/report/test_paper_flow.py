@@ -1,0 +1,73 @@
+from dataclasses import replace
+
+from reportgen.report.paper_flow import PAGE, flow
+from reportgen.report.paper_tables import paper_sheets
+from reportgen.report.sections import Row, view
+from reportgen.report.sheets import Entry, Sheet
+from tests.report.fakes import curves, drawn, fake_bundle
+
+INCH = 72.0
+
+
+def section(*sizes, together=1):
+    """One of figures so many inches wide and high, so many of them a row."""
+    figures = [drawn("p", curves(("a",), f"n{at}"), w * INCH, h * INCH) for at, (w, h) in enumerate(sizes)]
+    rows = [Row(figures[at : at + together]) for at in range(0, len(figures), together)]
+    return replace(view(fake_bundle().section("apple"), (), 3), rows=rows)
+
+
+def names(lines):
+    return [[figure.description.name for figure in line.figures] for line in lines]
+
+
+def test_words_stay_below_figures_that_fit_one_page():
+    found = flow(section((5, 2), (5, 2)))
+    assert (names(found.first), names(found.read), names(found.computed)) == ([["n0"], ["n1"]], [], [])
+
+
+def test_words_fill_what_a_figure_that_does_not_fit_leaves_empty():
+    found = flow(section((4, 6), (4, 6), (4, 6)))
+    assert names(found.first) == [["n0"]]
+    assert names(found.read) == [["n1"]]
+    assert names(found.computed) == [["n2"]]
+
+
+def test_words_do_not_come_before_the_first_figure():
+    tall = flow(section((4, 7.8)))
+    assert names(tall.first) == [["n0"]]
+
+
+def test_a_row_is_broken_where_a_page_is_no_wider_and_keeps_its_scale():
+    pair = flow(section((3, 2), (3, 2), together=2))
+    assert names(pair.first) == [["n0", "n1"]]
+    stacked = flow(section((3, 2), (5, 2), together=2))
+    assert names(stacked.first) == [["n0"], ["n1"]]
+    assert {line.paper_scale for line in stacked.first} == {0.85}
+    assert all(line.height < PAGE for line in stacked.first)
+
+
+def test_every_figure_and_absence_has_its_place():
+    many = flow(section(*[(4, 3)] * 9, together=2))
+    shown = [*many.first, *many.read, *many.computed]
+    assert sorted(name for line in names(shown) for name in line) == sorted(f"n{at}" for at in range(9))
+    whole = fake_bundle().section("map")
+    missing = flow(view(whole, [drawn("map", curves(("llama",), "x"))], 3))
+    assert [absence.subject for line in missing.first for absence in line.absences] == ["gemma"]
+
+
+def sheet(columns, characters=8):
+    row = [Entry(f"{n}".ljust(characters, "x"), "text") for n in range(columns)]
+    return Sheet(tuple((f"c{n}", "text") for n in range(columns)), [row], 5)
+
+
+def test_a_table_is_upright_then_landscape_then_in_groups_of_columns():
+    (narrow,) = paper_sheets(sheet(5))
+    assert not narrow.landscape
+    (wide,) = paper_sheets(sheet(18))
+    assert wide.landscape
+    parts = paper_sheets(sheet(50))
+    assert all(part.landscape for part in parts)
+    heads = [[name for name, _ in part.heads] for part in parts]
+    assert all(head[0] == "c0" for head in heads)
+    assert [name for head in heads for name in head[1:]] == [f"c{n}" for n in range(1, 50)]
+    assert [part.left_out for part in parts[-2:]] == [0, 4], "told once, below the last part"

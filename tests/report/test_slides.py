@@ -1,0 +1,271 @@
+import shutil
+import subprocess
+
+import pytest
+from pypdf import PdfReader
+
+from reportgen.bundle_figures import Described
+from reportgen.figures.describe import Maps, Panel, Rankings, TokenGrid
+from reportgen.figures.split import Room, parts
+from reportgen.figures.theme import BUILT_IN, PAPER
+from reportgen.language import speaking
+from reportgen.report import document, slides
+from reportgen.report.deck import first_of, on_slides, theme_on_slides
+from reportgen.report.deck_layout import HEIGHT, WIDTH, Box, fitted, layout, legible_together, opening
+from tests.report.deck_samples import sample
+from tests.report.fakes import HOSTILE, grid
+from tests.report.test_document import weasyprint_loads
+
+
+@pytest.fixture(scope="module")
+def deck():
+    return sample()
+
+
+@pytest.fixture(scope="module")
+def printed(deck, tmp_path_factory):
+    if not weasyprint_loads():
+        pytest.skip("WeasyPrint or Pango is missing")
+    target = tmp_path_factory.mktemp("slides") / "slides.pdf"
+    assert document.pdf(slides.paper(deck), target) == (), "WeasyPrint complained"
+    return target
+
+
+def slide(deck, title):
+    return next(slide for slide in deck.slides if slide.title == title)
+
+
+def test_there_is_a_slide_a_figure_and_one_for_what_failed(deck):
+    assert [slide.title for slide in deck.slides] == [
+        "Parameters by component",
+        "SmolLM2-135M-Instruct: Which tokens lie next to each other?",
+        "Gemma-3-270M: Which tokens lie next to each other?",
+        "SmolLM2-135M-Instruct: cosine",
+        "Gemma-3-270M: cosine",
+        "天氣",
+        "Where do the heads look?",
+    ]
+    failed = deck.slides[-1]
+    assert "out of memory" in failed.sentence
+    assert not failed.pictures
+
+
+def test_figures_of_one_name_share_a_slide_where_none_becomes_smaller_by_it(deck):
+    together = slide(deck, "天氣")
+    assert [picture.name for picture in together.pictures] == ["SmolLM2-135M-Instruct", "Gemma-3-270M"]
+    assert together.kicker == "What does each layer expect next?"
+
+
+def test_a_slide_says_what_the_numbers_of_its_own_models_say(deck):
+    one, other = (slide(deck, f"{name}: cosine") for name in ("SmolLM2-135M-Instruct", "Gemma-3-270M"))
+    assert "SmolLM2-135M-Instruct" in one.sentence
+    assert "Gemma" not in one.sentence
+    assert one.sentence != other.sentence
+    assert one.definition.startswith("Cosine of the residual stream"), "that of `raw`, after which the figure is named"
+
+
+def test_what_a_prompt_set_wants_seen_comes_first():
+    from dataclasses import replace
+
+    from reportgen.report.deck import deck as deck_of
+    from tests.report.deck_samples import figures
+    from tests.report.fakes import fake_bundle
+
+    bundle = fake_bundle()
+    told = {"title": "Apples", "source": "", "what_to_see": "The fruits meet. They part from the companies."}
+    first = {m: replace(o, prompt_sets={"lecture/apple": told}) for m, o in bundle.outcomes["apple"].items()}
+    made = deck_of(replace(bundle, outcomes={"apple": first}), figures(), theme=PAPER, measured="paths")
+    assert made.slides[0].sentence == "The fruits meet. They part from the companies."
+    assert any(note.startswith("Apples. ") for note in made.slides[0].notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("One. Two.", "One. Two."),
+        (f"One. {'long ' * 50}.", "One."),
+        (f"It says “Paris. {'x' * 200}” here. Then.", f"It says “Paris. {'x' * 200}” here."),
+        ("一。" + "二" * 200 + "。", "一。"),
+        ("", ""),
+    ],
+)
+def test_a_sentence_to_see_is_one_or_the_few_that_are_short(text, first):
+    assert first_of(text) == first
+
+
+def test_nothing_on_a_slide_lies_on_anything_else_or_off_it(deck):
+    for one in deck.slides:
+        made = layout(one)
+        words = [w.box for w in (made.kicker, made.title, made.sentence, made.definition) if w.text]
+        boxes = [*words, *made.pictures, *made.names, made.number]
+        for at, box in enumerate(boxes):
+            assert box.left >= 0
+            assert box.top >= 0
+            assert box.left + box.width <= WIDTH
+            assert box.top + box.height <= HEIGHT
+            assert not any(overlap(box, other) for other in boxes[at + 1 :]), one.title
+
+
+def overlap(one, other):
+    return (
+        one.left < other.left + other.width - 0.1
+        and other.left < one.left + one.width - 0.1
+        and one.top < other.top + other.height - 0.1
+        and other.top < one.top + one.height - 0.1
+    )
+
+
+def test_slides_of_a_right_to_left_language_are_mirrored(deck):
+    made = layout(slide(deck, "天氣"))
+    with speaking("ar"):
+        turned = layout(slide(deck, "天氣"))
+    assert made.title.box.left < WIDTH / 2 < turned.title.box.left
+    assert [b.left + b.width for b in turned.pictures] == pytest.approx([WIDTH - b.left for b in made.pictures])
+    assert turned.pictures[0].left > turned.pictures[1].left, "the first model stands where reading begins"
+
+
+def test_pictures_share_a_slide_only_where_their_text_stays_readable():
+    assert legible_together([(260, 455), (260, 300)], 8.5), "alone they are as high"
+    assert not legible_together([(406, 248), (406, 248)], 8.5)
+    assert legible_together([(406, 248), (406, 248)], 20)
+    assert legible_together([(406, 80), (406, 80)], 8.5), "one below the other"
+
+
+def test_a_text_that_does_not_fit_its_lines_is_cut():
+    box = Box(0, 0, 200, 0)
+    assert fitted("short", box, 16, 2).text == "short"
+    cut = fitted("many words " * 20, box, 16, 2)
+    assert cut.text.endswith("…")
+    assert cut.box.height == pytest.approx(2 * 16 * 1.28)
+    assert fitted("", box, 16, 2).box.height == 0
+    assert fitted("x" * 200, box, 16, 3).text.endswith("…")
+
+
+def test_a_figure_too_large_for_a_slide_goes_on_over_several():
+    panel = Panel(title="layer", points=[], x_label="", y_label="")
+    maps = Maps(
+        name="m", subject=("a",), title="a: all", alt="", panels=[panel] * 9, labels=[], groups=[]
+    )  # fmt: skip
+    found = parts(maps, Room(maps=4, rankings=2, columns=9))
+    assert [len(part.panels) for part in found if isinstance(part, Maps)] == [3, 3, 3]
+    assert [part.title for part in found] == ["a: all (1 of 3)", "a: all (2 of 3)", "a: all (3 of 3)"]
+    assert [part.name for part in found] == ["m-1", "m-2", "m-3"]
+    short = Rankings(
+        name="r", subject=("a",), title="", alt="", rankings=[], value_label="", value_range=(0, 1), model="a"
+    )  # fmt: skip
+    assert parts(short, Room(maps=4, rankings=2, columns=9)) == [short]
+
+
+def test_a_wide_grid_is_cut_between_its_columns():
+    import numpy as np
+
+    wide = TokenGrid(
+        name="g", subject=("a",), title="t", alt="", row_label="", rows=["0", "1"], column_label="",
+        columns=list("abcde"), texts=[list("abcde"), list("fghij")], values=np.arange(10.0).reshape(2, 5),
+        value_label="", outlined=np.zeros((2, 5), bool), alternatives=[[[("x", 0.1)]] * 5] * 2,
+    )  # fmt: skip
+    first, second = parts(wide, Room(maps=4, rankings=2, columns=3))
+    assert (first.columns, second.columns) == (list("abc"), list("de"))
+    assert second.texts == [list("de"), list("ij")]
+    assert second.values.tolist() == [[3, 4], [8, 9]]
+    assert [len(row) for row in second.alternatives] == [2, 2]
+    described = on_slides(Described({"w": [wide], "n": [grid("a", "x")]}, True))
+    assert [len(of_probe) for of_probe in described.figures.values()] == [1, 1]
+
+
+def test_figures_of_several_models_are_drawn_for_half_a_slide():
+    from dataclasses import replace
+
+    from tests.report.fakes import LLAMA, fake_bundle
+
+    theme, bundle = BUILT_IN["slides"], fake_bundle()
+    half = theme_on_slides(theme, bundle)
+    assert half.width == theme.width / 2
+    assert 12 <= half.text < theme.text
+    alone = replace(bundle, models={LLAMA: bundle.models[LLAMA]})
+    assert theme_on_slides(theme, alone) == theme
+
+
+def test_the_title_slide_names_the_models_and_their_facts(deck):
+    words = opening(deck)
+    assert words.title.text == "Llama vs Gemma"
+    assert [line.text.split(" · ")[0] for line in words.models] == ["SmolLM2-135M-Instruct", "Gemma-3-270M"]
+    assert "135 M parameters" in words.models[0].text
+
+
+def test_the_slides_are_wide_pages_with_title_language_tags_and_bookmarks(printed, deck):
+    read = PdfReader(printed)
+    assert {(float(p.mediabox.width), float(p.mediabox.height)) for p in read.pages} == {(960.0, 540.0)}
+    assert len(read.pages) == len(deck.slides) + 1
+    assert read.metadata.title == "Llama vs Gemma"
+    root = read.trailer["/Root"]
+    assert root["/Lang"] == "en"
+    assert root["/MarkInfo"]["/Marked"].value is True
+    assert [entry.title for entry in read.outline] == [deck.title, *(slide.title for slide in deck.slides)]
+
+
+def test_every_slide_holds_its_words_and_no_font_of_the_system(printed, deck):
+    read = PdfReader(printed)
+    for number, (page, one) in enumerate(zip(list(read.pages)[1:], deck.slides, strict=True), 2):
+        text = "".join(page.extract_text().split())
+        assert "".join(one.title.split()) in text
+        assert text.endswith(str(number)), "its number stands last"
+    fonts = {
+        font.get_object()["/BaseFont"]
+        for page in read.pages
+        for resources in [page["/Resources"], *(x.get_object().get("/Resources", {}) for x in forms(page))]
+        for font in resources.get("/Font", {}).values()
+    }
+    assert fonts
+    assert all("+reportgen" in font for font in fonts), fonts
+
+
+def forms(page):
+    return page["/Resources"].get("/XObject", {}).values()
+
+
+def test_equal_decks_give_equal_pages(deck):
+    assert slides.paper(sample()) == slides.paper(deck)
+
+
+def test_a_strangers_text_stays_text(tmp_path):
+    html = slides.paper(sample(HOSTILE))
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+
+
+@pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="pdftoppm is missing")
+def test_nothing_is_printed_at_the_edge_of_a_slide(printed, tmp_path):
+    from PIL import Image, ImageChops
+
+    subprocess.run(["pdftoppm", "-r", "36", "-png", printed, tmp_path / "page"], check=True)
+    pages = sorted(tmp_path.glob("*.png"))
+    assert len(pages) == len(PdfReader(printed).pages)
+    for page in pages:
+        image = Image.open(page).convert("L")
+        box = ImageChops.invert(image).getbbox()
+        assert box is not None, "a slide without ink"
+        assert box[0] >= 15
+        assert box[1] >= 8
+        assert box[2] <= image.width - 15
+        assert box[3] <= image.height - 6
+
+
+def test_maps_with_names_beside_their_points_have_a_slide_each():
+    from dataclasses import replace
+
+    from reportgen.report.deck import deck as deck_of
+    from tests.report.deck_samples import SIZES, drawn
+    from tests.report.fakes import GEMMA, LLAMA, fake_bundle
+
+    def titles(labels):
+        maps = [
+            Maps(name="grid-0", subject=(m,), title=f"{m}: layers", alt="x", panels=[], labels=labels, groups=[])
+            for m in (LLAMA, GEMMA)
+        ]
+        assert "grid-0" in SIZES, "as high as a slide: two of them lose nothing"
+        only = replace(fake_bundle(), outcomes={"weather": fake_bundle().outcomes["weather"]})
+        return len(deck_of(only, [drawn("weather", one) for one in maps], theme=PAPER, measured="paths").slides)
+
+    assert titles(["", ""]) == 1
+    assert titles(["Paris", "Rome"]) == 2
