@@ -4,13 +4,17 @@
 from one to the next.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reportgen.comparing import compare
-    from reportgen.workflow import load, render, run
+    from reportgen.notebook import load
+    from reportgen.workflow import render, run
 
 __all__ = ["compare", "load", "render", "run"]
+
+_MODULES = {"compare": "comparing", "load": "notebook", "render": "workflow", "run": "workflow"}
 
 
 def __dir__() -> list[str]:
@@ -19,12 +23,6 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     # On first use: `reportgen --help` answers without pydantic and numpy.
-    if name == "compare":
-        from reportgen.comparing import compare
-
-        return compare
-    if name in __all__:
-        from reportgen import workflow
-
-        return getattr(workflow, name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"reportgen.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,12 +8,15 @@ travels with the value: unit, direction, named dims, columns.
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from reportgen.suggest import suggestion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +49,7 @@ class Metric:
         return "ok" if self.value is not None else "undefined"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Array:
     """(dims) values with the name of each dim, a unit, and coordinates where a dim does not count from 0."""
 
@@ -65,18 +68,84 @@ class Array:
             if dim in self.coordinates and len(self.coordinates[dim]) != size:
                 raise ValueError(f"{len(self.coordinates[dim])} coordinates for dim {dim} of size {size}")
 
+    def __repr__(self) -> str:
+        sizes = " x ".join(f"{dim} {size}" for dim, size in zip(self.dims, self.values.shape, strict=True))
+        return f"<Array {sizes or self.values}{f', {self.unit}' if self.unit else ''}>"
+
     def along(self, dim: str) -> tuple[int, ...]:
         """The coordinates of a dim: those given, else 0, 1, 2, …"""
         size = self.values.shape[self.dims.index(dim)]
         return tuple(self.coordinates.get(dim, range(size)))
 
+    def sel(self, **at: int | Sequence[int]) -> Array:
+        """What lies at these coordinates: `entropy.sel(layer=3, prompt=0)`, `entropy.sel(layer=[0, 6, 12])`.
 
-@dataclass(frozen=True)
+        A dim at one coordinate is gone from what is returned; one at several keeps these, in the order given.
+
+        Raises:
+            KeyError: a dim that it does not have.
+            IndexError: a coordinate that the dim does not have.
+        """
+        for dim in at:
+            if dim not in self.dims:
+                raise KeyError(f"no dim {dim!r}. {suggestion(dim, self.dims)}")
+        several = {dim: tuple(one) for dim, one in at.items() if isinstance(one, Iterable) and not isinstance(one, str)}
+        values = self.values[...]
+        for axis, dim in reversed(list(enumerate(self.dims))):
+            if dim in at:
+                places = self._places(dim, several.get(dim, (at[dim],)))
+                values = values[(slice(None),) * axis + (places if dim in several else places[0], ...)]
+        left = tuple(dim for dim in self.dims if dim in several or dim not in at)
+        known = {dim: places for dim, places in {**self.coordinates, **several}.items() if dim in left}
+        return replace(self, dims=left, values=values, coordinates=known)
+
+    def frame(self) -> Any:
+        """A pandas DataFrame in long form: a column a dim, which holds its coordinates, and `value`.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        import numpy as np
+
+        grid = np.meshgrid(*(self.along(dim) for dim in self.dims), indexing="ij")
+        columns = {dim: places.ravel() for dim, places in zip(self.dims, grid, strict=True)}
+        return _pandas().DataFrame({**columns, "value": self.values.ravel()})
+
+    def _places(self, dim: str, asked: Sequence[Any]) -> list[int]:
+        """Where coordinates lie along the dim."""
+        known = list(self.along(dim))
+        for coordinate in asked:
+            if coordinate not in known:
+                raise IndexError(f"no {dim} {coordinate!r}: {_range_of(known)}")
+        return [known.index(coordinate) for coordinate in asked]
+
+
+def _range_of(coordinates: list[int]) -> str:
+    """What there is to select along a dim."""
+    if not coordinates:
+        return "it is empty"
+    first, last = coordinates[0], coordinates[-1]
+    if coordinates == list(range(first, last + 1)):
+        return f"it goes from {first} to {last}"
+    return f"there are {', '.join(map(str, coordinates))}"
+
+
+def _pandas() -> Any:
+    try:
+        return importlib.import_module("pandas")
+    except ModuleNotFoundError as error:
+        raise ImportError("a frame needs pandas: pip install pandas", name="pandas") from error
+
+
+@dataclass(frozen=True, repr=False)
 class Table:
     """Rows under named columns."""
 
     columns: tuple[str, ...]
     rows: Rows
+
+    def __repr__(self) -> str:
+        return f"<Table of {len(self.rows)} rows: {', '.join(self.columns)}>"
 
     def column(self, name: str) -> list[Any]:
         """All cells of one column, top to bottom."""
@@ -86,6 +155,22 @@ class Table:
     def records(self) -> list[dict[str, Any]]:
         """Each row as a dict by column name."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+    def frame(self) -> Any:
+        """A pandas DataFrame with the same columns. Whole numbers stay whole beside empty cells (Int64).
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        pandas = _pandas()
+        columns = {name: self.column(name) for name in self.columns}
+        kinds = {name: "Int64" for name, cells in columns.items() if None in cells and _whole(cells)}
+        return pandas.DataFrame(columns).astype(kinds)
+
+
+def _whole(cells: Sequence[Cell]) -> bool:
+    known = [cell for cell in cells if cell is not None]
+    return bool(known) and all(isinstance(cell, int) and not isinstance(cell, bool) for cell in known)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from tiny import save_tiny
 
 import reportgen
 from reportgen.errors import BatteryError
+from reportgen.result import Array, Table
 
 
 def test_run_gives_the_bundle_that_load_reads(tmp_path: Path) -> None:
@@ -24,6 +25,69 @@ def test_run_gives_the_bundle_that_load_reads(tmp_path: Path) -> None:
     assert np.array_equal(entropy, made["lens"]["m"].arrays["entropy"].values)
     assert found.models["m"].name == "tiny"
     assert any("lens on m: ok" in line for line in told)
+
+
+def counted(coordinates: dict[str, tuple[int, ...]] | None = None) -> Array:
+    """(prompt 2 x layer 3) values 0 to 5."""
+    return Array(("prompt", "layer"), np.arange(6.0).reshape(2, 3), "nat", coordinates or {})
+
+
+def test_an_array_is_asked_by_the_names_of_its_dims() -> None:
+    array = counted({"layer": (0, 15, 30)})
+    assert array.sel(layer=15).values.tolist() == [1, 4]
+    assert array.sel(layer=15).dims == ("prompt",)
+    assert array.sel(layer=15).coordinates == {}
+    both = array.sel(prompt=np.int64(1), layer=[30, 0])
+    assert (both.dims, both.values.tolist(), both.along("layer")) == (("layer",), [5, 3], (30, 0))
+    assert both.unit == "nat"
+    assert float(array.sel(layer=30, prompt=1).values) == 5
+    assert array.sel(prompt=range(1)).values.shape == (1, 3)
+    assert array.sel().values.tolist() == array.values.tolist()
+
+
+@pytest.mark.parametrize(
+    ("array", "at", "error", "told"),
+    [
+        (counted(), {"layr": 1}, KeyError, "no dim 'layr'. Did you mean 'layer'?"),
+        (counted(), {"step": 1}, KeyError, "no dim 'step'. Known: prompt, layer"),
+        (counted(), {"layer": 3}, IndexError, "no layer 3: it goes from 0 to 2"),
+        (counted(), {"layer": -1}, IndexError, "no layer -1: it goes from 0 to 2"),
+        (counted(), {"layer": [0, 7]}, IndexError, "no layer 7: it goes from 0 to 2"),
+        (counted(), {"layer": "last"}, IndexError, "no layer 'last': it goes from 0 to 2"),
+        (counted(), {"layer": slice(1)}, IndexError, "no layer slice(None, 1, None): it goes from 0 to 2"),
+        (counted({"layer": (0, 15, 30)}), {"layer": 7}, IndexError, "no layer 7: there are 0, 15, 30"),
+        (Array(("item",), np.zeros(0)), {"item": 0}, IndexError, "no item 0: it is empty"),
+    ],
+)
+def test_what_an_array_does_not_have_is_told_with_what_it_has(
+    array: Array, at: dict[str, int], error: type[LookupError], told: str
+) -> None:
+    with pytest.raises(error) as caught:
+        array.sel(**at)
+    assert caught.value.args[0] == told
+
+
+def test_an_array_as_a_frame_has_a_row_a_value() -> None:
+    frame = counted({"layer": (0, 15, 30)}).frame()
+    assert list(frame.columns) == ["prompt", "layer", "value"]
+    assert frame.iloc[4].tolist() == [1, 15, 4]
+    assert counted().sel(prompt=0, layer=1).frame()["value"].tolist() == [1]
+    assert len(Array(("item",), np.zeros(0)).frame()) == 0
+
+
+def test_a_table_as_a_frame_keeps_whole_numbers_whole() -> None:
+    rows = [["a", 1, 7, True, 0.5], ["b", None, 8, None, float("nan")]]
+    frame = Table(("token", "block", "count", "known", "share"), rows).frame()
+    assert [str(kind) for kind in frame.dtypes] == ["str", "Int64", "int64", "object", "float64"]
+    assert frame["block"].tolist()[0] == 1
+    assert frame["block"].isna().tolist() == [False, True]
+    assert list(Table(("token", "block"), []).frame().columns) == ["token", "block"]
+
+
+def test_arrays_and_tables_are_short_in_a_terminal() -> None:
+    assert repr(counted()) == "<Array prompt 2 x layer 3, nat>"
+    assert repr(counted().sel(prompt=1, layer=2)) == "<Array 5.0, nat>"
+    assert repr(Table(("a", "b"), [[1, 2]])) == "<Table of 1 rows: a, b>"
 
 
 def test_an_unknown_format_is_a_mistake(tmp_path: Path) -> None:
