@@ -1,6 +1,7 @@
 """From a bundle to what people look at: figures drawn once, then the page, the PDF, the slides and the figure files."""
 
 import gc
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from reportgen import language
 from reportgen.bundle_figures import Described, DrawnFigure, describe, draw_figures
 from reportgen.figure_files import gaps
 from reportgen.figures.data import csv_of
+from reportgen.figures.describe import Curves, Figure, Maps
 from reportgen.figures.kept import Flavour
 from reportgen.figures.theme import BUILT_IN, PAPER, Theme
 from reportgen.output_cache import Listed, OutputCache
@@ -35,6 +37,12 @@ Shown = dict[str, tuple[Flavour, ...]]
 ON_PAGES: Shown = {"html": ("characters",), "pdf": ("simple characters",)}
 IN_FILES: Shown = {FIGURES: tuple(FILES)}
 ON_SLIDES: Shown = {"slides": ("simple characters",), "pptx": ("paths", "png")}
+
+HALF_A_PAGE = 237.0
+"""Points across of a figure that shares the width of an upright page with another."""
+
+FEW_MAPS = 4
+"""Panels of one figure, up to which their points are named and want room."""
 
 Progress = Callable[[str], None]
 
@@ -110,7 +118,7 @@ class _Making:
                 alike = theme.drawing_state == of_page.drawing_state
                 on_page = self._drawn(described, of_page, ON_PAGES | (IN_FILES if alike else {}))
                 if printer := printers.get("pdf"):
-                    printer.begin(self._paper(on_page))
+                    printer.begin(self._paper(self._narrowed(described, of_page, on_page)))
                 deck = self._deck(described) if any(map(self._has, ON_SLIDES)) else None
                 if deck is not None and (printer := printers.get("slides")):
                     printer.begin(self._slides(deck))
@@ -151,6 +159,17 @@ class _Making:
             + (f", {found} found by an earlier run" if found else "")
         )
         return figures
+
+    def _narrowed(self, described: Described, theme: Theme, figures: Sequence[DrawnFigure]) -> list[DrawnFigure]:
+        """On paper curves and many maps of one model stand beside those of the next: half as wide, text as large."""
+        kinds = Counter((one.probe_id, one.description.name) for one in figures if _narrows(one.description))
+        beside = {one.stem for one in figures if kinds[one.probe_id, one.description.name] > 1}
+        if not beside:
+            return list(figures)
+        half = theme.model_copy(update={"width": HALF_A_PAGE})
+        narrow = draw_figures(self._bundle, described, theme=half, only=beside, cache=self._cache)
+        drawn = {one.stem: one for one in narrow}
+        return [drawn.get(one.stem, one) for one in figures]
 
     def _paper(self, figures: Sequence[DrawnFigure]) -> str:
         from reportgen.report import page
@@ -225,6 +244,10 @@ class _Making:
     def _told(self, format: str) -> None:
         self._pages.append(FILE_OF[format])
         self._progress(f"{FILE_OF[format]} written")
+
+
+def _narrows(figure: Figure) -> bool:
+    return isinstance(figure, Curves) or (isinstance(figure, Maps) and len(figure.panels) > FEW_MAPS)
 
 
 def slide_theme(theme: Theme) -> Theme:

@@ -30,8 +30,12 @@ def test_each_figure_is_described_once(bundle: Bundle, tmp_path: Path, monkeypat
 
 
 def test_what_cannot_be_shown_leaves_nothing(tmp_path: Path) -> None:
+    whole = fake_bundle()
+    without_points = {subject: replace(outcome, arrays={}) for subject, outcome in whole.outcomes["map"].items()}
     with pytest.raises(Unshowable, match="weather, map"):
-        write_outputs(fake_bundle(), tmp_path, ["html", "pdf", "figures"])
+        write_outputs(
+            replace(whole, outcomes={**whole.outcomes, "map": without_points}), tmp_path, ["html", "pdf", "figures"]
+        )
     assert list(tmp_path.iterdir()) == []
 
 

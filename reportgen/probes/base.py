@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Ty
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from reportgen.chat import ChatUnavailable
-from reportgen.figures.describe import Figure
+from reportgen.figures.describe import Curve, Figure
+from reportgen.language import digits, listed, say
 from reportgen.needs import Captured, Pass
 from reportgen.prompts import Prompt, read_prompts
-from reportgen.result import Findings, Outcome, Rows
+from reportgen.result import Findings, Outcome, Rows, definitions
 
 if TYPE_CHECKING:
     from reportgen.model.facts import ModelFacts
@@ -167,6 +168,28 @@ def prompt_labels(outcome: Outcome) -> list[str]:
     return [str(p.get("id") or p.get("text") or p["messages"][-1]["content"]) for p in prompts]
 
 
+def axis_label(*, relative: bool) -> str:
+    """What stands below curves over the layers: shares of the depth, or the layers' numbers."""
+    if relative:
+        return say("figure.depth", "depth (0 = embedding, 1 = last block)")
+    return say("figure.layer", "layer (0 = embedding)")
+
+
+def curves_read_out(name: str, what: str, curves: Iterable[Curve]) -> str:
+    """Where each curve over the layers of a model begins and ends, for who cannot see them."""
+    ends = [
+        say(
+            "figure.curve_ends",
+            "{curve} goes from {first} to {last}",
+            curve=curve.label,
+            first=digits(f"{curve.y[0]:.3g}"),
+            last=digits(f"{curve.y[-1]:.3g}"),
+        )
+        for curve in curves
+    ]
+    return say("figure.curves", "{what} over the layers of {model}: {ends}", what=what, model=name, ends=listed(ends))
+
+
 Later = Generator[Sequence[Pass], Sequence[Captured], R]
 """A probe that chooses further passes by the numbers of the first yields them and returns its findings."""
 
@@ -212,7 +235,10 @@ class Probe(Generic[O, R]):
         return ()
 
     def statement(self, section: Section) -> str:
-        """One sentence, computed from the numbers, that says what is seen here; empty where nothing clear is."""
+        """What is seen here, computed from the numbers by a rule with stated thresholds: a sentence or two a subject.
+
+        Where the rule has no clear answer it says that there is none; empty where nothing was measured.
+        """
         return ""
 
 
@@ -254,8 +280,23 @@ class Explanation:
 
 
 def explanation(probe: Probe[Any, Any]) -> Explanation:
-    """What a probe shows, how to read it and how it is computed, from its docstring."""
+    """What a probe shows, how to read it and how it is computed: its docstring, in the spoken language."""
     text = inspect.getdoc(type(probe)) or ""
     parts = dict(re.findall(r"^(Shows|Read|Computed): (.*?)(?=\n\n|\Z)", text, re.DOTALL | re.MULTILINE))
-    flat = {name: re.sub(r"\s+", " ", part) for name, part in parts.items()}
-    return Explanation(flat.get("Shows", ""), flat.get("Read", ""), flat.get("Computed", ""))
+    said = {name.lower(): _said(probe, name.lower(), part) for name, part in parts.items()}
+    return Explanation(said.get("shows", ""), said.get("read", ""), said.get("computed", ""))
+
+
+def question(probe: Probe[Any, Any]) -> str:
+    """The title of a probe's section, in the spoken language."""
+    return _said(probe, "question", probe.question)
+
+
+def meanings(probe: Probe[Any, Any]) -> dict[str, str]:
+    """The definition of each of a probe's numbers by its name, in the spoken language."""
+    return {name: _said(probe, f"definition.{name}", text) for name, text in definitions(probe.findings).items()}
+
+
+def _said(probe: Probe[Any, Any], what: str, text: str) -> str:
+    """A text of the probe's source, without its line breaks."""
+    return say(f"{probe.name}.{what}", " ".join(text.split()))

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
+from reportgen.language import digits, listed, name_of, say, say_count, sentences, unit_of
 from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.cka import FEWEST, alignment, centred_kernel, relative_change
 from reportgen.numerics.similarity import cosine
@@ -22,8 +23,10 @@ from reportgen.probes.base import (
     Section,
     SpecialTokens,
     Unusable,
+    axis_label,
+    curves_read_out,
 )
-from reportgen.probes.parameter_census import COMPONENTS, component_of
+from reportgen.probes.parameter_census import COMPONENTS, component_label, component_of
 from reportgen.result import Findings, Outcome, Rows, array, metric, table
 
 if TYPE_CHECKING:
@@ -175,16 +178,24 @@ class DriftProbe(PairProbe[Options, Drift]):
         for subject, outcome in section.ok().items():
             name = section.name(subject)
             highest = float(np.nanmax(outcome.arrays["relative_change"].values, initial=0.0)) * 1.05 or 1.0
-            changes = _curves(name, subject, outcome, "relative-change", {"relative_change": "relative change"})
-            yield replace(changes, y_range=(0.0, highest))
-            yield _curves(name, subject, outcome, "cosine", {"cosine": "mean cosine"})
-            yield _curves(name, subject, outcome, "cka", {"cka": "CKA", "cka_shuffled": "shuffled"})
+            change = {"relative_change": say("drift.relative_change", "relative change")}
+            yield replace(_curves(name, subject, outcome, "relative-change", change), y_range=(0.0, highest))
+            yield _curves(name, subject, outcome, "cosine", {"cosine": say("drift.cosine", "mean cosine")})
+            cka = {"cka": say("drift.cka", "CKA"), "cka_shuffled": say("drift.shuffled", "shuffled")}
+            yield _curves(name, subject, outcome, "cka", cka)
             yield from _weight_grid(name, subject, outcome)
 
     def statement(self, section: Section) -> str:
         """Where the change begins, where it is largest, and what reaches the next token."""
-        parts = [f"{section.name(subject)}: {_told(outcome)}" for subject, outcome in section.ok().items()]
-        return "; ".join(parts) + "." if parts else ""
+        return sentences(
+            sentence
+            for subject, outcome in section.ok().items()
+            for sentence in (
+                _stream_told(section.name(subject), outcome),
+                _weights_told(outcome),
+                _tokens_told(outcome),
+            )
+        )
 
 
 def _counted(case: Case[Options], tokens: Sequence[int]) -> list[int]:
@@ -289,7 +300,7 @@ def _row(tensor: Changed) -> list[str | int | float | bool | None]:
 def _curves(name: str, subject: str, outcome: Outcome, figure: str, labels: Mapping[str, str]) -> Curves:
     """Curves over the layers, the first of which gives the figure its title and unit."""
     first, *_ = labels
-    positions = outcome.metrics["positions"].value
+    positions = int(outcome.metrics["positions"].value or 0)
     layers = list(range(len(outcome.arrays[first].values)))
     curves = [
         Curve(label=label, x=layers, y=outcome.arrays[of].values.tolist(), group=label) for of, label in labels.items()
@@ -297,11 +308,17 @@ def _curves(name: str, subject: str, outcome: Outcome, figure: str, labels: Mapp
     return Curves(
         name=figure,
         subject=(subject,),
-        title=f"{name}: {labels[first]} over {positions} positions",
-        alt=f"{labels[first]} over the layers of {name}: "
-        + "; ".join(f"{curve.label} goes from {curve.y[0]:.3g} to {curve.y[-1]:.3g}" for curve in curves),
-        x_label="layer (0 = embedding)",
-        y_label=outcome.arrays[first].unit,
+        title=say_count(
+            "drift.curves.title",
+            "{model}: {what} over {count} position",
+            "{model}: {what} over {count} positions",
+            positions,
+            model=name,
+            what=labels[first],
+        ),
+        alt=curves_read_out(name, labels[first], curves),
+        x_label=axis_label(relative=False),
+        y_label=unit_of(outcome.arrays[first].unit),
         curves=curves,
     )
 
@@ -344,62 +361,114 @@ def _weight_grid(name: str, subject: str, outcome: Outcome) -> Iterator[TokenGri
     yield TokenGrid(
         name="weights",
         subject=(subject,),
-        title=f"{name}: change of the weights",
-        alt=f"Relative change of the weights of every block of {name}, largest in {_largest(cells)}",
-        row_label="block",
+        title=say("drift.weights.title", "{model}: change of the weights", model=name),
+        alt=say(
+            "drift.weights.alt",
+            "Relative change of the weights of every block of {model}, largest in {place}",
+            model=name,
+            place=_largest(cells),
+        ),
+        row_label=name_of("block"),
         rows=[str(block) for block in blocks],
-        column_label="part of the block",
-        columns=[component.removeprefix("attention ").removeprefix("MLP ") for component in columns],
+        column_label=say("drift.part_of_block", "part of the block"),
+        columns=[_short_label(component) for component in columns],
         texts=[["" if math.isnan(value) else _percent(value) for value in row] for row in values],
         values=values / largest,
-        value_label=f"‖ΔW‖/‖W‖, as a share of the largest ({_percent(largest)})",
+        value_label=say(
+            "drift.weights.value", "‖ΔW‖/‖W‖, as a share of the largest ({largest})", largest=_percent(largest)
+        ),
         outlined=values == largest,
-        outline_label="the largest",
+        outline_label=say("drift.largest", "the largest"),
     )
+
+
+def _short_label(component: str) -> str:
+    """What stands above a column: of an attention or MLP tensor its letter or its own word."""
+    short = component.removeprefix("attention ").removeprefix("MLP ")
+    return component_label(component) if short == component else short
 
 
 def _largest(cells: Sequence[_Cell]) -> str:
     top = max(cells, key=lambda cell: cell.change)
-    return f"block {top.block} ({top.component}, {_percent(top.change)})"
+    return say(
+        "drift.place",
+        "block {block} ({component}, {change})",
+        block=top.block,
+        component=component_label(top.component),
+        change=_percent(top.change),
+    )
 
 
-def _told(outcome: Outcome) -> str:
-    """One outcome in words."""
+def _stream_told(name: str, outcome: Outcome) -> str:
+    """From which layer on the two differ, and where most."""
     import numpy as np
 
     change = outcome.arrays["relative_change"].values
-    first, kl = outcome.metrics["first_changed_layer"].value, outcome.metrics["kl"].value
-    agreement, positions = outcome.metrics["agreement"].value, outcome.metrics["positions"].value
+    first = outcome.metrics["first_changed_layer"].value
+    if np.isnan(change).all():
+        return say("drift.no_clear_statement", "No clear statement about {model}: no layer has a norm.", model=name)
     if first is None:
-        stream = "no layer changed"
-    else:
-        top = int(np.nanargmax(change))
-        last = len(change) - 1
-        stream = f"the change begins at layer {first} of {last} and is largest at layer {top}"
-        stream += f" ({_percent(float(change[top]))} of the norm)"
-    tokens = f"the likeliest next token stays the same at {agreement:.0%} of {positions} positions (KL {kl:.2g} nat)"
-    return f"{stream}; {_weights_told(outcome)}; {tokens}"
+        return say(
+            "drift.no_layer_changed",
+            "{model}: no layer changed by more than {threshold} of its norm.",
+            model=name,
+            threshold=_percent(CLEAR),
+        )
+    top = int(np.nanargmax(change))
+    return say(
+        "drift.begins",
+        "{model}: the change begins at layer {first} of {last} and is largest at layer {layer} ({change} of the norm).",
+        model=name,
+        first=first,
+        last=len(change) - 1,
+        layer=top,
+        change=_percent(float(change[top])),
+    )
+
+
+def _tokens_told(outcome: Outcome) -> str:
+    """How much of the difference reaches the next token; nothing where that is undefined."""
+    agreement, kl = outcome.metrics["agreement"].value, outcome.metrics["kl"].value
+    if agreement is None or kl is None:
+        return ""
+    return say_count(
+        "drift.tokens",
+        "The likeliest next token stays the same at {agreement} of {count} position (KL {kl} nat).",
+        "The likeliest next token stays the same at {agreement} of {count} positions (KL {kl} nat).",
+        int(outcome.metrics["positions"].value or 0),
+        agreement=digits(f"{agreement:.0%}"),
+        kl=digits(f"{kl:.2g}"),
+    )
 
 
 def _weights_told(outcome: Outcome) -> str:
+    """Which blocks' weights differ, and where most."""
     cells = _cells(outcome)
     changed = sorted({cell.block for cell in cells if cell.change})
+    if not changed and outcome.metrics["changed_tensors"].value:
+        return say("drift.outside_blocks", "Only weights outside the blocks differ.")
     if not changed:
-        elsewhere = outcome.metrics["changed_tensors"].value
-        return "only weights outside the blocks differ" if elsewhere else "the weights are equal"
-    blocks = "every block" if len(changed) == len({cell.block for cell in cells}) else f"{_runs(changed)} alone"
-    return f"the weights of {blocks} differ, most in {_largest(cells)}"
+        return say("drift.weights_equal", "The weights are equal.")
+    if len(changed) == len({cell.block for cell in cells}):
+        return say("drift.every_block", "The weights of every block differ, most in {place}.", place=_largest(cells))
+    return say_count(
+        "drift.some_blocks",
+        "Only the weights of block {blocks} differ, most in {place}.",
+        "Only the weights of blocks {blocks} differ, most in {place}.",
+        len(changed),
+        blocks=listed(_runs(changed)),
+        place=_largest(cells),
+    )
 
 
-def _runs(blocks: Sequence[int]) -> str:
-    """Numbers in words: "blocks 3, 20–22"."""
+def _runs(blocks: Sequence[int]) -> list[str]:
+    """Numbers that follow each other as one: 3, 20–22."""
     runs = [[number for _, number in run] for _, run in groupby(enumerate(blocks), key=lambda pair: pair[1] - pair[0])]
-    told = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
-    return f"block{'s' if len(blocks) > 1 else ''} {told}"
+    return [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share else "0"
+    return digits(f"{100 * share:.2g} %") if share else "0"
 
 
 probe = DriftProbe()

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Figure, Ranking, Rankings
 from reportgen.figures.fonts import mark_space
+from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.probes.base import Case, Probe, ProbeOptions, Section
 from reportgen.result import Findings, Outcome, Rows, metric, table
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """Neighbours drawn in the figure; the table has all k."""
+TOLD = 10
+"""Neighbours that a statement looks at."""
+NAMED = 3
+"""Neighbours that a statement names."""
+MOSTLY = 0.5
+"""Share of the neighbours from which they are said to be mostly spellings of the query."""
+NEAR = 0.3
+"""Cosine below which not even the nearest token is near: rows at random have hardly any."""
 
 
 class Options(ProbeOptions):
@@ -131,31 +140,98 @@ class NearestTokens(Probe[Options, Neighbours]):
                     name="neighbours",
                     subject=(subject,),
                     title=_title(section.name(subject), outcome),
-                    alt="; ".join(f"nearest to {r.title}: {', '.join(r.labels)}" for r in rankings),
+                    alt=sentences(_read_out(ranking) for ranking in rankings),
                     rankings=rankings,
-                    value_label=f"{outcome.options['metric']} similarity",
+                    value_label=_similarity(outcome),
                     value_range=(0.0, max(top, 1.0) if outcome.options["metric"] == "cosine" else top),
                     model=subject,
                 )
 
     def statement(self, section: Section) -> str:
-        """The first three neighbours of the query that most models have."""
+        """Of the query that most models have: whether its neighbours are its own spellings, and the first others."""
         found = {subject: _by_query(outcome) for subject, outcome in section.ok().items()}
         queries = list(dict.fromkeys(query for by_query in found.values() for query in by_query))
         if not queries:
             return ""
         query = max(queries, key=lambda one: sum(one in by_query for by_query in found.values()))
-        parts = []
-        for subject, by_query in found.items():
-            if query in by_query:
-                tokens = ", ".join(f"“{mark_space(str(record['token']))}”" for record in by_query[query][:3])
-                parts.append(f"{section.name(subject)} has {tokens}")
-        return f"Nearest to “{query}”: " + "; ".join(parts) + "."
+        return sentences(
+            _seen(section.name(subject), query, by_query[query], section.outcomes[subject].options["metric"])
+            for subject, by_query in found.items()
+            if query in by_query
+        )
+
+
+def _seen(name: str, query: str, records: Sequence[Mapping[str, str | float]], metric: str) -> str:
+    """What one model's nearest tokens are."""
+    looked_at = records[:TOLD]
+    tokens = [str(record["token"]) for record in looked_at]
+    own = [token for token in tokens if _spells(token, query)]
+    others = [_quoted(token) for token in tokens if not _spells(token, query)][:NAMED]
+    values = {"model": name, "query": query, "own": len(own), "all": len(tokens), "others": listed(others)}
+    if not tokens or (metric == "cosine" and float(looked_at[0]["similarity"]) < NEAR):
+        near = digits(f"{float(looked_at[0]['similarity']):.2f}") if tokens else "0"
+        return say(
+            "nearest_tokens.no_clear_statement",
+            "No clear statement about {model}: nothing lies near “{query}” (cosine {near} at most).",
+            model=name,
+            query=query,
+            near=near,
+        )
+    if not others:
+        return say(
+            "nearest_tokens.all_own",
+            "In {model}, all of the {all} tokens nearest to “{query}” are its own spellings and inflections.",
+            **values,
+        )
+    if len(own) >= MOSTLY * len(tokens):
+        return say(
+            "nearest_tokens.mostly_own",
+            "In {model}, {own} of the {all} tokens nearest to “{query}” are its own spellings and inflections; the "
+            "nearest others: {others}.",
+            **values,
+        )
+    return say(
+        "nearest_tokens.mostly_others",
+        "In {model}, other words lie nearest to “{query}”: {others}; {own} of the nearest {all} are its own spellings.",
+        **values,
+    )
+
+
+def _spells(token: str, query: str) -> bool:
+    """Whether a token is the query in other letters, or begins with it: "␣Apples" of "apple"."""
+    word, asked = token.strip().casefold(), query.strip().casefold()
+    return bool(asked) and word.startswith(asked)
+
+
+def _quoted(token: str) -> str:
+    return say("text.quoted", "“{text}”", text=mark_space(token))
+
+
+def _read_out(ranking: Ranking) -> str:
+    """One panel, for who cannot see it."""
+    return say(
+        "nearest_tokens.alt", "Nearest to “{query}”: {tokens}.", query=ranking.title, tokens=listed(ranking.labels)
+    )
+
+
+def _similarity(outcome: Outcome) -> str:
+    if outcome.options["metric"] == "cosine":
+        return say("nearest_tokens.cosine", "cosine similarity")
+    return say("nearest_tokens.dot", "dot product")
 
 
 def _title(name: str, outcome: Outcome) -> str:
     k = int(outcome.options["k"])
-    return name if k <= SHOWN else f"{name}: the first {SHOWN} of {k}"
+    if k <= SHOWN:
+        return name
+    return say_count(
+        "nearest_tokens.first",
+        "{model}: the first of {all}",
+        "{model}: the first {count} of {all}",
+        SHOWN,
+        model=name,
+        all=k,
+    )
 
 
 def _ids(case: Case[Options], text: str) -> tuple[int, ...]:

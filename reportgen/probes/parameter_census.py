@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
 from reportgen.figures.describe import Figure, StackedBars
+from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.probes.base import Case, Probe, ProbeOptions, Section
-from reportgen.result import Findings, Rows, metric, table
+from reportgen.result import Findings, Outcome, Rows, metric, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,11 @@ _PATTERNS = (
     ("head", r"lm_head|embed_out|output_layer"),
 )
 """The first that matches a tensor's name names its component."""
+
+MOST = 0.5
+"""Share of all parameters from which a part is said to hold most of them."""
+APART = 0.2
+"""Difference between two models' shares from which it is worth saying."""
 
 
 class Options(ProbeOptions):
@@ -126,31 +132,96 @@ class ParameterCensus(Probe[Options, Census]):
         yield StackedBars(
             name="components",
             subject=tuple(ok),
-            title="Parameters by component",
-            alt="; ".join(_spoken(section.name(subject), size) for subject, size in sizes.items()),
+            title=say("parameter_census.components.title", "Parameters by component"),
+            alt=sentences(_told(section.name(subject), size) for subject, size in sizes.items()),
             bars=[section.name(subject) for subject in ok],
-            segments=used,
+            segments=[component_label(component) for component in used],
             values=np.array([[size.get(component, 0) / 1e6 for component in used] for size in sizes.values()]),
-            value_label="million parameters",
+            value_label=_millions(),
         )
         for subject, outcome in ok.items():
             yield _blocks(section.name(subject), subject, outcome.tables["tensors"].records())
 
     def statement(self, section: Section) -> str:
-        """What share the embedding takes."""
-        parts = []
-        for subject, outcome in section.ok().items():
-            total = outcome.metrics["total_parameters"].value
-            size = _by_component(outcome.tables["tensors"].records())
-            if total:
-                share = (size.get("embedding", 0) + size.get("head", 0)) / total
-                parts.append(f"{section.name(subject)} has {total:,} parameters, {share:.0%} of them in its vocabulary")
-        return "; ".join(parts) + "." if parts else ""
+        """The part that holds at least half of a model's parameters, and where the vocabulary's share differs."""
+        named = [(section.name(subject), outcome) for subject, outcome in section.ok().items()]
+        return sentences([*(_most(*one) for one in named), _difference(named)])
 
 
 def component_of(name: str) -> str:
     """The component that a tensor belongs to, by its name."""
     return next((component for component, pattern in _PATTERNS if re.search(pattern, name)), "other")
+
+
+def component_label(component: str) -> str:
+    """What a component is called in figures, in the spoken language."""
+    return say(f"component.{component}", component)
+
+
+def _part_of(component: str) -> str:
+    """The large part of a model that a component belongs to."""
+    if component in ("embedding", "position embedding", "head"):
+        return "vocabulary"
+    if component.startswith(("MLP", "expert", "router")):
+        return "mlp"
+    return "attention" if component.startswith("attention") else component
+
+
+def _shares(outcome: Outcome) -> dict[str, float]:
+    """Part -> its share of all parameters; empty of a model without any."""
+    sizes: dict[str, int] = {"vocabulary": 0}
+    for component, size in _by_component(outcome.tables["tensors"].records()).items():
+        sizes[_part_of(component)] = sizes.get(_part_of(component), 0) + size
+    total = sum(sizes.values())
+    return {part: size / total for part, size in sizes.items()} if total else {}
+
+
+def _most(name: str, outcome: Outcome) -> str:
+    """The part with at least half of the parameters."""
+    shares = _shares(outcome)
+    part, share = max(shares.items(), key=lambda one: one[1], default=("", 0.0))
+    values = {
+        "model": name,
+        "total": digits(f"{outcome.metrics['total_parameters'].value or 0:,}"),
+        "share": digits(f"{share:.0%}"),
+    }
+    if share >= MOST and part == "vocabulary":
+        return say(
+            "parameter_census.most_in_vocabulary",
+            "{model} keeps {share} of its {total} parameters in its vocabulary.",
+            **values,
+        )
+    if share >= MOST and part == "mlp":
+        return say(
+            "parameter_census.most_in_mlp", "{model} keeps {share} of its {total} parameters in its MLPs.", **values
+        )
+    if share >= MOST and part == "attention":
+        return say(
+            "parameter_census.most_in_attention",
+            "{model} keeps {share} of its {total} parameters in attention.",
+            **values,
+        )
+    return say(
+        "parameter_census.no_clear_statement",
+        "No clear statement about {model}: no part holds half of its {total} parameters.",
+        **values,
+    )
+
+
+def _difference(named: Iterable[tuple[str, Outcome]]) -> str:
+    """The two models whose vocabularies take the most different shares; nothing where these are near."""
+    shares = sorted((shares["vocabulary"], name) for name, outcome in named if (shares := _shares(outcome)))
+    if not shares or shares[-1][0] - shares[0][0] < APART:
+        return ""
+    (small, low), (large, high) = shares[0], shares[-1]
+    return say(
+        "parameter_census.vocabulary_differs",
+        "The vocabulary takes {large} of {high}, but {small} of {low}.",
+        high=high,
+        low=low,
+        large=digits(f"{large:.0%}"),
+        small=digits(f"{small:.0%}"),
+    )
 
 
 def _unique(parameters: Iterable[Parameter]) -> list[Parameter]:
@@ -185,8 +256,14 @@ def _by_component(records: Iterable[dict[str, str | int]]) -> dict[str, int]:
     return dict(sizes)
 
 
-def _spoken(name: str, sizes: dict[str, int]) -> str:
-    return f"{name}: " + ", ".join(f"{component} {size:,}" for component, size in sizes.items())
+def _millions() -> str:
+    return say("unit.million parameters", "million parameters")
+
+
+def _told(name: str, sizes: Mapping[str, int]) -> str:
+    """The parameters of all components, for who cannot see the bars."""
+    parts = [f"{component_label(component)} {digits(f'{size:,}')}" for component, size in sizes.items()]
+    return say("parameter_census.parts", "{model}: {parts}.", model=name, parts=listed(parts))
 
 
 def _blocks(name: str, subject: str, records: list[dict[str, str | int]]) -> StackedBars:
@@ -197,16 +274,30 @@ def _blocks(name: str, subject: str, records: list[dict[str, str | int]]) -> Sta
     sizes = [_by_component(record for record in inside if record["block"] == block) for block in blocks]
     runs = _runs(sizes)
     used = [component for component in COMPONENTS if any(component in size for size in sizes)]
+    count = say_count(
+        "parameter_census.blocks.alt",
+        "{model} has {count} block.",
+        "{model} has {count} blocks.",
+        len(blocks),
+        model=name,
+    )
+    first = _told(say("parameter_census.block", "block {block}", block=0), sizes[0]) if sizes else ""
     return StackedBars(
         name="blocks",
         subject=(subject,),
-        title=f"{name}: parameters by block",
-        alt=f"{name}: {len(blocks)} blocks; block 0 has {_spoken('it', sizes[0] if sizes else {})}",
-        bars=[f"block {a}" if a == b else f"blocks {a}–{b}, each" for a, b in runs],
-        segments=used,
+        title=say("parameter_census.blocks.title", "{model}: parameters by block", model=name),
+        alt=sentences([count, first]),
+        bars=[_run_label(first, last) for first, last in runs],
+        segments=[component_label(component) for component in used],
         values=np.array([[sizes[a].get(component, 0) / 1e6 for component in used] for a, _ in runs]),
-        value_label="million parameters",
+        value_label=_millions(),
     )
+
+
+def _run_label(first: int, last: int) -> str:
+    if first == last:
+        return say("parameter_census.block", "block {block}", block=first)
+    return say("parameter_census.blocks_each", "blocks {first}–{last}, each", first=first, last=last)
 
 
 def _runs(sizes: Sequence[dict[str, int]]) -> list[tuple[int, int]]:

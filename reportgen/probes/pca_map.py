@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import model_validator
 
 from reportgen.figures.describe import Figure, Maps, Panel
+from reportgen.language import digits, say, say_count, sentences
 from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.principal import principal_points
 from reportgen.probes.base import Case, Layers, Probe, ProbeOptions, Prompts, Section, Unusable
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 COMPONENTS = 2
 DROWNING = 0.9
 """Share of variance on one axis above which the map shows little but an outlier."""
+GATHERED = 0.75
+"""Share of items whose nearest neighbour on the map is of their own group, from which the groups are gathered."""
+BEYOND_CHANCE = 1.5
+"""Times the share that items at random places would have, below which nothing is gathered."""
 SMALL_PANELS = 12
 """Panels of a figure of every layer; more would not fit a sheet of paper."""
 LARGE_PANELS = 4
@@ -118,21 +123,102 @@ class PcaMap(Probe[Options, Map]):
                     yield _maps(section.name(subject), subject, outcome, some, figure, texts=False)
 
     def statement(self, section: Section) -> str:
-        """How much of the variance the plane holds in the last layer, and where one direction drowns the rest."""
-        import numpy as np
+        """From which layer on the groups lie apart, and where one direction drowns the rest."""
+        return sentences(
+            sentence
+            for subject, outcome in section.ok().items()
+            for sentence in (_gathered(section.name(subject), outcome), _drowned(section.name(subject), outcome))
+        )
 
-        parts = []
-        for subject, outcome in section.ok().items():
-            explained = outcome.arrays["explained_variance"]
-            layers, shares = explained.along("layer"), explained.values
-            if np.isnan(shares[-1]).all():
-                continue
-            part = f"two axes hold {np.nansum(shares[-1]):.0%} of the variance at layer {layers[-1]}"
-            drowned = [layer for layer, share in zip(layers, shares[:, 0], strict=True) if share > DROWNING]
-            if drowned:
-                part += f", but a single direction holds over {DROWNING:.0%} at {len(drowned)} of {len(layers)} layers"
-            parts.append(f"{section.name(subject)}: {part}")
-        return "; ".join(parts) + "." if parts else ""
+
+def _gathered(name: str, outcome: Outcome) -> str:
+    """Where words of one group have each other for neighbours."""
+    import numpy as np
+
+    layers = outcome.arrays["points"].along("layer")
+    groups = [str(group) for group in outcome.tables["items"].column("group")]
+    shares = np.array([_own_neighbours(points, groups) for points in outcome.arrays["points"].values])
+    if len(set(groups)) < 2:
+        return say("pca_map.no_groups", "No clear statement about {model}: its words have no groups.", model=name)
+    if np.isnan(shares).all():
+        return say("pca_map.undefined", "No clear statement about {model}: its maps are undefined.", model=name)
+    clear = shares >= max(GATHERED, BEYOND_CHANCE * _by_chance(groups))
+    unclear = np.flatnonzero(~clear)
+    first = int(unclear[-1]) + 1 if len(unclear) else 0
+    at_the_end = first < len(layers)
+    # Of several layers as good as each other, the last: at the embedding it is the words alone that differ.
+    best = max(range(first if at_the_end else 0, len(layers)), key=lambda i: (np.nan_to_num(shares[i]), i))
+    values = {"model": name, "layer": layers[best], "last": layers[-1], "share": digits(f"{shares[best]:.0%}")}
+    if not clear[best]:
+        return say(
+            "pca_map.no_clear_statement",
+            "No clear statement about {model}: at no layer are its groups apart on the plane; at layer {layer} of "
+            "{last}, which comes nearest, {share} of the words have one of their own group as nearest neighbour.",
+            **values,
+        )
+    if clear.all():
+        return say(
+            "pca_map.gathered_everywhere",
+            "{model} holds the groups apart at every layer, best at layer {layer} of {last}: {share} of the words "
+            "there have one of their own group as nearest neighbour.",
+            **values,
+        )
+    if at_the_end:
+        return say(
+            "pca_map.gathered_from",
+            "{model} holds the groups apart from layer {first} on, best at layer {layer} of {last}: {share} of the "
+            "words there have one of their own group as nearest neighbour.",
+            first=layers[first],
+            **values,
+        )
+    return say(
+        "pca_map.gathered_between",
+        "{model} holds the groups apart at some layers only and no longer at the end, best at layer {layer} of "
+        "{last}: {share} of the words there have one of their own group as nearest neighbour.",
+        **values,
+    )
+
+
+def _own_neighbours(points: NDArray[Any], groups: Sequence[str]) -> float:
+    """Share of items with a group of several whose nearest neighbour is of it; NaN where the map is undefined.
+
+    `points` is (item x component).
+    """
+    import numpy as np
+
+    if not np.isfinite(points).all():
+        return float("nan")
+    apart = ((points[:, None] - points[None]) ** 2).sum(-1)
+    np.fill_diagonal(apart, np.inf)
+    counted = [item for item, group in enumerate(groups) if group and groups.count(group) > 1]
+    if not counted:
+        return float("nan")
+    return sum(groups[int(apart[item].argmin())] == groups[item] for item in counted) / len(counted)
+
+
+def _by_chance(groups: Sequence[str]) -> float:
+    """What `_own_neighbours` would be if every other item were as likely the nearest."""
+    counts = [groups.count(group) for group in groups if group and groups.count(group) > 1]
+    return sum(count - 1 for count in counts) / (len(counts) * (len(groups) - 1))
+
+
+def _drowned(name: str, outcome: Outcome) -> str:
+    """How many layers show little but one outlier; nothing where none does."""
+    shares = outcome.arrays["explained_variance"].values[:, 0]
+    drowned = int((shares > DROWNING).sum())
+    if not drowned:
+        return ""
+    return say_count(
+        "pca_map.drowned",
+        "At {count} of {all} layers of {model} a single direction holds over {share} of the variance: the map shows "
+        "little but an outlier.",
+        "At {count} of {all} layers of {model} a single direction holds over {share} of the variance: the maps show "
+        "little but an outlier.",
+        drowned,
+        model=name,
+        all=len(shares),
+        share=digits(f"{DROWNING:.0%}"),
+    )
 
 
 def _layers(case: Case[Options]) -> tuple[int, ...] | None:
@@ -173,12 +259,12 @@ def _spread(count: int) -> list[int]:
     return sorted({round(i * (count - 1) / max(shown - 1, 1)) for i in range(shown)})
 
 
-def _maps(name: str, subject: str, outcome: Outcome, chosen: Iterable[int], figure: str, *, texts: bool) -> Maps:
+def _maps(name: str, subject: str, outcome: Outcome, chosen: Sequence[int], figure: str, *, texts: bool) -> Maps:
     points, explained = outcome.arrays["points"], outcome.arrays["explained_variance"]
     layers = points.along("layer")
     panels = [
         Panel(
-            title=f"layer {layers[i]}",
+            title=say("pca_map.layer", "layer {layer}", layer=layers[i]),
             points=points.values[i],
             x_label=_axis(1, explained.values[i], texts),
             y_label=_axis(2, explained.values[i], texts),
@@ -189,21 +275,40 @@ def _maps(name: str, subject: str, outcome: Outcome, chosen: Iterable[int], figu
     return Maps(
         name=figure,
         subject=(subject,),
-        title=name if texts else f"{name}: {panels[0].title} to {panels[-1].title}",
-        alt=f"Maps of {len(items.rows)} words at {len(panels)} layers of {name}",
+        title=name if texts else _title(name, [layers[i] for i in chosen]),
+        alt=_read_out(name, len(items.rows), [layers[i] for i in chosen]),
         panels=panels,
         labels=[str(text) if texts else "" for text in items.column("text")],
         groups=[str(group) for group in items.column("group")],
     )
 
 
+def _title(name: str, layers: Sequence[int]) -> str:
+    return say("pca_map.layers", "{model}: layers {first} to {last}", model=name, first=layers[0], last=layers[-1])
+
+
+def _read_out(name: str, items: int, layers: Sequence[int]) -> str:
+    """What the maps are, for who cannot see them."""
+    return say_count(
+        "pca_map.alt",
+        "Maps of {count} word at layers {first} to {last} of {model}",
+        "Maps of {count} words at layers {first} to {last} of {model}",
+        items,
+        first=layers[0],
+        last=layers[-1],
+        model=name,
+    )
+
+
 def _axis(component: int, explained: NDArray[Any], texts: bool) -> str:
     import numpy as np
 
-    share = explained[component - 1]
-    if np.isnan(share):
+    if np.isnan(explained[component - 1]):
         return ""
-    return f"component {component} ({share:.0%})" if texts else f"{share:.0%}"
+    share = digits(f"{explained[component - 1]:.0%}")
+    if not texts:
+        return share
+    return say("pca_map.axis", "component {component} ({share})", component=component, share=share)
 
 
 probe = PcaMap()

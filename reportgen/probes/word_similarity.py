@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure
+from reportgen.language import digits, listed, say, sentences
 from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.similarity import cosine, divide_mean, mean_cosine
-from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable
+from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable, axis_label
 from reportgen.prompts import Prompt
 from reportgen.result import Findings, Outcome, Rows, array, metric, table
 from reportgen.tokens import WordNotFound
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 _STREAM = Need(Site.RESIDUAL, "all")
 CLEAR_GAP = 0.02
-"""Below this difference of mean cosines no statement is made."""
+"""Difference of mean cosines from which the senses count as told apart."""
+CLEAR_FALL = 0.1
+"""Fall of the mean cosine below 1 from which sentences without senses count as told apart."""
 
 
 class Options(ProbeOptions):
@@ -141,9 +144,8 @@ class WordSimilarity(Probe[Options, Similarity]):
                 yield _curves(section, subject, outcome, name, start, shared)
 
     def statement(self, section: Section) -> str:
-        """Where the senses are furthest apart."""
-        parts = [_gap(section.name(subject), outcome) for subject, outcome in section.ok().items()]
-        return "; ".join(part for part in parts if part) + "." if any(parts) else ""
+        """From which layer on the senses are apart, and where most; without senses, where the sentences are."""
+        return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
 
 
 def _position(case: Case[Options], prompt: Prompt) -> int:
@@ -207,59 +209,141 @@ def _curves(
     last = values.shape[1] - 1
     relative = outcome.options["axis"] == "relative"
     layers = [layer / last if relative else layer for layer in range(start, last + 1)]
+    pairs = sorted(outcome.tables["pairs"].records(), key=lambda r: (r["same_sense"] is not True, r["pair"]))
+    beside = any(record["same_sense"] for record in pairs)
     curves = [
         Curve(
-            label=f"{record['prompt_a']}–{record['prompt_b']}{_sense_label(record['same_sense'])}",
+            label=_pair_label(record["prompt_a"], record["prompt_b"], record["same_sense"]),
             x=layers,
             y=values[record["pair"], start:].tolist(),
+            model=subject,
             group=_sense_group(record["same_sense"]),
-            faint=record["same_sense"] is False,
+            faint=record["same_sense"] is False and beside,
         )
-        # Same-sense pairs first: a group's colour is the same in every report.
-        for record in sorted(outcome.tables["pairs"].records(), key=lambda r: (r["same_sense"] is not True, r["pair"]))
+        for record in pairs
     ]
-    title = "cosine" if name == "raw" else "normalised cosine"
+    what = _what(name)
+    ends = [
+        say("word_similarity.ends", "{curve} ends at {value}", curve=curve.label, value=digits(f"{curve.y[-1]:.2f}"))
+        for curve in curves
+    ]
     return Curves(
         name=name,
         subject=(subject,),
-        title=f"{section.name(subject)}: {title}",
-        alt=f"{title} over the layers of {section.name(subject)}, one curve a pair of sentences: "
-        + ", ".join(f"{curve.label} ends at {curve.y[-1]:.2f}" for curve in curves),
-        x_label="depth (0 = embedding, 1 = last block)" if relative else "layer (0 = embedding)",
-        y_label=title,
+        title=say("figure.of_model", "{model}: {what}", model=section.name(subject), what=what),
+        alt=say(
+            "word_similarity.alt",
+            "{what} over the layers of {model}, one curve a pair of sentences: {ends}",
+            what=what,
+            model=section.name(subject),
+            ends=listed(ends),
+        ),
+        x_label=axis_label(relative=relative),
+        y_label=what,
         curves=curves,
-        references={"same vector": 1.0} if name == "raw" else _reference(outcome),
+        references=_reference(name, outcome),
         y_range=shared,
         x_range=(0.0, 1.0 if relative else float(last)),
     )
 
 
-def _reference(outcome: Outcome) -> Mapping[str, float]:
-    return {"average pair": 1.0} if outcome.options["normalise"] == "divide_mean" else {"random words": 0.0}
+def _what(name: str) -> str:
+    if name == "raw":
+        return say("word_similarity.raw", "cosine")
+    return say("word_similarity.normalised", "normalised cosine")
 
 
-def _sense_label(same: bool | None) -> str:
-    return "" if same is None else " same" if same else " different"
+def _reference(name: str, outcome: Outcome) -> Mapping[str, float]:
+    if name == "raw":
+        return {say("word_similarity.same_vector", "same vector"): 1.0}
+    if outcome.options["normalise"] == "divide_mean":
+        return {say("word_similarity.average_pair", "average pair"): 1.0}
+    return {say("word_similarity.random_words", "random words"): 0.0}
+
+
+def _pair_label(a: int, b: int, same: bool | None) -> str:
+    if same is None:
+        return f"{a}–{b}"
+    if same:
+        return say("word_similarity.pair_same", "{a}–{b} same", a=a, b=b)
+    return say("word_similarity.pair_different", "{a}–{b} different", a=a, b=b)
 
 
 def _sense_group(same: bool | None) -> str:
-    return "" if same is None else "same sense" if same else "different sense"
-
-
-def _gap(name: str, outcome: Outcome) -> str:
-    """Where the mean of same-sense pairs exceeds the others' most; nothing where the pairs do not differ clearly."""
-    same = [record["same_sense"] for record in outcome.tables["pairs"].records()]
-    raw = outcome.arrays["raw"].values
-    alike, other = [i for i, s in enumerate(same) if s is True], [i for i, s in enumerate(same) if s is False]
-    if not alike or not other:
+    if same is None:
         return ""
-    gaps: NDArray[Any] = raw[alike].mean(0) - raw[other].mean(0)
-    layer = int(gaps.argmax())
-    if gaps[layer] < CLEAR_GAP:
-        return f"{name} does not tell the senses apart clearly at any layer"
-    return (
-        f"{name} tells the senses apart best at layer {layer} of {raw.shape[1] - 1}: {len(alike)} same-sense pairs are "
-        f"{gaps[layer]:.2f} more alike (cosine) than {len(other)} others"
+    if same:
+        return say("word_similarity.same_sense", "same sense")
+    return say("word_similarity.different_sense", "different sense")
+
+
+def _seen(name: str, outcome: Outcome) -> str:
+    """What one model makes of the word."""
+    senses = [record["same_sense"] for record in outcome.tables["pairs"].records()]
+    raw = outcome.arrays["raw"].values
+    alike, other = [i for i, s in enumerate(senses) if s is True], [i for i, s in enumerate(senses) if s is False]
+    if alike and other:
+        return _senses_seen(name, raw[alike].mean(0) - raw[other].mean(0))
+    return _sentences_seen(name, raw.mean(0))
+
+
+def _senses_seen(name: str, gaps: NDArray[Any]) -> str:
+    """Where pairs of one sense are more alike than the others: `gaps` is (layer) the difference of mean cosines."""
+    import numpy as np
+
+    best, last = int(gaps.argmax()), len(gaps) - 1
+    values = {"model": name, "layer": best, "last": last, "gap": digits(f"{gaps[best]:.2f}")}
+    if gaps[best] < CLEAR_GAP:
+        return say(
+            "word_similarity.no_clear_statement",
+            "No clear statement about {model}: at no layer are sentences of one sense more alike than the others by "
+            "{threshold} or more.",
+            model=name,
+            threshold=digits(f"{CLEAR_GAP:.2f}"),
+        )
+    below = np.flatnonzero(gaps < CLEAR_GAP)
+    first = int(below[-1]) + 1 if len(below) else 0
+    if first > last:
+        return say(
+            "word_similarity.senses_apart_below",
+            "{model} tells the senses apart best at layer {layer} of {last} (sentences of one sense are {gap} more "
+            "alike in cosine than the others) and no longer at the end.",
+            **values,
+        )
+    if best == last:
+        return say(
+            "word_similarity.senses_apart_most_at_end",
+            "{model} tells the senses apart from layer {first} on, most clearly at the last, {last}: sentences of one "
+            "sense are {gap} more alike there (cosine) than the others.",
+            first=first,
+            **values,
+        )
+    return say(
+        "word_similarity.senses_apart",
+        "{model} tells the senses apart from layer {first} of {last} on, most clearly at layer {layer}: sentences of "
+        "one sense are {gap} more alike there (cosine) than the others.",
+        first=first,
+        **values,
+    )
+
+
+def _sentences_seen(name: str, means: NDArray[Any]) -> str:
+    """Where the word differs most between the sentences: `means` is (layer) the mean cosine of all pairs."""
+    lowest, last = int(means.argmin()), len(means) - 1
+    values = {"model": name, "layer": lowest, "last": last, "cosine": digits(f"{means[lowest]:.2f}")}
+    if means[lowest] > 1 - CLEAR_FALL:
+        return say(
+            "word_similarity.no_clear_fall",
+            "No clear statement about {model}: the word stays much the same in all sentences (mean cosine {cosine} or "
+            "more).",
+            model=name,
+            cosine=values["cosine"],
+        )
+    return say(
+        "word_similarity.sentences_apart",
+        "{model} tells the sentences apart most at layer {layer} of {last}, where the word has a mean cosine of "
+        "{cosine} between them.",
+        **values,
     )
 
 

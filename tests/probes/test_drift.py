@@ -142,7 +142,7 @@ def test_the_change_begins_after_the_block_whose_weights_moved(llama: Path, move
     assert outcome.metrics["weight_change"].value == pytest.approx(slow.weight_change(*everything), rel=1e-5)
     told = probe.statement(section(found))
     assert told.startswith("tiny-llama → moved: the change begins at layer 2 of 3 and is largest at layer "), told
-    assert "the weights of block 1 alone differ, most in block 1 (" in told
+    assert "Only the weights of block 1 differ, most in block 1 (" in told
     assert f"at {outcome.metrics['agreement'].value:.0%} of {outcome.metrics['positions'].value} positions" in told
 
 
@@ -159,7 +159,7 @@ def test_equal_checkpoints_are_exactly_equal(llama: Path) -> None:
     assert {row["change"] for row in outcome.tables["weights"].records()} == {0.0}
     assert not outcome.tables["partings"].rows
     assert probe.statement(section(found)).startswith(
-        "tiny-llama (a) → tiny-llama (b): no layer changed; the weights are equal; "
+        "tiny-llama (a) → tiny-llama (b): no layer changed by more than 0.01 % of its norm. The weights are equal. "
     )
     assert [type(figure) for figure in probe.figures(section(found))] == [Curves] * 3, "no grid of zeros"
 
@@ -317,7 +317,7 @@ def test_a_fine_tune_of_three_blocks_of_a_real_model_begins_where_it_was_made(re
     assert len(changed) == 27
     told = probe.statement(Section("tuned", real.outcomes["tuned"], real.models))
     assert told.startswith("SmolLM2-135M-Instruct → tuned: the change begins at layer 21 of 30 and is largest at layer")
-    assert "the weights of blocks 20–22 alone differ" in told
+    assert "Only the weights of blocks 20–22 differ" in told
 
 
 def test_number_formats_touch_every_block_of_a_real_model_a_little(real: Results) -> None:
@@ -335,4 +335,4 @@ def test_number_formats_touch_every_block_of_a_real_model_a_little(real: Results
         assert np.abs(values(outcome, "cka_shuffled")).max() < 0.3
     untouched = [row["component"] for row in int8.tables["weights"].records() if not row["change"]]
     assert set(untouched) == {"norms", "embedding"}
-    assert "the weights of every block differ" in probe.statement(Section("int8", real.outcomes["int8"], real.models))
+    assert "The weights of every block differ" in probe.statement(Section("int8", real.outcomes["int8"], real.models))

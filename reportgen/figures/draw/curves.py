@@ -35,6 +35,7 @@ class _Named:
     text: str
     style: ModelStyle
     end: tuple[float, float] | None
+    faint: bool = False
 
 
 def paint_curves(curves: Curves, look: Look) -> Canvas:
@@ -45,7 +46,7 @@ def paint_curves(curves: Curves, look: Look) -> Canvas:
     across = curves.x_range or extent(x for curve in curves.curves for x in curve.x)
     upwards = _height_range(curves)
     names = [
-        _Named(lettering.shortened(name.text, LABEL), name.style, name.end)
+        _Named(lettering.shortened(name.text, LABEL), name.style, name.end, name.faint)
         for name in _names(curves.curves, looks) + _reference_names(curves.references, across[1], reference)
     ]
     marks = ticks(*upwards)
@@ -93,7 +94,7 @@ def _names(curves: Sequence[Curve], looks: Sequence[ModelStyle]) -> list[_Named]
         faint = {_kind(curve): look for curve, look in pairs if curve.faint and _kind(curve) not in kinds}
         direct = [_Named(curve.label, look, _end(curve)) for curve, look in strong]
         if len(faint) + len(direct) <= 2 * MOST_LABELS:
-            return direct + [_Named(kind, look, None) for kind, look in faint.items()]
+            return direct + [_Named(kind, look, None, faint=True) for kind, look in faint.items()]
         return direct
     return [_Named(kind, look, None) for kind, look in {_kind(curve): look for curve, look in pairs}.items()]
 
@@ -105,6 +106,15 @@ def _reference_names(references: Mapping[str, float], x_end: float, style: Model
 def _end(curve: Curve) -> tuple[float, float] | None:
     known = [(float(x), float(y)) for x, y in zip(curve.x, curve.y, strict=True) if np.isfinite(y)]
     return known[-1] if known else None
+
+
+def _weight(faint: bool) -> float:
+    """Points of a line."""
+    return 0.8 if faint else 1.3
+
+
+def _strength(faint: bool) -> float:
+    return 0.4 if faint else 1.0
 
 
 class _Plot:
@@ -147,7 +157,7 @@ class _Plot:
             corners = np.stack([self.x(np.concatenate([x[known], x[known][::-1]])), self.y(edge)], axis=1)
             if len(corners):
                 self._add(Polygon(corners, closed=True, facecolor=look.colour, alpha=0.12, linewidth=0))
-        self.line(x, y, look, width=0.7 if curve.faint else 1.3, alpha=0.35 if curve.faint else 1.0)
+        self.line(x, y, look, width=_weight(curve.faint), alpha=_strength(curve.faint))
 
     def line(
         self, x: NDArray[np.float64], y: NDArray[np.float64], look: ModelStyle, *, width: float, alpha: float = 1.0
@@ -178,7 +188,8 @@ class _Plot:
                 self.canvas.lines([((x + 1, y), (right + LEADER - 1, place))], self.theme.muted, 0.35)
             sample = right + LEADER
             self.canvas.plane.add_line(Line2D(
-                [sample, sample + SAMPLE], [place, place], color=name.style.colour, linewidth=1.3 * self.theme.lines,
+                [sample, sample + SAMPLE], [place, place], color=name.style.colour,
+                linewidth=_weight(name.faint) * self.theme.lines, alpha=_strength(name.faint),
                 linestyle=(0, name.style.dash) if name.style.dash else "-",
             ))  # fmt: skip
             self.canvas.write(sample + SAMPLE + 4, place, name.text)

@@ -1,0 +1,429 @@
+"""What each probe's rule says of numbers made for each of its branches."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reportgen.language import ENGLISH, languages, speaking
+from reportgen.probes.base import ModelCard, Section
+from reportgen.probes.logit_lens import Turn, turn_of
+from reportgen.registry import find
+from reportgen.result import Array, Metric, Outcome, Table
+from reportgen.scripts import script_of
+
+NONE = "No clear statement about M"
+
+
+def outcome(
+    options: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, float | None] | None = None,
+    tables: Mapping[str, tuple[Sequence[str], list[list[Any]]]] | None = None,
+    arrays: Mapping[str, tuple[Sequence[str], Any]] | None = None,
+) -> Outcome:
+    return Outcome(
+        "p",
+        1,
+        dict(options or {}),
+        ("m",),
+        "ok",
+        metrics={name: Metric(value) for name, value in (metrics or {}).items()},
+        tables={name: Table(tuple(columns), rows) for name, (columns, rows) in (tables or {}).items()},
+        arrays={name: Array(tuple(dims), np.asarray(values, float)) for name, (dims, values) in (arrays or {}).items()},
+    )
+
+
+def statement(probe: str, *found: Outcome) -> str:
+    ids = ["m", "n"][: len(found)]
+    cards = {id: ModelCard(id, id.upper(), "X", 4) for id in ids}
+    return find(probe).statement(Section("s", dict(zip(ids, found, strict=True)), cards))
+
+
+@pytest.mark.parametrize("probe", ["parameter_census", "nearest_tokens", "word_similarity", "logit_lens",
+                                   "attention_grid", "pca_map", "drift"])  # fmt: skip
+def test_nothing_is_said_where_nothing_was_measured(probe: str) -> None:
+    failed = Outcome("p", 1, {}, ("m",), "failed", "out of memory")
+    assert statement(probe, failed) == ""
+
+
+# parameter_census
+
+
+def census(**sizes: int) -> Outcome:
+    rows = [[name, name.replace("_", " "), None, "1", "F32", size] for name, size in sizes.items()]
+    columns = ("name", "component", "block", "shape", "dtype", "parameters")
+    return outcome(metrics={"total_parameters": sum(sizes.values())}, tables={"tensors": (columns, rows)})
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ({"embedding": 40, "head": 20, "MLP_up": 40}, "M keeps 60% of its 100 parameters in its vocabulary."),
+        ({"embedding": 40, "MLP_up": 30, "experts": 30}, "M keeps 60% of its 100 parameters in its MLPs."),
+        ({"attention_q": 50, "attention_o": 25, "norms": 25}, "M keeps 75% of its 100 parameters in attention."),
+        ({"embedding": 49, "MLP_up": 49, "norms": 2}, f"{NONE}: no part holds half of its 100 parameters."),
+        ({}, f"{NONE}: no part holds half of its 0 parameters."),
+    ],
+)
+def test_the_census_names_the_part_with_half_of_the_parameters(sizes: dict[str, int], said: str) -> None:
+    assert statement("parameter_census", census(**sizes)) == said
+
+
+def test_the_census_compares_vocabularies_only_where_they_are_apart() -> None:
+    small, large = census(embedding=20, MLP_up=80), census(embedding=60, MLP_up=40)
+    assert statement("parameter_census", small, large).endswith("The vocabulary takes 60% of N, but 20% of M.")
+    assert "takes" not in statement("parameter_census", small, census(embedding=35, MLP_up=65))
+
+
+# nearest_tokens
+
+
+def nearest(*tokens: str, first: float = 0.8, metric: str = "cosine") -> Outcome:
+    rows = [["apple", rank, rank, token, first - rank / 100] for rank, token in enumerate(tokens, 1)]
+    columns = ("query", "rank", "token_id", "token", "similarity")
+    return outcome({"metric": metric}, tables={"neighbours": (columns, rows)})
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            nearest("Apple", " apples"),
+            "In M, all of the 2 tokens nearest to “apple” are its own spellings and inflections.",
+        ),
+        (
+            nearest("Apple", " apples", "梨"),
+            "In M, 2 of the 3 tokens nearest to “apple” are its own spellings and "
+            "inflections; the nearest others: “梨”.",
+        ),
+        (
+            nearest(" pear", "Apple", "fig", "iPhone"),
+            "In M, other words lie nearest to “apple”: “␣pear”, “fig” and "
+            "“iPhone”; 1 of the nearest 4 are its own spellings.",
+        ),
+        (nearest("Apple", "x", first=0.2), f"{NONE}: nothing lies near “apple” (cosine 0.19 at most)."),
+        (
+            nearest("Apple", first=0.2, metric="dot"),
+            "In M, all of the 1 tokens nearest to “apple” are its own spellings and inflections.",
+        ),
+    ],
+)
+def test_nearest_tokens_are_spellings_others_or_not_near(found: Outcome, said: str) -> None:
+    assert statement("nearest_tokens", found) == said
+
+
+def test_nearest_tokens_says_nothing_of_no_query() -> None:
+    assert statement("nearest_tokens", nearest()) == ""
+
+
+# word_similarity
+
+
+def similarity(alike: list[float], other: list[float] | None = None) -> Outcome:
+    """Two pairs of one sense and one of others, by layer; without the last, pairs without senses."""
+    rows = [[0, 0, 1, True if other else None], *([[1, 0, 2, False]] if other else [])]
+    values = [alike, *([other] if other else [])]
+    columns = ("pair", "prompt_a", "prompt_b", "same_sense")
+    return outcome(tables={"pairs": (columns, rows)}, arrays={"raw": (("pair", "layer"), values)})
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            similarity([1, 0.9, 0.9, 0.9], [1, 0.9, 0.6, 0.8]),
+            "M tells the senses apart from layer 2 of 3 on, most clearly "
+            "at layer 2: sentences of one sense are 0.30 more alike there (cosine) than the others.",
+        ),
+        (
+            similarity([1, 0.9, 0.9, 0.9], [1, 0.9, 0.8, 0.5]),
+            "M tells the senses apart from layer 2 on, most clearly at "
+            "the last, 3: sentences of one sense are 0.40 more alike there (cosine) than the others.",
+        ),
+        (
+            similarity([1, 0.9, 0.9, 0.9], [1, 0.5, 0.9, 0.9]),
+            "M tells the senses apart best at layer 1 of 3 (sentences of "
+            "one sense are 0.40 more alike in cosine than the others) and no longer at the end.",
+        ),
+        (
+            similarity([1, 0.9, 0.9], [1, 0.89, 0.95]),
+            f"{NONE}: at no layer are sentences of one sense more alike than the others by 0.02 or more.",
+        ),
+        (
+            similarity([1, 0.5, 0.9]),
+            "M tells the sentences apart most at layer 1 of 2, where the word has a mean cosine of 0.50 between them.",
+        ),
+        (
+            similarity([1, 0.95, 0.99]),
+            f"{NONE}: the word stays much the same in all sentences (mean cosine 0.95 or more).",
+        ),
+    ],
+)
+def test_a_word_is_told_apart_from_a_layer_on_below_or_not(found: Outcome, said: str) -> None:
+    assert statement("word_similarity", found) == said
+
+
+# logit_lens
+
+
+def lens(*prompts: list[tuple[str, float]]) -> Outcome:
+    """A prompt each: (layer) the likeliest token and its probability. Token ids are those of the tokens' order."""
+    ids = {token: id for id, token in enumerate(dict.fromkeys(token for layers in prompts for token, _ in layers))}
+    rows = [
+        [prompt, 0, 4, layer, 1, ids[token], token, probability]
+        for prompt, layers in enumerate(prompts)
+        for layer, (token, probability) in enumerate(layers)
+    ]
+    rows.append([0, 1, 5, 0, 1, 0, "later", 1.0])
+    ranks = [[[1 if token == layers[-1][0] else 2 for token, _ in layers]] for layers in prompts]
+    columns = ("prompt", "step", "position", "layer", "rank", "token_id", "token", "probability")
+    return outcome(
+        {"prompts": [{"text": text} for text in "PQRSTU"[: len(prompts)]], "positions": "last"},
+        tables={"top": (columns, rows)},
+        arrays={"answer_rank": (("prompt", "step", "layer"), ranks)},
+    )
+
+
+LATE = [("a", 0.2), ("b", 0.2), ("c", 0.2), ("d", 0.2), ("e", 0.2)]
+EARLY = [("a", 0.2), ("b", 0.2), ("e", 0.2), ("e", 0.2), ("e", 0.2)]
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (lens(LATE), "M settles only in its last layer, 4: “e” after “P”."),
+        (lens(EARLY), "M settles at layer 2 of 4: “e” after “P”."),
+        (lens(EARLY, LATE), "M settles between layers 2 and 4 of 4: “e” after “P” and “e” after “Q”."),
+        (
+            lens(*[EARLY] * 6),
+            "M settles at layer 2 of 4: “e” after “P”, “e” after “Q”, “e” after “R”, “e” after “S” and 2 more.",
+        ),
+        (lens([*LATE[:4], ("e", 0.09)]), f"{NONE}: after no prompt has any token a probability of 10% or more."),
+        (
+            lens([("a", 0.2), ("b", 0.2), ("c", 0.2), ("氣", 0.2), ("氣", 0.2)]),
+            "M settles at layer 3 of 4: “氣” after “P”. "
+            "M turns from Latin letters to Chinese characters at layer 3 of 4.",
+        ),
+        (
+            lens(
+                [("a", 0.2), ("b", 0.2), ("氣", 0.2), ("氣", 0.2), ("氣", 0.2)],
+                [("a", 0.2), ("b", 0.2), ("c", 0.2), ("氣", 0.2), ("氣", 0.2)],
+            ),
+            "M settles between layers 2 and 3 of 4: “氣” after “P” and “氣” after “Q”. M turns from Latin letters to "
+            "Chinese characters between layers 2 and 3 of 4.",
+        ),
+        (
+            lens([*LATE[:3], (" d", 0.25), ("e", 0.2)]),
+            "M settles only in its last layer, 4: “e” after “P”. In M, the last "
+            "layer overturns “␣d” (25% one layer before), which gives way to “e” after “P”.",
+        ),
+        (lens([*LATE[:3], (" ", 0.9), ("e", 0.2)]), "M settles only in its last layer, 4: “e” after “P”."),
+        (
+            lens([*LATE[:4], ("<E8 82>", 0.2)]),
+            "M settles only in its last layer, 4: “<E8 82>” after “P”. 1 answer of M is "
+            "only a fragment of a character.",
+        ),
+    ],
+)
+def test_the_lens_settles_turns_and_overturns(found: Outcome, said: str) -> None:
+    assert statement("logit_lens", found) == said
+
+
+@pytest.mark.parametrize(
+    ("tokens", "turn"),
+    [
+        (["a", "b", "c", " d", "氣", "氣"], Turn(4, "latin", "han")),
+        (["a", "b", ",", " d", "氣", "氣"], Turn(4, "latin", "han")),
+        (["a", "b", ",", ".", "氣", "氣"], None),  # punctuation is of no script
+        (["a", "氣", "氣", "氣", "氣", "氣"], None),  # too early
+        (["a", "b", "c", "d", "e", "."], None),
+        (["氣"] * 6, None),
+        (["a", "b", "c", "d", "e", "f"], None),
+    ],
+)
+def test_a_turn_is_late_and_from_one_script_to_another(tokens: list[str], turn: Turn | None) -> None:
+    assert turn_of(tokens) == turn
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [
+        (" Paris", "latin"),
+        ("天氣", "han"),
+        ("がら", "kana"),
+        ("<E8>", None),
+        (",", None),
+        ("a天", None),
+        ("ходження", "cyrillic"),
+        ("राजा", "devanagari"),
+        ("محمد", "arabic"),
+        ("정", "hangul"),
+        ("", None),
+    ],
+)
+def test_a_text_is_of_the_script_of_its_letters(text: str, script: str | None) -> None:
+    assert script_of(text) == script
+
+
+# attention_grid
+
+
+def attention(sinks: list[list[float]], tokens: int = 12) -> Outcome:
+    return outcome(
+        tables={
+            "prompts": (("prompt", "text", "tokens", "token_count"), [[0, "x", "x", 2], [1, "y", "y", tokens]]),
+            "tokens": (("prompt", "position", "token"), [[0, 0, "no"], [1, 0, "The"]]),
+        },
+        arrays={"sink": (("prompt", "block", "head"), [np.ones_like(sinks), sinks])},
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (attention([[0.9] * 4] * 3), "In M, 12 of 12 heads park their attention on the first of 12 tokens, “The”."),
+        (
+            attention([[0.0] * 4, [0.9] * 4, [0.9] * 4]),
+            "In M, 8 of 12 heads park their attention on the first of 12 "
+            "tokens, “The”. The heads that do not are mostly in block 0.",
+        ),
+        (
+            attention([[0, 0, 0, 0.9], [0, 0, 0.9, 0.9], [0.9] * 4]),
+            "In M, 7 of 12 heads park their attention on the first "
+            "of 12 tokens, “The”. The heads that do not are mostly in blocks 0 and 1.",
+        ),
+        (
+            attention([[0] + [0.9] * 3] * 8),
+            "In M, 24 of 32 heads park their attention on the first of 12 tokens, “The”.",
+        ),
+        (
+            attention([[0.9, 0, 0, 0]] * 3),
+            "In M, some heads park their attention on the first of 12 tokens, “The”: 3 of 12.",
+        ),
+        (attention([[0.0] * 4] * 3), "In M, hardly any head parks its attention on the first token, “The”: 0 of 12."),
+        (attention([[0.9] * 4] * 3, tokens=5), f"{NONE}: a prompt of 5 tokens is too short to tell a sink."),
+    ],
+)
+def test_sinks_are_of_most_some_or_hardly_any_heads(found: Outcome, said: str) -> None:
+    assert statement("attention_grid", found) == said
+
+
+# pca_map
+
+APART = [[0, 0], [0, 1], [9, 9], [9, 8]]
+MIXED = [[0, 0], [9, 9], [0, 1], [9, 8]]
+UNDEFINED = [[np.nan, np.nan]] * 4
+
+
+def points(*layers: list[list[float]], groups: str = "aabb", drowned: int = 0) -> Outcome:
+    shares = [[0.95 if layer < drowned else 0.5, 0.03] for layer in range(len(layers))]
+    return outcome(
+        tables={"items": (("item", "text", "group"), [[i, "w", group.strip()] for i, group in enumerate(groups)])},
+        arrays={
+            "points": (("layer", "item", "component"), layers),
+            "explained_variance": (("layer", "component"), shares),
+        },
+    )
+
+
+BEST = "100% of the words there have one of their own group as nearest neighbour."
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (points(APART, APART), f"M holds the groups apart at every layer, best at layer 1 of 1: {BEST}"),
+        (points(MIXED, APART, APART), f"M holds the groups apart from layer 1 on, best at layer 2 of 2: {BEST}"),
+        (points(UNDEFINED, APART), f"M holds the groups apart from layer 1 on, best at layer 1 of 1: {BEST}"),
+        (
+            points(MIXED, APART, MIXED),
+            f"M holds the groups apart at some layers only and no longer at the end, best at layer 1 of 2: {BEST}",
+        ),
+        (
+            points(MIXED, MIXED),
+            f"{NONE}: at no layer are its groups apart on the plane; at layer 1 of 1, which comes "
+            "nearest, 0% of the words have one of their own group as nearest neighbour.",
+        ),
+        (points(APART, groups="aaaa"), f"{NONE}: its words have no groups."),
+        (points(APART, groups="    "), f"{NONE}: its words have no groups."),
+        (points(UNDEFINED), f"{NONE}: its maps are undefined."),
+        (
+            points(APART, APART, drowned=1),
+            f"M holds the groups apart at every layer, best at layer 1 of 1: {BEST} At 1 of "
+            "2 layers of M a single direction holds over 90% of the variance: the map shows little but an outlier.",
+        ),
+    ],
+)
+def test_groups_lie_apart_from_a_layer_on_between_or_nowhere(found: Outcome, said: str) -> None:
+    assert statement("pca_map", found) == said
+
+
+# drift
+
+
+def drift(
+    change: list[float], weights: list[tuple[int | None, float]], *, changed: int = 1, agreement: float | None = 0.5
+) -> Outcome:
+    beyond = [layer for layer, value in enumerate(change) if value > 1e-4]
+    kl = {"kl": 0.25, "agreement": agreement, "positions": 8, "changed_tensors": changed}
+    return outcome(
+        metrics={"first_changed_layer": beyond[0] if beyond else None, **kl},
+        tables={"weights": (("tensor", "component", "block", "shape", "norm", "change"),
+                            [["t", "norms", block, "1", 1.0, value] for block, value in weights])},
+        arrays={"relative_change": (("layer",), change)},
+    )  # fmt: skip
+
+
+TOKENS = "The likeliest next token stays the same at 50% of 8 positions (KL 0.25 nat)."
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            drift([0, 0, 0.5, 0.1], [(0, 0.0), (1, 0.2), (2, 0.0)]),
+            "M: the change begins at layer 2 of 3 and is largest at "
+            "layer 2 (50 % of the norm). Only the weights of block 1 differ, most in block 1 (norms, 20 %). " + TOKENS,
+        ),
+        (
+            drift([0, 0.5], [(0, 0.1), (1, 0.2), (2, 0.1), (5, 0.0), (7, 0.1)]),
+            "M: the change begins at layer 1 of 1 and is "
+            "largest at layer 1 (50 % of the norm). Only the weights of blocks 0–2 and 7 differ, most in block 1 "
+            "(norms, 20 %). " + TOKENS,
+        ),
+        (
+            drift([0, 0.5], [(0, 0.2), (1, 0.1)], agreement=None),
+            "M: the change begins at layer 1 of 1 and is largest at "
+            "layer 1 (50 % of the norm). The weights of every block differ, most in block 0 (norms, 20 %).",
+        ),
+        (
+            drift([0, 0], [(0, 0.0)], changed=0),
+            "M: no layer changed by more than 0.01 % of its norm. The weights are equal. " + TOKENS,
+        ),
+        (
+            drift([0, 0], [(None, 0.1), (0, 0.0)]),
+            "M: no layer changed by more than 0.01 % of its norm. Only weights outside the blocks differ. " + TOKENS,
+        ),
+        (drift([np.nan] * 2, [(0, 0.0)], changed=0), f"{NONE}: no layer has a norm. The weights are equal. " + TOKENS),
+    ],
+)
+def test_drift_begins_at_a_layer_or_not_at_all(found: Outcome, said: str) -> None:
+    assert statement("drift", found) == said
+
+
+@pytest.mark.parametrize("tag", [tag for tag in languages() if tag != ENGLISH])
+def test_a_statement_is_translated_whole(tag: str) -> None:
+    found = {
+        "parameter_census": [census(embedding=60, MLP_up=40), census(embedding=20, MLP_up=80)],
+        "nearest_tokens": [nearest("Apple", "x")],
+        "word_similarity": [similarity([1, 0.9], [1, 0.5])],
+        "logit_lens": [lens([*LATE[:3], ("d", 0.3), ("氣", 0.2)])],
+        "attention_grid": [attention([[0.0] * 4, [0.9] * 4, [0.9] * 4])],
+        "pca_map": [points(APART, APART, drowned=1)],
+        "drift": [drift([0, 0.5], [(0, 0.1), (1, 0.0)])],
+    }
+    with speaking(tag):
+        told = " ".join(statement(probe, *outcomes) for probe, outcomes in found.items())
+    for english in (" the ", " of ", " at ", " layer", "weights", "heads", "tokens", "parameters"):
+        assert english not in told, told
