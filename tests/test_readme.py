@@ -14,6 +14,7 @@ import reportgen
 from reportgen.battery import load_battery, read_battery
 from reportgen.cli import reportgen as reportgen_group
 from reportgen.cli import run_command
+from reportgen.figures.theme import read_theme
 from reportgen.plan import make_plan
 from reportgen.probes.base import ModelCard, Section
 from reportgen.yaml_source import read_source
@@ -38,7 +39,7 @@ def test_the_make_targets_exist() -> None:
 
 
 def test_the_battery_is_ten_lines_and_is_ready_to_run(tmp_path: Path) -> None:
-    battery, tolerances = blocks("yaml")
+    battery, _, tolerances = blocks("yaml")
     assert len(battery.splitlines()) <= 10
     (tmp_path / "battery.yaml").write_text(battery)
     plan = make_plan(load_battery(tmp_path / "battery.yaml"))
@@ -55,7 +56,7 @@ def test_the_commands_for_ci_run_as_they_stand(
     probes = "probes: {weather: {probe: logit_lens, prompts: [an apple]}}\noutputs: []"
     model = save_tiny(tmp_path / "tiny")
     (tmp_path / "reports" / "nightly.yaml").write_text(f"models: {{gemma: {model}}}\n{probes}\n")
-    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("reportgen ")]
+    lines = [line for block in blocks("sh") for line in block.splitlines() if "nightly" in line]
     assert len(lines) == 5
     for line in lines:
         assert run_command(shlex.split(line, comments=True)[1:]) == 0, capsys.readouterr().err
@@ -87,7 +88,24 @@ def test_the_python_example_reads_a_bundle(
     (tmp_path / "battery.yaml").write_text(f"models: {{gemma: {tmp_path / 'tiny'}}}\n{probes}\n")
     reportgen.run("battery.yaml", formats=[])
     exec(compile(blocks("python")[0], "README", "exec"), {})
-    assert capsys.readouterr().out == "('prompt', 'step', 'layer') nat (1, 1, 4)\n"
+    assert capsys.readouterr().out == "('layer',) nat (4,)\n"
+    assert (tmp_path / "grid.svg").read_text().startswith("<svg")
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("reportgen ")]
+    shown = [line for line in lines if "nightly" not in line]
+    assert len(shown) == 2
+    for line in shown:
+        assert run_command(shlex.split(line)[1:]) == 0, capsys.readouterr().err
+    assert (tmp_path / "battery-figures-slides" / "weather-gemma-grid-0.svg").exists()
+    assert '<html lang="zh-TW"' in (tmp_path / "battery" / "report.html").read_text()
+    assert (tmp_path / "battery" / "slides.pdf").exists()
+
+
+def test_the_theme_example_is_a_theme(tmp_path: Path) -> None:
+    (tmp_path / "lab.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    (tmp_path / "lab.yaml").write_text(blocks("yaml")[1])
+    theme = read_theme("lab.yaml", tmp_path)
+    assert (theme.models, theme.text) == (("#7a0019", "#2f5d8a"), 10)
+    assert theme.logo.startswith("data:image/svg+xml;base64,")
 
 
 def test_the_probe_example_is_a_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
