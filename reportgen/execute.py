@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.conditions import Conditions, conditions, threads_of
 from reportgen.errors import Mistake, ModelError, ReportgenError
+from reportgen.needs import Unmeasurable
 from reportgen.outcome_cache import Kept, OutcomeCache
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
 from reportgen.probes.base import Later, Measured, ModelCard, PairProbe
@@ -254,6 +255,8 @@ def _outcome(case: PlannedCase, run: Sequence[RunSide]) -> Outcome:
         return Outcome(
             **_header(case), status="ok", metrics=findings.metrics(), tables=findings.tables(), arrays=findings.arrays()
         )
+    except Unmeasurable as unmeasurable:
+        return _without_numbers(case, "skipped", str(unmeasurable))
     except Exception as error:  # a probe may raise anything; it is a failed card, and the others run
         if os.environ.get("REPORTGEN_DEBUG"):
             raise

@@ -50,7 +50,7 @@ def _of_passes(planned: PlannedModel, passes: list[Pass]) -> int:
     patterns = sum(
         facts.layers * (facts.heads or 0) * min(len(single.tokens), _BINS) ** 2 * _FLOAT32
         for single in passes
-        if any(need.site is Site.ATTENTION for need in single.needs)
+        if any(need.site in (Site.ATTENTION, Site.SCORES) for need in single.needs)
     )
     reads = any(need.site is Site.FINAL for single in passes for need in single.needs)
     logits = _ROWS * (facts.vocabulary or 0) * _FLOAT32 if reads else 0

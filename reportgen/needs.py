@@ -19,6 +19,22 @@ class Site(Enum):
     """(position x width) what the unembedding reads: the last residual after the final norm, in the model's dtype."""
     ATTENTION = "attention"
     """(head x query x key) the attention pattern of a block, after the softmax."""
+    ATTENTION_WRITE = "attention write"
+    """(position x width) what the attention of a block adds to the residual stream, a norm after it included."""
+    MLP_WRITE = "MLP write"
+    """(position x width) what the MLP of a block adds to the residual stream, a norm after it included."""
+    HEADS = "heads"
+    """(position x head * head width) what the heads of a block found: the input of attention's output projection."""
+    MEMORIES = "memories"
+    """(position x feature) coefficients of a block's MLP: the input of its down projection."""
+    SCORES = "scores"
+    """(head x query x key) what enters the softmax of a block: scaled, softcapped q·k, -inf where nothing is seen."""
+    VALUES = "values"
+    """(head x position x head width) the value vectors that each head of a block reads."""
+
+
+class Unmeasurable(Exception):
+    """Raised where a model has no such site, or does not behave as if it were one: says what differed."""
 
 
 Positions = Literal["all", "last"] | tuple[int, ...]
@@ -74,18 +90,39 @@ class Need:
     site: Site
     positions: Positions = "all"
     indices: tuple[int, ...] | None = None
-    """Layers (RESIDUAL) or blocks (ATTENTION); None for all of them."""
+    """Layers (RESIDUAL) or blocks (all other sites but FINAL); None for all of them."""
     reducer: Reducer = Keep()
 
 
 @dataclass(frozen=True)
+class Draw:
+    """How the tokens after a prompt are drawn, where it is not the likeliest that follow."""
+
+    temperature: float
+    top_k: int | None
+    """Only so many of the likeliest; None for all."""
+    top_p: float | None
+    """Only the fewest likeliest that hold this mass together; None for all."""
+    seed: int
+    attempt: int
+    """From 0; each draws other random numbers from the same seed."""
+
+
+@dataclass(frozen=True)
 class Pass:
-    """One prompt through one model, what is wanted of it, and how many greedy tokens follow it."""
+    """One prompt through one model, what is wanted of it, and how many tokens follow it."""
 
     tokens: tuple[int, ...]
     needs: tuple[Need, ...]
     steps: int = 1
-    """Number of forward steps: 1 is the prompt alone, each further one appends the greedy token."""
+    """Number of forward steps: 1 is the prompt alone, each further one appends the token that follows."""
+    draw: Draw | None = None
+    """None where the likeliest token follows."""
+
+    @property
+    def path(self) -> tuple[tuple[int, ...], Draw | None]:
+        """What decides about every token that passes: passes of one path are run as one."""
+        return self.tokens, self.draw
 
 
 @dataclass(frozen=True)
@@ -93,12 +130,14 @@ class Captured:
     """What one pass gave."""
 
     tokens: tuple[int, ...]
-    """The prompt's tokens and the greedy ones that passed through the model after it."""
+    """The prompt's tokens and those that passed through the model after it."""
     prompt_length: int
     steps: int
     """Steps that took place: fewer than asked for where the end token came first."""
     values: Mapping[Need, Any]
     """Need -> what its reducer finished with."""
+    drawn: tuple[int, ...] = ()
+    """(step) what was drawn after each step, an end token too; empty where the likeliest token follows."""
 
     def kept(self, need: Need, step: int) -> list[Any]:
         """The tensors of a `Keep` need at one step, by ascending layer or block."""

@@ -95,11 +95,12 @@ class PlannedModel:
 
     @property
     def tokens(self) -> int:
-        """Tokens that pass it, greedy steps included."""
-        steps: dict[tuple[int, ...], int] = {}
+        """Tokens that pass it, those of further steps included."""
+        lengths: dict[Any, int] = {}
         for single in (single for case in self.cases for single in case.passes):
-            steps[single.tokens] = max(steps.get(single.tokens, 0), single.steps)
-        return sum(len(tokens) + most - 1 for tokens, most in steps.items())
+            length = len(single.tokens) + single.steps - 1
+            lengths[single.path] = max(lengths.get(single.path, 0), length)
+        return sum(lengths.values())
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,7 @@ def _side(entry: ProbeEntry, model: PlannedModel) -> Side:
     assert readied is not None
     if entry.probe.needs_weights and not readied.located.weights:
         raise Unusable("a configuration without weights: only the census can be taken")
-    case = Case(entry.id, model.id, entry.options, readied.tokenizer, readied.facts)
+    case = Case(entry.id, model.id, entry.options, readied.tokenizer, readied.facts, readied.located)
     return Side(case, tuple(entry.probe.passes(case)))
 
 

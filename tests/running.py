@@ -14,4 +14,4 @@ def run_probes(models: Mapping[str, Path | str | Mapping[str, Any]], probes: Map
     """The results of probes (as a battery writes them) on models (as a battery writes them, or paths)."""
     written = {id: str(source) if isinstance(source, Path) else source for id, source in models.items()}
     battery = {"models": written, "probes": probes}
-    return execute(make_plan(read_battery(json.dumps(battery))))
+    return execute(make_plan(read_battery(json.dumps(battery, ensure_ascii=False))))

@@ -14,8 +14,15 @@ import torch
 from torch import nn
 
 from reportgen.model.anatomy import Anatomy, Network
+from reportgen.model.draw import Drawing
 from reportgen.model.loaded import FINAL_CHUNK, LoadedModel, likeliest
-from reportgen.needs import Captured, Need, Pass, Positions, Site
+from reportgen.model.scores import attention_seen
+from reportgen.needs import Captured, Draw, Need, Pass, Positions, Site, Unmeasurable
+
+_BY_HEAD = frozenset({Site.ATTENTION, Site.SCORES, Site.VALUES})
+"""Sites whose first axis is the head."""
+_Path = tuple[tuple[int, ...], Draw | None]
+"""A prompt, and how the tokens after it are drawn."""
 
 
 class NotFiniteError(ArithmeticError):
@@ -31,46 +38,53 @@ class JoinedPass:
     """(need, steps): a need sees only the steps that its own pass asked for."""
     steps: int
     """The most steps that any of them asked for."""
+    draw: Draw | None = None
 
 
 def join(passes: Iterable[Pass]) -> list[JoinedPass]:
-    """One pass a prompt, in order of first appearance."""
-    by_prompt: dict[tuple[int, ...], list[Pass]] = {}
+    """One pass a prompt (and a draw after it), in order of first appearance."""
+    by_path: dict[_Path, list[Pass]] = {}
     for single in passes:
-        by_prompt.setdefault(single.tokens, []).append(single)
+        by_path.setdefault(single.path, []).append(single)
     return [
         JoinedPass(
             tokens,
             tuple(dict.fromkeys((need, single.steps) for single in together for need in single.needs)),
             max(single.steps for single in together),
+            draw,
         )
-        for tokens, together in by_prompt.items()
+        for (tokens, draw), together in by_path.items()
     ]
 
 
 class Taken:
     """What a joined pass gave, from which each of the passes takes its own part."""
 
-    def __init__(self, tokens: tuple[int, ...], prompt_length: int, kept: dict[tuple[Need, int], Any]) -> None:
+    def __init__(
+        self, tokens: tuple[int, ...], prompt_length: int, kept: dict[tuple[Need, int], Any], drawn: Sequence[int] = ()
+    ) -> None:
         self._tokens = tokens
         self._prompt_length = prompt_length
         self._kept = kept
+        self._drawn = tuple(drawn)
 
     def part(self, single: Pass) -> Captured:
         """The answer to one of the joined passes."""
         took_place = len(self._tokens) - self._prompt_length + 1
         steps = min(single.steps, took_place)
         values = {need: self._kept[need, single.steps] for need in single.needs}
-        return Captured(self._tokens[: self._prompt_length + steps - 1], self._prompt_length, steps, values)
+        tokens, drawn = self._tokens[: self._prompt_length + steps - 1], self._drawn[:steps]
+        return Captured(tokens, self._prompt_length, steps, values, drawn)
 
 
 @torch.inference_mode()
 def run(model: LoadedModel, together: Sequence[JoinedPass]) -> list[Taken]:
-    """Runs each prompt, and greedy steps after it, through the model once.
+    """Runs each prompt, and the steps after it, through the model once.
 
     A prompt is a batch of its own; only the rows that choose the next tokens go through the unembedding together.
     """
     under_way = [_steps(model, joined) for joined in together]
+    drawing = [None if joined.draw is None else Drawing(joined.draw) for joined in together]
     found: dict[int, Taken] = {}
     chosen: dict[int, int | None] = dict.fromkeys(range(len(under_way)))
     while chosen:
@@ -80,7 +94,8 @@ def run(model: LoadedModel, together: Sequence[JoinedPass]) -> list[Taken]:
                 waiting[which] = under_way[which].send(token)
             except StopIteration as ended:
                 found[which] = ended.value
-        chosen = dict(zip(waiting, _greedy(model, list(waiting.values())), strict=True))
+        following = _following(model, list(waiting.values()), [drawing[which] for which in waiting])
+        chosen = dict(zip(waiting, following, strict=True))
     return [found[which] for which in range(len(under_way))]
 
 
@@ -88,6 +103,7 @@ def _steps(model: LoadedModel, joined: JoinedPass) -> Generator[torch.Tensor, in
     """One prompt step by step: gives the (1 x width) row after which a token is wanted, and is sent that token."""
     states = {want: want[0].reducer.init() for want in joined.wants}
     tokens = list(joined.tokens)
+    drawn: list[int] = []
     cache: Any = None
     for step in range(joined.steps):
         fresh = tokens if cache is None else tokens[-1:]
@@ -104,16 +120,19 @@ def _steps(model: LoadedModel, joined: JoinedPass) -> Generator[torch.Tensor, in
             receiver.take(Site.FINAL, 0, normed)
         for receiver in receivers:
             receiver.check()
-        if step + 1 == joined.steps:
-            break
+        last = step + 1 == joined.steps
+        if last and joined.draw is None:
+            break  # the likeliest token is for the reader to see; what would have been drawn is not
         following = yield normed[-1:]
         assert following is not None
-        if following in _end_tokens(model.network):
+        if joined.draw is not None:
+            drawn.append(following)
+        if last or following in end_tokens(model.network):
             break
         tokens.append(following)
         cache = getattr(output, "past_key_values", None)
     kept = {want: want[0].reducer.finish(states[want]) for want in joined.wants}
-    return Taken(tuple(tokens), len(joined.tokens), kept)
+    return Taken(tuple(tokens), len(joined.tokens), kept, drawn)
 
 
 class SharedPasses:
@@ -123,26 +142,46 @@ class SharedPasses:
 
     def __init__(self, model: LoadedModel, passes: Sequence[Pass]) -> None:
         self._model = model
-        self._joined = {joined.tokens: joined for joined in join(passes)}
-        self._waiting = Counter(single.tokens for single in passes)
-        self._taken: dict[tuple[int, ...], Taken] = {}
+        self._joined = {(joined.tokens, joined.draw): joined for joined in join(passes)}
+        self._waiting = Counter(single.path for single in passes)
+        self._taken: dict[_Path, Taken] = {}
 
     def run(self, passes: Sequence[Pass]) -> list[Captured]:
-        """The answers to some of the passes, in their order."""
-        missing = [single.tokens for single in passes if single.tokens not in self._taken]
-        wanted = [self._joined[tokens] for tokens in dict.fromkeys(missing)]
-        for start in range(0, len(wanted), FINAL_CHUNK):
-            some = wanted[start : start + FINAL_CHUNK]
-            self._taken |= {joined.tokens: taken for joined, taken in zip(some, run(self._model, some), strict=True)}
+        """The answers to some of the passes, in their order.
+
+        Raises:
+            Unmeasurable: a site of their needs is not in this model, or not what it looks like. What other probes want
+                of the same prompts is not touched by that.
+        """
+        reasons = [reason for single in passes if (reason := _reason_against(self._model, single))]
+        if reasons:
+            for single in passes:
+                self._done(single.path)
+            raise Unmeasurable(reasons[0])
+        missing = list(dict.fromkeys(single.path for single in passes if single.path not in self._taken))
+        for start in range(0, len(missing), FINAL_CHUNK):
+            some = missing[start : start + FINAL_CHUNK]
+            ran = run(self._model, [self._joined[path] for path in some])
+            self._taken |= dict(zip(some, ran, strict=True))
         return [self._answer(single) for single in passes]
 
     def _answer(self, single: Pass) -> Captured:
-        tokens = single.tokens
-        answer = self._taken[tokens].part(single)
-        self._waiting[tokens] -= 1
-        if not self._waiting[tokens]:
-            del self._taken[tokens]
+        answer = self._taken[single.path].part(single)
+        self._done(single.path)
         return answer
+
+    def _done(self, path: "_Path") -> None:
+        self._waiting[path] -= 1
+        if not self._waiting[path]:
+            self._taken.pop(path, None)
+
+
+def _reason_against(model: LoadedModel, single: Pass) -> str:
+    """Why the model cannot give what a pass wants of it; empty where it can."""
+    from reportgen.model.check_writes import PROVEN_LATER, reason_against  # which itself runs a pass
+
+    sites = dict.fromkeys(need.site for need in single.needs if need.site in PROVEN_LATER)
+    return next((reason for site in sites if (reason := reason_against(model, site))), "")
 
 
 def run_all(model: LoadedModel, passes: Sequence[Pass]) -> list[Captured]:
@@ -165,15 +204,17 @@ class _Receiver:
         return self.need.site is site and (self.need.indices is None or index in self.need.indices)
 
     def take(self, site: Site, index: int, value: torch.Tensor) -> None:
-        """Value: (position x width), or (head x query x key)."""
+        """Value: (position x width), or (head x query x key), or (head x position x head width)."""
         if not self.wants(site, index):
             return
-        axis = 1 if site is Site.ATTENTION else 0
+        axis = 1 if site in _BY_HEAD else 0
         chosen = _at(value, self.need.positions, axis, self._first)
         if chosen is not None:
             told = f"{site.value} {index} holds values that are not finite, in {chosen.dtype}"
             # Two numbers tell: NaN is handed on by both. A mask of the whole would cost a quarter of its memory.
-            self._finite.append((told, torch.isfinite(torch.stack(torch.aminmax(chosen))).all()))
+            # Scores are -inf where nothing is seen: the largest alone tells.
+            ends = torch.stack(torch.aminmax(chosen))[1 if site is Site.SCORES else 0 :]
+            self._finite.append((told, torch.isfinite(ends).all()))
             state = self._states[self._want]
             self._states[self._want] = self.need.reducer.update(state, chosen, index=index, step=self._step)
 
@@ -206,10 +247,48 @@ def _hooks(anatomy: Anatomy, receivers: Sequence[_Receiver]) -> Iterator[None]:
                 handles.append(block.register_forward_hook(_on_output(receivers, index + 1)))
             if attention is not None and any(r.wants(Site.ATTENTION, index) for r in receivers):
                 handles.append(attention.register_forward_hook(_on_attention(receivers, index)))
-        yield
+            for site, writer in (
+                (Site.ATTENTION_WRITE, anatomy.attention_writers[index]),
+                (Site.MLP_WRITE, anatomy.mlp_writers[index]),
+            ):
+                if writer is not None and any(r.wants(site, index) for r in receivers):
+                    hook = _on_write(receivers, site, index, writer.scale)
+                    handles.append((writer.norm or writer.source).register_forward_hook(hook))
+            for site, writer in (
+                (Site.HEADS, anatomy.attention_writers[index]),
+                (Site.MEMORIES, anatomy.mlp_writers[index]),
+            ):
+                if writer is None or writer.projection is None or not any(r.wants(site, index) for r in receivers):
+                    continue
+                handles.append(writer.projection.register_forward_pre_hook(_on_entering(receivers, site, index)))
+        with _scores_taken(anatomy, receivers):
+            yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def _scores_taken(anatomy: Anatomy, receivers: Sequence[_Receiver]) -> Iterator[None]:
+    """Scores and values of the blocks that somebody wants them of; nothing is touched where nobody does."""
+    blocks = {
+        attention: index
+        for index, attention in enumerate(anatomy.attentions)
+        if attention is not None and any(r.wants(s, index) for r in receivers for s in (Site.SCORES, Site.VALUES))
+    }
+    if not blocks:
+        yield
+        return
+
+    def take(module: nn.Module, scores: Callable[[], torch.Tensor], values: torch.Tensor) -> None:
+        index = blocks[module]
+        for receiver in receivers:
+            if receiver.wants(Site.SCORES, index):
+                receiver.take(Site.SCORES, index, scores())
+            receiver.take(Site.VALUES, index, values)
+
+    with attention_seen(blocks, take):
+        yield
 
 
 def stream_of(output: Any) -> torch.Tensor:
@@ -242,19 +321,39 @@ def _on_attention(receivers: Sequence[_Receiver], block: int) -> Callable[..., N
     return take
 
 
-def _greedy(model: LoadedModel, rows: Sequence[torch.Tensor]) -> list[int]:
-    """The likeliest token after each (1 x width) row that left the final norm."""
+def _on_write(receivers: Sequence[_Receiver], site: Site, block: int, scale: float) -> Callable[..., None]:
+    def take(_module: nn.Module, _args: Any, output: Any) -> None:
+        written = stream_of(output)
+        for receiver in receivers:
+            receiver.take(site, block, written if scale == 1.0 else written * scale)
+
+    return take
+
+
+def _on_entering(receivers: Sequence[_Receiver], site: Site, block: int) -> Callable[..., None]:
+    def take(_module: nn.Module, args: tuple[Any, ...]) -> None:
+        for receiver in receivers:
+            receiver.take(site, block, stream_of(args[0]))
+
+    return take
+
+
+def _following(model: LoadedModel, rows: Sequence[torch.Tensor], drawing: Sequence[Drawing | None]) -> list[int]:
+    """The token after each (1 x width) row that left the final norm: the likeliest where none is drawn."""
     if not rows:
         return []
-    ids = [
-        likeliest(logits, 1)[1][: place.stop - place.start, 0]
-        for place, logits in model.final_logits(torch.cat(list(rows)))
-    ]
-    following: list[int] = torch.cat(ids).tolist()
-    return following
+    ids, drawn = [], {}
+    for place, logits in model.final_logits(torch.cat(list(rows))):
+        ids.append(likeliest(logits, 1)[1][: place.stop - place.start, 0])
+        for at, row in zip(range(place.start, place.stop), logits, strict=False):  # the rest is padding
+            source = drawing[at]
+            if source is not None:
+                drawn[at] = source.token(row)
+    return [drawn.get(at, token) for at, token in enumerate(torch.cat(ids).tolist())]
 
 
-def _end_tokens(network: Network) -> set[int]:
+def end_tokens(network: Network) -> set[int]:
+    """Ids of the tokens after which a model has nothing more to say."""
     generation = getattr(network, "generation_config", None)
     ends = getattr(generation, "eos_token_id", None)
     if ends is None:

@@ -12,7 +12,7 @@ from reportgen.model.capture import NotFiniteError, run_all, stream_of
 from reportgen.model.loaded import LoadedModel
 from reportgen.needs import Captured, Need, Pass, Site
 
-_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
 """Largest difference allowed, as a share of the largest logit: rounding of the dtype over one matrix product."""
 _TOKENS = 7
 
@@ -31,9 +31,7 @@ def prove(model: LoadedModel) -> None:
     Raises:
         ModelError: names what differed, by how much.
     """
-    rows = model.embedding_table.shape[0]
-    spread = (int(i) for i in torch.linspace(rows // 7, rows - rows // 5, _TOKENS))
-    tokens = (*_beginning(model), *spread)
+    tokens = tokens_tried(model)
     try:
         (captured,) = run_all(model, [Pass(tokens, _wanted(model))])
     except NotFiniteError as error:
@@ -44,6 +42,12 @@ def prove(model: LoadedModel) -> None:
     if _ATTENTION in captured.values:
         _check_attention(model, captured)
     _check_overwriting(model, tokens, logits)
+
+
+def tokens_tried(model: LoadedModel) -> tuple[int, ...]:
+    """A few tokens from all over the vocabulary, after BOS."""
+    rows = model.embedding_table.shape[0]
+    return (*_beginning(model), *(int(i) for i in torch.linspace(rows // 7, rows - rows // 5, _TOKENS)))
 
 
 def _beginning(model: LoadedModel) -> tuple[int, ...]:
@@ -78,14 +82,14 @@ def _equal(model: LoadedModel, found: torch.Tensor, expected: torch.Tensor, what
         raise _refusal(model, f"{what}: shape {tuple(found.shape)}, expected {tuple(expected.shape)}")
     difference = float((found - expected).abs().max())
     scale = max(1.0, float(expected.abs().max()))
-    if not difference <= _TOLERANCE[model.dtype] * scale:
+    if not difference <= TOLERANCE[model.dtype] * scale:
         raise _refusal(model, f"{what}, by {difference:.3g} where values reach {scale:.3g}")
 
 
 def _check_attention(model: LoadedModel, captured: Captured) -> None:
     for block, pattern in enumerate(captured.kept(_ATTENTION, 0)):
         sums = pattern.float().sum(-1)
-        if float(sums.max()) > 1 + _TOLERANCE[model.dtype] or float(sums.min()) < 0:
+        if float(sums.max()) > 1 + TOLERANCE[model.dtype] or float(sums.min()) < 0:
             raise _refusal(model, f"attention rows of block {block} sum to {float(sums.max()):.4g}, not to 1")
         if float(pattern.triu(1).abs().max()) != 0.0:
             raise _refusal(model, f"attention of block {block} looks ahead: it is not causal")

@@ -14,6 +14,8 @@ _LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 _HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads")
 _KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv")
 _HIDDEN_SIZE = ("hidden_size", "n_embd", "d_model")
+_FEATURES = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
+_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
 _CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "n_ctx", "seq_length")
 _TEXT_PARTS = ("text_config", "language_config", "llm_config")
 _WITHOUT_ATTENTION = frozenset({"mamba", "mamba2", "falcon_mamba", "rwkv", "xlstm"})
@@ -36,6 +38,8 @@ class ModelFacts:
     """Heads of keys and values a block."""
     hidden_size: int | None
     """Width of the residual stream."""
+    features: int | None
+    """Numbers between the two ends of an MLP; None for a mixture of experts too."""
     vocabulary: int | None
     """Rows of the embedding, reserved ones included."""
     context_length: int | None
@@ -62,6 +66,7 @@ def read_facts(config_path: Path) -> ModelFacts:
         heads=heads,
         kv_heads=None if heads is None else _kv_heads(text, heads),
         hidden_size=_first(text, _HIDDEN_SIZE),
+        features=None if _first(text, _EXPERTS) else _first(text, _FEATURES),
         vocabulary=_first(text, ("vocab_size",)) or _first(config, ("vocab_size",)),
         context_length=_first(text, _CONTEXT),
         sliding_window=_first(text, ("sliding_window",)) if text.get("use_sliding_window", True) else None,

@@ -10,6 +10,7 @@ from torch import nn
 
 from reportgen.model.anatomy import Anatomy, Network
 from reportgen.model.quantise import INT8, stored_dtype
+from reportgen.needs import Site
 from reportgen.numerics.distributions import softcap
 
 CHUNK = 64
@@ -46,6 +47,8 @@ class LoadedModel:
         self.anatomy = anatomy
         self.batch = batch
         """Copies of a prompt that pass together; the first is looked at."""
+        self.reasons_against: dict[Site, str] = {}
+        """Sites that were proven when first asked for, each with what differed; empty where nothing did."""
 
     @property
     def device(self) -> torch.device:
@@ -85,6 +88,14 @@ class LoadedModel:
             parts = [chunk @ part.float().T for part in torch.split(self.embedding_table, _VOCABULARY_SLICE)]
             scores.append(torch.cat(parts, dim=-1)[: held.stop - held.start])
         return torch.cat(scores)
+
+    def unembedding_scores(self, rows: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
+        """(row x vocabulary) dot products, in float32, of (row x width) vectors with the unembedding's rows: neither
+        norm nor bias, softcap or scale; some rows at a time, with the slice that they belong to.
+        """
+        for held, chunk in _padded(rows.float(), FINAL_CHUNK):
+            parts = [chunk @ part.float().T for part in torch.split(self.anatomy.unembedding.weight, _VOCABULARY_SLICE)]
+            yield held, torch.cat(parts, dim=-1)[: held.stop - held.start]
 
     @cached_property
     def embedding_norms(self) -> torch.Tensor:

@@ -35,7 +35,15 @@ class Readout:
 
 
 @torch.inference_mode()
-def read_out(model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor, *, k: int, norm: bool = True) -> Readout:
+def read_out(
+    model: LoadedModel,
+    residual: torch.Tensor,
+    normed: torch.Tensor,
+    *,
+    k: int,
+    norm: bool = True,
+    answers: torch.Tensor | None = None,
+) -> Readout:
     """Lens of every layer at some places of the stream.
 
     Args:
@@ -44,16 +52,42 @@ def read_out(model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor, *
         normed: (place x width) what the model's own unembedding reads there: the last layer's row.
         k: tokens kept a row.
         norm: whether the final norm stands before the unembedding.
+        answers: (place) the tokens whose rank and probability are read; the final row's likeliest where not given.
     """
-    parts = [
-        _read_some(model, residual[start : start + _COMPARED], normed[start : start + _COMPARED], k, norm)
-        for start in range(0, len(normed), _COMPARED)
-    ]
+    parts = []
+    for start in range(0, len(normed), _COMPARED):
+        some = slice(start, start + _COMPARED)
+        given = None if answers is None else answers[some]
+        parts.append(_read_some(model, residual[some], normed[some], k, norm, given))
     names = Readout.__dataclass_fields__
     return Readout(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
 
 
-def _read_some(model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor, k: int, norm: bool) -> Readout:
+@torch.inference_mode()
+def kl_between(
+    model: LoadedModel, one: torch.Tensor, other: torch.Tensor, normed: torch.Tensor, *, norm: bool = True
+) -> torch.Tensor:
+    """(layer) KL(one || other), in nats, of what the layers of two places say.
+
+    Args:
+        model: whose unembedding reads.
+        one: (layer x width) layers 0 to L−1 of the first place.
+        other: the same of the second.
+        normed: (2 x width) what the model's own unembedding reads at both: the last layer's row.
+        norm: whether the final norm stands before the unembedding.
+    """
+    pairs = torch.stack([one, other], dim=1).reshape(-1, one.shape[-1])  # those of a layer stand next to each other
+    found = []
+    for read in (model.lens_logits(pairs, norm=norm), model.final_logits(normed)):
+        for rows, logits in read:
+            log_p = log_softmax(logits[: _count(rows)])
+            found.append(kl_divergence(log_p[::2], log_p[1::2]))
+    return torch.cat(found)
+
+
+def _read_some(
+    model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor, k: int, norm: bool, given: torch.Tensor | None
+) -> Readout:
     places, layers, width = residual.shape
     k = min(k, model.anatomy.unembedding.weight.shape[0])
     last, lower = _room(places, k, normed.device), _room(places * layers, k, normed.device)
@@ -61,8 +95,9 @@ def _read_some(model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor,
     for rows, logits in model.final_logits(normed):
         log_p = log_softmax(logits)
         final[rows] = log_p[: _count(rows)]
-        _put(last, rows, _read_rows(log_p, log_p, likeliest(log_p, 1)[1][:, 0], k, _count(rows)))
-    answers = last.token_ids[:, 0]
+        answer = likeliest(log_p, 1)[1][:, 0] if given is None else _filled(given[rows], len(logits))
+        _put(last, rows, _read_rows(log_p, log_p, answer, k, _count(rows)))
+    answers = last.token_ids[:, 0] if given is None else given
     place_of_row = torch.arange(places, device=final.device).repeat_interleave(layers)
     for rows, logits in model.lens_logits(residual.reshape(-1, width), norm=norm):
         place = _filled(place_of_row[rows], len(logits))

@@ -31,6 +31,11 @@ def count_parameters(folder: Path) -> int:
     return sum(math.prod(tensor["shape"]) for tensor in tensors)
 
 
+def stored_names(folder: Path) -> list[str]:
+    """What the weight files call their tensors; a tied one may have but one name there."""
+    return sorted(name for file in weight_files(folder) for name in _header(file))
+
+
 def stored_bytes(folder: Path, bytes_a_number: int | None = None) -> int:
     """Bytes of the weights: as they are stored, or with this many a number."""
     tensors = [tensor for file in weight_files(folder) for tensor in _header(file).values()]

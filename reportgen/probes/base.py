@@ -24,6 +24,7 @@ from reportgen.result import Findings, Outcome, Rows, definitions
 if TYPE_CHECKING:
     from reportgen.model.facts import ModelFacts
     from reportgen.model.loaded import LoadedModel
+    from reportgen.model.sources import Located
     from reportgen.tokens import TextTokenizer
 
 
@@ -83,6 +84,8 @@ class Case(Generic[O]):
     tokenizer_if_any: TextTokenizer | None
     """None for a configuration without weights."""
     facts: ModelFacts
+    located: Located
+    """Where its files lie."""
 
     @property
     def tokenizer(self) -> TextTokenizer:

@@ -1,0 +1,141 @@
+"""What components write to the stream, and what attention is made of, proven when somebody first asks for it.
+
+A model that lacks one of these sites, or behaves otherwise, is not refused: what asks for the site is told why.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from reportgen.model.anatomy import Writer
+from reportgen.model.capture import join, run
+from reportgen.model.check import TOLERANCE, tokens_tried
+from reportgen.model.loaded import LoadedModel
+from reportgen.model.matrices import bias_of, matrix_of
+from reportgen.model.quantise import INT8
+from reportgen.model.scores import can_be_seen
+from reportgen.needs import Captured, Need, Pass, Site
+
+_WRITES = (Site.ATTENTION_WRITE, Site.MLP_WRITE)
+_INSIDE = {Site.HEADS: Site.ATTENTION_WRITE, Site.MEMORIES: Site.MLP_WRITE}
+_BEFORE_SOFTMAX = (Site.SCORES, Site.VALUES)
+PROVEN_LATER = frozenset({*_WRITES, *_INSIDE, *_BEFORE_SOFTMAX})
+_INT8_TOLERANCE = 0.1
+"""What rounding to int8 takes from a product."""
+
+
+@torch.inference_mode()
+def reason_against(model: LoadedModel, site: Site) -> str:
+    """Why a site cannot be measured in this model; empty where it can. Found by one short pass, once."""
+    if site not in model.reasons_against:
+        against = _of_writes if site in _WRITES else _of_projections if site in _INSIDE else _of_scores
+        reason = against(model, site)
+        name = type(model.network).__name__
+        model.reasons_against[site] = f"not measurable in {name}: {reason}" if reason else ""
+    return model.reasons_against[site]
+
+
+def _of_writes(model: LoadedModel, site: Site) -> str:
+    """resid[l + 1] - resid[l] is what attention writes and what the MLP writes."""
+    for what, writers in (("attention", model.anatomy.attention_writers), ("MLP", model.anatomy.mlp_writers)):
+        missing = [str(block) for block, writer in enumerate(writers) if writer is None]
+        if missing:
+            return f"no output of {what} is found in block {', '.join(missing)}"
+    needs = [Need(Site.RESIDUAL), Need(Site.ATTENTION_WRITE), Need(Site.MLP_WRITE)]
+    captured = _tried(model, needs)
+    stream, attention, mlp = (captured.kept(need, 0) for need in needs)
+    for block in range(model.layers):
+        added = stream[block].float() + attention[block].float() + mlp[block].float()
+        apart = _apart(added, stream[block + 1].float())
+        if not apart <= TOLERANCE[model.dtype]:
+            return f"block {block} adds more to the stream than its attention and MLP write, by {apart:.2g} of it"
+    return ""
+
+
+def _of_projections(model: LoadedModel, site: Site) -> str:
+    """What enters the last matrix, through it, is what it gives."""
+    reason = reason_against(model, _INSIDE[site]).partition(": ")[2]
+    if reason:
+        return reason
+    writers = _writers(model, site)
+    without = [str(block) for block, writer in enumerate(writers) if writer.projection is None]
+    if without:
+        return f"the MLP of block {without[0]} has no down projection of its own: it is a mixture of experts"
+    needs = [Need(site), Need(_INSIDE[site])]
+    captured = _tried(model, needs)
+    tolerance = _INT8_TOLERANCE if model.number_format == INT8 else TOLERANCE[model.dtype]
+    for block, (writer, entering, written) in enumerate(
+        zip(writers, *(captured.kept(need, 0) for need in needs), strict=True)
+    ):
+        assert writer.projection is not None
+        bias = bias_of(writer.projection)
+        found = entering.float() @ matrix_of(writer.projection) + (0.0 if bias is None else bias)
+        if writer.norm is not None:
+            found = writer.norm(found.to(model.dtype)).float()
+        apart = _apart(found * writer.scale, written.float())
+        if not apart <= tolerance:
+            return f"what enters the projection of block {block} does not give what it writes, by {apart:.2g} of it"
+    if site is Site.HEADS:
+        return _of_heads(model)
+    return ""
+
+
+def _of_heads(model: LoadedModel) -> str:
+    """What enters the output projection is a piece of one length a head, in order: pattern times values, where both
+    are seen.
+    """
+    attention, found = Need(Site.ATTENTION), Need(Site.HEADS)
+    seen = [Need(Site.VALUES)] if _all_seen(model) else []
+    captured = _tried(model, [attention, found, *seen])
+    patterns, together = captured.kept(attention, 0), captured.kept(found, 0)
+    for block, (pattern, rows) in enumerate(zip(patterns, together, strict=True)):
+        if len(pattern) != model.anatomy.heads:
+            return f"block {block} has {len(pattern)} heads, where the configuration has {model.anatomy.heads}"
+        if rows.shape[-1] % len(pattern):
+            return f"{rows.shape[-1]} numbers of block {block} cannot be shared by {len(pattern)} heads"
+        if seen:
+            read = pattern.float() @ captured.kept(seen[0], 0)[block].float()
+            apart = _apart(read.transpose(0, 1).flatten(1), rows.float())
+            if not apart <= TOLERANCE[model.dtype]:
+                return f"the heads of block {block} are not where they are looked for, by {apart:.2g} of what they find"
+    return ""
+
+
+def _of_scores(model: LoadedModel, site: Site) -> str:
+    """The softmax of the scores is the pattern; heads with a sink logit leave it a share."""
+    if any(attention is None for attention in model.anatomy.attentions):
+        return "not every block has attention"
+    if not _all_seen(model):
+        return "its attention computes scores where nobody can look"
+    needs = [Need(Site.SCORES), Need(Site.ATTENTION)]
+    captured = _tried(model, needs)
+    if len(captured.kept(needs[0], 0)) != model.layers:
+        return "its attention does not compute scores where they are looked for"
+    for block, (scores, pattern) in enumerate(zip(*(captured.kept(need, 0) for need in needs), strict=True)):
+        share = pattern.float().sum(-1, keepdim=True)
+        apart = float((scores.softmax(-1) * share - pattern.float()).abs().max())
+        if not apart <= TOLERANCE[model.dtype]:
+            return f"the softmax of block {block}'s scores is not its attention pattern, by {apart:.2g}"
+    return ""
+
+
+def _all_seen(model: LoadedModel) -> bool:
+    return all(attention is not None and can_be_seen(attention) for attention in model.anatomy.attentions)
+
+
+def _writers(model: LoadedModel, site: Site) -> list[Writer]:
+    found = model.anatomy.attention_writers if site is Site.HEADS else model.anatomy.mlp_writers
+    return [writer for writer in found if writer is not None]
+
+
+def _tried(model: LoadedModel, needs: Sequence[Need]) -> Captured:
+    single = Pass(tokens_tried(model), tuple(needs))
+    (taken,) = run(model, join([single]))
+    return taken.part(single)
+
+
+def _apart(found: torch.Tensor, expected: torch.Tensor) -> float:
+    """The largest difference in (position x width) rows, as a share of the row's own largest number: the stream of the
+    first token may be a thousand times as large as the others.
+    """
+    return float(((found - expected).abs().amax(-1) / expected.abs().amax(-1).clamp_min(1e-6)).max())

@@ -1,0 +1,65 @@
+"""A trained lens from a file: for each layer a matrix and a vector (the tuned lens of Belrose et al. 2023).
+
+The file is safetensors, never pickle: `N.weight` (width x width) and `N.bias` (width) for every layer N from 0, the
+embedding, to the last but one. What is read at layer N is h + W h + b.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+_PART = 1 << 22
+"""Bytes hashed at a time."""
+
+
+def check_tuned_lens(path: str, layers: int, width: int) -> None:
+    """Looks at the names and shapes in the file alone.
+
+    Raises:
+        ValueError: there is no such file, it is no safetensors file, or it does not fit a model of `layers` blocks.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise ValueError(f"there is no tuned lens {path}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is no safetensors file: {error}") from error
+    for layer in range(layers):
+        for name, expected in ((f"{layer}.weight", (width, width)), (f"{layer}.bias", (width,))):
+            if name not in shapes:
+                raise ValueError(f"the tuned lens {path} lacks {name}: layers 0 to {layers - 1} are expected")
+            if shapes[name] != expected:
+                raise ValueError(f"the tuned lens {path} has {name} of shape {shapes[name]}, expected {expected}")
+
+
+def tuned(path: str, residual: torch.Tensor) -> torch.Tensor:
+    """(place x layer x width) h + W h + b of every layer of (place x layer x width) rows, in float32."""
+    import torch
+    from safetensors.torch import load_file
+
+    held = {name: tensor.float() for name, tensor in load_file(path, device=str(residual.device)).items()}
+    layers = [
+        rows + rows @ held[f"{layer}.weight"].T + held[f"{layer}.bias"]
+        for layer, rows in enumerate(residual.float().unbind(1))
+    ]
+    return torch.stack(layers, dim=1)
+
+
+def sha256_of(path: str) -> str:
+    """The hash of the file's bytes; empty where there is none."""
+    digest = hashlib.sha256()
+    try:
+        with Path(path).open("rb") as file:
+            while part := file.read(_PART):
+                digest.update(part)
+    except OSError:
+        return ""
+    return digest.hexdigest()
