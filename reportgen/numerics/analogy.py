@@ -1,0 +1,22 @@
+"""Arithmetic of word vectors: a − b + c, and how parallel differences are."""
+
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from reportgen.numerics.similarity import unit_rows
+
+Rows = Any
+"""A numpy array or torch tensor."""
+
+
+def completed(a: Rows, b: Rows, c: Rows) -> Rows:
+    """(… x width) a − b + c: what should stand to c as a stands to b (Mikolov et al. 2013)."""
+    return a - b + c
+
+
+def difference_cosines(first: Rows, second: Rows) -> Rows:
+    """(… x pair x pair) cosine of first − second of each word pair with that of each other, from (… x pair x width)."""
+    xp = array_namespace(first, second)
+    directions = unit_rows(first - second)
+    return xp.matmul(directions, xp.matrix_transpose(directions))
