@@ -1,0 +1,29 @@
+import pytest
+
+from reportgen.characters import characters
+
+
+def hexed(*pieces: str) -> list[bytes]:
+    return [bytes.fromhex(piece) for piece in pieces]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "found"),
+    [
+        (hexed("20F09F", "90", "A0"), [("emoji", 0, 2, "F0 9F · 90 · A0", "🐠")]),
+        (hexed("F0", "9F", "92", "BA"), [("emoji", 0, 3, "F0 · 9F · 92 · BA", "💺")]),
+        (["🐶".encode()], [("emoji", 0, 0, "F0 9F 90 B6", "🐶")]),
+        (hexed("E6B0", "A3"), [("joined", 0, 1, "E6 B0 · A3", "氣")]),
+        (hexed("F09F"), [("fragment", 0, 0, "F0 9F", "<F0 9F>")]),
+        ([*hexed("F09F"), b"x", *hexed("90", "A0")],
+         [("fragment", 0, 0, "F0 9F", "<F0 9F>"), ("fragment", 2, 3, "90 · A0", "<90 A0>")]),
+        (["氣".encode(), b" air"], []),
+        (["🏃".encode(), "🏽\u200d♀️".encode()], [("emoji", 0, 1, None, "🏃🏽\u200d♀️")]),
+        (["🇹".encode(), "🇼🇫🇷".encode()], [("emoji", 0, 1, None, "🇹🇼"), ("emoji", 1, 1, None, "🇫🇷")]),
+        ([b""], []),
+    ],
+)  # fmt: skip
+def test_emoji_joined_characters_and_fragments(pieces: list[bytes], found: list[tuple]) -> None:
+    told = [(c.kind, c.first, c.last, c.bytes, c.text) for c in characters(pieces)]
+    assert [(*t[:3], t[4]) for t in told] == [(*f[:3], f[4]) for f in found]
+    assert all(f[3] in (t[3], None) for t, f in zip(told, found, strict=True))
