@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reportgen import language
-from reportgen.figures.theme import PAPER, Theme
+from reportgen.figures.theme import PAPER, Theme, stored_theme
 
 PAGE_BYTES = 10_000_000
 """What a page may take, beyond which browsers of small machines begin to stumble."""
@@ -37,8 +37,9 @@ def presentation_of(run: Mapping[str, Any]) -> Presentation:
     if not isinstance(kept, Mapping):
         return Presentation()
     try:
-        return Presentation(
-            language.checked(str(kept["language"])), Theme.model_validate(kept["theme"]), int(kept["page_bytes"])
-        )
-    except (KeyError, ValueError, TypeError):  # a stranger's file, or one of another version
+        page_bytes = int(kept["page_bytes"])
+        if page_bytes <= 0:
+            return Presentation()
+        return Presentation(language.checked(str(kept["language"])), stored_theme(kept["theme"]), page_bytes)
+    except (KeyError, ValueError, TypeError, OverflowError):  # a stranger's file, or one of another version
         return Presentation()

@@ -196,13 +196,17 @@ def replace_outputs(target: Path, stage: Path, outputs: Sequence[str], stale: Ca
     run = _read_json(target / RUN)
     before = set(run.get("files", ())) | {RESULTS, ARRAYS, RUN}
     gone = {old for old in before - set(outputs) - {RESULTS, ARRAYS, RUN} if stale(old)}
+    try:  # before anything is moved: a stranger's file may hold what none of ours can
+        _write_json(stage / RUN, run | {"files": sorted(before - gone | set(outputs))})
+    except ValueError as error:
+        raise BundleError(_damaged(target / RUN, str(error))) from error
+    places = {name: _inside(target, str(Path(name).parent)) / Path(name).name for name in outputs}
     for old in gone:
         _inside(target, old).unlink(missing_ok=True)
-    for name in outputs:
-        place = target / name
+    for name, place in places.items():
         place.parent.mkdir(parents=True, exist_ok=True)
         (stage / name).replace(place)
-    _write_json(target / RUN, run | {"files": sorted(before - gone | set(outputs))})
+    (stage / RUN).replace(target / RUN)
     _remove_empty_folders(target)
 
 
@@ -276,7 +280,7 @@ def _inside(folder: Path, name: str) -> Path:
     """A file named by a bundle's own list, which is a stranger's data: never outside its folder."""
     place = folder / name
     if not place.resolve().is_relative_to(folder.resolve()):
-        raise BundleError(_damaged(folder / RUN, f"it lists a file outside the bundle: {name}"))
+        raise BundleError(_damaged(folder / RUN, f"a file of it lies outside the bundle: {name}"))
     return place
 
 

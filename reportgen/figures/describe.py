@@ -78,6 +78,8 @@ class TokenGrid(Figure):
     outline_label: str = ""
     alternatives: Sequence[Sequence[Sequence[tuple[str, float]]]] = ()
     """(rows x columns x k) the tokens after the first of each cell, with their probabilities; not drawn."""
+    sampleable: bool = False
+    """Whether every n-th row, from the first, still tells the whole where there is no room for all: layers do."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,14 +2,15 @@
 
 import base64
 import hashlib
-import xml.etree.ElementTree as ET
 from pathlib import Path
+
+from reportgen.figures import own_vectors
 
 PICTURES = "SVG, PNG or JPEG"
 MOST_BYTES = 2_000_000
 """Of a logo: every page carries it."""
+MOST_PIXELS = 25_000_000
 LARGEST_FONT = 60_000_000
-_SVG = "{http://www.w3.org/2000/svg}svg"
 
 
 class Refused(Exception):
@@ -23,7 +24,21 @@ def picture_uri(path: Path) -> str:
         Refused: it is missing, too large, or no picture.
     """
     content = _read(path, MOST_BYTES)
-    return f"data:{_kind(path, content)};base64,{base64.b64encode(content).decode()}"
+    return _uri(_kind(path.name, content), content)
+
+
+def check_uri(uri: str) -> None:
+    """Checks a data URI that `picture_uri` is said to have made.
+
+    Raises:
+        Refused: it did not: it is an address, too large, or no picture.
+    """
+    try:
+        content = base64.b64decode(uri.partition(",")[2], validate=True)
+    except ValueError as error:
+        raise Refused("the logo is no picture") from error
+    if len(content) > MOST_BYTES or uri != _uri(_kind("the logo", content), content):
+        raise Refused("the logo is no picture")
 
 
 def checked_font(path: Path) -> str:
@@ -51,7 +66,11 @@ def _read(path: Path, most: int) -> bytes:
         raise Refused(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _kind(path: Path, content: bytes) -> str:
+def _uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _kind(name: str, content: bytes) -> str:
     if content.startswith((b"\x89PNG", b"\xff\xd8\xff")):
         from io import BytesIO
 
@@ -59,15 +78,14 @@ def _kind(path: Path, content: bytes) -> str:
 
         try:
             with Image.open(BytesIO(content)) as picture:
+                if picture.width * picture.height > MOST_PIXELS:  # a few bytes can say many
+                    raise Refused(f"{name} has more than {MOST_PIXELS // 1_000_000} million pixels")
                 picture.load()
+        except Refused:
+            raise
         except Exception as error:  # whatever a stranger's bytes make it raise
-            raise Refused(f"{path.name} is a damaged picture: {str(error)[:80]}") from error
+            raise Refused(f"{name} is a damaged picture: {str(error)[:80]}") from error
         return "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
-    # Entities could make it expand to billions of characters.
-    if b"<!ENTITY" not in content:
-        try:
-            if ET.fromstring(content).tag == _SVG:
-                return "image/svg+xml"
-        except (ET.ParseError, ValueError, LookupError):
-            pass
-    raise Refused(f"{path.name} is no picture")
+    if (why := own_vectors.refusal(content)) is not None:
+        raise Refused(f"{name} {why}")
+    return "image/svg+xml"

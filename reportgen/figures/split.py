@@ -1,4 +1,4 @@
-"""Figures too large for one sheet, as several: the same description, a stretch of it each."""
+"""Figures too large for one sheet, as several: the same description, a stretch of it each; layers, every n-th."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,11 +13,15 @@ class Room:
     """What stays legible on one sheet."""
 
     maps: int
-    """Panels of a `Maps`."""
+    """Panels of a `Maps` that names its points."""
+    bare_maps: int
+    """Panels of a `Maps` that does not."""
     rankings: int
     """Lists of a `Rankings`."""
     columns: int
     """Columns of a `TokenGrid`."""
+    rows: int
+    """Rows of a `TokenGrid` that may leave some out."""
 
 
 def parts(figure: Figure, room: Room) -> list[Figure]:
@@ -27,7 +31,7 @@ def parts(figure: Figure, room: Room) -> list[Figure]:
     """
     found = list(_stretches(figure, room))
     if len(found) == 1:
-        return [figure]
+        return found
     return [
         replace(
             part,
@@ -42,14 +46,32 @@ def parts(figure: Figure, room: Room) -> list[Figure]:
 
 def _stretches(figure: Figure, room: Room) -> Iterator[Figure]:
     if isinstance(figure, Maps):
-        yield from (replace(figure, panels=figure.panels[some]) for some in _slices(len(figure.panels), room.maps))
+        most = room.maps if any(figure.labels) else room.bare_maps
+        yield from (replace(figure, panels=figure.panels[some]) for some in _slices(len(figure.panels), most))
     elif isinstance(figure, Rankings):
         for some in _slices(len(figure.rankings), room.rankings):
             yield replace(figure, rankings=figure.rankings[some])
     elif isinstance(figure, TokenGrid):
-        yield from (_columns(figure, some) for some in _slices(len(figure.columns), room.columns))
+        grid = _sampled(figure, room.rows) if figure.sampleable else figure
+        yield from (_columns(grid, some) for some in _slices(len(grid.columns), room.columns))
     else:
         yield figure
+
+
+def _sampled(grid: TokenGrid, most: int) -> TokenGrid:
+    """A grid with every n-th of its rows, the first among them, so that at most `most` are left; its axis says so."""
+    every = -(-len(grid.rows) // most)
+    if every <= 1:
+        return grid
+    return replace(
+        grid,
+        row_label=say("figures.one_in", "{label}, one in {every}", label=grid.row_label, every=every),
+        rows=grid.rows[::every],
+        texts=grid.texts[::every],
+        values=grid.values[::every],
+        outlined=grid.outlined[::every],
+        alternatives=grid.alternatives[::every],
+    )
 
 
 def _columns(grid: TokenGrid, some: slice) -> TokenGrid:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from reportgen.errors import BatteryError, Mistake
 from reportgen.figures.fonts import OwnFont, own_font
-from reportgen.figures.own_files import PICTURES, Refused, checked_font, picture_uri
+from reportgen.figures.own_files import PICTURES, Refused, check_uri, checked_font, picture_uri
 from reportgen.plain_words import problems
 from reportgen.problem import Problem, shown
 from reportgen.suggest import suggestion
@@ -180,6 +180,22 @@ def read_theme(name_or_path: str | Path, beside: Path | None = None) -> Theme:
         remedy = suggestion(written, BUILT_IN) + " One's own is a YAML file."
         raise BatteryError(Mistake(f"unknown theme {shown(written)}", remedy.strip()))
     return _own(read_source(read_text(file, "theme"), file), file)
+
+
+def stored_theme(content: object) -> Theme:
+    """A theme as run.json keeps it, which may be a stranger's: its logo is a picture, and no address of one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    theme = Theme.model_validate(content)
+    theme.model_dump_json().encode()  # a lone surrogate in a path can be neither a key nor told
+    if theme.logo is not None:
+        try:
+            check_uri(theme.logo)
+        except Refused as refused:
+            raise ValueError(str(refused)) from refused
+    return theme
 
 
 def _own(source: Source, file: Path) -> Theme:

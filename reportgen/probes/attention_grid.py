@@ -286,7 +286,7 @@ def _mosaic(
     return HeadMosaic(
         name=f"heads-{prompt}",
         subject=(subject,),
-        title=say("attention_grid.mosaic.title", "{model}: all heads", model=name),
+        title=say("attention_grid.mosaic.title", "{model}: where all heads look", model=name),
         alt=say(
             "attention_grid.mosaic.alt",
             "Attention patterns of {blocks} blocks × {heads} heads of {model} on “{text}”; on average {share} of the "
@@ -355,14 +355,14 @@ def _large_title(name: str, block: int, head: int, tokens: int, bins: int) -> st
     if tokens <= bins:
         return say(
             "attention_grid.head.title",
-            "{model}: block {block}, head {head}",
+            "{model}: where block {block}, head {head} looks",
             model=name,
             block=block,
             head=head,
         )
     return say(
         "attention_grid.head.binned_title",
-        "{model}: block {block}, head {head}, {tokens} tokens in {bins} bins",
+        "{model}: where block {block}, head {head} looks, {tokens} tokens in {bins} bins",
         model=name,
         block=block,
         head=head,

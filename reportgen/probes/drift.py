@@ -314,13 +314,22 @@ def _curves(name: str, subject: str, outcome: Outcome, figure: str, labels: Mapp
             "{model}: {what} over {count} positions",
             positions,
             model=name,
-            what=labels[first],
+            what=_asked(first),
         ),
         alt=curves_read_out(name, labels[first], curves),
         x_label=axis_label(relative=False),
         y_label=unit_of(outcome.arrays[first].unit),
         curves=curves,
     )
+
+
+def _asked(array: str) -> str:
+    """What the curves of an array show, in a few words."""
+    return {
+        "relative_change": say("drift.relative_change.title", "how much each layer changed, beside its norm"),
+        "cosine": say("drift.cosine.title", "how far each layer turned (cosine)"),
+        "cka": say("drift.cka.title", "how alike each layer is as a whole (CKA)"),
+    }[array]
 
 
 @dataclass(frozen=True)

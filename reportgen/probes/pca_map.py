@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pydantic import model_validator
@@ -31,7 +32,7 @@ GATHERED = 0.75
 """Share of items whose nearest neighbour on the map is of their own group, from which the groups are gathered."""
 BEYOND_CHANCE = 1.5
 """Times the share that items at random places would have, below which nothing is gathered."""
-SMALL_PANELS = 12
+SMALL_PANELS = 20
 """Panels of a figure of every layer; more would not fit a sheet of paper."""
 LARGE_PANELS = 4
 """Panels of the figure in which points carry their text."""
@@ -117,8 +118,7 @@ class PcaMap(Probe[Options, Map]):
         for subject, outcome in section.ok().items():
             layers = outcome.arrays["points"].along("layer")
             if len(layers) > LARGE_PANELS:
-                for first in range(0, len(layers), SMALL_PANELS):
-                    some = range(first, min(first + SMALL_PANELS, len(layers)))
+                for some in _sheets(len(layers)):
                     figure = f"layers-{layers[some[0]]}-{layers[some[-1]]}"
                     yield _maps(section.name(subject), subject, outcome, some, figure, texts=False)
 
@@ -257,6 +257,13 @@ def _spread(count: int) -> list[int]:
     """Indices of a few layers from first to last, evenly spread."""
     shown = min(LARGE_PANELS, count)
     return sorted({round(i * (count - 1) / max(shown - 1, 1)) for i in range(shown)})
+
+
+def _sheets(count: int) -> list[range]:
+    """Indices of all layers, on as few sheets as hold them, about as many on each."""
+    sheets = -(-count // SMALL_PANELS)
+    ends = [-(-count * at // sheets) for at in range(sheets + 1)]
+    return [range(first, end) for first, end in pairwise(ends)]
 
 
 def _maps(name: str, subject: str, outcome: Outcome, chosen: Sequence[int], figure: str, *, texts: bool) -> Maps:

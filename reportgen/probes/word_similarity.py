@@ -230,7 +230,7 @@ def _curves(
     return Curves(
         name=name,
         subject=(subject,),
-        title=say("figure.of_model", "{model}: {what}", model=section.name(subject), what=what),
+        title=say("figure.of_model", "{model}: {what}", model=section.name(subject), what=_asked(name)),
         alt=say(
             "word_similarity.alt",
             "{what} over the layers of {model}, one curve a pair of sentences: {ends}",
@@ -251,6 +251,13 @@ def _what(name: str) -> str:
     if name == "raw":
         return say("word_similarity.raw", "cosine")
     return say("word_similarity.normalised", "normalised cosine")
+
+
+def _asked(name: str) -> str:
+    """What the curves show, in a few words."""
+    if name == "raw":
+        return say("word_similarity.raw.title", "how alike the word's vectors are (cosine)")
+    return say("word_similarity.normalised.title", "how alike, other words set aside (normalised cosine)")
 
 
 def _reference(name: str, outcome: Outcome) -> Mapping[str, float]:

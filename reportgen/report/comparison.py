@@ -1,6 +1,6 @@
 """A comparison as comparison.json, as one HTML file that asks the network for nothing, and as a PDF."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +11,7 @@ from reportgen.report import document
 from reportgen.report.comparison_pictures import MOST_PICTURED, Picture, pictures
 from reportgen.report.comparison_view import Most, View, loud_sections, view
 from reportgen.report.drawn import Drawn
+from reportgen.report.figure_data import shown_when_asked, with_data
 from reportgen.report.templating import filled
 
 if TYPE_CHECKING:
@@ -67,9 +68,13 @@ def write_comparison(
 
 
 def html(comparison: Comparison, pictured: Sequence[Picture], budget: int = PICTURES_BUDGET) -> str:
-    """comparison.html; pictures beyond the budget are left out, and the page says so."""
+    """comparison.html; pictures beyond the budget are left out, and the page says so.
+
+    With a picture come the numbers that it shows, as far as what pictures leave of the budget goes.
+    """
     rows, left_out = _within(pictured, "characters", budget)
-    return _filled("page", comparison, rows, left_out, ON_PAGE)
+    spent = sum(len(one.svg) for one in _figures(rows))
+    return _filled("page", comparison, _with_data(rows, budget - spent), left_out, ON_PAGE)
 
 
 def paper(comparison: Comparison, pictured: Sequence[Picture]) -> str:
@@ -94,6 +99,23 @@ def _within(pictured: Sequence[Picture], text: "SvgText", budget: int) -> tuple[
     return found, left_out
 
 
+def _with_data(rows: Rows, budget: int) -> Rows:
+    """The same figures, the first of them with their data until the budget is spent."""
+    found: dict[tuple[str, str], list[list[Drawn]]] = {}
+    for path, of_path in rows.items():
+        found[path] = []
+        for figures in of_path:
+            carried = [with_data(one) for one in figures]
+            size = sum(len(one.data) for one in carried)
+            found[path].append(list(figures) if size > budget else carried)
+            budget -= min(size, budget)
+    return found
+
+
+def _figures(rows: Rows) -> Iterator[Drawn]:
+    return (one for of_path in rows.values() for figures in of_path for one in figures)
+
+
 def _filled(target: Target, comparison: Comparison, rows: Rows, left_out: int, most: Most) -> str:
     models = list({**comparison.after.models, **comparison.before.models})
     context: dict[str, Any] = {
@@ -103,7 +125,10 @@ def _filled(target: Target, comparison: Comparison, rows: Rows, left_out: int, m
         "notes": [],
     }
     context["notes"] = _notes(context["view"], len(rows), left_out)
-    return filled(context, body="comparison.html.j2", shell=f"comparison_{target}.html.j2", models=models)
+    packed = shown_when_asked({"": list(_figures(rows))})
+    return filled(
+        context, body="comparison.html.j2", shell=f"comparison_{target}.html.j2", models=models, packed=packed
+    )
 
 
 def _notes(view: View, pictured: int, left_out: int) -> list[str]:

@@ -11,20 +11,23 @@ from reportgen.errors import ReportgenError
 from reportgen.figures.describe import Figure, Maps
 from reportgen.figures.split import Room, parts
 from reportgen.figures.theme import Theme
-from reportgen.language import say
+from reportgen.language import say, sentences
 from reportgen.probes.base import Section, subject_of
 from reportgen.report import opening, sections
 from reportgen.report.deck_layout import Size, legible_together
 from reportgen.report.drawn import Drawn
+from reportgen.scripts import script_of
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
     from reportgen.store import Bundle
 
-ROOM = Room(maps=4, rankings=2, columns=14)
+ROOM = Room(maps=4, bare_maps=16, rankings=2, columns=14, rows=12)
 """What of a figure can still be read on a slide."""
 AT_A_GLANCE = 200
 """Characters up to which what to see is more than one sentence."""
+_BETWEEN = r"\s:：–—、,،"
+"""What stands between a model's name and the rest of a title."""
 HALF_WIDE = 0.7
 """Size of text in a figure that is half a slide wide, by that of one that is as wide as the slide."""
 
@@ -140,17 +143,17 @@ def _slides(section: Section, pictures: Sequence[Picture]) -> Iterator[Slide]:
     if view.failed:
         sentence = say("deck.failed", "It could not be measured: {reason}", reason="; ".join(absences))
         yield Slide(view.title, sentence, notes=_notes(view, absences))
-    for together in _grouped(pictures):
+    for at, together in enumerate(_grouped(pictures)):
         figures = [picture.figure for picture in together]
         what = _subject_matter(section, figures)
         # Several pictures have the names of their models above them; one picture of several models, within it.
         of = section.name(one[0]) if len(figures) == 1 and len(one := _subjects(section, figures[0])) == 1 else ""
         # A part of a figure that is called like its model is "(1 of 2)" of what the section asks.
-        asked = f"{view.title} {what}".strip() if not what or what.startswith("(") else what
+        asked = f"{view.title} {what}".strip() if not what or what.startswith(("(", "（")) else what
         yield Slide(
-            title=say("deck.title", "{model}: {what}", model=of, what=asked) if of else asked,
-            kicker=view.title if asked == what else "",
-            sentence=_sentence(section, view, figures),
+            title=say("deck.title", "{model}: {what}", model=of, what=asked) if of else asked[:1].upper() + asked[1:],
+            kicker="" if asked.startswith(view.title) else view.title,
+            sentence=_sentence(section, view, figures, first=at == 0),
             pictures=together,
             definition=_definition(view, figures[0]),
             notes=_notes(view, [*absences, *(picture.alt for picture in together)]),
@@ -191,21 +194,33 @@ def _subject_matter(section: Section, figures: Sequence[DrawnFigure]) -> str:
     for figure in figures:
         title = figure.description.title
         for subject in _subjects(section, figure):
-            title = title.removeprefix(section.name(subject))
-        found.add(title.lstrip(" :–—、：,"))
+            # A language puts the name first or last; a part of a figure has its number after that.
+            name = re.escape(section.name(subject))
+            title = re.sub(rf"^{name}[{_BETWEEN}]*|[{_BETWEEN}]*{name}(?=\s*[(（][^()（）]*[)）]$|$)", "", title)
+        found.add(title.strip())
     return found.pop() if len(found) == 1 else ""
 
 
-def _sentence(section: Section, view: sections.SectionView, figures: Sequence[DrawnFigure]) -> str:
-    """What to see: as the prompt set's author says it, else as the numbers do, else what such figures show."""
-    for prompt_set in view.prompt_sets:
-        if prompt_set.get("what_to_see"):
-            return first_of(prompt_set["what_to_see"])
+def _sentence(section: Section, view: sections.SectionView, figures: Sequence[DrawnFigure], *, first: bool) -> str:
+    """What to see: on a section's first slide as its author says it, else as the numbers do, else what figures show."""
+    told = [prompt_set["what_to_see"] for prompt_set in view.prompt_sets if prompt_set.get("what_to_see")]
+    if first and told and _in_own_script(told[0]):
+        return first_of(told[0])
+    return _seen(section, figures) or first_of(told[0] if told else view.explanation.shows)
+
+
+def _in_own_script(text: str) -> bool:
+    """Whether a text is written as the language that is spoken is: a listener can read it."""
+    return script_of(text) in (None, script_of(say("page.contents", "Contents")))
+
+
+def _seen(section: Section, figures: Sequence[DrawnFigure]) -> str:
+    """What the numbers of the models that are shown say; empty where they say nothing."""
     ok = section.ok()
     subjects = dict.fromkeys(s for figure in figures for s in _subjects(section, figure) if s in ok)
     told = [_statement(replace(section, outcomes={subject: ok[subject]})) for subject in subjects]
     seen = [first_of(statement, AT_A_GLANCE // len(told)) for statement in told if statement]
-    return " ".join(seen) or first_of(view.explanation.shows)
+    return sentences(seen)
 
 
 def first_of(text: str, most: int = AT_A_GLANCE) -> str:

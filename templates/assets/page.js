@@ -230,7 +230,7 @@
     }, wholeRow);
   }
 
-  function headMosaic(rows, [frame]) {
+  function headMosaic(rows, [frame], labels) {
     const blocks = count(rows, "block"), heads = count(rows, "head");
     const patterns = new Map();
     for (const { block, head, query, key, weight } of rows) {
@@ -238,8 +238,14 @@
       if (!patterns.has(at)) patterns.set(at, []);
       patterns.get(at).push([Number(query), Number(key), Number(weight)]);
     }
-    const mosaic = cells(frame, heads, blocks, ({ row, column }) =>
-      ({ title: [say("head", { block: column, head: row })], lines: [] }));
+    const told = Boolean(frame.queries.length && frame.keys.length);
+    const furthest = (found = []) => found.reduce((most, [, , weight]) => (Math.abs(weight) > Math.abs(most) ? weight : most), 0);
+    const mosaic = cells(frame, heads, blocks, ({ row, column }) => ({
+      title: [say("head", { block: column, head: row })],
+      // Without its tokens no head is shown large: its furthest number stands for it.
+      lines: told ? [] : [{ text: `max |${labels.value}|`, value: number(furthest(patterns.get(`${column} ${row}`)), 2) }],
+    }));
+    if (!told) return mosaic;
     return { ...mosaic, enlarged: ({ row, column }) => ({
       block: column, head: row, queries: frame.queries, keys: frame.keys,
       weights: patterns.get(`${column} ${row}`) || [],
@@ -317,9 +323,10 @@
 
   function timelines(rows, frames) {
     const found = [];
+    const nights = nightsOf(rows);
     let line = -1, name = null, night = 0;
     for (const row of rows) {
-      if (row.timeline !== name || night >= nightsOf(rows)) { line++; night = 0; name = row.timeline; }
+      if (row.timeline !== name || night >= nights) { line++; night = 0; name = row.timeline; }
       if (row.value !== "" && frames[line] && frames[line].y) {
         const told = { title: [row.timeline], lines: [{ text: row.night, value: number(row.value) }] };
         found.push({ ...placed(frames[line], night, Number(row.value)), line, told });
@@ -427,7 +434,7 @@
     const kind = KINDS[picture.dataset.kind];
     if (!kind || !packed(figure) || !window.DecompressionStream || !picture.dataset.frames) return;
     const frame = figure.querySelector(".frame");
-    const heads = picture.dataset.kind === "HeadMosaic";
+    const heads = picture.dataset.kind === "HeadMosaic" && JSON.parse(picture.dataset.frames)[0].queries.length > 0;
     frame.tabIndex = 0;
     frame.setAttribute("role", "application");
     frame.setAttribute("aria-label", say(heads ? "keys_heads" : "keys", { title }));

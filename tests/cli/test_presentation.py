@@ -10,7 +10,7 @@ import pytest
 
 from reportgen import language, load, render
 from reportgen.battery import read_battery
-from reportgen.errors import BatteryError
+from reportgen.errors import BatteryError, BundleError
 from reportgen.figures.theme import BUILT_IN, PAPER
 from reportgen.outputs import is_output_of, slide_theme, write_outputs
 from reportgen.presentation import PAGE_BYTES, Presentation, presentation_of
@@ -64,7 +64,16 @@ def test_a_bundle_keeps_how_it_was_shown(theme: Any) -> None:
 
 @pytest.mark.parametrize(
     "kept",
-    [None, [], {}, {"language": "tlh", "theme": PAPER.model_dump(), "page_bytes": 1}, {"language": "en", "theme": {}}],
+    [
+        None,
+        [],
+        {},
+        {"language": "tlh", "theme": PAPER.model_dump(), "page_bytes": 1},
+        {"language": "en", "theme": {}},
+        {"language": "hu", "theme": PAPER.model_dump(), "page_bytes": -1},
+        {"language": "hu", "theme": PAPER.model_dump(), "page_bytes": float("inf")},
+        {"language": "hu", "theme": PAPER.model_dump() | {"logo": "http://127.0.0.1/x.png"}, "page_bytes": 1},
+    ],
 )
 def test_what_is_not_known_here_is_shown_as_usual(kept: Any) -> None:
     assert presentation_of({"presentation": kept} if kept is not None else {}) == Presentation()
@@ -89,6 +98,29 @@ def test_the_numbers_do_not_know_how_they_are_shown(bundle: Bundle, tmp_path: Pa
     before = (tmp_path / "results.json").read_bytes(), (tmp_path / "arrays.safetensors").read_bytes()
     render(tmp_path, formats=["html", "figures"], language="zh-TW", theme="dark")
     assert ((tmp_path / "results.json").read_bytes(), (tmp_path / "arrays.safetensors").read_bytes()) == before
+
+
+@pytest.mark.parametrize("written", ['"nan": NaN', '"half": "\\ud800"'])
+def test_a_record_that_cannot_be_written_again_leaves_the_last_rendering(
+    bundle: Bundle, tmp_path: Path, written: str
+) -> None:
+    write_numbers(tmp_path, bundle)
+    (tmp_path / "report.html").write_text("the last one")
+    (tmp_path / "run.json").write_text(f'{{"files": ["report.html"], {written}}}')
+    with pytest.raises(BundleError, match="damaged"):
+        render(tmp_path, formats=["html"])
+    assert (tmp_path / "report.html").read_text() == "the last one"
+
+
+def test_no_figure_is_written_through_a_link_out_of_the_bundle(bundle: Bundle, tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "bundle", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    write_numbers(folder, bundle)
+    (folder / "figures").symlink_to(elsewhere)
+    with pytest.raises(BundleError, match="outside the bundle"):
+        render(folder, formats=["figures"])
+    assert not any(elsewhere.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,12 @@ def test_too_many_points_become_an_image(faces: Typefaces) -> None:
     assert svg.count("<use") < 200
 
 
+def test_groups_have_other_colours_than_the_first_two_models(faces: Typefaces) -> None:
+    groups = Look(PAPER, Lettering(faces), STYLES).groups(["cities", "animals", "colours", "numbers"])
+    assert not {one.colour for one in groups.values()} & {one.colour for one in STYLES.values()}
+    assert len({one.colour for one in groups.values()}) == 4
+
+
 def test_curves_without_any_number_are_an_empty_plot(faces: Typefaces) -> None:
     curve = Curve(label="none", x=[0, 1], y=[np.nan, np.nan])
     figure = Curves(name="n", subject=(), title="t", alt="a", x_label="x", y_label="y", curves=[curve])

@@ -10,12 +10,13 @@ import pytest
 from PIL import Image
 
 from reportgen.errors import BatteryError, BundleError
+from reportgen.figures import own_vectors
 from reportgen.figures.describe import Figure, Rankings, texts
 from reportgen.figures.draw import Drawing, draw
 from reportgen.figures.fonts import MONO, TEXT, Typefaces, families_of, lacking, own_font, typefaces
 from reportgen.figures.kept import drawing_key
 from reportgen.figures.style import contrast, diverging, model_styles, rgb, sequential, text_on
-from reportgen.figures.theme import BUILT_IN, PAPER, Theme, read_theme
+from reportgen.figures.theme import BUILT_IN, PAPER, Theme, read_theme, stored_theme
 from tests.figures.figure_samples import one_of_each
 
 EACH_THEME = pytest.mark.parametrize("theme", BUILT_IN.values(), ids=lambda theme: theme.name)
@@ -199,9 +200,68 @@ def test_a_theme_that_is_none_is_told_with_the_nearest() -> None:
     assert "does not exist" in refused("no/such.yaml")[0]
 
 
-def test_a_logo_that_would_expand_is_refused(write: Callable[..., Path], tmp_path: Path) -> None:
-    (tmp_path / "bomb.svg").write_text(f'<!DOCTYPE svg [<!ENTITY a "aaaa">]>{PICTURE}')
-    assert "bomb.svg is no picture" in refused(write("logo: bomb.svg"))[0]
+SVG = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:ink="http://ink.example/"'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_logo_that_would_expand_is_refused(write: Callable[..., Path], tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "bomb.svg").write_bytes(f'<!DOCTYPE svg [<!ENTITY a "aaaa">]>{PICTURE}'.encode(encoding))
+    assert "bomb.svg declares entities" in refused(write("logo: bomb.svg"))[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("<script>alert(1)</script>", "holds a <script>"),
+        ('<rect onclick="x()"/>', "holds a script, as onclick"),
+        ('<image href="http://x.example/y.png"/>', "refers to something outside it, as href"),
+        ('<image xlink:href="file:///etc/passwd"/>', "refers to something outside it, as href"),
+        ('<image href="data:image/svg+xml;base64,AAAA"/>', "refers to something outside it, as href"),
+        ("<style>@import 'x.css';</style>", "refers to something outside it, in its style"),
+        ("<rect style=\"fill: url( 'http://x.example/')\"/>", "refers to something outside it, as style"),
+        ('<rect style="fill: u\\72l(x)"/>', "refers to something outside it, as style"),
+        ("<html xmlns='http://www.w3.org/1999/xhtml'><body onload='x()'/></html>", "holds a script, as onload"),
+    ],
+)
+def test_a_logo_neither_runs_nor_fetches_anything(content: str, told: str) -> None:
+    assert own_vectors.refusal(f"<svg {SVG}>{content}</svg>".encode()) == told
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<style>rect { fill: url(#g); }</style>",
+        '<use xlink:href="#g"/><rect fill="url(#g)"/><image href="data:image/png;base64,AAAA"/>',
+        '<a href="https://lab.example"><text>\\ @import</text></a>',
+        '<g ink:file="C:\\logo.svg"/>',
+    ],
+)
+def test_a_logo_may_refer_to_its_own_parts(content: str) -> None:
+    assert own_vectors.refusal(f"<svg {SVG}>{content}</svg>".encode()) is None
+
+
+def test_a_logo_of_few_bytes_and_very_many_pixels_is_refused(write: Callable[..., Path], tmp_path: Path) -> None:
+    Image.new("1", (6000, 5000)).save(tmp_path / "wide.png")
+    assert "wide.png has more than 25 million pixels" in refused(write("logo: wide.png"))[0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"logo": "http://127.0.0.1/x.png"},
+        {"logo": "data:text/html;base64,PHA+"},
+        {"logo": "data:image/png;base64,AAAA"},
+        {"logo": "data:image/svg+xml;base64," + base64.b64encode(f"<svg {SVG}><script/></svg>".encode()).decode()},
+        {"logo": "data:image/svg+xml;x,;base64," + base64.b64encode(PICTURE.encode()).decode()},
+        {"font": "\ud800", "font_sha256": "0"},
+        {"text": float("nan")},
+    ],
+)
+def test_a_strangers_stored_theme_is_checked_again(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        stored_theme(PAPER.model_dump() | wrong)
+    logo = "data:image/svg+xml;base64," + base64.b64encode(PICTURE.encode()).decode()
+    assert stored_theme(PAPER.model_dump() | {"logo": logo}).logo == logo
 
 
 def test_ones_own_font_comes_first_and_ours_fill_its_gaps(write: Callable[..., Path], tmp_path: Path) -> None:

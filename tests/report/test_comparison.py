@@ -231,6 +231,16 @@ def test_pictures_beyond_the_budget_are_left_out_and_the_page_says_so(
     assert "more pictures are left out, as the page would grow too large." in Page(text).text
 
 
+def test_pictures_bring_their_numbers_as_far_as_the_budget_goes(
+    comparison: Comparison, made: list[Picture], shown: str
+) -> None:
+    svg = sum(len(figure.svg) for picture in made for figure in picture.drawn("characters"))
+    assert shown.count('type="application/gzip"') == sum(len(picture.figures) for picture in made)
+    without = html(comparison, made, budget=svg)
+    assert 'type="application/gzip"' not in without
+    assert without.count("<figure") == shown.count("<figure"), "numbers go before a picture does"
+
+
 def many(comparison: Comparison, count: int) -> Comparison:
     bundles = [
         replace(one, outcomes={f"weather{i}": one.outcomes["weather"] for i in range(count)})

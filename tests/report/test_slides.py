@@ -1,5 +1,6 @@
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from pypdf import PdfReader
@@ -65,8 +66,6 @@ def test_a_slide_says_what_the_numbers_of_its_own_models_say(deck):
 
 
 def test_what_a_prompt_set_wants_seen_comes_first():
-    from dataclasses import replace
-
     from reportgen.report.deck import deck as deck_of
     from tests.report.deck_samples import figures
     from tests.report.fakes import fake_bundle
@@ -144,16 +143,18 @@ def test_a_text_that_does_not_fit_its_lines_is_cut():
 def test_a_figure_too_large_for_a_slide_goes_on_over_several():
     panel = Panel(title="layer", points=[], x_label="", y_label="")
     maps = Maps(
-        name="m", subject=("a",), title="a: all", alt="", panels=[panel] * 9, labels=[], groups=[]
+        name="m", subject=("a",), title="a: all", alt="", panels=[panel] * 9, labels=["x"], groups=["g"]
     )  # fmt: skip
-    found = parts(maps, Room(maps=4, rankings=2, columns=9))
+    found = parts(maps, Room(maps=4, bare_maps=6, rankings=2, columns=9, rows=9))
     assert [len(part.panels) for part in found if isinstance(part, Maps)] == [3, 3, 3]
     assert [part.title for part in found] == ["a: all (1 of 3)", "a: all (2 of 3)", "a: all (3 of 3)"]
     assert [part.name for part in found] == ["m-1", "m-2", "m-3"]
+    bare = parts(replace(maps, labels=[""]), Room(maps=4, bare_maps=6, rankings=2, columns=9, rows=9))
+    assert [len(part.panels) for part in bare if isinstance(part, Maps)] == [5, 4], "points without names need less"
     short = Rankings(
         name="r", subject=("a",), title="", alt="", rankings=[], value_label="", value_range=(0, 1), model="a"
     )  # fmt: skip
-    assert parts(short, Room(maps=4, rankings=2, columns=9)) == [short]
+    assert parts(short, Room(maps=4, bare_maps=6, rankings=2, columns=9, rows=9)) == [short]
 
 
 def test_a_wide_grid_is_cut_between_its_columns():
@@ -164,7 +165,7 @@ def test_a_wide_grid_is_cut_between_its_columns():
         columns=list("abcde"), texts=[list("abcde"), list("fghij")], values=np.arange(10.0).reshape(2, 5),
         value_label="", outlined=np.zeros((2, 5), bool), alternatives=[[[("x", 0.1)]] * 5] * 2,
     )  # fmt: skip
-    first, second = parts(wide, Room(maps=4, rankings=2, columns=3))
+    first, second = parts(wide, Room(maps=4, bare_maps=6, rankings=2, columns=3, rows=1))
     assert (first.columns, second.columns) == (list("abc"), list("de"))
     assert second.texts == [list("de"), list("ij")]
     assert second.values.tolist() == [[3, 4], [8, 9]]
@@ -173,9 +174,34 @@ def test_a_wide_grid_is_cut_between_its_columns():
     assert [len(of_probe) for of_probe in described.figures.values()] == [1, 1]
 
 
-def test_figures_of_several_models_are_drawn_for_half_a_slide():
-    from dataclasses import replace
+def test_layers_that_a_slide_has_no_room_for_are_sampled_from_the_last_and_the_axis_says_so():
+    import numpy as np
 
+    layers = [str(layer) for layer in range(30, -1, -1)]
+    tall = TokenGrid(
+        name="g", subject=("a",), title="t", alt="", row_label="layer", rows=layers, column_label="",
+        columns=["x"], texts=[[layer] for layer in layers], values=np.arange(31.0).reshape(31, 1),
+        value_label="", outlined=np.zeros((31, 1), bool), alternatives=[[[(layer, 0.1)]] for layer in layers],
+        sampleable=True,
+    )  # fmt: skip
+    (shown,) = parts(tall, Room(maps=1, bare_maps=1, rankings=1, columns=1, rows=12))
+    assert list(shown.rows) == [str(layer) for layer in range(30, -1, -3)]
+    assert shown.row_label == "layer, one in 3"
+    assert [row[0] for row in shown.texts] == shown.rows == [row[0][0][0] for row in shown.alternatives]
+    assert shown.values[:, 0].tolist() == list(range(0, 31, 3))
+    assert len(shown.outlined) == len(shown.rows)
+    assert shown.name == "g", "it is one figure, not a part of one"
+
+
+def test_a_title_names_its_model_once_in_a_language_that_names_it_last():
+    with speaking("ar"):
+        made = sample()
+    for one in made.slides:
+        for model in ("SmolLM2-135M-Instruct", "Gemma-3-270M"):
+            assert one.title.count(model) <= 1, one.title
+
+
+def test_figures_of_several_models_are_drawn_for_half_a_slide():
     from tests.report.fakes import LLAMA, fake_bundle
 
     theme, bundle = BUILT_IN["slides"], fake_bundle()
@@ -252,8 +278,6 @@ def test_nothing_is_printed_at_the_edge_of_a_slide(printed, tmp_path):
 
 
 def test_maps_with_names_beside_their_points_have_a_slide_each():
-    from dataclasses import replace
-
     from reportgen.report.deck import deck as deck_of
     from tests.report.deck_samples import SIZES, drawn
     from tests.report.fakes import GEMMA, LLAMA, fake_bundle

@@ -11,6 +11,9 @@ from reportgen.figures.draw.lettering import Lettering
 from reportgen.figures.style import ModelStyle
 from reportgen.figures.theme import HEIGHT, WIDTH, Theme
 
+MODELS = 2
+"""Models that most reports are about."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -41,8 +44,10 @@ class Look:
         return float("inf") if self.theme.widest is None else self.theme.widest / self.theme.scale
 
     def groups(self, names: Sequence[str]) -> dict[str, ModelStyle]:
-        """Styles of what is no model."""
-        return style.model_styles(names, self.theme)
+        """Styles of what is no model, as far as there are colours in those that the first two models do not have."""
+        colours = self.theme.models
+        own = self.theme.model_copy(update={"models": colours[MODELS:] + colours[:MODELS]})
+        return style.model_styles(names, own)
 
     def sequential(self, values: ArrayLike) -> NDArray[np.float64]:
         """As `style.sequential`, in this theme."""

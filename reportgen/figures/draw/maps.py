@@ -17,18 +17,20 @@ from reportgen.figures.fonts import legible
 from reportgen.figures.style import ModelStyle
 
 GUTTER = 12.0
-MARGIN = 14.0
-"""Points between a panel's frame and its outermost point."""
+MARGIN, BARE_MARGIN = 14.0, 6.0
+"""Points between a panel's frame and its outermost point: names need more."""
 LABEL = 60.0
 FEW = 12
 """Items up to which three panels stand side by side: more of them need wider panels."""
+BARE = 4
+"""Panels side by side whose points have no names."""
 MOST_CROWDED = 60
 """Items up to which every one is labelled, even over another; beyond it only where there is room."""
 
 
 def paint_maps(maps: Maps, look: Look) -> Canvas:
     """Panels from left to right, then downwards. Within a panel both axes have one scale, so distances are true."""
-    across = min(2 if len(maps.labels) > FEW else 3, max(len(maps.panels), 1))
+    across = min(_most_across(maps), max(len(maps.panels), 1))
     width = (look.width - (across - 1) * GUTTER) / across - LINE
     height = width * _tallest(maps.panels)
     looks = look.groups(maps.groups)
@@ -46,10 +48,16 @@ def paint_maps(maps: Maps, look: Look) -> Canvas:
         left = LINE + (at % across) * (width + LINE + GUTTER)
         upper = top + (at // across) * step + LINE
         box = (left, upper, left + width, upper + height)
-        scale = _scale(np.asarray(panel.points, dtype=float), box)
+        scale = _scale(np.asarray(panel.points, dtype=float), box, MARGIN if any(maps.labels) else BARE_MARGIN)
         canvas.frame(box, panel=at, name=legible(panel.title), x=scale.across(box), y=scale.upwards(box))
         _paint_panel(canvas, panel, maps, looks, scale, box)
     return canvas
+
+
+def _most_across(maps: Maps) -> int:
+    if not any(maps.labels):
+        return BARE
+    return 2 if len(maps.labels) > FEW else 3
 
 
 def _tallest(panels: Sequence[Panel]) -> float:
@@ -104,11 +112,11 @@ class _Scale:
         return [self.middle[1] - (edge - self.centre[1]) / self.unit for edge in (box[3], box[1])]
 
 
-def _scale(points: NDArray[np.float64], box: Box) -> _Scale:
+def _scale(points: NDArray[np.float64], box: Box, margin: float) -> _Scale:
     """That which lets all points stand within the box, centred."""
     left, top, right, bottom = box
     (x_low, x_high), (y_low, y_high) = extent(points[:, 0]), extent(points[:, 1])
-    unit = min((right - left - 2 * MARGIN) / (x_high - x_low), (bottom - top - 2 * MARGIN) / (y_high - y_low))
+    unit = min((right - left - 2 * margin) / (x_high - x_low), (bottom - top - 2 * margin) / (y_high - y_low))
     return _Scale(unit, ((x_low + x_high) / 2, (y_low + y_high) / 2), ((left + right) / 2, (top + bottom) / 2))
 
 
