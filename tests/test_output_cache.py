@@ -185,7 +185,8 @@ def test_what_was_interrupted_goes_on_with_the_figures_that_were_written(
 
 def key(bundle: Bundle, formats: list[str] = BOTH, **options: Any) -> str:
     presentation = options.pop("presentation", Presentation())
-    return OutputCache(bundle, formats, presentation, **{"stamp": "", "figures_beside": True, "used": True} | options)._key
+    asked = {"stamp": "", "figures_beside": True, "used": True} | options
+    return OutputCache(bundle, formats, presentation, **asked)._key
 
 
 def test_the_key_changes_with_all_that_is_shown(bundle: Bundle, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from reportgen.figures.describe import Figure, Ranking, Rankings
 from reportgen.figures.fonts import mark_space
-from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.language import digits, listed, say, sentences
 from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.similarity import unit_rows
 from reportgen.probes.base import Case, Layers, Probe, ProbeOptions, Prompts, Section, Unusable
@@ -412,12 +412,13 @@ def _seen(name: str, outcome: Outcome, item: int) -> str:
 def _missing_seen(missing: Mapping[str, Any]) -> str:
     """Whether there is a token for what is meant, and where it stands."""
     if missing["rank_cosine"] is None:
-        return say_count(
-            "concept_sum.no_token",
-            "“{word}” is left out, being one of the parts.",
-            "There is no token for “{word}”: it is {count} tokens.",
-            missing["token_count"],
+        if missing["token_count"] == 1:
+            return say("concept_sum.part", "“{word}” is left out, being one of the parts.", word=missing["stands_for"])
+        return say(
+            "concept_sum.not_one_token",
+            "There is no token for “{word}”; the number of its tokens is {tokens}.",
             word=missing["stands_for"],
+            tokens=missing["token_count"],
         )
     return say(
         "concept_sum.token",

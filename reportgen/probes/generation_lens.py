@@ -383,6 +383,7 @@ def _grid(view: _View, trace: Key, written: Sequence[Mapping[str, Any]]) -> Toke
             tokens=listed([mark_space(str(token["shown"])) for token in written]),
         ),
         row_label=axis_label(relative=False),
+        sampleable=True,
         rows=[str(layer) for layer in layers],
         column_label=say("generation_lens.written", "token written"),
         columns=[mark_space(str(token["shown"])) for token in written],
@@ -499,7 +500,7 @@ def _emoji_told(
 def _silence_told(view: _View, silent: Sequence[int]) -> str:
     if not silent:
         return ""
-    told = listed([f"“{view.quoted(prompt)}”" for prompt in silent[:TOLD]])
+    told = listed([say("text.quoted", "“{text}”", text=view.quoted(prompt)) for prompt in silent[:TOLD]])
     return say("generation_lens.silent", "After {prompts}, {model} ends at once.", model=view.name, prompts=told)
 
 

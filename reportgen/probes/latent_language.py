@@ -446,6 +446,7 @@ def _table(name: str, subject: str, outcome: Outcome) -> TokenGrid:
             answers=listed([mark_space(str(cell["token"])) for cell in cells[0]]),
         ),
         row_label=axis_label(relative=False),
+        sampleable=True,
         rows=[str(layer) for layer in layers],
         column_label=say("latent_language.rank", "rank"),
         columns=[str(rank) for rank in range(1, ranks + 1)],

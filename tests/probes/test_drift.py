@@ -251,7 +251,8 @@ def test_figures_show_what_was_found(llama: Path, moved: Path) -> None:
     assert change.curves[0].y == values(outcome, "relative_change").tolist()
     assert change.y_range is not None
     assert change.y_range[0] == 0
-    assert cka.title == f"tiny-llama → moved: how alike each layer is as a whole (CKA) over {outcome.metrics['positions'].value} positions"
+    positions = outcome.metrics["positions"].value
+    assert cka.title == f"tiny-llama → moved: how alike each layer is as a whole (CKA) over {positions} positions"
     assert isinstance(cka, Curves)
     assert [curve.label for curve in cka.curves] == ["CKA", "shuffled"]
     assert isinstance(weights, TokenGrid)

@@ -1,4 +1,4 @@
-"""All six probes, and drift, on every family that transformers has and we know of."""
+"""All probes on every family that transformers has and we know of."""
 
 import shutil
 from pathlib import Path
@@ -11,6 +11,9 @@ from reference.plain import PARTS
 from running import run_probes
 from tiny import FAMILIES, LAYERS, save_tiny
 
+from reportgen.probes.base import ModelCard, Section
+from reportgen.registry import find
+
 TEXTS = ["I ate an apple", "an apple a day", "the apple of my eye"]
 PROBES = {
     "census": {"probe": "parameter_census"},
@@ -20,6 +23,53 @@ PROBES = {
     "heads": {"probe": "attention_grid", "prompts": TEXTS[:1], "heads": [[0, 1]]},
     "map": {"probe": "pca_map", "prompts": TEXTS},
 }
+
+
+READING = {
+    "tokens": {"probe": "tokenization", "prompts": TEXTS},
+    "weights": {"probe": "weights", "tensor": "*", "spectrum": True},
+    "states": {"probe": "hidden_states", "prompts": ["an apple a day", "an apple a"]},
+    "next": {"probe": "next_token", "prompts": TEXTS},
+    "words": {
+        "probe": "embedding_arithmetic",
+        "pairs": [["apple", "day"], ["eye", "my"]],
+        "layers": "all",
+        "pool": "mean",
+    },
+    "concept": {"probe": "concept_sum", "concepts": [["apple", "day"]], "prompts": TEXTS, "pool": "mean"},
+    "written": {"probe": "generation_lens", "prompts": TEXTS[:1], "continue": 3},
+    "sinks": {"probe": "attention_sink", "prompts": TEXTS},
+    "copies": {"probe": "head_scores", "length": 8, "sequences": 1},
+    "parts": {"probe": "attention_parts", "prompts": TEXTS, "heads": [[0, 1]]},
+    "answer": {"probe": "attribution", "prompts": TEXTS},
+    "memories": {"probe": "ffn_memory", "prompts": TEXTS, "texts": TEXTS},
+    "inside": {"probe": "logit_lens", "prompts": TEXTS, "rows": ["block", "attention", "mlp"]},
+}
+UNMEASURABLE = {
+    "mamba": {"sinks", "copies", "parts", "answer", "memories", "inside"},
+    "falcon": {"parts"},
+    "bloom": {"parts"},
+    "mixtral": {"memories"},
+    "qwen3_moe": {"memories"},
+    "gpt_oss": {"memories"},
+}
+"""Family -> the probes that it has no place for; each is skipped with the reason."""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_probe_that_reads_a_model_measures_it_or_says_why_not(family: str, tmp_path: Path) -> None:
+    models = {"m": save_tiny(tmp_path / family, family), "l": save_tiny(tmp_path / "llama", "llama", seed=2)}
+    outcomes = run_probes(models, READING).outcomes
+    found = {id: by_subject["m"] for id, by_subject in outcomes.items()}
+    assert {id: one.reason for id, one in found.items() if one.status == "failed"} == {}
+    skipped = {id: one.reason for id, one in found.items() if one.status == "skipped"}
+    assert set(skipped) == UNMEASURABLE.get(family, set()), skipped
+    assert all(len(reason.splitlines()) == 1 for reason in skipped.values())
+    for id, one in found.items():
+        if one.status == "ok":
+            assert all(np.isfinite(array.values).any() for array in one.arrays.values() if array.values.size), id
+    section = Section("x", {"m": found["states"]}, {"m": ModelCard("m", "Tiny", family, LAYERS)})
+    assert find("hidden_states").statement(section)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
