@@ -4,11 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from pydantic_core import to_jsonable_python
+
 from reportgen.baseline.quantities import Change, array_change, depth_of, metric_change, names_of
 from reportgen.baseline.tables import table_change
 from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Tolerance, tolerance_of
 from reportgen.baseline.verdict import QUIET, WORST_FIRST, Verdict, exit_code, worst
+from reportgen.errors import ReportgenError
 from reportgen.probes.base import ModelCard
+from reportgen.registry import find
 from reportgen.result import Array, Metric, Outcome, Table
 from reportgen.store import Bundle
 
@@ -136,14 +140,28 @@ def _without_numbers(old: Outcome, new: Outcome) -> dict[str, Any]:
     return {"verdict": Verdict.FIXED if old.status == "failed" else Verdict.NEW, "reason": f"it was {old.status}"}
 
 
+def _defaults(probe: str) -> dict[str, Any]:
+    """What a probe's options are where nothing is asked: an option that is younger than a baseline was so then."""
+    try:
+        options = find(probe).options
+    except ReportgenError:  # a probe of another distribution, which is not needed to compare its numbers
+        return {}
+    optional = {field.alias or name: field for name, field in options.model_fields.items() if not field.is_required()}
+    return {
+        name: to_jsonable_python(field.get_default(call_default_factory=True, validated_data={}), by_alias=True)
+        for name, field in optional.items()
+    }
+
+
 def incomparable(old: Outcome, new: Outcome, before: Bundle, after: Bundle) -> str:
     """Why the numbers of two outcomes do not mean the same; empty where they do."""
     if old.probe != new.probe:
         return f"another probe: {old.probe} → {new.probe}"
     if old.version != new.version:
         return f"another version of {new.probe}: {old.version} → {new.version}"
-    for name in names_of(list(old.options), list(new.options)):
-        if old.options.get(name) != new.options.get(name):
+    asked_before, asked = ({**_defaults(new.probe), **outcome.options} for outcome in (old, new))
+    for name in names_of(list(asked_before), list(asked)):
+        if asked_before.get(name) != asked.get(name):
             return f"another option {name}"
     tokenizers = [
         [bundle.models[id].facts.get("tokenizer_sha256") for id in outcome.models if id in bundle.models]

@@ -21,6 +21,9 @@ from reportgen.report.drawn import models_of
 from reportgen.report.script import digest, settings
 from reportgen.resources import folder
 
+LONGEST = 4_000
+"""Characters of one text that a page shows."""
+
 _own: ContextVar[Path | None] = ContextVar("_own", default=None)
 _QUOTED = re.compile("“[^”]*”|„[^”]*”|「[^」]*」|«[^»]*»")
 """What a sentence quotes, as English, Hungarian, Chinese and Arabic do."""
@@ -71,7 +74,7 @@ def environment(own: Path | None = None) -> Environment:
         keep_trailing_newline=True,
     )
     found.filters |= {
-        "legible": legible,
+        "legible": shown,
         "isolated": isolated,
         "token": token,
         "tokens": tokens,
@@ -115,37 +118,46 @@ def filled(
     return rendered(shell, {**known, "body": inner, "faces": faces})
 
 
+def shown(text: str) -> str:
+    """A text made legible, and cut where nobody would read on: to break one line of megabytes takes minutes."""
+    return legible(_cut(text))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
 def isolated(text: str) -> Markup:
     """A stranger's text: it runs in its own direction and does not turn what stands around it."""
-    return _apart(escape(legible(text)))
+    return _apart(escape(shown(text)))
 
 
 def token(text: str) -> Markup:
     """A token whose leading spaces were marked, with the marks set faint."""
-    shown = legible(text)
-    word = shown.lstrip("␣")
-    marks = len(shown) - len(word)
+    marked = shown(text)
+    word = marked.lstrip("␣")
+    marks = len(marked) - len(word)
     return _apart(Markup('<span class="space">{}</span>{}').format("␣" * marks, word) if marks else escape(word))
 
 
 def tokens(joined: str) -> Markup:
     """Tokens with bars between them, from left to right whatever the direction of each."""
-    return Markup(" | ").join(isolated(one) for one in joined.split(" | "))
+    return Markup(" | ").join(isolated(one) for one in shown(joined).split(" | "))
 
 
 def lines(text: str) -> Markup:
     """Text of several lines, each on its own."""
-    return Markup("<br>").join(isolated(line) for line in text.split("\n"))
+    return Markup("<br>").join(isolated(line) for line in _cut(text).split("\n"))
 
 
 def sentence(text: str) -> Markup:
     """A sentence of ours: what it quotes is a stranger's."""
-    return Markup(_QUOTED.sub(_quoted_apart, str(escape(legible(text)))))
+    return Markup(_QUOTED.sub(_quoted_apart, str(escape(shown(text)))))
 
 
 def explained(text: str) -> Markup:
     """A docstring of a probe: what stands between backticks is code."""
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(legible(text)))))
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(shown(text)))))
 
 
 def _said(id: str, text: str, /, **values: Any) -> Markup:

@@ -194,6 +194,15 @@ def test_what_measured_something_else_is_not_comparable_and_never_drift(change: 
     assert (one.verdict, one.reason, one.changes, found.exit_code) == (Verdict.NOT_COMPARABLE, reason, (), 5)
 
 
+def test_an_option_that_is_younger_than_the_baseline_was_at_its_default_then() -> None:
+    old = outcome()
+    new = {**old.options, "rows": ["block"], "compare": []}
+    assert compared(old, outcome(options=new)).exit_code == 0
+    assert compared(outcome(options=new), old).exit_code == 0
+    (asked,) = compared(old, outcome(options={**new, "rows": ["block", "mlp"]})).compared
+    assert asked.reason == "another option rows"
+
+
 def test_another_tokenizer_is_not_comparable_and_another_dtype_is_what_a_comparison_is_for() -> None:
     old, new = (bundle({"weather": outcome()}, {"tokenizer_sha256": sha, "dtype": "float32"}) for sha in "ab")
     assert compare(old, new, {}, {}).exit_code == 5

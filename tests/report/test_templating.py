@@ -10,7 +10,7 @@ from jinja2 import UndefinedError
 
 from reportgen.baseline.compare import compare
 from reportgen.errors import BatteryError, OutputError
-from reportgen.report import comparison, own_templates, page, sandbox
+from reportgen.report import comparison, own_templates, page, sandbox, templating
 from reportgen.report.own_templates import check
 from reportgen.report.templating import (
     explained,
@@ -316,3 +316,11 @@ def test_the_steps_of_a_report_are_far_below_what_is_allowed(own, bundle, drawin
     monkeypatch.setattr(sandbox, "MOST_STEPS", sandbox.MOST_STEPS // 50)
     with overridden_by(own):
         page.html(bundle, drawings)
+
+
+def test_a_text_that_nobody_would_read_to_its_end_is_cut() -> None:
+    endless = "x" * 2_000_000
+    for filtered in (templating.isolated, templating.token, templating.tokens, templating.lines, templating.sentence):
+        assert len(filtered(endless)) < templating.LONGEST + 50
+        assert "…" in filtered(endless)
+    assert templating.shown("x" * templating.LONGEST) == "x" * templating.LONGEST
