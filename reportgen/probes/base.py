@@ -34,7 +34,7 @@ class ProbeOptions(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     seed: int = 0
-    """Seed of whatever is random in the probe; nothing in the six basic probes is."""
+    """Seed of whatever is random in the probe; in most nothing is."""
 
 
 def _prompts(value: Any, info: ValidationInfo) -> list[Prompt]:
