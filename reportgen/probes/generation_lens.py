@@ -386,7 +386,7 @@ def _grid(view: _View, trace: Key, written: Sequence[Mapping[str, Any]]) -> Toke
         sampleable=True,
         rows=[str(layer) for layer in layers],
         column_label=say("generation_lens.written", "token written"),
-        columns=[mark_space(str(token["shown"])) for token in written],
+        columns=[_head(str(token["shown"])) for token in written],
         texts=[[str(cell[0]["token"]) for cell in row] for row in cells],
         values=np.array([[cell[0]["probability"] for cell in row] for row in cells]),
         value_label=unit_of("probability"),
@@ -495,6 +495,12 @@ def _emoji_told(
         last=view.last,
     )
     return sentences([writes, decided])
+
+
+def _head(shown: str) -> str:
+    """What stands above a column: of `<A0>→🐠`, whose bytes are in the cell below it, the character they complete."""
+    fragment, arrow, character = shown.partition("→")
+    return f"{arrow}{character}" if arrow and fragment.startswith("<") else mark_space(shown)
 
 
 def _silence_told(view: _View, silent: Sequence[int]) -> str:

@@ -178,13 +178,18 @@ def _below(words: Words) -> float:
     return words.box.top + words.box.height
 
 
+_WIDE = r"\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef"
+_WORDS = re.compile(rf"[{_WIDE}]|[^\s{_WIDE}-]*-+\s*|[^\s{_WIDE}-]+\s*|\s+|.")
+"""What stays on one line: lines break after hyphens too, and between characters of East Asia."""
+
+
 def _broken(text: str, size: float, width: float) -> list[str]:
     """The lines of a text, each with the space it ends in.
 
     An upper estimate of how many they are: nothing here knows the typeface that a reader's PowerPoint has.
     """
     found, taken = [""], 0.0
-    for word in re.findall(r"[\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]|[^\s\u2e80-\u9fff]+\s*|\s+|.", text):
+    for word in _WORDS.findall(text):
         long = sum(_width(character) for character in word.rstrip()) * size
         if found[-1] and taken + long > width:
             found.append("")

@@ -10,7 +10,7 @@ from reportgen.figures.describe import Maps, Panel, Rankings, TokenGrid
 from reportgen.figures.split import Room, parts
 from reportgen.figures.theme import BUILT_IN, PAPER
 from reportgen.language import speaking
-from reportgen.report import document, slides
+from reportgen.report import deck_layout, document, slides
 from reportgen.report.deck import first_of, on_slides, theme_on_slides
 from reportgen.report.deck_layout import HEIGHT, WIDTH, Box, fitted, layout, legible_together, opening
 from tests.report.deck_samples import sample
@@ -293,3 +293,11 @@ def test_maps_with_names_beside_their_points_have_a_slide_each():
 
     assert titles(["", ""]) == 1
     assert titles(["Paris", "Rome"]) == 2
+
+
+def test_lines_are_counted_as_they_break_after_hyphens() -> None:
+    def lines(text: str) -> list[str]:
+        return deck_layout._broken(text, 22, 190)
+
+    assert lines("SmolLM2-135M-Instruct: share")[0] == "SmolLM2-135M-"
+    assert "".join(lines("a-b -- 天氣 well-known-")) == "a-b -- 天氣 well-known-"
