@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reportgen.battery import Battery, ModelEntry, ProbeEntry
+from reportgen.chat import ChatUnavailable
 from reportgen.conditions import Conditions, conditions
 from reportgen.errors import BatteryError, Mistake, ModelError
 from reportgen.model.device import SHAPE_ALONE, kind_of
@@ -208,7 +209,7 @@ def _plan_case(entry: ProbeEntry, models: Sequence[PlannedModel], kept: Kept | N
     for model in models:
         try:
             sides.append(_side(entry, model))
-        except Unusable as unusable:
+        except (Unusable, ChatUnavailable) as unusable:  # whichever way a probe asked for the prompt's tokens
             refused[model.id] = str(unusable)
     if refused:
         alone = len(set(refused.values())) == 1 and len(refused) == len(models)

@@ -117,3 +117,23 @@ def test_drift_of_a_copy_whose_last_block_moved(family: str, tmp_path: Path) -> 
     assert outcome.metrics["kl"].value > 0
     assert {row["block"] for row in outcome.tables["weights"].records() if row["change"]} == {LAYERS - 1}
     assert not outcome.tables["skipped"].rows
+
+
+CHAT = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}"
+
+
+def test_every_probe_of_prompts_reads_a_chat_as_well(tmp_path: Path) -> None:
+    asked = [{"messages": [{"role": "user", "content": text}], "word": "apple"} for text in TEXTS]
+    with_words = {"word_similarity"}
+    chats = [{"messages": one["messages"]} for one in asked]
+    probes = {
+        id: {**entry, **{key: asked if entry["probe"] in with_words else chats for key in ("prompts",) if key in entry}}
+        for id, entry in (PROBES | READING).items()
+    }
+    reading = {id: entry for id, entry in probes.items() if "prompts" in entry}
+    models = {"m": save_tiny(tmp_path / "m", chat_template=CHAT), "base": save_tiny(tmp_path / "base", seed=1)}
+    outcomes = run_probes(models, reading).outcomes
+    assert {id: by["m"].reason for id, by in outcomes.items() if by["m"].status != "ok"} == {}
+    without = {id: by["base"].reason for id, by in outcomes.items()}
+    assert all(by["base"].status == "skipped" for by in outcomes.values()), without
+    assert all("no chat template" in reason for reason in without.values()), without
