@@ -27,7 +27,7 @@ class Readout:
     entropy: torch.Tensor
     """(place x layer) in nats."""
     kl: torch.Tensor
-    """(place x layer) KL(final || layer) in nats; 0 in the last layer."""
+    """(place x layer) KL(final || layer) in nats; 0 in the last layer. NaN where it was not asked for."""
     answer_rank: torch.Tensor
     """(place x layer) rank, from 1, of the final row's likeliest token."""
     answer_probability: torch.Tensor
@@ -43,6 +43,7 @@ def read_out(
     k: int,
     norm: bool = True,
     answers: torch.Tensor | None = None,
+    kl: bool = True,
 ) -> Readout:
     """Lens of every layer at some places of the stream.
 
@@ -53,12 +54,13 @@ def read_out(
         k: tokens kept a row.
         norm: whether the final norm stands before the unembedding.
         answers: (place) the tokens whose rank and probability are read; the final row's likeliest where not given.
+        kl: whether the layers are compared with the final row, one more exponential of all tokens a row.
     """
     parts = []
     for start in range(0, len(normed), _COMPARED):
         some = slice(start, start + _COMPARED)
         given = None if answers is None else answers[some]
-        parts.append(_read_some(model, residual[some], normed[some], k, norm, given))
+        parts.append(_read_some(model, residual[some], normed[some], k, norm, given, kl))
     names = Readout.__dataclass_fields__
     return Readout(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
 
@@ -86,22 +88,30 @@ def kl_between(
 
 
 def _read_some(
-    model: LoadedModel, residual: torch.Tensor, normed: torch.Tensor, k: int, norm: bool, given: torch.Tensor | None
+    model: LoadedModel,
+    residual: torch.Tensor,
+    normed: torch.Tensor,
+    k: int,
+    norm: bool,
+    given: torch.Tensor | None,
+    kl: bool,
 ) -> Readout:
     places, layers, width = residual.shape
     k = min(k, model.anatomy.unembedding.weight.shape[0])
     last, lower = _room(places, k, normed.device), _room(places * layers, k, normed.device)
-    final = torch.empty(places, model.anatomy.unembedding.weight.shape[0], device=normed.device)
+    final = torch.empty(places if kl else 0, model.anatomy.unembedding.weight.shape[0], device=normed.device)
     for rows, logits in model.final_logits(normed):
         log_p = log_softmax(logits)
-        final[rows] = log_p[: _count(rows)]
+        if kl:
+            final[rows] = log_p[: _count(rows)]
         answer = likeliest(log_p, 1)[1][:, 0] if given is None else _filled(given[rows], len(logits))
-        _put(last, rows, _read_rows(log_p, log_p, answer, k, _count(rows)))
+        _put(last, rows, _read_rows(log_p, log_p if kl else None, answer, k, _count(rows)))
     answers = last.token_ids[:, 0] if given is None else given
     place_of_row = torch.arange(places, device=final.device).repeat_interleave(layers)
     for rows, logits in model.lens_logits(residual.reshape(-1, width), norm=norm):
         place = _filled(place_of_row[rows], len(logits))
-        _put(lower, rows, _read_rows(log_softmax(logits), final[place], answers[place], k, _count(rows)))
+        compared = final[place] if kl else None
+        _put(lower, rows, _read_rows(log_softmax(logits), compared, answers[place], k, _count(rows)))
     stacked = {}
     for name in Readout.__dataclass_fields__:
         below, above = getattr(lower, name), getattr(last, name)
@@ -128,7 +138,7 @@ def _put(into: Readout, rows: slice, read: Readout) -> None:
         getattr(into, name)[rows] = getattr(read, name)
 
 
-def _read_rows(log_p: torch.Tensor, final: torch.Tensor, answer: torch.Tensor, k: int, count: int) -> Readout:
+def _read_rows(log_p: torch.Tensor, final: torch.Tensor | None, answer: torch.Tensor, k: int, count: int) -> Readout:
     """Padding is read too, and dropped after: shapes decide about bits."""
     values, ids = likeliest(log_p, k)
     chosen = log_p.take_along_dim(answer[:, None], dim=1)[:, 0]
@@ -136,10 +146,17 @@ def _read_rows(log_p: torch.Tensor, final: torch.Tensor, answer: torch.Tensor, k
         token_ids=ids[:count],
         probabilities=values.exp()[:count],
         entropy=entropy(log_p)[:count],
-        kl=(kl_divergence(final, log_p) if final is not log_p else torch.zeros_like(chosen))[:count],
+        kl=_compared(log_p, final)[:count],
         answer_rank=rank_of(log_p, answer)[:count],
         answer_probability=chosen.exp()[:count],
     )
+
+
+def _compared(log_p: torch.Tensor, final: torch.Tensor | None) -> torch.Tensor:
+    """(row) KL(final || row); NaN where there is nothing to compare with."""
+    if final is None:
+        return torch.full_like(log_p[:, 0], torch.nan)
+    return torch.zeros_like(log_p[:, 0]) if final is log_p else kl_divergence(final, log_p)
 
 
 def _count(rows: slice) -> int:

@@ -151,7 +151,7 @@ class GenerationLens(Probe[Options, Generation]):
         normed = torch.cat([single.kept(final, step)[0] for single, step in steps])
         drawn = [token for single in captured for token in single.drawn]
         answers = torch.tensor(drawn, device=normed.device) if drawn else None
-        read = read_out(model, residual, normed, k=case.options.k, answers=answers)
+        read = read_out(model, residual, normed, k=case.options.k, answers=answers, kl=False)
         return _generation(case, _traces(case, captured, read, end_tokens(model.network)), read)
 
     def figures(self, section: Section) -> Iterable[Figure]:

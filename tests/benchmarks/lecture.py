@@ -1,0 +1,86 @@
+"""A battery's probes on a model that is loaded, and their passes and unembeddings bare.
+
+    python -m benchmarks.lecture BATTERY MODEL ROUNDS
+
+Prints {"ours": [[cpu seconds, seconds], …], "bare": […], "probes": {ID: [cpu seconds, …]}, "passes", "tokens",
+"rows"}: a pair a round, taken in turn in one process; loading and planning not counted. On one thread: one that waits
+for another spends a processor's time and does nothing.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.bare_work import do_bare, written_down
+from reportgen import execute
+from reportgen.battery import load_battery
+from reportgen.model.loaded import LoadedModel
+from reportgen.plan import PlannedModel, make_plan
+
+Seconds = tuple[float, float]
+"""By the processors, and by the clock."""
+
+
+class Lecture:
+    """A planned model, loaded and proven as a run does it."""
+
+    def __init__(self, battery: Path, id: str) -> None:
+        plan = make_plan(load_battery(battery))
+        planned = next(planned for planned in plan.models if planned.id == id)
+        self.planned: PlannedModel = replace(planned, entry=planned.entry.model_copy(update={"threads": 1}))
+        readied = self.planned.readied
+        assert readied is not None
+        self.model: LoadedModel = execute._load(self.planned, readied)
+        execute._import_libraries(self.planned.cases)
+
+    def measure(self) -> dict[str, float]:
+        """Runs every probe as a run does it, numbers alone, no cache; probe id -> its processors' seconds."""
+        assert self.planned.readied is not None
+        # What was proven when a probe first asked for it is proven again: a run does it once.
+        self.model.reasons_against.clear()
+        # Norms that a run computes once belong to the run.
+        self.model.__dict__.pop("embedding_norms", None)
+        cases = self.planned.cases
+        passing = execute._passing(
+            execute._Ready(self.planned, None, {}, self.model),  # type: ignore[arg-type]
+            [case.sides[0] for case in cases if case.sides],
+        )
+        spent = {}
+        for case in cases:
+            began = time.process_time()
+            outcome = execute._outcome(case, [passing])
+            spent[case.entry.id] = time.process_time() - began
+            assert outcome.status != "failed", outcome.reason
+        return spent
+
+
+def timed(what: Callable[[], object]) -> Seconds:
+    cpu, clock = time.process_time(), time.perf_counter()
+    what()
+    return time.process_time() - cpu, time.perf_counter() - clock
+
+
+def main(battery: str, id: str, rounds: str) -> None:
+    lecture = Lecture(Path(battery), id)
+    ours: list[Seconds] = []
+    bare: list[Seconds] = []
+    probes: dict[str, list[float]] = {}
+
+    def measure() -> None:
+        for probe, seconds in lecture.measure().items():
+            probes.setdefault(probe, []).append(seconds)
+
+    for _ in range(int(rounds)):
+        with written_down() as work:
+            ours.append(timed(measure))
+        bare.append(timed(lambda: do_bare(lecture.model, work)))
+    told = {"ours": ours, "bare": bare, "probes": probes}
+    counted = {"passes": len(work.passes), "tokens": work.tokens, "rows": work.rows}
+    sys.stdout.write(json.dumps(told | counted) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
