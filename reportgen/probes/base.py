@@ -116,6 +116,18 @@ class Case(Generic[O]):
             raise Unusable(f"a prompt of {len(ids)} tokens{after} exceeds the context of {most}")
         return ids
 
+    def named_layers(self, asked: Sequence[int]) -> tuple[int, ...]:
+        """Layers as a battery names them, each once, in order.
+
+        Raises:
+            Unusable: one of them is none of this model's.
+        """
+        last = self.facts.layers
+        beyond = [layer for layer in asked if last is not None and layer > last]
+        if beyond:
+            raise Unusable(f"layer {beyond[0]} is out of range: layers go from 0 to {last}")
+        return tuple(sorted(set(asked)))
+
     def prompt_rows(self, prompts: Sequence[Prompt]) -> Rows:
         """Rows of a `prompts` table: (prompt, text, tokens, token_count)."""
         rows: Rows = []

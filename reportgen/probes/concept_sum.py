@@ -251,10 +251,7 @@ def _layers(case: Case[Options]) -> tuple[int, ...]:
         if last is None:
             raise Unusable("its configuration does not say how many blocks it has")
         return (last,) if asked is None else tuple(range(last + 1))
-    beyond = [layer for layer in asked if last is not None and layer > last]
-    if beyond:
-        raise Unusable(f"layer {beyond[0]} is out of range: layers go from 0 to {last}")
-    return tuple(sorted(set(asked)))
+    return case.named_layers(asked)
 
 
 def _sums(case: Case[Options], model: LoadedModel) -> list[_Target]:

@@ -343,17 +343,13 @@ def _position(case: Case[Options], word: str) -> int:
 
 def _layers(case: Case[Options]) -> tuple[int, ...]:
     """The layers at which words are read; the table counts as layer 0."""
-    last = case.facts.layers
     if case.options.layers == "table":
         return (0,)
     if case.options.layers == "all":
-        if last is None:
+        if case.facts.layers is None:
             raise Unusable("its configuration does not say how many blocks it has")
-        return tuple(range(last + 1))
-    beyond = [layer for layer in case.options.layers if last is not None and layer > last]
-    if beyond:
-        raise Unusable(f"layer {beyond[0]} is out of range: layers go from 0 to {last}")
-    return tuple(sorted(set(case.options.layers)))
+        return tuple(range(case.facts.layers + 1))
+    return case.named_layers(case.options.layers)
 
 
 def _need(case: Case[Options], word: str) -> Need:

@@ -18,7 +18,6 @@ from reportgen.probes.base import (
     ProbeOptions,
     Prompts,
     Section,
-    Unusable,
     axis_label,
     prompt_labels,
 )
@@ -205,13 +204,7 @@ class _Compared:
 
 def _layers(case: Case[Options]) -> tuple[int, ...] | None:
     """The layers asked for; None for all of them."""
-    if case.options.layers == "all":
-        return None
-    last = case.facts.layers
-    beyond = [layer for layer in case.options.layers if last is not None and layer > last]
-    if beyond:
-        raise Unusable(f"layer {beyond[0]} is out of range: layers go from 0 to {last}")
-    return tuple(sorted(set(case.options.layers)))
+    return None if case.options.layers == "all" else case.named_layers(case.options.layers)
 
 
 def _need(case: Case[Options]) -> Need:
