@@ -27,7 +27,7 @@ from reportgen.result import Array, Metric, Outcome, Table
 SCHEMA = 1
 RESULTS, ARRAYS, RUN = "results.json", "arrays.safetensors", "run.json"
 
-_OF_ONE_RUN = ("files", "durations", "from_cache", "battery")
+_OF_ONE_RUN = ("files", "durations", "from_cache", "battery", "presentation")
 """What run.json says that means nothing beside a copy of the numbers."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")

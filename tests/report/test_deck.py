@@ -123,7 +123,7 @@ def test_a_figure_that_cannot_be_drawn_is_the_error_it_raised(deck):
         powerpoint(replace(deck, slides=[replace(first, pictures=[picture])]))
 
 
-@pytest.mark.slow
+@pytest.mark.office
 @pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is missing")
 def test_libreoffice_shows_every_slide_with_its_title_and_its_picture(written, deck, tmp_path):
     from PIL import Image, ImageChops
