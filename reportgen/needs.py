@@ -84,6 +84,23 @@ class Keep:
 
 
 @dataclass(frozen=True)
+class ByIndex:
+    """What reducers share that keep one thing a layer or block, and say in `update` which."""
+
+    def init(self) -> dict[int, Any]:
+        """Nothing seen."""
+        return {}
+
+    def merge(self, one: dict[int, Any], other: dict[int, Any]) -> dict[int, Any]:
+        """What both have seen."""
+        return {**one, **other}
+
+    def finish(self, state: dict[int, Any]) -> list[Any]:
+        """What was kept, by ascending layer or block."""
+        return [state[index] for index in sorted(state)]
+
+
+@dataclass(frozen=True)
 class Need:
     """One site at some positions of some layers (or blocks), and the reducer that receives it."""
 

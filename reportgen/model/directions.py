@@ -17,7 +17,7 @@ def unembedding_rows(model: LoadedModel, ids: Sequence[int]) -> torch.Tensor:
 
 def normed_residual(model: LoadedModel, residual: torch.Tensor) -> torch.Tensor:
     """(row x width) rows of the residual stream after the model's own final norm, in float32."""
-    normed: torch.Tensor = model._norm_in_float32(residual.float())
+    normed: torch.Tensor = model.norm_in_float32(residual.float())
     return normed
 
 

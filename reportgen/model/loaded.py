@@ -104,7 +104,8 @@ class LoadedModel:
         return norms
 
     @cached_property
-    def _norm_in_float32(self) -> nn.Module:
+    def norm_in_float32(self) -> nn.Module:
+        """The final norm, its weights in float32: what the lens reads a residual stream through."""
         if self.dtype == torch.float32:
             return self.anatomy.final_norm
         return copy.deepcopy(self.anatomy.final_norm).float()
@@ -133,7 +134,7 @@ class LoadedModel:
         for start in range(0, len(residual), together):
             chunks = list(_padded(residual[start : start + together].float(), CHUNK))
             logits = held[: len(chunks) * CHUNK].view(len(chunks), CHUNK, -1)
-            self._unembed_in_float32([self._norm_in_float32(rows) if norm else rows for _, rows in chunks], logits)
+            self._unembed_in_float32([self.norm_in_float32(rows) if norm else rows for _, rows in chunks], logits)
             for (rows, _), of_chunk in zip(chunks, logits, strict=True):
                 for place, part in self._parts(rows, of_chunk):
                     yield slice(start + place.start, start + place.stop), self._scaled(part)

@@ -8,6 +8,7 @@ from reportgen.model.quantise import plain
 
 def matrix_of(projection: nn.Module) -> torch.Tensor:
     """(in x out) what the projection multiplies rows by: nn.Linear stores (out x in), GPT-2's Conv1D (in x out)."""
+    # torch types whatever a module holds as a tensor or a module: a projection's weight is a tensor.
     weight = plain(projection.weight).float()  # type: ignore[arg-type]
     return weight.T if isinstance(projection, nn.Linear) else weight
 

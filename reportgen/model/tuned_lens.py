@@ -29,6 +29,7 @@ def check_tuned_lens(path: str, layers: int, width: int) -> None:
         raise ValueError(f"there is no tuned lens {path}")
     try:
         with safe_open(path, framework="numpy") as file:
+            # An open safetensors file has keys(), but cannot be iterated over itself.
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is no safetensors file: {error}") from error

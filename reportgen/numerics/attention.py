@@ -9,6 +9,10 @@ Patterns = Any
 """(… x query x key) numpy array or torch tensor whose rows sum to 1 (less the mass of a sink logit)."""
 
 
+SINK_THRESHOLD = 0.3
+"""Importance above which a head counts as a sink head (Gu et al. 2024)."""
+
+
 def sink_importance(patterns: Patterns, key: int = 0) -> Any:
     """(…) mean over queries q >= key of A[q, key] (Gu et al. 2024)."""
     xp = array_namespace(patterns)

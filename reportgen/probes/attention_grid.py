@@ -12,7 +12,7 @@ from pydantic import Field
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.needs import Need, Pass, Site
-from reportgen.numerics.attention import bin_edges, binned, row_entropy, sink_importance
+from reportgen.numerics.attention import SINK_THRESHOLD, bin_edges, binned, row_entropy, sink_importance
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable
 from reportgen.result import Findings, Outcome, Rows, array, arrays, metric, table
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 LONGEST_WHOLE = 256
 """Tokens up to which every weight is kept; longer prompts are kept in this many bins."""
 _ROWS = 64
-SINK_THRESHOLD = 0.3
-"""Importance above which a head counts as a sink head (Gu et al. 2024)."""
 MANY = 0.5
 """Share of all heads from which most of them are said to have their sink on the first token."""
 FEW = 0.1

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.needs import Need, Pass, Site
-from reportgen.numerics.attention import sink_importance
+from reportgen.needs import ByIndex, Need, Pass, Site
+from reportgen.numerics.attention import SINK_THRESHOLD, sink_importance
 from reportgen.numerics.outliers import TIMES_THE_MEDIAN, massive, median_magnitude
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable, axis_label, curves_read_out
 from reportgen.result import Findings, Outcome, Rows, array, metric, table
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from reportgen.model.loaded import LoadedModel
     from reportgen.needs import Captured
 
-SINK_THRESHOLD = 0.3
-"""Importance above which a head counts as a sink head (Gu et al. 2024)."""
 LARGEST = 3
 """Activations kept a layer."""
 MANY = 0.5
@@ -46,25 +44,13 @@ class Options(ProbeOptions):
 
 
 @dataclass(frozen=True)
-class FirstKey:
+class FirstKey(ByIndex):
     """A reducer that keeps of each block's patterns how important position 0 is to each head."""
-
-    def init(self) -> dict[int, Tensor]:
-        """No block seen."""
-        return {}
 
     def update(self, state: dict[int, Tensor], value: Tensor, *, index: int, step: int) -> dict[int, Tensor]:
         """One block's (head x query x key) patterns, of which one column is read."""
         state[index] = sink_importance(value[..., :1].float())
         return state
-
-    def merge(self, one: dict[int, Tensor], other: dict[int, Tensor]) -> dict[int, Tensor]:
-        """The blocks of both."""
-        return {**one, **other}
-
-    def finish(self, state: dict[int, Tensor]) -> list[Tensor]:
-        """(block) of (head) importances."""
-        return [state[block] for block in sorted(state)]
 
 
 @dataclass(frozen=True)
@@ -81,14 +67,10 @@ class Extremes:
 
 
 @dataclass(frozen=True)
-class LargestActivations:
+class LargestActivations(ByIndex):
     """A reducer that keeps of each layer's stream the largest activations and the median magnitude."""
 
     count: int = LARGEST
-
-    def init(self) -> dict[int, Extremes]:
-        """No layer seen."""
-        return {}
 
     def update(self, state: dict[int, Extremes], value: Tensor, *, index: int, step: int) -> dict[int, Extremes]:
         """One layer's (position x width) stream."""
@@ -96,14 +78,6 @@ class LargestActivations:
         places = flat.abs().topk(self.count).indices
         state[index] = Extremes(flat[places], places, median_magnitude(flat), value.shape[-1])
         return state
-
-    def merge(self, one: dict[int, Extremes], other: dict[int, Extremes]) -> dict[int, Extremes]:
-        """The layers of both."""
-        return {**one, **other}
-
-    def finish(self, state: dict[int, Extremes]) -> list[Extremes]:
-        """Layer by layer."""
-        return [state[layer] for layer in sorted(state)]
 
 
 _ATTENTION = Need(Site.ATTENTION, "all", reducer=FirstKey())

@@ -372,7 +372,7 @@ def _curves(name: str, subject: str, outcome: Outcome, prompt: int, shared: tupl
             "attribution.curve",
             "{curve}: most in block {block}, {value}",
             curve=curve.label,
-            block=max(range(len(curve.y)), key=lambda at, y=curve.y: abs(y[at])),  # type: ignore[misc]
+            block=max(enumerate(curve.y), key=lambda place: abs(place[1]))[0],
             value=digits(f"{max(curve.y, key=abs):+.2f}"),
         )
         for curve in curves

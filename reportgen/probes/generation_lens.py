@@ -216,7 +216,7 @@ def _traces(case: Case[Options], captured: Sequence[Captured], read: Readout, en
 def _generation(case: Case[Options], traces: Sequence[_Trace], read: Readout) -> Generation:
     import numpy as np
 
-    from reportgen.probes.logit_lens import leads_from
+    from reportgen.numerics.settling import leads_from
 
     options, show = case.options, case.tokenizer.show
     ids, probabilities = read.token_ids.tolist(), read.probabilities.tolist()

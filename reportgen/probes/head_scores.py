@@ -13,7 +13,7 @@ from pydantic import Field
 
 from reportgen.figures.describe import AttentionHead, Figure, HeatMap
 from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.needs import Need, Pass, Site
+from reportgen.needs import ByIndex, Need, Pass, Site
 from reportgen.numerics import head_patterns
 from reportgen.probes.base import Case, Later, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable
 from reportgen.result import Findings, Outcome, Rows, array, arrays, metric, table
@@ -50,15 +50,11 @@ class Options(ProbeOptions):
 
 
 @dataclass(frozen=True)
-class Scores:
+class Scores(ByIndex):
     """A reducer that keeps of each block's patterns what each head scores as a head of each kind."""
 
     tokens: tuple[int, ...]
     """What the pass reads: the kinds are told by which tokens are the same."""
-
-    def init(self) -> dict[int, Tensor]:
-        """No block seen."""
-        return {}
 
     def update(self, state: dict[int, Tensor], value: Tensor, *, index: int, step: int) -> dict[int, Tensor]:
         """One block's (head x query x key) patterns, head by head: what is computed of them stays small."""
@@ -69,14 +65,6 @@ class Scores:
         scores = [[head_patterns.head_score(head.float(), where) for head in value] for where in wanted]
         state[index] = torch.stack([torch.stack(of_kind) for of_kind in scores])
         return state
-
-    def merge(self, one: dict[int, Tensor], other: dict[int, Tensor]) -> dict[int, Tensor]:
-        """The blocks of both."""
-        return {**one, **other}
-
-    def finish(self, state: dict[int, Tensor]) -> list[Tensor]:
-        """(block) of (kind x head) scores."""
-        return [state[block] for block in sorted(state)]
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ class Options(ProbeOptions):
     axis: Literal["relative", "absolute"] = "relative"
     """Layer axis of the curves: share of the depth, or the layer's number."""
 
+    # mypy knows no decorator on a property; pydantic's own documentation writes it so.
     @computed_field  # type: ignore[prop-decorator]
     @property
     def tuned_lens_sha256(self) -> str | None:
@@ -225,14 +226,6 @@ class _Place:
     last: bool
 
 
-def leads_from(ranks: NDArray[Any]) -> int:
-    """The first layer from which on the final answer has rank 1 to the end."""
-    import numpy as np
-
-    behind = np.flatnonzero(ranks != 1)
-    return int(behind[-1]) + 1 if len(behind) else 0
-
-
 def _needs(case: Case[Options]) -> tuple[Need, ...]:
     positions = case.options.positions
     if case.facts.layers is None:
@@ -272,6 +265,8 @@ def _lens(
     between: list[NDArray[np.float32]],
 ) -> Lens:
     import numpy as np
+
+    from reportgen.numerics.settling import leads_from
 
     read = _of_layers(everything, case.facts.layers or 0)
     ids, probabilities = read.token_ids.tolist(), read.probabilities.tolist()
@@ -592,6 +587,8 @@ def _seen(name: str, outcome: Outcome) -> str:
 
 def _traces(outcome: Outcome) -> list[_Trace]:
     """The first trace of every prompt."""
+    from reportgen.numerics.settling import leads_from
+
     labels, ranks = prompt_labels(outcome), outcome.arrays["answer_rank"].values[:, 0]
     tops: dict[int, dict[int, dict[int, Mapping[str, Any]]]] = {}
     for record in outcome.tables["top"].records():

@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 
 from reportgen.report.drawn import Drawn
 
-BUDGET = 10_000_000
-"""Bytes of a page, beyond which browsers of small machines begin to stumble."""
 ROWS, FEW_ROWS = 60, 12
 """Rows that a table may show on a page, and on one that would be too large."""
 NOTE = 500

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from reportgen.figures.theme import PAPER, Theme
+from reportgen.presentation import PAGE_BYTES
 from reportgen.report import numerals, opening, paper_flow, sections
-from reportgen.report.budget import BUDGET, Load, fitted
+from reportgen.report.budget import Load, fitted
 from reportgen.report.drawn import Drawn
 from reportgen.report.figure_data import shown_when_asked, with_data
 from reportgen.report.paper_tables import paper_sheets
@@ -24,7 +25,7 @@ def html(
     *,
     stamp: str = "",
     figures_beside: bool = False,
-    budget: int = BUDGET,
+    budget: int = PAGE_BYTES,
     theme: Theme = PAPER,
 ) -> str:
     """`report.html`. `drawings` holds each probe id's figures; `stamp` is a date to print, if any.

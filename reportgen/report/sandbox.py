@@ -68,6 +68,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         tree = super()._parse(source, name, filename)
         for loop in list(tree.find_all(nodes.For)):
             loop.iter = nodes.Filter(loop.iter, _TURNS, [], [], None, None, lineno=loop.lineno)
+        # It returns the node that it is called on, which is typed as any node.
         return tree.set_environment(self)  # type: ignore[return-value]
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:

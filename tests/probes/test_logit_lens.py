@@ -8,7 +8,7 @@ from running import run_probes
 from tiny import random_model, tokenizer_json
 from tokenizers import Tokenizer
 
-from reportgen.probes.logit_lens import leads_from
+from reportgen.numerics.settling import leads_from
 from reportgen.result import Outcome
 
 TEXT = "I ate an apple"
