@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 """Receives one plain line a finished piece of work."""
 RunSide = Callable[[Side], Measured[Any]]
+_MANY = 20
+"""Further passes of a probe from which progress tells of them."""
 
 
 @dataclass
@@ -88,7 +90,7 @@ class _Running:
             return
         for one in ready:
             self._results.models[one.planned.id] = _card(one.planned, one.facts)
-        for ended in _run_cases(cases, ready, self._cache):
+        for ended in _run_cases(cases, ready, self._cache, self._progress):
             self._take(ended)
 
     def ended(self) -> Results:
@@ -201,7 +203,9 @@ class Ended:
     """True where an earlier run had found it."""
 
 
-def _run_cases(cases: Sequence[PlannedCase], ready: Sequence[_Ready], cache: OutcomeCache) -> Iterator[Ended]:
+def _run_cases(
+    cases: Sequence[PlannedCase], ready: Sequence[_Ready], cache: OutcomeCache, progress: Progress
+) -> Iterator[Ended]:
     """Each case with its outcome; a prompt shared by several passes a model when the first of them needs it."""
     known = [one.known for one in ready]
     # What was hashed only after the plan was made may turn out to be a model that was run before.
@@ -214,7 +218,7 @@ def _run_cases(cases: Sequence[PlannedCase], ready: Sequence[_Ready], cache: Out
             yield Ended(case, replace(found.outcome, **_header(case)), kept=True)
             continue
         started = time.perf_counter()
-        outcome = _outcome(case, run)
+        outcome = _outcome(case, run, progress)
         if outcome.status == "ok":
             name = " → ".join(_name(one.planned) for one in ready)
             cache.keep(known, case.entry, Kept(outcome, case.skipped_rows), model=name)
@@ -247,11 +251,11 @@ def _nothing_to_run(side: Side) -> Measured[Any]:
     raise AssertionError(f"{side.case.id} is to be measured in a model that is not there")
 
 
-def _outcome(case: PlannedCase, run: Sequence[RunSide]) -> Outcome:
+def _outcome(case: PlannedCase, run: Sequence[RunSide], progress: Progress) -> Outcome:
     if case.skipped:
         return _without_numbers(case, "skipped", case.skipped)
     try:
-        findings = _findings(case, run)
+        findings = _findings(case, run, progress)
         return Outcome(
             **_header(case), status="ok", metrics=findings.metrics(), tables=findings.tables(), arrays=findings.arrays()
         )
@@ -263,7 +267,7 @@ def _outcome(case: PlannedCase, run: Sequence[RunSide]) -> Outcome:
         return _without_numbers(case, "failed", _told(error))
 
 
-def _findings(case: PlannedCase, run: Sequence[RunSide]) -> Findings:
+def _findings(case: PlannedCase, run: Sequence[RunSide], progress: Progress) -> Findings:
     import torch
 
     probe = case.entry.probe
@@ -275,17 +279,32 @@ def _findings(case: PlannedCase, run: Sequence[RunSide]) -> Findings:
             return compared
         (one,) = measured
         found = probe.run(one.case, one.model, one.captured)
-        return found if isinstance(found, Findings) else _staged(found, one.model)
+        return found if isinstance(found, Findings) else _staged(found, one.model, _told_by_tenths(case, progress))
 
 
-def _staged(later: Later[Findings], model: "LoadedModel") -> Findings:
+def _told_by_tenths(case: PlannedCase, progress: Progress) -> Callable[[int], None]:
+    """Tells of further passes as they are done: a line for a tenth of them, where there are many."""
+    counted = 0
+
+    def tell(done: int) -> None:
+        nonlocal counted
+        before, counted = counted, counted + done
+        if case.further >= _MANY and counted * 10 // case.further > before * 10 // case.further:
+            progress(f"{case.entry.id} on {case.subject}: {counted:,} of {case.further:,} further passes")
+
+    return tell
+
+
+def _staged(later: Later[Findings], model: "LoadedModel", tell: Callable[[int], None]) -> Findings:
     """Runs the further passes that a probe asks for, until it has its findings."""
     from reportgen.model.capture import run_all
 
     try:
         passes = next(later)
         while True:
-            passes = later.send(run_all(model, passes))
+            captured = run_all(model, passes)
+            tell(len(passes))
+            passes = later.send(captured)
     except StopIteration as finished:
         findings: Findings = finished.value
         return findings

@@ -7,7 +7,7 @@ and `model.capture` serves them while the prompt passes through the model once.
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 
 class Site(Enum):
@@ -125,6 +125,38 @@ class Draw:
     """From 0; each draws other random numbers from the same seed."""
 
 
+class Operation(Protocol):
+    """What an edit does to rows: gives (position x width) rows, in float32, in the place of those it is given."""
+
+    def __call__(self, rows: Any) -> Any:
+        """The new rows."""
+
+
+EDITABLE = frozenset({Site.RESIDUAL, Site.ATTENTION_WRITE, Site.MLP_WRITE, Site.HEADS})
+"""Sites at which a pass can be changed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """One change of what passes through the model. Two edits are never equal: they hold tensors."""
+
+    site: Site
+    """One of `EDITABLE`."""
+    index: int
+    """Layer (RESIDUAL: before block `index` reads it; the last layer before the final norm) or block."""
+    operation: Operation
+    positions: Positions = "all"
+    """Counted from the beginning of the prompt; "last" is the prompt's last, and every one after it."""
+    head: int | None = None
+    """HEADS: only what this head found."""
+    during: Literal["prompt", "generation", "both"] = "both"
+    """While the prompt passes, while the tokens after it do, or always."""
+
+    def __post_init__(self) -> None:
+        if self.site not in EDITABLE:
+            raise ValueError(f"{self.site.value} cannot be edited")
+
+
 @dataclass(frozen=True)
 class Pass:
     """One prompt through one model, what is wanted of it, and how many tokens follow it."""
@@ -135,11 +167,21 @@ class Pass:
     """Number of forward steps: 1 is the prompt alone, each further one appends the token that follows."""
     draw: Draw | None = None
     """None where the likeliest token follows."""
+    edits: tuple[Edit, ...] = ()
+    """Changes made on the way, in this order where they meet. Needs are given what is there after them."""
 
     @property
-    def path(self) -> tuple[tuple[int, ...], Draw | None]:
+    def path(self) -> "Path":
         """What decides about every token that passes: passes of one path are run as one."""
-        return self.tokens, self.draw
+        return Path(self.tokens, self.draw, self.edits)
+
+
+class Path(NamedTuple):
+    """A prompt, how the tokens after it are drawn, and what is changed on the way."""
+
+    tokens: tuple[int, ...]
+    draw: Draw | None
+    edits: tuple[Edit, ...]
 
 
 @dataclass(frozen=True)

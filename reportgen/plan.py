@@ -40,6 +40,8 @@ class Side:
 
     case: Case[Any]
     passes: tuple[Pass, ...]
+    further: int = 0
+    """Passes that are chosen by the numbers of the first."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ class PlannedCase:
         """The passes through all of its models."""
         return tuple(single for side in self.sides for single in side.passes)
 
+    @property
+    def further(self) -> int:
+        """Passes through all of its models that are chosen by the numbers of the first."""
+        return sum(side.further for side in self.sides)
+
     def of(self, which: int) -> "PlannedCase":
         """What it asks of one of its models alone."""
         return replace(self, models=self.models[which : which + 1], sides=self.sides[which : which + 1])
@@ -93,6 +100,11 @@ class PlannedModel:
     def prompts(self) -> int:
         """Distinct prompts that pass the model."""
         return len({single.tokens for case in self.cases for single in case.passes})
+
+    @property
+    def further(self) -> int:
+        """Passes that probes choose by the numbers of the first."""
+        return sum(case.further for case in self.cases)
 
     @property
     def tokens(self) -> int:
@@ -231,7 +243,7 @@ def _side(entry: ProbeEntry, model: PlannedModel) -> Side:
     if entry.probe.needs_weights and not readied.located.weights:
         raise Unusable("a configuration without weights: only the census can be taken")
     case = Case(entry.id, model.id, entry.options, readied.tokenizer, readied.facts, readied.located)
-    return Side(case, tuple(entry.probe.passes(case)))
+    return Side(case, tuple(entry.probe.passes(case)), entry.probe.further_passes(case))
 
 
 def _of(cases: Iterable[PlannedCase], models: tuple[str, ...]) -> tuple[PlannedCase, ...]:

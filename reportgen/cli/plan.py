@@ -65,7 +65,8 @@ def _nothing(model: "PlannedModel") -> str:
 
 
 def _passes(model: "PlannedModel") -> str:
-    return f"{_many(model.prompts, 'prompt')}, {_many(model.tokens, 'token')} to pass"
+    further = f", then {_many(model.further, 'further pass', 'es')}" if model.further else ""
+    return f"{_many(model.prompts, 'prompt')}, {_many(model.tokens, 'token')} to pass{further}"
 
 
 def _told(case: "PlannedCase") -> str:
@@ -75,8 +76,11 @@ def _told(case: "PlannedCase") -> str:
         return f"skipped: {case.skipped}"
     if not case.sides:
         return "cannot be run"
-    return _many(len(case.passes), "prompt") if case.passes else "no prompt; reads the weights"
+    further = [_many(case.further, "further pass", "es")] if case.further else []
+    if case.passes or further:
+        return ", then ".join([_many(len(case.passes), "prompt"), *further])
+    return "no prompt; reads the weights"
 
 
-def _many(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _many(number: int, what: str, ending: str = "s") -> str:
+    return f"{number:,} {what}{'' if number == 1 else ending}"

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from reportgen.errors import Mistake, ModelError
-from reportgen.model.capture import NotFiniteError, run_all, stream_of
+from reportgen.model.capture import run_all
+from reportgen.model.hooks import NotFiniteError, stream_of
 from reportgen.model.loaded import LoadedModel
 from reportgen.needs import Captured, Need, Pass, Site
 

@@ -234,6 +234,12 @@ class Probe(Generic[O, R]):
         """
         return ()
 
+    def further_passes(self, case: Case[O]) -> int:
+        """How many passes `run` asks for beside the first, counted before any model is loaded: the plan names them, and
+        progress is told by them.
+        """
+        return 0
+
     def skipped_rows(self, case: Case[O]) -> Mapping[str, str]:
         """Rows (texts, heads, …) that this subject cannot have, each with its reason; the rest is measured.
 

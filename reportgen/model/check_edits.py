@@ -1,0 +1,36 @@
+"""Whether rows of a batch can join it between two blocks: tried once, on the model itself."""
+
+import torch
+
+from reportgen.model.check import TOLERANCE, tokens_tried
+from reportgen.model.edit import Scale, edited
+from reportgen.model.hooks import Layout
+from reportgen.model.loaded import LoadedModel
+from reportgen.needs import Edit, Site
+
+
+@torch.inference_mode()
+def joins_midway(model: LoadedModel) -> bool:
+    """Whether a copy of the clean row that joins in the middle ends where the clean row does.
+
+    Most families make masks and positions of a batch of one, which serve any number of rows; some (BLOOM) bind them
+    to the number of rows that entered.
+    """
+    if model.joins_midway is None:
+        model.joins_midway = _ends_alike(model)
+    return model.joins_midway
+
+
+def _ends_alike(model: LoadedModel) -> bool:
+    tokens, middle = tokens_tried(model), model.layers // 2
+    edits = [(Edit(Site.RESIDUAL, middle, Scale(1.0)),)]
+    ids = torch.tensor([tokens] * model.batch, device=model.device)
+    try:
+        with edited(model.anatomy, edits, Layout(model.batch, (middle,)), prompt=len(tokens)):
+            normed = model.anatomy.decoder(input_ids=ids, use_cache=False).last_hidden_state.float()
+    except (RuntimeError, ValueError, TypeError, IndexError):  # whatever a family says to a row too many
+        return False
+    if len(normed) != model.batch + 1:
+        return False
+    apart = float((normed[-1] - normed[0]).abs().max())
+    return apart <= TOLERANCE[model.dtype] * max(1.0, float(normed[0].abs().max()))
