@@ -51,7 +51,7 @@ class Lecture:
         spent = {}
         for case in cases:
             began = time.process_time()
-            outcome = execute._outcome(case, [passing])
+            outcome = execute._outcome(case, [passing], lambda line: None)
             spent[case.entry.id] = time.process_time() - began
             assert outcome.status != "failed", outcome.reason
         return spent

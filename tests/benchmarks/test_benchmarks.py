@@ -143,6 +143,13 @@ def test_what_a_long_prompt_keeps_is_counted(card: Card) -> None:
 
 
 @pytest.mark.slow
+def test_a_sweep_gives_what_one_forward_a_variant_gives(card: Card) -> None:
+    told = run_module("sweep", card.models["a"], 1).told
+    assert told["variants"] == 5 * told["layers"]
+    assert told["apart"] < 1e-4
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("what", growth.WORK)
 def test_growth_runs_the_work_as_often_as_it_says(
     what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
