@@ -170,6 +170,11 @@ class Pass:
     edits: tuple[Edit, ...] = ()
     """Changes made on the way, in this order where they meet. Needs are given what is there after them."""
 
+    def __post_init__(self) -> None:
+        unseen = [need.site.value for need in self.needs if need.site in (Site.SCORES, Site.VALUES)]
+        if self.edits and unseen:
+            raise ValueError(f"{' and '.join(unseen)} cannot be seen while something is edited")
+
     @property
     def path(self) -> "Path":
         """What decides about every token that passes: passes of one path are run as one."""

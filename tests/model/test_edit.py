@@ -234,6 +234,8 @@ def test_a_site_that_a_model_has_not_cannot_be_edited_there() -> None:
         run_all(tiny("mamba"), [Pass(IDS, (), edits=(Edit(Site.HEADS, 1, Scale(0.0)),))])
     with pytest.raises(ValueError, match="attention cannot be edited"):
         Edit(Site.ATTENTION, 1, Scale(0.0))
+    with pytest.raises(ValueError, match="scores cannot be seen"):
+        Pass(IDS, (Need(Site.SCORES),), edits=(Edit(Site.RESIDUAL, 1, Scale(0.0)),))
 
 
 def test_a_long_sweep_goes_in_batches_with_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
