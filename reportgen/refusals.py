@@ -1,0 +1,32 @@
+"""How a chat model begins when it declines a request: the tokens whose mass is its refusal score."""
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from reportgen.tokens import TextTokenizer
+from reportgen.yaml_source import read_source, read_text
+
+FILE = Path(__file__).parent / "data" / "refusals.yaml"
+
+
+@cache
+def refusal_openings() -> tuple[str, ...]:
+    """The shipped words that open a refusal, those of the paper (Arditi et al. 2024) first."""
+    lists = read_source(read_text(FILE, "list of refusals"), FILE).value
+    return (*lists["published"], *lists["added"])
+
+
+def refusal_tokens(tokenizer: TextTokenizer, openings: Iterable[str] | None = None) -> frozenset[int]:
+    """Ids of the tokens that are such an opening as a whole, with a leading space and without.
+
+    An opening of several tokens has none: the first of them ("S" of "Sorry") begins too much else. `openings` are the
+    shipped ones where not given.
+    """
+    words = refusal_openings() if openings is None else openings
+    found: set[int] = set()
+    for form in (form for word in words for form in (word, f" {word}")):
+        ids = tokenizer.encode(form, special_tokens=False).ids
+        if len(ids) == 1 and tokenizer.piece(ids[0]).decode(errors="replace").strip() == form.strip():
+            found.add(ids[0])
+    return frozenset(found)
