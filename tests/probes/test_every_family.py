@@ -45,8 +45,29 @@ READING = {
     "memories": {"probe": "ffn_memory", "prompts": TEXTS, "texts": TEXTS},
     "inside": {"probe": "logit_lens", "prompts": TEXTS, "rows": ["block", "attention", "mlp"]},
 }
+CHANGING = {
+    "steered": {
+        "probe": "steering",
+        "towards": TEXTS[:2],
+        "away": ["an eye", "a day"],
+        "prompts": ["the apple for breakfast", "I ate"],
+        "score": "cosine",
+        "coefficients": [1.0],
+        "continue": 2,
+    },
+    "scope": {"probe": "patchscope", "prompts": TEXTS[:1], "targets": ["identity"], "continue": 2},
+    "patched": {
+        "probe": "activation_patching",
+        "prompts": [
+            {"text": "an apple a day", "pair": "one", "group": "clean"},
+            {"text": "an apple an day", "pair": "one", "group": "corrupted"},
+        ],
+        "answers": [["a", "I"]],
+    },
+    "ablated": {"probe": "ablation", "prompts": TEXTS},
+}
 UNMEASURABLE = {
-    "mamba": {"sinks", "copies", "parts", "answer", "memories", "inside"},
+    "mamba": {"sinks", "copies", "parts", "answer", "memories", "inside", "patched", "ablated"},
     "falcon": {"parts"},
     "bloom": {"parts"},
     "mixtral": {"memories"},
@@ -57,16 +78,16 @@ UNMEASURABLE = {
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_probe_that_reads_a_model_measures_it_or_says_why_not(family: str, tmp_path: Path) -> None:
+def test_every_probe_measures_a_model_or_says_why_not(family: str, tmp_path: Path) -> None:
     models = {"m": save_tiny(tmp_path / family, family), "l": save_tiny(tmp_path / "llama", "llama", seed=2)}
-    outcomes = run_probes(models, READING).outcomes
+    outcomes = run_probes(models, READING | CHANGING).outcomes
     found = {id: by_subject["m"] for id, by_subject in outcomes.items()}
     assert {id: one.reason for id, one in found.items() if one.status == "failed"} == {}
     skipped = {id: one.reason for id, one in found.items() if one.status == "skipped"}
     assert set(skipped) == UNMEASURABLE.get(family, set()), skipped
     assert all(len(reason.splitlines()) == 1 for reason in skipped.values())
     for id, one in found.items():
-        if one.status == "ok":
+        if one.status == "ok" and id != "patched":  # a random model may not tell two prompts apart
             assert all(np.isfinite(array.values).any() for array in one.arrays.values() if array.values.size), id
     section = Section("x", {"m": found["states"]}, {"m": ModelCard("m", "Tiny", family, LAYERS)})
     assert find("hidden_states").statement(section)
