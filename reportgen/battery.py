@@ -142,7 +142,7 @@ def read_battery(text: str, path: Path | None = None, only: Sequence[str] = ()) 
         BatteryError: with every mistake in it.
     """
     source = read_source(text, path or "battery")
-    reading = _Reading(PromptSets.beside(path))
+    reading = _Reading(PromptSets.beside(path), path.parent if path is not None else None)
     battery = reading.battery(source.value, path, only)
     mistakes = [*source.mistakes(reading.problems), *dict.fromkeys(reading.elsewhere)]
     if battery is None or mistakes:
@@ -155,8 +155,10 @@ def read_battery(text: str, path: Path | None = None, only: Sequence[str] = ()) 
 class _Reading:
     """Collects everything that is wrong while a battery is put together."""
 
-    def __init__(self, sets: PromptSets) -> None:
+    def __init__(self, sets: PromptSets, folder: Path | None) -> None:
         self.sets = sets
+        self.folder = folder
+        """Where the battery stands: the files that it names lie there."""
         self.problems: list[Problem] = []
         self.elsewhere: list[Mistake] = []
         """What is wrong in the files of prompt sets, or on the command line."""
@@ -281,7 +283,7 @@ class _Reading:
         """`value` as a `model`, or None and its mistakes."""
         try:
             # a document is JSON-like: in JSON mode a list also fills a tuple where everything else is strict
-            return model.model_validate_json(json.dumps(value), context={"prompt_sets": sets})
+            return model.model_validate_json(json.dumps(value), context={"prompt_sets": sets, "folder": self.folder})
         except ValidationError as error:
             self.wrong(*(problem.below(*where) for problem in problems(error, value, model)))
             for detail in error.errors(include_url=False):

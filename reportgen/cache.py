@@ -78,6 +78,12 @@ class Shelf:
                 Path(beside).unlink(missing_ok=True)
                 raise
 
+    def drop(self, key: str) -> None:
+        """Keeps no longer what is under a key."""
+        if self.used:
+            with suppress(OSError):
+                self._file(key).unlink()
+
     def holds(self, key: str) -> bool:
         """Whether something is kept under a key, whole or not."""
         return self.used and self._file(key).is_file()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reportgen.conditions import Conditions, conditions, threads_of
 from reportgen.errors import Mistake, ModelError, ReportgenError
 from reportgen.needs import Unmeasurable
-from reportgen.outcome_cache import Kept, OutcomeCache
+from reportgen.outcome_cache import Kept, OutcomeCache, Unfinished
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
 from reportgen.probes.base import Later, Measured, ModelCard, PairProbe
 from reportgen.provenance import weights_sha256
@@ -218,7 +218,8 @@ def _run_cases(
             yield Ended(case, replace(found.outcome, **_header(case)), kept=True)
             continue
         started = time.perf_counter()
-        outcome = _outcome(case, run, progress)
+        unfinished = cache.unfinished(known, case.entry)
+        outcome = _outcome(case, run, progress, unfinished)
         if outcome.status == "ok":
             name = " → ".join(_name(one.planned) for one in ready)
             cache.keep(known, case.entry, Kept(outcome, case.skipped_rows), model=name)
@@ -251,11 +252,11 @@ def _nothing_to_run(side: Side) -> Measured[Any]:
     raise AssertionError(f"{side.case.id} is to be measured in a model that is not there")
 
 
-def _outcome(case: PlannedCase, run: Sequence[RunSide], progress: Progress) -> Outcome:
+def _outcome(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: Unfinished) -> Outcome:
     if case.skipped:
         return _without_numbers(case, "skipped", case.skipped)
     try:
-        findings = _findings(case, run, progress)
+        findings = _findings(case, run, progress, unfinished)
         return Outcome(
             **_header(case), status="ok", metrics=findings.metrics(), tables=findings.tables(), arrays=findings.arrays()
         )
@@ -267,7 +268,7 @@ def _outcome(case: PlannedCase, run: Sequence[RunSide], progress: Progress) -> O
         return _without_numbers(case, "failed", _told(error))
 
 
-def _findings(case: PlannedCase, run: Sequence[RunSide], progress: Progress) -> Findings:
+def _findings(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: Unfinished) -> Findings:
     import torch
 
     probe = case.entry.probe
@@ -278,7 +279,7 @@ def _findings(case: PlannedCase, run: Sequence[RunSide], progress: Progress) -> 
             compared: Findings = probe.compare(base, other)
             return compared
         (one,) = measured
-        found = probe.run(one.case, one.model, one.captured)
+        found = probe.run(replace(one.case, unfinished=unfinished), one.model, one.captured)
         return found if isinstance(found, Findings) else _staged(found, one.model, _told_by_tenths(case, progress))
 
 

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from reportgen.battery import ProbeEntry
-from reportgen.cache import DIGEST, RESULTS, Shelf
+from reportgen.cache import DIGEST, RESULTS, Shelf, key_of
 from reportgen.conditions import Conditions, outcome_key
 from reportgen.result import Outcome
 from reportgen.store import outcome_from, outcome_json
@@ -34,6 +34,26 @@ class Entry:
     bytes: int
     used: float
     """When it was last used, in seconds since 1970."""
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """Work that a probe may go on with after it was interrupted, kept under the same things as its outcome."""
+
+    _shelf: Shelf
+    _key: str
+
+    def read(self) -> bytes | None:
+        """What an interrupted run has left; None where there was none."""
+        return self._shelf.read(self._key)
+
+    def write(self, content: bytes) -> None:
+        """Keeps what is done so far."""
+        self._shelf.write(self._key, content)
+
+    def drop(self) -> None:
+        """It is finished."""
+        self._shelf.drop(self._key)
 
 
 class OutcomeCache:
@@ -63,6 +83,10 @@ class OutcomeCache:
         }
         written = json.dumps(said, ensure_ascii=False, allow_nan=False)
         self._shelf.write(outcome_key(known, entry), save(tensors, {"outcome": written}))
+
+    def unfinished(self, known: Sequence[Conditions], entry: ProbeEntry) -> Unfinished:
+        """Where what a probe has done of its work in a model may be kept, under these conditions."""
+        return Unfinished(self._shelf, key_of("unfinished", outcome_key(known, entry)))
 
     def entries(self) -> list[Entry]:
         """Everything that is kept, by model and probe."""

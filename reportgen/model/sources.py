@@ -228,10 +228,10 @@ def _snapshot(source: Source, notify: Notify) -> Path:
             )
         )
     except Exception as error:
-        raise ModelError(_hub_mistake(source, error)) from error
+        raise ModelError(hub_mistake(source, error)) from error
 
 
-def _hub_mistake(source: Source, error: Exception) -> Mistake:
+def hub_mistake(source: Source, error: Exception) -> Mistake:
     """What an exception of huggingface_hub means to the user; every one of them becomes a line."""
     import huggingface_hub
     from huggingface_hub import errors

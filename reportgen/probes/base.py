@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reportgen.model.facts import ModelFacts
     from reportgen.model.loaded import LoadedModel
     from reportgen.model.sources import Located
+    from reportgen.outcome_cache import Unfinished
     from reportgen.tokens import TextTokenizer
 
 
@@ -86,6 +87,8 @@ class Case(Generic[O]):
     facts: ModelFacts
     located: Located
     """Where its files lie."""
+    unfinished: Unfinished | None = None
+    """While it runs: where a probe of much work may keep what is done, to go on with after an interruption."""
 
     @property
     def tokenizer(self) -> TextTokenizer:

@@ -10,7 +10,7 @@ from reportgen.model.convert import Notify
 from reportgen.model.sae.choose import Wish
 from reportgen.model.sae.files import DictionaryError
 from reportgen.model.sae.forms import FILES, dictionary_folders, files_below
-from reportgen.model.sources import Source, _hub_mistake
+from reportgen.model.sources import Source, hub_mistake
 
 _BLOCK = re.compile(r"(?:layer_|blocks\.|\bL)(\d{1,4})(?!\d)")
 _WIDTH = re.compile(r"width_(\d+)(k|m)")
@@ -45,7 +45,7 @@ def downloaded(
     except DictionaryError:
         raise
     except Exception as error:
-        raise DictionaryError(_hub_mistake(source, error)) from error
+        raise DictionaryError(hub_mistake(source, error)) from error
     return snapshot, folders or _wanted(files_below(snapshot), path, wish, repository), snapshot.name
 
 

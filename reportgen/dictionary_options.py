@@ -1,0 +1,96 @@
+"""What every probe of sparse dictionaries is told about them, and how they are found before any pass."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic import Field, computed_field
+
+from reportgen.errors import BatteryError, ReportgenError
+from reportgen.model.sae.files import DictionaryError, DictionaryFiles, Note
+from reportgen.model.sae.fit import check_fit
+from reportgen.model.sae.sources import fingerprint, locate_dictionaries
+from reportgen.needs import Need
+from reportgen.probes.base import Case, Layers, ProbeOptions, Unusable
+
+Source = Annotated[str, Field(min_length=1)]
+
+
+class DictionaryOptions(ProbeOptions):
+    """Which dictionaries."""
+
+    dictionaries: Source | Annotated[list[Source], Field(min_length=1)]
+    """Where they come from: `demo:NAME`, a folder, or a hub id with a path; or several of these."""
+    layers: Layers = "all"
+    """Only those that read these layers (residual stream) or blocks."""
+    features: Annotated[int, Field(ge=1)] | None = None
+    """Only those with exactly so many features."""
+    l0: Annotated[float, Field(gt=0, strict=False)] | None = None
+    """Where a source has several for one place, the one whose stated L0 is nearest."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def dictionaries_sha256(self) -> str:
+        """Numbers depend on what the files hold, not on what they are called; empty where there are none."""
+        try:
+            return fingerprint(located(self))
+        except (ReportgenError, OSError):
+            return ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The dictionaries of a case."""
+
+    files: tuple[DictionaryFiles, ...]
+    """(item) by source, then by place."""
+    notes: tuple[Note, ...]
+    """What a reader should know of them."""
+
+
+def located(options: DictionaryOptions) -> tuple[DictionaryFiles, ...]:
+    """The files of the dictionaries that are meant.
+
+    Raises:
+        BatteryError: a source has no known form, or several dictionaries at one place are left.
+        DictionaryError: missing, damaged, or not supported.
+    """
+    named = options.dictionaries
+    sources = (named,) if isinstance(named, str) else tuple(dict.fromkeys(named))
+    layers = None if options.layers == "all" else tuple(sorted(set(options.layers)))
+    return tuple(one for source in sources for one in _located(source, layers, options.features, options.l0))
+
+
+@lru_cache(maxsize=32)
+def _located(
+    source: str, layers: tuple[int, ...] | None, features: int | None, l0: float | None
+) -> tuple[DictionaryFiles, ...]:
+    return locate_dictionaries(source, layers=layers, features=features, l0=l0)
+
+
+def dictionaries_of(case: Case[Any]) -> Found:
+    """The dictionaries of a case, found to fit its model.
+
+    Raises:
+        Unusable: there are none, or they do not fit; says the file and what was expected.
+    """
+    try:
+        files = located(case.options)
+        notes = check_fit(files, case.facts, case.located.name)
+    except (BatteryError, DictionaryError) as error:
+        raise Unusable("; ".join(" ".join(str(mistake).split()) for mistake in error.mistakes)) from error
+    return Found(files, tuple(dict.fromkeys((*notes, *(note for one in files for note in one.card.notes)))))
+
+
+def need_of(one: DictionaryFiles) -> Need:
+    """What a dictionary reads, at all positions."""
+    return Need(one.place.site, "all", (one.place.index,))
+
+
+def first_counted(case: Case[Any], tokens: Sequence[int]) -> int:
+    """The first position of a prompt that counts: 1 where it begins with BOS, else 0.
+
+    Dictionaries are trained without BOS, whose vectors are enormous: their activations there mean nothing.
+    """
+    return int(bool(tokens) and tokens[0] in case.tokenizer.special_ids)

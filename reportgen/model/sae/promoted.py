@@ -1,0 +1,32 @@
+"""Which tokens a feature makes likelier, and which less likely: its direction, read by the unembedding."""
+
+from collections.abc import Sequence
+
+import torch
+
+from reportgen.model.frozen_norm import frozen
+from reportgen.model.loaded import LoadedModel
+from reportgen.model.matrices import matrix_of
+from reportgen.model.memories import Reading, readings
+from reportgen.model.sae.dictionary import Dictionary
+from reportgen.needs import Site
+
+
+@torch.inference_mode()
+def promoted(model: LoadedModel, dictionary: Dictionary, features: Sequence[int], k: int) -> list[Reading]:
+    """(feature) the k tokens at either end of W_U · norm(direction), the final norm's gain in it and its scale, which
+    is positive, left out. Directions in what heads found pass the output projection, and a norm after it, first.
+    """
+    rows = dictionary.directions[list(features)].to(model.device)
+    if not len(rows):
+        return []
+    place = dictionary.files.place
+    if place.site is Site.HEADS:
+        writer = model.anatomy.attention_writers[place.index]
+        assert writer is not None
+        assert writer.projection is not None
+        rows = rows @ matrix_of(writer.projection)
+        if writer.norm is not None:
+            rows = frozen(writer.norm, rows.shape[1], rows.device).linear(rows)
+    gained = frozen(model.anatomy.final_norm, rows.shape[1], rows.device).linear(rows)
+    return readings(model, gained, k)
