@@ -9,7 +9,8 @@ from reportgen.figures.fonts import legible, mark_space
 
 MOST_ACROSS = 3
 GUTTER = 14.0
-LABEL = 70.0
+LABEL, LABELS_SHARE = 70.0, 0.4
+"""Of a panel's width labels may take the share, or so many points where that is more."""
 BAR = 8.0
 
 
@@ -43,7 +44,8 @@ def _paint_ranking(
     canvas.write(left, top + LINE / 2 - 2, title, size=HEAD, mono=True)
     canvas.lines([((left, top + LINE - 2), (left + width, top + LINE - 2))], canvas.theme.faint, 0.6)
     numbers = alike(panel.values)
-    labels = [canvas.lettering.shortened(mark_space(label), LABEL, mono=True) for label in panel.labels]
+    most = max(LABEL, LABELS_SHARE * width)
+    labels = [canvas.lettering.shortened(mark_space(label), most, mono=True) for label in panel.labels]
     names = max((canvas.lettering.width(label, mono=True) for label in labels), default=0)
     room = width - names - 6 - max(map(canvas.lettering.width, numbers), default=0) - 4
     low, high = min(ends[0], 0.0), ends[1]

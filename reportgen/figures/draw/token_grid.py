@@ -14,6 +14,8 @@ from reportgen.figures.style import text_on
 
 ROW = 13.0
 NARROWEST, WIDEST = 30.0, 54.0
+LONGEST_ROW_LABEL = 150.0
+"""Where cells as wide as they would like leave so much room; else a row's label gets what a cell gets at most."""
 PADDING = 6.0
 MOST_CHARACTERS = 40
 """More than fit the widest cell, however narrow they are."""
@@ -25,9 +27,11 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
     lettering = look.lettering
     texts = [[mark_space(text) for text in row] for row in grid.texts]
     columns = [mark_space(column) for column in grid.columns]
-    rows = [lettering.shortened(row, WIDEST) for row in grid.rows]
+    wanted = _cell_width([columns, *texts], lettering)
+    room = min(LONGEST_ROW_LABEL, look.widest - wanted * len(columns) - 5)
+    rows = [lettering.shortened(row, max(WIDEST, room)) for row in grid.rows]
     left = max((lettering.width(row) for row in rows), default=0) + 5
-    cell = min(_cell_width([columns, *texts], lettering), (look.widest - left) / max(len(columns), 1))
+    cell = min(wanted, (look.widest - left) / max(len(columns), 1))
     top = 2 * LINE + 2
     height, width = len(rows) * ROW, len(grid.columns) * cell
     axes = f"↓ {legible(grid.row_label)} · → {legible(grid.column_label)}"
