@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field, computed_field
 from reportgen.beside import Beside, path_of
 from reportgen.dictionary_options import DictionaryOptions, Found, dictionaries_of, first_counted, need_of
 from reportgen.errors import BatteryError
-from reportgen.feature_labels import Label, labels_for, origin_told, page_of, read_labels
+from reportgen.feature_labels import PROMOTED, Label, labels_for, origin_told, page_of, read_labels
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences
@@ -47,7 +47,10 @@ TOLD = 2
 """Prompts of a model that a statement is about."""
 JOINED = " · "
 FITS = 0.5
-"""Score from which figures and statements call a feature by its label; one that nobody scored they always do."""
+"""Score from which figures and statements call a feature by its label; one that nobody scored they always do. A label
+made of promoted tokens never: those that a feature promotes seldom are what calls it."""
+NAMED_BY = 2
+"""Different tokens of its strongest examples by which a feature without such a label is known."""
 SPEAKS = 10
 """Promoted tokens that a label is made of, where nobody wrote one."""
 
@@ -162,9 +165,10 @@ class SaeFeatures(Probe[Options, Features]):
 
     Read: a strip a feature, the strongest first; the darker a cell, the stronger the feature on that token. A feature
     that fires on one token only answers to the word; one that stays dark over many follows a topic, a language or a
-    place in the text. Promoted tokens say what it does to the answer, examples what calls it: both together are what
-    a label should fit. A label says where it comes from; nobody has to be right about it. An effect that shuffled
-    prompts reach too says nothing.
+    place in the text. Beside its number stands a label that was given, or tokens of its strongest examples. Promoted
+    tokens say what it does to the answer, examples what calls it: both together are what a label should fit. A label
+    says where it comes from; nobody has to be right about it, and one made of promoted tokens alone often is not. An
+    effect that shuffled prompts reach too says nothing.
 
     Computed: f = encode(x) as the dictionary's architecture has it, in float32 (JumpReLU: strictly above its
     threshold); position 0 is left out where it holds BOS. Promoted and suppressed tokens: largest and smallest
@@ -440,19 +444,38 @@ def _drawn_items(outcome: Outcome) -> list[int]:
     return [items[round(at * last / (MOST_PLACES - 1))] for at in range(MOST_PLACES)]
 
 
-def _called(outcome: Outcome, item: int, feature: int) -> str:
-    """A feature's number, and its label where that is more than a guess."""
-    record = _record(outcome, item, feature)
-    return f"#{feature} {record['label']}" if _fits(record) else f"#{feature}"
+@dataclass(frozen=True)
+class _Card:
+    """A feature as figures and statements speak of it."""
+
+    called: str
+    """Its number, and its label where that is more than a guess; else tokens on which it is strongest."""
+    origin: str
+    """Where a label that is told comes from, in brackets."""
 
 
-def _record(outcome: Outcome, item: int, feature: int) -> dict[str, Any]:
-    return next(r for r in outcome.tables["features"].records() if (r["item"], r["feature"]) == (item, feature))
+def _cards(outcome: Outcome) -> dict[tuple[int, int], _Card]:
+    """(item, feature) -> its card."""
+    tokens: dict[tuple[int, int], dict[str, None]] = {}
+    for r in sorted(outcome.tables["examples"].records(), key=lambda r: int(r["rank"])):
+        tokens.setdefault((r["item"], r["feature"]), {})[mark_space(str(r["token"]))] = None
+    return {
+        (r["item"], r["feature"]): _card(r, list(tokens.get((r["item"], r["feature"]), ())))
+        for r in outcome.tables["features"].records()
+    }
 
 
-def _fits(record: Mapping[str, Any]) -> bool:
-    score = record["label_score"]
-    return bool(record["label"]) and (score is None or score >= FITS)
+def _card(record: Mapping[str, Any], tokens: list[str]) -> _Card:
+    number, score, guessed = f"#{record['feature']}", record["label_score"], record["label_origin"] == PROMOTED
+    if not record["label"] or guessed or (score is not None and score < FITS):
+        return _Card(JOINED.join([number, *tokens[:NAMED_BY]]), "")
+    origin = origin_told(str(record["label_origin"]))
+    if score is None:
+        told_origin = say("sae_features.labelled", " (label: {origin}, not scored)", origin=origin)
+    else:
+        score = digits(f"{score:.2f}")
+        told_origin = say("sae_features.scored", " (label: {origin}, score {score})", origin=origin, score=score)
+    return _Card(f"{number} {record['label']}", told_origin)
 
 
 def _strip(name: str, subject: str, outcome: Outcome, prompt: int, item: int) -> Iterable[TokenGrid]:
@@ -466,7 +489,8 @@ def _strip(name: str, subject: str, outcome: Outcome, prompt: int, item: int) ->
     start = max(int(np.isnan(values[0]).sum()), values.shape[1] - WIDEST)
     shown = [r["token"] for r in outcome.tables["tokens"].records() if r["prompt"] == prompt]
     values = values[:, start:]
-    names = [_called(outcome, item, r["feature"]) for r in strongest]
+    cards = _cards(outcome)
+    names = [cards[item, r["feature"]].called for r in strongest]
     largest = np.array([r["largest"] for r in strongest])[:, None]
     where = _items(outcome)[item]
     label = prompt_labels(outcome)[prompt]
@@ -492,11 +516,18 @@ def _strip(name: str, subject: str, outcome: Outcome, prompt: int, item: int) ->
         rows=names,
         column_label=say("figure.token", "token"),
         columns=shown[start:],
-        texts=[[f"{v:.3g}" if v > 0 else "" for v in row] for row in values.tolist()],
+        texts=[[_short(v) for v in row] for row in values.tolist()],
         values=np.clip(values / largest, 0, 1),
         value_label=say("sae_features.share", "activation, as a share of the feature's largest in the prompt"),
         outlined=np.zeros(values.shape, bool),
     )  # fmt: skip
+
+
+def _short(value: float) -> str:
+    """Three digits, no power of ten; nothing where a feature does not fire."""
+    if not value > 0:
+        return ""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _l0_grid(name: str, subject: str, outcome: Outcome, prompt: int) -> TokenGrid:
@@ -540,13 +571,13 @@ def _differences(name: str, subject: str, outcome: Outcome) -> Rankings:
         1: say("sae_features.more_in_a", "{place}: more in a"),
         -1: say("sae_features.more_in_b", "{place}: more in b"),
     }
-    places = _items(outcome)
+    places, cards = _items(outcome), _cards(outcome)
     rankings = []
     for item in _drawn_items(outcome):
         for sign, head in heads.items():
             chosen = [r for r in records if r["item"] == item and r["difference"] * sign > 0]
             if chosen:
-                labels = [_called(outcome, item, r["feature"]) for r in chosen]
+                labels = [cards[item, r["feature"]].called for r in chosen]
                 values = [abs(float(r["effect"])) for r in chosen]
                 rankings.append(Ranking(title=head.format(place=places[item]), labels=labels, values=values))
     return Rankings(
@@ -589,7 +620,9 @@ def _of_prompts(name: str, outcome: Outcome) -> Iterable[str]:
             model=name,
             times=digits(str(CLEAR)),
         )
+    cards = _cards(outcome)
     for ratio, prompt, first in clear:
+        card = cards[first["item"], first["feature"]]
         yield say(
             "sae_features.strongest",
             "On “{prompt}”, one feature of {model} stands out at {place}: {feature}{origin}, {times} times as strong "
@@ -597,8 +630,8 @@ def _of_prompts(name: str, outcome: Outcome) -> Iterable[str]:
             model=name,
             prompt=labels[prompt],
             place=places[first["item"]],
-            feature=_called(outcome, first["item"], first["feature"]),
-            origin=_origin(outcome, first["item"], first["feature"]),
+            feature=card.called,
+            origin=card.origin,
             times=digits(f"{ratio:.1f}"),
             token=mark_space(str(first["token"])),
         )
@@ -610,18 +643,6 @@ def _clearest(outcome: Outcome, prompt: int) -> tuple[float, dict[str, Any]] | N
     second = {r["item"]: r["largest"] for r in records if r["rank"] == 2}
     first = [(r["largest"] / second[r["item"]], r) for r in records if r["rank"] == 1 and r["item"] in second]
     return max(first, key=lambda one: float(one[0]), default=None)
-
-
-def _origin(outcome: Outcome, item: int, feature: int) -> str:
-    """Where a label that is told comes from, in brackets."""
-    record = _record(outcome, item, feature)
-    if not _fits(record):
-        return ""
-    origin = origin_told(str(record["label_origin"]))
-    if record["label_score"] is None:
-        return say("sae_features.labelled", " (label: {origin}, not scored)", origin=origin)
-    score = digits(f"{record['label_score']:.2f}")
-    return say("sae_features.scored", " (label: {origin}, score {score})", origin=origin, score=score)
 
 
 def _of_contrast(name: str, outcome: Outcome) -> Iterable[str]:
@@ -647,14 +668,15 @@ def _of_contrast(name: str, outcome: Outcome) -> Iterable[str]:
         )
     else:
         most = max(beyond, key=lambda r: abs(r["effect"]) / chance[r["item"]])
+        card = _cards(outcome)[most["item"], most["feature"]]
         side = say("sae_features.a", "a") if most["difference"] > 0 else say("sae_features.b", "b")
         yield say(
             "sae_features.difference",
             "The clearest difference between the sets in {model} is {feature}{origin} at {place}, stronger in {side}: "
             "{effect} pooled standard deviations, where prompts dealt at random reach {chance}.",
             model=name,
-            feature=_called(outcome, most["item"], most["feature"]),
-            origin=_origin(outcome, most["item"], most["feature"]),
+            feature=card.called,
+            origin=card.origin,
             place=_items(outcome)[most["item"]],
             side=side,
             effect=digits(f"{abs(most['effect']):.1f}"),

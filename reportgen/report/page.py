@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from reportgen.figures.theme import PAPER, Theme
 from reportgen.presentation import PAGE_BYTES
-from reportgen.report import numerals, opening, paper_flow, sections
+from reportgen.report import feature_browser, numerals, opening, paper_flow, sections
 from reportgen.report.budget import Load, fitted
 from reportgen.report.drawn import Drawn
 from reportgen.report.figure_data import shown_when_asked, with_data
@@ -35,7 +35,8 @@ def html(
     no figure.
     """
     carried = {probe_id: [with_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
-    return fitted(lambda load: _filled("page", bundle, load, stamp, figures_beside, theme), carried, budget)
+    features = {probe_id: feature_browser.browsers(outcomes) for probe_id, outcomes in bundle.outcomes.items()}
+    return fitted(lambda load: _filled("page", bundle, load, stamp, figures_beside, theme), carried, budget, features)
 
 
 def paper(
@@ -53,7 +54,10 @@ def paper(
 def _filled(
     target: Target, bundle: "Bundle", load: Load, stamp: str, figures_beside: bool, theme: Theme
 ) -> str:
-    shown = [sections.view(bundle.section(probe), load.drawings.get(probe, ()), load.rows) for probe in bundle.outcomes]
+    shown = [
+        sections.view(bundle.section(probe), load.drawings.get(probe, ()), load.rows, load.browsers.get(probe))
+        for probe in bundle.outcomes
+    ]
     context: dict[str, Any] = {
         "target": target,
         "title": bundle.title,
@@ -68,7 +72,8 @@ def _filled(
         "paper_sheets": paper_sheets,
         "figure_files": figures_beside and any(load.drawings.values()),
     }
-    packed = shown_when_asked(load.drawings)
+    searched = [one for of_probe in load.browsers.values() for one in of_probe.values()]
+    packed = shown_when_asked(load.drawings) | feature_browser.shown_when_searched(searched)
     if target == "paper":
         packed |= {one.characters for of_probe in load.drawings.values() for one in of_probe}
     return filled(

@@ -43,5 +43,6 @@ def _words() -> dict[str, str]:
         "hint": say("page.hint", "Point at a head to see it large; click to keep it."),
         "close": say("page.close", "Close"),
         "attends": say("page.attends", "“{query}” attends to “{key}”"),
+        "found": say("browser.found", "Features found: {count} of {total}"),
         "strip": say("page.strip", "What “{query}” attends to:"),
     }

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reportgen import registry
@@ -10,6 +10,7 @@ from reportgen.errors import ReportgenError
 from reportgen.language import say, unit_of
 from reportgen.probes.base import Explanation, Probe, Section, explanation, meanings, question
 from reportgen.report.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, Drawn
+from reportgen.report.feature_browser import Browser
 from reportgen.report.prompts import TABLE as PROMPTS_TABLE
 from reportgen.report.prompts import PromptSheet, prompt_sheet
 from reportgen.report.sheets import MetricRow, Sheet, metric_rows, sheet, spaced
@@ -84,9 +85,13 @@ class SectionView:
     """Name of a table -> subject -> sheet."""
     failed: bool
     """True where no subject holds numbers and one of them failed."""
+    browsers: Mapping[str, Browser] = field(default_factory=dict)
+    """Subject -> its features to be searched, on a page."""
 
 
-def view(section: Section, drawn: Sequence[Drawn], most: int) -> SectionView:
+def view(
+    section: Section, drawn: Sequence[Drawn], most: int, browsers: Mapping[str, Browser] | None = None
+) -> SectionView:
     """One entry of the battery; its tables hold `most` rows at most.
 
     A probe that this installation does not know is shown by its numbers, without title, sentence or definitions.
@@ -117,6 +122,7 @@ def view(section: Section, drawn: Sequence[Drawn], most: int) -> SectionView:
         prompt_sets=list(first.prompt_sets.values()),
         tables=_data(ok, most),
         failed=not ok and any(absence.failed for absence in absences),
+        browsers=browsers or {},
     )
 
 

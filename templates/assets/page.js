@@ -26,6 +26,7 @@
     markReading();
     const figures = document.querySelectorAll("main figure");
     for (const figure of figures) if (figure.querySelector("svg")) wireFigure(figure);
+    for (const browser of document.querySelectorAll(".browser")) wireBrowser(browser);
     makeReachable();
     addEventListener("resize", makeReachable);
     document.addEventListener("toggle", makeReachable, true);
@@ -132,10 +133,10 @@
     for (const section of links.keys()) observer.observe(section);
   }
 
-  // The data of a figure
-  const packed = (figure) => figure.querySelector("script[type='application/gzip']");
-  async function csvOf(figure) {
-    const bytes = Uint8Array.from(atob(packed(figure).textContent), (c) => c.charCodeAt(0));
+  // The data of a figure, or of a browser of features
+  const packed = (part) => part.querySelector("script[type='application/gzip']");
+  async function unpacked(part) {
+    const bytes = Uint8Array.from(atob(packed(part).textContent), (c) => c.charCodeAt(0));
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   }
   function records(csv) {
@@ -444,7 +445,7 @@
     }
     let making, at = null;
     const marks = shape("g", { class: "marks", "aria-hidden": "true" });
-    const made = () => (making ||= csvOf(figure).then((csv) => {
+    const made = () => (making ||= unpacked(figure).then((csv) => {
       const { rowLabel: row, columnLabel: column, valueLabel: value, xLabel: x, yLabel: y } = frame.dataset;
       const items = kind(records(csv), JSON.parse(picture.dataset.frames), { row, column, value, x, y });
       if (items.enlarged) items.panel = headPanel(figure, frame);
@@ -670,13 +671,90 @@
     };
   }
 
+  // Features of dictionaries: the cards that fit what is searched for, some at a time
+  const AT_ONCE = 20;
+  const bare = (text) => text.replace(/^[␣ ]+/, "").trimEnd().toLowerCase();
+  function wireBrowser(browser) {
+    if (!window.DecompressionStream) return;
+    const part = (name) => browser.querySelector(name);
+    const search = part(".search"), query = part("input"), chosen = part("select"), list = part(".cards");
+    const more = part(".more"), told = part(".found"), blank = part("template").content;
+    let reading, shown = AT_ONCE;
+    const read = () => (reading ||= unpacked(browser).then((text) => JSON.parse(text).map((card) => ({
+      ...card, words: bare(card.label), tokens: [...card.promoted, ...card.examples.map((one) => one[2])].map(bare),
+    }))));
+
+    async function show() {
+      const cards = await read();
+      const wanted = bare(query.value), item = chosen ? chosen.value : "";
+      const ranks = [[], [], [], []];
+      for (const card of cards) {
+        if (item === "" || card.item === Number(item)) ranks[rankOf(card, wanted)]?.push(card);
+      }
+      const found = ranks.flat();
+      list.replaceChildren(...found.slice(0, shown).map((card) => filledCard(blank, card)));
+      if (found.length) list.querySelector("details").open = true;
+      more.hidden = found.length <= shown;
+      told.textContent = say("found", { count: number(found.length), total: number(cards.length) });
+    }
+    function anew() {
+      shown = AT_ONCE;
+      show();
+    }
+    query.addEventListener("input", anew);
+    chosen?.addEventListener("input", anew);
+    more.addEventListener("click", async () => {
+      const next = list.children.length;
+      shown += AT_ONCE;
+      await show();
+      list.children[next]?.querySelector("summary").focus();
+    });
+    search.hidden = false;
+    more.hidden = false;
+  }
+  // How well a feature fits: its number, its label, a whole token, a part of one; undefined stands for not at all.
+  function rankOf({ number: own, words, tokens }, wanted) {
+    if (wanted === "" || own === wanted.replace("#", "")) return 0;
+    if (words.includes(wanted)) return 1;
+    if (tokens.includes(wanted)) return 2;
+    return tokens.some((text) => text.includes(wanted)) ? 3 : undefined;
+  }
+  function filledCard(blank, card) {
+    const made = blank.cloneNode(true);
+    const example = made.querySelector(".examples li");
+    fillTexts(made, card);
+    example.parentNode.replaceChildren(...card.examples.map(([activation, before, text, after]) => {
+      const one = example.cloneNode(true);
+      fillTexts(one, { activation, before, token: text, after });
+      return one;
+    }));
+    for (const place of made.querySelectorAll("[data-tokens]")) {
+      place.replaceChildren(...card[place.dataset.tokens].flatMap((text, at) => [...(at ? [" · "] : []), tokenPiece(text)]));
+    }
+    const link = made.querySelector("a");
+    link.href = link.textContent = card.link;
+    for (const piece of made.querySelectorAll("[data-part]")) if (!card[piece.dataset.part].length) piece.remove();
+    return made;
+  }
+  function fillTexts(made, texts) {
+    for (const place of made.querySelectorAll("[data-text]")) {
+      if (place.dataset.text in texts) place.textContent = texts[place.dataset.text];
+    }
+  }
+  function tokenPiece(text) {
+    const spaces = text.match(/^␣*/)[0];
+    const made = element("bdi", {}, text.slice(spaces.length));
+    if (spaces) made.prepend(element("span", { class: "space" }, spaces));
+    return made;
+  }
+
   // Files of a figure, made of what the page holds
   function saveButtons(figure, picture, name, title) {
     const stem = figure.id.replace(/^figure-/, "");
     const kinds = {
       svg: async () => new Blob([standalone(picture, name)], { type: "image/svg+xml" }),
       png: () => rastered(picture, name),
-      csv: async () => new Blob([await csvOf(figure)], { type: "text/csv" }),
+      csv: async () => new Blob([await unpacked(figure)], { type: "text/csv" }),
     };
     const buttons = element("p", { class: "files" });
     for (const [kind, make] of Object.entries(kinds)) {
