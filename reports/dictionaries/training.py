@@ -18,9 +18,9 @@ class Recipe:
     """What a training is told."""
 
     features: int = 2048
-    k: int = 64
+    k: int = 72
     """Mean number of active features a row."""
-    steps: int = 450
+    steps: int = 3000
     batch: int = 1024
     """Rows a step."""
     rate: float = 6e-4
@@ -58,18 +58,18 @@ class Dictionary:
         """(row x feature) to (row x width)."""
         return f @ self.w_dec + self.b_dec
 
-    def of_inputs(self, mean: Tensor, scale: Tensor) -> "Dictionary":
-        """The same for inputs that were handed to training as (x − mean) / scale, with decoder rows of norm 1.
+    def of_inputs(self, mean: Tensor, into: Tensor, out: Tensor) -> "Dictionary":
+        """The same for inputs that were handed to training as (x − mean) @ into, with decoder rows of norm 1.
 
-        mean is a vector of the width; scale too, or a single number.
+        `out` is the inverse of `into`, both (width x width).
         """
-        rows = self.w_dec * scale
+        rows = self.w_dec @ out
         norms = rows.norm(dim=1)
         return Dictionary(
-            self.w_enc / scale.reshape(-1, 1) * norms,
+            into @ self.w_enc * norms,
             rows / norms[:, None],
             self.b_enc * norms,
-            self.b_dec * scale + mean,
+            self.b_dec @ out + mean,
             self.threshold * norms,
         )
 
@@ -132,14 +132,14 @@ def trained(
     rows: Tensor,
     recipe: Recipe,
     notify: Callable[[str], None] = lambda _: None,
-    weights: Tensor | float = 1.0,
+    into: Tensor | None = None,
 ) -> Dictionary:
-    """A dictionary of `rows * weights` (row x width), whose mean is about 0 and whose values are of the order of 1.
+    """A dictionary of `rows @ into` (row x width), or of rows, whose mean is about 0 and values are of the order of 1.
 
     Every row is seen once before any is seen twice.
     """
     training = Training(rows.shape[1], recipe)
-    batches = _batches(rows, weights, recipe, training.dice)
+    batches = _batches(rows, into, recipe, training.dice)
     for step in range(recipe.steps):
         lost, dead = training.step(next(batches), training.rate(step))
         if step % 100 == 99:
@@ -147,12 +147,12 @@ def trained(
     return _stopped(training, batches)
 
 
-def _batches(rows: Tensor, weights: Tensor | float, recipe: Recipe, dice: torch.Generator) -> Iterator[Tensor]:
+def _batches(rows: Tensor, into: Tensor | None, recipe: Recipe, dice: torch.Generator) -> Iterator[Tensor]:
     size = min(recipe.batch, len(rows))
     while True:
         for some in torch.randperm(len(rows), generator=dice).split(size):
             if len(some) == size:
-                yield rows[some].float() * weights
+                yield rows[some].float() if into is None else rows[some].float() @ into
 
 
 @torch.no_grad()
