@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import Field, computed_field
+from pydantic import AfterValidator, Field, computed_field
 
+from reportgen.beside import Beside, path_of
 from reportgen.errors import BatteryError, ReportgenError
+from reportgen.feature_labels import Label, labels_for, read_labels
 from reportgen.model.sae.files import DictionaryError, DictionaryFiles, Note
 from reportgen.model.sae.fit import check_fit
 from reportgen.model.sae.sources import fingerprint, locate_dictionaries
+from reportgen.model.tuned_lens import sha256_of
 from reportgen.needs import Need
 from reportgen.probes.base import Case, Layers, ProbeOptions, Unusable
+from reportgen.prompts import PromptsError
 
 Source = Annotated[str, Field(min_length=1)]
 
@@ -37,6 +41,28 @@ class DictionaryOptions(ProbeOptions):
             return fingerprint(located(self))
         except (ReportgenError, OSError):
             return ""
+
+
+def _readable(written: str) -> str:
+    """Labels are read once while the battery is checked: what is wrong with them is told with the battery."""
+    try:
+        read_labels(path_of(written))
+    except BatteryError as error:
+        raise PromptsError(elsewhere=error.mistakes) from error
+    return written
+
+
+class LabelledOptions(DictionaryOptions):
+    """Which dictionaries, and what their features are called."""
+
+    labels: Annotated[Beside, AfterValidator(_readable)] | None = None
+    """A file of labels, beside the battery: YAML or CSV by hand, or an export of Neuronpedia (JSONL)."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def labels_sha256(self) -> str | None:
+        """What the report says depends on what the file holds, not on what it is called."""
+        return None if self.labels is None else sha256_of(str(path_of(self.labels)))
 
 
 @dataclass(frozen=True)
@@ -94,3 +120,19 @@ def first_counted(case: Case[Any], tokens: Sequence[int]) -> int:
     Dictionaries are trained without BOS, whose vectors are enormous: their activations there mean nothing.
     """
     return int(bool(tokens) and tokens[0] in case.tokenizer.special_ids)
+
+
+def labels_of(case: Case[Any], found: Found) -> dict[tuple[int, int], Label]:
+    """(item, feature) -> the label that the battery's file has for it.
+
+    Raises:
+        Unusable: the file speaks of a dictionary or a feature that is not there.
+    """
+    written = case.options.labels
+    if written is None:
+        return {}
+    known = () if case.options.layers == "all" else range((case.facts.layers or 0) + 1)
+    try:
+        return labels_for(read_labels(path_of(written)), found.files, written, known)
+    except BatteryError as error:
+        raise Unusable("; ".join(" ".join(str(mistake).split()) for mistake in error.mistakes)) from error

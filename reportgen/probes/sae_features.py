@@ -6,22 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field, computed_field
+from pydantic import BaseModel, Field
 
-from reportgen.beside import Beside, path_of
-from reportgen.dictionary_options import DictionaryOptions, Found, dictionaries_of, first_counted, need_of
-from reportgen.errors import BatteryError
-from reportgen.feature_labels import PROMOTED, Label, labels_for, origin_told, page_of, read_labels
+from reportgen.dictionary_options import Found, LabelledOptions, dictionaries_of, first_counted, labels_of, need_of
+from reportgen.feature_labels import Label, page_of
+from reportgen.feature_names import feature_names, place_names
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences
 from reportgen.model.sae.files import Note
 from reportgen.model.sae.notes import told
-from reportgen.model.tuned_lens import sha256_of
 from reportgen.needs import Pass, Site
 from reportgen.numerics.feature_activity import Activity, contrast, largest_by_chance, means_of, top_of
-from reportgen.probes.base import Case, Probe, Prompts, Section, Unusable, prompt_labels
-from reportgen.prompts import STRICT, Prompt, PromptsError
+from reportgen.probes.base import Case, Probe, Prompts, Section, prompt_labels
+from reportgen.prompts import STRICT, Prompt
 from reportgen.result import Findings, Outcome, Rows, arrays, metric, table
 
 if TYPE_CHECKING:
@@ -46,22 +44,8 @@ CLEAR = 1.5
 TOLD = 2
 """Prompts of a model that a statement is about."""
 JOINED = " · "
-FITS = 0.5
-"""Score from which figures and statements call a feature by its label; one that nobody scored they always do. A label
-made of promoted tokens never: those that a feature promotes seldom are what calls it."""
-NAMED_BY = 2
-"""Different tokens of its strongest examples by which a feature without such a label is known."""
 SPEAKS = 10
 """Promoted tokens that a label is made of, where nobody wrote one."""
-
-
-def _readable(written: str) -> str:
-    """Labels are read once while the battery is checked: what is wrong with them is told with the battery."""
-    try:
-        read_labels(path_of(written))
-    except BatteryError as error:
-        raise PromptsError(elsewhere=error.mistakes) from error
-    return written
 
 
 class Sides(BaseModel):
@@ -75,7 +59,7 @@ class Sides(BaseModel):
     """The other."""
 
 
-class Options(DictionaryOptions):
+class Options(LabelledOptions):
     """Which prompts, which dictionaries, and what is kept of their features."""
 
     prompts: Prompts
@@ -93,14 +77,6 @@ class Options(DictionaryOptions):
     """Examples kept a feature."""
     contrast: Sides | None = None
     """Two sets of prompts whose features are compared: `{a: FILE/SET, b: FILE/SET}`."""
-    labels: Annotated[Beside, AfterValidator(_readable)] | None = None
-    """A file of labels, beside the battery: YAML or CSV by hand, or an export of Neuronpedia (JSONL)."""
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def labels_sha256(self) -> str | None:
-        """What the report says depends on what the file holds, not on what it is called."""
-        return None if self.labels is None else sha256_of(str(path_of(self.labels)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +161,7 @@ class SaeFeatures(Probe[Options, Features]):
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Every prompt once, at the places that the dictionaries read."""
         found = dictionaries_of(case)
-        _labels(case, found)
+        labels_of(case, found)
         needs = tuple(dict.fromkeys(need_of(one) for one in found.files))
         return [Pass(case.tokens(prompt), needs) for prompt in _every_prompt(case.options)]
 
@@ -194,7 +170,7 @@ class SaeFeatures(Probe[Options, Features]):
         import numpy as np
 
         found, count = dictionaries_of(case), len(case.options.prompts)
-        labels, texts = _labels(case, found), [single.tokens for single in captured]
+        labels, texts = labels_of(case, found), [single.tokens for single in captured]
         starts = [first_counted(case, tokens) for tokens in texts]
         parts = [_part(case, model, found, item, captured) for item in range(len(found.files))]
         shown = [case.tokenizer.show_sequence(tokens) for tokens in texts[:count]]
@@ -267,18 +243,6 @@ class _Part:
 def _every_prompt(options: Options) -> list[Prompt]:
     sides = [] if options.contrast is None else [*options.contrast.a, *options.contrast.b]
     return [*options.prompts, *sides, *(options.examples or ())]
-
-
-def _labels(case: Case[Options], found: Found) -> dict[tuple[int, int], Label]:
-    """(item, feature) -> its label."""
-    written = case.options.labels
-    if written is None:
-        return {}
-    known = () if case.options.layers == "all" else range((case.facts.layers or 0) + 1)
-    try:
-        return labels_for(read_labels(path_of(written)), found.files, written, known)
-    except BatteryError as error:
-        raise Unusable("; ".join(" ".join(str(mistake).split()) for mistake in error.mistakes)) from error
 
 
 def _part(case: Case[Options], model: LoadedModel, found: Found, item: int, captured: Sequence[Captured]) -> _Part:
@@ -423,59 +387,13 @@ def _counts(parts: Sequence[_Part], prompt: int, start: int) -> NDArray[np.float
     return found
 
 
-def _items(outcome: Outcome) -> dict[int, str]:
-    """Item -> what a reader calls the place of the dictionary."""
-    sites = {
-        Site.RESIDUAL.value: say("sae_features.layer", "layer {index}"),
-        Site.ATTENTION_WRITE.value: say("sae_features.attention", "block {index}, attention"),
-        Site.MLP_WRITE.value: say("sae_features.mlp", "block {index}, MLP"),
-        Site.HEADS.value: say("sae_features.heads", "block {index}, heads"),
-    }
-    records = outcome.tables["dictionaries"].records()
-    return {record["item"]: sites[record["site"]].format(index=record["index"]) for record in records}
-
-
 def _drawn_items(outcome: Outcome) -> list[int]:
     """A first, a middle and a last place."""
-    items = list(_items(outcome))
+    items = list(place_names(outcome))
     if len(items) <= MOST_PLACES:
         return items
     last = len(items) - 1
     return [items[round(at * last / (MOST_PLACES - 1))] for at in range(MOST_PLACES)]
-
-
-@dataclass(frozen=True)
-class _Card:
-    """A feature as figures and statements speak of it."""
-
-    called: str
-    """Its number, and its label where that is more than a guess; else tokens on which it is strongest."""
-    origin: str
-    """Where a label that is told comes from, in brackets."""
-
-
-def _cards(outcome: Outcome) -> dict[tuple[int, int], _Card]:
-    """(item, feature) -> its card."""
-    tokens: dict[tuple[int, int], dict[str, None]] = {}
-    for r in sorted(outcome.tables["examples"].records(), key=lambda r: int(r["rank"])):
-        tokens.setdefault((r["item"], r["feature"]), {})[mark_space(str(r["token"]))] = None
-    return {
-        (r["item"], r["feature"]): _card(r, list(tokens.get((r["item"], r["feature"]), ())))
-        for r in outcome.tables["features"].records()
-    }
-
-
-def _card(record: Mapping[str, Any], tokens: list[str]) -> _Card:
-    number, score, guessed = f"#{record['feature']}", record["label_score"], record["label_origin"] == PROMOTED
-    if not record["label"] or guessed or (score is not None and score < FITS):
-        return _Card(JOINED.join([number, *tokens[:NAMED_BY]]), "")
-    origin = origin_told(str(record["label_origin"]))
-    if score is None:
-        told_origin = say("sae_features.labelled", " (label: {origin}, not scored)", origin=origin)
-    else:
-        score = digits(f"{score:.2f}")
-        told_origin = say("sae_features.scored", " (label: {origin}, score {score})", origin=origin, score=score)
-    return _Card(f"{number} {record['label']}", told_origin)
 
 
 def _strip(name: str, subject: str, outcome: Outcome, prompt: int, item: int) -> Iterable[TokenGrid]:
@@ -489,10 +407,10 @@ def _strip(name: str, subject: str, outcome: Outcome, prompt: int, item: int) ->
     start = max(int(np.isnan(values[0]).sum()), values.shape[1] - WIDEST)
     shown = [r["token"] for r in outcome.tables["tokens"].records() if r["prompt"] == prompt]
     values = values[:, start:]
-    cards = _cards(outcome)
-    names = [cards[item, r["feature"]].called for r in strongest]
+    names_of = feature_names(outcome)
+    names = [names_of[item, r["feature"]].called for r in strongest]
     largest = np.array([r["largest"] for r in strongest])[:, None]
-    where = _items(outcome)[item]
+    where = place_names(outcome)[item]
     label = prompt_labels(outcome)[prompt]
     at = [(one, mark_space(str(r["token"]))) for one, r in zip(names, strongest, strict=True)]
     yield TokenGrid(
@@ -538,7 +456,7 @@ def _l0_grid(name: str, subject: str, outcome: Outcome, prompt: int) -> TokenGri
     start = max(int(np.isnan(counts[0]).sum()), counts.shape[1] - WIDEST)
     counts = counts[:, start:]
     shown = [r["token"] for r in outcome.tables["tokens"].records() if r["prompt"] == prompt]
-    places = list(_items(outcome).values())[::-1]
+    places = list(place_names(outcome).values())[::-1]
     most = float(np.nanmax(counts, initial=0.0)) or 1.0
     means = np.nan_to_num(counts.mean(1)) if counts.size else np.zeros(len(places))
     return TokenGrid(
@@ -571,13 +489,13 @@ def _differences(name: str, subject: str, outcome: Outcome) -> Rankings:
         1: say("sae_features.more_in_a", "{place}: more in a"),
         -1: say("sae_features.more_in_b", "{place}: more in b"),
     }
-    places, cards = _items(outcome), _cards(outcome)
+    places, names_of = place_names(outcome), feature_names(outcome)
     rankings = []
     for item in _drawn_items(outcome):
         for sign, head in heads.items():
             chosen = [r for r in records if r["item"] == item and r["difference"] * sign > 0]
             if chosen:
-                labels = [cards[item, r["feature"]].called for r in chosen]
+                labels = [names_of[item, r["feature"]].called for r in chosen]
                 values = [abs(float(r["effect"])) for r in chosen]
                 rankings.append(Ranking(title=head.format(place=places[item]), labels=labels, values=values))
     return Rankings(
@@ -609,7 +527,7 @@ def _notes(outcome: Outcome) -> list[Note]:
 
 def _of_prompts(name: str, outcome: Outcome) -> Iterable[str]:
     """The prompts on which one feature stands out most; one sentence where it does on none."""
-    labels, places = prompt_labels(outcome), _items(outcome)
+    labels, places = prompt_labels(outcome), place_names(outcome)
     found = [(one[0], prompt, one[1]) for prompt in range(len(labels)) if (one := _clearest(outcome, prompt))]
     clear = [one for one in sorted(found, key=lambda one: -one[0]) if one[0] >= CLEAR][:TOLD]
     if not clear:
@@ -620,18 +538,16 @@ def _of_prompts(name: str, outcome: Outcome) -> Iterable[str]:
             model=name,
             times=digits(str(CLEAR)),
         )
-    cards = _cards(outcome)
+    names_of = feature_names(outcome)
     for ratio, prompt, first in clear:
-        card = cards[first["item"], first["feature"]]
         yield say(
             "sae_features.strongest",
-            "On “{prompt}”, one feature of {model} stands out at {place}: {feature}{origin}, {times} times as strong "
+            "On “{prompt}”, one feature of {model} stands out at {place}: {feature}, {times} times as strong "
             "as the next, on “{token}”.",
             model=name,
             prompt=labels[prompt],
             place=places[first["item"]],
-            feature=card.called,
-            origin=card.origin,
+            feature=names_of[first["item"], first["feature"]].told,
             times=digits(f"{ratio:.1f}"),
             token=mark_space(str(first["token"])),
         )
@@ -668,16 +584,14 @@ def _of_contrast(name: str, outcome: Outcome) -> Iterable[str]:
         )
     else:
         most = max(beyond, key=lambda r: abs(r["effect"]) / chance[r["item"]])
-        card = _cards(outcome)[most["item"], most["feature"]]
         side = say("sae_features.a", "a") if most["difference"] > 0 else say("sae_features.b", "b")
         yield say(
             "sae_features.difference",
-            "The clearest difference between the sets in {model} is {feature}{origin} at {place}, stronger in {side}: "
+            "The clearest difference between the sets in {model} is {feature} at {place}, stronger in {side}: "
             "{effect} pooled standard deviations, where prompts dealt at random reach {chance}.",
             model=name,
-            feature=card.called,
-            origin=card.origin,
-            place=_items(outcome)[most["item"]],
+            feature=feature_names(outcome)[most["item"], most["feature"]].told,
+            place=place_names(outcome)[most["item"]],
             side=side,
             effect=digits(f"{abs(most['effect']):.1f}"),
             chance=digits(f"{chance[most['item']]:.1f}"),

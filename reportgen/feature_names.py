@@ -1,0 +1,67 @@
+"""What figures and statements call dictionaries and their features, from the tables that probes of these share."""
+
+from dataclasses import dataclass
+
+from reportgen.feature_labels import PROMOTED, origin_told
+from reportgen.figures.fonts import mark_space
+from reportgen.language import digits, listed, say
+from reportgen.needs import Site
+from reportgen.result import Outcome
+
+FITS = 0.5
+"""Score from which a feature is called by its label; one that nobody scored it always is. By one made of promoted
+tokens never: those that a feature promotes seldom are what calls it."""
+NAMED_BY = 2
+"""Different tokens of its strongest examples by which a feature without such a label is known."""
+JOINED = " · "
+
+
+@dataclass(frozen=True)
+class FeatureName:
+    """A feature as a reader meets it."""
+
+    called: str
+    """In a figure: its number, and its label where that is more than a guess; else tokens on which it is strongest."""
+    told: str
+    """In a sentence: the same, with where the label comes from, in brackets."""
+
+
+def feature_names(outcome: Outcome) -> dict[tuple[int, int], FeatureName]:
+    """(item, feature) -> its name, of every row of `features`."""
+    tokens: dict[tuple[int, int], dict[str, None]] = {}
+    for row in sorted(outcome.tables["examples"].records(), key=lambda row: int(row["rank"])):
+        tokens.setdefault((row["item"], row["feature"]), {})[mark_space(str(row["token"]))] = None
+    found = {}
+    for row in outcome.tables["features"].records():
+        place = (row["item"], row["feature"])
+        found[place] = _name(row["feature"], row["label"], row["label_origin"], row["label_score"],
+                             list(tokens.get(place, ())))  # fmt: skip
+    return found
+
+
+def place_names(outcome: Outcome) -> dict[int, str]:
+    """Item -> what a reader calls the place that the dictionary reads."""
+    return {row["item"]: _place(row["site"], row["index"]) for row in outcome.tables["dictionaries"].records()}
+
+
+def _name(feature: int, label: str, origin: str, score: float | None, tokens: list[str]) -> FeatureName:
+    number = f"#{feature}"
+    if not label or origin == PROMOTED or (score is not None and score < FITS):
+        named = [say("feature.quoted", "“{token}”", token=token) for token in tokens[:NAMED_BY]]
+        told = say("feature.strongest_on", " (strongest on {tokens})", tokens=listed(named)) if named else ""
+        return FeatureName(JOINED.join([number, *tokens[:NAMED_BY]]), number + told)
+    values = {"label": f"{number} {label}", "origin": origin_told(origin)}
+    if score is None:
+        told = say("feature.labelled", "{label} (label: {origin}, not scored)", **values)
+    else:
+        told = say("feature.scored", "{label} (label: {origin}, score {score})", score=digits(f"{score:.2f}"), **values)
+    return FeatureName(f"{number} {label}", told)
+
+
+def _place(site: str, index: int) -> str:
+    return {
+        Site.RESIDUAL.value: say("sae_features.layer", "layer {index}", index=index),
+        Site.ATTENTION_WRITE.value: say("sae_features.attention", "block {index}, attention", index=index),
+        Site.MLP_WRITE.value: say("sae_features.mlp", "block {index}, MLP", index=index),
+        Site.HEADS.value: say("sae_features.heads", "block {index}, heads", index=index),
+    }[site]
