@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ NAMED = 3
 BEGINNING = -1
 """Stands for the token before the first one of a window."""
 Where = Literal["token", "previous"]
-_KINDS = {"newline": "line breaks", "space": "spaces", "digits": "digits", "punctuation": "punctuation"}
+_KINDS = {"newline": "line breaks", "space": "spaces", "digits": "digits", "punctuation": "punctuation", "symbols": "symbols"}
 _SCRIPTS = {"latin": "Latin letters", "han": "Chinese characters", "kana": "Japanese kana", "hangul": "Korean Hangul"}
 
 
@@ -42,7 +43,7 @@ class Pattern:
 
 
 def kind_of(text: str) -> str | None:
-    """What a token is made of: newline, space, digits, punctuation, or the script of its letters."""
+    """What a token is made of: newline, space, digits, punctuation, symbols (emoji too), or its letters' script."""
     if "\n" in text or "\r" in text:
         return "newline"
     bare = text.strip()
@@ -50,9 +51,9 @@ def kind_of(text: str) -> str | None:
         return "space"
     if bare.isnumeric():
         return "digits"
-    if not any(character.isalnum() for character in bare):
-        return "punctuation"
-    return script_of(bare)
+    if any(character.isalnum() for character in bare):
+        return script_of(bare)
+    return "symbols" if any(category(character) in ("So", "Sk") for character in bare) else "punctuation"
 
 
 def kind_name(kind: str) -> str:

@@ -35,7 +35,16 @@ def test_promoted_tokens_that_share_nothing_are_named_with_a_low_score() -> None
 
 @pytest.mark.parametrize(
     ("text", "kind"),
-    [("\n\n", "newline"), ("  ", "space"), (" 12", "digits"), (" ,", "punctuation"), ("字", "han"), (" a", "latin")],
+    [
+        ("\n\n", "newline"),
+        ("  ", "space"),
+        (" 12", "digits"),
+        (" ,", "punctuation"),
+        ("+=", "punctuation"),
+        ("❤️❤️", "symbols"),
+        ("字", "han"),
+        (" a", "latin"),
+    ],
 )
 def test_kinds_of_tokens(text: str, kind: str) -> None:
     assert kind_of(text) == kind

@@ -51,9 +51,7 @@ def paper(
     return _filled("paper", bundle, Load(drawings, ROWS_ON_PAPER), stamp, figures_beside, theme)
 
 
-def _filled(
-    target: Target, bundle: "Bundle", load: Load, stamp: str, figures_beside: bool, theme: Theme
-) -> str:
+def _filled(target: Target, bundle: "Bundle", load: Load, stamp: str, figures_beside: bool, theme: Theme) -> str:
     shown = [
         sections.view(bundle.section(probe), load.drawings.get(probe, ()), load.rows, load.browsers.get(probe))
         for probe in bundle.outcomes
@@ -72,8 +70,8 @@ def _filled(
         "paper_sheets": paper_sheets,
         "figure_files": figures_beside and any(load.drawings.values()),
     }
-    searched = [one for of_probe in load.browsers.values() for one in of_probe.values()]
-    packed = shown_when_asked(load.drawings) | feature_browser.shown_when_searched(searched)
+    packed = shown_when_asked(load.drawings)
+    packed |= {one.characters for of_probe in load.browsers.values() for one in of_probe.values()}
     if target == "paper":
         packed |= {one.characters for of_probe in load.drawings.values() for one in of_probe}
     return filled(

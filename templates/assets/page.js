@@ -680,9 +680,10 @@
     const search = part(".search"), query = part("input"), chosen = part("select"), list = part(".cards");
     const more = part(".more"), told = part(".found"), blank = part("template").content;
     let reading, shown = AT_ONCE;
-    const read = () => (reading ||= unpacked(browser).then((text) => JSON.parse(text).map((card) => ({
-      ...card, words: bare(card.label), tokens: [...card.promoted, ...card.examples.map((one) => one[2])].map(bare),
-    }))));
+    const read = () => (reading ||= unpacked(browser).then((text) => JSON.parse(text).map((card) => {
+      const label = bare(card.label), tokens = [...card.promoted, ...card.examples.map((one) => one[2])].map(bare);
+      return { ...card, words: [label, ...label.split(/[^\p{L}\p{M}\p{N}]+/u), ...tokens] };
+    })));
 
     async function show() {
       const cards = await read();
@@ -712,12 +713,12 @@
     search.hidden = false;
     more.hidden = false;
   }
-  // How well a feature fits: its number, its label, a whole token, a part of one; undefined stands for not at all.
-  function rankOf({ number: own, words, tokens }, wanted) {
-    if (wanted === "" || own === wanted.replace("#", "")) return 0;
+  // How well a feature fits: by its number, a whole word or token, the beginning of one, a part; undefined: not at all.
+  function rankOf({ number: own, words }, wanted) {
+    if (wanted === "" || own === wanted || own === `#${wanted}`) return 0;
     if (words.includes(wanted)) return 1;
-    if (tokens.includes(wanted)) return 2;
-    return tokens.some((text) => text.includes(wanted)) ? 3 : undefined;
+    if (words.some((word) => word.startsWith(wanted))) return 2;
+    return words.some((word) => word.includes(wanted)) ? 3 : undefined;
   }
   function filledCard(blank, card) {
     const made = blank.cloneNode(true);
