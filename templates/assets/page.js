@@ -711,7 +711,7 @@
       list.children[next]?.querySelector("summary").focus();
     });
     search.hidden = false;
-    more.hidden = false;
+    more.hidden = !more.hasAttribute("data-rest");
   }
   // How well a feature fits: by its number, a whole word or token, the beginning of one, a part; undefined: not at all.
   function rankOf({ number: own, words }, wanted) {
