@@ -28,7 +28,7 @@ NAMED = 3
 BEGINNING = -1
 """Stands for the token before the first one of a window."""
 Where = Literal["token", "previous"]
-_KINDS = {"newline": "line breaks", "space": "spaces", "digits": "digits", "punctuation": "punctuation", "symbols": "symbols"}
+_KINDS = {"newline": "line breaks", "space": "spaces", **{same: same for same in ("digits", "punctuation", "symbols")}}
 _SCRIPTS = {"latin": "Latin letters", "han": "Chinese characters", "kana": "Japanese kana", "hangul": "Korean Hangul"}
 
 

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from math import isnan
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, computed_field, model_validator
+from pydantic import Field, computed_field
 
-from reportgen.beside import Beside, path_of
-from reportgen.dictionary_options import DictionaryOptions, dictionaries_of
+from reportgen.dictionary_options import dictionaries_of
 from reportgen.errors import ReportgenError
 from reportgen.feature_labels import EXAMPLES, EXPLAINER, Label, page_of
 from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, say, sentences
 from reportgen.model.sources import locate, parse_source
-from reportgen.model.tuned_lens import sha256_of
 from reportgen.needs import Pass, Site
-from reportgen.probes.base import Case, Probe, Prompts, Section, Unusable
-from reportgen.prompts import Prompt
+from reportgen.probes.base import Case, Probe, Section, Unusable
 from reportgen.provenance import weights_sha256
 from reportgen.result import Cell, Findings, Outcome, Rows, arrays, metric, table
-from reportgen.tokens import TextTokenizer
-from reportgen.windows import Windows, documents_in, split
+from reportgen.window_options import WindowOptions, windows_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,18 +57,11 @@ WATCHED = 64
 _CURVES = 6
 
 
-class Options(DictionaryOptions):
+class Options(WindowOptions):
     """Which dictionaries, and the text."""
 
-    texts: Prompts | None = None
-    """Documents: a list, or the name FILE/SET of a prompt set."""
-    text_file: Beside | None = None
-    """In their place a file: plain text is one document, each line of .jsonl has one as its `text`. The path starts
-    from the battery's folder."""
     tokens: Annotated[int, Field(ge=2)] = 100_000
     """So many tokens of the text at most, whole windows of them."""
-    context: Annotated[int, Field(ge=8, le=8192)] = 128
-    """Tokens of a window, BOS included; what is left of a document makes a shorter one."""
     examples: Annotated[int, Field(ge=1, le=50)] = 5
     """Strongest examples shown a feature, one a window at most."""
     cards: Annotated[int, Field(ge=1)] | Literal["all"] = 512
@@ -87,12 +75,6 @@ class Options(DictionaryOptions):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
-    def text_file_sha256(self) -> str | None:
-        """Numbers depend on what the file holds."""
-        return None if self.text_file is None else sha256_of(str(path_of(self.text_file)))
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
     def explainer_sha256(self) -> str | None:
         """And on the weights of the explainer; empty where there are none."""
         if self.explainer is None:
@@ -101,12 +83,6 @@ class Options(DictionaryOptions):
             return weights_sha256(locate(parse_source(self.explainer)).folder)
         except (ReportgenError, OSError):
             return ""
-
-    @model_validator(mode="after")
-    def _one_text(self) -> Self:
-        if (self.texts is None) == (self.text_file is None):
-            raise ValueError("name either texts or a text_file")
-        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,18 +154,14 @@ class SaeAtlas(Probe[Options, Atlas]):
         found = dictionaries_of(case)
         if any(one.place.site is not Site.RESIDUAL for one in found.files) and case.facts.heads is None:
             raise Unusable(f"the architecture {case.facts.architecture} has no attention or MLP to read")
-        most = case.facts.context_length
-        if most is not None and case.options.context > most:
-            raise Unusable(f"windows of {case.options.context} tokens exceed the context of {most}")
-        if not len(_windows(case)):
-            raise Unusable("the texts have no window of two tokens")
+        windows_of(case)
         if case.options.explainer is not None:
             _explainers_folder(case.options.explainer)
         return ()
 
     def further_passes(self, case: Case[Options]) -> int:
         """One a window."""
-        return len(_windows(case))
+        return len(windows_of(case))
 
     def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Atlas]:
         """Streams the text, some windows at a time."""
@@ -199,7 +171,7 @@ class SaeAtlas(Probe[Options, Atlas]):
 
         explained = case.options.explainer is not None
         sizes = Sizes(case.options.examples, TRIED if explained else 0, WATCHED if explained else 0, case.options.seed)
-        windows = _windows(case)
+        windows = windows_of(case)
         vocabulary = Vocabulary(sorted(set(windows.ids.tolist())), case.tokenizer.show)
         files = dictionaries_of(case).files
         loaded = [load_dictionary(one, model.device) for one in files]
@@ -221,23 +193,6 @@ class SaeAtlas(Probe[Options, Atlas]):
     def statement(self, section: Section) -> str:
         """How many features are dead and dense, and for how many the label predicts where they fire."""
         return sentences(_told(section.name(subject), outcome) for subject, outcome in section.ok().items())
-
-
-def _windows(case: Case[Options]) -> Windows:
-    options = case.options
-    if options.texts is not None:
-        return _split(case.tokenizer, tuple(options.texts), options.context, options.tokens)
-    assert options.text_file is not None
-    try:
-        documents = tuple(documents_in(path_of(options.text_file)))
-    except ValueError as error:
-        raise Unusable(str(error)) from error
-    return _split(case.tokenizer, documents, options.context, options.tokens)
-
-
-@lru_cache(maxsize=4)
-def _split(tokenizer: TextTokenizer, documents: tuple[Prompt, ...], context: int, most: int) -> Windows:
-    return split(tokenizer, documents, context, most)
 
 
 def _explainers_folder(source: str) -> Any:

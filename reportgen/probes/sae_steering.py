@@ -17,11 +17,11 @@ from reportgen.needs import Edit, Need, Operation, Pass, Site, Unmeasurable
 from reportgen.numerics.steering import best_cell, mean_of_defined
 from reportgen.probes.base import Case, Probe, Prompts, Section, Unusable, prompt_labels
 from reportgen.probes.steering import BEYOND_CONTROL, CLEAR, HARMFUL, HARMLESS, LOOP, MOST_SHOWN, WIDEST, Score
-from reportgen.probes.steering import _pieces as pieces
 from reportgen.prompts import Prompt
 from reportgen.refusals import refusal_openings, refusal_tokens
 from reportgen.result import Findings, Outcome, Rows, array, metric, table
 from reportgen.scripts import script_names
+from reportgen.word_pieces import pieces_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -739,7 +739,7 @@ def _side_by_side(view: _View) -> TokenGrid:
     for record in records:
         for column, name in names.items():
             rows.append(f"{record['prompt']} {name}" if column == "unsteered" else name)
-            lines.append(pieces(record[column])[:WIDEST])
+            lines.append(pieces_of(record[column])[:WIDEST])
     told = [[float(any(part in counted for part in words_of(word))) for word in words] for words in lines]
     width = max(map(len, lines), default=0) or 1
     labels = prompt_labels(view.outcome)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
-from unicodedata import east_asian_width
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -40,6 +39,7 @@ from reportgen.refusals import refusal_openings, refusal_tokens
 from reportgen.result import Findings, Outcome, Rows, array, arrays, metric, table
 from reportgen.scripts import script_names
 from reportgen.suggest import suggestion
+from reportgen.word_pieces import pieces_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,8 +67,6 @@ MOST_SHOWN = 4
 """Prompts whose texts are drawn; the table has them all."""
 WIDEST = 12
 """Columns of a grid of words."""
-UNSPACED = 4
-"""Characters of a cell in scripts without spaces."""
 
 Side = Literal["towards", "away", "prompts", "harmless"]
 
@@ -1140,7 +1138,7 @@ def _side_by_side(view: _View) -> TokenGrid:
     rows = view.outcome.tables["texts"].records()[:MOST_SHOWN]
     names = _names_of_cells(view)
     cut = [
-        (f"{row['prompt']} {name}" if name == names["unsteered"] else name, _pieces(row[column])[:WIDEST])
+        (f"{row['prompt']} {name}" if name == names["unsteered"] else name, pieces_of(row[column])[:WIDEST])
         for row in rows
         for column, name in names.items()
     ]
@@ -1178,15 +1176,6 @@ def _names_of_cells(view: _View) -> dict[str, str]:
             strict=True,
         )
     )
-
-
-def _pieces(text: str) -> list[str]:
-    """The words of a text; what no space parts, in pieces of a few characters."""
-    found = []
-    for word in text.split():
-        size = UNSPACED if any(east_asian_width(letter) in "WF" for letter in word) else len(word)
-        found += [word[at : at + size] for at in range(0, len(word), size)]
-    return found
 
 
 def _tells(view: _View, piece: str) -> float:

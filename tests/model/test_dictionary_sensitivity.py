@@ -1,7 +1,5 @@
 """What an error in the residual stream costs, as dictionaries are trained with it, against the divergence itself."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -69,9 +67,12 @@ def test_coordinates_lead_there_and_back() -> None:
     measure = Measure.of(mean, deviation, fisher, 1.0)
     torch.testing.assert_close(measure.into @ measure.out, torch.eye(WIDTH), atol=1e-5, rtol=0)
     e = torch.randn(WIDTH, generator=dice)
-    cost, length = e @ fisher @ e, (e @ measure.into).square().sum()
     other = torch.randn(WIDTH, generator=dice)
-    assert float(length / cost) == pytest.approx(float((other @ measure.into).square().sum() / (other @ fisher @ other)))
+    lengths, costs = (
+        [float(form(x)) for x in (e, other)]
+        for form in (lambda x: (x @ measure.into).square().sum(), lambda x: x @ fisher @ x)
+    )
+    assert lengths[0] / costs[0] == pytest.approx(lengths[1] / costs[1], rel=1e-4)
 
 
 def test_with_power_0_every_standardised_dimension_counts_alike() -> None:
