@@ -10,6 +10,7 @@ import transformers
 from reference.plain import PARTS
 from running import run_probes
 from tiny import FAMILIES, LAYERS, save_tiny
+from tiny_dictionaries import save_dictionaries
 
 from reportgen.probes.base import ModelCard, Section
 from reportgen.registry import find
@@ -66,6 +67,12 @@ CHANGING = {
     },
     "ablated": {"probe": "ablation", "prompts": TEXTS},
 }
+SPARSE = {
+    "features": {"probe": "sae_features", "prompts": TEXTS},
+    "worth": {"probe": "sae_quality", "texts": TEXTS},
+    "atlas": {"probe": "sae_atlas", "texts": TEXTS},
+    "clamped": {"probe": "sae_steering", "feature": 7, "clamp": [8], "prompts": TEXTS, "continue": 2},
+}
 UNMEASURABLE = {
     "mamba": {"sinks", "copies", "parts", "answer", "memories", "inside", "patched", "ablated"},
     "falcon": {"parts"},
@@ -80,14 +87,17 @@ UNMEASURABLE = {
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_probe_measures_a_model_or_says_why_not(family: str, tmp_path: Path) -> None:
     models = {"m": save_tiny(tmp_path / family, family), "l": save_tiny(tmp_path / "llama", "llama", seed=2)}
-    outcomes = run_probes(models, READING | CHANGING).outcomes
+    dictionaries = str(save_dictionaries(tmp_path / "dictionaries", layers=[2]))
+    sparse = {id: {**options, "dictionaries": dictionaries} for id, options in SPARSE.items()}
+    outcomes = run_probes(models, READING | CHANGING | sparse).outcomes
     found = {id: by_subject["m"] for id, by_subject in outcomes.items()}
     assert {id: one.reason for id, one in found.items() if one.status == "failed"} == {}
     skipped = {id: one.reason for id, one in found.items() if one.status == "skipped"}
     assert set(skipped) == UNMEASURABLE.get(family, set()), skipped
     assert all(len(reason.splitlines()) == 1 for reason in skipped.values())
     for id, one in found.items():
-        if one.status == "ok" and id != "patched":  # a random model may not tell two prompts apart
+        # a random model may not tell two prompts apart, nor have a second feature that fires
+        if one.status == "ok" and id not in ("patched", "clamped"):
             assert all(np.isfinite(array.values).any() for array in one.arrays.values() if array.values.size), id
     section = Section("x", {"m": found["states"]}, {"m": ModelCard("m", "Tiny", family, LAYERS)})
     assert find("hidden_states").statement(section)
