@@ -30,7 +30,8 @@ def written(text: str) -> str:
 def _first_sentence(probe) -> str:
     from reportgen.probes.base import explanation
 
-    return explanation(probe).shows.rstrip(".") + "."
+    shows = explanation(probe).shows
+    return shows if shows.endswith(("?", ".")) else f"{shows}."
 
 
 def _help(name: str | None) -> str:
