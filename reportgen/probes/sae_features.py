@@ -146,8 +146,8 @@ class SaeFeatures(Probe[Options, Features]):
     says where it comes from; nobody has to be right about it, and one made of promoted tokens alone often is not. An
     effect that shuffled prompts reach too says nothing.
 
-    Computed: f = encode(x) as the dictionary's architecture has it, in float32 (JumpReLU: strictly above its
-    threshold); position 0 is left out where it holds BOS. Promoted and suppressed tokens: largest and smallest
+    Computed: activations f = encode(x) as the dictionary's architecture has it, in float32 (JumpReLU: strictly above
+    its threshold); position 0 is left out where it holds BOS. Promoted and suppressed tokens: largest and smallest
     W_U (gain ⊙ direction), the final norm's gain and the feature's row of the decoder; true up to a positive factor.
     Lieberum et al. 2024, "Gemma Scope"; Bricken et al. 2023, "Towards Monosemanticity".
     """

@@ -105,10 +105,10 @@ class SaeQuality(Probe[Options, Qualities]):
     no token of this text, which a short text makes likelier; dense ones on more than a tenth. What a file states
     was measured on another text.
 
-    Computed: f = encode(x), x̂ = decode(f) in float32. FVU = Σ|x − x̂|² / Σ|x − x̄|², both sums over all tokens first,
-    so that predicting the mean of each dimension scores 1; explained variance = 1 − FVU. CE is the mean −ln p of the
-    next token, with x as it is, x̂ in its place, or zeros there, at every position but BOS; CE is of what these
-    positions predict. Delta loss = CE(spliced) − CE(clean), loss recovered = (CE(zeros) − CE(spliced)) /
+    Computed: activations f = encode(x) and x̂ = decode(f) in float32. FVU = Σ|x − x̂|² / Σ|x − x̄|², both sums over all
+    tokens first, so that predicting the mean of each dimension scores 1; explained variance = 1 − FVU. CE is the mean
+    −ln p of the next token, with x as it is, x̂ in its place, or zeros there, at every position but BOS; CE is of what
+    these positions predict. Delta loss = CE(spliced) − CE(clean), loss recovered = (CE(zeros) − CE(spliced)) /
     (CE(zeros) − CE(clean)); undefined where zeros cost less than 0.01 nat. Rajamanoharan et al. 2024, "Jumping Ahead";
     Lieberum et al. 2024, "Gemma Scope".
     """

@@ -181,12 +181,12 @@ class SaeSteering(Probe[Options, FeatureSteering]):
     has moved altogether: where the control costs as much and the score stays, the feature is about the score. High
     strengths break the text; a scale changes nothing where the feature is silent.
 
-    Computed: x + (a′ − a) d at every position but BOS, of the prompt and of what is written, with a the activation of
-    the feature in what the dictionary reads there, a′ the clamped or scaled one, d its row of the decoder: what the
-    dictionary does not give back of x stays as it is. The control adds at each position as long a vector along the
-    direction of a feature drawn by the seed. Price: KL(unsteered || steered) at the last position of the prompt. The
-    score `promoted` is the probability there of the ten tokens of largest W_U (gain ⊙ d). After harmful prompts nothing
-    is written. Templeton et al. 2024, "Scaling Monosemanticity".
+    Computed: the stream becomes x + (a′ − a) d at every position but BOS, of the prompt and of what is written, with a
+    the activation of the feature in what the dictionary reads there, a′ the clamped or scaled one, d its row of the
+    decoder: what the dictionary does not give back of x stays as it is. The control adds at each position as long a
+    vector along the direction of a feature drawn by the seed. Price: KL(unsteered || steered) at the last position of
+    the prompt. The score `promoted` is the probability there of the ten tokens of largest W_U (gain ⊙ d). After harmful
+    prompts nothing is written. Templeton et al. 2024, "Scaling Monosemanticity".
     """
 
     name = "sae_steering"

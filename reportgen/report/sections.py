@@ -192,8 +192,22 @@ def _definitions(ok: Mapping[str, Outcome], texts: Mapping[str, str]) -> list[De
 
 
 def _options(options: Mapping[str, Any]) -> dict[str, str]:
+    told = {name: _without_prompts(value) for name, value in options.items() if name != "prompts"}
     return {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        for name, value in options.items()
-        if name != "prompts" and value is not None
+        for name, value in told.items()
+        if value is not None
     }
+
+
+def _without_prompts(value: Any) -> Any:
+    """An option without the prompts in it, which stand in a list of their own; None where nothing else is."""
+    if (
+        isinstance(value, list)
+        and value
+        and all(isinstance(one, dict) and {"text", "messages"} & {*one} for one in value)
+    ):
+        return None
+    if isinstance(value, dict):
+        return {name: told for name, one in value.items() if (told := _without_prompts(one)) is not None} or None
+    return value

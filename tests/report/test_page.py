@@ -187,6 +187,17 @@ def test_definitions_stand_beside_the_numbers(bundle, drawings):
     assert "Options: <code>seed: <bdi>0</bdi></code>, <code>word: <bdi>apple</bdi></code>" in html
 
 
+def test_options_are_told_without_the_prompts_in_them(bundle, drawings):
+    prompts = [{"text": "One prompt."}, {"messages": [{"role": "user", "content": "Another."}]}]
+    asked = {"prompts": prompts, "examples": prompts, "contrast": {"a": prompts, "b": prompts}, "layers": [3, 9]}
+    for by_model in bundle.outcomes["apple"].values():
+        by_model.options.update(asked)
+    html = section(page.html(bundle, drawings), "apple")
+    assert "<code>layers: <bdi>[3, 9]</bdi></code>" in html
+    assert "One prompt." not in html
+    assert "contrast" not in html
+
+
 def test_what_a_docstring_sets_in_backticks_is_code(bundle, drawings):
     html = section(page.html(bundle, drawings), "census")
     assert "From <code>config:FILE</code> the model is built without weights" in html
