@@ -525,7 +525,7 @@ def _labels_told(outcome: Outcome) -> str:
     return say(
         "sae_atlas.predicted",
         "For {share} of those that fire on held-out text, a simple pattern (the same token, word or kind of token) "
-        "predicts where, with an area under the curve of {limit} or more.",
+        "predicts where, with an area under the curve of {limit} or more; what the others are called is a guess.",
         share=digits(f"{float(share):.0%}"),
         limit=digits(f"{PREDICTS}"),
     )

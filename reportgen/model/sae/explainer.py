@@ -7,6 +7,7 @@ feature fires and some on which it does not, the model is asked for Yes or No, a
 ln p(Yes) - ln p(No).
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ ANSWER = "Answer with a few words."
 CHECK = "A label says: {label}. Does the label describe the token between « and » in this text?\n\n{text}\n\n"
 YES, NO = ("Yes", " Yes", "yes", " yes"), ("No", " No", "no", " no")
 _LAST = Need(Site.FINAL, "last")
+_AROUND = " .\"'*"
+_NUMBER = re.compile(r"^\d+[.)]\s")
 
 
 @dataclass(frozen=True)
@@ -107,5 +110,6 @@ class Explainer:
 
 
 def one_line(written: str) -> str:
-    """The first line of what a model wrote that is not empty."""
-    return next((line.strip(" .\"'*") for line in written.splitlines() if line.strip(" .\"'*")), "")
+    """The first line of what a model wrote that is not empty, without the number of a list."""
+    lines = (_NUMBER.sub("", line.strip(_AROUND)).strip(_AROUND) for line in written.splitlines())
+    return next(filter(None, lines), "")
