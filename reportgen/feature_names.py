@@ -41,7 +41,7 @@ def feature_names(outcome: Outcome) -> dict[tuple[int, int], FeatureName]:
 
 def place_names(outcome: Outcome) -> dict[int, str]:
     """Item -> what a reader calls the place that the dictionary reads."""
-    return {row["item"]: _place(row["site"], row["index"]) for row in outcome.tables["dictionaries"].records()}
+    return {row["item"]: place_name(row["site"], row["index"]) for row in outcome.tables["dictionaries"].records()}
 
 
 def _name(feature: int, label: str, origin: str, score: float | None, tokens: list[str]) -> FeatureName:
@@ -58,7 +58,8 @@ def _name(feature: int, label: str, origin: str, score: float | None, tokens: li
     return FeatureName(f"{number} {label}", told)
 
 
-def _place(site: str, index: int) -> str:
+def place_name(site: str, index: int) -> str:
+    """What a reader calls a place that a dictionary reads."""
     return {
         Site.RESIDUAL.value: say("sae_features.layer", "layer {index}", index=index),
         Site.ATTENTION_WRITE.value: say("sae_features.attention", "block {index}, attention", index=index),

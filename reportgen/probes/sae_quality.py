@@ -8,6 +8,7 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from reportgen.dictionary_options import dictionaries_of, located, need_of
+from reportgen.feature_names import place_name
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import digits, listed, name_of, say, say_count, sentences
 from reportgen.model.sae.files import Note
@@ -386,14 +387,7 @@ class _View:
 
 
 def _place(item: Mapping[str, Any]) -> str:
-    """What a reader calls the place of a dictionary."""
-    texts = {
-        Site.RESIDUAL.value: say("sae_quality.layer", "layer {index}", index=item["index"]),
-        Site.ATTENTION_WRITE.value: say("sae_quality.attention", "block {index}, attention", index=item["index"]),
-        Site.MLP_WRITE.value: say("sae_quality.mlp", "block {index}, MLP", index=item["index"]),
-        Site.HEADS.value: say("sae_quality.heads", "block {index}, heads", index=item["index"]),
-    }
-    return texts[str(item["site"])]
+    return place_name(str(item["site"]), int(item["index"]))
 
 
 def _called(number: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from reportgen.dictionary_options import DictionaryOptions, dictionaries_of, first_counted, need_of
 from reportgen.feature_labels import page_of
+from reportgen.feature_names import place_name
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import digits, listed, say, sentences, unit_of
 from reportgen.needs import Edit, Need, Operation, Pass, Site, Unmeasurable
@@ -587,10 +588,8 @@ class _View:
     def feature(self) -> str:
         """The feature and where it is of."""
         row = self.outcome.tables["feature"].records()[0]
-        values = {"index": row["index"], "feature": row["feature"]}
-        if row["site"] == Site.RESIDUAL.value:
-            return say("sae_steering.feature_of_layer", "feature {feature} of layer {index}", **values)
-        return say("sae_steering.feature_of_block", "feature {feature} of block {index}", **values)
+        place = place_name(row["site"], row["index"])
+        return say("sae_steering.feature_of", "feature {feature} of {place}", feature=row["feature"], place=place)
 
     def done(self, item: int) -> str:
         """What a strength means, in a few words."""
