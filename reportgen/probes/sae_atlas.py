@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, computed_field
 
-from reportgen.dictionary_options import dictionaries_of
 from reportgen.errors import ReportgenError
-from reportgen.feature_labels import EXAMPLES, EXPLAINER, Label, page_of
+from reportgen.features.labels import EXAMPLES, EXPLAINER, Label, page_of
+from reportgen.features.options import dictionaries_of
+from reportgen.features.window_options import WindowOptions, windows_of
 from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, say, sentences
@@ -21,7 +22,6 @@ from reportgen.needs import Pass, Site
 from reportgen.probes.base import Case, Probe, Section, Unusable
 from reportgen.provenance import weights_sha256
 from reportgen.result import Cell, Findings, Outcome, Rows, arrays, metric, table
-from reportgen.window_options import WindowOptions, windows_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -165,7 +165,7 @@ class SaeAtlas(Probe[Options, Atlas]):
 
     def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Atlas]:
         """Streams the text, some windows at a time."""
-        from reportgen.auto_labels import Vocabulary
+        from reportgen.features.auto_labels import Vocabulary
         from reportgen.model.sae.dictionary import load_dictionary
         from reportgen.model.sae.streaming import AtlasStream, Sizes
 
@@ -364,7 +364,7 @@ class _Cards:
 
     def _by_rule(self, feature: int) -> list[Label]:
         """From the pattern of its strongest examples, and from its promoted tokens."""
-        from reportgen.auto_labels import from_promoted
+        from reportgen.features.auto_labels import from_promoted
 
         found = []
         pattern = self._stream.patterns[self._item][feature]

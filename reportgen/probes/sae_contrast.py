@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from reportgen.dictionary_options import Found, LabelledOptions, dictionaries_of, first_counted, labels_of, need_of
-from reportgen.feature_labels import Label, page_of
-from reportgen.feature_names import JOINED, feature_names, place_names
+from reportgen.features.labels import Label, page_of
+from reportgen.features.names import JOINED, feature_names, place_names
+from reportgen.features.options import Found, LabelledOptions, dictionaries_of, first_counted, labels_of, need_of
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, say_count, sentences
@@ -374,7 +374,7 @@ def _dictionary_row(item: int, found: Found) -> list[Cell]:
 
 
 def _feature_rows(case: Case[Options], part: _Part, found: Found, labels: Mapping[tuple[int, int], Label]) -> Rows:
-    from reportgen.auto_labels import from_promoted
+    from reportgen.features.auto_labels import from_promoted
 
     most = case.options.tokens
     rows: Rows = []

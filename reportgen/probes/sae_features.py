@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from reportgen.dictionary_options import Found, LabelledOptions, dictionaries_of, first_counted, labels_of, need_of
-from reportgen.feature_labels import Label, page_of
-from reportgen.feature_names import feature_names, place_names
+from reportgen.features.labels import Label, page_of
+from reportgen.features.names import feature_names, place_names
+from reportgen.features.options import Found, LabelledOptions, dictionaries_of, first_counted, labels_of, need_of
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences
@@ -332,7 +332,7 @@ def _feature_rows(
 ) -> Rows:
     import numpy as np
 
-    from reportgen.auto_labels import from_promoted
+    from reportgen.features.auto_labels import from_promoted
 
     activity = [part.activity[text] for text in different]
     tokens = sum(one.tokens for one in activity)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
-from reportgen.dictionary_options import dictionaries_of, located, need_of
-from reportgen.feature_names import place_name
+from reportgen.features.names import place_name
+from reportgen.features.options import dictionaries_of, located, need_of
+from reportgen.features.window_options import WindowOptions, windows_of
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import digits, listed, name_of, say, say_count, sentences
 from reportgen.model.sae.files import Note
@@ -17,7 +18,6 @@ from reportgen.needs import Edit, Need, Operation, Pass, Site
 from reportgen.numerics.sparse import ReconstructionQuality, delta_loss, loss_recovered
 from reportgen.probes.base import Case, Probe, Section, axis_label
 from reportgen.result import Cell, Findings, Outcome, Rows, arrays, metric, table
-from reportgen.window_options import WindowOptions, windows_of
 from reportgen.windows import Windows
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from reportgen.dictionary_options import DictionaryOptions, dictionaries_of, first_counted, need_of
-from reportgen.feature_labels import page_of
-from reportgen.feature_names import place_name
+from reportgen.features.labels import page_of
+from reportgen.features.names import place_name
+from reportgen.features.options import DictionaryOptions, dictionaries_of, first_counted, need_of
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import digits, listed, say, sentences, unit_of
 from reportgen.needs import Edit, Need, Operation, Pass, Site, Unmeasurable

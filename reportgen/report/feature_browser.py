@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reportgen.feature_labels import origin_told
-from reportgen.feature_names import JOINED, feature_names, place_names
+from reportgen.features.labels import origin_told
+from reportgen.features.names import JOINED, feature_names, place_names
 from reportgen.figures.fonts import legible, mark_space
 from reportgen.language import say
 from reportgen.report.figure_data import packed

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reportgen.auto_labels import Vocabulary
+from reportgen.features.auto_labels import Vocabulary
 from reportgen.model.capture import run_all
 from reportgen.model.load import load
 from reportgen.model.loaded import LoadedModel

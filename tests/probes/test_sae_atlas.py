@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from reportgen.battery import read_battery
 from reportgen.errors import BatteryError
 from reportgen.execute import execute
-from reportgen.feature_labels import EXAMPLES, EXPLAINER, PROMOTED, Label
+from reportgen.features.labels import EXAMPLES, EXPLAINER, PROMOTED, Label
 from reportgen.model.sae import streaming
 from reportgen.model.sae.explainer import Evidence, Explainer, one_line
 from reportgen.outcome_cache import OutcomeCache

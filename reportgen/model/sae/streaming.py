@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.auto_labels import BEGINNING, Pattern, PatternTable, Vocabulary, pattern_of
+from reportgen.features.auto_labels import BEGINNING, Pattern, PatternTable, Vocabulary, pattern_of
 from reportgen.model.sae.atlas import FeatureAtlas, Firing, Seen, fired_in
 from reportgen.needs import Captured, Need, Pass
 from reportgen.windows import Windows

@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
 
-from reportgen.auto_labels import BEGINNING, PatternTable, Vocabulary, from_promoted, kind_of, pattern_of, stem_of
-from reportgen.feature_labels import PROMOTED
+from reportgen.features.auto_labels import (
+    BEGINNING,
+    PatternTable,
+    Vocabulary,
+    from_promoted,
+    kind_of,
+    pattern_of,
+    stem_of,
+)
+from reportgen.features.labels import PROMOTED
 
 TEXTS = ["<bos>", " apple", "Apple", " apples", " run", "12", "\n\n", "蘋", "果", ",", " appliance", "zip"]
 IDS = {text: number for number, text in enumerate(TEXTS)}

@@ -12,7 +12,7 @@ from unicodedata import category
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.feature_labels import PROMOTED, Label
+from reportgen.features.labels import PROMOTED, Label
 from reportgen.figures.fonts import mark_space
 from reportgen.scripts import script_of
 

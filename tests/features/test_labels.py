@@ -5,7 +5,7 @@ import pytest
 from tiny_dictionaries import save_dictionaries, save_dictionary
 
 from reportgen.errors import BatteryError
-from reportgen.feature_labels import BY_HAND, Label, labels_for, page_of, read_labels
+from reportgen.features.labels import BY_HAND, Label, labels_for, page_of, read_labels
 from reportgen.model.sae.sources import locate_dictionaries
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, computed_field
 
 from reportgen.beside import Beside, path_of
 from reportgen.errors import BatteryError, ReportgenError
-from reportgen.feature_labels import Label, labels_for, read_labels
+from reportgen.features.labels import Label, labels_for, read_labels
 from reportgen.model.sae.files import DictionaryError, DictionaryFiles, Note
 from reportgen.model.sae.fit import check_fit
 from reportgen.model.sae.sources import fingerprint, locate_dictionaries

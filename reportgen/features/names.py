@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reportgen.feature_labels import PROMOTED, origin_told
+from reportgen.features.labels import PROMOTED, origin_told
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say
 from reportgen.needs import Site

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, computed_field, model_validator
 
 from reportgen.beside import Beside, path_of
-from reportgen.dictionary_options import DictionaryOptions
+from reportgen.features.options import DictionaryOptions
 from reportgen.model.tuned_lens import sha256_of
 from reportgen.probes.base import Case, Prompts, Unusable
 from reportgen.prompts import Prompt
