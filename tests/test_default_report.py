@@ -80,6 +80,7 @@ def test_the_page_asks_the_network_for_nothing_and_keeps_its_budget(page: str) -
     assert len(page.encode()) < 6_000_000
 
 
+@pytest.mark.slow  # of tiny models tests/cli/test_run.py and tests/test_execute.py show it every time
 def test_a_second_run_and_one_probe_alone_give_the_same_bytes(report: Bundle, tmp_path: Path) -> None:
     again = reportgen.run(BATTERY, tmp_path / "again", formats=["figures"])
     for name in ("results.json", "arrays.safetensors"):
