@@ -74,7 +74,7 @@ SPARSE = {
     "clamped": {"probe": "sae_steering", "feature": 7, "clamp": [8], "prompts": TEXTS, "continue": 2},
 }
 UNMEASURABLE = {
-    "mamba": {"sinks", "copies", "parts", "answer", "memories", "inside", "patched", "ablated"},
+    "mamba": {"heads", "sinks", "copies", "parts", "answer", "memories", "inside", "patched", "ablated"},
     "falcon": {"parts"},
     "bloom": {"parts"},
     "mixtral": {"memories"},
@@ -89,7 +89,7 @@ def test_every_probe_measures_a_model_or_says_why_not(family: str, tmp_path: Pat
     models = {"m": save_tiny(tmp_path / family, family), "l": save_tiny(tmp_path / "llama", "llama", seed=2)}
     dictionaries = str(save_dictionaries(tmp_path / "dictionaries", layers=[2]))
     sparse = {id: {**options, "dictionaries": dictionaries} for id, options in SPARSE.items()}
-    outcomes = run_probes(models, READING | CHANGING | sparse).outcomes
+    outcomes = run_probes(models, PROBES | READING | CHANGING | sparse).outcomes
     found = {id: by_subject["m"] for id, by_subject in outcomes.items()}
     assert {id: one.reason for id, one in found.items() if one.status == "failed"} == {}
     skipped = {id: one.reason for id, one in found.items() if one.status == "skipped"}
@@ -99,27 +99,20 @@ def test_every_probe_measures_a_model_or_says_why_not(family: str, tmp_path: Pat
         # a random model may not tell two prompts apart, nor have a second feature that fires
         if one.status == "ok" and id not in ("patched", "clamped"):
             assert all(np.isfinite(array.values).any() for array in one.arrays.values() if array.values.size), id
+    if found["heads"].status == "ok":
+        rows_sum_to_one(found["heads"].arrays["weights/0"].values, has_sink_logits=family == "gpt_oss")
     section = Section("x", {"m": found["states"]}, {"m": ModelCard("m", "Tiny", family, LAYERS)})
     assert find("hidden_states").statement(section)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_all_six_probes(family: str, tmp_path: Path) -> None:
-    probes = PROBES if family != "mamba" else {id: p for id, p in PROBES.items() if id != "heads"}
-    outcomes = run_probes({"m": save_tiny(tmp_path / family, family)}, probes).outcomes
-    for id, by_subject in outcomes.items():
-        assert by_subject["m"].status == "ok", (id, by_subject["m"].reason)
-        for array in by_subject["m"].arrays.values():
-            assert np.isfinite(array.values).any()
-    if "heads" in outcomes:
-        weights = outcomes["heads"]["m"].arrays["weights/0"].values
-        sums = weights.sum(-1)
-        if family == "gpt_oss":  # the sink logits take their part
-            assert (sums > 0).all()
-            assert (sums < 1).all()
-            assert sums.min() < 0.9
-        else:
-            assert sums == pytest.approx(np.ones_like(sums), abs=1e-5)
+def rows_sum_to_one(weights: np.ndarray, *, has_sink_logits: bool) -> None:
+    sums = weights.sum(-1)
+    if has_sink_logits:  # they take their part
+        assert (sums > 0).all()
+        assert (sums < 1).all()
+        assert sums.min() < 0.9
+    else:
+        assert sums == pytest.approx(np.ones_like(sums), abs=1e-5)
 
 
 def test_attention_of_a_model_without_any_is_skipped_with_the_reason(tmp_path: Path) -> None:
