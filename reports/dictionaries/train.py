@@ -14,7 +14,8 @@ one of plain squared errors over the square root of each dimension's deviation r
 0.31, one that follows the Fisher information alone 0.84 at 0.41, and one half way between 0.84 at 0.37.
 
 Everything follows from the seed; another processor or another number of threads rounds otherwise, and the model then
-writes other texts. Texts and rows are kept in --cache (0.8 GB a layer for 600,000 tokens).
+writes other texts. held_out.jsonl has the texts that numbers come from, but for seven about violence or sex, so that
+`sae_quality` can measure the dictionaries anew. Texts and rows are kept in --cache (0.8 GB a layer for 600,000 tokens).
 """
 
 import json
