@@ -12,6 +12,7 @@ from pydantic import Field, computed_field
 
 from reportgen.errors import ReportgenError
 from reportgen.features.labels import EXAMPLES, EXPLAINER, Label, page_of
+from reportgen.features.names import JOINED, feature_names, place_names
 from reportgen.features.options import dictionaries_of
 from reportgen.features.window_options import WindowOptions, windows_of
 from reportgen.figures.describe import Curve, Curves, Figure
@@ -414,11 +415,6 @@ def best_label(labels: Sequence[Label]) -> Label:
     return [*sure, *agree, *rather, *others, *tried][0]
 
 
-def _names(outcome: Outcome) -> list[str]:
-    """(item) the dictionaries as figures call them."""
-    return [str(record["layer_label"]) for record in outcome.tables["dictionaries"].records()]
-
-
 def _shown(outcome: Outcome) -> list[int]:
     """Items that are drawn: some, evenly spaced, where there are many."""
     count = len(outcome.tables["dictionaries"].rows)
@@ -433,7 +429,7 @@ def _densities(name: str, subject: str, outcome: Outcome) -> Curves:
 
     fewest = 1 / int(outcome.tables["summary"].records()[0]["tokens"])
     edges = np.arange(int(np.floor(3 * np.log10(fewest))), 1) / 3
-    names, curves = _names(outcome), []
+    names, curves = place_names(outcome), []
     for item in _shown(outcome):
         density = outcome.arrays[f"density/{item}"].values
         alive = density[density > 0]
@@ -465,15 +461,15 @@ def _strengths(name: str, subject: str, outcome: Outcome) -> Curves:
     import numpy as np
 
     lower = np.log10([float(record["lower"]) for record in outcome.tables["bins"].records()])
-    names, curves, told = _names(outcome), [], []
+    places, names, curves, told = place_names(outcome), feature_names(outcome), [], []
     for item in _shown(outcome):
         records = [r for r in outcome.tables["features"].records() if r["item"] == item and r["density"] <= DENSE]
         if not records:
             continue
         strongest = max(records, key=lambda record: float(record["strongest"]))
         counts = outcome.arrays[f"histogram/{item}"].values[int(strongest["feature"])]
-        label = f"{names[item]}, {strongest['feature']}"
-        told.append(f"{label} ({strongest['label']})")
+        label = JOINED.join([places[item], names[item, strongest["feature"]].called])
+        told.append(label)
         curves.append(Curve(label=label, x=(lower + 1 / 8).tolist(), y=(counts / counts.sum()).tolist(), group=label))
     there = [at for curve in curves for at, y in enumerate(curve.y) if y > 0]
     held = slice(max(min(there, default=0) - 1, 0), max(there, default=0) + 2)
