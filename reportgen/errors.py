@@ -1,7 +1,7 @@
 """What can go wrong, told in a line or two with its remedy, and the exit code it ends with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -19,6 +19,12 @@ class Mistake:
         remedy = f"\n  {self.remedy}" if self.remedy else ""
         return f"{where}{self.message}{remedy}"
 
+    @property
+    def in_one_line(self) -> str:
+        """The same as running text."""
+        wrong = str(replace(self, remedy=""))
+        return " ".join((f"{wrong.rstrip('.')}. {self.remedy}" if self.remedy else wrong).split())
+
 
 class ReportgenError(Exception):
     """Anything reportgen refuses or cannot do; carries one or more mistakes and an exit code."""
@@ -28,6 +34,11 @@ class ReportgenError(Exception):
     def __init__(self, *mistakes: Mistake | str) -> None:
         self.mistakes: Sequence[Mistake] = tuple(Mistake(m) if isinstance(m, str) else m for m in mistakes)
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+    @property
+    def in_one_line(self) -> str:
+        """What is wrong, as running text."""
+        return "; ".join(mistake.in_one_line for mistake in self.mistakes)
 
 
 class BatteryError(ReportgenError):

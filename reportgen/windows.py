@@ -83,8 +83,10 @@ def documents_in(file: Path) -> Iterator[Prompt]:
     Raises:
         ValueError: there is no such file, a line is no JSON or has no `text`, or there is no text at all.
     """
+    if not file.is_file():
+        raise ValueError(f"the text file {file} is {'no regular file' if file.exists() else 'not there'}")
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the text file {file} cannot be read as UTF-8 text") from error
     if not text.strip():
@@ -103,6 +105,8 @@ def _text_of(line: str, file: Path, number: int) -> str:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{file}, line {number}: this is not JSON") from error
     text = held.get("text") if isinstance(held, dict) else held
-    if not isinstance(text, str) or not text:
+    if not isinstance(text, str):
         raise ValueError(f"{file}, line {number}: expected a mapping with a `text`")
+    if not text:
+        raise ValueError(f"{file}, line {number}: the `text` is empty")
     return text

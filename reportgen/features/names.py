@@ -1,5 +1,6 @@
 """What figures and statements call dictionaries and their features, from the tables that probes of these share."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from reportgen.features.labels import PROMOTED, origin_told
@@ -40,8 +41,14 @@ def feature_names(outcome: Outcome) -> dict[tuple[int, int], FeatureName]:
 
 
 def place_names(outcome: Outcome) -> dict[int, str]:
-    """Item -> what a reader calls the place that the dictionary reads."""
-    return {row["item"]: place_name(row["site"], row["index"]) for row in outcome.tables["dictionaries"].records()}
+    """Item -> what a reader calls the place that the dictionary reads; with its name where several read there."""
+    rows = outcome.tables["dictionaries"].records()
+    crowded = {place for place, count in Counter((row["site"], row["index"]) for row in rows).items() if count > 1}
+    return {
+        row["item"]: place_name(row["site"], row["index"])
+        + (f" · {row['name']}" if (row["site"], row["index"]) in crowded else "")
+        for row in rows
+    }
 
 
 def _name(feature: int, label: str, origin: str, score: float | None, tokens: list[str]) -> FeatureName:

@@ -25,7 +25,8 @@ class DictionaryOptions(ProbeOptions):
     """Which dictionaries."""
 
     dictionaries: Source | Annotated[list[Source], Field(min_length=1)]
-    """Where they come from: `demo:NAME`, a folder, or a hub id with a path; or several of these."""
+    """Where they come from: `demo:NAME`, a folder (a relative one starts from the working directory, as of `models:`),
+    or a hub id with a path; or several of these."""
     layers: Layers = "all"
     """Only those that read these layers (residual stream) or blocks."""
     features: Annotated[int, Field(ge=1)] | None = None
@@ -45,6 +46,8 @@ class DictionaryOptions(ProbeOptions):
 
 def _readable(written: str) -> str:
     """Labels are read once while the battery is checked: what is wrong with them is told with the battery."""
+    if not path_of(written).is_file():
+        raise ValueError(f"there is no file {path_of(written)}: its path starts from the battery's folder")
     try:
         read_labels(path_of(written))
     except BatteryError as error:
@@ -105,7 +108,7 @@ def dictionaries_of(case: Case[Any]) -> Found:
         files = located(case.options)
         notes = check_fit(files, case.facts, case.located.name)
     except (BatteryError, DictionaryError) as error:
-        raise Unusable("; ".join(" ".join(str(mistake).split()) for mistake in error.mistakes)) from error
+        raise Unusable(error.in_one_line) from error
     return Found(files, tuple(dict.fromkeys((*notes, *(note for one in files for note in one.card.notes)))))
 
 
@@ -135,4 +138,4 @@ def labels_of(case: Case[Any], found: Found) -> dict[tuple[int, int], Label]:
     try:
         return labels_for(read_labels(path_of(written)), found.files, written, known)
     except BatteryError as error:
-        raise Unusable("; ".join(" ".join(str(mistake).split()) for mistake in error.mistakes)) from error
+        raise Unusable(error.in_one_line) from error

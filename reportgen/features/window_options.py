@@ -23,7 +23,7 @@ class WindowOptions(DictionaryOptions):
     """In their place a file: plain text is one document, each line of .jsonl has one as its `text`. The path starts
     from the battery's folder."""
     tokens: Annotated[int, Field(ge=2)] = 2_000
-    """So many tokens of the text at most, whole windows of them."""
+    """The text ends after the window in which so many tokens are reached."""
     context: Annotated[int, Field(ge=8, le=8192)] = 128
     """Tokens of a window, BOS included; what is left of a document makes a shorter one."""
 

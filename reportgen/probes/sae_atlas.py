@@ -45,6 +45,8 @@ ABOVE_CHANCE = 0.6
 """Area from which a label that predicts no better is still shown before promoted tokens that do not agree."""
 AGREES = 0.5
 """Share of the promoted tokens from which they are said to agree."""
+FEW = 2_000
+"""Tokens below which nothing is said: a feature that fires on one in a thousand could well fire on none of them."""
 MANY_DEAD = 0.2
 """Share of dead features from which a statement calls them many."""
 AROUND = 12
@@ -62,7 +64,7 @@ class Options(WindowOptions):
     """Which dictionaries, and the text."""
 
     tokens: Annotated[int, Field(ge=2)] = 100_000
-    """So many tokens of the text at most, whole windows of them."""
+    """The text ends after the window in which so many tokens are reached."""
     examples: Annotated[int, Field(ge=1, le=50)] = 5
     """Strongest examples shown a feature, one a window at most."""
     cards: Annotated[int, Field(ge=1)] | Literal["all"] = 512
@@ -200,7 +202,7 @@ def _explainers_folder(source: str) -> Any:
     try:
         return locate(parse_source(source))
     except ReportgenError as error:
-        told = "; ".join(" ".join(str(mistake).split()) for mistake in error.mistakes)
+        told = error.in_one_line
         raise Unusable(f"the explainer: {told}") from error
 
 
@@ -492,6 +494,14 @@ def _strengths(name: str, subject: str, outcome: Outcome) -> Curves:
 def _told(name: str, outcome: Outcome) -> str:
     """What the shares say of one model's dictionaries."""
     summary = outcome.tables["summary"].records()
+    if summary[0]["tokens"] < FEW:
+        return say(
+            "sae_atlas.little_text",
+            "No clear statement about the features of {model}: {tokens} tokens are too little text; {few} are wanted.",
+            model=name,
+            tokens=digits(f"{summary[0]['tokens']:,}"),
+            few=digits(f"{FEW:,}"),
+        )
     dead, dense = (float(outcome.metrics[one].value or 0.0) for one in ("dead_share", "dense_share"))
     values = {
         "model": name,

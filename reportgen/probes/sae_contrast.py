@@ -47,6 +47,8 @@ WORSE = 0.2
 names."""
 FLIPS = 200
 """Random signs of the prompts' differences that the number of changed features is held against."""
+FEWEST_FLIPS = 20
+"""With fewer, their quantile says nothing."""
 CHANCE = 0.95
 """Quantile of what the signs give that must be exceeded."""
 MOST_PLACES = 3
@@ -543,12 +545,22 @@ def _told(name: str, outcome: Outcome) -> Iterable[str]:
     records, places = outcome.tables["changed"].records(), place_names(outcome)
     equal = [places[r["item"]] for r in records if r["equal"]]
     beyond = [r for r in records if r["changed"] is not None and r["changed"] > r["chance"]]
+    if not any(r["firing"] for r in records):
+        yield say("sae_contrast.none_fires", "{model}: no feature fires on any token, in neither model.", model=name)
+        return
     if len(equal) == len(records):
         yield say("sae_contrast.all_equal", "{model}: every feature is equally strong on every token.", model=name)
         return
     if equal:
         yield say("sae_contrast.equal", "{model}: nothing differs at {places}.", model=name, places=listed(equal))
-    if beyond:
+    if max(int(r["flips"] or 0) for r in records) < FEWEST_FLIPS:
+        yield say(
+            "sae_contrast.few_prompts",
+            "Whether single features of {model} change cannot be told: so few prompts have too few random signs to "
+            "hold a count against.",
+            model=name,
+        )
+    elif beyond:
         yield from _told_of(name, outcome, max(beyond, key=lambda r: float(r["changed"] - r["chance"])))
     elif any(r["changed"] is not None and not r["equal"] for r in records):
         yield say(

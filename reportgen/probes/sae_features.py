@@ -39,6 +39,8 @@ AROUND = 12
 """Tokens of context on either side of an example."""
 DEALS = 50
 """Random deals of prompts that the largest effect is held against."""
+FEWEST_DEALS = 20
+"""With fewer, their 95th percentile says nothing."""
 CLEAR = 1.5
 """How many times stronger than the next the strongest feature of a prompt is, to be told apart from it."""
 TOLD = 2
@@ -564,15 +566,22 @@ def _clearest(outcome: Outcome, prompt: int) -> tuple[float, dict[str, Any]] | N
 def _of_contrast(name: str, outcome: Outcome) -> Iterable[str]:
     """The largest effect beside what the same prompts give in other hands."""
     records = outcome.tables["contrast"].records()
-    chance = {r["item"]: r["effect"] for r in outcome.tables["controls"].records() if r["effect"] is not None}
+    controls = outcome.tables["controls"].records()
+    chance = {r["item"]: r["effect"] for r in controls if r["effect"] is not None and r["deals"] >= FEWEST_DEALS}
     beyond = [r for r in records if r["item"] in chance and abs(r["effect"]) > chance[r["item"]]]
-    if not records:
+    if not controls:
         return
-    if not chance:
+    if not records:
+        yield say(
+            "sae_features.same_sets",
+            "The sets a and b do not differ in {model}: no feature has another mean.",
+            model=name,
+        )
+    elif not chance:
         yield say(
             "sae_features.no_control",
-            "Whether the sets a and b differ in {model} cannot be told: with one prompt in a set there is no chance to "
-            "hold its effects against.",
+            "Whether the sets a and b differ in {model} cannot be told: so few prompts can be dealt at random in too "
+            "few ways to hold an effect against.",
             model=name,
         )
     elif not beyond:

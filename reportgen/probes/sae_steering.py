@@ -43,7 +43,7 @@ NAMED = 3
 JOINED = " · "
 FINAL = Need(Site.FINAL, "last")
 
-Strengths = Annotated[list[Annotated[float, Field(strict=False, allow_inf_nan=False)]], Field(min_length=1)]
+Strengths = Annotated[list[Annotated[float, Field(strict=False, ge=-1e9, le=1e9)]], Field(min_length=1)]
 
 
 def _named_score(value: Any) -> Any:
@@ -278,8 +278,11 @@ class _Setting:
         """
         options, files = case.options, dictionaries_of(case).files
         if len(files) > 1:
-            places = ", ".join(str(one.place) for one in files)
-            raise Unusable(f"a feature is of one dictionary, and there are {len(files)} ({places}): name one by layers")
+            names = ", ".join(f"{one.name} at {one.place}" for one in files)
+            raise Unusable(
+                f"a feature is of one dictionary, and there are {len(files)} ({names}): choose one by `layers`, or "
+                "name its own folder"
+            )
         if options.feature >= files[0].features:
             raise Unusable(f"feature {options.feature} is out of range: they go from 0 to {files[0].features - 1}")
         counted = refusal_tokens(case.tokenizer, _words(options))

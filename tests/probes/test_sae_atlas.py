@@ -19,6 +19,7 @@ from reportgen.model.sae import streaming
 from reportgen.model.sae.explainer import Evidence, Explainer, one_line
 from reportgen.outcome_cache import OutcomeCache
 from reportgen.plan import make_plan
+from reportgen.probes import sae_atlas
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_atlas import best_label, probe
 from reportgen.result import Outcome
@@ -229,8 +230,13 @@ def test_a_file_of_lines_is_as_many_documents(llama: Path, dictionaries: Path, t
     file.write_text('{"text": "an apple"}\nno json\n')
     with pytest.raises(BatteryError, match="line 2: this is not JSON"):
         atlas(llama, dictionaries, text_file=str(file))
-    with pytest.raises(BatteryError, match="cannot be read"):
+    with pytest.raises(BatteryError, match="is not there"):
         atlas(llama, dictionaries, text_file=str(tmp_path / "none.txt"))
+    with pytest.raises(BatteryError, match="is no regular file"):
+        atlas(llama, dictionaries, text_file=str(tmp_path))
+    file.write_text('{"text": "an apple"}\n{"text": ""}\n')
+    with pytest.raises(BatteryError, match="line 2: the `text` is empty"):
+        atlas(llama, dictionaries, text_file=str(file))
 
 
 def test_mistakes_are_told_before_any_pass(llama: Path, dictionaries: Path, tmp_path: Path) -> None:
@@ -306,9 +312,13 @@ def test_the_label_of_a_card_is_what_predicts_else_what_agrees_else_the_best_the
     assert best_label([Label("e", EXAMPLES, None), Label("p", PROMOTED, 0.2)]).text == "p"
 
 
-def test_statement_and_figures_tell_the_shares(llama: Path, dictionaries: Path) -> None:
+def test_statement_and_figures_tell_the_shares(
+    llama: Path, dictionaries: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     outcome = atlas(llama, dictionaries)
     section = Section("a", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", 3)})
+    assert "tokens are too little text" in probe.statement(section)
+    monkeypatch.setattr(sae_atlas, "FEW", 100)
     told = probe.statement(section)
     assert f"{outcome.metrics['dead_share'].value:.1%} fire on none" in told
     assert "an area under the curve of 0.75 or more" in told

@@ -26,7 +26,8 @@ from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_contrast import probe
 from reportgen.result import Outcome
 
-TEXTS = ["I ate an apple for breakfast", "the apple of my eye", "an apple a day", "my breakfast", "the day I ate"]
+TEXTS = ["I ate an apple for breakfast", "the apple of my eye", "an apple a day", "my breakfast", "the day I ate",
+         "an eye for a day"]  # fmt: skip
 IDS = [Tokenizer.from_str(tokenizer_json()).encode(text).ids for text in TEXTS]
 FAMILIES = {"llama": 0.02, "gemma3": 0.02, "gpt2": 0.002}
 """Family -> noise on the weights of its block; random dictionaries describe all of them badly."""
@@ -227,6 +228,12 @@ def planted(pairs: dict[str, tuple[Path, Path]], tmp_path_factory: pytest.TempPa
     base = pairs["gpt2"][0]
     dictionary = save_both_ways(folder / "dictionary", 2, directions)
     return base, changed_copy(base, folder / "planted", plant), dictionary
+
+
+def test_of_few_prompts_no_single_feature_is_said_to_change(planted: tuple[Path, Path, Path]) -> None:
+    said = probe.statement(section(contrast(*planted, prompts=TEXTS[:4])))
+    assert "cannot be told" in said
+    assert "rises" not in said
 
 
 def test_a_planted_direction_is_the_feature_that_rises(planted: tuple[Path, Path, Path], tmp_path: Path) -> None:

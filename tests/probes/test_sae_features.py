@@ -15,6 +15,7 @@ from reportgen.errors import BatteryError
 from reportgen.execute import execute
 from reportgen.figures.describe import Rankings, TokenGrid
 from reportgen.plan import make_plan
+from reportgen.probes import sae_features
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_features import probe
 from reportgen.result import Outcome
@@ -247,7 +248,11 @@ def test_figures_show_strips_counts_and_differences(found: Mapping[str, Outcome]
     assert bars.rankings[0].title == "layer 1: more in a"
 
 
-def test_a_statement_holds_effects_against_prompts_dealt_at_random(found: Mapping[str, Outcome]) -> None:
+def test_a_statement_holds_effects_against_prompts_dealt_at_random(
+    found: Mapping[str, Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "cannot be told" in probe.statement(section(found["llama"]))
+    monkeypatch.setattr(sae_features, "FEWEST_DEALS", 9)
     said = probe.statement(section(found["llama"]))
     assert "Tiny" in said
     control = found["llama"].tables["controls"].records()

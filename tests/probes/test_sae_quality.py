@@ -216,7 +216,7 @@ def test_further_passes_are_those_that_take_place(
         ({"context": 1000}, "windows of 1000 tokens exceed the context of 512"),
         ({"texts": ["I"], "text_file": "x"}, "name either texts or a text_file"),
         ({"texts": None}, "name either texts or a text_file"),
-        ({"text_file": "nothing.txt", "texts": None}, "cannot be read"),
+        ({"text_file": "nothing.txt", "texts": None}, "is not there"),
         ({"texts": ["a"]}, "no window of two tokens"),
         ({"layers": [7]}, "7"),
     ],

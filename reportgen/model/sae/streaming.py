@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PORTION = 16
 """Windows that are asked for together."""
-KEPT_EVERY = 8
+KEPT_EVERY = 2
 """Portions after which what is done is kept."""
 EXAMPLES = 10
 """Strongest examples, of as many windows, of which a pattern is made."""
