@@ -777,6 +777,13 @@ def _side_by_side(view: _View) -> TokenGrid:
 
 def _told(view: _View) -> str:
     """Qualifies, beyond the control, and large enough: an effect. Else what of it is missing."""
+    if view.outcome.options.get("scale") is not None and not view.outcome.metrics["fires"].value:
+        return say(
+            "sae_steering.silent",
+            "{model}: {feature} fires on no token of the prompts, where a scale therefore changes nothing.",
+            model=view.name,
+            feature=view.feature,
+        )
     item, qualifies = view.chosen
     three, kind = view.three, "tokens" if view.kind == PROMOTED else view.kind
     own = three["steered"] - three["unsteered"]

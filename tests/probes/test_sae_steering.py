@@ -168,6 +168,7 @@ def test_a_feature_that_never_fires_has_no_maximum_and_nothing_to_scale(llama: P
     assert "fires nowhere" in silent.reason
     scaled = steered(llama, dictionaries, scale=[5], feature=AT_THRESHOLD)
     assert scaled.metrics["fires"].value == 0
+    assert "fires on no token of the prompts" in said(scaled)
     assert scaled.arrays["kl"].values.tolist() == pytest.approx([0], abs=1e-6)
     assert steered(llama, dictionaries, clamp=[5], feature=AT_THRESHOLD).arrays["kl"].values[0] > 1e-4
 
@@ -319,7 +320,7 @@ def told(own: float, steered: float, control: float, *, qualifies: bool = True, 
         for name, value in (("score", steered), ("control", control), ("kl", 0.5))
     }
     options = {"score": "promoted", **(change or {"clamp": [2.0]})}
-    metrics = {"unsteered_score": Metric(own)}
+    metrics = {"unsteered_score": Metric(own), "fires": Metric(0.1)}
     return said(Outcome("sae_steering", 1, options, ("m",), "ok", metrics=metrics, tables=tables, arrays=arrays))
 
 
