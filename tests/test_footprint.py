@@ -33,7 +33,11 @@ def planned(source: str, probes: dict[str, object], **model: str) -> tuple[str, 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process's memory is read from /proc")
 @pytest.mark.parametrize(
     ("probe", "dtype"),
-    [(LENS, "auto"), pytest.param(LONG, "auto", marks=pytest.mark.slow), (LENS, "bfloat16")],
+    [
+        (LENS, "auto"),
+        pytest.param(LONG, "auto", marks=pytest.mark.slow),
+        pytest.param(LENS, "bfloat16", marks=pytest.mark.slow),
+    ],
     ids=["lens", "long prompt", "narrower than its file"],
 )
 def test_the_estimate_is_near_the_peak_and_the_peak_near_the_weights(

@@ -158,7 +158,7 @@ run(sys.argv[1], sys.argv[2], progress=progress)
 """
 
 
-@pytest.mark.parametrize("after", [1, 4, 7])
+@pytest.mark.parametrize("after", [pytest.param(1, marks=pytest.mark.slow), 4, pytest.param(7, marks=pytest.mark.slow)])
 def test_a_run_killed_at_any_moment_goes_on_where_it_was(written: Write, tmp_path: Path, after: int) -> None:
     battery = written()
     program = [sys.executable, "-c", KILLED, str(battery), str(tmp_path / "killed"), str(after)]
@@ -230,6 +230,7 @@ def test_a_pair_the_other_way_round_is_another(written: Write, pairs: dict[str, 
     assert from_cache(tmp_path / "second") == set()
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_pairs_goes_on_where_it_was(written: Write, pairs: dict[str, Any], tmp_path: Path) -> None:
     battery = written(**pairs)
     program = [sys.executable, "-c", KILLED, str(battery), str(tmp_path / "killed"), "2"]

@@ -172,7 +172,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(
     write_battery: Call, tmp_path: Path, number: signal.Signals
 ) -> None:

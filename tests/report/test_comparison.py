@@ -249,6 +249,7 @@ def many(comparison: Comparison, count: int) -> Comparison:
     return compare(*bundles, {}, {})
 
 
+@pytest.mark.slow
 def test_of_very_many_changes_the_page_stays_small_and_counts_the_rest(
     comparison: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
