@@ -34,6 +34,7 @@ class DictionaryOptions(ProbeOptions):
     l0: Annotated[float, Field(gt=0, strict=False)] | None = None
     """Where a source has several for one place, the one whose stated L0 is nearest."""
 
+    # mypy knows no decorator on a property; pydantic's own documentation writes it so.
     @computed_field  # type: ignore[prop-decorator]
     @property
     def dictionaries_sha256(self) -> str:
@@ -61,6 +62,7 @@ class LabelledOptions(DictionaryOptions):
     labels: Annotated[Beside, AfterValidator(_readable)] | None = None
     """A file of labels, beside the battery: YAML or CSV by hand, or an export of Neuronpedia (JSONL)."""
 
+    # mypy knows no decorator on a property; pydantic's own documentation writes it so.
     @computed_field  # type: ignore[prop-decorator]
     @property
     def labels_sha256(self) -> str | None:

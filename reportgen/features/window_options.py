@@ -27,6 +27,7 @@ class WindowOptions(DictionaryOptions):
     context: Annotated[int, Field(ge=8, le=8192)] = 128
     """Tokens of a window, BOS included; what is left of a document makes a shorter one."""
 
+    # mypy knows no decorator on a property; pydantic's own documentation writes it so.
     @computed_field  # type: ignore[prop-decorator]
     @property
     def text_file_sha256(self) -> str | None:

@@ -17,11 +17,24 @@ from reportgen.language import digits, listed, say, sentences, unit_of
 from reportgen.needs import Edit, Need, Operation, Pass, Site, Unmeasurable
 from reportgen.numerics.steering import best_cell, mean_of_defined
 from reportgen.probes.base import Case, Probe, Prompts, Section, Unusable, prompt_labels
-from reportgen.probes.steering import BEYOND_CONTROL, CLEAR, HARMFUL, HARMLESS, LOOP, MOST_SHOWN, WIDEST, Score
 from reportgen.prompts import Prompt
-from reportgen.refusals import refusal_openings, refusal_tokens
+from reportgen.refusals import refusal_tokens
 from reportgen.result import Findings, Outcome, Rows, array, metric, table
 from reportgen.scripts import script_names
+from reportgen.steering_score import (
+    BEYOND_CONTROL,
+    CLEAR,
+    HARMFUL,
+    HARMLESS,
+    LOOP,
+    MOST_SHOWN,
+    WIDEST,
+    Score,
+    defined,
+    named_score,
+    not_tokens,
+    said,
+)
 from reportgen.word_pieces import pieces_of
 
 if TYPE_CHECKING:
@@ -46,10 +59,6 @@ FINAL = Need(Site.FINAL, "last")
 Strengths = Annotated[list[Annotated[float, Field(strict=False, ge=-1e9, le=1e9)]], Field(min_length=1)]
 
 
-def _named_score(value: Any) -> Any:
-    return {"refusal": {"refusal": "shipped"}}.get(str(value), value)
-
-
 class Options(DictionaryOptions):
     """Which feature, how strong, on which prompts, and what is looked at."""
 
@@ -67,7 +76,7 @@ class Options(DictionaryOptions):
     """What the model goes on from."""
     texts: Prompts | None = None
     """Texts on which its largest activation is looked for, beside the prompts."""
-    score: Annotated[Score | Literal["promoted"], BeforeValidator(_named_score, json_schema_input_type=str | Score)] = (
+    score: Annotated[Score | Literal["promoted"], BeforeValidator(named_score, json_schema_input_type=str | Score)] = (
         "promoted"
     )
     """What is to change, as in `steering`: {tokens: […]}, refusal, {language: fr}, {script: han}; or `promoted`, the
@@ -94,6 +103,11 @@ class Options(DictionaryOptions):
         if self.of_text and any(map(self.withheld, self.prompts)):
             raise ValueError(f"score: {self.kind} is of what is written, and after harmful prompts nothing is")
         return self
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The words of the score whose tokens are counted."""
+        return self.score.words if isinstance(self.score, Score) else ()
 
     @property
     def kind(self) -> str:
@@ -209,7 +223,11 @@ class SaeSteering(Probe[Options, FeatureSteering]):
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Words that a battery names and that are not one token here; of the shipped list none is asked for."""
         score = case.options.score
-        return {} if isinstance(score, Score) and score.refusal == "shipped" else _not_tokens(case)
+        return (
+            {}
+            if isinstance(score, Score) and score.refusal == "shipped"
+            else not_tokens(case.tokenizer, case.options.words)
+        )
 
     def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[FeatureSteering]:
         """A prompt at a time, with all strengths."""
@@ -285,9 +303,10 @@ class _Setting:
             )
         if options.feature >= files[0].features:
             raise Unusable(f"feature {options.feature} is out of range: they go from 0 to {files[0].features - 1}")
-        counted = refusal_tokens(case.tokenizer, _words(options))
+        counted = refusal_tokens(case.tokenizer, options.words)
         if options.kind in ("tokens", "refusal") and not counted:
-            raise Unusable(f"no word of the score is one token: {'; '.join(_not_tokens(case).values())}")
+            reasons = not_tokens(case.tokenizer, options.words).values()
+            raise Unusable(f"no word of the score is one token: {'; '.join(reasons)}")
         held = []
         for index, prompt in enumerate(options.prompts):
             steps = 1 if options.withheld(prompt) else options.continue_ + 1
@@ -302,24 +321,6 @@ class _Setting:
     def need(self) -> Need:
         """What the dictionary reads."""
         return need_of(self.files)
-
-
-def _words(options: Options) -> Sequence[str]:
-    """The words whose tokens are counted."""
-    if not isinstance(options.score, Score):
-        return ()
-    if options.score.refusal == "shipped":
-        return refusal_openings()
-    return options.score.tokens or options.score.refusal or ()
-
-
-def _not_tokens(case: Case[Options]) -> dict[str, str]:
-    tokenizer = case.tokenizer
-    return {
-        word: f"{word!r} is no single token: {tokenizer.show_joined(tokenizer.encode(word, special_tokens=False).ids)}"
-        for word in _words(case.options)
-        if not refusal_tokens(tokenizer, [word])
-    }
 
 
 # What is measured
@@ -462,11 +463,11 @@ def _findings(
     return FeatureSteering(
         largest_activation=found.largest,
         fires=found.fires,
-        unsteered_score=_defined(own),
+        unsteered_score=defined(own),
         best_score=told(mean[item]),
         best_strength=told(options.strengths[item]),
         best_kl=told(kl[item]),
-        control_score=_defined(float(control[item])),
+        control_score=defined(float(control[item])),
         score=mean,
         kl=kl,
         control=control,
@@ -477,24 +478,15 @@ def _findings(
         chosen=[[item, best is not None, options.most_kl]],
         feature=_feature_rows(setting, found),
         texts=[
-            [one.index, _said(one.prompt), unsteered[one.index].text,
+            [one.index, said(one.prompt), unsteered[one.index].text,
              *(seen[one.index][2 * item + by].text for by in (0, 1))]
             for one in setting.held
             if one.steps > 1
         ],
         written=_written(unsteered, seen),
         prompts=case.prompt_rows(options.prompts),
-        skipped=[[word, reason] for word, reason in _not_tokens(case).items()],
+        skipped=[[word, reason] for word, reason in not_tokens(case.tokenizer, case.options.words).items()],
     )  # fmt: skip
-
-
-def _defined(value: float) -> float | str:
-    return value if isfinite(value) else "fewer than half of the texts tell a language"
-
-
-def _said(prompt: Prompt) -> str:
-    """What a prompt says, of a chat the last message."""
-    return prompt.text or (prompt.messages[-1].content if prompt.messages else "")
 
 
 def _feature_rows(setting: _Setting, found: _Found) -> Rows:

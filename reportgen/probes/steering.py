@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
 from reportgen.function_words import listed_language, telling_words
@@ -34,11 +34,24 @@ from reportgen.probes.base import (
     axis_label,
     curves_read_out,
 )
-from reportgen.prompts import STRICT, Message, Prompt, Text, read_prompts
-from reportgen.refusals import refusal_openings, refusal_tokens
+from reportgen.prompts import Message, Prompt
+from reportgen.refusals import refusal_tokens
 from reportgen.result import Findings, Outcome, Rows, array, arrays, metric, table
 from reportgen.scripts import script_names
-from reportgen.suggest import suggestion
+from reportgen.steering_score import (
+    BEYOND_CONTROL,
+    CLEAR,
+    HARMFUL,
+    HARMLESS,
+    LOOP,
+    MOST_SHOWN,
+    WIDEST,
+    Score,
+    defined,
+    named_score,
+    not_tokens,
+    said,
+)
 from reportgen.word_pieces import pieces_of
 
 if TYPE_CHECKING:
@@ -49,88 +62,11 @@ if TYPE_CHECKING:
     from reportgen.model.loaded import LoadedModel
     from reportgen.needs import Captured
     from reportgen.probes.base import Later
-    from reportgen.tokens import TextTokenizer
 
-HARMFUL, HARMLESS = "harmful", "harmless"
-"""Groups of prompts: nothing is ever written after one of the first."""
 CONTROLS = ("random", "shuffled")
-LOOP = 0.5
-"""Mean share of repeated words from which a cell's texts are loops, which no cell that is chosen may hold."""
 TOGETHER = 16
 """Rows that go through the unembedding at once while texts are written: prompts are put together up to that many."""
-BEYOND_CONTROL = 2.0
-"""Times the larger effect of the controls from which an effect is the direction's own."""
-CLEAR = {"tokens": 0.05, "refusal": 1.0, "language": 0.1, "script": 0.1, "cosine": 0.1}
-"""Change of a score from which there is an effect at all."""
-
-MOST_SHOWN = 4
-"""Prompts whose texts are drawn; the table has them all."""
-WIDEST = 12
-"""Columns of a grid of words."""
-
 Side = Literal["towards", "away", "prompts", "harmless"]
-
-
-def _target(value: Any, info: ValidationInfo) -> Any:
-    return value if value == "direction" else read_prompts(value, (info.context or {}).get("prompt_sets"))
-
-
-def _named_score(value: Any) -> Any:
-    return {"refusal": {"refusal": "shipped"}, "cosine": {"cosine": "direction"}}.get(str(value), value)
-
-
-class Score(BaseModel):
-    """What steering is to change. Exactly one is given."""
-
-    model_config = STRICT
-
-    tokens: Annotated[list[Text], Field(min_length=1)] | None = None
-    """Probability that the next token is one of these, each one token of the model, with a leading space or without."""
-    refusal: Literal["shipped"] | Annotated[list[Text], Field(min_length=1)] | None = None
-    """ln p − ln(1 − p), p the probability that the next token opens a refusal: of the shipped list, or of these."""
-    language: Text | None = None
-    """Share of this language in the text that is written, as a BCP 47 tag: of the words that tell a language."""
-    script: Text | None = None
-    """Share of the letters of this script in the text that is written."""
-    cosine: (
-        Annotated[
-            Literal["direction"] | list[Prompt],
-            BeforeValidator(_target, json_schema_input_type=str | list[str | Prompt]),
-        ]
-        | None
-    ) = None
-    """Cosine of the last layer's residual stream with the direction between both sets there (`direction`), or with
-    that from `away` to these prompts."""
-
-    @field_validator("language")
-    @classmethod
-    def _has_words(cls, tag: str) -> str:
-        listed_language(tag)
-        return tag
-
-    @field_validator("script")
-    @classmethod
-    def _is_known(cls, script: str) -> str:
-        if script.lower() not in script_names():
-            raise ValueError(f"no script {script!r}. {suggestion(script.lower(), script_names())}")
-        return script.lower()
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError("a score is one of tokens, refusal, language, script and cosine")
-        return self
-
-    @property
-    def kind(self) -> str:
-        """Which of them it is."""
-        return next(name for name in type(self).model_fields if getattr(self, name) is not None)
-
-    @property
-    def of_text(self) -> bool:
-        """Whether something has to be written first."""
-        return self.kind in ("language", "script")
 
 
 class Options(ProbeOptions):
@@ -146,7 +82,7 @@ class Options(ProbeOptions):
     """Held-out prompts on which it is tried: none of either set."""
     harmless: Prompts | None = None
     """Held-out prompts on which the price is measured and texts are shown, where those are others than `prompts`."""
-    score: Annotated[Score, BeforeValidator(_named_score, json_schema_input_type=str | Score)]
+    score: Annotated[Score, BeforeValidator(named_score, json_schema_input_type=str | Score)]
     """What is to change: {tokens: […]}, refusal, {language: fr}, {script: han}, or cosine."""
     direction: Literal["difference_of_means", "paired_pca"] = "difference_of_means"
     """How it is found. `paired_pca` takes the sets as pairs, in their order."""
@@ -198,7 +134,7 @@ class Options(ProbeOptions):
         known = [(prompt.text, prompt.messages) for prompt in (*self.towards, *self.away)]
         for prompt in (*self.prompts, *(self.harmless or ())):
             if (prompt.text, prompt.messages) in known:
-                raise ValueError(f"prompts: {_said(prompt)!r} is in one of the sets, and so is not held out")
+                raise ValueError(f"prompts: {said(prompt)!r} is in one of the sets, and so is not held out")
         return self
 
     @model_validator(mode="after")
@@ -330,7 +266,7 @@ class SteeringProbe(Probe[Options, Steering]):
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Words that a battery names and that are not one token here; of the shipped list none is asked for."""
-        return {} if case.options.score.refusal == "shipped" else _not_tokens(case)
+        return {} if case.options.score.refusal == "shipped" else not_tokens(case.tokenizer, case.options.score.words)
 
     def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Steering]:
         """Directions, the sweep, the choice, the controls, the texts."""
@@ -439,7 +375,8 @@ class _Setting:
             raise Unusable(f"layer {layers[-1]} cannot be steered: what enters a block are layers 0 to {blocks - 1}")
         counted = _counted(case)
         if options.score.kind in ("tokens", "refusal") and not counted:
-            raise Unusable(f"no word of the score is one token: {'; '.join(_not_tokens(case).values())}")
+            reasons = not_tokens(case.tokenizer, options.score.words).values()
+            raise Unusable(f"no word of the score is one token: {'; '.join(reasons)}")
         wanted = (*layers, blocks) if options.score.kind == "cosine" else layers
         target = options.score.cosine if isinstance(options.score.cosine, list) else []
         sides = [case.tokens(_asked(case, prompt)) for prompt in (*options.towards, *options.away, *target)]
@@ -499,32 +436,8 @@ def _asked(case: Case[Options], prompt: Prompt) -> Prompt:
     return prompt.model_copy(update={"text": None, "messages": said})
 
 
-def _said(prompt: Prompt) -> str:
-    """What a prompt says, without the template around it."""
-    return prompt.text or (prompt.messages[-1].content if prompt.messages else "")
-
-
-def _words(score: Score) -> Sequence[str]:
-    """The words whose tokens are counted."""
-    if score.refusal == "shipped":
-        return refusal_openings()
-    return score.tokens or score.refusal or ()
-
-
 def _counted(case: Case[Options]) -> frozenset[int]:
-    return refusal_tokens(case.tokenizer, _words(case.options.score))
-
-
-def _not_tokens(case: Case[Options]) -> dict[str, str]:
-    return {
-        word: f"{word!r} is no single token: {_shown_tokens(case.tokenizer, word)}"
-        for word in _words(case.options.score)
-        if not refusal_tokens(case.tokenizer, [word])
-    }
-
-
-def _shown_tokens(tokenizer: TextTokenizer, word: str) -> str:
-    return tokenizer.show_joined(tokenizer.encode(word, special_tokens=False).ids)
+    return refusal_tokens(case.tokenizer, case.options.score.words)
 
 
 # What is measured
@@ -769,13 +682,13 @@ def _findings(
 
     return Steering(
         coordinates={"layer": layers},
-        unsteered_score=_defined(float(mean[0, zero])),
+        unsteered_score=defined(float(mean[0, zero])),
         best_score=told(mean_of_defined(table.scores)[at, item]),
         best_layer=told(layers[at]),
         best_coefficient=told(options.factors[item]) if options.mode == "add" else "nothing is added",
         best_kl=told(table.kl[at, item]),
-        random_score=_defined(float(control_score[0, at])),
-        shuffled_score=_defined(float(control_score[1, at])),
+        random_score=defined(float(control_score[0, at])),
+        shuffled_score=defined(float(control_score[1, at])),
         score=mean,
         kl=np.insert(table.kl, zero, 0.0, axis=1),
         repeated=[np.insert(table.repeated, zero, own_repeated, axis=1)] if options.score.of_text else [],
@@ -790,12 +703,8 @@ def _findings(
         written=_written(setting, table, controls, swept) if options.score.of_text else [],
         read=_read_at(case, setting),
         prompts=case.prompt_rows(asked),
-        skipped=[[word, reason] for word, reason in _not_tokens(case).items()],
+        skipped=[[word, reason] for word, reason in not_tokens(case.tokenizer, case.options.score.words).items()],
     )
-
-
-def _defined(value: float) -> float | str:
-    return value if value == value else "fewer than half of the texts tell a language"
 
 
 def _texts(setting: _Setting, table: _Table, controls: _Controls, texts: Sequence[Sequence[_Seen]]) -> Rows:
@@ -809,7 +718,7 @@ def _texts(setting: _Setting, table: _Table, controls: _Controls, texts: Sequenc
             steered = table.sweep[one.index][at * len(setting.case.options.factors) + item]
             beside = [controls.of_prompt(one.index, control, at) for control in range(len(CONTROLS))]
             three = [seen.text for seen in (steered, *beside)]
-        rows.append([one.index, _said(one.prompt), table.unsteered[one.index].text, *three])
+        rows.append([one.index, said(one.prompt), table.unsteered[one.index].text, *three])
     return rows
 
 
@@ -852,7 +761,7 @@ def _read_at(case: Case[Options], setting: _Setting) -> Rows:
             tokens = case.tokens(asked)
             place = _place(options, len(tokens)) if side in ("towards", "away") else len(tokens) - 1
             token = case.tokenizer.show(tokens[place])
-            rows.append([side, number, _said(prompt), asked.text is None, len(tokens), place, token])
+            rows.append([side, number, said(prompt), asked.text is None, len(tokens), place, token])
     return rows
 
 

@@ -330,14 +330,12 @@ def test_statement_and_figures_tell_the_shares(
 
 @pytest.mark.slow
 def test_the_strongest_features_of_a_real_model_fire_on_what_their_examples_share(gemma_folder: Path) -> None:
-    folder = Path("reports/dictionaries/gemma-3-270m/layer_9")
-    if not (folder / "sae_weights.safetensors").is_file():
-        pytest.skip("the demo dictionaries are not made")
     text = "The cat sat on the mat. 12 + 30 = 42\nParis is the capital of France.\n" * 8
     found = run_probes(
         {"m": gemma_folder},
-        {"a": {"probe": "sae_atlas", "dictionaries": str(folder), "texts": [text, text], "context": 32, "cards": 8}},
-    ).outcomes["a"]["m"]
+        {"a": {"probe": "sae_atlas", "dictionaries": "demo:gemma-3-270m", "layers": [9], "texts": [text, text],
+               "context": 32, "cards": 8}},
+    ).outcomes["a"]["m"]  # fmt: skip
     assert found.status == "ok", found.reason
     assert (found.metrics["predicted_share"].value or 0) > 0.3
     assert 5 < found.tables["summary"].records()[0]["l0"] < 200

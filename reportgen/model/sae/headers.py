@@ -61,6 +61,7 @@ def _of_npz(file: Path) -> tuple[Shapes, Mapping[str, str]]:
                             file,
                         )
                     )
+    # zipfile raises NotImplementedError for a compression that it does not know.
     except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError) as error:
         size = file.stat().st_size
         raise DictionaryError(Mistake(f"this is no whole .npz file ({size:,} bytes): {error}", _AGAIN, file)) from error

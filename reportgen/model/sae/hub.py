@@ -58,7 +58,7 @@ def _listed(repository: str, revision: str | None) -> list[str]:
         return list(huggingface_hub.list_repo_files(repository, revision=revision))
     except errors.HfHubHTTPError:
         raise
-    except Exception:
+    except Exception:  # without a network each library below raises its own; the cache may have what is wanted
         return []
 
 
