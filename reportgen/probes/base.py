@@ -252,6 +252,7 @@ class Probe(Generic[O, R]):
 
     def run(self, case: Case[O], model: LoadedModel, captured: Sequence[Captured]) -> R | Later[R]:
         """The findings, from what the first passes gave (in the order `passes` named them)."""
+        # Not abstract: a pair's probe has `compare` in its place.
         raise NotImplementedError(f"{type(self).__name__} does not say how it is computed")
 
     def figures(self, section: Section) -> Iterable[Figure]:
@@ -291,6 +292,7 @@ class PairProbe(Probe[P, R], Generic[P, R]):
 
     def compare(self, base: Measured[P], other: Measured[P]) -> R:
         """The findings, from what the passes of both gave."""
+        # As of `run`: a third party's probe without it is a failed card that names it, beside the others' results.
         raise NotImplementedError(f"{type(self).__name__} does not say how it is computed")
 
 

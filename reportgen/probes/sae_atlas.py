@@ -14,6 +14,7 @@ from reportgen.errors import ReportgenError
 from reportgen.features.labels import EXAMPLES, EXPLAINER, Label, page_of
 from reportgen.features.names import JOINED, feature_names, place_names
 from reportgen.features.options import dictionaries_of
+from reportgen.features.tables import DICTIONARIES, dictionary_rows
 from reportgen.features.window_options import WindowOptions, windows_of
 from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.figures.fonts import mark_space
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from reportgen.model.sae.atlas import Seen
     from reportgen.model.sae.dictionary import Dictionary
     from reportgen.model.sae.explainer import Evidence, Explainer
-    from reportgen.model.sae.files import DictionaryFiles
     from reportgen.model.sae.streaming import AtlasStream
     from reportgen.needs import Captured
     from reportgen.probes.base import Later
@@ -104,9 +104,7 @@ class Atlas(Findings):
     """(feature) of each dictionary: share of the tokens on which each feature is above 0, BOS left out."""
     histogram: list[NDArray[np.int32]] = arrays("feature", "component")
     """(feature x bin) of each dictionary: tokens by activation, in the bins of the table of that name."""
-    dictionaries: Rows = table(
-        "item", "name", "site", "index", "layer_label", "features", "architecture", "l0_stated", "source"
-    )
+    dictionaries: Rows = table(*DICTIONARIES)
     """The dictionaries; `index` is a layer of the residual stream, or a block."""
     summary: Rows = table("item", "tokens", "l0", "dead", "dense", "fire_held_out", "predicted")
     """Of each dictionary: tokens of the text, mean number of features a token, features that are dead and dense, that
@@ -227,7 +225,7 @@ def _atlas(case: Case[Options], model: LoadedModel, stream: AtlasStream) -> Atla
         predicted_share=predicted,
         density=[seen.fired / max(tokens, 1) for seen in wholes],
         histogram=[seen.histogram.astype(np.int32) for seen in wholes],
-        dictionaries=[_dictionary_row(item, one.files, case) for item, one in enumerate(stream.dictionaries)],
+        dictionaries=dictionary_rows(case.options),
         summary=[_summary_row(stream, item, wholes[item], scores[item]) for item in range(len(wholes))],
         features=[row for one in cards for row in one.rows()],
         labels=[row for one in cards for row in one.label_rows()],
@@ -249,15 +247,6 @@ def _pattern_scores(stream: AtlasStream, item: int) -> NDArray[np.float64]:
     held = stream.halves[item][1]
     areas = auc_of_pattern(held.hits, held.fired, stream.held_out_matches(item), int(held.tokens))
     return np.where([pattern is not None for pattern in stream.patterns[item]], areas, np.nan)
-
-
-def _dictionary_row(item: int, files: DictionaryFiles, case: Case[Options]) -> list[Cell]:
-    place, named = files.place, case.options.dictionaries
-    residual = place.site is Site.RESIDUAL
-    source = named if isinstance(named, str) else " · ".join(named)
-    label = f"{'layer' if residual else 'block'} {place.index}{'' if residual else f', {place.site.value}'}"
-    card = files.card
-    return [item, files.name, place.site.value, place.index, label, files.features, card.architecture, card.l0, source]
 
 
 def _summary_row(stream: AtlasStream, item: int, seen: Seen, scores: NDArray[np.float64]) -> list[Cell]:

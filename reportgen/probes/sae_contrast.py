@@ -12,10 +12,10 @@ from pydantic import Field, model_validator
 from reportgen.features.labels import Label, page_of
 from reportgen.features.names import JOINED, feature_names, place_names
 from reportgen.features.options import Found, LabelledOptions, dictionaries_of, first_counted, labels_of, need_of
+from reportgen.features.tables import DICTIONARIES, dictionary_rows, note_rows, notes_of
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.model.sae.files import Note
 from reportgen.model.sae.notes import told
 from reportgen.needs import Pass, Site
 from reportgen.numerics.feature_activity import Activity, means_of, top_of
@@ -102,9 +102,7 @@ class Contrast(Findings):
     """(dictionary) FVU = Σ‖x - x̂‖² / Σ‖x - x̄‖² over the tokens, in base."""
     fvu_other_by_item: NDArray[np.float32] = array("item", unit="share of the variance")
     """(dictionary) the same in other, x̄ its own mean."""
-    dictionaries: Rows = table(
-        "item", "name", "site", "index", "layer_label", "features", "architecture", "l0_stated", "source"
-    )
+    dictionaries: Rows = table(*DICTIONARIES)
     """The dictionaries, by the place that they read."""
     changed: Rows = table("item", "firing", "changed", "chance", "flips", "equal", "reason")
     """Of each dictionary: features that fire in either model; how many of them changed; the 95th percentile of how
@@ -200,12 +198,12 @@ class SaeContrast(PairProbe[Options, Contrast]):
             in_common_moved=np.array([one.in_common_moved for one in parts], np.float32),
             fvu_base_by_item=fvu_base.astype(np.float32),
             fvu_other_by_item=fvu_other.astype(np.float32),
-            dictionaries=[_dictionary_row(item, found) for item in range(len(found.files))],
+            dictionaries=dictionary_rows(case.options),
             changed=[one.row() for one in parts],
             differences=[row for one in parts for row in one.difference_rows()],
             features=[row for one in parts for row in _feature_rows(case, one, found, labels)],
             examples=[row for one in parts for row in _example_rows(base, one)],
-            notes=[[note.kind, *pair] for note in found.notes for pair in (note.values or (("", ""),))],
+            notes=note_rows(found.notes),
             prompts=case.prompt_rows(case.options.prompts),
         )
 
@@ -223,7 +221,7 @@ class SaeContrast(PairProbe[Options, Contrast]):
         return sentences(
             sentence
             for subject, outcome in section.ok().items()
-            for sentence in (*_told(section.name(subject), outcome), *map(told, _notes(outcome)))
+            for sentence in (*_told(section.name(subject), outcome), *map(told, notes_of(outcome)))
         )
 
 
@@ -365,14 +363,6 @@ def _known_mean(values: NDArray[np.float64]) -> float:
 def _mean(values: NDArray[np.float64], reason: str) -> float | str:
     known = _known_mean(values)
     return reason if isnan(known) else known
-
-
-def _dictionary_row(item: int, found: Found) -> list[Cell]:
-    one = found.files[item]
-    residual = one.place.site is Site.RESIDUAL
-    label = f"layer {one.place.index}" if residual else f"block {one.place.index}, {one.place.site.value}"
-    return [item, one.name, one.place.site.value, one.place.index, label, one.features, one.card.architecture,
-            one.card.l0, one.card.model]  # fmt: skip
 
 
 def _feature_rows(case: Case[Options], part: _Part, found: Found, labels: Mapping[tuple[int, int], Label]) -> Rows:
@@ -531,13 +521,6 @@ def _bars(name: str, subject: str, outcome: Outcome, item: int) -> Rankings:
         value_range=(0.0, max(value for one in rankings for value in one.values)),
         model=subject.partition(SUBJECT)[2],
     )
-
-
-def _notes(outcome: Outcome) -> list[Note]:
-    by_kind: dict[str, list[tuple[str, str]]] = {}
-    for record in outcome.tables["notes"].records():
-        by_kind.setdefault(record["kind"], []).append((record["name"], record["value"]))
-    return [Note(kind, tuple(pair for pair in pairs if pair[0])) for kind, pairs in by_kind.items()]
 
 
 def _told(name: str, outcome: Outcome) -> Iterable[str]:

@@ -11,12 +11,12 @@ from pydantic import BaseModel, Field
 from reportgen.features.labels import Label, page_of
 from reportgen.features.names import feature_names, place_names
 from reportgen.features.options import Found, LabelledOptions, dictionaries_of, first_counted, labels_of, need_of
+from reportgen.features.tables import DICTIONARIES, dictionary_rows, note_rows, notes_of
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences
-from reportgen.model.sae.files import Note
 from reportgen.model.sae.notes import told
-from reportgen.needs import Pass, Site
+from reportgen.needs import Pass
 from reportgen.numerics.feature_activity import Activity, contrast, largest_by_chance, means_of, top_of
 from reportgen.probes.base import Case, Probe, Prompts, Section, prompt_labels
 from reportgen.prompts import STRICT, Prompt
@@ -91,9 +91,7 @@ class Features(Findings):
     """Share of a token's whole activation that its strongest feature has: mean over tokens and dictionaries."""
     example_tokens: int = metric("tokens")
     """Tokens over which densities and examples are taken: the prompts', the contrast's and those of `examples`."""
-    dictionaries: Rows = table(
-        "item", "name", "site", "index", "layer_label", "features", "architecture", "l0_stated", "source"
-    )
+    dictionaries: Rows = table(*DICTIONARIES)
     """The dictionaries, by the place that they read."""
     strongest: Rows = table("prompt", "item", "rank", "feature", "largest", "position", "token", "sum")
     """The strongest features of each prompt by their largest activation over its tokens, with the token where that is,
@@ -182,7 +180,7 @@ class SaeFeatures(Probe[Options, Features]):
             l0=float(l0.mean()) if len(l0) else "no prompt has a token beside BOS",
             strongest_share=_strongest_share(active),
             example_tokens=sum(parts[0].activity[text].tokens for text in _different(texts)),
-            dictionaries=[_dictionary_row(item, found) for item in range(len(found.files))],
+            dictionaries=dictionary_rows(case.options),
             strongest=[row for part in parts for row in _strongest_rows(part, starts, shown)],
             features=[row for part in parts for row in _feature_rows(case, part, found, labels, _different(texts))],
             examples=[row for part in parts for row in _example_rows(case, part, texts, starts)],
@@ -196,7 +194,7 @@ class SaeFeatures(Probe[Options, Features]):
             controls=[part.differing.control for part in parts if part.differing.control],
             activations=[_strips(parts, prompt, starts[prompt], case.options.top) for prompt in range(count)],
             l0_by_token=[_counts(parts, prompt, starts[prompt]) for prompt in range(count)],
-            notes=[[note.kind, *pair] for note in found.notes for pair in (note.values or (("", ""),))],
+            notes=note_rows(found.notes),
             tokens=[[prompt, at, token] for prompt, row in enumerate(shown) for at, token in enumerate(row)],
             prompts=case.prompt_rows(case.options.prompts),
         )  # fmt: skip
@@ -303,14 +301,6 @@ def _contrast(options: Options, item: int, activity: Sequence[Activity]) -> _Dif
     effects = largest_by_chance(means_of(a), means_of(b), DEALS, options.seed)
     reached = float(np.quantile(effects, 0.95)) if len(effects) else None
     return _Differing(rows, [item, len(effects), reached], top)
-
-
-def _dictionary_row(item: int, found: Found) -> list[str | int | float | bool | None]:
-    one = found.files[item]
-    where = f"{'layer' if one.place.site is Site.RESIDUAL else 'block'} {one.place.index}"
-    label = where if one.place.site is Site.RESIDUAL else f"{where}, {one.place.site.value}"
-    return [item, one.name, one.place.site.value, one.place.index, label, one.features, one.card.architecture,
-            one.card.l0, one.card.model]  # fmt: skip
 
 
 def _strongest_rows(part: _Part, starts: Sequence[int], shown: Sequence[Sequence[str]]) -> Rows:
@@ -517,14 +507,7 @@ def _differences(name: str, subject: str, outcome: Outcome) -> Rankings:
 
 def _seen(name: str, outcome: Outcome) -> str:
     """What one model's dictionaries say."""
-    return sentences([*_of_prompts(name, outcome), *_of_contrast(name, outcome), *map(told, _notes(outcome))])
-
-
-def _notes(outcome: Outcome) -> list[Note]:
-    by_kind: dict[str, list[tuple[str, str]]] = {}
-    for record in outcome.tables["notes"].records():
-        by_kind.setdefault(record["kind"], []).append((record["name"], record["value"]))
-    return [Note(kind, tuple(pair for pair in pairs if pair[0])) for kind, pairs in by_kind.items()]
+    return sentences([*_of_prompts(name, outcome), *_of_contrast(name, outcome), *map(told, notes_of(outcome))])
 
 
 def _of_prompts(name: str, outcome: Outcome) -> Iterable[str]:

@@ -8,11 +8,11 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 from reportgen.features.names import place_name
-from reportgen.features.options import dictionaries_of, located, need_of
+from reportgen.features.options import dictionaries_of, need_of
+from reportgen.features.tables import DICTIONARIES, cell, dictionary_rows, note_rows, notes_of
 from reportgen.features.window_options import WindowOptions, windows_of
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import digits, listed, name_of, say, say_count, sentences
-from reportgen.model.sae.files import Note
 from reportgen.model.sae.notes import told
 from reportgen.needs import Edit, Need, Operation, Pass, Site
 from reportgen.numerics.sparse import ReconstructionQuality, delta_loss, loss_recovered
@@ -72,9 +72,7 @@ class Qualities(Findings):
     """Share of features that fire on no token of the text; mean over the dictionaries."""
     dense_share: float = metric("share")
     """Share of features that fire on more than a tenth of the tokens; mean over the dictionaries."""
-    dictionaries: Rows = table(
-        "item", "name", "site", "index", "layer_label", "features", "architecture", "l0_stated", "source"
-    )
+    dictionaries: Rows = table(*DICTIONARIES)
     """The dictionaries; `index` is a layer of the residual stream, or a block."""
     quality: Rows = table(
         "item", "l0", "fvu", "explained_variance", "cosine", "dead", "dense", "loss_spliced", "loss_zero", "delta_loss",
@@ -268,14 +266,14 @@ def _found(case: Case[Options], bench: _Bench) -> Qualities:
         delta_loss=mean("delta_loss"),
         dead_share=mean("dead"),
         dense_share=mean("dense"),
-        dictionaries=_dictionary_rows(case.options),
+        dictionaries=dictionary_rows(case.options),
         quality=[
-            [item, *map(_cell, row.values()), "" if isfinite(row["loss_recovered"]) else _cheap()]
+            [item, *map(cell, row.values()), "" if isfinite(row["loss_recovered"]) else _cheap()]
             for item, row in enumerate(rows)
         ],
         stated=[row for item, one in enumerate(found.files) for row in _stated_rows(item, one, rows[item])],
         density=[np.asarray(one.density.cpu().numpy(), np.float64) for one in qualities],
-        notes=[[note.kind, *pair] for note in found.notes for pair in (note.values or (("", ""),))],
+        notes=note_rows(found.notes),
         text=[[len(bench.windows), qualities[0].tokens, bench.predictions]],
     )
 
@@ -286,10 +284,6 @@ def _or(value: float, reason: str) -> float | str:
 
 def _cheap() -> str:
     return f"zeros in its place cost less than {LEAST_COST} nat"
-
-
-def _cell(value: float) -> float | None:
-    return value if isfinite(value) else None
 
 
 def _quality_row(bench: _Bench, item: int, quality: Quality) -> dict[str, float]:
@@ -310,22 +304,6 @@ def _quality_row(bench: _Bench, item: int, quality: Quality) -> dict[str, float]
     }
 
 
-def _dictionary_rows(options: Options) -> Rows:
-    """By source, then by place, as they are found."""
-    named = options.dictionaries
-    sources = [named] if isinstance(named, str) else list(dict.fromkeys(named))
-    rows: Rows = []
-    for source in sources:
-        for one in located(options.model_copy(update={"dictionaries": source})):
-            residual = one.place.site is Site.RESIDUAL
-            label = f"layer {one.place.index}" if residual else f"block {one.place.index}, {one.place.site.value}"
-            rows.append(
-                [len(rows), one.name, one.place.site.value, one.place.index, label, one.features,
-                 one.card.architecture, one.card.l0, source]
-            )  # fmt: skip
-    return rows
-
-
 def _stated_rows(item: int, one: DictionaryFiles, measured: Mapping[str, float]) -> Rows:
     """What a file says of itself: L0 in its name or notes, and what our own dictionaries say of a held-out text."""
     held_out = one.card.metadata.get("held_out")
@@ -334,7 +312,7 @@ def _stated_rows(item: int, one: DictionaryFiles, measured: Mapping[str, float])
     for name in STATED:
         value = stated.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
-            rows.append([item, name, float(value), _cell(measured[name]), _agrees(name, float(value), measured[name])])
+            rows.append([item, name, float(value), cell(measured[name]), _agrees(name, float(value), measured[name])])
     return rows
 
 
@@ -548,14 +526,9 @@ def _against(view: _View, number: str) -> Curves:
 
 
 def _told(view: _View) -> str:
-    return sentences([_recovery_told(view), _features_told(view), _stated_told(view), *map(told, _notes(view))])
-
-
-def _notes(view: _View) -> list[Note]:
-    by_kind: dict[str, list[tuple[str, str]]] = {}
-    for record in view.outcome.tables["notes"].records():
-        by_kind.setdefault(record["kind"], []).append((record["name"], record["value"]))
-    return [Note(kind, tuple(pair for pair in pairs if pair[0])) for kind, pairs in by_kind.items()]
+    return sentences(
+        [_recovery_told(view), _features_told(view), _stated_told(view), *map(told, notes_of(view.outcome))]
+    )
 
 
 def _recovery_told(view: _View) -> str:

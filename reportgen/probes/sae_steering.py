@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from reportgen.features.labels import page_of
 from reportgen.features.names import place_name
 from reportgen.features.options import DictionaryOptions, dictionaries_of, first_counted, need_of
+from reportgen.features.tables import cell
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import digits, listed, say, sentences, unit_of
 from reportgen.needs import Edit, Need, Operation, Pass, Site, Unmeasurable
@@ -506,17 +507,13 @@ def _feature_rows(setting: _Setting, found: _Found) -> Rows:
 
 def _written(unsteered: Sequence[_Seen], seen: Sequence[Sequence[_Seen]]) -> Rows:
     def row(prompt: int, item: int | None, by: str, one: _Seen) -> list[Any]:
-        return [prompt, item, by, _cell(one.score), _cell(one.repeated), one.kl, one.text]
+        return [prompt, item, by, cell(one.score), cell(one.repeated), one.kl, one.text]
 
     rows: Rows = []
     for prompt, (own, of_prompt) in enumerate(zip(unsteered, seen, strict=True)):
         rows.append(row(prompt, None, "unsteered", own))
         rows += [row(prompt, at // 2, ("feature", "control")[at % 2], one) for at, one in enumerate(of_prompt)]
     return rows
-
-
-def _cell(value: float) -> float | None:
-    return value if isfinite(value) else None
 
 
 # What is shown
