@@ -17,7 +17,8 @@ BAR = 8.0
 def paint_rankings(rankings: Rankings, look: Look) -> Canvas:
     """Panels from left to right, then downwards, on one scale; the best of each list on top."""
     panels = rankings.rankings
-    across = 2 if len(panels) == 4 else min(MOST_ACROSS, max(len(panels), 1))
+    across = 2 if len(panels) == 4 or _long(rankings, look) else MOST_ACROSS
+    across = min(across, max(len(panels), 1))
     width = (look.width - (across - 1) * GUTTER) / across
     heights = [
         LINE * (1 + max(len(panel.labels) for panel in panels[at : at + across])) + GUTTER
@@ -34,6 +35,14 @@ def paint_rankings(rankings: Rankings, look: Look) -> Canvas:
         )  # fmt: skip
         _paint_ranking(canvas, panel, (left, upper, width), rankings.value_range, look.models[rankings.model].colour)
     return canvas
+
+
+def _long(rankings: Rankings, look: Look) -> bool:
+    """Whether labels would be cut off where panels are narrowest."""
+    labels = (mark_space(label) for panel in rankings.rankings for label in panel.labels)
+    return any(
+        look.lettering.width(look.lettering.shortened(one, 2 * LABEL, mono=True), mono=True) > LABEL for one in labels
+    )
 
 
 def _paint_ranking(
