@@ -9,7 +9,7 @@ from reportgen.figures.fonts import legible, mark_space
 
 MOST_ACROSS = 3
 GUTTER = 14.0
-LABEL, LABELS_SHARE = 70.0, 0.4
+LABEL, LABELS_SHARE = 70.0, 0.5
 """Of a panel's width labels may take the share, or so many points where that is more."""
 BAR = 8.0
 
