@@ -12,9 +12,10 @@ from reportgen.baseline.compare import Comparison
 from reportgen.baseline.compare import compare as compared
 from reportgen.baseline.tolerance import ToleranceEntry
 from reportgen.battery import load_battery
+from reportgen.bundle_folder import beside
 from reportgen.cache import make_room
 from reportgen.errors import BundleError, Mistake, OutputError
-from reportgen.store import Bundle, beside, load_bundle
+from reportgen.store import Bundle, load_bundle
 
 OUTPUTS = ("comparison.json", "comparison.html", "comparison.pdf")
 Progress = Callable[[str], None]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reportgen import language
 from reportgen.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures, stems
+from reportgen.bundle_folder import beside, check_writable
 from reportgen.errors import BatteryError, BundleError, Mistake, OutputError
 from reportgen.figures.data import csv_of
 from reportgen.figures.describe import texts
@@ -15,7 +16,7 @@ from reportgen.figures.kept import Flavour
 from reportgen.figures.theme import Theme
 from reportgen.presentation import presentation_of
 from reportgen.problem import shown
-from reportgen.store import Bundle, beside, check_writable
+from reportgen.store import Bundle
 from reportgen.suggest import suggestion
 
 FLAVOURS: dict[str, Flavour] = {"svg": "paths", "png": "png", "pdf": "pdf"}

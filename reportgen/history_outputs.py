@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from reportgen.baseline.history import History, as_json
+from reportgen.bundle_folder import beside
 from reportgen.errors import Mistake, OutputError
-from reportgen.store import beside
 
 
 def write_history(history: History, page: Path) -> Path:

@@ -5,12 +5,9 @@ Results and arrays are the same bytes for the same inputs; clocks, hosts and pat
 
 import json
 import math
-import os
 import re
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from reportgen.errors import BundleError, Mistake, OutputError
+from reportgen.errors import BundleError, Mistake
 from reportgen.probes.base import ModelCard, Section
 from reportgen.result import Array, Metric, Outcome, Table
 
@@ -74,18 +71,18 @@ def write_numbers(folder: Path, bundle: Bundle) -> None:
     }
     models = {id: _card_json(card) for id, card in bundle.models.items()}
     content = {"schema": SCHEMA, "title": bundle.title, "models": models, "results": results}
-    _write_json(folder / RESULTS, content)
+    write_json(folder / RESULTS, content)
     save_file(dict(sorted(tensors.items())), folder / ARRAYS)
     (folder / ARRAYS).chmod(0o644)
-    _write_json(folder / RUN, dict(bundle.run))
+    write_json(folder / RUN, dict(bundle.run))
 
 
 def copy_numbers(bundle: Path, folder: Path) -> None:
     """Copies a bundle's numbers, without its outputs, into a folder that is there."""
     for name in (RESULTS, ARRAYS):
         shutil.copyfile(bundle / name, folder / name)
-    run = _read_json(bundle / RUN)
-    _write_json(folder / RUN, {key: value for key, value in run.items() if key not in _OF_ONE_RUN})
+    run = read_json(bundle / RUN)
+    write_json(folder / RUN, {key: value for key, value in run.items() if key not in _OF_ONE_RUN})
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -94,7 +91,7 @@ def load_bundle(folder: Path) -> Bundle:
     Raises:
         BundleError: no bundle, one of another schema, or a damaged one; says which file and what is wrong.
     """
-    content = _read_json(folder / RESULTS)
+    content = read_json(folder / RESULTS)
     if content.get("schema") != SCHEMA:
         raise BundleError(
             Mistake(
@@ -114,174 +111,22 @@ def load_bundle(folder: Path) -> Bundle:
                 probe_id: {subject: outcome_from(outcome, tensors) for subject, outcome in by.items()}
                 for probe_id, by in content["results"].items()
             },
-            run=_read_json(folder / RUN) if (folder / RUN).exists() else {},
+            run=read_json(folder / RUN) if (folder / RUN).exists() else {},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(_damaged(folder / RESULTS, f"{type(error).__name__}: {error}")) from error
+        raise BundleError(damaged(folder / RESULTS, f"{type(error).__name__}: {error}")) from error
 
 
 def _check_names(content: Mapping[str, Any], file: Path) -> None:
     """Ids become file names: those of a stranger's bundle must be ids."""
     results, models = content.get("results"), content.get("models")
     if not isinstance(results, dict) or not isinstance(models, dict):
-        raise BundleError(_damaged(file, "it lacks results or models"))
+        raise BundleError(damaged(file, "it lacks results or models"))
     subjects = {subject for by_subject in results.values() if isinstance(by_subject, dict) for subject in by_subject}
     names = {*results, *models, *(part for subject in subjects for part in subject.split(".."))}
     wrong = sorted(name for name in names if not _ID.fullmatch(name))
     if wrong:
-        raise BundleError(_damaged(file, f"{wrong[0][:80]!r} is no id"))
-
-
-def is_bundle(folder: Path) -> bool:
-    """Whether a folder holds a bundle of ours."""
-    return (folder / RESULTS).is_file() and (folder / RUN).is_file()
-
-
-@contextmanager
-def beside(target: Path) -> Iterator[Path]:
-    """An empty folder beside `target`, on the same disk, gone when the block ends.
-
-    Raises:
-        OutputError: it cannot be made, or what the block writes cannot be written.
-    """
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise OutputError(_unwritable(target, error)) from error
-    try:
-        stage.chmod(0o755)
-        yield stage
-    except OSError as error:
-        raise OutputError(_unwritable(target, error)) from error
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-
-
-@contextmanager
-def staged(target: Path) -> Iterator[Path]:
-    """A folder to write a bundle into, swapped in as `target` when the block ends well.
-
-    What an earlier bundle wrote is removed by its own list of files; whatever else lies in the folder stays.
-
-    Raises:
-        OutputError: the target cannot be written, or holds something that is no bundle.
-    """
-    target = target.resolve()
-    _check_target(target)
-    with beside(target) as stage:
-        yield stage
-        _list_files(stage)
-        _swap(stage, target)
-
-
-def check_writable(target: Path) -> None:
-    """Refuses, before anything is computed, a target that could not be written at the end.
-
-    Raises:
-        OutputError: as `staged`.
-    """
-    try:
-        target = target.resolve()
-        _check_target(target)
-    except OSError as error:
-        raise OutputError(_unwritable(target, error)) from error
-    nearest = next(folder for folder in (target, *target.absolute().parents) if folder.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise OutputError(_unwritable(target, PermissionError(13, f"{nearest} cannot be written")))
-
-
-def replace_outputs(target: Path, stage: Path, outputs: Sequence[str], stale: Callable[[str], bool]) -> None:
-    """Moves newly made outputs into a bundle, and removes what an earlier rendering made and `stale` names."""
-    run = _read_json(target / RUN)
-    before = set(run.get("files", ())) | {RESULTS, ARRAYS, RUN}
-    gone = {old for old in before - set(outputs) - {RESULTS, ARRAYS, RUN} if stale(old)}
-    try:  # before anything is moved: a stranger's file may hold what none of ours can
-        _write_json(stage / RUN, run | {"files": sorted(before - gone | set(outputs))})
-    except ValueError as error:
-        raise BundleError(_damaged(target / RUN, str(error))) from error
-    places = {name: _inside(target, str(Path(name).parent)) / Path(name).name for name in outputs}
-    for old in gone:
-        _inside(target, old).unlink(missing_ok=True)
-    for name, place in places.items():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        (stage / name).replace(place)
-    (stage / RUN).replace(target / RUN)
-    _remove_empty_folders(target)
-
-
-def _check_target(target: Path) -> None:
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise OutputError(Mistake("the output is a file, not a folder", "name another with -o", file=target))
-    if target == Path.cwd():
-        raise OutputError(Mistake("the output is the current folder", "name another with -o", file=target))
-    if is_bundle(target):
-        _listed(target)
-    elif any(target.iterdir()):
-        raise OutputError(
-            Mistake("the folder holds something that is no bundle", "name an empty or new folder with -o", file=target)
-        )
-
-
-def _list_files(stage: Path) -> None:
-    files = sorted(str(file.relative_to(stage)) for file in stage.rglob("*") if file.is_file())
-    _write_json(stage / RUN, _read_json(stage / RUN) | {"files": sorted({*files, RUN})})
-
-
-def _swap(stage: Path, target: Path) -> None:
-    if not target.exists():
-        stage.replace(target)
-        return
-    before = _listed(target) if is_bundle(target) else []
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-    target.replace(aside / "bundle")
-    try:
-        stage.replace(target)
-    except OSError:
-        (aside / "bundle").replace(target)
-        raise
-    for file in before:
-        (aside / "bundle" / file).unlink(missing_ok=True)
-    _keep_what_is_left(aside / "bundle", target)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _listed(bundle: Path) -> list[Path]:
-    """The files that a bundle says it wrote, relative to it.
-
-    Raises:
-        BundleError: its list names something outside it, or is no list.
-    """
-    names = _read_json(bundle / RUN).get("files", [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise BundleError(_damaged(bundle / RUN, "its list of files is none"))
-    files = [_inside(bundle, name) for name in names]
-    return [file.relative_to(bundle) for file in files if file.is_file() or file.is_symlink()]
-
-
-def _keep_what_is_left(old: Path, target: Path) -> None:
-    """Files that no bundle wrote go back to where they lay."""
-    for file in sorted(old.rglob("*")):
-        place = target / file.relative_to(old)
-        if (file.is_file() or file.is_symlink()) and not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            file.replace(place)
-
-
-def _remove_empty_folders(target: Path) -> None:
-    for folder in sorted((f for f in target.rglob("*") if f.is_dir()), reverse=True):
-        if not any(folder.iterdir()):
-            folder.rmdir()
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """A file named by a bundle's own list, which is a stranger's data: never outside its folder."""
-    place = folder / name
-    if not place.resolve().is_relative_to(folder.resolve()):
-        raise BundleError(_damaged(folder / RUN, f"a file of it lies outside the bundle: {name}"))
-    return place
+        raise BundleError(damaged(file, f"{wrong[0][:80]!r} is no id"))
 
 
 def outcome_json(outcome: Outcome, prefix: str, tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:
@@ -384,20 +229,26 @@ def _card(id: str, content: Mapping[str, Any]) -> ModelCard:
     return ModelCard(id, content["name"], content["architecture"], content["layers"], facts)
 
 
-def _write_json(file: Path, content: Mapping[str, Any]) -> None:
+def write_json(file: Path, content: Mapping[str, Any]) -> None:
+    """Writes one of a bundle's JSON files; a number that is not finite is refused."""
     file.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n", encoding="utf-8")
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> dict[str, Any]:
+    """Reads one of a bundle's JSON files.
+
+    Raises:
+        BundleError: it is not there, or not a mapping.
+    """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         remedy = "a bundle is the folder that reportgen run made, with results.json in it"
         raise BundleError(Mistake("there is no such file", remedy, file=file)) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise BundleError(_damaged(file, str(error))) from error
+        raise BundleError(damaged(file, str(error))) from error
     if not isinstance(content, dict):
-        raise BundleError(_damaged(file, "it is no mapping"))
+        raise BundleError(damaged(file, "it is no mapping"))
     return content
 
 
@@ -405,14 +256,10 @@ def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
     try:
         found: dict[str, NDArray[Any]] = load_file(file)
     except (OSError, ValueError, SafetensorError) as error:
-        raise BundleError(_damaged(file, str(error))) from error
+        raise BundleError(damaged(file, str(error))) from error
     return {name: np.asarray(values) for name, values in found.items()}
 
 
-def _damaged(file: Path, what: str) -> Mistake:
+def damaged(file: Path, what: str) -> Mistake:
+    """What a person is told of a bundle that cannot be read."""
     return Mistake(f"the bundle is damaged: {what}", "make it again with reportgen run", file=file)
-
-
-def _unwritable(target: Path, error: OSError) -> Mistake:
-    reason = error.strerror or error
-    return Mistake(f"the output cannot be written: {reason}", "free it, or name another with -o", file=target)

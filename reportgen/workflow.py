@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from reportgen.battery import Battery, ModelEntry, load_battery
 from reportgen.bundle_figures import Unshowable
+from reportgen.bundle_folder import beside, check_writable, replace_outputs, staged
 from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
 from reportgen.figures.theme import read_theme
@@ -19,7 +20,7 @@ from reportgen.notebook import ShownBundle, load
 from reportgen.outputs import FORMATS, USUAL, is_output_of, write_outputs
 from reportgen.presentation import Presentation, presentation_of
 from reportgen.provenance import machine, versions
-from reportgen.store import Bundle, beside, check_writable, load_bundle, replace_outputs, staged, write_numbers
+from reportgen.store import Bundle, load_bundle, write_numbers
 
 Progress = Callable[[str], None]
 

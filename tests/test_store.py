@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from reportgen.bundle_folder import check_writable, replace_outputs, staged
 from reportgen.errors import BundleError, OutputError
 from reportgen.probes.base import ModelCard
 from reportgen.result import Array, Metric, Outcome, Table
-from reportgen.store import Bundle, check_writable, load_bundle, replace_outputs, staged, write_numbers
+from reportgen.store import Bundle, load_bundle, write_numbers
 
 
 def bundle(title: str = "A title") -> Bundle:

@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from reportgen.baseline.tolerance import ToleranceEntry
+from reportgen.bundle_folder import staged
 from reportgen.errors import BundleError, Mistake
-from reportgen.store import Bundle, copy_numbers, load_bundle, staged
+from reportgen.store import Bundle, copy_numbers, load_bundle
 from reportgen.yaml_source import read_source, read_text, write_yaml
 
 ACCEPTED = "accepted.yaml"
