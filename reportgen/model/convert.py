@@ -11,7 +11,7 @@ from reportgen.child import run_child
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.weights import check_weights, count_parameters
 
-CONVERSION_VERSION = 1
+CONVERSION_VERSION = 2
 """Raised whenever a conversion gives other files: folders of an older number are then left unused."""
 
 Notify = Callable[[str], None]

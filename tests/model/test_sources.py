@@ -10,6 +10,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 from huggingface_hub import errors
+from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError, ModelError
 from reportgen.model.sources import Located, Source, locate, parse_source
@@ -328,7 +329,7 @@ def test_offline_takes_what_is_cached(monkeypatch, folder, tmp_path):
     assert (found.folder, found.name, found.revision) == (snapshot, "name", COMMIT)
 
 
-def tiny_gguf(file: Path) -> None:
+def tiny_gguf(file: Path, pre: str | None = "gpt-2") -> None:
     """A Llama of one block and six tokens."""
     writer = gguf.GGUFWriter(file, "llama")
     writer.add_context_length(16)
@@ -341,6 +342,8 @@ def tiny_gguf(file: Path) -> None:
     writer.add_rope_dimension_count(4)
     writer.add_vocab_size(6)
     writer.add_tokenizer_model("gpt2")
+    if pre is not None:
+        writer.add_tokenizer_pre(pre)
     writer.add_token_list(["<s>", "</s>", "a", "b", "ab", "Ġ"])
     writer.add_token_types([3, 3, 1, 1, 1, 1])
     writer.add_token_merges(["a b"])
@@ -366,16 +369,31 @@ def tiny_gguf(file: Path) -> None:
 def test_a_gguf_file_is_converted_into_the_cache(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("REPORTGEN_CACHE", str(tmp_path / "cache"))
     file = tmp_path / "Tiny Llama.Q8.gguf"
-    tiny_gguf(file)
+    tiny_gguf(file, "llama-bpe")
     found = locate(parse_source(str(file)))
     assert found.name == "Tiny Llama.Q8"
+    tokenizer = Tokenizer.from_file(str(found.folder / "tokenizer.json"))
+    assert tokenizer.encode("ab").tokens == ["<s>", "ab"]  # this kind begins with BOS where the file is silent
     assert found.folder.parent == tmp_path / "cache" / "models"
-    assert found.folder.name.startswith("Tiny_Llama.Q8-v1-")
+    assert found.folder.name.startswith("Tiny_Llama.Q8-v2-")
     assert json.loads(found.config.read_text())["architectures"] == ["LlamaForCausalLM"]
     moved = file.rename(tmp_path / "renamed.gguf")
     moved.write_bytes(b"GGUF" + bytes(100))
     assert "this GGUF file cannot be read as a causal language model" in refusal(str(moved))[0]
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("pre", "told"),
+    [
+        (None, "it does not say how its tokenizer cuts text (tokenizer.ggml.pre is missing)"),
+        ("of-tomorrow", "how its tokenizer cuts text, 'of-tomorrow', is not known here"),
+    ],
+)
+def test_a_gguf_file_that_cuts_text_in_an_unknown_way_is_refused(tmp_path, monkeypatch, pre, told):
+    monkeypatch.setenv("REPORTGEN_CACHE", str(tmp_path / "cache"))
+    tiny_gguf(tmp_path / "tiny.gguf", pre)
+    assert told in refusal(str(tmp_path / "tiny.gguf"))[0]
 
 
 def test_a_file_that_is_no_gguf(tmp_path):
