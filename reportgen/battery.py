@@ -11,7 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from reportgen import language, registry
 from reportgen.baseline.tolerance import ToleranceEntry
-from reportgen.errors import BatteryError, Mistake
+from reportgen.broken_probe import AnyOptions, BrokenProbe
+from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
 from reportgen.figures.theme import PAPER, Theme, read_theme
 from reportgen.plain_words import problems
 from reportgen.presentation import PAGE_BYTES, Presentation
@@ -19,6 +20,7 @@ from reportgen.probes.base import PAIR, PairProbe, Probe, ProbeOptions
 from reportgen.problem import Problem, Where, shown
 from reportgen.prompts import PromptsError, PromptSet, PromptSets
 from reportgen.suggest import suggestion
+from reportgen.supervision import ended_before, underway
 from reportgen.yaml_source import read_source, read_text
 
 ID = r"[A-Za-z0-9_-]{1,64}"
@@ -73,6 +75,10 @@ class ProbeEntry:
     options: ProbeOptions
     prompt_sets: Mapping[str, PromptSet]
     """FILE/SET -> the set, for those that the options name."""
+    timeout: float | None = None
+    """Seconds that it may take on a subject; None: generous, by what is planned."""
+    broken: str = ""
+    """Why it cannot be used, where another distribution brings it: its cards fail, and the others run."""
 
     @property
     def subjects(self) -> tuple[tuple[str, ...], ...]:
@@ -124,6 +130,16 @@ class _Subset(BaseModel):
     model_config = STRICT
 
     models: Annotated[list[str], Field(min_length=1)]
+
+
+class ProbeLimits(BaseModel):
+    """What every probe of a battery takes beside its options."""
+
+    model_config = STRICT
+
+    timeout: Annotated[float, Field(gt=0, le=1e7, strict=False, allow_inf_nan=False)] | None = None
+    """Seconds that the probe may take on a model or pair; what takes longer is a failed card. By default generous, by
+    the passes that are planned."""
 
 
 def load_battery(path: Path, only: Sequence[str] = ()) -> Battery:
@@ -229,14 +245,33 @@ class _Reading:
         if probe is None:
             self.subset(written, where, models)
             return None
-        values = {key: value for key, value in written.items() if key not in ("probe", "models")}
+        beside = ("probe", "models", *ProbeLimits.model_fields)
+        values = {key: value for key, value in written.items() if key not in beside}
         sets = replace(self.sets, used={})
-        options = self.checked(probe.options, values, where, sets)
+        options, broken = self.options(probe, values, where, sets)
+        said = {key: value for key, value in written.items() if key in ProbeLimits.model_fields}
+        limits = self.checked(ProbeLimits, said, where)
         pair = isinstance(probe, PairProbe)
         subset = self.pair(written, where, models) if pair else self.subset(written, where, models)
-        if options is None or subset is None:
+        if options is None or subset is None or limits is None:
             return None
-        return ProbeEntry(one, probe, subset, options, sets.used)
+        return ProbeEntry(one, probe, subset, options, sets.used, limits.timeout, broken)
+
+    def options(
+        self, probe: Probe[Any, Any], values: dict[str, Any], where: Where, sets: PromptSets
+    ) -> tuple[ProbeOptions | None, str]:
+        """The options of a probe, None where they have mistakes; and why it cannot be used, where it broke on them."""
+        piece = ("options", str(where[-1]))
+        told = probe.reason if isinstance(probe, BrokenProbe) else ended_before(*piece)
+        if not told:
+            try:
+                with underway(*piece):
+                    return self.checked(probe.options, values, where, sets), ""
+            except (ReportgenError, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # a third party's validators may raise anything, or end the program
+                told = reason_of(error)
+        return self.checked(AnyOptions, values, where, sets), told
 
     def named(self, written: dict[str, Any], where: Where) -> Probe[Any, Any] | None:
         name = written.get("probe")
@@ -248,6 +283,8 @@ class _Reading:
         else:
             try:
                 return registry.find(name)
+            except registry.Unloadable as error:
+                return BrokenProbe(name, error.in_one_line)
             except BatteryError as error:
                 self.wrong(*(Problem(at, mistake.message, mistake.remedy) for mistake in error.mistakes))
         return None

@@ -63,3 +63,20 @@ class OutputError(ReportgenError):
     """An output cannot be written; the last good bundle stays."""
 
     exit_code = 1
+
+
+class OutOfTime(BaseException):
+    """A piece of work took longer than it may. No Exception: a probe that catches those is to be ended, too."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Whatever was raised, for a person: what was refused in our own words, else a line with what Python calls it."""
+    match error:
+        case ReportgenError():
+            return str(error)
+        case SystemExit():
+            return f"it tried to end the program (exit code {error.code})"
+        case OutOfTime():
+            return "it ran out of its time"
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

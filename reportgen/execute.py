@@ -4,19 +4,21 @@ import gc
 import importlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from reportgen.conditions import Conditions, conditions, threads_of
-from reportgen.errors import Mistake, ModelError, ReportgenError
+from reportgen.errors import Mistake, ModelError, OutOfTime, reason_of
 from reportgen.needs import Unmeasurable
 from reportgen.outcome_cache import Kept, OutcomeCache, Unfinished
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
-from reportgen.probes.base import Later, Measured, ModelCard, PairProbe
+from reportgen.probes.base import Later, Measured, ModelCard, PairProbe, Probe
 from reportgen.provenance import weights_sha256
-from reportgen.result import Findings, Outcome
+from reportgen.result import Findings, Outcome, WrongFindings
+from reportgen.supervision import ended_before, underway
+from reportgen.time_limits import seconds_allowed
 
 if TYPE_CHECKING:
     from reportgen.model.loaded import LoadedModel
@@ -107,7 +109,7 @@ class _Running:
 
     def _from_cache(self, models: Sequence[PlannedModel], cases: Sequence[PlannedCase]) -> list[_Ready]:
         """The models without their weights, where there is nothing to measure and it is known how they ran."""
-        if any(case.kept is None and not case.skipped for case in cases):
+        if any(not case.settled for case in cases):
             return []
         ready = []
         for planned in models:
@@ -178,7 +180,7 @@ class _Running:
 def _import_libraries(cases: Iterable[PlannedCase]) -> None:
     """What probes need beside torch: loaded once, and in nobody's measured time."""
     for case in cases:
-        if case.kept is None and not case.skipped:
+        if not case.settled:
             for module in case.entry.probe.libraries:
                 importlib.import_module(module)
 
@@ -209,7 +211,7 @@ def _run_cases(
     """Each case with its outcome; a prompt shared by several passes a model when the first of them needs it."""
     known = [one.known for one in ready]
     # What was hashed only after the plan was made may turn out to be a model that was run before.
-    kept = {case.entry.id: case.kept or (None if case.skipped else cache.find(known, case.entry)) for case in cases}
+    kept = {case.entry.id: case.kept or (None if case.settled else cache.find(known, case.entry)) for case in cases}
     left = [case for case in cases if kept[case.entry.id] is None]
     run = [_passing(one, [case.sides[at] for case in left if case.sides]) for at, one in enumerate(ready)]
     for case in cases:
@@ -237,13 +239,20 @@ def _passing(ready: _Ready, sides: Sequence[Side]) -> RunSide:
         return _nothing_to_run
     import torch
 
-    from reportgen.model.capture import SharedPasses
+    from reportgen.model.capture import SharedPasses, run_all
 
     shared = SharedPasses(model, [single for side in sides for single in side.passes])
 
     def run(side: Side) -> Measured[Any]:
         torch.set_num_threads(threads_of(ready.planned.entry))  # the other model of a pair may have another number
-        return Measured(side.case, model, shared.run(side.passes))
+        torch.set_default_dtype(torch.float32)  # a third party's probe may have left another
+        try:
+            captured = shared.run(side.passes)
+        except (Unmeasurable, KeyboardInterrupt, OutOfTime):
+            raise
+        except BaseException:  # what a third party's probe wants of a prompt breaks no other's: each alone, then
+            captured = run_all(model, side.passes)
+        return Measured(side.case, model, captured)
 
     return run
 
@@ -255,17 +264,30 @@ def _nothing_to_run(side: Side) -> Measured[Any]:
 def _outcome(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: Unfinished) -> Outcome:
     if case.skipped:
         return _without_numbers(case, "skipped", case.skipped)
+    piece = ("measure", case.entry.id, case.subject)
+    if told := case.failed or ended_before(*piece):
+        return _without_numbers(case, "failed", told)
+    seconds = seconds_allowed(case)
     try:
-        findings = _findings(case, run, progress, unfinished)
-        return Outcome(
-            **_header(case), status="ok", metrics=findings.metrics(), tables=findings.tables(), arrays=findings.arrays()
-        )
+        with underway(*piece, seconds=seconds):
+            findings = _findings(case, run, progress, unfinished)
+            return Outcome(
+                **_header(case),
+                status="ok",
+                metrics=findings.metrics(),
+                tables=findings.tables(),
+                arrays=findings.arrays(),
+            )
     except Unmeasurable as unmeasurable:
         return _without_numbers(case, "skipped", str(unmeasurable))
-    except Exception as error:  # a probe may raise anything; it is a failed card, and the others run
+    except KeyboardInterrupt:
+        raise
+    except OutOfTime:
+        return _without_numbers(case, "failed", f"it took longer than its {seconds:,.0f} s (timeout of the probe)")
+    except BaseException as error:  # a probe may raise anything, an end of the program too: the others run
         if os.environ.get("REPORTGEN_DEBUG"):
             raise
-        return _without_numbers(case, "failed", _told(error))
+        return _without_numbers(case, "failed", reason_of(error))
 
 
 def _findings(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: Unfinished) -> Findings:
@@ -276,11 +298,19 @@ def _findings(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unf
         measured = [run_one(side) for run_one, side in zip(run, case.sides, strict=True)]
         if isinstance(probe, PairProbe):
             base, other = measured
-            compared: Findings = probe.compare(base, other)
-            return compared
+            return _declared(probe, probe.compare(base, other))
         (one,) = measured
         found = probe.run(replace(one.case, unfinished=unfinished), one.model, one.captured)
-        return found if isinstance(found, Findings) else _staged(found, one.model, _told_by_tenths(case, progress))
+        if isinstance(found, Generator):
+            found = _staged(found, one.model, _told_by_tenths(case, progress))
+        return _declared(probe, found)
+
+
+def _declared(probe: Probe[Any, Any], found: Any) -> Findings:
+    """What a probe gave, where that is what it declares."""
+    if not isinstance(found, probe.findings):
+        raise WrongFindings(f"it gave a {type(found).__name__}, not {probe.findings.__name__}")
+    return found
 
 
 def _told_by_tenths(case: PlannedCase, progress: Progress) -> Callable[[int], None]:
@@ -296,7 +326,7 @@ def _told_by_tenths(case: PlannedCase, progress: Progress) -> Callable[[int], No
     return tell
 
 
-def _staged(later: Later[Findings], model: "LoadedModel", tell: Callable[[int], None]) -> Findings:
+def _staged(later: Later[Any], model: "LoadedModel", tell: Callable[[int], None]) -> Any:
     """Runs the further passes that a probe asks for, until it has its findings."""
     from reportgen.model.capture import run_all
 
@@ -307,8 +337,7 @@ def _staged(later: Later[Findings], model: "LoadedModel", tell: Callable[[int], 
             tell(len(passes))
             passes = later.send(captured)
     except StopIteration as finished:
-        findings: Findings = finished.value
-        return findings
+        return finished.value
 
 
 def _header(case: PlannedCase) -> dict[str, Any]:
@@ -329,14 +358,6 @@ def _header(case: PlannedCase) -> dict[str, Any]:
 
 def _without_numbers(case: PlannedCase, status: Any, reason: str) -> Outcome:
     return Outcome(**_header(case), status=status, reason=reason)
-
-
-def _told(error: Exception) -> str:
-    """An exception in one line, for a person."""
-    if isinstance(error, ReportgenError):
-        return str(error)
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _digest(readied: Readied | None) -> str:

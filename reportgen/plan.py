@@ -7,7 +7,7 @@ from typing import Any
 from reportgen.battery import Battery, ModelEntry, ProbeEntry
 from reportgen.chat import ChatUnavailable
 from reportgen.conditions import Conditions, conditions
-from reportgen.errors import BatteryError, Mistake, ModelError
+from reportgen.errors import BatteryError, Mistake, ModelError, ReportgenError, reason_of
 from reportgen.model.device import SHAPE_ALONE, kind_of
 from reportgen.model.facts import ModelFacts, read_facts
 from reportgen.model.sources import Located, locate, parse_source
@@ -15,6 +15,8 @@ from reportgen.needs import Pass
 from reportgen.outcome_cache import Kept, OutcomeCache
 from reportgen.probes.base import Case, PairProbe, Unusable, subject_of
 from reportgen.provenance import remembered_sha256
+from reportgen.result import WrongFindings
+from reportgen.supervision import ended_before, underway
 from reportgen.tokens import TextTokenizer
 
 Notify = Callable[[str], None]
@@ -60,6 +62,13 @@ class PlannedCase:
     """Rows of it that the model cannot have, each with its reason."""
     kept: Kept | None = None
     """What an earlier run found; there is nothing left to do."""
+    failed: str = ""
+    """Why the probe could not say what it asks: a card of its own, beside which the others run."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to measure."""
+        return self.kept is not None or bool(self.skipped or self.failed)
 
     @property
     def subject(self) -> str:
@@ -94,7 +103,7 @@ class PlannedModel:
     @property
     def all_kept(self) -> bool:
         """Whether the model has nothing left to do."""
-        return self.readied is not None and all(case.kept is not None or case.skipped for case in self.cases)
+        return self.readied is not None and all(case.settled for case in self.cases)
 
     @property
     def prompts(self) -> int:
@@ -217,6 +226,22 @@ def _plan_case(entry: ProbeEntry, models: Sequence[PlannedModel], kept: Kept | N
         return PlannedCase(entry, ids, skipped_rows=kept.skipped_rows, kept=kept)
     if any(model.readied is None for model in models):
         return PlannedCase(entry, ids)
+    told = entry.broken or ended_before("plan", entry.id)
+    if told:
+        return PlannedCase(entry, ids, failed=told)
+    try:
+        with underway("plan", entry.id):
+            return _ask(entry, models, ids)
+    except WrongFindings as error:
+        return PlannedCase(entry, ids, failed=str(error))
+    except (ReportgenError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a third party's probe may raise anything, and try to end the program
+        return PlannedCase(entry, ids, failed=reason_of(error))
+
+
+def _ask(entry: ProbeEntry, models: Sequence[PlannedModel], ids: tuple[str, ...]) -> PlannedCase:
+    """What a probe wants of a subject, in its own words."""
     sides, refused = [], {}
     for model in models:
         try:
@@ -243,7 +268,18 @@ def _side(entry: ProbeEntry, model: PlannedModel) -> Side:
     if entry.probe.needs_weights and not readied.located.weights:
         raise Unusable("a configuration without weights: only the census can be taken")
     case = Case(entry.id, model.id, entry.options, readied.tokenizer, readied.facts, readied.located)
-    return Side(case, tuple(entry.probe.passes(case)), entry.probe.further_passes(case))
+    return Side(case, _checked_passes(entry.probe.passes(case)), entry.probe.further_passes(case))
+
+
+def _checked_passes(passes: Iterable[Any]) -> tuple[Pass, ...]:
+    """Passes as a probe names them: what is none would end the pass that others share with it."""
+    asked = tuple(passes)
+    for single in asked:
+        if not isinstance(single, Pass):
+            raise WrongFindings(f"`passes` gave a {type(single).__name__}, not a Pass")
+        if not single.tokens or not all(type(token) is int and token >= 0 for token in single.tokens):
+            raise WrongFindings("`passes` gave a Pass whose tokens are no ids")
+    return asked
 
 
 def _of(cases: Iterable[PlannedCase], models: tuple[str, ...]) -> tuple[PlannedCase, ...]:

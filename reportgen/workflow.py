@@ -13,7 +13,7 @@ from reportgen.battery import Battery, ModelEntry, load_battery
 from reportgen.bundle_figures import Unshowable
 from reportgen.bundle_folder import beside, check_writable, replace_outputs, staged
 from reportgen.cache import make_room
-from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
+from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError, reason_of
 from reportgen.figures.theme import read_theme
 from reportgen.language import checked
 from reportgen.notebook import ShownBundle, load
@@ -144,7 +144,7 @@ def render(
             raise
         except Exception as raised:  # whatever a stranger's numbers make a probe's figures raise
             error = next(iter(raised.failures.values())) if isinstance(raised, Unshowable) else raised
-            told = f"its outputs cannot be made: {type(error).__name__}: {error}"
+            told = f"its outputs cannot be made: {reason_of(error)}"
             raise BundleError(Mistake(told, "make it again with reportgen run", file=target)) from error
         replace_outputs(target, stage, names, lambda old: is_output_of(old, outputs))
     make_room()

@@ -22,6 +22,9 @@ COMMANDS = {
     "schema": "Print the JSON Schema of a battery.",
 }
 
+_SUPERVISED = frozenset(COMMANDS) - {"models", "init", "schema"}
+"""Commands in which probes of third parties run, or native code on strangers' files."""
+
 
 class _Commands(click.Group):
     """Knows the commands by name and imports the one that is called."""
@@ -51,8 +54,12 @@ def reportgen(debug: bool) -> None:
 
 def main() -> None:
     """Runs the command line; errors are a line or two each on stderr, exit codes mean something."""
+    from reportgen.supervision import supervise
+
     signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(run_command(sys.argv[1:]))
+    arguments = sys.argv[1:]
+    alone = not _SUPERVISED.intersection(arguments) or "--debug" in arguments  # a debugger wants one process
+    sys.exit(run_command(arguments) if alone else supervise(lambda: run_command(arguments)))
 
 
 def _interrupt(number: int, frame: Any) -> None:

@@ -72,6 +72,8 @@ def _passes(model: "PlannedModel") -> str:
 def _told(case: "PlannedCase") -> str:
     if case.kept is not None:
         return "in the cache"
+    if case.failed:
+        return f"fails: {case.failed}"
     if case.skipped:
         return f"skipped: {case.skipped}"
     if not case.sides:

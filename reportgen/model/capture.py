@@ -262,7 +262,12 @@ class SharedPasses:
                 self._done(single.path)
             raise Unmeasurable(reasons[0])
         missing = list(dict.fromkeys(single.path for single in passes if single.path not in self._taken))
-        ran = run(self._model, [self._joined[path] for path in missing])
+        try:
+            ran = run(self._model, [self._joined[path] for path in missing])
+        except BaseException:  # one that several share may break for what only one of them wants
+            for single in passes:
+                self._done(single.path)
+            raise
         self._taken |= dict(zip(missing, ran, strict=True))
         return [self._answer(single) for single in passes]
 
