@@ -11,11 +11,13 @@ from pydantic import ValidationError
 
 from reportgen.battery import Battery, ModelEntry, load_battery
 from reportgen.bundle_figures import Unshowable
-from reportgen.bundle_folder import beside, check_writable, replace_outputs, staged
+from reportgen.bundle_folder import check_writable, keep_earlier, staged
 from reportgen.cache import make_room
-from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
+from reportgen.errors import BatteryError, BundleError, Mistake, OutputsFailed, ReportgenError
 from reportgen.figures.theme import read_theme
+from reportgen.holding import restore
 from reportgen.language import checked
+from reportgen.last_run import marks_failure
 from reportgen.notebook import ShownBundle, load
 from reportgen.outputs import FORMATS, USUAL, is_output_of, write_outputs
 from reportgen.presentation import Presentation, presentation_of
@@ -62,8 +64,9 @@ def run(
 
     Raises:
         BatteryError: the battery is wrong; nothing ran.
-        ModelError: no model could be used; nothing is written.
-        OutputError: the output cannot be written; an earlier bundle stays.
+        ModelError: no model could be used; nothing is written, and an earlier bundle is marked.
+        OutputsFailed: some outputs could not be made; the bundle is written without them.
+        OutputError: the output cannot be written; an earlier bundle stays, and is marked.
     """
     path = Path(battery)
     asked = _with(load_battery(path, only), device=device, dtype=dtype, threads=threads)
@@ -72,13 +75,17 @@ def run(
     target = Path(output) if output is not None else path.with_suffix("")
     check_writable(target)
     clock = time.perf_counter()
-    measured = measure(asked, progress, cache=cache)
-    record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.written()}
-    with staged(target) as stage:
-        write_numbers(stage, replace(measured, run=record))
-        _finish(stage, outputs, progress, clock, shown_as, cache=cache)
+    with marks_failure(target, "run"):
+        measured = measure(asked, progress, cache=cache)
+        record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.written()}
+        with staged(target) as stage:
+            write_numbers(stage, replace(measured, run=record))
+            lacking = _finish(stage, outputs, progress, shown_as, cache=cache)
+    progress(f"done in {time.perf_counter() - clock:.0f} s")
     if cache:
         make_room()
+    if lacking is not None:
+        raise lacking
     return load(target)
 
 
@@ -130,39 +137,57 @@ def render(
     Raises:
         BatteryError: there is no such format, language, theme or folder of templates.
         BundleError: the folder holds no bundle, or a damaged one.
-        OutputError: an output cannot be written; the old ones stay.
+        OutputsFailed: some outputs could not be made; the others are written, the old ones of the former are gone.
+        OutputError: nothing can be written; the old ones stay, and the bundle is marked.
     """
     target, outputs = Path(bundle), _formats(formats)
-    stored = load(target)
-    shown_as = _shown(presentation_of(stored.run), language, theme, templates)
-    check_writable(target)
-    date = datetime.datetime.now(datetime.UTC).date().isoformat() if stamp else ""
-    with beside(target) as stage:
-        try:
-            names = write_outputs(stored, stage, outputs, progress, presentation=shown_as, stamp=date)
-        except (ReportgenError, OSError):
-            raise
-        except Exception as raised:  # whatever a stranger's numbers make a probe's figures raise
-            error = next(iter(raised.failures.values())) if isinstance(raised, Unshowable) else raised
-            told = f"its outputs cannot be made: {type(error).__name__}: {error}"
-            raise BundleError(Mistake(told, "make it again with reportgen run", file=target)) from error
-        replace_outputs(target, stage, names, lambda old: is_output_of(old, outputs))
+    restore(target.resolve())
+    with marks_failure(target, "render"):
+        stored = load(target)
+        shown_as = _shown(presentation_of(stored.run), language, theme, templates)
+        date = datetime.datetime.now(datetime.UTC).date().isoformat() if stamp else ""
+        with staged(target, "either") as stage:
+            lacking = _rendered(stored, stage, outputs, progress, shown_as, date)
+            keep_earlier(target, stage, lambda old: not is_output_of(old, outputs))
     make_room()
+    if lacking is not None:
+        raise lacking
     return stored
 
 
+def _rendered(
+    stored: Bundle, stage: Path, outputs: Sequence[str], progress: Progress, shown_as: Presentation, date: str
+) -> OutputsFailed | None:
+    """Makes outputs of a stored bundle; what some of them failed by, the others being made."""
+    try:
+        write_outputs(stored, stage, outputs, progress, presentation=shown_as, stamp=date)
+    except OutputsFailed as lacking:
+        return lacking
+    except (ReportgenError, OSError):
+        raise
+    except Exception as raised:  # whatever a stranger's numbers make a probe's figures raise
+        error = next(iter(raised.failures.values())) if isinstance(raised, Unshowable) else raised
+        told = f"its outputs cannot be made{f': {error}' if str(error) else ''}"
+        raise BundleError(Mistake(told, "make it again with reportgen run", file=stored.path)) from error
+    return None
+
+
 def _finish(
-    stage: Path, outputs: Sequence[str], progress: Progress, clock: float, shown_as: Presentation, *, cache: bool
-) -> None:
+    stage: Path, outputs: Sequence[str], progress: Progress, shown_as: Presentation, *, cache: bool
+) -> OutputsFailed | None:
+    """Makes the outputs of new numbers; what some of them failed by, the others being made."""
     stored = load_bundle(stage)
     try:
-        write_outputs(stored, stage, outputs, progress, presentation=shown_as, cache=cache)
-    except Unshowable as unshowable:
-        for probe_id, reason in unshowable.reasons.items():
-            progress(f"{probe_id}: failed ({reason})")
-        write_numbers(stage, _with_failures(stored, unshowable.reasons))
-        write_outputs(load_bundle(stage), stage, outputs, progress, presentation=shown_as, cache=cache)
-    progress(f"done in {time.perf_counter() - clock:.0f} s")
+        try:
+            write_outputs(stored, stage, outputs, progress, presentation=shown_as, cache=cache)
+        except Unshowable as unshowable:
+            for probe_id, reason in unshowable.reasons.items():
+                progress(f"{probe_id}: failed ({reason})")
+            write_numbers(stage, _with_failures(stored, unshowable.reasons))
+            write_outputs(load_bundle(stage), stage, outputs, progress, presentation=shown_as, cache=cache)
+    except OutputsFailed as lacking:
+        return lacking
+    return None
 
 
 def _with_failures(bundle: Bundle, wrong: Mapping[str, str]) -> Bundle:

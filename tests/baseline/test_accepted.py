@@ -73,7 +73,7 @@ def test_a_bundle_with_a_failed_probe_or_a_part_of_its_battery_is_refused(make: 
 def test_something_else_is_not_overwritten(make: Make, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputError, match="no bundle"):
+    with pytest.raises(OutputError, match="not a baseline"):
         accept(make(), tmp_path / "mine", Acceptance("oops"))
 
 

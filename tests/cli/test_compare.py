@@ -122,7 +122,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(reportgen: Call, bundl
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     ended = reportgen("compare", bundle, bundle, "-o", tmp_path / "mine")
     assert ended.code == 1
-    assert "no comparison" in ended.err
+    assert "not a comparison" in ended.err
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 

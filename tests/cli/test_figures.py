@@ -48,16 +48,21 @@ def test_figures_are_drawn_beside_the_bundle_in_the_theme_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("width", "points"), [("12in", 864), ("20cm", 566.93), ("150mm", 425.2), ("960px", 720), ("500pt", 500)]
-)
+    ("width", "points", "pixels"),
+    [
+        ("12in", 864, 2400), ("20cm", 566.93, 1575), ("150mm", 425.2, 1181), ("500pt", 500, 1389),
+        ("960px", 720, 960), ("1921px", 1440.75, 1921), ("1000 px", 750, 1000),
+    ],
+)  # fmt: skip
 def test_a_picture_takes_the_width_asked_for(
-    reportgen: Callable[..., Any], bundle: Path, tmp_path: Path, width: str, points: float
+    reportgen: Callable[..., Any], bundle: Path, tmp_path: Path, width: str, points: float, pixels: int
 ) -> None:
     assert reportgen("figures", bundle, CENSUS, "--width", width, "-o", tmp_path / "out").code == 0
     svg = (tmp_path / "out" / f"{CENSUS}.svg").read_text()
     assert float(svg.partition('width="')[2].partition("pt")[0]) == pytest.approx(points, abs=0.01)
     with Image.open(tmp_path / "out" / f"{CENSUS}.png") as picture:
-        assert picture.width == pytest.approx(points / 72 * 200, abs=1)
+        asked_in_pixels = width.endswith("px")
+        assert picture.width == pytest.approx(pixels, abs=0 if asked_in_pixels else 1)
 
 
 def test_ids_name_figures_or_probes_and_models_narrow_them(
@@ -94,8 +99,9 @@ def test_the_bundles_own_theme_is_the_default(reportgen: Callable[..., Any], tmp
         (["--theme", "papr"], "unknown theme 'papr'\n  Did you mean 'paper'?"),
         (["--theme", "no/such.yaml"], "no/such.yaml does not exist"),
         (["--format", "svg,pgn"], "unknown format 'pgn'. Did you mean 'png'?"),
-        (["--width", "12"], "'12' is no width from 0.5in to 60in"),
-        (["--width", "9999in"], "'9999in' is no width from 0.5in to 60in"),
+        (["--width", "12"], "'12' is not a width from 0.5in to 60in"),
+        (["--width", "960.5px"], "'960.5px' is not a width"),
+        (["--width", "9999in"], "'9999in' is not a width from 0.5in to 60in"),
         ([f"nearest-{LLAMA}-neighbours", "--model", GEMMA], "the bundle has no such figures"),
     ],
 )

@@ -128,7 +128,7 @@ def test_an_output_that_is_no_bundle_ends_with_1_before_anything_runs(
     (tmp_path / "thesis" / "chapter.tex").write_text("x")
     ended = reportgen("run", write_battery(LENS), "-o", tmp_path / "thesis")
     assert ended.code == 1
-    assert "the folder holds something that is no bundle" in ended.err
+    assert "the folder holds something that is not a bundle" in ended.err
     assert "lens on" not in ended.err
     assert files(tmp_path / "thesis") == ["chapter.tex"]
 
