@@ -71,8 +71,10 @@ def keep_earlier(target: Path, stage: Path, stays: Callable[[str], bool]) -> Non
             _link(target / file, stage / file)
     try:
         write_json(stage / RUN, unmarked(read_json(target / RUN), "render"))
-    except ValueError as error:  # a stranger's file may hold what none of ours can
-        raise BundleError(damaged(target / RUN, str(error))) from error
+    except UnicodeEncodeError as error:  # half of a surrogate pair
+        raise BundleError(damaged(target / RUN, "it holds what is not text")) from error
+    except ValueError as error:
+        raise BundleError(damaged(target / RUN, "it holds a number that is not finite")) from error
 
 
 def _link(file: Path, place: Path) -> None:

@@ -63,12 +63,3 @@ class OutputError(ReportgenError):
     """An output cannot be written; the last good bundle stays."""
 
     exit_code = 1
-
-
-class OutputsFailed(OutputError):
-    """Some of a bundle's outputs could not be made, and say why; the others are written."""
-
-    def __init__(self, written: Sequence[str], *mistakes: Mistake | str) -> None:
-        """`written` names the files of the others."""
-        super().__init__(*mistakes)
-        self.written = tuple(written)

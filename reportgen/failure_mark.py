@@ -30,7 +30,7 @@ def refuse_failed(run: Mapping[str, Any], bundle: Path) -> None:
         FailedBefore: it says so.
     """
     for command, key in MARKS.items():
-        if key in run:
+        if run.get(key):
             told = f"its last {command} failed, and what is there is older: {one_line(str(run[key]))}"
             raise FailedBefore(Mistake(told, f"put that right, and {command} it again", file=bundle))
 

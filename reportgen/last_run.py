@@ -48,7 +48,7 @@ def _marked(file: Path, command: Command, reason: str) -> dict[str, Any] | None:
     """A run.json with its mark; None where there is none, or none that can be written again."""
     try:
         run = marked(read_json(file), command, reason)
-        json.dumps(run, allow_nan=False)
+        json.dumps(run, allow_nan=False, ensure_ascii=False).encode()
     except (BundleError, ValueError):
         return None
     return run

@@ -13,13 +13,13 @@ from reportgen.battery import Battery, ModelEntry, load_battery
 from reportgen.bundle_figures import Unshowable
 from reportgen.bundle_folder import check_writable, keep_earlier, staged
 from reportgen.cache import make_room
-from reportgen.errors import BatteryError, BundleError, Mistake, OutputsFailed, ReportgenError
+from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
 from reportgen.figures.theme import read_theme
 from reportgen.holding import restore
 from reportgen.language import checked
 from reportgen.last_run import marks_failure
 from reportgen.notebook import ShownBundle, load
-from reportgen.outputs import FORMATS, USUAL, is_output_of, write_outputs
+from reportgen.outputs import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
 from reportgen.presentation import Presentation, presentation_of
 from reportgen.provenance import machine, versions
 from reportgen.store import Bundle, load_bundle, write_numbers
@@ -80,12 +80,12 @@ def run(
         record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.written()}
         with staged(target) as stage:
             write_numbers(stage, replace(measured, run=record))
-            lacking = _finish(stage, outputs, progress, shown_as, cache=cache)
+            failed = _finish(stage, outputs, progress, shown_as, cache=cache)
     progress(f"done in {time.perf_counter() - clock:.0f} s")
     if cache:
         make_room()
-    if lacking is not None:
-        raise lacking
+    if failed is not None:
+        raise failed
     return load(target)
 
 
@@ -147,46 +147,55 @@ def render(
         shown_as = _shown(presentation_of(stored.run), language, theme, templates)
         date = datetime.datetime.now(datetime.UTC).date().isoformat() if stamp else ""
         with staged(target, "either") as stage:
-            lacking = _rendered(stored, stage, outputs, progress, shown_as, date)
+            failed = _rendered(stored, stage, outputs, progress, shown_as, date)
             keep_earlier(target, stage, lambda old: not is_output_of(old, outputs))
     make_room()
-    if lacking is not None:
-        raise lacking
+    if failed is not None:
+        raise failed
     return stored
 
 
 def _rendered(
-    stored: Bundle, stage: Path, outputs: Sequence[str], progress: Progress, shown_as: Presentation, date: str
+    stored: Bundle, stage: Path, outputs: Sequence[str], progress: Progress, shown_as: Presentation, stamp: str
 ) -> OutputsFailed | None:
-    """Makes outputs of a stored bundle; what some of them failed by, the others being made."""
+    """Makes outputs of a stored bundle; returns which of them failed."""
     try:
-        write_outputs(stored, stage, outputs, progress, presentation=shown_as, stamp=date)
-    except OutputsFailed as lacking:
-        return lacking
+        write_outputs(stored, stage, outputs, progress, presentation=shown_as, stamp=stamp)
+    except OutputsFailed as some:
+        return some
     except (ReportgenError, OSError):
         raise
     except Exception as raised:  # whatever a stranger's numbers make a probe's figures raise
-        error = next(iter(raised.failures.values())) if isinstance(raised, Unshowable) else raised
-        told = f"its outputs cannot be made{f': {error}' if str(error) else ''}"
-        raise BundleError(Mistake(told, "make it again with reportgen run", file=stored.path)) from error
+        raise BundleError(*_unshown(raised, stored.path)) from raised
     return None
+
+
+def _unshown(raised: Exception, bundle: Path | None) -> list[Mistake]:
+    """Why a stored bundle cannot be shown."""
+    reasons = [str(raised)]
+    if isinstance(raised, Unshowable):
+        reasons = [f"{probe_id}: {reason}" for probe_id, reason in raised.reasons.items()]
+    remedy = "make it again with reportgen run"
+    return [Mistake(f"its outputs cannot be made: {reason}", remedy, file=bundle) for reason in reasons]
 
 
 def _finish(
     stage: Path, outputs: Sequence[str], progress: Progress, shown_as: Presentation, *, cache: bool
 ) -> OutputsFailed | None:
-    """Makes the outputs of new numbers; what some of them failed by, the others being made."""
+    """Makes the outputs of new numbers; returns which of them failed. What cannot be shown is a failed card instead."""
     stored = load_bundle(stage)
-    try:
+    for _ in range(len(stored.outcomes) + 1):
         try:
             write_outputs(stored, stage, outputs, progress, presentation=shown_as, cache=cache)
+        except OutputsFailed as some:
+            return some
         except Unshowable as unshowable:
             for probe_id, reason in unshowable.reasons.items():
                 progress(f"{probe_id}: failed ({reason})")
             write_numbers(stage, _with_failures(stored, unshowable.reasons))
-            write_outputs(load_bundle(stage), stage, outputs, progress, presentation=shown_as, cache=cache)
-    except OutputsFailed as lacking:
-        return lacking
+            stored = load_bundle(stage)
+            continue
+        break
     return None
 
 

@@ -127,6 +127,7 @@ def test_nobody_elses_file_is_written_over(reportgen: Callable[..., Any], bundle
     before = {file.name: file.read_bytes() for file in out.iterdir()}
     assert reportgen(*draw).code == 0
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+    assert json.loads(before["figures.json"])["of"] == dict.fromkeys((f"{CENSUS}.csv", f"{CENSUS}.svg"), "lens")
     assert json.loads(before["figures.json"])["files"] == [f"{CENSUS}.csv", f"{CENSUS}.svg", "figures.json"]
     (out / f"nearest-{LLAMA}-neighbours.svg").write_text("mine too")
     ended = reportgen("figures", bundle, "nearest", "--format", "svg", "-o", out)
@@ -135,6 +136,42 @@ def test_nobody_elses_file_is_written_over(reportgen: Callable[..., Any], bundle
     assert (out / f"nearest-{LLAMA}-neighbours.svg").read_text() == "mine too"
     assert {file.name for file in out.iterdir()} == {*before, f"nearest-{LLAMA}-neighbours.svg"}
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_pictures_of_a_probe_that_is_gone_go_and_those_of_other_bundles_stay(
+    reportgen: Callable[..., Any], bundle: Path, tmp_path: Path
+) -> None:
+    out, whole = tmp_path / "out", fake_bundle()
+    draw = ("--format", "csv", "-o", out)
+    other = stored(tmp_path / "other")
+    assert reportgen("figures", other, "nearest", "--model", GEMMA, *draw).code == 0
+    assert reportgen("figures", bundle, "census", *draw).code == 0
+    both = names(out)
+    (out / "notes.txt").write_text("mine")
+    write_numbers(bundle, replace(whole, outcomes={"nearest": whole.outcomes["nearest"]}))
+    assert reportgen("figures", bundle, "nearest", "--model", LLAMA, *draw).code == 0
+    left = names(out)
+    assert not [name for name in left if name.startswith("census")]
+    assert {name for name in both if name.startswith("nearest")} | {"notes.txt"} <= left
+    assert json.loads((out / "figures.json").read_text())["files"] == sorted({*left, "figures.json"} - {"notes.txt"})
+
+
+def test_pictures_that_could_not_be_drawn_anew_are_marked(
+    reportgen: Callable[..., Any], bundle: Path, tmp_path: Path
+) -> None:
+    for where in ((), ("-o", tmp_path / "out")):
+        assert reportgen("figures", bundle, CENSUS, "--format", "csv", *where).code == 0
+    results = (bundle / "results.json").read_text()
+    (bundle / "results.json").write_text("{")
+    for folder, where in ((tmp_path / "lens-figures-paper", ()), (tmp_path / "out", ("-o", tmp_path / "out"))):
+        assert reportgen("figures", bundle, CENSUS, "--format", "csv", *where).code == 1
+        content = json.loads((folder / "figures.json").read_text())
+        assert "the bundle is damaged" in content["last_figures_failed"]
+        assert str(tmp_path) not in content["last_figures_failed"]
+        assert (folder / f"{CENSUS}.csv").exists()
+    (bundle / "results.json").write_text(results)
+    assert reportgen("figures", bundle, CENSUS, "--format", "csv").code == 0
+    assert "last_figures_failed" not in json.loads((tmp_path / "lens-figures-paper" / "figures.json").read_text())
 
 
 def test_an_output_that_is_a_file_is_refused(reportgen: Callable[..., Any], bundle: Path, tmp_path: Path) -> None:
