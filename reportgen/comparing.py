@@ -18,7 +18,7 @@ from reportgen.battery import load_battery
 from reportgen.cache import make_room
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
 from reportgen.failure_mark import reason_of, refuse_failed
-from reportgen.holding import beside, restore
+from reportgen.holding import beside, restore, writing
 from reportgen.store import Bundle, load_bundle
 
 OUTPUTS = ("comparison.json", "comparison.html", "comparison.pdf")
@@ -106,13 +106,14 @@ def check_target(target: Path) -> None:
     """Refuses a folder that holds something else.
 
     Raises:
-        OutputError: it does, or is a file.
+        OutputError: it does, is a file, or cannot be looked into.
     """
-    if target.exists() and not target.is_dir():
-        raise OutputError(Mistake("the output is a file, not a folder", "name another with -o", file=target))
-    if target.is_dir() and any(target.iterdir()) and not is_comparison(target):
-        told = "the folder holds something that is not a comparison"
-        raise OutputError(Mistake(told, "name an empty or new folder with -o", file=target))
+    with writing(target):
+        if target.exists() and not target.is_dir():
+            raise OutputError(Mistake("the output is a file, not a folder", "name another with -o", file=target))
+        if target.is_dir() and any(target.iterdir()) and not is_comparison(target):
+            told = "the folder holds something that is not a comparison"
+            raise OutputError(Mistake(told, "name an empty or new folder with -o", file=target))
 
 
 def calibrate(

@@ -14,7 +14,7 @@ from reportgen.figures.describe import texts
 from reportgen.figures.fonts import lacking
 from reportgen.figures.kept import Flavour
 from reportgen.figures.theme import Theme
-from reportgen.holding import beside
+from reportgen.holding import beside, writing
 from reportgen.presentation import presentation_of
 from reportgen.problem import shown
 from reportgen.store import Bundle
@@ -122,10 +122,11 @@ def check_folder(target: Path) -> None:
     Raises:
         OutputError: as it says.
     """
-    if target.exists() and not target.is_dir():
-        raise OutputError(Mistake("the output is a file, not a folder", "name another with -o", file=target))
-    if not target.exists():
-        check_writable(target)
+    with writing(target):
+        if target.exists() and not target.is_dir():
+            raise OutputError(Mistake("the output is a file, not a folder", "name another with -o", file=target))
+        if not target.exists():
+            check_writable(target)
 
 
 def _folder_of(bundle: Bundle, theme: Theme) -> Path:

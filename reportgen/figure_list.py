@@ -1,6 +1,7 @@
 """figures.json, which says which files of a folder are figures that were written here, and of which bundle."""
 
 import json
+import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from reportgen.holding import beside
 
 LIST = "figures.json"
 """No file that it does not name is written over or removed."""
+_FILE = re.compile(r"[^/\\\0]+\.(svg|png|pdf|csv)")
+"""What a figure's file may be called: a list may be a stranger's, and leads nowhere else."""
 FAILED = "last_figures_failed"
 """Its key for why the last call failed: the pictures are older."""
 
@@ -35,7 +38,7 @@ def read_list(folder: Path) -> FigureList | None:
     try:
         content = json.loads((folder / LIST).read_text(encoding="utf-8"))
         names, of = content["files"], content.get("of", {})
-        return FigureList({name: str(of.get(name, "")) for name in names if name != LIST and Path(name).name == name})
+        return FigureList({name: str(of.get(name, "")) for name in names if _FILE.fullmatch(name)})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 

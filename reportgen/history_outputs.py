@@ -6,7 +6,7 @@ from pathlib import Path
 from reportgen.baseline.history import History, as_json, failure_json
 from reportgen.errors import Mistake, OutputError, ReportgenError
 from reportgen.failure_mark import reason_of
-from reportgen.holding import beside
+from reportgen.holding import beside, writing
 
 
 def write_history(history: History, page: Path) -> Path:
@@ -41,10 +41,11 @@ def check_page(page: Path) -> None:
     data = page.with_suffix(".json")
     if data == page:
         raise OutputError(Mistake("the page would be its own JSON file", "name a .html file with -o", file=page))
-    for file in (page, data):
-        if file.exists() and not is_history(data):
-            told = "it is there already, and was not written by reportgen history"
-            raise OutputError(Mistake(told, "name another page with -o", file=file))
+    with writing(page):
+        for file in (page, data):
+            if file.exists() and not is_history(data):
+                told = "it is there already, and was not written by reportgen history"
+                raise OutputError(Mistake(told, "name another page with -o", file=file))
 
 
 def is_history(data: Path) -> bool:

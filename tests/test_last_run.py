@@ -10,7 +10,7 @@ import pytest
 from reportgen.baseline.accepted import Acceptance, accept
 from reportgen.baseline.history import history
 from reportgen.bundle_folder import staged
-from reportgen.comparing import compare
+from reportgen.comparing import calibrate, compare
 from reportgen.errors import BatteryError, Mistake, ModelError, OutputError
 from reportgen.failure_mark import FailedBefore, reason_of, without_places
 from reportgen.holding import restore
@@ -141,6 +141,8 @@ def test_who_relies_on_a_bundle_refuses_one_that_is_marked(stored: Path, tmp_pat
         with pytest.raises(FailedBefore, match=told) as raised:
             compare(*pair)
         assert raised.value.exit_code == 3
+    with pytest.raises(FailedBefore, match=told):
+        calibrate(tmp_path / "battery.yaml", stored)
     with pytest.raises(FailedBefore, match=told):
         accept(stored, tmp_path / "baseline", Acceptance("why not"))
     assert not (tmp_path / "baseline").exists()

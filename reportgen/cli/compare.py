@@ -1,5 +1,6 @@
 """`reportgen compare`."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -60,7 +61,7 @@ def command(
 
 def _outside(file: Path | None, folders: Sequence[Path]) -> Path | None:
     """A file, unless it is to lie in a folder that is not there: with it in there, the folder would be refused."""
-    return None if file and any(file.parent == folder and not folder.exists() for folder in folders) else file
+    return None if file and any(file.parent == folder and not os.path.lexists(folder) for folder in folders) else file
 
 
 @contextmanager

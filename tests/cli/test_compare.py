@@ -178,6 +178,13 @@ def test_one_file_that_cannot_be_written_does_not_take_the_other(reportgen: Call
     assert (tmp_path / "x.md").exists()
 
 
+def test_a_name_that_is_too_long_is_one_line(reportgen: Call, bundle: Path, tmp_path: Path) -> None:
+    for command in ("compare", bundle, bundle), ("figures", bundle), ("history", bundle):
+        ended = reportgen(*command, "-o", tmp_path / ("x" * 300))
+        assert (ended.code, "File name too long" in ended.err) == (1, True), ended.err
+        assert "internal error" not in ended.err
+
+
 def test_a_record_of_somebody_elses_makes_no_comparison(reportgen: Call, bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "comparison.json").write_text('{"mine": 1}')

@@ -156,6 +156,21 @@ def test_pictures_of_a_probe_that_is_gone_go_and_those_of_other_bundles_stay(
     assert json.loads((out / "figures.json").read_text())["files"] == sorted({*left, "figures.json"} - {"notes.txt"})
 
 
+def test_a_list_of_pictures_leads_to_nothing_else(reportgen: Callable[..., Any], bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "below").mkdir(parents=True)
+    (tmp_path / "mine.svg").write_text("mine")
+    hostile = ["", ".", "..", "../mine.svg", "below", "below/x.svg", "notes.txt", 5, "gone.svg"]
+    for listed in (hostile[:-2] + hostile[-1:], hostile, "all"):
+        (out / "notes.txt").write_text("mine")
+        (out / "figures.json").unlink(missing_ok=True)
+        (out / "figures.json").write_text(json.dumps({"files": listed, "of": {}}))
+        (out / f"{CENSUS}.csv").unlink(missing_ok=True)
+        reportgen("figures", bundle, CENSUS, "--format", "csv", "-o", out)
+        assert (out / "notes.txt").read_text() == (tmp_path / "mine.svg").read_text() == "mine"
+        assert (out / "below").is_dir()
+
+
 def test_pictures_that_could_not_be_drawn_anew_are_marked(
     reportgen: Callable[..., Any], bundle: Path, tmp_path: Path
 ) -> None:
