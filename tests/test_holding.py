@@ -50,7 +50,10 @@ for how, steps in [("kill", "one"), ("kill", "two"), ("interrupt", "one"), ("int
         shutil.copytree(root / "before", place, symlinks=True)
         child = os.fork()
         if not child:
-            make_anew(place / "out", how, steps, last)
+            try:
+                make_anew(place / "out", how, steps, last)
+            finally:
+                os._exit(9)
         if os.waitpid(child, 0)[1] == 0:
             break
 """
