@@ -13,6 +13,7 @@ from reportgen.bundle_figures import DrawnFigure, Unshowable, describe, draw_fig
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
 from reportgen.figures.kept import Flavour
 from reportgen.figures.theme import read_theme
+from reportgen.holding import restore
 from reportgen.language import direction, speaking
 from reportgen.presentation import Presentation, presentation_of
 from reportgen.probes.base import SUBJECT, Section, question
@@ -38,6 +39,7 @@ def load(bundle: str | Path) -> "ShownBundle":
     Raises:
         BundleError: the folder holds no bundle, or a damaged one.
     """
+    restore(Path(bundle).resolve())
     return ShownBundle(**_content(load_bundle(Path(bundle))))
 
 

@@ -2,13 +2,14 @@
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reportgen import language
 from reportgen.bundle_figures import Described, DrawnFigure, describe, draw_figures
+from reportgen.errors import Mistake, OutputError
 from reportgen.figure_files import gaps
 from reportgen.figures.data import csv_of
 from reportgen.figures.describe import Curves, Figure, Maps
@@ -45,6 +46,22 @@ FEW_MAPS = 4
 """Panels of one figure, up to which their points are named and want room."""
 
 Progress = Callable[[str], None]
+
+
+class OutputsFailed(OutputError):
+    """Some outputs could not be made; all others were."""
+
+    def __init__(self, written: Sequence[str], reasons: Mapping[str, str]) -> None:
+        super().__init__(
+            *(
+                Mistake(f"{FILE_OF.get(format, format)} could not be made: {reason}")
+                for format, reason in reasons.items()
+            )
+        )
+        self.written = written
+        """Names of what was made, relative to the folder."""
+        self.reasons = reasons
+        """Format -> why there is nothing of it."""
 
 
 def write_outputs(

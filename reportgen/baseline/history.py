@@ -253,6 +253,12 @@ def as_json(history: History) -> str:
     return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
+def failure_json(reason: str) -> str:
+    """The same file where no history could be made, and why."""
+    content = {"schema": SCHEMA, "title": "", "reason": reason, "nights": [], "metrics": {}, "left_out": []}
+    return json.dumps(content, ensure_ascii=True, indent=1) + "\n"
+
+
 def _course_json(course: Course) -> dict[str, Any]:
     return {
         "probe_id": course.probe_id,

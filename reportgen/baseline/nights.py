@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from reportgen.battery import ID
 from reportgen.errors import BundleError, Mistake
+from reportgen.failure_mark import refuse_failed
 from reportgen.probes.base import ModelCard
 from reportgen.result import Outcome
 from reportgen.store import RESULTS, RUN, SCHEMA, Bundle, outcome_from
@@ -142,10 +143,12 @@ def _bundles(root: Path) -> Iterable[Path]:
 
 
 def _started(file: Path) -> datetime.datetime | None:
-    """When a run was begun, in UTC."""
+    """When a run was begun, in UTC; a later run that failed makes it a night without numbers."""
     if not file.exists():
         return None
-    told = _parsed(file, _bytes(file)).get("started")
+    content = _parsed(file, _bytes(file))
+    refuse_failed(content, file)
+    told = content.get("started")
     try:
         moment = datetime.datetime.fromisoformat(str(told))
     except ValueError:

@@ -13,17 +13,25 @@ def command() -> None:
 @command.command("accept")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--reason", required=True, help="Why this is how it should be from now on.")
-@click.option("--by", default="", help="Who says so.")
+@click.option("--by", help="Who says so [default: git's user.name, else the user of this machine].")
 @click.option("--to", "target", type=click.Path(path_type=Path), help="Its folder [default: baselines/NAME beside it].")
-def accept_command(bundle: Path, reason: str, by: str, target: Path | None) -> None:
-    """Make BUNDLE the baseline: its numbers, without pages, and in accepted.yaml when, by whom and why.
+def accept_command(bundle: Path, reason: str, by: str | None, target: Path | None) -> None:
+    """Make BUNDLE the baseline: its numbers, without pages, and in accepted.yaml when, why and, where a name is to be
+    had, by whom.
 
-    Only a complete bundle is accepted: the whole battery, no probe failed.
+    Only a complete bundle is accepted: the whole battery, no probe failed, and no run failed since.
     """
     from reportgen.baseline.accepted import Acceptance, accept, baseline_of
+    from reportgen.baseline.person import find_person
 
     place = target if target is not None else baseline_of(bundle)
-    accept(bundle, place, Acceptance(reason, by))
+    person = find_person() if by is None else None
+    name = by or (person.name if person else "")
+    accept(bundle, place, Acceptance(reason, name))
+    if person:
+        click.echo(f"accepted by {name} ({person.source}; --by names another)", err=True)
+    elif not name:
+        click.echo("accepted by nobody who is named: --by names somebody", err=True)
     click.echo(place)
 
 

@@ -4,18 +4,13 @@ from pathlib import Path
 
 import click
 
+from reportgen.cli.formats import formats_option
 from reportgen.cli.shown_as import FORMATS, PAGES, shown_as
 
 
 @click.command("render")
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    type=click.Choice(FORMATS),
-    help="Outputs to make [default: html, pdf, figures].",
-)
+@formats_option(FORMATS, "Outputs to make [default: html, pdf, figures]")
 @shown_as("the bundle's")
 @click.option("--stamp", is_flag=True, help="Print today's date on the page.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and where the report lies.")
