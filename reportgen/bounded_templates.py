@@ -40,7 +40,7 @@ class Limits:
     bytes: int
     """What rendering may take beyond the memory that the process has before; held to on Linux alone."""
     seconds: float | None = None
-    """None where steps alone count, so that the same template ends the same way everywhere."""
+    """Of one processor. None where steps alone count, so that the same template ends the same way everywhere."""
 
 
 class _Used:
@@ -49,13 +49,13 @@ class _Used:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._taken = 0
-        self._end = None if limits.seconds is None else time.monotonic() + limits.seconds
+        self._end = None if limits.seconds is None else time.thread_time() + limits.seconds
 
     def step(self) -> None:
         self._taken += 1
         if self._taken > self.limits.steps:
             raise Exceeded(f"it takes more than {self.limits.steps:,} turns of loops and calls")
-        if self._end is not None and time.monotonic() > self._end:
+        if self._end is not None and time.thread_time() > self._end:
             raise Exceeded(f"it takes more than {self.limits.seconds:g} seconds")
 
 
@@ -136,10 +136,17 @@ def rendered(template: Template, context: Mapping[str, Any], limits: Limits) -> 
         MemoryError: it takes too much memory; on Linux alone, where a process can be held to some.
         Exception: whatever it raises; SecurityError where it reaches for what is not its own.
     """
+    with counting(limits):
+        return "".join(_budgeted(template.generate(context), limits))
+
+
+@contextmanager
+def counting(limits: Limits) -> Iterator[None]:
+    """What is done within, such as to compile or to render, ends with `Exceeded` or MemoryError beyond its limits."""
     token = _used.set(_Used(limits))
     try:
         with memory_held(limits.bytes):
-            return "".join(_budgeted(template.generate(context), limits))
+            yield
     finally:
         _used.reset(token)
 

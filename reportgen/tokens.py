@@ -1,14 +1,14 @@
 """Text to tokens and back, legibly, from `tokenizer.json` alone: no torch, no transformers."""
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from reportgen.chat import ChatUnavailable, render_chat
+from reportgen.chat import ChatTemplate
+from reportgen.chat_files import read_chat_template
 from reportgen.errors import Mistake, ModelError
 from reportgen.prompts import Prompt
 
@@ -34,15 +34,12 @@ class Encoded:
 class TextTokenizer:
     """A tokenizer with what a report needs of it: offsets, bytes of tokens, legible tokens, chat prompts."""
 
-    def __init__(
-        self, tokenizer: "Tokenizer", settings: Mapping[str, Any] | None = None, chat_template: str = ""
-    ) -> None:
+    def __init__(self, tokenizer: "Tokenizer", chat: ChatTemplate | None = None) -> None:
         # A file may carry the truncation and padding of its training: a prompt is read whole and as it is.
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
-        self._settings = settings or {}
-        self._chat_template = chat_template
+        self._chat = chat or ChatTemplate()
 
     @classmethod
     def from_folder(cls, folder: Path) -> "TextTokenizer":
@@ -66,16 +63,12 @@ class TextTokenizer:
             tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # the tokenizers library raises bare Exception
             raise ModelError(Mistake(f"the tokenizer cannot be read: {error}", file=file)) from error
-        settings = _read_json(folder / "tokenizer_config.json")
-        template_file = folder / "chat_template.jinja"
-        if template_file.is_file():
-            return cls(tokenizer, settings, template_file.read_text(encoding="utf-8", errors="replace"))
-        return cls(tokenizer, settings, _default_template(settings.get("chat_template")))
+        return cls(tokenizer, read_chat_template(folder))
 
     @property
     def has_chat_template(self) -> bool:
         """Whether prompts given as messages can be used."""
-        return bool(self._chat_template)
+        return bool(self._chat.text)
 
     @cached_property
     def special_ids(self) -> frozenset[int]:
@@ -117,10 +110,7 @@ class TextTokenizer:
         """A prompt as one text, messages through the chat template."""
         if prompt.messages is None:
             return prompt.text or ""
-        if not self._chat_template:
-            raise ChatUnavailable("the prompt is a chat, and the model has no chat template")
-        messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
-        return render_chat(self._chat_template, messages, self._settings)
+        return self._chat.render([{"role": one.role, "content": one.content} for one in prompt.messages])
 
     def prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:
         """Token ids of a prompt."""
@@ -199,14 +189,6 @@ class TextTokenizer:
         return decoder is not None and b'"ByteLevel"' in decoder.__getstate__()
 
 
-def _default_template(written: Any) -> str:
-    """The template called default, where a tokenizer has several."""
-    if isinstance(written, list):
-        named = {entry.get("name"): entry.get("template") for entry in written if isinstance(entry, dict)}
-        written = named.get("default")
-    return written if isinstance(written, str) else ""
-
-
 def _byte_alphabet() -> dict[str, int]:
     """GPT-2's table of one printable character a byte (Radford et al. 2019), inverted."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
@@ -261,11 +243,3 @@ def _bounded(word: str) -> str:
 
 def _has_bounds(character: str) -> bool:
     return character.isalpha() and character.lower() != character.upper()
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text()) if file.is_file() else {}
-    except (ValueError, OSError):
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reportgen.chat_files import has_chat_template
 from reportgen.errors import Mistake, ModelError
 
 Config = Mapping[str, Any]
@@ -70,7 +71,7 @@ def read_facts(config_path: Path) -> ModelFacts:
         vocabulary=_first(text, ("vocab_size",)) or _first(config, ("vocab_size",)),
         context_length=_first(text, _CONTEXT),
         sliding_window=_first(text, ("sliding_window",)) if text.get("use_sliding_window", True) else None,
-        chat_template=_has_chat_template(config_path.parent),
+        chat_template=has_chat_template(config_path.parent),
     )
 
 
@@ -140,12 +141,3 @@ def _kv_heads(config: Config, heads: int) -> int:
     inner = config.get("attn_config")
     nested = _first(inner, ("kv_n_heads",)) if isinstance(inner, dict) else None
     return _first(config, _KV_HEADS) or nested or heads
-
-
-def _has_chat_template(folder: Path) -> bool:
-    if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
-        return True
-    try:
-        return bool(json.loads((folder / "tokenizer_config.json").read_text("utf-8")).get("chat_template"))
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return False
