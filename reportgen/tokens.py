@@ -11,9 +11,15 @@ from reportgen.chat import ChatTemplate
 from reportgen.chat_files import read_chat_template
 from reportgen.errors import Mistake, ModelError
 from reportgen.prompts import Prompt
+from reportgen.tokenizer_parts import Unknown, check_parts
+from reportgen.tokenizer_process import TokenizerProcess
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+
+MOST_BYTES = 200_000_000
+"""Of a tokenizer.json; those of the largest vocabularies have some 30 million."""
 
 
 class WordNotFound(Exception):
@@ -34,11 +40,15 @@ class Encoded:
 class TextTokenizer:
     """A tokenizer with what a report needs of it: offsets, bytes of tokens, legible tokens, chat prompts."""
 
-    def __init__(self, tokenizer: "Tokenizer", chat: ChatTemplate | None = None) -> None:
+    def __init__(
+        self, tokenizer: "Tokenizer", chat: ChatTemplate | None = None, process: TokenizerProcess | None = None
+    ) -> None:
+        """`process` runs the same tokenizer, where it is of a kind that may not end."""
         # A file may carry the truncation and padding of its training: a prompt is read whole and as it is.
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
+        self._encoder = process or tokenizer
         self._chat = chat or ChatTemplate()
 
     @classmethod
@@ -51,19 +61,18 @@ class TextTokenizer:
         from tokenizers import Tokenizer
 
         file = folder / "tokenizer.json"
-        if not file.is_file():
-            raise ModelError(
-                Mistake(
-                    "the model has no tokenizer.json, so its tokens have no offsets in the text",
-                    "convert it: transformers' AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
-                    file=folder,
-                )
-            )
+        content = _read(file)
+        process = None
         try:
-            tokenizer = Tokenizer.from_file(str(file))
+            try:
+                check_parts(content)
+            except Unknown:
+                process = TokenizerProcess(content)
+            tokenizer = Tokenizer.from_buffer(content)
         except Exception as error:  # the tokenizers library raises bare Exception
-            raise ModelError(Mistake(f"the tokenizer cannot be read: {error}", file=file)) from error
-        return cls(tokenizer, read_chat_template(folder))
+            told = " ".join(str(error).split())[:300]
+            raise ModelError(Mistake(f"the tokenizer cannot be read: {told}", file=file)) from error
+        return cls(tokenizer, read_chat_template(folder), process)
 
     @property
     def has_chat_template(self) -> bool:
@@ -88,8 +97,17 @@ class TextTokenizer:
         return sum(bool(re.search(r"unused|reserved", token.content)) for token in added.values())
 
     def encode(self, text: str, *, special_tokens: bool = True) -> Encoded:
-        """Tokens of a text, with what the tokenizer adds in front or behind if `special_tokens`."""
-        encoding = self._tokenizer.encode(text, add_special_tokens=special_tokens)
+        """Tokens of a text, with what the tokenizer adds in front or behind if `special_tokens`.
+
+        Raises:
+            ModelError: the tokenizer fails on it.
+        """
+        try:
+            encoding = self._encoder.encode(text, add_special_tokens=special_tokens)
+        except BaseException as error:  # a panic of Rust is no Exception
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            raise ModelError(_failed(text, error)) from error
         return Encoded(
             tuple(encoding.ids),
             tuple((start, end) for start, end in encoding.offsets),
@@ -187,6 +205,29 @@ class TextTokenizer:
     def _byte_level(self) -> bool:
         decoder = self._tokenizer.decoder
         return decoder is not None and b'"ByteLevel"' in decoder.__getstate__()
+
+
+def _read(file: Path) -> bytes:
+    if not file.is_file():
+        raise ModelError(
+            Mistake(
+                "the model has no tokenizer.json, so its tokens have no offsets in the text",
+                "convert it: transformers' AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
+                file=file.parent,
+            )
+        )
+    if file.stat().st_size > MOST_BYTES:
+        raise ModelError(Mistake(f"the tokenizer is larger than {MOST_BYTES:,} bytes", file=file))
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ModelError(Mistake(f"the tokenizer cannot be read: {error.strerror}", file=file)) from error
+
+
+def _failed(text: str, error: BaseException) -> Mistake:
+    shown = text if len(text) <= 40 else f"{text[:40]}…"
+    told = " ".join(str(error).split())[:300] or "it gives no reason"
+    return Mistake(f"the tokenizer fails on {shown!r}: {told}", "its tokenizer.json is damaged, or of another program")
 
 
 def _byte_alphabet() -> dict[str, int]:
