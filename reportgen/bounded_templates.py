@@ -115,9 +115,9 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
-def around(node: nodes.Expr, name: str) -> nodes.Filter:
+def around(node: nodes.Node, name: str) -> nodes.Filter:
     """The filter of that name around an expression of a template."""
-    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)  # an expression, typed as any node
 
 
 def _refuse_repetition(many: Any, times: Any) -> None:

@@ -95,7 +95,8 @@ class ChatTemplate:
         from reportgen.chat_sandbox import LIMITS
 
         with counting(LIMITS):
-            return _environment().from_string(self.text)
+            compiled: Template = _environment().from_string(self.text)
+        return compiled
 
 
 def _cut(text: str, most: int) -> str:

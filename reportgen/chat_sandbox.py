@@ -37,9 +37,9 @@ _NO_DAY = datetime.datetime(2000, 1, 1)
 
 
 class _Generation(Extension):
-    """`{% generation %}` … `{% endgeneration %}`, by which transformers marks what the assistant says: what it holds."""
+    """`{% generation %}` … `{% endgeneration %}`, by which transformers marks what the assistant says: itself."""
 
-    tags = {"generation"}  # noqa: RUF012 - as jinja2 declares it
+    tags = frozenset({"generation"})  # type: ignore[assignment]  # which nobody changes
 
     def parse(self, parser: Parser) -> nodes.Node:
         line = next(parser.stream).lineno
@@ -74,9 +74,10 @@ class ChatSandbox(BoundedEnvironment):
     def __init__(self) -> None:
         super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation])
         self.filters["tojson"] = _json
-        written = {name: found for name, found in self.filters.items() if name.isidentifier()}
+        written: dict[str, Any] = {name: found for name, found in self.filters.items() if name.isidentifier()}
         self.filters |= {name: _within_bounds(name, found) for name, found in written.items()}
-        self.tests |= {name: _within_bounds(name, found) for name, found in self.tests.items()}
+        asked: dict[str, Any] = dict(self.tests)
+        self.tests |= {name: _within_bounds(name, found) for name, found in asked.items()}
         self.filters[_WEIGHED] = _weighed
         self.globals |= {"raise_exception": _refuse, "strftime_now": _written_day}
 

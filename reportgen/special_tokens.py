@@ -58,12 +58,13 @@ _TYPES = {
 CLASS_OF_TYPE = {kind: name for name, kinds in _TYPES.items() for kind in kinds.split()}
 """Model type -> class that transformers registers for it; the backend alone has no tokens of its own."""
 
-MISNAMED = frozenset(
+_MISNAMED = (
     "arctic chatlm ernie4_5 ernie4_5_moe fuyu h2ovl_chat hyperclovax hyperclovax_vlm hyperclovax_vision_v2 internlm2 "
     "internlm3 iquestcoder jamba llava llava_next minicpm3 minicpmv minimax_m2 modernbert modernbert-decoder molmo "
     "molmo2 nemotron nvfp4 opencua openvla paddleocr_vl phi3 phi3_v phimoe qwen2 qwen3_5 qwen3_5_moe qwen3_5_moe_text "
-    "qwen4_exp step3_vl vipllava cohere_asr camembertv2-base siglip2 smolvlm".split()
+    "qwen4_exp step3_vl vipllava cohere_asr camembertv2-base siglip2 smolvlm"
 )
+MISNAMED = frozenset(_MISNAMED.split())
 """Model types whose files name a wrong class, so that transformers takes the registered one."""
 
 

@@ -139,6 +139,8 @@ def _growth_of_replacement(normalizer: Mapping[str, Any]) -> float:
 
 
 def _growth_of_prefix(normalizer: Mapping[str, Any]) -> float:
+    if not normalizer["prepend"]:
+        raise Unknown("its normaliser puts nothing in front")
     return 1 + len(normalizer["prepend"])
 
 
@@ -179,8 +181,9 @@ def _check_post_processor(part: Any) -> None:
             _check_post_processor(one)
     elif part["type"] == "TemplateProcessing":
         named = {piece["SpecialToken"]["id"] for piece in part["single"] if "SpecialToken" in piece}
-        if not named <= set(part["special_tokens"]):
-            raise Unknown("it adds a token that it does not have")
+        texts = {piece["Sequence"]["id"] for piece in part["single"] if "Sequence" in piece}
+        if not named <= set(part["special_tokens"]) or not texts <= {"A"}:
+            raise Unknown("it adds a token that it does not have, or a second text")
     elif part["type"] not in ("BertProcessing", "ByteLevel", "RobertaProcessing"):
         raise Unknown("it adds tokens in an unusual way")
 
