@@ -16,7 +16,7 @@ from reportgen.outcome_cache import Kept, OutcomeCache, Unfinished
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
 from reportgen.probes.base import Later, Measured, ModelCard, PairProbe
 from reportgen.provenance import weights_sha256
-from reportgen.result import Findings, Outcome
+from reportgen.result import Cell, Findings, Outcome, Table
 
 if TYPE_CHECKING:
     from reportgen.model.loaded import LoadedModel
@@ -258,7 +258,11 @@ def _outcome(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfi
     try:
         findings = _findings(case, run, progress, unfinished)
         return Outcome(
-            **_header(case), status="ok", metrics=findings.metrics(), tables=findings.tables(), arrays=findings.arrays()
+            **_header(case),
+            status="ok",
+            metrics=findings.metrics(),
+            tables=_with_left_out(findings.tables(), case.left_out),
+            arrays=findings.arrays(),
         )
     except Unmeasurable as unmeasurable:
         return _without_numbers(case, "skipped", str(unmeasurable))
@@ -266,6 +270,16 @@ def _outcome(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfi
         if os.environ.get("REPORTGEN_DEBUG"):
             raise
         return _without_numbers(case, "failed", _told(error))
+
+
+def _with_left_out(tables: dict[str, Table], left_out: Mapping[str, str]) -> dict[str, Table]:
+    """The tables, with the prompts that the model cannot read among what a probe could not measure."""
+    if not left_out:
+        return tables
+    known = tables.get("skipped", Table(("prompt", "reason"), []))
+    between: list[Cell] = [None] * (len(known.columns) - 2)
+    rows = [[prompt, *between, reason] for prompt, reason in left_out.items()]
+    return tables | {"skipped": Table(known.columns, [*known.rows, *rows])}
 
 
 def _findings(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: Unfinished) -> Findings:

@@ -50,6 +50,8 @@ class TextTokenizer:
         self._tokenizer = tokenizer
         self._encoder = process or tokenizer
         self._chat = chat or ChatTemplate()
+        self.rows: int | None = None
+        """Tokens that the model has a row for in its embedding, where that is known; a tokenizer may know more."""
 
     @classmethod
     def from_folder(cls, folder: Path) -> "TextTokenizer":
@@ -129,6 +131,13 @@ class TextTokenizer:
         if prompt.messages is None:
             return prompt.text or ""
         return self._chat.render([{"role": one.role, "content": one.content} for one in prompt.messages])
+
+    def no_row(self, ids: Iterable[int]) -> str:
+        """Why the model cannot read these tokens; empty where it can."""
+        beyond = [] if self.rows is None else [token_id for token_id in ids if token_id >= self.rows]
+        if not beyond:
+            return ""
+        return f"token {self.show(beyond[0])!r} ({beyond[0]}) has no row in the model's embedding of {self.rows} rows"
 
     def prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:
         """Token ids of a prompt."""
