@@ -8,6 +8,7 @@ from typing import Any
 
 from reportgen.chat_files import has_chat_template
 from reportgen.errors import Mistake, ModelError
+from reportgen.model.config_limits import check_sizes
 
 Config = Mapping[str, Any]
 
@@ -79,7 +80,8 @@ def read_config(path: Path) -> Config:
     """A config.json that was found to be about a causal language model.
 
     Raises:
-        ModelError: the file is missing, no JSON, lacks model_type, or is not about a causal language model.
+        ModelError: the file is missing, no JSON, lacks model_type, names a size that cannot be built, or is not about
+            a causal language model.
     """
     config = _read_json(path)
     if not isinstance(config.get("model_type"), str):
@@ -88,6 +90,7 @@ def read_config(path: Path) -> Config:
                 "no `model_type`: this is not a model's config.json", "Take the config.json beside the weights.", path
             )
         )
+    check_sizes(config, path)
     architecture = _architecture(config)
     if config.get("is_encoder_decoder") is True:
         raise _not_causal(path, f"{architecture or config['model_type']} has an encoder and a decoder")
