@@ -1,6 +1,7 @@
 """A chat as one text, by the model's own template: what transformers' `apply_chat_template` gives."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jinja2 import Template
 
+_NO_PART = re.compile("""['"]type['"]: ['"]text['"]""")
 Messages = Sequence[Mapping[str, str]]
 
 
@@ -49,9 +51,12 @@ class ChatTemplate:
         except ChatUnavailable as refused:
             in_parts = [{**one, "content": [{"type": "text", "text": one["content"]}]} for one in messages]
             try:
-                return self._with_all_words(messages, in_parts)
+                written = self._with_all_words(messages, in_parts)
             except ChatUnavailable:
                 raise refused from None
+            if _NO_PART.search(written):  # it wrote the list out, as it stands in a program
+                raise refused from None
+            return written
 
     def _with_all_words(self, messages: Messages, given: Sequence[Mapping[str, Any]]) -> str:
         written = self._render(given)
