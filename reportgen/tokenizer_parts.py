@@ -36,8 +36,8 @@ def check_parts(content: bytes) -> None:
     """
     try:
         parts, model = _parts(content)
-    except (ValueError, RecursionError) as error:
-        raise Unknown("it is not JSON") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Unknown("it is not the JSON of a tokenizer") from error
     try:
         growth = _growth(parts.get("normalizer"))
         _check_pre_tokenizer(parts.get("pre_tokenizer"))
