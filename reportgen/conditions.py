@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from reportgen import chat_files
 from reportgen.battery import ModelEntry, ProbeEntry
 from reportgen.cache import key_of
 from reportgen.installed import version_of
@@ -15,7 +16,7 @@ from reportgen.model.device import default_threads, hardware
 from reportgen.model.sources import Located
 from reportgen.probes.base import PAIR, PairProbe
 
-DEFINITIONS = 2
+DEFINITIONS = 3
 """Raised whenever `numerics`, `tokens` or `model` change a number: what older definitions gave is then not used."""
 
 ATTENTION = "eager"
@@ -25,7 +26,7 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "scikit-le
 """Those that numbers depend on."""
 
 _CONFIGURATION = ("config.json", "generation_config.json")
-_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+_TOKENIZER = ("tokenizer.json", *chat_files.FILES)
 
 
 @dataclass(frozen=True)

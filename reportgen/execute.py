@@ -16,7 +16,7 @@ from reportgen.outcome_cache import Kept, OutcomeCache, Unfinished
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
 from reportgen.probes.base import Later, Measured, ModelCard, PairProbe, Probe
 from reportgen.provenance import weights_sha256
-from reportgen.result import Findings, Outcome, WrongFindings
+from reportgen.result import Cell, Findings, Outcome, Table, WrongFindings
 from reportgen.supervision import ended_before, underway
 from reportgen.time_limits import seconds_allowed
 
@@ -275,7 +275,7 @@ def _outcome(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfi
                 **_header(case),
                 status="ok",
                 metrics=findings.metrics(),
-                tables=findings.tables(),
+                tables=_with_left_out(findings.tables(), case.left_out),
                 arrays=findings.arrays(),
             )
     except Unmeasurable as unmeasurable:
@@ -288,6 +288,16 @@ def _outcome(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfi
         if os.environ.get("REPORTGEN_DEBUG"):
             raise
         return _without_numbers(case, "failed", reason_of(error))
+
+
+def _with_left_out(tables: dict[str, Table], left_out: Mapping[str, str]) -> dict[str, Table]:
+    """The tables, with the prompts that the model cannot read among what a probe could not measure."""
+    if not left_out:
+        return tables
+    known = tables.get("skipped", Table(("prompt", "reason"), []))
+    between: list[Cell] = [None] * (len(known.columns) - 2)
+    rows = [[prompt, *between, reason] for prompt, reason in left_out.items()]
+    return tables | {"skipped": Table(known.columns, [*known.rows, *rows])}
 
 
 def _findings(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: Unfinished) -> Findings:

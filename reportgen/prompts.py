@@ -64,6 +64,11 @@ class Prompt(BaseModel):
             raise ValueError("a prompt has either text or messages")
         return self
 
+    @property
+    def called(self) -> str:
+        """What tables call it: its id, its text, or the last message of a chat."""
+        return self.id or self.text or (self.messages or ())[-1].content
+
 
 class PromptsError(ExplainedError):
     """Prompts that cannot be used: what is wrong in the battery, and what is wrong in the file of a prompt set."""

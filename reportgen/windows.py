@@ -47,12 +47,17 @@ def split(tokenizer: TextTokenizer, documents: Sequence[Prompt], context: int, m
     """Documents as windows of `context` tokens, BOS at the head of each where the tokenizer adds it; what is left of a
     document makes a shorter one, and no window holds two documents. Ends after the window in which `most` tokens are
     reached.
+
+    Raises:
+        ValueError: the model has no row for a token.
     """
     head = _head(tokenizer)
     ids: list[NDArray[np.int32]] = []
     added: list[int] = []
     seen = 0
     for body in (_body(tokenizer, document, head) for document in documents):
+        if reason := tokenizer.no_row([*head, *body]):
+            raise ValueError(reason)
         step = context - len(head)
         for start in range(0, len(body), step):
             part = body[start : start + step]

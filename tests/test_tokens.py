@@ -4,7 +4,7 @@ import pytest
 from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
-from reportgen.chat import ChatUnavailable
+from reportgen.chat import ChatTemplate, ChatUnavailable
 from reportgen.errors import ModelError
 from reportgen.prompts import Prompt
 from reportgen.tokens import TextTokenizer, WordNotFound, spell
@@ -14,7 +14,7 @@ TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<ass
 
 @pytest.fixture(scope="module")
 def tiny() -> TextTokenizer:
-    return TextTokenizer(Tokenizer.from_str(tokenizer_json()), {"bos_token": "<bos>"}, TEMPLATE)
+    return TextTokenizer(Tokenizer.from_str(tokenizer_json()), ChatTemplate(TEMPLATE))
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_a_chat_goes_through_the_template(tiny: TextTokenizer) -> None:
 
 def test_a_template_that_reaches_out_of_its_sandbox_is_refused(tiny: TextTokenizer) -> None:
     hostile = "{{ messages.__class__.__mro__[1].__subclasses__() }}"
-    tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), {}, hostile)
+    tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), ChatTemplate(hostile))
     prompt = Prompt.model_validate({"messages": [{"role": "user", "content": "x"}]})
     with pytest.raises(ChatUnavailable, match="unsafe"):
         tokenizer.prompt_ids(prompt)
@@ -159,7 +159,7 @@ def test_truncation_and_padding_of_the_training_are_not_obeyed() -> None:
 
 @pytest.mark.parametrize("template", ["{{ 1 / 0 }}", "{{ x + 1 }}", "{% generation %}", "{{ raise_exception('no') }}"])
 def test_a_template_that_fails_is_a_reason(template: str) -> None:
-    tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), {}, template)
+    tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), ChatTemplate(template))
     prompt = Prompt.model_validate({"messages": [{"role": "user", "content": "x"}]})
     with pytest.raises(ChatUnavailable, match="the model's chat template refuses the prompt"):
         tokenizer.prompt_ids(prompt)
@@ -167,6 +167,6 @@ def test_a_template_that_fails_is_a_reason(template: str) -> None:
 
 def test_a_template_has_the_names_that_transformers_gives_it() -> None:
     template = "{{ strftime_now('%Y') }}{{ messages | tojson(ensure_ascii=False) }}"
-    tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), {}, template)
+    tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), ChatTemplate(template))
     prompt = Prompt.model_validate({"messages": [{"role": "user", "content": "天"}]})
     assert tokenizer.prompt_text(prompt) == '2000[{"role": "user", "content": "天"}]'

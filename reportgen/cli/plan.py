@@ -80,8 +80,13 @@ def _told(case: "PlannedCase") -> str:
         return "cannot be run"
     further = [_many(case.further, "further pass", "es")] if case.further else []
     if case.passes or further:
-        return ", then ".join([_many(len(case.passes), "prompt"), *further])
+        return ", then ".join([_many(len(case.passes), "prompt"), *further]) + _left_out(case)
     return "no prompt; reads the weights"
+
+
+def _left_out(case: "PlannedCase") -> str:
+    reasons = dict.fromkeys(case.left_out.values())
+    return f"; {_many(len(case.left_out), 'prompt')} left out: {'; '.join(reasons)}" if reasons else ""
 
 
 def _many(number: int, what: str, ending: str = "s") -> str:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reportgen.chat_files import has_chat_template
 from reportgen.errors import Mistake, ModelError
+from reportgen.model.config_limits import check_sizes
 
 Config = Mapping[str, Any]
 
@@ -70,7 +72,7 @@ def read_facts(config_path: Path) -> ModelFacts:
         vocabulary=_first(text, ("vocab_size",)) or _first(config, ("vocab_size",)),
         context_length=_first(text, _CONTEXT),
         sliding_window=_first(text, ("sliding_window",)) if text.get("use_sliding_window", True) else None,
-        chat_template=_has_chat_template(config_path.parent),
+        chat_template=has_chat_template(config_path.parent),
     )
 
 
@@ -78,7 +80,8 @@ def read_config(path: Path) -> Config:
     """A config.json that was found to be about a causal language model.
 
     Raises:
-        ModelError: the file is missing, no JSON, lacks model_type, or is not about a causal language model.
+        ModelError: the file is missing, no JSON, lacks model_type, names a size that cannot be built, or is not about
+            a causal language model.
     """
     config = _read_json(path)
     if not isinstance(config.get("model_type"), str):
@@ -87,6 +90,7 @@ def read_config(path: Path) -> Config:
                 "no `model_type`: this is not a model's config.json", "Take the config.json beside the weights.", path
             )
         )
+    check_sizes(config, path)
     architecture = _architecture(config)
     if config.get("is_encoder_decoder") is True:
         raise _not_causal(path, f"{architecture or config['model_type']} has an encoder and a decoder")
@@ -140,12 +144,3 @@ def _kv_heads(config: Config, heads: int) -> int:
     inner = config.get("attn_config")
     nested = _first(inner, ("kv_n_heads",)) if isinstance(inner, dict) else None
     return _first(config, _KV_HEADS) or nested or heads
-
-
-def _has_chat_template(folder: Path) -> bool:
-    if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
-        return True
-    try:
-        return bool(json.loads((folder / "tokenizer_config.json").read_text("utf-8")).get("chat_template"))
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return False

@@ -198,7 +198,7 @@ def _refused(case: Case[Options], text: str) -> str:
         return f"{text!r} has no tokens"
     if len(ids) > 1 and case.options.pool is None:
         return f"{text!r} is {len(ids)} tokens: {case.tokenizer.show_joined(ids)} (pool: mean accepts several)"
-    return ""
+    return case.tokenizer.no_row(ids)
 
 
 def _ids(case: Case[Options], text: str) -> tuple[int, ...]:

@@ -75,6 +75,10 @@ class Unusable(Exception):
     """Raised by `Probe.passes` where this subject cannot be measured: skipped, with this reason."""
 
 
+class NoRow(Unusable):
+    """A prompt has a token that the model's embedding has no row for; the probe's other prompts may be read."""
+
+
 @dataclass(frozen=True)
 class Case(Generic[O]):
     """One entry of a battery about one model, with what is known before any model is loaded."""
@@ -106,6 +110,7 @@ class Case(Generic[O]):
 
         Raises:
             Unusable: the prompt is a chat and the model has no chat template, or it exceeds the model's context.
+            NoRow: the model's embedding is smaller than its tokenizer, and has no row for a token of the prompt.
         """
         try:
             ids = self.tokenizer.prompt_ids(prompt)
@@ -113,6 +118,8 @@ class Case(Generic[O]):
             raise Unusable(str(error)) from error
         if not ids:
             raise Unusable(f"the prompt {prompt.text!r} has no tokens")
+        if reason := self.tokenizer.no_row(ids):
+            raise NoRow(reason)
         length, most = len(ids) + steps - 1, self.facts.context_length
         if most is not None and length > most:
             after = f" and {steps - 1} after it" if steps > 1 else ""
