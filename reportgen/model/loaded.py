@@ -49,6 +49,10 @@ class LoadedModel:
         """Copies of a prompt that pass together; the first is looked at."""
         self.reasons_against: dict[Site, str] = {}
         """Sites that were proven when first asked for, each with what differed; empty where nothing did."""
+        self.no_pattern: dict[int, str] = {}
+        """Blocks in which something looked like attention and was found to be none -> what it does."""
+        self.keeps_cache = True
+        """Whether a step that reads the cache gives what the whole text gives; else every step reads the whole."""
         self.joins_midway: bool | None = None
         """Whether rows can join a batch between two blocks; None where nobody has tried."""
 
@@ -72,6 +76,17 @@ class LoadedModel:
     def layers(self) -> int:
         """Number of blocks; the residual stream has one row more."""
         return len(self.anatomy.blocks)
+
+    @property
+    def attention_blocks(self) -> tuple[int, ...]:
+        """The blocks whose attention pattern can be seen, ascending."""
+        return tuple(block for block, attention in enumerate(self.anatomy.attentions) if attention is not None)
+
+    def no_attention(self, block: int) -> str:
+        """Why a block has no attention pattern; empty where it has one."""
+        if self.anatomy.attentions[block] is not None:
+            return ""
+        return self.no_pattern.get(block, f"block {block} has no attention")
 
     def parameters(self) -> list[Parameter]:
         """Every named parameter, shared ones under each of their names."""
