@@ -363,6 +363,8 @@ def _card(planned: PlannedModel, as_run: Mapping[str, Any]) -> ModelCard:
 
 
 def _as_run(model: "LoadedModel", known: Conditions) -> dict[str, Any]:
+    apart = model.cache_apart
+    told = "" if apart is None else f"without its cache: a step that reads it is {apart:.0%} off the whole text"
     return {
         "dtype": model.number_format,
         "device": str(model.device),
@@ -371,4 +373,5 @@ def _as_run(model: "LoadedModel", known: Conditions) -> dict[str, Any]:
         "batch": known.batch,
         "weights_sha256": known.weights or None,
         "tokenizer_sha256": known.tokenizer if known.weights else None,
+        **({"continued": told} if told else {}),
     }

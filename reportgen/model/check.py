@@ -13,10 +13,15 @@ from reportgen.model.attention import few_tokens
 from reportgen.model.capture import run_all
 from reportgen.model.hooks import NotFiniteError, stream_of
 from reportgen.model.loaded import LoadedModel
+from reportgen.model.quantise import INT8
 from reportgen.needs import Captured, Need, Pass, Site
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
 """Largest difference allowed, as a share of the largest logit: rounding of the dtype over one matrix product."""
+CACHE = {torch.float32: 1e-3, torch.float64: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
+"""Largest length of the difference of a step that reads the cache from the whole text, as a share of its length:
+rounding of the dtype over all blocks."""
+CACHE_IN_INT8 = 0.1
 
 _RESIDUAL = Need(Site.RESIDUAL)
 _FINAL = Need(Site.FINAL)
@@ -45,6 +50,7 @@ def prove(model: LoadedModel) -> None:
     if _ATTENTION in captured.values:
         _check_attention(model, captured)
     _check_overwriting(model, tokens, logits)
+    _try_cache(model, tokens, captured.kept(_FINAL, 0)[0][-1])
 
 
 def tokens_tried(model: LoadedModel) -> tuple[int, ...]:
@@ -118,6 +124,34 @@ def _overwritten(block: nn.Module) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+def _try_cache(model: LoadedModel, tokens: tuple[int, ...], whole: torch.Tensor) -> None:
+    """Whether a step that reads the cache ends at the (width) row at which the whole text ends.
+
+    Some families take every step for the first: they continue as if nothing stood before, and nothing tells.
+    """
+    step = _cached_step(model, tokens)
+    model.keeps_cache = False
+    if step is None:
+        return
+    apart = float((step.float() - whole.float()).norm() / whole.float().norm().clamp_min(1e-6))
+    model.keeps_cache = apart <= (CACHE_IN_INT8 if model.number_format == INT8 else CACHE[model.dtype])
+    model.cache_apart = None if model.keeps_cache else apart
+
+
+def _cached_step(model: LoadedModel, tokens: tuple[int, ...]) -> torch.Tensor | None:
+    """(width) what the last token leaves behind the final norm; None where there is no cache to be handed on."""
+    ids = torch.tensor([tokens], device=model.device)
+    try:
+        cache = getattr(model.anatomy.decoder(input_ids=ids[:, :-1], use_cache=True), "past_key_values", None)
+        if cache is None:
+            return None
+        step = model.anatomy.decoder(input_ids=ids[:, -1:], past_key_values=cache, use_cache=True)
+    except Exception:  # a family whose code fails on its own cache may raise anything; it goes on without
+        return None
+    row: torch.Tensor = step.last_hidden_state.flatten(0, -2)[-1]
+    return row
 
 
 def _refusal(model: LoadedModel, what: str) -> ModelError:

@@ -64,6 +64,7 @@ class Receiver:
         *,
         step: int,
         first: int,
+        again: int = 0,
         layout: Layout | None = None,
         row: int = 0,
     ) -> None:
@@ -72,6 +73,7 @@ class Receiver:
         self._states = states
         self._step = step
         self._first = first  # position of the first token of this step
+        self._again = again  # tokens at its beginning that passed in an earlier step, where no cache remembers them
         self._layout = layout or Layout()
         self._row = row
         self._finite: list[tuple[str, torch.Tensor]] = []
@@ -91,7 +93,9 @@ class Receiver:
             layer = index if behind is None else behind
             value = by_row(value, self._layout.rows(layer))[self._layout.place(self._row, layer)]
         axis = 1 if site in _BY_HEAD else 0
-        chosen = _at(value, self.need.positions, axis, self._first)
+        again = 0 if site is Site.VALUES else self._again  # values of all tokens are read in every step
+        value = value.narrow(axis, again, value.shape[axis] - again)
+        chosen = _at(value, self.need.positions, axis, self._first + again)
         if chosen is not None:
             told = f"{site.value} {index} holds values that are not finite, in {chosen.dtype}"
             # Two numbers tell: NaN is handed on by both. A mask of the whole would cost a quarter of its memory.

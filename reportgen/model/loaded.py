@@ -53,6 +53,8 @@ class LoadedModel:
         """Blocks in which something looked like attention and was found to be none -> what it does."""
         self.keeps_cache = True
         """Whether a step that reads the cache gives what the whole text gives; else every step reads the whole."""
+        self.cache_apart: float | None = None
+        """By how much such a step is apart from the whole text, as a share of it, where that is too much."""
         self.joins_midway: bool | None = None
         """Whether rows can join a batch between two blocks; None where nobody has tried."""
 
