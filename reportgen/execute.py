@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.conditions import Conditions, conditions, threads_of
 from reportgen.errors import Mistake, ModelError, ReportgenError
+from reportgen.model.own_code import in_words
 from reportgen.needs import Unmeasurable
 from reportgen.outcome_cache import Kept, OutcomeCache, Unfinished
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
@@ -132,6 +133,11 @@ class _Running:
                 ready.append(self._load(planned))
             except ModelError as error:
                 self._fail(planned, str(error))
+                break
+            except Exception as error:  # whatever is wrong with one model, its hash too, ends no other's results
+                if os.environ.get("REPORTGEN_DEBUG"):
+                    raise
+                self._fail(planned, f"the model could not be made ready: {in_words(error)}")
                 break
         return ready
 

@@ -112,7 +112,7 @@ def hybrid_configurations() -> dict[str, transformers.PretrainedConfig]:
         ),
         "olmo_hybrid": t.OlmoHybridConfig(**sizes, **alternating, **linear),
         "minimax": t.MiniMaxConfig(
-            **sizes, head_dim=6, num_local_experts=4, **_EXPERTS, **alternating
+            **sizes, head_dim=8, num_local_experts=4, **_EXPERTS, **alternating
         ),
         "bailing_hybrid": t.BailingHybridConfig(
             **{**sizes, "num_key_value_heads": 4}, head_dim=8, q_lora_rank=8, kv_lora_rank=8, qk_nope_head_dim=4,
