@@ -284,6 +284,8 @@ def _reason_against(model: LoadedModel, single: Pass) -> str:
     """Why the model cannot give what a pass wants of it; empty where it can."""
     from reportgen.model.check_writes import PROVEN_LATER, reason_against  # which itself runs a pass
 
+    if any(need.site is Site.ATTENTION for need in single.needs) and not model.attention_blocks:
+        return "no block has an attention pattern that can be seen"
     asked = [*(need.site for need in single.needs), *(edit.site for edit in single.edits)]
     sites = dict.fromkeys(site for site in asked if site in PROVEN_LATER)
     return next((reason for site in sites if (reason := reason_against(model, site))), "")

@@ -103,15 +103,16 @@ def _of_heads(model: LoadedModel) -> str:
 
 def _of_scores(model: LoadedModel, site: Site) -> str:
     """The softmax of the scores is the pattern; heads with a sink logit leave it a share."""
-    if any(attention is None for attention in model.anatomy.attentions):
-        return "not every block has attention"
+    if not model.attention_blocks:
+        return "no block has an attention pattern that can be seen"
     if not _all_seen(model):
         return "its attention computes scores where nobody can look"
     needs = [Need(Site.SCORES), Need(Site.ATTENTION)]
     captured = _tried(model, needs)
-    if len(captured.kept(needs[0], 0)) != model.layers:
+    blocks = model.attention_blocks
+    if len(captured.kept(needs[0], 0)) != len(blocks):
         return "its attention does not compute scores where they are looked for"
-    for block, (scores, pattern) in enumerate(zip(*(captured.kept(need, 0) for need in needs), strict=True)):
+    for block, scores, pattern in zip(blocks, *(captured.kept(need, 0) for need in needs), strict=True):
         share = pattern.float().sum(-1, keepdim=True)
         apart = float((scores.softmax(-1) * share - pattern.float()).abs().max())
         if not apart <= TOLERANCE[model.dtype]:
@@ -120,7 +121,7 @@ def _of_scores(model: LoadedModel, site: Site) -> str:
 
 
 def _all_seen(model: LoadedModel) -> bool:
-    return all(attention is not None and can_be_seen(attention) for attention in model.anatomy.attentions)
+    return all(can_be_seen(attention) for attention in model.anatomy.attentions if attention is not None)
 
 
 def _writers(model: LoadedModel, site: Site) -> list[Writer]:

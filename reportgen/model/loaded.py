@@ -84,6 +84,12 @@ class LoadedModel:
         """The blocks whose attention pattern can be seen, ascending."""
         return tuple(block for block, attention in enumerate(self.anatomy.attentions) if attention is not None)
 
+    @property
+    def attention_coordinates(self) -> dict[str, tuple[int, ...]]:
+        """Numbers of the blocks in an array over those with attention; empty where all have it, and count from 0."""
+        blocks = self.attention_blocks
+        return {} if len(blocks) == self.layers else {"block": blocks}
+
     def no_attention(self, block: int) -> str:
         """Why a block has no attention pattern; empty where it has one."""
         if self.anatomy.attentions[block] is not None:
