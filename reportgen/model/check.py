@@ -11,17 +11,13 @@ from torch import nn
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.attention import few_tokens
 from reportgen.model.capture import run_all
+from reportgen.model.check_cache import Begun, begin, try_cache
 from reportgen.model.hooks import NotFiniteError, stream_of
 from reportgen.model.loaded import LoadedModel
-from reportgen.model.quantise import INT8
 from reportgen.needs import Captured, Need, Pass, Site
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
 """Largest difference allowed, as a share of the largest logit: rounding of the dtype over one matrix product."""
-CACHE = {torch.float32: 1e-3, torch.float64: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
-"""Largest length of the difference of a step that reads the cache from the whole text, as a share of its length:
-rounding of the dtype over all blocks."""
-CACHE_IN_INT8 = 0.1
 
 _RESIDUAL = Need(Site.RESIDUAL)
 _FINAL = Need(Site.FINAL)
@@ -40,17 +36,17 @@ def prove(model: LoadedModel) -> None:
         ModelError: names what differed, by how much.
     """
     tokens = tokens_tried(model)
+    begun = begin(model, tokens[:-1])
     try:
         (captured,) = run_all(model, [Pass(tokens, _wanted(model))])
     except NotFiniteError as error:
         remedy = "the weights are damaged, or need a wider dtype: try dtype: float32"
         raise ModelError(Mistake(f"{type(model.network).__name__} is refused: {error}", remedy)) from error
-    logits = model.network(torch.tensor([tokens], device=model.device), use_cache=False).logits[0].float()
-    _check_lens(model, captured, logits)
+    _check_lens(model, captured, begun.logits)
     if _ATTENTION in captured.values:
         _check_attention(model, captured)
-    _check_overwriting(model, tokens, logits)
-    _try_cache(model, tokens, captured.kept(_FINAL, 0)[0][-1])
+    _check_overwriting(model, tokens[:-1], begun)
+    try_cache(model, begun, tokens[-1], captured.kept(_FINAL, 0)[0][-1])
 
 
 def tokens_tried(model: LoadedModel) -> tuple[int, ...]:
@@ -70,7 +66,7 @@ def _check_lens(model: LoadedModel, captured: Captured, logits: torch.Tensor) ->
     if len(stream) != model.layers + 1:
         raise _refusal(model, f"{len(stream)} residual rows where {model.layers + 1} were expected")
     own = torch.cat([chunk[: rows.stop - rows.start] for rows, chunk in model.final_logits(normed)])
-    _equal(model, own, logits, "the unembedding's logits differ from the model's own")
+    _equal(model, own[: len(logits)], logits, "the unembedding's logits differ from the model's own")
     _equal(
         model,
         model.anatomy.final_norm(stream[-1]).float(),
@@ -104,10 +100,11 @@ def _leave_out(model: LoadedModel, block: int, sums: str) -> None:
     model.anatomy = replace(model.anatomy, attentions=others)
 
 
-def _check_overwriting(model: LoadedModel, tokens: tuple[int, ...], logits: torch.Tensor) -> None:
+def _check_overwriting(model: LoadedModel, tokens: tuple[int, ...], begun: Begun) -> None:
     with _overwritten(model.anatomy.blocks[model.layers // 2]):
-        changed = model.network(torch.tensor([tokens], device=model.device), use_cache=False).logits[0].float()
-    if torch.equal(changed, logits):
+        ids = torch.tensor([tokens], device=model.device)
+        changed = model.network(ids, use_cache=begun.use_cache).logits[0].float()
+    if torch.equal(changed, begun.logits):
         raise _refusal(model, "overwriting the residual stream does not change the logits")
 
 
@@ -124,34 +121,6 @@ def _overwritten(block: nn.Module) -> Iterator[None]:
         yield
     finally:
         handle.remove()
-
-
-def _try_cache(model: LoadedModel, tokens: tuple[int, ...], whole: torch.Tensor) -> None:
-    """Whether a step that reads the cache ends at the (width) row at which the whole text ends.
-
-    Some families take every step for the first: they continue as if nothing stood before, and nothing tells.
-    """
-    step = _cached_step(model, tokens)
-    model.keeps_cache = False
-    if step is None:
-        return
-    apart = float((step.float() - whole.float()).norm() / whole.float().norm().clamp_min(1e-6))
-    model.keeps_cache = apart <= (CACHE_IN_INT8 if model.number_format == INT8 else CACHE[model.dtype])
-    model.cache_apart = None if model.keeps_cache else apart
-
-
-def _cached_step(model: LoadedModel, tokens: tuple[int, ...]) -> torch.Tensor | None:
-    """(width) what the last token leaves behind the final norm; None where there is no cache to be handed on."""
-    ids = torch.tensor([tokens], device=model.device)
-    try:
-        cache = getattr(model.anatomy.decoder(input_ids=ids[:, :-1], use_cache=True), "past_key_values", None)
-        if cache is None:
-            return None
-        step = model.anatomy.decoder(input_ids=ids[:, -1:], past_key_values=cache, use_cache=True)
-    except Exception:  # a family whose code fails on its own cache may raise anything; it goes on without
-        return None
-    row: torch.Tensor = step.last_hidden_state.flatten(0, -2)[-1]
-    return row
 
 
 def _refusal(model: LoadedModel, what: str) -> ModelError:

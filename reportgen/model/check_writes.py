@@ -84,6 +84,9 @@ def _of_heads(model: LoadedModel) -> str:
     """What enters the output projection is a piece of one length a head, in order: pattern times values, where both
     are seen.
     """
+    missing = [told for block in range(model.layers) if (told := model.no_attention(block))]
+    if missing:
+        return missing[0]
     attention, found = Need(Site.ATTENTION), Need(Site.HEADS)
     seen = [Need(Site.VALUES)] if _all_seen(model) else []
     captured = _tried(model, [attention, found, *seen])

@@ -112,4 +112,5 @@ def test_a_cache_that_breaks_the_models_own_code_is_not_used(monkeypatch: pytest
     monkeypatch.setattr(decoder, "forward", broken)
     prove(model)
     assert not model.keeps_cache
+    assert model.cache_apart is None
     assert len(continued(model, 3).tokens) == len(TOKENS) + 2
