@@ -78,7 +78,7 @@ def anatomy_of(network: Network) -> Anatomy:
     return Anatomy(
         decoder=decoder,
         blocks=tuple(blocks),
-        attentions=attentions_of(decoder, blocks, tokens),
+        attentions=attentions_of(decoder, tuple(blocks), tokens),
         attention_writers=tuple(_attention_writer(block) for block in blocks),
         mlp_writers=tuple(_mlp_writer(block) for block in blocks),
         heads=_heads(config),

@@ -16,7 +16,6 @@ from tokenizers import Tokenizer
 from reportgen.execute import Results
 from reportgen.figures.data import csv_of
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic, HeatMap
-from reportgen.figures.draw.head_mosaic import paint_head_mosaic
 from reportgen.figures.numbered_rows import at_their_numbers
 from reportgen.numerics.attention import sink_importance
 from reportgen.probes import attention_grid, head_scores
