@@ -15,7 +15,7 @@ from reportgen.model.device import default_threads, hardware
 from reportgen.model.sources import Located
 from reportgen.probes.base import PAIR, PairProbe
 
-DEFINITIONS = 2
+DEFINITIONS = 3
 """Raised whenever `numerics`, `tokens` or `model` change a number: what older definitions gave is then not used."""
 
 ATTENTION = "eager"
