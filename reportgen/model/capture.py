@@ -284,11 +284,22 @@ def _reason_against(model: LoadedModel, single: Pass) -> str:
     """Why the model cannot give what a pass wants of it; empty where it can."""
     from reportgen.model.check_writes import PROVEN_LATER, reason_against  # which itself runs a pass
 
-    if any(need.site is Site.ATTENTION for need in single.needs) and not model.attention_blocks:
-        return "no block has an attention pattern that can be seen"
+    if reason := _reason_against_patterns(model, single):
+        return reason
     asked = [*(need.site for need in single.needs), *(edit.site for edit in single.edits)]
     sites = dict.fromkeys(site for site in asked if site in PROVEN_LATER)
     return next((reason for site in sites if (reason := reason_against(model, site))), "")
+
+
+def _reason_against_patterns(model: LoadedModel, single: Pass) -> str:
+    """Why the model has no attention patterns to be seen, or none that fit into one array."""
+    asked = [need for need in single.needs if need.site is Site.ATTENTION]
+    if asked and not model.attention_blocks:
+        return "no block has an attention pattern that can be seen"
+    counts = sorted(set(model.head_counts.values()))
+    if len(counts) > 1 and any(need.indices is None for need in asked):
+        return f"its blocks have {' and '.join(map(str, counts))} heads, which fit into no one array"
+    return ""
 
 
 def run_all(model: LoadedModel, passes: Sequence[Pass]) -> list[Captured]:

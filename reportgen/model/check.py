@@ -92,6 +92,8 @@ def _check_attention(model: LoadedModel, captured: Captured) -> None:
             _leave_out(model, block, f"{float(sums.min()):.3g} to {float(sums.max()):.3g}")
         elif float(pattern.triu(1).abs().max()) != 0.0:
             raise _refusal(model, f"attention of block {block} looks ahead: it is not causal")
+        else:
+            model.head_counts[block] = len(pattern)
 
 
 def _leave_out(model: LoadedModel, block: int, sums: str) -> None:

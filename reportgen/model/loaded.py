@@ -51,6 +51,8 @@ class LoadedModel:
         """Sites that were proven when first asked for, each with what differed; empty where nothing did."""
         self.no_pattern: dict[int, str] = {}
         """Blocks in which something looked like attention and was found to be none -> what it does."""
+        self.head_counts: dict[int, int] = {}
+        """Block with attention -> heads that were seen when it was proven."""
         self.keeps_cache = True
         """Whether a step that reads the cache gives what the whole text gives; else every step reads the whole."""
         self.cache_apart: float | None = None

@@ -12,7 +12,7 @@ from reportgen.model.capture import run_all
 from reportgen.model.check import prove
 from reportgen.model.hooks import Receiver, receiving
 from reportgen.model.loaded import LoadedModel
-from reportgen.needs import Captured, Keep, Need, Pass, Site
+from reportgen.needs import Captured, Keep, Need, Pass, Site, Unmeasurable
 
 TOKENS = (0, 15, 90, 200, 31, 144)
 ATTENTION, FINAL = Need(Site.ATTENTION), Need(Site.FINAL)
@@ -46,6 +46,16 @@ def test_blocks_without_attention_are_named() -> None:
         "block 0 has no attention", "", "block 2 has no attention", "",
     ]  # fmt: skip
     assert "block 2 has no attention whose weights sum to 1" in proven("minimax").no_attention(2)
+
+
+def test_blocks_of_different_numbers_of_heads_and_models_without_patterns_are_told() -> None:
+    model = proven("llama")
+    model.head_counts[1] = 8
+    with pytest.raises(Unmeasurable, match="its blocks have 4 and 8 heads"):
+        run_all(model, [Pass(TOKENS, (ATTENTION,))])
+    run_all(model, [Pass(TOKENS, (Need(Site.ATTENTION, "all", (1,)),))])
+    with pytest.raises(Unmeasurable, match="no block has an attention pattern that can be seen"):
+        run_all(proven("mamba"), [Pass(TOKENS, (ATTENTION,))])
 
 
 def test_a_module_that_serves_two_blocks_is_seen_in_each_of_them() -> None:
