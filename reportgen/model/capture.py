@@ -286,9 +286,10 @@ def _reason_against(model: LoadedModel, single: Pass) -> str:
 
     if reason := _reason_against_patterns(model, single):
         return reason
-    asked = [*(need.site for need in single.needs), *(edit.site for edit in single.edits)]
-    sites = dict.fromkeys(site for site in asked if site in PROVEN_LATER)
-    return next((reason for site in sites if (reason := reason_against(model, site))), "")
+    needed = [(need.site, need.indices) for need in single.needs]
+    asked = dict.fromkeys([*needed, *((edit.site, (edit.index,)) for edit in single.edits)])
+    proven = ((site, blocks) for site, blocks in asked if site in PROVEN_LATER)
+    return next((reason for site, blocks in proven if (reason := reason_against(model, site, blocks))), "")
 
 
 def _reason_against_patterns(model: LoadedModel, single: Pass) -> str:

@@ -47,8 +47,9 @@ class LoadedModel:
         self.anatomy = anatomy
         self.batch = batch
         """Copies of a prompt that pass together; the first is looked at."""
-        self.reasons_against: dict[Site, str] = {}
-        """Sites that were proven when first asked for, each with what differed; empty where nothing did."""
+        self.reasons_against: dict[tuple[Site, tuple[int, ...] | None], str] = {}
+        """Sites, in all blocks or in some, that were proven when first asked for, each with what differed; empty where
+        nothing did."""
         self.no_pattern: dict[int, str] = {}
         """Blocks in which something looked like attention and was found to be none -> what it does."""
         self.head_counts: dict[int, int] = {}

@@ -139,6 +139,29 @@ def test_attention_under_another_name_is_found_and_counted(tmp_path: Path) -> No
     assert results.outcomes["heads"]["m"].arrays["weights/0"].along("block") == (2,)
 
 
+def test_what_only_some_blocks_have_is_measured_there_and_refused_elsewhere_by_the_block(tmp_path: Path) -> None:
+    parts = {"probe": "attention_parts", "prompts": [TEXT]}
+    ablated = {"probe": "ablation", "prompts": [TEXT], "components": ["heads"]}
+    probes = {
+        "here": parts | {"heads": [[3, 1]]},
+        "none": parts | {"heads": [[3, 1], [0, 0]]},
+        "some": ablated | {"blocks": [1, 3]},
+        "all": ablated,
+    }
+    outcomes = run_probes({"m": save_tiny(tmp_path / "jamba", "jamba")}, probes).outcomes
+    assert {id: (by["m"].status, by["m"].reason) for id, by in outcomes.items()} == {
+        "here": ("ok", ""),
+        "none": ("skipped", "not measurable in JambaForCausalLM: block 0 has no attention"),
+        "some": ("ok", ""),
+        "all": ("skipped", "not measurable in JambaForCausalLM: no output of attention is found in block 0"),
+    }
+    found = outcomes["here"]["m"]
+    np.testing.assert_allclose(found.arrays["weights/0"].values[0], patterns()[3][1, -1], atol=1e-5)
+    assert found.tables["heads"].rows == [[0, 3, 1]]
+    assert outcomes["some"]["m"].arrays["heads"].along("block") == JAMBA
+    assert not np.isnan(outcomes["some"]["m"].arrays["heads"].values).any()
+
+
 def test_a_model_that_is_continued_without_its_cache_says_so(tmp_path: Path) -> None:
     models = {family: save_tiny(tmp_path / family, family) for family in ("bamba", "jamba")}
     cards = run_probes(models, {"lens": {"probe": "logit_lens", "prompts": [TEXT], "continue": 3}}).models
