@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.conditions import Conditions, conditions, threads_of
 from reportgen.errors import Mistake, ModelError, OutOfTime, reason_of
+from reportgen.model.own_code import in_words
 from reportgen.needs import Unmeasurable
 from reportgen.outcome_cache import Kept, OutcomeCache, Unfinished
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
@@ -134,6 +135,11 @@ class _Running:
                 ready.append(self._load(planned))
             except ModelError as error:
                 self._fail(planned, str(error))
+                break
+            except Exception as error:  # whatever is wrong with one model, its hash too, ends no other's results
+                if os.environ.get("REPORTGEN_DEBUG"):
+                    raise
+                self._fail(planned, f"the model could not be made ready: {in_words(error)}")
                 break
         return ready
 
@@ -394,6 +400,8 @@ def _card(planned: PlannedModel, as_run: Mapping[str, Any]) -> ModelCard:
 
 
 def _as_run(model: "LoadedModel", known: Conditions) -> dict[str, Any]:
+    apart = model.cache_apart
+    told = "" if apart is None else f"without its cache: a step that reads it is {apart:.0%} off the whole text"
     return {
         "dtype": model.number_format,
         "device": str(model.device),
@@ -402,4 +410,5 @@ def _as_run(model: "LoadedModel", known: Conditions) -> dict[str, Any]:
         "batch": known.batch,
         "weights_sha256": known.weights or None,
         "tokenizer_sha256": known.tokenizer if known.weights else None,
+        **({"continued": told} if told else {}),
     }

@@ -88,6 +88,8 @@ class HeadMosaic(Figure):
 
     patterns: NDArray[Any]
     """(block x head x query x key) weights from 0 to 1, or differences of weights."""
+    blocks: Sequence[int] = ()
+    """(block) their numbers, where they do not count from 0: some models have attention in some blocks only."""
     scale: Literal["sequential", "diverging"] = "sequential"
     value_label: str = "attention weight"
     pooled_label: str = "{label} (largest of {pooled} x {pooled} a pixel)"

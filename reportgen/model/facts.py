@@ -13,6 +13,8 @@ from reportgen.model.config_limits import check_sizes
 Config = Mapping[str, Any]
 
 _LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+_LAYER_BY_LAYER = ("layers_block_type", "layer_types", "hybrid_override_pattern")
+"""What each block is, in a list or, a letter a block, in a text: some families count their blocks by it alone."""
 _HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads")
 _KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv")
 _HIDDEN_SIZE = ("hidden_size", "n_embd", "d_model")
@@ -64,7 +66,7 @@ def read_facts(config_path: Path) -> ModelFacts:
     return ModelFacts(
         model_type=config["model_type"],
         architecture=_architecture(config),
-        layers=_first(text, _LAYERS),
+        layers=_first(text, _LAYERS) or _listed(text),
         heads=heads,
         kv_heads=None if heads is None else _kv_heads(text, heads),
         hidden_size=_first(text, _HIDDEN_SIZE),
@@ -133,6 +135,12 @@ def _first(config: Config, keys: tuple[str, ...]) -> int | None:
     # `true` is an int to Python, and some families give a list with one number a layer.
     values = (config.get(key) for key in keys)
     return next((value for value in values if type(value) is int and value > 0), None)
+
+
+def _listed(config: Config) -> int | None:
+    """Number of blocks where their kinds are listed one by one."""
+    values = (config.get(key) for key in _LAYER_BY_LAYER)
+    return next((len(value) for value in values if isinstance(value, list | str) and value), None)
 
 
 def _kv_heads(config: Config, heads: int) -> int:
