@@ -40,6 +40,7 @@ def command(
     from reportgen.baseline.markdown import markdown as as_markdown
     from reportgen.baseline.step_summary import append_step_summary
     from reportgen.cli.progress import shown
+    from reportgen.cli.terminal import say, say_command, say_place
     from reportgen.comparing import compare, comparison_of, write
 
     comparison = compare(baseline, bundle)
@@ -52,13 +53,13 @@ def command(
     if os.environ.get("GITHUB_ACTIONS") == "true":
         append_step_summary(as_markdown(comparison))
         for line in annotations(comparison):
-            click.echo(line)
+            say_command(line)
     judged = judgements(comparison)
-    click.echo(f"{conclusion(comparison)}: {counted(judged)}")
+    say(f"{conclusion(comparison)}: {counted(judged)}")
     for one in beginnings(judged)[:TOLD]:
-        click.echo(f"  from {short(beginning_told(one, comparison))}")
+        say(f"  from {short(beginning_told(one, comparison))}")
     for name in written:
-        click.echo(target / name)
+        say_place(target / name)
     return comparison.exit_code
 
 
