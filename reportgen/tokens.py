@@ -202,8 +202,8 @@ class TextTokenizer:
 def _default_template(written: Any) -> str:
     """The template called default, where a tokenizer has several."""
     if isinstance(written, list):
-        named = {entry.get("name"): entry.get("template") for entry in written if isinstance(entry, dict)}
-        written = named.get("default")
+        named = [entry for entry in written if isinstance(entry, dict) and entry.get("name") == "default"]
+        written = named[-1].get("template") if named else None
     return written if isinstance(written, str) else ""
 
 

@@ -177,7 +177,7 @@ WRONG_OPTIONS = [
     ("top_k:", "top_k: expected a whole number, found nothing", ""),
     ("rate: 0", "rate: expected more than 0.0, found 0", ""),
     ("rate: [1]", "rate: expected a number, found a list of 1", ""),
-    ("rate: .nan", "rate: expected more than 0.0, found nan", ""),
+    ("rate: .nan", "rate: expected a finite number, found '.nan'", "Put quotes around it where text is meant."),
     ("side: lefd", "side: expected left or right, found 'lefd'", "Did you mean 'left'?"),
     ("topk: 3", "topk: unknown key", "Did you mean 'top_k'?"),
     ("continue_: 3", "continue_: unknown key", "Did you mean 'continue'?"),

@@ -39,7 +39,7 @@ WRONG = [
     ({"word": "a"}, (0,), "a prompt has either text or messages", ""),
     ("", (0,), "the text is empty", ""),
     (7, (0,), "expected text or a mapping, found 7", "Put quotes around it to make it text."),
-    (None, (0,), "expected text or a mapping, found nothing", ""),
+    (None, (0,), "expected text or a mapping, found nothing", "Put quotes around it to make it text."),
     ({"text": 7}, (0, "text"), "expected text, found 7", "Put quotes around it to make it text."),
     ({"text": "a", "index": -1}, (0, "index"), "expected at least 0, found -1", ""),
     ({"text": "a", "wrod": "a"}, (0, "wrod"), "unknown key", "Did you mean 'word'?"),

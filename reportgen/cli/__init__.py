@@ -63,7 +63,7 @@ def _interrupt(number: int, frame: Any) -> None:
 
 def run_command(arguments: list[str]) -> int:
     """The exit code of a command line: 0 well, 1 no model or no output, 2 usage, 3 a failed probe, 130 Ctrl-C."""
-    from reportgen.cli.terminal import be_writable, say, say_mistake, say_usage
+    from reportgen.cli.terminal import be_writable, tell, tell_mistake, tell_usage
     from reportgen.errors import Mistake, ReportgenError
 
     be_writable()
@@ -71,16 +71,16 @@ def run_command(arguments: list[str]) -> int:
         ended: Any = reportgen.main(arguments, prog_name="reportgen", standalone_mode=False)
         return ended if isinstance(ended, int) else 0
     except click.ClickException as error:
-        say_usage(error)
+        tell_usage(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        say("interrupted: nothing half-written is left", err=True)
+        tell("interrupted: nothing half-written is left", err=True)
         return 130
     except ReportgenError as error:
         if os.environ.get("REPORTGEN_DEBUG"):
             raise
         for mistake in error.mistakes:
-            say_mistake(mistake)
+            tell_mistake(mistake)
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()
@@ -89,9 +89,9 @@ def run_command(arguments: list[str]) -> int:
         if os.environ.get("REPORTGEN_DEBUG"):
             raise
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            say_mistake(Mistake(f"{error.filename}: the name is too long", "Names of files have at most 255 bytes."))
+            tell_mistake(Mistake(f"{error.filename}: the name is too long", "Names of files have at most 255 bytes."))
             return 2
         told = str(error).strip().splitlines()
-        say(f"internal error: {told[0]}" if told else "internal error", err=True)
-        say("  reportgen --debug … shows where; please report it", err=True)
+        tell(f"internal error: {type(error).__name__}{f': {told[0]}' if told else ''}", err=True)
+        tell("  reportgen --debug … shows where; please report it", err=True)
         return 1

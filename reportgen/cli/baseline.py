@@ -21,11 +21,11 @@ def accept_command(bundle: Path, reason: str, by: str, target: Path | None) -> N
     Only a complete bundle is accepted: the whole battery, no probe failed.
     """
     from reportgen.baseline.accepted import Acceptance, accept, baseline_of
-    from reportgen.cli.terminal import say_place
+    from reportgen.cli.terminal import tell_place
 
     place = target if target is not None else baseline_of(bundle)
     accept(bundle, place, Acceptance(reason, by))
-    say_place(place)
+    tell_place(place)
 
 
 @command.command("calibrate")
@@ -44,10 +44,10 @@ def calibrate_command(battery: Path, runs: int, baseline: Path | None, quiet: bo
     """
     from reportgen.baseline.accepted import TOLERANCES, baseline_of
     from reportgen.cli.progress import shown
-    from reportgen.cli.terminal import say_place
+    from reportgen.cli.terminal import tell_place
     from reportgen.comparing import calibrate
 
     place = baseline if baseline is not None else baseline_of(battery.with_suffix(""))
     with shown(quiet=quiet) as progress:
         calibrate(battery, place, runs=runs, progress=progress)
-    say_place(place / TOLERANCES)
+    tell_place(place / TOLERANCES)

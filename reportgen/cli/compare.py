@@ -40,7 +40,7 @@ def command(
     from reportgen.baseline.markdown import markdown as as_markdown
     from reportgen.baseline.step_summary import append_step_summary
     from reportgen.cli.progress import shown
-    from reportgen.cli.terminal import say, say_command, say_place
+    from reportgen.cli.terminal import tell, tell_command, tell_place
     from reportgen.comparing import compare, comparison_of, write
 
     comparison = compare(baseline, bundle)
@@ -53,13 +53,13 @@ def command(
     if os.environ.get("GITHUB_ACTIONS") == "true":
         append_step_summary(as_markdown(comparison))
         for line in annotations(comparison):
-            say_command(line)
+            tell_command(line)
     judged = judgements(comparison)
-    say(f"{conclusion(comparison)}: {counted(judged)}")
+    tell(f"{conclusion(comparison)}: {counted(judged)}")
     for one in beginnings(judged)[:TOLD]:
-        say(f"  from {short(beginning_told(one, comparison))}")
+        tell(f"  from {short(beginning_told(one, comparison))}")
     for name in written:
-        say_place(target / name)
+        tell_place(target / name)
     return comparison.exit_code
 
 

@@ -66,7 +66,7 @@ def command(
     Only files that an earlier call wrote are written over; figures.json in the folder lists them.
     """
     from reportgen.cli.progress import shown
-    from reportgen.cli.terminal import say_place
+    from reportgen.cli.terminal import tell_place
     from reportgen.figure_files import FORMATS as ALL
     from reportgen.figure_files import Wanted, write_figures
     from reportgen.figures.theme import read_theme
@@ -83,4 +83,4 @@ def command(
         files = write_figures(load_bundle(bundle), wanted, output, progress)
     if not quiet:
         for file in files:
-            say_place(file)
+            tell_place(file)

@@ -28,16 +28,16 @@ def command(
     from reportgen.baseline.accepted import load_tolerances
     from reportgen.baseline.history import history
     from reportgen.battery import load_battery
-    from reportgen.cli.terminal import say, say_place
+    from reportgen.cli.terminal import tell, tell_place
     from reportgen.history_outputs import write_history
 
     written = load_battery(battery).tolerances if battery else {}
     found = history(folder, written, load_tolerances(baseline) if baseline else {}, order)
     for mistake in found.left_out:
-        say(f"left out: {mistake.file}: {mistake.message}", err=True)
+        tell(f"left out: {mistake.file}: {mistake.message}", err=True)
     page = output or folder / "history.html"
     data = write_history(found, page)
     for course, step in reversed(found.steps):
-        say(found.told(course, step))
-    say_place(page)
-    say_place(data)
+        tell(found.told(course, step))
+    tell_place(page)
+    tell_place(data)

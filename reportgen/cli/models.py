@@ -10,7 +10,7 @@ import click
 from rich.filesize import decimal
 
 from reportgen.cache import cache_folder, holding
-from reportgen.cli.terminal import say, say_json
+from reportgen.cli.terminal import tell, tell_json
 from reportgen.errors import BatteryError, Mistake, OutputError
 from reportgen.model.convert import models_folder
 from reportgen.model.demo import DEMO_MODELS, DemoModel
@@ -39,13 +39,13 @@ def command(as_json: bool, with_results: bool, clear: str | None) -> None:
     """List the demo models and what the cache holds."""
     if clear is not None:
         freed = _clear(clear)
-        say(f"{decimal(freed)} deleted.", err=as_json)
+        tell(f"{decimal(freed)} deleted.", err=as_json)
     known = _inventory(with_results)
     if as_json:
-        say_json(known)
+        tell_json(known)
         return
     for line in _told(known):
-        say(line)
+        tell(line)
 
 
 def _inventory(with_results: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from reportgen.cli.terminal import LONGEST, say
+from reportgen.cli.terminal import LONGEST, tell
 from reportgen.spelling import spelled
 
 
@@ -18,7 +18,7 @@ def shown(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         with _moving() as told:
             yield told
     else:
-        yield lambda line: say(line, err=True)
+        yield lambda line: tell(line, err=True)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def command(
     Outputs of other formats stay as they are.
     """
     from reportgen.cli.progress import shown
-    from reportgen.cli.terminal import say_place
+    from reportgen.cli.terminal import tell_place
     from reportgen.outputs import USUAL
     from reportgen.workflow import render
 
@@ -49,4 +49,4 @@ def command(
         )
     for name in PAGES:
         if (bundle / name).exists():
-            say_place(bundle / name)
+            tell_place(bundle / name)

@@ -45,7 +45,7 @@ def command(
     where no model could be used or nothing could be written.
     """
     from reportgen.cli.progress import shown
-    from reportgen.cli.terminal import say_place
+    from reportgen.cli.terminal import tell_place
     from reportgen.workflow import run
 
     with shown(quiet=quiet) as progress:
@@ -66,5 +66,5 @@ def command(
     assert bundle.path is not None
     for name in (*PAGES, "results.json"):
         if (bundle.path / name).exists():
-            say_place(bundle.path / name)
+            tell_place(bundle.path / name)
     return 3 if bundle.failed else 0

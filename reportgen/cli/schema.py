@@ -6,7 +6,7 @@ import click
 @click.command("schema")
 def command() -> None:
     """Print the JSON Schema of a battery, for editors that check YAML."""
-    from reportgen.cli.terminal import say_json
+    from reportgen.cli.terminal import tell_json
     from reportgen.schema import json_schema
 
-    say_json(json_schema())
+    tell_json(json_schema())

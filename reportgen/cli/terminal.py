@@ -20,37 +20,38 @@ def be_writable() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def say(line: object, *, err: bool = False) -> None:
+def tell(line: object, *, err: bool = False) -> None:
     """Writes one line, whatever strangers' texts are in it."""
     click.echo(spelled(str(line), LONGEST), err=err)
 
 
-def say_place(place: object) -> None:
+def tell_place(place: object) -> None:
     """Writes where something lies."""
     click.echo(spelled(str(place), longest=None))
 
 
-def say_mistake(mistake: Mistake) -> None:
+def tell_mistake(mistake: Mistake) -> None:
     """Writes what is wrong, and its remedy below."""
     first, *remedy = mistake.lines
     for line in (f"error: {first}", *(f"  {line}" for line in remedy)):
-        say(line, err=True)
+        tell(line, err=True)
 
 
-def say_usage(error: click.ClickException) -> None:
+def tell_usage(error: click.ClickException) -> None:
     """Writes what is wrong with the arguments, as click does."""
-    error.message = spelled(error.message)
-    written = io.StringIO()
-    error.show(written)
-    for line in written.getvalue().splitlines():
-        say(line, err=True)
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        for line in context.get_usage().splitlines():
+            tell(line, err=True)
+        tell(f"Try '{context.command_path} --help' for help.", err=True)
+    tell(f"Error: {error.format_message()}", err=True)
 
 
-def say_json(value: object) -> None:
+def tell_json(value: object) -> None:
     """Writes a document for programs: JSON has escapes of its own for what cannot be seen."""
     click.echo(json.dumps(value, indent=2).replace("##", "#\\u0023"))
 
 
-def say_command(line: str) -> None:
+def tell_command(line: str) -> None:
     """Writes a line that is to be a command of a workflow; its texts are escaped where it is made."""
     click.echo(line)

@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 class ProbeOptions(BaseModel):
     """Options every probe takes, beside `probe` and `models`."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     """Seed of whatever is random in the probe; in most nothing is."""
 
 
@@ -45,7 +47,7 @@ def _prompts(value: Any, info: ValidationInfo) -> list[Prompt]:
 Prompts = Annotated[
     list[Prompt], BeforeValidator(_prompts, json_schema_input_type=str | list[str | Prompt]), Field(min_length=1)
 ]
-"""A list of prompts (strings or mappings), or the name FILE/SET of a prompt set."""
+"""A list of prompts (strings, mappings, or names FILE/SET of prompt sets), or the name of one set."""
 
 Layers = Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 """`all`, or a list of layers counted from 0 = embedding."""
