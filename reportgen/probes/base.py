@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from reportgen.chat import ChatUnavailable
 from reportgen.figures.describe import Curve, Figure
-from reportgen.language import digits, listed, say
+from reportgen.language import digits, listed, name_of, say, say_count, sentences
 from reportgen.needs import Captured, Pass
 from reportgen.prompts import Prompt, read_prompts
 from reportgen.result import Findings, Outcome, Rows, definitions
@@ -188,6 +188,63 @@ def prompt_labels(outcome: Outcome) -> list[str]:
     return [str(p.get("id") or p.get("text") or p["messages"][-1]["content"]) for p in prompts]
 
 
+def stated(probe: Probe[Any, Any], section: Section) -> str:
+    """The statement of a probe; where only some layers or blocks were asked for, or only some rows are drawn, it says
+    so.
+    """
+    told = probe.statement(section)
+    return sentences([_within(section, told), _drawn(probe, section)]) if told else ""
+
+
+def _within(section: Section, told: str) -> str:
+    """What is told, with the layers or blocks that it holds for."""
+    last = max(card.layers for card in section.models.values())
+    asked = next(outcome.options for outcome in section.ok().values())
+    layers, blocks = _some(asked.get("layers"), last + 1), _some(asked.get("blocks"), last)
+    if layers:
+        return say_count(
+            "probe.some_layers",
+            "Looking at layer {layers} only: {told}",
+            "Looking at layers {layers} only: {told}",
+            len(layers),
+            layers=listed([str(layer) for layer in layers]),
+            told=told,
+        )
+    if blocks:
+        return say_count(
+            "probe.some_blocks",
+            "Looking at block {blocks} only: {told}",
+            "Looking at blocks {blocks} only: {told}",
+            len(blocks),
+            blocks=listed([str(block) for block in blocks]),
+            told=told,
+        )
+    return told
+
+
+def _drawn(probe: Probe[Any, Any], section: Section) -> str:
+    """How many rows figures show; empty where they show them all."""
+    if probe.drawn is None:
+        return ""
+    table, most = probe.drawn
+    count = max((len(outcome.tables[table].rows) for outcome in section.ok().values()), default=0)
+    if count <= most:
+        return ""
+    return say(
+        "probe.drawn",
+        "Figures show the first {most} of {count}: {what}.",
+        most=most,
+        count=digits(f"{count:,}"),
+        what=name_of(table),
+    )
+
+
+def _some(asked: Any, all_of_them: int) -> list[int]:
+    """The numbers that an option lists, each once, in order; empty where that is all there are."""
+    numbers = sorted(set(asked)) if isinstance(asked, list) else []
+    return [] if set(numbers).issuperset(range(all_of_them)) else numbers
+
+
 def axis_label(*, relative: bool) -> str:
     """What stands below curves over the layers: shares of the depth, or the layers' numbers."""
     if relative:
@@ -228,6 +285,8 @@ class Probe(Generic[O, R]):
     findings: ClassVar[type[Findings]]
     libraries: ClassVar[tuple[str, ...]] = ()
     """Modules beside torch that `run` needs and that take long to import: loaded with the model."""
+    drawn: ClassVar[tuple[str, int] | None] = None
+    """A table, and of how many of its rows there are figures, where that may be fewer than all."""
     needs_weights: ClassVar[bool] = True
     """False where the architecture alone (`config:FILE`) is enough."""
 
