@@ -49,7 +49,7 @@ class ModelEntry(BaseModel):
     model_config = STRICT
 
     source: Annotated[str, Field(min_length=1)]
-    """`demo:NAME`, a hub id, a folder, a .gguf file, `base + adapter`, or `config:FILE`."""
+    """`demo:NAME`, a hub id, a folder, a .gguf file, or `config:FILE`."""
     dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = "auto"
     """Number format of the weights; auto: the checkpoint's own; int8: that with the blocks quantised dynamically."""
     device: Device = "auto"
