@@ -201,7 +201,8 @@ class _Reading:
         known = [f"{entry.id}.{subject_of(models)}." for entry in entries for models in entry.subjects]
         for glob in written:
             if not any(may_match(glob, before) for before in known):
-                remedy = suggestion(glob, [f"{before}*" for before in known])
+                meant = f"{glob.rpartition('.')[0] or glob}.*"
+                remedy = suggestion(meant, [f"{before}*" for before in known])
                 told = "matches nothing that this battery measures"
                 self.wrong(Problem(("tolerances", glob), told, remedy))
 
