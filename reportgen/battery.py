@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -10,13 +10,14 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from reportgen import language, registry
-from reportgen.baseline.tolerance import ToleranceEntry
+from reportgen.baseline.tolerance import ToleranceEntry, may_match
+from reportgen.beside import HERE
 from reportgen.broken_probe import AnyOptions, BrokenProbe
 from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
 from reportgen.figures.theme import PAPER, Theme, read_theme
 from reportgen.plain_words import problems
 from reportgen.presentation import PAGE_BYTES, Presentation
-from reportgen.probes.base import PAIR, PairProbe, Probe, ProbeOptions
+from reportgen.probes.base import PAIR, PairProbe, Probe, ProbeOptions, subject_of
 from reportgen.problem import Problem, Where, shown
 from reportgen.prompts import PromptsError, PromptSet, PromptSets
 from reportgen.suggest import suggestion
@@ -26,7 +27,7 @@ from reportgen.yaml_source import read_source, read_text
 ID = r"[A-Za-z0-9_-]{1,64}"
 DEVICE = r"auto|cpu|mps|cuda(:[0-9]+)?"
 
-STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 Output = Literal["html", "pdf", "figures", "slides", "pptx"]
 
@@ -50,7 +51,7 @@ class ModelEntry(BaseModel):
     model_config = STRICT
 
     source: Annotated[str, Field(min_length=1)]
-    """`demo:NAME`, a hub id, a folder, a .gguf file, `base + adapter`, or `config:FILE`."""
+    """`demo:NAME`, a hub id, a folder, a .gguf file, or `config:FILE`."""
     dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = "auto"
     """Number format of the weights; auto: the checkpoint's own; int8: that with the blocks quantised dynamically."""
     device: Device = "auto"
@@ -101,6 +102,11 @@ class Battery:
     """How the report is shown."""
     lines: Mapping[str, int] = field(default_factory=dict)
     """`models.ID` or `probes.ID` -> the line on which it stands."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it stands: what it names lies there."""
+        return self.path.parent if self.path is not None else HERE
 
 
 class BatteryFile(BaseModel):
@@ -193,6 +199,8 @@ class _Reading:
         for unknown in [one for one in only if one not in probes]:
             remedy = suggestion(unknown, probes)
             self.elsewhere.append(Mistake(f"no probe has the id {shown(unknown)}", remedy, path))
+        if top is not None and not self.problems:
+            self.tolerances(top.tolerances, _complete(probes).values())
         if self.problems or self.elsewhere or top is None:
             return None
         kept = {one: entry for one, entry in probes.items() if not only or one in only}
@@ -203,6 +211,16 @@ class _Reading:
             return None
         shown_as = Presentation(top.language, theme, round(top.page_megabytes * 1e6))
         return Battery(title, _complete(models), _complete(kept), outputs, path, top.tolerances, shown_as)
+
+    def tolerances(self, written: Iterable[str], entries: Iterable[ProbeEntry]) -> None:
+        """Refuses those that can match nothing: a comparison would go by others, and nobody would know."""
+        known = [f"{entry.id}.{subject_of(models)}." for entry in entries for models in entry.subjects]
+        for glob in written:
+            if not any(may_match(glob, before) for before in known):
+                meant = f"{glob.rpartition('.')[0] or glob}.*"
+                remedy = suggestion(meant, [f"{before}*" for before in known])
+                told = "matches nothing that this battery measures"
+                self.wrong(Problem(("tolerances", glob), told, remedy))
 
     def theme(self, written: str, path: Path | None) -> Theme | None:
         """The theme of that name, or in the file of that name beside the battery."""
@@ -231,9 +249,14 @@ class _Reading:
     def entries(self, key: str, written: Any) -> list[tuple[str, Any]]:
         if not isinstance(written, dict):
             return []
+        folded: dict[str, str] = {}
         for one in written:
+            first = folded.setdefault(one.casefold(), one)
             if not re.fullmatch(ID, one):
                 self.wrong(Problem((key, one), "not usable as an id", "Use 1 to 64 of A-Z a-z 0-9 _ and -."))
+            elif first != one:
+                told = f"differs from {shown(first)} only in capitals, and many disks take such names for one"
+                self.wrong(Problem((key, one), told, "Give it another id."))
         return list(written.items())
 
     def probe(self, one: str, written: Any, models: Mapping[str, Any]) -> ProbeEntry | None:

@@ -14,6 +14,7 @@ from reportgen.errors import Mistake, ModelError, OutOfTime, reason_of
 from reportgen.model.own_code import in_words
 from reportgen.needs import Unmeasurable
 from reportgen.outcome_cache import Kept, OutcomeCache, Unfinished
+from reportgen.places import Places, places
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
 from reportgen.probes.base import Later, Measured, ModelCard, PairProbe, Probe
 from reportgen.provenance import weights_sha256
@@ -82,6 +83,7 @@ class _Running:
         self._results = Results(outcomes={id: {} for id in plan.battery.probes})
         self._failed: dict[str, str] = {}
         """Model id -> why it cannot be used."""
+        self._places = _places(plan)
 
     def run(self, models: Sequence[PlannedModel], cases: Sequence[PlannedCase]) -> None:
         """All cases about one model, or about one pair of models, which are in memory together."""
@@ -134,7 +136,7 @@ class _Running:
             try:
                 ready.append(self._load(planned))
             except ModelError as error:
-                self._fail(planned, str(error))
+                self._fail(planned, error.in_one_line)
                 break
             except Exception as error:  # whatever is wrong with one model, its hash too, ends no other's results
                 if os.environ.get("REPORTGEN_DEBUG"):
@@ -145,6 +147,7 @@ class _Running:
 
     def _fail(self, planned: PlannedModel, reason: str) -> None:
         if planned.id not in self._failed:
+            reason = self._places.left_out_of(reason)
             self._failed[planned.id] = reason
             self._progress(f"model {planned.id} failed: {reason}")
             self._results.models[planned.id] = _card(planned, {"failed": reason})
@@ -173,6 +176,8 @@ class _Running:
 
     def _take(self, one: "Ended") -> None:
         case, outcome = one.case, one.outcome
+        if outcome.reason:
+            outcome = replace(outcome, reason=self._places.left_out_of(outcome.reason))
         step = f"{case.entry.id} {case.subject}"
         self._results.outcomes[case.entry.id][case.subject] = outcome
         if one.kept:
@@ -181,6 +186,16 @@ class _Running:
             self._results.durations[step] = one.seconds
         reason = f" ({outcome.reason})" if outcome.reason else ", found by an earlier run" if one.kept else ""
         self._progress(f"{case.entry.id} on {case.subject}: {outcome.status}{reason}")
+
+
+def _places(plan: Plan) -> Places:
+    """What may be told of where a battery and its models lie: the bundle is passed on."""
+    battery = plan.battery
+    found = [(one.readied.located, one.entry.source) for one in plan.models if one.readied is not None]
+    named = {located.folder if located.weights else located.config: source for located, source in found}
+    options = (entry.options.model_dump_json(round_trip=True) for entry in battery.probes.values())
+    written = "\n".join([*(entry.source for entry in battery.models.values()), *options])
+    return places(named, battery.folder, written)
 
 
 def _import_libraries(cases: Iterable[PlannedCase]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from reportgen.battery import Battery, ModelEntry, ProbeEntry
@@ -159,7 +160,7 @@ def make_plan(battery: Battery, notify: Notify = lambda line: None, cache: Outco
     _check_sources(battery)
     asked = [(entry, models) for entry in battery.probes.values() for models in entry.subjects]
     used = [id for id in battery.models if any(id in models for _, models in asked)]
-    known = {id: _model(battery.models[id], id, notify) for id in used}
+    known = {id: _model(battery, id, notify) for id in used}
     kept = [_kept([known[id] for id in models], entry, cache or OutcomeCache(used=False)) for entry, models in asked]
     open_to = {id for (_, models), found in zip(asked, kept, strict=True) if found is None for id in models}
     known |= {id: _with_tokenizer(known[id]) for id in used if id in open_to}
@@ -194,7 +195,7 @@ def _check_sources(battery: Battery) -> None:
     mistakes = []
     for id, entry in battery.models.items():
         try:
-            parse_source(entry.source, entry.revision)
+            parse_source(entry.source, entry.revision, battery.folder)
         except BatteryError as error:
             place = f"models.{id}"
             mistakes += [
@@ -205,15 +206,16 @@ def _check_sources(battery: Battery) -> None:
         raise BatteryError(*mistakes)
 
 
-def _model(entry: ModelEntry, id: str, notify: Notify) -> PlannedModel:
+def _model(battery: Battery, id: str, notify: Notify) -> PlannedModel:
+    entry = battery.models[id]
     try:
-        return PlannedModel(id, entry, _ready(entry, notify))
+        return PlannedModel(id, entry, _ready(entry, battery.folder, notify))
     except ModelError as error:
-        return PlannedModel(id, entry, None, failed=str(error))
+        return PlannedModel(id, entry, None, failed=error.in_one_line)
 
 
-def _ready(entry: ModelEntry, notify: Notify) -> Readied:
-    located = locate(parse_source(entry.source, entry.revision), notify)
+def _ready(entry: ModelEntry, folder: Path, notify: Notify) -> Readied:
+    located = locate(parse_source(entry.source, entry.revision, folder), notify)
     device = kind_of(entry.device) if located.weights else SHAPE_ALONE
     known = remembered_sha256(located.folder) if located.weights else ""
     told = None if known is None else conditions(located, entry, weights_sha256=known, device=device)
@@ -230,7 +232,7 @@ def _with_tokenizer(planned: PlannedModel) -> PlannedModel:
         tokenizer.rows = readied.facts.vocabulary
         return replace(planned, readied=replace(readied, tokenizer=tokenizer))
     except ModelError as error:
-        return replace(planned, readied=None, failed=str(error))
+        return replace(planned, readied=None, failed=error.in_one_line)
 
 
 def _kept(models: Sequence[PlannedModel], entry: ProbeEntry, cache: OutcomeCache) -> Kept | None:

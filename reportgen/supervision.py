@@ -87,8 +87,8 @@ def _say(**words: Any) -> None:
             os.write(_report_to, (json.dumps(words) + "\n").encode())
 
 
-def supervise(command: Callable[[], int]) -> int:
-    """The exit code of a command that runs in a process of its own; here, where processes cannot be split.
+def supervise(command: Callable[[], int], tell: Callable[[str], None]) -> int:
+    """The exit code of a command that runs in a process of its own; in this one, where processes cannot be split.
 
     A process that ends without having said how the command ended is started again without the piece of work that was
     underway. Where none was, or it ends there again, the command has failed.
@@ -104,10 +104,10 @@ def supervise(command: Callable[[], int]) -> int:
             return code
         piece = watched.piece
         if not piece or piece in _lost:
-            sys.stderr.write(f"error: {watched.how}{f' ({_named(piece)})' if piece else ''}; nothing of it was kept\n")
+            tell(f"error: {watched.how}{f' ({_named(piece)})' if piece else ''}; nothing of it was kept")
             return 1
         _lost[piece] = watched.how
-        sys.stderr.write(f"{_named(piece)}: {watched.how}; going on without it\n")
+        tell(f"{_named(piece)}: {watched.how}; going on without it")
 
 
 def _told_at_end(command: Callable[[], int]) -> int:

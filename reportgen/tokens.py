@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from reportgen.chat import ChatTemplate
 from reportgen.chat_files import read_chat_template
@@ -152,7 +153,7 @@ class TextTokenizer:
         text = self.prompt_text(prompt)
         places = [match.span() for match in re.finditer(_bounded(word), text)]
         if not places:
-            raise WordNotFound(f"the word {word!r} is not in the sentence {text!r}")
+            raise WordNotFound(_not_there(word, text))
         if len(places) > 1 and prompt.index is None:
             raise WordNotFound(f"the word {word!r} stands {len(places)} times in {text!r}: say which by index: 0 …")
         which = prompt.index or 0
@@ -170,14 +171,17 @@ class TextTokenizer:
         """The bytes that a token writes."""
         token = self._tokenizer.id_to_token(token_id)
         if token is None:
-            return f"<no token {token_id}>".encode()
+            return f"<#{token_id}>".encode()  # a row of the table beyond the tokens: short, as cells are narrow
         if token_id in self._added_ids:
             return str(token).encode("utf-8", "replace")
         if self._byte_level:
             return bytes(_BYTE_OF_CHARACTER.get(c, 63) for c in token)
         if re.fullmatch(r"<0x[0-9A-Fa-f]{2}>", token):
             return bytes([int(token[3:5], 16)])
-        return str(token).replace("▁", " ").encode("utf-8", "replace")
+        text = str(token).replace("▁", " ")
+        if self._word_end and text.endswith(self._word_end):
+            text = f"{text.removesuffix(self._word_end)} "
+        return text.encode("utf-8", "replace")
 
     def show(self, token_id: int) -> str:
         """A token alone as text; bytes that are no whole character as `<E9 A2>`."""
@@ -211,6 +215,12 @@ class TextTokenizer:
         return frozenset(self._tokenizer.get_added_tokens_decoder())
 
     @cached_property
+    def _word_end(self) -> str:
+        """What marks that a word ends with a token, as `</w>`; empty where nothing does. It stands for a space."""
+        written = getattr(self._tokenizer.model, "end_of_word_suffix", None)
+        return written if isinstance(written, str) else ""
+
+    @cached_property
     def _byte_level(self) -> bool:
         decoder = self._tokenizer.decoder
         return decoder is not None and b'"ByteLevel"' in decoder.__getstate__()
@@ -237,6 +247,14 @@ def _failed(text: str, error: BaseException) -> Mistake:
     shown = text if len(text) <= 40 else f"{text[:40]}…"
     told = " ".join(str(error).split())[:300] or "it gives no reason"
     return Mistake(f"the tokenizer fails on {shown!r}: {told}", "its tokenizer.json is damaged, or of another program")
+
+
+def _not_there(word: str, text: str) -> str:
+    """Why a word is not found, which is hard to see where it only is composed otherwise."""
+    told = f"the word {word!r} is not in the sentence {text!r}"
+    if normalize("NFC", word) in normalize("NFC", text):
+        return f"{told}: there it is spelled with other characters (é as one, or e and a mark): copy it from there"
+    return told
 
 
 def _byte_alphabet() -> dict[str, int]:

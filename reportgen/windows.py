@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.beside import exists, is_file
 from reportgen.prompts import Prompt
 from reportgen.tokens import TextTokenizer
 
@@ -88,8 +89,8 @@ def documents_in(file: Path) -> Iterator[Prompt]:
     Raises:
         ValueError: there is no such file, a line is no JSON or has no `text`, or there is no text at all.
     """
-    if not file.is_file():
-        raise ValueError(f"the text file {file} is {'no regular file' if file.exists() else 'not there'}")
+    if not is_file(file):
+        raise ValueError(f"the text file {file} is {'no regular file' if exists(file) else 'not there'}")
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,8 +1,9 @@
+import json
 from pathlib import Path
 
 import pytest
 from tiny import tokenizer_json
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
 
 from reportgen.chat import ChatTemplate, ChatUnavailable
 from reportgen.errors import ModelError
@@ -79,7 +80,7 @@ def test_all_tokens_of_a_text_write_it_back(tiny: TextTokenizer) -> None:
 
 
 def test_a_row_beyond_the_tokenizer_is_named(tiny: TextTokenizer) -> None:
-    assert tiny.show(99_999) == "<no token 99999>"
+    assert tiny.show(99_999) == "<#99999>"  # short: cells are narrow
 
 
 @pytest.mark.parametrize(
@@ -170,3 +171,27 @@ def test_a_template_has_the_names_that_transformers_gives_it() -> None:
     tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), ChatTemplate(template))
     prompt = Prompt.model_validate({"messages": [{"role": "user", "content": "天"}]})
     assert tokenizer.prompt_text(prompt) == '2000[{"role": "user", "content": "天"}]'
+
+
+def test_a_word_that_is_only_composed_otherwise_is_told_to_be(tiny: TextTokenizer) -> None:
+    for word, text in (("café", "the cafe\u0301 apple"), ("cafe\u0301", "the café apple")):
+        with pytest.raises(WordNotFound, match="spelled with other characters"):
+            tiny.word_position(Prompt(text=text), word)
+    with pytest.raises(WordNotFound) as caught:
+        tiny.word_position(Prompt(text="the cafe apple"), "café")
+    assert "other characters" not in str(caught.value)
+
+
+def test_the_end_of_a_word_is_a_space() -> None:
+    vocabulary = {"a": 0, "p</w>": 1, "ap</w>": 2, "<unk>": 3}
+    model = models.BPE(vocabulary, [("a", "p</w>")], end_of_word_suffix="</w>", unk_token="<unk>")
+    tokenizer = TextTokenizer(Tokenizer(model))
+    assert [tokenizer.show(token_id) for token_id in range(3)] == ["a", "p ", "ap "]
+    assert tokenizer.decode([0, 1, 2]) == "ap ap "
+
+
+def test_templates_of_any_name_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text(tokenizer_json())
+    templates = [{"name": ["default"], "template": "x"}, {"name": {}, "template": "x"}, 3]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": templates}))
+    assert not TextTokenizer.from_folder(tmp_path).has_chat_template

@@ -23,16 +23,17 @@ def accept_command(bundle: Path, reason: str, by: str | None, target: Path | Non
     """
     from reportgen.baseline.accepted import Acceptance, accept, baseline_of
     from reportgen.baseline.person import find_person
+    from reportgen.cli.terminal import tell, tell_place
 
     place = target if target is not None else baseline_of(bundle)
     person = find_person() if by is None else None
     name = by or (person.name if person else "")
     accept(bundle, place, Acceptance(reason, name))
     if person:
-        click.echo(f"accepted by {name} ({person.source}; --by names another)", err=True)
+        tell(f"accepted by {name} ({person.source}; --by names another)", err=True)
     elif not name:
-        click.echo("accepted by nobody who is named: --by names somebody", err=True)
-    click.echo(place)
+        tell("accepted by nobody who is named: --by names somebody", err=True)
+    tell_place(place)
 
 
 @command.command("calibrate")
@@ -51,9 +52,10 @@ def calibrate_command(battery: Path, runs: int, baseline: Path | None, quiet: bo
     """
     from reportgen.baseline.accepted import TOLERANCES, baseline_of
     from reportgen.cli.progress import shown
+    from reportgen.cli.terminal import tell_place
     from reportgen.comparing import calibrate
 
     place = baseline if baseline is not None else baseline_of(battery.with_suffix(""))
     with shown(quiet=quiet) as progress:
         calibrate(battery, place, runs=runs, progress=progress)
-    click.echo(place / TOLERANCES)
+    tell_place(place / TOLERANCES)

@@ -40,6 +40,7 @@ def command(
     from reportgen.baseline.judgements import beginning_told, beginnings, conclusion, counted, judgements, short
     from reportgen.ci_outputs import told_of, write_told
     from reportgen.cli.progress import shown
+    from reportgen.cli.terminal import tell, tell_command, tell_place
     from reportgen.comparing import check_target, compare, comparison_of, write
 
     target = output if output is not None else comparison_of(bundle)
@@ -49,13 +50,13 @@ def command(
         with shown(quiet=quiet) as progress:
             written = write(comparison, target, formats or PAGES, progress)
     for line in write_told(told_of(comparison), junit, markdown):
-        click.echo(line)
+        tell_command(line)
     judged = judgements(comparison)
-    click.echo(f"{conclusion(comparison)}: {counted(judged)}")
+    tell(f"{conclusion(comparison)}: {counted(judged)}")
     for one in beginnings(judged)[:TOLD]:
-        click.echo(f"  from {short(beginning_told(one, comparison))}")
+        tell(f"  from {short(beginning_told(one, comparison))}")
     for name in written:
-        click.echo(target / name)
+        tell_place(target / name)
     return comparison.exit_code
 
 
@@ -68,6 +69,7 @@ def _outside(file: Path | None, folders: Sequence[Path]) -> Path | None:
 def _failures_told(target: Path, junit: Path | None, markdown: Path | None) -> Iterator[None]:
     """Whatever the block raises, nothing goes on saying what an earlier comparison found, and CI reads why."""
     from reportgen.ci_outputs import told_of_failure, write_told
+    from reportgen.cli.terminal import tell_command
     from reportgen.comparing import write_failure
     from reportgen.errors import OutputError
     from reportgen.failure_mark import reason_of
@@ -79,5 +81,5 @@ def _failures_told(target: Path, junit: Path | None, markdown: Path | None) -> I
             write_failure(error, target)
         with suppress(OutputError):
             for line in write_told(told_of_failure(reason_of(error)), junit, markdown):
-                click.echo(line)
+                tell_command(line)
         raise

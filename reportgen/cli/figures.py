@@ -63,6 +63,7 @@ def command(
     that BUNDLE no longer has are removed.
     """
     from reportgen.cli.progress import shown
+    from reportgen.cli.terminal import tell_place
     from reportgen.figure_files import FORMATS as ALL
     from reportgen.figure_files import Wanted, write_figures
     from reportgen.figure_list import marks_failure
@@ -84,4 +85,4 @@ def command(
         files = write_figures(load_bundle(bundle), wanted, output, progress)
     if not quiet:
         for file in files:
-            click.echo(file)
+            tell_place(file)

@@ -33,6 +33,7 @@ def command(
     from reportgen.baseline.accepted import load_tolerances
     from reportgen.baseline.history import history
     from reportgen.battery import load_battery
+    from reportgen.cli.terminal import tell, tell_place
     from reportgen.history_outputs import write_history
     from reportgen.holding import restore_below
 
@@ -42,12 +43,12 @@ def command(
         restore_below(folder)
         found = history(folder, written, load_tolerances(baseline) if baseline else {}, order)
         for mistake in found.left_out:
-            click.echo(f"left out: {mistake.file}: {mistake.message}", err=True)
+            tell(f"left out: {mistake.file}: {mistake.message}", err=True)
         data = write_history(found, page)
     for course, step in reversed(found.steps):
-        click.echo(found.told(course, step))
-    click.echo(page)
-    click.echo(data)
+        tell(found.told(course, step))
+    tell_place(page)
+    tell_place(data)
     return 3 if found.left_out else 0
 
 

@@ -28,6 +28,7 @@ def command(
     Outputs of other formats stay as they are.
     """
     from reportgen.cli.progress import shown
+    from reportgen.cli.terminal import tell_place
     from reportgen.outputs import USUAL
     from reportgen.workflow import render
 
@@ -43,4 +44,4 @@ def command(
         )
     for name in PAGES:
         if (bundle / name).exists():
-            click.echo(bundle / name)
+            tell_place(bundle / name)

@@ -45,6 +45,7 @@ def command(
     refused by compare, history and baseline accept until a run ends well.
     """
     from reportgen.cli.progress import shown
+    from reportgen.cli.terminal import tell_place
     from reportgen.workflow import run
 
     with shown(quiet=quiet) as progress:
@@ -65,5 +66,5 @@ def command(
     assert bundle.path is not None
     for name in (*PAGES, "results.json"):
         if (bundle.path / name).exists():
-            click.echo(bundle.path / name)
+            tell_place(bundle.path / name)
     return 3 if bundle.failed else 0

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from reportgen.cache import cache_folder
 from reportgen.installed import folder_of, version_of
+from reportgen.spelling import PICTURES, code_point, is_hidden, visible
 
 RECIPE = 2
 """Raised whenever the same font and characters give another file."""
@@ -94,10 +95,6 @@ CJK = Source(
 CHAIN = (TEXT, *SCRIPTS, _noto("Sans Symbols"), EMOJI, REST, CJK)
 """The order in which fonts are asked for a character; CJK stands last because it covers much Latin badly."""
 
-_INVISIBLE = frozenset([0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164, 0xFFA0])
-"""Letters, marks and symbols that draw nothing."""
-_HIDDEN_CATEGORIES = frozenset(["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"])
-_PICTURES = {"\n": "↵", "\t": "⇥", " ": " "}
 _PRESENTATION_SELECTORS = "\ufe0e\ufe0f"
 _DOTTED_CIRCLE = "◌"
 
@@ -133,14 +130,8 @@ def mark_space(token: str) -> str:
 
 @cache
 def _visible(character: str) -> str:
-    if character in _PICTURES:
-        return _PICTURES[character]
-    return f"<U+{ord(character):04X}>" if _hidden(character) or _source(character) is None else character
-
-
-def _hidden(character: str) -> bool:
-    invisible = unicodedata.category(character) in _HIDDEN_CATEGORIES or ord(character) in _INVISIBLE
-    return invisible or unicodedata.name(character, "").startswith("VARIATION SELECTOR")
+    seen = visible(character)
+    return code_point(character) if seen == character and _source(character) is None else seen
 
 
 @cache
@@ -242,8 +233,8 @@ def lacking(texts: Iterable[str], own: OwnFont | None = None) -> list[str]:
     """The characters of these texts that a font lacks, in order: one's own, else all of ours, which spell them out."""
     if own is not None:
         return sorted(set().union(*map(legible, texts)) - _covered(own) - {" "})
-    found = set().union(*texts) - _PICTURES.keys()
-    return sorted(character for character in found if _source(character) is None and not _hidden(character))
+    found = set().union(*texts) - PICTURES.keys()
+    return sorted(character for character in found if _source(character) is None and not is_hidden(character))
 
 
 def typefaces(characters: Iterable[str], own: OwnFont | None = None) -> Typefaces:

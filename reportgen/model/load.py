@@ -20,6 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from reportgen.model.anatomy import Network, anatomy_of
 from reportgen.model.check import prove
 from reportgen.model.device import chosen, default_threads
+from reportgen.model.facts import Config, read_config
 from reportgen.model.loaded import LoadedModel
 from reportgen.model.own_code import in_words
 from reportgen.model.quantise import INT8, quantise
@@ -62,13 +63,14 @@ def load(
     if missing:
         raise ModelError(
             Mistake(f"the weights lack {len(missing)} tensors of the model, among them {missing[0]}",
-                    "the file is of another model, or incomplete", file=located.folder)
+                    _quantised(located) or "the file is of another model, or incomplete", file=located.folder)
         )  # fmt: skip
     beyond = sorted(key for key in report.get("unexpected_keys", ()) if re.search(r"\.(layers|h|blocks)\.\d+\.", key))
     if beyond:
         raise ModelError(
             Mistake(f"the weights hold {len(beyond)} tensors that the model has no place for, such as {beyond[0]}",
-                    "config.json is of another model, or counts too few blocks", file=located.folder)
+                    _quantised(located) or "config.json is of another model, or counts too few blocks",
+                    file=located.folder)
         )  # fmt: skip
     try:
         network = network.eval().requires_grad_(False).to(chosen(device))
@@ -113,10 +115,23 @@ def load_shape(config_file: Path) -> LoadedModel:
         raise ModelError(Mistake(f"no causal LM can be built from it: {in_words(error)}", file=config_file)) from error
 
 
+def _quantised(located: Located) -> str:
+    """The remedy where a checkpoint is quantised in a form that is not read; empty where it is not."""
+    method = _quantisation(read_config(located.config))
+    if not method:
+        return ""
+    return f"Its weights are quantised ({method}): name the model that they were made from, or its .gguf file."
+
+
+def _quantisation(config: Config) -> str:
+    written = config.get("quantization_config")
+    return str(written.get("quant_method") or "in an unknown way") if isinstance(written, dict) else ""
+
+
 def _not_loaded(located: Located, error: Exception) -> Mistake:
     return Mistake(
         f"the model cannot be loaded: {in_words(error)}",
-        "check that the folder is a complete causal LM in safetensors",
+        _quantised(located) or "check that the folder is a complete causal LM in safetensors",
         file=located.folder,
     )
 

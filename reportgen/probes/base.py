@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from reportgen.chat import ChatUnavailable
 from reportgen.figures.describe import Curve, Figure
-from reportgen.language import digits, listed, say
+from reportgen.language import digits, listed, name_of, say, say_count, sentences
 from reportgen.needs import Captured, Pass
 from reportgen.prompts import Prompt, read_prompts
 from reportgen.result import Findings, Outcome, Rows, definitions
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 class ProbeOptions(BaseModel):
     """Options every probe takes, beside `probe` and `models`."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     """Seed of whatever is random in the probe; in most nothing is."""
 
 
@@ -45,7 +47,7 @@ def _prompts(value: Any, info: ValidationInfo) -> list[Prompt]:
 Prompts = Annotated[
     list[Prompt], BeforeValidator(_prompts, json_schema_input_type=str | list[str | Prompt]), Field(min_length=1)
 ]
-"""A list of prompts (strings or mappings), or the name FILE/SET of a prompt set."""
+"""A list of prompts (strings, mappings, or names FILE/SET of prompt sets), or the name of one set."""
 
 Layers = Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 """`all`, or a list of layers counted from 0 = embedding."""
@@ -193,6 +195,63 @@ def prompt_labels(outcome: Outcome) -> list[str]:
     return [str(p.get("id") or p.get("text") or p["messages"][-1]["content"]) for p in prompts]
 
 
+def stated(probe: Probe[Any, Any], section: Section) -> str:
+    """The statement of a probe; where only some layers or blocks were asked for, or only some rows are drawn, it says
+    so.
+    """
+    told = probe.statement(section)
+    return sentences([_within(section, told), _drawn(probe, section)]) if told else ""
+
+
+def _within(section: Section, told: str) -> str:
+    """What is told, with the layers or blocks that it holds for."""
+    last = max(card.layers for card in section.models.values())
+    asked = next(outcome.options for outcome in section.ok().values())
+    layers, blocks = _some(asked.get("layers"), last + 1), _some(asked.get("blocks"), last)
+    if layers:
+        return say_count(
+            "probe.some_layers",
+            "Looking at layer {layers} only: {told}",
+            "Looking at layers {layers} only: {told}",
+            len(layers),
+            layers=listed([str(layer) for layer in layers]),
+            told=told,
+        )
+    if blocks:
+        return say_count(
+            "probe.some_blocks",
+            "Looking at block {blocks} only: {told}",
+            "Looking at blocks {blocks} only: {told}",
+            len(blocks),
+            blocks=listed([str(block) for block in blocks]),
+            told=told,
+        )
+    return told
+
+
+def _drawn(probe: Probe[Any, Any], section: Section) -> str:
+    """How many rows figures show; empty where they show them all."""
+    if probe.drawn is None:
+        return ""
+    table, most = probe.drawn
+    count = max((len(outcome.tables[table].rows) for outcome in section.ok().values()), default=0)
+    if count <= most:
+        return ""
+    return say(
+        "probe.drawn",
+        "Figures show the first {most} of {count}: {what}.",
+        most=most,
+        count=digits(f"{count:,}"),
+        what=name_of(table),
+    )
+
+
+def _some(asked: Any, all_of_them: int) -> list[int]:
+    """The numbers that an option lists, each once, in order; empty where that is all there are."""
+    numbers = sorted(set(asked)) if isinstance(asked, list) else []
+    return [] if set(numbers).issuperset(range(all_of_them)) else numbers
+
+
 def axis_label(*, relative: bool) -> str:
     """What stands below curves over the layers: shares of the depth, or the layers' numbers."""
     if relative:
@@ -233,6 +292,8 @@ class Probe(Generic[O, R]):
     findings: ClassVar[type[Findings]]
     libraries: ClassVar[tuple[str, ...]] = ()
     """Modules beside torch that `run` needs and that take long to import: loaded with the model."""
+    drawn: ClassVar[tuple[str, int] | None] = None
+    """A table, and of how many of its rows there are figures, where that may be fewer than all."""
     needs_weights: ClassVar[bool] = True
     """False where the architecture alone (`config:FILE`) is enough."""
 

@@ -163,6 +163,7 @@ class Patchscope(Probe[Options, Patched]):
     question = "What does a representation say of itself?"
     options = Options
     findings = Patched
+    drawn = ("prompts", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once; each target once as it is; each text of the layer maps once."""

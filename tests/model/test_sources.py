@@ -399,3 +399,51 @@ def test_a_gguf_file_that_cuts_text_in_an_unknown_way_is_refused(tmp_path, monke
 def test_a_file_that_is_no_gguf(tmp_path):
     (tmp_path / "a.gguf").write_text("<html>")
     assert refusal(f"{tmp_path}/a.gguf") == [f"{tmp_path}/a.gguf: this is no GGUF file", "  Is the download whole?"]
+
+
+@pytest.mark.parametrize("form", ["models/llama", "./models/llama", "models/llama/", "config:models/llama/config.json"])
+def test_a_path_starts_from_the_battery(folder, tmp_path, monkeypatch, form):
+    beside = tmp_path / "reports"
+    (beside / "models").mkdir(parents=True)
+    folder.rename(beside / "models" / "llama")
+    monkeypatch.chdir(tmp_path)
+    found = locate(parse_source(form, folder=beside))
+    assert found.folder == beside / "models" / "llama"
+    assert found.name == "llama"
+
+
+def test_a_folder_of_the_working_directory_becomes_no_hub_id(folder, tmp_path, monkeypatch):
+    beside = tmp_path / "reports"
+    beside.mkdir()
+    (tmp_path / "models").mkdir()
+    folder.rename(tmp_path / "models" / "llama")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BatteryError, match="'models/llama' is not beside the battery, but in the working directory"):
+        parse_source("models/llama", folder=beside)
+    assert parse_source("models/llama@main", folder=beside).kind == "hub"
+    assert parse_source("models/other", folder=beside).kind == "hub"
+    with pytest.raises(ModelError) as refused:
+        locate(parse_source("./models/llama", folder=beside))
+    assert refused.value.mistakes[0].remedy == (
+        f"The working directory has one, but paths in a battery start from its folder, {beside}. It is not a hub id."
+    )
+    with pytest.raises(ModelError, match=f"It starts from the battery's folder, {beside}"):
+        locate(parse_source("./models/none", folder=beside))
+
+
+def test_a_link_is_called_by_its_own_name(folder, tmp_path):
+    (tmp_path / "my-name").symlink_to(folder, target_is_directory=True)
+    found = locate(parse_source(f"{tmp_path}/my-name"))
+    assert (found.name, found.folder) == ("my-name", tmp_path / "my-name")
+
+
+@pytest.mark.parametrize("form", ["{}", "./{}", "config:{}", "{}.gguf", "demo:{}", "org/{}", "a + {}"])
+@pytest.mark.parametrize(("name", "told"), [("x" * 300, "no file has a name of 3"), ("a\0b", "zero byte")])
+def test_a_name_that_no_file_can_have_is_refused_at_once(form, name, told):
+    with pytest.raises(BatteryError, match=told) as refused:
+        parse_source(form.format(name))
+    assert len(str(refused.value).splitlines()) == 2
+
+
+def test_a_demo_model_with_an_adapter_is_no_unknown_demo_model():
+    assert "a base with an adapter is not supported yet" in refusal("demo:smollm2-135m-instruct + ./lora")[0]
