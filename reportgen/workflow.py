@@ -17,7 +17,7 @@ from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
 from reportgen.figures.theme import read_theme
 from reportgen.language import checked
 from reportgen.notebook import ShownBundle, load
-from reportgen.outputs import FORMATS, USUAL, is_output_of, write_outputs
+from reportgen.outputs import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
 from reportgen.presentation import Presentation, presentation_of
 from reportgen.provenance import machine, versions
 from reportgen.store import Bundle, load_bundle, write_numbers
@@ -64,6 +64,7 @@ def run(
         BatteryError: the battery is wrong; nothing ran.
         ModelError: no model could be used; nothing is written.
         OutputError: the output cannot be written; an earlier bundle stays.
+        OutputsFailed: some outputs could not be made; the bundle is written, with all others.
     """
     path = Path(battery)
     asked = _with(load_battery(path, only), device=device, dtype=dtype, threads=threads)
@@ -76,9 +77,11 @@ def run(
     record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.written()}
     with staged(target) as stage:
         write_numbers(stage, replace(measured, run=record))
-        _finish(stage, outputs, progress, clock, shown_as, cache=cache)
+        failed = _finish(stage, outputs, progress, clock, shown_as, cache=cache)
     if cache:
         make_room()
+    if failed is not None:
+        raise failed
     return load(target)
 
 
@@ -131,38 +134,60 @@ def render(
         BatteryError: there is no such format, language, theme or folder of templates.
         BundleError: the folder holds no bundle, or a damaged one.
         OutputError: an output cannot be written; the old ones stay.
+        OutputsFailed: some outputs could not be made; the others are, and of these no old one stays.
     """
     target, outputs = Path(bundle), _formats(formats)
     stored = load(target)
     shown_as = _shown(presentation_of(stored.run), language, theme, templates)
     check_writable(target)
     date = datetime.datetime.now(datetime.UTC).date().isoformat() if stamp else ""
+    names: Sequence[str]
+    failed = None
     with beside(target) as stage:
         try:
             names = write_outputs(stored, stage, outputs, progress, presentation=shown_as, stamp=date)
+        except OutputsFailed as some:
+            failed, names = some, some.written
         except (ReportgenError, OSError):
             raise
         except Exception as raised:  # whatever a stranger's numbers make a probe's figures raise
-            error = next(iter(raised.failures.values())) if isinstance(raised, Unshowable) else raised
-            told = f"its outputs cannot be made: {type(error).__name__}: {error}"
-            raise BundleError(Mistake(told, "make it again with reportgen run", file=target)) from error
+            raise BundleError(*_unshown(raised, target)) from raised
         replace_outputs(target, stage, names, lambda old: is_output_of(old, outputs))
     make_room()
+    if failed is not None:
+        raise failed
     return stored
+
+
+def _unshown(raised: Exception, bundle: Path) -> list[Mistake]:
+    """Why a stored bundle cannot be shown."""
+    reasons = [str(raised)]
+    if isinstance(raised, Unshowable):
+        reasons = [f"{probe_id}: {reason}" for probe_id, reason in raised.reasons.items()]
+    remedy = "make it again with reportgen run"
+    return [Mistake(f"its outputs cannot be made: {reason}", remedy, file=bundle) for reason in reasons]
 
 
 def _finish(
     stage: Path, outputs: Sequence[str], progress: Progress, clock: float, shown_as: Presentation, *, cache: bool
-) -> None:
+) -> OutputsFailed | None:
+    """Makes the outputs of new numbers; returns which of them failed. What cannot be shown is a failed card instead."""
     stored = load_bundle(stage)
-    try:
-        write_outputs(stored, stage, outputs, progress, presentation=shown_as, cache=cache)
-    except Unshowable as unshowable:
-        for probe_id, reason in unshowable.reasons.items():
-            progress(f"{probe_id}: failed ({reason})")
-        write_numbers(stage, _with_failures(stored, unshowable.reasons))
-        write_outputs(load_bundle(stage), stage, outputs, progress, presentation=shown_as, cache=cache)
+    failed = None
+    for _ in range(len(stored.outcomes) + 1):
+        try:
+            write_outputs(stored, stage, outputs, progress, presentation=shown_as, cache=cache)
+        except OutputsFailed as some:
+            failed = some
+        except Unshowable as unshowable:
+            for probe_id, reason in unshowable.reasons.items():
+                progress(f"{probe_id}: failed ({reason})")
+            write_numbers(stage, _with_failures(stored, unshowable.reasons))
+            stored = load_bundle(stage)
+            continue
+        break
     progress(f"done in {time.perf_counter() - clock:.0f} s")
+    return failed
 
 
 def _with_failures(bundle: Bundle, wrong: Mapping[str, str]) -> Bundle:

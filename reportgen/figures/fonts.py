@@ -116,8 +116,8 @@ def legible(text: str) -> str:
     """A stranger's text as it may be drawn: every character has a glyph, none hides or reorders the others.
 
     A newline becomes ↵, a tab ⇥; what is invisible, malformed, unassigned or in no font becomes `<U+200B>`.
-    A presentation selector after an emoji is left out, as there is one drawing of each. A mark that no font has together
-    with the character before it stands on a dotted circle of its own.
+    A presentation selector after an emoji is left out, as there is one drawing of each. A mark that no font has with
+    the character before it stands on a dotted circle of its own.
     """
     if text.isascii() and text.isprintable():
         return text
