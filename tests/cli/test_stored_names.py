@@ -1,4 +1,4 @@
-"""What stands in a stored bundle's tables becomes part of file names: it is of a safe alphabet, or nothing is written."""
+"""What stands in a stored bundle's tables becomes part of file names: of a safe alphabet, or nothing is written."""
 
 import json
 import re
