@@ -18,6 +18,7 @@ from reportgen.figures.theme import PAPER, Theme
 from reportgen.language import choose_form, direction, say, spoken
 from reportgen.report import numerals, own_templates, sandbox
 from reportgen.report.drawn import models_of
+from reportgen.report.paper_tables import paper_columns
 from reportgen.report.script import digest, settings
 from reportgen.resources import folder
 
@@ -85,7 +86,7 @@ def environment(own: Path | None = None) -> Environment:
         "digest": digest,
         "models_of": models_of,
     }
-    found.globals |= {"say": _said, "say_count": _said_count}
+    found.globals |= {"say": _said, "say_count": _said_count, "paper_columns": paper_columns}
     return found
 
 
