@@ -280,10 +280,13 @@ def words_of(file):
     told = subprocess.run(["pdftotext", "-bbox", file, "-"], check=True, capture_output=True, text=True).stdout
     for page_told in told.split("<page ")[1:]:
         width = float(re.match(r'width="([\d.]+)"', page_told)[1])
-        yield width, [
-            (float(left), float(right), word)
-            for left, right, word in re.findall(r'<word xMin="([\d.-]+)" .*?xMax="([\d.-]+)".*?>(.*?)</word>', page_told)
-        ]
+        words = re.findall(r'<word xMin="([\d.-]+)" .*?xMax="([\d.-]+)".*?>(.*?)</word>', page_told)
+        yield width, [(float(left), float(right), word) for left, right, word in words]
+
+
+def beyond(pages):
+    """Words that reach into a margin."""
+    return [one for width, words in pages for one in words if one[0] < MARGIN or one[1] > width - MARGIN]
 
 
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="Poppler is missing")
@@ -292,8 +295,7 @@ def test_a_table_with_a_column_a_model_stays_on_its_page_however_many_there_are(
     target = tmp_path / "report.pdf"
     assert document.pdf(page.paper(many_models(bundle, count), {}), target) == ()
     pages = list(words_of(target))
-    beyond = [one for width, words in pages for one in words if one[0] < MARGIN or one[1] > width - MARGIN]
-    assert beyond == []
+    assert beyond(pages) == []
     joined = "".join(word for _, words in pages for *_, word in words)
     assert all(joined.count(f"{NAMES[at % 4]}-{at}") >= 3 for at in range(count)), "numbers and prompts of each"
     assert all(f"{134_515_008 + at:,}" in joined for at in range(count))
@@ -307,4 +309,4 @@ def test_a_table_of_strangers_words_stays_on_its_page(bundle, tmp_path):
     target = tmp_path / "report.pdf"
     bundle = replace(bundle, models={LLAMA: bundle.models[LLAMA]}, outcomes={"told": {LLAMA: told}})
     document.pdf(page.paper(bundle, {}), target)
-    assert [one for width, words in words_of(target) for one in words if one[0] < MARGIN or one[1] > width - MARGIN] == []
+    assert beyond(words_of(target)) == []
