@@ -4,6 +4,7 @@ import io
 import re
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -310,3 +311,16 @@ def test_a_table_of_strangers_words_stays_on_its_page(bundle, tmp_path):
     bundle = replace(bundle, models={LLAMA: bundle.models[LLAMA]}, outcomes={"told": {LLAMA: told}})
     document.pdf(page.paper(bundle, {}), target)
     assert beyond(words_of(target)) == []
+
+
+def test_a_token_of_ten_thousand_characters_is_printed_about_as_soon_as_one_of_two_hundred(bundle, tmp_path):
+    def seconds(size):
+        table = Table(("rank", "token", "text"), [[at, "a" * size, "ก" * size] for at in range(5)])
+        told = outcome("of_another_package", LLAMA, tables={"told": table})
+        of_one = replace(bundle, models={LLAMA: bundle.models[LLAMA]}, outcomes={"told": {LLAMA: told}})
+        html = page.paper(of_one, {})
+        begun = time.perf_counter()
+        document.pdf(html, tmp_path / "report.pdf")
+        return time.perf_counter() - begun
+
+    assert seconds(10_000) < 4 * seconds(200), "cut after 300"
