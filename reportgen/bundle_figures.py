@@ -1,5 +1,6 @@
 """The figures of a bundle: what its probes describe, drawn now or taken as they were drawn before."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from reportgen.supervision import ended_before, underway
 if TYPE_CHECKING:
     from reportgen.figures.draw import Drawing
 
+
+LONGEST_STEM = 200
+"""Characters; disks take names of 255 bytes, endings and what tells two apart included."""
 
 _ANOTHER = "name a theme with --theme"
 
@@ -97,11 +101,19 @@ def stems(described: Described) -> list[tuple[str, str, Figure]]:
     found = []
     for probe_id, of_probe in described.figures.items():
         for figure in of_probe:
-            stem = f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}"
-            seen[stem] += 1
-            # Ids hold hyphens too: a-b of c and a of b-c would be one file.
-            found.append((probe_id, stem if seen[stem] == 1 else f"{stem}-{seen[stem]}", figure))
+            stem = _short(f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}")
+            # Ids hold hyphens too: a-b of c and a of b-c would be one file. To some disks A and a are one name as well.
+            seen[stem.casefold()] += 1
+            again = seen[stem.casefold()]
+            found.append((probe_id, stem if again == 1 else f"{stem}-{again}", figure))
     return found
+
+
+def _short(stem: str) -> str:
+    """A stem that a disk takes as a name: the ids of many models may be longer than that together."""
+    if len(stem) <= LONGEST_STEM:
+        return stem
+    return f"{stem[: LONGEST_STEM - 9]}-{hashlib.sha256(stem.encode()).hexdigest()[:8]}"
 
 
 def draw_figures(
