@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from reportgen import language, registry
 from reportgen.baseline.tolerance import ToleranceEntry
+from reportgen.bundle_schema import ID
 from reportgen.errors import BatteryError, Mistake
 from reportgen.figures.theme import PAPER, Theme, read_theme
 from reportgen.plain_words import problems
@@ -21,7 +22,6 @@ from reportgen.prompts import PromptsError, PromptSet, PromptSets
 from reportgen.suggest import suggestion
 from reportgen.yaml_source import read_source, read_text
 
-ID = r"[A-Za-z0-9_-]{1,64}"
 DEVICE = r"auto|cpu|mps|cuda(:[0-9]+)?"
 
 STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)

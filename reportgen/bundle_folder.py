@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from reportgen.bundle_schema import damaged
 from reportgen.errors import BundleError, Mistake, OutputError
-from reportgen.store import ARRAYS, RESULTS, RUN, damaged, read_json, write_json
+from reportgen.store import ARRAYS, RESULTS, RUN, read_json, write_json
 
 
 def is_bundle(folder: Path) -> bool:

@@ -55,6 +55,11 @@ RANK = Tolerance(abs=2, rel=0.1, overlap=0.8, direction="none", gate=True)
 """Far down a vocabulary, the last bits of logits decide about places."""
 
 
+def may_match(glob: str, before: str) -> bool:
+    """Whether a glob matches any path that begins with `before`, whatever follows."""
+    return any(fnmatchcase(before, glob[:end]) for end in range(len(glob) + 1))
+
+
 def tolerance_of(path: str, kind: Tolerance, written: Entries, calibrated: Entries, direction: str) -> Tolerance:
     """The tolerance of a quantity: the battery's word before the calibration's, that before the kind's.
 

@@ -57,6 +57,8 @@ def command(
     click.echo(f"{conclusion(comparison)}: {counted(judged)}")
     for one in beginnings(judged)[:TOLD]:
         click.echo(f"  from {short(beginning_told(one, comparison))}")
+    for glob in comparison.unmatched:
+        click.echo(f"the tolerance {short(glob)} matches no number of the two bundles", err=True)
     for name in written:
         click.echo(target / name)
     return comparison.exit_code
