@@ -31,7 +31,7 @@ def compare(baseline: str | Path, bundle: str | Path) -> Comparison:
         BundleError: one of the two is no bundle, or a damaged one.
     """
     before, after = load_bundle(Path(baseline)), load_bundle(Path(bundle))
-    return compared(before, after, _written(after), load_tolerances(Path(baseline)))
+    return compared(before, after, tolerances_of(after), load_tolerances(Path(baseline)))
 
 
 def write(
@@ -100,8 +100,12 @@ def calibrate(
     return found
 
 
-def _written(bundle: Bundle) -> dict[str, ToleranceEntry]:
-    """What the battery of a bundle tolerates; a bundle is a stranger's data."""
+def tolerances_of(bundle: Bundle) -> dict[str, ToleranceEntry]:
+    """What the battery of a bundle tolerates, by glob over PROBE_ID.SUBJECT.NAME.
+
+    Raises:
+        BundleError: its run.json says something else.
+    """
     try:
         return _ENTRIES.validate_python(bundle.run.get("tolerances", {}))
     except ValidationError as error:

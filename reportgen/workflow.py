@@ -144,7 +144,7 @@ def render(
             raise
         except Exception as raised:  # whatever a stranger's numbers make a probe's figures raise
             error = next(iter(raised.failures.values())) if isinstance(raised, Unshowable) else raised
-            told = f"its outputs cannot be made: {type(error).__name__}: {error}"
+            told = f"its outputs cannot be made{f': {error}' if str(error) else ''}"
             raise BundleError(Mistake(told, "make it again with reportgen run", file=target)) from error
         replace_outputs(target, stage, names, lambda old: is_output_of(old, outputs))
     make_room()
