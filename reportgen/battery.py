@@ -13,6 +13,7 @@ from reportgen import language, registry
 from reportgen.baseline.tolerance import ToleranceEntry, may_match
 from reportgen.beside import HERE
 from reportgen.broken_probe import AnyOptions, BrokenProbe
+from reportgen.bundle_schema import ID
 from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
 from reportgen.figures.theme import PAPER, Theme, read_theme
 from reportgen.plain_words import problems
@@ -24,7 +25,6 @@ from reportgen.suggest import suggestion
 from reportgen.supervision import ended_before, underway
 from reportgen.yaml_source import read_source, read_text
 
-ID = r"[A-Za-z0-9_-]{1,64}"
 DEVICE = r"auto|cpu|mps|cuda(:[0-9]+)?"
 
 STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)

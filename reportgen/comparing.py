@@ -36,7 +36,7 @@ def compare(baseline: str | Path, bundle: str | Path) -> Comparison:
         FailedBefore: the last run of one of the two failed: its numbers say nothing of today.
     """
     before, after = _read(Path(baseline)), _read(Path(bundle))
-    return compared(before, after, _written(after), load_tolerances(Path(baseline)))
+    return compared(before, after, tolerances_of(after), load_tolerances(Path(baseline)))
 
 
 def write(
@@ -153,8 +153,12 @@ def _read(folder: Path) -> Bundle:
     return bundle
 
 
-def _written(bundle: Bundle) -> dict[str, ToleranceEntry]:
-    """What the battery of a bundle tolerates; a bundle is a stranger's data."""
+def tolerances_of(bundle: Bundle) -> dict[str, ToleranceEntry]:
+    """What the battery of a bundle tolerates, by glob over PROBE_ID.SUBJECT.NAME.
+
+    Raises:
+        BundleError: its run.json says something else.
+    """
     try:
         return _ENTRIES.validate_python(bundle.run.get("tolerances", {}))
     except ValidationError as error:

@@ -267,7 +267,7 @@ def _seen(section: Section, shown_as: Presentation, figures: "Callable[[], Mappi
             svg = next((figure._repr_svg_() for figure in found.values()), "")
             return _Seen(names, view(section, (), 0), svg, list(found), "")
     except Exception as error:  # of whatever kind
-        told = error.mistakes[0].message if isinstance(error, BundleError) else f"{type(error).__name__}: {error}"
+        told = error.mistakes[0].message if isinstance(error, BundleError) else f"it cannot be shown: {error}"
         return _Seen(names, None, "", (), told)
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from reportgen.columns import misfit
 from reportgen.errors import ReportgenError
 from reportgen.suggest import suggestion
 
@@ -155,6 +156,10 @@ class Table:
 
     columns: tuple[str, ...]
     rows: Rows
+
+    def __post_init__(self) -> None:
+        if wrong := misfit(self.columns, self.rows):
+            raise ValueError(wrong)
 
     def __repr__(self) -> str:
         return f"<Table of {len(self.rows)} rows: {', '.join(self.columns)}>"

@@ -6,7 +6,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from reportgen import registry
-from reportgen.battery import ID, BatteryFile, ModelEntry, ProbeLimits
+from reportgen.battery import BatteryFile, ModelEntry, ProbeLimits
+from reportgen.bundle_schema import ID
 from reportgen.errors import BatteryError
 from reportgen.probes.base import PairProbe, Probe, explanation
 

@@ -195,6 +195,9 @@ class _Collector:
             if metric.value is not None:
                 one.values.append(float(metric.value))
                 one.whole = one.whole and isinstance(metric.value, int)
+            if not reason and metric.unit != one.metric.unit:
+                units = f"{one.metric.unit or 'none'} → {metric.unit or 'none'}"
+                one.begins.append((self._nights, f"another unit: {units}"))
             one.outcome, one.metric = outcome, metric
         if reason:
             for (of_probe, of_subject, _), one in self._found.items():

@@ -28,6 +28,7 @@ def record(comparison: Comparison) -> dict[str, Any]:
         "before": {"title": comparison.before.title},
         "after": {"title": comparison.after.title},
         "environment": [{"what": one.what, "before": one.before, "after": one.after} for one in comparison.environment],
+        "tolerances_that_match_nothing": list(comparison.unmatched),
         "compared": [_compared(one) for one in comparison.compared],
     }
 

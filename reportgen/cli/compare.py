@@ -55,6 +55,8 @@ def command(
     tell(f"{conclusion(comparison)}: {counted(judged)}")
     for one in beginnings(judged)[:TOLD]:
         tell(f"  from {short(beginning_told(one, comparison))}")
+    for glob in comparison.unmatched:
+        tell(f"the tolerance {short(glob)} matches no number of the two bundles", err=True)
     for name in written:
         tell_place(target / name)
     return comparison.exit_code
