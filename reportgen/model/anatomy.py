@@ -78,7 +78,6 @@ def anatomy_of(network: Network) -> Anatomy:
     return Anatomy(
         decoder=decoder,
         blocks=tuple(blocks),
-        attentions=attentions_of(decoder, tuple(blocks), tokens),
         attention_writers=tuple(_attention_writer(block) for block in blocks),
         mlp_writers=tuple(_mlp_writer(block) for block in blocks),
         heads=_heads(config),
@@ -87,6 +86,7 @@ def anatomy_of(network: Network) -> Anatomy:
         unembedding=_required(network.get_output_embeddings(), network, "an output embedding"),
         logit_scale=_logit_scale(config),
         softcap=getattr(config, "final_logit_softcapping", None),
+        attentions=attentions_of(decoder, tuple(blocks), tokens),  # the model runs: only where all else was found
     )
 
 
