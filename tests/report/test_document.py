@@ -313,6 +313,7 @@ def test_a_table_of_strangers_words_stays_on_its_page(bundle, tmp_path):
     assert beyond(words_of(target)) == []
 
 
+@pytest.mark.slow
 def test_a_token_of_ten_thousand_characters_is_printed_about_as_soon_as_one_of_two_hundred(bundle, tmp_path):
     def seconds(size):
         table = Table(("rank", "token", "text"), [[at, "a" * size, "ก" * size] for at in range(5)])
