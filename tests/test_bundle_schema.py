@@ -157,7 +157,9 @@ def test_arrays_hold_plain_numbers(stored: Path) -> None:
     content = bytearray(file.read_bytes())
     assert content.count(b'"F64"') == 1
     file.write_bytes(content.replace(b'"F64"', b'"C64"'))
-    with pytest.raises(BundleError, match=r"the tensor 'lens/a\.\.b/kl/0' holds 'C64', not numbers|not a file of tensors"):
+    with pytest.raises(
+        BundleError, match=r"the tensor 'lens/a\.\.b/kl/0' holds 'C64', not numbers|not a file of tensors"
+    ):
         load_bundle(stored)
     save_file({"lens/a..b/kl/0": load_file_of(content, stored).astype(np.float16)}, file)
     assert load_bundle(stored)["lens"]["a..b"].arrays["kl/0"].values.dtype == np.float16
