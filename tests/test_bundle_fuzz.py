@@ -25,6 +25,7 @@ from reportgen.baseline.markdown import markdown
 from reportgen.baseline.record import record_bytes
 from reportgen.comparing import tolerances_of
 from reportgen.errors import ReportgenError
+from reportgen.report.comparison import write_comparison
 from reportgen.store import Bundle, load_bundle, write_numbers
 from reportgen.workflow import render
 from tests.report.parsed import Page
@@ -168,6 +169,8 @@ def shown(original: Path, folder: Path, seed: int) -> bool:
     shutil.copytree(original, folder)
     done = damage(folder, seed)
     try:
+        write_comparison(compare(load_bundle(original), load_bundle(folder), {}, {}), folder.parent, ["html"])
+        harmless((folder.parent / "comparison.html").read_text(encoding="utf-8"))
         render(folder, formats=["html"])
     except ReportgenError as error:
         told_well(error)
@@ -220,7 +223,10 @@ def test_what_strangers_write_in_tables_is_read_compared_and_shown(original: Pat
     stored = load_bundle(tmp_path / "b")
     cells = [cell for row in stored["near"]["m"].tables["neighbours"].rows for cell in row]
     assert not {*cells}.isdisjoint(TEXTS)
-    assert told(compare(load_bundle(original), stored, {}, {})) in (4, 5)
+    comparison = compare(load_bundle(original), stored, {}, {})
+    assert told(comparison) in (4, 5)
+    write_comparison(comparison, tmp_path, ["html"])
+    harmless((tmp_path / "comparison.html").read_text(encoding="utf-8"))
     render(tmp_path / "b", formats=["html"])
     harmless((tmp_path / "b" / "report.html").read_text(encoding="utf-8"))
 
