@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.errors import Mistake, ModelError
+from reportgen.regular_file import CONFIGURATION_BYTES, read_regular_text
 
 Config = Mapping[str, Any]
 
@@ -97,7 +98,7 @@ def read_config(path: Path) -> Config:
 
 def _read_json(path: Path) -> Config:
     try:
-        config = json.loads(path.read_text("utf-8"))
+        config = json.loads(read_regular_text(path, CONFIGURATION_BYTES))
     except FileNotFoundError as error:
         raise ModelError(Mistake("there is no such file", "A model's folder holds its config.json.", path)) from error
     except OSError as error:
@@ -146,6 +147,6 @@ def _has_chat_template(folder: Path) -> bool:
     if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
         return True
     try:
-        return bool(json.loads((folder / "tokenizer_config.json").read_text("utf-8")).get("chat_template"))
+        return bool(json.loads(read_regular_text(folder / "tokenizer_config.json", CONFIGURATION_BYTES)).get("chat_template"))
     except (OSError, ValueError, AttributeError, RecursionError):
         return False
