@@ -10,12 +10,12 @@ from pathlib import Path
 
 import platformdirs
 
-RESULTS, DRAWINGS, PAGES = "results", "drawings", "pages"
+RESULTS, DRAWINGS, PAGES, FONTS, HASHES = "results", "drawings", "pages", "fonts", "hashes"
 SHELVES = (RESULTS, DRAWINGS, PAGES)
 """What is dropped, the longest unused first, where it grows beyond the limit; models, fonts and hashes are not."""
 LIMIT_GB = 4.0
 DIGEST = hashlib.sha256().digest_size
-"""Bytes before the content of a file, by which it is known to be whole."""
+"""Bytes before the content of a file, by which it is known to be whole, and to be what was kept under its name."""
 
 
 def cache_folder() -> Path:
@@ -35,8 +35,9 @@ def key_of(*parts: str | bytes) -> str:
 
 @dataclass(frozen=True)
 class Shelf:
-    """Files by key in one folder of the cache. A file appears whole or not at all, and is read only if it still is;
-    a cache that cannot be read or written costs time, nothing else.
+    """Files by key in one folder of the cache. A file appears whole or not at all, and is read only if it still is,
+    under the key and on the shelf where it was kept: content is trusted, not the place where it lies. A cache that
+    cannot be read or written costs time, nothing else.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Shelf:
         return cache_folder() / self.name
 
     def read(self, key: str) -> bytes | None:
-        """What was kept under a key; None where nothing was, or where it was damaged since."""
+        """What was kept under a key; None where nothing was, or where it was damaged or exchanged since."""
         if not self.used:
             return None
         file = self._file(key)
@@ -59,7 +60,7 @@ class Shelf:
         except OSError:
             return None
         digest, content = kept[:DIGEST], kept[DIGEST:]
-        return content if hashlib.sha256(content).digest() == digest else None
+        return content if self._seal(key, content) == digest else None
 
     def write(self, key: str, content: bytes) -> None:
         """Keeps content under a key."""
@@ -71,7 +72,7 @@ class Shelf:
             handle, beside = tempfile.mkstemp(dir=file.parent, prefix=".writing-")
             try:
                 with os.fdopen(handle, "wb") as stream:
-                    stream.write(hashlib.sha256(content).digest())
+                    stream.write(self._seal(key, content))
                     stream.write(content)
                 Path(beside).replace(file)
             except BaseException:
@@ -91,6 +92,12 @@ class Shelf:
     def files(self) -> list[Path]:
         """Everything that is kept."""
         return [file for file, _ in _files([self.folder])]
+
+    def _seal(self, key: str, content: bytes) -> bytes:
+        """What binds content to its key and its shelf."""
+        sealed = hashlib.sha256(key_of(self.name, key).encode())
+        sealed.update(content)
+        return sealed.digest()
 
     def _file(self, key: str) -> Path:
         return self.folder / key[:2] / key

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.chat import ChatTemplate
+from reportgen.regular_file import read_regular
 from reportgen.special_tokens import NAMES, defaults_of
 
 TEMPLATE = "chat_template.jinja"
@@ -43,14 +44,10 @@ def has_chat_template(folder: Path) -> bool:
 def read_settings(file: Path) -> dict[str, Any]:
     """A JSON file of settings; empty where there is none, or none that can be read."""
     try:
-        content = json.loads(file.read_bytes()) if _is_small(file, MOST_SETTINGS_BYTES) else {}
+        content = json.loads(read_regular(file, MOST_SETTINGS_BYTES))
     except (ValueError, OSError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _is_small(file: Path, most: int) -> bool:
-    return file.is_file() and file.stat().st_size <= most
 
 
 def _template(folder: Path, settings: Mapping[str, Any]) -> tuple[str, str]:

@@ -11,10 +11,13 @@ from pathlib import Path
 from reportgen import chat_files
 from reportgen.battery import ModelEntry, ProbeEntry
 from reportgen.cache import key_of
+from reportgen.errors import Mistake, ModelError
 from reportgen.installed import version_of
 from reportgen.model.device import default_threads, hardware
 from reportgen.model.sources import Located
+from reportgen.model.weights import MAYBE, weight_files
 from reportgen.probes.base import PAIR, PairProbe
+from reportgen.regular_file import TOKENIZER_BYTES, read_regular
 
 DEFINITIONS = 3
 """Raised whenever `numerics`, `tokens` or `model` change a number: what older definitions gave is then not used."""
@@ -88,6 +91,14 @@ def conditions(located: Located, entry: ModelEntry, *, weights_sha256: str, devi
     )
 
 
+def files_of(located: Located) -> list[Path]:
+    """All files of a model's folder that decide its numbers, also those that are not there but would."""
+    names = {*_CONFIGURATION, *_TOKENIZER, located.config.name}
+    if not located.weights:
+        return [located.config]
+    return [*weight_files(located.folder), *(located.folder / name for name in sorted({*names, *MAYBE}))]
+
+
 def _of(entry: ModelEntry) -> list[tuple[str, str]]:
     """What quantises, where anything is."""
     return [("torchao", version_of("torchao"))] if entry.dtype == "int8" else []
@@ -99,9 +110,21 @@ def threads_of(entry: ModelEntry) -> int:
 
 
 def _hash_of(folder: Path, names: Iterable[str]) -> str:
+    """A hash over names and contents of small files of a model's folder.
+
+    Raises:
+        ModelError: one of them is too large, or cannot be read.
+    """
     digest = hashlib.sha256()
     for name in sorted(names):
         file = folder / name
-        content = file.read_bytes() if file.is_file() else b""
+        content = _content(file)
         digest.update(json.dumps([name, file.is_file(), len(content)]).encode() + content)
     return digest.hexdigest()
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return read_regular(file, TOKENIZER_BYTES) if file.is_file() else b""
+    except OSError as error:
+        raise ModelError(Mistake(f"cannot be read: {error.strerror}", file=file)) from error

@@ -17,7 +17,7 @@ from reportgen.outcome_cache import Kept, OutcomeCache, Unfinished
 from reportgen.places import Places, places
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
 from reportgen.probes.base import Later, Measured, ModelCard, PairProbe, Probe
-from reportgen.provenance import weights_sha256
+from reportgen.provenance import refuse_changed, weights_sha256
 from reportgen.result import Cell, Findings, Outcome, Table, WrongFindings
 from reportgen.supervision import ended_before, underway
 from reportgen.time_limits import seconds_allowed
@@ -95,8 +95,12 @@ class _Running:
             return
         for one in ready:
             self._results.models[one.planned.id] = _card(one.planned, one.facts)
-        for ended in _run_cases(cases, ready, self._cache, self._progress):
-            self._take(ended)
+        try:
+            for ended in _run_cases(cases, ready, self._cache, self._progress):
+                self._take(ended)
+        except _Changed as changed:
+            self._withdraw(changed.planned, str(changed))
+            self.run(models, cases)
 
     def ended(self) -> Results:
         """Everything, once all was run.
@@ -116,6 +120,8 @@ class _Running:
             return []
         ready = []
         for planned in models:
+            if planned.id in self._failed or (planned.readied is not None and planned.readied.watched.changed()):
+                return []
             known = planned.readied.conditions if planned.readied is not None else None
             facts = self._cache.facts(known) if known is not None else None
             if known is None or facts is None:
@@ -135,6 +141,9 @@ class _Running:
         for planned in models:
             try:
                 ready.append(self._load(planned))
+            except _Changed as changed:
+                self._withdraw(planned, str(changed))
+                break
             except ModelError as error:
                 self._fail(planned, error.in_one_line)
                 break
@@ -152,19 +161,36 @@ class _Running:
             self._progress(f"model {planned.id} failed: {reason}")
             self._results.models[planned.id] = _card(planned, {"failed": reason})
 
+    def _withdraw(self, planned: PlannedModel, reason: str) -> None:
+        """Takes back what was found in a model that has changed since: no one knows any longer which model that was."""
+        self._fail(planned, reason)
+        for id, of_one in self._results.outcomes.items():
+            for subject, outcome in of_one.items():
+                if planned.id in outcome.models:
+                    without = replace(outcome, status="failed", reason=reason, metrics={}, tables={}, arrays={})
+                    of_one[subject] = without
+                    self._results.kept = [step for step in self._results.kept if step != f"{id} {subject}"]
+
     def _load(self, planned: PlannedModel) -> _Ready:
         readied = planned.readied
         assert readied is not None
+        _refuse_changed([planned])
         # Hashing the weights waits for the disk, not for the interpreter: it runs while they are loaded.
         digest = self._beside.submit(_digest, readied)
         started = time.perf_counter()
-        model = _load(planned, readied)
+        try:
+            model = _load(planned, readied)
+        finally:  # what changes while it is read may fail in any way
+            _refuse_changed([planned])
         _import_libraries(planned.cases)
         self._progress(f"{readied.located.name} loaded and proven")
         step, durations = f"load {planned.id}", self._results.durations
         durations[step] = durations.get(step, 0.0) + time.perf_counter() - started
         device = model.device.type
-        known = conditions(readied.located, planned.entry, weights_sha256=digest.result(), device=device)
+        try:
+            known = conditions(readied.located, planned.entry, weights_sha256=digest.result(), device=device)
+        finally:
+            _refuse_changed([planned])
         facts = _as_run(model, known)
         self._cache.keep_facts(known, facts)
         return _Ready(planned, known, facts, model)
@@ -241,12 +267,32 @@ def _run_cases(
             yield Ended(case, replace(found.outcome, **_header(case)), kept=True)
             continue
         started = time.perf_counter()
-        unfinished = cache.unfinished(known, case.entry)
+        unfinished = cache.unfinished(known, case.entry, lambda: _refuse_changed([one.planned for one in ready]))
         outcome = _outcome(case, run, progress, unfinished)
+        # Weights are read from the disk as they are needed, not all at once when they are loaded.
+        _refuse_changed([one.planned for one in ready])
         if outcome.status == "ok":
             name = " → ".join(_name(one.planned) for one in ready)
             cache.keep(known, case.entry, Kept(outcome, case.skipped_rows), model=name)
         yield Ended(case, outcome, time.perf_counter() - started)
+
+
+class _Changed(ModelError):
+    """A model is no longer what it was when the plan was made."""
+
+    def __init__(self, planned: PlannedModel, error: ModelError) -> None:
+        super().__init__(*error.mistakes)
+        self.planned = planned
+
+
+def _refuse_changed(models: Iterable[PlannedModel]) -> None:
+    """Raises `_Changed` for the first of these models that is no longer what was planned with."""
+    for planned in models:
+        assert planned.readied is not None
+        try:
+            refuse_changed(planned.readied.watched)
+        except ModelError as error:
+            raise _Changed(planned, error) from error
 
 
 def _name(planned: PlannedModel) -> str:

@@ -1,7 +1,7 @@
 """What probes found in earlier runs, kept under everything that it depends on."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,20 @@ class Unfinished:
 
     _shelf: Shelf
     _key: str
+    _check: Callable[[], None]
+    """Raises where the model is no longer what the key says."""
 
     def read(self) -> bytes | None:
         """What an interrupted run has left; None where there was none."""
         return self._shelf.read(self._key)
 
     def write(self, content: bytes) -> None:
-        """Keeps what is done so far."""
+        """Keeps what is done so far.
+
+        Raises:
+            ModelError: the model changed since it was loaded.
+        """
+        self._check()
         self._shelf.write(self._key, content)
 
     def drop(self) -> None:
@@ -70,7 +77,7 @@ class OutcomeCache:
         try:
             said = json.loads(_metadata(content)["outcome"])
             return Kept(outcome_from(said["outcome"], load(content)), said["skipped_rows"])
-        except (SafetensorError, ValueError, KeyError, TypeError):
+        except (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return None
 
     def keep(self, known: Sequence[Conditions], entry: ProbeEntry, kept: Kept, *, model: str) -> None:
@@ -84,9 +91,11 @@ class OutcomeCache:
         written = json.dumps(said, ensure_ascii=False, allow_nan=False)
         self._shelf.write(outcome_key(known, entry), save(tensors, {"outcome": written}))
 
-    def unfinished(self, known: Sequence[Conditions], entry: ProbeEntry) -> Unfinished:
-        """Where what a probe has done of its work in a model may be kept, under these conditions."""
-        return Unfinished(self._shelf, key_of("unfinished", outcome_key(known, entry)))
+    def unfinished(self, known: Sequence[Conditions], entry: ProbeEntry, check: Callable[[], None]) -> Unfinished:
+        """Where what a probe has done of its work in a model may be kept, under these conditions, which `check` sees
+        to be still true before anything is kept.
+        """
+        return Unfinished(self._shelf, key_of("unfinished", outcome_key(known, entry)), check)
 
     def entries(self) -> list[Entry]:
         """Everything that is kept, by model and probe."""
@@ -96,8 +105,11 @@ class OutcomeCache:
     def facts(self, conditions: Conditions) -> dict[str, Any] | None:
         """How the model ran under these conditions: dtype, device and the rest of its card."""
         content = self._shelf.read(conditions.key())
-        found: dict[str, Any] | None = None if content is None else json.loads(content)
-        return found
+        try:
+            found = None if content is None else json.loads(content)
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
 
     def keep_facts(self, conditions: Conditions, facts: Mapping[str, Any]) -> None:
         """Keeps how a proven model ran."""
@@ -114,7 +126,7 @@ def _entry(file: Path) -> Entry | None:
             said = json.loads(json.loads(stream.read(min(length, status.st_size)))["__metadata__"]["outcome"])
         outcome = said["outcome"]
         return Entry(said["model"], outcome["probe"], outcome["version"], status.st_size, status.st_mtime)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
 
 

@@ -64,11 +64,12 @@ class OutputCache:
 
     def find(self) -> dict[str, bytes] | None:
         """The files by name, in the order in which they were kept; None unless all of them are there."""
-        listed = Shelf(PAGES).read(self._key) if self._used else None
+        kept = Shelf(PAGES).read(self._key) if self._used else None
+        listed = None if kept is None else _listed(kept)
         if listed is None:
             return None
         found: dict[str, bytes] = {}
-        for name, shelf, key in json.loads(listed):
+        for name, shelf, key in listed:
             content = Shelf(shelf).read(key)
             if content is None:
                 return None
@@ -106,6 +107,14 @@ class OutputCache:
             json.dumps(_brought(probes)),
             *_numbers(self._bundle),
         )
+
+
+def _listed(kept: bytes) -> list[tuple[str, str, str]] | None:
+    """Name, shelf and key of each file of a list; None where it is no such list."""
+    try:
+        return [(str(name), str(shelf), str(key)) for name, shelf, key in json.loads(kept)]
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def _numbers(bundle: Bundle) -> list[str | bytes]:

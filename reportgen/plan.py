@@ -8,7 +8,7 @@ from typing import Any
 
 from reportgen.battery import Battery, ModelEntry, ProbeEntry
 from reportgen.chat import ChatUnavailable
-from reportgen.conditions import Conditions, conditions
+from reportgen.conditions import Conditions, conditions, files_of
 from reportgen.errors import BatteryError, Mistake, ModelError, ReportgenError, reason_of
 from reportgen.model.device import SHAPE_ALONE, kind_of
 from reportgen.model.facts import ModelFacts, read_facts
@@ -21,6 +21,7 @@ from reportgen.provenance import remembered_sha256
 from reportgen.result import WrongFindings
 from reportgen.supervision import ended_before, underway
 from reportgen.tokens import TextTokenizer
+from reportgen.watched import Watched
 
 Notify = Callable[[str], None]
 
@@ -35,6 +36,8 @@ class Readied:
     """The kind of device that it will run on: cpu, cuda, mps, …"""
     conditions: Conditions | None
     """None where the hash of the weights is not known yet."""
+    watched: Watched
+    """Its files as they were before anything of them was read: they have to stay so until the last number is there."""
     tokenizer: TextTokenizer | None = None
     """None where there is none, or nobody asks it anything."""
 
@@ -217,9 +220,10 @@ def _model(battery: Battery, id: str, notify: Notify) -> PlannedModel:
 def _ready(entry: ModelEntry, folder: Path, notify: Notify) -> Readied:
     located = locate(parse_source(entry.source, entry.revision, folder), notify)
     device = kind_of(entry.device) if located.weights else SHAPE_ALONE
+    watched = Watched.begin(files_of(located))
     known = remembered_sha256(located.folder) if located.weights else ""
     told = None if known is None else conditions(located, entry, weights_sha256=known, device=device)
-    return Readied(located, read_facts(located.config), device, told)
+    return Readied(located, read_facts(located.config), device, told, watched)
 
 
 def _with_tokenizer(planned: PlannedModel) -> PlannedModel:

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import platform
+import re
 import struct
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.metadata import version
@@ -12,9 +12,12 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from reportgen.cache import cache_folder
+from reportgen.cache import HASHES, Shelf, key_of
+from reportgen.errors import Mistake, ModelError
 from reportgen.model.weights import weight_files
+from reportgen.watched import Watched
 
+_SHA256 = re.compile("[0-9a-f]{64}")
 _READ_AT_ONCE = 1 << 22
 
 LIBRARIES = ("lm-reportgen", "torch", "transformers", "tokenizers", "numpy", "scikit-learn", "matplotlib")
@@ -33,7 +36,10 @@ def machine() -> dict[str, str]:
 def weights_sha256(folder: Path) -> str:
     """Hash over sorted (tensor name, dtype, shape, bytes) of a model's safetensors files.
 
-    Remembered by path, size, time and inode of every file: hashing 1 GB takes seconds.
+    Remembered by path, size, times and inode of every file: hashing 1 GB takes seconds.
+
+    Raises:
+        ModelError: there are no weights, or they changed while they were read.
     """
     files = weight_files(folder)
     known = _Remembered(files)
@@ -88,26 +94,43 @@ def _entries(file: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 class _Remembered:
-    """A hash kept in the cache folder, valid while the files are untouched."""
+    """A hash kept in the cache, valid while the files are untouched."""
+
+    _shelf = Shelf(HASHES)
 
     def __init__(self, files: list[Path]) -> None:
-        stats = [(str(file.resolve()), file.stat()) for file in files]
-        self._state = [[path, s.st_size, s.st_mtime_ns, s.st_ino] for path, s in stats]
-        name = hashlib.sha256(json.dumps([path for path, _ in stats]).encode()).hexdigest()[:24]
-        self._file = cache_folder() / "hashes" / f"{name}.json"
+        self._watched = Watched.begin(file.resolve() for file in files)
+        self._key = key_of("weights", *(str(file) for file, _ in self._watched.states))
 
     def read(self) -> str | None:
-        try:
-            content = json.loads(self._file.read_text())
-        except (OSError, ValueError):
-            return None
-        return content["sha256"] if content.get("files") == self._state else None
+        kept = self._shelf.read(self._key)
+        state, _, sha256 = (kept or b"").decode(errors="replace").partition("\n")
+        return sha256 if state == self._state() and _SHA256.fullmatch(sha256) else None
 
     def write(self, sha256: str) -> None:
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self._file.parent, delete=False) as stream:
-                json.dump({"files": self._state, "sha256": sha256}, stream)
-            Path(stream.name).replace(self._file)
-        except OSError:
-            return  # a cache that cannot be written costs time, not the report
+        """Keeps the hash, unless the files changed while it was taken.
+
+        Raises:
+            ModelError: they did.
+        """
+        refuse_changed(self._watched)
+        self._shelf.write(self._key, f"{self._state()}\n{sha256}".encode())
+
+    def _state(self) -> str:
+        return json.dumps([state for _, state in self._watched.states])
+
+
+def refuse_changed(watched: Watched) -> None:
+    """Refuses a model that is no longer what it was when it was first looked at.
+
+    Raises:
+        ModelError: one of its files was written, exchanged, added or taken away.
+    """
+    if changed := watched.changed():
+        names = ", ".join(dict.fromkeys(file.name for file in changed))
+        raise ModelError(
+            Mistake(
+                f"the model changed while it was read: {names}",
+                "Run it again once nothing writes to its folder; what was read of it is not kept.",
+            )
+        )

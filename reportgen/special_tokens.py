@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reportgen.regular_file import CONFIGURATION_BYTES, TOKENIZER_BYTES, read_regular
+
 NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _SENTENCE_PIECE = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 _END = "<|endoftext|>"
@@ -92,7 +94,7 @@ def _class_of(folder: Path, settings: Mapping[str, Any]) -> str:
 
 def _config(folder: Path) -> Mapping[str, Any]:
     try:
-        config = json.loads((folder / "config.json").read_bytes())
+        config = json.loads(read_regular(folder / "config.json", CONFIGURATION_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     return config if isinstance(config, dict) else {}
@@ -100,6 +102,6 @@ def _config(folder: Path) -> Mapping[str, Any]:
 
 def _is_byte_level(folder: Path) -> bool:
     try:
-        return b'"ByteLevel"' in (folder / "tokenizer.json").read_bytes()
+        return b'"ByteLevel"' in read_regular(folder / "tokenizer.json", TOKENIZER_BYTES)
     except OSError:
         return False

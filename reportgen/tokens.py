@@ -12,15 +12,12 @@ from reportgen.chat import ChatTemplate
 from reportgen.chat_files import read_chat_template
 from reportgen.errors import Mistake, ModelError
 from reportgen.prompts import Prompt
+from reportgen.regular_file import TOKENIZER_BYTES, read_regular
 from reportgen.tokenizer_parts import Unknown, check_parts
 from reportgen.tokenizer_process import TokenizerProcess
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-
-MOST_BYTES = 200_000_000
-"""Of a tokenizer.json; those of the largest vocabularies have some 30 million."""
 
 
 class WordNotFound(Exception):
@@ -227,7 +224,7 @@ class TextTokenizer:
 
 
 def _read(file: Path) -> bytes:
-    if not file.is_file():
+    if not file.exists():
         raise ModelError(
             Mistake(
                 "the model has no tokenizer.json, so its tokens have no offsets in the text",
@@ -235,10 +232,8 @@ def _read(file: Path) -> bytes:
                 file=file.parent,
             )
         )
-    if file.stat().st_size > MOST_BYTES:
-        raise ModelError(Mistake(f"the tokenizer is larger than {MOST_BYTES:,} bytes", file=file))
     try:
-        return file.read_bytes()
+        return read_regular(file, TOKENIZER_BYTES)
     except OSError as error:
         raise ModelError(Mistake(f"the tokenizer cannot be read: {error.strerror}", file=file)) from error
 

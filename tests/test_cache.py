@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 
@@ -28,6 +29,30 @@ def test_a_damaged_file_is_as_good_as_none(damage: bytes | None) -> None:
     (file,) = (shelf.folder / key_of("a")[:2]).iterdir()
     file.write_bytes(file.read_bytes()[:-1] + b"!" if damage is None else damage)
     assert shelf.read(key_of("a")) is None
+
+
+@pytest.mark.parametrize("place", [(RESULTS, "b"), (DRAWINGS, "a")])
+def test_what_lies_under_another_key_or_on_another_shelf_is_not_there(place: tuple[str, str]) -> None:
+    Shelf(RESULTS).write(key_of("a"), b"content")
+    (file,) = Shelf(RESULTS).files()
+    shelf, key = place
+    moved = Shelf(shelf).folder / key_of(key)[:2] / key_of(key)
+    moved.parent.mkdir(parents=True, exist_ok=True)
+    file.rename(moved)
+    assert Shelf(shelf).read(key_of(key)) is None
+    Shelf(shelf).write(key_of(key), b"its own")
+    assert Shelf(shelf).read(key_of(key)) == b"its own"
+
+
+def test_a_full_disk_costs_nothing_but_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    shelf = Shelf(RESULTS)
+    monkeypatch.setattr(cache.Path, "replace", full)
+    shelf.write(key_of("a"), b"content")
+    assert shelf.read(key_of("a")) is None
+    assert holding(shelf.folder).files == 0
 
 
 def test_an_unused_shelf_reads_and_keeps_nothing() -> None:

@@ -11,6 +11,7 @@ from tiny import save_tiny
 from reportgen import conditions as module
 from reportgen.battery import read_battery
 from reportgen.conditions import outcome_key
+from reportgen.errors import ModelError
 from reportgen.outcome_cache import OutcomeCache
 from reportgen.plan import make_plan
 from reportgen.probes import logit_lens
@@ -191,3 +192,12 @@ def test_a_changed_file_of_either_model_of_a_pair_changes_the_key(
 
 def test_options_of_a_pair_change_its_key(model: Path, changed: Path) -> None:
     assert pair_key(model, changed, probe={"special_tokens": "include"}) != pair_key(model, changed)
+
+
+def test_a_tokenizer_of_no_end_is_a_line(model: Path) -> None:
+    with (model / "tokenizer.json").open("ab") as stream:
+        stream.truncate(1 << 40)
+    weights_sha256(model)
+    battery = read_battery(json.dumps({"models": {"m": str(model)}, "probes": {"p": LENS}}))
+    with pytest.raises(ModelError, match="it is larger than 200 MB"):
+        make_plan(battery)

@@ -1,10 +1,13 @@
 import errno
 import gc
 import json
+import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -17,8 +20,10 @@ from reportgen.battery import read_battery
 from reportgen.errors import BatteryError, ModelError
 from reportgen.execute import execute
 from reportgen.needs import Need, Pass, Site
-from reportgen.plan import make_plan
+from reportgen.outcome_cache import OutcomeCache
+from reportgen.plan import PlannedModel, Readied, make_plan
 from reportgen.probes import drift, logit_lens, pca_map
+from reportgen.probes.base import Case
 
 LENS = {"probe": "logit_lens", "prompts": ["an apple"]}
 
@@ -348,3 +353,101 @@ def test_each_model_of_a_pair_passes_on_its_own_number_of_threads(
     torch.set_num_threads(before)
     assert outcome.status == "ok", outcome.reason
     assert seen[-2:] == [1, 2]
+
+
+def overwrite(file: Path) -> None:
+    """Other content, of the same size and with the same time, in the same place."""
+    before, content = file.stat(), file.read_bytes()
+    with file.open("r+b") as stream:
+        stream.write(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def exchange(file: Path) -> None:
+    """A new file in its place."""
+    new = file.with_name("new")
+    new.write_bytes(file.read_bytes() + b" ")
+    new.replace(file)
+
+
+CHANGES: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "weights exchanged": ("model.safetensors", exchange),
+    "weights overwritten": ("model.safetensors", overwrite),
+    "configuration": ("config.json", exchange),
+    "tokenizer": ("tokenizer.json", exchange),
+    "an index appears": ("model.safetensors.index.json", lambda file: file.write_text("{}") and None),
+}
+CENSUS = {"probe": "parameter_census"}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_model_that_changes_while_it_is_loaded_is_refused_and_not_kept(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, when: str
+) -> None:
+    other = Path(shutil.copytree(tiny, tmp_path / "other"))
+    name, change = CHANGES[what]
+    original = run_of_plans._load
+
+    def loaded(planned: PlannedModel, readied: Readied) -> object:
+        moves = planned.id == "changed"
+        if moves and when == "before":
+            change(other / name)
+        model = original(planned, readied)
+        if moves and when == "after":
+            change(other / name)
+        return model
+
+    monkeypatch.setattr(run_of_plans, "_load", loaded)
+    cache = OutcomeCache()
+    probes = {"lens": LENS, "census": CENSUS}
+    battery = read_battery(json.dumps({"models": {"changed": str(other), "m": str(tiny)}, "probes": probes}))
+    results = execute(make_plan(battery, cache=cache), cache=cache)
+    for probe in probes:
+        assert results.outcomes[probe]["m"].status == "ok"
+        refused = results.outcomes[probe]["changed"]
+        assert (refused.status, refused.metrics, refused.tables) == ("failed", {}, {})
+        assert refused.reason.startswith(f"the model changed while it was read: {name}")
+    assert "weights_sha256" not in results.models["changed"].facts
+    assert {entry.model for entry in cache.entries()} == {"tiny"}
+
+
+def test_weights_that_change_while_probes_run_leave_no_number_of_that_model(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Path(shutil.copytree(tiny, tmp_path / "other"))
+    original = logit_lens.LogitLens.run
+
+    def measured(self: object, case: Case[Any], model: object, captured: object) -> object:
+        found = original(self, case, model, captured)  # type: ignore[arg-type]
+        if case.model == "changed":
+            assert case.unfinished is not None
+            overwrite(other / "model.safetensors")
+            with pytest.raises(ModelError, match="changed while it was read"):
+                case.unfinished.write(b"of another model")
+        return found
+
+    monkeypatch.setattr(logit_lens.LogitLens, "run", measured)
+    cache = OutcomeCache()
+    probes = {"census": CENSUS, "lens": LENS, "map": {"probe": "pca_map", "prompts": ["an apple", "a day", "my eye"]}}
+    battery = read_battery(json.dumps({"models": {"changed": str(other), "m": str(tiny)}, "probes": probes}))
+    results = execute(make_plan(battery, cache=cache), cache=cache)
+    for probe in probes:
+        assert results.outcomes[probe]["m"].status == "ok"
+        refused = results.outcomes[probe]["changed"]
+        assert (refused.status, refused.metrics, refused.tables) == ("failed", {}, {})
+    # What was found before the change was found in the weights that the cache says.
+    assert {(entry.model, entry.probe) for entry in cache.entries()} == {
+        ("other", "parameter_census"), *(("tiny", probe) for probe in ("logit_lens", "parameter_census", "pca_map")),
+    }  # fmt: skip
+
+
+def test_no_model_left_of_those_that_changed_is_an_error(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Path(shutil.copytree(tiny, tmp_path / "other"))
+    battery = read_battery(json.dumps({"models": {"m": str(other)}, "probes": {"lens": LENS}}))
+    plan = make_plan(battery)
+    overwrite(other / "model.safetensors")
+    with pytest.raises(ModelError, match=r"model m: the model changed while it was read: model\.safetensors"):
+        execute(plan)

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from reportgen import provenance
+from reportgen.cache import HASHES, Shelf
+from reportgen.errors import ModelError
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +52,51 @@ def test_it_is_remembered_until_the_file_changes(tmp_path: Path, monkeypatch: py
     folder(model, x=np.ones(3))
     assert provenance.weights_sha256(model) != first
     assert len(counted) == 1
+
+
+def test_an_overwrite_that_keeps_size_and_time_is_hashed_anew(tmp_path: Path) -> None:
+    model = folder(tmp_path / "m", x=np.zeros(3))
+    file = model / "model.safetensors"
+    first, before = provenance.weights_sha256(model), file.stat()
+    content = file.read_bytes()
+    with file.open("r+b") as stream:
+        stream.write(content[:-1] + b"\x01")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = file.stat()
+    assert (after.st_size, after.st_mtime_ns, after.st_ino) == (before.st_size, before.st_mtime_ns, before.st_ino)
+    assert provenance.remembered_sha256(model) is None
+    assert provenance.weights_sha256(model) != first
+
+
+@pytest.mark.parametrize("damage", ["digit", "[]", "", "another model's"])
+def test_a_remembered_hash_that_was_touched_is_not_believed(tmp_path: Path, damage: str) -> None:
+    model, other = folder(tmp_path / "m", x=np.zeros(3)), folder(tmp_path / "n", x=np.ones(3))
+    right = provenance.weights_sha256(model)
+    (file,) = Shelf(HASHES).files()
+    content = file.read_bytes()
+    provenance.weights_sha256(other)
+    (others,) = set(Shelf(HASHES).files()) - {file}
+    digit = content[:-1] + (b"0" if content[-1:] != b"0" else b"1")
+    file.write_bytes({"digit": digit, "another model's": others.read_bytes()}.get(damage, damage.encode()))
+    assert provenance.remembered_sha256(model) is None
+    assert provenance.weights_sha256(model) == right
+
+
+def test_weights_that_change_while_they_are_hashed_have_no_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = folder(tmp_path / "m", x=np.zeros(3))
+    original = provenance._hash_tensors
+
+    def overtaken(files: list[Path]) -> str:
+        found = original(files)
+        folder(model, x=np.ones(3))
+        return found
+
+    monkeypatch.setattr(provenance, "_hash_tensors", overtaken)
+    with pytest.raises(ModelError, match=r"the model changed while it was read: model\.safetensors"):
+        provenance.weights_sha256(model)
+    assert provenance.remembered_sha256(model) is None
 
 
 def test_versions_name_what_numbers_depend_on() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from reportgen.chat_files import has_chat_template
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.config_limits import check_sizes
+from reportgen.regular_file import CONFIGURATION_BYTES, read_regular_text
 
 Config = Mapping[str, Any]
 
@@ -103,7 +104,7 @@ def read_config(path: Path) -> Config:
 
 def _read_json(path: Path) -> Config:
     try:
-        config = json.loads(path.read_text("utf-8"))
+        config = json.loads(read_regular_text(path, CONFIGURATION_BYTES))
     except FileNotFoundError as error:
         raise ModelError(Mistake("there is no such file", "A model's folder holds its config.json.", path)) from error
     except OSError as error:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from reportgen.beside import HERE, exists, is_file, is_folder, no_name, only_here, placed, where_looked
+from reportgen.beside import HERE, exists, is_folder, no_name, only_here, placed, where_looked
 from reportgen.errors import BatteryError, Mistake, ModelError
 from reportgen.model.convert import Notify, convert_once, sha256_of, silent
 from reportgen.model.demo import DEMO_MODELS, demo_folder
-from reportgen.model.facts import read_config
+from reportgen.model.facts import Config, read_config
 from reportgen.model.weights import check_weights
 from reportgen.problem import shown
+from reportgen.regular_file import open_regular
 
 Kind = Literal["demo", "hub", "folder", "gguf", "adapter", "config"]
 
@@ -24,6 +25,8 @@ _FORMS = "A source is demo:NAME, a hub id (org/name or org/name@revision), a fol
 _HUB_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja")
 _HUB_IGNORED = ("*/*", "consolidated*")
 """Subfolders hold other formats; `consolidated` files are the same weights once more."""
+
+_DETOURS = ("transformers_weights", "configuration_files")
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def _locate_folder(source: Source, notify: Notify) -> Located:
 
 def _locate_gguf(source: Source, notify: Notify) -> Located:
     file = _existing(source)
-    if not is_file(file) or not _begins_with(file, b"GGUF"):
+    if not _begins_with(file, b"GGUF"):
         raise ModelError(Mistake("this is no GGUF file", "Is the download whole?", file))
     name = file.name[: -len(".gguf")]
     safe_name = re.sub(r"[^\w.-]", "_", name)[:80]
@@ -153,7 +156,7 @@ def _locate_gguf(source: Source, notify: Notify) -> Located:
 
 def _locate_config(source: Source, notify: Notify) -> Located:
     file = _existing(source)
-    read_config(file)
+    _refuse_detours(read_config(file), file)
     name = file.parent.name if file.name == "config.json" else file.stem
     return Located(file.parent, file, name, None, weights=False)
 
@@ -192,7 +195,7 @@ def _existing(source: Source) -> Path:
 
 def _begins_with(file: Path, magic: bytes) -> bool:
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             return stream.read(len(magic)) == magic
     except OSError as error:
         raise ModelError(Mistake(f"cannot be read: {error.strerror}", file=file)) from error
@@ -205,7 +208,7 @@ def _located(folder: Path, name: str, revision: str | None = None) -> Located:
         raise ModelError(
             Mistake("this is a PEFT adapter, not a whole model; that is not supported yet", "Merge it first.", folder)
         )
-    read_config(config)
+    _refuse_detours(read_config(config), config)
     try:
         check_weights(folder)
     except OSError as error:
@@ -219,6 +222,20 @@ def _located(folder: Path, name: str, revision: str | None = None) -> Located:
             )
         )
     return Located(folder, config, name, revision, weights=True)
+
+
+def _refuse_detours(values: Config, file: Path) -> None:
+    """Refuses a configuration that sends transformers to other files than those that are looked at here."""
+    parts = [values, *(part for part in values.values() if isinstance(part, dict))]
+    for key in _DETOURS:
+        if any(part.get(key) for part in parts):
+            raise ModelError(
+                Mistake(
+                    f"`{key}` sends those who load the model to another file; that is not supported",
+                    f"Give the file that is meant its usual name, and take `{key}` out.",
+                    file,
+                )
+            )
 
 
 def _snapshot(source: Source, notify: Notify) -> Path:

@@ -2,17 +2,26 @@
 
 import json
 import math
+import re
 import struct
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from reportgen.errors import Mistake, ModelError
+from reportgen.regular_file import open_regular, read_regular
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 LONGEST_HEADER = 100_000_000
 """Bytes; what the safetensors format itself allows."""
+ADAPTER = "adapter_config.json"
+MAYBE = (SINGLE, INDEX, ADAPTER)
+"""Files of a model's folder that decide which others are loaded, whether they are there or not."""
+INDEX_BYTES = 100_000_000
+"""The most that an index may hold; that of 671 billion parameters in 91,991 tensors is of 9 MB."""
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+_OF_A_RANK = re.compile(r"shard-[0-9]{5}-model-[0-9]{5}-of-[0-9]{5}\.safetensors$")
+"""What transformers takes for a checkpoint of several processes, and loads before all others."""
 
 
 def check_weights(folder: Path) -> None:
@@ -45,15 +54,18 @@ def stored_bytes(folder: Path, bytes_a_number: int | None = None) -> int:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that make up the model: one, or the shards its index names.
+    """The safetensors files that transformers loads as this model: a single one, else the shards its index names.
+
+    What is counted, hashed and watched is read from this list, and nothing else is ever loaded.
 
     Raises:
-        ModelError: there are none, or one that the index names is missing.
+        ModelError: there are none, one that the index names is missing, or others would be loaded beside them.
     """
-    if (folder / INDEX).is_file():
-        return _shards(folder / INDEX)
+    _refuse_others(folder)
     if (folder / SINGLE).is_file():
         return [folder / SINGLE]
+    if (folder / INDEX).is_file():
+        return _shards(folder / INDEX)
     if any(next(folder.glob(pattern), None) for pattern in PICKLES):
         raise ModelError(
             Mistake(
@@ -71,14 +83,41 @@ def weight_files(folder: Path) -> list[Path]:
     )
 
 
+def _refuse_others(folder: Path) -> None:
+    """Refuses what transformers loads instead of, or on top of, a model's usual files."""
+    if (folder / ADAPTER).is_file():
+        raise ModelError(
+            Mistake(
+                f"a PEFT adapter lies in the model's folder ({ADAPTER}): it is loaded where peft is installed, "
+                "and nowhere else",
+                f"Merge it (peft: merge_and_unload, then save_pretrained), or move {ADAPTER} elsewhere.",
+                folder,
+            )
+        )
+    if any(_OF_A_RANK.match(file.name) for file in folder.glob("shard-*.safetensors")):
+        raise ModelError(
+            Mistake(
+                "the weights are parts that the processes of a training run saved; that is not supported yet",
+                "Save the model whole: model.save_pretrained(FOLDER).",
+                folder,
+            )
+        )
+
+
 def _shards(index: Path) -> list[Path]:
     try:
-        named = json.loads(index.read_bytes())["weight_map"].values()
-        names = sorted({Path(name).name for name in named})
+        named = json.loads(read_regular(index, INDEX_BYTES))["weight_map"].values()
+        names = sorted({str(PurePosixPath(name)) for name in named})
+    except OSError as error:
+        raise ModelError(Mistake(f"cannot be read: {error.strerror}", file=index)) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
             Mistake("this index of weight files cannot be read", "Download the file again.", index)
         ) from error
+    outside = [name for name in names if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts]
+    if outside:
+        what = f"this index names a file outside its folder: {outside[0][:100]!r}"
+        raise ModelError(Mistake(what, "Weights lie beside their index.", index))
     missing = [name for name in names if not (index.parent / name).is_file()]
     if missing or not names:
         what = f"{len(missing)} of {len(names)} weight files are missing: {missing[0]!r}" if missing else "no weights"
@@ -91,7 +130,7 @@ def _header(file: Path) -> dict[str, Any]:
     """Tensor name -> dtype, shape, data_offsets, once the file's size was found to fit them."""
     size = file.stat().st_size
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
             header = json.loads(stream.read(length)) if length <= LONGEST_HEADER else None
         if not isinstance(header, dict):

@@ -24,7 +24,7 @@ from reportgen.plan import PlannedModel, make_plan
 
 Seconds = tuple[float, float]
 """By the processors, and by the clock."""
-NOWHERE = Unfinished(Shelf("", used=False), "")
+NOWHERE = Unfinished(Shelf("", used=False), "", lambda: None)
 
 
 class Lecture:

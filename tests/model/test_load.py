@@ -10,6 +10,7 @@ from reportgen.errors import ModelError
 from reportgen.model.device import chosen
 from reportgen.model.load import load
 from reportgen.model.sources import locate, parse_source
+from reportgen.model.weights import count_parameters, stored_names, weight_files
 
 
 def test_the_dtype_is_the_checkpoints_own_unless_asked(tmp_path: Path) -> None:
@@ -97,3 +98,57 @@ def test_a_quantised_checkpoint_says_that_it_is(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as raised:
         load(locate(parse_source(str(folder))))
     assert raised.value.mistakes[0].remedy.startswith("Its weights are quantised (gptq): name the model that they")
+
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+
+
+def parts(folder: Path, *names: str) -> None:
+    """The weights of a folder as shards of these names, and their index."""
+    tensors = load_file(folder / SINGLE)
+    named = {tensor: names[at % len(names)] for at, tensor in enumerate(sorted(tensors))}
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        save_file({one: tensors[one] for one in tensors if named[one] == name}, folder / name, {"format": "pt"})
+    (folder / INDEX).write_text(json.dumps({"metadata": {}, "weight_map": named}))
+
+
+LAYOUTS: dict[str, tuple[tuple[str, ...], bool]] = {
+    "one file": ((), True),
+    "shards": (("a.safetensors", "b.safetensors"), False),
+    "shards in a folder": (("part/a.safetensors", "b.safetensors"), False),
+    "one file beside shards": (("a.safetensors", "b.safetensors"), True),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_files_that_are_counted_and_hashed_are_those_that_transformers_loads(
+    layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import transformers.modeling_utils
+
+    names, single = LAYOUTS[layout]
+    folder = save_tiny(tmp_path / "m")
+    if names:
+        parts(folder, *names)
+        # What is loaded is told from its values: a single file of other weights than the shards'.
+        save_tiny(folder, seed=1) if single else (folder / SINGLE).unlink()
+    for stray in ("consolidated.safetensors", "model.fp16.safetensors", "adapter_model.safetensors"):
+        save_file({"stray": torch.zeros(1)}, folder / stray)
+    (folder / "pytorch_model.bin").write_bytes(b"never read")
+    opened: set[Path] = set()
+    real = transformers.modeling_utils.safe_open
+
+    def watched(file: str, *asked: object, **named: object) -> object:
+        opened.add(Path(file))
+        return real(file, *asked, **named)
+
+    monkeypatch.setattr(transformers.modeling_utils, "safe_open", watched)
+    model = load(locate(parse_source(str(folder))))
+    listed = weight_files(folder)
+    assert set(listed) == opened
+    stored = {name: tensor for file in listed for name, tensor in load_file(file).items()}
+    assert stored_names(folder) == sorted(stored)
+    assert count_parameters(folder) == sum(tensor.numel() for tensor in stored.values())
+    held = model.network.state_dict()
+    assert all(torch.equal(held[name], tensor) for name, tensor in stored.items())

@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 import shutil
 import struct
 from pathlib import Path
@@ -213,7 +214,53 @@ def test_an_index_that_cannot_be_read(folder, text):
 def test_an_index_cannot_point_out_of_the_folder(folder):
     (folder.parent / "outside.safetensors").write_bytes(safetensors(1))
     shard(folder, "../outside.safetensors")
-    assert "1 of 1 weight files are missing: 'outside.safetensors'" in refusal(str(folder))[0]
+    assert "names a file outside its folder: '../outside.safetensors'" in refusal(str(folder))[0]
+
+
+def test_an_adapter_beside_a_model_is_refused(folder):
+    (folder / "adapter_config.json").write_text("{}")
+    assert "a PEFT adapter lies in the model's folder" in refusal(str(folder))[0]
+
+
+def test_parts_of_a_training_run_are_refused_whatever_lies_beside_them(folder):
+    (folder / "shard-00001-model-00001-of-00002.safetensors").write_bytes(safetensors(1))
+    assert "parts that the processes of a training run saved" in refusal(str(folder))[0]
+
+
+@pytest.mark.parametrize("key", ["transformers_weights", "configuration_files"])
+@pytest.mark.parametrize("part", [None, "text_config"])
+def test_a_configuration_that_sends_to_other_files_is_refused(folder, key, part):
+    config = json.loads((folder / "config.json").read_text())
+    detour = {key: ["other.safetensors"]}
+    (folder / "config.json").write_text(json.dumps(config | ({part: detour} if part else detour)))
+    assert f"`{key}` sends those who load the model to another file" in refusal(str(folder))[0]
+
+
+PLACES = ("config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json", "x.gguf")
+
+
+@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "link to a pipe"])
+def test_what_is_no_regular_file_is_one_line_wherever_it_stands(folder, tmp_path, name, kind):
+    place = folder / name
+    place.unlink(missing_ok=True)
+    if name == "model.safetensors.index.json":
+        (folder / "model.safetensors").unlink()
+    target = tmp_path / "elsewhere" if kind == "link to a pipe" else place
+    {"pipe": os.mkfifo, "folder": Path.mkdir, "link to a pipe": os.mkfifo}.get(
+        kind, lambda place: place.symlink_to("/dev/zero")
+    )(target)
+    if target != place:
+        place.symlink_to(target)
+    assert refusal(str(place if name == "x.gguf" else folder))
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors.index.json"])
+def test_what_is_far_too_large_is_not_read(folder, name):
+    (folder / "model.safetensors").unlink()
+    with (folder / name).open("ab") as stream:
+        stream.truncate(1 << 40)
+    assert "cannot be read: it is larger than" in refusal(str(folder))[0]
 
 
 def test_pickles_are_refused(folder):

@@ -8,6 +8,7 @@ from typing import Any
 
 from reportgen.errors import Mistake
 from reportgen.model.sae.files import DictionaryError
+from reportgen.regular_file import CONFIGURATION_BYTES, read_regular_text
 
 NO_TRANSCODERS = "transcoders are not supported yet"
 
@@ -27,7 +28,7 @@ class Config:
             DictionaryError: it is missing, no JSON, or holds no mapping.
         """
         try:
-            values = json.loads(file.read_text("utf-8"))
+            values = json.loads(read_regular_text(file, CONFIGURATION_BYTES))
         except FileNotFoundError as error:
             raise DictionaryError(
                 Mistake("there is no such file beside the dictionary's weights", "Is the download whole?", file)
