@@ -139,8 +139,12 @@ class _Running:
         ready = []
         gc.collect()  # a network is full of circles: the last one is to be gone before the next is there
         for planned in models:
+            if told := ended_before("load", planned.id):
+                self._fail(planned, told)
+                break
             try:
-                ready.append(self._load(planned))
+                with underway("load", planned.id):
+                    ready.append(self._load(planned))
             except _Changed as changed:
                 self._withdraw(planned, str(changed))
                 break

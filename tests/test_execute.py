@@ -73,7 +73,7 @@ def test_a_model_whose_own_code_fails_while_it_is_proven_is_a_failed_card(
     results = run_probes({"odd": odd, "m": tiny}, {"lens": LENS})
     failed = results.outcomes["lens"]["odd"]
     assert failed.status == "failed"
-    assert failed.reason.startswith(f"the model's own code failed while it was proven: {told}\n")
+    assert failed.reason.startswith(f"the model's own code failed while it was proven: {told}.")
     assert results.models["odd"].facts["failed"] == failed.reason
     assert results.outcomes["lens"]["m"].status == "ok"
 
