@@ -52,6 +52,8 @@ class ModelEntry(BaseModel):
 
     source: Annotated[str, Field(min_length=1)]
     """`demo:NAME`, a hub id, a folder, a .gguf file, or `config:FILE`."""
+    name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    """What the report calls it, instead of the name that its source gives."""
     dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = "auto"
     """Number format of the weights; auto: the checkpoint's own; int8: that with the blocks quantised dynamically."""
     device: Device = "auto"

@@ -450,7 +450,7 @@ def _card(planned: PlannedModel, as_run: Mapping[str, Any]) -> ModelCard:
     """What the report says of a model; of one that failed, only what was asked for."""
     source = {"source": planned.entry.source}
     if planned.readied is None:
-        return ModelCard(planned.id, planned.entry.source, "", 0, {**source, **as_run})
+        return ModelCard(planned.id, planned.entry.name or planned.entry.source, "", 0, {**source, **as_run})
     located, facts = planned.readied.located, planned.readied.facts
     known = {
         "revision": located.revision,
@@ -461,7 +461,8 @@ def _card(planned: PlannedModel, as_run: Mapping[str, Any]) -> ModelCard:
         "vocabulary": facts.vocabulary,
         "context_length": facts.context_length,
     }
-    return ModelCard(planned.id, located.name, facts.architecture, facts.layers or 0, {**source, **known, **as_run})
+    name = planned.entry.name or located.name
+    return ModelCard(planned.id, name, facts.architecture, facts.layers or 0, {**source, **known, **as_run})
 
 
 def _as_run(model: "LoadedModel", known: Conditions) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from reportgen.bundle_schema import (
     read_bytes,
 )
 from reportgen.errors import BundleError
-from reportgen.probes.base import ModelCard, Section
+from reportgen.probes.base import ModelCard, Section, tell_apart
 from reportgen.problem import shown
 from reportgen.result import Array, Metric, Outcome, Table
 
@@ -131,7 +131,8 @@ def bundle_from(
             except ValueError as error:
                 told = f"results.{probe_id}.{subject}.{error}"
                 raise BundleError(damaged(folder / RESULTS, told)) from error
-    return Bundle(folder, stored.title, {id: _card(id, card) for id, card in stored.models.items()}, outcomes, run)
+    models = tell_apart(_card(id, card) for id, card in stored.models.items())
+    return Bundle(folder, stored.title, models, outcomes, run)
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -244,8 +245,8 @@ def _told(shape: Sequence[int]) -> str:
 
 
 def _card_json(card: ModelCard) -> dict[str, Any]:
-    content = asdict(card)
-    return {"name": content["name"], "architecture": content["architecture"], "layers": content["layers"], **card.facts}
+    own = {"name": card.shared_name or card.name, "architecture": card.architecture, "layers": card.layers}
+    return {**own, **card.facts}
 
 
 def _card(id: str, stored: StoredModel) -> ModelCard:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
@@ -164,9 +165,24 @@ class ModelCard:
 
     id: str
     name: str
+    """What every output calls it; no other model of its bundle is called so."""
     architecture: str
     layers: int
     facts: Mapping[str, Any] = field(default_factory=dict)
+    shared_name: str = ""
+    """The name that it has of itself, where other models of the bundle have the same."""
+
+
+def tell_apart(cards: Iterable[ModelCard]) -> dict[str, ModelCard]:
+    """Id -> card, each of a name of its own: models of one name (a checkpoint and its quantisation, the same step of
+    two runs) carry their ids behind it. The one place where this is decided.
+    """
+    known = list(cards)
+    alike = Counter(card.name for card in known)
+    return {
+        card.id: replace(card, name=f"{card.name} ({card.id})", shared_name=card.name) if alike[card.name] > 1 else card
+        for card in known
+    }
 
 
 @dataclass(frozen=True)
@@ -183,10 +199,8 @@ class Section:
         return {subject: outcome for subject, outcome in self.outcomes.items() if outcome.status == "ok"}
 
     def name(self, subject: str) -> str:
-        """The model's own name, or those of a pair, with their ids where the names alone do not tell them apart."""
-        cards = [self.models[id] for id in subject.split(SUBJECT)]
-        alike = len(cards) > 1 and len({card.name for card in cards}) == 1
-        return " → ".join(f"{card.name} ({card.id})" if alike else card.name for card in cards)
+        """The model's name, or those of a pair."""
+        return " → ".join(self.models[id].name for id in subject.split(SUBJECT))
 
 
 def prompt_labels(outcome: Outcome) -> list[str]:
