@@ -14,15 +14,13 @@ from reportgen.figures.own_files import Refused, checked_font
 from reportgen.figures.style import ModelStyle, model_styles
 from reportgen.figures.theme import PAPER, Theme
 from reportgen.probes.base import Probe, Section
-from reportgen.registry import find, is_built_in
+from reportgen.registry import find
 from reportgen.store import Bundle
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import Drawing
 
 
-_LONGEST = 200
-"""Characters of what Python says of numbers that do not fit."""
 _ANOTHER = "name a theme with --theme"
 
 
@@ -38,12 +36,19 @@ class Unshowable(Exception):
     def reasons(self) -> dict[str, str]:
         """Probe id -> why its numbers cannot be shown, for its card."""
         return {
-            probe_id: f"measured, but it cannot be shown: {_told(error)}" for probe_id, error in self.failures.items()
+            probe_id: f"measured, but it cannot be shown: {type(error).__name__}: {error}"
+            for probe_id, error in self.failures.items()
         }
 
-
-def _told(error: Exception) -> str:
-    return error.in_one_line if isinstance(error, ReportgenError) else f"{type(error).__name__}: {error}"
+    @property
+    def of_stored(self) -> dict[str, str]:
+        """The same of a stored bundle, whose numbers may be a stranger's: in plain words; --debug says what raised."""
+        return {
+            probe_id: error.in_one_line
+            if isinstance(error, ReportgenError)
+            else "it cannot be shown: its numbers are not such as its probe gives"
+            for probe_id, error in self.failures.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -79,21 +84,10 @@ def describe(bundle: Bundle) -> Described:
         try:
             figures[probe_id] = _figures(bundle.section(probe_id), probes or ())
         except Exception as error:  # a probe may raise anything; it is a failed card, and the others are shown
-            failures[probe_id] = _of_damage(error, probes or ())
+            failures[probe_id] = error
     if failures:
         raise Unshowable(failures) from next(iter(failures.values()))
     return Described(figures, None not in known.values())
-
-
-def _of_damage(error: Exception, probes: Sequence[Probe[Any, Any]]) -> Exception:
-    """What a probe of ours raised, in words: its own numbers do not make it raise, so these are another's."""
-    if isinstance(error, ReportgenError) or not all(is_built_in(probe.name) for probe in probes):
-        return error
-    (detail, *_) = str(error).splitlines() or [""]
-    told = f"these are not the numbers that {' or '.join(probe.name for probe in probes)} gives"
-    damage = BundleError(f"{told}: {detail[:_LONGEST]}" if detail else told)
-    damage.__cause__ = error
-    return damage
 
 
 def stems(described: Described) -> list[tuple[str, str, Figure]]:

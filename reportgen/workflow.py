@@ -143,9 +143,11 @@ def render(
         except (ReportgenError, OSError):
             raise
         except Exception as raised:  # whatever a stranger's numbers make a probe's figures raise
-            error = next(iter(raised.failures.values())) if isinstance(raised, Unshowable) else raised
-            told = f"its outputs cannot be made{f': {error}' if str(error) else ''}"
-            raise BundleError(Mistake(told, "make it again with reportgen run", file=target)) from error
+            reasons = raised.of_stored.items() if isinstance(raised, Unshowable) else ()
+            told = [f"its outputs cannot be made: {probe_id}: {reason}" for probe_id, reason in reasons]
+            told = told or ["its outputs cannot be made of these numbers"]
+            remedy = "make it again with reportgen run"
+            raise BundleError(*(Mistake(one, remedy, file=target) for one in told)) from raised
         replace_outputs(target, stage, names, lambda old: is_output_of(old, outputs))
     make_room()
     return stored
