@@ -15,7 +15,7 @@ from reportgen.figures.own_files import Refused, checked_font
 from reportgen.figures.style import ModelStyle, model_styles
 from reportgen.figures.theme import PAPER, Theme
 from reportgen.probes.base import Probe, Section, explanation, meanings, question
-from reportgen.registry import find, is_built_in
+from reportgen.registry import find
 from reportgen.store import Bundle
 from reportgen.supervision import ended_before, underway
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 LONGEST_STEM = 200
 """Characters; disks take names of 255 bytes, endings and what tells two apart included."""
 
-_LONGEST = 200
-"""Characters of what Python says of numbers that do not fit."""
 _ANOTHER = "name a theme with --theme"
 
 
@@ -52,6 +50,16 @@ class Unshowable(Exception):
         """Probe id -> why its numbers cannot be shown, for its card."""
         return {
             probe_id: f"measured, but it cannot be shown: {reason_of(error)}"
+            for probe_id, error in self.failures.items()
+        }
+
+    @property
+    def of_stored(self) -> dict[str, str]:
+        """The same of a stored bundle, whose numbers may be a stranger's: in plain words; --debug says what raised."""
+        return {
+            probe_id: error.in_one_line
+            if isinstance(error, ReportgenError)
+            else "it cannot be shown: its numbers are not such as its probe gives"
             for probe_id, error in self.failures.items()
         }
 
@@ -91,21 +99,10 @@ def describe(bundle: Bundle) -> Described:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a probe may raise anything, an end of the program too: the others are shown
-            failures[probe_id] = _of_damage(error, probes or ())
+            failures[probe_id] = error
     if failures:
         raise Unshowable(failures) from next(iter(failures.values()))
     return Described(figures, None not in known.values())
-
-
-def _of_damage(error: BaseException, probes: Sequence[Probe[Any, Any]]) -> BaseException:
-    """What a probe of ours raised, in words: its own numbers do not make it raise, so these are another's."""
-    if isinstance(error, ReportgenError) or not all(is_built_in(probe.name) for probe in probes):
-        return error
-    (detail, *_) = str(error).splitlines() or [""]
-    told = f"these are not the numbers that {' or '.join(probe.name for probe in probes)} gives"
-    damage = BundleError(f"{told}: {detail[:_LONGEST]}" if detail else told)
-    damage.__cause__ = error
-    return damage
 
 
 def stems(described: Described) -> list[tuple[str, str, Figure]]:

@@ -5,25 +5,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from reportgen.baseline.accepted import load_tolerances, write_tolerances
 from reportgen.baseline.calibrate import conditions_of_runs, tolerances_from
 from reportgen.baseline.compare import Comparison
 from reportgen.baseline.compare import compare as compared
 from reportgen.baseline.judgements import NOT_COMPARED
 from reportgen.baseline.record import failure_bytes
-from reportgen.baseline.tolerance import ToleranceEntry
+from reportgen.baseline.tolerance import ToleranceEntry, checked_entries
 from reportgen.battery import load_battery
+from reportgen.bundle_schema import damaged
 from reportgen.cache import make_room
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
 from reportgen.failure_mark import reason_of, refuse_failed
 from reportgen.holding import beside, restore, writing
-from reportgen.store import Bundle, load_bundle
+from reportgen.store import RUN, Bundle, load_bundle
 
 OUTPUTS = ("comparison.json", "comparison.html", "comparison.pdf")
 Progress = Callable[[str], None]
-_ENTRIES = TypeAdapter(dict[str, ToleranceEntry])
 
 
 def compare(baseline: str | Path, bundle: str | Path) -> Comparison:
@@ -160,11 +158,10 @@ def tolerances_of(bundle: Bundle) -> dict[str, ToleranceEntry]:
         BundleError: its run.json says something else.
     """
     try:
-        return _ENTRIES.validate_python(bundle.run.get("tolerances", {}))
-    except ValidationError as error:
-        (first, *_) = error.errors()
-        told = f"its tolerances are damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise BundleError(Mistake(told, "make it again with reportgen run", file=bundle.path)) from error
+        return checked_entries(bundle.run.get("tolerances", {}))
+    except ValueError as error:
+        file = None if bundle.path is None else bundle.path / RUN
+        raise BundleError(damaged(file, f"tolerances: {error}")) from error
 
 
 def _check_same(probes: Sequence[str], stored: Bundle, baseline: Path) -> None:

@@ -146,7 +146,7 @@ def _described(bundle: Bundle) -> Described:
     try:
         return describe(bundle)
     except Unshowable as unshowable:
-        reasons = (f"{id}: {reason}" for id, reason in unshowable.reasons.items())
+        reasons = (f"{id}: {reason}" for id, reason in unshowable.of_stored.items())
         raise BundleError(*(Mistake(reason, "make it again with reportgen run") for reason in reasons)) from unshowable
 
 

@@ -45,11 +45,6 @@ def find(name: str) -> Probe[Any, Any]:
     raise BatteryError(Mistake(f"unknown probe {name!r}", suggestion(name, names())))
 
 
-def is_built_in(name: str) -> bool:
-    """Whether a probe of this name is ours, not of another distribution."""
-    return name in _built_in()
-
-
 @cache
 def _points(search: Callable[..., Iterable[EntryPoint]]) -> tuple[EntryPoint, ...]:
     """Other distributions' probes. Looked for once: it reads a file of every distribution there is."""

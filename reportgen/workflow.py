@@ -172,9 +172,9 @@ def _rendered(
 
 def _unshown(raised: Exception, bundle: Path | None) -> list[Mistake]:
     """Why a stored bundle cannot be shown."""
-    reasons = [str(raised)]
+    reasons = ["its numbers are not such as its probes give"]
     if isinstance(raised, Unshowable):
-        reasons = [f"{probe_id}: {reason}" for probe_id, reason in raised.reasons.items()]
+        reasons = [f"{probe_id}: {reason}" for probe_id, reason in raised.of_stored.items()]
     remedy = "make it again with reportgen run"
     return [Mistake(f"its outputs cannot be made: {reason}", remedy, file=bundle) for reason in reasons]
 

@@ -26,9 +26,8 @@ def test_all_that_cannot_be_shown_is_told_at_once() -> None:
     with pytest.raises(Unshowable) as caught:
         describe(replace(whole, outcomes={**whole.outcomes, "map": broken}))
     assert list(caught.value.failures) == ["weather", "map"]
-    assert caught.value.reasons["map"] == (
-        "measured, but it cannot be shown: these are not the numbers that pca_map gives: 'points'"
-    )
+    assert caught.value.reasons["map"] == "measured, but it cannot be shown: KeyError: 'points'"
+    assert caught.value.of_stored["map"] == "it cannot be shown: its numbers are not such as its probe gives"
 
 
 def test_a_sentence_that_raises_cannot_be_shown_either(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,8 +37,7 @@ def test_a_sentence_that_raises_cannot_be_shown_either(monkeypatch: pytest.Monke
     monkeypatch.setattr(ParameterCensus, "statement", broken)
     with pytest.raises(Unshowable) as caught:
         describe(of("census", "nearest"))
-    told = "measured, but it cannot be shown: these are not the numbers that parameter_census gives: no such column"
-    assert list(caught.value.reasons.values()) == [told]
+    assert list(caught.value.reasons.values()) == ["measured, but it cannot be shown: LookupError: no such column"]
 
 
 def test_a_probe_that_is_not_installed_has_no_figures_yet() -> None:

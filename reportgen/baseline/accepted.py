@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from reportgen.baseline.tolerance import ToleranceEntry
+from reportgen.baseline.tolerance import ToleranceEntry, checked_entries
 from reportgen.bundle_files import is_bundle, own_files
 from reportgen.bundle_folder import ACCEPTED, check_writable, staged
 from reportgen.errors import BatteryError, BundleError, Mistake
@@ -20,8 +18,6 @@ from reportgen.yaml_source import Source, read_source, read_text, write_yaml
 
 TOLERANCES = "tolerances.yaml"
 FOLDER = "baselines"
-
-_ENTRIES = TypeAdapter(dict[str, ToleranceEntry])
 
 
 @dataclass(frozen=True)
@@ -75,11 +71,9 @@ def load_tolerances(baseline: Path) -> dict[str, ToleranceEntry]:
         return {}
     source = _read(file, "tolerances", "calibrate it anew")
     try:
-        return _ENTRIES.validate_python(source.value or {})
-    except ValidationError as error:
-        (first, *_) = error.errors()
-        where = ".".join(map(str, first["loc"]))
-        raise BundleError(Mistake(f"{where}: {first['msg']}", "calibrate it anew", file=file)) from error
+        return checked_entries({} if source.value is None else source.value)
+    except ValueError as error:
+        raise BundleError(Mistake(str(error), "calibrate it anew", file=file)) from error
 
 
 def write_tolerances(baseline: Path, entries: Mapping[str, ToleranceEntry]) -> None:

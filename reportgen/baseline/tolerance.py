@@ -5,7 +5,10 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from reportgen.plain_words import problems
+from reportgen.problem import dotted
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -32,6 +35,23 @@ class ToleranceEntry(BaseModel):
 
 Entries = Mapping[str, ToleranceEntry]
 """Glob over PROBE_ID.SUBJECT.NAME -> entry; of several that match, the last one written wins."""
+
+
+_ENTRIES = TypeAdapter(dict[str, ToleranceEntry])
+
+
+def checked_entries(content: object) -> dict[str, ToleranceEntry]:
+    """What a stranger's file says of tolerances, by glob.
+
+    Raises:
+        ValueError: it is something else; says where.
+    """
+    try:
+        return _ENTRIES.validate_python(content)
+    except ValidationError as error:
+        (first, *_) = problems(error, content, ToleranceEntry)
+        where = dotted(first.where)
+        raise ValueError(f"{where}: {first.message}" if where else first.message) from error
 
 
 @dataclass(frozen=True)

@@ -111,3 +111,24 @@ def test_damaged_tolerances_are_told_in_one_line(make: Make, text: str) -> None:
     with pytest.raises(BundleError, match=r"tolerances\.yaml") as error:
         load_tolerances(baseline_of(bundle))
     assert len(error.value.mistakes) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("near.*: {abs: -1}", "'near.*'.abs: expected at least 0.0, found -1"),
+        ("near: {abs: .nan}", "near.abs: expected a finite number, found nan"),
+        ("near: {abss: 1}", "near.abss: unknown key"),
+        ("near: 5", "near: expected a mapping, found 5"),
+        ("0", "expected a mapping, found 0"),
+        ("[1]", "expected a mapping, found a list of 1"),
+    ],
+)
+def test_measured_tolerances_that_are_none_are_told_in_plain_words(make: Make, text: str, told: str) -> None:
+    baseline = make()
+    (baseline / "tolerances.yaml").write_text(text)
+    with pytest.raises(BundleError) as raised:
+        load_tolerances(baseline)
+    (mistake,) = raised.value.mistakes
+    assert told in mistake.message
+    assert len(str(mistake)) < 500
