@@ -119,6 +119,28 @@ def test_a_damaged_entry_is_measured_again(written: Write, tmp_path: Path) -> No
     assert numbers(tmp_path / "first") == numbers(tmp_path / "second")
 
 
+def test_entries_that_changed_places_are_measured_again(written: Write, tmp_path: Path) -> None:
+    run(written(), tmp_path / "first")
+    files = Shelf(RESULTS).files()  # outcomes of two models, and how each ran
+    contents = [file.read_bytes() for file in files]
+    for file, content in zip(files, contents[1:] + contents[:1], strict=True):
+        file.write_bytes(content)
+    run(written(), tmp_path / "second")
+    assert from_cache(tmp_path / "second") == set()
+    assert numbers(tmp_path / "first") == numbers(tmp_path / "second")
+
+
+def test_a_cache_that_cannot_be_written_costs_a_run_nothing_but_time(
+    written: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(written(), tmp_path / "first")
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("REPORTGEN_CACHE", str(tmp_path / "file"))
+    run(written(outputs=["html", "figures"]), tmp_path / "second")
+    assert numbers(tmp_path / "first") == numbers(tmp_path / "second")
+    assert (tmp_path / "second" / "report.html").is_file()
+
+
 def test_what_a_prompt_set_says_of_itself_is_not_taken_from_the_cache(written: Write, tmp_path: Path) -> None:
     sets = tmp_path / "prompts"
     sets.mkdir()

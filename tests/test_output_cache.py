@@ -142,6 +142,25 @@ def test_what_was_damaged_or_dropped_is_made_anew(bundle: Bundle, tmp_path: Path
     assert len(drawn) == {PAGES: 0, DRAWINGS: FIGURES}[shelf]
 
 
+@pytest.mark.parametrize("shelf", [PAGES, DRAWINGS])
+def test_what_changed_places_is_made_anew(bundle: Bundle, tmp_path: Path, drawn: list[str], shelf: str) -> None:
+    before = made(bundle, tmp_path / "out")
+    files = Shelf(shelf).files()
+    contents = [file.read_bytes() for file in files]
+    for file, content in zip(files, contents[1:] + contents[:1], strict=True):
+        file.write_bytes(content)
+    drawn.clear()
+    assert made(bundle, tmp_path / "out") == before
+    assert len(drawn) == {PAGES: 0, DRAWINGS: FIGURES}[shelf]
+
+
+def test_a_list_that_is_none_is_not_there(bundle: Bundle, tmp_path: Path, drawn: list[str]) -> None:
+    before = made(bundle, tmp_path / "out")
+    for nonsense in (b"", b"{}", b"[5]", b"[[1, 2]]", b"[" * 100_000):
+        Shelf(PAGES).write(key(bundle), nonsense)
+        assert made(bundle, tmp_path / "out") == before
+
+
 def test_where_no_output_is_wanted_nothing_is_drawn_or_told(bundle: Bundle, tmp_path: Path, drawn: list[str]) -> None:
     told: list[str] = []
     assert made(bundle, tmp_path / "out", [], progress=told.append) == {}

@@ -9,14 +9,15 @@ import hashlib
 import json
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from reportgen.cache import cache_folder
+from reportgen.cache import FONTS, Shelf, cache_folder, key_of
 from reportgen.installed import folder_of, version_of
 from reportgen.spelling import PICTURES, code_point, is_hidden, visible
+from reportgen.watched import State, state_of
 
 RECIPE = 2
 """Raised whenever the same font and characters give another file."""
@@ -202,16 +203,18 @@ def _with_parts(cluster: str) -> str:
 @cache
 def _covered(source: Source) -> frozenset[str]:
     """All characters of a font, from its cmap table; remembered on disk, as ranges."""
-    kept = _folder() / f"{_digest('coverage', source.identity)}.json"
-    if not kept.exists():
-        from reportgen.figures.cut_fonts import codes_of
-
-        codes = codes_of(source)
-        starts = [code for code, before in zip(codes, [-2, *codes], strict=False) if code != before + 1]
-        ends = [code for code, after in zip(codes, [*codes[1:], -2], strict=True) if code != after - 1]
-        _write(kept, json.dumps(list(zip(starts, ends, strict=True))).encode())
+    kept = _kept(f"{_digest('coverage', source.identity)}.json", lambda: json.dumps(_ranges(source)).encode())
     ranges = json.loads(kept.read_bytes())
     return frozenset(chr(code) for start, end in ranges for code in range(start, end + 1))
+
+
+def _ranges(source: Source) -> list[tuple[int, int]]:
+    from reportgen.figures.cut_fonts import codes_of
+
+    codes = codes_of(source)
+    starts = [code for code, before in zip(codes, [-2, *codes], strict=False) if code != before + 1]
+    ends = [code for code, after in zip(codes, [*codes[1:], -2], strict=True) if code != after - 1]
+    return list(zip(starts, ends, strict=True))
 
 
 @cache
@@ -310,11 +313,18 @@ def typefaces(characters: Iterable[str], own: OwnFont | None = None) -> Typeface
         source = _source_of(cluster)
         assert source is not None, f"{cluster!r} is not legible"
         by_source[source] |= _covered(source).intersection(_with_parts(cluster + unicodedata.normalize("NFC", cluster)))
-    mono = {character for character in wanted if _in_mono(character)}
-    faces = [_face(source, REGULAR, members) for source, members in by_source.items() if members]
-    bold = _face(TEXT, BOLD, by_source[TEXT])
-    ahead = [_face(own, REGULAR, set(wanted & _covered(own)))] if own is not None else []
-    return Typefaces((*ahead, faces[0], bold, _face(MONO, REGULAR, mono), *faces[1:]), own)
+    asked = [(source, REGULAR, members) for source, members in by_source.items() if members]
+    bold = (TEXT, BOLD, by_source[TEXT])
+    mono = (MONO, REGULAR, {character for character in wanted if _in_mono(character)})
+    ahead = [(own, REGULAR, set(wanted & _covered(own)))] if own is not None else []
+    return Typefaces(_together([*ahead, asked[0], bold, mono, *asked[1:]]), own)
+
+
+def _together(asked: Iterable[tuple[Source, int, set[str]]]) -> tuple[Face, ...]:
+    """The faces in files of one folder, by whose names matplotlib orders them, also where the cache gets full now."""
+    listed = list(asked)
+    faces = tuple(_face(*one) for one in listed)
+    return faces if len({face.path.parent for face in faces}) == 1 else tuple(_face(*one) for one in listed)
 
 
 def _face(source: Source, weight: int, characters: set[str]) -> Face:
@@ -323,21 +333,20 @@ def _face(source: Source, weight: int, characters: set[str]) -> Face:
     contents = "".join(sorted(characters | ({_DOTTED_CIRCLE, " "} & _covered(source))))
     key = _digest(source.identity, source.family, weight, contents)
     # matplotlib writes the fonts of a PDF in the order of their files: here the same whatever they were cut down to.
-    path = _folder() / f"{source.family.replace(' ', '')}-{weight}-{key}.{'otf' if source is CJK else 'ttf'}"
-    if not path.exists():
-        from reportgen.figures.cut_fonts import cut
+    name = f"{source.family.replace(' ', '')}-{weight}-{key}.{'otf' if source is CJK else 'ttf'}"
+    return Face(source.family, weight, _kept(name, lambda: _cut(source, weight, contents)))
 
-        _write(path, cut(source, weight, contents))
-    return Face(source.family, weight, path)
+
+def _cut(source: Source, weight: int, characters: str) -> bytes:
+    from reportgen.figures import cut_fonts
+
+    return cut_fonts.cut(source, weight, characters)
 
 
 def _woff2(path: Path) -> bytes:
-    kept = path.with_suffix(".woff2")
-    if not kept.exists():
-        from reportgen.figures.cut_fonts import woff2
+    from reportgen.figures import cut_fonts
 
-        _write(kept, woff2(path))
-    return kept.read_bytes()
+    return _kept(path.with_suffix(".woff2").name, lambda: cut_fonts.woff2(path)).read_bytes()
 
 
 def _digest(*parts: object) -> str:
@@ -345,9 +354,52 @@ def _digest(*parts: object) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
+_seen: set[tuple[Path, State | None]] = set()
+"""Files that this process made, or found to be what was kept, and how they were then."""
+_full: set[Path] = set()
+"""Folders that could not take a file: this process keeps its fonts elsewhere."""
+
+
+def _kept(name: str, make: Callable[[], bytes]) -> Path:
+    """The file of this name as it was kept; made now where there is none, or not what was kept under this name."""
+    path = _folder() / name
+    if (path, state_of(path)) not in _seen:
+        if not _is_whole(path):
+            path = _written(path, make())
+        _seen.add((path, state_of(path)))
+    return path
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    return Shelf(FONTS).read(_seal_of(path)) == hashlib.sha256(content).digest()
+
+
+def _seal_of(path: Path) -> str:
+    """Under what the cache keeps the hash of a file, which itself is as others read it: a font."""
+    return key_of("file", path.name)
+
+
+def _written(path: Path, content: bytes) -> Path:
+    """Where the content lies now: at that path, or, where it cannot be written there, in a folder of this process."""
+    try:
+        _write(path, content)
+    except OSError:
+        _full.add(path.parent)
+        path = _folder() / path.name
+        _write(path, content)
+    else:
+        Shelf(FONTS).write(_seal_of(path), hashlib.sha256(content).digest())
+    return path
+
+
 def _folder() -> Path:
     """Where fonts are kept between runs; where nothing can be written, a folder of this process."""
-    return _writable(cache_folder() / "fonts")
+    kept = _writable(cache_folder() / FONTS)
+    return Path(_of_this_process().name) if kept in _full else kept
 
 
 @cache
@@ -368,5 +420,10 @@ def _of_this_process() -> "tempfile.TemporaryDirectory[str]":
 def _write(path: Path, content: bytes) -> None:
     """Another process may be writing the same file: one of two equal ones wins."""
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as beside:
-        beside.write(content)
-    Path(beside.name).replace(path)
+        try:
+            beside.write(content)
+            beside.flush()
+            Path(beside.name).replace(path)
+        except BaseException:
+            Path(beside.name).unlink(missing_ok=True)
+            raise

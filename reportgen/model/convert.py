@@ -1,15 +1,18 @@
 """GGUF files made into folders of safetensors and tokenizer.json: once, in the user's cache, all or nothing."""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from reportgen.cache import cache_folder
 from reportgen.child import run_child
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.weights import check_weights, count_parameters
+from reportgen.regular_file import open_regular, read_regular
 
 CONVERSION_VERSION = 2
 """Raised whenever a conversion gives other files: folders of an older number are then left unused."""
@@ -18,6 +21,8 @@ Notify = Callable[[str], None]
 """Receives one plain line about a step that takes a while."""
 
 FILE_MODE = 0o644
+MANIFEST = "manifest.json"
+_MANIFEST_BYTES = 100_000
 DISK_FAILED = 4
 """Exit code of the converting process where the disk, not the file, was the trouble."""
 
@@ -37,13 +42,29 @@ def converted_folder(name: str, sha256: str) -> Path:
 
 
 def is_converted(folder: Path) -> bool:
-    """Whether a conversion stands there; it appears under this name only when it is whole."""
-    return all((folder / file).is_file() for file in ("config.json", "model.safetensors", "tokenizer.json"))
+    """Whether the conversion of this name stands there, and is what its own list of files says it was when written."""
+    try:
+        listed = json.loads(read_regular(folder / MANIFEST, _MANIFEST_BYTES))
+        whole: bool = listed == _manifest(folder, folder.name)
+    except (OSError, ValueError, RecursionError):
+        return False
+    return whole
+
+
+def _manifest(folder: Path, name: str) -> dict[str, Any]:
+    """What tells a converted folder from one that was damaged or exchanged: its name, and sizes and hashes of files.
+
+    The weights are too long to be read again each time: a run hashes them as it loads them.
+    """
+    files = sorted(file for file in folder.iterdir() if file.name != MANIFEST)
+    sizes = {file.name: file.stat().st_size for file in files}
+    hashes = {file.name: sha256_of(file) for file in files if file.suffix != ".safetensors"}
+    return {"folder": name, "sizes": sizes, "sha256": hashes}
 
 
 def sha256_of(file: Path) -> str:
     """The hex digest of a file."""
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -78,6 +99,8 @@ def convert_once(
         shutil.rmtree(partial, ignore_errors=True)
         try:
             _convert(gguf, partial, parameters, notify)
+            manifest = _manifest(partial / "model", folder.name)
+            (partial / "model" / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
             if folder.exists():
                 shutil.rmtree(folder)
             (partial / "model").replace(folder)

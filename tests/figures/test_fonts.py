@@ -1,4 +1,5 @@
 import base64
+import errno
 import re
 from io import BytesIO
 from pathlib import Path
@@ -113,7 +114,7 @@ def test_the_heading_face_is_bolder() -> None:
 
 def test_equal_input_gives_equal_bytes(empty_cache: Path) -> None:
     first = {path.name: path.read_bytes() for path in typefaces("天氣 नमस्ते 🐠").files}
-    for path in (empty_cache / "fonts").iterdir():
+    for path in (empty_cache / "fonts").rglob("*.?tf"):
         path.unlink()
     again = {path.name: path.read_bytes() for path in typefaces(["नमस्ते", "🐠", "氣天 "]).files}
     assert again == first
@@ -132,6 +133,42 @@ def test_a_cache_that_cannot_be_written_is_done_without(empty_cache: Path, monke
     files = typefaces("天").files
     assert all(path.is_file() for path in files)
     assert list(empty_cache.iterdir()) == [blocked]
+
+
+def test_damaged_fonts_are_made_again(empty_cache: Path) -> None:
+    faces = typefaces("天").faces
+    css = Typefaces(faces).css()
+    kept = {file: file.read_bytes() for file in (empty_cache / "fonts").iterdir() if file.is_file()}
+    assert {file.suffix for file in kept} == {".ttf", ".otf", ".woff2", ".json"}
+    for at, (file, content) in enumerate(sorted(kept.items())):
+        flipped = content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+        exchanged = next((kept[one] for one in kept if one.suffix == file.suffix and one != file), b"[]")
+        file.write_bytes([content[:50], b"", flipped, exchanged][at % 4])
+    fonts._covered.cache_clear()
+    assert typefaces("天").faces == faces
+    assert Typefaces(faces).css() == css
+    assert {file: file.read_bytes() for file in kept} == kept
+
+
+def test_a_cache_that_is_full_is_done_without(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [path.name for path in typefaces("天").files]
+    write, room = fonts._write, [3]
+
+    def full(path: Path, content: bytes) -> None:
+        room[0] -= 1
+        if room[0] < 0 and path.is_relative_to(empty_cache):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, content)
+
+    for path in (empty_cache / "fonts").rglob("*.?tf"):
+        path.unlink()
+    monkeypatch.setattr(fonts, "_write", full)
+    monkeypatch.setattr(fonts, "_full", set())
+    files = typefaces("天").files
+    assert [path.name for path in files] == before
+    assert all(path.is_file() for path in files)
+    assert len({path.parent for path in files}) == 1
+    assert typefaces("天").css().count("@font-face") == len(files)
 
 
 def test_the_style_sheet_holds_the_fonts_themselves() -> None:
