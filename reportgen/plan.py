@@ -6,7 +6,7 @@ from typing import Any
 
 from reportgen.battery import Battery, ModelEntry, ProbeEntry
 from reportgen.chat import ChatUnavailable
-from reportgen.conditions import Conditions, conditions, files_of
+from reportgen.conditions import Conditions, asked_of, conditions, files_of
 from reportgen.errors import BatteryError, Mistake, ModelError
 from reportgen.model.device import SHAPE_ALONE, kind_of
 from reportgen.model.facts import ModelFacts, read_facts
@@ -63,6 +63,8 @@ class PlannedCase:
     """Rows of it that the model cannot have, each with its reason."""
     kept: Kept | None = None
     """What an earlier run found; there is nothing left to do."""
+    asked: str = ""
+    """What was asked of the probe when its passes were planned; the files that its options name have to stay so."""
 
     @property
     def subject(self) -> str:
@@ -148,13 +150,14 @@ def make_plan(battery: Battery, notify: Notify = lambda line: None, cache: Outco
     """
     _check_sources(battery)
     asked = [(entry, models) for entry in battery.probes.values() for models in entry.subjects]
+    said = {entry.id: asked_of(entry) for entry, _ in asked}
     used = [id for id in battery.models if any(id in models for _, models in asked)]
     known = {id: _model(battery.models[id], id, notify) for id in used}
     kept = [_kept([known[id] for id in models], entry, cache or OutcomeCache(used=False)) for entry, models in asked]
     open_to = {id for (_, models), found in zip(asked, kept, strict=True) if found is None for id in models}
     known |= {id: _with_tokenizer(known[id]) for id in used if id in open_to}
     cases = [
-        _plan_case(entry, [known[id] for id in models], found)
+        replace(_plan_case(entry, [known[id] for id in models], found), asked=said[entry.id])
         for (entry, models), found in zip(asked, kept, strict=True)
     ]
     models = tuple(replace(known[id], cases=_of(cases, (id,))) for id in used)

@@ -6,8 +6,8 @@ Whatever a name leads to, opening it waits for nobody, and no more is read than 
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 MEGABYTE = 1_000_000
 CONFIGURATION_BYTES = 20 * MEGABYTE
@@ -33,7 +33,7 @@ class NotRegular(OSError):
         super().__init__(errno.EINVAL, what, str(file))
 
 
-def open_regular(file: Path) -> BinaryIO:
+def open_regular(file: Path) -> BufferedReader:
     """A regular file, opened for reading bytes.
 
     Raises:

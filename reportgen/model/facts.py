@@ -147,6 +147,6 @@ def _has_chat_template(folder: Path) -> bool:
     if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
         return True
     try:
-        return bool(json.loads(read_regular_text(folder / "tokenizer_config.json", CONFIGURATION_BYTES)).get("chat_template"))
+        return bool(json.loads((folder / "tokenizer_config.json").read_text("utf-8")).get("chat_template"))
     except (OSError, ValueError, AttributeError, RecursionError):
         return False

@@ -10,6 +10,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reportgen.regular_file import open_regular
+
 if TYPE_CHECKING:
     import torch
 
@@ -55,10 +57,10 @@ def tuned(path: str, residual: torch.Tensor) -> torch.Tensor:
 
 
 def sha256_of(path: str) -> str:
-    """The hash of the file's bytes; empty where there is none."""
+    """The hash of a regular file's bytes; empty where there is none."""
     digest = hashlib.sha256()
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(Path(path)) as file:
             while part := file.read(_PART):
                 digest.update(part)
     except OSError:
