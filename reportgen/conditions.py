@@ -17,7 +17,7 @@ from reportgen.model.device import default_threads, hardware
 from reportgen.model.sources import Located
 from reportgen.model.weights import MAYBE, weight_files
 from reportgen.probes.base import PAIR, PairProbe
-from reportgen.regular_file import TOKENIZER_BYTES, read_regular
+from reportgen.regular_file import CONFIGURATION_BYTES, TOKENIZER_BYTES, read_regular
 
 DEFINITIONS = 3
 """Raised whenever `numerics`, `tokens` or `model` change a number: what older definitions gave is then not used."""
@@ -62,6 +62,11 @@ class Conditions:
 
 def outcome_key(known: Sequence[Conditions], entry: ProbeEntry) -> str:
     """The key of what a probe finds in a model, or in the two of a pair, under these conditions."""
+    return key_of("outcome", *(one.key() for one in known), asked_of(entry))
+
+
+def asked_of(entry: ProbeEntry) -> str:
+    """What is asked of a probe, with hashes of the files that its options name as they are now."""
     probe = entry.probe
     ids = set(PAIR) if isinstance(probe, PairProbe) else None
     said = {
@@ -70,7 +75,7 @@ def outcome_key(known: Sequence[Conditions], entry: ProbeEntry) -> str:
         "version": probe.version,
         "options": entry.options.model_dump(mode="json", by_alias=True, exclude=ids),
     }
-    return key_of("outcome", *(one.key() for one in known), json.dumps(said, sort_keys=True))
+    return json.dumps(said, sort_keys=True)
 
 
 def conditions(located: Located, entry: ModelEntry, *, weights_sha256: str, device: str) -> Conditions:
@@ -125,6 +130,7 @@ def _hash_of(folder: Path, names: Iterable[str]) -> str:
 
 def _content(file: Path) -> bytes:
     try:
-        return read_regular(file, TOKENIZER_BYTES) if file.is_file() else b""
+        most = TOKENIZER_BYTES if file.name == "tokenizer.json" else CONFIGURATION_BYTES
+        return read_regular(file, most) if file.is_file() else b""
     except OSError as error:
         raise ModelError(Mistake(f"cannot be read: {error.strerror}", file=file)) from error

@@ -9,7 +9,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from reportgen.conditions import Conditions, conditions, threads_of
+from reportgen.conditions import Conditions, asked_of, conditions, threads_of
 from reportgen.errors import Mistake, ModelError, OutOfTime, reason_of
 from reportgen.model.own_code import in_words
 from reportgen.needs import Unmeasurable
@@ -17,10 +17,11 @@ from reportgen.outcome_cache import Kept, OutcomeCache, Unfinished
 from reportgen.places import Places, places
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
 from reportgen.probes.base import Later, Measured, ModelCard, PairProbe, Probe
-from reportgen.provenance import refuse_changed, weights_sha256
+from reportgen.provenance import weights_sha256
 from reportgen.result import Cell, Findings, Outcome, Table, WrongFindings
 from reportgen.supervision import ended_before, underway
 from reportgen.time_limits import seconds_allowed
+from reportgen.unchanged import Changed, refuse_changed
 
 if TYPE_CHECKING:
     from reportgen.model.loaded import LoadedModel
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 """Receives one plain line a finished piece of work."""
 RunSide = Callable[[Side], Measured[Any]]
+_OTHER_FILES = "a file that its options name changed while it ran: run it again"
 _MANY = 20
 """Further passes of a probe from which progress tells of them."""
 
@@ -98,7 +100,7 @@ class _Running:
         try:
             for ended in _run_cases(cases, ready, self._cache, self._progress):
                 self._take(ended)
-        except _Changed as changed:
+        except Changed as changed:
             self._withdraw(changed.planned, str(changed))
             self.run(models, cases)
 
@@ -145,7 +147,7 @@ class _Running:
             try:
                 with underway("load", planned.id):
                     ready.append(self._load(planned))
-            except _Changed as changed:
+            except Changed as changed:
                 self._withdraw(planned, str(changed))
                 break
             except ModelError as error:
@@ -178,14 +180,14 @@ class _Running:
     def _load(self, planned: PlannedModel) -> _Ready:
         readied = planned.readied
         assert readied is not None
-        _refuse_changed([planned])
+        refuse_changed([planned])
         # Hashing the weights waits for the disk, not for the interpreter: it runs while they are loaded.
         digest = self._beside.submit(_digest, readied)
         started = time.perf_counter()
         try:
             model = _load(planned, readied)
         finally:  # what changes while it is read may fail in any way
-            _refuse_changed([planned])
+            refuse_changed([planned])
         _import_libraries(planned.cases)
         self._progress(f"{readied.located.name} loaded and proven")
         step, durations = f"load {planned.id}", self._results.durations
@@ -194,7 +196,7 @@ class _Running:
         try:
             known = conditions(readied.located, planned.entry, weights_sha256=digest.result(), device=device)
         finally:
-            _refuse_changed([planned])
+            refuse_changed([planned])
         facts = _as_run(model, known)
         self._cache.keep_facts(known, facts)
         return _Ready(planned, known, facts, model)
@@ -271,32 +273,18 @@ def _run_cases(
             yield Ended(case, replace(found.outcome, **_header(case)), kept=True)
             continue
         started = time.perf_counter()
-        unfinished = cache.unfinished(known, case.entry, lambda: _refuse_changed([one.planned for one in ready]))
+        unfinished = cache.unfinished(known, case.entry, lambda: refuse_changed([one.planned for one in ready]))
         outcome = _outcome(case, run, progress, unfinished)
         # Weights are read from the disk as they are needed, not all at once when they are loaded.
-        _refuse_changed([one.planned for one in ready])
+        refuse_changed([one.planned for one in ready])
+        if outcome.status == "ok" and asked_of(case.entry) != case.asked:
+            outcome = _without_numbers(
+                case, "failed", "a file that its options name changed while it ran: run it again"
+            )
         if outcome.status == "ok":
             name = " → ".join(_name(one.planned) for one in ready)
             cache.keep(known, case.entry, Kept(outcome, case.skipped_rows), model=name)
         yield Ended(case, outcome, time.perf_counter() - started)
-
-
-class _Changed(ModelError):
-    """A model is no longer what it was when the plan was made."""
-
-    def __init__(self, planned: PlannedModel, error: ModelError) -> None:
-        super().__init__(*error.mistakes)
-        self.planned = planned
-
-
-def _refuse_changed(models: Iterable[PlannedModel]) -> None:
-    """Raises `_Changed` for the first of these models that is no longer what was planned with."""
-    for planned in models:
-        assert planned.readied is not None
-        try:
-            refuse_changed(planned.readied.watched)
-        except ModelError as error:
-            raise _Changed(planned, error) from error
 
 
 def _name(planned: PlannedModel) -> str:

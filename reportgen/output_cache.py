@@ -112,7 +112,10 @@ class OutputCache:
 def _listed(kept: bytes) -> list[tuple[str, str, str]] | None:
     """Name, shelf and key of each file of a list; None where it is no such list."""
     try:
-        return [(str(name), str(shelf), str(key)) for name, shelf, key in json.loads(kept)]
+        listed = json.loads(kept)
+        if not isinstance(listed, list):
+            return None
+        return [(str(name), str(shelf), str(key)) for name, shelf, key in listed]
     except (ValueError, TypeError, RecursionError):
         return None
 

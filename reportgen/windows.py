@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from reportgen.beside import exists, is_file
 from reportgen.prompts import Prompt
+from reportgen.regular_file import NotRegular, read_regular_text
 from reportgen.tokens import TextTokenizer
 
 SHORTEST = 2
 """Tokens of a document from which they make a window."""
+TEXT_BYTES = 1_000_000_000
+"""The most that a text file may hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +95,9 @@ def documents_in(file: Path) -> Iterator[Prompt]:
     if not is_file(file):
         raise ValueError(f"the text file {file} is {'no regular file' if exists(file) else 'not there'}")
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = read_regular_text(file, TEXT_BYTES)
+    except NotRegular as error:
+        raise ValueError(f"the text file {file} cannot be read: {error.strerror}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the text file {file} cannot be read as UTF-8 text") from error
     if not text.strip():

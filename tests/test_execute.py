@@ -13,6 +13,7 @@ import pytest
 import torch
 import transformers
 from running import run_probes
+from safetensors.torch import save_file
 from tiny import save_tiny
 
 from reportgen import execute as run_of_plans
@@ -415,7 +416,7 @@ def test_a_model_that_changes_while_it_is_loaded_is_refused_and_not_kept(
 def test_weights_that_change_while_probes_run_leave_no_number_of_that_model(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = Path(shutil.copytree(tiny, tmp_path / "other"))
+    other = save_tiny(tmp_path / "other", seed=3)
     original = logit_lens.LogitLens.run
 
     def measured(self: object, case: Case[Any], model: object, captured: object) -> object:
@@ -451,3 +452,28 @@ def test_no_model_left_of_those_that_changed_is_an_error(
     overwrite(other / "model.safetensors")
     with pytest.raises(ModelError, match=r"model m: the model changed while it was read: model\.safetensors"):
         execute(plan)
+
+
+def test_a_file_of_the_options_that_changes_while_a_probe_runs_is_a_failed_card_and_not_kept(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lens = tmp_path / "lens.safetensors"
+    parts = {f"{layer}.weight": torch.zeros(24, 24) for layer in range(3)}
+    save_file(parts | {f"{layer}.bias": torch.zeros(24) for layer in range(3)}, lens)
+    original = logit_lens.LogitLens.run
+
+    def measured(self: object, case: Case[Any], model: object, captured: object) -> object:
+        found = original(self, case, model, captured)  # type: ignore[arg-type]
+        overwrite(lens)
+        return found
+
+    monkeypatch.setattr(logit_lens.LogitLens, "run", measured)
+    cache = OutcomeCache()
+    probes = {"lens": LENS | {"tuned_lens": str(lens)}, "census": CENSUS}
+    battery = read_battery(json.dumps({"models": {"m": str(tiny)}, "probes": probes}))
+    results = execute(make_plan(battery, cache=cache), cache=cache)
+    failed = results.outcomes["lens"]["m"]
+    assert (failed.status, failed.tables) == ("failed", {})
+    assert failed.reason == "a file that its options name changed while it ran: run it again"
+    assert results.outcomes["census"]["m"].status == "ok"
+    assert [entry.probe for entry in cache.entries()] == ["parameter_census"]

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from reportgen.model.sae.config import Config
+from reportgen.model.sae.files import DictionaryError
+from reportgen.model.tuned_lens import sha256_of
 from reportgen.regular_file import NotRegular, open_regular, read_regular, read_regular_text
 
 
@@ -92,3 +95,16 @@ def test_text_is_utf8_with_or_without_a_mark(tmp_path: Path) -> None:
     with pytest.raises(UnicodeDecodeError):
         read_regular_text(file, 10)
     assert read_regular_text(file, 10, errors="replace") == "�"
+
+
+def test_files_that_options_name_are_not_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "cfg.json"
+    os.mkfifo(file)
+    assert sha256_of(str(file)) == ""
+    with pytest.raises(DictionaryError, match="cannot be read: it is a named pipe"):
+        Config.read(file)
+    file.unlink()
+    endless(file)
+    assert sha256_of(str(file)) == ""
+    with pytest.raises(DictionaryError, match="cannot be read: it is a device"):
+        Config.read(file)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reportgen.beside import is_file
+from reportgen.regular_file import open_regular
 
 if TYPE_CHECKING:
     import torch
@@ -57,10 +58,10 @@ def tuned(path: Path, residual: torch.Tensor) -> torch.Tensor:
 
 
 def sha256_of(path: Path) -> str:
-    """The hash of the file's bytes; empty where there is none."""
+    """The hash of a regular file's bytes; empty where there is none."""
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             while part := file.read(_PART):
                 digest.update(part)
     except (OSError, ValueError):  # a zero byte in its name

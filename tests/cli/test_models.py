@@ -6,6 +6,7 @@ from tiny import save_tiny
 
 from reportgen import cli, workflow
 from reportgen.errors import BatteryError
+from reportgen.model import convert
 from reportgen.model.demo import DEMO_MODELS, Wheel
 
 SMOLLM2 = DEMO_MODELS["smollm2-135m-instruct"]
@@ -23,6 +24,8 @@ def cache(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         for file in ("config.json", "model.safetensors", "tokenizer.json"):
             (folder / file).write_bytes(bytes(1000))
+        manifest = json.dumps(convert._manifest(folder, folder.name))
+        (folder / convert.MANIFEST).write_text(manifest.ljust(1000))
     (tmp_path / "other").write_bytes(bytes(500))
     return tmp_path
 
@@ -35,11 +38,11 @@ def test_the_list(cache, monkeypatch):
     monkeypatch.setattr(Wheel, "path", lambda wheel: None)
     assert run().splitlines() == [
         "demo:smollm2-135m-instruct  134,515,008 parameters, Apache-2.0",
-        f"  converted: {SMOLLM2.folder} (3.0 kB)",
+        f"  converted: {SMOLLM2.folder} (4.0 kB)",
         "demo:gemma-3-270m  268,098,176 parameters, Gemma Terms of Use (https://ai.google.dev/gemma/terms)",
         f"  not installed: {DEMO_MODELS['gemma-3-270m'].install_command}",
-        f"cache: {cache} (9.5 kB)",
-        "  models      9.0 kB in 9 files: converted models",
+        f"cache: {cache} (12.5 kB)",
+        "  models     12.0 kB in 12 files: converted models",
     ]
 
 
@@ -49,21 +52,21 @@ def test_an_installed_model_that_was_not_used_yet(cache):
 
 def test_json(cache):
     told = json.loads(run("--json"))
-    assert (told["cache"]["folder"], told["cache"]["bytes"]) == (str(cache), 9500)
-    assert told["cache"]["parts"]["models"] == {"files": 9, "bytes": 9000}
+    assert (told["cache"]["folder"], told["cache"]["bytes"]) == (str(cache), 12500)
+    assert told["cache"]["parts"]["models"] == {"files": 12, "bytes": 12000}
     smollm2, gemma = told["models"]
-    assert (smollm2["source"], smollm2["bytes"]) == ("demo:smollm2-135m-instruct", 3000)
+    assert (smollm2["source"], smollm2["bytes"]) == ("demo:smollm2-135m-instruct", 4000)
     assert (gemma["installed"], gemma["folder"], gemma["bytes"]) == (True, None, 0)
 
 
 @pytest.mark.parametrize(
     ("name", "freed", "left"),
     [
-        ("smollm2-135m-instruct", "6.0 kB deleted.", ["mine-v1-abc"]),
-        ("demo:smollm2-135m-instruct", "6.0 kB deleted.", ["mine-v1-abc"]),
+        ("smollm2-135m-instruct", "8.0 kB deleted.", ["mine-v1-abc"]),
+        ("demo:smollm2-135m-instruct", "8.0 kB deleted.", ["mine-v1-abc"]),
         ("gemma-3-270m", "0 bytes deleted.", 3),
-        ("models", "9.0 kB deleted.", []),
-        ("all", "9.0 kB deleted.", []),
+        ("models", "12.0 kB deleted.", []),
+        ("all", "12.0 kB deleted.", []),
         ("results", "0 bytes deleted.", 3),
     ],
 )

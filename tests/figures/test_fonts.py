@@ -144,7 +144,8 @@ def test_damaged_fonts_are_made_again(empty_cache: Path) -> None:
         flipped = content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
         exchanged = next((kept[one] for one in kept if one.suffix == file.suffix and one != file), b"[]")
         file.write_bytes([content[:50], b"", flipped, exchanged][at % 4])
-    fonts._covered.cache_clear()
+    for remembered in (fonts._covered, fonts._source, fonts._visible):
+        remembered.cache_clear()
     assert typefaces("天").faces == faces
     assert Typefaces(faces).css() == css
     assert {file: file.read_bytes() for file in kept} == kept

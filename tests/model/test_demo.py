@@ -1,4 +1,5 @@
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -95,7 +96,8 @@ def test_what_a_killed_process_left_is_thrown_away(cache, conversions, gguf):
     (left / "surplus.json").write_text("{}")
     assert not is_converted(converted_folder("tiny", SHA))
     folder = convert_once("tiny", SHA, lambda _: gguf)
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors", "tokenizer.json"]
+    files = ["config.json", "manifest.json", "model.safetensors", "tokenizer.json"]
+    assert sorted(path.name for path in folder.iterdir()) == files
     assert not left.exists()
 
 
@@ -104,6 +106,35 @@ def test_a_folder_that_lost_a_file_is_made_again(cache, conversions, gguf):
     (folder / "tokenizer.json").unlink()
     assert is_converted(convert_once("tiny", SHA, lambda _: gguf))
     assert len(conversions) == 2
+
+
+def cut_short(folder):
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-1])
+
+
+DAMAGES = {
+    "weights cut short": cut_short,
+    "another configuration": lambda folder: (folder / "config.json").write_text("[]"),
+    "a file too many": lambda folder: (folder / "chat_template.jinja").write_text(""),
+    "no list": lambda folder: (folder / "manifest.json").write_text("[]"),
+    "an older conversion": lambda folder: (folder / "manifest.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_a_folder_that_is_not_what_was_written_is_made_again(cache, conversions, gguf, what):
+    folder = convert_once("tiny", SHA, lambda _: gguf)
+    DAMAGES[what](folder)
+    assert not is_converted(folder)
+    assert is_converted(convert_once("tiny", SHA, lambda _: gguf))
+    assert len(conversions) == 2
+
+
+def test_a_folder_in_the_place_of_another_is_not_there(cache, conversions, gguf):
+    folder, other = (convert_once(name, SHA, lambda _: gguf) for name in ("one", "other"))
+    shutil.rmtree(other)
+    folder.rename(other)
+    assert not is_converted(other)
 
 
 def test_a_second_process_waits_and_reuses(cache, conversions, gguf, tmp_path):

@@ -18,6 +18,7 @@ from reportgen.model.sae.hub import downloaded
 from reportgen.model.tuned_lens import sha256_of
 from reportgen.resources import PACKAGE
 from reportgen.suggest import suggestion
+from reportgen.watched import State, state_of
 
 DEMO_DICTIONARIES = {"gemma-3-270m": ".venv/bin/python -m reports.dictionaries.train"}
 """Name -> the command, typed in a checkout, that makes them."""
@@ -106,13 +107,12 @@ def fingerprint(found: Sequence[DictionaryFiles]) -> str:
         digest.update(str(one.place).encode())
         for file in (one.config, one.weights):
             if file is not None:
-                stat = file.stat()
-                digest.update(_hash(str(file), stat.st_size, stat.st_mtime_ns).encode())
+                digest.update(_hash(str(file), state_of(file)).encode())
     return digest.hexdigest()
 
 
 @lru_cache(maxsize=256)
-def _hash(path: str, size: int, mtime: int) -> str:
+def _hash(path: str, state: State | None) -> str:
     return sha256_of(Path(path))
 
 
