@@ -120,7 +120,7 @@ def test_everything_that_a_battery_says_is_read() -> None:
     assert battery.title == "Two models"
     assert list(battery.models) == ["b", "a"]
     assert battery.models["b"].model_dump() == {
-        "source": "demo:smollm2-135m-instruct", "dtype": "auto", "device": "auto", "revision": None,
+        "source": "demo:smollm2-135m-instruct", "name": None, "dtype": "auto", "device": "auto", "revision": None,
         "threads": None, "batch": 1,
     }  # fmt: skip
     assert battery.models["a"].device == "cuda:1"
