@@ -27,7 +27,7 @@ def main() -> None:
             given, said = None, {"wrong": " ".join(str(error).split())[:300]}
         return given, said
 
-    def say(said: Any) -> None:
+    def reply(said: Any) -> None:
         told.write(json.dumps(said).encode() + b"\n")
         told.flush()
 
@@ -36,11 +36,11 @@ def main() -> None:
     _hold_memory()
     content = asked.read(int(asked.readline()))
     tokenizer, wrong = answer(lambda: _without_training(Tokenizer.from_buffer(content)), SECONDS[0])
-    say(wrong or {})
+    reply(wrong or {})
     while line := asked.readline():
         text, special_tokens = json.loads(line)
         encoded, wrong = answer(lambda: tokenizer.encode(text, add_special_tokens=special_tokens), SECONDS[1])  # noqa: B023
-        say(wrong or [encoded.ids, encoded.offsets, encoded.special_tokens_mask])
+        reply(wrong or [encoded.ids, encoded.offsets, encoded.special_tokens_mask])
 
 
 def _without_training(tokenizer: Any) -> Any:
