@@ -13,6 +13,6 @@ def no_answer(tokenizer: TextTokenizer, text: str) -> str:
     ids = answer_ids(tokenizer, text)
     if not ids:
         return f"{text!r} has no tokens"
-    return (
-        "" if len(ids) == 1 else f"{text!r} is {len(ids)} tokens, where an answer is one: {tokenizer.show_joined(ids)}"
-    )
+    if len(ids) > 1:
+        return f"{text!r} is {len(ids)} tokens, where an answer is one: {tokenizer.show_joined(ids)}"
+    return tokenizer.no_row(ids)

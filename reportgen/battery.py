@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -10,21 +10,24 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from reportgen import language, registry
-from reportgen.baseline.tolerance import ToleranceEntry
-from reportgen.errors import BatteryError, Mistake
+from reportgen.baseline.tolerance import ToleranceEntry, may_match
+from reportgen.beside import HERE
+from reportgen.broken_probe import AnyOptions, BrokenProbe
+from reportgen.bundle_schema import ID
+from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
 from reportgen.figures.theme import PAPER, Theme, read_theme
 from reportgen.plain_words import problems
 from reportgen.presentation import PAGE_BYTES, Presentation
-from reportgen.probes.base import PAIR, PairProbe, Probe, ProbeOptions
+from reportgen.probes.base import PAIR, PairProbe, Probe, ProbeOptions, subject_of
 from reportgen.problem import Problem, Where, shown
 from reportgen.prompts import PromptsError, PromptSet, PromptSets
 from reportgen.suggest import suggestion
+from reportgen.supervision import ended_before, underway
 from reportgen.yaml_source import read_source, read_text
 
-ID = r"[A-Za-z0-9_-]{1,64}"
 DEVICE = r"auto|cpu|mps|cuda(:[0-9]+)?"
 
-STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 Output = Literal["html", "pdf", "figures", "slides", "pptx"]
 
@@ -48,7 +51,9 @@ class ModelEntry(BaseModel):
     model_config = STRICT
 
     source: Annotated[str, Field(min_length=1)]
-    """`demo:NAME`, a hub id, a folder, a .gguf file, `base + adapter`, or `config:FILE`."""
+    """`demo:NAME`, a hub id, a folder, a .gguf file, or `config:FILE`."""
+    name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    """What the report calls it, instead of the name that its source gives."""
     dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = "auto"
     """Number format of the weights; auto: the checkpoint's own; int8: that with the blocks quantised dynamically."""
     device: Device = "auto"
@@ -73,6 +78,10 @@ class ProbeEntry:
     options: ProbeOptions
     prompt_sets: Mapping[str, PromptSet]
     """FILE/SET -> the set, for those that the options name."""
+    timeout: float | None = None
+    """Seconds that it may take on a subject; None: generous, by what is planned."""
+    broken: str = ""
+    """Why it cannot be used, where another distribution brings it: its cards fail, and the others run."""
 
     @property
     def subjects(self) -> tuple[tuple[str, ...], ...]:
@@ -95,6 +104,11 @@ class Battery:
     """How the report is shown."""
     lines: Mapping[str, int] = field(default_factory=dict)
     """`models.ID` or `probes.ID` -> the line on which it stands."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it stands: what it names lies there."""
+        return self.path.parent if self.path is not None else HERE
 
 
 class BatteryFile(BaseModel):
@@ -124,6 +138,16 @@ class _Subset(BaseModel):
     model_config = STRICT
 
     models: Annotated[list[str], Field(min_length=1)]
+
+
+class ProbeLimits(BaseModel):
+    """What every probe of a battery takes beside its options."""
+
+    model_config = STRICT
+
+    timeout: Annotated[float, Field(gt=0, le=1e7, strict=False, allow_inf_nan=False)] | None = None
+    """Seconds that the probe may take on a model or pair; what takes longer is a failed card. By default generous, by
+    the passes that are planned."""
 
 
 def load_battery(path: Path, only: Sequence[str] = ()) -> Battery:
@@ -177,6 +201,8 @@ class _Reading:
         for unknown in [one for one in only if one not in probes]:
             remedy = suggestion(unknown, probes)
             self.elsewhere.append(Mistake(f"no probe has the id {shown(unknown)}", remedy, path))
+        if top is not None and not self.problems:
+            self.tolerances(top.tolerances, _complete(probes).values())
         if self.problems or self.elsewhere or top is None:
             return None
         kept = {one: entry for one, entry in probes.items() if not only or one in only}
@@ -187,6 +213,16 @@ class _Reading:
             return None
         shown_as = Presentation(top.language, theme, round(top.page_megabytes * 1e6))
         return Battery(title, _complete(models), _complete(kept), outputs, path, top.tolerances, shown_as)
+
+    def tolerances(self, written: Iterable[str], entries: Iterable[ProbeEntry]) -> None:
+        """Refuses those that can match nothing: a comparison would go by others, and nobody would know."""
+        known = [f"{entry.id}.{subject_of(models)}." for entry in entries for models in entry.subjects]
+        for glob in written:
+            if not any(may_match(glob, before) for before in known):
+                meant = f"{glob.rpartition('.')[0] or glob}.*"
+                remedy = suggestion(meant, [f"{before}*" for before in known])
+                told = "matches nothing that this battery measures"
+                self.wrong(Problem(("tolerances", glob), told, remedy))
 
     def theme(self, written: str, path: Path | None) -> Theme | None:
         """The theme of that name, or in the file of that name beside the battery."""
@@ -215,9 +251,14 @@ class _Reading:
     def entries(self, key: str, written: Any) -> list[tuple[str, Any]]:
         if not isinstance(written, dict):
             return []
+        folded: dict[str, str] = {}
         for one in written:
+            first = folded.setdefault(one.casefold(), one)
             if not re.fullmatch(ID, one):
                 self.wrong(Problem((key, one), "not usable as an id", "Use 1 to 64 of A-Z a-z 0-9 _ and -."))
+            elif first != one:
+                told = f"differs from {shown(first)} only in capitals, and many disks take such names for one"
+                self.wrong(Problem((key, one), told, "Give it another id."))
         return list(written.items())
 
     def probe(self, one: str, written: Any, models: Mapping[str, Any]) -> ProbeEntry | None:
@@ -229,14 +270,33 @@ class _Reading:
         if probe is None:
             self.subset(written, where, models)
             return None
-        values = {key: value for key, value in written.items() if key not in ("probe", "models")}
+        beside = ("probe", "models", *ProbeLimits.model_fields)
+        values = {key: value for key, value in written.items() if key not in beside}
         sets = replace(self.sets, used={})
-        options = self.checked(probe.options, values, where, sets)
+        options, broken = self.options(probe, values, where, sets)
+        said = {key: value for key, value in written.items() if key in ProbeLimits.model_fields}
+        limits = self.checked(ProbeLimits, said, where)
         pair = isinstance(probe, PairProbe)
         subset = self.pair(written, where, models) if pair else self.subset(written, where, models)
-        if options is None or subset is None:
+        if options is None or subset is None or limits is None:
             return None
-        return ProbeEntry(one, probe, subset, options, sets.used)
+        return ProbeEntry(one, probe, subset, options, sets.used, limits.timeout, broken)
+
+    def options(
+        self, probe: Probe[Any, Any], values: dict[str, Any], where: Where, sets: PromptSets
+    ) -> tuple[ProbeOptions | None, str]:
+        """The options of a probe, None where they have mistakes; and why it cannot be used, where it broke on them."""
+        piece = ("options", str(where[-1]))
+        told = probe.reason if isinstance(probe, BrokenProbe) else ended_before(*piece)
+        if not told:
+            try:
+                with underway(*piece):
+                    return self.checked(probe.options, values, where, sets), ""
+            except (ReportgenError, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # a third party's validators may raise anything, or end the program
+                told = reason_of(error)
+        return self.checked(AnyOptions, values, where, sets), told
 
     def named(self, written: dict[str, Any], where: Where) -> Probe[Any, Any] | None:
         name = written.get("probe")
@@ -248,6 +308,8 @@ class _Reading:
         else:
             try:
                 return registry.find(name)
+            except registry.Unloadable as error:
+                return BrokenProbe(name, error.in_one_line)
             except BatteryError as error:
                 self.wrong(*(Problem(at, mistake.message, mistake.remedy) for mistake in error.mistakes))
         return None

@@ -1,28 +1,105 @@
-"""Files that a battery names by a path that starts from its own folder."""
+"""Files and folders that a battery names: their paths start from its own folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
+LONGEST_NAME = 255
+"""Bytes of a file's name on the disks that there are."""
+HERE = Path()
+"""The working directory: what is named on the command line starts there."""
+
 
 class FileBeside(str):
-    """A path as a battery writes it, which is how results keep it; `path` is where the file lies."""
+    """A path, or another source, as a battery writes it, which is how results keep it."""
 
-    path: Path
+    folder: Path = HERE
+    """The battery's."""
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return placed(self, self.folder)
+
+
+def no_name(written: str) -> str:
+    """Why no file can be called so; empty where one can."""
+    if "\0" in written:
+        return "no file has a zero byte in its name"
+    longest = max(len(part.encode(errors="surrogatepass")) for part in written.split("/"))
+    return f"no file has a name of {longest:,} bytes" if longest > LONGEST_NAME else ""
 
 
 def _beside(written: str, info: ValidationInfo) -> str:
-    folder: Any = (info.context or {}).get("folder")
+    if told := no_name(written):
+        raise ValueError(told)
     found = FileBeside(written)
-    found.path = (folder or Path()) / Path(written).expanduser()
+    folder: Any = (info.context or {}).get("folder")
+    found.folder = folder or HERE
     return found
-
-
-def path_of(written: str) -> Path:
-    """Where a file lies that an option of the type `Beside` names; from the working directory where no battery did."""
-    return written.path if isinstance(written, FileBeside) else Path(written)
 
 
 Beside = Annotated[str, Field(min_length=1), AfterValidator(_beside)]
 """A file, its path taken from the folder of the battery."""
+
+
+def folder_of(written: str) -> Path:
+    """The folder from which an option of the type `Beside` starts; the working directory where no battery named it."""
+    return written.folder if isinstance(written, FileBeside) else HERE
+
+
+def path_of(written: str) -> Path:
+    """Where a file lies that an option of the type `Beside` names."""
+    return placed(written, folder_of(written))
+
+
+def placed(written: str, folder: Path = HERE) -> Path:
+    """Where a path lies that starts from a folder, or from the user's home with `~`."""
+    try:
+        return folder / Path(written).expanduser()
+    except RuntimeError:  # `~nobody`
+        return folder / written
+
+
+def exists(path: Path) -> bool:
+    """Whether anything lies there; nothing does under a name that no file can have."""
+    return _looked_at(path, Path.exists)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file lies there."""
+    return _looked_at(path, Path.is_file)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder lies there."""
+    return _looked_at(path, Path.is_dir)
+
+
+def _looked_at(path: Path, looks_so: Callable[[Path], bool]) -> bool:
+    try:
+        return looks_so(path)
+    except (OSError, ValueError):  # a name of more than 255 bytes, or with a zero byte in it
+        return False
+
+
+def only_here(written: str, folder: Path) -> bool:
+    """Whether a path lies in the working directory, and not beside the battery in `folder`."""
+    there, here = placed(written, folder), placed(written)
+    return not exists(there) and exists(here)
+
+
+def missing(written: str) -> str:
+    """What a file that an option of the type `Beside` names lacks where it is not there; empty where it is."""
+    return "" if exists(path_of(written)) else f"{written} is not there. {where_looked(written, folder_of(written))}"
+
+
+def where_looked(written: str, folder: Path) -> str:
+    """The remedy for a path that is not there: from where it starts, and whether it is meant from elsewhere."""
+    if folder == HERE or placed(written).is_absolute():
+        return "Is the path right?"
+    if only_here(written, folder):
+        return f"The working directory has one, but paths in a battery start from its folder, {folder}."
+    return f"Is the path right? It starts from the battery's folder, {folder}."

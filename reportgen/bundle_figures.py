@@ -1,33 +1,46 @@
 """The figures of a bundle: what its probes describe, drawn now or taken as they were drawn before."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from reportgen.errors import BundleError, Mistake, ReportgenError
+from reportgen.errors import BundleError, Mistake, ReportgenError, reason_of
 from reportgen.figures.describe import Figure, texts
 from reportgen.figures.fonts import OwnFont, Typefaces, typefaces
 from reportgen.figures.kept import KeptDrawing, drawing_key
 from reportgen.figures.own_files import Refused, checked_font
 from reportgen.figures.style import ModelStyle, model_styles
 from reportgen.figures.theme import PAPER, Theme
-from reportgen.probes.base import Probe, Section
+from reportgen.probes.base import Probe, Section, explanation, meanings, question
 from reportgen.registry import find
 from reportgen.store import Bundle
+from reportgen.supervision import ended_before, underway
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import Drawing
 
 
+LONGEST_STEM = 200
+"""Characters; disks take names of 255 bytes, endings and what tells two apart included."""
+
 _ANOTHER = "name a theme with --theme"
+
+
+SECONDS_TO_SHOW = 600.0
+"""That a probe may take to describe its figures: they are made of numbers that are there."""
+
+
+class Unshown(ReportgenError):
+    """What a probe gave to be shown is nothing that can be."""
 
 
 class Unshowable(Exception):
     """Numbers that cannot be shown: the figures or the sentence of some probes raise."""
 
-    def __init__(self, failures: Mapping[str, Exception]) -> None:
+    def __init__(self, failures: Mapping[str, BaseException]) -> None:
         super().__init__(", ".join(failures))
         self.failures = failures
         """Probe id -> what was raised."""
@@ -36,7 +49,17 @@ class Unshowable(Exception):
     def reasons(self) -> dict[str, str]:
         """Probe id -> why its numbers cannot be shown, for its card."""
         return {
-            probe_id: f"measured, but it cannot be shown: {type(error).__name__}: {error}"
+            probe_id: f"measured, but it cannot be shown: {reason_of(error)}"
+            for probe_id, error in self.failures.items()
+        }
+
+    @property
+    def of_stored(self) -> dict[str, str]:
+        """The same of a stored bundle, whose numbers may be a stranger's: in plain words; --debug says what raised."""
+        return {
+            probe_id: error.in_one_line
+            if isinstance(error, ReportgenError)
+            else "it cannot be shown: its numbers are not such as its probe gives"
             for probe_id, error in self.failures.items()
         }
 
@@ -68,12 +91,14 @@ def describe(bundle: Bundle) -> Described:
         Unshowable: the figures or the sentence of some probes raise.
     """
     figures: dict[str, Sequence[Figure]] = {}
-    failures: dict[str, Exception] = {}
+    failures: dict[str, BaseException] = {}
     known = {probe_id: _probes(bundle.section(probe_id)) for probe_id in bundle.outcomes}
     for probe_id, probes in known.items():
         try:
-            figures[probe_id] = _figures(bundle.section(probe_id), probes or ())
-        except Exception as error:  # a probe may raise anything; it is a failed card, and the others are shown
+            figures[probe_id] = _describe_section(bundle.section(probe_id), probes or ())
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a probe may raise anything, an end of the program too: the others are shown
             failures[probe_id] = error
     if failures:
         raise Unshowable(failures) from next(iter(failures.values()))
@@ -86,11 +111,19 @@ def stems(described: Described) -> list[tuple[str, str, Figure]]:
     found = []
     for probe_id, of_probe in described.figures.items():
         for figure in of_probe:
-            stem = f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}"
-            seen[stem] += 1
-            # Ids hold hyphens too: a-b of c and a of b-c would be one file.
-            found.append((probe_id, stem if seen[stem] == 1 else f"{stem}-{seen[stem]}", figure))
+            stem = _short(f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}")
+            # Ids hold hyphens too: a-b of c and a of b-c would be one file. To some disks A and a are one name as well.
+            seen[stem.casefold()] += 1
+            again = seen[stem.casefold()]
+            found.append((probe_id, stem if again == 1 else f"{stem}-{again}", figure))
     return found
+
+
+def _short(stem: str) -> str:
+    """A stem that a disk takes as a name: the ids of many models may be longer than that together."""
+    if len(stem) <= LONGEST_STEM:
+        return stem
+    return f"{stem[: LONGEST_STEM - 9]}-{hashlib.sha256(stem.encode()).hexdigest()[:8]}"
 
 
 def draw_figures(
@@ -175,10 +208,23 @@ def _probes(section: Section) -> list[Probe[Any, Any]] | None:
         return None
 
 
-def _figures(section: Section, probes: Sequence[Probe[Any, Any]]) -> list[Figure]:
+def _describe_section(section: Section, probes: Sequence[Probe[Any, Any]]) -> list[Figure]:
+    """A probe's figures; whatever else a page wants of it is asked for too, so that it fails here and not there."""
     if not section.ok():
         return []
-    figures = [figure for probe in probes for figure in probe.figures(section)]
-    for probe in probes:
-        probe.statement(section)
+    piece = ("show", section.id)
+    if told := ended_before(*piece):
+        raise Unshown(told)
+    with underway(*piece, seconds=SECONDS_TO_SHOW):
+        figures = [_checked_figure(figure) for probe in probes for figure in probe.figures(section)]
+        for probe in probes:
+            if not isinstance(probe.statement(section), str):
+                raise Unshown("its statement is no text")
+            explanation(probe), question(probe), meanings(probe)
     return figures
+
+
+def _checked_figure(figure: Any) -> Figure:
+    if not isinstance(figure, Figure):
+        raise Unshown(f"it gave a {type(figure).__name__} as a figure")
+    return figure

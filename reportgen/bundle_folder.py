@@ -1,168 +1,116 @@
-"""Where a bundle lies: written beside its target and swapped in; what an earlier one left goes by its own list."""
+"""Where a bundle lies: made beside its target and swapped in; what an earlier one left goes by its own list."""
 
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
+from reportgen.bundle_files import NUMBERS, files_in, in_the_way, is_bundle, names_its_files, own_files
+from reportgen.bundle_schema import damaged
 from reportgen.errors import BundleError, Mistake, OutputError
-from reportgen.store import ARRAYS, RESULTS, RUN, damaged, read_json, write_json
+from reportgen.failure_mark import unmarked
+from reportgen.holding import holding, restore, stage_in, swap_in, writing
+from reportgen.store import RUN, read_json, write_json
 
-
-def is_bundle(folder: Path) -> bool:
-    """Whether a folder holds a bundle of ours."""
-    return (folder / RESULTS).is_file() and (folder / RUN).is_file()
-
-
-@contextmanager
-def beside(target: Path) -> Iterator[Path]:
-    """An empty folder beside `target`, on the same disk, gone when the block ends.
-
-    Raises:
-        OutputError: it cannot be made, or what the block writes cannot be written.
-    """
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise OutputError(_unwritable(target, error)) from error
-    try:
-        stage.chmod(0o755)
-        yield stage
-    except OSError as error:
-        raise OutputError(_unwritable(target, error)) from error
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+ACCEPTED = "accepted.yaml"
+"""What a baseline has and the bundle of a run has not: who accepted it, when and why."""
+Kind = Literal["bundle", "baseline", "either"]
+"""What a folder may hold that is written anew: the bundle of a run, an accepted one, or (where it was read) any."""
+REMEDY = {"bundle": "name an empty or new folder with -o", "baseline": "name an empty or new folder with --to"}
 
 
 @contextmanager
-def staged(target: Path) -> Iterator[Path]:
+def staged(target: Path, kind: Kind = "bundle") -> Iterator[Path]:
     """A folder to write a bundle into, swapped in as `target` when the block ends well.
 
     What an earlier bundle wrote is removed by its own list of files; whatever else lies in the folder stays.
 
     Raises:
-        OutputError: the target cannot be written, or holds something that is no bundle.
+        OutputError: the target cannot be written, or holds something that is not a bundle (or not a baseline), or a
+            file of somebody else's where the new one has its own.
     """
     target = target.resolve()
-    _check_target(target)
-    with beside(target) as stage:
+    restore(target)
+    _check_target(target, kind)
+    with writing(target), holding(target) as hold:
+        stage = stage_in(hold, target)
         yield stage
         _list_files(stage)
-        _swap(stage, target)
+        if (other := in_the_way(stage, target)) is not None:
+            told = f"{other} is there already, and was not written by reportgen"
+            raise OutputError(Mistake(told, "move it away, or name another folder with -o", file=target))
+        swap_in(hold, target)
 
 
-def check_writable(target: Path) -> None:
+def check_writable(target: Path, kind: Kind = "bundle") -> None:
     """Refuses, before anything is computed, a target that could not be written at the end.
 
     Raises:
         OutputError: as `staged`.
     """
-    try:
+    with writing(target):
         target = target.resolve()
-        _check_target(target)
-    except OSError as error:
-        raise OutputError(_unwritable(target, error)) from error
-    nearest = next(folder for folder in (target, *target.absolute().parents) if folder.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise OutputError(_unwritable(target, PermissionError(13, f"{nearest} cannot be written")))
+        restore(target)
+        _check_target(target, kind)
+        nearest = next(folder for folder in (target, *target.parents) if folder.exists())
+        beside = next(folder for folder in target.parents if folder.exists())
+        for folder in (nearest, beside):
+            if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(13, f"{folder} cannot be written")
 
 
-def replace_outputs(target: Path, stage: Path, outputs: Sequence[str], stale: Callable[[str], bool]) -> None:
-    """Moves newly made outputs into a bundle, and removes what an earlier rendering made and `stale` names."""
-    run = read_json(target / RUN)
-    before = set(run.get("files", ())) | {RESULTS, ARRAYS, RUN}
-    gone = {old for old in before - set(outputs) - {RESULTS, ARRAYS, RUN} if stale(old)}
-    try:  # before anything is moved: a stranger's file may hold what none of ours can
-        write_json(stage / RUN, run | {"files": sorted(before - gone | set(outputs))})
+def keep_earlier(target: Path, stage: Path, stays: Callable[[str], bool]) -> None:
+    """Puts into a stage, beside newly made outputs, what a bundle keeps: its numbers, and whichever output `stays`.
+
+    Raises:
+        BundleError: its run.json is damaged, or names files outside it.
+    """
+    for file in own_files(target):
+        if str(file) != RUN and (str(file) in NUMBERS or stays(str(file))) and not (stage / file).exists():
+            _link(target / file, stage / file)
+    try:
+        write_json(stage / RUN, unmarked(read_json(target / RUN), "render"))
+    except UnicodeEncodeError as error:  # half of a surrogate pair
+        raise BundleError(damaged(target / RUN, "it holds what is not text")) from error
     except ValueError as error:
-        raise BundleError(damaged(target / RUN, str(error))) from error
-    places = {name: _inside(target, str(Path(name).parent)) / Path(name).name for name in outputs}
-    for old in gone:
-        _inside(target, old).unlink(missing_ok=True)
-    for name, place in places.items():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        (stage / name).replace(place)
-    (stage / RUN).replace(target / RUN)
-    _remove_empty_folders(target)
+        raise BundleError(damaged(target / RUN, "it holds a number that is not finite")) from error
 
 
-def _check_target(target: Path) -> None:
+def _link(file: Path, place: Path) -> None:
+    """The same file at another place; a copy of it where the disk has no second names."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(file, place, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(file, place, follow_symlinks=False)
+
+
+def _check_target(target: Path, kind: Kind) -> None:
     if not target.exists():
         return
     if not target.is_dir():
         raise OutputError(Mistake("the output is a file, not a folder", "name another with -o", file=target))
     if target == Path.cwd():
         raise OutputError(Mistake("the output is the current folder", "name another with -o", file=target))
-    if is_bundle(target):
-        _listed(target)
-    elif any(target.iterdir()):
-        raise OutputError(
-            Mistake("the folder holds something that is no bundle", "name an empty or new folder with -o", file=target)
-        )
+    if (told := _refusal(target, kind)) and any(target.iterdir()):
+        raise OutputError(Mistake(f"the folder holds {told}", REMEDY.get(kind, ""), file=target))
+
+
+def _refusal(folder: Path, kind: Kind) -> str:
+    """What a folder holds instead of a bundle of a kind that says which files are its own; empty where it does not."""
+    something = f"something that is not a {'baseline' if kind == 'baseline' else 'bundle'}"
+    if not is_bundle(folder):
+        return something
+    own_files(folder)
+    if kind != "either" and not names_its_files(folder):
+        return something
+    is_baseline = (folder / ACCEPTED).is_file()
+    if kind == "baseline" and not is_baseline:
+        return "a bundle that is not a baseline"
+    return "a baseline, not the bundle of a run" if kind == "bundle" and is_baseline else ""
 
 
 def _list_files(stage: Path) -> None:
-    files = sorted(str(file.relative_to(stage)) for file in stage.rglob("*") if file.is_file())
-    write_json(stage / RUN, read_json(stage / RUN) | {"files": sorted({*files, RUN})})
-
-
-def _swap(stage: Path, target: Path) -> None:
-    if not target.exists():
-        stage.replace(target)
-        return
-    before = _listed(target) if is_bundle(target) else []
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-    target.replace(aside / "bundle")
-    try:
-        stage.replace(target)
-    except OSError:
-        (aside / "bundle").replace(target)
-        raise
-    for file in before:
-        (aside / "bundle" / file).unlink(missing_ok=True)
-    _keep_what_is_left(aside / "bundle", target)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _listed(bundle: Path) -> list[Path]:
-    """The files that a bundle says it wrote, relative to it.
-
-    Raises:
-        BundleError: its list names something outside it, or is no list.
-    """
-    names = read_json(bundle / RUN).get("files", [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise BundleError(damaged(bundle / RUN, "its list of files is none"))
-    files = [_inside(bundle, name) for name in names]
-    return [file.relative_to(bundle) for file in files if file.is_file() or file.is_symlink()]
-
-
-def _keep_what_is_left(old: Path, target: Path) -> None:
-    """Files that no bundle wrote go back to where they lay."""
-    for file in sorted(old.rglob("*")):
-        place = target / file.relative_to(old)
-        if (file.is_file() or file.is_symlink()) and not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            file.replace(place)
-
-
-def _remove_empty_folders(target: Path) -> None:
-    for folder in sorted((f for f in target.rglob("*") if f.is_dir()), reverse=True):
-        if not any(folder.iterdir()):
-            folder.rmdir()
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """A file named by a bundle's own list, which is a stranger's data: never outside its folder."""
-    place = folder / name
-    if not place.resolve().is_relative_to(folder.resolve()):
-        raise BundleError(damaged(folder / RUN, f"a file of it lies outside the bundle: {name}"))
-    return place
-
-
-def _unwritable(target: Path, error: OSError) -> Mistake:
-    reason = error.strerror or error
-    return Mistake(f"the output cannot be written: {reason}", "free it, or name another with -o", file=target)
+    write_json(stage / RUN, read_json(stage / RUN) | {"files": sorted({*map(str, files_in(stage)), RUN})})

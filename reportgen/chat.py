@@ -1,50 +1,136 @@
-"""A chat as one text, by the model's own template."""
+"""A chat as one text, by the model's own template: what transformers' `apply_chat_template` gives."""
 
-import datetime
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
-_NO_DAY = datetime.date(2000, 1, 1)
-"""What a template that writes today's date is told: the same prompt has the same tokens tomorrow."""
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_NO_PART = re.compile("""['"]type['"]: ['"]text['"]""")
+Messages = Sequence[Mapping[str, str]]
 
 
 class ChatUnavailable(Exception):
     """A prompt is given as chat messages, and the model has no chat template (or its template refuses them)."""
 
 
-def render_chat(template: str, messages: Sequence[Mapping[str, str]], settings: Mapping[str, Any]) -> str:
-    """The text of a chat, ending where the assistant is to begin.
+class ChatTemplate:
+    """A model's chat template with the special tokens that it may name."""
 
-    A template is a stranger's program: it runs in jinja2's sandbox, with the names that transformers gives it.
-    `settings` is the content of tokenizer_config.json, from which templates take `bos_token` and its like.
+    def __init__(self, text: str = "", tokens: Mapping[str, str] | None = None, missing: str = "") -> None:
+        self.text = text
+        self.tokens = tokens or {}
+        self.missing = missing or "the model has no chat template"
+        """Why there is no text, where there is none."""
+        self._written: dict[tuple[tuple[str, str], ...], str] = {}
+        self._spent = ""
+        """Why it is not tried again: it took too much once."""
 
-    Raises:
-        ChatUnavailable: the template refuses the messages.
-    """
-    from jinja2 import TemplateError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    def render(self, messages: Messages) -> str:
+        """The text of a chat, ending where the assistant is to begin.
 
-    def refuse(message: str) -> None:
-        raise TemplateError(message)
+        A template is a stranger's program: it runs in a sandbox within steps, bytes and seconds. What the messages say
+        is given to it as text and, where that fails or loses their words, as parts (a list of one `text`).
 
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
-    environment.filters["tojson"] = _json
-    environment.globals["raise_exception"] = refuse
-    environment.globals["strftime_now"] = _NO_DAY.strftime
-    tokens = {name: _token_text(value) for name, value in settings.items() if name.endswith("_token")}
-    try:
-        return environment.from_string(template).render(messages=messages, add_generation_prompt=True, **tokens)
-    except Exception as error:  # a stranger's template may divide by zero
-        told = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ChatUnavailable(f"the model's chat template refuses the prompt: {told}") from error
+        Raises:
+            ChatUnavailable: there is no template; it refuses the messages, takes too much, or loses their words.
+        """
+        key = tuple((one["role"], one["content"]) for one in messages)
+        if key not in self._written:
+            self._written[key] = self._of_text_or_parts(messages)
+        return self._written[key]
+
+    def _of_text_or_parts(self, messages: Messages) -> str:
+        if not self.text:
+            raise ChatUnavailable(f"the prompt is a chat, and {self.missing}")
+        try:
+            return self._with_all_words(messages, messages)
+        except ChatUnavailable as refused:
+            in_parts = [{**one, "content": [{"type": "text", "text": one["content"]}]} for one in messages]
+            try:
+                written = self._with_all_words(messages, in_parts)
+            except ChatUnavailable:
+                raise refused from None
+            if _NO_PART.search(written):  # it wrote the list out, as it stands in a program
+                raise refused from None
+            return written
+
+    def _with_all_words(self, messages: Messages, given: Sequence[Mapping[str, Any]]) -> str:
+        written = self._render(given)
+        for message in messages:
+            lost = _lost_word(message["content"], written)
+            if lost:
+                raise ChatUnavailable(
+                    f"the model's chat template leaves out what the {message['role']} says: "
+                    f"{_cut(lost, 40)!r} is not in the prompt"
+                )
+        return written
+
+    def _render(self, messages: Sequence[Mapping[str, Any]]) -> str:
+        from reportgen.bounded_templates import Exceeded, rendered
+        from reportgen.chat_sandbox import LIMITS
+
+        if self._spent:
+            raise ChatUnavailable(self._spent)
+        given = {**self.tokens, "messages": messages, "tools": None, "documents": None, "add_generation_prompt": True}
+        try:
+            written = rendered(self._compiled, given, LIMITS)
+            written.encode()
+        except Exceeded as error:
+            self._spent = f"the model's chat template computes more than a prompt can need: {error}"
+            raise ChatUnavailable(self._spent) from error
+        except MemoryError as error:
+            self._spent = "the model's chat template takes too much memory"
+            raise ChatUnavailable(self._spent) from error
+        except RecursionError as error:
+            raise ChatUnavailable("the model's chat template is nested too deeply, or without end") from error
+        except UnicodeEncodeError as error:
+            raise ChatUnavailable("the model's chat template writes half a character, which is no text") from error
+        except Exception as error:  # a stranger's template may divide by zero
+            told = " ".join(str(error).split()) or "it gives no reason"
+            raise ChatUnavailable(f"the model's chat template refuses the prompt: {_cut(told, 300)}") from error
+        return written
+
+    @cached_property
+    def _compiled(self) -> "Template":
+        from reportgen.bounded_templates import counting
+        from reportgen.chat_sandbox import LIMITS
+
+        with counting(LIMITS):
+            compiled: Template = _environment().from_string(self.text)
+        return compiled
 
 
-def _json(value: Any, **options: Any) -> str:
-    return json.dumps(value, **{"ensure_ascii": False, **options})
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
-def _token_text(value: Any) -> Any:
-    return value.get("content") if isinstance(value, dict) else value
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    from reportgen.chat_sandbox import ChatSandbox
+
+    return ChatSandbox()
+
+
+def _lost_word(said: str, written: str) -> str:
+    """The first word of a message that does not stand in the prompt after those before it; empty where all do."""
+    for form in _forms(said):
+        if " ".join(form.split()) in " ".join(written.split()):
+            return ""
+    at = 0
+    for word in said.split():
+        found = written.find(word, at)
+        if found < 0:
+            return word
+        at = found + len(word)
+    return ""
+
+
+def _forms(said: str) -> Iterator[str]:
+    """A text as it is, and as it stands in JSON."""
+    yield said
+    yield json.dumps(said, ensure_ascii=False)[1:-1]
+    yield json.dumps(said)[1:-1]

@@ -22,6 +22,14 @@ def start_child(module: str, *arguments: str) -> "subprocess.Popen[bytes]":
     )  # fmt: skip
 
 
+def open_child(module: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    """The same, to talk with: its stdin and stdout are pipes, what it says on stderr is dropped."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, **_invocation(module, arguments)
+    )  # fmt: skip
+
+
 def _invocation(module: str, arguments: tuple[str, ...]) -> dict[str, Any]:
     path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return {"args": [sys.executable, "-P", "-m", module, *arguments], "env": os.environ | path}

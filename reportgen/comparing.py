@@ -1,25 +1,27 @@
 """The whole way of a comparison, as the command line and Python call it: two bundles to verdicts and their outputs."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-from pydantic import TypeAdapter, ValidationError
 
 from reportgen.baseline.accepted import load_tolerances, write_tolerances
 from reportgen.baseline.calibrate import conditions_of_runs, tolerances_from
 from reportgen.baseline.compare import Comparison
 from reportgen.baseline.compare import compare as compared
-from reportgen.baseline.tolerance import ToleranceEntry
+from reportgen.baseline.judgements import NOT_COMPARED
+from reportgen.baseline.record import failure_bytes
+from reportgen.baseline.tolerance import ToleranceEntry, checked_entries
 from reportgen.battery import load_battery
-from reportgen.bundle_folder import beside
+from reportgen.bundle_schema import damaged
 from reportgen.cache import make_room
-from reportgen.errors import BundleError, Mistake, OutputError
-from reportgen.store import Bundle, load_bundle
+from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
+from reportgen.failure_mark import reason_of, refuse_failed
+from reportgen.holding import beside, restore, writing
+from reportgen.store import RUN, Bundle, load_bundle
 
 OUTPUTS = ("comparison.json", "comparison.html", "comparison.pdf")
 Progress = Callable[[str], None]
-_ENTRIES = TypeAdapter(dict[str, ToleranceEntry])
 
 
 def compare(baseline: str | Path, bundle: str | Path) -> Comparison:
@@ -28,32 +30,59 @@ def compare(baseline: str | Path, bundle: str | Path) -> Comparison:
     The bundle's battery says what is tolerated; what a calibration measured is taken from the baseline.
 
     Raises:
-        BundleError: one of the two is no bundle, or a damaged one.
+        BundleError: one of the two is not a bundle, or a damaged one.
+        FailedBefore: the last run of one of the two failed: its numbers say nothing of today.
     """
-    before, after = load_bundle(Path(baseline)), load_bundle(Path(bundle))
-    return compared(before, after, _written(after), load_tolerances(Path(baseline)))
+    before, after = _read(Path(baseline)), _read(Path(bundle))
+    return compared(before, after, tolerances_of(after), load_tolerances(Path(baseline)))
 
 
 def write(
     comparison: Comparison, target: Path, formats: Sequence[str], progress: Progress = lambda line: None
 ) -> list[str]:
-    """Writes comparison.json and the pages into a folder, whole or not at all; gives their names.
+    """Writes comparison.json and the pages into a folder, after those of an earlier comparison are gone; gives their
+    names.
 
     Raises:
         OutputError: the folder cannot be written, or holds something else.
     """
     from reportgen.report.comparison import write_comparison
 
-    _check_target(target)
+    check_target(target)
     with beside(target) as stage:
         names = write_comparison(comparison, stage, formats, progress=progress)
-        target.mkdir(exist_ok=True)
-        for old in (target / name for name in OUTPUTS if name not in names):
-            old.unlink(missing_ok=True)
-        for name in names:
-            (stage / name).replace(target / name)
+        _take_place(stage, target, names)
     make_room()
     return names
+
+
+def write_failure(error: Exception, target: Path) -> None:
+    """Takes an earlier comparison out of a folder, and says in its place that there is none, and why.
+
+    Nothing is done where the folder holds no comparison.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from reportgen.report.failed import html
+
+    if not is_comparison(target):
+        return
+    reason, code = reason_of(error), error.exit_code if isinstance(error, ReportgenError) else 1
+    record, page, _ = OUTPUTS
+    with beside(target) as stage:
+        (stage / record).write_bytes(failure_bytes(reason, code))
+        (stage / page).write_bytes(html("Comparison with a baseline", NOT_COMPARED, reason, code).encode())
+        _take_place(stage, target, (record, page))
+
+
+def _take_place(stage: Path, target: Path, names: Sequence[str]) -> None:
+    """Moves new files in; the old ones go first: a part of the new ones beside a part of the old says what is not."""
+    target.mkdir(exist_ok=True)
+    for name in OUTPUTS[1:]:
+        (target / name).unlink(missing_ok=True)
+    for name in names:
+        (stage / name).replace(target / name)
 
 
 def comparison_of(bundle: Path) -> Path:
@@ -62,13 +91,27 @@ def comparison_of(bundle: Path) -> Path:
     return place.with_name(f"{place.name}-comparison")
 
 
-def _check_target(target: Path) -> None:
-    """Refuses a folder that holds something else."""
-    if target.exists() and not target.is_dir():
-        raise OutputError(Mistake("the output is a file, not a folder", "name another with -o", file=target))
-    if target.is_dir() and any(target.iterdir()) and not (target / OUTPUTS[0]).is_file():
-        told = "the folder holds something that is no comparison"
-        raise OutputError(Mistake(told, "name an empty or new folder with -o", file=target))
+def is_comparison(folder: Path) -> bool:
+    """Whether a folder holds a comparison of ours, as its own record says."""
+    try:
+        content = json.loads((folder / OUTPUTS[0]).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and {"schema", "verdict", "exit_code", "compared"} <= set(content)
+
+
+def check_target(target: Path) -> None:
+    """Refuses a folder that holds something else.
+
+    Raises:
+        OutputError: it does, is a file, or cannot be looked into.
+    """
+    with writing(target):
+        if target.exists() and not target.is_dir():
+            raise OutputError(Mistake("the output is a file, not a folder", "name another with -o", file=target))
+        if target.is_dir() and any(target.iterdir()) and not is_comparison(target):
+            told = "the folder holds something that is not a comparison"
+            raise OutputError(Mistake(told, "name an empty or new folder with -o", file=target))
 
 
 def calibrate(
@@ -84,7 +127,7 @@ def calibrate(
     from reportgen.conditions import threads_of
     from reportgen.workflow import measure
 
-    stored = load_bundle(Path(baseline))
+    stored = _read(Path(baseline))
     asked = load_battery(Path(battery))
     _check_same(list(asked.probes), stored, Path(baseline))
     threads = max(threads_of(entry) for entry in asked.models.values())
@@ -100,14 +143,25 @@ def calibrate(
     return found
 
 
-def _written(bundle: Bundle) -> dict[str, ToleranceEntry]:
-    """What the battery of a bundle tolerates; a bundle is a stranger's data."""
+def _read(folder: Path) -> Bundle:
+    """A bundle whose numbers are of its last run."""
+    restore(folder.resolve())
+    bundle = load_bundle(folder)
+    refuse_failed(bundle.run, folder)
+    return bundle
+
+
+def tolerances_of(bundle: Bundle) -> dict[str, ToleranceEntry]:
+    """What the battery of a bundle tolerates, by glob over PROBE_ID.SUBJECT.NAME.
+
+    Raises:
+        BundleError: its run.json says something else.
+    """
     try:
-        return _ENTRIES.validate_python(bundle.run.get("tolerances", {}))
-    except ValidationError as error:
-        (first, *_) = error.errors()
-        told = f"its tolerances are damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise BundleError(Mistake(told, "make it again with reportgen run", file=bundle.path)) from error
+        return checked_entries(bundle.run.get("tolerances", {}))
+    except ValueError as error:
+        file = None if bundle.path is None else bundle.path / RUN
+        raise BundleError(damaged(file, f"tolerances: {error}")) from error
 
 
 def _check_same(probes: Sequence[str], stored: Bundle, baseline: Path) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from reportgen import chat_files
 from reportgen.battery import ModelEntry, ProbeEntry
 from reportgen.cache import key_of
 from reportgen.errors import Mistake, ModelError
@@ -18,7 +20,7 @@ from reportgen.model.weights import MAYBE, weight_files
 from reportgen.probes.base import PAIR, PairProbe
 from reportgen.regular_file import CONFIGURATION_BYTES, TOKENIZER_BYTES, read_regular
 
-DEFINITIONS = 2
+DEFINITIONS = 3
 """Raised whenever `numerics`, `tokens` or `model` change a number: what older definitions gave is then not used."""
 
 ATTENTION = "eager"
@@ -28,7 +30,7 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "scikit-le
 """Those that numbers depend on."""
 
 _CONFIGURATION = ("config.json", "generation_config.json")
-_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+_TOKENIZER = ("tokenizer.json", *chat_files.FILES)
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,6 @@ class Conditions:
 
 def outcome_key(known: Sequence[Conditions], entry: ProbeEntry) -> str:
     """The key of what a probe finds in a model, or in the two of a pair, under these conditions."""
-    return key_of("outcome", *(one.key() for one in known), asked_of(entry))
-
-
-def asked_of(entry: ProbeEntry) -> str:
-    """What is asked of a probe, with hashes of the files that its options name as they are now."""
     probe = entry.probe
     ids = set(PAIR) if isinstance(probe, PairProbe) else None
     said = {
@@ -74,7 +71,12 @@ def asked_of(entry: ProbeEntry) -> str:
         "version": probe.version,
         "options": entry.options.model_dump(mode="json", by_alias=True, exclude=ids),
     }
-    return json.dumps(said, sort_keys=True)
+    return key_of("outcome", *(one.key() for one in known), json.dumps(said, sort_keys=True))
+
+
+def contents_named(entry: ProbeEntry) -> dict[str, Any]:
+    """What the files hold now that a probe's options name (a lens, a text, dictionaries), as the options hash them."""
+    return {name: getattr(entry.options, name) for name in type(entry.options).model_computed_fields}
 
 
 def conditions(located: Located, entry: ModelEntry, *, weights_sha256: str, device: str) -> Conditions:

@@ -1,8 +1,10 @@
 """What can go wrong, told in a line or two with its remedy, and the exit code it ends with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from reportgen.spelling import LONGEST, spelled
 
 
 @dataclass(frozen=True)
@@ -15,15 +17,27 @@ class Mistake:
     line: int | None = None
 
     def __str__(self) -> str:
-        where = "" if self.file is None else f"{self.file}:{self.line}: " if self.line else f"{self.file}: "
-        remedy = f"\n  {self.remedy}" if self.remedy else ""
-        return f"{where}{self.message}{remedy}"
+        return "\n  ".join(self.lines)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is wrong, and below it the remedy where there is one: whatever strangers' texts are in them, a line
+        each.
+        """
+        return tuple(spelled(line) for line in (f"{self._where}{self.message}", self.remedy) if line)
 
     @property
     def in_one_line(self) -> str:
         """The same as running text."""
-        wrong = str(replace(self, remedy=""))
-        return " ".join((f"{wrong.rstrip('.')}. {self.remedy}" if self.remedy else wrong).split())
+        wrong = f"{self._where}{self.message}"
+        told = f"{wrong.rstrip('.')}. {self.remedy}" if self.remedy else wrong
+        return spelled(" ".join(told.split()), 2 * LONGEST)
+
+    @property
+    def _where(self) -> str:
+        if self.file is None:
+            return ""
+        return f"{self.file}:{self.line}: " if self.line else f"{self.file}: "
 
 
 class ReportgenError(Exception):
@@ -63,3 +77,20 @@ class OutputError(ReportgenError):
     """An output cannot be written; the last good bundle stays."""
 
     exit_code = 1
+
+
+class OutOfTime(BaseException):
+    """A piece of work took longer than it may. No Exception: a probe that catches those is to be ended, too."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Whatever was raised, for a person: what was refused in our own words, else a line with what Python calls it."""
+    match error:
+        case ReportgenError():
+            return error.in_one_line
+        case SystemExit():
+            return f"it tried to end the program (exit code {error.code})"
+        case OutOfTime():
+            return "it ran out of its time"
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -4,19 +4,23 @@ import gc
 import importlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from reportgen.conditions import Conditions, asked_of, conditions, threads_of
-from reportgen.errors import Mistake, ModelError, ReportgenError
+from reportgen.conditions import Conditions, conditions, contents_named, threads_of
+from reportgen.errors import Mistake, ModelError, OutOfTime, reason_of
+from reportgen.model.own_code import in_words
 from reportgen.needs import Unmeasurable
 from reportgen.outcome_cache import Kept, OutcomeCache, Unfinished
+from reportgen.places import Places, places
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
-from reportgen.probes.base import Later, Measured, ModelCard, PairProbe
+from reportgen.probes.base import Later, Measured, ModelCard, PairProbe, Probe
 from reportgen.provenance import weights_sha256
-from reportgen.result import Findings, Outcome
+from reportgen.result import Cell, Findings, Outcome, Table, WrongFindings
+from reportgen.supervision import ended_before, underway
+from reportgen.time_limits import seconds_allowed
 from reportgen.unchanged import Changed, refuse_changed
 
 if TYPE_CHECKING:
@@ -81,6 +85,7 @@ class _Running:
         self._results = Results(outcomes={id: {} for id in plan.battery.probes})
         self._failed: dict[str, str] = {}
         """Model id -> why it cannot be used."""
+        self._places = _places(plan)
 
     def run(self, models: Sequence[PlannedModel], cases: Sequence[PlannedCase]) -> None:
         """All cases about one model, or about one pair of models, which are in memory together."""
@@ -113,7 +118,7 @@ class _Running:
 
     def _from_cache(self, models: Sequence[PlannedModel], cases: Sequence[PlannedCase]) -> list[_Ready]:
         """The models without their weights, where there is nothing to measure and it is known how they ran."""
-        if any(case.kept is None and not case.skipped for case in cases):
+        if any(not case.settled for case in cases):
             return []
         ready = []
         for planned in models:
@@ -136,18 +141,28 @@ class _Running:
         ready = []
         gc.collect()  # a network is full of circles: the last one is to be gone before the next is there
         for planned in models:
+            if told := ended_before("load", planned.id):
+                self._fail(planned, told)
+                break
             try:
-                ready.append(self._load(planned))
+                with underway("load", planned.id):
+                    ready.append(self._load(planned))
             except Changed as changed:
                 self._withdraw(planned, str(changed))
                 break
             except ModelError as error:
-                self._fail(planned, str(error))
+                self._fail(planned, error.in_one_line)
+                break
+            except Exception as error:  # whatever is wrong with one model, its hash too, ends no other's results
+                if os.environ.get("REPORTGEN_DEBUG"):
+                    raise
+                self._fail(planned, f"the model could not be made ready: {in_words(error)}")
                 break
         return ready
 
     def _fail(self, planned: PlannedModel, reason: str) -> None:
         if planned.id not in self._failed:
+            reason = self._places.left_out_of(reason)
             self._failed[planned.id] = reason
             self._progress(f"model {planned.id} failed: {reason}")
             self._results.models[planned.id] = _card(planned, {"failed": reason})
@@ -193,6 +208,8 @@ class _Running:
 
     def _take(self, one: "Ended") -> None:
         case, outcome = one.case, one.outcome
+        if outcome.reason:
+            outcome = replace(outcome, reason=self._places.left_out_of(outcome.reason))
         step = f"{case.entry.id} {case.subject}"
         self._results.outcomes[case.entry.id][case.subject] = outcome
         if one.kept:
@@ -203,10 +220,20 @@ class _Running:
         self._progress(f"{case.entry.id} on {case.subject}: {outcome.status}{reason}")
 
 
+def _places(plan: Plan) -> Places:
+    """What may be told of where a battery and its models lie: the bundle is passed on."""
+    battery = plan.battery
+    found = [(one.readied.located, one.entry.source) for one in plan.models if one.readied is not None]
+    named = {located.folder if located.weights else located.config: source for located, source in found}
+    options = (entry.options.model_dump_json(round_trip=True) for entry in battery.probes.values())
+    written = "\n".join([*(entry.source for entry in battery.models.values()), *options])
+    return places(named, battery.folder, written)
+
+
 def _import_libraries(cases: Iterable[PlannedCase]) -> None:
     """What probes need beside torch: loaded once, and in nobody's measured time."""
     for case in cases:
-        if case.kept is None and not case.skipped:
+        if not case.settled:
             for module in case.entry.probe.libraries:
                 importlib.import_module(module)
 
@@ -237,7 +264,7 @@ def _run_cases(
     """Each case with its outcome; a prompt shared by several passes a model when the first of them needs it."""
     known = [one.known for one in ready]
     # What was hashed only after the plan was made may turn out to be a model that was run before.
-    kept = {case.entry.id: case.kept or (None if case.skipped else cache.find(known, case.entry)) for case in cases}
+    kept = {case.entry.id: case.kept or (None if case.settled else cache.find(known, case.entry)) for case in cases}
     left = [case for case in cases if kept[case.entry.id] is None]
     run = [_passing(one, [case.sides[at] for case in left if case.sides]) for at, one in enumerate(ready)]
     for case in cases:
@@ -250,10 +277,8 @@ def _run_cases(
         outcome = _outcome(case, run, progress, unfinished)
         # Weights are read from the disk as they are needed, not all at once when they are loaded.
         refuse_changed([one.planned for one in ready])
-        if outcome.status == "ok" and asked_of(case.entry) != case.asked:
-            outcome = _without_numbers(
-                case, "failed", "a file that its options name changed while it ran: run it again"
-            )
+        if outcome.status == "ok" and contents_named(case.entry) != case.named:
+            outcome = _without_numbers(case, "failed", _OTHER_FILES)
         if outcome.status == "ok":
             name = " → ".join(_name(one.planned) for one in ready)
             cache.keep(known, case.entry, Kept(outcome, case.skipped_rows), model=name)
@@ -271,13 +296,20 @@ def _passing(ready: _Ready, sides: Sequence[Side]) -> RunSide:
         return _nothing_to_run
     import torch
 
-    from reportgen.model.capture import SharedPasses
+    from reportgen.model.capture import SharedPasses, run_all
 
     shared = SharedPasses(model, [single for side in sides for single in side.passes])
 
     def run(side: Side) -> Measured[Any]:
         torch.set_num_threads(threads_of(ready.planned.entry))  # the other model of a pair may have another number
-        return Measured(side.case, model, shared.run(side.passes))
+        torch.set_default_dtype(torch.float32)  # a third party's probe may have left another
+        try:
+            captured = shared.run(side.passes)
+        except (Unmeasurable, KeyboardInterrupt, OutOfTime):
+            raise
+        except BaseException:  # what a third party's probe wants of a prompt breaks no other's: each alone, then
+            captured = run_all(model, side.passes)
+        return Measured(side.case, model, captured)
 
     return run
 
@@ -289,17 +321,40 @@ def _nothing_to_run(side: Side) -> Measured[Any]:
 def _outcome(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: Unfinished) -> Outcome:
     if case.skipped:
         return _without_numbers(case, "skipped", case.skipped)
+    piece = ("measure", case.entry.id, case.subject)
+    if told := case.failed or ended_before(*piece):
+        return _without_numbers(case, "failed", told)
+    seconds = seconds_allowed(case)
     try:
-        findings = _findings(case, run, progress, unfinished)
-        return Outcome(
-            **_header(case), status="ok", metrics=findings.metrics(), tables=findings.tables(), arrays=findings.arrays()
-        )
+        with underway(*piece, seconds=seconds):
+            findings = _findings(case, run, progress, unfinished)
+            return Outcome(
+                **_header(case),
+                status="ok",
+                metrics=findings.metrics(),
+                tables=_with_left_out(findings.tables(), case.left_out),
+                arrays=findings.arrays(),
+            )
     except Unmeasurable as unmeasurable:
         return _without_numbers(case, "skipped", str(unmeasurable))
-    except Exception as error:  # a probe may raise anything; it is a failed card, and the others run
+    except KeyboardInterrupt:
+        raise
+    except OutOfTime:
+        return _without_numbers(case, "failed", f"it took longer than its {seconds:,.0f} s (timeout of the probe)")
+    except BaseException as error:  # a probe may raise anything, an end of the program too: the others run
         if os.environ.get("REPORTGEN_DEBUG"):
             raise
-        return _without_numbers(case, "failed", _told(error))
+        return _without_numbers(case, "failed", reason_of(error))
+
+
+def _with_left_out(tables: dict[str, Table], left_out: Mapping[str, str]) -> dict[str, Table]:
+    """The tables, with the prompts that the model cannot read among what a probe could not measure."""
+    if not left_out:
+        return tables
+    known = tables.get("skipped", Table(("prompt", "reason"), []))
+    between: list[Cell] = [None] * (len(known.columns) - 2)
+    rows = [[prompt, *between, reason] for prompt, reason in left_out.items()]
+    return tables | {"skipped": Table(known.columns, [*known.rows, *rows])}
 
 
 def _findings(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: Unfinished) -> Findings:
@@ -310,11 +365,19 @@ def _findings(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unf
         measured = [run_one(side) for run_one, side in zip(run, case.sides, strict=True)]
         if isinstance(probe, PairProbe):
             base, other = measured
-            compared: Findings = probe.compare(base, other)
-            return compared
+            return _declared(probe, probe.compare(base, other))
         (one,) = measured
         found = probe.run(replace(one.case, unfinished=unfinished), one.model, one.captured)
-        return found if isinstance(found, Findings) else _staged(found, one.model, _told_by_tenths(case, progress))
+        if isinstance(found, Generator):
+            found = _staged(found, one.model, _told_by_tenths(case, progress))
+        return _declared(probe, found)
+
+
+def _declared(probe: Probe[Any, Any], found: Any) -> Findings:
+    """What a probe gave, where that is what it declares."""
+    if not isinstance(found, probe.findings):
+        raise WrongFindings(f"it gave a {type(found).__name__}, not {probe.findings.__name__}")
+    return found
 
 
 def _told_by_tenths(case: PlannedCase, progress: Progress) -> Callable[[int], None]:
@@ -330,7 +393,7 @@ def _told_by_tenths(case: PlannedCase, progress: Progress) -> Callable[[int], No
     return tell
 
 
-def _staged(later: Later[Findings], model: "LoadedModel", tell: Callable[[int], None]) -> Findings:
+def _staged(later: Later[Any], model: "LoadedModel", tell: Callable[[int], None]) -> Any:
     """Runs the further passes that a probe asks for, until it has its findings."""
     from reportgen.model.capture import run_all
 
@@ -341,8 +404,7 @@ def _staged(later: Later[Findings], model: "LoadedModel", tell: Callable[[int], 
             tell(len(passes))
             passes = later.send(captured)
     except StopIteration as finished:
-        findings: Findings = finished.value
-        return findings
+        return finished.value
 
 
 def _header(case: PlannedCase) -> dict[str, Any]:
@@ -365,14 +427,6 @@ def _without_numbers(case: PlannedCase, status: Any, reason: str) -> Outcome:
     return Outcome(**_header(case), status=status, reason=reason)
 
 
-def _told(error: Exception) -> str:
-    """An exception in one line, for a person."""
-    if isinstance(error, ReportgenError):
-        return str(error)
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
 def _digest(readied: Readied | None) -> str:
     """The hash of a model's weights; empty where it has none."""
     return weights_sha256(readied.located.folder) if readied is not None and readied.located.weights else ""
@@ -382,7 +436,7 @@ def _card(planned: PlannedModel, as_run: Mapping[str, Any]) -> ModelCard:
     """What the report says of a model; of one that failed, only what was asked for."""
     source = {"source": planned.entry.source}
     if planned.readied is None:
-        return ModelCard(planned.id, planned.entry.source, "", 0, {**source, **as_run})
+        return ModelCard(planned.id, planned.entry.name or planned.entry.source, "", 0, {**source, **as_run})
     located, facts = planned.readied.located, planned.readied.facts
     known = {
         "revision": located.revision,
@@ -393,10 +447,13 @@ def _card(planned: PlannedModel, as_run: Mapping[str, Any]) -> ModelCard:
         "vocabulary": facts.vocabulary,
         "context_length": facts.context_length,
     }
-    return ModelCard(planned.id, located.name, facts.architecture, facts.layers or 0, {**source, **known, **as_run})
+    name = planned.entry.name or located.name
+    return ModelCard(planned.id, name, facts.architecture, facts.layers or 0, {**source, **known, **as_run})
 
 
 def _as_run(model: "LoadedModel", known: Conditions) -> dict[str, Any]:
+    apart = model.cache_apart
+    told = "" if apart is None else f"without its cache: a step that reads it is {apart:.0%} off the whole text"
     return {
         "dtype": model.number_format,
         "device": str(model.device),
@@ -405,4 +462,5 @@ def _as_run(model: "LoadedModel", known: Conditions) -> dict[str, Any]:
         "batch": known.batch,
         "weights_sha256": known.weights or None,
         "tokenizer_sha256": known.tokenizer if known.weights else None,
+        **({"continued": told} if told else {}),
     }

@@ -1,19 +1,20 @@
 """Figures of a stored bundle as files of their own: chosen, drawn in a theme at a width, written beside each other."""
 
-import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reportgen import language
 from reportgen.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures, stems
-from reportgen.bundle_folder import beside, check_writable
+from reportgen.bundle_folder import check_writable
 from reportgen.errors import BatteryError, BundleError, Mistake, OutputError
+from reportgen.figure_list import read_list, take_over
 from reportgen.figures.data import csv_of
 from reportgen.figures.describe import texts
 from reportgen.figures.fonts import lacking
 from reportgen.figures.kept import Flavour
 from reportgen.figures.theme import Theme
+from reportgen.holding import beside, writing
 from reportgen.presentation import presentation_of
 from reportgen.problem import shown
 from reportgen.store import Bundle
@@ -21,8 +22,6 @@ from reportgen.suggest import suggestion
 
 FLAVOURS: dict[str, Flavour] = {"svg": "paths", "png": "png", "pdf": "pdf"}
 FORMATS = (*FLAVOURS, "csv")
-LIST = "figures.json"
-"""Names the files in its folder that were written here: no other is written over."""
 NAMED = 5
 """Characters that a line about a font names."""
 
@@ -42,6 +41,8 @@ class Wanted:
     """None: that of the bundle."""
     width: float | None = None
     """Points that each picture takes across; None: as the theme says."""
+    pixels: int | None = None
+    """Of each PNG across; None: as many as go into its width."""
 
 
 def write_figures(
@@ -59,6 +60,8 @@ def write_figures(
         BatteryError: the bundle has no such figure or model.
         BundleError: its figures cannot be drawn.
         OutputError: the folder holds a file of another's under one of the names, or cannot be written.
+
+    What the bundle no longer has figures for is removed from the folder by its own list.
     """
     presentation = presentation_of(bundle.run)
     theme = wanted.theme or presentation.theme
@@ -71,8 +74,8 @@ def write_figures(
         for line in gaps(drawn, theme):
             progress(line)
         with beside(target) as stage:
-            names = [name for figure in drawn for name in _write(figure, wanted.formats, stage)]
-            _take_over(target, stage, names)
+            names = [name for figure in drawn for name in _write(figure, wanted, stage)]
+            take_over(target, stage, names, _name(bundle), _gone(target, described))
     return [target / name for name in names]
 
 
@@ -119,60 +122,56 @@ def check_folder(target: Path) -> None:
     Raises:
         OutputError: as it says.
     """
-    if target.exists() and not target.is_dir():
-        raise OutputError(Mistake("the output is a file, not a folder", "name another with -o", file=target))
-    if not target.exists():
-        check_writable(target)
+    with writing(target):
+        if target.exists() and not target.is_dir():
+            raise OutputError(Mistake("the output is a file, not a folder", "name another with -o", file=target))
+        if not target.exists():
+            check_writable(target)
 
 
 def _folder_of(bundle: Bundle, theme: Theme) -> Path:
     assert bundle.path is not None, "a bundle that was never stored"
     place = bundle.path.resolve()
-    return bundle.path.parent / f"{place.name}-figures-{theme.name}" if bundle.path.name else Path(
+    return bundle.path.parent / f"{_name(bundle)}-figures-{theme.name}" if bundle.path.name else Path(
         f"{place}-figures-{theme.name}"
     )  # fmt: skip
+
+
+def _name(bundle: Bundle) -> str:
+    assert bundle.path is not None, "a bundle that was never stored"
+    return bundle.path.resolve().name
 
 
 def _described(bundle: Bundle) -> Described:
     try:
         return describe(bundle)
     except Unshowable as unshowable:
-        reasons = (f"{id}: {reason}" for id, reason in unshowable.reasons.items())
+        reasons = (f"{id}: {reason}" for id, reason in unshowable.of_stored.items())
         raise BundleError(*(Mistake(reason, "make it again with reportgen run") for reason in reasons)) from unshowable
 
 
-def _write(figure: DrawnFigure, formats: Collection[str], stage: Path) -> list[str]:
+def _write(figure: DrawnFigure, wanted: Wanted, stage: Path) -> list[str]:
     names = []
     for format in FORMATS:
-        if format in formats:
-            flavour = FLAVOURS.get(format)
-            content = csv_of(figure.description).encode() if flavour is None else figure.drawing.content(flavour)
+        if format in wanted.formats:
             names.append(f"{figure.stem}.{format}")
-            (stage / names[-1]).write_bytes(content)
+            (stage / names[-1]).write_bytes(_content(figure, format, wanted.pixels))
     return names
 
 
-def _take_over(target: Path, stage: Path, names: Sequence[str]) -> None:
-    """Moves new files to where those of an earlier call may lie, and nobody else's."""
-    ours = _listed_in(target / LIST)
-    for name in (*names, LIST):
-        if (target / name).exists() and name not in ours:
-            raise OutputError(
-                Mistake(f"{name} is there already, and was not written by reportgen figures",
-                        "name another folder with -o", file=target)
-            )  # fmt: skip
-    (stage / LIST).write_text(json.dumps({"files": sorted({*ours, *names, LIST})}, indent=1) + "\n", encoding="utf-8")
-    target.mkdir(parents=True, exist_ok=True)
-    for name in (*names, LIST):
-        (stage / name).replace(target / name)
+def _content(figure: DrawnFigure, format: str, pixels: int | None) -> bytes:
+    if format == "csv":
+        return csv_of(figure.description).encode()
+    return figure.drawing.png(pixels) if format == "png" else figure.drawing.content(FLAVOURS[format])
 
 
-def _listed_in(file: Path) -> set[str]:
-    try:
-        names = json.loads(file.read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError):
+def _gone(target: Path, described: Described) -> set[str]:
+    """The files of earlier calls whose figures the bundle no longer has; of none, where a probe is not installed."""
+    known = read_list(target)
+    if known is None or not described.by_all:
         return set()
-    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+    still = {f"{stem}.{format}" for _, stem, _ in stems(described) for format in FORMATS}
+    return set(known.bundles) - still
 
 
 def _listed(characters: Sequence[str]) -> str:

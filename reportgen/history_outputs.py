@@ -1,27 +1,72 @@
 """From a history to its page and its JSON file."""
 
+import json
 from pathlib import Path
 
-from reportgen.baseline.history import History, as_json
-from reportgen.bundle_folder import beside
-from reportgen.errors import Mistake, OutputError
+from reportgen.baseline.history import History, as_json, failure_json
+from reportgen.errors import Mistake, OutputError, ReportgenError
+from reportgen.failure_mark import reason_of
+from reportgen.holding import beside, writing
 
 
 def write_history(history: History, page: Path) -> Path:
     """Writes the page, and the JSON file of the same name beside it, which it returns; both whole or not at all.
 
     Raises:
-        OutputError: they cannot be written.
+        OutputError: they cannot be written, or somebody else's file stands where they go.
+    """
+    check_page(page)
+    return _write(page, as_json(history), _page(history, page.with_suffix(".json").name))
+
+
+def write_history_failure(error: Exception, page: Path) -> None:
+    """Writes in the place of an earlier history that there is none, and why; nothing where there was none.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from reportgen.report.failed import html
+
+    if is_history(page.with_suffix(".json")):
+        reason, code = reason_of(error), error.exit_code if isinstance(error, ReportgenError) else 1
+        _write(page, failure_json(reason), html("History", "No history could be made", reason, code))
+
+
+def check_page(page: Path) -> None:
+    """Refuses a place for a page where somebody else's file stands.
+
+    Raises:
+        OutputError: it does; or the page would be its own JSON file.
     """
     data = page.with_suffix(".json")
     if data == page:
         raise OutputError(Mistake("the page would be its own JSON file", "name a .html file with -o", file=page))
+    with writing(page):
+        for file in (page, data):
+            if file.exists() and not is_history(data):
+                told = "it is there already, and was not written by reportgen history"
+                raise OutputError(Mistake(told, "name another page with -o", file=file))
+
+
+def is_history(data: Path) -> bool:
+    """Whether a JSON file is that of a history of ours: the page beside it is ours, too."""
+    try:
+        content = json.loads(data.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and {"schema", "nights", "metrics", "left_out"} <= set(content)
+
+
+def _write(page: Path, data: str, html: str) -> Path:
+    """Writes both; an old page goes first, so that it never stands beside what is not its data."""
+    file = page.with_suffix(".json")
     with beside(page) as stage:
-        (stage / data.name).write_text(as_json(history), encoding="utf-8")
-        (stage / page.name).write_text(_page(history, data.name), encoding="utf-8")
-        for file in (data, page):
-            (stage / file.name).replace(file)
-    return data
+        (stage / file.name).write_text(data, encoding="utf-8")
+        (stage / page.name).write_text(html, encoding="utf-8")
+        page.unlink(missing_ok=True)
+        for name in (file, page):
+            (stage / name.name).replace(name)
+    return file
 
 
 def _page(history: History, data: str) -> str:

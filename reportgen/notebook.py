@@ -13,6 +13,7 @@ from reportgen.bundle_figures import DrawnFigure, Unshowable, describe, draw_fig
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
 from reportgen.figures.kept import Flavour
 from reportgen.figures.theme import read_theme
+from reportgen.holding import restore
 from reportgen.language import direction, speaking
 from reportgen.presentation import Presentation, presentation_of
 from reportgen.probes.base import SUBJECT, Section, question
@@ -38,6 +39,7 @@ def load(bundle: str | Path) -> "ShownBundle":
     Raises:
         BundleError: the folder holds no bundle, or a damaged one.
     """
+    restore(Path(bundle).resolve())
     return ShownBundle(**_content(load_bundle(Path(bundle))))
 
 
@@ -265,7 +267,7 @@ def _seen(section: Section, shown_as: Presentation, figures: "Callable[[], Mappi
             svg = next((figure._repr_svg_() for figure in found.values()), "")
             return _Seen(names, view(section, (), 0), svg, list(found), "")
     except Exception as error:  # of whatever kind
-        told = error.mistakes[0].message if isinstance(error, BundleError) else f"{type(error).__name__}: {error}"
+        told = error.mistakes[0].message if isinstance(error, BundleError) else "it cannot be shown"
         return _Seen(names, None, "", (), told)
 
 
@@ -291,7 +293,7 @@ def _drawn(bundle: Bundle, probe_id: str, shown_as: Presentation) -> list[DrawnF
         with speaking(shown_as.language):
             return list(draw_figures(alone, describe(alone), theme=shown_as.theme, cache=True))
     except Unshowable as error:
-        raise BundleError(Mistake(f"{probe_id}: {error.reasons[probe_id]}", file=bundle.path)) from error
+        raise BundleError(Mistake(f"{probe_id}: {error.of_stored[probe_id]}", file=bundle.path)) from error
 
 
 def _unknown(what: str, name: str, where: str, known: Iterable[str]) -> KeyError:

@@ -2,13 +2,15 @@
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from reportgen import language
-from reportgen.bundle_figures import Described, DrawnFigure, describe, draw_figures
+from reportgen.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures
+from reportgen.errors import Mistake, OutputError, ReportgenError
 from reportgen.figure_files import gaps
 from reportgen.figures.data import csv_of
 from reportgen.figures.describe import Curves, Figure, Maps
@@ -44,7 +46,27 @@ HALF_A_PAGE = 237.0
 FEW_MAPS = 4
 """Panels of one figure, up to which their points are named and want room."""
 
+LONGEST_REASON = 300
+"""Characters of why an output could not be made."""
+
 Progress = Callable[[str], None]
+Made = TypeVar("Made")
+
+
+class OutputsFailed(OutputError):
+    """Some outputs could not be made; all others were."""
+
+    def __init__(self, written: Sequence[str], reasons: Mapping[str, str]) -> None:
+        super().__init__(
+            *(
+                Mistake(f"{FILE_OF.get(format, format)} could not be made: {reason}")
+                for format, reason in reasons.items()
+            )
+        )
+        self.written = written
+        """Names of what was made, relative to the folder."""
+        self.reasons = reasons
+        """Format -> why there is nothing of it."""
 
 
 def write_outputs(
@@ -63,7 +85,8 @@ def write_outputs(
     numbers before is taken from there, and what is made now is kept.
 
     Raises:
-        Unshowable: the figures or the sentence of some probes raise.
+        Unshowable: the figures or the sentence of some probes raise; nothing is written.
+        OutputsFailed: some outputs could not be made; all others are written.
     """
     shown_as = presentation or Presentation()
     with language.speaking(shown_as.language):
@@ -102,12 +125,12 @@ class _Making:
         self._figures_beside = figures_beside
         self._cache = cache
         self._pages: list[str] = []
+        self._reasons: dict[str, str] = {}
 
     def all(self, known: OutputCache) -> list[str]:
         """Every wanted output; in an order in which processes that print have work early."""
         from reportgen.report.templating import overridden_by
 
-        files: list[Listed] = []
         with ExitStack() as processes:
             processes.enter_context(overridden_by(self._presentation.templates))
             # First of all: they load WeasyPrint while figures are drawn, and print while they are written.
@@ -117,26 +140,49 @@ class _Making:
                 theme, of_page = self._presentation.theme, self._presentation.theme.on_page()
                 alike = theme.drawing_state == of_page.drawing_state
                 on_page = self._drawn(described, of_page, ON_PAGES | (IN_FILES if alike else {}))
-                if printer := printers.get("pdf"):
-                    printer.begin(self._paper(self._narrowed(described, of_page, on_page)))
-                deck = self._deck(described) if any(map(self._has, ON_SLIDES)) else None
-                if deck is not None and (printer := printers.get("slides")):
-                    printer.begin(self._slides(deck))
-                if self._has(FIGURES):
-                    files = self._figure_files(on_page if alike else self._drawn(described, theme, IN_FILES))
-            if self._has("html"):
-                self._html(on_page)
-            if deck is not None and self._has("pptx"):
-                self._powerpoint(deck)
+                self._try(
+                    lambda: printers["pdf"].begin(self._paper(self._narrowed(described, of_page, on_page))), "pdf"
+                )
+                deck = self._try(lambda: self._deck(described), *ON_SLIDES)
+                if deck is not None:
+                    self._try(lambda: printers["slides"].begin(self._slides(deck)), "slides")
+                files = (
+                    self._try(
+                        lambda: self._figure_files(on_page if alike else self._drawn(described, theme, IN_FILES)),
+                        FIGURES,
+                    )
+                    or []
+                )
+            self._try(lambda: self._html(on_page), "html")
+            if deck is not None:
+                self._try(lambda: self._powerpoint(deck), "pptx")
             for format, printer in printers.items():
-                self._finish(format, printer)
+                self._try(partial(self._finish, format, printer), format)
+        names = [*(file.name for file in files), *self._pages]
+        if self._reasons:
+            raise OutputsFailed(names, self._reasons)
         if described.by_all and all(FILE_OF[format] in self._pages for format in printers):
             pages = [Listed(name, content=(self._folder / name).read_bytes()) for name in self._pages]
             known.keep([*files, *pages])
-        return [*(file.name for file in files), *self._pages]
+        return names
 
     def _has(self, format: str) -> bool:
         return format in self._formats
+
+    def _try(self, make: Callable[[], Made], *formats: str) -> Made | None:
+        """What makes some formats, where one is wanted and has not failed; what it raises is the failure of these."""
+        wanted = [format for format in formats if self._has(format) and format not in self._reasons]
+        if not wanted:
+            return None
+        try:
+            return make()
+        except (Unshowable, OSError):
+            raise  # it would be so in each of them
+        except Exception as error:  # a library may raise anything on a stranger's words; the other formats are made
+            for format in wanted:
+                self._reasons[format] = _why(error)
+                self._progress(f"{FILE_OF.get(format, format)} failed ({self._reasons[format]})")
+            return None
 
     def _printer(self, format: str) -> "Printer":
         from reportgen.report import document
@@ -149,7 +195,7 @@ class _Making:
         if not flavours:
             return []
         figures = list(draw_figures(self._bundle, described, theme=theme, cache=self._cache))
-        anew = sum(figure.drawing.ready(flavours) for figure in figures)
+        anew = sum(_ready(figure, flavours) for figure in figures)
         found = len(figures) - anew
         if theme.own_font is not None:
             for line in gaps(figures, theme):
@@ -216,17 +262,25 @@ class _Making:
 
     def _figure_files(self, figures: Sequence[DrawnFigure]) -> list[Listed]:
         """The files of all figures, each with where the cache keeps it."""
-        made = []
-        for figure in figures:
-            for flavour, extension in FILES.items():
-                name = f"{FIGURES}/{figure.stem}.{extension}"
-                _write(self._folder, name, figure.drawing.content(flavour))
-                made.append(Listed(name, figure.drawing.key_of(flavour)))
-            name, data = f"{FIGURES}/{figure.stem}.csv", csv_of(figure.description).encode()
-            _write(self._folder, name, data)
-            made.append(Listed(name, content=data))
+        made: list[Listed] = []
+        try:
+            for figure in figures:
+                made.extend(self._files_of(figure))
+        except Exception:  # whatever it is, nothing is left of what was begun
+            for file in made:
+                (self._folder / file.name).unlink()
+            raise
         self._progress("figures written")
         return made
+
+    def _files_of(self, figure: DrawnFigure) -> Iterator[Listed]:
+        for flavour, extension in FILES.items():
+            name = f"{FIGURES}/{figure.stem}.{extension}"
+            _write(self._folder, name, figure.drawing.content(flavour))
+            yield Listed(name, figure.drawing.key_of(flavour))
+        name, data = f"{FIGURES}/{figure.stem}.csv", csv_of(figure.description).encode()
+        _write(self._folder, name, data)
+        yield Listed(name, content=data)
 
     def _made(self, format: str, content: bytes) -> None:
         _write(self._folder, FILE_OF[format], content)
@@ -244,6 +298,21 @@ class _Making:
     def _told(self, format: str) -> None:
         self._pages.append(FILE_OF[format])
         self._progress(f"{FILE_OF[format]} written")
+
+
+def _ready(figure: DrawnFigure, flavours: Sequence[Flavour]) -> bool:
+    try:
+        return figure.drawing.ready(flavours)
+    except (ReportgenError, OSError):
+        raise
+    except Exception as error:  # matplotlib may raise anything on a stranger's numbers: its probe is a failed card
+        raise Unshowable({figure.probe_id: error}) from error
+
+
+def _why(error: Exception) -> str:
+    """What is wrong, on one line."""
+    told = error.in_one_line if isinstance(error, ReportgenError) else " ".join(str(error).split())
+    return (told or "an internal error")[:LONGEST_REASON]
 
 
 def _narrows(figure: Figure) -> bool:

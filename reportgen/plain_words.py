@@ -165,7 +165,7 @@ def _remedy(details: Iterable[ErrorDetails], actual: Any) -> str:
             return "Write a list, with brackets around it."
         if types & {"int_type", "float_type", "int_parsing", "float_parsing"} and re.fullmatch(r"[\d.]+", actual):
             return "Leave out the quotes."
-    if "string_type" in types and isinstance(actual, bool | int | float):
+    if "string_type" in types and (actual is None or isinstance(actual, bool | int | float)):
         return "Put quotes around it to make it text."
     return ""
 

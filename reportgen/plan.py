@@ -1,20 +1,25 @@
 """A battery made ready to run: which prompts pass which model, for whom. Imports no torch."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from reportgen.battery import Battery, ModelEntry, ProbeEntry
 from reportgen.chat import ChatUnavailable
-from reportgen.conditions import Conditions, asked_of, conditions, files_of
-from reportgen.errors import BatteryError, Mistake, ModelError
+from reportgen.conditions import Conditions, conditions, contents_named, files_of
+from reportgen.errors import BatteryError, Mistake, ModelError, ReportgenError, reason_of
 from reportgen.model.device import SHAPE_ALONE, kind_of
 from reportgen.model.facts import ModelFacts, read_facts
 from reportgen.model.sources import Located, locate, parse_source
 from reportgen.needs import Pass
 from reportgen.outcome_cache import Kept, OutcomeCache
-from reportgen.probes.base import Case, PairProbe, Unusable, subject_of
+from reportgen.probes.base import Case, NoRow, PairProbe, Unusable, subject_of
+from reportgen.prompts import Prompt
 from reportgen.provenance import remembered_sha256
+from reportgen.result import WrongFindings
+from reportgen.supervision import ended_before, underway
 from reportgen.tokens import TextTokenizer
 from reportgen.watched import Watched
 
@@ -61,10 +66,19 @@ class PlannedCase:
     """Whether what it is skipped for holds for each of its models."""
     skipped_rows: Mapping[str, str] = field(default_factory=dict)
     """Rows of it that the model cannot have, each with its reason."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Prompts that the model cannot read, each with its reason; `entry` holds the others alone."""
     kept: Kept | None = None
     """What an earlier run found; there is nothing left to do."""
-    asked: str = ""
-    """What was asked of the probe when its passes were planned; the files that its options name have to stay so."""
+    failed: str = ""
+    """Why the probe could not say what it asks: a card of its own, beside which the others run."""
+    named: Mapping[str, Any] = field(default_factory=dict)
+    """`contents_named` before its passes were planned: files that its options name have to stay so."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to measure."""
+        return self.kept is not None or bool(self.skipped or self.failed)
 
     @property
     def subject(self) -> str:
@@ -99,7 +113,7 @@ class PlannedModel:
     @property
     def all_kept(self) -> bool:
         """Whether the model has nothing left to do."""
-        return self.readied is not None and all(case.kept is not None or case.skipped for case in self.cases)
+        return self.readied is not None and all(case.settled for case in self.cases)
 
     @property
     def prompts(self) -> int:
@@ -150,16 +164,13 @@ def make_plan(battery: Battery, notify: Notify = lambda line: None, cache: Outco
     """
     _check_sources(battery)
     asked = [(entry, models) for entry in battery.probes.values() for models in entry.subjects]
-    said = {entry.id: asked_of(entry) for entry, _ in asked}
+    named = {entry.id: contents_named(entry) for entry, _ in asked if not entry.broken}
     used = [id for id in battery.models if any(id in models for _, models in asked)]
-    known = {id: _model(battery.models[id], id, notify) for id in used}
+    known = {id: _model(battery, id, notify) for id in used}
     kept = [_kept([known[id] for id in models], entry, cache or OutcomeCache(used=False)) for entry, models in asked]
     open_to = {id for (_, models), found in zip(asked, kept, strict=True) if found is None for id in models}
     known |= {id: _with_tokenizer(known[id]) for id in used if id in open_to}
-    cases = [
-        replace(_plan_case(entry, [known[id] for id in models], found), asked=said[entry.id])
-        for (entry, models), found in zip(asked, kept, strict=True)
-    ]
+    cases = [replace(case, named=named.get(case.entry.id, {})) for case in _plan_cases(asked, kept, known)]
     models = tuple(replace(known[id], cases=_of(cases, (id,))) for id in used)
     if all(model.readied is None for model in models):
         raise ModelError(*(Mistake(f"model {model.id}: {model.failed}") for model in models))
@@ -169,12 +180,28 @@ def make_plan(battery: Battery, notify: Notify = lambda line: None, cache: Outco
     return Plan(battery, models, _pairs(cases, known))
 
 
+def _plan_cases(
+    asked: Sequence[tuple[ProbeEntry, tuple[str, ...]]],
+    kept: Sequence[Kept | None],
+    known: dict[str, PlannedModel],
+) -> list[PlannedCase]:
+    """Every case; where a model's tokenizer fails on one, the model has failed in `known`, and in all of them."""
+    while True:
+        try:
+            return [
+                _plan_case(entry, [known[id] for id in models], found)
+                for (entry, models), found in zip(asked, kept, strict=True)
+            ]
+        except _Broken as broken:
+            known[broken.model] = replace(known[broken.model], readied=None, failed=broken.reason)
+
+
 def _check_sources(battery: Battery) -> None:
     """Refuses sources that cannot be meant, all at once."""
     mistakes = []
     for id, entry in battery.models.items():
         try:
-            parse_source(entry.source, entry.revision)
+            parse_source(entry.source, entry.revision, battery.folder)
         except BatteryError as error:
             place = f"models.{id}"
             mistakes += [
@@ -185,15 +212,16 @@ def _check_sources(battery: Battery) -> None:
         raise BatteryError(*mistakes)
 
 
-def _model(entry: ModelEntry, id: str, notify: Notify) -> PlannedModel:
+def _model(battery: Battery, id: str, notify: Notify) -> PlannedModel:
+    entry = battery.models[id]
     try:
-        return PlannedModel(id, entry, _ready(entry, notify))
+        return PlannedModel(id, entry, _ready(entry, battery.folder, notify))
     except ModelError as error:
-        return PlannedModel(id, entry, None, failed=str(error))
+        return PlannedModel(id, entry, None, failed=error.in_one_line)
 
 
-def _ready(entry: ModelEntry, notify: Notify) -> Readied:
-    located = locate(parse_source(entry.source, entry.revision), notify)
+def _ready(entry: ModelEntry, folder: Path, notify: Notify) -> Readied:
+    located = locate(parse_source(entry.source, entry.revision, folder), notify)
     device = kind_of(entry.device) if located.weights else SHAPE_ALONE
     watched = Watched.begin(files_of(located))
     known = remembered_sha256(located.folder) if located.weights else ""
@@ -207,9 +235,11 @@ def _with_tokenizer(planned: PlannedModel) -> PlannedModel:
     if readied is None or not readied.located.weights:
         return planned
     try:
-        return replace(planned, readied=replace(readied, tokenizer=TextTokenizer.from_folder(readied.located.folder)))
+        tokenizer = TextTokenizer.from_folder(readied.located.folder)
+        tokenizer.rows = readied.facts.vocabulary
+        return replace(planned, readied=replace(readied, tokenizer=tokenizer))
     except ModelError as error:
-        return replace(planned, readied=None, failed=str(error))
+        return replace(planned, readied=None, failed=error.in_one_line)
 
 
 def _kept(models: Sequence[PlannedModel], entry: ProbeEntry, cache: OutcomeCache) -> Kept | None:
@@ -224,10 +254,33 @@ def _plan_case(entry: ProbeEntry, models: Sequence[PlannedModel], kept: Kept | N
         return PlannedCase(entry, ids, skipped_rows=kept.skipped_rows, kept=kept)
     if any(model.readied is None for model in models):
         return PlannedCase(entry, ids)
+    told = entry.broken or ended_before("plan", entry.id)
+    if told:
+        return PlannedCase(entry, ids, failed=told)
+    try:
+        with underway("plan", entry.id):
+            return _ask(entry, models, ids)
+    except WrongFindings as error:
+        return PlannedCase(entry, ids, failed=str(error))
+    except (ReportgenError, _Broken, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a third party's probe may raise anything, and try to end the program
+        return PlannedCase(entry, ids, failed=reason_of(error))
+
+
+def _ask(entry: ProbeEntry, models: Sequence[PlannedModel], ids: tuple[str, ...]) -> PlannedCase:
+    """What a probe wants of a subject, in its own words."""
     sides, refused = [], {}
+    left_out: dict[str, str] = {}
     for model in models:
         try:
             sides.append(_side(entry, model))
+        except NoRow as unreadable:
+            entry, left_out = _readable(entry, model) if len(models) == 1 else (entry, {})
+            if left_out:
+                sides.append(_side(entry, model))
+            else:
+                refused[model.id] = str(unreadable)
         except (Unusable, ChatUnavailable) as unusable:  # whichever way a probe asked for the prompt's tokens
             refused[model.id] = str(unusable)
     if refused:
@@ -240,8 +293,32 @@ def _plan_case(entry: ProbeEntry, models: Sequence[PlannedModel], kept: Kept | N
             entry.probe.comparable(*(side.case for side in sides))
         except Unusable as unusable:
             return PlannedCase(entry, ids, skipped=str(unusable))
-    rows = {row: reason for side in sides for row, reason in entry.probe.skipped_rows(side.case).items()}
-    return PlannedCase(entry, ids, tuple(sides), skipped_rows=rows)
+    rows: dict[str, str] = {}
+    for model, side in zip(models, sides, strict=True):
+        with _about(model):
+            rows |= entry.probe.skipped_rows(side.case)
+    return PlannedCase(entry, ids, tuple(sides), skipped_rows=rows, left_out=left_out)
+
+
+def _readable(entry: ProbeEntry, model: PlannedModel) -> tuple[ProbeEntry, dict[str, str]]:
+    """The entry with the prompts alone whose tokens the model has rows for; and why it has none for the others.
+
+    Where the options need every prompt, none is left out: the model is skipped then.
+    """
+    tokenizer = model.readied.tokenizer if model.readied is not None else None
+    prompts = [one for one in getattr(entry.options, "prompts", None) or () if isinstance(one, Prompt)]
+    reasons = [tokenizer.no_row(tokenizer.prompt_ids(one)) if tokenizer is not None else "" for one in prompts]
+    kept = [one for one, reason in zip(prompts, reasons, strict=True) if not reason]
+    if not kept:
+        return entry, {}
+    fields = type(entry.options).model_fields
+    written = {field.alias or name: getattr(entry.options, name) for name, field in fields.items()}
+    try:
+        options = type(entry.options).model_validate({**written, "prompts": kept})
+    except ValueError:
+        return entry, {}
+    lost = {one.called: reason for one, reason in zip(prompts, reasons, strict=True) if reason}
+    return replace(entry, options=options), lost
 
 
 def _side(entry: ProbeEntry, model: PlannedModel) -> Side:
@@ -250,7 +327,37 @@ def _side(entry: ProbeEntry, model: PlannedModel) -> Side:
     if entry.probe.needs_weights and not readied.located.weights:
         raise Unusable("a configuration without weights: only the census can be taken")
     case = Case(entry.id, model.id, entry.options, readied.tokenizer, readied.facts, readied.located)
-    return Side(case, tuple(entry.probe.passes(case)), entry.probe.further_passes(case))
+    with _about(model):
+        return Side(case, _checked_passes(entry.probe.passes(case)), entry.probe.further_passes(case))
+
+
+def _checked_passes(passes: Iterable[Any]) -> tuple[Pass, ...]:
+    """Passes as a probe names them: what is none would end the pass that others share with it."""
+    asked = tuple(passes)
+    for single in asked:
+        if not isinstance(single, Pass):
+            raise WrongFindings(f"`passes` gave a {type(single).__name__}, not a Pass")
+        if not single.tokens or not all(type(token) is int and token >= 0 for token in single.tokens):
+            raise WrongFindings("`passes` gave a Pass whose tokens are no ids")
+    return asked
+
+
+class _Broken(Exception):
+    """A model whose tokenizer fails on a text: it can be asked nothing."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        self.model = model
+        self.reason = reason
+        super().__init__(reason)
+
+
+@contextmanager
+def _about(model: PlannedModel) -> Iterator[None]:
+    """What the tokenizer of a model raises within is about that model."""
+    try:
+        yield
+    except ModelError as error:
+        raise _Broken(model.id, str(error)) from error
 
 
 def _of(cases: Iterable[PlannedCase], models: tuple[str, ...]) -> tuple[PlannedCase, ...]:
@@ -273,7 +380,7 @@ def _impossible(
     battery: Battery, entry: ProbeEntry, planned: Iterable[PlannedCase], known: Mapping[str, PlannedModel]
 ) -> list[Mistake]:
     """What no model of the battery can give: known from the texts alone, so a mistake of the battery."""
-    of_entry = [case for case in planned if case.entry is entry]
+    of_entry = [case for case in planned if case.entry.id == entry.id]
     cases = [case for case in of_entry if all(known[id].readied is not None for id in case.models)]
     if not cases:
         return []

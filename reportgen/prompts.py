@@ -2,20 +2,25 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from reportgen import resources
+from reportgen.beside import is_file
 from reportgen.errors import BatteryError, Mistake
 from reportgen.plain_words import ExplainedError, problems
 from reportgen.problem import Problem, shown
-from reportgen.suggest import suggestion
+from reportgen.suggest import nearest, suggestion
 
-STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
-FILE_NAME = re.compile(r"[A-Za-z0-9_-]+")
+STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")
+SET_NAME = re.compile(r"[A-Za-z0-9_-]{1,200}/[A-Za-z0-9_-]{1,200}")
+"""In a list of prompts this is taken for the name of a set, where there is a file of that name or a set almost so."""
+ALMOST = 90
+"""Per cent of the letters that a name in a list shares with that of a set, where it is not taken for a text."""
 
 Text = Annotated[str, Field(min_length=1)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
@@ -64,6 +69,11 @@ class Prompt(BaseModel):
             raise ValueError("a prompt has either text or messages")
         return self
 
+    @property
+    def called(self) -> str:
+        """What tables call it: its id, its text, or the last message of a chat."""
+        return self.id or self.text or (self.messages or ())[-1].content
+
 
 class PromptsError(ExplainedError):
     """Prompts that cannot be used: what is wrong in the battery, and what is wrong in the file of a prompt set."""
@@ -89,19 +99,35 @@ def read_prompts(value: Any, sets: "PromptSets | None") -> list[Prompt]:
         )
     found: list[Prompt] = []
     wrong: list[Problem] = []
+    elsewhere: list[Mistake] = []
     for index, item in enumerate(value):
         try:
-            found.append(item if isinstance(item, Prompt) else _read_prompt(item))
+            found += _read_item(item, sets)
         except PromptsError as error:
             wrong += [problem.below(index) for problem in error.problems]
-    if wrong:
-        raise PromptsError(*wrong)
+            elsewhere += error.elsewhere
+    if wrong or elsewhere:
+        raise PromptsError(*wrong, elsewhere=elsewhere)
     return found
+
+
+def _read_item(item: Any, sets: "PromptSets | None") -> Sequence[Prompt]:
+    """The prompt of one item of a list; those of a set where the item is its name."""
+    if isinstance(item, Prompt):
+        return [item]
+    if not (isinstance(item, str) and sets is not None and sets.may_be_meant(item)):
+        return [_read_prompt(item)]
+    try:
+        return sets.find(item).prompts
+    except PromptsError as error:
+        as_text = f"Where it is a text: {{text: {shown(item)}}}."
+        told = (replace(problem, remedy=f"{problem.remedy} {as_text}") for problem in error.problems)
+        raise PromptsError(*told, elsewhere=error.elsewhere) from error
 
 
 def _read_prompt(item: Any) -> Prompt:
     if not isinstance(item, str | dict):
-        quoted = isinstance(item, bool | int | float)
+        quoted = item is None or isinstance(item, bool | int | float)
         remedy = "Put quotes around it to make it text." if quoted else ""
         raise PromptsError(Problem((), f"expected text or a mapping, found {shown(item)}", remedy))
     written = {"text": item} if isinstance(item, str) else item
@@ -168,6 +194,12 @@ class PromptSets:
         remedy = suggestion(name, self.names()) or f"A prompt stands in a list: [{shown(name)}]."
         raise PromptsError(Problem((), f"there is no prompt set {shown(name)}", remedy))
 
+    def may_be_meant(self, text: str) -> bool:
+        """Whether an item of a list is the name of a set, or nearly one, rather than a text."""
+        if not SET_NAME.fullmatch(text):
+            return False
+        return self._path(text.partition("/")[0]) is not None or nearest(text, self.names(), ALMOST) is not None
+
     def names(self) -> list[str]:
         """Every FILE/SET that can be named; files with mistakes are left out."""
         found: dict[str, None] = {}
@@ -184,7 +216,7 @@ class PromptSets:
         if not FILE_NAME.fullmatch(file):
             return None
         paths = (folder / f"{file}.yaml" for folder in self.folders)
-        return next((path for path in paths if path.is_file()), None)
+        return next((path for path in paths if is_file(path)), None)
 
     def _read(self, path: Path) -> dict[str, PromptSet]:
         if path not in self._files:

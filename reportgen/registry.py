@@ -8,11 +8,17 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from reportgen import probes
-from reportgen.errors import BatteryError, Mistake
-from reportgen.probes.base import Probe
+from reportgen.errors import BatteryError, Mistake, reason_of
+from reportgen.probes.base import Probe, ProbeOptions
+from reportgen.result import Findings
 from reportgen.suggest import suggestion
+from reportgen.supervision import ended_before, underway
 
 GROUP = "reportgen.probes"
+
+
+class Unloadable(BatteryError):
+    """A probe of another distribution is there, but is not usable: a failed card, beside which the others run."""
 
 
 def names() -> tuple[str, ...]:
@@ -25,7 +31,8 @@ def find(name: str) -> Probe[Any, Any]:
     """The probe of that name; only its own module is imported.
 
     Raises:
-        BatteryError: no probe has this name, several have, or the one that has it cannot be loaded.
+        BatteryError: no probe has this name, or several have.
+        Unloadable: the one that has it, another distribution's, cannot be loaded.
     """
     points = [point for point in _points(entry_points) if point.name == name]
     built_in = name in _built_in()
@@ -52,23 +59,40 @@ def _built_in() -> tuple[str, ...]:
 
 def _loaded(point: EntryPoint) -> Probe[Any, Any]:
     origin = _distribution(point)
+    if told := ended_before("import", point.name):
+        raise Unloadable(_unloadable(point, origin, told))
     try:
-        loaded = point.load()
-    except Exception as error:
-        # whatever a third party raises while it is imported, the others stay usable
-        reason = f"{type(error).__name__}: {error}"
-        raise BatteryError(
-            Mistake(f"the probe {point.name!r} of {origin} cannot be loaded: {reason}", f"Update or remove {origin}.")
-        ) from error
+        with underway("import", point.name):
+            loaded = point.load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # whatever a third party raises while it is imported, an end of the program too: the others stay usable
+        raise Unloadable(_unloadable(point, origin, reason_of(error))) from error
     return _checked(loaded, point.name, origin)
+
+
+def _unloadable(point: EntryPoint, origin: str, reason: str) -> Mistake:
+    return Mistake(f"the probe {point.name!r} of {origin} cannot be loaded: {reason}", f"Update or remove {origin}.")
 
 
 def _checked(loaded: Any, name: str, origin: str) -> Probe[Any, Any]:
     if not isinstance(loaded, Probe):
-        raise BatteryError(Mistake(f"the probe {name!r} of {origin} is a {type(loaded).__name__}, not a Probe"))
-    if loaded.name != name:
-        raise BatteryError(Mistake(f"the probe {name!r} of {origin} calls itself {loaded.name!r}"))
+        raise Unloadable(Mistake(f"the probe {name!r} of {origin} is a {type(loaded).__name__}, not a Probe"))
+    if getattr(loaded, "name", None) != name:
+        raise Unloadable(Mistake(f"the probe {name!r} of {origin} calls itself {getattr(loaded, 'name', None)!r}"))
+    lacking = [what for what, kind in _STATED.items() if not _is(getattr(loaded, what, None), kind)]
+    if lacking:
+        raise Unloadable(Mistake(f"the probe {name!r} of {origin} does not state its {', '.join(lacking)}"))
     return loaded
+
+
+_STATED: dict[str, type] = {"version": int, "question": str, "options": ProbeOptions, "findings": Findings}
+"""What every probe states, and what it is (an instance, or a class below it)."""
+
+
+def _is(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) or (isinstance(value, type) and issubclass(value, kind))
 
 
 def _collision(name: str, points: list[EntryPoint], built_in: bool) -> Mistake:

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from reportgen.columns import misfit
+from reportgen.errors import ReportgenError
 from reportgen.suggest import suggestion
 
 if TYPE_CHECKING:
@@ -32,6 +34,17 @@ Direction = Literal["higher", "lower", "none"]
 Status = Literal["ok", "failed", "skipped"]
 Cell = str | int | float | bool | None
 Rows = list[list[Cell]]
+
+LARGEST = 2**63 - 1
+"""Of whole numbers in metrics and tables."""
+NUMBERS = frozenset(
+    {"bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"}
+)
+"""What arrays may hold, by numpy's names."""
+
+
+class WrongFindings(ReportgenError):
+    """What a probe gave is not what it declares, or nothing that a bundle can hold."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +157,10 @@ class Table:
     columns: tuple[str, ...]
     rows: Rows
 
+    def __post_init__(self) -> None:
+        if wrong := misfit(self.columns, self.rows):
+            raise ValueError(wrong)
+
     def __repr__(self) -> str:
         return f"<Table of {len(self.rows)} rows: {', '.join(self.columns)}>"
 
@@ -224,50 +241,101 @@ def table(*columns: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """Base of what each probe returns."""
+    """Base of what each probe returns; what is in it is checked where it is taken out."""
 
     coordinates: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def metrics(self) -> dict[str, Metric]:
-        """Every declared metric; a non-finite one is undefined, with its reason."""
-        return {name: _measured(value, quantity) for name, quantity, value in self._of("metric")}
+        """Every declared metric; a non-finite one is undefined, with its reason.
+
+        Raises:
+            WrongFindings: one is no number, and no reason why there is none.
+        """
+        return {name: _measured(name, value, quantity) for name, quantity, value in self._of("metric")}
 
     def tables(self) -> dict[str, Table]:
-        """Every declared table, its rows checked against its columns."""
+        """Every declared table, its rows checked against its columns.
+
+        Raises:
+            WrongFindings: a row does not fit them, or a cell holds what no table can.
+        """
         found = {}
         for name, quantity, rows in self._of("table"):
             if any(len(row) != len(quantity.columns) for row in rows):
-                raise ValueError(f"table {name}: a row does not fit the columns {quantity.columns}")
-            found[name] = Table(quantity.columns, [list(row) for row in rows])
+                raise WrongFindings(f"table {name}: a row does not fit the columns {', '.join(quantity.columns)}")
+            found[name] = Table(quantity.columns, [[_cell(cell, f"table {name}") for cell in row] for row in rows])
         return found
 
     def arrays(self) -> dict[str, Array]:
-        """Every declared array; lists are spread as NAME/0, NAME/1, …"""
+        """Every declared array; lists are spread as NAME/0, NAME/1, …
+
+        Raises:
+            WrongFindings: its shape is not that of its dims, or it holds no plain numbers.
+        """
         found = {}
         for name, quantity, values in self._of("array"):
-            found[name] = self._named(values, quantity)
+            found[name] = self._named(name, values, quantity)
         for name, quantity, many in self._of("arrays"):
             for index, values in enumerate(many):
-                found[f"{name}/{index}"] = self._named(values, quantity)
+                found[f"{name}/{index}"] = self._named(f"{name}/{index}", values, quantity)
         return found
 
     def _of(self, kind: str) -> list[tuple[str, Quantity, Any]]:
         declared = ((f.name, f.metadata.get("quantity")) for f in fields(self))
         return [(name, q, getattr(self, name)) for name, q in declared if q is not None and q.kind == kind]
 
-    def _named(self, values: NDArray[Any], quantity: Quantity) -> Array:
+    def _named(self, name: str, values: Any, quantity: Quantity) -> Array:
         import numpy as np
 
+        found = np.asarray(values)
+        if found.dtype.name not in NUMBERS:
+            raise WrongFindings(f"array {name} is of {found.dtype.name}, not of plain numbers")
+        if found.ndim != len(quantity.dims):
+            raise WrongFindings(f"array {name} has {found.ndim} dims, not {', '.join(quantity.dims) or 'none'}")
         known = {dim: tuple(int(i) for i in c) for dim, c in self.coordinates.items() if dim in quantity.dims}
-        return Array(quantity.dims, np.ascontiguousarray(values), quantity.unit, known, quantity.relative_to)
+        # a scalar stays one: `ascontiguousarray` would make a list of one of it
+        whole = np.ascontiguousarray(found) if found.ndim else found
+        return Array(quantity.dims, whole, quantity.unit, known, quantity.relative_to)
 
 
-def _measured(value: Any, quantity: Quantity) -> Metric:
+def _measured(name: str, value: Any, quantity: Quantity) -> Metric:
     if isinstance(value, str):
-        return Metric(None, quantity.unit, quantity.direction, value)
-    if not math.isfinite(value):
-        return Metric(None, quantity.unit, quantity.direction, f"the computation gave {value}")
-    return Metric(value, quantity.unit, quantity.direction)
+        return Metric(None, quantity.unit, quantity.direction, _text(value, f"metric {name}"))
+    number = _plain(value)
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise WrongFindings(f"metric {name} is of type {type(value).__name__}, not a number")
+    if isinstance(number, int) and abs(number) > LARGEST:
+        raise WrongFindings(f"metric {name} is a whole number beyond 64 bits")
+    if not math.isfinite(number):
+        return Metric(None, quantity.unit, quantity.direction, f"the computation gave {number}")
+    return Metric(number, quantity.unit, quantity.direction)
+
+
+def _cell(value: Any, where: str) -> Cell:
+    if value is None or type(value) is float or type(value) is bool:  # most of a long table, and nothing to look at
+        return value
+    plain = _plain(value)
+    if isinstance(plain, str):
+        return _text(plain, where)
+    if isinstance(plain, int) and abs(plain) > LARGEST:
+        raise WrongFindings(f"{where}: a cell holds a whole number beyond 64 bits")
+    if plain is None or isinstance(plain, bool | int | float):
+        return plain
+    raise WrongFindings(f"{where}: a cell is of type {type(value).__name__}, which no table holds")
+
+
+def _plain(value: Any) -> Any:
+    """A value as Python has it: numpy's own numbers are what computations give."""
+    import numpy as np
+
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _text(text: str, where: str) -> str:
+    """A text that can be written: a lone half of a surrogate pair is no character."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise WrongFindings(f"{where}: a text holds half of a character (a lone surrogate)")
+    return text
 
 
 def definitions(findings: type[Findings]) -> dict[str, str]:

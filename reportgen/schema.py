@@ -6,7 +6,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from reportgen import registry
-from reportgen.battery import ID, BatteryFile, ModelEntry
+from reportgen.battery import BatteryFile, ModelEntry, ProbeLimits
+from reportgen.bundle_schema import ID
 from reportgen.errors import BatteryError
 from reportgen.probes.base import PairProbe, Probe, explanation
 
@@ -51,7 +52,13 @@ def _entry(probe: Probe[Any, Any], definitions: Schema, reference: Schema) -> Sc
     return {
         "type": "object",
         "description": explanation(probe).shows or probe.question,
-        "properties": {"probe": {"const": probe.name}, **which, **options.get("properties", {})},
+        "properties": {"probe": {"const": probe.name}, **which, **_limits(), **options.get("properties", {})},
         "required": ["probe", *options.get("required", [])],
         "additionalProperties": False,
     }
+
+
+def _limits() -> Schema:
+    """What every probe takes beside its options."""
+    properties: Schema = ProbeLimits.model_json_schema()["properties"]
+    return properties

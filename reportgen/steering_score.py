@@ -1,6 +1,7 @@
 """What steering is to change, and what both ways of steering say of it: by a direction, and by a feature."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
@@ -17,7 +18,7 @@ HARMFUL, HARMLESS = "harmful", "harmless"
 LOOP = 0.5
 """Mean share of repeated words from which a cell's texts are loops, which no cell that is chosen may hold."""
 BEYOND_CONTROL = 2.0
-"""Times the larger effect of the controls from which an effect is the direction's own."""
+"""Times the larger effect of the controls, in either direction, from which an effect is the direction's own."""
 CLEAR = {"tokens": 0.05, "refusal": 1.0, "language": 0.1, "script": 0.1, "cosine": 0.1}
 """Change of a score from which there is an effect at all."""
 
@@ -25,6 +26,15 @@ MOST_SHOWN = 4
 """Prompts whose texts are drawn; the table has them all."""
 WIDEST = 12
 """Columns of a grid of words."""
+
+
+def is_its_own(effect: float, controls: Sequence[float]) -> bool:
+    """Whether an effect is that of what was steered by, and not of any step as large.
+
+    By size alone: a control that moves the score the other way says as well how far a step without meaning moves it.
+    Controls that could not be measured (NaN) hold nothing against it.
+    """
+    return abs(effect) >= BEYOND_CONTROL * max((abs(one) for one in controls if isfinite(one)), default=0.0)
 
 
 def _target(value: Any, info: ValidationInfo) -> Any:

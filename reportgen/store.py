@@ -5,29 +5,46 @@ Results and arrays are the same bytes for the same inputs; clocks, hosts and pat
 
 import json
 import math
-import re
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
-from reportgen.errors import BundleError, Mistake
-from reportgen.probes.base import ModelCard, Section
+from reportgen.bundle_schema import (
+    MOST_TENSOR_BYTES,
+    SCHEMA,
+    StoredArray,
+    StoredModel,
+    StoredOutcome,
+    StoredResults,
+    StoredRun,
+    StoredTable,
+    check_regular,
+    checked,
+    checked_results,
+    damaged,
+    parsed,
+    read_bytes,
+)
+from reportgen.errors import BundleError
+from reportgen.probes.base import ModelCard, Section, tell_apart
+from reportgen.problem import shown
 from reportgen.result import Array, Metric, Outcome, Table
 
-SCHEMA = 1
 RESULTS, ARRAYS, RUN = "results.json", "arrays.safetensors", "run.json"
 
 _OF_ONE_RUN = ("files", "durations", "from_cache", "battery", "presentation")
 """What run.json says that means nothing beside a copy of the numbers."""
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+NUMBERS = frozenset({"BOOL", "U8", "I8", "U16", "I16", "F16", "U32", "I32", "F32", "U64", "I64", "F64"})
+"""What arrays may hold, by the names of safetensors."""
+_SIZES_TOLD = 8
 
 Outcomes = Mapping[str, Mapping[str, Outcome]]
 
@@ -81,52 +98,52 @@ def copy_numbers(bundle: Path, folder: Path) -> None:
     """Copies a bundle's numbers, without its outputs, into a folder that is there."""
     for name in (RESULTS, ARRAYS):
         shutil.copyfile(bundle / name, folder / name)
-    run = read_json(bundle / RUN)
+    run = read_run(bundle)
     write_json(folder / RUN, {key: value for key, value in run.items() if key not in _OF_ONE_RUN})
 
 
 def load_bundle(folder: Path) -> Bundle:
-    """Reads a bundle.
+    """Reads a bundle, and checks all that it holds: it is a stranger's data.
 
     Raises:
         BundleError: no bundle, one of another schema, or a damaged one; says which file and what is wrong.
     """
-    content = read_json(folder / RESULTS)
-    if content.get("schema") != SCHEMA:
-        raise BundleError(
-            Mistake(
-                f"a bundle of schema {content.get('schema')!r}; this version reads {SCHEMA}",
-                "make it again with reportgen run",
-                file=folder / RESULTS,
-            )
-        )
-    _check_names(content, folder / RESULTS)
+    file = folder / RESULTS
+    stored = checked_results(read_json(file), file)
     tensors = _read_arrays(folder / ARRAYS)
-    try:
-        return Bundle(
-            path=folder,
-            title=content["title"],
-            models={id: _card(id, card) for id, card in content["models"].items()},
-            outcomes={
-                probe_id: {subject: outcome_from(outcome, tensors) for subject, outcome in by.items()}
-                for probe_id, by in content["results"].items()
-            },
-            run=read_json(folder / RUN) if (folder / RUN).exists() else {},
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(damaged(folder / RESULTS, f"{type(error).__name__}: {error}")) from error
+    return bundle_from(stored, folder, tensors, read_run(folder) if (folder / RUN).exists() else {})
 
 
-def _check_names(content: Mapping[str, Any], file: Path) -> None:
-    """Ids become file names: those of a stranger's bundle must be ids."""
-    results, models = content.get("results"), content.get("models")
-    if not isinstance(results, dict) or not isinstance(models, dict):
-        raise BundleError(damaged(file, "it lacks results or models"))
-    subjects = {subject for by_subject in results.values() if isinstance(by_subject, dict) for subject in by_subject}
-    names = {*results, *models, *(part for subject in subjects for part in subject.split(".."))}
-    wrong = sorted(name for name in names if not _ID.fullmatch(name))
-    if wrong:
-        raise BundleError(damaged(file, f"{wrong[0][:80]!r} is no id"))
+def bundle_from(
+    stored: StoredResults, folder: Path, tensors: Mapping[str, NDArray[Any]] | None, run: Mapping[str, Any] = {}
+) -> Bundle:
+    """The bundle that was stored in `folder`; without its tables and arrays where no tensors are given.
+
+    Raises:
+        BundleError: a table is not one, or an array is not what is said of it.
+    """
+    outcomes: dict[str, dict[str, Outcome]] = {}
+    for probe_id, by_subject in stored.results.items():
+        outcomes[probe_id] = {}
+        for subject, outcome in by_subject.items():
+            try:
+                outcomes[probe_id][subject] = _outcome(outcome, tensors)
+            except ValueError as error:
+                told = f"results.{probe_id}.{subject}.{error}"
+                raise BundleError(damaged(folder / RESULTS, told)) from error
+    models = tell_apart(_card(id, card) for id, card in stored.models.items())
+    return Bundle(folder, stored.title, models, outcomes, run)
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """The content of a bundle's run.json, checked.
+
+    Raises:
+        BundleError: it is not there, or damaged.
+    """
+    content = read_json(folder / RUN)
+    checked(StoredRun, content, folder / RUN)
+    return content
 
 
 def outcome_json(outcome: Outcome, prefix: str, tensors: dict[str, NDArray[Any]]) -> dict[str, Any]:
@@ -163,10 +180,6 @@ def _cell_json(cell: Any) -> Any:
     return cell
 
 
-def _cell(cell: Any) -> Any:
-    return float("nan") if isinstance(cell, dict) else cell
-
-
 def _array_json(array: Array, tensor: str) -> dict[str, Any]:
     coordinates = {dim: list(values) for dim, values in array.coordinates.items()}
     return {
@@ -183,50 +196,62 @@ def outcome_from(content: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]
     """The outcome that `outcome_json` wrote.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError: it is damaged.
+        ValueError: it is damaged.
     """
-    metrics = {
-        name: Metric(m["value"], m["unit"], m["direction"], m.get("reason", ""))
-        for name, m in content["metrics"].items()
-    }
-    tables = {
-        name: Table(tuple(t["columns"]), [[_cell(cell) for cell in row] for row in t["rows"]])
-        for name, t in content["tables"].items()
-    }
+    return _outcome(StoredOutcome.model_validate(content), tensors)
+
+
+def _outcome(stored: StoredOutcome, tensors: Mapping[str, NDArray[Any]] | None) -> Outcome:
     return Outcome(
-        probe=content["probe"],
-        version=content["version"],
-        options=content["options"],
-        models=tuple(content["models"]),
-        status=content["status"],
-        reason=content.get("reason", ""),
-        metrics=metrics,
-        tables=tables,
-        arrays={name: _array(array, tensors) for name, array in content["arrays"].items()},
-        prompt_sets=content.get("prompt_sets", {}),
+        probe=stored.probe,
+        version=stored.version,
+        options=stored.options,
+        models=tuple(stored.models),
+        status=stored.status,
+        reason=stored.reason,
+        metrics={name: Metric(m.value, m.unit, m.direction, m.reason) for name, m in stored.metrics.items()},
+        tables={name: _table(name, table) for name, table in stored.tables.items()} if tensors is not None else {},
+        arrays=_arrays(stored.arrays, tensors) if tensors is not None else {},
+        prompt_sets=stored.prompt_sets,
     )
 
 
-def _array(content: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Array:
-    name = content["tensor"]
-    if name not in tensors:
-        raise ValueError(f"{ARRAYS} lacks the tensor {name}")
-    if list(tensors[name].shape) != content["shape"]:
-        raise ValueError(f"the tensor {name} has shape {list(tensors[name].shape)}, not {content['shape']}")
-    coordinates = {dim: tuple(values) for dim, values in content.get("coordinates", {}).items()}
-    relative_to = content.get("relative_to", "")
-    return Array(tuple(content["dims"]), tensors[name], content["unit"], coordinates, relative_to)
+def _arrays(stored: Mapping[str, StoredArray], tensors: Mapping[str, NDArray[Any]]) -> dict[str, Array]:
+    return {name: _array(name, array, tensors) for name, array in stored.items()}
+
+
+def _table(name: str, stored: StoredTable) -> Table:
+    rows = [[math.nan if isinstance(cell, dict) else cell for cell in row] for row in stored.rows]
+    try:
+        return Table(tuple(stored.columns), rows)
+    except ValueError as error:
+        raise ValueError(f"tables.{name}: {error}") from error
+
+
+def _array(name: str, stored: StoredArray, tensors: Mapping[str, NDArray[Any]]) -> Array:
+    values = tensors.get(stored.tensor)
+    if values is None:
+        raise ValueError(f"arrays.{name}: {ARRAYS} lacks the tensor {shown(stored.tensor)}")
+    if list(values.shape) != stored.shape:
+        told = f"the tensor {shown(stored.tensor)} has shape {_told(values.shape)}, not {_told(stored.shape)}"
+        raise ValueError(f"arrays.{name}: {told}")
+    coordinates: dict[str, tuple[int, ...]] = {dim: tuple(at) for dim, at in stored.coordinates.items()}
+    return Array(tuple(stored.dims), values, stored.unit, coordinates, stored.relative_to)
+
+
+def _told(shape: Sequence[int]) -> str:
+    sizes = ", ".join(map(str, shape[:_SIZES_TOLD]))
+    return f"[{sizes}{', …' if len(shape) > _SIZES_TOLD else ''}]"
 
 
 def _card_json(card: ModelCard) -> dict[str, Any]:
-    content = asdict(card)
-    return {"name": content["name"], "architecture": content["architecture"], "layers": content["layers"], **card.facts}
+    own = {"name": card.shared_name or card.name, "architecture": card.architecture, "layers": card.layers}
+    return {**own, **card.facts}
 
 
-def _card(id: str, content: Mapping[str, Any]) -> ModelCard:
-    own = ("name", "architecture", "layers")
-    facts = {name: value for name, value in content.items() if name not in own}
-    return ModelCard(id, content["name"], content["architecture"], content["layers"], facts)
+def _card(id: str, stored: StoredModel) -> ModelCard:
+    facts = stored.model_dump(exclude={"name", "architecture", "layers"}, exclude_unset=True)
+    return ModelCard(id, stored.name, stored.architecture, stored.layers, facts)
 
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:
@@ -240,26 +265,18 @@ def read_json(file: Path) -> dict[str, Any]:
     Raises:
         BundleError: it is not there, or not a mapping.
     """
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        remedy = "a bundle is the folder that reportgen run made, with results.json in it"
-        raise BundleError(Mistake("there is no such file", remedy, file=file)) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise BundleError(damaged(file, str(error))) from error
-    if not isinstance(content, dict):
-        raise BundleError(damaged(file, "it is no mapping"))
-    return content
+    return parsed(file, read_bytes(file))
 
 
 def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
+    check_regular(file, MOST_TENSOR_BYTES)
     try:
-        found: dict[str, NDArray[Any]] = load_file(file)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise BundleError(damaged(file, str(error))) from error
-    return {name: np.asarray(values) for name, values in found.items()}
-
-
-def damaged(file: Path, what: str) -> Mistake:
-    """What a person is told of a bundle that cannot be read."""
-    return Mistake(f"the bundle is damaged: {what}", "make it again with reportgen run", file=file)
+        with safe_open(file, framework="numpy") as opened:
+            for name in opened.keys():  # noqa: SIM118 - it is no mapping
+                kind = opened.get_slice(name).get_dtype()
+                if kind not in NUMBERS:
+                    raise BundleError(damaged(file, f"the tensor {shown(name)} holds {shown(kind)}, not numbers"))
+            return {name: np.asarray(opened.get_tensor(name)) for name in opened.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        told = getattr(error, "strerror", None) or "it is not a file of tensors, or it ends too early"
+        raise BundleError(damaged(file, str(told))) from error

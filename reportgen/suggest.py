@@ -7,12 +7,12 @@ NEAR = 60
 LISTED = 8
 
 
-def nearest(name: str, valid: Iterable[str]) -> str | None:
+def nearest(name: str, valid: Iterable[str], near: int = NEAR) -> str | None:
     """The valid name that a person most likely meant, or None where nothing comes near."""
     from rapidfuzz import fuzz, process  # here: most batteries are right
 
     folded = {one: one.casefold() for one in valid}
-    found = process.extractOne(name.casefold(), folded, scorer=fuzz.ratio, score_cutoff=NEAR)
+    found = process.extractOne(name.casefold(), folded, scorer=fuzz.ratio, score_cutoff=near)
     return found[2] if found else None
 
 

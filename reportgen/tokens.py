@@ -1,16 +1,20 @@
 """Text to tokens and back, legibly, from `tokenizer.json` alone: no torch, no transformers."""
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from unicodedata import normalize
 
-from reportgen.chat import ChatUnavailable, render_chat
+from reportgen.chat import ChatTemplate
+from reportgen.chat_files import read_chat_template
 from reportgen.errors import Mistake, ModelError
 from reportgen.prompts import Prompt
+from reportgen.regular_file import TOKENIZER_BYTES, read_regular
+from reportgen.tokenizer_parts import Unknown, check_parts
+from reportgen.tokenizer_process import TokenizerProcess
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -35,14 +39,17 @@ class TextTokenizer:
     """A tokenizer with what a report needs of it: offsets, bytes of tokens, legible tokens, chat prompts."""
 
     def __init__(
-        self, tokenizer: "Tokenizer", settings: Mapping[str, Any] | None = None, chat_template: str = ""
+        self, tokenizer: "Tokenizer", chat: ChatTemplate | None = None, process: TokenizerProcess | None = None
     ) -> None:
+        """`process` runs the same tokenizer, where it is of a kind that may not end."""
         # A file may carry the truncation and padding of its training: a prompt is read whole and as it is.
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
-        self._settings = settings or {}
-        self._chat_template = chat_template
+        self._encoder = process or tokenizer
+        self._chat = chat or ChatTemplate()
+        self.rows: int | None = None
+        """Tokens that the model has a row for in its embedding, where that is known; a tokenizer may know more."""
 
     @classmethod
     def from_folder(cls, folder: Path) -> "TextTokenizer":
@@ -54,28 +61,23 @@ class TextTokenizer:
         from tokenizers import Tokenizer
 
         file = folder / "tokenizer.json"
-        if not file.is_file():
-            raise ModelError(
-                Mistake(
-                    "the model has no tokenizer.json, so its tokens have no offsets in the text",
-                    "convert it: transformers' AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
-                    file=folder,
-                )
-            )
+        content = _read(file)
+        process = None
         try:
-            tokenizer = Tokenizer.from_file(str(file))
+            try:
+                check_parts(content)
+            except Unknown:
+                process = TokenizerProcess(content)
+            tokenizer = Tokenizer.from_buffer(content)
         except Exception as error:  # the tokenizers library raises bare Exception
-            raise ModelError(Mistake(f"the tokenizer cannot be read: {error}", file=file)) from error
-        settings = _read_json(folder / "tokenizer_config.json")
-        template_file = folder / "chat_template.jinja"
-        if template_file.is_file():
-            return cls(tokenizer, settings, template_file.read_text(encoding="utf-8", errors="replace"))
-        return cls(tokenizer, settings, _default_template(settings.get("chat_template")))
+            told = " ".join(str(error).split())[:300]
+            raise ModelError(Mistake(f"the tokenizer cannot be read: {told}", file=file)) from error
+        return cls(tokenizer, read_chat_template(folder), process)
 
     @property
     def has_chat_template(self) -> bool:
         """Whether prompts given as messages can be used."""
-        return bool(self._chat_template)
+        return bool(self._chat.text)
 
     @cached_property
     def special_ids(self) -> frozenset[int]:
@@ -95,8 +97,17 @@ class TextTokenizer:
         return sum(bool(re.search(r"unused|reserved", token.content)) for token in added.values())
 
     def encode(self, text: str, *, special_tokens: bool = True) -> Encoded:
-        """Tokens of a text, with what the tokenizer adds in front or behind if `special_tokens`."""
-        encoding = self._tokenizer.encode(text, add_special_tokens=special_tokens)
+        """Tokens of a text, with what the tokenizer adds in front or behind if `special_tokens`.
+
+        Raises:
+            ModelError: the tokenizer fails on it.
+        """
+        try:
+            encoding = self._encoder.encode(text, add_special_tokens=special_tokens)
+        except BaseException as error:  # a panic of Rust is no Exception
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            raise ModelError(_failed(text, error)) from error
         return Encoded(
             tuple(encoding.ids),
             tuple((start, end) for start, end in encoding.offsets),
@@ -117,10 +128,14 @@ class TextTokenizer:
         """A prompt as one text, messages through the chat template."""
         if prompt.messages is None:
             return prompt.text or ""
-        if not self._chat_template:
-            raise ChatUnavailable("the prompt is a chat, and the model has no chat template")
-        messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
-        return render_chat(self._chat_template, messages, self._settings)
+        return self._chat.render([{"role": one.role, "content": one.content} for one in prompt.messages])
+
+    def no_row(self, ids: Iterable[int]) -> str:
+        """Why the model cannot read these tokens; empty where it can."""
+        beyond = [] if self.rows is None else [token_id for token_id in ids if token_id >= self.rows]
+        if not beyond:
+            return ""
+        return f"token {self.show(beyond[0])!r} ({beyond[0]}) has no row in the model's embedding of {self.rows} rows"
 
     def prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:
         """Token ids of a prompt."""
@@ -135,7 +150,7 @@ class TextTokenizer:
         text = self.prompt_text(prompt)
         places = [match.span() for match in re.finditer(_bounded(word), text)]
         if not places:
-            raise WordNotFound(f"the word {word!r} is not in the sentence {text!r}")
+            raise WordNotFound(_not_there(word, text))
         if len(places) > 1 and prompt.index is None:
             raise WordNotFound(f"the word {word!r} stands {len(places)} times in {text!r}: say which by index: 0 …")
         which = prompt.index or 0
@@ -153,14 +168,17 @@ class TextTokenizer:
         """The bytes that a token writes."""
         token = self._tokenizer.id_to_token(token_id)
         if token is None:
-            return f"<no token {token_id}>".encode()
+            return f"<#{token_id}>".encode()  # a row of the table beyond the tokens: short, as cells are narrow
         if token_id in self._added_ids:
             return str(token).encode("utf-8", "replace")
         if self._byte_level:
             return bytes(_BYTE_OF_CHARACTER.get(c, 63) for c in token)
         if re.fullmatch(r"<0x[0-9A-Fa-f]{2}>", token):
             return bytes([int(token[3:5], 16)])
-        return str(token).replace("▁", " ").encode("utf-8", "replace")
+        text = str(token).replace("▁", " ")
+        if self._word_end and text.endswith(self._word_end):
+            text = f"{text.removesuffix(self._word_end)} "
+        return text.encode("utf-8", "replace")
 
     def show(self, token_id: int) -> str:
         """A token alone as text; bytes that are no whole character as `<E9 A2>`."""
@@ -194,17 +212,44 @@ class TextTokenizer:
         return frozenset(self._tokenizer.get_added_tokens_decoder())
 
     @cached_property
+    def _word_end(self) -> str:
+        """What marks that a word ends with a token, as `</w>`; empty where nothing does. It stands for a space."""
+        written = getattr(self._tokenizer.model, "end_of_word_suffix", None)
+        return written if isinstance(written, str) else ""
+
+    @cached_property
     def _byte_level(self) -> bool:
         decoder = self._tokenizer.decoder
         return decoder is not None and b'"ByteLevel"' in decoder.__getstate__()
 
 
-def _default_template(written: Any) -> str:
-    """The template called default, where a tokenizer has several."""
-    if isinstance(written, list):
-        named = {entry.get("name"): entry.get("template") for entry in written if isinstance(entry, dict)}
-        written = named.get("default")
-    return written if isinstance(written, str) else ""
+def _read(file: Path) -> bytes:
+    if not file.exists():
+        raise ModelError(
+            Mistake(
+                "the model has no tokenizer.json, so its tokens have no offsets in the text",
+                "convert it: transformers' AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
+                file=file.parent,
+            )
+        )
+    try:
+        return read_regular(file, TOKENIZER_BYTES)
+    except OSError as error:
+        raise ModelError(Mistake(f"the tokenizer cannot be read: {error.strerror}", file=file)) from error
+
+
+def _failed(text: str, error: BaseException) -> Mistake:
+    shown = text if len(text) <= 40 else f"{text[:40]}…"
+    told = " ".join(str(error).split())[:300] or "it gives no reason"
+    return Mistake(f"the tokenizer fails on {shown!r}: {told}", "its tokenizer.json is damaged, or of another program")
+
+
+def _not_there(word: str, text: str) -> str:
+    """Why a word is not found, which is hard to see where it only is composed otherwise."""
+    told = f"the word {word!r} is not in the sentence {text!r}"
+    if normalize("NFC", word) in normalize("NFC", text):
+        return f"{told}: there it is spelled with other characters (é as one, or e and a mark): copy it from there"
+    return told
 
 
 def _byte_alphabet() -> dict[str, int]:
@@ -261,11 +306,3 @@ def _bounded(word: str) -> str:
 
 def _has_bounds(character: str) -> bool:
     return character.isalpha() and character.lower() != character.upper()
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text()) if file.is_file() else {}
-    except (ValueError, OSError):
-        return {}
-    return content if isinstance(content, dict) else {}

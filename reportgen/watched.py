@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 State = tuple[int, int, int, int, int]
-"""Device, inode, bytes, times of the content and of the entry. Whoever overwrites a file can keep all but the last."""
+"""Device, inode, bytes, and when content and entry last changed. Who overwrites a file may keep all but the last."""
 
 SETTLED = 0.05
 """Seconds after which a further change has another time: the clock that stamps files ticks 100 times a second."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.beside import exists, is_file
 from reportgen.prompts import Prompt
 from reportgen.regular_file import NotRegular, read_regular_text
 from reportgen.tokens import TextTokenizer
@@ -50,12 +51,17 @@ def split(tokenizer: TextTokenizer, documents: Sequence[Prompt], context: int, m
     """Documents as windows of `context` tokens, BOS at the head of each where the tokenizer adds it; what is left of a
     document makes a shorter one, and no window holds two documents. Ends after the window in which `most` tokens are
     reached.
+
+    Raises:
+        ValueError: the model has no row for a token.
     """
     head = _head(tokenizer)
     ids: list[NDArray[np.int32]] = []
     added: list[int] = []
     seen = 0
     for body in (_body(tokenizer, document, head) for document in documents):
+        if reason := tokenizer.no_row([*head, *body]):
+            raise ValueError(reason)
         step = context - len(head)
         for start in range(0, len(body), step):
             part = body[start : start + step]
@@ -86,8 +92,8 @@ def documents_in(file: Path) -> Iterator[Prompt]:
     Raises:
         ValueError: there is no such file, a line is no JSON or has no `text`, or there is no text at all.
     """
-    if not file.is_file():
-        raise ValueError(f"the text file {file} is {'no regular file' if file.exists() else 'not there'}")
+    if not is_file(file):
+        raise ValueError(f"the text file {file} is {'no regular file' if exists(file) else 'not there'}")
     try:
         text = read_regular_text(file, TEXT_BYTES)
     except NotRegular as error:

@@ -24,7 +24,8 @@ def _beginnings(tokenizer: TextTokenizer, words: frozenset[str]) -> Mapping[str,
             for form in (prefix, b" " + prefix):
                 of_prefix.setdefault(form, set()).add(word)
     found: dict[str, set[int]] = {word: set() for word in words}
-    for token_id in range(tokenizer.size):
+    known = tokenizer.size if tokenizer.rows is None else min(tokenizer.size, tokenizer.rows)
+    for token_id in range(known):
         for word in of_prefix.get(tokenizer.piece(token_id), ()):
             found[word].add(token_id)
     return {word: frozenset(ids) for word, ids in found.items()}

@@ -11,13 +11,15 @@ from pydantic import ValidationError
 
 from reportgen.battery import Battery, ModelEntry, load_battery
 from reportgen.bundle_figures import Unshowable
-from reportgen.bundle_folder import beside, check_writable, replace_outputs, staged
+from reportgen.bundle_folder import check_writable, keep_earlier, staged
 from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
 from reportgen.figures.theme import read_theme
+from reportgen.holding import restore
 from reportgen.language import checked
+from reportgen.last_run import marks_failure
 from reportgen.notebook import ShownBundle, load
-from reportgen.outputs import FORMATS, USUAL, is_output_of, write_outputs
+from reportgen.outputs import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
 from reportgen.presentation import Presentation, presentation_of
 from reportgen.provenance import machine, versions
 from reportgen.store import Bundle, load_bundle, write_numbers
@@ -62,8 +64,9 @@ def run(
 
     Raises:
         BatteryError: the battery is wrong; nothing ran.
-        ModelError: no model could be used; nothing is written.
-        OutputError: the output cannot be written; an earlier bundle stays.
+        ModelError: no model could be used; nothing is written, and an earlier bundle is marked.
+        OutputsFailed: some outputs could not be made; the bundle is written without them.
+        OutputError: the output cannot be written; an earlier bundle stays, and is marked.
     """
     path = Path(battery)
     asked = _with(load_battery(path, only), device=device, dtype=dtype, threads=threads)
@@ -72,13 +75,17 @@ def run(
     target = Path(output) if output is not None else path.with_suffix("")
     check_writable(target)
     clock = time.perf_counter()
-    measured = measure(asked, progress, cache=cache)
-    record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.written()}
-    with staged(target) as stage:
-        write_numbers(stage, replace(measured, run=record))
-        _finish(stage, outputs, progress, clock, shown_as, cache=cache)
+    with marks_failure(target, "run"):
+        measured = measure(asked, progress, cache=cache)
+        record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.written()}
+        with staged(target) as stage:
+            write_numbers(stage, replace(measured, run=record))
+            failed = _finish(stage, outputs, progress, shown_as, cache=cache)
+    progress(f"done in {time.perf_counter() - clock:.0f} s")
     if cache:
         make_room()
+    if failed is not None:
+        raise failed
     return load(target)
 
 
@@ -130,39 +137,66 @@ def render(
     Raises:
         BatteryError: there is no such format, language, theme or folder of templates.
         BundleError: the folder holds no bundle, or a damaged one.
-        OutputError: an output cannot be written; the old ones stay.
+        OutputsFailed: some outputs could not be made; the others are written, the old ones of the former are gone.
+        OutputError: nothing can be written; the old ones stay, and the bundle is marked.
     """
     target, outputs = Path(bundle), _formats(formats)
-    stored = load(target)
-    shown_as = _shown(presentation_of(stored.run), language, theme, templates)
-    check_writable(target)
-    date = datetime.datetime.now(datetime.UTC).date().isoformat() if stamp else ""
-    with beside(target) as stage:
-        try:
-            names = write_outputs(stored, stage, outputs, progress, presentation=shown_as, stamp=date)
-        except (ReportgenError, OSError):
-            raise
-        except Exception as raised:  # whatever a stranger's numbers make a probe's figures raise
-            error = next(iter(raised.failures.values())) if isinstance(raised, Unshowable) else raised
-            told = f"its outputs cannot be made: {type(error).__name__}: {error}"
-            raise BundleError(Mistake(told, "make it again with reportgen run", file=target)) from error
-        replace_outputs(target, stage, names, lambda old: is_output_of(old, outputs))
+    restore(target.resolve())
+    with marks_failure(target, "render"):
+        stored = load(target)
+        shown_as = _shown(presentation_of(stored.run), language, theme, templates)
+        date = datetime.datetime.now(datetime.UTC).date().isoformat() if stamp else ""
+        with staged(target, "either") as stage:
+            failed = _rendered(stored, stage, outputs, progress, shown_as, date)
+            keep_earlier(target, stage, lambda old: not is_output_of(old, outputs))
     make_room()
+    if failed is not None:
+        raise failed
     return stored
 
 
-def _finish(
-    stage: Path, outputs: Sequence[str], progress: Progress, clock: float, shown_as: Presentation, *, cache: bool
-) -> None:
-    stored = load_bundle(stage)
+def _rendered(
+    stored: Bundle, stage: Path, outputs: Sequence[str], progress: Progress, shown_as: Presentation, stamp: str
+) -> OutputsFailed | None:
+    """Makes outputs of a stored bundle; returns which of them failed."""
     try:
-        write_outputs(stored, stage, outputs, progress, presentation=shown_as, cache=cache)
-    except Unshowable as unshowable:
-        for probe_id, reason in unshowable.reasons.items():
-            progress(f"{probe_id}: failed ({reason})")
-        write_numbers(stage, _with_failures(stored, unshowable.reasons))
-        write_outputs(load_bundle(stage), stage, outputs, progress, presentation=shown_as, cache=cache)
-    progress(f"done in {time.perf_counter() - clock:.0f} s")
+        write_outputs(stored, stage, outputs, progress, presentation=shown_as, stamp=stamp)
+    except OutputsFailed as some:
+        return some
+    except (ReportgenError, OSError):
+        raise
+    except Exception as raised:  # whatever a stranger's numbers make a probe's figures raise
+        raise BundleError(*_unshown(raised, stored.path)) from raised
+    return None
+
+
+def _unshown(raised: Exception, bundle: Path | None) -> list[Mistake]:
+    """Why a stored bundle cannot be shown."""
+    reasons = ["its numbers are not such as its probes give"]
+    if isinstance(raised, Unshowable):
+        reasons = [f"{probe_id}: {reason}" for probe_id, reason in raised.of_stored.items()]
+    remedy = "make it again with reportgen run"
+    return [Mistake(f"its outputs cannot be made: {reason}", remedy, file=bundle) for reason in reasons]
+
+
+def _finish(
+    stage: Path, outputs: Sequence[str], progress: Progress, shown_as: Presentation, *, cache: bool
+) -> OutputsFailed | None:
+    """Makes the outputs of new numbers; returns which of them failed. What cannot be shown is a failed card instead."""
+    stored = load_bundle(stage)
+    for _ in range(len(stored.outcomes) + 1):
+        try:
+            write_outputs(stored, stage, outputs, progress, presentation=shown_as, cache=cache)
+        except OutputsFailed as some:
+            return some
+        except Unshowable as unshowable:
+            for probe_id, reason in unshowable.reasons.items():
+                progress(f"{probe_id}: failed ({reason})")
+            write_numbers(stage, _with_failures(stored, unshowable.reasons))
+            stored = load_bundle(stage)
+            continue
+        break
+    return None
 
 
 def _with_failures(bundle: Bundle, wrong: Mapping[str, str]) -> Bundle:

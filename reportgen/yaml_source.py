@@ -1,5 +1,6 @@
 """Strangers' YAML as plain values that remember their lines. Nothing in it can run code."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from reportgen.beside import exists, is_file, is_folder
 from reportgen.errors import BatteryError, Mistake
 from reportgen.problem import Problem, Where, dotted, shown
 from reportgen.suggest import suggestion
@@ -18,6 +20,11 @@ from reportgen.suggest import suggestion
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 40
 MAX_EXCERPT = 100
+
+LARGEST = 10**18 - 1
+"""Whole numbers beyond it do not fit what computes with them."""
+QUOTES = "Put quotes around it where text is meant."
+HALF = "Write the character itself."
 
 STANDARD = "tag:yaml.org,2002:"
 # dates, `<<` and `=` mean nothing in a battery: they are the text that was written
@@ -36,9 +43,13 @@ class Source:
 
     def mistakes(self, found: Iterable[Problem]) -> list[Mistake]:
         """What is wrong with the YAML itself, then `found`, less what only follows from the former; by line."""
-        refused = {problem.where for problem in self.problems}
-        told = [*self.problems, *(problem for problem in found if problem.where not in refused)]
+        told = [*self.problems, *(problem for problem in found if not self._follows(problem))]
         return sorted(dict.fromkeys(map(self._mistake, told)), key=lambda mistake: mistake.line or 0)
+
+    def _follows(self, found: Problem) -> bool:
+        """Whether something is missed, there or in what it is a part of, only because it could not be read."""
+        where = found.where
+        return any(where == one.where[: len(where)] for one in self.problems if where or not one.where)
 
     def _mistake(self, problem: Problem) -> Mistake:
         """A problem with its file and line: that of the value, or of the nearest one above that is written out."""
@@ -54,11 +65,13 @@ def read_text(path: Path, what: str) -> str:
     Raises:
         BatteryError: it is missing, a folder, unreadable, too large or not UTF-8.
     """
-    if path.is_dir():
+    if _is_broken(str(path)):  # bytes that are not UTF-8, which no record of the run could hold
+        raise BatteryError(Mistake(f"{path}: the name is not UTF-8", "Give the file another name."))
+    if is_folder(path):
         raise BatteryError(Mistake(f"{path} is a folder, not a {what}", _yaml_files_in(path)))
-    if not path.exists():
+    if not exists(path):
         raise BatteryError(Mistake(f"{path} does not exist", _near_files(path)))
-    if not path.is_file():
+    if not is_file(path):
         raise BatteryError(Mistake(f"{path} is not a regular file", f"Name a {what} in YAML."))
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -138,24 +151,25 @@ class _Reading:
             if not isinstance(key, ScalarNode):
                 self.refused(where, f"a key in line {line} is not text")
                 continue
-            below = (*where, key.value)
-            if key.value in found:
+            name = _whole(key.value)
+            below = (*where, name)
+            if _is_broken(name):
+                self.refused(where, f"a key in line {line} holds half of a surrogate pair", HALF)
+                continue
+            if name in found:
                 first = self.lines[below]
                 self.lines[below] = line
                 self.refused(below, f"given twice, first in line {first}", "Keep one, or give the other another name.")
                 # further problems inside the second one would carry the lines of the first
                 continue
             self.lines[below] = line
-            found[key.value] = self.value(item, below)
+            found[name] = self.value(item, below)
         return found
 
     def scalar(self, node: ScalarNode, where: Where) -> Any:
         if node.tag in TEXT:
-            try:
-                node.value.encode()
-            except UnicodeEncodeError:
-                return self.refused(where, "half of a surrogate pair is not text", "Write the character itself.")
-            return node.value
+            text = _whole(node.value)
+            return self.refused(where, "half of a surrogate pair is not text", HALF) if _is_broken(text) else text
         construct = {
             STANDARD + "null": self.constructor.construct_yaml_null,
             STANDARD + "bool": self.constructor.construct_yaml_bool,
@@ -165,9 +179,14 @@ class _Reading:
         if construct is None:
             return self.refused_tag(where, node)
         try:
-            return construct(node)
+            value = construct(node)
         except (ValueError, KeyError, IndexError, OverflowError):
             return self.refused(where, f"{shown(node.value)} is not what its tag or form says")
+        if isinstance(value, float) and not math.isfinite(value):
+            return self.refused(where, f"expected a finite number, found {shown(node.value)}", QUOTES)
+        if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+            return self.refused(where, "a whole number of more than 18 digits", QUOTES)
+        return value
 
     def refused_tag(self, where: Where, node: Node) -> None:
         tag = shown(str(node.tag).replace(STANDARD, "!!"))
@@ -175,6 +194,15 @@ class _Reading:
 
     def refused(self, where: Where, message: str, remedy: str = "") -> None:
         self.problems.append(Problem(where, message, remedy))
+
+
+def _whole(text: str) -> str:
+    """The text with each character whose halves were escaped one by one, as JSON does (YAML 1.2 holds JSON)."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+
+
+def _is_broken(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _not_yaml(error: YAMLError, text: str, file: Path | str) -> Mistake:
@@ -207,7 +235,7 @@ def _yaml_files_in(folder: Path) -> str:
 
 
 def _near_files(path: Path) -> str:
-    if not path.parent.is_dir():
+    if not is_folder(path.parent):
         return f"The folder {path.parent} does not exist either."
     return suggestion(path.name, _yaml_files(path.parent))
 

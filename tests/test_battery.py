@@ -177,7 +177,15 @@ WRONG_OPTIONS = [
     ("top_k:", "top_k: expected a whole number, found nothing", ""),
     ("rate: 0", "rate: expected more than 0.0, found 0", ""),
     ("rate: [1]", "rate: expected a number, found a list of 1", ""),
-    ("rate: .nan", "rate: expected more than 0.0, found nan", ""),
+    ("rate: .nan", "rate: expected a finite number, found '.nan'", "Put quotes around it where text is meant."),
+    ("rate: 1e999", "rate: expected a finite number, found '1e999'", "Put quotes around it where text is meant."),
+    ("rate: -.INF", "rate: expected a finite number, found '-.INF'", "Put quotes around it where text is meant."),
+    (f"rate: 1{'0' * 400}", "rate: a whole number of more than 18 digits", "Put quotes around it where text is meant."),
+    ("top_k: 9223372036854775808", "top_k: a whole number of more than 18 digits",
+     "Put quotes around it where text is meant."),
+    ("seed: -1", "seed: expected at least 0, found -1", ""),
+    ("baseline: [~]", "baseline[0]: expected text or a mapping, found nothing",
+     "Put quotes around it to make it text."),
     ("side: lefd", "side: expected left or right, found 'lefd'", "Did you mean 'left'?"),
     ("topk: 3", "topk: unknown key", "Did you mean 'top_k'?"),
     ("continue_: 3", "continue_: unknown key", "Did you mean 'continue'?"),
@@ -471,3 +479,80 @@ def test_a_pair_is_about_its_base_and_its_other() -> None:
 )
 def test_a_pair_that_is_none(options: str, told: tuple[str, str, int]) -> None:
     assert mistake(pair(options)) == told
+
+
+def test_a_battery_may_be_json_with_characters_escaped_in_halves() -> None:
+    battery = {
+        "models": {"m": "demo:x"},
+        "probes": {"one": {"probe": "measure", "prompts": ["\U0001f600 hi", {"text": "b", "id": "\U0001f420"}]}},
+        "tolerances": {"one.m.\U0001f600": {"abs": 1}},
+    }
+    found = read_battery(json.dumps(battery))
+    options = found.probes["one"].options
+    assert isinstance(options, Options)
+    assert [prompt.text for prompt in options.prompts] == ["\U0001f600 hi", "b"]
+    assert options.prompts[1].id == "\U0001f420"
+    assert list(found.tolerances) == ["one.m.\U0001f600"]
+
+
+@pytest.mark.parametrize(
+    "written", [r'[{"text": "\ud83d fish", "id": "a"}]', r'[{"te\ude00xt": 3}]', r'["\ude00\ud83d"]']
+)
+def test_half_a_character_is_one_mistake(written: str) -> None:
+    (one,) = mistakes(f"models: {{m: demo:x}}\nprobes:\n  one: {{probe: measure, prompts: {written}}}")
+    assert "half of a surrogate pair" in one.message
+    assert one.line == 3
+
+
+def test_ids_that_differ_in_capitals_alone_are_refused() -> None:
+    text = "models: {m: x, M: y}\nprobes:\n  a: {probe: measure, prompts: [x]}\n  A: {probe: measure, prompts: [x]}"
+    told = [one.message for one in mistakes(text)]
+    assert [one.partition(":")[0] for one in told] == ["models.M", "probes.A"]
+    assert all("only in capitals" in one for one in told)
+
+
+PAIR_OF_TWO = """\
+models: {m: x, n: y}
+probes:
+  one: {probe: measure, prompts: [a]}
+  two: {probe: compare, base: m, other: n, prompts: [a]}
+tolerances:
+"""
+
+
+@pytest.mark.parametrize(
+    "glob", ["*", "one.*", "one.m.length", "*.n.length", "on?.[mn].*", "two.m..n.length", "*length", "one*", "o*h"]
+)
+def test_a_tolerance_that_may_match_is_kept(glob: str) -> None:
+    assert list(read_battery(f"{PAIR_OF_TWO}  '{glob}': {{abs: 1}}").tolerances) == [glob]
+
+
+@pytest.mark.parametrize(
+    ("glob", "remedy"),
+    [
+        ("tow.m..n.length", "Did you mean 'two.m..n.*'?"),
+        ("one.k.length", "Did you mean 'one.m.*'?"),
+        ("two.m.length", "Did you mean 'two.m..n.*'?"),
+        ("qqq", "Known: one.m.*, one.n.*, two.m..n.*"),
+        ("one", "Did you mean 'one.m.*'?"),
+    ],
+)
+def test_a_tolerance_that_matches_nothing_is_refused(glob: str, remedy: str) -> None:
+    told = mistake(f"{PAIR_OF_TWO}  '{glob}': {{abs: 1}}")
+    assert told[0].endswith("matches nothing that this battery measures")
+    assert told[1:] == (remedy, 6)
+
+
+def test_a_battery_whose_name_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "\udcff.yaml"
+    file.write_text(GOOD)
+    with pytest.raises(BatteryError, match="the name is not UTF-8"):
+        load_battery(file)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".yaml", "x/" + "y" * 300 + "/z.yaml"])
+def test_names_that_no_file_can_have_are_told(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BatteryError, match=r"unknown theme|does not exist"):
+        read_battery(f"theme: {name}\n{GOOD}", tmp_path / "b.yaml")
+    with pytest.raises(BatteryError, match="does not exist"):
+        load_battery(tmp_path / name)

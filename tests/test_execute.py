@@ -1,3 +1,4 @@
+import errno
 import gc
 import json
 import os
@@ -10,11 +11,12 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from running import run_probes
 from safetensors.torch import save_file
 from tiny import save_tiny
 
-from reportgen import execute as executing
+from reportgen import execute as run_of_plans
 from reportgen.battery import read_battery
 from reportgen.errors import BatteryError, ModelError
 from reportgen.execute import execute
@@ -50,6 +52,45 @@ def test_a_model_that_fails_is_a_failed_card_and_the_others_run(tiny: Path, tmp_
     assert "nowhere" in results.outcomes["lens"]["bad"].reason
     assert results.outcomes["lens"]["m"].status == "ok"
     assert list(results.models) == ["bad", "m"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (IndexError("index 1 is out of bounds"), "index 1 is out of bounds"),
+        (KeyError("cache_position"), "there is no 'cache_position' where it looks for it"),
+        (AssertionError(), "it does not say why"),
+        (MemoryError(), "the memory is full"),
+    ],
+)
+def test_a_model_whose_own_code_fails_while_it_is_proven_is_a_failed_card(
+    raised: Exception, told: str, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object, **named: object) -> None:
+        raise raised
+
+    odd = save_tiny(tmp_path / "odd", "gpt2")
+    monkeypatch.setattr(transformers.GPT2Model, "forward", broken)
+    results = run_probes({"odd": odd, "m": tiny}, {"lens": LENS})
+    failed = results.outcomes["lens"]["odd"]
+    assert failed.status == "failed"
+    assert failed.reason.startswith(f"the model's own code failed while it was proven: {told}.")
+    assert results.models["odd"].facts["failed"] == failed.reason
+    assert results.outcomes["lens"]["m"].status == "ok"
+
+
+def test_a_model_that_cannot_be_hashed_is_a_failed_card_and_the_others_run(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hashed(folder: Path) -> str:
+        if folder.name == "odd":
+            raise OSError(errno.EIO, "Input/output error", str(folder))
+        return "0" * 64
+
+    monkeypatch.setattr(run_of_plans, "weights_sha256", hashed)
+    results = run_probes({"odd": save_tiny(tmp_path / "odd"), "m": tiny}, {"lens": LENS})
+    assert results.outcomes["lens"]["odd"].reason == "the model could not be made ready: Input/output error"
+    assert results.outcomes["lens"]["m"].status == "ok"
 
 
 def test_no_model_left_is_an_error(tmp_path: Path) -> None:
@@ -347,7 +388,7 @@ def test_a_model_that_changes_while_it_is_loaded_is_refused_and_not_kept(
 ) -> None:
     other = Path(shutil.copytree(tiny, tmp_path / "other"))
     name, change = CHANGES[what]
-    original = executing._load
+    original = run_of_plans._load
 
     def loaded(planned: PlannedModel, readied: Readied) -> object:
         moves = planned.id == "changed"
@@ -358,7 +399,7 @@ def test_a_model_that_changes_while_it_is_loaded_is_refused_and_not_kept(
             change(other / name)
         return model
 
-    monkeypatch.setattr(executing, "_load", loaded)
+    monkeypatch.setattr(run_of_plans, "_load", loaded)
     cache = OutcomeCache()
     probes = {"lens": LENS, "census": CENSUS}
     battery = read_battery(json.dumps({"models": {"changed": str(other), "m": str(tiny)}, "probes": probes}))

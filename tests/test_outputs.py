@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from reportgen.bundle_figures import Unshowable
-from reportgen.outputs import write_outputs
+from reportgen.outputs import OutputsFailed, write_outputs
 from reportgen.probes.parameter_census import ParameterCensus
 from reportgen.report import document
 from reportgen.store import Bundle
@@ -100,3 +100,91 @@ def test_the_pdf_is_printed_while_figures_are_written(
         "process", "5 figures drawn", "begin", "figures written", "report.html written", "finish",
         "report.pdf written", "end",
     ]  # fmt: skip
+
+
+class Printing:
+    """A printer that prints at once."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __enter__(self) -> "Printing":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def begin(self, html: str) -> None:
+        pass
+
+    def finish(self) -> tuple[str, ...]:
+        self.target.write_bytes(b"%PDF-")
+        return ()
+
+
+BREAKS = {
+    "html": ("reportgen.report.page.html", {"report.pdf", "slides.pdf", "slides.pptx", "figures"}),
+    "pdf": ("reportgen.report.page.paper", {"report.html", "slides.pdf", "slides.pptx", "figures"}),
+    "figures": ("reportgen.outputs.csv_of", {"report.html", "report.pdf", "slides.pdf", "slides.pptx"}),
+    "pptx": ("reportgen.report.powerpoint.powerpoint", {"report.html", "report.pdf", "slides.pdf", "figures"}),
+    "slides": ("reportgen.report.slides.paper", {"report.html", "report.pdf", "slides.pptx", "figures"}),
+}
+"""Format -> what is broken, and what is there all the same."""
+
+
+@pytest.mark.parametrize("format", BREAKS)
+def test_one_output_that_fails_never_takes_the_others(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    def broken(*arguments: object, **named: object) -> None:
+        raise ValueError("a title\nthat is too long")
+
+    what, rest = BREAKS[format]
+    monkeypatch.setattr(what, broken)
+    monkeypatch.setattr(document, "Printer", Printing)
+    with pytest.raises(OutputsFailed) as caught:
+        write_outputs(bundle, tmp_path, list(BREAKS))
+    assert caught.value.reasons == {format: "a title that is too long"}
+    assert str(caught.value).endswith("could not be made: a title that is too long")
+    assert caught.value.exit_code == 1
+    left = {file.name for file in tmp_path.iterdir() if file.is_file() or any(file.iterdir())}
+    assert left == rest
+    assert sorted(caught.value.written) == sorted(str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*.*"))
+
+
+def test_a_deck_that_fails_takes_both_kinds_of_slides_and_no_more(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object, **named: object) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr("reportgen.report.deck.deck", broken)
+    with pytest.raises(OutputsFailed) as caught:
+        write_outputs(bundle, tmp_path, ["html", "slides", "pptx"])
+    assert list(caught.value.reasons) == ["slides", "pptx"]
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_what_cannot_be_drawn_is_told_by_its_probe(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise ValueError("a bar of no width")
+
+    monkeypatch.setattr("reportgen.figures.kept.KeptDrawing.ready", broken)
+    with pytest.raises(Unshowable) as caught:
+        write_outputs(bundle, tmp_path, ["html", "figures"], cache=False)
+    assert list(caught.value.failures) == ["census"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_title_is_shown_whole_and_cut_where_a_file_has_no_room_for_it(bundle: Bundle, tmp_path: Path) -> None:
+    from pptx import Presentation
+
+    title = "long title " * 40
+    write_outputs(replace(bundle, title=title), tmp_path, ["html", "pptx"])
+    assert title.strip() in (tmp_path / "report.html").read_text()
+    about = Presentation(str(tmp_path / "slides.pptx")).core_properties.title
+    assert len(about) == 255
+    assert about.startswith("long title long title")
+    assert about.endswith("…")

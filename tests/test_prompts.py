@@ -39,7 +39,7 @@ WRONG = [
     ({"word": "a"}, (0,), "a prompt has either text or messages", ""),
     ("", (0,), "the text is empty", ""),
     (7, (0,), "expected text or a mapping, found 7", "Put quotes around it to make it text."),
-    (None, (0,), "expected text or a mapping, found nothing", ""),
+    (None, (0,), "expected text or a mapping, found nothing", "Put quotes around it to make it text."),
     ({"text": 7}, (0, "text"), "expected text, found 7", "Put quotes around it to make it text."),
     ({"text": "a", "index": -1}, (0, "index"), "expected at least 0, found -1", ""),
     ({"text": "a", "wrod": "a"}, (0, "wrod"), "unknown key", "Did you mean 'word'?"),
@@ -139,3 +139,30 @@ def test_every_shipped_set_is_complete() -> None:
         ["cities", "animals", "colours", "numbers"], 6
     )
     assert [prompt.text for prompt in lecture["weather"].prompts] == ["天氣", "今天天氣真"]
+
+
+def test_a_name_in_a_list_is_the_set_and_anything_else_the_text(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(f"one: {SET % 'x'}")
+    sets = PromptSets((tmp_path,))
+    found = read_prompts(["and/or", "mine/one", {"text": "mine/one"}, "a mine/one", "either/one"], sets)
+    assert [prompt.text for prompt in found] == ["and/or", "x", "mine/one", "a mine/one", "either/one"]
+    assert list(sets.used) == ["mine/one"]
+
+
+@pytest.mark.parametrize("name", ["lecture/aple", "lectures/apple"])
+def test_what_is_almost_a_name_in_a_list_is_asked_about(name: str) -> None:
+    (problem,) = problems(["a", name], SHIPPED)
+    assert problem.where == (1,)
+    assert problem.message == f"there is no prompt set {name!r}"
+    assert problem.remedy == f"Did you mean 'lecture/apple'? Where it is a text: {{text: {name!r}}}."
+
+
+def test_a_set_named_in_a_list_tells_the_mistakes_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("one: [")
+    with pytest.raises(PromptsError) as caught:
+        read_prompts(["bad/one"], PromptSets((tmp_path,)))
+    assert caught.value.elsewhere
+
+
+def test_a_name_that_no_file_can_have_is_no_set() -> None:
+    assert problems(f"{'x' * 300}/one", SHIPPED)[0].message.startswith("there is no prompt set")

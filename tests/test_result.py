@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from reportgen.result import Array, Findings, Rows, Table, array, arrays, definitions, metric, table
+from reportgen.result import Array, Findings, Rows, Table, WrongFindings, array, arrays, definitions, metric, table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ def test_a_number_that_is_none_is_undefined_with_its_reason(value: object, reaso
 
 
 def test_rows_must_fit_their_columns() -> None:
-    with pytest.raises(ValueError, match="table rows: a row does not fit"):
+    with pytest.raises(WrongFindings, match="table rows: a row does not fit"):
         example(rows=[["a"]]).tables()
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from reportgen.bundle_folder import check_writable, replace_outputs, staged
+from reportgen.bundle_folder import check_writable, keep_earlier, staged
 from reportgen.errors import BundleError, OutputError
 from reportgen.probes.base import ModelCard
 from reportgen.result import Array, Metric, Outcome, Table
@@ -21,7 +21,10 @@ def bundle(title: str = "A title") -> Bundle:
         arrays={"curve": curve},
     )  # fmt: skip
     failed = Outcome("some_probe", 2, {}, ("n",), "failed", "ValueError: it broke")
-    cards = {"m": ModelCard("m", "A Model", "XForCausalLM", 7, {"source": "demo:x", "dtype": "float32"})}
+    cards = {
+        "m": ModelCard("m", "A Model", "XForCausalLM", 7, {"source": "demo:x", "dtype": "float32"}),
+        "n": ModelCard("n", "Another", "XForCausalLM", 7, {"source": "demo:y", "dtype": "float32"}),
+    }
     return Bundle(None, title, cards, {"probe": {"m": ok, "n": failed}}, {"versions": {"torch": "1"}})
 
 
@@ -96,7 +99,7 @@ def test_a_failure_leaves_the_last_good_bundle(stored: Path) -> None:
 def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("x")
-    with pytest.raises(OutputError, match="the folder holds something that is no bundle"):
+    with pytest.raises(OutputError, match="the folder holds something that is not a bundle"):
         check_writable(tmp_path / "thesis")
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="the output is a file, not a folder"):
@@ -115,13 +118,13 @@ def test_a_disk_that_is_full_is_one_line(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_new_outputs_replace_those_of_an_earlier_rendering(stored: Path, tmp_path: Path) -> None:
+def test_new_outputs_replace_those_of_an_earlier_rendering(stored: Path) -> None:
     for names in (["report.html", "figures/a.svg", "other.txt"], ["report.pdf"]):
-        stage = tmp_path / "stage"
-        (stage / "figures").mkdir(parents=True, exist_ok=True)
-        for name in names:
-            (stage / name).write_text(name)
-        replace_outputs(stored, stage, names, lambda old: old != "other.txt")
+        with staged(stored, "either") as stage:
+            for name in names:
+                (stage / name).parent.mkdir(exist_ok=True)
+                (stage / name).write_text(name)
+            keep_earlier(stored, stage, lambda old: old == "other.txt")
     left = ["arrays.safetensors", "other.txt", "report.pdf", "results.json", "run.json"]
     assert sorted(p.name for p in stored.iterdir()) == left
     assert json.loads((stored / "run.json").read_text())["files"] == left
@@ -153,12 +156,12 @@ def damaged(stored: Path, change: str) -> None:
     [
         ("truncated", "results.json: the bundle is damaged"),
         ("schema", "a bundle of schema 7; this version reads 1"),
-        ("tensor", "lacks the tensor probe/m/curve"),
+        ("tensor", "lacks the tensor 'probe/m/curve'"),
         ("shape", r"has shape \[5\], not \[2\]"),
         ("arrays", "arrays.safetensors: the bundle is damaged"),
-        ("key", "KeyError: 'status'"),
+        ("key", "results.probe.m.status: missing"),
         ("gone", "there is no such file"),
-        ("list", "it is no mapping"),
+        ("list", "it is not a mapping"),
     ],
 )
 def test_a_damaged_bundle_is_one_clear_line(stored: Path, change: str, message: str) -> None:
@@ -175,7 +178,7 @@ def test_a_bundle_cannot_name_files_outside_itself(stored: Path, tmp_path: Path)
     (stored / "run.json").write_text(json.dumps(run | {"files": ["../victim.txt"]}))
     (tmp_path / "stage").mkdir()
     with pytest.raises(BundleError, match="outside the bundle"):
-        replace_outputs(stored, tmp_path / "stage", [], lambda old: True)
+        keep_earlier(stored, tmp_path / "stage", lambda old: False)
     with pytest.raises(BundleError, match="outside the bundle"), staged(stored) as stage:
         write_numbers(stage, bundle())
     assert victim.read_text() == "precious"
@@ -196,7 +199,7 @@ def test_prompt_sets_are_kept(tmp_path: Path) -> None:
 def test_ids_of_a_strangers_bundle_never_become_paths(stored: Path, old: str) -> None:
     results = stored / "results.json"
     results.write_text(results.read_text().replace(old, '"../../evil": {'))
-    with pytest.raises(BundleError, match="is no id"):
+    with pytest.raises(BundleError, match=r"is not an id|neither an id nor two"):
         load_bundle(stored)
 
 
@@ -204,7 +207,7 @@ def test_an_old_list_of_files_is_read_before_anything_is_replaced(stored: Path) 
     run = json.loads((stored / "run.json").read_text())
     for files in (["/etc/passwd"], [5], "all"):
         (stored / "run.json").write_text(json.dumps(run | {"files": files}))
-        with pytest.raises(BundleError, match=r"outside the bundle|its list of files is none"):
+        with pytest.raises(BundleError, match=r"outside the bundle|its list of files is not"):
             check_writable(stored)
 
 

@@ -1,10 +1,11 @@
+import json
 from pathlib import Path
 
 import pytest
 from tiny import tokenizer_json
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
 
-from reportgen.chat import ChatUnavailable
+from reportgen.chat import ChatTemplate, ChatUnavailable
 from reportgen.errors import ModelError
 from reportgen.prompts import Prompt
 from reportgen.tokens import TextTokenizer, WordNotFound, spell
@@ -14,7 +15,7 @@ TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<ass
 
 @pytest.fixture(scope="module")
 def tiny() -> TextTokenizer:
-    return TextTokenizer(Tokenizer.from_str(tokenizer_json()), {"bos_token": "<bos>"}, TEMPLATE)
+    return TextTokenizer(Tokenizer.from_str(tokenizer_json()), ChatTemplate(TEMPLATE))
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_all_tokens_of_a_text_write_it_back(tiny: TextTokenizer) -> None:
 
 
 def test_a_row_beyond_the_tokenizer_is_named(tiny: TextTokenizer) -> None:
-    assert tiny.show(99_999) == "<no token 99999>"
+    assert tiny.show(99_999) == "<#99999>"  # short: cells are narrow
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_a_chat_goes_through_the_template(tiny: TextTokenizer) -> None:
 
 def test_a_template_that_reaches_out_of_its_sandbox_is_refused(tiny: TextTokenizer) -> None:
     hostile = "{{ messages.__class__.__mro__[1].__subclasses__() }}"
-    tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), {}, hostile)
+    tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), ChatTemplate(hostile))
     prompt = Prompt.model_validate({"messages": [{"role": "user", "content": "x"}]})
     with pytest.raises(ChatUnavailable, match="unsafe"):
         tokenizer.prompt_ids(prompt)
@@ -159,7 +160,7 @@ def test_truncation_and_padding_of_the_training_are_not_obeyed() -> None:
 
 @pytest.mark.parametrize("template", ["{{ 1 / 0 }}", "{{ x + 1 }}", "{% generation %}", "{{ raise_exception('no') }}"])
 def test_a_template_that_fails_is_a_reason(template: str) -> None:
-    tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), {}, template)
+    tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), ChatTemplate(template))
     prompt = Prompt.model_validate({"messages": [{"role": "user", "content": "x"}]})
     with pytest.raises(ChatUnavailable, match="the model's chat template refuses the prompt"):
         tokenizer.prompt_ids(prompt)
@@ -167,6 +168,30 @@ def test_a_template_that_fails_is_a_reason(template: str) -> None:
 
 def test_a_template_has_the_names_that_transformers_gives_it() -> None:
     template = "{{ strftime_now('%Y') }}{{ messages | tojson(ensure_ascii=False) }}"
-    tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), {}, template)
+    tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), ChatTemplate(template))
     prompt = Prompt.model_validate({"messages": [{"role": "user", "content": "天"}]})
     assert tokenizer.prompt_text(prompt) == '2000[{"role": "user", "content": "天"}]'
+
+
+def test_a_word_that_is_only_composed_otherwise_is_told_to_be(tiny: TextTokenizer) -> None:
+    for word, text in (("café", "the cafe\u0301 apple"), ("cafe\u0301", "the café apple")):
+        with pytest.raises(WordNotFound, match="spelled with other characters"):
+            tiny.word_position(Prompt(text=text), word)
+    with pytest.raises(WordNotFound) as caught:
+        tiny.word_position(Prompt(text="the cafe apple"), "café")
+    assert "other characters" not in str(caught.value)
+
+
+def test_the_end_of_a_word_is_a_space() -> None:
+    vocabulary = {"a": 0, "p</w>": 1, "ap</w>": 2, "<unk>": 3}
+    model = models.BPE(vocabulary, [("a", "p</w>")], end_of_word_suffix="</w>", unk_token="<unk>")
+    tokenizer = TextTokenizer(Tokenizer(model))
+    assert [tokenizer.show(token_id) for token_id in range(3)] == ["a", "p ", "ap "]
+    assert tokenizer.decode([0, 1, 2]) == "ap ap "
+
+
+def test_templates_of_any_name_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text(tokenizer_json())
+    templates = [{"name": ["default"], "template": "x"}, {"name": {}, "template": "x"}, 3]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": templates}))
+    assert not TextTokenizer.from_folder(tmp_path).has_chat_template

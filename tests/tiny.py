@@ -74,10 +74,63 @@ def configurations() -> dict[str, transformers.PretrainedConfig]:
 FAMILIES = tuple(configurations())
 
 
+def hybrid_configurations() -> dict[str, transformers.PretrainedConfig]:
+    """A configuration a family in which only some of four blocks have attention: see `WITH_ATTENTION`."""
+    t = transformers
+    sizes = {**_SIZES, "num_hidden_layers": 4}
+    uncounted = {name: size for name, size in sizes.items() if name != "num_hidden_layers"}
+    alternating = {"layer_types": ["linear_attention", "full_attention"] * 2}
+    linear = {
+        "linear_num_key_heads": 2, "linear_num_value_heads": 2, "linear_key_head_dim": 8, "linear_value_head_dim": 8,
+    }  # fmt: skip
+    mamba = {
+        "mamba_n_heads": 4, "mamba_d_head": 12, "mamba_n_groups": 1, "mamba_d_state": 8, "mamba_d_conv": 4,
+        "mamba_expand": 2, "mamba_chunk_size": 8,
+    }  # fmt: skip
+    return {
+        "jamba": t.JambaConfig(
+            **sizes, attn_layer_offset=1, attn_layer_period=2, expert_layer_offset=1, expert_layer_period=2,
+            num_experts=4, **_EXPERTS, mamba_d_state=8, mamba_dt_rank=4,
+        ),
+        "bamba": t.BambaConfig(**sizes, attn_layer_indices=[1, 3], **mamba),
+        "nemotron_h": t.NemotronHConfig(
+            **uncounted, layers_block_type=["linear_attention", "moe", "full_attention", "mlp"], head_dim=6,
+            mamba_num_heads=4, mamba_head_dim=12, n_groups=1, ssm_state_size=8, chunk_size=8, n_routed_experts=4,
+            moe_intermediate_size=16, moe_shared_expert_intermediate_size=16, **_EXPERTS,
+        ),
+        "zamba2": t.Zamba2Config(
+            **sizes, layers_block_type=["mamba", "hybrid"] * 2, hybrid_layer_ids=[1, 3], num_mem_blocks=1,
+            n_mamba_heads=4, mamba_headdim=12, mamba_d_state=8, mamba_ngroups=1, chunk_size=8, use_mem_rope=True,
+        ),
+        "granitemoehybrid": t.GraniteMoeHybridConfig(
+            **sizes, layer_types=["mamba", "attention"] * 2, num_local_experts=4, **_EXPERTS,
+            shared_intermediate_size=16, **mamba,
+        ),
+        "qwen3_next": t.Qwen3NextConfig(
+            **sizes, head_dim=6, num_experts=4, **_EXPERTS, moe_intermediate_size=16,
+            shared_expert_intermediate_size=16, **alternating, **linear,
+        ),
+        "olmo_hybrid": t.OlmoHybridConfig(**sizes, **alternating, **linear),
+        "minimax": t.MiniMaxConfig(
+            **sizes, head_dim=8, num_local_experts=4, **_EXPERTS, **alternating
+        ),
+        "bailing_hybrid": t.BailingHybridConfig(
+            **{**sizes, "num_key_value_heads": 4}, head_dim=8, q_lora_rank=8, kv_lora_rank=8, qk_nope_head_dim=4,
+            qk_rope_head_dim=4, v_head_dim=6, n_routed_experts=4, **_EXPERTS, moe_intermediate_size=16,
+            first_k_dense_replace=1, n_group=1, topk_group=1, **alternating,
+        ),
+    }  # fmt: skip
+
+
+WITH_ATTENTION = {family: (2,) if family == "nemotron_h" else (1, 3) for family in hybrid_configurations()}
+"""The blocks of each hybrid family that have attention."""
+
+
 def random_model(family: str, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
     """A model of a family whose every parameter is random and of a size that matters."""
     torch.manual_seed(seed)
-    model = transformers.AutoModelForCausalLM.from_config(configurations()[family], attn_implementation="eager")
+    known = configurations() | hybrid_configurations()
+    model = transformers.AutoModelForCausalLM.from_config(known[family], attn_implementation="eager")
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -2,24 +2,22 @@
 
 import datetime
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from reportgen.baseline.tolerance import ToleranceEntry
-from reportgen.bundle_folder import staged
-from reportgen.errors import BundleError, Mistake
+from reportgen.baseline.tolerance import ToleranceEntry, checked_entries
+from reportgen.bundle_files import is_bundle, own_files
+from reportgen.bundle_folder import ACCEPTED, check_writable, staged
+from reportgen.errors import BatteryError, BundleError, Mistake
+from reportgen.failure_mark import refuse_failed
+from reportgen.holding import restore
 from reportgen.store import Bundle, copy_numbers, load_bundle
-from reportgen.yaml_source import read_source, read_text, write_yaml
+from reportgen.yaml_source import Source, read_source, read_text, write_yaml
 
-ACCEPTED = "accepted.yaml"
 TOLERANCES = "tolerances.yaml"
 FOLDER = "baselines"
-
-_ENTRIES = TypeAdapter(dict[str, ToleranceEntry])
 
 
 @dataclass(frozen=True)
@@ -42,18 +40,22 @@ def accept(bundle: Path, target: Path, acceptance: Acceptance) -> Bundle:
     """Makes a complete bundle the baseline: its numbers are copied, the reason is written on top of the earlier ones.
 
     Raises:
-        BundleError: a probe failed in it, or it holds a part of its battery only.
-        OutputError: the target cannot be written, or holds something that is no baseline.
+        BundleError: a probe failed in it, its last run failed, it holds a part of its battery only; or the earlier
+            reasons cannot be read.
+        OutputError: the target cannot be written, or holds something that is not a baseline.
     """
+    restore(bundle.resolve())
     stored = load_bundle(bundle)
+    refuse_failed(stored.run, bundle)
     if reason := _incomplete(stored):
         raise BundleError(Mistake(f"it cannot become a baseline: {reason}", "run the whole battery first", file=bundle))
+    check_writable(target, "baseline")
     earlier = _acceptances(target)
-    tolerances = target / TOLERANCES
-    with staged(target) as stage:
+    listed = own_files(target) if is_bundle(target) else []
+    with staged(target, "baseline") as stage:
         copy_numbers(bundle, stage)
-        if tolerances.is_file():
-            shutil.copyfile(tolerances, stage / TOLERANCES)
+        if Path(TOLERANCES) in listed:  # else it stays as whatever else lies there does
+            shutil.copyfile(target / TOLERANCES, stage / TOLERANCES)
         write_yaml(stage / ACCEPTED, [_written(acceptance), *earlier])
     return load_bundle(target)
 
@@ -67,13 +69,11 @@ def load_tolerances(baseline: Path) -> dict[str, ToleranceEntry]:
     file = baseline / TOLERANCES
     if not file.is_file():
         return {}
-    source = read_source(read_text(file, "tolerances"), file)
+    source = _read(file, "tolerances", "calibrate it anew")
     try:
-        return _ENTRIES.validate_python(source.value or {})
-    except ValidationError as error:
-        (first, *_) = error.errors()
-        where = ".".join(map(str, first["loc"]))
-        raise BundleError(Mistake(f"{where}: {first['msg']}", "calibrate it anew", file=file)) from error
+        return checked_entries({} if source.value is None else source.value)
+    except ValueError as error:
+        raise BundleError(Mistake(str(error), "calibrate it anew", file=file)) from error
 
 
 def write_tolerances(baseline: Path, entries: Mapping[str, ToleranceEntry]) -> None:
@@ -96,13 +96,36 @@ def _incomplete(bundle: Bundle) -> str:
     return f"only {', '.join(map(str, only))} of its probes were run" if only else ""
 
 
-def _acceptances(target: Path) -> list[Any]:
-    """The acceptances so far, the last one first."""
+def _acceptances(target: Path) -> list[dict[str, Any]]:
+    """The acceptances so far, the last one first.
+
+    Raises:
+        BundleError: they cannot be read, and would be lost.
+    """
     file = target / ACCEPTED
     if not file.is_file():
         return []
-    found = read_source(read_text(file, "acceptances"), file).value
-    return found if isinstance(found, list) else []
+    remedy = "mend it, so that no reason is lost: a list of when, by and reason"
+    found = _read(file, "acceptances", remedy).value
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise BundleError(Mistake("the earlier reasons are not a list of mappings", remedy, file))
+    return found
+
+
+def _read(file: Path, what: str, remedy: str) -> Source:
+    """A YAML file of a baseline.
+
+    Raises:
+        BundleError: something in it cannot be read.
+    """
+    try:
+        source = read_source(read_text(file, what), file)
+        mistakes: Sequence[Mistake] = source.mistakes([])
+    except BatteryError as error:
+        mistakes = error.mistakes
+    if mistakes:
+        raise BundleError(*(replace(mistake, remedy=remedy, file=file) for mistake in mistakes))
+    return source
 
 
 def _written(acceptance: Acceptance) -> dict[str, str]:

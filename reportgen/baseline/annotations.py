@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from reportgen.baseline.compare import Comparison
-from reportgen.baseline.judgements import Judgement, counted, judgements, short
+from reportgen.baseline.judgements import NOT_COMPARED, Judgement, counted, judgements, short
 from reportgen.baseline.verdict import Verdict
 
 MOST = 10
@@ -19,6 +19,11 @@ def annotations(comparison: Comparison) -> list[str]:
     errors = [one for one in deciding if one.verdict is not Verdict.NOT_COMPARABLE]
     warnings = [one for one in deciding if one.verdict is Verdict.NOT_COMPARABLE]
     return [*_commands("error", errors), *_commands("warning", warnings)]
+
+
+def annotation_of_failure(reason: str) -> str:
+    """The line for stdout where nothing was compared: an error, and why."""
+    return _command("error", NOT_COMPARED, reason)
 
 
 def _commands(command: str, judged: Sequence[Judgement]) -> list[str]:

@@ -1,14 +1,15 @@
 """A bundle against its baseline: for each probe and subject whether they can be compared, and what changed."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from pydantic_core import to_jsonable_python
 
 from reportgen.baseline.quantities import Change, array_change, depth_of, metric_change, names_of
 from reportgen.baseline.tables import table_change
-from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Tolerance, tolerance_of
+from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Tolerance, may_match, tolerance_of
 from reportgen.baseline.verdict import QUIET, WORST_FIRST, Verdict, exit_code, worst
 from reportgen.errors import ReportgenError
 from reportgen.probes.base import ModelCard
@@ -67,16 +68,24 @@ class Comparison:
     compared: tuple[Compared, ...]
     """Worst first."""
     environment: tuple[Difference, ...] = field(default=())
+    unmatched: tuple[str, ...] = ()
+    """Globs of tolerances that name no number of either bundle: most likely slips, so that other limits hold."""
 
     @property
     def verdict(self) -> Verdict:
         """The worst of all that decide."""
-        return worst(verdict for one in self.compared for verdict in one.gated)
+        return worst(self._deciding)
 
     @property
     def exit_code(self) -> int:
         """3 where a probe failed, 4 where something drifted, 5 where something is not comparable, else 0."""
-        return exit_code(verdict for one in self.compared for verdict in one.gated)
+        return exit_code(self._deciding)
+
+    @property
+    def _deciding(self) -> Iterator[Verdict]:
+        yield from (verdict for one in self.compared for verdict in one.gated)
+        if not self.compared:  # two of which nothing is known are not the same
+            yield Verdict.NOT_COMPARABLE
 
     @property
     def loud(self) -> tuple[Compared, ...]:
@@ -100,7 +109,23 @@ def compare(before: Bundle, after: Bundle, written: Entries, calibrated: Entries
             path = (probe_id, subject)
             found.append(_compared(path, old.get(subject), new.get(subject), before, after, (written, calibrated)))
     found.sort(key=lambda one: WORST_FIRST.index(one.verdict))  # stable: else in the battery's order
-    return Comparison(after.title, before, after, tuple(found), tuple(_environment(before, after)))
+    unmatched = tuple(_unmatched((*written, *calibrated), before, after))
+    return Comparison(after.title, before, after, tuple(found), tuple(_environment(before, after)), unmatched)
+
+
+def _unmatched(globs: Iterable[str], before: Bundle, after: Bundle) -> Iterator[str]:
+    """Those that match no number; where neither bundle has any of an outcome, they may have been about these."""
+    paths: set[str] = set()
+    unknown: set[str] = set()
+    for bundle in (before, after):
+        for probe_id, by_subject in bundle.outcomes.items():
+            for subject, outcome in by_subject.items():
+                names = [*outcome.metrics, *outcome.arrays, *outcome.tables]
+                paths |= {f"{probe_id}.{subject}.{name}" for name in names}
+                unknown |= {f"{probe_id}.{subject}."} if not names else set()
+    for glob in dict.fromkeys(globs):
+        if not any(fnmatchcase(path, glob) for path in paths) and not any(may_match(glob, one) for one in unknown):
+            yield glob
 
 
 def _compared(
@@ -125,6 +150,8 @@ def _compared(
     if old.status != "ok" or new.status != "ok":
         return Compared(**known, **_without_numbers(old, new))
     changes = sorted(_changes(".".join(path), old, new, entries), key=lambda one: WORST_FIRST.index(one.verdict))
+    if not changes:
+        return Compared(**known, verdict=Verdict.NOT_COMPARABLE, reason="neither bundle holds a number of it")
     return Compared(**known, verdict=worst(change.verdict for change in changes), changes=tuple(changes))
 
 

@@ -195,6 +195,9 @@ class _Collector:
             if metric.value is not None:
                 one.values.append(float(metric.value))
                 one.whole = one.whole and isinstance(metric.value, int)
+            if not reason and metric.unit != one.metric.unit:
+                units = f"{one.metric.unit or 'none'} → {metric.unit or 'none'}"
+                one.begins.append((self._nights, f"another unit: {units}"))
             one.outcome, one.metric = outcome, metric
         if reason:
             for (of_probe, of_subject, _), one in self._found.items():
@@ -251,6 +254,12 @@ def as_json(history: History) -> str:
         "left_out": [{"file": str(mistake.file), "reason": mistake.message} for mistake in history.left_out],
     }
     return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def failure_json(reason: str) -> str:
+    """The same file where no history could be made, and why."""
+    content = {"schema": SCHEMA, "title": "", "reason": reason, "nights": [], "metrics": {}, "left_out": []}
+    return json.dumps(content, ensure_ascii=True, indent=1) + "\n"
 
 
 def _course_json(course: Course) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from reportgen.baseline.quantities import Change, depth_of, said
 from reportgen.baseline.verdict import DRIFT, FAILED, WORST_FIRST, Verdict
 from reportgen.figures.fonts import legible
 
+NOT_COMPARED = "Could not be compared"
+"""The conclusion where there is no comparison: a bundle is missing, damaged, or its last run failed."""
 DECIDING = FAILED | DRIFT | {Verdict.NOT_COMPARABLE}
 """Verdicts that end a comparison with another exit code than 0, where they are gated."""
 LONGEST = 500

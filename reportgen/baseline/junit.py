@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from reportgen.baseline.compare import Comparison
 from reportgen.baseline.judgements import (
+    NOT_COMPARED,
     Judgement,
     beginning_told,
     beginnings,
@@ -42,6 +43,20 @@ def junit(comparison: Comparison) -> str:
     for subject, found in by_subject.items():
         said_of = {"model": subject_told(subject, comparison), "first beyond tolerance": first.get(subject, "")}
         root.append(_suite(subject, found, said_of))
+    return _document(root)
+
+
+def junit_of_failure(reason: str) -> str:
+    """A JUnit document of one case, which is an error: nothing was compared, and why."""
+    counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0", "time": NO_TIME}
+    root = ET.Element("testsuites", {"name": short(f"{NOT_COMPARED}: {reason}"), **counts})
+    suite = ET.SubElement(root, "testsuite", {"name": "reportgen compare", **counts})
+    case = ET.SubElement(suite, "testcase", classname="reportgen", name="compare", time=NO_TIME)
+    ET.SubElement(case, "error", message=short(reason), type=NOT_COMPARED.lower()).text = short(reason)
+    return _document(root)
+
+
+def _document(root: ET.Element) -> str:
     ET.indent(root)
     text = ET.tostring(root, encoding="unicode")
     ET.fromstring(text)

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from reportgen.baseline.compare import Compared, Comparison, Difference
 from reportgen.baseline.judgements import (
+    NOT_COMPARED,
     Judgement,
     beginning_told,
     beginnings,
@@ -48,6 +49,11 @@ def markdown(comparison: Comparison, budget: int = BUDGET) -> str:
     for later, section in zip(reversed(range(len(sections))), sections, strict=True):
         text += section(comparison, judged, budget - _size(text) - later * REST_OF_SECTION)
     return cut(text, budget)
+
+
+def markdown_of_failure(reason: str) -> str:
+    """The same where nothing was compared: why."""
+    return f"## {NOT_COMPARED}\n\n{_escaped(reason)}\n"
 
 
 def cut(text: str, budget: int) -> str:

@@ -1,21 +1,18 @@
 """The bundles below a folder in the order of their nights (or of their names), and their metrics without the rest."""
 
 import datetime
-import json
-import math
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from reportgen.battery import ID
+from reportgen.bundle_schema import checked_results, parsed, read_bytes
 from reportgen.errors import BundleError, Mistake
-from reportgen.probes.base import ModelCard
-from reportgen.result import Outcome
-from reportgen.store import RESULTS, RUN, SCHEMA, Bundle, outcome_from
+from reportgen.failure_mark import refuse_failed
+from reportgen.store import RESULTS, RUN, Bundle, bundle_from, read_run
 
 Order = Literal["started", "name"]
 """By when a bundle was begun, or by its folder's name, in which checkpoint-10 comes after checkpoint-9."""
@@ -100,7 +97,7 @@ def read_metrics(folder: Path) -> Bundle:
     Raises:
         BundleError: as `load_bundle`, but for what is not read.
     """
-    whole = _bytes(folder / RESULTS)
+    whole = read_bytes(folder / RESULTS)
     try:
         return _bundle(folder, _cut(whole))
     except BundleError:  # not written as `store` writes it, or damaged indeed
@@ -109,27 +106,7 @@ def read_metrics(folder: Path) -> Bundle:
 
 def _bundle(folder: Path, text: bytes) -> Bundle:
     file = folder / RESULTS
-    content = _parsed(file, text)
-    if content.get("schema") != SCHEMA:
-        told = f"a bundle of schema {content.get('schema')!r:.80}; this version reads {SCHEMA}"
-        raise BundleError(Mistake(told, file=file))
-    try:
-        outcomes = {
-            probe_id: {subject: _outcome(outcome) for subject, outcome in by_subject.items()}
-            for probe_id, by_subject in content["results"].items()
-        }
-        models = {
-            id: ModelCard(id, card["name"], card["architecture"], card["layers"], card)
-            for id, card in content["models"].items()
-        }
-        title = str(content["title"])
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise _damaged(file, f"{type(error).__name__}: {error}") from error
-    # Ids become names of files and links.
-    for name in [*models, *outcomes, *(part for by in outcomes.values() for s in by for part in s.split(".."))]:
-        if not re.fullmatch(ID, name):
-            raise _damaged(file, f"{name[:80]!r} is no id")
-    return Bundle(folder, title, models, outcomes)
+    return bundle_from(checked_results(parsed(file, text), file), folder, None)
 
 
 def _bundles(root: Path) -> Iterable[Path]:
@@ -142,34 +119,16 @@ def _bundles(root: Path) -> Iterable[Path]:
 
 
 def _started(file: Path) -> datetime.datetime | None:
-    """When a run was begun, in UTC."""
+    """When a run was begun, in UTC; a later run that failed makes it a night without numbers."""
     if not file.exists():
         return None
-    told = _parsed(file, _bytes(file)).get("started")
+    run = read_run(file.parent)
+    refuse_failed(run, file)
     try:
-        moment = datetime.datetime.fromisoformat(str(told))
-    except ValueError:
+        moment = datetime.datetime.fromisoformat(run.get("started", ""))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).astimezone(datetime.UTC)
+    except (ValueError, OverflowError):  # no moment, or one that UTC has no year for
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.UTC)
-    return moment.astimezone(datetime.UTC)
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise _damaged(file, error.strerror or str(error)) from error
-
-
-def _parsed(file: Path, text: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _damaged(file, str(error)) from error
-    if not isinstance(content, dict):
-        raise _damaged(file, "it is no mapping")
-    return content
 
 
 def _cut(whole: bytes) -> bytes:
@@ -179,16 +138,3 @@ def _cut(whole: bytes) -> bytes:
         parts.append(whole[done:start])
         done = end
     return b"".join([*parts, whole[done:]])
-
-
-def _outcome(content: dict[str, Any]) -> Outcome:
-    outcome = outcome_from({**content, "tables": {}, "arrays": {}}, {})
-    for name, metric in outcome.metrics.items():
-        value: Any = metric.value
-        if value is not None and (isinstance(value, bool | str) or not math.isfinite(value)):
-            raise ValueError(f"the metric {name[:80]} is no number")
-    return outcome
-
-
-def _damaged(file: Path, what: str) -> BundleError:
-    return BundleError(Mistake(f"the bundle is damaged: {what}", file=file))

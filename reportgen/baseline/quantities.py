@@ -51,6 +51,8 @@ def metric_change(name: str, before: Metric, after: Metric, tolerance: Tolerance
         "before": before.value,
         "after": after.value,
     }
+    if told := _meaning_changed(before, after, ("unit", "direction")):
+        return Change(**known, verdict=Verdict.NOT_COMPARABLE, told=told)
     if before.value is None or after.value is None:
         if before.value is None and after.value is None:
             return Change(**known, verdict=Verdict.SAME)
@@ -76,20 +78,38 @@ def array_change(name: str, before: Array, after: Array, tolerance: Tolerance) -
         return Change(**known, verdict=Verdict.NOT_COMPARABLE, told=f"its shape changed: {shapes}")
     if any(before.along(dim) != after.along(dim) for dim in before.dims):
         return Change(**known, verdict=Verdict.NOT_COMPARABLE, told="its coordinates changed")
+    if told := _meaning_changed(before, after, ("unit", "relative_to")):
+        return Change(**known, verdict=Verdict.NOT_COMPARABLE, told=told)
     one, other = before.values.astype(np.float64), after.values.astype(np.float64)
     gone = np.isfinite(one) & ~np.isfinite(other)
     if gone.any():
         place = _place(before, int(gone.argmax()))
         told = f"{int(gone.sum())} values are undefined now, the first at {said(place)}"
         return Change(**known, verdict=Verdict.UNDEFINED, told=told, place=place, first=_first(before, gone))
+    other_kind = ~np.isfinite(one) & ~np.isfinite(other) & (one != other) & ~(np.isnan(one) & np.isnan(other))
+    if other_kind.any():
+        at = int(other_kind.argmax())
+        change = f"{one.flat[at]} → {other.flat[at]} at {said(_place(before, at))}"
+        told = f"{int(other_kind.sum())} values are undefined in another way now, the first {change}"
+        return Change(**known, verdict=Verdict.DRIFTED, told=told, first=_first(before, other_kind))
     came = ~np.isfinite(one) & np.isfinite(other)
-    compared = np.isfinite(one) & np.isfinite(other)
-    difference = np.where(compared, np.abs(np.subtract(other, one, where=compared, out=np.zeros_like(one))), 0.0)
-    bounds = tolerance.abs + tolerance.rel * np.where(compared, np.abs(one), 0.0)
     if came.any():
         told = f"{int(came.sum())} values were undefined, the first at {said(_place(before, int(came.argmax())))}"
         return Change(**known, verdict=Verdict.DEFINED, told=told)
-    return _measured(known, before, difference, bounds)
+    compared = np.isfinite(one)
+    with np.errstate(over="ignore", invalid="ignore"):  # a difference of two largest numbers is infinite, and beyond
+        difference = np.where(compared, np.abs(np.subtract(other, one, where=compared, out=np.zeros_like(one))), 0.0)
+        bounds = tolerance.abs + tolerance.rel * np.where(compared, np.abs(one), 0.0)
+        return _measured(known, before, difference, bounds)
+
+
+def _meaning_changed(before: object, after: object, parts: Sequence[str]) -> str:
+    """What became another of what the numbers mean; empty where nothing did."""
+    for part in parts:
+        was, now = getattr(before, part), getattr(after, part)
+        if was != now:
+            return f"its {part.replace('_', ' ')} changed: {was or 'none'} → {now or 'none'}"
+    return ""
 
 
 def _measured(

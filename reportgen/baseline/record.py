@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reportgen.baseline.compare import Compared, Comparison
-from reportgen.baseline.judgements import Judgement, beginning_told, beginnings, judgements
+from reportgen.baseline.judgements import NOT_COMPARED, Judgement, beginning_told, beginnings, judgements
 from reportgen.baseline.quantities import Change
 from reportgen.baseline.verdict import WORST_FIRST
 
@@ -28,14 +28,26 @@ def record(comparison: Comparison) -> dict[str, Any]:
         "before": {"title": comparison.before.title},
         "after": {"title": comparison.after.title},
         "environment": [{"what": one.what, "before": one.before, "after": one.after} for one in comparison.environment],
+        "tolerances_that_match_nothing": list(comparison.unmatched),
         "compared": [_compared(one) for one in comparison.compared],
     }
 
 
 def record_bytes(comparison: Comparison) -> bytes:
     """`record` as a file: the same bytes for the same two bundles."""
+    return _bytes(record(comparison))
+
+
+def failure_bytes(reason: str, exit_code: int) -> bytes:
+    """The same file where nothing was compared: no verdict on anything, and why."""
+    nothing: dict[str, Any] = {"counts": {}, "first_beyond_tolerance": [], "environment": [], "compared": []}
+    said = {"schema": SCHEMA, "title": "", "verdict": NOT_COMPARED.lower(), "exit_code": exit_code, "reason": reason}
+    return _bytes(said | nothing)
+
+
+def _bytes(content: Mapping[str, Any]) -> bytes:
     # A stranger's text may hold half of a pair of surrogates, which UTF-8 cannot.
-    return (json.dumps(record(comparison), allow_nan=False, ensure_ascii=True, indent=1) + "\n").encode()
+    return (json.dumps(content, allow_nan=False, ensure_ascii=True, indent=1) + "\n").encode()
 
 
 def _beginning(judgement: Judgement, comparison: Comparison) -> dict[str, Any]:

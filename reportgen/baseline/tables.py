@@ -1,11 +1,13 @@
 """Tables before and after: ranked lists by what they share and where they part, others row by row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from reportgen.baseline.quantities import DEPTHS, Change
-from reportgen.baseline.tolerance import Tolerance
+from reportgen.baseline.tolerance import MEASURED, Tolerance
 from reportgen.baseline.verdict import Verdict
+from reportgen.problem import shown
 from reportgen.result import Cell, Table
 
 RANK = "rank"
@@ -15,7 +17,6 @@ VALUES = ("probability", "similarity", "activation", "score")
 """Columns that say why it stands there."""
 
 Key = tuple[Cell, ...]
-Row = Mapping[str, Any]
 
 
 def table_change(name: str, before: Table, after: Table, tolerance: Tolerance) -> Change:
@@ -24,7 +25,7 @@ def table_change(name: str, before: Table, after: Table, tolerance: Tolerance) -
     if before.columns != after.columns:
         told = f"its columns changed: {', '.join(before.columns)} → {', '.join(after.columns)}"
         return Change(**known, verdict=Verdict.NOT_COMPARABLE, told=told)
-    if before.rows == after.rows:
+    if before.rows == after.rows and _kinds(before) == _kinds(after):
         return Change(**known, verdict=Verdict.SAME, worst=0.0)
     if RANK in before.columns and _entry_column(before) is not None:
         return _ranked_change(known, before, after, tolerance)
@@ -33,37 +34,51 @@ def table_change(name: str, before: Table, after: Table, tolerance: Tolerance) -
 
 def lost_of(before: Table, after: Table) -> list[float]:
     """Of each list of a ranked table, the share that another table of the same lists does not hold."""
-    entry = _entry_column(before)
-    old, new = _lists(before), _lists(after)
-    return [_lost(rows, new.get(key, []), entry) for key, rows in old.items()] if entry is not None else []
+    new = _lists(after)
+    return [_lost(rows, new.get(key, [])) for key, rows in _lists(before).items()]
 
 
 def values_moved(before: Table, after: Table) -> float:
     """Largest difference of the values (probability, similarity, …) of entries that both ranked tables hold."""
-    entry = _entry_column(before)
-    value = next((column for column in VALUES if column in before.columns), None)
-    if entry is None or value is None:
-        return 0.0
-    old, new = _lists(before), _lists(after)
-    pairs = [
-        (row[value], other[value])
-        for key, rows in old.items()
-        for row in rows
-        for other in new.get(key, [])
-        if other[entry] == row[entry]
-    ]
-    return max((abs(one - other) for one, other in pairs), default=0.0)
+    column = _value_column(before)
+    new = _lists(after)
+    pairs = (pair for key, rows in _lists(before).items() for pair in _in_both(rows, new.get(key, [])))
+    values = ((one.value(column), other.value(column)) for one, other in pairs)
+    return max((abs(one - other) for one, other in values if one is not None and other is not None), default=0.0)
+
+
+def _kinds(table: Table) -> list[set[type]]:
+    """The types in each column: to Python, true is 1."""
+    return [set(map(type, table.column(column))) for column in table.columns]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What stands at a rank."""
+
+    cells: Mapping[str, Any]
+    identity: tuple[Cell, ...]
+    """All that is not measured of it: its ids, its words and whatever else tells it from another."""
+
+    def value(self, column: str | None) -> float | None:
+        """The number under a column; None where there is none."""
+        cell = None if column is None else self.cells[column]
+        return cell if isinstance(cell, float) and cell == cell else None
 
 
 def _ranked_change(known: dict[str, Any], before: Table, after: Table, tolerance: Tolerance) -> Change:
     old, new = _lists(before), _lists(after)
-    entry = _entry_column(before)
-    assert entry is not None
     if set(old) != set(new):
         changed = len(set(old) ^ set(new))
         return Change(**known, verdict=Verdict.DRIFTED, told=f"{changed} lists are in one of the two bundles only")
-    lost = {key: _lost(old[key], new[key], entry) for key in old}
-    beyond = [key for key in old if lost[key] > 1 - tolerance.overlap or _head_changed(old[key], new[key], tolerance)]
+    lost = {key: _lost(old[key], new[key]) for key in old}
+    value = _value_column(before)
+    moved = {key: _moved(old[key], new[key], value, tolerance) for key in old}
+    beyond = [
+        key
+        for key in old
+        if lost[key] > 1 - tolerance.overlap or moved[key] or _head_changed(old[key], new[key], value, tolerance)
+    ]
     measured: dict[str, Any] = {
         "worst": max(lost.values()),
         "mean": sum(lost.values()) / len(lost),
@@ -72,10 +87,11 @@ def _ranked_change(known: dict[str, Any], before: Table, after: Table, tolerance
     if not beyond:
         return Change(**known, **measured, verdict=Verdict.WITHIN)
     first = min(beyond, key=lambda key: _depth(before, key))
-    told = f"{_parting(before, first, old[first], new[first], entry)}; {len(beyond)} of {len(old)} lists changed"
+    parting = moved[first] or _parting(before, old[first], new[first])
+    told = f"{_said_of(before, first)}, {parting}; {len(beyond)} of {len(old)} lists changed"
     place = dict(zip(_keys(before), first, strict=True))
     depth = {dim: at for dim in DEPTHS if isinstance(at := place.get(dim), int)}
-    return Change(**known, **measured, verdict=Verdict.DRIFTED, told=told, first=depth)
+    return Change(**known, **measured, verdict=Verdict.DRIFTED, told=told.removeprefix(", "), first=depth)
 
 
 def _keys(table: Table) -> list[str]:
@@ -87,31 +103,59 @@ def _entry_column(table: Table) -> str | None:
     return next((column for column in ENTRY if column in table.columns), None)
 
 
-def _lists(table: Table) -> dict[Key, list[Row]]:
-    found: dict[Key, list[Row]] = {}
+def _value_column(table: Table) -> str | None:
+    return next((column for column in VALUES if column in table.columns), None)
+
+
+def _lists(table: Table) -> dict[Key, list[_Entry]]:
+    found: dict[Key, list[_Entry]] = {}
     keys = _keys(table)
+    apart = {*keys, RANK}
     for record in table.records():
-        found.setdefault(tuple(record[key] for key in keys), []).append(record)
+        told = tuple(cell for name, cell in record.items() if name not in apart and not isinstance(cell, float))
+        found.setdefault(tuple(record[key] for key in keys), []).append(_Entry(record, told))
     return found
 
 
-def _lost(old: Sequence[Row], new: Sequence[Row], entry: str) -> float:
+def _lost(old: Sequence[_Entry], new: Sequence[_Entry]) -> float:
     """Share of the old list that the new one does not hold."""
-    kept = {row[entry] for row in old} & {row[entry] for row in new}
-    return 1 - len(kept) / max(len({row[entry] for row in old}), 1)
+    held = {one.identity for one in old}
+    return 1 - len(held & {one.identity for one in new}) / max(len(held), 1)
 
 
-def _head_changed(old: Sequence[Row], new: Sequence[Row], tolerance: Tolerance) -> bool:
+def _in_both(old: Sequence[_Entry], new: Sequence[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
+    """Entries that both lists hold; of those that stand in a list more than once, the first with the first."""
+    left: dict[Key, list[_Entry]] = {}
+    for one in reversed(new):
+        left.setdefault(one.identity, []).append(one)
+    for one in old:
+        if left.get(one.identity):
+            yield one, left[one.identity].pop()
+
+
+def _moved(old: Sequence[_Entry], new: Sequence[_Entry], value: str | None, tolerance: Tolerance) -> str:
+    """What of the numbers beside the entries is beyond tolerance, or not counted as before; empty where nothing is."""
+    for one, other in zip(old, new, strict=False):
+        if one.cells[RANK] != other.cells[RANK]:
+            return f"rank {one.cells[RANK]} → {other.cells[RANK]}"
+    for one, other in _in_both(old, new):
+        for column, cell in one.cells.items():
+            # Calibration measures how far the first of them moves; the others are measured numbers like any.
+            limits = (tolerance,) if column == value else (tolerance, MEASURED)
+            after = other.cells[column]
+            if isinstance(cell, float) and not any(_alike(cell, after, limit) for limit in limits):
+                return f"rank {one.cells[RANK]}: {column} {shown(cell)} → {shown(after)}"
+    return ""
+
+
+def _head_changed(old: Sequence[_Entry], new: Sequence[_Entry], value: str | None, tolerance: Tolerance) -> bool:
     """Whether another entry leads, and the two were not as good as equal before."""
-    column = next(column for column in ENTRY if column in old[0])
-    value = next((column for column in VALUES if column in old[0]), None)
-    leader = new[0][column]
-    if old[0][column] == leader:
+    led, leader = old[0], new[0].identity
+    if led.identity == leader:
         return False
-    was = next((row for row in old if row[column] == leader), None)
-    if was is None or value is None:
-        return True
-    return bool(old[0][value] - was[value] > tolerance.bound(abs(old[0][value])))
+    was = next((one for one in old if one.identity == leader), None)
+    best, other = led.value(value), was.value(value) if was is not None else None
+    return best is None or other is None or best - other > tolerance.bound(abs(best))
 
 
 def _depth(table: Table, key: Key) -> tuple[int, str]:
@@ -121,15 +165,24 @@ def _depth(table: Table, key: Key) -> tuple[int, str]:
     return depth, repr(key)
 
 
-def _parting(table: Table, key: Key, old: Sequence[Row], new: Sequence[Row], entry: str) -> str:
-    """Where two lists part, and what stood and stands there."""
-    label = "token" if "token" in table.columns else entry
-    at = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a[entry] != b[entry]), 0)
+def _said_of(table: Table, key: Key) -> str:
+    """Which list it is: "layer 3, prompt 0"."""
     place = dict(zip(_keys(table), key, strict=True))
     depth = [dim for dim in DEPTHS if dim in place]
-    where = ", ".join(f"{dim} {place[dim]}" for dim in (*depth, *(dim for dim in place if dim not in depth)))
-    before, after = (row[at][label] if at < len(row) else "nothing" for row in (old, new))
-    return f"{where}, rank {old[at][RANK]}: “{before}” → “{after}”"
+    return ", ".join(f"{dim} {place[dim]}" for dim in (*depth, *(dim for dim in place if dim not in depth)))
+
+
+def _parting(table: Table, old: Sequence[_Entry], new: Sequence[_Entry]) -> str:
+    """Where two lists part, and what stood and stands there."""
+    label = "token" if "token" in table.columns else _entry_column(table) or RANK
+    apart = (i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a.identity != b.identity)
+    at = next(apart, min(len(old), len(new), len(old) - 1))
+    before, after = (row[at].cells[label] if at < len(row) else "nothing" for row in (old, new))
+    told = f"“{before}” → “{after}”"
+    if before == after:  # the same word, but something else of it
+        cells = ((name, old[at].cells[name], new[at].cells[name]) for name in table.columns)
+        told = next((f"{name} {shown(a)} → {shown(b)}" for name, a, b in cells if not _alike(a, b, MEASURED)), told)
+    return f"rank {old[at].cells[RANK]}: {told}"
 
 
 def _rows_change(known: dict[str, Any], before: Table, after: Table, tolerance: Tolerance) -> Change:
@@ -146,7 +199,7 @@ def _rows_change(known: dict[str, Any], before: Table, after: Table, tolerance: 
         return Change(**known, verdict=Verdict.WITHIN)
     index, column, a, b = changed[0]
     rows = len({row for row, *_ in changed})
-    told = f"{rows:,} of {len(before.rows):,} rows changed, the first is row {index}: {column} {a!r} → {b!r}"
+    told = f"{rows:,} of {len(before.rows):,} rows changed, the first is row {index}: {column} {shown(a)} → {shown(b)}"
     return Change(**known, verdict=Verdict.DRIFTED, told=told, worst=rows / len(before.rows))
 
 
@@ -154,4 +207,4 @@ def _alike(a: Cell, b: Cell, tolerance: Tolerance) -> bool:
     if isinstance(a, float) and isinstance(b, float):
         # A cell that is undefined is NaN in both, or changed.
         return abs(a - b) <= tolerance.bound(abs(a)) or (a != a and b != b)
-    return a == b
+    return type(a) is type(b) and a == b

@@ -5,7 +5,10 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from reportgen.plain_words import problems
+from reportgen.problem import dotted
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -14,7 +17,9 @@ Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class ToleranceEntry(BaseModel):
     """Limits for the quantities that a glob names; what is left out comes from the next glob, then from the kind."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     abs: Bound | None = None
     """Largest difference, in the quantity's unit."""
@@ -30,6 +35,23 @@ class ToleranceEntry(BaseModel):
 
 Entries = Mapping[str, ToleranceEntry]
 """Glob over PROBE_ID.SUBJECT.NAME -> entry; of several that match, the last one written wins."""
+
+
+_ENTRIES = TypeAdapter(dict[str, ToleranceEntry])
+
+
+def checked_entries(content: object) -> dict[str, ToleranceEntry]:
+    """What a stranger's file says of tolerances, by glob.
+
+    Raises:
+        ValueError: it is something else; says where.
+    """
+    try:
+        return _ENTRIES.validate_python(content)
+    except ValidationError as error:
+        (first, *_) = problems(error, content, ToleranceEntry)
+        where = dotted(first.where)
+        raise ValueError(f"{where}: {first.message}" if where else first.message) from error
 
 
 @dataclass(frozen=True)
@@ -53,6 +75,11 @@ MEASURED = Tolerance(abs=1e-3, rel=1e-3, overlap=0.8, direction="none", gate=Tru
 """Other kernels, threads and batch sizes move float32 logits by up to 5e-4."""
 RANK = Tolerance(abs=2, rel=0.1, overlap=0.8, direction="none", gate=True)
 """Far down a vocabulary, the last bits of logits decide about places."""
+
+
+def may_match(glob: str, before: str) -> bool:
+    """Whether a glob matches any path that begins with `before`, whatever follows."""
+    return any(fnmatchcase(before, glob[:end]) for end in range(len(glob) + 1))
 
 
 def tolerance_of(path: str, kind: Tolerance, written: Entries, calibrated: Entries, direction: str) -> Tolerance:

@@ -1,9 +1,11 @@
 """The command line: parse, call, print, exit; a file a command, imported when it is called."""
 
+import errno
 import importlib
 import os
 import signal
 import sys
+from functools import partial
 from typing import Any
 
 import click
@@ -21,6 +23,9 @@ COMMANDS = {
     "init": "Write a starter battery.",
     "schema": "Print the JSON Schema of a battery.",
 }
+
+_SUPERVISED = frozenset(COMMANDS) - {"models", "init", "schema"}
+"""Commands in which probes of third parties run, or native code on strangers' files."""
 
 
 class _Commands(click.Group):
@@ -51,8 +56,13 @@ def reportgen(debug: bool) -> None:
 
 def main() -> None:
     """Runs the command line; errors are a line or two each on stderr, exit codes mean something."""
+    from reportgen.cli.terminal import tell
+    from reportgen.supervision import supervise
+
     signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(run_command(sys.argv[1:]))
+    arguments = sys.argv[1:]
+    alone = not _SUPERVISED.intersection(arguments) or "--debug" in arguments  # a debugger wants one process
+    sys.exit(run_command(arguments) if alone else supervise(lambda: run_command(arguments), partial(tell, err=True)))
 
 
 def _interrupt(number: int, frame: Any) -> None:
@@ -62,22 +72,24 @@ def _interrupt(number: int, frame: Any) -> None:
 
 def run_command(arguments: list[str]) -> int:
     """The exit code of a command line: 0 well, 1 no model or no output, 2 usage, 3 a failed probe, 130 Ctrl-C."""
-    from reportgen.errors import ReportgenError
+    from reportgen.cli.terminal import be_writable, tell, tell_mistake, tell_usage
+    from reportgen.errors import Mistake, ReportgenError
 
+    be_writable()
     try:
         ended: Any = reportgen.main(arguments, prog_name="reportgen", standalone_mode=False)
         return ended if isinstance(ended, int) else 0
     except click.ClickException as error:
-        error.show()
+        tell_usage(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted: nothing half-written is left", err=True)
+        tell("interrupted: nothing half-written is left", err=True)
         return 130
     except ReportgenError as error:
         if os.environ.get("REPORTGEN_DEBUG"):
             raise
         for mistake in error.mistakes:
-            click.echo(f"error: {mistake}", err=True)
+            tell_mistake(mistake)
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()
@@ -85,7 +97,10 @@ def run_command(arguments: list[str]) -> int:
     except Exception as error:  # an error of ours: one line, and how to see more
         if os.environ.get("REPORTGEN_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            tell_mistake(Mistake(f"{error.filename}: the name is too long", "Names of files have at most 255 bytes."))
+            return 2
         told = str(error).strip().splitlines()
-        click.echo(f"internal error: {type(error).__name__}{f': {told[0]}' if told else ''}", err=True)
-        click.echo("  reportgen --debug … shows where; please report it", err=True)
+        tell(f"internal error: {type(error).__name__}{f': {told[0]}' if told else ''}", err=True)
+        tell("  reportgen --debug … shows where; please report it", err=True)
         return 1

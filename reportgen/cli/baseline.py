@@ -13,18 +13,27 @@ def command() -> None:
 @command.command("accept")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--reason", required=True, help="Why this is how it should be from now on.")
-@click.option("--by", default="", help="Who says so.")
+@click.option("--by", help="Who says so [default: git's user.name, else the user of this machine].")
 @click.option("--to", "target", type=click.Path(path_type=Path), help="Its folder [default: baselines/NAME beside it].")
-def accept_command(bundle: Path, reason: str, by: str, target: Path | None) -> None:
-    """Make BUNDLE the baseline: its numbers, without pages, and in accepted.yaml when, by whom and why.
+def accept_command(bundle: Path, reason: str, by: str | None, target: Path | None) -> None:
+    """Make BUNDLE the baseline: its numbers, without pages, and in accepted.yaml when, why and, where a name is to be
+    had, by whom.
 
-    Only a complete bundle is accepted: the whole battery, no probe failed.
+    Only a complete bundle is accepted: the whole battery, no probe failed, and no run failed since.
     """
     from reportgen.baseline.accepted import Acceptance, accept, baseline_of
+    from reportgen.baseline.person import find_person
+    from reportgen.cli.terminal import tell, tell_place
 
     place = target if target is not None else baseline_of(bundle)
-    accept(bundle, place, Acceptance(reason, by))
-    click.echo(place)
+    person = find_person() if by is None else None
+    name = by or (person.name if person else "")
+    accept(bundle, place, Acceptance(reason, name))
+    if person:
+        tell(f"accepted by {name} ({person.source}; --by names another)", err=True)
+    elif not name:
+        tell("accepted by nobody who is named: --by names somebody", err=True)
+    tell_place(place)
 
 
 @command.command("calibrate")
@@ -43,9 +52,10 @@ def calibrate_command(battery: Path, runs: int, baseline: Path | None, quiet: bo
     """
     from reportgen.baseline.accepted import TOLERANCES, baseline_of
     from reportgen.cli.progress import shown
+    from reportgen.cli.terminal import tell_place
     from reportgen.comparing import calibrate
 
     place = baseline if baseline is not None else baseline_of(battery.with_suffix(""))
     with shown(quiet=quiet) as progress:
         calibrate(battery, place, runs=runs, progress=progress)
-    click.echo(place / TOLERANCES)
+    tell_place(place / TOLERANCES)

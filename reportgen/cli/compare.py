@@ -1,9 +1,13 @@
 """`reportgen compare`."""
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
+
+from reportgen.cli.formats import formats_option
 
 PAGES = ("html", "pdf")
 TOLD = 5
@@ -14,9 +18,7 @@ TOLD = 5
 @click.argument("baseline", type=click.Path(path_type=Path))
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Its folder [default: BUNDLE-comparison].")
-@click.option(
-    "--format", "formats", multiple=True, type=click.Choice(PAGES), default=PAGES, help="Pages to make [default: all]."
-)
+@formats_option(PAGES, "Pages to make [default: all]")
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write a JUnit report.")
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write a summary in Markdown.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors, the verdict and where the comparison lies.")
@@ -31,42 +33,55 @@ def command(
 ) -> int:
     """Compare BUNDLE with BASELINE, another bundle or an accepted one: what changed, by how much, and where.
 
-    Ends with 0 where nothing drifted, 3 where a probe failed, 4 where something drifted, 5 where something is not
-    comparable, in this order. In a GitHub workflow the summary and annotations are written, too.
+    Ends with 0 where nothing drifted, 3 where a probe or the last run failed, 4 where something drifted, 5 where
+    something is not comparable, in this order; with 1 where a bundle cannot be read or nothing be written. In a GitHub
+    workflow the summary and annotations are written, too. What was asked for says so where nothing could be compared.
     """
-    from reportgen.baseline.annotations import annotations
     from reportgen.baseline.judgements import beginning_told, beginnings, conclusion, counted, judgements, short
-    from reportgen.baseline.junit import junit as as_junit
-    from reportgen.baseline.markdown import markdown as as_markdown
-    from reportgen.baseline.step_summary import append_step_summary
+    from reportgen.ci_outputs import told_of, write_told
     from reportgen.cli.progress import shown
-    from reportgen.comparing import compare, comparison_of, write
+    from reportgen.cli.terminal import tell, tell_command, tell_place
+    from reportgen.comparing import check_target, compare, comparison_of, write
 
-    comparison = compare(baseline, bundle)
     target = output if output is not None else comparison_of(bundle)
-    with shown(quiet=quiet) as progress:
-        written = write(comparison, target, formats, progress)
-    for file, text in ((junit, as_junit), (markdown, as_markdown)):
-        if file is not None:
-            _write(file, text(comparison))
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        append_step_summary(as_markdown(comparison))
-        for line in annotations(comparison):
-            click.echo(line)
+    with _failures_told(target, *(_outside(file, (bundle, target)) for file in (junit, markdown))):
+        check_target(target)
+        comparison = compare(baseline, bundle)
+        with shown(quiet=quiet) as progress:
+            written = write(comparison, target, formats or PAGES, progress)
+    for line in write_told(told_of(comparison), junit, markdown):
+        tell_command(line)
     judged = judgements(comparison)
-    click.echo(f"{conclusion(comparison)}: {counted(judged)}")
+    tell(f"{conclusion(comparison)}: {counted(judged)}")
     for one in beginnings(judged)[:TOLD]:
-        click.echo(f"  from {short(beginning_told(one, comparison))}")
+        tell(f"  from {short(beginning_told(one, comparison))}")
+    for glob in comparison.unmatched:
+        tell(f"the tolerance {short(glob)} matches no number of the two bundles", err=True)
     for name in written:
-        click.echo(target / name)
+        tell_place(target / name)
     return comparison.exit_code
 
 
-def _write(file: Path, text: str) -> None:
-    from reportgen.errors import Mistake, OutputError
+def _outside(file: Path | None, folders: Sequence[Path]) -> Path | None:
+    """A file, unless it is to lie in a folder that is not there: with it in there, the folder would be refused."""
+    return None if file and any(file.parent == folder and not os.path.lexists(folder) for folder in folders) else file
+
+
+@contextmanager
+def _failures_told(target: Path, junit: Path | None, markdown: Path | None) -> Iterator[None]:
+    """Whatever the block raises, nothing goes on saying what an earlier comparison found, and CI reads why."""
+    from reportgen.ci_outputs import told_of_failure, write_told
+    from reportgen.cli.terminal import tell_command
+    from reportgen.comparing import write_failure
+    from reportgen.errors import OutputError
+    from reportgen.failure_mark import reason_of
 
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(Mistake(f"cannot be written: {error.strerror}", file=file)) from error
+        yield
+    except Exception as error:  # an error of ours is no better than one of the bundles'
+        with suppress(OutputError):  # the first error is told
+            write_failure(error, target)
+        with suppress(OutputError):
+            for line in write_told(told_of_failure(reason_of(error)), junit, markdown):
+                tell_command(line)
+        raise

@@ -5,41 +5,36 @@ from pathlib import Path
 
 import click
 
+from reportgen.cli.formats import formats_option
+
 FORMATS = ("svg", "png", "pdf", "csv")
 POINTS = {"in": 72.0, "cm": 72 / 2.54, "mm": 72 / 25.4, "px": 0.75, "pt": 1.0}
 """Of a unit of length; a pixel is 1/96 inch."""
 NARROWEST, WIDEST = 36.0, 60 * 72.0
 
 
-def _formats(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of formats, each `given` one or several with commas between them."""
-    names = tuple(name.strip() for one in given for name in one.split(","))
-    for name in names:
-        if name not in FORMATS:
-            from reportgen.suggest import suggestion
-
-            raise click.BadParameter(f"unknown format {name!r}. {suggestion(name, FORMATS)}", ctx, param)
-    return names
+Width = tuple[float, int | None]
+"""Points, and the pixels of a PNG where these were asked for."""
 
 
-def _points(ctx: click.Context, param: click.Parameter, given: str | None) -> float | None:
-    """A length with its unit, as points."""
+def _width(ctx: click.Context, param: click.Parameter, given: str | None) -> Width | None:
+    """A length with its unit."""
     if given is None:
         return None
-    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*(in|cm|mm|px|pt)", given.strip())
-    points = float(found[1]) * POINTS[found[2]] if found else 0.0
-    if not NARROWEST <= points <= WIDEST:
-        told = f"{given!r} is no width from 0.5in to 60in: write 12in, 30cm, 300mm, 1200px or 800pt"
+    found = re.fullmatch(r"(?:([0-9]{1,6})\s*px|([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*(in|cm|mm|pt))", given.strip())
+    points = float(found[1] or found[2]) * POINTS[found[3] or "px"] if found else 0.0
+    if found is None or not NARROWEST <= points <= WIDEST:
+        told = f"{given!r} is not a width from 0.5in to 60in: write 12in, 30cm, 300mm, 1200px or 800pt"
         raise click.BadParameter(told, ctx, param)
-    return points
+    return points, int(found[1]) if found[1] else None
 
 
 @click.command("figures")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @click.option("--theme", help="paper, slides, dark, or a YAML file of one's own [default: the bundle's].")
-@click.option("--format", "formats", multiple=True, callback=_formats, help="svg, png, pdf, csv [default: all].")
-@click.option("--width", callback=_points, help="Width of each picture: 12in, 30cm, 300mm, 1200px, 800pt.")
+@formats_option(FORMATS, "Files of each picture [default: all]")
+@click.option("--width", callback=_width, help="Width of each picture: 12in, 30cm, 300mm, 1200px, 800pt.")
 @click.option("--model", "models", multiple=True, metavar="ID", help="Only figures that show this model.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder [default: BUNDLE-figures-THEME, beside it]."
@@ -50,7 +45,7 @@ def command(
     ids: tuple[str, ...],
     theme: str | None,
     formats: tuple[str, ...],
-    width: float | None,
+    width: Width | None,
     models: tuple[str, ...],
     output: Path | None,
     quiet: bool,
@@ -61,25 +56,33 @@ def command(
 
     A picture of another width is the same picture, larger or smaller as a whole: its text grows and shrinks with it.
     Text of 20 pt at 12 in, as in the theme slides, is text of 10 pt at 6 in. Larger text in the same width is a
-    theme's business: `text: 24` in a file of one's own.
+    theme's business: `text: 24` in a file of one's own. A PNG has 200 pixels an inch; of a width in pixels, exactly
+    these.
 
-    Only files that an earlier call wrote are written over; figures.json in the folder lists them.
+    Only files that an earlier call wrote are written over; figures.json in the folder lists them. Those of figures
+    that BUNDLE no longer has are removed.
     """
     from reportgen.cli.progress import shown
+    from reportgen.cli.terminal import tell_place
     from reportgen.figure_files import FORMATS as ALL
     from reportgen.figure_files import Wanted, write_figures
+    from reportgen.figure_list import marks_failure
     from reportgen.figures.theme import read_theme
+    from reportgen.holding import restore
     from reportgen.store import load_bundle
 
+    points, pixels = width or (None, None)
     wanted = Wanted(
         ids=ids,
         models=models,
         formats=formats or ALL,
         theme=None if theme is None else read_theme(theme),
-        width=width,
+        width=points,
+        pixels=pixels,
     )
-    with shown(quiet=quiet) as progress:
+    with shown(quiet=quiet) as progress, marks_failure(bundle, output):
+        restore(bundle.resolve())
         files = write_figures(load_bundle(bundle), wanted, output, progress)
     if not quiet:
         for file in files:
-            click.echo(file)
+            tell_place(file)

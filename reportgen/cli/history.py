@@ -1,5 +1,7 @@
 """`reportgen history`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,24 +21,46 @@ if TYPE_CHECKING:
 )
 def command(
     folder: Path, output: Path | None, battery: Path | None, baseline: Path | None, order: "Order | None"
-) -> None:
+) -> int:
     """Draw each gated metric of the bundles below DIR over time, with its tolerance, and mark where it stepped.
 
     The bundles are nights of one battery, in folders of any depth, or checkpoints of one training (--order name).
     Beside the page lies a JSON file with all values. Prints a line for each step, oldest first.
+
+    Ends with 0 where every bundle was read, 3 where one was left out (the page says which, and why), 1 where none
+    could be read or nothing could be written.
     """
     from reportgen.baseline.accepted import load_tolerances
     from reportgen.baseline.history import history
     from reportgen.battery import load_battery
+    from reportgen.cli.terminal import tell, tell_place
     from reportgen.history_outputs import write_history
+    from reportgen.holding import restore_below
 
-    written = load_battery(battery).tolerances if battery else {}
-    found = history(folder, written, load_tolerances(baseline) if baseline else {}, order)
-    for mistake in found.left_out:
-        click.echo(f"left out: {mistake.file}: {mistake.message}", err=True)
     page = output or folder / "history.html"
-    data = write_history(found, page)
+    written = load_battery(battery).tolerances if battery else {}
+    with _failures_shown(page):
+        restore_below(folder)
+        found = history(folder, written, load_tolerances(baseline) if baseline else {}, order)
+        for mistake in found.left_out:
+            tell(f"left out: {mistake.file}: {mistake.message}", err=True)
+        data = write_history(found, page)
     for course, step in reversed(found.steps):
-        click.echo(found.told(course, step))
-    click.echo(page)
-    click.echo(data)
+        tell(found.told(course, step))
+    tell_place(page)
+    tell_place(data)
+    return 3 if found.left_out else 0
+
+
+@contextmanager
+def _failures_shown(page: Path) -> Iterator[None]:
+    """Whatever the block raises, an earlier page does not go on as though it were of today."""
+    from reportgen.errors import OutputError
+    from reportgen.history_outputs import write_history_failure
+
+    try:
+        yield
+    except Exception as error:  # an error of ours is no better than one of the bundles'
+        with suppress(OutputError):  # the first error is told
+            write_history_failure(error, page)
+        raise

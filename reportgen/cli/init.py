@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from reportgen.cli.terminal import tell
 from reportgen.errors import BatteryError, Mistake, OutputError
 
 STARTER = """\
@@ -46,4 +47,4 @@ def command(path: Path) -> None:
         raise BatteryError(Mistake(f"{path} exists already; nothing was written", remedy)) from error
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}") from error
-    click.echo(f"{path} written. Next: reportgen run {path}")
+    tell(f"{path} written. Next: reportgen run {path}")

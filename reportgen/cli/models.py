@@ -1,6 +1,5 @@
 """`reportgen models`: the demo models, what lies in the cache, and how to clear it."""
 
-import json
 import shutil
 from dataclasses import asdict
 from datetime import datetime
@@ -11,6 +10,7 @@ import click
 from rich.filesize import decimal
 
 from reportgen.cache import cache_folder, holding
+from reportgen.cli.terminal import tell, tell_json
 from reportgen.errors import BatteryError, Mistake, OutputError
 from reportgen.model.convert import models_folder
 from reportgen.model.demo import DEMO_MODELS, DemoModel
@@ -39,9 +39,13 @@ def command(as_json: bool, with_results: bool, clear: str | None) -> None:
     """List the demo models and what the cache holds."""
     if clear is not None:
         freed = _clear(clear)
-        click.echo(f"{decimal(freed)} deleted.", err=as_json)
+        tell(f"{decimal(freed)} deleted.", err=as_json)
     known = _inventory(with_results)
-    click.echo(json.dumps(known, indent=2, ensure_ascii=False) if as_json else _told(known))
+    if as_json:
+        tell_json(known)
+        return
+    for line in _told(known):
+        tell(line)
 
 
 def _inventory(with_results: bool) -> dict[str, Any]:
@@ -67,7 +71,7 @@ def _entry(model: DemoModel) -> dict[str, Any]:
     }
 
 
-def _told(known: dict[str, Any]) -> str:
+def _told(known: dict[str, Any]) -> list[str]:
     lines = []
     for model in known["models"]:
         terms = f" ({model['terms']})" if model["terms"] else ""
@@ -89,7 +93,7 @@ def _told(known: dict[str, Any]) -> str:
         lines.append(
             f"  {entry['model']}: {entry['probe']} {entry['version']} ({decimal(entry['bytes'])}, used {used})"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def _clear(name: str) -> int:

@@ -17,22 +17,23 @@ def command(battery: Path, only: tuple[str, ...]) -> None:
     cache already holds, and about how much memory the passes take.
     """
     from reportgen.battery import load_battery
+    from reportgen.cli.terminal import tell
     from reportgen.outcome_cache import OutcomeCache
     from reportgen.plan import make_plan
 
-    plan = make_plan(load_battery(battery, only), lambda line: click.echo(line, err=True), OutcomeCache())
+    plan = make_plan(load_battery(battery, only), lambda line: tell(line, err=True), OutcomeCache())
     for model in plan.models:
         if model.readied is None:
-            click.echo(f"{model.id}: cannot be used: {model.failed}")
+            tell(f"{model.id}: cannot be used: {model.failed}")
             continue
         work = _work(model) if model.cases else "only in a pair"
-        click.echo(f"{model.id}: {model.readied.located.name}, {work}")
+        tell(f"{model.id}: {model.readied.located.name}, {work}")
         for case in model.cases:
-            click.echo(f"  {case.entry.id} ({case.entry.probe.name}): {_told(case)}")
+            tell(f"  {case.entry.id} ({case.entry.probe.name}): {_told(case)}")
     for pair in plan.pairs:
-        click.echo(f"{pair.cases[0].subject}: {_work_of_pair(pair)}")
+        tell(f"{pair.cases[0].subject}: {_work_of_pair(pair)}")
         for case, half in zip(pair.cases, pair.models[0].cases, strict=True):
-            click.echo(f"  {case.entry.id} ({case.entry.probe.name}): {_told(half)}")
+            tell(f"  {case.entry.id} ({case.entry.probe.name}): {_told(half)}")
 
 
 def _work(model: "PlannedModel") -> str:
@@ -72,14 +73,21 @@ def _passes(model: "PlannedModel") -> str:
 def _told(case: "PlannedCase") -> str:
     if case.kept is not None:
         return "in the cache"
+    if case.failed:
+        return f"fails: {case.failed}"
     if case.skipped:
         return f"skipped: {case.skipped}"
     if not case.sides:
         return "cannot be run"
     further = [_many(case.further, "further pass", "es")] if case.further else []
     if case.passes or further:
-        return ", then ".join([_many(len(case.passes), "prompt"), *further])
+        return ", then ".join([_many(len(case.passes), "prompt"), *further]) + _left_out(case)
     return "no prompt; reads the weights"
+
+
+def _left_out(case: "PlannedCase") -> str:
+    reasons = dict.fromkeys(case.left_out.values())
+    return f"; {_many(len(case.left_out), 'prompt')} left out: {'; '.join(reasons)}" if reasons else ""
 
 
 def _many(number: int, what: str, ending: str = "s") -> str:

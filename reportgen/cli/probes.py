@@ -21,9 +21,11 @@ TYPES = {"string": "text", "integer": "whole number", "number": "number", "boole
 def command(name: str | None) -> None:
     """List the probes, or explain the one named NAME: what it shows, its options, its numbers."""
     from reportgen import registry
+    from reportgen.cli.terminal import tell
 
     lines = _all() if name is None else _one(registry.find(name))
-    click.echo("\n".join(lines))
+    for line in "\n".join(lines).splitlines():
+        tell(line)
 
 
 def _all() -> Iterator[str]:

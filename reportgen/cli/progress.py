@@ -5,7 +5,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import click
+from reportgen.cli.terminal import LONGEST, tell
+from reportgen.spelling import spelled
 
 
 @contextmanager
@@ -17,7 +18,7 @@ def shown(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         with _moving() as told:
             yield told
     else:
-        yield lambda line: click.echo(line, err=True)
+        yield lambda line: tell(line, err=True)
 
 
 @contextmanager
@@ -25,10 +26,16 @@ def _moving() -> Iterator[Callable[[str], None]]:
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
-    with console.status("starting") as status:
+    with console.status("starting", spinner=_spinner()) as status:
 
         def told(line: str) -> None:
-            console.print(f"  {line}", markup=False, style="dim")
+            console.print(spelled(f"  {line}", LONGEST), markup=False, emoji=False, style="dim")
             status.update("working")
 
         yield told
+
+
+def _spinner() -> str:
+    """Dots, where the terminal has them."""
+    unicode = (sys.stderr.encoding or "").lower().startswith("utf")
+    return "dots" if unicode else "line"

@@ -4,18 +4,13 @@ from pathlib import Path
 
 import click
 
+from reportgen.cli.formats import formats_option
 from reportgen.cli.shown_as import FORMATS, PAGES, shown_as
 
 
 @click.command("render")
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    type=click.Choice(FORMATS),
-    help="Outputs to make [default: html, pdf, figures].",
-)
+@formats_option(FORMATS, "Outputs to make [default: html, pdf, figures]")
 @shown_as("the bundle's")
 @click.option("--stamp", is_flag=True, help="Print today's date on the page.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and where the report lies.")
@@ -33,6 +28,7 @@ def command(
     Outputs of other formats stay as they are.
     """
     from reportgen.cli.progress import shown
+    from reportgen.cli.terminal import tell_place
     from reportgen.outputs import USUAL
     from reportgen.workflow import render
 
@@ -48,4 +44,4 @@ def command(
         )
     for name in PAGES:
         if (bundle / name).exists():
-            click.echo(bundle / name)
+            tell_place(bundle / name)

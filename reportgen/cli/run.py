@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from reportgen.cli.formats import formats_option
 from reportgen.cli.shown_as import FORMATS, PAGES, shown_as
 
 
@@ -11,9 +12,7 @@ from reportgen.cli.shown_as import FORMATS, PAGES, shown_as
 @click.argument("battery", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle's folder [default: beside it].")
 @click.option("--only", multiple=True, metavar="ID", help="Run just this probe; may be repeated.")
-@click.option(
-    "--format", "formats", multiple=True, type=click.Choice(FORMATS), help="Outputs instead of the battery's."
-)
+@formats_option(FORMATS, "Outputs instead of the battery's")
 @click.option("--device", help="Device for every model: auto, cpu, cuda, cuda:N, mps.")
 @click.option(
     "--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16", "int8"]), help="Dtype for every model."
@@ -42,9 +41,11 @@ def command(
     it was.
 
     Ends with 0 where every probe ran, 3 where one failed (its card says why), 2 where the battery is wrong, 1
-    where no model could be used or nothing could be written.
+    where no model could be used or an output could not be made. A bundle that was there before is then marked, and
+    refused by compare, history and baseline accept until a run ends well.
     """
     from reportgen.cli.progress import shown
+    from reportgen.cli.terminal import tell_place
     from reportgen.workflow import run
 
     with shown(quiet=quiet) as progress:
@@ -65,5 +66,5 @@ def command(
     assert bundle.path is not None
     for name in (*PAGES, "results.json"):
         if (bundle.path / name).exists():
-            click.echo(bundle.path / name)
+            tell_place(bundle.path / name)
     return 3 if bundle.failed else 0

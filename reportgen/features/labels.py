@@ -7,13 +7,14 @@ columns `layer` or `name`, `feature`, `label`, and `score` and `origin` where th
 
 import csv
 import io
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
 
 from reportgen.errors import BatteryError, Mistake
 from reportgen.language import say
@@ -34,7 +35,9 @@ BY_HAND, NEURONPEDIA, PROMOTED, EXAMPLES, EXPLAINER = (
 LONGEST = 400
 """Characters of a label."""
 MOST_BYTES = 500_000_000
-_COLUMNS = ("layer", "name", "feature", "label", "score", "origin")
+_SAID = ("label", "score", "origin")
+"""What is said of a feature."""
+_COLUMNS = ("layer", "name", "feature", *_SAID)
 _PAGES = "https://www.neuronpedia.org"
 _PAGE = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
 
@@ -140,6 +143,8 @@ def _meant(one: Written, files: "DictionaryFiles") -> bool:
 
 def _text(file: Path) -> str:
     try:
+        if file.exists() and not file.is_file():
+            raise BatteryError(Mistake("not a regular file", "Name a file of labels.", file))
         if file.stat().st_size > MOST_BYTES:
             raise BatteryError(Mistake(f"larger than {MOST_BYTES // 1_000_000} MB", "Keep the layers in use.", file))
         return file.read_text(encoding="utf-8-sig")
@@ -164,8 +169,11 @@ def _of_yaml(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Written
             continue
         for feature, value in labels.items():
             held = value if isinstance(value, dict) else {"label": value}
-            row = {"layer": place, "feature": feature, **held}
-            yield from _row(row, file, source.lines.get((place, feature), 1), mistakes)
+            line = source.lines.get((place, feature), 1)
+            if beside := [key for key in held if key not in _SAID]:
+                mistakes.append(Mistake(f"unknown key {shown(beside[0])}", suggestion(beside[0], _SAID), file, line))
+                continue
+            yield from _row({"layer": place, "feature": feature, **held}, file, line, mistakes)
 
 
 _FORM = "Write LAYER: {FEATURE: label}."
@@ -173,20 +181,12 @@ _FORM = "Write LAYER: {FEATURE: label}."
 
 def _of_csv(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Written]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    columns = [column.strip() for column in reader.fieldnames or ()]
-    wrong = [column for column in columns if column not in _COLUMNS]
-    lacking = [column for column in ("feature", "label") if column not in columns]
-    if not {"layer", "name"} & set(columns):
-        lacking.insert(0, "layer")
-    for column in wrong:
-        mistakes.append(Mistake(f"unknown column {shown(column)}", suggestion(column, _COLUMNS), file, 1))
-    if lacking:
-        told = "The columns are: layer or name, feature, label; score and origin where known."
-        mistakes.append(Mistake(f"the heading lacks {', '.join(map(repr, lacking))}", told, file, 1))
-    if wrong or lacking:
-        return
-    reader.fieldnames = columns
     try:
+        columns = [column.strip() for column in reader.fieldnames or ()]
+        if wrong := list(_wrong_heading(columns, file)):
+            mistakes += wrong
+            return
+        reader.fieldnames = columns
         for row in reader:
             if row.pop(None, None) or None in row.values():
                 told = f"expected {len(columns)} cells, as in the heading"
@@ -194,7 +194,21 @@ def _of_csv(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Written]
                 continue
             yield from _row(row, file, reader.line_num, mistakes)
     except csv.Error as error:
-        mistakes.append(Mistake(f"not CSV: {error}", "", file, reader.line_num))
+        mistakes.append(Mistake(f"not CSV: {error}", "", file, max(reader.line_num, 1)))
+
+
+def _wrong_heading(columns: Sequence[str], file: Path) -> Iterator[Mistake]:
+    for column in columns:
+        if column not in _COLUMNS:
+            yield Mistake(f"unknown column {shown(column)}", suggestion(column, _COLUMNS), file, 1)
+    for column in dict.fromkeys(column for column in columns if columns.count(column) > 1):
+        yield Mistake(f"the heading names {shown(column)} twice", "", file, 1)
+    lacking = [column for column in ("feature", "label") if column not in columns]
+    if not {"layer", "name"} & set(columns):
+        lacking.insert(0, "layer")
+    if lacking:
+        told = "The columns are: layer or name, feature, label; score and origin where known."
+        yield Mistake(f"the heading lacks {', '.join(map(repr, lacking))}", told, file, 1)
 
 
 def _of_jsonl(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Written]:
@@ -202,13 +216,11 @@ def _of_jsonl(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Writte
         if not written.strip():
             continue
         try:
-            row = json.loads(written)
-        except (ValueError, RecursionError) as error:
-            mistakes.append(Mistake(f"not JSON: {str(error)[:80]}", "An export has one object a line.", file, line))
+            row = from_json(written, allow_inf_nan=False)
+        except ValueError as error:
+            mistakes.append(Mistake(f"not JSON: {error}", "An export has one object a line.", file, line))
             continue
-        lacking = [key for key in ("modelId", "layer", "index", "description") if key not in (row or {})]
-        if not isinstance(row, dict) or lacking:
-            told = f"lacks {', '.join(lacking)}" if isinstance(row, dict) else f"expected an object, found {shown(row)}"
+        if told := _no_explanation(row):
             mistakes.append(Mistake(told, "Is it an export of explanations from Neuronpedia?", file, line))
             continue
         by = row.get("explanationModelName")
@@ -219,6 +231,16 @@ def _of_jsonl(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Writte
             "origin": f"{NEURONPEDIA}, {by}" if isinstance(by, str) and by else NEURONPEDIA,
         }
         yield from _row(held, file, line, mistakes)
+
+
+def _no_explanation(row: Any) -> str:
+    """Why a line of an export is not about a feature; empty where it is."""
+    if not isinstance(row, dict):
+        return f"expected an object, found {shown(row)}"
+    if lacking := [key for key in ("modelId", "layer", "index", "description") if key not in row]:
+        return f"lacks {', '.join(lacking)}"
+    wrong = next((key for key in ("modelId", "layer") if not isinstance(row[key], str | int)), None)
+    return f"{wrong}: expected text, found {shown(row[wrong])}" if wrong else ""
 
 
 def _row(row: Mapping[str, Any], file: Path, line: int, mistakes: list[Mistake]) -> Iterator[Written]:
@@ -235,6 +257,8 @@ def _row(row: Mapping[str, Any], file: Path, line: int, mistakes: list[Mistake])
         mistakes.append(Mistake(told, "", file, line))
     elif not isinstance(text, str) or not text.strip():
         mistakes.append(Mistake(f"expected a label, found {shown(text)}", "", file, line))
+    elif not isinstance(row.get("origin") or "", str):
+        mistakes.append(Mistake(f"expected an origin, found {shown(row['origin'])}", "", file, line))
     else:
         try:
             label = Label(_short(text), _short(str(row.get("origin") or BY_HAND)), _score(row.get("score")))
@@ -252,6 +276,13 @@ def _short(text: str) -> str:
 def _score(value: Any) -> float | None:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    if isinstance(value, bool) or not math.isfinite(score := float(value)):
+    if not isinstance(value, int | float | str) or isinstance(value, bool) or _is_vast(value):
+        raise ValueError(value)
+    if not math.isfinite(score := float(value)):
         raise ValueError(value)
     return score
+
+
+def _is_vast(value: float | str) -> bool:
+    """A whole number that no float holds."""
+    return isinstance(value, int) and abs(value) > 10**300

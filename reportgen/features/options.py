@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, computed_field
 
-from reportgen.beside import Beside, path_of
+from reportgen.beside import Beside, folder_of, is_file, path_of, where_looked
 from reportgen.errors import BatteryError, ReportgenError
 from reportgen.features.labels import Label, labels_for, read_labels
 from reportgen.model.sae.files import DictionaryError, DictionaryFiles, Note
@@ -16,17 +17,16 @@ from reportgen.model.sae.sources import fingerprint, locate_dictionaries
 from reportgen.model.tuned_lens import sha256_of
 from reportgen.needs import Need
 from reportgen.probes.base import Case, Layers, ProbeOptions, Unusable
+from reportgen.problem import Problem, shown
 from reportgen.prompts import PromptsError
-
-Source = Annotated[str, Field(min_length=1)]
 
 
 class DictionaryOptions(ProbeOptions):
     """Which dictionaries."""
 
-    dictionaries: Source | Annotated[list[Source], Field(min_length=1)]
-    """Where they come from: `demo:NAME`, a folder (a relative one starts from the working directory, as of `models:`),
-    or a hub id with a path; or several of these."""
+    dictionaries: Beside | Annotated[list[Beside], Field(min_length=1)]
+    """Where they come from: `demo:NAME`, a folder (a relative one starts from the battery's, as of `models:`), or a hub
+    id with a path; or several of these."""
     layers: Layers = "all"
     """Only those that read these layers (residual stream) or blocks."""
     features: Annotated[int, Field(ge=1)] | None = None
@@ -47,8 +47,9 @@ class DictionaryOptions(ProbeOptions):
 
 def _readable(written: str) -> str:
     """Labels are read once while the battery is checked: what is wrong with them is told with the battery."""
-    if not path_of(written).is_file():
-        raise ValueError(f"there is no file {path_of(written)}: its path starts from the battery's folder")
+    if not is_file(path_of(written)):
+        remedy = where_looked(written, folder_of(written))
+        raise PromptsError(Problem((), f"there is no file {shown(written)}", remedy))
     try:
         read_labels(path_of(written))
     except BatteryError as error:
@@ -67,7 +68,7 @@ class LabelledOptions(DictionaryOptions):
     @property
     def labels_sha256(self) -> str | None:
         """What the report says depends on what the file holds, not on what it is called."""
-        return None if self.labels is None else sha256_of(str(path_of(self.labels)))
+        return None if self.labels is None else sha256_of(path_of(self.labels))
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,15 @@ def located(options: DictionaryOptions) -> tuple[DictionaryFiles, ...]:
     named = options.dictionaries
     sources = (named,) if isinstance(named, str) else tuple(dict.fromkeys(named))
     layers = None if options.layers == "all" else tuple(sorted(set(options.layers)))
-    return tuple(one for source in sources for one in _located(source, layers, options.features, options.l0))
+    found = (_located(one, folder_of(one), layers, options.features, options.l0) for one in sources)
+    return tuple(files for of_source in found for files in of_source)
 
 
 @lru_cache(maxsize=32)
 def _located(
-    source: str, layers: tuple[int, ...] | None, features: int | None, l0: float | None
+    source: str, folder: Path, layers: tuple[int, ...] | None, features: int | None, l0: float | None
 ) -> tuple[DictionaryFiles, ...]:
-    return locate_dictionaries(source, layers=layers, features=features, l0=l0)
+    return locate_dictionaries(source, folder=folder, layers=layers, features=features, l0=l0)
 
 
 def dictionaries_of(case: Case[Any]) -> Found:

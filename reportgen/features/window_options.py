@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, computed_field, model_validator
 
-from reportgen.beside import Beside, path_of
+from reportgen.beside import Beside, missing, path_of
 from reportgen.features.options import DictionaryOptions
 from reportgen.model.tuned_lens import sha256_of
 from reportgen.probes.base import Case, Prompts, Unusable
@@ -32,7 +32,7 @@ class WindowOptions(DictionaryOptions):
     @property
     def text_file_sha256(self) -> str | None:
         """Numbers depend on what the file holds."""
-        return None if self.text_file is None else sha256_of(str(path_of(self.text_file)))
+        return None if self.text_file is None else sha256_of(path_of(self.text_file))
 
     @model_validator(mode="after")
     def _one_text(self) -> Self:
@@ -51,6 +51,9 @@ def windows_of(case: Case[Any]) -> Windows:
     most = case.facts.context_length
     if most is not None and options.context > most:
         raise Unusable(f"windows of {options.context} tokens exceed the context of {most}")
+    lacks = missing(options.text_file) if options.text_file is not None else ""
+    if lacks:
+        raise Unusable(f"the text file {lacks}")
     try:
         documents = options.texts or documents_in(path_of(options.text_file or ""))
         windows = _split(case.tokenizer, tuple(documents), options.context, options.tokens)

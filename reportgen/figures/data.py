@@ -82,10 +82,11 @@ def _of_token_grid(grid: describe.TokenGrid) -> Iterator[Row]:
 def _of_head_mosaic(mosaic: describe.HeadMosaic) -> Iterator[Row]:
     patterns = np.asarray(mosaic.patterns)
     queries, keys = shown_places(patterns)
+    blocks = mosaic.blocks or range(len(patterns))
     for block, head in np.ndindex(patterns.shape[:2]):
         weights = patterns[block, head][queries, keys]
         for query, key, weight in zip(queries.tolist(), keys.tolist(), weights, strict=True):
-            yield block, head, query, key, weight
+            yield blocks[block], head, query, key, weight
 
 
 def _of_attention_head(head: describe.AttentionHead) -> Iterator[Row]:

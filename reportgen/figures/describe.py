@@ -6,17 +6,32 @@ All text in a description is plain token or prompt text, unsanitised: drawing ma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from reportgen.errors import BundleError, Mistake
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_NAME = re.compile(r"[a-z0-9-]{1,120}")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}(\.\.[A-Za-z0-9_-]{1,64})?")
+"""Of a model, or of a pair of them."""
+_QUOTED = 80
+"""Characters of a name that a message quotes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """Base of every description. The file is called PROBE_ID-SUBJECT-NAME, with NAME made unique by the probe."""
+    """Base of every description. The file is called PROBE_ID-SUBJECT-NAME, with NAME made unique by the probe.
+
+    Raises:
+        BundleError: its name, or an id of its subject, is not fit for a file name: probes make names of what stands
+            in tables and coordinates, and a stored table may hold anything.
+    """
 
     name: str
     """Short and stable, of [a-z0-9-]: it becomes part of a file name."""
@@ -26,6 +41,12 @@ class Figure:
     """What the picture is of, in a few words."""
     alt: str
     """What a person who cannot see the picture is told."""
+
+    def __post_init__(self) -> None:
+        """Refuses what may not become part of a file name, of an id of a page or of an attribute."""
+        _check(self.name, _NAME, "the name of a figure", "a-z, 0-9 and hyphens")
+        for id in self.subject:
+            _check(id, _ID, "the id of a model or of a pair of them", "letters, digits, hyphens and underscores")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +109,8 @@ class HeadMosaic(Figure):
 
     patterns: NDArray[Any]
     """(block x head x query x key) weights from 0 to 1, or differences of weights."""
+    blocks: Sequence[int] = ()
+    """(block) their numbers, where they do not count from 0: some models have attention in some blocks only."""
     scale: Literal["sequential", "diverging"] = "sequential"
     value_label: str = "attention weight"
     pooled_label: str = "{label} (largest of {pooled} x {pooled} a pixel)"
@@ -222,6 +245,11 @@ class Timelines(Figure):
     timelines: Sequence[Timeline]
     model: str
     """Id of the model whose colour the lines take."""
+
+
+def _check(name: object, allowed: re.Pattern[str], what: str, made_of: str) -> None:
+    if not isinstance(name, str) or not allowed.fullmatch(name):
+        raise BundleError(Mistake(f"{str(name)[:_QUOTED]!r} is not {what}", f"it is made of {made_of}"))
 
 
 def texts(figure: Figure) -> Iterator[str]:

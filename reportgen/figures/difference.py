@@ -148,7 +148,7 @@ def _counts(array: Array, dim: str) -> bool:
 
 def _mosaics(pair: _Pair) -> list[Figure]:
     one, other, where = pair.planes(PATTERN)
-    known: dict[str, Any] = {"width": THIRD}
+    known: dict[str, Any] = {"width": THIRD, "blocks": pair.before.coordinates.get("block", ())}
 
     def mosaic(state: str, patterns: NDArray[Any], subject: tuple[str, ...], **changed: Any) -> HeadMosaic:
         return HeadMosaic(

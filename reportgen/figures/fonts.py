@@ -9,13 +9,14 @@ import hashlib
 import json
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from reportgen.cache import FONTS, Shelf, cache_folder, key_of
 from reportgen.installed import folder_of, version_of
+from reportgen.spelling import PICTURES, code_point, is_hidden, visible
 from reportgen.watched import State, state_of
 
 RECIPE = 2
@@ -95,12 +96,12 @@ CJK = Source(
 CHAIN = (TEXT, *SCRIPTS, _noto("Sans Symbols"), EMOJI, REST, CJK)
 """The order in which fonts are asked for a character; CJK stands last because it covers much Latin badly."""
 
-_INVISIBLE = frozenset([0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164, 0xFFA0])
-"""Letters, marks and symbols that draw nothing."""
-_HIDDEN_CATEGORIES = frozenset(["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"])
-_PICTURES = {"\n": "↵", "\t": "⇥", " ": " "}
 _PRESENTATION_SELECTORS = "\ufe0e\ufe0f"
 _DOTTED_CIRCLE = "◌"
+_TAKEN_APART = {"\u0e33": "\u0e4d\u0e32", "\u0eb3": "\u0ecd\u0eb2"}
+"""Letters of Thai and Lao -> the mark and the letter that shaping sets instead."""
+_JOINED_LETTERS = frozenset([*_TAKEN_APART, "\uff9e", "\uff9f", *map(chr, range(0x1F3FB, 0x1F400))])
+"""Letters and symbols that shaping sets as one with what stands before them, as it does marks."""
 
 ALWAYS = frozenset(
     [chr(code) for code in (*range(0x20, 0x7F), *range(0xA0, 0x100)) if code != 0xAD]
@@ -113,7 +114,8 @@ def legible(text: str) -> str:
     """A stranger's text as it may be drawn: every character has a glyph, none hides or reorders the others.
 
     A newline becomes ↵, a tab ⇥; what is invisible, malformed, unassigned or in no font becomes `<U+200B>`.
-    A presentation selector after an emoji is left out, as there is one drawing of each.
+    A presentation selector after an emoji is left out, as there is one drawing of each. A mark that no font has with
+    the character before it stands on a dotted circle of its own.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -123,7 +125,49 @@ def legible(text: str) -> str:
         if not (character in _PRESENTATION_SELECTORS and previous and previous in _covered(EMOJI)):
             shown.append(_visible(character))
         previous = character
-    return "".join(shown)
+    return _parted("".join(shown))
+
+
+def _parted(text: str) -> str:
+    """The text with its marks on characters that are in a font with them: shaping takes a cluster from one font."""
+    if not any(map(_joins, text)):
+        return text
+    parted = ""
+    for cluster in clusters(text):
+        parted += _alone(cluster, parted) if parted and _joins(cluster[0]) else cluster
+    return parted
+
+
+def clusters(text: str) -> Iterator[str]:
+    """Each character of a text with the marks that one font has together with it."""
+    start = 0
+    for at in range(1, len(text)):
+        if not _joins(text[at]) or _source_of(text[start : at + 1]) is None:
+            yield text[start:at]
+            start = at
+    if text:
+        yield text[start:]
+
+
+@cache
+def _joins(character: str) -> bool:
+    """Whether shaping sets a character as one with what stands before it."""
+    return unicodedata.category(character).startswith("M") or character in _JOINED_LETTERS
+
+
+def _alone(marks: str, before: str) -> str:
+    """Marks that do not go with what stands before them, on a circle; spelled out where no font has both."""
+    if unicodedata.category(marks[0]) == "Mc":
+        scripts = {_first_word(letter) for letter in before if letter.isalpha()}
+        if scripts and _first_word(marks[0]) not in {*scripts, "VEDIC"}:
+            return marks  # shaping begins anew where the script changes, and brings the circle along
+    circled = _DOTTED_CIRCLE + marks
+    return circled if _source_of(circled) is not None else "".join(map(code_point, marks))
+
+
+def _first_word(character: str) -> str:
+    """The first word of a letter's name in Unicode: its script."""
+    return unicodedata.name(character, "").partition(" ")[0]
 
 
 def mark_space(token: str) -> str:
@@ -134,20 +178,26 @@ def mark_space(token: str) -> str:
 
 @cache
 def _visible(character: str) -> str:
-    if character in _PICTURES:
-        return _PICTURES[character]
-    return f"<U+{ord(character):04X}>" if _hidden(character) or _source(character) is None else character
-
-
-def _hidden(character: str) -> bool:
-    invisible = unicodedata.category(character) in _HIDDEN_CATEGORIES or ord(character) in _INVISIBLE
-    return invisible or unicodedata.name(character, "").startswith("VARIATION SELECTOR")
+    seen = visible(character)
+    return code_point(character) if seen == character and _source(character) is None else seen
 
 
 @cache
 def _source(character: str) -> Source | None:
     """The first font of the chain that has the character."""
     return next((source for source in CHAIN if character in _covered(source)), None)
+
+
+@cache
+def _source_of(cluster: str) -> Source | None:
+    """The first font of the chain that has all of a cluster, or what its characters make as one."""
+    wanted = [_with_parts(cluster), _with_parts(unicodedata.normalize("NFC", cluster))]
+    return next((source for source in CHAIN if any(_covered(source).issuperset(some) for some in wanted)), None)
+
+
+def _with_parts(cluster: str) -> str:
+    """A cluster with what shaping takes its letters apart into."""
+    return cluster + "".join(_TAKEN_APART.get(character, "") for character in cluster)
 
 
 @cache
@@ -185,7 +235,7 @@ def families_of(text: str, *, mono: bool = False, own: OwnFont | None = None) ->
     mono = mono and not any(map(_falls_apart_in_mono, text))
     first = [own.family] if own and not set_in_mono and not _covered(own).isdisjoint(text) else []
     base = MONO if mono else TEXT
-    sources = {_source(character) for character in set(text) if not (mono and _in_mono(character))}
+    sources = {_source_of(cluster) for cluster in set(clusters(text)) if not (mono and all(map(_in_mono, cluster)))}
     return tuple(dict.fromkeys((*first, base.family, *(source.family for source in CHAIN if source in sources))))
 
 
@@ -245,8 +295,8 @@ def lacking(texts: Iterable[str], own: OwnFont | None = None) -> list[str]:
     """The characters of these texts that a font lacks, in order: one's own, else all of ours, which spell them out."""
     if own is not None:
         return sorted(set().union(*map(legible, texts)) - _covered(own) - {" "})
-    found = set().union(*texts) - _PICTURES.keys()
-    return sorted(character for character in found if _source(character) is None and not _hidden(character))
+    found = set().union(*texts) - PICTURES.keys()
+    return sorted(character for character in found if _source(character) is None and not is_hidden(character))
 
 
 def typefaces(characters: Iterable[str], own: OwnFont | None = None) -> Typefaces:
@@ -259,10 +309,10 @@ def typefaces(characters: Iterable[str], own: OwnFont | None = None) -> Typeface
     joined = {character for text in shown for character in unicodedata.normalize("NFC", text) if _source(character)}
     wanted = ALWAYS.union(joined, *shown)
     by_source: dict[Source, set[str]] = {source: set() for source in CHAIN}
-    for character in wanted:
-        source = _source(character)
-        assert source is not None, f"{character!r} is not legible"
-        by_source[source].add(character)
+    for cluster in wanted.union(*map(clusters, shown)):
+        source = _source_of(cluster)
+        assert source is not None, f"{cluster!r} is not legible"
+        by_source[source] |= _covered(source).intersection(_with_parts(cluster + unicodedata.normalize("NFC", cluster)))
     asked = [(source, REGULAR, members) for source, members in by_source.items() if members]
     bold = (TEXT, BOLD, by_source[TEXT])
     mono = (MONO, REGULAR, {character for character in wanted if _in_mono(character)})

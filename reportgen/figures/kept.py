@@ -42,9 +42,9 @@ class KeptDrawing:
         """As `Drawing.svg`."""
         return self.content(text).decode()
 
-    def png(self) -> bytes:
-        """As `Drawing.png`."""
-        return self.content("png")
+    def png(self, pixels: int | None = None) -> bytes:
+        """As `Drawing.png`; a picture of so many pixels is drawn each time."""
+        return self.content("png") if pixels is None else self._drawn().png(pixels=pixels)
 
     def pdf(self) -> bytes:
         """As `Drawing.pdf`."""

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from pathlib import Path
 
+from reportgen.beside import exists, is_file
 from reportgen.figures import own_vectors
 
 PICTURES = "SVG, PNG or JPEG"
@@ -57,8 +58,8 @@ def checked_font(path: Path) -> str:
 
 def _read(path: Path, most: int) -> bytes:
     try:
-        if not path.is_file():
-            raise Refused(f"{path} {'is no regular file' if path.exists() else 'does not exist'}")
+        if not is_file(path):
+            raise Refused(f"{path} {'is no regular file' if exists(path) else 'does not exist'}")
         if path.stat().st_size > most:
             raise Refused(f"{path.name} is larger than {most // 1_000_000} MB")
         return path.read_bytes()

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from reportgen.beside import HERE, exists, only_here, placed, where_looked
 from reportgen.errors import BatteryError, Mistake
 from reportgen.figures.fonts import OwnFont, own_font
 from reportgen.figures.own_files import PICTURES, Refused, check_uri, checked_font, picture_uri
@@ -47,7 +48,9 @@ Points = Annotated[float, Field(ge=1, le=5000)]
 class Theme(BaseModel):
     """Everything that figures of one look share. `model_dump` gives plain values, `model_validate` takes them back."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     name: Annotated[str, Field(pattern=f"^[{NAME}]{{1,64}}$")]
     """What it is called; as its file, where it says nothing else."""
@@ -175,10 +178,12 @@ def read_theme(name_or_path: str | Path, beside: Path | None = None) -> Theme:
     written = str(name_or_path)
     if written in BUILT_IN:
         return BUILT_IN[written]
-    file = (beside or Path()) / written
-    if not file.exists() and file.suffix not in FILES and len(Path(written).parts) == 1:
+    file = placed(written, beside or HERE)
+    if not exists(file) and file.suffix not in FILES and len(Path(written).parts) == 1:
         remedy = suggestion(written, BUILT_IN) + " One's own is a YAML file."
         raise BatteryError(Mistake(f"unknown theme {shown(written)}", remedy.strip()))
+    if not exists(file) and beside is not None and only_here(written, beside):
+        raise BatteryError(Mistake(f"there is no theme {shown(written)}", where_looked(written, beside)))
     return _own(read_source(read_text(file, "theme"), file), file)
 
 

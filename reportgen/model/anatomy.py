@@ -1,4 +1,6 @@
-"""The parts of a causal LM that probes read: found by structure here, proven by behaviour in `check`."""
+"""The parts of a causal LM that probes read: found here by structure (attention by what it returns), proven by
+behaviour in `check`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from reportgen.errors import Mistake, ModelError
+from reportgen.model.attention import Modules, attentions_of, few_tokens
 
 _NORM_NAMES = ("norm", "final_layernorm", "final_layer_norm", "ln_f", "norm_f", "final_norm")
 _ATTENTION_NAMES = ("self_attn", "attn", "attention", "self_attention")
@@ -47,8 +50,7 @@ class Anatomy:
     """Runs tokens through the blocks and the final norm."""
     blocks: Sequence[nn.Module]
     """(block) each adds to the residual stream."""
-    attentions: Sequence[nn.Module | None]
-    """(block) the module whose second output is the attention pattern; None for a block without attention."""
+    attentions: Modules
     attention_writers: Sequence[Writer | None]
     """(block) None where none is found: proven by `check_writes` before anything is read there."""
     mlp_writers: Sequence[Writer | None]
@@ -72,10 +74,10 @@ def anatomy_of(network: Network) -> Anatomy:
     """
     config = network.config.get_text_config()
     decoder, blocks = _decoder_and_blocks(network, config.num_hidden_layers)
+    tokens = few_tokens(config, network.get_input_embeddings().weight.shape[0])
     return Anatomy(
         decoder=decoder,
         blocks=tuple(blocks),
-        attentions=tuple(_child(block, _ATTENTION_NAMES) for block in blocks),
         attention_writers=tuple(_attention_writer(block) for block in blocks),
         mlp_writers=tuple(_mlp_writer(block) for block in blocks),
         heads=_heads(config),
@@ -84,6 +86,7 @@ def anatomy_of(network: Network) -> Anatomy:
         unembedding=_required(network.get_output_embeddings(), network, "an output embedding"),
         logit_scale=_logit_scale(config),
         softcap=getattr(config, "final_logit_softcapping", None),
+        attentions=attentions_of(decoder, tuple(blocks), tokens),  # the model runs: only where all else was found
     )
 
 

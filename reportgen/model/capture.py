@@ -157,11 +157,12 @@ class _Trace:
         self.ended = False
 
     def receivers(self, step: int, first: int, layout: Layout) -> list[Receiver]:
-        """Those of the needs that see this step."""
+        """Those of the needs that see this step; of tokens that pass again they see nothing."""
         if self.ended:
             return []
+        again = len(self.tokens) - 1 - first if step else 0
         return [
-            Receiver(want, self.states, step=step, first=first, layout=layout, row=self.row)
+            Receiver(want, self.states, step=step, first=first, again=again, layout=layout, row=self.row)
             for want in self.joined.wants
             if step < want[1]
         ]
@@ -198,7 +199,9 @@ def _steps(
             edited(model.anatomy, edits, layout, prompt=prompt, first=first),
             receiving(model.anatomy, receivers),
         ):
-            output = model.anatomy.decoder(input_ids=ids, past_key_values=cache, use_cache=not growing)
+            output = model.anatomy.decoder(
+                input_ids=ids, past_key_values=cache, use_cache=model.keeps_cache and not growing
+            )
         normed = output.last_hidden_state
         for receiver in receivers:
             receiver.take(Site.FINAL, 0, normed, behind=model.layers)
@@ -215,7 +218,7 @@ def _steps(
             trace.follow(following[trace.joined.path], ends, last=last)
         if all(trace.ended for trace in traces):
             break
-        cache = getattr(output, "past_key_values", None)
+        cache = getattr(output, "past_key_values", None) if model.keeps_cache else None
         fresh = torch.tensor([trace.tokens[-1:] for trace in traces], device=model.device)
         fresh = torch.cat([fresh[:1].expand(layout.rows(-1) - len(fresh), 1), fresh])
         ids = torch.cat([ids, fresh], dim=1) if cache is None else fresh
@@ -262,7 +265,12 @@ class SharedPasses:
                 self._done(single.path)
             raise Unmeasurable(reasons[0])
         missing = list(dict.fromkeys(single.path for single in passes if single.path not in self._taken))
-        ran = run(self._model, [self._joined[path] for path in missing])
+        try:
+            ran = run(self._model, [self._joined[path] for path in missing])
+        except BaseException:  # one that several share may break for what only one of them wants
+            for single in passes:
+                self._done(single.path)
+            raise
         self._taken |= dict(zip(missing, ran, strict=True))
         return [self._answer(single) for single in passes]
 
@@ -281,9 +289,23 @@ def _reason_against(model: LoadedModel, single: Pass) -> str:
     """Why the model cannot give what a pass wants of it; empty where it can."""
     from reportgen.model.check_writes import PROVEN_LATER, reason_against  # which itself runs a pass
 
-    asked = [*(need.site for need in single.needs), *(edit.site for edit in single.edits)]
-    sites = dict.fromkeys(site for site in asked if site in PROVEN_LATER)
-    return next((reason for site in sites if (reason := reason_against(model, site))), "")
+    if reason := _reason_against_patterns(model, single):
+        return reason
+    needed = [(need.site, need.indices) for need in single.needs]
+    asked = dict.fromkeys([*needed, *((edit.site, (edit.index,)) for edit in single.edits)])
+    proven = ((site, blocks) for site, blocks in asked if site in PROVEN_LATER)
+    return next((reason for site, blocks in proven if (reason := reason_against(model, site, blocks))), "")
+
+
+def _reason_against_patterns(model: LoadedModel, single: Pass) -> str:
+    """Why the model has no attention patterns to be seen, or none that fit into one array."""
+    asked = [need for need in single.needs if need.site is Site.ATTENTION]
+    if asked and not model.attention_blocks:
+        return "no block has an attention pattern that can be seen"
+    counts = sorted(set(model.head_counts.values()))
+    if len(counts) > 1 and any(need.indices is None for need in asked):
+        return f"its blocks have {' and '.join(map(str, counts))} heads, which fit into no one array"
+    return ""
 
 
 def run_all(model: LoadedModel, passes: Sequence[Pass]) -> list[Captured]:

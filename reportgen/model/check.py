@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from reportgen.errors import Mistake, ModelError
+from reportgen.model.attention import few_tokens
 from reportgen.model.capture import run_all
+from reportgen.model.check_cache import Begun, begin, try_cache
 from reportgen.model.hooks import NotFiniteError, stream_of
 from reportgen.model.loaded import LoadedModel
 from reportgen.needs import Captured, Need, Pass, Site
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
 """Largest difference allowed, as a share of the largest logit: rounding of the dtype over one matrix product."""
-_TOKENS = 7
 
 _RESIDUAL = Need(Site.RESIDUAL)
 _FINAL = Need(Site.FINAL)
@@ -27,34 +29,29 @@ def prove(model: LoadedModel) -> None:
     """Checks, on a few tokens, that the parts found are the parts that matter.
 
     The lens' last row equals the model's logits; the last residual, normed, is what the unembedding reads;
-    attention rows are causal and sum to at most 1; overwriting the stream changes the logits.
+    attention is causal, and of rows that sum to at most 1 (what is not is left out, block by block); overwriting the
+    stream changes the logits; a step that reads the cache gives what the whole text gives (else none is read).
 
     Raises:
         ModelError: names what differed, by how much.
     """
     tokens = tokens_tried(model)
+    begun = begin(model, tokens[:-1])
     try:
         (captured,) = run_all(model, [Pass(tokens, _wanted(model))])
     except NotFiniteError as error:
         remedy = "the weights are damaged, or need a wider dtype: try dtype: float32"
         raise ModelError(Mistake(f"{type(model.network).__name__} is refused: {error}", remedy)) from error
-    logits = model.network(torch.tensor([tokens], device=model.device), use_cache=False).logits[0].float()
-    _check_lens(model, captured, logits)
+    _check_lens(model, captured, begun.logits)
     if _ATTENTION in captured.values:
         _check_attention(model, captured)
-    _check_overwriting(model, tokens, logits)
+    _check_overwriting(model, tokens[:-1], begun)
+    try_cache(model, begun, tokens[-1], captured.kept(_FINAL, 0)[0][-1])
 
 
 def tokens_tried(model: LoadedModel) -> tuple[int, ...]:
     """A few tokens from all over the vocabulary, after BOS."""
-    rows = model.embedding_table.shape[0]
-    return (*_beginning(model), *(int(i) for i in torch.linspace(rows // 7, rows - rows // 5, _TOKENS)))
-
-
-def _beginning(model: LoadedModel) -> tuple[int, ...]:
-    """BOS, where there is one: it is the token whose stream overflows first."""
-    bos = model.network.config.get_text_config().bos_token_id
-    return (bos,) if isinstance(bos, int) and 0 <= bos < model.embedding_table.shape[0] else ()
+    return few_tokens(model.network.config.get_text_config(), model.embedding_table.shape[0])
 
 
 def _wanted(model: LoadedModel) -> tuple[Need, ...]:
@@ -69,7 +66,7 @@ def _check_lens(model: LoadedModel, captured: Captured, logits: torch.Tensor) ->
     if len(stream) != model.layers + 1:
         raise _refusal(model, f"{len(stream)} residual rows where {model.layers + 1} were expected")
     own = torch.cat([chunk[: rows.stop - rows.start] for rows, chunk in model.final_logits(normed)])
-    _equal(model, own, logits, "the unembedding's logits differ from the model's own")
+    _equal(model, own[: len(logits)], logits, "the unembedding's logits differ from the model's own")
     _equal(
         model,
         model.anatomy.final_norm(stream[-1]).float(),
@@ -88,18 +85,28 @@ def _equal(model: LoadedModel, found: torch.Tensor, expected: torch.Tensor, what
 
 
 def _check_attention(model: LoadedModel, captured: Captured) -> None:
-    for block, pattern in enumerate(captured.kept(_ATTENTION, 0)):
+    """Leaves out what only looks like attention: linear attention has numbers a query and key, too."""
+    for (block, _), pattern in sorted(captured.values[_ATTENTION].items()):
         sums = pattern.float().sum(-1)
-        if float(sums.max()) > 1 + TOLERANCE[model.dtype] or float(sums.min()) < 0:
-            raise _refusal(model, f"attention rows of block {block} sum to {float(sums.max()):.4g}, not to 1")
-        if float(pattern.triu(1).abs().max()) != 0.0:
+        if float(sums.max()) > 1 + TOLERANCE[model.dtype] or float(pattern.min()) < 0:
+            _leave_out(model, block, f"{float(sums.min()):.3g} to {float(sums.max()):.3g}")
+        elif float(pattern.triu(1).abs().max()) != 0.0:
             raise _refusal(model, f"attention of block {block} looks ahead: it is not causal")
+        else:
+            model.head_counts[block] = len(pattern)
 
 
-def _check_overwriting(model: LoadedModel, tokens: tuple[int, ...], logits: torch.Tensor) -> None:
+def _leave_out(model: LoadedModel, block: int, sums: str) -> None:
+    model.no_pattern[block] = f"block {block} has no attention whose weights sum to 1: a query's sum to {sums}"
+    others = tuple(None if at == block else found for at, found in enumerate(model.anatomy.attentions))
+    model.anatomy = replace(model.anatomy, attentions=others)
+
+
+def _check_overwriting(model: LoadedModel, tokens: tuple[int, ...], begun: Begun) -> None:
     with _overwritten(model.anatomy.blocks[model.layers // 2]):
-        changed = model.network(torch.tensor([tokens], device=model.device), use_cache=False).logits[0].float()
-    if torch.equal(changed, logits):
+        ids = torch.tensor([tokens], device=model.device)
+        changed = model.network(ids, use_cache=begun.use_cache).logits[0].float()
+    if torch.equal(changed, begun.logits):
         raise _refusal(model, "overwriting the residual stream does not change the logits")
 
 

@@ -24,48 +24,56 @@ _INT8_TOLERANCE = 0.1
 """What rounding to int8 takes from a product."""
 
 
+def reason_against(model: LoadedModel, site: Site, blocks: Sequence[int] | None = None) -> str:
+    """Why a site cannot be measured in this model, or in some of its blocks where not in all; empty where it can.
+
+    Found by a short pass, once.
+    """
+    whole = _known_reason(model, site, None)
+    return whole if not whole or blocks is None else _known_reason(model, site, tuple(blocks))
+
+
 @torch.inference_mode()
-def reason_against(model: LoadedModel, site: Site) -> str:
-    """Why a site cannot be measured in this model; empty where it can. Found by one short pass, once."""
-    if site not in model.reasons_against:
+def _known_reason(model: LoadedModel, site: Site, blocks: tuple[int, ...] | None) -> str:
+    if (site, blocks) not in model.reasons_against:
         against = _of_writes if site in _WRITES else _of_projections if site in _INSIDE else _of_scores
-        reason = against(model, site)
+        reason = against(model, site, tuple(range(model.layers)) if blocks is None else blocks)
         name = type(model.network).__name__
-        model.reasons_against[site] = f"not measurable in {name}: {reason}" if reason else ""
-    return model.reasons_against[site]
+        model.reasons_against[site, blocks] = f"not measurable in {name}: {reason}" if reason else ""
+    return model.reasons_against[site, blocks]
 
 
-def _of_writes(model: LoadedModel, site: Site) -> str:
+def _of_writes(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
     """resid[l + 1] - resid[l] is what attention writes and what the MLP writes."""
     for what, writers in (("attention", model.anatomy.attention_writers), ("MLP", model.anatomy.mlp_writers)):
-        missing = [str(block) for block, writer in enumerate(writers) if writer is None]
+        missing = [str(block) for block in blocks if writers[block] is None]
         if missing:
             return f"no output of {what} is found in block {', '.join(missing)}"
-    needs = [Need(Site.RESIDUAL), Need(Site.ATTENTION_WRITE), Need(Site.MLP_WRITE)]
-    captured = _tried(model, needs)
-    stream, attention, mlp = (captured.kept(need, 0) for need in needs)
-    for block in range(model.layers):
-        added = stream[block].float() + attention[block].float() + mlp[block].float()
+    stream_need, *needs = Need(Site.RESIDUAL), *(Need(write, "all", blocks) for write in _WRITES)
+    captured = _tried(model, [stream_need, *needs])
+    stream = captured.kept(stream_need, 0)
+    for block, attention, mlp in zip(blocks, *(captured.kept(need, 0) for need in needs), strict=True):
+        added = stream[block].float() + attention.float() + mlp.float()
         apart = _apart(added, stream[block + 1].float())
         if not apart <= TOLERANCE[model.dtype]:
             return f"block {block} adds more to the stream than its attention and MLP write, by {apart:.2g} of it"
     return ""
 
 
-def _of_projections(model: LoadedModel, site: Site) -> str:
+def _of_projections(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
     """What enters the last matrix, through it, is what it gives."""
-    reason = reason_against(model, _INSIDE[site]).partition(": ")[2]
+    reason = reason_against(model, _INSIDE[site], blocks).partition(": ")[2]
     if reason:
         return reason
-    writers = _writers(model, site)
-    without = [str(block) for block, writer in enumerate(writers) if writer.projection is None]
+    writers = _writers(model, site, blocks)
+    without = [str(block) for block, writer in zip(blocks, writers, strict=True) if writer.projection is None]
     if without:
         return f"the MLP of block {without[0]} has no down projection of its own: it is a mixture of experts"
-    needs = [Need(site), Need(_INSIDE[site])]
+    needs = [Need(site, "all", blocks), Need(_INSIDE[site], "all", blocks)]
     captured = _tried(model, needs)
     tolerance = _INT8_TOLERANCE if model.number_format == INT8 else TOLERANCE[model.dtype]
-    for block, (writer, entering, written) in enumerate(
-        zip(writers, *(captured.kept(need, 0) for need in needs), strict=True)
+    for block, writer, entering, written in zip(
+        blocks, writers, *(captured.kept(need, 0) for need in needs), strict=True
     ):
         assert writer.projection is not None
         bias = bias_of(writer.projection)
@@ -76,42 +84,46 @@ def _of_projections(model: LoadedModel, site: Site) -> str:
         if not apart <= tolerance:
             return f"what enters the projection of block {block} does not give what it writes, by {apart:.2g} of it"
     if site is Site.HEADS:
-        return _of_heads(model)
+        return _of_heads(model, blocks)
     return ""
 
 
-def _of_heads(model: LoadedModel) -> str:
+def _of_heads(model: LoadedModel, blocks: tuple[int, ...]) -> str:
     """What enters the output projection is a piece of one length a head, in order: pattern times values, where both
     are seen.
     """
-    attention, found = Need(Site.ATTENTION), Need(Site.HEADS)
-    seen = [Need(Site.VALUES)] if _all_seen(model) else []
-    captured = _tried(model, [attention, found, *seen])
-    patterns, together = captured.kept(attention, 0), captured.kept(found, 0)
-    for block, (pattern, rows) in enumerate(zip(patterns, together, strict=True)):
+    missing = [told for block in blocks if (told := model.no_attention(block))]
+    if missing:
+        return missing[0]
+    needs = [Need(site, "all", blocks) for site in (Site.ATTENTION, Site.HEADS, Site.VALUES)]
+    captured = _tried(model, needs if _all_seen(model) else needs[:2])
+    patterns, together = (captured.kept(need, 0) for need in needs[:2])
+    values = captured.kept(needs[2], 0) if _all_seen(model) else [None] * len(blocks)
+    for block, pattern, rows, value in zip(blocks, patterns, together, values, strict=True):
         if len(pattern) != model.anatomy.heads:
             return f"block {block} has {len(pattern)} heads, where the configuration has {model.anatomy.heads}"
         if rows.shape[-1] % len(pattern):
             return f"{rows.shape[-1]} numbers of block {block} cannot be shared by {len(pattern)} heads"
-        if seen:
-            read = pattern.float() @ captured.kept(seen[0], 0)[block].float()
+        if value is not None:
+            read = pattern.float() @ value.float()
             apart = _apart(read.transpose(0, 1).flatten(1), rows.float())
             if not apart <= TOLERANCE[model.dtype]:
                 return f"the heads of block {block} are not where they are looked for, by {apart:.2g} of what they find"
     return ""
 
 
-def _of_scores(model: LoadedModel, site: Site) -> str:
+def _of_scores(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
     """The softmax of the scores is the pattern; heads with a sink logit leave it a share."""
-    if any(attention is None for attention in model.anatomy.attentions):
-        return "not every block has attention"
+    missing = [told for block in blocks if (told := model.no_attention(block))]
+    if missing:
+        return missing[0]
     if not _all_seen(model):
         return "its attention computes scores where nobody can look"
-    needs = [Need(Site.SCORES), Need(Site.ATTENTION)]
+    needs = [Need(Site.SCORES, "all", blocks), Need(Site.ATTENTION, "all", blocks)]
     captured = _tried(model, needs)
-    if len(captured.kept(needs[0], 0)) != model.layers:
+    if len(captured.kept(needs[0], 0)) != len(blocks):
         return "its attention does not compute scores where they are looked for"
-    for block, (scores, pattern) in enumerate(zip(*(captured.kept(need, 0) for need in needs), strict=True)):
+    for block, scores, pattern in zip(blocks, *(captured.kept(need, 0) for need in needs), strict=True):
         share = pattern.float().sum(-1, keepdim=True)
         apart = float((scores.softmax(-1) * share - pattern.float()).abs().max())
         if not apart <= TOLERANCE[model.dtype]:
@@ -120,12 +132,13 @@ def _of_scores(model: LoadedModel, site: Site) -> str:
 
 
 def _all_seen(model: LoadedModel) -> bool:
-    return all(attention is not None and can_be_seen(attention) for attention in model.anatomy.attentions)
+    return all(can_be_seen(attention) for attention in model.anatomy.attentions if attention is not None)
 
 
-def _writers(model: LoadedModel, site: Site) -> list[Writer]:
+def _writers(model: LoadedModel, site: Site, blocks: Sequence[int]) -> list[Writer]:
+    """(block) those that were found to be there."""
     found = model.anatomy.attention_writers if site is Site.HEADS else model.anatomy.mlp_writers
-    return [writer for writer in found if writer is not None]
+    return [writer for block in blocks if (writer := found[block]) is not None]
 
 
 def _tried(model: LoadedModel, needs: Sequence[Need]) -> Captured:

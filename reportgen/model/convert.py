@@ -14,7 +14,7 @@ from reportgen.errors import Mistake, ModelError
 from reportgen.model.weights import check_weights, count_parameters
 from reportgen.regular_file import open_regular, read_regular
 
-CONVERSION_VERSION = 1
+CONVERSION_VERSION = 2
 """Raised whenever a conversion gives other files: folders of an older number are then left unused."""
 
 Notify = Callable[[str], None]

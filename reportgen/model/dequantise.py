@@ -6,19 +6,25 @@ The last line of stderr says what went wrong.
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
+from gguf import GGUFReader
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers import modeling_gguf_pytorch_utils as reader
 from transformers.utils import logging
 
 from reportgen.model.convert import DISK_FAILED
+from reportgen.model.gguf_pre_tokenizers import find_pre_tokenizer, set_pre_tokenizer
+
+_SAID = ("model", "pre", "add_bos_token")
+"""What a file says of its tokenizer, beside what transformers reads."""
 
 
 def dequantise(file: Path, folder: Path) -> None:
     """Writes config, weights and tokenizer of a GGUF file into a folder."""
-    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    tokenizer = _read_tokenizer(file)  # first: it is refused in a second, the weights take half a minute
     model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
     # The weights are plain float32 now; with the mark left on, transformers refuses to save them.
     model.hf_quantizer = None
@@ -26,6 +32,22 @@ def dequantise(file: Path, folder: Path) -> None:
         del model.config.quantization_config
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def _read_tokenizer(file: Path) -> Any:
+    """The tokenizer that a GGUF file describes.
+
+    transformers builds it, but cuts text as GPT-2 does wherever it does not know the file's own way.
+    """
+    fields = GGUFReader(file).fields
+    said = {key: fields[f"tokenizer.ggml.{key}"].contents() for key in _SAID if f"tokenizer.ggml.{key}" in fields}
+    chosen = find_pre_tokenizer(said.get("pre")) if said.get("model") == "gpt2" else None
+    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    if chosen is not None:
+        set_pre_tokenizer(tokenizer.backend_tokenizer, chosen)
+        if chosen.bos and "add_bos_token" not in said:
+            tokenizer.add_bos_token = True
+    return tokenizer
 
 
 def _main() -> int:

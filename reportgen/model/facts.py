@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reportgen.chat_files import has_chat_template
 from reportgen.errors import Mistake, ModelError
+from reportgen.model.config_limits import check_sizes
 from reportgen.regular_file import CONFIGURATION_BYTES, read_regular_text
 
 Config = Mapping[str, Any]
 
 _LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+_LAYER_BY_LAYER = ("layers_block_type", "layer_types", "hybrid_override_pattern")
+"""What each block is, in a list or, a letter a block, in a text: some families count their blocks by it alone."""
 _HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads")
 _KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv")
 _HIDDEN_SIZE = ("hidden_size", "n_embd", "d_model")
@@ -63,7 +67,7 @@ def read_facts(config_path: Path) -> ModelFacts:
     return ModelFacts(
         model_type=config["model_type"],
         architecture=_architecture(config),
-        layers=_first(text, _LAYERS),
+        layers=_first(text, _LAYERS) or _listed(text),
         heads=heads,
         kv_heads=None if heads is None else _kv_heads(text, heads),
         hidden_size=_first(text, _HIDDEN_SIZE),
@@ -71,7 +75,7 @@ def read_facts(config_path: Path) -> ModelFacts:
         vocabulary=_first(text, ("vocab_size",)) or _first(config, ("vocab_size",)),
         context_length=_first(text, _CONTEXT),
         sliding_window=_first(text, ("sliding_window",)) if text.get("use_sliding_window", True) else None,
-        chat_template=_has_chat_template(config_path.parent),
+        chat_template=has_chat_template(config_path.parent),
     )
 
 
@@ -79,7 +83,8 @@ def read_config(path: Path) -> Config:
     """A config.json that was found to be about a causal language model.
 
     Raises:
-        ModelError: the file is missing, no JSON, lacks model_type, or is not about a causal language model.
+        ModelError: the file is missing, no JSON, lacks model_type, names a size that cannot be built, or is not about
+            a causal language model.
     """
     config = _read_json(path)
     if not isinstance(config.get("model_type"), str):
@@ -88,6 +93,7 @@ def read_config(path: Path) -> Config:
                 "no `model_type`: this is not a model's config.json", "Take the config.json beside the weights.", path
             )
         )
+    check_sizes(config, path)
     architecture = _architecture(config)
     if config.get("is_encoder_decoder") is True:
         raise _not_causal(path, f"{architecture or config['model_type']} has an encoder and a decoder")
@@ -132,6 +138,12 @@ def _first(config: Config, keys: tuple[str, ...]) -> int | None:
     return next((value for value in values if type(value) is int and value > 0), None)
 
 
+def _listed(config: Config) -> int | None:
+    """Number of blocks where their kinds are listed one by one."""
+    values = (config.get(key) for key in _LAYER_BY_LAYER)
+    return next((len(value) for value in values if isinstance(value, list | str) and value), None)
+
+
 def _kv_heads(config: Config, heads: int) -> int:
     # Falcon's newer decoder ignores multi_query; its older one ignores num_kv_heads.
     if config.get("multi_query") and not config.get("new_decoder_architecture"):
@@ -141,12 +153,3 @@ def _kv_heads(config: Config, heads: int) -> int:
     inner = config.get("attn_config")
     nested = _first(inner, ("kv_n_heads",)) if isinstance(inner, dict) else None
     return _first(config, _KV_HEADS) or nested or heads
-
-
-def _has_chat_template(folder: Path) -> bool:
-    if any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json")):
-        return True
-    try:
-        return bool(json.loads((folder / "tokenizer_config.json").read_text("utf-8")).get("chat_template"))
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return False

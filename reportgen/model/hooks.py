@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from reportgen.model.anatomy import Anatomy
+from reportgen.model.attention import in_turn
 from reportgen.model.scores import attention_seen
 from reportgen.needs import Need, Positions, Site
 
@@ -63,6 +64,7 @@ class Receiver:
         *,
         step: int,
         first: int,
+        again: int = 0,
         layout: Layout | None = None,
         row: int = 0,
     ) -> None:
@@ -71,6 +73,7 @@ class Receiver:
         self._states = states
         self._step = step
         self._first = first  # position of the first token of this step
+        self._again = again  # tokens at its beginning that passed in an earlier step, where no cache remembers them
         self._layout = layout or Layout()
         self._row = row
         self._finite: list[tuple[str, torch.Tensor]] = []
@@ -90,7 +93,9 @@ class Receiver:
             layer = index if behind is None else behind
             value = by_row(value, self._layout.rows(layer))[self._layout.place(self._row, layer)]
         axis = 1 if site in _BY_HEAD else 0
-        chosen = _at(value, self.need.positions, axis, self._first)
+        again = 0 if site is Site.VALUES else self._again  # values of all tokens are read in every step
+        value = value.narrow(axis, again, value.shape[axis] - again)
+        chosen = _at(value, self.need.positions, axis, self._first + again)
         if chosen is not None:
             told = f"{site.value} {index} holds values that are not finite, in {chosen.dtype}"
             # Two numbers tell: NaN is handed on by both. A mask of the whole would cost a quarter of its memory.
@@ -129,13 +134,14 @@ def receiving(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]
     """Hooks on the blocks whose tensors somebody wants; removed also after an exception."""
     handles = []
     try:
-        for index, (block, attention) in enumerate(zip(anatomy.blocks, anatomy.attentions, strict=True)):
+        if any(r.need.site is Site.ATTENTION for r in receivers):
+            for attention, blocks in in_turn(anatomy.attentions).items():
+                handles.append(attention.register_forward_hook(_on_attention(receivers, blocks)))
+        for index, block in enumerate(anatomy.blocks):
             if index == 0 and any(r.wants(Site.RESIDUAL, 0) for r in receivers):
                 handles.append(block.register_forward_pre_hook(_on_input(receivers), with_kwargs=True))
             if any(r.wants(Site.RESIDUAL, index + 1) for r in receivers):
                 handles.append(block.register_forward_hook(_on_output(receivers, index + 1)))
-            if attention is not None and any(r.wants(Site.ATTENTION, index) for r in receivers):
-                handles.append(attention.register_forward_hook(_on_attention(receivers, index)))
             for site, writer in (
                 (Site.ATTENTION_WRITE, anatomy.attention_writers[index]),
                 (Site.MLP_WRITE, anatomy.mlp_writers[index]),
@@ -160,17 +166,13 @@ def receiving(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]
 @contextmanager
 def _scores_taken(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]:
     """Scores and values of the blocks that somebody wants them of; nothing is touched where nobody does."""
-    blocks = {
-        attention: index
-        for index, attention in enumerate(anatomy.attentions)
-        if attention is not None and any(r.wants(s, index) for r in receivers for s in (Site.SCORES, Site.VALUES))
-    }
-    if not blocks:
+    if not any(r.need.site in (Site.SCORES, Site.VALUES) for r in receivers):
         yield
         return
+    blocks = in_turn(anatomy.attentions)
 
     def take(module: nn.Module, scores: Callable[[], torch.Tensor], values: torch.Tensor) -> None:
-        index = blocks[module]
+        index = next(blocks[module])
         for receiver in receivers:
             if receiver.wants(Site.SCORES, index):
                 receiver.take(Site.SCORES, index, scores())
@@ -202,8 +204,11 @@ def _on_output(receivers: Sequence[Receiver], layer: int) -> Callable[..., None]
     return take
 
 
-def _on_attention(receivers: Sequence[Receiver], block: int) -> Callable[..., None]:
+def _on_attention(receivers: Sequence[Receiver], blocks: Iterator[int]) -> Callable[..., None]:
+    """`blocks` says of which block each further call is."""
+
     def take(_module: nn.Module, _args: Any, output: Any) -> None:
+        block = next(blocks)
         for receiver in receivers:
             receiver.take(Site.ATTENTION, block, output[1])
 

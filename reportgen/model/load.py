@@ -17,10 +17,12 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from reportgen.model.anatomy import anatomy_of
+from reportgen.model.anatomy import Network, anatomy_of
 from reportgen.model.check import prove
 from reportgen.model.device import chosen, default_threads
+from reportgen.model.facts import Config, read_config
 from reportgen.model.loaded import LoadedModel
+from reportgen.model.own_code import in_words
 from reportgen.model.quantise import INT8, quantise
 
 transformers.utils.logging.set_verbosity_error()
@@ -61,19 +63,29 @@ def load(
     if missing:
         raise ModelError(
             Mistake(f"the weights lack {len(missing)} tensors of the model, among them {missing[0]}",
-                    "the file is of another model, or incomplete", file=located.folder)
+                    _quantised(located) or "the file is of another model, or incomplete", file=located.folder)
         )  # fmt: skip
     beyond = sorted(key for key in report.get("unexpected_keys", ()) if re.search(r"\.(layers|h|blocks)\.\d+\.", key))
     if beyond:
         raise ModelError(
             Mistake(f"the weights hold {len(beyond)} tensors that the model has no place for, such as {beyond[0]}",
-                    "config.json is of another model, or counts too few blocks", file=located.folder)
+                    _quantised(located) or "config.json is of another model, or counts too few blocks",
+                    file=located.folder)
         )  # fmt: skip
     try:
         network = network.eval().requires_grad_(False).to(chosen(device))
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch has all three for a missing device
         remedy = "name another device, such as device: cpu"
-        raise ModelError(Mistake(f"the model cannot go to {device}: {_first_line(error)}", remedy)) from error
+        raise ModelError(Mistake(f"the model cannot go to {device}: {in_words(error)}", remedy)) from error
+    try:
+        return _proven(network, dtype, batch)
+    except ModelError:
+        raise
+    except Exception as error:  # the model runs for the first time: its own code may raise anything
+        raise ModelError(_not_proven(error)) from error
+
+
+def _proven(network: Network, dtype: str, batch: int) -> LoadedModel:
     anatomy = anatomy_of(network)
     if dtype == INT8:
         quantise(anatomy.blocks)
@@ -95,21 +107,37 @@ def load_shape(config_file: Path) -> LoadedModel:
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # initialisers warn about meta tensors
             network = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        network.tie_weights()
+        return LoadedModel(network, anatomy_of(network))
+    except ModelError:
+        raise
     except Exception as error:  # a stranger's configuration makes transformers raise anything
-        raise ModelError(
-            Mistake(f"no causal LM can be built from it: {_first_line(error)}", file=config_file)
-        ) from error
-    network.tie_weights()
-    return LoadedModel(network, anatomy_of(network))
+        raise ModelError(Mistake(f"no causal LM can be built from it: {in_words(error)}", file=config_file)) from error
+
+
+def _quantised(located: Located) -> str:
+    """The remedy where a checkpoint is quantised in a form that is not read; empty where it is not."""
+    method = _quantisation(read_config(located.config))
+    if not method:
+        return ""
+    return f"Its weights are quantised ({method}): name the model that they were made from, or its .gguf file."
+
+
+def _quantisation(config: Config) -> str:
+    written = config.get("quantization_config")
+    return str(written.get("quant_method") or "in an unknown way") if isinstance(written, dict) else ""
 
 
 def _not_loaded(located: Located, error: Exception) -> Mistake:
     return Mistake(
-        f"the model cannot be loaded: {_first_line(error)}",
-        "check that the folder is a complete causal LM in safetensors",
+        f"the model cannot be loaded: {in_words(error)}",
+        _quantised(located) or "check that the folder is a complete causal LM in safetensors",
         file=located.folder,
     )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+def _not_proven(error: Exception) -> Mistake:
+    return Mistake(
+        f"the model's own code failed while it was proven: {in_words(error)}",
+        "this architecture is not supported yet: please report its name",
+    )

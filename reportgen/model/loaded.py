@@ -47,8 +47,17 @@ class LoadedModel:
         self.anatomy = anatomy
         self.batch = batch
         """Copies of a prompt that pass together; the first is looked at."""
-        self.reasons_against: dict[Site, str] = {}
-        """Sites that were proven when first asked for, each with what differed; empty where nothing did."""
+        self.reasons_against: dict[tuple[Site, tuple[int, ...] | None], str] = {}
+        """Sites, in all blocks or in some, that were proven when first asked for, each with what differed; empty where
+        nothing did."""
+        self.no_pattern: dict[int, str] = {}
+        """Blocks in which something looked like attention and was found to be none -> what it does."""
+        self.head_counts: dict[int, int] = {}
+        """Block with attention -> heads that were seen when it was proven."""
+        self.keeps_cache = True
+        """Whether a step that reads the cache gives what the whole text gives; else every step reads the whole."""
+        self.cache_apart: float | None = None
+        """By how much such a step is apart from the whole text, as a share of it, where that is too much."""
         self.joins_midway: bool | None = None
         """Whether rows can join a batch between two blocks; None where nobody has tried."""
 
@@ -72,6 +81,23 @@ class LoadedModel:
     def layers(self) -> int:
         """Number of blocks; the residual stream has one row more."""
         return len(self.anatomy.blocks)
+
+    @property
+    def attention_blocks(self) -> tuple[int, ...]:
+        """The blocks whose attention pattern can be seen, ascending."""
+        return tuple(block for block, attention in enumerate(self.anatomy.attentions) if attention is not None)
+
+    @property
+    def attention_coordinates(self) -> dict[str, tuple[int, ...]]:
+        """Numbers of the blocks in an array over those with attention; empty where all have it, and count from 0."""
+        blocks = self.attention_blocks
+        return {} if len(blocks) == self.layers else {"block": blocks}
+
+    def no_attention(self, block: int) -> str:
+        """Why a block has no attention pattern; empty where it has one."""
+        if self.anatomy.attentions[block] is not None:
+            return ""
+        return self.no_pattern.get(block, f"block {block} has no attention")
 
     def parameters(self) -> list[Parameter]:
         """Every named parameter, shared ones under each of their names."""

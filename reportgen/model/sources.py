@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from reportgen.beside import HERE, exists, is_folder, no_name, only_here, placed, where_looked
 from reportgen.errors import BatteryError, Mistake, ModelError
 from reportgen.model.convert import Notify, convert_once, sha256_of, silent
 from reportgen.model.demo import DEMO_MODELS, demo_folder
 from reportgen.model.facts import Config, read_config
 from reportgen.model.weights import check_weights
+from reportgen.problem import shown
 from reportgen.regular_file import open_regular
 
 Kind = Literal["demo", "hub", "folder", "gguf", "adapter", "config"]
@@ -36,6 +38,13 @@ class Source:
     target: str
     """The demo model's name, the hub id without revision, or the path."""
     revision: str | None = None
+    folder: Path = HERE
+    """What a relative path starts from: the battery's folder."""
+
+    @property
+    def path(self) -> Path:
+        """Of a source that is one: where it lies, under the name that was written."""
+        return Path(os.path.abspath(placed(self.target, self.folder)))  # noqa: PTH100 (`resolve` follows links)
 
 
 @dataclass(frozen=True)
@@ -54,23 +63,30 @@ class Located:
     """False for config:FILE: the architecture alone."""
 
 
-def parse_source(text: str, revision: str | None = None) -> Source:
-    """What a source written in a battery means. Asks nobody but the file system.
+def parse_source(text: str, revision: str | None = None, folder: Path = HERE) -> Source:
+    """What a source written in a battery means that stands in `folder`. Asks nobody but the file system.
 
     Raises:
-        BatteryError: it is none of the known forms, or the demo model is unknown.
+        BatteryError: it is none of the known forms, the demo model is unknown, or a folder of the working directory
+            is named as if it lay beside the battery.
     """
     text = text.strip()
+    if told := no_name(text):
+        raise BatteryError(Mistake(f"{shown(text)}: {told}", _FORMS))
+    if " + " in text:
+        return Source(text, "adapter", text, revision, folder)
     prefix, _, rest = text.partition(":")
     if prefix == "demo":
         return _no_revision(Source(text, "demo", _known_demo(rest)), revision)
     if prefix == "config" and rest:
-        return _no_revision(Source(text, "config", rest), revision)
-    if " + " in text:
-        return Source(text, "adapter", text, revision)
-    if text and _is_path(text):
+        return _no_revision(Source(text, "config", rest, folder=folder), revision)
+    if text and _is_path(text, folder):
         kind: Kind = "gguf" if text.lower().endswith(".gguf") else "folder"
-        return _no_revision(Source(text, kind, text), revision)
+        return _no_revision(Source(text, kind, text, folder=folder), revision)
+    if text and only_here(text, folder):
+        told = f"{shown(text)} is not beside the battery, but in the working directory"
+        remedy = f"Write its path as it is from {folder}; if a model of the hub is meant, {text}@main."
+        raise BatteryError(Mistake(told, remedy))
     return _hub_source(text, revision)
 
 
@@ -90,29 +106,28 @@ def _known_demo(name: str) -> str:
 
     nearest = process.extractOne(name, list(DEMO_MODELS), processor=str.lower, score_cutoff=60)
     hint = f"Did you mean demo:{nearest[0]}?" if nearest else f"Demo models: {', '.join(DEMO_MODELS)}."
-    raise BatteryError(Mistake(f"unknown demo model {name!r}", hint))
+    raise BatteryError(Mistake(f"unknown demo model {shown(name)}", hint))
 
 
 def _no_revision(source: Source, revision: str | None) -> Source:
     if revision is not None:
-        raise BatteryError(Mistake(f"{source.text!r} has no revisions", "Only a hub id takes a revision."))
+        raise BatteryError(Mistake(f"{shown(source.text)} has no revisions", "Only a hub id takes a revision."))
     return source
 
 
-def _is_path(text: str) -> bool:
+def _is_path(text: str, folder: Path) -> bool:
     if text.startswith(("/", "./", "../", "~")) or text in (".", "..") or text.lower().endswith(".gguf"):
         return True
-    first, separator, _ = text.partition("/")
-    return text.endswith("/") or text.count("/") > 1 or Path(text if not separator else first).exists()
+    return text.endswith("/") or text.count("/") > 1 or exists(folder / text.partition("/")[0])
 
 
 def _hub_source(text: str, revision: str | None) -> Source:
     target, _, written = text.partition("@")
     if not _HUB_ID.fullmatch(target) or text.endswith("@"):
-        raise BatteryError(Mistake(f"{text!r} is neither a folder that exists nor a hub id", _FORMS))
+        raise BatteryError(Mistake(f"{shown(text)} is neither a folder that exists nor a hub id", _FORMS))
     if written and revision is not None and written != revision:
         raise BatteryError(
-            Mistake(f"{text!r} names another revision than `revision: {revision}`", "Write the revision once.")
+            Mistake(f"{shown(text)} names another revision than `revision: {revision}`", "Write the revision once.")
         )
     return Source(text, "hub", target, written or revision)
 
@@ -123,14 +138,14 @@ def _locate_demo(source: Source, notify: Notify) -> Located:
 
 
 def _locate_folder(source: Source, notify: Notify) -> Located:
-    folder = _existing(source.target)
-    if not folder.is_dir():
+    folder = _existing(source)
+    if not is_folder(folder):
         raise ModelError(Mistake("this is a file, not a model's folder", _FORMS, folder))
     return _located(folder, folder.name)
 
 
 def _locate_gguf(source: Source, notify: Notify) -> Located:
-    file = _existing(source.target)
+    file = _existing(source)
     if not _begins_with(file, b"GGUF"):
         raise ModelError(Mistake("this is no GGUF file", "Is the download whole?", file))
     name = file.name[: -len(".gguf")]
@@ -140,7 +155,7 @@ def _locate_gguf(source: Source, notify: Notify) -> Located:
 
 
 def _locate_config(source: Source, notify: Notify) -> Located:
-    file = _existing(source.target)
+    file = _existing(source)
     _refuse_detours(read_config(file), file)
     name = file.parent.name if file.name == "config.json" else file.stem
     return Located(file.parent, file, name, None, weights=False)
@@ -150,7 +165,7 @@ def _locate_adapter(source: Source, notify: Notify) -> Located:
     base = source.target.partition(" + ")[0]
     raise ModelError(
         Mistake(
-            f"{source.text!r}: a base with an adapter is not supported yet",
+            f"{shown(source.text)}: a base with an adapter is not supported yet",
             f"Merge the adapter into {base} (peft: merge_and_unload, then save_pretrained) and name that folder.",
         )
     )
@@ -171,14 +186,11 @@ _LOCATE: dict[Kind, Callable[[Source, Notify], Located]] = {
 }
 
 
-def _existing(path: str) -> Path:
-    try:
-        found = Path(path).expanduser().resolve()
-    except RuntimeError:
-        found = Path(path)
-    if not found.exists():
-        raise ModelError(Mistake("there is no such file or folder", "Is the path right? It is not a hub id.", path))
-    return found
+def _existing(source: Source) -> Path:
+    if not exists(source.path):
+        remedy = f"{where_looked(source.target, source.folder)} It is not a hub id."
+        raise ModelError(Mistake("there is no such file or folder", remedy, source.target))
+    return source.path
 
 
 def _begins_with(file: Path, magic: bytes) -> bool:

@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reportgen.beside import is_file
 from reportgen.regular_file import open_regular
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _PART = 1 << 22
 """Bytes hashed at a time."""
 
 
-def check_tuned_lens(path: str, layers: int, width: int) -> None:
+def check_tuned_lens(path: Path, layers: int, width: int) -> None:
     """Looks at the names and shapes in the file alone.
 
     Raises:
@@ -27,7 +28,7 @@ def check_tuned_lens(path: str, layers: int, width: int) -> None:
     """
     from safetensors import SafetensorError, safe_open
 
-    if not Path(path).is_file():
+    if not is_file(path):
         raise ValueError(f"there is no tuned lens {path}")
     try:
         with safe_open(path, framework="numpy") as file:
@@ -43,7 +44,7 @@ def check_tuned_lens(path: str, layers: int, width: int) -> None:
                 raise ValueError(f"the tuned lens {path} has {name} of shape {shapes[name]}, expected {expected}")
 
 
-def tuned(path: str, residual: torch.Tensor) -> torch.Tensor:
+def tuned(path: Path, residual: torch.Tensor) -> torch.Tensor:
     """(place x layer x width) h + W h + b of every layer of (place x layer x width) rows, in float32."""
     import torch
     from safetensors.torch import load_file
@@ -56,13 +57,13 @@ def tuned(path: str, residual: torch.Tensor) -> torch.Tensor:
     return torch.stack(layers, dim=1)
 
 
-def sha256_of(path: str) -> str:
+def sha256_of(path: Path) -> str:
     """The hash of a regular file's bytes; empty where there is none."""
     digest = hashlib.sha256()
     try:
-        with open_regular(Path(path)) as file:
+        with open_regular(path) as file:
             while part := file.read(_PART):
                 digest.update(part)
-    except OSError:
+    except (OSError, ValueError):  # a zero byte in its name
         return ""
     return digest.hexdigest()

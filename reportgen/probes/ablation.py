@@ -166,7 +166,7 @@ class Ablation(Probe[Options, Ablations]):
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Texts in which nothing is predicted, and those whose answer is no token of this model."""
         read = zip(case.options.prompts, _read(case), strict=True)
-        return {_called(prompt): text for prompt, text in read if isinstance(text, str)}
+        return {prompt.called: text for prompt, text in read if isinstance(text, str)}
 
     def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Ablations]:
         """The components of one text after the other, some at a time."""
@@ -232,10 +232,6 @@ class _Losses:
 def _last(case: Case[Options]) -> Need:
     """The stream after the last block."""
     return Need(Site.RESIDUAL, "all", (case.facts.layers or 0,))
-
-
-def _called(prompt: Prompt) -> str:
-    return str(prompt.id or prompt.text or (prompt.messages or ())[-1].content)
 
 
 def _special(case: Case[Options], token: int) -> bool:
@@ -423,7 +419,7 @@ def _found(case: Case[Options], read: Sequence[_Losses]) -> Ablations:
             for row, one in enumerate(read)
         ],
         skipped=[
-            [_called(prompt), text]
+            [prompt.called, text]
             for prompt, text in zip(case.options.prompts, _read(case), strict=True)
             if isinstance(text, str)
         ],

@@ -14,7 +14,7 @@ from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.attention import SINK_THRESHOLD, bin_edges, binned, row_entropy, sink_importance
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable
-from reportgen.result import Findings, Outcome, Rows, array, arrays, metric, table
+from reportgen.result import Array, Findings, Outcome, Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -175,10 +175,11 @@ class AttentionGrid(Probe[Options, Attention]):
         sink = np.stack([_stack([block.sink for block in blocks]) for blocks in reduced])
         entropy = np.stack([_stack([block.entropy for block in blocks]) for blocks in reduced])
         return Attention(
+            coordinates=model.attention_coordinates,
             sink_share=float((sink > SINK_THRESHOLD).mean()),
             mean_entropy=float(entropy.mean()),
             tokens=tokens,
-            skipped=[[head, reason] for head, reason in self.skipped_rows(case).items()],
+            skipped=[[head, reason] for head, reason in _absent(case, model, self.skipped_rows(case)).items()],
             prompts=case.prompt_rows(case.options.prompts),
             weights=[_stack([block.weights for block in blocks]) for blocks in reduced],
             sink=sink,
@@ -190,14 +191,14 @@ class AttentionGrid(Probe[Options, Attention]):
         tokens = {subject: _tokens(outcome) for subject, outcome in section.ok().items()}
         for subject, outcome in section.ok().items():
             for prompt, text in enumerate(outcome.tables["prompts"].column("text")):
-                patterns = outcome.arrays[f"weights/{prompt}"].values
-                places = _places(tokens[subject][prompt], patterns.shape[-1])
+                patterns = outcome.arrays[f"weights/{prompt}"]
+                places = _places(tokens[subject][prompt], patterns.values.shape[-1])
                 yield _mosaic(section.name(subject), subject, patterns, places, prompt, text, outcome)
         for block, head in _named_heads(section):
             for subject, outcome in section.ok().items():
                 for prompt in range(len(outcome.tables["prompts"].rows)):
-                    patterns = outcome.arrays[f"weights/{prompt}"].values
-                    if block < patterns.shape[0] and head < patterns.shape[1]:
+                    patterns = outcome.arrays[f"weights/{prompt}"]
+                    if block in patterns.along("block") and head in patterns.along("head"):
                         yield _large(
                             section.name(subject), subject, patterns, tokens[subject][prompt], prompt, block, head
                         )
@@ -205,6 +206,12 @@ class AttentionGrid(Probe[Options, Attention]):
     def statement(self, section: Section) -> str:
         """How many heads park on the first token of the longest prompt, and in which blocks the others are."""
         return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
+
+
+def _absent(case: Case[Options], model: LoadedModel, refused: Mapping[str, str]) -> dict[str, str]:
+    """Named heads that the model does not have, beside those that its configuration refuses."""
+    known = {f"{block}.{head}": block for block, head in case.options.heads if f"{block}.{head}" not in refused}
+    return {**refused, **{head: told for head, block in known.items() if (told := model.no_attention(block))}}
 
 
 def _seen(name: str, outcome: Outcome) -> str:
@@ -222,7 +229,7 @@ def _seen(name: str, outcome: Outcome) -> str:
             counts[longest],
             model=name,
         )
-    sinks = outcome.arrays["sink"].values[longest] > SINK_THRESHOLD
+    sinks, blocks = outcome.arrays["sink"].values[longest] > SINK_THRESHOLD, outcome.arrays["sink"].along("block")
     values = {
         "model": name,
         "many": digits(f"{int(sinks.sum()):,}"),
@@ -236,7 +243,7 @@ def _seen(name: str, outcome: Outcome) -> str:
             "In {model}, {many} of {all} heads park their attention on the first of {tokens} tokens, “{token}”.",
             **values,
         )
-        return sentences([most, _others(sinks)])
+        return sentences([most, _others(sinks, blocks)])
     if sinks.mean() <= FEW:
         return say(
             "attention_grid.few_sink",
@@ -250,7 +257,7 @@ def _seen(name: str, outcome: Outcome) -> str:
     )
 
 
-def _others(sinks: NDArray[Any]) -> str:
+def _others(sinks: NDArray[Any], numbers: Sequence[int]) -> str:
     """The few blocks that hold most heads without a sink; nothing where they are few or everywhere."""
     import numpy as np
 
@@ -260,7 +267,7 @@ def _others(sinks: NDArray[Any]) -> str:
     if by_block.sum() < FEWEST_OTHERS or held[-1] < GATHERED * by_block.sum():
         return ""
     enough = int(np.argmax(held >= GATHERED * by_block.sum())) + 1
-    blocks = sorted(int(block) for block in largest[:enough])
+    blocks = sorted(numbers[int(block)] for block in largest[:enough])
     return say_count(
         "attention_grid.others",
         "The heads that do not are mostly in block {blocks}.",
@@ -278,7 +285,7 @@ def _stack(tensors: Sequence[Tensor]) -> NDArray[np.float32]:
 
 
 def _mosaic(
-    name: str, subject: str, patterns: NDArray[Any], places: list[str], prompt: int, text: str, outcome: Outcome
+    name: str, subject: str, patterns: Array, places: list[str], prompt: int, text: str, outcome: Outcome
 ) -> HeadMosaic:
     sink = outcome.arrays["sink"].values[prompt]
     return HeadMosaic(
@@ -289,13 +296,14 @@ def _mosaic(
             "attention_grid.mosaic.alt",
             "Attention patterns of {blocks} blocks × {heads} heads of {model} on “{text}”; on average {share} of the "
             "weight goes to the first token",
-            blocks=patterns.shape[0],
-            heads=patterns.shape[1],
+            blocks=patterns.values.shape[0],
+            heads=patterns.values.shape[1],
             model=name,
             text=text,
             share=digits(f"{sink.mean():.0%}"),
         ),
-        patterns=patterns,
+        patterns=patterns.values,
+        blocks=patterns.coordinates.get("block", ()),
         value_label=_weight_label(),
         pooled_label=say("figure.pooled", "{label} (largest of {pooled} x {pooled} a pixel)"),
         axes=say("attention_grid.mosaic.axes", "↓ head · → block · in each: ↓ query, → key"),
@@ -325,9 +333,9 @@ def _places(tokens: list[str], count: int) -> list[str]:
 
 
 def _large(
-    name: str, subject: str, patterns: NDArray[Any], tokens: list[str], prompt: int, block: int, head: int
+    name: str, subject: str, patterns: Array, tokens: list[str], prompt: int, block: int, head: int
 ) -> AttentionHead:
-    pattern = patterns[block, head]
+    pattern = patterns.sel(block=block, head=head).values
     places = _places(tokens, len(pattern))
     return AttentionHead(
         name=f"head-{block}-{head}-{prompt}",

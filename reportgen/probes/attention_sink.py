@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.figures.fonts import mark_space
+from reportgen.figures.numbered_rows import at_their_numbers
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.needs import ByIndex, Need, Pass, Site
 from reportgen.numerics.attention import SINK_THRESHOLD, sink_importance
@@ -32,7 +33,10 @@ FEW = 0.1
 APART = 0.2
 """Difference of the shares of sink heads from which two kinds of attention are said to differ."""
 FULL, SLIDING = "full", "sliding window"
-_KINDS = {"full_attention": FULL, "global": FULL, "sliding_attention": SLIDING, "local": SLIDING}
+_KINDS = {
+    "full_attention": FULL, "attention": FULL, "hybrid": FULL, "global": FULL, "sliding_attention": SLIDING,
+    "local": SLIDING,
+}  # fmt: skip
 """What configurations call the two."""
 
 
@@ -154,7 +158,7 @@ class AttentionSink(Probe[Options, Sinks]):
         median = np.stack([_numpy([layer.median for layer in of_prompt]) for of_prompt in layers])
         is_massive = massive(largest, median[..., None])
         return Sinks(
-            coordinates={"rank": range(1, largest.shape[-1] + 1)},
+            coordinates={"rank": range(1, largest.shape[-1] + 1), **model.attention_coordinates},
             sink_share=float((importance > SINK_THRESHOLD).mean()),
             mean_importance=float(importance.mean()),
             massive_share=float(is_massive.any(-1).mean()),
@@ -201,16 +205,18 @@ class _Window:
         return 1.0 if self.size is None else min(self.size, length) / length
 
 
-def _windows(model: LoadedModel) -> list[_Window]:
-    """(block) what the configuration says."""
+def _windows(model: LoadedModel) -> dict[int, _Window]:
+    """Block with attention -> what the configuration says."""
     config = model.network.config.get_text_config()
     size = getattr(config, "sliding_window", None) or getattr(config, "window_size", None)
     if getattr(config, "use_sliding_window", True) is False:
         size = None
     named = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)
     every = SLIDING if size is not None else FULL
-    kinds = [every] * model.layers if named is None else [_KINDS.get(kind, str(kind)) for kind in named]
-    return [_Window(kind, size if kind == SLIDING else None) for kind in kinds]
+    if named is None or len(named) != model.layers:
+        named = [every] * model.layers
+    kinds = [_KINDS.get(kind, str(kind)) for kind in named]
+    return {block: _Window(kinds[block], size if kinds[block] == SLIDING else None) for block in model.attention_blocks}
 
 
 def _numpy(values: Sequence[Tensor]) -> NDArray[np.float32]:
@@ -220,11 +226,11 @@ def _numpy(values: Sequence[Tensor]) -> NDArray[np.float32]:
     return stacked
 
 
-def _block_rows(importance: NDArray[np.float32], windows: Sequence[_Window], lengths: Sequence[int]) -> Rows:
+def _block_rows(importance: NDArray[np.float32], windows: Mapping[int, _Window], lengths: Sequence[int]) -> Rows:
     """Rows of the `blocks` table, from (prompt x block x head) importances."""
     rows: Rows = []
-    for block, window in enumerate(windows):
-        of_block = importance[:, block]
+    for at, (block, window) in enumerate(windows.items()):
+        of_block = importance[:, at]
         sees = sum(window.sees_first(length) for length in lengths) / len(lengths)
         share = float((of_block > SINK_THRESHOLD).mean())
         rows.append([block, window.kind, window.size, sees, float(of_block.mean()), share])
@@ -262,7 +268,8 @@ def _activation_rows(
 
 
 def _heads(name: str, subject: str, outcome: Outcome) -> HeatMap:
-    importance = outcome.arrays["importance"].values.mean(0)
+    found = outcome.arrays["importance"]
+    importance = found.values.mean(0)
     return HeatMap(
         name="heads",
         subject=(subject,),
@@ -276,7 +283,7 @@ def _heads(name: str, subject: str, outcome: Outcome) -> HeatMap:
             sinks=digits(f"{int((importance > SINK_THRESHOLD).sum()):,}"),
             threshold=digits(f"{SINK_THRESHOLD}"),
         ),
-        values=importance,
+        values=at_their_numbers(importance, found.along("block")),
         row_label=say("attention_sink.block", "block"),
         column_label=say("attention_sink.head", "head"),
         value_label=say("attention_sink.importance", "mean weight on the first token"),
@@ -411,7 +418,7 @@ def _heads_seen(name: str, longest: Mapping[str, Any]) -> str:
 def _kinds_seen(outcome: Outcome, prompt: int) -> str:
     """Whether full attention and sliding windows differ; nothing where a model has only one of them."""
     kinds = outcome.tables["blocks"].column("attention")
-    sinks = outcome.arrays["importance"].values[prompt] > SINK_THRESHOLD
+    sinks = outcome.arrays["importance"].values[prompt] > SINK_THRESHOLD  # its rows are those of the table
     share = {
         kind: float(sinks[[block for block, one in enumerate(kinds) if one == kind]].mean())
         for kind in (FULL, SLIDING)

@@ -198,7 +198,7 @@ def _refused(case: Case[Options], text: str) -> str:
         return f"{text!r} has no tokens"
     if len(ids) > 1 and case.options.pool is None:
         return f"{text!r} is {len(ids)} tokens: {case.tokenizer.show_joined(ids)} (pool: mean accepts several)"
-    return ""
+    return case.tokenizer.no_row(ids)
 
 
 def _ids(case: Case[Options], text: str) -> tuple[int, ...]:
@@ -261,7 +261,9 @@ def _found(case: Case[Options], asked: Sequence[_Asked], parts: Parts, logits: T
          float(value), float(summed)]
         for row, (one, value, summed) in enumerate(zip(asked, logit, total, strict=True))
     ]  # fmt: skip
+    measured = [one.prompt for one in asked]
     return Attribution(
+        coordinates={} if measured == list(range(len(case.options.prompts))) else {"prompt": measured},
         mlp_share=float((by_mlp / (by_heads + by_mlp)).mean()),
         mean_logit=float(logit.mean()),
         logit=logit,
@@ -280,7 +282,7 @@ def _found(case: Case[Options], asked: Sequence[_Asked], parts: Parts, logits: T
             for at, prompt in enumerate(case.options.prompts)
             if (reason := _reason(case, at))
         ],
-        prompts=case.prompt_rows([case.options.prompts[one.prompt] for one in asked]),
+        prompts=case.prompt_rows([case.options.prompts[prompt] for prompt in measured]),
     )
 
 
@@ -294,12 +296,9 @@ def _largest(embedding: Any, heads: NDArray[Any], mlp: NDArray[Any], bias: Any) 
 
 
 def _measured(outcome: Outcome) -> list[str]:
-    """(prompt) what a figure calls each prompt that was measured."""
-    skipped = outcome.tables["skipped"].column("prompt")
+    """(prompt) what a figure calls each prompt that was measured: the same, whichever others were skipped."""
     labels = prompt_labels(outcome)
-    if not skipped:
-        return labels
-    return [str(text) for text in outcome.tables["prompts"].column("text")]
+    return [labels[prompt] for prompt in outcome.arrays["logit"].along("prompt")]
 
 
 def _about(outcome: Outcome, prompt: int) -> str:

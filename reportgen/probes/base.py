@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from reportgen.chat import ChatUnavailable
 from reportgen.figures.describe import Curve, Figure
-from reportgen.language import digits, listed, say
+from reportgen.language import digits, listed, name_of, say, say_count, sentences
 from reportgen.needs import Captured, Pass
 from reportgen.prompts import Prompt, read_prompts
 from reportgen.result import Findings, Outcome, Rows, definitions
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
 class ProbeOptions(BaseModel):
     """Options every probe takes, beside `probe` and `models`."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     """Seed of whatever is random in the probe; in most nothing is."""
 
 
@@ -45,7 +48,7 @@ def _prompts(value: Any, info: ValidationInfo) -> list[Prompt]:
 Prompts = Annotated[
     list[Prompt], BeforeValidator(_prompts, json_schema_input_type=str | list[str | Prompt]), Field(min_length=1)
 ]
-"""A list of prompts (strings or mappings), or the name FILE/SET of a prompt set."""
+"""A list of prompts (strings, mappings, or names FILE/SET of prompt sets), or the name of one set."""
 
 Layers = Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 """`all`, or a list of layers counted from 0 = embedding."""
@@ -73,6 +76,10 @@ R = TypeVar("R", bound=Findings)
 
 class Unusable(Exception):
     """Raised by `Probe.passes` where this subject cannot be measured: skipped, with this reason."""
+
+
+class NoRow(Unusable):
+    """A prompt has a token that the model's embedding has no row for; the probe's other prompts may be read."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,7 @@ class Case(Generic[O]):
 
         Raises:
             Unusable: the prompt is a chat and the model has no chat template, or it exceeds the model's context.
+            NoRow: the model's embedding is smaller than its tokenizer, and has no row for a token of the prompt.
         """
         try:
             ids = self.tokenizer.prompt_ids(prompt)
@@ -113,6 +121,8 @@ class Case(Generic[O]):
             raise Unusable(str(error)) from error
         if not ids:
             raise Unusable(f"the prompt {prompt.text!r} has no tokens")
+        if reason := self.tokenizer.no_row(ids):
+            raise NoRow(reason)
         length, most = len(ids) + steps - 1, self.facts.context_length
         if most is not None and length > most:
             after = f" and {steps - 1} after it" if steps > 1 else ""
@@ -155,9 +165,24 @@ class ModelCard:
 
     id: str
     name: str
+    """What every output calls it; no other model of its bundle is called so."""
     architecture: str
     layers: int
     facts: Mapping[str, Any] = field(default_factory=dict)
+    shared_name: str = ""
+    """The name that it has of itself, where other models of the bundle have the same."""
+
+
+def tell_apart(cards: Iterable[ModelCard]) -> dict[str, ModelCard]:
+    """Id -> card, each of a name of its own: models of one name (a checkpoint and its quantisation, the same step of
+    two runs) carry their ids behind it. The one place where this is decided.
+    """
+    known = list(cards)
+    alike = Counter(card.name for card in known)
+    return {
+        card.id: replace(card, name=f"{card.name} ({card.id})", shared_name=card.name) if alike[card.name] > 1 else card
+        for card in known
+    }
 
 
 @dataclass(frozen=True)
@@ -174,16 +199,71 @@ class Section:
         return {subject: outcome for subject, outcome in self.outcomes.items() if outcome.status == "ok"}
 
     def name(self, subject: str) -> str:
-        """The model's own name, or those of a pair, with their ids where the names alone do not tell them apart."""
-        cards = [self.models[id] for id in subject.split(SUBJECT)]
-        alike = len(cards) > 1 and len({card.name for card in cards}) == 1
-        return " → ".join(f"{card.name} ({card.id})" if alike else card.name for card in cards)
+        """The model's name, or those of a pair."""
+        return " → ".join(self.models[id].name for id in subject.split(SUBJECT))
 
 
 def prompt_labels(outcome: Outcome) -> list[str]:
     """(prompt) what a figure calls each prompt: its id, its text, or the last message of a chat."""
     prompts = outcome.options["prompts"]
     return [str(p.get("id") or p.get("text") or p["messages"][-1]["content"]) for p in prompts]
+
+
+def stated(probe: Probe[Any, Any], section: Section) -> str:
+    """The statement of a probe; where only some layers or blocks were asked for, or only some rows are drawn, it says
+    so.
+    """
+    told = probe.statement(section)
+    return sentences([_within(section, told), _drawn(probe, section)]) if told else ""
+
+
+def _within(section: Section, told: str) -> str:
+    """What is told, with the layers or blocks that it holds for."""
+    last = max(card.layers for card in section.models.values())
+    asked = next(outcome.options for outcome in section.ok().values())
+    layers, blocks = _some(asked.get("layers"), last + 1), _some(asked.get("blocks"), last)
+    if layers:
+        return say_count(
+            "probe.some_layers",
+            "Looking at layer {layers} only: {told}",
+            "Looking at layers {layers} only: {told}",
+            len(layers),
+            layers=listed([str(layer) for layer in layers]),
+            told=told,
+        )
+    if blocks:
+        return say_count(
+            "probe.some_blocks",
+            "Looking at block {blocks} only: {told}",
+            "Looking at blocks {blocks} only: {told}",
+            len(blocks),
+            blocks=listed([str(block) for block in blocks]),
+            told=told,
+        )
+    return told
+
+
+def _drawn(probe: Probe[Any, Any], section: Section) -> str:
+    """How many rows figures show; empty where they show them all."""
+    if probe.drawn is None:
+        return ""
+    table, most = probe.drawn
+    count = max((len(outcome.tables[table].rows) for outcome in section.ok().values()), default=0)
+    if count <= most:
+        return ""
+    return say(
+        "probe.drawn",
+        "Figures show the first {most} of {count}: {what}.",
+        most=most,
+        count=digits(f"{count:,}"),
+        what=name_of(table),
+    )
+
+
+def _some(asked: Any, all_of_them: int) -> list[int]:
+    """The numbers that an option lists, each once, in order; empty where that is all there are."""
+    numbers = sorted(set(asked)) if isinstance(asked, list) else []
+    return [] if set(numbers).issuperset(range(all_of_them)) else numbers
 
 
 def axis_label(*, relative: bool) -> str:
@@ -226,6 +306,8 @@ class Probe(Generic[O, R]):
     findings: ClassVar[type[Findings]]
     libraries: ClassVar[tuple[str, ...]] = ()
     """Modules beside torch that `run` needs and that take long to import: loaded with the model."""
+    drawn: ClassVar[tuple[str, int] | None] = None
+    """A table, and of how many of its rows there are figures, where that may be fewer than all."""
     needs_weights: ClassVar[bool] = True
     """False where the architecture alone (`config:FILE`) is enough."""
 

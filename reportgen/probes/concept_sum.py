@@ -224,6 +224,8 @@ def _refusal(case: Case[Options], concept: Concept) -> str:
         if len(ids) > 1 and case.options.pool is None:
             shown = case.tokenizer.show_joined(ids)
             return f"{text!r} is {len(ids)} tokens: {shown} (pool: mean accepts several)"
+        if reason := case.tokenizer.no_row(ids):
+            return reason
     return ""
 
 

@@ -318,14 +318,14 @@ def _refusal(case: Case[Options], word: str) -> str:
             _position(case, word)
         except WordNotFound as error:
             return str(error)
-        return ""
+        return case.tokenizer.no_row(case.tokenizer.prompt_ids(case.options.template.filled(word)))
     ids = _ids(case, word)
     if not ids:
         return f"{word!r} has no tokens"
     if len(ids) > 1 and case.options.pool is None:
         shown = case.tokenizer.show_joined(ids)
         return f"{word!r} is {len(ids)} tokens: {shown} (pool: mean accepts several)"
-    return ""
+    return case.tokenizer.no_row(ids)
 
 
 def _first_reason(words: Iterable[str], refused: Mapping[str, str]) -> str:

@@ -128,6 +128,7 @@ class GenerationLens(Probe[Options, Generation]):
     question = "What does it write, and what did its layers have in mind?"
     options = Options
     findings = Generation
+    drawn = ("attempts", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt with its steps, once an attempt."""

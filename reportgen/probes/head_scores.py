@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from reportgen.figures.describe import AttentionHead, Figure, HeatMap
+from reportgen.figures.numbered_rows import at_their_numbers
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.needs import ByIndex, Need, Pass, Site
 from reportgen.numerics import head_patterns
@@ -168,23 +169,25 @@ class HeadScoresProbe(Probe[Options, HeadScores]):
         stacked = [torch.stack(single.values[_need(single.tokens)]) for single in captured]
         scores: NDArray[np.float32] = torch.stack(stacked).cpu().numpy()
         of_kind = {kind: scores[:, :, at] for at, kind in enumerate(KINDS)}
-        best = {kind: _ranked(values)[0] for kind, values in of_kind.items()}
+        ranked = {kind: _ranked(values, model.attention_blocks) for kind, values in of_kind.items()}
+        best = {kind: (first.block, first.head) for kind, (first, *_) in ranked.items()}
         tokens = _drawn_large(case, captured[0].tokens)
         needs = [Need(Site.ATTENTION, "all", (block,), OneHead(head)) for block, head in best.values()]
         (shown,) = yield [Pass(tokens, tuple(dict.fromkeys(needs)))]
         most = {kind: _most_possible(kind, captured) for kind in KINDS}
         return HeadScores(
-            best_previous_token=_score(of_kind, "previous_token", best),
-            best_duplicate_token=_score(of_kind, "duplicate_token", best),
-            best_induction=_score(of_kind, "induction", best),
+            coordinates=model.attention_coordinates,
+            best_previous_token=ranked["previous_token"][0].score,
+            best_duplicate_token=ranked["duplicate_token"][0].score,
+            best_induction=ranked["induction"][0].score,
             previous_token=of_kind["previous_token"],
             duplicate_token=of_kind["duplicate_token"],
             induction=of_kind["induction"],
             patterns=[shown.values[need].cpu().numpy() for need in needs],
             top=[
-                [kind, rank, block, head, float(values[:, block, head].mean()), most[kind]]
-                for kind, values in of_kind.items()
-                for rank, (block, head) in enumerate(_ranked(values)[: case.options.top], 1)
+                [kind, rank, one.block, one.head, one.score, most[kind]]
+                for kind, heads in ranked.items()
+                for rank, one in enumerate(heads[: case.options.top], 1)
             ],
             shown=[[at, kind, *best[kind]] for at, kind in enumerate(KINDS)],
             tokens=[[position, token] for position, token in enumerate(case.tokenizer.show_sequence(tokens))],
@@ -262,18 +265,22 @@ def _drawn_large(case: Case[Options], tokens: tuple[int, ...]) -> tuple[int, ...
     return (*tokens[:front], *few, *few)
 
 
-def _ranked(scores: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """(block, head) of all heads, the highest mean over prompts first."""
+@dataclass(frozen=True)
+class _Head:
+    """A head and what it scores as one of a kind."""
+
+    block: int
+    head: int
+    score: float
+
+
+def _ranked(scores: NDArray[np.float32], blocks: Sequence[int]) -> list[_Head]:
+    """All heads of (prompt x block x head) scores of the blocks of these numbers, the highest mean first."""
     import numpy as np
 
-    means = scores.mean(0)
-    order = np.argsort(-means, axis=None, kind="stable").tolist()
-    return [divmod(at, means.shape[1]) for at in order]
-
-
-def _score(of_kind: dict[str, NDArray[np.float32]], kind: str, best: dict[str, tuple[int, int]]) -> float:
-    block, head = best[kind]
-    return float(of_kind[kind][:, block, head].mean())
+    order = np.argsort(-scores.mean(0), axis=None, kind="stable").tolist()
+    places = [divmod(at, scores.shape[2]) for at in order]
+    return [_Head(blocks[row], head, float(scores[:, row, head].mean())) for row, head in places]
 
 
 def _most_possible(kind: str, captured: Sequence[Captured]) -> float:
@@ -304,7 +311,7 @@ def _called(kind: str) -> str:
 
 
 def _scores_drawn(name: str, subject: str, outcome: Outcome, kind: str, top: float) -> HeatMap:
-    scores = outcome.arrays[kind].values.mean(0)
+    found = outcome.arrays[kind]
     best = [record for record in outcome.tables["top"].records() if record["kind"] == kind]
     told = [
         say(
@@ -327,7 +334,7 @@ def _scores_drawn(name: str, subject: str, outcome: Outcome, kind: str, top: flo
             model=name,
             heads=listed(told),
         ),
-        values=scores,
+        values=at_their_numbers(found.values.mean(0), found.along("block")),
         row_label=say("head_scores.block", "block"),
         column_label=say("head_scores.head", "head"),
         value_label=_called(kind),

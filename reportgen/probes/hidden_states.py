@@ -106,6 +106,7 @@ class HiddenStates(Probe[Options, States]):
     question = "What do the layers hand on, and does any of it look ahead?"
     options = Options
     findings = States
+    drawn = ("prompts", MOST_PROMPTS)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, those that are compared in one shape."""
@@ -163,7 +164,10 @@ class HiddenStates(Probe[Options, States]):
         return sentences(
             sentence
             for subject, outcome in section.ok().items()
-            for sentence in (_causality(section.name(subject), outcome), _longest(section.name(subject), outcome))
+            for sentence in (
+                _causality(section.name(subject), outcome),
+                _longest(section.name(subject), outcome, section.models[subject].layers),
+            )
         )
 
 
@@ -419,7 +423,7 @@ def _causality(name: str, outcome: Outcome) -> str:
     )
 
 
-def _longest(name: str, outcome: Outcome) -> str:
+def _longest(name: str, outcome: Outcome, layers: int) -> str:
     """The position whose vector stands out most in the longest prompt."""
     import numpy as np
 
@@ -438,7 +442,7 @@ def _longest(name: str, outcome: Outcome) -> str:
         "position": int(position),
         "layer": array.along("layer")[int(layer)],
         "times": digits(f"{most:,.0f}" if most >= LONG else f"{most:.1f}"),
-        "last": array.along("layer")[-1],
+        "last": layers,
     }
     if most >= LONG:
         return say(

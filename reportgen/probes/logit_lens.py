@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, computed_field, model_validator
 
+from reportgen.beside import Beside, missing, path_of
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, say_count, sentences, unit_of
@@ -72,9 +73,9 @@ class Options(ProbeOptions):
     rows: Annotated[list[Literal["block", "attention", "mlp"]], Field(min_length=1)] = Field(default=["block"])
     """What is read beside the stream after each block, which always is: the stream between a block's attention and its
     MLP (`attention`: what enters the block and what its attention adds), and after its MLP (`mlp`)."""
-    tuned_lens: str | None = None
+    tuned_lens: Beside | None = None
     """A safetensors file with `N.weight` (width x width) and `N.bias` (width) for every layer N but the last: layer N
-    is then read as h + W h + b. Its path is taken from the working directory."""
+    is then read as h + W h + b. Its path starts from the battery's folder."""
     compare: list[Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]] = Field(default=[])
     """Pairs of prompts, each as [one, other] counted from 0, whose distributions are compared layer by layer."""
     axis: Literal["relative", "absolute"] = "relative"
@@ -85,7 +86,7 @@ class Options(ProbeOptions):
     @property
     def tuned_lens_sha256(self) -> str | None:
         """Numbers depend on what the file holds, not on what it is called."""
-        return None if self.tuned_lens is None else sha256_of(self.tuned_lens)
+        return None if self.tuned_lens is None else sha256_of(path_of(self.tuned_lens))
 
     @model_validator(mode="after")
     def _prompts_are_there(self) -> Self:
@@ -181,7 +182,7 @@ class LogitLens(Probe[Options, Lens]):
         # Behind the rows of the layers, so that all of them pass the unembedding together.
         sublayers = [blocks + torch.cat(written)] if written else []
         if case.options.tuned_lens is not None:
-            blocks = tuned(case.options.tuned_lens, blocks)
+            blocks = tuned(path_of(case.options.tuned_lens), blocks)
         read = read_out(model, torch.cat([blocks, *sublayers], dim=1), after, k=case.options.top_k, norm=norm)
         between = [
             kl_between(model, blocks[one], blocks[other], after[[one, other]], norm=norm).cpu().numpy()
@@ -236,9 +237,11 @@ def _needs(case: Case[Options]) -> tuple[Need, ...]:
 
 def _check_tuned_lens(case: Case[Options]) -> None:
     path, facts = case.options.tuned_lens, case.facts
+    if path is not None and missing(path):
+        raise Unusable(f"there is no tuned lens: {missing(path)}")
     if path is not None and facts.layers is not None and facts.hidden_size is not None:
         try:
-            check_tuned_lens(path, facts.layers, facts.hidden_size)
+            check_tuned_lens(path_of(path), facts.layers, facts.hidden_size)
         except ValueError as error:
             raise Unusable(str(error)) from error
 

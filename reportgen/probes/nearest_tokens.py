@@ -98,6 +98,8 @@ class NearestTokens(Probe[Options, Neighbours]):
                 refused[text] = "no tokens"
             elif len(ids) != 1 and case.options.pool is None:
                 refused[text] = f"{len(ids)} tokens: {case.tokenizer.show_joined(ids)} (pool: mean accepts several)"
+            elif reason := case.tokenizer.no_row(ids):
+                refused[text] = reason
         for token_id in case.options.ids:
             if case.facts.vocabulary is not None and token_id >= case.facts.vocabulary:
                 refused[f"#{token_id}"] = f"ids go from 0 to {case.facts.vocabulary - 1}"

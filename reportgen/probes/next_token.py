@@ -103,6 +103,7 @@ class NextTokenProbe(Probe[Options, NextToken]):
     question = "What comes next, and how is it drawn?"
     options = Options
     findings = NextToken
+    drawn = ("prompts", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, its last position."""
@@ -326,7 +327,7 @@ def _entropies(view: _View, highest: float) -> Curves:
     return Curves(
         name="entropy",
         subject=(view.subject,),
-        title=say("next_token.entropy.title", "{model}: entropy at each temperature", model=view.name),
+        title=_entropies_title(view),
         alt=say(
             "next_token.entropy.alt",
             "Entropy of the next token of {model} from temperature {first} to {last}: {ends}",
@@ -340,6 +341,18 @@ def _entropies(view: _View, highest: float) -> Curves:
         curves=curves,
         y_range=(0.0, highest * 1.05 or 1.0),
     )
+
+
+def _entropies_title(view: _View) -> str:
+    if len(view.labels) > MOST_CURVES:
+        return say(
+            "next_token.entropy.some",
+            "{model}: entropy at each temperature, the first {most} of {count} prompts",
+            model=view.name,
+            most=MOST_CURVES,
+            count=len(view.labels),
+        )
+    return say("next_token.entropy.title", "{model}: entropy at each temperature", model=view.name)
 
 
 def _ends(curve: Curve) -> str:

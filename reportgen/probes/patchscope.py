@@ -163,6 +163,7 @@ class Patchscope(Probe[Options, Patched]):
     question = "What does a representation say of itself?"
     options = Options
     findings = Patched
+    drawn = ("prompts", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once; each target once as it is; each text of the layer maps once."""
@@ -448,10 +449,13 @@ def answer_grids(section: Section) -> Iterator[TokenGrid]:
     views = [(section.name(subject), subject, outcome) for subject, outcome in section.ok().items()]
     if not views:
         return
-    labels = prompt_labels(views[0][2])
+    most = max(len(prompt_labels(outcome)) for _, _, outcome in views)
     ids = [str(target["id"]) for target in views[0][2].options["targets"]]
-    for prompt, (at, target) in product(range(min(len(labels), MOST_DRAWN)), enumerate(ids)):
+    for prompt, (at, target) in product(range(min(most, MOST_DRAWN)), enumerate(ids)):
         for name, subject, outcome in views:
+            labels = prompt_labels(outcome)  # a model may have no row for a token of a prompt
+            if prompt >= len(labels):
+                continue
             rows = [
                 row for row in outcome.tables["answers"].records() if (row["prompt"], row["target"]) == (prompt, target)
             ]

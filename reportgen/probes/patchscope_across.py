@@ -15,6 +15,7 @@ from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.linear_map import LinearMap, fit_linear_map, r_squared
 from reportgen.probes.base import Case, Measured, PairOptions, PairProbe, Prompts, Section, Unusable
 from reportgen.probes.patchscope import (
+    MOST_DRAWN,
     Asked,
     Written,
     answer_grids,
@@ -111,6 +112,7 @@ class PatchscopeAcross(PairProbe[Options, Across]):
     question = "What does one model make of the other's representation?"
     options = Options
     findings = Across
+    drawn = ("prompts", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Base: each prompt once. Other: each target as it is. Both: each text of the fit."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import model_validator
 
 from reportgen.figures.describe import Figure, Maps, Panel
-from reportgen.language import digits, say, say_count, sentences
+from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.principal import principal_points
 from reportgen.probes.base import Case, Layers, Probe, ProbeOptions, Prompts, Section, Unusable
@@ -127,14 +127,15 @@ class PcaMap(Probe[Options, Map]):
         return sentences(
             sentence
             for subject, outcome in section.ok().items()
-            for sentence in (_gathered(section.name(subject), outcome), _drowned(section.name(subject), outcome))
+            for sentence in (_gathered(section, subject, outcome), _drowned(section.name(subject), outcome))
         )
 
 
-def _gathered(name: str, outcome: Outcome) -> str:
+def _gathered(section: Section, subject: str, outcome: Outcome) -> str:
     """Where words of one group have each other for neighbours."""
     import numpy as np
 
+    name = section.name(subject)
     layers = outcome.arrays["points"].along("layer")
     groups = [str(group) for group in outcome.tables["items"].column("group")]
     shares = np.array([_own_neighbours(points, groups) for points in outcome.arrays["points"].values])
@@ -148,12 +149,20 @@ def _gathered(name: str, outcome: Outcome) -> str:
     at_the_end = first < len(layers)
     # Of several layers as good as each other, the last: at the embedding it is the words alone that differ.
     best = max(range(first if at_the_end else 0, len(layers)), key=lambda i: (np.nan_to_num(shares[i]), i))
-    values = {"model": name, "layer": layers[best], "last": layers[-1], "share": digits(f"{shares[best]:.0%}")}
+    values = {"model": name, "layer": layers[best], "share": digits(f"{shares[best]:.0%}")}
+    values["last"] = section.models[subject].layers
     if not clear[best]:
         return say(
             "pca_map.no_clear_statement",
             "No clear statement about {model}: at no layer are its groups apart on the plane; at layer {layer} of "
             "{last}, which comes nearest, {share} of the words have one of their own group as nearest neighbour.",
+            **values,
+        )
+    if len(layers) == 1:
+        return say(
+            "pca_map.gathered_at",
+            "{model} holds the groups apart at layer {layer} of {last}: {share} of the words there have one of their "
+            "own group as nearest neighbour.",
             **values,
         )
     if clear.all():
@@ -285,6 +294,9 @@ def _maps(name: str, subject: str, outcome: Outcome, chosen: Sequence[int], figu
 
 
 def _title(name: str, layers: Sequence[int]) -> str:
+    if len(layers) <= layers[-1] - layers[0] or len(layers) == 1:  # not all from the first to the last
+        what = listed([say("pca_map.layer", "layer {layer}", layer=layer) for layer in layers])
+        return say("figure.of_model", "{model}: {what}", model=name, what=what)
     return say("pca_map.layers", "{model}: layers {first} to {last}", model=name, first=layers[0], last=layers[-1])
 
 

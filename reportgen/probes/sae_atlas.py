@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, computed_field
 
+from reportgen.beside import Beside, folder_of
 from reportgen.errors import ReportgenError
 from reportgen.features.labels import EXAMPLES, EXPLAINER, Label, page_of
 from reportgen.features.names import JOINED, feature_names, place_names
@@ -71,7 +72,7 @@ class Options(WindowOptions):
     """Features of each dictionary that get a card: those whose pattern predicts best on held-out text."""
     promoted: Annotated[int, Field(ge=3, le=50)] = 10
     """Tokens named that a feature promotes, and as many that it suppresses."""
-    explainer: Annotated[str, Field(min_length=1)] | None = None
+    explainer: Beside | None = None
     """A causal LM that writes labels, as `models:` names one: `demo:smollm2-135m-instruct`, a folder, a hub id."""
     explained: Annotated[int, Field(ge=1, le=1000)] = 8
     """Features of each dictionary that it explains, drawn at random by `seed` among those that fire."""
@@ -84,7 +85,7 @@ class Options(WindowOptions):
         if self.explainer is None:
             return None
         try:
-            return weights_sha256(locate(parse_source(self.explainer)).folder)
+            return weights_sha256(locate(parse_source(self.explainer, folder=folder_of(self.explainer))).folder)
         except (ReportgenError, OSError):
             return ""
 
@@ -199,7 +200,7 @@ class SaeAtlas(Probe[Options, Atlas]):
 
 def _explainers_folder(source: str) -> Any:
     try:
-        return locate(parse_source(source))
+        return locate(parse_source(source, folder=folder_of(source)))
     except ReportgenError as error:
         told = error.in_one_line
         raise Unusable(f"the explainer: {told}") from error

@@ -157,6 +157,7 @@ class SaeFeatures(Probe[Options, Features]):
     question = "Which features fire?"
     options = Options
     findings = Features
+    drawn = ("prompts", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Every prompt once, at the places that the dictionaries read."""

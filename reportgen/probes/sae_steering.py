@@ -23,7 +23,6 @@ from reportgen.refusals import refusal_tokens
 from reportgen.result import Findings, Outcome, Rows, array, metric, table
 from reportgen.scripts import script_names
 from reportgen.steering_score import (
-    BEYOND_CONTROL,
     CLEAR,
     HARMFUL,
     HARMLESS,
@@ -32,6 +31,7 @@ from reportgen.steering_score import (
     WIDEST,
     Score,
     defined,
+    is_its_own,
     named_score,
     not_tokens,
     said,
@@ -776,8 +776,6 @@ def _told(view: _View) -> str:
     item, qualifies = view.chosen
     three, kind = view.three, "tokens" if view.kind == PROMOTED else view.kind
     own = three["steered"] - three["unsteered"]
-    # A control that moves the score the other way is none that does the same.
-    beside = (three["control"] - three["unsteered"]) * (1.0 if own >= 0 else -1.0)
     values = {
         "model": view.name,
         "feature": view.feature,
@@ -804,7 +802,7 @@ def _told(view: _View) -> str:
             "little to speak of.",
             **values,
         )
-    if isfinite(beside) and abs(own) < BEYOND_CONTROL * beside:
+    if not is_its_own(own, [three["control"] - three["unsteered"]]):
         return say(
             "sae_steering.as_control",
             "No clear statement about {model}: with {feature} {done} the {score} goes from {before} to {after}, but as "

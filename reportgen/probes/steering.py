@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -39,7 +40,6 @@ from reportgen.refusals import refusal_tokens
 from reportgen.result import Findings, Outcome, Rows, array, arrays, metric, table
 from reportgen.scripts import script_names
 from reportgen.steering_score import (
-    BEYOND_CONTROL,
     CLEAR,
     HARMFUL,
     HARMLESS,
@@ -48,6 +48,7 @@ from reportgen.steering_score import (
     WIDEST,
     Score,
     defined,
+    is_its_own,
     named_score,
     not_tokens,
     said,
@@ -1119,8 +1120,7 @@ def _seen(view: _View) -> str:
     if not qualifies:
         return _none_told(view)
     own = four["steered"] - four["unsteered"]
-    controls = [abs(four[name] - four["unsteered"]) for name in CONTROLS if four[name] == four[name]]
-    beside = max(controls, default=0.0)
+    controls = [four[name] - four["unsteered"] for name in CONTROLS]
     values = {
         "model": view.name,
         "score": view.score_label,
@@ -1136,12 +1136,12 @@ def _seen(view: _View) -> str:
             "{after}, too little to speak of.",
             **values,
         )
-    if abs(own) < BEYOND_CONTROL * beside:
+    if not is_its_own(own, controls):
         return say(
             "steering.as_controls",
             "No clear statement about {model}: the {score} goes from {before} to {after} at layer {layer}, but a "
             "control moves it by {control}.",
-            control=_number(beside),
+            control=_number(max(abs(one) for one in controls if isfinite(one))),
             **values,
         )
     random, shuffled = (_number(four[name]) if four[name] == four[name] else "–" for name in CONTROLS)

@@ -109,6 +109,7 @@ class Tokenization(Probe[Options, Tokens]):
     question = "How is text cut into tokens?"
     options = Options
     findings = Tokens
+    drawn = ("prompts", MOST_DRAWN)
     needs_weights = False
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:

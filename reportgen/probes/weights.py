@@ -96,6 +96,7 @@ class WeightsProbe(Probe[Options, Weights]):
     question = "What stands in the weights?"
     options = Options
     findings = Weights
+    drawn = ("tensors", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """None; but some tensor has to be there.

@@ -194,11 +194,11 @@ def _by_outcome(comparison: Comparison) -> list[tuple[Compared, list[Judgement]]
 
 
 def _meaning(comparison: Comparison) -> str:
-    if comparison.exit_code:
-        return MEANINGS[comparison.exit_code]
     verdicts = {one.verdict for one in comparison.compared}
     if not verdicts:
         return "There was nothing to compare."
+    if comparison.exit_code:
+        return MEANINGS[comparison.exit_code]
     if verdicts <= {Verdict.SAME}:
         return "Every number, list and table is what it was."
     if verdicts <= QUIET:
@@ -219,10 +219,9 @@ def _id(outcome: Compared) -> str:
 
 def _cached(comparison: Comparison) -> Iterator[str]:
     for name, bundle in (("baseline", comparison.before), ("bundle", comparison.after)):
-        kept = bundle.run.get("from_cache")
-        if isinstance(kept, list) and kept:
+        if kept := bundle.run.get("from_cache"):
             many = "1 result was" if len(kept) == 1 else f"{len(kept):,} results were"
-            which = short(", ".join(map(str, kept)))
+            which = short(", ".join(kept))
             yield f"Of the {name}, {many} served from a cache of the same library versions: {which}"
 
 

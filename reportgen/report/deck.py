@@ -12,7 +12,7 @@ from reportgen.figures.describe import Figure, Maps
 from reportgen.figures.split import Room, parts
 from reportgen.figures.theme import Theme
 from reportgen.language import say, sentences
-from reportgen.probes.base import Section, subject_of
+from reportgen.probes.base import Section, stated, subject_of
 from reportgen.report import opening, sections
 from reportgen.report.deck_layout import Size, legible_together
 from reportgen.report.drawn import Drawn
@@ -240,7 +240,7 @@ def _statement(section: Section) -> str:
         probe = registry.find(next(iter(section.outcomes.values())).probe)
     except ReportgenError:  # not installed here
         return ""
-    return probe.statement(section)
+    return stated(probe, section)
 
 
 def _definition(view: sections.SectionView, figure: DrawnFigure) -> str:

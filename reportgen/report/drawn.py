@@ -94,7 +94,7 @@ class Drawn:
     def inline(self) -> str:
         """The SVG element for a page, its inks as CSS variables."""
         # By its name a thumbnail shows the same picture once more.
-        element = f'<svg id="picture-{self.file_stem}"{self._element.removeprefix("<svg")}'
+        element = f'<svg id="picture-{markup.escape(self.file_stem)}"{self._element.removeprefix("<svg")}'
         for sentinel, variable in CSS_INK.items():
             element = replaced(re.escape(sentinel), variable, element, re.IGNORECASE)
         return element

@@ -180,6 +180,8 @@ def _facts(card: ModelCard, parameters: int | None) -> Iterator[str]:
         yield say("opening.context", "context {tokens}", tokens=written(context))
     if dtype := card.facts.get("dtype"):
         yield str(dtype)
+    if card.facts.get("continued"):  # which says why, in results.json
+        yield say("opening.continued", "continues without its cache")
 
 
 def _parameters_told(parameters: int) -> str:

@@ -1,6 +1,7 @@
 """Tables as paper holds them: a wide one on a landscape page, one that is wider still in groups of columns."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from reportgen.report.drawn import LANDSCAPE_WIDTH, PAPER_WIDTH
 from reportgen.report.sheets import Sheet
@@ -18,6 +19,23 @@ class PaperSheet(Sheet):
     """A table, or some columns of one, that fits the width of its page."""
 
     landscape: bool = False
+
+
+def paper_columns(count: int, heads: float, each: float, target: str = "paper") -> list[slice]:
+    """A table with a column a model in as few parts as fit an upright page, about equally wide.
+
+    On a page that scrolls it is whole.
+
+    Args:
+        count: columns beside those that are repeated in each part.
+        heads: millimetres of these.
+        each: millimetres of every other one.
+        target: what the table stands on, `page` or `paper`.
+    """
+    most = max(int((PAPER_WIDTH - heads) / each), 1)
+    parts = max(-(-count // most), 1) if target == "paper" else 1
+    edges = [at * count // parts for at in range(parts + 1)]
+    return [slice(first, last) for first, last in pairwise(edges)]
 
 
 def paper_sheets(sheet: Sheet) -> list[PaperSheet]:

@@ -26,6 +26,8 @@ FALLBACK = 'panose="020B0502040504020204" pitchFamily="34" charset="0"'
 """A sans serif: where Noto Sans is missing, programs take the like of it (Arial)."""
 OPENING_LAYOUT, FIGURE_LAYOUT = "Title Slide", "Title Only"
 EMU_A_POINT = 12700
+LONGEST_PROPERTY = 255
+"""Characters of a title or an author of the file."""
 BEGINNING = datetime(1980, 1, 1)
 """The first moment that a zip archive knows."""
 VECTOR = (
@@ -86,7 +88,7 @@ def _related(part: Any, kind: str) -> list[Any]:
 def _describe(made: Any, deck: Deck) -> None:
     """What file managers and screen readers say of the file; the template's own author, thumbnail and printer go."""
     about = made.core_properties
-    about.title = legible(deck.title)
+    about.title = _short(legible(deck.title))
     about.author = about.last_modified_by = "reportgen"
     about.comments = about.keywords = about.subject = ""
     about.language = spoken()
@@ -95,6 +97,11 @@ def _describe(made: Any, deck: Deck) -> None:
         for name, relation in list(owner._rels.items()):
             if relation.reltype.endswith(tuple(f"/{kind}" for kind in kinds)):
                 owner._rels.pop(name)
+
+
+def _short(text: str) -> str:
+    """A text as the properties of a file take it."""
+    return text if len(text) <= LONGEST_PROPERTY else f"{text[: LONGEST_PROPERTY - 1]}…"
 
 
 def _add_opening(made: Any, deck: Deck) -> None:

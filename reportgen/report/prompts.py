@@ -7,7 +7,9 @@ from typing import Any
 from reportgen.result import Outcome, Table
 
 TABLE = "prompts"
-"""By convention the table (prompt, text, tokens, token_count) of every probe that has prompts."""
+"""By convention the table of every probe that has prompts."""
+COLUMNS = ("prompt", "text", "tokens", "token_count")
+"""Its columns; a table of that name with others is not of prompts."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class PromptSheet:
 
 def prompt_sheet(ok: Mapping[str, Outcome], most: int) -> PromptSheet | None:
     """The first `most` prompts that the outcomes were measured on; None where there are none."""
-    tables = {subject: outcome.tables[TABLE] for subject, outcome in ok.items() if TABLE in outcome.tables}
+    found = {subject: outcome.tables[TABLE] for subject, outcome in ok.items() if TABLE in outcome.tables}
+    tables = {subject: table for subject, table in found.items() if set(COLUMNS) <= set(table.columns)}
     texts = {index: text for table in tables.values() for index, text in _column(table, "text").items()}
     if not texts:
         return None
@@ -53,4 +56,5 @@ def prompt_sheet(ok: Mapping[str, Outcome], most: int) -> PromptSheet | None:
 
 
 def _column(table: Table, name: str) -> dict[int, Any]:
-    return dict(zip(table.column("prompt"), table.column(name), strict=True))
+    cells = zip(table.column("prompt"), table.column(name), strict=True)
+    return {index: cell for index, cell in cells if index is not None}

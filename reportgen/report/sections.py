@@ -8,7 +8,7 @@ from typing import Any
 from reportgen import registry
 from reportgen.errors import ReportgenError
 from reportgen.language import say, unit_of
-from reportgen.probes.base import Explanation, Probe, Section, explanation, meanings, question
+from reportgen.probes.base import Explanation, Probe, Section, explanation, meanings, question, stated
 from reportgen.report.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, Drawn
 from reportgen.report.feature_browser import Browser
 from reportgen.report.prompts import TABLE as PROMPTS_TABLE
@@ -110,7 +110,7 @@ def view(
         probe=first.probe,
         version=first.version,
         title=question(probe) if probe is not None else spaced(first.probe),
-        statement=probe.statement(section) if probe is not None and ok else "",
+        statement=stated(probe, section) if probe is not None and ok else "",
         rows=rows(list(section.outcomes), drawn, absences),
         subjects={subject: subject_name(section, subject) for subject in ok},
         metrics=metric_rows([outcome.metrics for outcome in ok.values()], texts),

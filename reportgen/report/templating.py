@@ -18,11 +18,19 @@ from reportgen.figures.theme import PAPER, Theme
 from reportgen.language import choose_form, direction, say, spoken
 from reportgen.report import numerals, own_templates, sandbox
 from reportgen.report.drawn import models_of
+from reportgen.report.paper_tables import paper_columns
 from reportgen.report.script import digest, settings
 from reportgen.resources import folder
 
 LONGEST = 4_000
 """Characters of one text that a page shows."""
+LONGEST_WORD, ITS_START, ITS_END = 300, 200, 60
+"""Characters of a word that is shown whole, and of a longer one's start and end: to break a word that has no place for
+it, printing takes a time that grows with the square of its length."""
+_LONG_WORD = re.compile(
+    # A line breaks between any two characters of CJK, and between emoji.
+    rf"[^\s\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\uff00-\uffef\U0001f000-\U0003ffff]{{{LONGEST_WORD + 1},}}"
+)
 
 _own: ContextVar[Path | None] = ContextVar("_own", default=None)
 _QUOTED = re.compile("“[^”]*”|„[^”]*”|「[^」]*」|«[^»]*»")
@@ -85,7 +93,7 @@ def environment(own: Path | None = None) -> Environment:
         "digest": digest,
         "models_of": models_of,
     }
-    found.globals |= {"say": _said, "say_count": _said_count}
+    found.globals |= {"say": _said, "say_count": _said_count, "paper_columns": paper_columns}
     return found
 
 
@@ -120,11 +128,22 @@ def filled(
 
 def shown(text: str) -> str:
     """A text made legible, and cut where nobody would read on: to break one line of megabytes takes minutes."""
-    return legible(_cut(text))
+    return _with_short_words(legible(_cut(text)))
 
 
 def _cut(text: str) -> str:
+    text = _with_short_words(text)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _with_short_words(text: str) -> str:
+    """The text with each word that is too long to print shown by its start and end, and how much is between them."""
+    return text if len(text) <= LONGEST_WORD else _LONG_WORD.sub(_ends, text)
+
+
+def _ends(word: re.Match[str]) -> str:
+    left_out = len(word[0]) - ITS_START - ITS_END
+    return f"{word[0][:ITS_START]}…[+{numerals.written(left_out)}]…{word[0][-ITS_END:]}"
 
 
 def isolated(text: str) -> Markup:

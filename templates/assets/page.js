@@ -232,7 +232,8 @@
   }
 
   function headMosaic(rows, [frame], labels) {
-    const blocks = count(rows, "block"), heads = count(rows, "head");
+    // Some models have attention in some blocks only: their numbers.
+    const numbers = frame.numbers || [...Array(count(rows, "block")).keys()], heads = count(rows, "head");
     const patterns = new Map();
     for (const { block, head, query, key, weight } of rows) {
       const at = `${block} ${head}`;
@@ -241,15 +242,15 @@
     }
     const told = Boolean(frame.queries.length && frame.keys.length);
     const furthest = (found = []) => found.reduce((most, [, , weight]) => (Math.abs(weight) > Math.abs(most) ? weight : most), 0);
-    const mosaic = cells(frame, heads, blocks, ({ row, column }) => ({
-      title: [say("head", { block: column, head: row })],
+    const mosaic = cells(frame, heads, numbers.length, ({ row, column }) => ({
+      title: [say("head", { block: numbers[column], head: row })],
       // Without its tokens no head is shown large: its furthest number stands for it.
-      lines: told ? [] : [{ text: `max |${labels.value}|`, value: number(furthest(patterns.get(`${column} ${row}`)), 2) }],
+      lines: told ? [] : [{ text: `max |${labels.value}|`, value: number(furthest(patterns.get(`${numbers[column]} ${row}`)), 2) }],
     }));
     if (!told) return mosaic;
     return { ...mosaic, enlarged: ({ row, column }) => ({
-      block: column, head: row, queries: frame.queries, keys: frame.keys,
-      weights: patterns.get(`${column} ${row}`) || [],
+      block: numbers[column], head: row, queries: frame.queries, keys: frame.keys,
+      weights: patterns.get(`${numbers[column]} ${row}`) || [],
     }) };
   }
 

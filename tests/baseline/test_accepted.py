@@ -59,6 +59,20 @@ def test_the_reasons_add_up_the_last_one_first(make: Make) -> None:
     assert (target / "accepted.yaml").read_text().count("when:") == 3
 
 
+@pytest.mark.parametrize(
+    "text", ["when: a\nreason: a mapping\n", "- first\n", "", "- {when: a", "- when: a\n  when: b\n", "- !tag x\n"]
+)
+def test_reasons_that_cannot_be_read_are_not_lost(make: Make, text: str) -> None:
+    bundle = make()
+    target = baseline_of(bundle)
+    accept(bundle, target, Acceptance("first"))
+    (target / "accepted.yaml").write_text(text)
+    before = {file.name: file.read_bytes() for file in target.iterdir()}
+    with pytest.raises(BundleError, match=r"accepted\.yaml.*: .*\n  mend it, so that no reason is lost"):
+        accept(bundle, target, Acceptance("second"))
+    assert {file.name: file.read_bytes() for file in target.iterdir()} == before
+
+
 def test_a_bundle_with_a_failed_probe_or_a_part_of_its_battery_is_refused(make: Make) -> None:
     def fail(one: Outcome) -> Outcome:
         return replace(one, status="failed", reason="out of memory")
@@ -73,7 +87,7 @@ def test_a_bundle_with_a_failed_probe_or_a_part_of_its_battery_is_refused(make: 
 def test_something_else_is_not_overwritten(make: Make, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputError, match="no bundle"):
+    with pytest.raises(OutputError, match="not a baseline"):
         accept(make(), tmp_path / "mine", Acceptance("oops"))
 
 
@@ -97,3 +111,24 @@ def test_damaged_tolerances_are_told_in_one_line(make: Make, text: str) -> None:
     with pytest.raises(BundleError, match=r"tolerances\.yaml") as error:
         load_tolerances(baseline_of(bundle))
     assert len(error.value.mistakes) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("near.*: {abs: -1}", "'near.*'.abs: expected at least 0.0, found -1"),
+        ("near: {abs: .nan}", "near.abs: expected a finite number, found nan"),
+        ("near: {abss: 1}", "near.abss: unknown key"),
+        ("near: 5", "near: expected a mapping, found 5"),
+        ("0", "expected a mapping, found 0"),
+        ("[1]", "expected a mapping, found a list of 1"),
+    ],
+)
+def test_measured_tolerances_that_are_none_are_told_in_plain_words(make: Make, text: str, told: str) -> None:
+    baseline = make()
+    (baseline / "tolerances.yaml").write_text(text)
+    with pytest.raises(BundleError) as raised:
+        load_tolerances(baseline)
+    (mistake,) = raised.value.mistakes
+    assert told in mistake.message
+    assert len(str(mistake)) < 500

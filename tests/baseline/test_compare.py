@@ -105,7 +105,7 @@ def test_counts_are_exact() -> None:
 
 
 def test_a_metric_that_turned_undefined_and_one_that_vanished_are_drift() -> None:
-    undefined = {"accuracy": Metric(None, reason="NaN"), "layers": Metric(2)}
+    undefined = {"accuracy": Metric(None, direction="higher", reason="NaN"), "layers": Metric(2)}
     assert only(compared(outcome(), outcome(metrics=undefined)))["accuracy"] is Verdict.UNDEFINED
     vanished = compared(outcome(), outcome(metrics={"layers": Metric(2)}))
     assert (only(vanished)["accuracy"], vanished.exit_code) == (Verdict.VANISHED, 4)
@@ -251,3 +251,94 @@ def test_the_worst_decides_about_the_end_and_stands_first() -> None:
     assert found.verdict is Verdict.NEWLY_FAILED
     assert compare(old, bundle(new | {"failed": outcome()}), {}, {}).exit_code == 4
     assert compare(old, bundle(new | {"failed": outcome(), "drifted": outcome()}), {}, {}).exit_code == 5
+
+
+def changed_cells(column: str, value: Any) -> Table:
+    table = top(" mild", " cool", " chilly")
+    at = TOP.index(column)
+    return Table(TOP, [[*row[:at], value, *row[at + 1 :]] for row in table.rows])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("token", "<x>", "layer 0, prompt 0, rank 1: “ mild” → “<x>”; 3 of 3 lists changed"),
+        ("rank", 7, "layer 0, prompt 0, rank 1 → 7; 3 of 3 lists changed"),
+        ("probability", 0.9, "layer 0, prompt 0, rank 1: probability 0.6000000000000001 → 0.9; 3 of 3 lists changed"),
+        (
+            "probability",
+            None,
+            "layer 0, prompt 0, rank 1: probability 0.6000000000000001 → nothing; 3 of 3 lists changed",
+        ),
+        ("token_id", 7, "layer 0, prompt 0, rank 1: token_id 109 → 7; 3 of 3 lists changed"),
+    ],
+)
+def test_of_a_ranked_list_all_that_stands_in_it_is_compared(column: str, value: Any, told: str) -> None:
+    found = compared(outcome(), outcome(tables={"top": changed_cells(column, value)}))
+    change = next(change for change in found.compared[0].changes if change.name == "top")
+    assert (change.verdict, change.told, found.exit_code) == (Verdict.DRIFTED, told, 4)
+
+
+def test_numbers_beside_the_first_of_a_ranked_list_are_held_to_what_holds_for_any_measured_number() -> None:
+    columns = ("rank", "token_id", "probability", "logit")
+    old, near, far = (Table(columns, [[1, 5, 0.5, logit]]) for logit in (20.0, 20.01, 25.0))
+    measured = {"abs": 1e-5, "rel": 0.0}
+
+    def verdict(new: Table) -> Verdict:
+        found = compared(outcome(tables={"t": old}), outcome(tables={"t": new}), written={"weather.m.t": measured})
+        return next(change.verdict for change in found.compared[0].changes if change.name == "t")
+
+    assert (verdict(near), verdict(far)) == (Verdict.WITHIN, Verdict.DRIFTED)
+
+
+def test_a_table_in_which_true_became_1_is_not_the_same() -> None:
+    old, new = (Table(("kept",), [[cell]]) for cell in (True, 1))
+    assert only(compared(outcome(tables={"t": old}), outcome(tables={"t": new})))["t"] is Verdict.DRIFTED
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (np.inf, np.nan, "1 values are undefined in another way now, the first inf → nan at layer 1, prompt 0"),
+        (-np.inf, np.inf, "1 values are undefined in another way now, the first -inf → inf at layer 1, prompt 0"),
+    ],
+)
+def test_what_is_undefined_in_another_way_has_changed(old: float, new: float, told: str) -> None:
+    found = compared(with_array([3.0, old, 1.0]), with_array([3.0, new, 1.0]))
+    (change, *_) = found.compared[0].changes
+    assert (change.verdict, change.told, change.first) == (Verdict.DRIFTED, told, {"layer": 1})
+    assert found.exit_code == 4
+    assert compared(with_array([3.0, old, 1.0]), with_array([3.0, old, 1.0])).exit_code == 0
+
+
+def test_a_difference_of_the_largest_numbers_is_drift() -> None:
+    assert compared(with_array([1e308, 2.0, 1.0]), with_array([-1e308, 2.0, 1.0])).exit_code == 4
+
+
+def test_a_number_in_another_unit_is_not_comparable() -> None:
+    metrics = {"accuracy": Metric(0.9, "share", "higher"), "layers": Metric(2)}
+    found = compared(outcome(), outcome(metrics=metrics))
+    assert only(found)["accuracy"] is Verdict.NOT_COMPARABLE
+    assert found.compared[0].changes[0].told == "its unit changed: none → share"
+    lower = {"accuracy": Metric(0.9, direction="lower"), "layers": Metric(2)}
+    assert compared(outcome(), outcome(metrics=lower)).exit_code == 5
+    bits = Array(("prompt", "layer"), np.array([[3.0, 2.0, 1.0]]), "bit")
+    in_bits = compared(outcome(), outcome(arrays={"entropy": bits}))
+    assert (only(in_bits)["entropy"], in_bits.exit_code) == (Verdict.NOT_COMPARABLE, 5)
+
+
+def test_nothing_is_not_the_same_as_nothing() -> None:
+    nothing = compare(bundle({}), bundle({}), {}, {})
+    assert (nothing.verdict, nothing.exit_code) == (Verdict.NOT_COMPARABLE, 5)
+    empty = outcome(metrics={}, arrays={}, tables={})
+    found = compared(empty, empty)
+    assert (found.compared[0].reason, found.exit_code) == ("neither bundle holds a number of it", 5)
+
+
+def test_a_tolerance_that_matches_no_number_is_told() -> None:
+    entry = ToleranceEntry(abs=1.0)
+    entries = {"weather.*.entropy": entry, "wether.*": entry, "chat.m.*": entry, "*.kl": entry}
+    stored = bundle({"weather": outcome(), "chat": SKIPPED})
+    assert compare(stored, stored, entries, {"weather.m.entropi": entry}).unmatched == ("wether.*", "weather.m.entropi")
+    alone = bundle({"weather": outcome()})
+    assert compare(alone, alone, entries, {}).unmatched == ("wether.*", "chat.m.*", "*.kl")

@@ -51,7 +51,8 @@ def test_a_comparison_concludes_in_words_by_its_exit_code() -> None:
     assert conclusion(comparison(drifted, other_version())) == "Drifted"
     assert conclusion(comparison(other_version())) == "Not comparable"
     assert conclusion(comparison(of_changes("weather", "gemma", quiet("kl", Verdict.WITHIN)))) == "Within tolerance"
-    assert conclusion(comparison()) == "Same"
+    assert conclusion(comparison(of_changes("weather", "gemma", quiet("kl")))) == "Same"
+    assert conclusion(comparison()) == "Not comparable"
 
 
 def test_verdicts_are_counted_with_the_ungated_apart() -> None:

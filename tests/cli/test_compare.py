@@ -117,12 +117,87 @@ def test_a_damaged_bundle_is_told_in_a_line(
     assert not copy.with_name("other-comparison").exists()
 
 
+def test_what_cannot_be_compared_leaves_nothing_green(
+    reportgen: Call, bundle: Path, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    junit, summary, folder = tmp_path / "junit.xml", tmp_path / "summary.md", tmp_path / "other-comparison"
+    asked = ("--format", "html", "--junit", junit, "--markdown", summary)
+    assert reportgen("compare", bundle, copy, *asked).code == 0
+    (folder / "comparison.pdf").write_text("older")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "step"))
+    (copy / "results.json").write_text('{"schema": 1, "mod')
+    ended = reportgen("compare", bundle, copy, *asked)
+    assert ended.code == 1
+    assert ended.out.startswith("::error title=Could not be compared::")
+    ((case,),) = [list(suite) for suite in JUnitXml.fromfile(str(junit))]
+    assert "the bundle is damaged" in case.result[0].message
+    assert JUnitXml.fromfile(str(junit)).errors == 1
+    page = (folder / "comparison.html").read_text()
+    for text in (summary.read_text(), (tmp_path / "step").read_text(), page):
+        assert "Could not be compared" in text
+        assert "the bundle is damaged" in text
+        assert str(tmp_path) not in text
+    record = json.loads((folder / "comparison.json").read_text())
+    assert (record["verdict"], record["exit_code"]) == ("could not be compared", 1)
+    assert sorted(file.name for file in folder.iterdir()) == ["comparison.html", "comparison.json"]
+    shutil.rmtree(copy)
+    shutil.copytree(bundle, copy)
+    assert reportgen("compare", bundle, copy, *asked).code == 0
+    assert json.loads((folder / "comparison.json").read_text())["verdict"] == "same"
+    assert JUnitXml.fromfile(str(junit)).errors == 0
+
+
+def test_an_error_of_ours_leaves_nothing_green(
+    reportgen: Call, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("compare", bundle, bundle, "--format", "html", "--junit", tmp_path / "junit.xml")
+    assert reportgen(*asked).code == 0
+
+    def broken(*given: object) -> None:
+        raise LookupError("a bug")
+
+    monkeypatch.setattr("reportgen.comparing.compared", broken)
+    assert reportgen(*asked).code == 1
+    assert JUnitXml.fromfile(str(tmp_path / "junit.xml")).errors == 1
+    assert "a bug" in (tmp_path / "night-comparison" / "comparison.html").read_text()
+
+
+def test_a_missing_bundle_is_not_begun_by_the_report_of_its_absence(reportgen: Call, bundle: Path) -> None:
+    """With a JUnit file alone in it, the folder would be refused by the run that makes it."""
+    missing = bundle.with_name("missing")
+    assert reportgen("compare", bundle, missing, "--junit", missing / "junit.xml").code == 1
+    assert not missing.exists()
+
+
+def test_one_file_that_cannot_be_written_does_not_take_the_other(reportgen: Call, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder.xml").mkdir()
+    asked = ("--junit", tmp_path / "folder.xml", "--markdown", tmp_path / "x.md")
+    ended = reportgen("compare", bundle, bundle, "--format", "html", *asked)
+    assert (ended.code, "cannot be written" in ended.err) == (1, True)
+    assert (tmp_path / "x.md").exists()
+
+
+def test_a_name_that_is_too_long_is_one_line(reportgen: Call, bundle: Path, tmp_path: Path) -> None:
+    for command in ("compare", bundle, bundle), ("figures", bundle), ("history", bundle):
+        ended = reportgen(*command, "-o", tmp_path / ("x" * 300))
+        assert (ended.code, "File name too long" in ended.err) == (1, True), ended.err
+        assert "internal error" not in ended.err
+
+
+def test_a_record_of_somebody_elses_makes_no_comparison(reportgen: Call, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "comparison.json").write_text('{"mine": 1}')
+    assert reportgen("compare", bundle, bundle, "-o", tmp_path / "mine").code == 1
+    assert (tmp_path / "mine" / "comparison.json").read_text() == '{"mine": 1}'
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(reportgen: Call, bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     ended = reportgen("compare", bundle, bundle, "-o", tmp_path / "mine")
     assert ended.code == 1
-    assert "no comparison" in ended.err
+    assert "not a comparison" in ended.err
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
@@ -155,6 +230,41 @@ def test_a_baseline_is_accepted_calibrated_and_compared_with(
     assert ended.code == 0, ended.out
     move(bundle, 1e-3)
     assert reportgen("compare", baseline, bundle, "--format", "html", "--quiet").code == 4
+
+
+def test_a_report_does_not_become_a_baseline_by_mistake(reportgen: Call, bundle: Path, copy: Path) -> None:
+    before = {file.name: file.read_bytes() for file in copy.iterdir()}
+    ended = reportgen("baseline", "accept", bundle, "--reason", "x", "--to", copy)
+    assert ended.code == 1
+    assert "the folder holds a bundle that is not a baseline\n  name an empty or new folder with --to" in ended.err
+    assert {file.name: file.read_bytes() for file in copy.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("git", "user", "by", "told"),
+    [
+        ("Ada L.", "ada", None, "accepted by Ada L. (git's user.name; --by names another)"),
+        ("", "ada", None, "accepted by ada (the user of this machine; --by names another)"),
+        ("", "", None, "accepted by nobody who is named: --by names somebody"),
+        ("Ada L.", "ada", "Grace", ""),
+    ],
+)
+def test_who_accepts_is_kept_and_said(
+    reportgen: Call, bundle: Path, monkeypatch: pytest.MonkeyPatch, git: str, user: str, by: str | None, told: str
+) -> None:
+    def nobody() -> str:
+        if not user:
+            raise KeyError("uid not found")
+        return user
+
+    for name, value in (("COUNT", "1"), ("KEY_0", "user.name"), ("VALUE_0", git)):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    monkeypatch.setattr("getpass.getuser", nobody)
+    ended = reportgen("baseline", "accept", bundle, "--reason", "first", *(("--by", by) if by else ()))
+    assert (ended.code, ended.err.strip()) == (0, told)
+    name = by or git or user
+    text = (bundle.parent / "baselines" / "night" / "accepted.yaml").read_text()
+    assert (f"  by: {name}\n" in text) if name else ("by:" not in text)
 
 
 def test_only_a_complete_bundle_becomes_a_baseline(reportgen: Call, write_battery: Call, tmp_path: Path) -> None:

@@ -48,16 +48,21 @@ def test_figures_are_drawn_beside_the_bundle_in_the_theme_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("width", "points"), [("12in", 864), ("20cm", 566.93), ("150mm", 425.2), ("960px", 720), ("500pt", 500)]
-)
+    ("width", "points", "pixels"),
+    [
+        ("12in", 864, 2400), ("20cm", 566.93, 1575), ("150mm", 425.2, 1181), ("500pt", 500, 1389),
+        ("960px", 720, 960), ("1921px", 1440.75, 1921), ("1000 px", 750, 1000),
+    ],
+)  # fmt: skip
 def test_a_picture_takes_the_width_asked_for(
-    reportgen: Callable[..., Any], bundle: Path, tmp_path: Path, width: str, points: float
+    reportgen: Callable[..., Any], bundle: Path, tmp_path: Path, width: str, points: float, pixels: int
 ) -> None:
     assert reportgen("figures", bundle, CENSUS, "--width", width, "-o", tmp_path / "out").code == 0
     svg = (tmp_path / "out" / f"{CENSUS}.svg").read_text()
     assert float(svg.partition('width="')[2].partition("pt")[0]) == pytest.approx(points, abs=0.01)
     with Image.open(tmp_path / "out" / f"{CENSUS}.png") as picture:
-        assert picture.width == pytest.approx(points / 72 * 200, abs=1)
+        asked_in_pixels = width.endswith("px")
+        assert picture.width == pytest.approx(pixels, abs=0 if asked_in_pixels else 1)
 
 
 def test_ids_name_figures_or_probes_and_models_narrow_them(
@@ -94,8 +99,9 @@ def test_the_bundles_own_theme_is_the_default(reportgen: Callable[..., Any], tmp
         (["--theme", "papr"], "unknown theme 'papr'\n  Did you mean 'paper'?"),
         (["--theme", "no/such.yaml"], "no/such.yaml does not exist"),
         (["--format", "svg,pgn"], "unknown format 'pgn'. Did you mean 'png'?"),
-        (["--width", "12"], "'12' is no width from 0.5in to 60in"),
-        (["--width", "9999in"], "'9999in' is no width from 0.5in to 60in"),
+        (["--width", "12"], "'12' is not a width from 0.5in to 60in"),
+        (["--width", "960.5px"], "'960.5px' is not a width"),
+        (["--width", "9999in"], "'9999in' is not a width from 0.5in to 60in"),
         ([f"nearest-{LLAMA}-neighbours", "--model", GEMMA], "the bundle has no such figures"),
     ],
 )
@@ -121,6 +127,7 @@ def test_nobody_elses_file_is_written_over(reportgen: Callable[..., Any], bundle
     before = {file.name: file.read_bytes() for file in out.iterdir()}
     assert reportgen(*draw).code == 0
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+    assert json.loads(before["figures.json"])["of"] == dict.fromkeys((f"{CENSUS}.csv", f"{CENSUS}.svg"), "lens")
     assert json.loads(before["figures.json"])["files"] == [f"{CENSUS}.csv", f"{CENSUS}.svg", "figures.json"]
     (out / f"nearest-{LLAMA}-neighbours.svg").write_text("mine too")
     ended = reportgen("figures", bundle, "nearest", "--format", "svg", "-o", out)
@@ -129,6 +136,57 @@ def test_nobody_elses_file_is_written_over(reportgen: Callable[..., Any], bundle
     assert (out / f"nearest-{LLAMA}-neighbours.svg").read_text() == "mine too"
     assert {file.name for file in out.iterdir()} == {*before, f"nearest-{LLAMA}-neighbours.svg"}
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_pictures_of_a_probe_that_is_gone_go_and_those_of_other_bundles_stay(
+    reportgen: Callable[..., Any], bundle: Path, tmp_path: Path
+) -> None:
+    out, whole = tmp_path / "out", fake_bundle()
+    draw = ("--format", "csv", "-o", out)
+    other = stored(tmp_path / "other")
+    assert reportgen("figures", other, "nearest", "--model", GEMMA, *draw).code == 0
+    assert reportgen("figures", bundle, "census", *draw).code == 0
+    both = names(out)
+    (out / "notes.txt").write_text("mine")
+    write_numbers(bundle, replace(whole, outcomes={"nearest": whole.outcomes["nearest"]}))
+    assert reportgen("figures", bundle, "nearest", "--model", LLAMA, *draw).code == 0
+    left = names(out)
+    assert not [name for name in left if name.startswith("census")]
+    assert {name for name in both if name.startswith("nearest")} | {"notes.txt"} <= left
+    assert json.loads((out / "figures.json").read_text())["files"] == sorted({*left, "figures.json"} - {"notes.txt"})
+
+
+def test_a_list_of_pictures_leads_to_nothing_else(reportgen: Callable[..., Any], bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "below").mkdir(parents=True)
+    (tmp_path / "mine.svg").write_text("mine")
+    hostile = ["", ".", "..", "../mine.svg", "below", "below/x.svg", "notes.txt", 5, "gone.svg"]
+    for listed in (hostile[:-2] + hostile[-1:], hostile, "all"):
+        (out / "notes.txt").write_text("mine")
+        (out / "figures.json").unlink(missing_ok=True)
+        (out / "figures.json").write_text(json.dumps({"files": listed, "of": {}}))
+        (out / f"{CENSUS}.csv").unlink(missing_ok=True)
+        reportgen("figures", bundle, CENSUS, "--format", "csv", "-o", out)
+        assert (out / "notes.txt").read_text() == (tmp_path / "mine.svg").read_text() == "mine"
+        assert (out / "below").is_dir()
+
+
+def test_pictures_that_could_not_be_drawn_anew_are_marked(
+    reportgen: Callable[..., Any], bundle: Path, tmp_path: Path
+) -> None:
+    for where in ((), ("-o", tmp_path / "out")):
+        assert reportgen("figures", bundle, CENSUS, "--format", "csv", *where).code == 0
+    results = (bundle / "results.json").read_text()
+    (bundle / "results.json").write_text("{")
+    for folder, where in ((tmp_path / "lens-figures-paper", ()), (tmp_path / "out", ("-o", tmp_path / "out"))):
+        assert reportgen("figures", bundle, CENSUS, "--format", "csv", *where).code == 1
+        content = json.loads((folder / "figures.json").read_text())
+        assert "the bundle is damaged" in content["last_figures_failed"]
+        assert str(tmp_path) not in content["last_figures_failed"]
+        assert (folder / f"{CENSUS}.csv").exists()
+    (bundle / "results.json").write_text(results)
+    assert reportgen("figures", bundle, CENSUS, "--format", "csv").code == 0
+    assert "last_figures_failed" not in json.loads((tmp_path / "lens-figures-paper" / "figures.json").read_text())
 
 
 def test_an_output_that_is_a_file_is_refused(reportgen: Callable[..., Any], bundle: Path, tmp_path: Path) -> None:

@@ -47,9 +47,46 @@ def test_a_bundle_that_cannot_be_read_is_named_and_the_others_are_shown(reportge
     nights = write_nights(tmp_path / "nights", [1.0] * 3)
     (nights / "night-1" / "results.json").write_text('{"schema": 1')
     ended = reportgen("history", nights)
-    assert ended.code == 0
+    assert ended.code == 3
     (line,) = ended.err.splitlines()
     assert line.startswith("left out: night-1/results.json: the bundle is damaged: ")
+    assert "Bundles that could not be read" in (nights / "history.html").read_text()
+
+
+def test_a_night_whose_last_run_failed_is_left_out(reportgen, tmp_path):
+    nights = write_nights(tmp_path / "nights", [1.0] * 3)
+    run = json.loads((nights / "night-1" / "run.json").read_text())
+    (nights / "night-1" / "run.json").write_text(json.dumps(run | {"last_run_failed": "it is gone"}))
+    ended = reportgen("history", nights)
+    assert (ended.code, len(json.loads((nights / "history.json").read_text())["nights"])) == (3, 2)
+    assert "its last run failed, and what is there is older: it is gone" in ended.err
+    assert "its last run failed" in (nights / "history.html").read_text()
+
+
+def test_an_older_page_does_not_go_on_as_though_it_were_of_today(reportgen, tmp_path):
+    nights = write_nights(tmp_path / "nights", [1.0])
+    assert reportgen("history", nights).code == 0
+    (nights / "night-0" / "results.json").write_text("{")
+    assert reportgen("history", nights).code == 1
+    page, data = (nights / "history.html").read_text(), json.loads((nights / "history.json").read_text())
+    assert "No history could be made" in page
+    assert "no bundle below it can be read" in page
+    assert data["nights"] == []
+    assert "no bundle below it can be read" in data["reason"]
+    assert str(tmp_path) not in page
+
+
+@pytest.mark.parametrize("name", ["results.html", "history.html", "thesis.html"])
+def test_somebody_elses_file_is_not_written_over(reportgen, tmp_path, name):
+    nights = write_nights(tmp_path / "nights", [1.0])
+    place = nights / "night-0" if name == "results.html" else tmp_path
+    if name != "results.html":
+        (place / name).write_text("years of work")
+    before = {file: file.read_bytes() for file in place.iterdir() if file.is_file()}
+    ended = reportgen("history", nights, "-o", place / name)
+    assert (ended.code, ended.out) == (1, "")
+    assert "it is there already, and was not written by reportgen history" in ended.err
+    assert {file: file.read_bytes() for file in place.iterdir() if file.is_file()} == before
 
 
 @pytest.mark.parametrize("make", [False, True])

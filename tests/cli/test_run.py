@@ -79,7 +79,7 @@ def test_a_wrong_battery_ends_with_2_and_runs_nothing(reportgen: Call, write_bat
     ("arguments", "message"),
     [
         (["run"], "Missing argument 'BATTERY'"),
-        (["run", "x.yaml", "--format", "docx"], "'docx' is not one of"),
+        (["run", "x.yaml", "--format", "docx"], "unknown format 'docx'. Known: html"),
         (["rnu"], "No such command 'rnu'"),
         (["run", "nowhere.yaml"], "nowhere.yaml"),
     ],
@@ -121,6 +121,67 @@ def test_no_model_left_ends_with_1_and_leaves_nothing(reportgen: Call, write_bat
     assert not (tmp_path / "battery").exists()
 
 
+def test_a_run_whose_models_are_gone_marks_the_bundle_it_leaves_until_a_run_ends_well(
+    reportgen: Call, write_battery: Call, tmp_path: Path
+) -> None:
+    folder = tmp_path / "battery"
+    assert reportgen("run", write_battery(CENSUS)).code == 0
+    good = (folder / "results.json").read_bytes()
+    gone = write_battery(CENSUS, models={"gone": tmp_path / "nowhere"})
+    assert reportgen("run", gone).code == 1
+    run = json.loads((folder / "run.json").read_text())
+    assert "nowhere" in run["last_run_failed"]
+    assert str(tmp_path) not in run["last_run_failed"]
+    assert (folder / "results.json").read_bytes() == good
+    ended = reportgen("compare", folder, folder)
+    assert (ended.code, len(ended.err.splitlines())) == (3, 2)
+    assert "its last run failed, and what is there is older: " in ended.err
+    assert not (tmp_path / "battery-comparison").exists()
+    assert reportgen("baseline", "accept", folder, "--reason", "why not").code == 3
+    assert reportgen("run", write_battery("  census: {probe: parameter_censu}")).code == 2
+    assert "last_run_failed" in json.loads((folder / "run.json").read_text())
+    assert reportgen("run", write_battery(CENSUS)).code == 0
+    assert "last_run_failed" not in json.loads((folder / "run.json").read_text())
+    assert reportgen("compare", folder, folder, "--format", "html").code == 0
+
+
+def test_one_output_that_fails_ends_with_1_and_the_bundle_is_written(
+    reportgen: Call, write_battery: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reportgen import outputs
+
+    folder = tmp_path / "battery"
+
+    def lacking(*given: object, **options: object) -> list[str]:
+        written = outputs.write_outputs(*given, **options)  # type: ignore[arg-type]
+        raise outputs.OutputsFailed(written, {"pptx": "it is too large"})
+
+    battery = write_battery(CENSUS, outputs=["html"])
+    assert reportgen("run", battery).code == 0
+    (folder / "report.html").write_text("older")
+    monkeypatch.setattr("reportgen.workflow.write_outputs", lacking)
+    for command in (("run", battery), ("render", folder, "--format", "html")):
+        ended = reportgen(*command)
+        assert ended.code == 1
+        assert "slides.pptx could not be made" in ended.err
+        assert (folder / "report.html").read_text() != "older"
+        assert not {"last_run_failed", "last_render_failed"} & set(json.loads((folder / "run.json").read_text()))
+
+
+def test_formats_stand_in_one_list_or_in_several_options(reportgen: Call, write_battery: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "battery"
+    assert reportgen("run", write_battery(CENSUS), "--format", "html, figures").code == 0
+    both = files(folder)
+    assert {"report.html", "figures/census-a+b-components.svg"} <= set(both)
+    assert reportgen("run", write_battery(CENSUS), "--format", "html", "--format", "figures,html").code == 0
+    assert files(folder) == both
+    (folder / "report.html").unlink()
+    assert reportgen("render", folder, "--format", "figures,html").code == 0
+    assert files(folder) == both
+    ended = reportgen("compare", folder, folder, "--format", "html,svg")
+    assert (ended.code, "unknown format 'svg'. Known: html, pdf" in ended.err) == (2, True)
+
+
 def test_an_output_that_is_no_bundle_ends_with_1_before_anything_runs(
     reportgen: Call, write_battery: Call, tmp_path: Path
 ) -> None:
@@ -128,7 +189,7 @@ def test_an_output_that_is_no_bundle_ends_with_1_before_anything_runs(
     (tmp_path / "thesis" / "chapter.tex").write_text("x")
     ended = reportgen("run", write_battery(LENS), "-o", tmp_path / "thesis")
     assert ended.code == 1
-    assert "the folder holds something that is no bundle" in ended.err
+    assert "the folder holds something that is not a bundle" in ended.err
     assert "lens on" not in ended.err
     assert files(tmp_path / "thesis") == ["chapter.tex"]
 
@@ -147,7 +208,9 @@ def test_a_failure_while_writing_keeps_the_last_good_bundle(
     ended = reportgen("run", battery)
     assert ended.code == 1
     assert "No space left on device" in ended.err
-    assert {p: (tmp_path / "battery" / p).read_bytes() for p in files(tmp_path / "battery")} == before
+    after = {p: (tmp_path / "battery" / p).read_bytes() for p in files(tmp_path / "battery")}
+    assert "No space left on device" in json.loads(after.pop("run.json"))["last_run_failed"]
+    assert after == {p: content for p, content in before.items() if p != "run.json"}
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
@@ -213,6 +276,29 @@ def test_render_makes_the_pages_anew(reportgen: Call, write_battery: Call, tmp_p
     assert (folder / "report.html").read_bytes() != before["report.html"]
     assert files(folder) == list(before)  # the figures stay
     assert json.loads((folder / "run.json").read_text())["files"] == list(before)
+
+
+def test_a_rendering_that_fails_leaves_the_old_pages_and_marks_them(
+    reportgen: Call, write_battery: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "battery"
+    assert reportgen("run", write_battery(CENSUS, outputs=["html"])).code == 0
+    before = {p: (folder / p).read_bytes() for p in files(folder)}
+
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("reportgen.workflow.write_outputs", full)
+        assert reportgen("render", folder, "--format", "html").code == 1
+    assert {p: (folder / p).read_bytes() for p in files(folder)} == before | {
+        "run.json": (folder / "run.json").read_bytes()
+    }
+    assert "No space left on device" in json.loads((folder / "run.json").read_text())["last_render_failed"]
+    ended = reportgen("compare", folder, folder)
+    assert (ended.code, "its last render failed" in ended.err) == (3, True)
+    assert reportgen("render", folder, "--format", "html").code == 0
+    assert {p: (folder / p).read_bytes() for p in files(folder)} == before
 
 
 def test_rendering_what_is_no_bundle_ends_with_1(reportgen: Call, tmp_path: Path) -> None:

@@ -80,6 +80,39 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, name: str, text: st
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("l.jsonl", "5", "expected an object, found 5"),
+        ("l.jsonl", "null", "expected an object, found nothing"),
+        ("l.jsonl", '"modelId layer index description"', "expected an object, found"),
+        ("l.jsonl", "[" * 1000, "not JSON: recursion limit exceeded"),
+        ("l.jsonl", "9" * 5000, "not JSON: number out of range"),
+        ("l.jsonl", '{"modelId": ["a"], "layer": "b", "index": 1, "description": "c"}', "modelId: expected text"),
+        ("l.jsonl", '{"modelId": "a", "layer": {}, "index": 1, "description": "c"}', "layer: expected text"),
+        (
+            "l.jsonl",
+            '{"modelId": "a", "layer": "b", "index": [1], "description": "c"}',
+            "expected the number of a feat",
+        ),
+        ("l.jsonl", '{"modelId": "a", "layer": "b", "index": 1, "description": 7}', "expected a label, found 7"),
+        ("l.yaml", "3: {5: {label: a, score: [1]}}", "expected a score, found a list of 1"),
+        ("l.yaml", f"3: {{5: {{label: a, score: {'9' * 400}}}}}", "expected a score, found a very large number"),
+        ("l.yaml", "3: {5: {label: a, origin: [me]}}", "expected an origin, found a list of 1"),
+        ("l.yaml", "3: {5: {label: a, feature: 6}}", "unknown key 'feature'"),
+        ("l.csv", "layer,feature,label,label\n3,5,a,b", "the heading names 'label' twice"),
+        ("l.csv", f"layer,feature,{'x' * 140_000}\n3,5,a", "not CSV: field larger than field limit"),
+    ],
+)
+def test_whatever_a_line_holds_it_is_told_with_its_line(tmp_path: Path, name: str, text: str, said: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(BatteryError) as raised:
+        read_labels(tmp_path / name)
+    (mistake,) = raised.value.mistakes
+    assert mistake.line == 1
+    assert mistake.message.startswith(said)
+
+
 def test_a_missing_file_and_another_kind_of_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BatteryError, match="cannot be read"):
         read_labels(tmp_path / "none.yaml")

@@ -1,3 +1,5 @@
+import html
+import json
 import re
 import time
 import xml.etree.ElementTree as ET
@@ -336,3 +338,12 @@ def test_a_mosaic_of_a_large_model_is_drawn_at_once(faces: Typefaces) -> None:
     sizes = [len(drawing.svg("characters")), len(drawing.png())]
     assert time.monotonic() - started < 3
     assert max(sizes) < 1_000_000
+
+
+def test_the_blocks_of_a_mosaic_are_named_by_their_numbers_where_some_have_no_attention(faces: Typefaces) -> None:
+    mosaic = HeadMosaic(name="m", subject=(), title="t", alt="a", patterns=attention(2, 2, 4, 4), blocks=(1, 3))
+    svg = drawn(mosaic, faces).svg("characters")
+    (frame,) = json.loads(html.unescape(re.findall(r'data-frames="([^"]+)"', svg)[0]))
+    assert frame["numbers"] == [1, 3]
+    written = re.findall(r">\s*(\d)\s*<", svg)
+    assert written[:2] == ["1", "3"]

@@ -20,6 +20,12 @@ SCRIPTS = {
     "Khmer": "ភាសាខ្មែរ", "Georgian": "ქართული", "Armenian": "հայերեն", "Ethiopic": "አማርኛ",
     "emoji, joined": "👩\u200d🚀", "combining marks": "e\u0301 g\u0301 a\u0323\u0302",
 }  # fmt: skip
+STRANGE = (
+    "<A0>→\u0e35", "→\u09c0", "a\u09c0", "a→\u0e35", "天\u0301", "天\u0e35", "م\u0301", "ก\u0301", "😀\u0301",
+    "a\u064e", "→\u064e", "x\u05b8", "1\ufe0f\u20e3", "x\u20d7", "e\u0301\u0e35", "กำ", "ກຳ", "→\u0e33", "a\U0001f3fe",
+    "มُ", "\u0e35", "→\u1cf7",
+)  # fmt: skip
+"""Marks on characters of another font, and letters that shaping takes apart."""
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +103,14 @@ def test_a_letter_is_drawn_whole_whatever_marks_other_tokens_bring() -> None:
                       outlined=np.zeros((1, 1), bool))  # fmt: skip
     others = ["\u0309", "a\u0302\u0309", "ǵ ḱ g\u0301"]
     assert drawn(token, typefaces(texts(token))).svg() == drawn(token, typefaces([*texts(token), *others])).svg()
+
+
+@pytest.mark.parametrize("text", STRANGE)
+def test_a_mark_and_what_it_stands_on_are_set_from_one_font(text: str) -> None:
+    # Alone, so that no other text brings what this one needs; matplotlib's warnings of missing glyphs are errors here.
+    figure = replace(grid(), rows=["1"], texts=[[text]], values=np.zeros((1, 1)), outlined=np.zeros((1, 1), bool))
+    drawing = drawn(figure, typefaces(texts(figure)))
+    assert drawing.png(30)
+    assert drawing.svg("paths")
+    bare = replace(bars(), bars=[text], values=np.ones((1, 1)))
+    assert drawn(bare, typefaces(texts(bare))).pdf()

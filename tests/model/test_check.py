@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -40,21 +41,27 @@ def test_a_forgotten_softcap_is_refused() -> None:
         prove(model("gemma2", softcap=None))
 
 
+def showing(found: LoadedModel, block: int, weights: Callable[[torch.Tensor], torch.Tensor]) -> LoadedModel:
+    """The model with other numbers beside what the attention of a block writes."""
+    attention = found.anatomy.attentions[block]
+    assert attention is not None
+    attention.register_forward_hook(lambda _module, _args, output: (output[0], weights(output[1])))
+    return found
+
+
 def test_attention_that_looks_ahead_is_refused() -> None:
-    class Ahead(nn.Module):
-        def __init__(self, inner: nn.Module) -> None:
-            super().__init__()
-            self.inner = inner
-
-        def forward(self, *args: Any, **kwargs: Any) -> Any:
-            output, weights = self.inner(*args, **kwargs)
-            return output, torch.full_like(weights, 1 / weights.shape[-1])
-
-    found = model()
-    block = found.anatomy.blocks[1]
-    block.self_attn = Ahead(block.self_attn)
+    found = showing(model(), 1, lambda weights: torch.full_like(weights, 1 / weights.shape[-1]))
     with pytest.raises(ModelError, match="attention of block 1 looks ahead"):
-        prove(LoadedModel(found.network, anatomy_of(found.network)))
+        prove(found)
+
+
+@pytest.mark.parametrize("other", [lambda weights: 3 * weights, lambda weights: -weights])
+def test_what_only_looks_like_attention_is_left_out_of_its_block_alone(other: Any) -> None:
+    found = showing(model(), 1, other)
+    prove(found)
+    assert found.attention_blocks == (0, 2)
+    assert "block 1 has no attention whose weights sum to 1" in found.no_attention(1)
+    assert not found.no_attention(0)
 
 
 def test_a_network_without_blocks_is_refused_by_name() -> None:

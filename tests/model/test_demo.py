@@ -66,7 +66,7 @@ def test_a_conversion_happens_once_and_tells(cache, conversions, gguf):
     told = []
     first = convert_once("tiny", SHA, lambda _: gguf, parameters=3, notify=told.append)
     second = convert_once("tiny", SHA, lambda _: gguf, parameters=3, notify=told.append)
-    assert first == second == cache / "models" / "tiny-v1-abababababab"
+    assert first == second == cache / "models" / "tiny-v2-abababababab"
     assert conversions == [b"GGUF tiny"]
     assert told == ["Converting tiny.gguf to safetensors. This takes up to a minute and happens once."]
     assert sorted(path.name for path in first.parent.iterdir() if path.is_dir()) == [first.name]
@@ -91,7 +91,7 @@ def test_an_interrupted_conversion_leaves_nothing(cache, monkeypatch, gguf):
 
 
 def test_what_a_killed_process_left_is_thrown_away(cache, conversions, gguf):
-    left = cache / "models" / ".partial-tiny-v1-abababababab" / "model"
+    left = cache / "models" / ".partial-tiny-v2-abababababab" / "model"
     left.mkdir(parents=True)
     (left / "surplus.json").write_text("{}")
     assert not is_converted(converted_folder("tiny", SHA))
@@ -158,7 +158,7 @@ convert.convert_once("tiny", {SHA!r}, lambda _: pathlib.Path({str(gguf)!r}))
     told = []
     folder = convert_once("tiny", SHA, lambda _: gguf, notify=told.append)
     assert other.wait() == 0
-    assert told == ["Another process is converting tiny-v1-abababababab: waiting for it."]
+    assert told == ["Another process is converting tiny-v2-abababababab: waiting for it."]
     assert conversions == []
     assert is_converted(folder)
 

@@ -67,6 +67,9 @@ def test_the_two_demo_models(smollm2_folder, gemma_folder):
             (5, None, None, 8, 9, None),
         ),
         ({"model_type": "gpt_neo", "num_layers": 6, "num_heads": 4}, (6, 4, 4, None, None, None)),
+        ({"model_type": "nemotron_h", "layers_block_type": ["moe", "full_attention"]}, (2,) + (None,) * 5),
+        ({"model_type": "nemotron_h", "hybrid_override_pattern": "ME*-"}, (4,) + (None,) * 5),
+        ({"model_type": "nemotron_h", "layers_block_type": [], "layer_types": 3}, (None,) * 6),
         ({"model_type": "openelm", "num_query_heads": [1, 2], "num_kv_heads": [1, 1], "n_layer": True}, (None,) * 6),
     ],
 )  # fmt: skip

@@ -90,6 +90,16 @@ def test_a_device_that_is_not_there_is_a_line(tmp_path: Path) -> None:
     assert "device: cpu" in str(raised.value)
 
 
+def test_a_quantised_checkpoint_says_that_it_is(tmp_path: Path) -> None:
+    folder = save_tiny(tmp_path / "m")
+    config = json.loads((folder / "config.json").read_text())
+    quantised = {"quant_method": "gptq", "bits": 4}
+    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": quantised}))
+    with pytest.raises(ModelError) as raised:
+        load(locate(parse_source(str(folder))))
+    assert raised.value.mistakes[0].remedy.startswith("Its weights are quantised (gptq): name the model that they")
+
+
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 

@@ -480,3 +480,15 @@ def test_dictionaries_are_found_and_checked_without_torch(tmp_path):
         f"fingerprint(locate_dictionaries({str(folder)!r})); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_folder_starts_from_the_battery_and_is_never_a_hub_id_in_silence(tmp_path, monkeypatch):
+    beside = tmp_path / "reports"
+    sae_files.write(beside / "mine" / "it", JUMPRELU)
+    sae_files.write(tmp_path / "org" / "name", JUMPRELU)
+    monkeypatch.chdir(tmp_path)
+    assert locate_dictionaries("mine/it", folder=beside) == locate_dictionaries(str(beside / "mine" / "it"))
+    with pytest.raises(BatteryError, match="'org/name' is not beside the battery, but in the working directory"):
+        locate_dictionaries("org/name", folder=beside)
+    with pytest.raises(DictionaryError, match="The working directory has one"):
+        locate_dictionaries("./org/name", folder=beside)

@@ -11,6 +11,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 from huggingface_hub import errors
+from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError, ModelError
 from reportgen.model.sources import Located, Source, locate, parse_source
@@ -375,7 +376,7 @@ def test_offline_takes_what_is_cached(monkeypatch, folder, tmp_path):
     assert (found.folder, found.name, found.revision) == (snapshot, "name", COMMIT)
 
 
-def tiny_gguf(file: Path) -> None:
+def tiny_gguf(file: Path, pre: str | None = "gpt-2") -> None:
     """A Llama of one block and six tokens."""
     writer = gguf.GGUFWriter(file, "llama")
     writer.add_context_length(16)
@@ -388,6 +389,8 @@ def tiny_gguf(file: Path) -> None:
     writer.add_rope_dimension_count(4)
     writer.add_vocab_size(6)
     writer.add_tokenizer_model("gpt2")
+    if pre is not None:
+        writer.add_tokenizer_pre(pre)
     writer.add_token_list(["<s>", "</s>", "a", "b", "ab", "Ġ"])
     writer.add_token_types([3, 3, 1, 1, 1, 1])
     writer.add_token_merges(["a b"])
@@ -413,11 +416,13 @@ def tiny_gguf(file: Path) -> None:
 def test_a_gguf_file_is_converted_into_the_cache(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("REPORTGEN_CACHE", str(tmp_path / "cache"))
     file = tmp_path / "Tiny Llama.Q8.gguf"
-    tiny_gguf(file)
+    tiny_gguf(file, "llama-bpe")
     found = locate(parse_source(str(file)))
     assert found.name == "Tiny Llama.Q8"
+    tokenizer = Tokenizer.from_file(str(found.folder / "tokenizer.json"))
+    assert tokenizer.encode("ab").tokens == ["<s>", "ab"]  # this kind begins with BOS where the file is silent
     assert found.folder.parent == tmp_path / "cache" / "models"
-    assert found.folder.name.startswith("Tiny_Llama.Q8-v1-")
+    assert found.folder.name.startswith("Tiny_Llama.Q8-v2-")
     assert json.loads(found.config.read_text())["architectures"] == ["LlamaForCausalLM"]
     moved = file.rename(tmp_path / "renamed.gguf")
     moved.write_bytes(b"GGUF" + bytes(100))
@@ -425,6 +430,67 @@ def test_a_gguf_file_is_converted_into_the_cache(tmp_path, monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("pre", "told"),
+    [
+        (None, "it does not say how its tokenizer cuts text (tokenizer.ggml.pre is missing)"),
+        ("of-tomorrow", "how its tokenizer cuts text, 'of-tomorrow', is not known here"),
+    ],
+)
+def test_a_gguf_file_that_cuts_text_in_an_unknown_way_is_refused(tmp_path, monkeypatch, pre, told):
+    monkeypatch.setenv("REPORTGEN_CACHE", str(tmp_path / "cache"))
+    tiny_gguf(tmp_path / "tiny.gguf", pre)
+    assert told in refusal(str(tmp_path / "tiny.gguf"))[0]
+
+
 def test_a_file_that_is_no_gguf(tmp_path):
     (tmp_path / "a.gguf").write_text("<html>")
     assert refusal(f"{tmp_path}/a.gguf") == [f"{tmp_path}/a.gguf: this is no GGUF file", "  Is the download whole?"]
+
+
+@pytest.mark.parametrize("form", ["models/llama", "./models/llama", "models/llama/", "config:models/llama/config.json"])
+def test_a_path_starts_from_the_battery(folder, tmp_path, monkeypatch, form):
+    beside = tmp_path / "reports"
+    (beside / "models").mkdir(parents=True)
+    folder.rename(beside / "models" / "llama")
+    monkeypatch.chdir(tmp_path)
+    found = locate(parse_source(form, folder=beside))
+    assert found.folder == beside / "models" / "llama"
+    assert found.name == "llama"
+
+
+def test_a_folder_of_the_working_directory_becomes_no_hub_id(folder, tmp_path, monkeypatch):
+    beside = tmp_path / "reports"
+    beside.mkdir()
+    (tmp_path / "models").mkdir()
+    folder.rename(tmp_path / "models" / "llama")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BatteryError, match="'models/llama' is not beside the battery, but in the working directory"):
+        parse_source("models/llama", folder=beside)
+    assert parse_source("models/llama@main", folder=beside).kind == "hub"
+    assert parse_source("models/other", folder=beside).kind == "hub"
+    with pytest.raises(ModelError) as refused:
+        locate(parse_source("./models/llama", folder=beside))
+    assert refused.value.mistakes[0].remedy == (
+        f"The working directory has one, but paths in a battery start from its folder, {beside}. It is not a hub id."
+    )
+    with pytest.raises(ModelError, match=f"It starts from the battery's folder, {beside}"):
+        locate(parse_source("./models/none", folder=beside))
+
+
+def test_a_link_is_called_by_its_own_name(folder, tmp_path):
+    (tmp_path / "my-name").symlink_to(folder, target_is_directory=True)
+    found = locate(parse_source(f"{tmp_path}/my-name"))
+    assert (found.name, found.folder) == ("my-name", tmp_path / "my-name")
+
+
+@pytest.mark.parametrize("form", ["{}", "./{}", "config:{}", "{}.gguf", "demo:{}", "org/{}", "a + {}"])
+@pytest.mark.parametrize(("name", "told"), [("x" * 300, "no file has a name of 3"), ("a\0b", "zero byte")])
+def test_a_name_that_no_file_can_have_is_refused_at_once(form, name, told):
+    with pytest.raises(BatteryError, match=told) as refused:
+        parse_source(form.format(name))
+    assert len(str(refused.value).splitlines()) == 2
+
+
+def test_a_demo_model_with_an_adapter_is_no_unknown_demo_model():
+    assert "a base with an adapter is not supported yet" in refusal("demo:smollm2-135m-instruct + ./lora")[0]

@@ -117,6 +117,9 @@ def test_a_model_without_attention_is_skipped_and_says_why(tmp_path: Path, llama
     )
 
 
+NAMED = [{"id": "a-day", "text": "an apple a day"}, {"id": "my-eye", "text": TEXT}]
+
+
 @pytest.fixture(scope="module")
 def gemma(llama: Path) -> Mapping[str, Mapping[str, Outcome]]:
     """Gemma 3 270M, and beside it a tiny model that has no token for 王."""
@@ -124,7 +127,7 @@ def gemma(llama: Path) -> Mapping[str, Mapping[str, Outcome]]:
     probes = {
         "english": {**in_gemma, "prompts": "components/giving", "answers": [" Mary"], "against": [" John"]},
         "chinese": {**in_gemma, "prompts": "components/giving_zh", "answers": ["明"], "against": ["美"]},
-        "rows": {"probe": "attribution", "prompts": [TEXT, "an apple a day"], "answers": ["e", "王"]},
+        "rows": {"probe": "attribution", "prompts": NAMED, "answers": ["王", "e"]},
     }
     return run_probes({"m": llama, "gemma": "demo:gemma-3-270m"}, probes).outcomes
 
@@ -147,6 +150,10 @@ def test_a_prompt_whose_answer_is_several_tokens_is_skipped_beside_others(gemma:
     assert "'王' is 3 tokens" in gemma["rows"]["m"].tables["skipped"].rows[0][1]
     assert gemma["rows"]["gemma"].tables["skipped"].rows == []
     assert len(gemma["rows"]["gemma"].arrays["logit"].values) == 2
+    cards = {id: ModelCard(id, id, "X", 3) for id in ("m", "gemma")}
+    titles = [figure.title for figure in probe.figures(Section("rows", gemma["rows"], cards))]
+    assert all("my-eye" in title or "a-day" in title for title in titles)  # by its id, whichever others are skipped
+    assert all("my-eye" in title for title in titles if title.startswith("m: "))
 
 
 def test_the_parts_sum_to_the_logit_in_smollm2() -> None:

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from reportgen.errors import BatteryError
 from reportgen.execute import Results
 from reportgen.figures.describe import Curves, TokenGrid
-from reportgen.probes.base import Section
+from reportgen.probes.base import Section, tell_apart
 from reportgen.probes.drift import _shuffled, probe
 from reportgen.result import Outcome
 
@@ -34,7 +34,7 @@ def results(base: Any, other: Any, **options: Any) -> Results:
 
 
 def section(found: Results) -> Section:
-    return Section("d", found.outcomes["d"], found.models)
+    return Section("d", found.outcomes["d"], tell_apart(found.models.values()))
 
 
 def saved(network: Any, folder: Path, like: Path) -> Path:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from all_probes import CHANGING, FIRST, READING, TEXTS, sparse
 from reference.plain import PARTS
 from running import run_probes
 from tiny import FAMILIES, LAYERS, save_tiny
@@ -15,64 +16,6 @@ from tiny_dictionaries import save_dictionaries
 from reportgen.probes.base import ModelCard, Section
 from reportgen.registry import find
 
-TEXTS = ["I ate an apple", "an apple a day", "the apple of my eye"]
-PROBES = {
-    "census": {"probe": "parameter_census"},
-    "near": {"probe": "nearest_tokens", "ids": [5, 300], "k": 3},
-    "word": {"probe": "word_similarity", "word": "apple", "prompts": TEXTS},
-    "lens": {"probe": "logit_lens", "prompts": TEXTS, "continue": 2},
-    "heads": {"probe": "attention_grid", "prompts": TEXTS[:1], "heads": [[0, 1]]},
-    "map": {"probe": "pca_map", "prompts": TEXTS},
-}
-
-
-READING = {
-    "tokens": {"probe": "tokenization", "prompts": TEXTS},
-    "weights": {"probe": "weights", "tensor": "*", "spectrum": True},
-    "states": {"probe": "hidden_states", "prompts": ["an apple a day", "an apple a"]},
-    "next": {"probe": "next_token", "prompts": TEXTS},
-    "words": {
-        "probe": "embedding_arithmetic",
-        "pairs": [["apple", "day"], ["eye", "my"]],
-        "layers": "all",
-        "pool": "mean",
-    },
-    "concept": {"probe": "concept_sum", "concepts": [["apple", "day"]], "prompts": TEXTS, "pool": "mean"},
-    "written": {"probe": "generation_lens", "prompts": TEXTS[:1], "continue": 3},
-    "sinks": {"probe": "attention_sink", "prompts": TEXTS},
-    "copies": {"probe": "head_scores", "length": 8, "sequences": 1},
-    "parts": {"probe": "attention_parts", "prompts": TEXTS, "heads": [[0, 1]]},
-    "answer": {"probe": "attribution", "prompts": TEXTS},
-    "memories": {"probe": "ffn_memory", "prompts": TEXTS, "texts": TEXTS},
-    "inside": {"probe": "logit_lens", "prompts": TEXTS, "rows": ["block", "attention", "mlp"]},
-}
-CHANGING = {
-    "steered": {
-        "probe": "steering",
-        "towards": TEXTS[:2],
-        "away": ["an eye", "a day"],
-        "prompts": ["the apple for breakfast", "I ate"],
-        "score": "cosine",
-        "coefficients": [1.0],
-        "continue": 2,
-    },
-    "scope": {"probe": "patchscope", "prompts": TEXTS[:1], "targets": ["identity"], "continue": 2},
-    "patched": {
-        "probe": "activation_patching",
-        "prompts": [
-            {"text": "an apple a day", "pair": "one", "group": "clean"},
-            {"text": "an apple an day", "pair": "one", "group": "corrupted"},
-        ],
-        "answers": [["a", "I"]],
-    },
-    "ablated": {"probe": "ablation", "prompts": TEXTS},
-}
-SPARSE = {
-    "features": {"probe": "sae_features", "prompts": TEXTS},
-    "worth": {"probe": "sae_quality", "texts": TEXTS},
-    "atlas": {"probe": "sae_atlas", "texts": TEXTS},
-    "clamped": {"probe": "sae_steering", "feature": 7, "clamp": [8], "prompts": TEXTS, "continue": 2},
-}
 DISTINCT = {"llama", "gemma3", "gpt2", "mamba", "falcon", "bloom", "mixtral", "gpt_oss"}
 """Families of which blocks are built differently; the others run with the slow tests where numbers are compared."""
 UNMEASURABLE = {
@@ -89,9 +32,8 @@ UNMEASURABLE = {
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_probe_measures_a_model_or_says_why_not(family: str, tmp_path: Path) -> None:
     models = {"m": save_tiny(tmp_path / family, family), "l": save_tiny(tmp_path / "llama", "llama", seed=2)}
-    dictionaries = str(save_dictionaries(tmp_path / "dictionaries", layers=[2]))
-    sparse = {id: {**options, "dictionaries": dictionaries} for id, options in SPARSE.items()}
-    outcomes = run_probes(models, PROBES | READING | CHANGING | sparse).outcomes
+    dictionaries = save_dictionaries(tmp_path / "dictionaries", layers=[2])
+    outcomes = run_probes(models, FIRST | READING | CHANGING | sparse(dictionaries)).outcomes
     found = {id: by_subject["m"] for id, by_subject in outcomes.items()}
     assert {id: one.reason for id, one in found.items() if one.status == "failed"} == {}
     skipped = {id: one.reason for id, one in found.items() if one.status == "skipped"}
@@ -119,7 +61,7 @@ def rows_sum_to_one(weights: np.ndarray, *, has_sink_logits: bool) -> None:
 
 def test_attention_of_a_model_without_any_is_skipped_with_the_reason(tmp_path: Path) -> None:
     models = {"m": save_tiny(tmp_path / "mamba", "mamba"), "l": save_tiny(tmp_path / "llama", "llama")}
-    outcomes = run_probes(models, {"heads": PROBES["heads"]}).outcomes["heads"]
+    outcomes = run_probes(models, {"heads": FIRST["heads"]}).outcomes["heads"]
     assert outcomes["l"].status == "ok"
     assert outcomes["m"].status == "skipped"
     assert outcomes["m"].reason == "the architecture MambaForCausalLM has no attention"
@@ -156,7 +98,7 @@ def test_every_probe_of_prompts_reads_a_chat_as_well(tmp_path: Path) -> None:
     chats = [{"messages": one["messages"]} for one in asked]
     probes = {
         id: {**entry, **{key: asked if entry["probe"] in with_words else chats for key in ("prompts",) if key in entry}}
-        for id, entry in (PROBES | READING).items()
+        for id, entry in (FIRST | READING).items()
     }
     reading = {id: entry for id, entry in probes.items() if "prompts" in entry}
     models = {"m": save_tiny(tmp_path / "m", chat_template=CHAT), "base": save_tiny(tmp_path / "base", seed=1)}

@@ -1,13 +1,14 @@
 """What each probe's rule says of numbers made for each of its branches."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from reportgen.language import ENGLISH, languages, speaking
-from reportgen.probes.base import ModelCard, Section
+from reportgen.probes.base import ModelCard, Section, stated
 from reportgen.probes.logit_lens import Turn, turn_of
 from reportgen.registry import find
 from reportgen.result import Array, Metric, Outcome, Table
@@ -34,10 +35,14 @@ def outcome(
     )
 
 
-def statement(probe: str, *found: Outcome) -> str:
+def section(*found: Outcome) -> Section:
     ids = ["m", "n"][: len(found)]
     cards = {id: ModelCard(id, id.upper(), "X", 4) for id in ids}
-    return find(probe).statement(Section("s", dict(zip(ids, found, strict=True)), cards))
+    return Section("s", dict(zip(ids, found, strict=True)), cards)
+
+
+def statement(probe: str, *found: Outcome) -> str:
+    return find(probe).statement(section(*found))
 
 
 @pytest.mark.parametrize("probe", ["parameter_census", "nearest_tokens", "word_similarity", "logit_lens",
@@ -333,30 +338,56 @@ BEST = "100% of the words there have one of their own group as nearest neighbour
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (points(APART, APART), f"M holds the groups apart at every layer, best at layer 1 of 1: {BEST}"),
-        (points(MIXED, APART, APART), f"M holds the groups apart from layer 1 on, best at layer 2 of 2: {BEST}"),
-        (points(UNDEFINED, APART), f"M holds the groups apart from layer 1 on, best at layer 1 of 1: {BEST}"),
+        (points(APART, APART), f"M holds the groups apart at every layer, best at layer 1 of 4: {BEST}"),
+        (points(MIXED, APART, APART), f"M holds the groups apart from layer 1 on, best at layer 2 of 4: {BEST}"),
+        (points(UNDEFINED, APART), f"M holds the groups apart from layer 1 on, best at layer 1 of 4: {BEST}"),
         (
             points(MIXED, APART, MIXED),
-            f"M holds the groups apart at some layers only and no longer at the end, best at layer 1 of 2: {BEST}",
+            f"M holds the groups apart at some layers only and no longer at the end, best at layer 1 of 4: {BEST}",
         ),
         (
             points(MIXED, MIXED),
-            f"{NONE}: at no layer are its groups apart on the plane; at layer 1 of 1, which comes "
+            f"{NONE}: at no layer are its groups apart on the plane; at layer 1 of 4, which comes "
             "nearest, 0% of the words have one of their own group as nearest neighbour.",
         ),
+        (points(APART), f"M holds the groups apart at layer 0 of 4: {BEST}"),
         (points(APART, groups="aaaa"), f"{NONE}: its words have no groups."),
         (points(APART, groups="    "), f"{NONE}: its words have no groups."),
         (points(UNDEFINED), f"{NONE}: its maps are undefined."),
         (
             points(APART, APART, drowned=1),
-            f"M holds the groups apart at every layer, best at layer 1 of 1: {BEST} At 1 of "
+            f"M holds the groups apart at every layer, best at layer 1 of 4: {BEST} At 1 of "
             "2 layers of M a single direction holds over 90% of the variance: the map shows little but an outlier.",
         ),
     ],
 )
 def test_groups_lie_apart_from_a_layer_on_between_or_nowhere(found: Outcome, said: str) -> None:
     assert statement("pca_map", found) == said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"layers": [3]}, f"Looking at layer 3 only: M holds the groups apart at layer 0 of 4: {BEST}"),
+        ({"layers": [3, 1, 3]}, f"Looking at layers 1 and 3 only: M holds the groups apart at layer 0 of 4: {BEST}"),
+        ({"blocks": [2]}, f"Looking at block 2 only: M holds the groups apart at layer 0 of 4: {BEST}"),
+        ({"layers": [4, 3, 2, 1, 0]}, f"M holds the groups apart at layer 0 of 4: {BEST}"),
+        ({"layers": "all"}, f"M holds the groups apart at layer 0 of 4: {BEST}"),
+    ],
+)
+def test_a_statement_about_some_layers_says_which(options: dict[str, Any], said: str) -> None:
+    found = replace(points(APART), options=options)
+    assert stated(find("pca_map"), section(found)) == said
+
+
+def test_figures_of_the_first_prompts_are_announced() -> None:
+    class Few(type(find("pca_map"))):  # type: ignore[misc]
+        drawn = ("items", 3)
+
+    told = f"M holds the groups apart at layer 0 of 4: {BEST}"
+    assert stated(Few(), section(points(APART))) == f"{told} Figures show the first 3 of 4: items."
+    Few.drawn = ("items", 4)
+    assert stated(Few(), section(points(APART))) == told
 
 
 # drift

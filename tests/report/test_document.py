@@ -1,8 +1,10 @@
 import contextlib
 import importlib
 import io
+import re
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +16,8 @@ from reportgen.errors import OutputError
 from reportgen.language import speaking
 from reportgen.report import document, page
 from reportgen.report.drawn import Drawn
-from reportgen.result import Table
-from tests.report.fakes import LLAMA, curves, hostile, svg
+from reportgen.result import Metric, Table
+from tests.report.fakes import LLAMA, curves, hostile, outcome, svg
 from tests.report.test_page import QUESTIONS
 
 
@@ -251,3 +253,75 @@ def test_no_page_prints_nothing(tmp_path):
         printer.begin("")
         assert printer.finish() == ()
     assert list(tmp_path.iterdir()) == []
+
+
+MARGIN = 18 / 25.4 * 72 - 1
+"""Points at both sides of a page that stay empty."""
+NAMES = ("Meta-Llama-3.1-8B-Instruct", "Mistral-Nemo-Instruct-2407", "Qwen2.5-14B-Instruct-1M", "gemma-3-27b-it")
+
+
+def many_models(bundle, count):
+    """A bundle of so many models with long names, each with metrics and prompts of its own."""
+    ids = [f"m{at}" for at in range(count)]
+    models = {id: replace(bundle.models[LLAMA], id=id, name=f"{NAMES[at % 4]}-{at}") for at, id in enumerate(ids)}
+    prompts = bundle.outcomes["weather"][LLAMA].tables["prompts"]
+    outcomes = {
+        id: outcome(
+            "of_another_package", id,
+            metrics={"size": Metric(134_515_008 + at, "parameters"), "layers": Metric(30, "blocks")},
+            tables={"prompts": prompts},
+        )
+        for at, id in enumerate(ids)
+    }  # fmt: skip
+    return replace(bundle, models=models, outcomes={"sizes": outcomes})
+
+
+def words_of(file):
+    """Page -> (width, [(left, right, word)]) in points, as a reader sees them."""
+    told = subprocess.run(["pdftotext", "-bbox", file, "-"], check=True, capture_output=True, text=True).stdout
+    for page_told in told.split("<page ")[1:]:
+        width = float(re.match(r'width="([\d.]+)"', page_told)[1])
+        words = re.findall(r'<word xMin="([\d.-]+)" .*?xMax="([\d.-]+)".*?>(.*?)</word>', page_told)
+        yield width, [(float(left), float(right), word) for left, right, word in words]
+
+
+def beyond(pages):
+    """Words that reach into a margin."""
+    return [one for width, words in pages for one in words if one[0] < MARGIN or one[1] > width - MARGIN]
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="Poppler is missing")
+@pytest.mark.parametrize("count", [4, 12])
+def test_a_table_with_a_column_a_model_stays_on_its_page_however_many_there_are(bundle, tmp_path, count):
+    target = tmp_path / "report.pdf"
+    assert document.pdf(page.paper(many_models(bundle, count), {}), target) == ()
+    pages = list(words_of(target))
+    assert beyond(pages) == []
+    joined = "".join(word for _, words in pages for *_, word in words)
+    assert all(joined.count(f"{NAMES[at % 4]}-{at}") >= 3 for at in range(count)), "numbers and prompts of each"
+    assert all(f"{134_515_008 + at:,}" in joined for at in range(count))
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="Poppler is missing")
+def test_a_table_of_strangers_words_stays_on_its_page(bundle, tmp_path):
+    columns = ("prompt", "x" * 90, "tokens")
+    table = Table(columns, [["y" * 300, "z" * 300, "天" * 300], [1, "b", "c"]])
+    told = outcome("of_another_package", LLAMA, metrics={"n" * 90: Metric(1e300, "u" * 90)}, tables={"told": table})
+    target = tmp_path / "report.pdf"
+    bundle = replace(bundle, models={LLAMA: bundle.models[LLAMA]}, outcomes={"told": {LLAMA: told}})
+    document.pdf(page.paper(bundle, {}), target)
+    assert beyond(words_of(target)) == []
+
+
+@pytest.mark.slow
+def test_a_token_of_ten_thousand_characters_is_printed_about_as_soon_as_one_of_two_hundred(bundle, tmp_path):
+    def seconds(size):
+        table = Table(("rank", "token", "text"), [[at, "a" * size, "ก" * size] for at in range(5)])
+        told = outcome("of_another_package", LLAMA, tables={"told": table})
+        of_one = replace(bundle, models={LLAMA: bundle.models[LLAMA]}, outcomes={"told": {LLAMA: told}})
+        html = page.paper(of_one, {})
+        begun = time.perf_counter()
+        document.pdf(html, tmp_path / "report.pdf")
+        return time.perf_counter() - begun
+
+    assert seconds(10_000) < 4 * seconds(200), "cut after 300"

@@ -1,11 +1,12 @@
 import base64
+from dataclasses import replace
 
 import pytest
 
 from reportgen.figures import style
 from reportgen.report.drawn import Drawn
 from reportgen.report.sections import Row, rows
-from tests.report.fakes import curves, drawn, grid, svg
+from tests.report.fakes import LLAMA, curves, drawn, grid, svg
 
 INCH = 72.0
 
@@ -59,3 +60,8 @@ def test_figures_of_one_name_stand_in_one_row():
 def test_the_figures_of_a_single_model_share_a_row():
     made = [drawn("p", grid("a", name)) for name in ("first", "second", "third")]
     assert [len(row.figures) for row in rows(["a"], made, [])] == [3]
+
+
+def test_a_name_cannot_end_the_attribute_that_holds_it():
+    named = replace(drawn("census", curves((LLAMA,), "components")), file_stem='x"><meta http-equiv=refresh>')
+    assert named.inline().startswith('<svg id="picture-x&quot;&gt;&lt;meta http-equiv=refresh&gt;"')

@@ -5,6 +5,7 @@ import pytest
 from reportgen.baseline.history import history
 from reportgen.baseline.tolerance import ToleranceEntry
 from reportgen.history_outputs import write_history
+from reportgen.result import Metric
 from tests.baseline.nights_written import date, write_night
 from tests.report.fakes import HOSTILE
 from tests.report.parsed import Page
@@ -74,9 +75,8 @@ def test_nothing_stepped_is_said(tmp_path):
 def test_a_strangers_text_stays_text(tmp_path):
     hostile = HOSTILE.replace("\ud800", "")
     for night in range(8):
-        write_night(
-            tmp_path / "nights" / f"n {night} <b>", None, {hostile: 1.0 + (night > 4)}, title=hostile, name=hostile
-        )
+        metrics = {"entropy": Metric(1.0 + (night > 4), hostile)}
+        write_night(tmp_path / "nights" / f"n {night} <b>", None, metrics, title=hostile, name=hostile)
     html = page(tmp_path / "nights")
     read = Page(html)
     assert read.scripts() == [None], "our own"

@@ -75,3 +75,11 @@ def test_a_finding_is_seen_in_the_first_figures_of_its_section(bundle, drawings)
     found = {one.section: one.pictures for one in opening.findings(views(bundle, drawings))}
     assert [one.file_stem for one in found["weather"]] == ["weather-llama-grid-0", "weather-gemma-grid-0"]
     assert found["heads"] == []
+
+
+def test_a_model_that_continues_without_its_cache_says_so_in_its_line(bundle):
+    card = bundle.models[LLAMA]
+    slow = replace(card, facts={**card.facts, "continued": "without its cache: a step that reads it is 5% off"})
+    llama, gemma = opening.model_lines(replace(bundle, models=bundle.models | {LLAMA: slow}))
+    assert "continues without its cache" in llama.facts
+    assert "continues without its cache" not in gemma.facts

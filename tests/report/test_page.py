@@ -131,7 +131,9 @@ def test_nothing_is_asked_of_the_network(bundle, drawings):
     assert list(read.attributes("src")) == []
     assert all(address.startswith("data:") for address in re.findall(r"url\(([^)]*)", html))
     assert not read.tags() & {"link", "iframe", "object", "base", "form"}
-    assert next(read.attributes("content")).startswith("default-src 'none'; script-src 'sha256-")
+    assert next(read.attributes("content")).startswith(
+        "default-src 'none'; base-uri 'none'; form-action 'none'; script-src 'sha256-"
+    )
 
 
 def test_ids_are_unique(bundle, drawings):

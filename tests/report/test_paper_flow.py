@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from reportgen.report.paper_flow import PAGE, flow
-from reportgen.report.paper_tables import paper_sheets
+from reportgen.report.paper_tables import paper_columns, paper_sheets
 from reportgen.report.sections import Row, view
 from reportgen.report.sheets import Entry, Sheet
 from tests.report.fakes import curves, drawn, fake_bundle
@@ -71,3 +71,12 @@ def test_a_table_is_upright_then_landscape_then_in_groups_of_columns():
     assert all(head[0] == "c0" for head in heads)
     assert [name for head in heads for name in head[1:]] == [f"c{n}" for n in range(1, 50)]
     assert [part.left_out for part in parts[-2:]] == [0, 4], "told once, below the last part"
+
+
+def test_columns_beyond_what_a_page_holds_stand_in_even_parts():
+    assert paper_columns(3, 50, 40) == [slice(0, 3)]
+    assert paper_columns(4, 50, 40) == [slice(0, 2), slice(2, 4)]
+    assert paper_columns(8, 50, 40) == [slice(0, 2), slice(2, 5), slice(5, 8)]
+    assert paper_columns(2, 50, 300) == [slice(0, 1), slice(1, 2)]
+    assert paper_columns(0, 50, 40) == [slice(0, 0)]
+    assert paper_columns(40, 50, 40, "page") == [slice(0, 40)]

@@ -10,6 +10,7 @@ from jinja2 import UndefinedError
 
 from reportgen.baseline.compare import compare
 from reportgen.errors import BatteryError, OutputError
+from reportgen.figures.fonts import legible
 from reportgen.report import comparison, own_templates, page, sandbox, templating
 from reportgen.report.own_templates import check
 from reportgen.report.templating import (
@@ -19,6 +20,7 @@ from reportgen.report.templating import (
     overridden_by,
     rendered,
     sentence,
+    shown,
     token,
     tokens,
 )
@@ -319,8 +321,24 @@ def test_the_steps_of_a_report_are_far_below_what_is_allowed(own, bundle, drawin
 
 
 def test_a_text_that_nobody_would_read_to_its_end_is_cut() -> None:
-    endless = "x" * 2_000_000
+    endless = "xyz " * 500_000
     for filtered in (templating.isolated, templating.token, templating.tokens, templating.lines, templating.sentence):
         assert len(filtered(endless)) < templating.LONGEST + 50
         assert "…" in filtered(endless)
-    assert templating.shown("x" * templating.LONGEST) == "x" * templating.LONGEST
+    long = ("xyz " * templating.LONGEST)[: templating.LONGEST]
+    assert templating.shown(long) == long
+
+
+@pytest.mark.parametrize("text", ["a" * 300, "a " * 900, "天" * 900, "สวัสดี " * 100, "🐠" * 400])
+def test_what_a_line_can_break_is_shown_whole(text):
+    assert shown(text) == legible(text)
+
+
+def test_a_word_too_long_to_print_is_shown_by_its_ends_and_how_much_is_between():
+    word = "b" + "a" * 9_998 + "c"
+    cut = f"b{'a' * 199}…[+9,740]…{'a' * 59}c"
+    assert shown(f"x {word} y") == f"x {cut} y"
+    assert shown(cut) == cut
+    assert str(token(" " * 2 + word)).endswith("c</bdi>")
+    assert len(shown("\u200b" * 2_000)) < 400, "what is spelled out is cut as well"
+    assert max(map(len, str(tokens(f"{word} | {word}")).split())) < 400

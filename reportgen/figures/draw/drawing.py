@@ -104,8 +104,11 @@ class Drawing:
         unique = f"{self._id}-{hashlib.sha256((element + title + alt).encode()).hexdigest()[:8]}"
         return _named(_prefixed(element, unique), unique, title, alt)
 
-    def png(self, dpi: int = PNG_DPI) -> bytes:
-        """A picture on the theme's ground."""
+    def png(self, dpi: float = PNG_DPI, *, pixels: int | None = None) -> bytes:
+        """A picture on the theme's ground; with `pixels`, of exactly so many across instead of `dpi`."""
+        if pixels is not None:
+            # What is not whole is cut off: a little more, so that none is lost to rounding.
+            dpi = (pixels + 1e-3) / self.width_inches
         out = BytesIO()
         # Large even areas: runs compress them as well as a search for repeats does, in two thirds of the time.
         packed = {"compress_type": zlib.Z_RLE}

@@ -36,7 +36,8 @@ def paint_head_mosaic(mosaic: HeadMosaic, look: Look) -> Canvas:
     canvas = Canvas(max(full_width, key), top + height + 20, look)
     canvas.write(0, LINE / 2, mosaic.axes, colour=canvas.theme.muted)
     for block in every(blocks, width, lettering.width("00") + 4):
-        canvas.write(left + (block + 0.5) * tile, 1.5 * LINE, str(block), colour=canvas.theme.muted, across="center")
+        number = str(mosaic.blocks[block] if mosaic.blocks else block)
+        canvas.write(left + (block + 0.5) * tile, 1.5 * LINE, number, colour=canvas.theme.muted, across="center")
     for head in every(heads, height, 10):
         canvas.write(left - 4, top + (head + 0.5) * tile, str(head), colour=canvas.theme.muted, across="right")
     box = (left, top, left + width, top + height)
@@ -46,6 +47,7 @@ def paint_head_mosaic(mosaic: HeadMosaic, look: Look) -> Canvas:
         gap=round(_between(pixels) * width / picture.shape[1], 3),
         queries=[legible(mark_space(query)) for query in mosaic.queries],
         keys=[legible(mark_space(key)) for key in mosaic.keys],
+        **({"numbers": list(mosaic.blocks)} if mosaic.blocks else {}),
     )  # fmt: skip
     canvas.image(box, colours(scaled))
     positions = (-1.0, 1.0) if mosaic.scale == "diverging" else (0.0, 1.0)

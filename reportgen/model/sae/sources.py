@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from reportgen.beside import HERE, exists, is_file, is_folder, only_here, placed, where_looked
 from reportgen.errors import BatteryError, Mistake
 from reportgen.model.convert import Notify, silent
 from reportgen.model.sae.choose import Wish, choose
@@ -43,8 +44,8 @@ class DictionarySource:
     revision: str | None = None
 
 
-def parse_dictionary_source(text: str) -> DictionarySource:
-    """What a source written in a battery means. Asks nobody but the file system.
+def parse_dictionary_source(text: str, folder: Path = HERE) -> DictionarySource:
+    """What a source written in a battery means that stands in `folder`. Asks nobody but the file system.
 
     Raises:
         BatteryError: it is none of the known forms, or there are no such demo dictionaries.
@@ -55,8 +56,11 @@ def parse_dictionary_source(text: str) -> DictionarySource:
         if rest not in DEMO_DICTIONARIES:
             raise BatteryError(Mistake(f"unknown demo dictionaries {rest!r}", suggestion(rest, DEMO_DICTIONARIES)))
         return DictionarySource(text, "demo", rest)
-    if text.startswith(("/", "./", "../", "~")) or (text and Path(text.partition("/")[0]).exists()):
+    if text.startswith(("/", "./", "../", "~")) or (text and exists(folder / text.partition("/")[0])):
         return DictionarySource(text, "folder", text)
+    if text and only_here(text, folder):
+        told = f"{text!r} is not beside the battery, but in the working directory"
+        raise BatteryError(Mistake(told, f"Write its path as it is from {folder}; if the hub is meant, {text}@main."))
     found = _HUB.fullmatch(text)
     if found is None or ".." in text.split("/"):
         raise BatteryError(Mistake(f"{text!r} is neither a folder that exists nor a hub id", _FORMS))
@@ -66,6 +70,7 @@ def parse_dictionary_source(text: str) -> DictionarySource:
 def locate_dictionaries(
     source: str,
     *,
+    folder: Path = HERE,
     layers: Sequence[int] | None = None,
     features: int | None = None,
     l0: float | None = None,
@@ -75,6 +80,7 @@ def locate_dictionaries(
 
     Args:
         source: As a battery writes it.
+        folder: What a relative path starts from: the battery's.
         layers: Only those that read these layers (residual stream) or blocks; None for all.
         features: Only those with exactly so many.
         l0: Where several are left at one place, the one whose stated L0 is nearest.
@@ -84,13 +90,13 @@ def locate_dictionaries(
         BatteryError: the source has no known form, or several dictionaries at one place are left.
         DictionaryError: missing, not to be had offline, damaged, or not supported.
     """
-    parsed = parse_dictionary_source(source)
+    parsed = parse_dictionary_source(source, folder)
     wish = Wish(None if layers is None else tuple(layers), features, l0)
     if parsed.kind == "hub":
         root, folders, revision = downloaded(parsed.target, parsed.path, parsed.revision, wish, notify)
         found = [describe(root, folder) for folder in folders]
         return choose([replace(one, card=replace(one.card, revision=revision)) for one in found], wish, parsed.text)
-    root = _demo_folder(parsed.target) if parsed.kind == "demo" else _folder(parsed.target)
+    root = _demo_folder(parsed.target) if parsed.kind == "demo" else _folder(parsed.target, folder)
     return choose(describe_all(root), wish, parsed.text)
 
 
@@ -101,13 +107,13 @@ def fingerprint(found: Sequence[DictionaryFiles]) -> str:
         digest.update(str(one.place).encode())
         for file in (one.config, one.weights):
             if file is not None:
-                digest.update(_hash(str(file), state_of(file)).encode())
+                digest.update(_hash(file, state_of(file)).encode())
     return digest.hexdigest()
 
 
 @lru_cache(maxsize=256)
-def _hash(path: str, state: State | None) -> str:
-    return sha256_of(path)
+def _hash(file: Path, state: State | None) -> str:
+    return sha256_of(file)
 
 
 def _demo_folder(name: str) -> Path:
@@ -123,13 +129,11 @@ def _demo_folder(name: str) -> Path:
     )
 
 
-def _folder(path: str) -> Path:
-    try:
-        found = Path(path).expanduser().resolve()
-    except RuntimeError:
-        found = Path(path)
-    if found.is_file():
-        raise DictionaryError(Mistake("this is a file, not a dictionary's folder", f"Name {found.parent}.", found))
-    if not found.is_dir():
-        raise DictionaryError(Mistake("there is no such folder", "Is the path right? It is not a hub id.", path))
+def _folder(written: str, beside: Path) -> Path:
+    found = placed(written, beside).absolute()
+    if is_file(found):
+        raise DictionaryError(Mistake("this is a file, not a dictionary's folder", "Name its folder.", written))
+    if not is_folder(found):
+        remedy = f"{where_looked(written, beside)} It is not a hub id."
+        raise DictionaryError(Mistake("there is no such folder", remedy, written))
     return found

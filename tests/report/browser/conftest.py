@@ -27,7 +27,7 @@ def described() -> dict[str, list[Figure]]:
     grid, mosaic = (next(one for one in plain if isinstance(one, kind)) for kind in (TokenGrid, HeadMosaic))
     return {
         "weather": [grid, replace(grid, subject=(GEMMA,))],
-        "heads": [mosaic, replace(mosaic, subject=(GEMMA,))],
+        "heads": [mosaic, replace(mosaic, subject=(GEMMA,), blocks=(1, 3, 6))],
         "map": [one for one in plain if one not in (grid, mosaic)],
         "nearest": [_filled(figure) for figure in one_of_each("hostile", HOSTILE)],
     }

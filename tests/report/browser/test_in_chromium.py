@@ -17,6 +17,7 @@ from tests.report.fakes import GEMMA, LLAMA
 
 GRID, OTHER_GRID = "#figure-weather-llama-x-grid", "#figure-weather-gemma-x-grid"
 MOSAIC, HEAD = "#figure-heads-llama-x-heads", "#figure-map-llama-x-head"
+SOME_BLOCKS = "#figure-heads-gemma-x-heads"
 CURVES = "#figure-map-llama-x-curves"
 
 
@@ -172,6 +173,18 @@ def test_a_head_is_enlarged_kept_and_closed(visit):
     assert panel.locator(".head-name").inner_text().startswith("block 0, head 1"), "kept"
     panel.get_by_role("button", name="Close").click()
     assert not panel.is_visible()
+
+
+def test_heads_of_a_model_with_attention_in_some_blocks_are_told_by_the_numbers_of_these(visit, shown):
+    page = visit()
+    weights = shown[1]["heads"][1].description.patterns[2, 1, 3]
+    press(page, SOME_BLOCKS, "ArrowRight", "ArrowRight", "ArrowDown")
+    assert "block 6, head 1" in said(page)
+    page.keyboard.press("Enter")
+    panel = page.locator(f"{SOME_BLOCKS} .head-panel")
+    panel.locator(".head-plot:focus").wait_for()
+    told = panel.locator(".strip bdi").evaluate_all("all => all.map(x => x.title)")
+    assert told == [f"{weight:.2g}" for weight in weights]
 
 
 def test_the_row_of_an_enlarged_head_is_shown_over_the_text(visit, shown):

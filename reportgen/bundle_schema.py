@@ -1,0 +1,337 @@
+"""What the files of a bundle hold, checked once where they are read: a bundle is a stranger's data.
+
+Nothing behind it meets another type, another status, a number that is not finite, or a name that may be no id.
+"""
+
+import math
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import from_json
+
+from reportgen.columns import LARGEST, LONGEST
+from reportgen.errors import BundleError, Mistake
+from reportgen.plain_words import problems
+from reportgen.problem import Problem, dotted, shown
+from reportgen.result import Dim, Direction, Status
+
+SCHEMA = 1
+ID = r"[A-Za-z0-9_-]{1,64}"
+MOST_BYTES = 1_000_000_000
+"""Of a file of JSON or YAML in a bundle."""
+MOST_TENSOR_BYTES = 100_000_000_000
+MOST_DEEP = 40
+"""Levels of what options and facts nest."""
+REMEDY = "make it again with reportgen run"
+_NAME = re.compile(r"[^\W\d]\w{0,199}(/[0-9]{1,9})?")
+"""Of metrics, tables and arrays, which probes call as Python calls its fields; of several arrays each has a number."""
+_LONGEST_NAME = 255
+"""Bytes of a name on a disk."""
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def damaged(file: Path | None, what: str) -> Mistake:
+    """What a person is told of a bundle that cannot be read."""
+    return Mistake(f"the bundle is damaged: {what}", REMEDY, file=file)
+
+
+def _number(value: Any) -> int | float:
+    if type(value) is int and abs(value) <= LARGEST:
+        return value
+    if type(value) is float and math.isfinite(value):
+        return value
+    raise ValueError(f"expected a finite number, found {shown(value)}")
+
+
+def _id(value: str) -> str:
+    if not re.fullmatch(ID, value):
+        raise ValueError(f"{shown(value)} is not an id")
+    return value
+
+
+def _subject(value: str) -> str:
+    if not re.fullmatch(rf"{ID}(\.\.{ID})?", value):
+        raise ValueError(f"{shown(value)} is neither an id nor two with .. between them")
+    return value
+
+
+def _named(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(f"{shown(value)} is not a name")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """What JSON holds, of a depth that can be walked, without numbers that are none."""
+    level = [value]
+    for _ in range(MOST_DEEP):
+        if any(isinstance(one, float) and not math.isfinite(one) for one in level):
+            raise ValueError("a number in it is not finite")
+        if any(isinstance(one, str) and len(one) > LONGEST for one in level):
+            raise ValueError("a text in it is too long")
+        level = [
+            below
+            for one in level
+            if isinstance(one, dict | list)
+            for below in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return value
+    raise ValueError(f"nested more than {MOST_DEEP} levels deep")
+
+
+def _inside(value: str) -> str:
+    """A file of the bundle by a path that stays in it."""
+    parts = PurePosixPath(value).parts
+    wrong = not parts or value.startswith("/") or any(part == ".." or _too_long(part) for part in parts)
+    if wrong or any(character < " " or character in "\\\x7f" for character in value):
+        raise ValueError(f"a file of it lies outside the bundle, or is not one: {shown(value)}")
+    return value
+
+
+def _too_long(part: str) -> bool:
+    return len(part.encode()) > _LONGEST_NAME
+
+
+Text = Annotated[str, Field(max_length=LONGEST)]
+Short = Annotated[str, Field(max_length=10_000)]
+Line = Annotated[str, Field(max_length=10_000, pattern=r"^[^\r\n]*$")]
+Id = Annotated[str, AfterValidator(_id)]
+Subject = Annotated[str, AfterValidator(_subject)]
+Number = Annotated[Any, AfterValidator(_number)]
+Name = Annotated[str, AfterValidator(_named)]
+Plain = Annotated[Any, AfterValidator(_plain)]
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+
+
+class _Stored(BaseModel):
+    """A part of a bundle. Keys that are not known are left: a later version may have added them."""
+
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+
+class StoredMetric(_Stored):
+    """One number, or why there is none."""
+
+    value: Number | None
+    unit: Short
+    direction: Direction
+    state: Literal["ok", "undefined"]
+    reason: Text = ""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if (self.value is None) != (self.state == "undefined"):
+            raise ValueError(f"its state is {self.state}, and its value {shown(self.value)}")
+        if self.value is None and not self.reason:
+            raise ValueError("it is undefined, without a reason")
+        return self
+
+
+class StoredTable(_Stored):
+    """Rows under columns; what is undefined in them is {"undefined": reason}. `Table` checks the cells."""
+
+    columns: list[Short]
+    rows: list[list[Any]]
+
+    @model_validator(mode="after")
+    def _finite(self) -> Self:
+        if any(type(cell) is float and not math.isfinite(cell) for row in self.rows for cell in row):
+            raise ValueError("a number in it is not finite")
+        undefined = [cell for row in self.rows for cell in row if type(cell) is dict]
+        if any(set(cell) != {"undefined"} or not isinstance(cell["undefined"], str) for cell in undefined):
+            raise ValueError("a cell of it is a mapping that does not say why it is undefined")
+        return self
+
+
+class StoredArray(_Stored):
+    """Where the values of an array are, and what their dims mean."""
+
+    dims: list[Dim]
+    shape: list[Count]
+    unit: Short
+    coordinates: dict[Dim, list[Annotated[int, Field(ge=-LARGEST, le=LARGEST)]]] = Field(default_factory=dict)
+    relative_to: Short = ""
+    tensor: Short
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if len(set(self.dims)) < len(self.dims) or len(self.dims) != len(self.shape):
+            raise ValueError(f"its dims {', '.join(self.dims)} are not those of the shape {shown(self.shape)}")
+        for dim, at in self.coordinates.items():
+            if dim not in self.dims or len(at) != self.shape[self.dims.index(dim)]:
+                raise ValueError(f"its {len(at)} coordinates are not those of the dim {dim}")
+        return self
+
+
+class StoredOutcome(_Stored):
+    """What became of one probe on one subject."""
+
+    probe: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
+    version: Count
+    options: dict[str, Plain]
+    models: list[Id]
+    status: Status
+    reason: Text = ""
+    metrics: dict[Name, StoredMetric]
+    tables: dict[Name, StoredTable] = Field(default_factory=dict)
+    arrays: dict[Name, StoredArray] = Field(default_factory=dict)
+    prompt_sets: dict[str, dict[str, Text]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if not isinstance(self.options.get("seed", 0), int):
+            raise ValueError("the seed is not a whole number")
+        return self
+
+
+class StoredModel(_Stored):
+    """What a report says of a model; more facts than these are plain values."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Plain]
+
+    name: Short
+    architecture: Short
+    layers: Annotated[int, Field(ge=0, le=1_000_000)]
+    source: Short | None = None
+    revision: Short | None = None
+    model_type: Short | None = None
+    hidden_size: Count | None = None
+    heads: Count | None = None
+    kv_heads: Count | None = None
+    vocabulary: Count | None = None
+    context_length: Count | None = None
+    dtype: Short | None = None
+    device: Short | None = None
+    attention: Short | None = None
+    threads: Count | None = None
+    batch: Count | None = None
+    weights_sha256: Short | None = None
+    tokenizer_sha256: Short | None = None
+    failed: Text = ""
+
+
+class StoredResults(_Stored):
+    """results.json."""
+
+    title: Text
+    models: dict[Id, StoredModel]
+    results: Annotated[dict[Id, Annotated[dict[Subject, StoredOutcome], Field(min_length=1)]], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        for probe_id, by_subject in self.results.items():
+            for subject, outcome in by_subject.items():
+                ids = subject.split("..")
+                if outcome.models != ids:
+                    raise ValueError(f"{probe_id}.{subject} is about other models than it says")
+                if missing := [id for id in ids if id not in self.models]:
+                    raise ValueError(f"{probe_id}.{subject} is about {missing[0]}, which is not one of its models")
+        return self
+
+
+class StoredRun(_Stored):
+    """run.json: when, where and how long."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Plain]
+
+    started: Short = ""
+    versions: dict[Short, Short] = Field(default_factory=dict)
+    machine: dict[Short, Short] = Field(default_factory=dict)
+    durations: dict[Short, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    from_cache: list[Short] = Field(default_factory=list)
+    battery: Short = ""
+    only: list[Short] = Field(default_factory=list)
+    files: list[Annotated[Short, AfterValidator(_inside)]] = Field(default_factory=list)
+    tolerances: dict[Short, dict[str, Plain]] = Field(default_factory=dict)
+    presentation: dict[str, Plain] = Field(default_factory=dict)
+    last_run_failed: Line = ""
+    """Why a later run failed, where one did: these numbers are older than it."""
+    last_render_failed: Line = ""
+    """Why its outputs could not be made anew, where they could not: these pages are older than that."""
+
+
+def read_bytes(file: Path, most: int = MOST_BYTES) -> bytes:
+    """The content of a file of a bundle.
+
+    Raises:
+        BundleError: it is not there, not a regular file, or larger than `most` bytes.
+    """
+    try:
+        check_regular(file, most)
+        return file.read_bytes()
+    except OSError as error:
+        raise BundleError(damaged(file, f"it cannot be read: {error.strerror}")) from error
+
+
+def check_regular(file: Path, most: int) -> None:
+    """Refuses what is not a file of at most so many bytes: a device never ends.
+
+    Raises:
+        BundleError: as it says.
+    """
+    try:
+        status = file.stat()
+    except FileNotFoundError as error:
+        remedy = "a bundle is the folder that reportgen run made, with results.json in it"
+        raise BundleError(Mistake("there is no such file", remedy, file=file)) from error
+    except OSError as error:
+        raise BundleError(damaged(file, f"it cannot be read: {error.strerror}")) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise BundleError(damaged(file, "it is not a regular file"))
+    if status.st_size > most:
+        raise BundleError(damaged(file, f"it is larger than {most // 1_000_000:,} MB"))
+
+
+def parsed(file: Path, text: bytes) -> dict[str, Any]:
+    """The mapping that one of a bundle's files of JSON holds.
+
+    Raises:
+        BundleError: it is not JSON, or not a mapping.
+    """
+    try:
+        content = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise BundleError(damaged(file, f"not JSON: {error}")) from error
+    if not isinstance(content, dict):
+        raise BundleError(damaged(file, "it is not a mapping"))
+    return content
+
+
+def checked(model: type[M], content: Mapping[str, Any], file: Path) -> M:
+    """`content` of a file as what it should be.
+
+    Raises:
+        BundleError: it is not; says where.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        found = problems(error, content, model)
+        raise BundleError(damaged(file, _told(found[0], len(found) - 1))) from error
+
+
+def checked_results(content: Mapping[str, Any], file: Path) -> StoredResults:
+    """The content of results.json as what it should be.
+
+    Raises:
+        BundleError: it is of another schema, or damaged.
+    """
+    schema = content.get("schema")
+    if type(schema) is not int or schema != SCHEMA:
+        told = f"a bundle of schema {shown(schema)}; this version reads {SCHEMA}"
+        raise BundleError(Mistake(told, REMEDY, file=file))
+    return checked(StoredResults, content, file)
+
+
+def _told(problem: Problem, more: int) -> str:
+    where = dotted(problem.where)
+    beside = f" (and {more:,} more)" if more else ""
+    return f"{where}: {problem.message}{beside}" if where else f"{problem.message}{beside}"

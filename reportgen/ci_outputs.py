@@ -1,0 +1,62 @@
+"""What a CI reads of a comparison, or of there being none: JUnit, Markdown, a step's summary, annotations."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reportgen.baseline.annotations import annotation_of_failure, annotations
+from reportgen.baseline.compare import Comparison
+from reportgen.baseline.junit import junit, junit_of_failure
+from reportgen.baseline.markdown import markdown, markdown_of_failure
+from reportgen.baseline.step_summary import append_step_summary
+from reportgen.errors import Mistake, OutputError
+
+
+@dataclass(frozen=True)
+class Told:
+    """The same thing in each form, put into words when it is asked for."""
+
+    junit: Callable[[], str]
+    markdown: Callable[[], str]
+    annotations: Callable[[], Sequence[str]]
+
+
+def told_of(comparison: Comparison) -> Told:
+    """A comparison."""
+    return Told(lambda: junit(comparison), lambda: markdown(comparison), lambda: annotations(comparison))
+
+
+def told_of_failure(reason: str) -> Told:
+    """That nothing was compared, and why."""
+    return Told(
+        lambda: junit_of_failure(reason), lambda: markdown_of_failure(reason), lambda: [annotation_of_failure(reason)]
+    )
+
+
+def write_told(told: Told, junit_file: Path | None, markdown_file: Path | None) -> list[str]:
+    """Writes the files that were asked for and, in a GitHub workflow, the summary of the step; returns the lines of
+    stdout that GitHub makes annotations of.
+
+    Raises:
+        OutputError: a file cannot be written; the others are.
+    """
+    asked = ((junit_file, told.junit), (markdown_file, told.markdown))
+    mistakes = [mistake for file, text in asked if file is not None and (mistake := _write(file, text()))]
+    lines: Sequence[str] = ()
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        append_step_summary(told.markdown())
+        lines = told.annotations()
+    if mistakes:
+        raise OutputError(*mistakes)
+    return list(lines)
+
+
+def _write(file: Path, text: str) -> Mistake | None:
+    """What is wrong where the file cannot be written."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        return Mistake(f"cannot be written: {error.strerror}", file=file)
+    return None

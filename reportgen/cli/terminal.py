@@ -1,0 +1,57 @@
+"""The one place where a line reaches the terminal: spelled out, and in characters that the terminal has."""
+
+import io
+import json
+import sys
+
+import click
+
+from reportgen.errors import Mistake
+from reportgen.spelling import spelled
+
+LONGEST = 1_000
+"""Characters of a line; where something lies is told whole, so that it can be opened."""
+
+
+def be_writable() -> None:
+    """Makes the streams write what their encoding lacks as an escape, where they would raise."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def tell(line: object, *, err: bool = False) -> None:
+    """Writes one line, whatever strangers' texts are in it."""
+    click.echo(spelled(str(line), LONGEST), err=err)
+
+
+def tell_place(place: object) -> None:
+    """Writes where something lies."""
+    click.echo(spelled(str(place), longest=None))
+
+
+def tell_mistake(mistake: Mistake) -> None:
+    """Writes what is wrong, and its remedy below."""
+    first, *remedy = mistake.lines
+    for line in (f"error: {first}", *(f"  {line}" for line in remedy)):
+        tell(line, err=True)
+
+
+def tell_usage(error: click.ClickException) -> None:
+    """Writes what is wrong with the arguments, as click does."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        for line in context.get_usage().splitlines():
+            tell(line, err=True)
+        tell(f"Try '{context.command_path} --help' for help.", err=True)
+    tell(f"Error: {error.format_message()}", err=True)
+
+
+def tell_json(value: object) -> None:
+    """Writes a document for programs: JSON has escapes of its own for what cannot be seen."""
+    click.echo(json.dumps(value, indent=2).replace("##", "#\\u0023"))
+
+
+def tell_command(line: str) -> None:
+    """Writes a line that is to be a command of a workflow; its texts are escaped where it is made."""
+    click.echo(line)

@@ -1,0 +1,77 @@
+"""What the cells of a table may hold, and what columns of certain names hold in every table."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+LARGEST = 2**63 - 1
+"""Of whole numbers, whichever sign."""
+LONGEST = 10_000_000
+"""Characters of a text."""
+MOST_DEEP = 1_000_000
+"""A layer, block or head beyond it is none: figures count up to the largest."""
+
+Cells = Sequence[Any]
+Kinds = set[type]
+"""The types of a column's cells, None left out."""
+
+
+def _whole(least: int, most: int) -> Callable[[Kinds, Cells], bool]:
+    def held(kinds: Kinds, cells: Cells) -> bool:
+        known = _known(cells)
+        return kinds <= {int} and (not known or (min(known) >= least and max(known) <= most))
+
+    return held
+
+
+def _measured(kinds: Kinds, cells: Cells) -> bool:
+    return bool not in kinds and all(issubclass(kind, int | float) for kind in kinds)
+
+
+def _words(kinds: Kinds, cells: Cells) -> bool:
+    return kinds <= {str}
+
+
+HELD: Mapping[str, tuple[Callable[[Kinds, Cells], bool], str]] = {
+    **dict.fromkeys(("layer", "block", "head"), (_whole(0, MOST_DEEP), "whole numbers from 0 on")),
+    **dict.fromkeys(
+        ("prompt", "step", "position", "token_id", "token_count"), (_whole(0, LARGEST), "whole numbers from 0 on")
+    ),
+    "rank": (_whole(1, LARGEST), "whole numbers from 1 on"),
+    **dict.fromkeys(("probability", "similarity", "activation"), (_measured, "numbers")),
+    "token": (_words, "text"),
+}
+"""Name of a column -> what its cells are in every table of every probe, where they are not empty: what reports,
+comparisons and figures count on.
+"""
+
+
+def misfit(columns: Sequence[str], rows: Sequence[Cells]) -> str:
+    """Why these are not the rows of a table under these columns; empty where they are."""
+    if len(set(columns)) < len(columns):
+        return "two columns have one name"
+    if set(map(len, rows)) - {len(columns)}:
+        return f"a row does not fit the columns {', '.join(columns)[:200]}"
+    told = (_wrong(column, [row[at] for row in rows]) for at, column in enumerate(columns))
+    return next(filter(None, told), "")
+
+
+def _wrong(column: str, cells: Cells) -> str:
+    kinds = set(map(type, cells)) - {type(None)}
+    if not all(issubclass(kind, str | int | float) for kind in kinds):
+        return f"a cell of the column {column[:200]} is neither text, number, true or false, nor empty"
+    if _beyond(kinds, cells):
+        return f"a cell of the column {column[:200]} is too large"
+    fits, held = HELD.get(column, (None, ""))
+    return f"the column {column} holds {held}, and nothing else" if fits is not None and not fits(kinds, cells) else ""
+
+
+def _beyond(kinds: Kinds, cells: Cells) -> bool:
+    """Whether a text is too long or a whole number too large."""
+    texts = [cell for cell in cells if isinstance(cell, str)] if str in kinds else []
+    whole = [cell for cell in cells if isinstance(cell, int)] if int in kinds else []
+    too_long = bool(texts) and max(map(len, texts)) > LONGEST
+    return too_long or (bool(whole) and not -LARGEST <= min(whole) <= max(whole) <= LARGEST)
+
+
+def _known(cells: Cells) -> Cells:
+    return [cell for cell in cells if cell is not None] if None in cells else cells

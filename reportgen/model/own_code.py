@@ -1,0 +1,20 @@
+"""What a model's own code raised, in words: a family of transformers, or a library below it, may raise anything."""
+
+from reportgen.errors import ReportgenError
+
+LONGEST = 300
+"""Characters of a stranger's message that are told."""
+
+
+def in_words(error: Exception) -> str:
+    """Why something failed, in one line without Python's name for it."""
+    if isinstance(error, ReportgenError):
+        return error.in_one_line
+    if isinstance(error, MemoryError):
+        return "the memory is full"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror  # without the path
+    told = next(iter(str(error).strip().splitlines()), "")[:LONGEST]
+    if isinstance(error, KeyError) and told:
+        return f"there is no {told} where it looks for it"
+    return told or "it does not say why"

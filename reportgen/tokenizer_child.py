@@ -1,0 +1,75 @@
+"""Runs a tokenizer of unknown kind for another process: a line of JSON for each text, within seconds and bytes.
+
+On stdin comes the size of tokenizer.json and a line break, its bytes, then a line `[text, special_tokens]` for each
+text. On stdout goes a line when it is read, and one for each text: `[ids, offsets, added]`, or `{"wrong": why}`.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+BYTES = 2 * 1024**3
+"""What the tokenizer may take beyond the memory that the process has before."""
+SECONDS = 20, 3
+"""Of one processor, in which it is to be read, and in which it is to encode one text."""
+
+
+def main() -> None:
+    """Answers until nothing more is asked."""
+    asked, told = sys.stdin.buffer, sys.stdout.buffer
+
+    def answer(found: Callable[[], Any], seconds: int) -> Any:
+        _within(seconds)
+        try:
+            given, said = found(), None
+        except BaseException as error:  # Rust's panics are no Exception
+            given, said = None, {"wrong": " ".join(str(error).split())[:300]}
+        return given, said
+
+    def say(said: Any) -> None:
+        told.write(json.dumps(said).encode() + b"\n")
+        told.flush()
+
+    from tokenizers import Tokenizer
+
+    _hold_memory()
+    content = asked.read(int(asked.readline()))
+    tokenizer, wrong = answer(lambda: _without_training(Tokenizer.from_buffer(content)), SECONDS[0])
+    say(wrong or {})
+    while line := asked.readline():
+        text, special_tokens = json.loads(line)
+        encoded, wrong = answer(lambda: tokenizer.encode(text, add_special_tokens=special_tokens), SECONDS[1])  # noqa: B023
+        say(wrong or [encoded.ids, encoded.offsets, encoded.special_tokens_mask])
+
+
+def _without_training(tokenizer: Any) -> Any:
+    """A file may carry the truncation and padding of its training: a text is read whole and as it is."""
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _hold_memory() -> None:
+    if sys.platform == "linux":
+        import resource
+        from pathlib import Path
+
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        most = pages * resource.getpagesize() + BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def _within(seconds: int) -> None:
+    """Ends this process when it has computed this long from now."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds + 1, hard))
+
+
+if __name__ == "__main__":
+    main()

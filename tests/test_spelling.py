@@ -1,0 +1,57 @@
+"""Strangers' text where it is told: one line, nothing hidden in it, no command of a workflow."""
+
+import pytest
+
+from reportgen.spelling import LONGEST, is_hidden, spelled
+
+HOSTILE = (
+    "\x1b[2J\x1b]0;title\x07",
+    "\x9b31m\x90q\x85next",
+    "one\ntwo\r\n::error::three\u2028four\u2029five",
+    "::error file=a::b",
+    "  ::set-output name=a::b",
+    "\u00a0::warning::x",
+    "text ##[error]x",
+    "##vso[task.setvariable variable=a]b",
+    "\u202eright\u2066isolate\u200f",
+    "zero\u200bwidth\u2060\ufeff",
+    "\ud800lone\udfff",
+    "tag\U000e0041\ufe0f",
+    "\0",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_told_text_is_one_line_that_hides_and_commands_nothing(text: str) -> None:
+    told = spelled(text)
+    assert len(told.splitlines()) == 1
+    assert not any(map(is_hidden, told.replace(" ", "")))
+    assert not told.lstrip().startswith("::")
+    assert "##[" not in told
+    assert "##vso[" not in told
+    told.encode()
+    assert spelled(told) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: b :: c # d", "a: b :: c # d"),
+        ("天氣 café 🐠", "天氣 café 🐠"),
+        ("a\nb\tc", "a↵b⇥c"),
+        ("::error::x", "<U+003A>:error::x"),
+        ("##[error]x", "<U+0023>#[error]x"),
+        ("\x1b[31m", "<U+001B>[31m"),
+    ],
+)
+def test_what_can_be_read_stays(text: str, told: str) -> None:
+    assert spelled(text) == told
+
+
+def test_what_nobody_reads_to_the_end_is_cut() -> None:
+    told = spelled("A" * 100_000)
+    assert len(told) == LONGEST
+    assert told.endswith("A…")
+    assert spelled(told) == told
+    assert len(spelled("\x1b" * 100_000)) == LONGEST
+    assert spelled("/a" * 1_000, longest=None) == "/a" * 1_000
