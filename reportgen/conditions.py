@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from reportgen import chat_files
 from reportgen.battery import ModelEntry, ProbeEntry
@@ -62,11 +63,6 @@ class Conditions:
 
 def outcome_key(known: Sequence[Conditions], entry: ProbeEntry) -> str:
     """The key of what a probe finds in a model, or in the two of a pair, under these conditions."""
-    return key_of("outcome", *(one.key() for one in known), asked_of(entry))
-
-
-def asked_of(entry: ProbeEntry) -> str:
-    """What is asked of a probe, with hashes of the files that its options name as they are now."""
     probe = entry.probe
     ids = set(PAIR) if isinstance(probe, PairProbe) else None
     said = {
@@ -75,7 +71,12 @@ def asked_of(entry: ProbeEntry) -> str:
         "version": probe.version,
         "options": entry.options.model_dump(mode="json", by_alias=True, exclude=ids),
     }
-    return json.dumps(said, sort_keys=True)
+    return key_of("outcome", *(one.key() for one in known), json.dumps(said, sort_keys=True))
+
+
+def contents_named(entry: ProbeEntry) -> dict[str, Any]:
+    """What the files hold now that a probe's options name (a lens, a text, dictionaries), as the options hash them."""
+    return {name: getattr(entry.options, name) for name in type(entry.options).model_computed_fields}
 
 
 def conditions(located: Located, entry: ModelEntry, *, weights_sha256: str, device: str) -> Conditions:

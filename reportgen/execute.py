@@ -9,7 +9,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from reportgen.conditions import Conditions, asked_of, conditions, threads_of
+from reportgen.conditions import Conditions, conditions, contents_named, threads_of
 from reportgen.errors import Mistake, ModelError, OutOfTime, reason_of
 from reportgen.model.own_code import in_words
 from reportgen.needs import Unmeasurable
@@ -277,10 +277,8 @@ def _run_cases(
         outcome = _outcome(case, run, progress, unfinished)
         # Weights are read from the disk as they are needed, not all at once when they are loaded.
         refuse_changed([one.planned for one in ready])
-        if outcome.status == "ok" and asked_of(case.entry) != case.asked:
-            outcome = _without_numbers(
-                case, "failed", "a file that its options name changed while it ran: run it again"
-            )
+        if outcome.status == "ok" and contents_named(case.entry) != case.named:
+            outcome = _without_numbers(case, "failed", _OTHER_FILES)
         if outcome.status == "ok":
             name = " → ".join(_name(one.planned) for one in ready)
             cache.keep(known, case.entry, Kept(outcome, case.skipped_rows), model=name)

@@ -8,7 +8,7 @@ from typing import Any
 
 from reportgen.battery import Battery, ModelEntry, ProbeEntry
 from reportgen.chat import ChatUnavailable
-from reportgen.conditions import Conditions, asked_of, conditions, files_of
+from reportgen.conditions import Conditions, conditions, contents_named, files_of
 from reportgen.errors import BatteryError, Mistake, ModelError, ReportgenError, reason_of
 from reportgen.model.device import SHAPE_ALONE, kind_of
 from reportgen.model.facts import ModelFacts, read_facts
@@ -70,10 +70,10 @@ class PlannedCase:
     """Prompts that the model cannot read, each with its reason; `entry` holds the others alone."""
     kept: Kept | None = None
     """What an earlier run found; there is nothing left to do."""
-    asked: str = ""
-    """What was asked of the probe when its passes were planned; the files that its options name have to stay so."""
     failed: str = ""
     """Why the probe could not say what it asks: a card of its own, beside which the others run."""
+    named: Mapping[str, Any] = field(default_factory=dict)
+    """`contents_named` before its passes were planned: files that its options name have to stay so."""
 
     @property
     def settled(self) -> bool:
@@ -164,17 +164,13 @@ def make_plan(battery: Battery, notify: Notify = lambda line: None, cache: Outco
     """
     _check_sources(battery)
     asked = [(entry, models) for entry in battery.probes.values() for models in entry.subjects]
-    said = {entry.id: asked_of(entry) for entry, _ in asked}
+    named = {entry.id: contents_named(entry) for entry, _ in asked if not entry.broken}
     used = [id for id in battery.models if any(id in models for _, models in asked)]
     known = {id: _model(battery, id, notify) for id in used}
     kept = [_kept([known[id] for id in models], entry, cache or OutcomeCache(used=False)) for entry, models in asked]
     open_to = {id for (_, models), found in zip(asked, kept, strict=True) if found is None for id in models}
     known |= {id: _with_tokenizer(known[id]) for id in used if id in open_to}
-    cases = [
-        # where prompts are left out, the entry is another than the battery's
-        replace(case, asked=asked_of(case.entry) if case.left_out else said[case.entry.id])
-        for case in _plan_cases(asked, kept, known)
-    ]
+    cases = [replace(case, named=named.get(case.entry.id, {})) for case in _plan_cases(asked, kept, known)]
     models = tuple(replace(known[id], cases=_of(cases, (id,))) for id in used)
     if all(model.readied is None for model in models):
         raise ModelError(*(Mistake(f"model {model.id}: {model.failed}") for model in models))

@@ -107,13 +107,13 @@ def fingerprint(found: Sequence[DictionaryFiles]) -> str:
         digest.update(str(one.place).encode())
         for file in (one.config, one.weights):
             if file is not None:
-                digest.update(_hash(str(file), state_of(file)).encode())
+                digest.update(_hash(file, state_of(file)).encode())
     return digest.hexdigest()
 
 
 @lru_cache(maxsize=256)
-def _hash(path: str, state: State | None) -> str:
-    return sha256_of(Path(path))
+def _hash(file: Path, state: State | None) -> str:
+    return sha256_of(file)
 
 
 def _demo_folder(name: str) -> Path:
