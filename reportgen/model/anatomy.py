@@ -1,14 +1,18 @@
 """The parts of a causal LM that probes read: found by structure here, proven by behaviour in `check`."""
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from reportgen.errors import Mistake, ModelError
+from reportgen.model.ends import Ends, ends_of
 
-_NORM_NAMES = ("norm", "final_layernorm", "final_layer_norm", "ln_f", "norm_f", "final_norm")
+_TRIED = 7
+"""Tokens on which the ends of the stream are looked for."""
 _ATTENTION_NAMES = ("self_attn", "attn", "attention", "self_attention")
 _MLP_NAMES = ("mlp", "feed_forward", "ffn", "block_sparse_moe", "moe")
 _OUT_NAMES = ("o_proj", "out_proj", "dense", "c_proj", "wo")
@@ -55,13 +59,16 @@ class Anatomy:
     """(block) None where none is found."""
     heads: int | None
     """Heads of every block, from the configuration; None where it names none."""
-    final_norm: nn.Module
+    final_norm: nn.Module | None
+    """From the last block's output to what the unembedding reads: mostly a norm; None where no modules lead there."""
     embedding: nn.Embedding
     unembedding: nn.Linear
     logit_scale: float
-    """Factor of the logits, from the configuration; 1 for most architectures."""
+    """Factor of the logits; 1 for most architectures."""
     softcap: float | None
-    """c of c * tanh(logits / c), from the configuration."""
+    """c of c * tanh(logits / c)."""
+    several_streams: bool = False
+    """Whether the blocks hand on more than one row of numbers a token."""
 
 
 def anatomy_of(network: Network) -> Anatomy:
@@ -71,23 +78,33 @@ def anatomy_of(network: Network) -> Anatomy:
         ModelError: a part is not where any known architecture has it.
     """
     config = network.config.get_text_config()
-    decoder, blocks = _decoder_and_blocks(network, config.num_hidden_layers)
+    holder, blocks = _holder_and_blocks(network, config.num_hidden_layers)
+    decoder = _decoder(network, holder)
+    ends = _required(_ends(network, decoder, blocks), network, "a matrix that gives its logits")
     return Anatomy(
-        decoder=decoder,
+        decoder=ends.decoder,
         blocks=tuple(blocks),
         attentions=tuple(_child(block, _ATTENTION_NAMES) for block in blocks),
         attention_writers=tuple(_attention_writer(block) for block in blocks),
         mlp_writers=tuple(_mlp_writer(block) for block in blocks),
         heads=_heads(config),
-        final_norm=_required(_child(decoder, _NORM_NAMES), network, f"a final norm named one of {_NORM_NAMES}"),
+        final_norm=ends.final_norm,
         embedding=network.get_input_embeddings(),
-        unembedding=_required(network.get_output_embeddings(), network, "an output embedding"),
-        logit_scale=_logit_scale(config),
-        softcap=getattr(config, "final_logit_softcapping", None),
+        unembedding=ends.unembedding,
+        logit_scale=ends.logit_scale,
+        softcap=ends.softcap,
+        several_streams=ends.several_streams,
     )
 
 
-def _decoder_and_blocks(network: nn.Module, count: int) -> tuple[nn.Module, nn.ModuleList]:
+def _ends(network: Network, decoder: nn.Module, blocks: Sequence[nn.Module]) -> Ends | None:
+    if next(network.parameters()).device.type != "meta":
+        return ends_of(network, decoder, blocks, _few_tokens(network))
+    head = network.get_output_embeddings()  # without weights nothing can be followed
+    return None if head is None else Ends(None, decoder, head)
+
+
+def _holder_and_blocks(network: nn.Module, count: int) -> tuple[nn.Module, nn.ModuleList]:
     for name, module in network.named_modules():
         if "vision" in name or "visual" in name:
             continue
@@ -95,6 +112,17 @@ def _decoder_and_blocks(network: nn.Module, count: int) -> tuple[nn.Module, nn.M
             if isinstance(child, nn.ModuleList) and len(child) == count and any(True for _ in child.parameters()):
                 return module, child
     raise _missing(network, f"a list of {count} blocks")
+
+
+def _decoder(network: nn.Module, holder: nn.Module) -> nn.Module:
+    """The innermost module around the blocks that takes tokens: BERT keeps its blocks in one that does not."""
+    around = [module for module in network.modules() if any(holder is inside for inside in module.modules())]
+    return next(module for module in reversed(around) if "input_ids" in inspect.signature(module.forward).parameters)
+
+
+def _few_tokens(network: Network) -> list[int]:
+    rows = network.get_input_embeddings().weight.shape[0]
+    return [int(token) for token in torch.linspace(rows // 7, rows - rows // 5, _TRIED)]
 
 
 def _attention_writer(block: nn.Module) -> Writer | None:
@@ -151,10 +179,3 @@ def _missing(network: nn.Module, what: str) -> ModelError:
 def _heads(config: Any) -> int | None:
     heads = getattr(config, "num_attention_heads", None)
     return heads if isinstance(heads, int) else None  # some families give a list with one number a block
-
-
-def _logit_scale(config: Any) -> float:
-    """Cohere multiplies its logits by logit_scale, Granite divides them by logits_scaling."""
-    factor = getattr(config, "logit_scale", None)
-    divisor = getattr(config, "logits_scaling", None)
-    return float(1.0 if factor is None else factor) / float(1.0 if divisor is None else divisor)

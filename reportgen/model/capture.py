@@ -282,6 +282,8 @@ def _reason_against(model: LoadedModel, single: Pass) -> str:
     from reportgen.model.check_writes import PROVEN_LATER, reason_against  # which itself runs a pass
 
     asked = [*(need.site for need in single.needs), *(edit.site for edit in single.edits)]
+    if Site.RESIDUAL in asked and model.anatomy.several_streams:
+        return model.not_measurable("its blocks hand on more than one row of numbers a token")
     sites = dict.fromkeys(site for site in asked if site in PROVEN_LATER)
     return next((reason for site in sites if (reason := reason_against(model, site))), "")
 

@@ -58,18 +58,21 @@ def _beginning(model: LoadedModel) -> tuple[int, ...]:
 
 
 def _wanted(model: LoadedModel) -> tuple[Need, ...]:
+    stream = () if model.anatomy.several_streams else (_RESIDUAL,)
     if all(attention is None for attention in model.anatomy.attentions):
-        return (_RESIDUAL, _FINAL)
-    return (_RESIDUAL, _FINAL, _ATTENTION)
+        return (*stream, _FINAL)
+    return (*stream, _FINAL, _ATTENTION)
 
 
 def _check_lens(model: LoadedModel, captured: Captured, logits: torch.Tensor) -> None:
     (normed,) = captured.kept(_FINAL, 0)
+    own = torch.cat([chunk[: rows.stop - rows.start] for rows, chunk in model.final_logits(normed)])
+    _equal(model, own, logits, "the unembedding's logits differ from the model's own")
+    if model.anatomy.final_norm is None:
+        return
     stream = captured.kept(_RESIDUAL, 0)
     if len(stream) != model.layers + 1:
         raise _refusal(model, f"{len(stream)} residual rows where {model.layers + 1} were expected")
-    own = torch.cat([chunk[: rows.stop - rows.start] for rows, chunk in model.final_logits(normed)])
-    _equal(model, own, logits, "the unembedding's logits differ from the model's own")
     _equal(
         model,
         model.anatomy.final_norm(stream[-1]).float(),

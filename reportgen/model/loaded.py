@@ -10,7 +10,7 @@ from torch import nn
 
 from reportgen.model.anatomy import Anatomy, Network
 from reportgen.model.quantise import INT8, stored_dtype
-from reportgen.needs import Site
+from reportgen.needs import Site, Unmeasurable
 from reportgen.numerics.distributions import softcap
 
 CHUNK = 64
@@ -95,7 +95,7 @@ class LoadedModel:
         """(row x vocabulary) dot products, in float32, of (row x width) vectors with the unembedding's rows: neither
         norm nor bias, softcap or scale; some rows at a time, with the slice that they belong to.
         """
-        for held, chunk in _padded(rows.float(), FINAL_CHUNK):
+        for held, chunk in _padded(self._as_read(rows).float(), FINAL_CHUNK):
             parts = [chunk @ part.float().T for part in torch.split(self.anatomy.unembedding.weight, _VOCABULARY_SLICE)]
             yield held, torch.cat(parts, dim=-1)[: held.stop - held.start]
 
@@ -108,9 +108,31 @@ class LoadedModel:
     @cached_property
     def norm_in_float32(self) -> nn.Module:
         """The final norm, its weights in float32: what the lens reads a residual stream through."""
-        if self.dtype == torch.float32:
-            return self.anatomy.final_norm
-        return copy.deepcopy(self.anatomy.final_norm).float()
+        return self.final_norm if self.dtype == torch.float32 else copy.deepcopy(self.final_norm).float()
+
+    @property
+    def final_norm(self) -> nn.Module:
+        """From the last block's output to what the unembedding reads.
+
+        Raises:
+            Unmeasurable: no modules lead there: the stream cannot be read.
+        """
+        if self.anatomy.final_norm is None:
+            told = "what the unembedding reads is not made of the last block's output by its modules alone"
+            raise Unmeasurable(self.not_measurable(told))
+        return self.anatomy.final_norm
+
+    def not_measurable(self, reason: str) -> str:
+        """The reason, and what it is about."""
+        return f"not measurable in {type(self.network).__name__}: {reason}"
+
+    def _as_read(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows that are as wide as those that the unembedding reads."""
+        read = self.anatomy.unembedding.weight.shape[1]
+        if rows.shape[-1] != read:
+            told = f"a row of its stream has {rows.shape[-1]} numbers, what the unembedding reads {read}"
+            raise Unmeasurable(self.not_measurable(told))
+        return rows
 
     @property
     def read_together(self) -> int:
@@ -136,7 +158,9 @@ class LoadedModel:
         for start in range(0, len(residual), together):
             chunks = list(_padded(residual[start : start + together].float(), CHUNK))
             logits = held[: len(chunks) * CHUNK].view(len(chunks), CHUNK, -1)
-            self._unembed_in_float32([self.norm_in_float32(rows) if norm else rows for _, rows in chunks], logits)
+            self._unembed_in_float32(
+                [self.norm_in_float32(rows) if norm else self._as_read(rows) for _, rows in chunks], logits
+            )
             for (rows, _), of_chunk in zip(chunks, logits, strict=True):
                 for place, part in self._parts(rows, of_chunk):
                     yield slice(start + place.start, start + place.stop), self._scaled(part)
