@@ -30,7 +30,8 @@ def reason_against(model: LoadedModel, site: Site) -> str:
     if site not in model.reasons_against:
         against = _of_writes if site in _WRITES else _of_projections if site in _INSIDE else _of_scores
         reason = against(model, site)
-        model.reasons_against[site] = model.not_measurable(reason) if reason else ""
+        name = type(model.network).__name__
+        model.reasons_against[site] = f"not measurable in {name}: {reason}" if reason else ""
     return model.reasons_against[site]
 
 
