@@ -117,7 +117,9 @@ _OWN: dict[str, dict[str, Any]] = {
 """Model type -> what it needs beside, or instead."""
 
 
-_FIRST: dict[str, dict[str, Any]] = {"gemma4_assistant": {"text_config": {"hidden_size_per_layer_input": 0}}}
+_FIRST: dict[str, dict[str, Any]] = {
+    "gemma4_assistant": {"text_config": {"hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 0}},
+}
 """Model type -> what its configuration cannot do without, whatever its sizes."""
 
 
@@ -173,7 +175,8 @@ def shrunk_model(kind: str) -> Any:
 def save_config_alone(folder: Path, kind: str) -> Path:
     """What a folder of such a model says of itself, with weights of nothing: where none can be built."""
     folder.mkdir(parents=True)
-    CONFIG_MAPPING[kind](**_FIRST.get(kind, {})).save_pretrained(folder)
+    said = {"model_type": kind, "architectures": [MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[kind]]}
+    (folder / "config.json").write_text(json.dumps(said))
     save_file({"nothing": torch.zeros(1)}, folder / "model.safetensors")
     return _with_tokenizer(folder)
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.capture import run_all
-from reportgen.model.hooks import NotFiniteError, stream_of
+from reportgen.model.hooks import NotFiniteError, stream_of, with_stream
 from reportgen.model.loaded import LoadedModel
 from reportgen.needs import Captured, Need, Pass, Site
 
@@ -38,11 +38,11 @@ def prove(model: LoadedModel) -> None:
     except NotFiniteError as error:
         remedy = "the weights are damaged, or need a wider dtype: try dtype: float32"
         raise ModelError(Mistake(f"{type(model.network).__name__} is refused: {error}", remedy)) from error
-    logits = model.network(torch.tensor([tokens], device=model.device), use_cache=False).logits[0].float()
-    _check_lens(model, captured, logits)
+    logits = _logits(model, tokens[:-1])
+    _check_lens(model, tokens, captured, logits)
     if _ATTENTION in captured.values:
         _check_attention(model, captured)
-    _check_overwriting(model, tokens, logits)
+    _check_overwriting(model, tokens[:-1], logits)
 
 
 def tokens_tried(model: LoadedModel) -> tuple[int, ...]:
@@ -64,10 +64,18 @@ def _wanted(model: LoadedModel) -> tuple[Need, ...]:
     return (*stream, _FINAL, _ATTENTION)
 
 
-def _check_lens(model: LoadedModel, captured: Captured, logits: torch.Tensor) -> None:
+def _logits(model: LoadedModel, tokens: tuple[int, ...]) -> torch.Tensor:
+    """(position x vocabulary) in float32."""
+    logits: torch.Tensor = model.network(torch.tensor([tokens], device=model.device), use_cache=False).logits[0]
+    return logits.float()
+
+
+def _check_lens(model: LoadedModel, tokens: tuple[int, ...], captured: Captured, logits: torch.Tensor) -> None:
     (normed,) = captured.kept(_FINAL, 0)
     own = torch.cat([chunk[: rows.stop - rows.start] for rows, chunk in model.final_logits(normed)])
-    _equal(model, own, logits, "the unembedding's logits differ from the model's own")
+    if not _alike(model, own[: len(logits)], logits) and _alike(model, own, _logits(model, tokens)):
+        raise _refusal(model, "what comes later in a text changes its logits before: it is not causal")
+    _equal(model, own[: len(logits)], logits, "the unembedding's logits differ from the model's own")
     if model.anatomy.final_norm is None:
         return
     stream = captured.kept(_RESIDUAL, 0)
@@ -84,10 +92,16 @@ def _check_lens(model: LoadedModel, captured: Captured, logits: torch.Tensor) ->
 def _equal(model: LoadedModel, found: torch.Tensor, expected: torch.Tensor, what: str) -> None:
     if found.shape != expected.shape:
         raise _refusal(model, f"{what}: shape {tuple(found.shape)}, expected {tuple(expected.shape)}")
-    difference = float((found - expected).abs().max())
-    scale = max(1.0, float(expected.abs().max()))
-    if not difference <= TOLERANCE[model.dtype] * scale:
+    if not _alike(model, found, expected):
+        difference, scale = float((found - expected).abs().max()), float(expected.abs().max())
         raise _refusal(model, f"{what}, by {difference:.3g} where values reach {scale:.3g}")
+
+
+def _alike(model: LoadedModel, found: torch.Tensor, expected: torch.Tensor) -> bool:
+    if found.shape != expected.shape:
+        return False
+    difference = float((found - expected).abs().max())
+    return difference <= TOLERANCE[model.dtype] * max(1.0, float(expected.abs().max()))
 
 
 def _check_attention(model: LoadedModel, captured: Captured) -> None:
@@ -101,7 +115,7 @@ def _check_attention(model: LoadedModel, captured: Captured) -> None:
 
 def _check_overwriting(model: LoadedModel, tokens: tuple[int, ...], logits: torch.Tensor) -> None:
     with _overwritten(model.anatomy.blocks[model.layers // 2]):
-        changed = model.network(torch.tensor([tokens], device=model.device), use_cache=False).logits[0].float()
+        changed = _logits(model, tokens)
     if torch.equal(changed, logits):
         raise _refusal(model, "overwriting the residual stream does not change the logits")
 
@@ -111,8 +125,7 @@ def _overwritten(block: nn.Module) -> Iterator[None]:
     def overwrite(_module: nn.Module, _args: Any, output: Any) -> Any:
         stream = stream_of(output)
         noise = torch.linspace(-1, 1, stream.numel(), device=stream.device, dtype=stream.dtype).reshape(stream.shape)
-        changed = (noise * stream.abs().max()).expand_as(output[0] if isinstance(output, tuple) else output)
-        return (changed, *output[1:]) if isinstance(output, tuple) else changed
+        return with_stream(output, noise * stream.abs().max())
 
     handle = block.register_forward_hook(overwrite)
     try:

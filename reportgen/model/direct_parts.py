@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import torch
 
-from reportgen.model.anatomy import Writer
 from reportgen.model.frozen_norm import frozen
 from reportgen.model.loaded import LoadedModel
 from reportgen.model.matrices import bias_of, matrix_of
+from reportgen.model.writers import Writer
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ class LoadedModel:
         """Copies of a prompt that pass together; the first is looked at."""
         self.reasons_against: dict[Site, str] = {}
         """Sites that were proven when first asked for, each with what differed; empty where nothing did."""
+        self.no_sum: dict[int, str] | None = None
+        """Blocks of which what they add is no sum of what parts write -> why; None where nobody has asked."""
         self.joins_midway: bool | None = None
         """Whether rows can join a batch between two blocks; None where nobody has tried."""
 
