@@ -16,7 +16,7 @@ from reportgen.model.anatomy import Network
 from reportgen.model.draw import Drawing
 from reportgen.model.edit import edited, start_of
 from reportgen.model.hooks import Layout, NotFiniteError, Receiver, receiving
-from reportgen.model.loaded import FINAL_CHUNK, LoadedModel, likeliest
+from reportgen.model.loaded import FINAL_CHUNK, SEVERAL_STREAMS, LoadedModel, likeliest
 from reportgen.needs import Captured, Draw, Edit, Need, Pass, Path, Site, Unmeasurable
 
 __all__ = ["JoinedPass", "NotFiniteError", "SharedPasses", "Taken", "end_tokens", "join", "run", "run_all"]
@@ -265,8 +265,10 @@ class SharedPasses:
                 self._done(single.path)
             raise Unmeasurable(reasons[0])
         missing = list(dict.fromkeys(single.path for single in passes if single.path not in self._taken))
+        joined = [self._joined[path] for path in missing]
         try:
-            ran = run(self._model, [self._joined[path] for path in missing])
+            _settle(self._model, joined)
+            ran = run(self._model, joined)
         except BaseException:  # one that several share may break for what only one of them wants
             for single in passes:
                 self._done(single.path)
@@ -293,8 +295,18 @@ def _reason_against(model: LoadedModel, single: Pass) -> str:
         return reason
     needed = [(need.site, need.indices) for need in single.needs]
     asked = dict.fromkeys([*needed, *((edit.site, (edit.index,)) for edit in single.edits)])
+    if model.anatomy.several_streams and any(site is Site.RESIDUAL for site, _ in asked):
+        return model.not_measurable(SEVERAL_STREAMS)
     proven = ((site, blocks) for site, blocks in asked if site in PROVEN_LATER)
     return next((reason for site, blocks in proven if (reason := reason_against(model, site, blocks))), "")
+
+
+def _settle(model: LoadedModel, together: Sequence[JoinedPass]) -> None:
+    """Finds what writes before a pass whose writes another probe will ask for: it is not run again for that one."""
+    from reportgen.model.check_writes import PROVEN_LATER, settle_writers  # which itself runs a pass
+
+    if any(need.site in PROVEN_LATER for joined in together for need, _ in joined.wants):
+        settle_writers(model)
 
 
 def _reason_against_patterns(model: LoadedModel, single: Pass) -> str:

@@ -12,7 +12,7 @@ from reportgen.errors import Mistake, ModelError
 from reportgen.model.attention import few_tokens
 from reportgen.model.capture import run_all
 from reportgen.model.check_cache import Begun, begin, try_cache
-from reportgen.model.hooks import NotFiniteError, stream_of
+from reportgen.model.hooks import NotFiniteError, stream_of, with_stream
 from reportgen.model.loaded import LoadedModel
 from reportgen.needs import Captured, Need, Pass, Site
 
@@ -42,7 +42,7 @@ def prove(model: LoadedModel) -> None:
     except NotFiniteError as error:
         remedy = "the weights are damaged, or need a wider dtype: try dtype: float32"
         raise ModelError(Mistake(f"{type(model.network).__name__} is refused: {error}", remedy)) from error
-    _check_lens(model, captured, begun.logits)
+    _check_lens(model, tokens, captured, begun)
     if _ATTENTION in captured.values:
         _check_attention(model, captured)
     _check_overwriting(model, tokens[:-1], begun)
@@ -55,18 +55,30 @@ def tokens_tried(model: LoadedModel) -> tuple[int, ...]:
 
 
 def _wanted(model: LoadedModel) -> tuple[Need, ...]:
+    stream = () if model.anatomy.several_streams else (_RESIDUAL,)
     if all(attention is None for attention in model.anatomy.attentions):
-        return (_RESIDUAL, _FINAL)
-    return (_RESIDUAL, _FINAL, _ATTENTION)
+        return (*stream, _FINAL)
+    return (*stream, _FINAL, _ATTENTION)
 
 
-def _check_lens(model: LoadedModel, captured: Captured, logits: torch.Tensor) -> None:
-    (normed,) = captured.kept(_FINAL, 0)
+def _logits(model: LoadedModel, tokens: tuple[int, ...], begun: Begun) -> torch.Tensor:
+    """(position x vocabulary) in float32, run as the beginning was."""
+    ids = torch.tensor([tokens], device=model.device)
+    logits: torch.Tensor = model.network(ids, use_cache=begun.use_cache).logits[0]
+    return logits.float()
+
+
+def _check_lens(model: LoadedModel, tokens: tuple[int, ...], captured: Captured, begun: Begun) -> None:
+    (normed,), logits = captured.kept(_FINAL, 0), begun.logits
+    own = torch.cat([chunk[: rows.stop - rows.start] for rows, chunk in model.final_logits(normed)])
+    if not _alike(model, own[: len(logits)], logits) and _alike(model, own, _logits(model, tokens, begun)):
+        raise _refusal(model, "what comes later in a text changes its logits before: it is not causal")
+    _equal(model, own[: len(logits)], logits, "the unembedding's logits differ from the model's own")
+    if model.anatomy.final_norm is None:
+        return
     stream = captured.kept(_RESIDUAL, 0)
     if len(stream) != model.layers + 1:
         raise _refusal(model, f"{len(stream)} residual rows where {model.layers + 1} were expected")
-    own = torch.cat([chunk[: rows.stop - rows.start] for rows, chunk in model.final_logits(normed)])
-    _equal(model, own[: len(logits)], logits, "the unembedding's logits differ from the model's own")
     _equal(
         model,
         model.anatomy.final_norm(stream[-1]).float(),
@@ -78,10 +90,16 @@ def _check_lens(model: LoadedModel, captured: Captured, logits: torch.Tensor) ->
 def _equal(model: LoadedModel, found: torch.Tensor, expected: torch.Tensor, what: str) -> None:
     if found.shape != expected.shape:
         raise _refusal(model, f"{what}: shape {tuple(found.shape)}, expected {tuple(expected.shape)}")
-    difference = float((found - expected).abs().max())
-    scale = max(1.0, float(expected.abs().max()))
-    if not difference <= TOLERANCE[model.dtype] * scale:
+    if not _alike(model, found, expected):
+        difference, scale = float((found - expected).abs().max()), float(expected.abs().max())
         raise _refusal(model, f"{what}, by {difference:.3g} where values reach {scale:.3g}")
+
+
+def _alike(model: LoadedModel, found: torch.Tensor, expected: torch.Tensor) -> bool:
+    if found.shape != expected.shape:
+        return False
+    difference = float((found - expected).abs().max())
+    return difference <= TOLERANCE[model.dtype] * max(1.0, float(expected.abs().max()))
 
 
 def _check_attention(model: LoadedModel, captured: Captured) -> None:
@@ -104,8 +122,7 @@ def _leave_out(model: LoadedModel, block: int, sums: str) -> None:
 
 def _check_overwriting(model: LoadedModel, tokens: tuple[int, ...], begun: Begun) -> None:
     with _overwritten(model.anatomy.blocks[model.layers // 2]):
-        ids = torch.tensor([tokens], device=model.device)
-        changed = model.network(ids, use_cache=begun.use_cache).logits[0].float()
+        changed = _logits(model, tokens, begun)
     if torch.equal(changed, begun.logits):
         raise _refusal(model, "overwriting the residual stream does not change the logits")
 
@@ -115,8 +132,7 @@ def _overwritten(block: nn.Module) -> Iterator[None]:
     def overwrite(_module: nn.Module, _args: Any, output: Any) -> Any:
         stream = stream_of(output)
         noise = torch.linspace(-1, 1, stream.numel(), device=stream.device, dtype=stream.dtype).reshape(stream.shape)
-        changed = (noise * stream.abs().max()).expand_as(output[0] if isinstance(output, tuple) else output)
-        return (changed, *output[1:]) if isinstance(output, tuple) else changed
+        return with_stream(output, noise * stream.abs().max())
 
     handle = block.register_forward_hook(overwrite)
     try:

@@ -11,10 +11,10 @@ from reportgen.needs import Edit, Site
 
 @torch.inference_mode()
 def joins_midway(model: LoadedModel) -> bool:
-    """Whether a copy of the clean row that joins in the middle ends where the clean row does.
+    """Whether copies of the clean row that join here and there end where the clean row does.
 
     Most families make masks and positions of a batch of one, which serve any number of rows; some (BLOOM) bind them
-    to the number of rows that entered.
+    to the number of rows that entered, some (Gemma 4) read keys again that an earlier block made of fewer rows.
     """
     if model.joins_midway is None:
         model.joins_midway = _ends_alike(model)
@@ -22,15 +22,15 @@ def joins_midway(model: LoadedModel) -> bool:
 
 
 def _ends_alike(model: LoadedModel) -> bool:
-    tokens, middle = tokens_tried(model), model.layers // 2
-    edits = [(Edit(Site.RESIDUAL, middle, Scale(1.0)),)]
+    tokens, layers = tokens_tried(model), sorted({0, model.layers // 2, model.layers - 1})
+    edits = [(Edit(Site.RESIDUAL, layer, Scale(1.0)),) for layer in layers]
     ids = torch.tensor([tokens] * model.batch, device=model.device)
     try:
-        with edited(model.anatomy, edits, Layout(model.batch, (middle,)), prompt=len(tokens)):
+        with edited(model.anatomy, edits, Layout(model.batch, tuple(layers)), prompt=len(tokens)):
             normed = model.anatomy.decoder(input_ids=ids, use_cache=False).last_hidden_state.float()
     except (RuntimeError, ValueError, TypeError, IndexError):  # whatever a family says to a row too many
         return False
-    if len(normed) != model.batch + 1:
+    if len(normed) != model.batch + len(layers):
         return False
-    apart = float((normed[-1] - normed[0]).abs().max())
+    apart = float((normed[model.batch :] - normed[0]).abs().max())
     return apart <= TOLERANCE[model.dtype] * max(1.0, float(normed[0].abs().max()))

@@ -4,16 +4,17 @@ A model that lacks one of these sites, or behaves otherwise, is not refused: wha
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
-from reportgen.model.anatomy import Writer
 from reportgen.model.capture import join, run
 from reportgen.model.check import TOLERANCE, tokens_tried
-from reportgen.model.loaded import LoadedModel
+from reportgen.model.loaded import SEVERAL_STREAMS, LoadedModel
 from reportgen.model.matrices import bias_of, matrix_of
 from reportgen.model.quantise import INT8
 from reportgen.model.scores import can_be_seen
+from reportgen.model.writers import Writer, writers_of
 from reportgen.needs import Captured, Need, Pass, Site
 
 _WRITES = (Site.ATTENTION_WRITE, Site.MLP_WRITE)
@@ -35,20 +36,58 @@ def reason_against(model: LoadedModel, site: Site, blocks: Sequence[int] | None 
 
 @torch.inference_mode()
 def _known_reason(model: LoadedModel, site: Site, blocks: tuple[int, ...] | None) -> str:
+    settle_writers(model)
     if (site, blocks) not in model.reasons_against:
         against = _of_writes if site in _WRITES else _of_projections if site in _INSIDE else _of_scores
         reason = against(model, site, tuple(range(model.layers)) if blocks is None else blocks)
-        name = type(model.network).__name__
-        model.reasons_against[site, blocks] = f"not measurable in {name}: {reason}" if reason else ""
+        model.reasons_against[site, blocks] = model.not_measurable(reason) if reason else ""
     return model.reasons_against[site, blocks]
+
+
+def settle_writers(model: LoadedModel) -> None:
+    """Finds what writes in blocks whose named parts do not add up to what the block adds: once, by what they do."""
+    if model.anatomy.several_streams or model.no_sum is not None:
+        return
+    model.no_sum = {}
+    off = _not_adding_up(model)
+    if not off:
+        return
+    found = writers_of(model.anatomy.decoder, model.anatomy.blocks, tokens_tried(model))
+    attention, mlp = list(model.anatomy.attention_writers), list(model.anatomy.mlp_writers)
+    for block in off:
+        attention[block], mlp[block] = found[block].attention, found[block].mlp
+        if found[block].reason:
+            model.no_sum[block] = f"block {block} {found[block].reason}"
+    model.anatomy = replace(model.anatomy, attention_writers=tuple(attention), mlp_writers=tuple(mlp))
+
+
+def _not_adding_up(model: LoadedModel) -> list[int]:
+    """The blocks whose named parts do not write what they add."""
+    needs = [Need(Site.RESIDUAL), *(Need(site) for site in _WRITES)]
+    captured = _tried(model, needs)
+    stream, attention, mlp = (captured.values[need] for need in needs)
+    off = []
+    for block in range(model.layers):
+        written = attention.get((block, 0)), mlp.get((block, 0))
+        if any(one is None for one in written):
+            off.append(block)
+            continue
+        added = stream[block, 0].float() + sum(one.float() for one in written)
+        if not _apart(added, stream[block + 1, 0].float()) <= TOLERANCE[model.dtype]:
+            off.append(block)
+    return off
 
 
 def _of_writes(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
     """resid[l + 1] - resid[l] is what attention writes and what the MLP writes."""
+    if model.anatomy.several_streams:
+        return SEVERAL_STREAMS
+    if told := [model.no_sum[block] for block in blocks if model.no_sum and block in model.no_sum]:
+        return told[0]
     for what, writers in (("attention", model.anatomy.attention_writers), ("MLP", model.anatomy.mlp_writers)):
         missing = [str(block) for block in blocks if writers[block] is None]
         if missing:
-            return f"no output of {what} is found in block {', '.join(missing)}"
+            return f"no {what} writes in block {', '.join(missing)}"
     stream_need, *needs = Need(Site.RESIDUAL), *(Need(write, "all", blocks) for write in _WRITES)
     captured = _tried(model, [stream_need, *needs])
     stream = captured.kept(stream_need, 0)
@@ -69,6 +108,9 @@ def _of_projections(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> 
     without = [str(block) for block, writer in zip(blocks, writers, strict=True) if writer.projection is None]
     if without:
         return f"the MLP of block {without[0]} has no down projection of its own: it is a mixture of experts"
+    aside = [str(block) for block, writer in zip(blocks, writers, strict=True) if writer.beside]
+    if aside:
+        return f"block {aside[0]} has several modules that write side by side"
     needs = [Need(site, "all", blocks), Need(_INSIDE[site], "all", blocks)]
     captured = _tried(model, needs)
     tolerance = _INT8_TOLERANCE if model.number_format == INT8 else TOLERANCE[model.dtype]

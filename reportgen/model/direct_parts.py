@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import torch
 
-from reportgen.model.anatomy import Writer
 from reportgen.model.frozen_norm import frozen
 from reportgen.model.loaded import LoadedModel
 from reportgen.model.matrices import bias_of, matrix_of
+from reportgen.model.writers import Writer
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def direct_parts(model: LoadedModel, seen: Seen, directions: torch.Tensor, biase
         biases: (row) what the unembedding adds to it.
     """
     width, device = directions.shape[1], directions.device
-    norm = frozen(model.anatomy.final_norm, width, device)
+    norm = frozen(model.final_norm, width, device)
     back = norm.back(directions, norm.scale(seen.last))
     bias = biases + directions @ norm.bias
     heads = []

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from reportgen.model.anatomy import Anatomy, Writer
-from reportgen.model.hooks import Layout, by_row, stream_of
+from reportgen.model.anatomy import Anatomy
+from reportgen.model.hooks import Layout, by_row, stream_of, with_stream
+from reportgen.model.writers import Writer, beside_of
 from reportgen.needs import Edit, Site
 
 
@@ -107,7 +108,7 @@ def edited(anatomy: Anatomy, edits: Edits, layout: Layout, *, prompt: int, first
                 writer = writers[block]
                 assert writer is not None
                 here = [(row, edit) for row, edit in due if edit.site is site and edit.index == block]
-                handles.append(hook(writer, _Change(here, layout, block, prompt, first), anatomy.heads or 1))
+                handles.extend(hook(writer, _Change(here, layout, block, prompt, first), anatomy.heads or 1))
         yield
     finally:
         for handle in handles:
@@ -133,8 +134,12 @@ class _Change:
             return stream
         return torch.cat([stream, stream[:1].expand(joining, *stream.shape[1:])])
 
-    def made(self, value: torch.Tensor, *, scale: float = 1.0, heads: int = 1) -> torch.Tensor:
-        """(row x position x width) rows with the edits; the values are multiplied by `scale` before they count."""
+    def made(
+        self, value: torch.Tensor, *, scale: float = 1.0, heads: int = 1, beside: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """(row x position x width) rows with the edits; before they count the values are multiplied by `scale`, and
+        what was written `beside` them is added: afterwards it is taken out again, since the model adds it itself.
+        """
         if not self.edits:
             return value
         changed = by_row(value, self.layout.rows(self.layer)).clone()
@@ -145,7 +150,11 @@ class _Change:
             own = changed[self.layout.place(row, self.layer)]
             columns = _columns(edit.head, own.shape[1], heads)
             rows = own[at, columns].float()
-            new = edit.operation(rows) if scale == 1.0 else edit.operation(rows * scale) / scale
+            if beside is not None:
+                others = by_row(beside, self.layout.rows(self.layer))[self.layout.place(row, self.layer)][at].float()
+                new = (edit.operation(rows * scale + others) - others) / scale
+            else:
+                new = edit.operation(rows) if scale == 1.0 else edit.operation(rows * scale) / scale
             own[at, columns] = new.to(own.dtype)
         return changed.reshape(value.shape)
 
@@ -182,8 +191,7 @@ def _at_layer(anatomy: Anatomy, layer: int, change: _Change) -> Any:
 
 def _behind_block(change: _Change) -> Callable[..., Any]:
     def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
-        stream = change.made(change.joined(stream_of(output)))
-        return (stream, *output[1:]) if isinstance(output, tuple) else stream
+        return with_stream(output, change.made(change.joined(stream_of(output))))
 
     return hook
 
@@ -196,18 +204,19 @@ def _before_block(change: _Change) -> Callable[..., Any]:
     return hook
 
 
-def _at_write(writer: Writer, change: _Change, heads: int) -> Any:
+def _at_write(writer: Writer, change: _Change, heads: int) -> Sequence[Any]:
+    beside, handles = beside_of(writer)
+
     def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
-        written = change.made(stream_of(output), scale=writer.scale)
-        return (written, *output[1:]) if isinstance(output, tuple) else written
+        return with_stream(output, change.made(stream_of(output), scale=writer.scale, beside=beside()))
 
-    return (writer.norm or writer.source).register_forward_hook(hook)
+    return [*handles, writer.gives.register_forward_hook(hook)]
 
 
-def _at_heads(writer: Writer, change: _Change, heads: int) -> Any:
+def _at_heads(writer: Writer, change: _Change, heads: int) -> Sequence[Any]:
     assert writer.projection is not None
 
     def hook(_module: nn.Module, args: tuple[Any, ...]) -> Any:
         return (change.made(args[0], heads=heads), *args[1:])
 
-    return writer.projection.register_forward_pre_hook(hook)
+    return [writer.projection.register_forward_pre_hook(hook)]

@@ -10,8 +10,16 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from reportgen.needs import Unmeasurable
+
 _LARGE = 1e3
 """Size of the rows that a norm is tried on: its epsilon is nothing beside their square."""
+
+_OFF = 1e-2
+"""Largest difference, as a share of the largest number, from what the norm itself makes of a row."""
+_MORE = (
+    "not measurable: what stands between the last block and the unembedding, or behind attention, is more than a norm"
+)
 
 
 @dataclass(frozen=True)
@@ -48,13 +56,19 @@ class FrozenNorm:
 
 @torch.inference_mode()
 def frozen(norm: nn.Module, width: int, device: torch.device) -> FrozenNorm:
-    """A norm over `width` numbers, taken apart."""
+    """A norm over `width` numbers, taken apart.
+
+    Raises:
+        Unmeasurable: it is more than a norm.
+    """
     module = copy.deepcopy(norm).float()
     even = width - width % 2
     signs = torch.ones(width, device=device)
     signs[1:even:2] = -1.0
     signs[even:] = 0.0  # of an odd width the last number is asked for by itself, below
     bias = module(torch.zeros(1, width, device=device))[0]
+    if len(bias) != width:
+        raise Unmeasurable(_MORE)
     ones = module(torch.full((1, width), _LARGE, device=device))[0] - bias
     centred = bool(ones.abs().max() <= 1e-3 * (module(_LARGE * signs[None])[0] - bias).abs().max())
     gain = torch.zeros(width, device=device)
@@ -63,4 +77,13 @@ def frozen(norm: nn.Module, width: int, device: torch.device) -> FrozenNorm:
         # Its numbers have mean 0 and, where none of them is 0, norm sqrt(width).
         response = (module(_LARGE * row[None])[0] - bias) * (row.square().sum() / width).sqrt()
         gain[there] = response[there] * row[there]
-    return FrozenNorm(module, gain, bias, centred)
+    found = FrozenNorm(module, gain, bias, centred)
+    _prove(found, torch.linspace(-1.0, 2.0, width, device=device).square()[None])
+    return found
+
+
+def _prove(found: FrozenNorm, row: torch.Tensor) -> None:
+    normed = found.module(row)
+    again = found.linear(row) * found.scale(row)[:, None] + found.bias
+    if not float((again - normed).abs().max()) <= _OFF * float(normed.abs().max()):
+        raise Unmeasurable(_MORE)

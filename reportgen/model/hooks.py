@@ -12,6 +12,7 @@ from torch import nn
 from reportgen.model.anatomy import Anatomy
 from reportgen.model.attention import in_turn
 from reportgen.model.scores import attention_seen
+from reportgen.model.writers import beside_of
 from reportgen.needs import Need, Positions, Site
 
 _OF_ONE_ROW = frozenset({Site.SCORES, Site.VALUES})
@@ -147,8 +148,9 @@ def receiving(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]
                 (Site.MLP_WRITE, anatomy.mlp_writers[index]),
             ):
                 if writer is not None and any(r.wants(site, index) for r in receivers):
-                    hook = _on_write(receivers, site, index, writer.scale)
-                    handles.append((writer.norm or writer.source).register_forward_hook(hook))
+                    beside, kept = beside_of(writer)
+                    hook = _on_write(receivers, site, index, writer.scale, beside)
+                    handles += [*kept, writer.gives.register_forward_hook(hook)]
             for site, writer in (
                 (Site.HEADS, anatomy.attention_writers[index]),
                 (Site.MEMORIES, anatomy.mlp_writers[index]),
@@ -183,9 +185,14 @@ def _scores_taken(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[N
 
 
 def stream_of(output: Any) -> torch.Tensor:
-    """(row x position x width) the residual stream in a block's output: some architectures return it in a tuple."""
-    stream: torch.Tensor = output[0] if isinstance(output, tuple) else output
+    """(row x position x width) the residual stream in a block's output: some return it with other things."""
+    stream: torch.Tensor = output[0] if isinstance(output, tuple | list) else output
     return stream
+
+
+def with_stream(output: Any, stream: torch.Tensor) -> Any:
+    """A block's output with another stream in it."""
+    return type(output)((stream, *output[1:])) if isinstance(output, tuple | list) else stream
 
 
 def _on_input(receivers: Sequence[Receiver]) -> Callable[..., None]:
@@ -215,11 +222,14 @@ def _on_attention(receivers: Sequence[Receiver], blocks: Iterator[int]) -> Calla
     return take
 
 
-def _on_write(receivers: Sequence[Receiver], site: Site, block: int, scale: float) -> Callable[..., None]:
+def _on_write(
+    receivers: Sequence[Receiver], site: Site, block: int, scale: float, beside: Callable[[], torch.Tensor | None]
+) -> Callable[..., None]:
     def take(_module: nn.Module, _args: Any, output: Any) -> None:
-        written = stream_of(output)
+        written, others = stream_of(output), beside()
+        written = written if scale == 1.0 else written * scale
         for receiver in receivers:
-            receiver.take(site, block, written if scale == 1.0 else written * scale)
+            receiver.take(site, block, written if others is None else written + others.reshape(written.shape))
 
     return take
 

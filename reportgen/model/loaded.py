@@ -10,7 +10,7 @@ from torch import nn
 
 from reportgen.model.anatomy import Anatomy, Network
 from reportgen.model.quantise import INT8, stored_dtype
-from reportgen.needs import Site
+from reportgen.needs import Site, Unmeasurable
 from reportgen.numerics.distributions import softcap
 
 CHUNK = 64
@@ -26,6 +26,8 @@ _CHUNKS_A_WIDENING = 4
 """Chunks that share one pass over a table whose dtype has to be widened."""
 _TIES = 16
 """Scores among which ties are put in order, where fewer are asked for."""
+SEVERAL_STREAMS = "its blocks hand on more than one row of numbers a token"
+"""Why nothing can be read or written between blocks that do."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class LoadedModel:
         self.reasons_against: dict[tuple[Site, tuple[int, ...] | None], str] = {}
         """Sites, in all blocks or in some, that were proven when first asked for, each with what differed; empty where
         nothing did."""
+        self.no_sum: dict[int, str] | None = None
+        """Blocks of which what they add is no sum of what parts write -> why; None where nobody has asked."""
         self.no_pattern: dict[int, str] = {}
         """Blocks in which something looked like attention and was found to be none -> what it does."""
         self.head_counts: dict[int, int] = {}
@@ -121,7 +125,7 @@ class LoadedModel:
         """(row x vocabulary) dot products, in float32, of (row x width) vectors with the unembedding's rows: neither
         norm nor bias, softcap or scale; some rows at a time, with the slice that they belong to.
         """
-        for held, chunk in _padded(rows.float(), FINAL_CHUNK):
+        for held, chunk in _padded(self._as_read(rows).float(), FINAL_CHUNK):
             parts = [chunk @ part.float().T for part in torch.split(self.anatomy.unembedding.weight, _VOCABULARY_SLICE)]
             yield held, torch.cat(parts, dim=-1)[: held.stop - held.start]
 
@@ -134,9 +138,31 @@ class LoadedModel:
     @cached_property
     def norm_in_float32(self) -> nn.Module:
         """The final norm, its weights in float32: what the lens reads a residual stream through."""
-        if self.dtype == torch.float32:
-            return self.anatomy.final_norm
-        return copy.deepcopy(self.anatomy.final_norm).float()
+        return self.final_norm if self.dtype == torch.float32 else copy.deepcopy(self.final_norm).float()
+
+    @property
+    def final_norm(self) -> nn.Module:
+        """From the last block's output to what the unembedding reads.
+
+        Raises:
+            Unmeasurable: no modules lead there: the stream cannot be read.
+        """
+        if self.anatomy.final_norm is None:
+            told = "what the unembedding reads is not made of the last block's output by its modules alone"
+            raise Unmeasurable(self.not_measurable(told))
+        return self.anatomy.final_norm
+
+    def not_measurable(self, reason: str) -> str:
+        """The reason, and what it is about."""
+        return f"not measurable in {type(self.network).__name__}: {reason}"
+
+    def _as_read(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows that are as wide as those that the unembedding reads."""
+        read = self.anatomy.unembedding.weight.shape[1]
+        if rows.shape[-1] != read:
+            told = f"a row of its stream has {rows.shape[-1]} numbers, what the unembedding reads {read}"
+            raise Unmeasurable(self.not_measurable(told))
+        return rows
 
     @property
     def read_together(self) -> int:
@@ -162,7 +188,9 @@ class LoadedModel:
         for start in range(0, len(residual), together):
             chunks = list(_padded(residual[start : start + together].float(), CHUNK))
             logits = held[: len(chunks) * CHUNK].view(len(chunks), CHUNK, -1)
-            self._unembed_in_float32([self.norm_in_float32(rows) if norm else rows for _, rows in chunks], logits)
+            self._unembed_in_float32(
+                [self.norm_in_float32(rows) if norm else self._as_read(rows) for _, rows in chunks], logits
+            )
             for (rows, _), of_chunk in zip(chunks, logits, strict=True):
                 for place, part in self._parts(rows, of_chunk):
                     yield slice(start + place.start, start + place.stop), self._scaled(part)

@@ -31,6 +31,14 @@ def test_a_wrong_norm_is_refused_with_what_differed() -> None:
         prove(model(final_norm=wrong))
 
 
+def test_damaged_weights_are_told_where_they_show_first() -> None:
+    network: Any = random_model("llama")
+    with torch.no_grad():
+        network.model.layers[1].mlp.down_proj.weight[0, 0] = float("nan")
+    with pytest.raises(ModelError, match="LlamaForCausalLM is refused: residual 2 holds values that are not finite"):
+        prove(LoadedModel(network, anatomy_of(network)))
+
+
 def test_a_wrong_scale_is_refused() -> None:
     with pytest.raises(ModelError, match="the unembedding's logits differ from the model's own"):
         prove(model(logit_scale=0.5))

@@ -114,21 +114,31 @@ def test_what_is_refused_and_why(family: str, dtype: torch.dtype) -> None:
         assert not refused
 
 
-def test_a_forgotten_norm_is_found() -> None:
-    writers = anatomy_of(random_model("gemma3")).mlp_writers
+def test_a_norm_that_names_do_not_tell_is_found() -> None:
     model = with_anatomy("gemma3")
-    forgotten = tuple(replace(writer, norm=None) for writer in model.anatomy.mlp_writers if writer is not None)
-    assert len(forgotten) == len(writers)
+    named = model.anatomy.mlp_writers
+    forgotten = tuple(replace(writer, norm=None) for writer in named if writer is not None)
+    assert len(forgotten) == len(named)
     object.__setattr__(model.anatomy, "mlp_writers", forgotten)
-    assert "block 0 adds more to the stream than its attention and MLP write" in reason_against(model, Site.MLP_WRITE)
-    assert "block 0 adds more" in reason_against(model, Site.MEMORIES)
+    assert reason_against(model, Site.MEMORIES) == ""
+    assert model.anatomy.mlp_writers == named
 
 
-def test_a_forgotten_scale_is_found() -> None:
+def test_a_scale_that_names_do_not_tell_is_found() -> None:
     model = with_anatomy("granite")
-    forgotten = tuple(replace(writer, scale=1.0) for writer in model.anatomy.attention_writers if writer is not None)
+    named = model.anatomy.attention_writers
+    forgotten = tuple(replace(writer, scale=1.0) for writer in named if writer is not None)
     object.__setattr__(model.anatomy, "attention_writers", forgotten)
-    assert "adds more to the stream" in reason_against(model, Site.ATTENTION_WRITE)
+    assert reason_against(model, Site.HEADS) == ""
+    assert [writer.scale for writer in model.anatomy.attention_writers if writer] == pytest.approx([0.7] * 3, rel=1e-5)
+
+
+def test_a_block_that_adds_what_no_part_gives_is_told() -> None:
+    model = with_anatomy("llama")
+    model.anatomy.blocks[1].register_forward_hook(lambda module, args, output: output * 1.5)
+    told = "not measurable in LlamaForCausalLM: block 1 multiplies the stream by 1.5 beside what it adds"
+    assert reason_against(model, Site.MLP_WRITE) == told
+    assert reason_against(model, Site.MEMORIES) == told
 
 
 def test_another_number_of_heads_is_found() -> None:

@@ -153,7 +153,7 @@ def test_what_only_some_blocks_have_is_measured_there_and_refused_elsewhere_by_t
         "here": ("ok", ""),
         "none": ("skipped", "not measurable in JambaForCausalLM: block 0 has no attention"),
         "some": ("ok", ""),
-        "all": ("skipped", "not measurable in JambaForCausalLM: no output of attention is found in block 0"),
+        "all": ("skipped", "not measurable in JambaForCausalLM: block 0 has no attention"),
     }
     found = outcomes["here"]["m"]
     np.testing.assert_allclose(found.arrays["weights/0"].values[0], patterns()[3][1, -1], atol=1e-5)

@@ -28,5 +28,5 @@ def promoted(model: LoadedModel, dictionary: Dictionary, features: Sequence[int]
         rows = rows @ matrix_of(writer.projection)
         if writer.norm is not None:
             rows = frozen(writer.norm, rows.shape[1], rows.device).linear(rows)
-    gained = frozen(model.anatomy.final_norm, rows.shape[1], rows.device).linear(rows)
+    gained = frozen(model.final_norm, rows.shape[1], rows.device).linear(rows)
     return readings(model, gained, k)

@@ -1,0 +1,282 @@
+"""What adds to the residual stream in a block: attention, or what stands in its place, and the MLP.
+
+Named parts are tried first. Where they do not add up to what a block adds, its parts are found by what does: outputs of
+its modules, times a number each, whose sum is the difference that the block makes.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import torch
+from torch import nn
+
+_ATTENTION_NAMES = ("self_attn", "attn", "attention", "self_attention")
+_MLP_NAMES = ("mlp", "feed_forward", "ffn", "block_sparse_moe", "moe")
+_OUT_NAMES = ("o_proj", "out_proj", "dense", "c_proj", "wo")
+_DOWN_NAMES = ("down_proj", "dense_4h_to_h", "c_proj", "fc2", "fc_out", "w2")
+_NORMS_AFTER = (
+    ("post_attention_layernorm", "post_feedforward_layernorm"),
+    ("post_self_attn_layernorm", "post_mlp_layernorm"),
+)
+"""Norms between attention, or the MLP, and the residual stream: where a block has both of a pair. The first name
+alone is that of a norm before the MLP."""
+_MOST = 3
+"""Outputs that add up to what a block adds, at most."""
+_LEFT = {torch.float32: 1e-4, torch.float64: 1e-4, torch.bfloat16: 3e-2, torch.float16: 5e-3}
+"""Length of what a sum leaves of a block's difference, as a share of its length: rounding of the dtype."""
+
+
+@dataclass(frozen=True)
+class Writer:
+    """What adds to the residual stream: the attention of a block, or its MLP."""
+
+    source: nn.Module
+    """Its output, normed and scaled, is what is added."""
+    projection: nn.Module | None
+    """The matrix that it ends with; None for experts, who have one each."""
+    norm: nn.Module | None
+    """The norm between it and the stream, where an architecture has one."""
+    scale: float
+    """Factor of what is added; 1 for most architectures."""
+    beside: tuple[tuple[nn.Module, float], ...] = ()
+    """Modules that ran before it, whose outputs, times a number each, are added together with its own."""
+
+    @property
+    def gives(self) -> nn.Module:
+        """The module whose output, scaled, is what is added."""
+        return self.norm or self.source
+
+
+def beside_of(writer: Writer) -> tuple[Callable[[], torch.Tensor | None], list[Any]]:
+    """What tells, when a writer has run, what was written beside it (None where nothing is), and the hooks for it."""
+    given: dict[int, torch.Tensor] = {}
+
+    def keep(at: int, scale: float) -> Callable[..., None]:
+        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+            numbers = _numbers(output)
+            assert numbers is not None
+            given[at] = numbers * scale
+
+        return hook
+
+    handles = [module.register_forward_hook(keep(at, scale)) for at, (module, scale) in enumerate(writer.beside)]
+    return lambda: torch.stack(list(given.values())).sum(0) if given else None, handles
+
+
+def named_attention_writer(block: nn.Module) -> Writer | None:
+    """By the names that families give; None where there is none."""
+    attention = _child(block, _ATTENTION_NAMES)
+    projection = _with_weight(_child(attention, _OUT_NAMES)) if attention is not None else None
+    if projection is None:
+        return None
+    # Not the module around it: BLOOM's gives what it adds together with the stream that it is added to.
+    return Writer(projection, projection, _norms_after(block)[0], _residual_scale(block))
+
+
+def named_mlp_writer(block: nn.Module) -> Writer | None:
+    """By the names that families give; None where there is none."""
+    mlp = _child(block, _MLP_NAMES)
+    projection = _with_weight(_child(block if mlp is None else mlp, _DOWN_NAMES))  # OPT's are children of the block
+    source = mlp if projection is None else projection
+    if source is None:
+        return None
+    return Writer(source, projection, _norms_after(block)[1], _residual_scale(block))
+
+
+def _child(module: nn.Module, names: Sequence[str]) -> nn.Module | None:
+    """The first child of one of these names."""
+    children = dict(module.named_children())
+    return next((children[name] for name in names if name in children), None)
+
+
+def _with_weight(projection: nn.Module | None) -> nn.Module | None:
+    """The matrix itself: Moshi keeps it in a module around it."""
+    if projection is None or hasattr(projection, "weight"):
+        return projection
+    inside = [module for module in projection.modules() if isinstance(module, nn.Linear)]
+    return inside[0] if len(inside) == 1 else None
+
+
+def _norms_after(block: nn.Module) -> tuple[nn.Module | None, nn.Module | None]:
+    children = dict(block.named_children())
+    for names in _NORMS_AFTER:
+        if all(name in children for name in names):
+            return children[names[0]], children[names[1]]
+    return None, None
+
+
+def _residual_scale(block: nn.Module) -> float:
+    """Granite multiplies what is added by residual_multiplier."""
+    return float(getattr(block, "residual_multiplier", 1.0))
+
+
+@dataclass(frozen=True)
+class Found:
+    """The writers of a block, or what is in the way."""
+
+    attention: Writer | None = None
+    mlp: Writer | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call of a module of a block."""
+
+    module: nn.Module
+    entered: torch.Tensor | None
+    gave: torch.Tensor
+
+
+@dataclass
+class _Heard:
+    """What passed through a block."""
+
+    calls: list[_Call]
+    entered: torch.Tensor
+    gave: torch.Tensor
+
+
+@torch.inference_mode()
+def writers_of(decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Sequence[int]) -> list[Found]:
+    """(block) what adds up to what it adds, on a few tokens that are run through the decoder."""
+    ids = torch.tensor([tokens], device=next(blocks[0].parameters()).device)
+    with _hearing(blocks) as heard:
+        decoder(input_ids=ids, use_cache=False)
+    return [_added_up(heard[block]) for block in blocks]
+
+
+@contextmanager
+def _hearing(blocks: Sequence[nn.Module]) -> Iterator[dict[nn.Module, _Heard]]:
+    heard: dict[nn.Module, _Heard] = {}
+    handles = []
+    for block in blocks:
+        calls: list[_Call] = []
+        inside = [module for module in block.modules() if module is not block]
+        handles += [module.register_forward_hook(_noting(calls), with_kwargs=True) for module in inside]
+        handles.append(block.register_forward_hook(_closing(heard, calls), with_kwargs=True))
+    try:
+        yield heard
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _noting(calls: list[_Call]) -> Callable[..., None]:
+    def note(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        gave = _numbers(output)
+        if gave is not None:
+            calls.append(_Call(module, _numbers([*args, *kwargs.values()]), gave))
+
+    return note
+
+
+def _closing(heard: dict[nn.Module, _Heard], calls: list[_Call]) -> Callable[..., None]:
+    def close(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        entered, gave = _numbers([*args, *kwargs.values()]), _numbers(output)
+        assert entered is not None
+        assert gave is not None
+        heard[block] = _Heard(calls, entered, gave)
+
+    return close
+
+
+def _numbers(output: Any) -> torch.Tensor | None:
+    """The first tensor of numbers among what a module takes or gives."""
+    values = output if isinstance(output, tuple | list) else [output]
+    return next((one for one in values if isinstance(one, torch.Tensor) and one.is_floating_point()), None)
+
+
+def _added_up(heard: _Heard) -> Found:
+    parts = _parts(heard)
+    found = _sum_of([part.gave for part in parts], heard.gave.double() - heard.entered.double(), heard.gave.dtype)
+    if found is None:
+        return Found(reason=_in_the_way(heard, parts))
+    summed = [(parts[at], scale) for at, scale in found.items()]
+    mlp = [one for one in summed if _sees_one_place(one[0], heard.calls)]
+    attention = [one for one in summed if one not in mlp]
+    return Found(_writer(attention, heard.calls), _writer(mlp, heard.calls))
+
+
+def _parts(heard: _Heard) -> list[_Call]:
+    """What gave rows like those of the stream, the innermost of those that gave the same."""
+    parts: list[_Call] = []
+    for call in heard.calls:
+        alike = call.gave.numel() == heard.gave.numel() and call.gave.shape[-1] == heard.gave.shape[-1]
+        if alike and bool(call.gave.any()) and not any(_same(call.gave, part.gave) for part in parts):
+            parts.append(call)
+    return parts
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return one is other or (one.numel() == other.numel() and torch.equal(one.reshape(-1), other.reshape(-1)))
+
+
+def _sum_of(outputs: Sequence[torch.Tensor], wanted: torch.Tensor, dtype: torch.dtype) -> dict[int, float] | None:
+    """Index -> factor of the fewest outputs whose sum is what is wanted; None where none add up to it."""
+    if not outputs:
+        return None
+    columns, target = torch.stack([one.reshape(-1).double() for one in outputs]), wanted.reshape(-1).double()
+    products, along, length = columns @ columns.T, columns @ target, float(target @ target)
+    for count in range(1, _MOST + 1):
+        for some in combinations(range(len(outputs)), count):
+            factors, singular = torch.linalg.solve_ex(products[some, :][:, some], along[list(some)])
+            left = length - float(factors @ along[list(some)])
+            if not int(singular) and left <= _LEFT[dtype] ** 2 * length and bool((factors > 0).all()):
+                return {at: _plain(float(factor), dtype) for at, factor in zip(some, factors, strict=True)}
+    return None
+
+
+def _plain(factor: float, dtype: torch.dtype) -> float:
+    return 1.0 if abs(factor - 1.0) <= _LEFT[dtype] else factor
+
+
+def _in_the_way(heard: _Heard, parts: Sequence[_Call]) -> str:
+    """Why a block's difference is no sum: many multiply the stream itself."""
+    found = _sum_of([heard.entered, *(part.gave for part in parts)], heard.gave, heard.gave.dtype)
+    if found is not None and found.get(0, 0.0) not in (0.0, 1.0):
+        return f"multiplies the stream by {found[0]:.3g} beside what it adds"
+    return "adds to the stream what is no sum of what its parts give"
+
+
+def _sees_one_place(part: _Call, calls: Sequence[_Call]) -> bool:
+    """Whether the outermost module that a part is made in reads every position by itself, as an MLP does."""
+    origin = _before_norm(part, calls)
+    around = [call for call in calls if any(origin.module is inside for inside in call.module.modules())][-1]
+    if around.entered is None:
+        return False
+    try:
+        alone = _numbers(around.module(around.entered[:, -1:]))
+    except Exception:  # attention wants more than rows, and every family says so in another way
+        return False
+    whole = around.gave.reshape(*around.entered.shape[:2], -1)[:, -1:].reshape(-1)
+    if alone is None or alone.numel() != whole.numel():
+        return False
+    return bool(torch.allclose(alone.reshape(-1), whole, rtol=1e-2, atol=1e-2 * float(whole.abs().max())))
+
+
+def _before_norm(part: _Call, calls: Sequence[_Call]) -> _Call:
+    """What a norm after attention, or after the MLP, was given; the part itself where it is no norm."""
+    entered = part.entered
+    if not _is_norm(part.module) or entered is None:
+        return part
+    return next((call for call in calls if call is not part and _same(call.gave, entered)), part)
+
+
+def _is_norm(module: nn.Module) -> bool:
+    parameters = list(module.parameters())
+    return bool(parameters) and all(parameter.ndim < 2 for parameter in parameters)
+
+
+def _writer(summed: Sequence[tuple[_Call, float]], calls: Sequence[_Call]) -> Writer | None:
+    """One writer of the parts that write side by side; None of none."""
+    if not summed:
+        return None
+    *others, (part, scale) = summed
+    origin = _before_norm(part, calls)
+    matrix = origin.module if getattr(getattr(origin.module, "weight", None), "ndim", 0) == 2 else None
+    norm = None if origin is part else part.module
+    return Writer(origin.module, matrix, norm, scale, tuple((other.module, factor) for other, factor in others))
