@@ -41,8 +41,10 @@ HELD: Mapping[str, tuple[Callable[[Kinds, Cells], bool], str]] = {
     "token": (_words, "text"),
 }
 """Name of a column -> what its cells are in every table of every probe, where they are not empty: what reports,
-comparisons and figures count on.
+comparisons and figures count on. A table with a `reason` tells in words of what could not be measured: a prompt by its
+text, a head as 0.1.
 """
+REASON = "reason"
 
 
 def misfit(columns: Sequence[str], rows: Sequence[Cells]) -> str:
@@ -51,18 +53,20 @@ def misfit(columns: Sequence[str], rows: Sequence[Cells]) -> str:
         return "two columns have one name"
     if set(map(len, rows)) - {len(columns)}:
         return f"a row does not fit the columns {', '.join(columns)[:200]}"
-    told = (_wrong(column, [row[at] for row in rows]) for at, column in enumerate(columns))
+    held = {} if REASON in columns else HELD
+    told = (_wrong(column, [row[at] for row in rows], held.get(column)) for at, column in enumerate(columns))
     return next(filter(None, told), "")
 
 
-def _wrong(column: str, cells: Cells) -> str:
+def _wrong(column: str, cells: Cells, held: tuple[Callable[[Kinds, Cells], bool], str] | None) -> str:
     kinds = set(map(type, cells)) - {type(None)}
     if not all(issubclass(kind, str | int | float) for kind in kinds):
         return f"a cell of the column {column[:200]} is neither text, number, true or false, nor empty"
     if _beyond(kinds, cells):
         return f"a cell of the column {column[:200]} is too large"
-    fits, held = HELD.get(column, (None, ""))
-    return f"the column {column} holds {held}, and nothing else" if fits is not None and not fits(kinds, cells) else ""
+    if held is None or held[0](kinds, cells):
+        return ""
+    return f"the column {column} holds {held[1]}, and nothing else"
 
 
 def _beyond(kinds: Kinds, cells: Cells) -> bool:

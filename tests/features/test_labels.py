@@ -97,7 +97,7 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, name: str, text: st
         ),
         ("l.jsonl", '{"modelId": "a", "layer": "b", "index": 1, "description": 7}', "expected a label, found 7"),
         ("l.yaml", "3: {5: {label: a, score: [1]}}", "expected a score, found a list of 1"),
-        ("l.yaml", f"3: {{5: {{label: a, score: {'9' * 400}}}}}", "expected a score, found a very large number"),
+        ("l.yaml", f"3: {{5: {{label: a, score: {'9' * 400}}}}}", "3.5.score: a whole number of more than 18 digits"),
         ("l.yaml", "3: {5: {label: a, origin: [me]}}", "expected an origin, found a list of 1"),
         ("l.yaml", "3: {5: {label: a, feature: 6}}", "unknown key 'feature'"),
         ("l.csv", "layer,feature,label,label\n3,5,a,b", "the heading names 'label' twice"),
