@@ -117,7 +117,7 @@ def test_damaged_tolerances_are_told_in_one_line(make: Make, text: str) -> None:
     ("text", "told"),
     [
         ("near.*: {abs: -1}", "'near.*'.abs: expected at least 0.0, found -1"),
-        ("near: {abs: .nan}", "near.abs: expected a finite number, found nan"),
+        ("near: {abs: .nan}", "near.abs: expected a finite number, found '.nan'"),
         ("near: {abss: 1}", "near.abss: unknown key"),
         ("near: 5", "near: expected a mapping, found 5"),
         ("0", "expected a mapping, found 0"),

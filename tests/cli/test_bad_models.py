@@ -168,7 +168,8 @@ def test_a_prompt_with_a_token_beyond_the_embedding_is_left_out_and_the_others_r
         "{probe: concept_sum, concepts: [{texts: [zebra]}]}",
         "{probe: embedding_arithmetic, pairs: [[zebra, apple]], pool: mean}",
         "{probe: attribution, prompts: [an apple], answers: [zebra]}",
-        "{probe: activation_patching, prompts: [an apple, an apple], answers: [[zebra, a]]}",
+        "{probe: activation_patching, answers: [[zebra, a]], prompts: [{text: an apple, pair: p, group: clean}, "
+        "{text: an eye, pair: p, group: corrupted}]}",
     ],
 )
 def test_what_no_model_has_a_row_for_is_told_before_anything_runs(
