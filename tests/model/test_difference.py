@@ -64,12 +64,12 @@ def test_a_large_tensor_is_compared_in_parts(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_tensors_that_one_model_lacks_or_has_in_another_shape_are_named() -> None:
-    base, other = random_model("llama"), random_model("qwen2")  # which has biases
-    other.model.norm.weight = torch.nn.Parameter(torch.ones(25))
-    left_out = dict(compare_weights(loaded(base), loaded(other)).left_out)
+    base, other = loaded(random_model("llama")), loaded(random_model("qwen2"))  # which has biases
+    other.network.model.norm.weight = torch.nn.Parameter(torch.ones(25))
+    left_out = dict(compare_weights(base, other).left_out)
     assert left_out["model.layers.0.self_attn.q_proj.bias"] == "other alone has it"
     assert left_out["model.norm.weight"] == "its shape is (24,) in base, (25,) in other"
-    assert dict(compare_weights(loaded(other), loaded(base)).left_out)[
+    assert dict(compare_weights(other, base).left_out)[
         "model.layers.0.self_attn.q_proj.bias"
     ] == "base alone has it"  # fmt: skip
 
