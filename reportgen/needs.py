@@ -169,6 +169,8 @@ class Pass:
     """None where the likeliest token follows."""
     edits: tuple[Edit, ...] = ()
     """Changes made on the way, in this order where they meet. Needs are given what is there after them."""
+    partial: bool = False
+    """Whether needs that a model cannot meet are left out of what is given; else nothing is given where one is."""
 
     def __post_init__(self) -> None:
         unseen = [need.site.value for need in self.needs if need.site in (Site.SCORES, Site.VALUES)]

@@ -142,10 +142,11 @@ def _shrunk(default: Any, own: dict[str, Any]) -> Any:
             wanted[name] = 1
     if "kv_lora_rank" in wanted:  # keys and values of every head come out of one small vector
         wanted["num_key_value_heads"] = BLOCKS
-    given = {
-        name: value for name, value in own.items() if not isinstance(wanted.get(name), transformers.PretrainedConfig)
-    }
-    return type(default)(**{**wanted, **given})
+    if getattr(default, "is_decoder", None) is False:  # BERT's kin look both ways unless they are told not to
+        wanted["is_decoder"] = True
+    wanted |= {name: 0 for name in _SIZE_OF if vars(default).get(name) == 0}
+    parts = {name for name, value in wanted.items() if isinstance(value, transformers.PretrainedConfig)}
+    return type(default)(**{**wanted, **{name: value for name, value in own.items() if name not in parts}})
 
 
 def _few(each_block: list[Any], size: int | None) -> list[Any]:
@@ -168,6 +169,9 @@ def shrunk_model(kind: str) -> Any:
         for parameter in model.parameters():
             centre = 1.0 if parameter.ndim == 1 else 0.0
             parameter.copy_(centre + 0.2 * torch.randn(parameter.shape, generator=generator))
+        for name, buffer in model.named_buffers():
+            if "scalar" in name:  # Gemma 4 multiplies by it what leaves a block
+                buffer.fill_(0.8)
     model.tie_weights()
     return model.eval()
 

@@ -41,8 +41,14 @@ class Anatomy:
     """Factor of the logits; 1 for most architectures."""
     softcap: float | None
     """c of c * tanh(logits / c)."""
+    carries: Sequence[float] = ()
+    """(block) by what it multiplies the stream before it adds: Gemma 4 does; of none where no block does."""
     several_streams: bool = False
     """Whether the blocks hand on more than one row of numbers a token."""
+
+    def carried(self, block: int) -> float:
+        """By what a block multiplies the stream that enters it."""
+        return self.carries[block] if self.carries else 1.0
 
 
 def anatomy_of(network: Network) -> Anatomy:
@@ -52,7 +58,7 @@ def anatomy_of(network: Network) -> Anatomy:
         ModelError: a part is not where any known architecture has it.
     """
     config = network.config.get_text_config()
-    holder, blocks = _holder_and_blocks(network, config.num_hidden_layers)
+    holder, blocks = _holder_and_blocks(network, _count(config))
     decoder = _decoder(network, holder)
     tokens = few_tokens(config, network.get_input_embeddings().weight.shape[0])
     ends = _required(_ends(network, decoder, blocks, tokens), network, "a matrix that gives its logits")
@@ -78,14 +84,19 @@ def _ends(network: Network, decoder: nn.Module, blocks: Sequence[nn.Module], tok
     return unfollowed(network, decoder)
 
 
-def _holder_and_blocks(network: nn.Module, count: int) -> tuple[nn.Module, list[nn.Module]]:
+def _count(config: Any) -> int | None:
+    """Blocks that a configuration counts: BART's kin have others in an encoder, which is not there."""
+    return getattr(config, "decoder_layers", None) or getattr(config, "num_hidden_layers", None)
+
+
+def _holder_and_blocks(network: nn.Module, count: int | None) -> tuple[nn.Module, list[nn.Module]]:
     for name, module in network.named_modules():
         if "vision" in name or "visual" in name:
             continue
         for held in module.children():
             if isinstance(held, nn.ModuleList) and len(held) == count and any(True for _ in held.parameters()):
                 return module, list(held)
-    raise _missing(network, f"a list of {count} blocks")
+    raise _missing(network, "a list of its blocks" if count is None else f"a list of {count} blocks")
 
 
 def _decoder(network: nn.Module, holder: nn.Module) -> nn.Module:

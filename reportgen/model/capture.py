@@ -7,7 +7,7 @@ them, the one probe that asks for them decides.
 
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,7 +19,17 @@ from reportgen.model.hooks import Layout, NotFiniteError, Receiver, receiving
 from reportgen.model.loaded import FINAL_CHUNK, SEVERAL_STREAMS, LoadedModel, likeliest
 from reportgen.needs import Captured, Draw, Edit, Need, Pass, Path, Site, Unmeasurable
 
-__all__ = ["JoinedPass", "NotFiniteError", "SharedPasses", "Taken", "end_tokens", "join", "run", "run_all"]
+__all__ = [
+    "JoinedPass",
+    "NotFiniteError",
+    "SharedPasses",
+    "Taken",
+    "end_tokens",
+    "join",
+    "reason_against_pass",
+    "run",
+    "run_all",
+]
 
 TOGETHER = 4_096
 """Tokens of edited passes that go through the model together, at most."""
@@ -248,6 +258,7 @@ class SharedPasses:
 
     def __init__(self, model: LoadedModel, passes: Sequence[Pass]) -> None:
         self._model = model
+        passes = [_possible(model, single) for single in passes]
         self._joined = {joined.path: joined for joined in join(passes)}
         self._waiting = Counter(single.path for single in passes)
         self._taken: dict[Path, Taken] = {}
@@ -259,7 +270,8 @@ class SharedPasses:
             Unmeasurable: a site of their needs is not in this model, or not what it looks like. What other probes want
                 of the same prompts is not touched by that.
         """
-        reasons = [reason for single in passes if (reason := _reason_against(self._model, single))]
+        passes = [_possible(self._model, single) for single in passes]
+        reasons = [reason for single in passes if (reason := reason_against_pass(self._model, single))]
         if reasons:
             for single in passes:
                 self._done(single.path)
@@ -287,7 +299,19 @@ class SharedPasses:
             self._taken.pop(path, None)
 
 
-def _reason_against(model: LoadedModel, single: Pass) -> str:
+def _sites(single: Pass) -> list[Site]:
+    return [*(need.site for need in single.needs), *(edit.site for edit in single.edits)]
+
+
+def _possible(model: LoadedModel, single: Pass) -> Pass:
+    """A pass without the needs that it can do without."""
+    if not single.partial:
+        return single
+    met = (need for need in single.needs if not reason_against_pass(model, replace(single, needs=(need,))))
+    return replace(single, needs=tuple(met))
+
+
+def reason_against_pass(model: LoadedModel, single: Pass) -> str:
     """Why the model cannot give what a pass wants of it; empty where it can."""
     from reportgen.model.check_writes import PROVEN_LATER, reason_against  # which itself runs a pass
 
@@ -344,5 +368,5 @@ def end_tokens(network: Network) -> set[int]:
     generation = getattr(network, "generation_config", None)
     ends = getattr(generation, "eos_token_id", None)
     if ends is None:
-        ends = network.config.get_text_config().eos_token_id
+        ends = getattr(network.config.get_text_config(), "eos_token_id", None)
     return set() if ends is None else {ends} if isinstance(ends, int) else set(ends)

@@ -19,6 +19,8 @@ from reportgen.needs import Captured, Need, Pass, Site
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
 """Largest difference allowed, as a share of the largest logit: rounding of the dtype over one matrix product."""
 
+_LOOKED_INSIDE = "reportgen looks inside causal language models; BERT's kin are such where they have is_decoder: true"
+
 _RESIDUAL = Need(Site.RESIDUAL)
 _FINAL = Need(Site.FINAL)
 _ATTENTION = Need(Site.ATTENTION)
@@ -72,7 +74,7 @@ def _check_lens(model: LoadedModel, tokens: tuple[int, ...], captured: Captured,
     (normed,), logits = captured.kept(_FINAL, 0), begun.logits
     own = torch.cat([chunk[: rows.stop - rows.start] for rows, chunk in model.final_logits(normed)])
     if not _alike(model, own[: len(logits)], logits) and _alike(model, own, _logits(model, tokens, begun)):
-        raise _refusal(model, "what comes later in a text changes its logits before: it is not causal")
+        raise _refusal(model, "what comes later in a text changes its logits before: it is not causal", _LOOKED_INSIDE)
     _equal(model, own[: len(logits)], logits, "the unembedding's logits differ from the model's own")
     if model.anatomy.final_norm is None:
         return
@@ -141,6 +143,7 @@ def _overwritten(block: nn.Module) -> Iterator[None]:
         handle.remove()
 
 
-def _refusal(model: LoadedModel, what: str) -> ModelError:
-    name = type(model.network).__name__
-    return ModelError(Mistake(f"{name} is refused: {what}", "its parts are not where reportgen looks for them"))
+def _refusal(
+    model: LoadedModel, what: str, remedy: str = "its parts are not where reportgen looks for them"
+) -> ModelError:
+    return ModelError(Mistake(f"{type(model.network).__name__} is refused: {what}", remedy))

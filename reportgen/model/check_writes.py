@@ -44,6 +44,7 @@ def _known_reason(model: LoadedModel, site: Site, blocks: tuple[int, ...] | None
     return model.reasons_against[site, blocks]
 
 
+@torch.inference_mode()
 def settle_writers(model: LoadedModel) -> None:
     """Finds what writes in blocks whose named parts do not add up to what the block adds: once, by what they do."""
     if model.anatomy.several_streams or model.no_sum is not None:
@@ -58,22 +59,26 @@ def settle_writers(model: LoadedModel) -> None:
         attention[block], mlp[block] = found[block].attention, found[block].mlp
         if found[block].reason:
             model.no_sum[block] = f"block {block} {found[block].reason}"
-    model.anatomy = replace(model.anatomy, attention_writers=tuple(attention), mlp_writers=tuple(mlp))
+    carries = tuple(found[block].carries if block in off else 1.0 for block in range(model.layers))
+    model.anatomy = replace(
+        model.anatomy,
+        attention_writers=tuple(attention),
+        mlp_writers=tuple(mlp),
+        carries=() if set(carries) == {1.0} else carries,
+    )
 
 
 def _not_adding_up(model: LoadedModel) -> list[int]:
     """The blocks whose named parts do not write what they add."""
-    needs = [Need(Site.RESIDUAL), *(Need(site) for site in _WRITES)]
+    needs = [Need(site) for site in (Site.RESIDUAL, *_WRITES)]
     captured = _tried(model, needs)
     stream, attention, mlp = (captured.values[need] for need in needs)
     off = []
     for block in range(model.layers):
-        written = attention.get((block, 0)), mlp.get((block, 0))
-        if any(one is None for one in written):
-            off.append(block)
-            continue
-        added = stream[block, 0].float() + sum(one.float() for one in written)
-        if not _apart(added, stream[block + 1, 0].float()) <= TOLERANCE[model.dtype]:
+        before, after = stream[block, 0].float(), stream[block + 1, 0].float()
+        written = [one.float() for part in (attention, mlp) if (one := part.get((block, 0))) is not None]
+        alike = len(written) == len(_WRITES) and all(one.shape == before.shape for one in written)
+        if not (alike and _apart(before + written[0] + written[1], after) <= TOLERANCE[model.dtype]):
             off.append(block)
     return off
 
@@ -92,7 +97,7 @@ def _of_writes(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
     captured = _tried(model, [stream_need, *needs])
     stream = captured.kept(stream_need, 0)
     for block, attention, mlp in zip(blocks, *(captured.kept(need, 0) for need in needs), strict=True):
-        added = stream[block].float() + attention.float() + mlp.float()
+        added = stream[block].float() * model.anatomy.carried(block) + attention.float() + mlp.float()
         apart = _apart(added, stream[block + 1].float())
         if not apart <= TOLERANCE[model.dtype]:
             return f"block {block} adds more to the stream than its attention and MLP write, by {apart:.2g} of it"

@@ -63,18 +63,26 @@ def direct_parts(model: LoadedModel, seen: Seen, directions: torch.Tensor, biase
     norm = frozen(model.final_norm, width, device)
     back = norm.back(directions, norm.scale(seen.last))
     bias = biases + directions @ norm.bias
-    heads = []
-    for writer, found in zip(model.anatomy.attention_writers, seen.heads, strict=True):
+    heads, after = [], _carried_after(model)
+    for block, (writer, found) in enumerate(zip(model.anatomy.attention_writers, seen.heads, strict=True)):
         assert writer is not None
-        of_heads, of_bias = _of_attention(writer, found.float(), back, model.anatomy.heads or 1)
+        of_heads, of_bias = _of_attention(writer, found.float(), back * after[block + 1], model.anatomy.heads or 1)
         heads.append(of_heads)
         bias = bias + of_bias
     return Parts(
-        embedding=_dot(seen.embedding, back),
+        embedding=_dot(seen.embedding, back * after[0]),
         heads=torch.stack(heads, dim=1),
-        mlp=torch.stack([_dot(written, back) for written in seen.mlp], dim=1),
+        mlp=torch.stack([_dot(written, back * after[block + 1]) for block, written in enumerate(seen.mlp)], dim=1),
         bias=bias,
     )
+
+
+def _carried_after(model: LoadedModel) -> list[float]:
+    """(layer) by what all blocks behind it multiply what stands in the stream there."""
+    after = [1.0]
+    for block in reversed(range(model.layers)):
+        after.append(after[-1] * model.anatomy.carried(block))
+    return after[::-1]
 
 
 def unembedding_rows(model: LoadedModel, ids: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -13,13 +13,21 @@ from reportgen.regular_file import CONFIGURATION_BYTES, read_regular_text
 
 Config = Mapping[str, Any]
 
-_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+_LAYERS = ("decoder_layers", "num_decoder_layers", "num_hidden_layers", "n_layer", "n_layers", "num_layers")
 _LAYER_BY_LAYER = ("layers_block_type", "layer_types", "hybrid_override_pattern")
 """What each block is, in a list or, a letter a block, in a text: some families count their blocks by it alone."""
-_HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads")
+_HEADS = (
+    "decoder_attention_heads",
+    "num_decoder_attention_heads",
+    "num_attention_heads",
+    "n_head",
+    "n_heads",
+    "num_heads",
+    "attention_heads",
+)
 _KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv")
 _HIDDEN_SIZE = ("hidden_size", "n_embd", "d_model")
-_FEATURES = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
+_FEATURES = ("intermediate_size", "n_inner", "ffn_dim", "decoder_ffn_dim", "ffn_hidden_size")
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
 _CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "n_ctx", "seq_length")
 _TEXT_PARTS = ("text_config", "language_config", "llm_config")

@@ -119,6 +119,8 @@ class Found:
 
     attention: Writer | None = None
     mlp: Writer | None = None
+    carries: float = 1.0
+    """By what the block multiplies the stream that enters it, before it adds."""
     reason: str = ""
 
 
@@ -192,13 +194,19 @@ def _numbers(output: Any) -> torch.Tensor | None:
 
 def _added_up(heard: _Heard) -> Found:
     parts = _parts(heard)
-    found = _sum_of([part.gave for part in parts], heard.gave.double() - heard.entered.double(), heard.gave.dtype)
+    outputs = [part.gave for part in parts]
+    found = _sum_of(outputs, heard.gave.double() - heard.entered.double(), heard.gave.dtype)
+    carries = 1.0
     if found is None:
-        return Found(reason=_in_the_way(heard, parts))
+        whole = _sum_of([heard.entered, *outputs], heard.gave, heard.gave.dtype, most=_MOST + 1)
+        if whole is None or 0 not in whole:
+            return Found(reason="adds to the stream what is no sum of what its parts give")
+        carries = whole.pop(0)
+        found = {at - 1: factor for at, factor in whole.items()}
     summed = [(parts[at], scale) for at, scale in found.items()]
     mlp = [one for one in summed if _sees_one_place(one[0], heard.calls)]
     attention = [one for one in summed if one not in mlp]
-    return Found(_writer(attention, heard.calls), _writer(mlp, heard.calls))
+    return Found(_writer(attention, heard.calls), _writer(mlp, heard.calls), carries)
 
 
 def _parts(heard: _Heard) -> list[_Call]:
@@ -215,13 +223,15 @@ def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one is other or (one.numel() == other.numel() and torch.equal(one.reshape(-1), other.reshape(-1)))
 
 
-def _sum_of(outputs: Sequence[torch.Tensor], wanted: torch.Tensor, dtype: torch.dtype) -> dict[int, float] | None:
+def _sum_of(
+    outputs: Sequence[torch.Tensor], wanted: torch.Tensor, dtype: torch.dtype, most: int = _MOST
+) -> dict[int, float] | None:
     """Index -> factor of the fewest outputs whose sum is what is wanted; None where none add up to it."""
     if not outputs:
         return None
     columns, target = torch.stack([one.reshape(-1).double() for one in outputs]), wanted.reshape(-1).double()
     products, along, length = columns @ columns.T, columns @ target, float(target @ target)
-    for count in range(1, _MOST + 1):
+    for count in range(1, most + 1):
         for some in combinations(range(len(outputs)), count):
             factors, singular = torch.linalg.solve_ex(products[some, :][:, some], along[list(some)])
             left = length - float(factors @ along[list(some)])
@@ -232,14 +242,6 @@ def _sum_of(outputs: Sequence[torch.Tensor], wanted: torch.Tensor, dtype: torch.
 
 def _plain(factor: float, dtype: torch.dtype) -> float:
     return 1.0 if abs(factor - 1.0) <= _LEFT[dtype] else factor
-
-
-def _in_the_way(heard: _Heard, parts: Sequence[_Call]) -> str:
-    """Why a block's difference is no sum: many multiply the stream itself."""
-    found = _sum_of([heard.entered, *(part.gave for part in parts)], heard.gave, heard.gave.dtype)
-    if found is not None and found.get(0, 0.0) not in (0.0, 1.0):
-        return f"multiplies the stream by {found[0]:.3g} beside what it adds"
-    return "adds to the stream what is no sum of what its parts give"
 
 
 def _sees_one_place(part: _Call, calls: Sequence[_Call]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -12,7 +12,7 @@ from reportgen.answer_tokens import answer_ids, no_answer
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences
-from reportgen.needs import ByIndex, Edit, Need, Operation, Pass, Site
+from reportgen.needs import ByIndex, Edit, Need, Operation, Pass, Site, Unmeasurable
 from reportgen.probes.base import Case, Later, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable
 from reportgen.prompts import Prompt
 from reportgen.result import Findings, Outcome, Rows, array, metric, table
@@ -121,7 +121,7 @@ class Ablations(Findings):
     """Of each text the number of tokens that are predicted, their mean loss, and the answer's probability, all of the
     model as it is."""
     skipped: Rows = table("prompt", "reason")
-    """Texts that cannot be used in this model."""
+    """Texts that cannot be used in this model, and components that cannot be measured in it."""
     prompts: Rows = table("prompt", "text", "tokens", "token_count")
     """The texts as this model reads them."""
 
@@ -156,7 +156,7 @@ class Ablation(Probe[Options, Ablations]):
             raise Unusable("; ".join(self.skipped_rows(case).values()))
         return [
             *(Pass(text.tokens, (_last(case),)) for text in texts),
-            *(Pass(tokens, _totals(case, tokens)) for tokens in _averaged(case)),
+            *(Pass(tokens, _totals(case, tokens), partial=True) for tokens in _averaged(case)),
         ]
 
     def further_passes(self, case: Case[Options]) -> int:
@@ -169,7 +169,9 @@ class Ablation(Probe[Options, Ablations]):
         return {prompt.called: text for prompt, text in read if isinstance(text, str)}
 
     def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Ablations]:
-        """The components of one text after the other, some at a time."""
+        """The components of one text after the other, some at a time; those that can be measured in this model."""
+        without = _not_measurable(case, model)
+        case = _of_components(case, [kind for kind in case.options.components if kind not in without])
         texts, parts, last = _kept(case), _parts(case), _last(case)
         means = _means(case, captured[len(texts) :])
         read = []
@@ -182,7 +184,7 @@ class Ablation(Probe[Options, Ablations]):
                 ]
                 found.append(_read_losses(model, text, [single.kept(last, 0)[0] for single in ablated]))
             read.append(_joined(text, found))
-        return _found(case, read)
+        return _found(case, read, without)
 
     def figures(self, section: Section) -> Iterable[Figure]:
         """Heads as a map, attention, MLPs and blocks as curves, of the loss; the same of each answer."""
@@ -282,6 +284,29 @@ def _check(case: Case[Options]) -> None:
     beyond = [] if asked == "all" else [block for block in asked if block >= facts.layers]
     if beyond:
         raise Unusable(f"block {beyond[0]} is out of range: blocks go from 0 to {facts.layers - 1}")
+
+
+def _not_measurable(case: Case[Options], model: LoadedModel) -> dict[Kind, str]:
+    """The components that cannot be ablated in this model, each with the reason.
+
+    Raises:
+        Unmeasurable: none of them can be.
+    """
+    from reportgen.model.capture import reason_against_pass
+    from reportgen.model.edit import Scale
+
+    reasons: dict[Kind, str] = {}
+    for kind in dict.fromkeys(case.options.components):
+        edits = tuple(Edit(site, block, Scale(0.0)) for block in _blocks(case) for site in _WRITES[kind])
+        if reason := reason_against_pass(model, Pass((), (), edits=edits)):
+            reasons[kind] = reason
+    if len(reasons) == len(set(case.options.components)):
+        raise Unmeasurable(next(iter(reasons.values())))
+    return reasons
+
+
+def _of_components(case: Case[Options], components: Sequence[Kind]) -> Case[Options]:
+    return replace(case, options=case.options.model_copy(update={"components": list(components)}))
 
 
 def _blocks(case: Case[Options]) -> tuple[int, ...]:
@@ -385,7 +410,7 @@ def _joined(text: _Text, found: Sequence[_Losses]) -> _Losses:
     return _Losses(text, np.concatenate([one.summed for one in found]), np.concatenate([one.answer for one in found]))
 
 
-def _found(case: Case[Options], read: Sequence[_Losses]) -> Ablations:
+def _found(case: Case[Options], read: Sequence[_Losses], without: Mapping[Kind, str]) -> Ablations:
     import numpy as np
 
     parts, show = _parts(case), case.tokenizer
@@ -401,9 +426,9 @@ def _found(case: Case[Options], read: Sequence[_Losses]) -> Ablations:
     return Ablations(
         coordinates={"block": _blocks(case)},
         loss=float(losses[0]),
-        largest_head=_largest(change["heads"]),
-        largest_mlp=_largest(change["mlp"]),
-        largest_attention=_largest(change["attention"]),
+        largest_head=_largest(change["heads"], without.get("heads")),
+        largest_mlp=_largest(change["mlp"], without.get("mlp")),
+        largest_attention=_largest(change["attention"], without.get("attention")),
         heads=change["heads"],
         attention=change["attention"],
         mlp=change["mlp"],
@@ -418,13 +443,15 @@ def _found(case: Case[Options], read: Sequence[_Losses]) -> Ablations:
              *((None, None) if one.text.answer is None else (show.show(one.text.answer), float(one.answer[0])))]
             for row, one in enumerate(read)
         ],
-        skipped=[
-            [prompt.called, text]
-            for prompt, text in zip(case.options.prompts, _read(case), strict=True)
-            if isinstance(text, str)
-        ],
+        skipped=_left_out(case, without),
         prompts=case.prompt_rows([case.options.prompts[one.text.prompt] for one in read]),
     )  # fmt: skip
+
+
+def _left_out(case: Case[Options], without: Mapping[Kind, str]) -> Rows:
+    read = zip(case.options.prompts, _read(case), strict=True)
+    rows: Rows = [[prompt.called, text] for prompt, text in read if isinstance(text, str)]
+    return rows + [[kind, reason] for kind, reason in without.items()]
 
 
 def _arranged(case: Case[Options], parts: Sequence[_Part], values: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
@@ -439,8 +466,8 @@ def _arranged(case: Case[Options], parts: Sequence[_Part], values: NDArray[Any])
     return found
 
 
-def _largest(change: NDArray[Any]) -> float | str:
-    return "they were not ablated" if _unmeasured(change) else float(change.max())
+def _largest(change: NDArray[Any], reason: str | None) -> float | str:
+    return reason or "they were not ablated" if _unmeasured(change) else float(change.max())
 
 
 def _unmeasured(change: NDArray[Any]) -> bool:

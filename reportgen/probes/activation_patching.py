@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -12,7 +12,7 @@ from reportgen.answer_tokens import answer_ids, no_answer
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, TokenGrid
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences
-from reportgen.needs import Edit, Need, Pass, Site
+from reportgen.needs import Edit, Need, Pass, Site, Unmeasurable
 from reportgen.numerics.patching import CLEAR_DIFFERENCE, first_difference, recovered_difference, stays_from
 from reportgen.probes.base import (
     Case,
@@ -128,7 +128,7 @@ class Patching(Findings):
     tokens: Rows = table("pair", "position", "clean", "corrupted")
     """The tokens of both prompts, position by position."""
     skipped: Rows = table("pair", "reason")
-    """Pairs that this model cannot have."""
+    """Pairs that this model cannot have, and sites."""
     prompts: Rows = table("prompt", "text", "tokens", "token_count")
     """The prompts as this model reads them, clean and corrupted of each pair."""
 
@@ -167,7 +167,7 @@ class ActivationPatching(Probe[Options, Patching]):
         for pair in pairs:
             _check_positions(case, pair)
         return [
-            Pass(tokens, (*(_needs(case, pair).values() if group == _source(case) else ()), _FINAL))
+            Pass(tokens, (*(_needs(case, pair).values() if group == _source(case) else ()), _FINAL), partial=True)
             for pair in pairs
             for group, tokens in ((CLEAN, pair.clean), (CORRUPTED, pair.corrupted))
         ]
@@ -181,7 +181,10 @@ class ActivationPatching(Probe[Options, Patching]):
         return {_label(case, at): pair for at, pair in enumerate(_read(case)) if isinstance(pair, str)}
 
     def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Patching]:
-        """The places of one pair after the other, each a pass of its own."""
+        """The places of one pair after the other, each a pass of its own; of sites that this model has."""
+        without = _not_measurable(case, model)
+        sites = [site for site in case.options.sites if site not in without]
+        case = replace(case, options=case.options.model_copy(update={"sites": sites}))
         measured = []
         for pair, clean, corrupted in zip(_kept(case), captured[::2], captured[1::2], strict=True):
             places = _places(case, pair)
@@ -191,7 +194,7 @@ class ActivationPatching(Probe[Options, Patching]):
             rows = [one.kept(_FINAL, 0)[0] for one in (clean, corrupted, *patched)]
             difference = _differences(model, rows, pair)
             measured.append(_Measured(pair, float(difference[0]), float(difference[1]), places, difference[2:]))
-        return _found(case, measured)
+        return _found(case, measured, without)
 
     def figures(self, section: Section) -> Iterable[Figure]:
         """The two ends of the way over the layers; heads; then layer x position, pair by pair and site by site."""
@@ -352,6 +355,22 @@ def _check(case: Case[Options]) -> None:
         raise Unusable(f"there is no block {last} whose {without[0]} could be patched: blocks go from 0 to {last - 1}")
 
 
+def _not_measurable(case: Case[Options], model: LoadedModel) -> dict[str, str]:
+    """The sites that cannot be patched in this model, each with the reason.
+
+    Raises:
+        Unmeasurable: none of them can be.
+    """
+    from reportgen.model.capture import reason_against_pass
+
+    needs = {site: Need(_SITES[site], "all", _indices(case, site)) for site in dict.fromkeys(case.options.sites)}
+    told = {site: reason_against_pass(model, Pass((), (need,))) for site, need in needs.items()}
+    reasons: dict[str, str] = {site: reason for site, reason in told.items() if reason}
+    if len(reasons) == len(needs):
+        raise Unmeasurable(next(iter(reasons.values())))
+    return reasons
+
+
 def _check_positions(case: Case[Options], pair: _Pair) -> None:
     asked = case.options.positions
     beyond = [] if asked == "all" else [position for position in asked if position > pair.last]
@@ -424,7 +443,7 @@ def _differences(model: LoadedModel, rows: Sequence[Tensor], pair: _Pair) -> NDA
     return found
 
 
-def _found(case: Case[Options], measured: Sequence[_Measured]) -> Patching:
+def _found(case: Case[Options], measured: Sequence[_Measured], without: Mapping[str, str]) -> Patching:
     import numpy as np
 
     sites = case.options.sites
@@ -439,7 +458,7 @@ def _found(case: Case[Options], measured: Sequence[_Measured]) -> Patching:
         clean_difference=float(np.mean([one.clean for one in measured])),
         corrupted_difference=float(np.mean([one.corrupted for one in measured])),
         arrival_layer=_arrival(case, by_site["residual"], defined),
-        best_head=top[0][1] if top else _why_no_head(case, defined),
+        best_head=top[0][1] if top else without.get("heads", _why_no_head(case, defined)),
         residual=by_site["residual"],
         attention=by_site["attention"],
         mlp=by_site["mlp"],
@@ -460,9 +479,14 @@ def _found(case: Case[Options], measured: Sequence[_Measured]) -> Patching:
                 zip(show.show_sequence(one.pair.clean), show.show_sequence(one.pair.corrupted), strict=True)
             )
         ],
-        skipped=[[_label(case, at), pair] for at, pair in enumerate(_read(case)) if isinstance(pair, str)],
+        skipped=_left_out(case, without),
         prompts=case.prompt_rows([half for one in measured for half in _halves(case)[one.pair.index]]),
     )  # fmt: skip
+
+
+def _left_out(case: Case[Options], without: Mapping[str, str]) -> Rows:
+    rows: Rows = [[_label(case, at), pair] for at, pair in enumerate(_read(case)) if isinstance(pair, str)]
+    return rows + [[site, reason] for site, reason in without.items()]
 
 
 def _is_defined(one: _Measured) -> bool:

@@ -59,10 +59,8 @@ PROBES: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 PYTHONS = re.compile(r"\b\w+(Error|Exception)\b|internal error|Traceback|object has no attribute|object is not")
-QUICK = ("lfm2", "opt", "gpt_neo", "granitemoehybrid", "falcon_h1", "deepseek_v3", "recurrent_gemma", "rwkv")
+QUICK = ("lfm2", "gpt_neo", "granitemoehybrid", "falcon_h1", "deepseek_v3", "recurrent_gemma", "rwkv", "gemma3n_text")
 """One a way of being built differently: these run with the others."""
-AFTER_BLOCKS = ("rwkv",)
-"""Families of which transformers tells the states that leave blocks, not the one that enters the first."""
 
 
 @dataclass
@@ -173,14 +171,18 @@ def compared(folder: Path, found: dict[str, Any]) -> list[str]:
             wrong += _apart("lens token", best["token_id"], int(log_p.argmax()))
             wrong += _apart("lens probability", best["probability"], float(log_p.exp().max()))
         if "states" in found and getattr(asked, "hidden_states", None):
-            norms = found["states"].arrays[f"norms/{prompt}"].values
-            first = 1 if network.config.model_type in AFTER_BLOCKS else 0
-            for layer, state in enumerate(asked.hidden_states[: len(norms) - 1 - first], start=first):
-                if state.ndim == 3:
-                    wrong += _apart(f"states {layer}", norms[layer], state[0].float().norm(dim=-1).numpy())
+            wrong += _states(found["states"].arrays[f"norms/{prompt}"].values, asked.hidden_states)
         if "grid" in found and prompt == 0:
             wrong += _attention(found["grid"], asked)
     return wrong
+
+
+def _states(norms: Any, theirs: Any) -> list[str]:
+    """What differs below the last layer: some families begin with what leaves block 0, not with what enters it."""
+    expected = [state[0].float().norm(dim=-1).numpy() for state in theirs[: len(norms) - 1] if state.ndim == 3]
+    first = 0 if not expected or not _apart("", norms[0], expected[0]) else 1
+    pairs = zip(norms[first:-1], expected, strict=False)
+    return [w for layer, (ours, one) in enumerate(pairs, first) for w in _apart(f"states {layer}", ours, one)]
 
 
 def _attention(found: Any, asked: Any) -> list[str]:

@@ -14,6 +14,7 @@ from reportgen.model import frozen_norm
 from reportgen.model.anatomy import Anatomy, anatomy_of
 from reportgen.model.capture import SharedPasses, run_all
 from reportgen.model.check_writes import PROVEN_LATER, reason_against
+from reportgen.model.direct_parts import Seen, direct_parts, unembedding_rows
 from reportgen.model.load import load
 from reportgen.model.loaded import LoadedModel
 from reportgen.model.matrices import bias_of, matrix_of
@@ -133,12 +134,27 @@ def test_a_scale_that_names_do_not_tell_is_found() -> None:
     assert [writer.scale for writer in model.anatomy.attention_writers if writer] == pytest.approx([0.7] * 3, rel=1e-5)
 
 
-def test_a_block_that_adds_what_no_part_gives_is_told() -> None:
+@torch.inference_mode()
+def test_a_block_that_multiplies_the_stream_is_taken_into_account() -> None:
     model = with_anatomy("llama")
     model.anatomy.blocks[1].register_forward_hook(lambda module, args, output: output * 1.5)
-    told = "not measurable in LlamaForCausalLM: block 1 multiplies the stream by 1.5 beside what it adds"
-    assert reason_against(model, Site.MLP_WRITE) == told
-    assert reason_against(model, Site.MEMORIES) == told
+    assert reason_against(model, Site.HEADS) == reason_against(model, Site.MEMORIES) == ""
+    assert model.anatomy.carries == pytest.approx((1.0, 1.5, 1.0), rel=1e-6)
+    captured = passed(model, STREAM, HEADS, MLP)
+    last = [rows[-1:].float() for rows in captured.kept(STREAM, 0)]
+    heads, mlp = ([rows[-1:] for rows in captured.kept(need, 0)] for need in (HEADS, MLP))
+    directions, biases = unembedding_rows(model, [77])
+    parts = direct_parts(model, Seen(last[0], last[-1], heads, mlp), directions, biases)
+    logit = model.network(torch.tensor([IDS])).logits[0, -1, 77]
+    assert float(parts.total) == pytest.approx(float(logit), rel=1e-4)
+
+
+def test_a_block_that_adds_what_no_part_gives_is_told() -> None:
+    model = with_anatomy("llama")
+    model.anatomy.blocks[1].register_forward_hook(lambda module, args, output: output.tanh())
+    told = "block 1 adds to the stream what is no sum of what its parts give"
+    assert reason_against(model, Site.MLP_WRITE) == f"not measurable in LlamaForCausalLM: {told}"
+    assert reason_against(model, Site.MEMORIES) == f"not measurable in LlamaForCausalLM: {told}"
 
 
 def test_another_number_of_heads_is_found() -> None:
