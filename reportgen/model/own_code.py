@@ -14,6 +14,8 @@ def in_words(error: Exception) -> str:
         return "the memory is full"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror  # without the path
+    if isinstance(error, AttributeError) and error.name:
+        return f"there is no {error.name!r} where it looks for it"
     told = next(iter(str(error).strip().splitlines()), "")[:LONGEST]
     if isinstance(error, KeyError) and told:
         return f"there is no {told} where it looks for it"

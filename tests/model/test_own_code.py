@@ -1,0 +1,15 @@
+"""What strangers' code raises is told without Python's words for it."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from reportgen.model.own_code import in_words
+
+
+def test_a_part_that_is_looked_for_in_vain_is_named_without_its_class() -> None:
+    config: Any = SimpleNamespace()
+    with pytest.raises(AttributeError) as raised:
+        _ = config.rope_theta
+    assert in_words(raised.value) == "there is no 'rope_theta' where it looks for it"
