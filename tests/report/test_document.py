@@ -304,7 +304,7 @@ def test_a_table_with_a_column_a_model_stays_on_its_page_however_many_there_are(
 
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="Poppler is missing")
 def test_a_table_of_strangers_words_stays_on_its_page(bundle, tmp_path):
-    columns = ("prompt", "x" * 90, "tokens")
+    columns = ("wording", "x" * 90, "tokens")
     table = Table(columns, [["y" * 300, "z" * 300, "天" * 300], [1, "b", "c"]])
     told = outcome("of_another_package", LLAMA, metrics={"n" * 90: Metric(1e300, "u" * 90)}, tables={"told": table})
     target = tmp_path / "report.pdf"
