@@ -316,7 +316,7 @@ def test_a_table_of_strangers_words_stays_on_its_page(bundle, tmp_path):
 @pytest.mark.slow
 def test_a_token_of_ten_thousand_characters_is_printed_about_as_soon_as_one_of_two_hundred(bundle, tmp_path):
     def seconds(size):
-        table = Table(("rank", "token", "text"), [[at, "a" * size, "ก" * size] for at in range(5)])
+        table = Table(("rank", "token", "text"), [[at, "a" * size, "ก" * size] for at in range(1, 6)])
         told = outcome("of_another_package", LLAMA, tables={"told": table})
         of_one = replace(bundle, models={LLAMA: bundle.models[LLAMA]}, outcomes={"told": {LLAMA: told}})
         html = page.paper(of_one, {})

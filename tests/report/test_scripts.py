@@ -36,7 +36,7 @@ def bundle() -> Bundle:
     """The words as title, prompts and tokens of one section."""
     whole = fake_bundle()
     lens = whole.outcomes["weather"][LLAMA]
-    tokens = Table(("rank", "token"), [[rank, word] for rank, word in enumerate(WORDS)])
+    tokens = Table(("rank", "token"), [[rank, word] for rank, word in enumerate(WORDS, 1)])
     lens = replace(lens, probe="of_another_package", arrays={}, tables={"top": tokens, "prompts": prompts(WORDS)})
     return replace(whole, title=" ".join(WORDS), outcomes={"weather": {LLAMA: lens}})
 
