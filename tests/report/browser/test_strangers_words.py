@@ -143,10 +143,10 @@ def compared(folder: Path, word: Word) -> Path:
 
 
 def nightly(folder: Path, word: Word) -> Path:
-    """The names of numbers, the titles and models of some nights."""
-    metric, title, name = word(), word(), word()
+    """The titles and models of some nights; a number whose name is none is refused where it is read."""
+    title, name = word(), word()
     for night in range(8):
-        metrics = {metric: 1.0 + (night > 4), "entropy": 1.0}
+        metrics = {"kl": 1.0 + (night > 4), "entropy": 1.0}
         write_night(folder / "nights" / f"n{night}", night, metrics, title=title, name=name)
     (folder / "nights" / "n3" / "results.json").write_text("{")
     write_history(history(folder / "nights", {}, {}), folder / "page.html")
