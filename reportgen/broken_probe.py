@@ -22,7 +22,7 @@ class BrokenProbe(Probe[AnyOptions, Findings]):
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name  # type: ignore[misc]  # of every other probe the class states it
-        self.question = name  # type: ignore[misc]
+        self.question = name  # type: ignore[misc]  # the same
         self.reason = reason
 
     def run(self, *asked: Any) -> Findings:

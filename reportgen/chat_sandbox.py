@@ -115,18 +115,18 @@ class _Weighing(NodeTransformer):
         node.nodes = [around(one, _WEIGHED) for one in node.nodes]
         return around(node, _WEIGHED)
 
-    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802
+    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802 - as Jinja calls it
         self.generic_visit(node)
         node.nodes = [around(one, _WEIGHED) for one in node.nodes]
         return node
 
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Expr:  # noqa: N802
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Expr:  # noqa: N802 - as Jinja calls it
         self.generic_visit(node)
         for operand in node.ops:
             operand.expr = around(operand.expr, _WEIGHED)
         return around(node, _WEIGHED)
 
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:  # noqa: N802
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:  # noqa: N802 - as Jinja calls it
         self.generic_visit(node)
         return around(node, _WEIGHED) if isinstance(node.arg, nodes.Slice) else node
 
@@ -134,7 +134,7 @@ class _Weighing(NodeTransformer):
         self.generic_visit(node)
         return around(node, _WEIGHED) if getattr(node, "ctx", "load") == "load" else node
 
-    visit_List = visit_Tuple = visit_Dict = _literal  # noqa: N815
+    visit_List = visit_Tuple = visit_Dict = _literal  # noqa: N815 - as Jinja calls it
 
 
 def weighed(value: Any) -> Any:

@@ -16,7 +16,7 @@ from reportgen.battery import load_battery
 from reportgen.bundle_schema import damaged
 from reportgen.cache import make_room
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
-from reportgen.failure_mark import reason_of, refuse_failed
+from reportgen.failure_mark import reason_without_places, refuse_failed
 from reportgen.holding import beside, restore, writing
 from reportgen.store import RUN, Bundle, load_bundle
 
@@ -68,7 +68,7 @@ def write_failure(error: Exception, target: Path) -> None:
 
     if not is_comparison(target):
         return
-    reason, code = reason_of(error), error.exit_code if isinstance(error, ReportgenError) else 1
+    reason, code = reason_without_places(error), error.exit_code if isinstance(error, ReportgenError) else 1
     record, page, _ = OUTPUTS
     with beside(target) as stage:
         (stage / record).write_bytes(failure_bytes(reason, code))

@@ -46,7 +46,7 @@ def unmarked(run: Mapping[str, Any], *commands: Command) -> dict[str, Any]:
     return {key: value for key, value in run.items() if key not in gone}
 
 
-def reason_of(error: BaseException) -> str:
+def reason_without_places(error: BaseException) -> str:
     """Why something failed, in one line that does not say where on this machine: it stands on pages, too."""
     if isinstance(error, ReportgenError):
         return one_line(without_places(error.in_one_line))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reportgen.errors import BatteryError, Mistake, OutputError
-from reportgen.failure_mark import reason_of
+from reportgen.failure_mark import reason_without_places
 from reportgen.holding import beside
 
 LIST = "figures.json"
@@ -83,7 +83,7 @@ def marks_failure(bundle: Path, folder: Path | None) -> Iterator[None]:
     except Exception as error:  # whatever it is, the pictures are older than they look
         for older in [folder] if folder is not None else _beside(bundle):
             with suppress(OutputError):  # the first error is told
-                _mark(older, reason_of(error))
+                _mark(older, reason_without_places(error))
         raise
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reportgen.baseline.history import History, as_json, failure_json
 from reportgen.errors import Mistake, OutputError, ReportgenError
-from reportgen.failure_mark import reason_of
+from reportgen.failure_mark import reason_without_places
 from reportgen.holding import beside, writing
 
 
@@ -28,7 +28,7 @@ def write_history_failure(error: Exception, page: Path) -> None:
     from reportgen.report.failed import html
 
     if is_history(page.with_suffix(".json")):
-        reason, code = reason_of(error), error.exit_code if isinstance(error, ReportgenError) else 1
+        reason, code = reason_without_places(error), error.exit_code if isinstance(error, ReportgenError) else 1
         _write(page, failure_json(reason), html("History", "No history could be made", reason, code))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.errors import BatteryError, BundleError
-from reportgen.failure_mark import DIED, Command, marked, reason_of
+from reportgen.failure_mark import DIED, Command, marked, reason_without_places
 from reportgen.holding import MARKED, holding, stage_in, writing
 from reportgen.store import RUN, read_json, write_json
 
@@ -38,7 +38,7 @@ def marks_failure(target: Path, command: Command) -> Iterator[None]:
             raise
         except BaseException as error:  # whatever ended it, what is there is not what was asked for
             with suppress(OSError):
-                _prepare(hold, marked(run, command, reason_of(error)))
+                _prepare(hold, marked(run, command, reason_without_places(error)))
             raise
         else:
             (hold / MARKED).unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from reportgen.baseline.history import history
 from reportgen.bundle_folder import staged
 from reportgen.comparing import calibrate, compare
 from reportgen.errors import BatteryError, Mistake, ModelError, OutputError
-from reportgen.failure_mark import FailedBefore, reason_of, without_places
+from reportgen.failure_mark import FailedBefore, reason_without_places, without_places
 from reportgen.holding import restore
 from reportgen.last_run import marks_failure
 from reportgen.store import load_bundle, write_json, write_numbers
@@ -162,7 +162,7 @@ def test_who_relies_on_a_bundle_refuses_one_that_is_marked(stored: Path, tmp_pat
 )
 def test_a_reason_does_not_say_where_on_this_machine(text: str, told: str) -> None:
     assert without_places(text) == told
-    assert reason_of(ModelError(text)) == told
+    assert reason_without_places(ModelError(text)) == told
 
 
 def test_what_lies_below_the_working_directory_is_told_from_there(

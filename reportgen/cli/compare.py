@@ -74,7 +74,7 @@ def _failures_told(target: Path, junit: Path | None, markdown: Path | None) -> I
     from reportgen.cli.terminal import tell_command
     from reportgen.comparing import write_failure
     from reportgen.errors import OutputError
-    from reportgen.failure_mark import reason_of
+    from reportgen.failure_mark import reason_without_places
 
     try:
         yield
@@ -82,6 +82,6 @@ def _failures_told(target: Path, junit: Path | None, markdown: Path | None) -> I
         with suppress(OutputError):  # the first error is told
             write_failure(error, target)
         with suppress(OutputError):
-            for line in write_told(told_of_failure(reason_of(error)), junit, markdown):
+            for line in write_told(told_of_failure(reason_without_places(error)), junit, markdown):
                 tell_command(line)
         raise
