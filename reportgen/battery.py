@@ -11,19 +11,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from reportgen import language, registry
 from reportgen.baseline.tolerance import ToleranceEntry, may_match
-from reportgen.beside import HERE
 from reportgen.broken_probe import AnyOptions, BrokenProbe
 from reportgen.bundle_schema import ID
+from reportgen.documents.beside import HERE
+from reportgen.documents.plain_words import problems
+from reportgen.documents.problem import Problem, Where, shown
+from reportgen.documents.yaml_source import read_source, read_text
 from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
 from reportgen.figures.theme import PAPER, Theme, read_theme
-from reportgen.plain_words import problems
 from reportgen.presentation import PAGE_BYTES, Presentation
 from reportgen.probes.base import PAIR, PairProbe, Probe, ProbeOptions, subject_of
-from reportgen.problem import Problem, Where, shown
 from reportgen.prompts import PromptsError, PromptSet, PromptSets
 from reportgen.suggest import suggestion
 from reportgen.supervision import ended_before, underway
-from reportgen.yaml_source import read_source, read_text
 
 DEVICE = r"auto|cpu|mps|cuda(:[0-9]+)?"
 

@@ -14,9 +14,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import from_json
 
 from reportgen.columns import LARGEST, LONGEST
+from reportgen.documents.plain_words import problems
+from reportgen.documents.problem import Problem, dotted, shown
 from reportgen.errors import BundleError, Mistake
-from reportgen.plain_words import problems
-from reportgen.problem import Problem, dotted, shown
 from reportgen.result import Dim, Direction, Status
 
 SCHEMA = 1

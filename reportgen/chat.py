@@ -70,8 +70,8 @@ class ChatTemplate:
         return written
 
     def _render(self, messages: Sequence[Mapping[str, Any]]) -> str:
-        from reportgen.bounded_templates import Exceeded, rendered
         from reportgen.chat_sandbox import LIMITS
+        from reportgen.documents.bounded_templates import Exceeded, rendered
 
         if self._spent:
             raise ChatUnavailable(self._spent)
@@ -96,8 +96,8 @@ class ChatTemplate:
 
     @cached_property
     def _compiled(self) -> "Template":
-        from reportgen.bounded_templates import counting
         from reportgen.chat_sandbox import LIMITS
+        from reportgen.documents.bounded_templates import counting
 
         with counting(LIMITS):
             compiled: Template = _environment().from_string(self.text)

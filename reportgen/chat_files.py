@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.chat import ChatTemplate
-from reportgen.regular_file import read_regular
+from reportgen.documents.regular_file import read_regular
 from reportgen.special_tokens import NAMES, defaults_of
 
 TEMPLATE = "chat_template.jinja"

@@ -19,7 +19,7 @@ from jinja2.parser import Parser
 from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
-from reportgen.bounded_templates import BoundedEnvironment, Exceeded, Limits, around, step
+from reportgen.documents.bounded_templates import BoundedEnvironment, Exceeded, Limits, around, step
 
 LIMITS = Limits(steps=200_000, characters=1_000_000, bytes=512 * 1024**2, seconds=0.5)
 """Templates as they are published take some hundred steps."""

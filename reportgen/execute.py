@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from reportgen.conditions import Conditions, conditions, contents_named, threads_of
+from reportgen.documents.places import Places, places
 from reportgen.errors import Mistake, ModelError, OutOfTime, reason_of
 from reportgen.model.own_code import in_words
 from reportgen.needs import Unmeasurable
 from reportgen.outcome_cache import Kept, OutcomeCache, Unfinished
-from reportgen.places import Places, places
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
 from reportgen.probes.base import Later, Measured, ModelCard, PairProbe, Probe
 from reportgen.provenance import weights_sha256

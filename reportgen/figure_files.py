@@ -7,6 +7,7 @@ from pathlib import Path
 from reportgen import language
 from reportgen.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures, stems
 from reportgen.bundle_folder import check_writable
+from reportgen.documents.problem import shown
 from reportgen.errors import BatteryError, BundleError, Mistake, OutputError
 from reportgen.figure_list import read_list, take_over
 from reportgen.figures.data import csv_of
@@ -16,7 +17,6 @@ from reportgen.figures.kept import Flavour
 from reportgen.figures.theme import Theme
 from reportgen.holding import beside, writing
 from reportgen.presentation import presentation_of
-from reportgen.problem import shown
 from reportgen.store import Bundle
 from reportgen.suggest import suggestion
 

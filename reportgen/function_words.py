@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from reportgen.yaml_source import read_source, read_text
+from reportgen.documents.yaml_source import read_source, read_text
 
 FILE = Path(__file__).parent / "data" / "function_words.yaml"
 

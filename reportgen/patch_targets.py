@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from reportgen.problem import Problem
+from reportgen.documents.problem import Problem
 from reportgen.prompts import Prompt, PromptsError, PromptSets
 from reportgen.suggest import suggestion
 from reportgen.tokens import TextTokenizer

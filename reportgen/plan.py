@@ -9,6 +9,7 @@ from typing import Any
 from reportgen.battery import Battery, ModelEntry, ProbeEntry
 from reportgen.chat import ChatUnavailable
 from reportgen.conditions import Conditions, conditions, contents_named, files_of
+from reportgen.documents.watched import Watched
 from reportgen.errors import BatteryError, Mistake, ModelError, ReportgenError, reason_of
 from reportgen.model.device import SHAPE_ALONE, kind_of
 from reportgen.model.facts import ModelFacts, read_facts
@@ -21,7 +22,6 @@ from reportgen.provenance import remembered_sha256
 from reportgen.result import WrongFindings
 from reportgen.supervision import ended_before, underway
 from reportgen.tokens import TextTokenizer
-from reportgen.watched import Watched
 
 Notify = Callable[[str], None]
 

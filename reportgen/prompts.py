@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from reportgen import resources
-from reportgen.beside import is_file
+from reportgen.documents.beside import is_file
+from reportgen.documents.plain_words import ExplainedError, problems
+from reportgen.documents.problem import Problem, shown
 from reportgen.errors import BatteryError, Mistake
-from reportgen.plain_words import ExplainedError, problems
-from reportgen.problem import Problem, shown
 from reportgen.suggest import nearest, suggestion
 
 STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
@@ -233,7 +233,7 @@ def read_prompt_file(path: Path) -> dict[str, PromptSet]:
     Raises:
         BatteryError: with everything that is wrong in the file.
     """
-    from reportgen.yaml_source import read_source, read_text  # most that name prompts read no YAML
+    from reportgen.documents.yaml_source import read_source, read_text  # most that name prompts read no YAML
 
     source = read_source(read_text(path, "prompt set"), path)
     found: dict[str, PromptSet] = {}

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.cache import HASHES, Shelf, key_of
+from reportgen.documents.watched import Watched
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.weights import weight_files
-from reportgen.watched import Watched
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _READ_AT_ONCE = 1 << 22

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from reportgen.documents.yaml_source import read_source, read_text
 from reportgen.tokens import TextTokenizer
-from reportgen.yaml_source import read_source, read_text
 
 FILE = Path(__file__).parent / "data" / "refusals.yaml"
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reportgen.regular_file import CONFIGURATION_BYTES, TOKENIZER_BYTES, read_regular
+from reportgen.documents.regular_file import CONFIGURATION_BYTES, TOKENIZER_BYTES, read_regular
 
 NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _SENTENCE_PIECE = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}

@@ -32,9 +32,9 @@ from reportgen.bundle_schema import (
     parsed,
     read_bytes,
 )
+from reportgen.documents.problem import shown
 from reportgen.errors import BundleError
 from reportgen.probes.base import ModelCard, Section, tell_apart
-from reportgen.problem import shown
 from reportgen.result import Array, Metric, Outcome, Table
 
 RESULTS, ARRAYS, RUN = "results.json", "arrays.safetensors", "run.json"

@@ -10,9 +10,9 @@ from unicodedata import normalize
 
 from reportgen.chat import ChatTemplate
 from reportgen.chat_files import read_chat_template
+from reportgen.documents.regular_file import TOKENIZER_BYTES, read_regular
 from reportgen.errors import Mistake, ModelError
 from reportgen.prompts import Prompt
-from reportgen.regular_file import TOKENIZER_BYTES, read_regular
 from reportgen.tokenizer_parts import Unknown, check_parts
 from reportgen.tokenizer_process import TokenizerProcess
 

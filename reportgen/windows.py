@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.beside import exists, is_file
+from reportgen.documents.beside import exists, is_file
+from reportgen.documents.regular_file import NotRegular, read_regular_text
 from reportgen.prompts import Prompt
-from reportgen.regular_file import NotRegular, read_regular_text
 from reportgen.tokens import TextTokenizer
 
 SHORTEST = 2

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reportgen.battery import read_battery
-from reportgen.beside import exists, is_file, is_folder, missing, path_of, placed
+from reportgen.documents.beside import exists, is_file, is_folder, missing, path_of, placed
 from reportgen.errors import BatteryError
 
 BATTERY = "models: {{m: demo:x}}\nprobes:\n  p: {{probe: {}}}"

@@ -277,7 +277,7 @@ def test_what_took_too_much_once_is_not_tried_again() -> None:
 
 
 def test_nothing_is_computed_while_a_template_is_compiled() -> None:
-    from reportgen.bounded_templates import BoundedEnvironment
+    from reportgen.documents.bounded_templates import BoundedEnvironment
 
     environment, computed = BoundedEnvironment(), []
     environment.filters["noted"] = computed.append

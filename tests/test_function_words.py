@@ -3,8 +3,8 @@ import unicodedata
 
 import pytest
 
+from reportgen.documents.yaml_source import read_source, read_text
 from reportgen.function_words import FILE, elisions, function_words, listed_language, telling_words
-from reportgen.yaml_source import read_source, read_text
 
 LISTS = read_source(read_text(FILE, "list"), FILE)
 

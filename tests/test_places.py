@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reportgen.places import places
+from reportgen.documents.places import places
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from reportgen import resources
-from reportgen.problem import Problem
+from reportgen.documents.problem import Problem
 from reportgen.prompts import Prompt, PromptsError, PromptSets, read_prompt_file, read_prompts
 
 SHIPPED = PromptSets.beside(None)

@@ -7,7 +7,7 @@ from typing import Any
 from reportgen.baseline.quantities import DEPTHS, Change
 from reportgen.baseline.tolerance import MEASURED, Tolerance
 from reportgen.baseline.verdict import Verdict
-from reportgen.problem import shown
+from reportgen.documents.problem import shown
 from reportgen.result import Cell, Table
 
 RANK = "rank"

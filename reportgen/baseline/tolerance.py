@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from reportgen.plain_words import problems
-from reportgen.problem import dotted
+from reportgen.documents.plain_words import problems
+from reportgen.documents.problem import dotted
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]

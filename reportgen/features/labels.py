@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
+from reportgen.documents.problem import shown
 from reportgen.errors import BatteryError, Mistake
 from reportgen.language import say
-from reportgen.problem import shown
 from reportgen.suggest import suggestion
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _text(file: Path) -> str:
 
 
 def _of_yaml(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Written]:
-    from reportgen.yaml_source import read_source
+    from reportgen.documents.yaml_source import read_source
 
     source = read_source(text, file)
     mistakes += source.mistakes(())

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, computed_field
 
-from reportgen.beside import Beside, folder_of, is_file, path_of, where_looked
+from reportgen.documents.beside import Beside, folder_of, is_file, path_of, where_looked
+from reportgen.documents.problem import Problem, shown
 from reportgen.errors import BatteryError, ReportgenError
 from reportgen.features.labels import Label, labels_for, read_labels
 from reportgen.model.sae.files import DictionaryError, DictionaryFiles, Note
@@ -17,7 +18,6 @@ from reportgen.model.sae.sources import fingerprint, locate_dictionaries
 from reportgen.model.tuned_lens import sha256_of
 from reportgen.needs import Need
 from reportgen.probes.base import Case, Layers, ProbeOptions, Unusable
-from reportgen.problem import Problem, shown
 from reportgen.prompts import PromptsError
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, computed_field, model_validator
 
-from reportgen.beside import Beside, missing, path_of
+from reportgen.documents.beside import Beside, missing, path_of
 from reportgen.features.options import DictionaryOptions
 from reportgen.model.tuned_lens import sha256_of
 from reportgen.probes.base import Case, Prompts, Unusable

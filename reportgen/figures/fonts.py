@@ -15,9 +15,9 @@ from functools import cache
 from pathlib import Path
 
 from reportgen.cache import FONTS, Shelf, cache_folder, key_of
+from reportgen.documents.watched import State, state_of
 from reportgen.installed import folder_of, version_of
 from reportgen.spelling import PICTURES, code_point, is_hidden, visible
-from reportgen.watched import State, state_of
 
 RECIPE = 2
 """Raised whenever the same font and characters give another file."""

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from pathlib import Path
 
-from reportgen.beside import exists, is_file
+from reportgen.documents.beside import exists, is_file
 from reportgen.figures import own_vectors
 
 PICTURES = "SVG, PNG or JPEG"

@@ -10,14 +10,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from reportgen.beside import HERE, exists, only_here, placed, where_looked
+from reportgen.documents.beside import HERE, exists, only_here, placed, where_looked
+from reportgen.documents.plain_words import problems
+from reportgen.documents.problem import Problem, shown
+from reportgen.documents.yaml_source import Source, read_source, read_text
 from reportgen.errors import BatteryError, Mistake
 from reportgen.figures.fonts import OwnFont, own_font
 from reportgen.figures.own_files import PICTURES, Refused, check_uri, checked_font, picture_uri
-from reportgen.plain_words import problems
-from reportgen.problem import Problem, shown
 from reportgen.suggest import suggestion
-from reportgen.yaml_source import Source, read_source, read_text
 
 TEXT = 8.5
 """Points of text when figures are laid out, which all else is measured by: 11 px on a screen."""

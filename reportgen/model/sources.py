@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from reportgen.beside import HERE, exists, is_folder, no_name, only_here, placed, where_looked
+from reportgen.documents.beside import HERE, exists, is_folder, no_name, only_here, placed, where_looked
+from reportgen.documents.problem import shown
+from reportgen.documents.regular_file import open_regular
 from reportgen.errors import BatteryError, Mistake, ModelError
 from reportgen.model.convert import Notify, convert_once, sha256_of, silent
 from reportgen.model.demo import DEMO_MODELS, demo_folder
 from reportgen.model.facts import Config, read_config
 from reportgen.model.weights import check_weights
-from reportgen.problem import shown
-from reportgen.regular_file import open_regular
 
 Kind = Literal["demo", "hub", "folder", "gguf", "adapter", "config"]
 

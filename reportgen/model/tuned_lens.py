@@ -10,8 +10,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reportgen.beside import is_file
-from reportgen.regular_file import open_regular
+from reportgen.documents.beside import is_file
+from reportgen.documents.regular_file import open_regular
 
 if TYPE_CHECKING:
     import torch

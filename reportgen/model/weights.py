@@ -7,8 +7,8 @@ import struct
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from reportgen.documents.regular_file import open_regular, read_regular
 from reportgen.errors import Mistake, ModelError
-from reportgen.regular_file import open_regular, read_regular
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, computed_field, model_validator
 
-from reportgen.beside import Beside, missing, path_of
+from reportgen.documents.beside import Beside, missing, path_of
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, say_count, sentences, unit_of

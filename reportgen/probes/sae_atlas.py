@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, computed_field
 
-from reportgen.beside import Beside, folder_of
+from reportgen.documents.beside import Beside, folder_of
 from reportgen.errors import ReportgenError
 from reportgen.features.labels import EXAMPLES, EXPLAINER, Label, page_of
 from reportgen.features.names import JOINED, feature_names, place_names

@@ -15,8 +15,8 @@ from jinja2 import Template
 from jinja2.exceptions import SecurityError
 from markupsafe import Markup
 
-from reportgen import bounded_templates
-from reportgen.bounded_templates import BoundedEnvironment, Limits
+from reportgen.documents import bounded_templates
+from reportgen.documents.bounded_templates import BoundedEnvironment, Limits
 
 MOST_STEPS = 5_000_000
 """Turns of loops and calls of a page; the default report's takes some 6,000."""

@@ -5,8 +5,8 @@ import pytest
 from click.testing import CliRunner
 
 from reportgen import cli, registry
+from reportgen.documents.plain_words import keys
 from reportgen.errors import BatteryError
-from reportgen.plain_words import keys
 from reportgen.probes.base import explanation
 from reportgen.result import definitions
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reportgen.documents.yaml_source import read_source
 from reportgen.function_words import function_words
 from reportgen.numerics.wording import (
     LEAST_HITS,
@@ -18,7 +19,6 @@ from reportgen.numerics.wording import (
     script_share,
     words_of,
 )
-from reportgen.yaml_source import read_source
 
 FILE = Path(__file__).with_name("prose.yaml")
 PROSE: dict[str, list[str]] = read_source(FILE.read_text(encoding="utf-8"), FILE).value

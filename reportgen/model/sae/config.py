@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from reportgen.documents.regular_file import CONFIGURATION_BYTES, read_regular_text
 from reportgen.errors import Mistake
 from reportgen.model.sae.files import DictionaryError
-from reportgen.regular_file import CONFIGURATION_BYTES, read_regular_text
 
 NO_TRANSCODERS = "transcoders are not supported yet"
 

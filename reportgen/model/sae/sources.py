@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from reportgen.beside import HERE, exists, is_file, is_folder, only_here, placed, where_looked
+from reportgen.documents.beside import HERE, exists, is_file, is_folder, only_here, placed, where_looked
+from reportgen.documents.watched import State, state_of
 from reportgen.errors import BatteryError, Mistake
 from reportgen.model.convert import Notify, silent
 from reportgen.model.sae.choose import Wish, choose
@@ -18,7 +19,6 @@ from reportgen.model.sae.hub import downloaded
 from reportgen.model.tuned_lens import sha256_of
 from reportgen.resources import PACKAGE
 from reportgen.suggest import suggestion
-from reportgen.watched import State, state_of
 
 DEMO_DICTIONARIES = {"gemma-3-270m": ".venv/bin/python -m reports.dictionaries.train"}
 """Name -> the command, typed in a checkout, that makes them."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from reportgen.beside import HERE
 from reportgen.cache import cache_folder
+from reportgen.documents.beside import HERE
 
 _ABSOLUTE = r"(?<![\w.~/:-])(?:[A-Za-z]:)?(?:[/\\][^\s/\\'\"`:;,()<>|\]]+){2,}"
 """Anything that looks like a path from the root; addresses of the web, which a colon or a slash leads, do not."""

@@ -12,9 +12,9 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from reportgen.beside import exists, is_file, is_folder
+from reportgen.documents.beside import exists, is_file, is_folder
+from reportgen.documents.problem import Problem, Where, dotted, shown
 from reportgen.errors import BatteryError, Mistake
-from reportgen.problem import Problem, Where, dotted, shown
 from reportgen.suggest import suggestion
 
 MAX_BYTES = 5_000_000

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from reportgen.problem import Problem, Where, shown
+from reportgen.documents.problem import Problem, Where, shown
 from reportgen.suggest import nearest, suggestion
 
 KINDS = {
