@@ -12,7 +12,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from reportgen import language, registry
 from reportgen.baseline.tolerance import ToleranceEntry, may_match
 from reportgen.broken_probe import AnyOptions, BrokenProbe
-from reportgen.bundle_schema import ID
 from reportgen.documents.beside import HERE
 from reportgen.documents.plain_words import problems
 from reportgen.documents.problem import Problem, Where, shown
@@ -22,6 +21,7 @@ from reportgen.figures.theme import PAPER, Theme, read_theme
 from reportgen.presentation import PAGE_BYTES, Presentation
 from reportgen.probes.base import PAIR, PairProbe, Probe, ProbeOptions, subject_of
 from reportgen.prompts import PromptsError, PromptSet, PromptSets
+from reportgen.results.schema import ID
 from reportgen.suggest import suggestion
 from reportgen.supervision import ended_before, underway
 

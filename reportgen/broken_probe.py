@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from reportgen.probes.base import Probe, ProbeOptions
-from reportgen.result import Findings
+from reportgen.results.quantities import Findings
 
 
 class AnyOptions(ProbeOptions):

@@ -16,7 +16,7 @@ from reportgen.figures.style import ModelStyle, model_styles
 from reportgen.figures.theme import PAPER, Theme
 from reportgen.probes.base import Probe, Section, explanation, meanings, question
 from reportgen.registry import find
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
 from reportgen.supervision import ended_before, underway
 
 if TYPE_CHECKING:

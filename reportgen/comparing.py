@@ -13,12 +13,12 @@ from reportgen.baseline.judgements import NOT_COMPARED
 from reportgen.baseline.record import failure_bytes
 from reportgen.baseline.tolerance import ToleranceEntry, checked_entries
 from reportgen.battery import load_battery
-from reportgen.bundle_schema import damaged
 from reportgen.cache import make_room
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
-from reportgen.failure_mark import reason_without_places, refuse_failed
-from reportgen.holding import beside, restore, writing
-from reportgen.store import RUN, Bundle, load_bundle
+from reportgen.results.bundle import RUN, Bundle, load_bundle
+from reportgen.results.failure_mark import reason_without_places, refuse_failed
+from reportgen.results.holding import beside, restore, writing
+from reportgen.results.schema import damaged
 
 OUTPUTS = ("comparison.json", "comparison.html", "comparison.pdf")
 Progress = Callable[[str], None]

@@ -17,8 +17,8 @@ from reportgen.needs import Unmeasurable
 from reportgen.outcome_cache import Kept, OutcomeCache, Unfinished
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
 from reportgen.probes.base import Later, Measured, ModelCard, PairProbe, Probe
-from reportgen.provenance import weights_sha256
-from reportgen.result import Cell, Findings, Outcome, Table, WrongFindings
+from reportgen.results.provenance import weights_sha256
+from reportgen.results.quantities import Cell, Findings, Outcome, Table, WrongFindings
 from reportgen.supervision import ended_before, underway
 from reportgen.time_limits import seconds_allowed
 from reportgen.unchanged import Changed, refuse_changed

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from reportgen import language
 from reportgen.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures, stems
-from reportgen.bundle_folder import check_writable
 from reportgen.documents.problem import shown
 from reportgen.errors import BatteryError, BundleError, Mistake, OutputError
 from reportgen.figure_list import read_list, take_over
@@ -15,9 +14,10 @@ from reportgen.figures.describe import texts
 from reportgen.figures.fonts import lacking
 from reportgen.figures.kept import Flavour
 from reportgen.figures.theme import Theme
-from reportgen.holding import beside, writing
 from reportgen.presentation import presentation_of
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
+from reportgen.results.folder import check_writable
+from reportgen.results.holding import beside, writing
 from reportgen.suggest import suggestion
 
 FLAVOURS: dict[str, Flavour] = {"svg": "paths", "png": "png", "pdf": "pdf"}

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reportgen.errors import BatteryError, Mistake, OutputError
-from reportgen.failure_mark import reason_without_places
-from reportgen.holding import beside
+from reportgen.results.failure_mark import reason_without_places
+from reportgen.results.holding import beside
 
 LIST = "figures.json"
 """No file that it does not name is written over or removed."""

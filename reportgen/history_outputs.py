@@ -5,8 +5,8 @@ from pathlib import Path
 
 from reportgen.baseline.history import History, as_json, failure_json
 from reportgen.errors import Mistake, OutputError, ReportgenError
-from reportgen.failure_mark import reason_without_places
-from reportgen.holding import beside, writing
+from reportgen.results.failure_mark import reason_without_places
+from reportgen.results.holding import beside, writing
 
 
 def write_history(history: History, page: Path) -> Path:

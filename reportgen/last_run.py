@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.errors import BatteryError, BundleError
-from reportgen.failure_mark import DIED, Command, marked, reason_without_places
-from reportgen.holding import MARKED, holding, stage_in, writing
-from reportgen.store import RUN, read_json, write_json
+from reportgen.results.bundle import RUN, read_json, write_json
+from reportgen.results.failure_mark import DIED, Command, marked, reason_without_places
+from reportgen.results.holding import MARKED, holding, stage_in, writing
 
 
 @contextmanager

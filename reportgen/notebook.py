@@ -13,13 +13,13 @@ from reportgen.bundle_figures import DrawnFigure, Unshowable, describe, draw_fig
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
 from reportgen.figures.kept import Flavour
 from reportgen.figures.theme import read_theme
-from reportgen.holding import restore
 from reportgen.language import direction, speaking
 from reportgen.presentation import Presentation, presentation_of
 from reportgen.probes.base import SUBJECT, Section, question
 from reportgen.registry import find
-from reportgen.result import Outcome, Table
-from reportgen.store import Bundle, load_bundle
+from reportgen.results.bundle import Bundle, load_bundle
+from reportgen.results.holding import restore
+from reportgen.results.quantities import Outcome, Table
 from reportgen.suggest import suggestion
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from safetensors.numpy import load, save
 from reportgen.battery import ProbeEntry
 from reportgen.cache import DIGEST, RESULTS, Shelf, key_of
 from reportgen.conditions import Conditions, outcome_key
-from reportgen.result import Outcome
-from reportgen.store import outcome_from, outcome_json
+from reportgen.results.bundle import outcome_from, outcome_json
+from reportgen.results.quantities import Outcome
 
 
 @dataclass(frozen=True)

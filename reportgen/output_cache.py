@@ -20,7 +20,7 @@ from reportgen.installed import code_of, contents_of, version_of
 from reportgen.presentation import Presentation
 from reportgen.registry import GROUP
 from reportgen.resources import folder
-from reportgen.store import Bundle, outcome_json
+from reportgen.results.bundle import Bundle, outcome_json
 
 LIBRARIES = (
     "babel", "python-pptx", "lxml", "jinja2", "markupsafe", "brotli",

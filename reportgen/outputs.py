@@ -18,7 +18,7 @@ from reportgen.figures.kept import Flavour
 from reportgen.figures.theme import BUILT_IN, PAPER, Theme
 from reportgen.output_cache import Listed, OutputCache
 from reportgen.presentation import Presentation
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText

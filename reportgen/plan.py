@@ -18,8 +18,8 @@ from reportgen.needs import Pass
 from reportgen.outcome_cache import Kept, OutcomeCache
 from reportgen.probes.base import Case, NoRow, PairProbe, Unusable, subject_of
 from reportgen.prompts import Prompt
-from reportgen.provenance import remembered_sha256
-from reportgen.result import WrongFindings
+from reportgen.results.provenance import remembered_sha256
+from reportgen.results.quantities import WrongFindings
 from reportgen.supervision import ended_before, underway
 from reportgen.tokens import TextTokenizer
 

@@ -10,7 +10,7 @@ from typing import Any
 from reportgen import probes
 from reportgen.errors import BatteryError, Mistake, reason_of
 from reportgen.probes.base import Probe, ProbeOptions
-from reportgen.result import Findings
+from reportgen.results.quantities import Findings
 from reportgen.suggest import suggestion
 from reportgen.supervision import ended_before, underway
 

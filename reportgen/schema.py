@@ -7,9 +7,9 @@ from pydantic.json_schema import models_json_schema
 
 from reportgen import registry
 from reportgen.battery import BatteryFile, ModelEntry, ProbeLimits
-from reportgen.bundle_schema import ID
 from reportgen.errors import BatteryError
 from reportgen.probes.base import PairProbe, Probe, explanation
+from reportgen.results.schema import ID
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

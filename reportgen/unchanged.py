@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from reportgen import provenance
 from reportgen.errors import ModelError
 from reportgen.plan import PlannedModel
+from reportgen.results import provenance
 
 
 class Changed(ModelError):

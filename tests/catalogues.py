@@ -21,7 +21,7 @@ from reportgen.language import CATALOGUES
 from reportgen.probes.base import Probe
 from reportgen.probes.parameter_census import COMPONENTS
 from reportgen.resources import folder
-from reportgen.result import DIMS, Quantity
+from reportgen.results.quantities import DIMS, Quantity
 
 PACKAGE = Path(__file__).parents[1] / "reportgen"
 ARGUMENTS = {"say": 2, "say_count": 3}
@@ -113,7 +113,7 @@ def _of_probes() -> Iterator[Message]:
         if type(probe).__module__.startswith("reportgen."):
             yield from _of_probe(probe)
     for dim in DIMS:
-        yield _name(dim, "reportgen/result.py")
+        yield _name(dim, "reportgen/results/quantities.py")
     for component in COMPONENTS:
         yield Message(f"component.{component}", (component,), "reportgen/probes/parameter_census.py")
 

@@ -8,7 +8,7 @@ from tiny import save_tiny
 
 import reportgen
 from reportgen.errors import BatteryError
-from reportgen.result import Array, Table
+from reportgen.results.quantities import Array, Table
 
 
 def test_run_gives_the_bundle_that_load_reads(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from reportgen import registry
 from reportgen.battery import load_battery, read_battery
 from reportgen.errors import BatteryError, Mistake
 from reportgen.probes.base import Layers, PairOptions, PairProbe, Probe, ProbeOptions, Prompts
-from reportgen.result import Findings, metric
+from reportgen.results.quantities import Findings, metric
 
 REPORTS = Path(__file__).parents[1] / "reports"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from reportgen.bundle_folder import Kind, check_writable, keep_earlier, staged
 from reportgen.errors import BundleError, OutputError
-from reportgen.store import load_bundle, write_numbers
+from reportgen.results.bundle import load_bundle, write_numbers
+from reportgen.results.folder import Kind, check_writable, keep_earlier, staged
 from tests.test_store import bundle
 
 

@@ -26,7 +26,7 @@ from reportgen.baseline.record import record_bytes
 from reportgen.comparing import tolerances_of
 from reportgen.errors import ReportgenError
 from reportgen.report.comparison import write_comparison
-from reportgen.store import Bundle, load_bundle, write_numbers
+from reportgen.results.bundle import Bundle, load_bundle, write_numbers
 from reportgen.workflow import render
 from tests.report.parsed import Page
 

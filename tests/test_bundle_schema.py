@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from reportgen import bundle_schema
-from reportgen.bundle_schema import read_bytes
-from reportgen.columns import misfit
 from reportgen.errors import BundleError
 from reportgen.probes.base import ModelCard
-from reportgen.result import Array, Metric, Outcome, Table
-from reportgen.store import Bundle, load_bundle, read_run, write_numbers
+from reportgen.results import schema as bundle_schema
+from reportgen.results.bundle import Bundle, load_bundle, read_run, write_numbers
+from reportgen.results.columns import misfit
+from reportgen.results.quantities import Array, Metric, Outcome, Table
+from reportgen.results.schema import read_bytes
 
 RUN = {"started": "2026-11-21T03:00:00+00:00", "files": ["report.html", "figures/a.svg"], "only": ["lens"]}
 

@@ -15,7 +15,7 @@ from reportgen.errors import ModelError
 from reportgen.outcome_cache import OutcomeCache
 from reportgen.plan import make_plan
 from reportgen.probes import logit_lens
-from reportgen.provenance import weights_sha256
+from reportgen.results.provenance import weights_sha256
 
 LENS: dict[str, Any] = {"probe": "logit_lens", "prompts": ["an apple"]}
 

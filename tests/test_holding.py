@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from reportgen.bundle_folder import staged
 from reportgen.errors import OutputError
-from reportgen.exchange import exchange
-from reportgen.holding import PREFIX, beside, restore, restore_below
-from reportgen.store import load_bundle, write_numbers
+from reportgen.results.bundle import load_bundle, write_numbers
+from reportgen.results.exchange import exchange
+from reportgen.results.folder import staged
+from reportgen.results.holding import PREFIX, beside, restore, restore_below
 from tests.test_store import bundle
 
 Targets = Callable[[str], list[Path]]
@@ -22,9 +22,9 @@ Targets = Callable[[str], list[Path]]
 KILLED = """
 import os, shutil, sys
 from pathlib import Path
-from reportgen import exchange
-from reportgen.bundle_folder import staged
-from reportgen.store import write_numbers
+from reportgen.results import exchange
+from reportgen.results.folder import staged
+from reportgen.results.bundle import write_numbers
 from tests.test_store import bundle
 
 root, in_one_step = Path(sys.argv[1]), exchange._exchanged
@@ -198,7 +198,7 @@ def test_what_has_no_place_to_go_back_to_stays(tmp_path: Path, monkeypatch: pyte
         (old / "new.html").write_text("precious")
         exchange(new, old, aside)
 
-    monkeypatch.setattr("reportgen.holding.exchange", late)
+    monkeypatch.setattr("reportgen.results.holding.exchange", late)
     with staged(before) as stage:
         write_numbers(stage, bundle("Another"))
         (stage / "new.html").write_text("new")

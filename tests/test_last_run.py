@@ -9,13 +9,13 @@ import pytest
 
 from reportgen.baseline.accepted import Acceptance, accept
 from reportgen.baseline.history import history
-from reportgen.bundle_folder import staged
 from reportgen.comparing import calibrate, compare
 from reportgen.errors import BatteryError, Mistake, ModelError, OutputError
-from reportgen.failure_mark import FailedBefore, reason_without_places, without_places
-from reportgen.holding import restore
 from reportgen.last_run import marks_failure
-from reportgen.store import load_bundle, write_json, write_numbers
+from reportgen.results.bundle import load_bundle, write_json, write_numbers
+from reportgen.results.failure_mark import FailedBefore, reason_without_places, without_places
+from reportgen.results.folder import staged
+from reportgen.results.holding import restore
 from tests.test_store import bundle
 
 

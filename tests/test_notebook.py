@@ -14,16 +14,16 @@ import pytest
 from nbclient import NotebookClient
 
 import reportgen
-from reportgen import result
 from reportgen.bundle_figures import draw_figures
-from reportgen.bundle_folder import staged
 from reportgen.errors import BatteryError, OutputError
 from reportgen.figures.data import csv_of
 from reportgen.figures.theme import BUILT_IN
 from reportgen.language import direction, languages
 from reportgen.notebook import ShownBundle
 from reportgen.presentation import Presentation
-from reportgen.store import load_bundle, write_numbers
+from reportgen.results import quantities as result
+from reportgen.results.bundle import load_bundle, write_numbers
+from reportgen.results.folder import staged
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, fake_bundle, hostile
 
 NOTEBOOK = Path(__file__).parent / "examples" / "explore.ipynb"

@@ -23,8 +23,8 @@ from reportgen.presentation import Presentation
 from reportgen.probes.nearest_tokens import NearestTokens
 from reportgen.report import templating
 from reportgen.resources import folder
-from reportgen.result import Array, Metric
-from reportgen.store import Bundle, write_numbers
+from reportgen.results.bundle import Bundle, write_numbers
+from reportgen.results.quantities import Array, Metric
 from tests.report.fakes import GEMMA, LLAMA, fake_bundle
 
 BOTH = ["html", "figures"]

@@ -7,7 +7,7 @@ from reportgen.bundle_figures import Unshowable
 from reportgen.outputs import OutputsFailed, write_outputs
 from reportgen.probes.parameter_census import ParameterCensus
 from reportgen.report import document
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
 from tests.report.fakes import fake_bundle
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from reportgen import provenance
 from reportgen.cache import HASHES, Shelf
 from reportgen.errors import ModelError
+from reportgen.results import provenance
 
 
 @pytest.fixture(autouse=True)

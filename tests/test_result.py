@@ -3,7 +3,18 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from reportgen.result import Array, Findings, Rows, Table, WrongFindings, array, arrays, definitions, metric, table
+from reportgen.results.quantities import (
+    Array,
+    Findings,
+    Rows,
+    Table,
+    WrongFindings,
+    array,
+    arrays,
+    definitions,
+    metric,
+    table,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from reportgen.bundle_folder import check_writable, keep_earlier, staged
 from reportgen.errors import BundleError, OutputError
 from reportgen.probes.base import ModelCard
-from reportgen.result import Array, Metric, Outcome, Table
-from reportgen.store import Bundle, load_bundle, write_numbers
+from reportgen.results.bundle import Bundle, load_bundle, write_numbers
+from reportgen.results.folder import check_writable, keep_earlier, staged
+from reportgen.results.quantities import Array, Metric, Outcome, Table
 
 
 def bundle(title: str = "A title") -> Bundle:

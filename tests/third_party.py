@@ -20,7 +20,7 @@ from pydantic import field_validator
 from reportgen.figures.describe import Curve, Curves
 from reportgen.needs import Need, Pass, Site
 from reportgen.probes.base import Probe, ProbeOptions, Prompts
-from reportgen.result import Findings, array, metric, table
+from reportgen.results.quantities import Findings, array, metric, table
 
 
 class Reducer:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.baseline.tolerance import ToleranceEntry, checked_entries
-from reportgen.bundle_files import is_bundle, own_files
-from reportgen.bundle_folder import ACCEPTED, check_writable, staged
 from reportgen.documents.yaml_source import Source, read_source, read_text, write_yaml
 from reportgen.errors import BatteryError, BundleError, Mistake
-from reportgen.failure_mark import refuse_failed
-from reportgen.holding import restore
-from reportgen.store import Bundle, copy_numbers, load_bundle
+from reportgen.results.bundle import Bundle, copy_numbers, load_bundle
+from reportgen.results.failure_mark import refuse_failed
+from reportgen.results.files import is_bundle, own_files
+from reportgen.results.folder import ACCEPTED, check_writable, staged
+from reportgen.results.holding import restore
 
 TOLERANCES = "tolerances.yaml"
 FOLDER = "baselines"

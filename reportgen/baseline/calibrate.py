@@ -7,8 +7,8 @@ import numpy as np
 
 from reportgen.baseline.tables import ENTRY, RANK, lost_of, values_moved
 from reportgen.baseline.tolerance import MEASURED, ToleranceEntry
-from reportgen.result import Outcome, Table
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
+from reportgen.results.quantities import Outcome, Table
 
 MARGIN = 3.0
 """A tolerance is this many times the largest difference seen."""

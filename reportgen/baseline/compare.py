@@ -14,8 +14,8 @@ from reportgen.baseline.verdict import QUIET, WORST_FIRST, Verdict, exit_code, w
 from reportgen.errors import ReportgenError
 from reportgen.probes.base import ModelCard
 from reportgen.registry import find
-from reportgen.result import Array, Metric, Outcome, Table
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
+from reportgen.results.quantities import Array, Metric, Outcome, Table
 
 Q = TypeVar("Q", Metric, Array, Table)
 READ = ("prompts", "tokens", "skipped")

@@ -12,8 +12,8 @@ from reportgen.baseline.nights import Night, Order, find_nights, in_order, label
 from reportgen.baseline.steps import Plateau, Step, plateaus, steps
 from reportgen.baseline.tolerance import COUNT, MEASURED, Entries, Tolerance, tolerance_of
 from reportgen.errors import BundleError, Mistake
-from reportgen.result import Metric, Outcome
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
+from reportgen.results.quantities import Metric, Outcome
 
 SCHEMA = 1
 """Of history.json."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from reportgen.bundle_schema import checked_results, parsed, read_bytes
 from reportgen.errors import BundleError, Mistake
-from reportgen.failure_mark import refuse_failed
-from reportgen.store import RESULTS, RUN, Bundle, bundle_from, read_run
+from reportgen.results.bundle import RESULTS, RUN, Bundle, bundle_from, read_run
+from reportgen.results.failure_mark import refuse_failed
+from reportgen.results.schema import checked_results, parsed, read_bytes
 
 Order = Literal["started", "name"]
 """By when a bundle was begun, or by its folder's name, in which checkpoint-10 comes after checkpoint-9."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reportgen.baseline.tolerance import Tolerance
 from reportgen.baseline.verdict import Verdict
-from reportgen.result import Array, Metric
+from reportgen.results.quantities import Array, Metric
 
 DEPTHS = ("layer", "block")
 """Dims along which a model is read from below: the first place beyond tolerance is where a change begins."""

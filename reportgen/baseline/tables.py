@@ -8,7 +8,7 @@ from reportgen.baseline.quantities import DEPTHS, Change
 from reportgen.baseline.tolerance import MEASURED, Tolerance
 from reportgen.baseline.verdict import Verdict
 from reportgen.documents.problem import shown
-from reportgen.result import Cell, Table
+from reportgen.results.quantities import Cell, Table
 
 RANK = "rank"
 ENTRY = ("token_id", "token", "feature", "label")

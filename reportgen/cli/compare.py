@@ -74,7 +74,7 @@ def _failures_told(target: Path, junit: Path | None, markdown: Path | None) -> I
     from reportgen.cli.terminal import tell_command
     from reportgen.comparing import write_failure
     from reportgen.errors import OutputError
-    from reportgen.failure_mark import reason_without_places
+    from reportgen.results.failure_mark import reason_without_places
 
     try:
         yield

@@ -68,8 +68,8 @@ def command(
     from reportgen.figure_files import Wanted, write_figures
     from reportgen.figure_list import marks_failure
     from reportgen.figures.theme import read_theme
-    from reportgen.holding import restore
-    from reportgen.store import load_bundle
+    from reportgen.results.bundle import load_bundle
+    from reportgen.results.holding import restore
 
     points, pixels = width or (None, None)
     wanted = Wanted(

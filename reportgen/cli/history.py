@@ -35,7 +35,7 @@ def command(
     from reportgen.battery import load_battery
     from reportgen.cli.terminal import tell, tell_place
     from reportgen.history_outputs import write_history
-    from reportgen.holding import restore_below
+    from reportgen.results.holding import restore_below
 
     page = output or folder / "history.html"
     written = load_battery(battery).tolerances if battery else {}

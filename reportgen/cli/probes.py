@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from reportgen.probes.base import Probe, ProbeOptions
-    from reportgen.result import Findings
+    from reportgen.results.quantities import Findings
 
 PARAGRAPH = TextWrapper(width=100, break_on_hyphens=False)
 DEFINITION = TextWrapper(width=100, break_on_hyphens=False, initial_indent=" " * 6, subsequent_indent=" " * 6)
@@ -67,7 +67,7 @@ def _options(options: "type[ProbeOptions]") -> Iterator[str]:
 
 
 def _findings(findings: "type[Findings]") -> Iterator[str]:
-    from reportgen.result import definitions
+    from reportgen.results.quantities import definitions
 
     # mypy takes the hash of a dataclass for that of the class itself
     defined = definitions(findings)

@@ -7,7 +7,7 @@ from reportgen.features.labels import PROMOTED, origin_told
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say
 from reportgen.needs import Site
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 FITS = 0.5
 """Score from which a feature is called by its label; one that nobody scored it always is. By one made of promoted

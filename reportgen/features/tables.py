@@ -6,7 +6,7 @@ from math import isfinite
 from reportgen.features.options import DictionaryOptions, located
 from reportgen.model.sae.files import Note
 from reportgen.needs import Site
-from reportgen.result import Outcome, Rows
+from reportgen.results.quantities import Outcome, Rows
 
 DICTIONARIES = ("item", "name", "site", "index", "layer_label", "features", "architecture", "l0_stated", "source")
 """Columns of a table of dictionaries; `index` is a layer of the residual stream or a block, `source` as in the

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reportgen.baseline.quantities import DEPTHS, said
 from reportgen.baseline.tables import ENTRY, RANK, VALUES
 from reportgen.figures.describe import Curve, Curves, Figure, HeadMosaic, HeatMap, Ranking, Rankings, TokenGrid
-from reportgen.result import Array, Cell, Table
+from reportgen.results.quantities import Array, Cell, Table
 
 BEFORE, AFTER = "before", "after"
 """What takes the place of a model: the two states that are compared, each with a style of its own."""

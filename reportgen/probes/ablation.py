@@ -15,7 +15,7 @@ from reportgen.language import digits, listed, say, sentences
 from reportgen.needs import ByIndex, Edit, Need, Operation, Pass, Site, Unmeasurable
 from reportgen.probes.base import Case, Later, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable
 from reportgen.prompts import Prompt
-from reportgen.result import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np

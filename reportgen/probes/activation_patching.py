@@ -27,7 +27,7 @@ from reportgen.probes.base import (
     curves_read_out,
 )
 from reportgen.prompts import Prompt
-from reportgen.result import Findings, Outcome, Rows, array, arrays, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences
 from reportgen.needs import Need, Pass, Site
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable
-from reportgen.result import Findings, Outcome, Rows, arrays, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, arrays, metric, table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences, unit_of
 from reportgen.needs import Need, Pass, Site
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable, prompt_labels
-from reportgen.result import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -20,7 +20,7 @@ from reportgen.figures.describe import Curve, Figure
 from reportgen.language import digits, listed, name_of, say, say_count, sentences
 from reportgen.needs import Captured, Pass
 from reportgen.prompts import Prompt, read_prompts
-from reportgen.result import Findings, Outcome, Rows, definitions
+from reportgen.results.quantities import Findings, Outcome, Rows, definitions
 
 if TYPE_CHECKING:
     from reportgen.model.facts import ModelFacts

@@ -15,7 +15,7 @@ from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.similarity import unit_rows
 from reportgen.probes.base import Case, Layers, Probe, ProbeOptions, Prompts, Section, Unusable
 from reportgen.prompts import STRICT, Prompt
-from reportgen.result import Findings, Outcome, Rows, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
 from reportgen.tokens import WordNotFound
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from reportgen.probes.base import (
     curves_read_out,
 )
 from reportgen.probes.parameter_census import COMPONENTS, component_label, component_of
-from reportgen.result import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np

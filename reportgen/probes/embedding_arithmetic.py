@@ -27,7 +27,7 @@ from reportgen.probes.base import (
     curves_read_out,
 )
 from reportgen.prompts import STRICT, Message, Prompt, read_prompts
-from reportgen.result import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 from reportgen.tokens import WordNotFound
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from reportgen.probes.base import (
     prompt_labels,
 )
 from reportgen.prompts import Prompt
-from reportgen.result import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -24,7 +24,7 @@ from reportgen.probes.base import (
     curves_read_out,
     prompt_labels,
 )
-from reportgen.result import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np

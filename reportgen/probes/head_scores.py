@@ -17,7 +17,7 @@ from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.needs import ByIndex, Need, Pass, Site
 from reportgen.numerics import head_patterns
 from reportgen.probes.base import Case, Later, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable
-from reportgen.result import Findings, Outcome, Rows, array, arrays, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,7 +21,7 @@ from reportgen.probes.base import (
     axis_label,
     prompt_labels,
 )
-from reportgen.result import Findings, Outcome, Rows, array, arrays, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:
     import numpy as np

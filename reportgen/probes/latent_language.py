@@ -16,7 +16,7 @@ from reportgen.language import digits, listed, say, sentences, unit_of
 from reportgen.needs import Need, Pass, Site
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable, axis_label, curves_read_out
 from reportgen.prompts import Message, Prompt
-from reportgen.result import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 from reportgen.word_tokens import beginnings
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from reportgen.probes.base import (
     curves_read_out,
     prompt_labels,
 )
-from reportgen.result import Findings, Outcome, Rows, array, arrays, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
 from reportgen.scripts import BYTES, script_names, script_of
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from reportgen.figures.describe import Figure, Ranking, Rankings
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.probes.base import Case, Probe, ProbeOptions, Section
-from reportgen.result import Findings, Outcome, Rows, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,7 +14,7 @@ from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, say_count, sentences, unit_of
 from reportgen.needs import Need, Pass, Site
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section
-from reportgen.result import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -25,7 +25,7 @@ from reportgen.probes.base import (
     prompt_labels,
 )
 from reportgen.prompts import Prompt
-from reportgen.result import Array, Findings, Outcome, Rows, array, metric, table
+from reportgen.results.quantities import Array, Findings, Outcome, Rows, array, metric, table
 from reportgen.tokens import WordNotFound
 
 if TYPE_CHECKING:

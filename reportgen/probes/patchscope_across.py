@@ -28,7 +28,7 @@ from reportgen.probes.patchscope import (
     target_rows,
 )
 from reportgen.prompts import Prompt
-from reportgen.result import Findings, Outcome, Rows, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -23,8 +23,8 @@ from reportgen.language import digits, say, sentences
 from reportgen.model.sources import locate, parse_source
 from reportgen.needs import Pass, Site
 from reportgen.probes.base import Case, Probe, Section, Unusable
-from reportgen.provenance import weights_sha256
-from reportgen.result import Cell, Findings, Outcome, Rows, arrays, metric, table
+from reportgen.results.provenance import weights_sha256
+from reportgen.results.quantities import Cell, Findings, Outcome, Rows, arrays, metric, table
 
 if TYPE_CHECKING:
     import numpy as np

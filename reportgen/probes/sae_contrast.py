@@ -33,7 +33,7 @@ from reportgen.probes.base import (
     axis_label,
     curves_read_out,
 )
-from reportgen.result import Cell, Findings, Outcome, Rows, array, metric, table
+from reportgen.results.quantities import Cell, Findings, Outcome, Rows, array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -20,7 +20,7 @@ from reportgen.needs import Pass
 from reportgen.numerics.feature_activity import Activity, contrast, largest_by_chance, means_of, top_of
 from reportgen.probes.base import Case, Probe, Prompts, Section, prompt_labels
 from reportgen.prompts import STRICT, Prompt
-from reportgen.result import Findings, Outcome, Rows, arrays, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, arrays, metric, table
 
 if TYPE_CHECKING:
     import numpy as np

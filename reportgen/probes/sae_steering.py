@@ -20,7 +20,7 @@ from reportgen.numerics.steering import best_cell, mean_of_defined
 from reportgen.probes.base import Case, Probe, Prompts, Section, Unusable, prompt_labels
 from reportgen.prompts import Prompt
 from reportgen.refusals import refusal_tokens
-from reportgen.result import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 from reportgen.scripts import script_names
 from reportgen.steering_score import (
     CLEAR,

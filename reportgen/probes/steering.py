@@ -37,7 +37,7 @@ from reportgen.probes.base import (
 )
 from reportgen.prompts import Message, Prompt
 from reportgen.refusals import refusal_tokens
-from reportgen.result import Findings, Outcome, Rows, array, arrays, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
 from reportgen.scripts import script_names
 from reportgen.steering_score import (
     CLEAR,

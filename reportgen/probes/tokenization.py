@@ -17,7 +17,7 @@ from reportgen.figures.describe import Figure, StackedBars, TokenGrid
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable, prompt_labels
-from reportgen.result import Findings, Outcome, Rows, metric, table
+from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
 from reportgen.scripts import script_names, script_of
 
 if TYPE_CHECKING:

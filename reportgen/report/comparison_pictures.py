@@ -20,7 +20,7 @@ from reportgen.figures.style import MUTED, ModelStyle, model_styles
 from reportgen.probes.base import SUBJECT, ModelCard, Section
 from reportgen.report.drawn import Drawn
 from reportgen.report.prompts import TABLE as PROMPTS
-from reportgen.result import Cell, Outcome
+from reportgen.results.quantities import Cell, Outcome
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText

@@ -27,8 +27,8 @@ from reportgen.report.numerals import UNDEFINED, of_metric, written
 from reportgen.report.prompts import PromptSheet, prompt_sheet
 from reportgen.report.sections import Row
 from reportgen.report.sheets import spaced
-from reportgen.result import Array, Metric, Outcome
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
+from reportgen.results.quantities import Array, Metric, Outcome
 
 MEANINGS = {
     3: "At least one probe of the bundle could not be measured, so nothing is known of what it would have said.",

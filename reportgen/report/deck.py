@@ -20,7 +20,7 @@ from reportgen.scripts import script_of
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
-    from reportgen.store import Bundle
+    from reportgen.results.bundle import Bundle
 
 ROOM = Room(maps=4, bare_maps=16, rankings=2, columns=14, rows=12)
 """What of a figure can still be read on a slide."""

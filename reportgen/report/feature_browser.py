@@ -16,7 +16,7 @@ from reportgen.figures.fonts import legible, mark_space
 from reportgen.language import say
 from reportgen.report.figure_data import packed
 from reportgen.report.numerals import written
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 COLUMNS = {
     "dictionaries": ("item", "site", "index", "features"),

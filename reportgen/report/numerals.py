@@ -4,7 +4,7 @@ import datetime
 import math
 
 from reportgen.language import ENGLISH, digits, locale_of, spoken
-from reportgen.result import Cell, Metric
+from reportgen.results.quantities import Cell, Metric
 
 UNDEFINED = "–"
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

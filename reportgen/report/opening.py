@@ -12,7 +12,7 @@ from reportgen.report.sections import SectionView
 from reportgen.report.sheets import Entry, MetricRow
 
 if TYPE_CHECKING:
-    from reportgen.store import Bundle
+    from reportgen.results.bundle import Bundle
 
 GLYPH_WIDTH = 64.0
 GLYPH_HEIGHT = 48.0

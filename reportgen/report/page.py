@@ -13,7 +13,7 @@ from reportgen.report.paper_tables import paper_sheets
 from reportgen.report.templating import filled
 
 if TYPE_CHECKING:
-    from reportgen.store import Bundle
+    from reportgen.results.bundle import Bundle
 
 ROWS_ON_PAPER = 12
 Target = Literal["page", "paper"]

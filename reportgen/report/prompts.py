@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reportgen.result import Outcome, Table
+from reportgen.results.quantities import Outcome, Table
 
 TABLE = "prompts"
 """By convention the table of every probe that has prompts."""

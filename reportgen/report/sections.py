@@ -14,7 +14,7 @@ from reportgen.report.feature_browser import Browser
 from reportgen.report.prompts import TABLE as PROMPTS_TABLE
 from reportgen.report.prompts import PromptSheet, prompt_sheet
 from reportgen.report.sheets import MetricRow, Sheet, metric_rows, sheet, spaced
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 LEFT_OUT_TABLE = "skipped"
 """By convention the table of rows that a probe could not measure: shown with the numbers, not folded away."""

@@ -7,7 +7,7 @@ from typing import Literal
 from reportgen.figures.fonts import mark_space
 from reportgen.language import name_of, say, unit_of
 from reportgen.report import numerals
-from reportgen.result import Cell, Metric, Table
+from reportgen.results.quantities import Cell, Metric, Table
 
 Kind = Literal["number", "token", "text"]
 NARROW = 100

@@ -6,7 +6,7 @@ from reportgen.baseline.compare import Compared, Comparison, Difference
 from reportgen.baseline.quantities import Change
 from reportgen.baseline.verdict import Verdict, worst
 from reportgen.probes.base import ModelCard
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
 from tests.report.fakes import HOSTILE
 
 NAMES = {"llama": "SmolLM2-135M-Instruct", "gemma": "Gemma-3-270M"}

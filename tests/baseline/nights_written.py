@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from reportgen.probes.base import ModelCard
-from reportgen.result import Array, Metric, Outcome, Table
-from reportgen.store import Bundle, write_numbers
+from reportgen.results.bundle import Bundle, write_numbers
+from reportgen.results.quantities import Array, Metric, Outcome, Table
 
 FIRST = datetime.datetime(2026, 11, 1, 3, tzinfo=datetime.UTC)
 

@@ -11,8 +11,8 @@ from tiny import save_tiny
 from reportgen.baseline.accepted import Acceptance, accept, baseline_of, load_tolerances, write_tolerances
 from reportgen.baseline.tolerance import ToleranceEntry
 from reportgen.errors import BundleError, OutputError
-from reportgen.result import Outcome
-from reportgen.store import Bundle, load_bundle, write_numbers
+from reportgen.results.bundle import Bundle, load_bundle, write_numbers
+from reportgen.results.quantities import Outcome
 
 Make = Callable[..., Path]
 

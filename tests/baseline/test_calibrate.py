@@ -7,8 +7,8 @@ import pytest
 from reportgen.baseline.calibrate import conditions_of_runs, tolerances_from
 from reportgen.baseline.compare import compare
 from reportgen.baseline.verdict import Verdict
-from reportgen.result import Array, Metric, Outcome, Table
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
+from reportgen.results.quantities import Array, Metric, Outcome, Table
 
 
 def bundle(noise: float, **changed: Any) -> Bundle:

@@ -9,8 +9,8 @@ from reportgen.baseline.compare import Comparison, compare
 from reportgen.baseline.tolerance import ToleranceEntry
 from reportgen.baseline.verdict import Verdict
 from reportgen.probes.base import ModelCard
-from reportgen.result import Array, Metric, Outcome, Table
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
+from reportgen.results.quantities import Array, Metric, Outcome, Table
 
 TOP = ("prompt", "layer", "rank", "token_id", "token", "probability")
 

@@ -8,7 +8,7 @@ from reportgen.baseline.history import apart, as_json, history
 from reportgen.baseline.steps import Plateau
 from reportgen.baseline.tolerance import COUNT, MEASURED, ToleranceEntry
 from reportgen.errors import BundleError
-from reportgen.result import Metric
+from reportgen.results.quantities import Metric
 from tests.baseline.nights_written import date, write_night, write_nights
 
 NAN = float("nan")

@@ -6,8 +6,8 @@ import pytest
 from reportgen.baseline import nights
 from reportgen.baseline.nights import Night, find_nights, in_order, labels, order_of, read_metrics
 from reportgen.errors import BundleError
-from reportgen.result import Metric
-from reportgen.store import load_bundle
+from reportgen.results.bundle import load_bundle
+from reportgen.results.quantities import Metric
 from tests.baseline.nights_written import write_night
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from reportgen.figures.theme import BUILT_IN
-from reportgen.store import write_numbers
+from reportgen.results.bundle import write_numbers
 from tests.cli.test_without_torch import BLOCKED, DRAWING, MODELS, ROOT
 from tests.report.fakes import GEMMA, LLAMA, fake_bundle
 

@@ -14,7 +14,7 @@ from reportgen.errors import BatteryError, BundleError, OutputError
 from reportgen.figures.theme import BUILT_IN, PAPER
 from reportgen.outputs import is_output_of, slide_theme, write_outputs
 from reportgen.presentation import PAGE_BYTES, Presentation, presentation_of
-from reportgen.store import Bundle, write_numbers
+from reportgen.results.bundle import Bundle, write_numbers
 from tests.report.fakes import fake_bundle
 
 OUTPUT = {"outputs": []}

@@ -8,7 +8,7 @@ from reportgen import cli, registry
 from reportgen.documents.plain_words import keys
 from reportgen.errors import BatteryError
 from reportgen.probes.base import explanation
-from reportgen.result import definitions
+from reportgen.results.quantities import definitions
 
 
 def output(*arguments: str) -> str:

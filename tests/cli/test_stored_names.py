@@ -11,7 +11,7 @@ import pytest
 
 from reportgen.bundle_figures import Unshowable, describe, stems
 from reportgen.errors import ReportgenError
-from reportgen.store import load_bundle, write_json
+from reportgen.results.bundle import load_bundle, write_json
 
 PROBES = (
     "  grid: {probe: attention_grid, prompts: [an apple], heads: [[0, 0]]}",

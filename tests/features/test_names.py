@@ -2,7 +2,7 @@
 
 from reportgen.features.names import place_names
 from reportgen.needs import Site
-from reportgen.result import Outcome, Table
+from reportgen.results.quantities import Outcome, Table
 
 COLUMNS = ("item", "name", "site", "index")
 

@@ -12,7 +12,7 @@ from reportgen.figures.draw import draw
 from reportgen.figures.draw.head_mosaic import stitched
 from reportgen.figures.fonts import typefaces
 from reportgen.figures.style import MUTED, ModelStyle, model_styles
-from reportgen.result import Array, Table
+from reportgen.results.quantities import Array, Table
 from tests.figures.figure_samples import HOSTILE, attention
 
 STYLES = model_styles(["llama"]) | {BEFORE: ModelStyle(MUTED, (3, 2), "o"), AFTER: ModelStyle("#0072b2", (), "o")}

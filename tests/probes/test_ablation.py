@@ -16,7 +16,7 @@ from reportgen.plan import make_plan
 from reportgen.probes import ablation
 from reportgen.probes.ablation import probe
 from reportgen.probes.base import ModelCard, Section
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 TEXTS = ["I ate an apple a day", "the apple of my eye"]
 HEADS, BOS = 4, 0

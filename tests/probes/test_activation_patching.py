@@ -15,7 +15,7 @@ from reportgen.numerics.patching import first_difference, recovered_difference, 
 from reportgen.plan import make_plan
 from reportgen.probes.activation_patching import probe
 from reportgen.probes.base import ModelCard, Section
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 CLEAN, CORRUPTED = "I ate an apple a day", "I ate an eye a day"
 FIRST, LENGTH, HEADS = 4, 7, 4

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.numerics.attention import binned
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 TEXT = "I ate an apple for breakfast"
 

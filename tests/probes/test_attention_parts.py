@@ -13,7 +13,7 @@ from reportgen.errors import BatteryError
 from reportgen.figures.describe import TokenGrid
 from reportgen.probes.attention_parts import probe
 from reportgen.probes.base import ModelCard, Section
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 TEXT = "I ate a zebra with the quick fox"
 HEADS = [[0, 1], [2, 3]]

@@ -14,7 +14,7 @@ from reportgen.errors import BatteryError
 from reportgen.numerics.outliers import massive, median_magnitude
 from reportgen.probes.attention_sink import FirstKey, probe, ranges, uniform_importance
 from reportgen.probes.base import ModelCard, Section
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 TEXT = "I ate an apple for breakfast"
 LONG = "the apple of my eye " * 4

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from reportgen.errors import BatteryError
 from reportgen.probes.attribution import probe
 from reportgen.probes.base import ModelCard, Section
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 TEXT = "I ate an apple"
 SEEDS = {"llama": 3, "gemma3": 4, "gpt2": 5, "falcon": 6, "granite": 7}

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from reportgen.errors import BatteryError
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.concept_sum import probe
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 TEXT = "an apple a day"
 

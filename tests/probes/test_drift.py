@@ -17,7 +17,7 @@ from reportgen.execute import Results
 from reportgen.figures.describe import Curves, TokenGrid
 from reportgen.probes.base import Section, tell_apart
 from reportgen.probes.drift import _shuffled, probe
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 TEXTS = ["an apple a day", "the apple of my eye"]
 

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from reportgen.errors import BatteryError
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.embedding_arithmetic import probe
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 # One token each in the tiny tokenizer; together they are of no relation.
 PAIRS = [[" apple", " day"], [" my", " eye"], [" of", "I"]]

@@ -13,7 +13,7 @@ from reportgen.figures.describe import Rankings, TokenGrid
 from reportgen.figures.fonts import mark_space
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.ffn_memory import Strongest, _last_words, _spells, probe
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 TEXT = "I ate an apple"
 TEXTS = ["an apple a day", "the apple of my eye", "a zebra for breakfast", "I ate"]

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from reportgen.errors import BatteryError
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.generation_lens import probe
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 TEXTS = ["I ate an apple", "an apple a day"]
 FAMILIES = [("llama", 0, True), ("gemma3", 1, False), ("gpt2", 2, True)]

@@ -9,7 +9,7 @@ import pytest
 from reportgen.battery import read_battery
 from reportgen.execute import execute
 from reportgen.plan import make_plan
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 PROBES: dict[str, Any] = {
     "sink": {"probe": "attention_sink", "prompts": ["The apple is green. What color is the apple?"]},

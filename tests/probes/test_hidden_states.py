@@ -11,7 +11,7 @@ from reportgen.errors import BatteryError
 from reportgen.figures.describe import TokenGrid
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.hidden_states import probe
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 TEXTS = ["an apple a day", "an apple for breakfast and my eye"]
 QUESTIONS = ["how about you?", "how are you?"]

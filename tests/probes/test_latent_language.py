@@ -15,7 +15,7 @@ from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.latent_language import leading, probe
 from reportgen.prompts import read_prompt_file
 from reportgen.resources import folder
-from reportgen.result import Array, Outcome, Table
+from reportgen.results.quantities import Array, Outcome, Table
 from reportgen.tokens import TextTokenizer
 from reportgen.word_tokens import beginnings
 

@@ -9,7 +9,7 @@ from tiny import random_model, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.numerics.settling import leads_from
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 TEXT = "I ate an apple"
 

@@ -11,7 +11,7 @@ from reportgen.errors import BatteryError
 from reportgen.numerics.sampling import nucleus_size
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.next_token import probe
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 TEXTS = ["I ate an apple", "an apple a day"]
 FAMILIES = [("llama", 0, True), ("gemma3", 1, False), ("gpt2", 2, True)]

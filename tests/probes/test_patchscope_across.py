@@ -14,7 +14,7 @@ from reportgen.errors import BatteryError
 from reportgen.plan import PlannedCase, make_plan
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.patchscope_across import probe
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 TEXTS = ["I ate an apple", "an apple a day"]
 ASKING = {"id": "what", "text": "the apple: my eye, a day", "word": "eye"}

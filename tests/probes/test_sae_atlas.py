@@ -22,7 +22,7 @@ from reportgen.plan import make_plan
 from reportgen.probes import sae_atlas
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_atlas import best_label, probe
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 from reportgen.tokens import TextTokenizer
 
 CONTEXT = 16

@@ -18,7 +18,7 @@ from reportgen.plan import make_plan
 from reportgen.probes import sae_features
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_features import probe
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 from reportgen.tokens import TextTokenizer
 
 TEXTS = ["I ate an apple for breakfast", "the apple of my eye"]

@@ -23,7 +23,7 @@ from reportgen.model import capture
 from reportgen.plan import make_plan
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_quality import probe
-from reportgen.result import Metric, Outcome, Table
+from reportgen.results.quantities import Metric, Outcome, Table
 
 CONTEXT = 12
 TEXTS = ["I ate an apple for breakfast and my eye of the day", "an apple a day of my eye", "breakfast for the apple"]

@@ -25,7 +25,7 @@ from reportgen.plan import make_plan
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_steering import probe
 from reportgen.refusals import refusal_tokens
-from reportgen.result import Array, Metric, Outcome, Table
+from reportgen.results.quantities import Array, Metric, Outcome, Table
 from reportgen.tokens import TextTokenizer
 
 FAMILIES = [("llama", 0, True), ("gemma3", 1, False), ("gpt2", 2, True)]

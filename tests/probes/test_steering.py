@@ -21,7 +21,7 @@ from reportgen.plan import make_plan
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.steering import probe
 from reportgen.refusals import refusal_tokens
-from reportgen.result import Array, Outcome, Table
+from reportgen.results.quantities import Array, Outcome, Table
 from reportgen.tokens import TextTokenizer
 
 TOWARDS = ["an apple a day", "the apple of my eye", "I ate"]

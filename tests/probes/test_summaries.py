@@ -5,7 +5,7 @@ import pytest
 from running import run_probes
 from tiny import save_tiny
 
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 PROBES = {
     "near": {"probe": "nearest_tokens", "ids": [5, 9], "k": 3},

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from reportgen.errors import BatteryError
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.tokenization import kind_of, probe
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 TEXTS = ["an apple a day", "my eye, 天氣!"]
 CHINESE, EMOJI = 1, 3

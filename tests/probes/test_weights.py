@@ -11,7 +11,7 @@ from reportgen.errors import BatteryError, ModelError
 from reportgen.model.tensor_summary import singular_values, summary
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.weights import probe
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 DOWN = "model.layers.1.mlp.down_proj.weight"
 

@@ -9,7 +9,7 @@ from tiny import random_model, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
-from reportgen.result import Outcome
+from reportgen.results.quantities import Outcome
 
 SENTENCES = ["I ate an apple for breakfast", "an apple a day", "the apple of my eye"]
 

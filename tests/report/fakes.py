@@ -10,8 +10,8 @@ from reportgen.figures import style
 from reportgen.figures.describe import Curves, Figure, TokenGrid
 from reportgen.probes.base import ModelCard
 from reportgen.report.drawn import Drawn
-from reportgen.result import Array, Metric, Outcome, Table
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
+from reportgen.results.quantities import Array, Metric, Outcome, Table
 
 LLAMA, GEMMA = "llama", "gemma"
 LAYERS = {LLAMA: 30, GEMMA: 18}

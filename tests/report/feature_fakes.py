@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reportgen.report.feature_browser import COLUMNS
-from reportgen.result import Outcome, Table
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
+from reportgen.results.quantities import Outcome, Table
 from tests.report.fakes import LLAMA, fake_bundle, outcome
 
 HOSTILE_LABEL = "</script><script>alert(1)</script>\u202egnp.exe\u200b{{ 7*7 }}" + "x" * 10_000

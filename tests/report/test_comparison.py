@@ -15,8 +15,8 @@ from reportgen.report import document
 from reportgen.report.comparison import html, paper, write_comparison
 from reportgen.report.comparison_pictures import MOST_PICTURED, Picture, pictures
 from reportgen.report.comparison_view import loud_sections
-from reportgen.result import Array, Metric, Outcome, Table
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
+from reportgen.results.quantities import Array, Metric, Outcome, Table
 from tests.baseline.comparisons import everything
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, fake_bundle, outcome
 from tests.report.parsed import Page

@@ -16,7 +16,7 @@ from reportgen.errors import OutputError
 from reportgen.language import speaking
 from reportgen.report import document, page
 from reportgen.report.drawn import Drawn
-from reportgen.result import Metric, Table
+from reportgen.results.quantities import Metric, Table
 from tests.report.fakes import LLAMA, curves, hostile, outcome, svg
 from tests.report.test_page import QUESTIONS
 

@@ -12,7 +12,7 @@ from reportgen.registry import find
 from reportgen.report import page
 from reportgen.report.budget import NOTE
 from reportgen.report.feature_browser import AT_FIRST, COLUMNS, LONGEST_LABEL, MOST_CHARACTERS, browsers
-from reportgen.result import Table
+from reportgen.results.quantities import Table
 from tests.report.fakes import LLAMA
 from tests.report.feature_fakes import PAGE, bundle_of, features
 from tests.report.parsed import Page

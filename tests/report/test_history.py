@@ -5,7 +5,7 @@ import pytest
 from reportgen.baseline.history import history
 from reportgen.baseline.tolerance import ToleranceEntry
 from reportgen.history_outputs import write_history
-from reportgen.result import Metric
+from reportgen.results.quantities import Metric
 from tests.baseline.nights_written import date, write_night
 from tests.report.fakes import HOSTILE
 from tests.report.parsed import Page

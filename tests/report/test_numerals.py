@@ -2,7 +2,7 @@ import pytest
 
 from reportgen.language import speaking
 from reportgen.report.numerals import brief, dated, of_column, of_metric, written
-from reportgen.result import Metric
+from reportgen.results.quantities import Metric
 
 
 @pytest.mark.parametrize(

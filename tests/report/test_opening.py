@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from reportgen.report import opening, sections
 from reportgen.report.sections import view
-from reportgen.result import Metric
+from reportgen.results.quantities import Metric
 from tests.report.fakes import GEMMA, LLAMA, outcome
 
 

@@ -15,7 +15,7 @@ from reportgen.report import page
 from reportgen.report.drawn import WIDEST_BESIDE
 from reportgen.report.templating import sentence
 from reportgen.resources import folder
-from reportgen.result import Metric
+from reportgen.results.quantities import Metric
 from tests.report.fakes import GEMMA, LLAMA, hostile, outcome
 from tests.report.parsed import Page
 

@@ -20,8 +20,8 @@ from reportgen.figures.draw import SvgText, draw
 from reportgen.figures.fonts import families_of, legible, typefaces
 from reportgen.report import document, page
 from reportgen.report.drawn import Drawn
-from reportgen.result import Table
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
+from reportgen.results.quantities import Table
 from tests.figures.test_scripts import SCRIPTS, grid
 from tests.report.fakes import LLAMA, fake_bundle, prompts
 from tests.report.test_document import weasyprint_loads

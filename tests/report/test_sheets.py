@@ -1,7 +1,7 @@
 import pytest
 
 from reportgen.report.sheets import sheet
-from reportgen.result import Table
+from reportgen.results.quantities import Table
 
 
 @pytest.mark.parametrize(("length", "narrow"), [(99, True), (100, False)])

@@ -24,7 +24,7 @@ from reportgen.report.templating import (
     token,
     tokens,
 )
-from reportgen.result import Metric
+from reportgen.results.quantities import Metric
 from tests.report.fakes import LLAMA, fake_bundle
 
 

@@ -13,7 +13,7 @@ from reportgen.figures.describe import Figure, HeadMosaic, TokenGrid
 from reportgen.figures.style import model_styles
 from reportgen.report import page
 from reportgen.report.drawn import Drawn
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
 from tests.figures.figure_samples import HOSTILE, TOKENS, one_of_each
 from tests.report.fakes import GEMMA, LLAMA, fake_bundle
 

@@ -18,8 +18,8 @@ from reportgen.report import page as report_page
 from reportgen.report.comparison_pictures import pictures
 from reportgen.report.comparison_view import loud_sections
 from reportgen.report.drawn import Drawn
-from reportgen.result import Array, Metric, Table
-from reportgen.store import Bundle
+from reportgen.results.bundle import Bundle
+from reportgen.results.quantities import Array, Metric, Table
 from tests.baseline.nights_written import write_night
 from tests.figures.figure_samples import one_of_each
 from tests.report.browser.conftest import Visit

@@ -16,7 +16,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from reportgen.bundle_schema import (
+from reportgen.documents.problem import shown
+from reportgen.errors import BundleError
+from reportgen.probes.base import ModelCard, Section, tell_apart
+from reportgen.results.quantities import Array, Metric, Outcome, Table
+from reportgen.results.schema import (
     MOST_TENSOR_BYTES,
     SCHEMA,
     StoredArray,
@@ -32,10 +36,6 @@ from reportgen.bundle_schema import (
     parsed,
     read_bytes,
 )
-from reportgen.documents.problem import shown
-from reportgen.errors import BundleError
-from reportgen.probes.base import ModelCard, Section, tell_apart
-from reportgen.result import Array, Metric, Outcome, Table
 
 RESULTS, ARRAYS, RUN = "results.json", "arrays.safetensors", "run.json"
 

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from reportgen.columns import misfit
 from reportgen.errors import ReportgenError
+from reportgen.results.columns import misfit
 from reportgen.suggest import suggestion
 
 if TYPE_CHECKING:

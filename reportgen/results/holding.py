@@ -23,11 +23,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from reportgen.bundle_files import carry_over, remove_own
 from reportgen.errors import BundleError, Mistake, OutputError
-from reportgen.exchange import exchange
-from reportgen.failure_mark import MARKS, unmarked
-from reportgen.store import RUN, read_json, write_json
+from reportgen.results.bundle import RUN, read_json, write_json
+from reportgen.results.exchange import exchange
+from reportgen.results.failure_mark import MARKS, unmarked
+from reportgen.results.files import carry_over, remove_own
 
 PREFIX = ".reportgen-"
 OWNER, LOCK, MARKED = "owner.json", "lock", "marked.json"

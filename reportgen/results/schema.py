@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
-from reportgen.columns import LARGEST, LONGEST
 from reportgen.documents.plain_words import problems
 from reportgen.documents.problem import Problem, dotted, shown
 from reportgen.errors import BundleError, Mistake
-from reportgen.result import Dim, Direction, Status
+from reportgen.results.columns import LARGEST, LONGEST
+from reportgen.results.quantities import Dim, Direction, Status
 
 SCHEMA = 1
 ID = r"[A-Za-z0-9_-]{1,64}"

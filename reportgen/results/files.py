@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from reportgen.bundle_schema import damaged
 from reportgen.errors import BundleError
-from reportgen.store import ARRAYS, RESULTS, RUN, read_json
+from reportgen.results.bundle import ARRAYS, RESULTS, RUN, read_json
+from reportgen.results.schema import damaged
 
 NUMBERS = (RESULTS, ARRAYS, RUN)
 """A bundle's own, whether or not its list names them."""

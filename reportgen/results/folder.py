@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from reportgen.bundle_files import NUMBERS, files_in, in_the_way, is_bundle, names_its_files, own_files
-from reportgen.bundle_schema import damaged
 from reportgen.errors import BundleError, Mistake, OutputError
-from reportgen.failure_mark import unmarked
-from reportgen.holding import holding, restore, stage_in, swap_in, writing
-from reportgen.store import RUN, read_json, write_json
+from reportgen.results.bundle import RUN, read_json, write_json
+from reportgen.results.failure_mark import unmarked
+from reportgen.results.files import NUMBERS, files_in, in_the_way, is_bundle, names_its_files, own_files
+from reportgen.results.holding import holding, restore, stage_in, swap_in, writing
+from reportgen.results.schema import damaged
 
 ACCEPTED = "accepted.yaml"
 """What a baseline has and the bundle of a run has not: who accepted it, when and why."""
