@@ -20,10 +20,10 @@ from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
 from reportgen.figures.theme import PAPER, Theme, read_theme
 from reportgen.presentation import PAGE_BYTES, Presentation
 from reportgen.probes.base import PAIR, PairProbe, Probe, ProbeOptions, subject_of
-from reportgen.prompts import PromptsError, PromptSet, PromptSets
 from reportgen.results.schema import ID
 from reportgen.suggest import suggestion
 from reportgen.supervision import ended_before, underway
+from reportgen.text.prompts import PromptsError, PromptSet, PromptSets
 
 DEVICE = r"auto|cpu|mps|cuda(:[0-9]+)?"
 

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from reportgen import chat_files
 from reportgen.battery import ModelEntry, ProbeEntry
 from reportgen.cache import key_of
 from reportgen.documents.regular_file import CONFIGURATION_BYTES, TOKENIZER_BYTES, read_regular
@@ -19,6 +18,7 @@ from reportgen.model.device import default_threads, hardware
 from reportgen.model.sources import Located
 from reportgen.model.weights import MAYBE, weight_files
 from reportgen.probes.base import PAIR, PairProbe
+from reportgen.text import chat_files
 
 DEFINITIONS = 3
 """Raised whenever `numerics`, `tokens` or `model` change a number: what older definitions gave is then not used."""

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from reportgen.documents.problem import Problem
-from reportgen.prompts import Prompt, PromptsError, PromptSets
 from reportgen.suggest import suggestion
-from reportgen.tokens import TextTokenizer
+from reportgen.text.prompts import Prompt, PromptsError, PromptSets
+from reportgen.text.tokens import TextTokenizer
 
 SHIPPED = "patchscopes/targets"
 """The set whose prompts can be asked for by their ids alone."""

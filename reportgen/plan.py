@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.battery import Battery, ModelEntry, ProbeEntry
-from reportgen.chat import ChatUnavailable
 from reportgen.conditions import Conditions, conditions, contents_named, files_of
 from reportgen.documents.watched import Watched
 from reportgen.errors import BatteryError, Mistake, ModelError, ReportgenError, reason_of
@@ -17,11 +16,12 @@ from reportgen.model.sources import Located, locate, parse_source
 from reportgen.needs import Pass
 from reportgen.outcome_cache import Kept, OutcomeCache
 from reportgen.probes.base import Case, NoRow, PairProbe, Unusable, subject_of
-from reportgen.prompts import Prompt
 from reportgen.results.provenance import remembered_sha256
 from reportgen.results.quantities import WrongFindings
 from reportgen.supervision import ended_before, underway
-from reportgen.tokens import TextTokenizer
+from reportgen.text.chat import ChatUnavailable
+from reportgen.text.prompts import Prompt
+from reportgen.text.tokens import TextTokenizer
 
 Notify = Callable[[str], None]
 

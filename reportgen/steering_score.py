@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from reportgen.function_words import listed_language
-from reportgen.prompts import STRICT, Prompt, Text, read_prompts
-from reportgen.refusals import refusal_openings, refusal_tokens
-from reportgen.scripts import script_names
 from reportgen.suggest import suggestion
-from reportgen.tokens import TextTokenizer
+from reportgen.text.function_words import listed_language
+from reportgen.text.prompts import STRICT, Prompt, Text, read_prompts
+from reportgen.text.refusals import refusal_openings, refusal_tokens
+from reportgen.text.scripts import script_names
+from reportgen.text.tokens import TextTokenizer
 
 HARMFUL, HARMLESS = "harmful", "harmless"
 """Groups of prompts: nothing is ever written after one of the first."""

@@ -1,6 +1,6 @@
 import pytest
 
-from reportgen.characters import characters
+from reportgen.text.characters import characters
 
 
 def hexed(*pieces: str) -> list[bytes]:

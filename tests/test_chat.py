@@ -13,11 +13,11 @@ from tiny import tokenizer_json
 from transformers.models.auto import tokenization_auto
 from transformers.utils import chat_template_utils
 
-from reportgen.chat import ChatTemplate, ChatUnavailable
-from reportgen.chat_files import read_chat_template
-from reportgen.prompts import Message, Prompt
-from reportgen.special_tokens import BY_CLASS, CLASS_OF_TYPE, MISNAMED, NAMES
-from reportgen.tokens import TextTokenizer
+from reportgen.text.chat import ChatTemplate, ChatUnavailable
+from reportgen.text.chat_files import read_chat_template
+from reportgen.text.prompts import Message, Prompt
+from reportgen.text.special_tokens import BY_CLASS, CLASS_OF_TYPE, MISNAMED, NAMES
+from reportgen.text.tokens import TextTokenizer
 
 FOLDER = Path(__file__).parent / "chat_templates"
 FAMILIES = sorted(file.stem for file in FOLDER.glob("*.jinja") if file.stem != "parts")

@@ -4,7 +4,7 @@ import unicodedata
 import pytest
 
 from reportgen.documents.yaml_source import read_source, read_text
-from reportgen.function_words import FILE, elisions, function_words, listed_language, telling_words
+from reportgen.text.function_words import FILE, elisions, function_words, listed_language, telling_words
 
 LISTS = read_source(read_text(FILE, "list"), FILE)
 

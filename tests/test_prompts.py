@@ -5,7 +5,7 @@ import pytest
 
 from reportgen import resources
 from reportgen.documents.problem import Problem
-from reportgen.prompts import Prompt, PromptsError, PromptSets, read_prompt_file, read_prompts
+from reportgen.text.prompts import Prompt, PromptsError, PromptSets, read_prompt_file, read_prompts
 
 SHIPPED = PromptSets.beside(None)
 SET = "{title: t, source: s, what_to_see: w, prompts: [%s]}"

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from reportgen.refusals import refusal_openings, refusal_tokens
-from reportgen.tokens import TextTokenizer
+from reportgen.text.refusals import refusal_openings, refusal_tokens
+from reportgen.text.tokens import TextTokenizer
 
 
 def test_the_openings_of_the_paper_come_first() -> None:

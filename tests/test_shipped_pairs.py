@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from reportgen.prompts import Prompt, PromptSets
-from reportgen.tokens import TextTokenizer
+from reportgen.text.prompts import Prompt, PromptSets
+from reportgen.text.tokens import TextTokenizer
 
 SETS = PromptSets.beside(None)
 SIDES = [

@@ -8,10 +8,10 @@ from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import ModelError
-from reportgen.pattern_cost import is_bounded
-from reportgen.tokenizer_parts import Unknown, check_parts
-from reportgen.tokenizer_process import Broken, TokenizerProcess
-from reportgen.tokens import TextTokenizer
+from reportgen.text.pattern_cost import is_bounded
+from reportgen.text.tokenizer_parts import Unknown, check_parts
+from reportgen.text.tokenizer_process import Broken, TokenizerProcess
+from reportgen.text.tokens import TextTokenizer
 
 Change = Callable[[dict[str, Any]], Any]
 TEXTS = ("an apple", "a" * 40 + "b", "", "天氣 🐠\n\n")

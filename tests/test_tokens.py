@@ -5,10 +5,10 @@ import pytest
 from tiny import tokenizer_json
 from tokenizers import Tokenizer, models
 
-from reportgen.chat import ChatTemplate, ChatUnavailable
 from reportgen.errors import ModelError
-from reportgen.prompts import Prompt
-from reportgen.tokens import TextTokenizer, WordNotFound, spell
+from reportgen.text.chat import ChatTemplate, ChatUnavailable
+from reportgen.text.prompts import Prompt
+from reportgen.text.tokens import TextTokenizer, WordNotFound, spell
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from reportgen.features.labels import PROMOTED, Label
 from reportgen.figures.fonts import mark_space
-from reportgen.scripts import script_of
+from reportgen.text.scripts import script_of
 
 COMMON = 0.7
 """Share of the strongest examples that a pattern must match."""

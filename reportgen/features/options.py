@@ -18,7 +18,7 @@ from reportgen.model.sae.sources import fingerprint, locate_dictionaries
 from reportgen.model.tuned_lens import sha256_of
 from reportgen.needs import Need
 from reportgen.probes.base import Case, Layers, ProbeOptions, Unusable
-from reportgen.prompts import PromptsError
+from reportgen.text.prompts import PromptsError
 
 
 class DictionaryOptions(ProbeOptions):

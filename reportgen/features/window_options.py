@@ -9,9 +9,9 @@ from reportgen.documents.beside import Beside, missing, path_of
 from reportgen.features.options import DictionaryOptions
 from reportgen.model.tuned_lens import sha256_of
 from reportgen.probes.base import Case, Prompts, Unusable
-from reportgen.prompts import Prompt
-from reportgen.tokens import TextTokenizer
-from reportgen.windows import Windows, documents_in, split
+from reportgen.text.prompts import Prompt
+from reportgen.text.tokens import TextTokenizer
+from reportgen.text.windows import Windows, documents_in, split
 
 
 class WindowOptions(DictionaryOptions):

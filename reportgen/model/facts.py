@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reportgen.chat_files import has_chat_template
 from reportgen.documents.regular_file import CONFIGURATION_BYTES, read_regular_text
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.config_limits import check_sizes
+from reportgen.text.chat_files import has_chat_template
 
 Config = Mapping[str, Any]
 

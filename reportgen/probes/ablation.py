@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reportgen.answer_tokens import answer_ids, no_answer
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences
 from reportgen.needs import ByIndex, Edit, Need, Operation, Pass, Site, Unmeasurable
 from reportgen.probes.base import Case, Later, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable
-from reportgen.prompts import Prompt
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
+from reportgen.text.answer_tokens import answer_ids, no_answer
+from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
     import numpy as np

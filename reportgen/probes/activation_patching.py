@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reportgen.answer_tokens import answer_ids, no_answer
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, TokenGrid
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences
@@ -26,8 +25,9 @@ from reportgen.probes.base import (
     axis_label,
     curves_read_out,
 )
-from reportgen.prompts import Prompt
 from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
+from reportgen.text.answer_tokens import answer_ids, no_answer
+from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Ty
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
-from reportgen.chat import ChatUnavailable
 from reportgen.figures.describe import Curve, Figure
 from reportgen.language import digits, listed, name_of, say, say_count, sentences
 from reportgen.needs import Captured, Pass
-from reportgen.prompts import Prompt, read_prompts
 from reportgen.results.quantities import Findings, Outcome, Rows, definitions
+from reportgen.text.chat import ChatUnavailable
+from reportgen.text.prompts import Prompt, read_prompts
 
 if TYPE_CHECKING:
     from reportgen.model.facts import ModelFacts
     from reportgen.model.loaded import LoadedModel
     from reportgen.model.sources import Located
     from reportgen.outcome_cache import Unfinished
-    from reportgen.tokens import TextTokenizer
+    from reportgen.text.tokens import TextTokenizer
 
 
 class ProbeOptions(BaseModel):

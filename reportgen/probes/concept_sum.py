@@ -14,9 +14,9 @@ from reportgen.language import digits, listed, say, sentences
 from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.similarity import unit_rows
 from reportgen.probes.base import Case, Layers, Probe, ProbeOptions, Prompts, Section, Unusable
-from reportgen.prompts import STRICT, Prompt
 from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
-from reportgen.tokens import WordNotFound
+from reportgen.text.prompts import STRICT, Prompt
+from reportgen.text.tokens import WordNotFound
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -26,9 +26,9 @@ from reportgen.probes.base import (
     axis_label,
     curves_read_out,
 )
-from reportgen.prompts import STRICT, Message, Prompt, read_prompts
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
-from reportgen.tokens import WordNotFound
+from reportgen.text.prompts import STRICT, Message, Prompt, read_prompts
+from reportgen.text.tokens import WordNotFound
 
 if TYPE_CHECKING:
     import numpy as np

@@ -25,8 +25,8 @@ from reportgen.probes.base import (
     Unusable,
     prompt_labels,
 )
-from reportgen.prompts import Prompt
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
+from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from reportgen.characters import Character, characters
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.figures.fonts import mark_space
 from reportgen.language import listed, say, say_count, sentences, unit_of
@@ -25,6 +24,7 @@ from reportgen.probes.base import (
     prompt_labels,
 )
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
+from reportgen.text.characters import Character, characters
 
 if TYPE_CHECKING:
     import numpy as np

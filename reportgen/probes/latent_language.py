@@ -15,9 +15,9 @@ from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences, unit_of
 from reportgen.needs import Need, Pass, Site
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable, axis_label, curves_read_out
-from reportgen.prompts import Message, Prompt
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
-from reportgen.word_tokens import beginnings
+from reportgen.text.prompts import Message, Prompt
+from reportgen.text.word_tokens import beginnings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from reportgen.model.loaded import LoadedModel
     from reportgen.needs import Captured
-    from reportgen.tokens import TextTokenizer
+    from reportgen.text.tokens import TextTokenizer
 
 IN_PROMPT: Mapping[str, str] = {"en": "English", "fr": "Français", "de": "Deutsch", "zh": "中文", "zh-TW": "中文"}
 """What a prompt calls a language, where `names` does not say it."""

@@ -26,7 +26,7 @@ from reportgen.probes.base import (
     prompt_labels,
 )
 from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
-from reportgen.scripts import BYTES, script_names, script_of
+from reportgen.text.scripts import BYTES, script_names, script_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -24,9 +24,9 @@ from reportgen.probes.base import (
     Unusable,
     prompt_labels,
 )
-from reportgen.prompts import Prompt
 from reportgen.results.quantities import Array, Findings, Outcome, Rows, array, metric, table
-from reportgen.tokens import WordNotFound
+from reportgen.text.prompts import Prompt
+from reportgen.text.tokens import WordNotFound
 
 if TYPE_CHECKING:
     import numpy as np

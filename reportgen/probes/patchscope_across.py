@@ -27,8 +27,8 @@ from reportgen.probes.patchscope import (
     target_places,
     target_rows,
 )
-from reportgen.prompts import Prompt
 from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
+from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
     from torch import Tensor

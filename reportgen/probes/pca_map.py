@@ -14,9 +14,9 @@ from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.principal import principal_points
 from reportgen.probes.base import Case, Layers, Probe, ProbeOptions, Prompts, Section, Unusable
-from reportgen.prompts import Prompt
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
-from reportgen.tokens import WordNotFound
+from reportgen.text.prompts import Prompt
+from reportgen.text.tokens import WordNotFound
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,8 +19,8 @@ from reportgen.model.sae.notes import told
 from reportgen.needs import Pass
 from reportgen.numerics.feature_activity import Activity, contrast, largest_by_chance, means_of, top_of
 from reportgen.probes.base import Case, Probe, Prompts, Section, prompt_labels
-from reportgen.prompts import STRICT, Prompt
 from reportgen.results.quantities import Findings, Outcome, Rows, arrays, metric, table
+from reportgen.text.prompts import STRICT, Prompt
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,7 +18,7 @@ from reportgen.needs import Edit, Need, Operation, Pass, Site
 from reportgen.numerics.sparse import ReconstructionQuality, delta_loss, loss_recovered
 from reportgen.probes.base import Case, Probe, Section, axis_label
 from reportgen.results.quantities import Cell, Findings, Outcome, Rows, arrays, metric, table
-from reportgen.windows import Windows
+from reportgen.text.windows import Windows
 
 if TYPE_CHECKING:
     import numpy as np

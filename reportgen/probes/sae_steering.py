@@ -18,10 +18,7 @@ from reportgen.language import digits, listed, say, sentences, unit_of
 from reportgen.needs import Edit, Need, Operation, Pass, Site, Unmeasurable
 from reportgen.numerics.steering import best_cell, mean_of_defined
 from reportgen.probes.base import Case, Probe, Prompts, Section, Unusable, prompt_labels
-from reportgen.prompts import Prompt
-from reportgen.refusals import refusal_tokens
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
-from reportgen.scripts import script_names
 from reportgen.steering_score import (
     CLEAR,
     HARMFUL,
@@ -36,7 +33,10 @@ from reportgen.steering_score import (
     not_tokens,
     said,
 )
-from reportgen.word_pieces import pieces_of
+from reportgen.text.prompts import Prompt
+from reportgen.text.refusals import refusal_tokens
+from reportgen.text.scripts import script_names
+from reportgen.text.word_pieces import pieces_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -386,7 +386,7 @@ class _Found:
     def read(self, one: _Held, captured: Sequence[Captured]) -> list[_Seen]:
         """What some passes of a prompt gave."""
         from reportgen.model.steered import beside_unsteered
-        from reportgen.numerics.wording import repeated_share
+        from reportgen.text.wording import repeated_share
 
         rows = [single.kept(FINAL, 0)[0] for single in captured]
         following = beside_unsteered(self._model, self._own[one.index], rows, self._counted)
@@ -423,7 +423,7 @@ class _Found:
         return int(np.random.default_rng([abs(options.seed), options.feature]).choice(others))
 
     def _scored(self, mass: float, odds: float, text: str | None) -> float:
-        from reportgen.numerics.wording import language_share, script_share
+        from reportgen.text.wording import language_share, script_share
 
         score = self.setting.case.options.score
         if isinstance(score, Score) and score.language is not None:
@@ -723,7 +723,7 @@ def _side_by_side(view: _View) -> TokenGrid:
     """The first words of the texts after the first prompts, line by line; the table has them whole."""
     import numpy as np
 
-    from reportgen.numerics.wording import words_of
+    from reportgen.text.wording import words_of
 
     records, names, counted = view.outcome.tables["texts"].records()[:MOST_SHOWN], _names(), view.counted
     rows, lines = [], []

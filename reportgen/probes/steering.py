@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
-from reportgen.function_words import listed_language, telling_words
 from reportgen.language import digits, listed, say, say_count, sentences, unit_of
 from reportgen.needs import Draw, Edit, Need, Pass, Site
 from reportgen.numerics.steering import (
@@ -35,10 +34,7 @@ from reportgen.probes.base import (
     axis_label,
     curves_read_out,
 )
-from reportgen.prompts import Message, Prompt
-from reportgen.refusals import refusal_tokens
 from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
-from reportgen.scripts import script_names
 from reportgen.steering_score import (
     CLEAR,
     HARMFUL,
@@ -53,7 +49,11 @@ from reportgen.steering_score import (
     not_tokens,
     said,
 )
-from reportgen.word_pieces import pieces_of
+from reportgen.text.function_words import listed_language, telling_words
+from reportgen.text.prompts import Message, Prompt
+from reportgen.text.refusals import refusal_tokens
+from reportgen.text.scripts import script_names
+from reportgen.text.word_pieces import pieces_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -553,7 +553,7 @@ class _Found:
 
     def _scored(self, mass: float, odds: float, text: str | None, stream: NDArray[np.float64] | None) -> float:
         from reportgen.numerics.similarity import cosine
-        from reportgen.numerics.wording import language_share, script_share
+        from reportgen.text.wording import language_share, script_share
 
         score = self.setting.case.options.score
         if score.language is not None:
@@ -573,7 +573,7 @@ def _rows(single: Captured, need: Need) -> NDArray[np.float64]:
 
 
 def _repeated(text: str | None) -> float:
-    from reportgen.numerics.wording import repeated_share
+    from reportgen.text.wording import repeated_share
 
     return float("nan") if text is None else repeated_share(text)
 
@@ -1090,7 +1090,7 @@ def _names_of_cells(view: _View) -> dict[str, str]:
 
 def _tells(view: _View, piece: str) -> float:
     """1 for a word that the score is about."""
-    from reportgen.numerics.wording import script_share, words_of
+    from reportgen.text.wording import script_share, words_of
 
     (kind, what), *_ = view.outcome.options["score"].items()
     words = words_of(piece)

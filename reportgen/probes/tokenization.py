@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from reportgen.chat import ChatUnavailable
 from reportgen.figures.describe import Figure, StackedBars, TokenGrid
 from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable, prompt_labels
 from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
-from reportgen.scripts import script_names, script_of
+from reportgen.text.chat import ChatUnavailable
+from reportgen.text.scripts import script_names, script_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from reportgen.model.loaded import LoadedModel
     from reportgen.needs import Captured, Pass
-    from reportgen.prompts import Prompt
-    from reportgen.tokens import TextTokenizer
+    from reportgen.text.prompts import Prompt
+    from reportgen.text.tokens import TextTokenizer
 
 SPECIAL, RESERVED, BYTES, SPACE = "special", "reserved", "bytes", "space"
 DIGITS, SYMBOLS, MIXED, OTHER = "digits", "symbols", "mixed", "other script"

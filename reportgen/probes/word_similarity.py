@@ -15,9 +15,9 @@ from reportgen.language import digits, listed, say, sentences
 from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.similarity import cosine, divide_mean, mean_cosine
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable, axis_label
-from reportgen.prompts import Prompt
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
-from reportgen.tokens import WordNotFound
+from reportgen.text.prompts import Prompt
+from reportgen.text.tokens import WordNotFound
 
 if TYPE_CHECKING:
     import numpy as np

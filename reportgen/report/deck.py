@@ -16,7 +16,7 @@ from reportgen.probes.base import Section, stated, subject_of
 from reportgen.report import opening, sections
 from reportgen.report.deck_layout import Size, legible_together
 from reportgen.report.drawn import Drawn
-from reportgen.scripts import script_of
+from reportgen.text.scripts import script_of
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText

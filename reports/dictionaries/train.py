@@ -34,7 +34,7 @@ from transformers import PreTrainedModel
 
 from reportgen.cache import cache_folder
 from reportgen.model.demo import DEMO_MODELS, demo_folder
-from reportgen.prompts import PromptSets
+from reportgen.text.prompts import PromptSets
 from reports.dictionaries.activations import Record, cross_entropy, loaded, record, rows_of
 from reports.dictionaries.sensitivity import Measure, sensitivity
 from reports.dictionaries.text import LENGTH, ROWS, Writer, written

@@ -21,7 +21,7 @@ from reportgen.model.load import load
 from reportgen.model.loaded import LoadedModel
 from reportgen.model.sources import locate, parse_source
 from reportgen.needs import Need, Pass, Site
-from reportgen.windows import Windows
+from reportgen.text.windows import Windows
 
 FEATURES, CONTEXT, FIRING = 2048, 128, 50
 

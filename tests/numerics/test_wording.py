@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reportgen.documents.yaml_source import read_source
-from reportgen.function_words import function_words
-from reportgen.numerics.wording import (
+from reportgen.text.function_words import function_words
+from reportgen.text.wording import (
     LEAST_HITS,
     LOOPS_FROM,
     function_word_share,

@@ -13,11 +13,11 @@ from reportgen.model.demo import DEMO_MODELS, demo_folder
 from reportgen.numerics.confidence import margin_95
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.latent_language import leading, probe
-from reportgen.prompts import read_prompt_file
 from reportgen.resources import folder
 from reportgen.results.quantities import Array, Outcome, Table
-from reportgen.tokens import TextTokenizer
-from reportgen.word_tokens import beginnings
+from reportgen.text.prompts import read_prompt_file
+from reportgen.text.tokens import TextTokenizer
+from reportgen.text.word_tokens import beginnings
 
 LANGUAGES = ("en", "fr", "zh")
 TRIPLES = [("dog", "chien", "狗"), ("apple", "pomme", "苹果"), ("eye", "vue", "眼"), ("tree", "arbre", "树")]

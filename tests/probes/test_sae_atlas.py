@@ -23,7 +23,7 @@ from reportgen.probes import sae_atlas
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_atlas import best_label, probe
 from reportgen.results.quantities import Outcome
-from reportgen.tokens import TextTokenizer
+from reportgen.text.tokens import TextTokenizer
 
 CONTEXT = 16
 WORDS = [

@@ -19,7 +19,7 @@ from reportgen.probes import sae_features
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_features import probe
 from reportgen.results.quantities import Outcome
-from reportgen.tokens import TextTokenizer
+from reportgen.text.tokens import TextTokenizer
 
 TEXTS = ["I ate an apple for breakfast", "the apple of my eye"]
 A, B = ["an apple a day", "I ate an apple"], ["the eye of my zebra", "my eye", "of my day"]

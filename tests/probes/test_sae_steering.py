@@ -24,9 +24,9 @@ from reportgen.model.sae.sources import locate_dictionaries
 from reportgen.plan import make_plan
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_steering import probe
-from reportgen.refusals import refusal_tokens
 from reportgen.results.quantities import Array, Metric, Outcome, Table
-from reportgen.tokens import TextTokenizer
+from reportgen.text.refusals import refusal_tokens
+from reportgen.text.tokens import TextTokenizer
 
 FAMILIES = [("llama", 0, True), ("gemma3", 1, False), ("gpt2", 2, True)]
 PROMPTS = ["I ate an apple for", "my eye of the day"]

@@ -12,7 +12,7 @@ from reportgen.probes.base import ModelCard, Section, stated
 from reportgen.probes.logit_lens import Turn, turn_of
 from reportgen.registry import find
 from reportgen.results.quantities import Array, Metric, Outcome, Table
-from reportgen.scripts import script_of
+from reportgen.text.scripts import script_of
 
 NONE = "No clear statement about M"
 

@@ -20,9 +20,9 @@ from reportgen.numerics import steering as numerics
 from reportgen.plan import make_plan
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.steering import probe
-from reportgen.refusals import refusal_tokens
 from reportgen.results.quantities import Array, Outcome, Table
-from reportgen.tokens import TextTokenizer
+from reportgen.text.refusals import refusal_tokens
+from reportgen.text.tokens import TextTokenizer
 
 TOWARDS = ["an apple a day", "the apple of my eye", "I ate"]
 AWAY = ["for breakfast", "my day", "an eye of the day", "ate"]
@@ -524,7 +524,7 @@ def test_no_effect_is_told_where_controls_do_as_much_or_nothing_moves() -> None:
 
 
 def test_gemma_is_steered_to_french_and_not_by_a_random_direction(gemma_folder: Path) -> None:
-    from reportgen.prompts import PromptSets
+    from reportgen.text.prompts import PromptSets
 
     sets = PromptSets.beside(None)
     french, english, openings = (

@@ -19,8 +19,8 @@ from reportgen.model.loaded import LoadedModel
 from reportgen.model.sources import Located
 from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.detection import auc
-from reportgen.prompts import Message, Prompt
-from reportgen.tokens import TextTokenizer
+from reportgen.text.prompts import Message, Prompt
+from reportgen.text.tokens import TextTokenizer
 
 WORDS = 16
 """Tokens of a label at most."""

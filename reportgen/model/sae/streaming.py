@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from reportgen.features.auto_labels import BEGINNING, Pattern, PatternTable, Vocabulary, pattern_of
 from reportgen.model.sae.atlas import FeatureAtlas, Firing, Seen, fired_in
 from reportgen.needs import Captured, Need, Pass
-from reportgen.windows import Windows
+from reportgen.text.windows import Windows
 
 if TYPE_CHECKING:
     from reportgen.model.sae.dictionary import Dictionary

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate, groupby
 from typing import Literal
 
-from reportgen.tokens import spell
+from reportgen.text.tokens import spell
 
 _PICTURE = r"[\u231A\u231B\u2328\u23CF-\u23F3\u2600-\u27BF\u2B00-\u2BFF\U0001F000-\U0001F1E5\U0001F200-\U0001FAFF]"
 _TURNED = r"[\uFE0F\U0001F3FB-\U0001F3FF]"

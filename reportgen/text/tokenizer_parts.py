@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reportgen.pattern_cost import is_bounded
+from reportgen.text.pattern_cost import is_bounded
 
 MOST_GROWTH = 1_000
 """Characters that normalisers may make of one."""

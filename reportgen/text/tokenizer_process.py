@@ -34,7 +34,7 @@ class TokenizerProcess:
         Raises:
             Broken: it cannot be read.
         """
-        self._process = open_child("reportgen.tokenizer_child")
+        self._process = open_child("reportgen.text.tokenizer_child")
         self._ended = ""
         self._one_at_a_time = threading.Lock()
         weakref.finalize(self, _end, self._process)

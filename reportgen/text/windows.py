@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from reportgen.documents.beside import exists, is_file
 from reportgen.documents.regular_file import NotRegular, read_regular_text
-from reportgen.prompts import Prompt
-from reportgen.tokens import TextTokenizer
+from reportgen.text.prompts import Prompt
+from reportgen.text.tokens import TextTokenizer
 
 SHORTEST = 2
 """Tokens of a document from which they make a window."""

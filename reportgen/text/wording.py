@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
-from reportgen.function_words import elisions, function_words, listed_language, telling_words
-from reportgen.scripts import script_of
+from reportgen.text.function_words import elisions, function_words, listed_language, telling_words
+from reportgen.text.scripts import script_of
 
 RUN = 4
 """Words that must come again in the same order to be a repeat: shorter runs do in any prose."""

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
-from reportgen.chat import ChatTemplate
-from reportgen.chat_files import read_chat_template
 from reportgen.documents.regular_file import TOKENIZER_BYTES, read_regular
 from reportgen.errors import Mistake, ModelError
-from reportgen.prompts import Prompt
-from reportgen.tokenizer_parts import Unknown, check_parts
-from reportgen.tokenizer_process import TokenizerProcess
+from reportgen.text.chat import ChatTemplate
+from reportgen.text.chat_files import read_chat_template
+from reportgen.text.prompts import Prompt
+from reportgen.text.tokenizer_parts import Unknown, check_parts
+from reportgen.text.tokenizer_process import TokenizerProcess
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

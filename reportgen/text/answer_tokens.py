@@ -1,6 +1,6 @@
 """Answers that have to be one token: what a text is in a model's tokens, and why it cannot be used."""
 
-from reportgen.tokens import TextTokenizer
+from reportgen.text.tokens import TextTokenizer
 
 
 def answer_ids(tokenizer: TextTokenizer, text: str) -> tuple[int, ...]:

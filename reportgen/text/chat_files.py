@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reportgen.chat import ChatTemplate
 from reportgen.documents.regular_file import read_regular
-from reportgen.special_tokens import NAMES, defaults_of
+from reportgen.text.chat import ChatTemplate
+from reportgen.text.special_tokens import NAMES, defaults_of
 
 TEMPLATE = "chat_template.jinja"
 FURTHER = "additional_chat_templates"

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 from reportgen.documents.yaml_source import read_source, read_text
-from reportgen.tokens import TextTokenizer
+from reportgen.resources import PACKAGE
+from reportgen.text.tokens import TextTokenizer
 
-FILE = Path(__file__).parent / "data" / "refusals.yaml"
+FILE = PACKAGE / "data" / "refusals.yaml"
 
 
 @cache

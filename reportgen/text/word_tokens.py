@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from reportgen.scripts import script_of
-from reportgen.tokens import TextTokenizer
+from reportgen.text.scripts import script_of
+from reportgen.text.tokens import TextTokenizer
 
 
 def beginnings(tokenizer: TextTokenizer, words: Iterable[str]) -> Mapping[str, frozenset[int]]:

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
 from reportgen.documents.yaml_source import read_source, read_text
+from reportgen.resources import PACKAGE
 
-FILE = Path(__file__).parent / "data" / "function_words.yaml"
+FILE = PACKAGE / "data" / "function_words.yaml"
 
 
 @cache

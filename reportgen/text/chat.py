@@ -70,8 +70,8 @@ class ChatTemplate:
         return written
 
     def _render(self, messages: Sequence[Mapping[str, Any]]) -> str:
-        from reportgen.chat_sandbox import LIMITS
         from reportgen.documents.bounded_templates import Exceeded, rendered
+        from reportgen.text.chat_sandbox import LIMITS
 
         if self._spent:
             raise ChatUnavailable(self._spent)
@@ -96,8 +96,8 @@ class ChatTemplate:
 
     @cached_property
     def _compiled(self) -> "Template":
-        from reportgen.chat_sandbox import LIMITS
         from reportgen.documents.bounded_templates import counting
+        from reportgen.text.chat_sandbox import LIMITS
 
         with counting(LIMITS):
             compiled: Template = _environment().from_string(self.text)
@@ -110,7 +110,7 @@ def _cut(text: str, most: int) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> Any:
-    from reportgen.chat_sandbox import ChatSandbox
+    from reportgen.text.chat_sandbox import ChatSandbox
 
     return ChatSandbox()
 

@@ -1,0 +1,1 @@
+"""Text and tokens: prompts, chats, tokenizers, scripts, words; no model, no torch."""
