@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.errors import BundleError, Mistake, ReportgenError, reason_of
 from reportgen.figures.describe import Figure, texts
-from reportgen.figures.fonts import OwnFont, Typefaces, typefaces
 from reportgen.figures.kept import KeptDrawing, drawing_key
-from reportgen.figures.own_files import Refused, checked_font
-from reportgen.figures.style import ModelStyle, model_styles
-from reportgen.figures.theme import PAPER, Theme
+from reportgen.look.fonts import OwnFont, Typefaces, typefaces
+from reportgen.look.own_files import Refused, checked_font
+from reportgen.look.style import ModelStyle, model_styles
+from reportgen.look.theme import PAPER, Theme
 from reportgen.probes.base import Probe, Section, explanation, meanings, question
 from reportgen.registry import find
 from reportgen.results.bundle import Bundle

@@ -11,10 +11,10 @@ from reportgen.errors import BatteryError, BundleError, Mistake, OutputError
 from reportgen.figure_list import read_list, take_over
 from reportgen.figures.data import csv_of
 from reportgen.figures.describe import texts
-from reportgen.figures.fonts import lacking
 from reportgen.figures.kept import Flavour
-from reportgen.figures.theme import Theme
-from reportgen.presentation import presentation_of
+from reportgen.look.fonts import lacking
+from reportgen.look.presentation import presentation_of
+from reportgen.look.theme import Theme
 from reportgen.results.bundle import Bundle
 from reportgen.results.folder import check_writable
 from reportgen.results.holding import beside, writing

@@ -72,8 +72,8 @@ def _write(page: Path, data: str, html: str) -> Path:
 def _page(history: History, data: str) -> str:
     from reportgen.figures.describe import texts
     from reportgen.figures.draw import draw
-    from reportgen.figures.fonts import typefaces
-    from reportgen.figures.style import model_styles
+    from reportgen.look.fonts import typefaces
+    from reportgen.look.style import model_styles
     from reportgen.report.drawn import Drawn
     from reportgen.report.history import html
     from reportgen.report.timelines import described

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from reportgen.bundle_figures import DrawnFigure, Unshowable, describe, draw_figures
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
 from reportgen.figures.kept import Flavour
-from reportgen.figures.theme import read_theme
 from reportgen.language import direction, speaking
-from reportgen.presentation import Presentation, presentation_of
+from reportgen.look.presentation import Presentation, presentation_of
+from reportgen.look.theme import read_theme
 from reportgen.probes.base import SUBJECT, Section, question
 from reportgen.registry import find
 from reportgen.results.bundle import Bundle, load_bundle

@@ -17,7 +17,7 @@ from reportgen import language
 from reportgen.cache import DRAWINGS, PAGES, Shelf, key_of
 from reportgen.figures.kept import conditions
 from reportgen.installed import code_of, contents_of, version_of
-from reportgen.presentation import Presentation
+from reportgen.look.presentation import Presentation
 from reportgen.registry import GROUP
 from reportgen.resources import folder
 from reportgen.results.bundle import Bundle, outcome_json

@@ -15,9 +15,9 @@ from reportgen.figure_files import gaps
 from reportgen.figures.data import csv_of
 from reportgen.figures.describe import Curves, Figure, Maps
 from reportgen.figures.kept import Flavour
-from reportgen.figures.theme import BUILT_IN, PAPER, Theme
+from reportgen.look.presentation import Presentation
+from reportgen.look.theme import BUILT_IN, PAPER, Theme
 from reportgen.output_cache import Listed, OutputCache
-from reportgen.presentation import Presentation
 from reportgen.results.bundle import Bundle
 
 if TYPE_CHECKING:

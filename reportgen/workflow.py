@@ -13,12 +13,12 @@ from reportgen.battery import Battery, ModelEntry, load_battery
 from reportgen.bundle_figures import Unshowable
 from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
-from reportgen.figures.theme import read_theme
 from reportgen.language import checked
 from reportgen.last_run import marks_failure
+from reportgen.look.presentation import Presentation, presentation_of
+from reportgen.look.theme import read_theme
 from reportgen.notebook import ShownBundle, load
 from reportgen.outputs import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
-from reportgen.presentation import Presentation, presentation_of
 from reportgen.results.bundle import Bundle, load_bundle, write_numbers
 from reportgen.results.folder import check_writable, keep_earlier, staged
 from reportgen.results.holding import restore

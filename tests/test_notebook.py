@@ -17,10 +17,10 @@ import reportgen
 from reportgen.bundle_figures import draw_figures
 from reportgen.errors import BatteryError, OutputError
 from reportgen.figures.data import csv_of
-from reportgen.figures.theme import BUILT_IN
 from reportgen.language import direction, languages
+from reportgen.look.presentation import Presentation
+from reportgen.look.theme import BUILT_IN
 from reportgen.notebook import ShownBundle
-from reportgen.presentation import Presentation
 from reportgen.results import quantities as result
 from reportgen.results.bundle import load_bundle, write_numbers
 from reportgen.results.folder import staged

@@ -16,10 +16,10 @@ from reportgen import bundle_figures, output_cache, outputs, render, run
 from reportgen.cache import DRAWINGS, PAGES, Shelf
 from reportgen.figures import draw
 from reportgen.figures.describe import HeatMap
-from reportgen.figures.theme import BUILT_IN
+from reportgen.look.presentation import Presentation
+from reportgen.look.theme import BUILT_IN
 from reportgen.output_cache import OutputCache
 from reportgen.outputs import write_outputs
-from reportgen.presentation import Presentation
 from reportgen.probes.nearest_tokens import NearestTokens
 from reportgen.report import templating
 from reportgen.resources import folder

@@ -15,7 +15,7 @@ from reportgen.battery import load_battery, read_battery
 from reportgen.cli import reportgen as reportgen_group
 from reportgen.cli import run_command
 from reportgen.documents.yaml_source import read_source
-from reportgen.figures.theme import read_theme
+from reportgen.look.theme import read_theme
 from reportgen.plan import make_plan
 from reportgen.probes.base import ModelCard, Section
 

@@ -67,7 +67,7 @@ def command(
     from reportgen.figure_files import FORMATS as ALL
     from reportgen.figure_files import Wanted, write_figures
     from reportgen.figure_list import marks_failure
-    from reportgen.figures.theme import read_theme
+    from reportgen.look.theme import read_theme
     from reportgen.results.bundle import load_bundle
     from reportgen.results.holding import restore
 

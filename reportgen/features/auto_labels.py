@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.features.labels import PROMOTED, Label
-from reportgen.figures.fonts import mark_space
+from reportgen.look.fonts import mark_space
 from reportgen.text.scripts import script_of
 
 COMMON = 0.7

@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from reportgen.features.labels import PROMOTED, origin_told
-from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say
+from reportgen.look.fonts import mark_space
 from reportgen.needs import Site
 from reportgen.results.quantities import Outcome
 

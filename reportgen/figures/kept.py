@@ -7,13 +7,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from reportgen.cache import DRAWINGS, Shelf, key_of
-from reportgen.figures import fonts
 from reportgen.figures.canonical import canonical
 from reportgen.figures.describe import Figure
-from reportgen.figures.style import ModelStyle
-from reportgen.figures.theme import PAPER, Theme
 from reportgen.installed import build_of, code_of, version_of
 from reportgen.language import spoken
+from reportgen.look import fonts
+from reportgen.look.style import ModelStyle
+from reportgen.look.theme import PAPER, Theme
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import Drawing, SvgText
@@ -99,6 +99,7 @@ def conditions() -> tuple[str, ...]:
     """Everything that a drawing depends on beside its description and styles."""
     return (
         code_of("figures"),
+        code_of("look"),
         platform.python_version(),  # for its table of characters
         platform.machine(),
         zlib.ZLIB_RUNTIME_VERSION,

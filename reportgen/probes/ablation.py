@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
-from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences
+from reportgen.look.fonts import mark_space
 from reportgen.needs import ByIndex, Edit, Need, Operation, Pass, Site, Unmeasurable
 from reportgen.probes.base import Case, Later, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, TokenGrid
-from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences
+from reportgen.look.fonts import mark_space
 from reportgen.needs import Edit, Need, Pass, Site, Unmeasurable
 from reportgen.numerics.patching import CLEAR_DIFFERENCE, first_difference, recovered_difference, stays_from
 from reportgen.probes.base import (

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from reportgen.figures.describe import Figure, TokenGrid
-from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences
+from reportgen.look.fonts import mark_space
 from reportgen.needs import Need, Pass, Site
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, arrays, metric, table

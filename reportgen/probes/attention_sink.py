@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
-from reportgen.figures.fonts import mark_space
 from reportgen.figures.numbered_rows import at_their_numbers
 from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.look.fonts import mark_space
 from reportgen.needs import ByIndex, Need, Pass, Site
 from reportgen.numerics.attention import SINK_THRESHOLD, sink_importance
 from reportgen.numerics.outliers import TIMES_THE_MEDIAN, massive, median_magnitude

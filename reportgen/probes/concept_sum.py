@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from reportgen.figures.describe import Figure, Ranking, Rankings
-from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences
+from reportgen.look.fonts import mark_space
 from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.similarity import unit_rows
 from reportgen.probes.base import Case, Layers, Probe, ProbeOptions, Prompts, Section, Unusable

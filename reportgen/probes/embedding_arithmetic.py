@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, Ranking, Rankings, TokenGrid
-from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences
+from reportgen.look.fonts import mark_space
 from reportgen.needs import Need, Pass, Site
 from reportgen.numerics.analogy import completed, difference_cosines
 from reportgen.numerics.similarity import unit_rows

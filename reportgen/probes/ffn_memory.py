@@ -11,8 +11,8 @@ from unicodedata import east_asian_width
 from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
-from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.look.fonts import mark_space
 from reportgen.needs import Need, Pass, Site
 from reportgen.probes.base import (
     Case,

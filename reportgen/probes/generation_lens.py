@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
-from reportgen.figures.fonts import mark_space
 from reportgen.language import listed, say, say_count, sentences, unit_of
+from reportgen.look.fonts import mark_space
 from reportgen.needs import Draw, Need, Pass, Site
 from reportgen.probes.base import (
     Case,

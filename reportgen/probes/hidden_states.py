@@ -8,8 +8,8 @@ from itertools import combinations, takewhile
 from typing import TYPE_CHECKING, Any
 
 from reportgen.figures.describe import Figure, TokenGrid
-from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, say, say_count, sentences
+from reportgen.look.fonts import mark_space
 from reportgen.needs import Need, Pass, Site
 from reportgen.probes.base import (
     Case,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
-from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences, unit_of
+from reportgen.look.fonts import mark_space
 from reportgen.needs import Need, Pass, Site
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable, axis_label, curves_read_out
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table

@@ -10,8 +10,8 @@ from pydantic import Field, computed_field, model_validator
 
 from reportgen.documents.beside import Beside, missing, path_of
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
-from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, say_count, sentences, unit_of
+from reportgen.look.fonts import mark_space
 from reportgen.model.tuned_lens import check_tuned_lens, sha256_of, tuned
 from reportgen.needs import Need, Pass, Site
 from reportgen.probes.base import (

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Figure, Ranking, Rankings
-from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.look.fonts import mark_space
 from reportgen.probes.base import Case, Probe, ProbeOptions, Section
 from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
 

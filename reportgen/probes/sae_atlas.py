@@ -18,8 +18,8 @@ from reportgen.features.options import dictionaries_of
 from reportgen.features.tables import DICTIONARIES, dictionary_rows
 from reportgen.features.window_options import WindowOptions, windows_of
 from reportgen.figures.describe import Curve, Curves, Figure
-from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, say, sentences
+from reportgen.look.fonts import mark_space
 from reportgen.model.sources import locate, parse_source
 from reportgen.needs import Pass, Site
 from reportgen.probes.base import Case, Probe, Section, Unusable

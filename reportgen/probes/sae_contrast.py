@@ -14,8 +14,8 @@ from reportgen.features.names import JOINED, feature_names, place_names
 from reportgen.features.options import Found, LabelledOptions, dictionaries_of, first_counted, labels_of, need_of
 from reportgen.features.tables import DICTIONARIES, dictionary_rows, note_rows, notes_of
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings
-from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.look.fonts import mark_space
 from reportgen.model.sae.notes import told
 from reportgen.needs import Pass, Site
 from reportgen.numerics.feature_activity import Activity, means_of, top_of

@@ -13,8 +13,8 @@ from reportgen.features.names import feature_names, place_names
 from reportgen.features.options import Found, LabelledOptions, dictionaries_of, first_counted, labels_of, need_of
 from reportgen.features.tables import DICTIONARIES, dictionary_rows, note_rows, notes_of
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
-from reportgen.figures.fonts import mark_space
 from reportgen.language import digits, listed, say, sentences
+from reportgen.look.fonts import mark_space
 from reportgen.model.sae.notes import told
 from reportgen.needs import Pass
 from reportgen.numerics.feature_activity import Activity, contrast, largest_by_chance, means_of, top_of

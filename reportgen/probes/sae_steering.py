@@ -491,7 +491,7 @@ def _findings(
 
 
 def _feature_rows(setting: _Setting, found: _Found) -> Rows:
-    from reportgen.figures.fonts import mark_space
+    from reportgen.look.fonts import mark_space
 
     place, show = setting.files.place, setting.case.tokenizer.show
     residual = place.site is Site.RESIDUAL

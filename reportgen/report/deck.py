@@ -10,8 +10,8 @@ from reportgen.bundle_figures import Described, DrawnFigure
 from reportgen.errors import ReportgenError
 from reportgen.figures.describe import Figure, Maps
 from reportgen.figures.split import Room, parts
-from reportgen.figures.theme import Theme
 from reportgen.language import say, sentences
+from reportgen.look.theme import Theme
 from reportgen.probes.base import Section, stated, subject_of
 from reportgen.report import opening, sections
 from reportgen.report.deck_layout import Size, legible_together

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reportgen.figures.theme import Theme
 from reportgen.language import direction, spoken
+from reportgen.look.theme import Theme
 
 if TYPE_CHECKING:
     from reportgen.report.deck import Deck, Slide

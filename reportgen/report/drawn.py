@@ -5,9 +5,9 @@ import html as markup
 import re
 from dataclasses import dataclass
 
-from reportgen.figures import style
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic, HeatMap, TokenGrid
 from reportgen.figures.svg_tags import replaced
+from reportgen.look import style
 from reportgen.probes.base import SUBJECT
 
 POINTS_TO_PIXELS = 4 / 3

@@ -12,8 +12,8 @@ from typing import Any
 
 from reportgen.features.labels import origin_told
 from reportgen.features.names import JOINED, feature_names, place_names
-from reportgen.figures.fonts import legible, mark_space
 from reportgen.language import say
+from reportgen.look.fonts import legible, mark_space
 from reportgen.report.figure_data import packed
 from reportgen.report.numerals import written
 from reportgen.results.quantities import Outcome

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from reportgen.figures.theme import PAPER, Theme
-from reportgen.presentation import PAGE_BYTES
+from reportgen.look.presentation import PAGE_BYTES
+from reportgen.look.theme import PAPER, Theme
 from reportgen.report import feature_browser, numerals, opening, paper_flow, sections
 from reportgen.report.budget import Load, fitted
 from reportgen.report.drawn import Drawn

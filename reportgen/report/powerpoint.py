@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 
 from PIL import Image
 
-from reportgen.figures.fonts import legible
-from reportgen.figures.theme import Theme
 from reportgen.language import direction, spoken
+from reportgen.look.fonts import legible
+from reportgen.look.theme import Theme
 from reportgen.report import deck_layout
 from reportgen.report.deck import Deck, Picture, Slide
 from reportgen.report.deck_layout import Box, Words

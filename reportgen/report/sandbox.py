@@ -25,7 +25,7 @@ MOST_CHARACTERS = 100_000_000
 MOST_BYTES = 2 * 1024**3
 """What rendering may take beyond the memory that the process has before."""
 PLAIN = (str, int, float, bool, dict, list, tuple, set, frozenset, MappingProxyType)
-OURS = ("reportgen.report.", "reportgen.figures.fonts", "jinja2.", "markupsafe")
+OURS = ("reportgen.report.", "reportgen.look.fonts", "jinja2.", "markupsafe")
 """Modules whose functions and methods a template may call, where it is given one."""
 
 

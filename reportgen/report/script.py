@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.figures import style
-from reportgen.figures.theme import Theme
 from reportgen.language import say
+from reportgen.look import style
+from reportgen.look.theme import Theme
 
 SHADES = 17
 """Colours that stand for the sequential map, between which the script goes straight."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reportgen.figures.fonts import mark_space
 from reportgen.language import name_of, say, unit_of
+from reportgen.look.fonts import mark_space
 from reportgen.report import numerals
 from reportgen.results.quantities import Cell, Metric, Table
 

@@ -12,10 +12,10 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from reportgen.figures import style
-from reportgen.figures.fonts import legible, typefaces
-from reportgen.figures.theme import PAPER, Theme
 from reportgen.language import choose_form, direction, say, spoken
+from reportgen.look import style
+from reportgen.look.fonts import legible, typefaces
+from reportgen.look.theme import PAPER, Theme
 from reportgen.report import numerals, own_templates, sandbox
 from reportgen.report.drawn import models_of
 from reportgen.report.paper_tables import paper_columns

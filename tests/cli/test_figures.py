@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from reportgen.figures.theme import BUILT_IN
+from reportgen.look.theme import BUILT_IN
 from reportgen.results.bundle import write_numbers
 from tests.cli.test_without_torch import BLOCKED, DRAWING, MODELS, ROOT
 from tests.report.fakes import GEMMA, LLAMA, fake_bundle

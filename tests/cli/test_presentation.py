@@ -11,9 +11,9 @@ import pytest
 from reportgen import language, load, render
 from reportgen.battery import read_battery
 from reportgen.errors import BatteryError, BundleError, OutputError
-from reportgen.figures.theme import BUILT_IN, PAPER
+from reportgen.look.presentation import PAGE_BYTES, Presentation, presentation_of
+from reportgen.look.theme import BUILT_IN, PAPER
 from reportgen.outputs import is_output_of, slide_theme, write_outputs
-from reportgen.presentation import PAGE_BYTES, Presentation, presentation_of
 from reportgen.results.bundle import Bundle, write_numbers
 from tests.report.fakes import fake_bundle
 

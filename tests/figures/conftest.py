@@ -1,7 +1,7 @@
 import pytest
 
 from reportgen.figures.describe import texts
-from reportgen.figures.fonts import Typefaces, typefaces
+from reportgen.look.fonts import Typefaces, typefaces
 from tests.figures.figure_samples import HOSTILE, one_of_each
 
 

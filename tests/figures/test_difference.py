@@ -10,8 +10,8 @@ from reportgen.figures.describe import Curves, Figure, HeadMosaic, HeatMap, Rank
 from reportgen.figures.difference import AFTER, BEFORE, MOST_COLUMNS, MOST_LINES, array_figures, table_figures
 from reportgen.figures.draw import draw
 from reportgen.figures.draw.head_mosaic import stitched
-from reportgen.figures.fonts import typefaces
-from reportgen.figures.style import MUTED, ModelStyle, model_styles
+from reportgen.look.fonts import typefaces
+from reportgen.look.style import MUTED, ModelStyle, model_styles
 from reportgen.results.quantities import Array, Table
 from tests.figures.figure_samples import HOSTILE, attention
 

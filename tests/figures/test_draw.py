@@ -17,9 +17,9 @@ from reportgen.figures.draw.lettering import Lettering, needs_shaping
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.plain_svg import plain
 from reportgen.figures.draw.scales import alike, every, extent, number, tick_numbers, ticks
-from reportgen.figures.fonts import Typefaces, families_of, legible, typefaces
-from reportgen.figures.style import model_styles, sequential
-from reportgen.figures.theme import PAPER, VERMILLION
+from reportgen.look.fonts import Typefaces, families_of, legible, typefaces
+from reportgen.look.style import model_styles, sequential
+from reportgen.look.theme import PAPER, VERMILLION
 from tests.figures.figure_samples import HOSTILE, attention, one_of_each
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from fontTools.ttLib import TTFont
 
-from reportgen.figures import cut_fonts, fonts
-from reportgen.figures.fonts import ALWAYS, CJK, MONO, Typefaces, legible, mark_space, typefaces
+from reportgen.look import cut_fonts, fonts
+from reportgen.look.fonts import ALWAYS, CJK, MONO, Typefaces, legible, mark_space, typefaces
 
 MANY_SCRIPTS = (
     "Žluťoučký ελληνικά Жизнь հայերեն עברית العربية हिन्दी বাংলা ਪੰਜਾਬੀ ગુજરાતી ଓଡ଼ିଆ தமிழ் తెలుగు ಕನ್ನಡ മലയാളം සිංහල "

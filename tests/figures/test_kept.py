@@ -8,9 +8,9 @@ from reportgen.cache import DRAWINGS, Shelf
 from reportgen.figures import kept
 from reportgen.figures.describe import Figure, HeatMap
 from reportgen.figures.draw import Drawing, draw
-from reportgen.figures.fonts import Typefaces
 from reportgen.figures.kept import Flavour, KeptDrawing, drawing_key
-from reportgen.figures.style import model_styles
+from reportgen.look.fonts import Typefaces
+from reportgen.look.style import model_styles
 from tests.figures.figure_samples import one_of_each
 
 STYLES = model_styles(["llama", "gemma"])

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from reportgen.figures import style
-from reportgen.figures.style import contrast, diverging, luminance, model_styles, rgb, sequential, text_on
-from reportgen.figures.theme import PAPER
+from reportgen.look import style
+from reportgen.look.style import contrast, diverging, luminance, model_styles, rgb, sequential, text_on
+from reportgen.look.theme import PAPER
 
 
 def test_contrast_as_wcag_defines_it() -> None:

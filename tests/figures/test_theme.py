@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from reportgen.errors import BatteryError, BundleError
-from reportgen.figures import own_vectors
 from reportgen.figures.describe import Figure, Rankings, texts
 from reportgen.figures.draw import Drawing, draw
-from reportgen.figures.fonts import MONO, TEXT, Typefaces, families_of, lacking, own_font, typefaces
 from reportgen.figures.kept import drawing_key
-from reportgen.figures.style import contrast, diverging, model_styles, rgb, sequential, text_on
-from reportgen.figures.theme import BUILT_IN, PAPER, Theme, read_theme, stored_theme
+from reportgen.look import own_vectors
+from reportgen.look.fonts import MONO, TEXT, Typefaces, families_of, lacking, own_font, typefaces
+from reportgen.look.style import contrast, diverging, model_styles, rgb, sequential, text_on
+from reportgen.look.theme import BUILT_IN, PAPER, Theme, read_theme, stored_theme
 from tests.figures.figure_samples import one_of_each
 
 EACH_THEME = pytest.mark.parametrize("theme", BUILT_IN.values(), ids=lambda theme: theme.name)

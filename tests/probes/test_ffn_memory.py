@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Rankings, TokenGrid
-from reportgen.figures.fonts import mark_space
+from reportgen.look.fonts import mark_space
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.ffn_memory import Strongest, _last_words, _spells, probe
 from reportgen.results.quantities import Outcome

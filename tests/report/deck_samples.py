@@ -8,7 +8,7 @@ from PIL import Image
 from reportgen.bundle_figures import DrawnFigure
 from reportgen.figures.describe import Figure
 from reportgen.figures.kept import KeptDrawing
-from reportgen.figures.theme import PAPER
+from reportgen.look.theme import PAPER
 from reportgen.report.deck import Deck, deck
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, grid, svg
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.figures import style
 from reportgen.figures.describe import Curves, Figure, TokenGrid
+from reportgen.look import style
 from reportgen.probes.base import ModelCard
 from reportgen.report.drawn import Drawn
 from reportgen.results.bundle import Bundle

@@ -11,8 +11,8 @@ from pypdf import PdfReader
 
 from reportgen.errors import OutputError
 from reportgen.figures.kept import KeptDrawing
-from reportgen.figures.theme import BUILT_IN
 from reportgen.language import speaking
+from reportgen.look.theme import BUILT_IN
 from reportgen.report import slides
 from reportgen.report.powerpoint import powerpoint
 from tests.report.deck_samples import sample

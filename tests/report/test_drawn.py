@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from reportgen.figures import style
+from reportgen.look import style
 from reportgen.report.drawn import Drawn
 from reportgen.report.sections import Row, rows
 from tests.report.fakes import LLAMA, curves, drawn, grid, svg

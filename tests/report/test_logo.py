@@ -8,8 +8,8 @@ from pptx import Presentation
 from pptx.enum.shapes import MSO_SHAPE_TYPE
 from pptx.util import Pt
 
-from reportgen.figures.theme import PAPER
 from reportgen.language import speaking
+from reportgen.look.theme import PAPER
 from reportgen.report import page, slides
 from reportgen.report.powerpoint import powerpoint
 from tests.report.deck_samples import sample

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from reportgen.figures import style
 from reportgen.figures.data import csv_of
 from reportgen.language import speaking
+from reportgen.look import style
 from reportgen.probes.base import ModelCard
 from reportgen.registry import find
 from reportgen.report import page

@@ -17,7 +17,7 @@ from pypdf.generic import ByteStringObject, ContentStream
 
 from reportgen.figures.describe import texts
 from reportgen.figures.draw import SvgText, draw
-from reportgen.figures.fonts import families_of, legible, typefaces
+from reportgen.look.fonts import families_of, legible, typefaces
 from reportgen.report import document, page
 from reportgen.report.drawn import Drawn
 from reportgen.results.bundle import Bundle

@@ -8,8 +8,8 @@ from pypdf import PdfReader
 from reportgen.bundle_figures import Described
 from reportgen.figures.describe import Maps, Panel, Rankings, TokenGrid
 from reportgen.figures.split import Room, parts
-from reportgen.figures.theme import BUILT_IN, PAPER
 from reportgen.language import speaking
+from reportgen.look.theme import BUILT_IN, PAPER
 from reportgen.report import deck_layout, document, slides
 from reportgen.report.deck import first_of, on_slides, theme_on_slides
 from reportgen.report.deck_layout import HEIGHT, WIDTH, Box, fitted, layout, legible_together, opening

@@ -10,7 +10,7 @@ from jinja2 import UndefinedError
 
 from reportgen.baseline.compare import compare
 from reportgen.errors import BatteryError, OutputError
-from reportgen.figures.fonts import legible
+from reportgen.look.fonts import legible
 from reportgen.report import comparison, own_templates, page, sandbox, templating
 from reportgen.report.own_templates import check
 from reportgen.report.templating import (

@@ -15,8 +15,8 @@ from reportgen.figures.draw.direct_labels import spread
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import extent, tick_numbers, ticks
-from reportgen.figures.fonts import legible
-from reportgen.figures.style import ModelStyle
+from reportgen.look.fonts import legible
+from reportgen.look.style import ModelStyle
 
 HEIGHT = 190.0
 MOST_LABELS = 6

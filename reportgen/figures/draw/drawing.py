@@ -16,9 +16,9 @@ from reportgen.figures.describe import Figure, texts
 from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.lettering import SHAPED_AS_PATHS, SIZE, Lettering, needs_shaping
 from reportgen.figures.draw.plain_svg import plain
-from reportgen.figures.fonts import MONO, Typefaces, legible
-from reportgen.figures.style import FAINT, INK
 from reportgen.figures.svg_tags import replaced
+from reportgen.look.fonts import MONO, Typefaces, legible
+from reportgen.look.style import FAINT, INK
 
 PNG_DPI = 200
 WHITE = "#ffffff"

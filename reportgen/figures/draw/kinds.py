@@ -18,9 +18,9 @@ from reportgen.figures.draw.rankings import paint_rankings
 from reportgen.figures.draw.stacked_bars import paint_stacked_bars
 from reportgen.figures.draw.timelines import paint_timelines
 from reportgen.figures.draw.token_grid import paint_token_grid
-from reportgen.figures.fonts import Typefaces
-from reportgen.figures.style import ModelStyle
-from reportgen.figures.theme import PAPER, Theme
+from reportgen.look.fonts import Typefaces
+from reportgen.look.style import ModelStyle
+from reportgen.look.theme import PAPER, Theme
 
 Painter = Callable[[Any, Look], Canvas]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reportgen.figures import style
 from reportgen.figures.draw.lettering import Lettering
-from reportgen.figures.style import ModelStyle
-from reportgen.figures.theme import HEIGHT, WIDTH, Theme
+from reportgen.look import style
+from reportgen.look.style import ModelStyle
+from reportgen.look.theme import HEIGHT, WIDTH, Theme
 
 MODELS = 2
 """Models that most reports are about."""

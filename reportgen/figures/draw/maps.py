@@ -13,8 +13,8 @@ from reportgen.figures.draw.lettering import HEAD, LINE, SIZE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.point_labels import placed
 from reportgen.figures.draw.scales import extent
-from reportgen.figures.fonts import legible
-from reportgen.figures.style import ModelStyle
+from reportgen.look.fonts import legible
+from reportgen.look.style import ModelStyle
 
 GUTTER = 12.0
 MARGIN, BARE_MARGIN = 14.0, 6.0

@@ -12,8 +12,8 @@ from reportgen.figures.draw.canvas import Box, Canvas
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import every, extent, number, tick_numbers, ticks
-from reportgen.figures.fonts import legible
-from reportgen.figures.style import ModelStyle
+from reportgen.look.fonts import legible
+from reportgen.look.style import ModelStyle
 
 HEIGHT = 46.0
 LOWEST = 0.9

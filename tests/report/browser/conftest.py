@@ -10,7 +10,7 @@ import pytest
 
 from reportgen.bundle_figures import kept_drawings
 from reportgen.figures.describe import Figure, HeadMosaic, TokenGrid
-from reportgen.figures.style import model_styles
+from reportgen.look.style import model_styles
 from reportgen.report import page
 from reportgen.report.drawn import Drawn
 from reportgen.results.bundle import Bundle

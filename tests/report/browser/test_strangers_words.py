@@ -11,8 +11,8 @@ import pytest
 from reportgen.baseline.compare import compare
 from reportgen.baseline.history import history
 from reportgen.bundle_figures import kept_drawings
-from reportgen.figures.style import model_styles
 from reportgen.history_outputs import write_history
+from reportgen.look.style import model_styles
 from reportgen.report import comparison as comparison_page
 from reportgen.report import page as report_page
 from reportgen.report.comparison_pictures import pictures

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reportgen import language
-from reportgen.figures.theme import PAPER, Theme, stored_theme
+from reportgen.look.theme import PAPER, Theme, stored_theme
 
 PAGE_BYTES = 10_000_000
 """What a page may take, beyond which browsers of small machines begin to stumble."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reportgen.figures import theme as themes
-from reportgen.figures.theme import Theme
+from reportgen.look import theme as themes
+from reportgen.look.theme import Theme
 
 INK, MUTED, FAINT, PAPER = themes.PAPER.ink, themes.PAPER.muted, themes.PAPER.faint, themes.PAPER.paper
 """What stands in figures where a page puts its own variables."""

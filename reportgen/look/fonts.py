@@ -209,7 +209,7 @@ def _covered(source: Source) -> frozenset[str]:
 
 
 def _ranges(source: Source) -> list[tuple[int, int]]:
-    from reportgen.figures.cut_fonts import codes_of
+    from reportgen.look.cut_fonts import codes_of
 
     codes = codes_of(source)
     starts = [code for code, before in zip(codes, [-2, *codes], strict=False) if code != before + 1]
@@ -338,13 +338,13 @@ def _face(source: Source, weight: int, characters: set[str]) -> Face:
 
 
 def _cut(source: Source, weight: int, characters: str) -> bytes:
-    from reportgen.figures import cut_fonts
+    from reportgen.look import cut_fonts
 
     return cut_fonts.cut(source, weight, characters)
 
 
 def _woff2(path: Path) -> bytes:
-    from reportgen.figures import cut_fonts
+    from reportgen.look import cut_fonts
 
     return _kept(path.with_suffix(".woff2").name, lambda: cut_fonts.woff2(path)).read_bytes()
 

@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 
 from reportgen.documents.beside import exists, is_file
-from reportgen.figures import own_vectors
+from reportgen.look import own_vectors
 
 PICTURES = "SVG, PNG or JPEG"
 MOST_BYTES = 2_000_000
@@ -49,7 +49,7 @@ def checked_font(path: Path) -> str:
         Refused: it is missing, or no single font.
     """
     content = _read(path, LARGEST_FONT)
-    from reportgen.figures.cut_fonts import refusal
+    from reportgen.look.cut_fonts import refusal
 
     if (why := refusal(content)) is not None:
         raise Refused(f"{path.name} is no font: {why}")

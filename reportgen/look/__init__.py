@@ -1,0 +1,1 @@
+"""What everything that is drawn looks like: themes, styles, fonts."""
