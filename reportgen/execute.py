@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from reportgen.conditions import Conditions, conditions, contents_named, threads_of
 from reportgen.documents.places import Places, places
 from reportgen.errors import Mistake, ModelError, OutOfTime, reason_of
-from reportgen.model.own_code import in_words
-from reportgen.needs import Unmeasurable
+from reportgen.model.needs import Unmeasurable
+from reportgen.model.network.own_code import in_words
 from reportgen.outcome_cache import Kept, OutcomeCache, Unfinished
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
 from reportgen.probes.base import Later, Measured, ModelCard, PairProbe, Probe
@@ -24,7 +24,7 @@ from reportgen.time_limits import seconds_allowed
 from reportgen.unchanged import Changed, refuse_changed
 
 if TYPE_CHECKING:
-    from reportgen.model.loaded import LoadedModel
+    from reportgen.model.network.loaded import LoadedModel
 
 Progress = Callable[[str], None]
 """Receives one plain line a finished piece of work."""
@@ -296,7 +296,7 @@ def _passing(ready: _Ready, sides: Sequence[Side]) -> RunSide:
         return _nothing_to_run
     import torch
 
-    from reportgen.model.capture import SharedPasses, run_all
+    from reportgen.model.capture.passes import SharedPasses, run_all
 
     shared = SharedPasses(model, [single for side in sides for single in side.passes])
 
@@ -395,7 +395,7 @@ def _told_by_tenths(case: PlannedCase, progress: Progress) -> Callable[[int], No
 
 def _staged(later: Later[Any], model: "LoadedModel", tell: Callable[[int], None]) -> Any:
     """Runs the further passes that a probe asks for, until it has its findings."""
-    from reportgen.model.capture import run_all
+    from reportgen.model.capture.passes import run_all
 
     try:
         passes = next(later)

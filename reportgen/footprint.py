@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from reportgen.model.weights import stored_bytes
-from reportgen.needs import Pass, Site
+from reportgen.model.files.weights import stored_bytes
+from reportgen.model.needs import Pass, Site
 from reportgen.plan import PlannedModel
 
 INTERPRETER = 350_000_000

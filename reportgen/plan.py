@@ -10,10 +10,10 @@ from reportgen.battery import Battery, ModelEntry, ProbeEntry
 from reportgen.conditions import Conditions, conditions, contents_named, files_of
 from reportgen.documents.watched import Watched
 from reportgen.errors import BatteryError, Mistake, ModelError, ReportgenError, reason_of
-from reportgen.model.device import SHAPE_ALONE, kind_of
-from reportgen.model.facts import ModelFacts, read_facts
-from reportgen.model.sources import Located, locate, parse_source
-from reportgen.needs import Pass
+from reportgen.model.files.device import SHAPE_ALONE, kind_of
+from reportgen.model.files.facts import ModelFacts, read_facts
+from reportgen.model.files.sources import Located, locate, parse_source
+from reportgen.model.needs import Pass
 from reportgen.outcome_cache import Kept, OutcomeCache
 from reportgen.probes.base import Case, NoRow, PairProbe, Unusable, subject_of
 from reportgen.results.provenance import remembered_sha256

@@ -1,6 +1,6 @@
 """How long a probe may take where its battery does not say it: so long that only what hangs is ended."""
 
-from reportgen.model.facts import ModelFacts
+from reportgen.model.files.facts import ModelFacts
 from reportgen.plan import PlannedCase
 
 AT_LEAST = 1800.0

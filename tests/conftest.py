@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reportgen.cache import cache_folder
-from reportgen.model.demo import DEMO_MODELS, demo_folder
+from reportgen.model.files.demo import DEMO_MODELS, demo_folder
 
 
 @pytest.fixture(scope="session", autouse=True)

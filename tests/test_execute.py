@@ -20,7 +20,7 @@ from reportgen import execute as run_of_plans
 from reportgen.battery import read_battery
 from reportgen.errors import BatteryError, ModelError
 from reportgen.execute import execute
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.outcome_cache import OutcomeCache
 from reportgen.plan import PlannedModel, Readied, make_plan
 from reportgen.probes import drift, logit_lens, pca_map
@@ -99,7 +99,8 @@ def test_no_model_left_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_model_that_is_not_proven_is_refused(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reportgen.model import anatomy, load
+    from reportgen.model import load
+    from reportgen.model.network import anatomy
 
     def halved(network: torch.nn.Module) -> anatomy.Anatomy:
         found = anatomy.anatomy_of(network)
@@ -123,7 +124,7 @@ def test_chat_prompts_skip_a_model_without_template(tiny: Path, tmp_path: Path) 
 
 
 def test_a_shared_prompt_passes_the_model_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reportgen.model import capture
+    from reportgen.model.capture import passes as capture
 
     ran: list[int] = []
     original = capture.run
@@ -241,7 +242,7 @@ def test_the_models_of_a_pair_are_listed_with_their_cards_in_the_order_of_the_ba
 def test_a_pair_runs_after_the_models_alone_and_with_nothing_but_its_two_models_in_memory(
     tiny: Path, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reportgen.model.loaded import LoadedModel
+    from reportgen.model.network.loaded import LoadedModel
 
     alive: list[tuple[str, int]] = []
 
@@ -263,7 +264,7 @@ def test_a_pair_runs_after_the_models_alone_and_with_nothing_but_its_two_models_
 
 
 def test_each_prompt_of_a_pair_passes_each_model_once(tiny: Path, other: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reportgen.model import capture
+    from reportgen.model.capture import passes as capture
 
     ran: list[int] = []
     original = capture.run
@@ -338,7 +339,7 @@ def test_a_prompt_that_one_model_of_a_pair_cannot_read_skips_the_pair(tiny: Path
 def test_each_model_of_a_pair_passes_on_its_own_number_of_threads(
     tiny: Path, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reportgen.model import capture
+    from reportgen.model.capture import passes as capture
 
     seen: list[int] = []
     original = capture.SharedPasses.run

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from reportgen.documents.regular_file import NotRegular, open_regular, read_regular, read_regular_text
+from reportgen.model.measures.tuned_lens import sha256_of
 from reportgen.model.sae.config import Config
 from reportgen.model.sae.files import DictionaryError
-from reportgen.model.tuned_lens import sha256_of
 
 
 def pipe(place: Path) -> None:

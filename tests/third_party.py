@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import field_validator
 
 from reportgen.figures.describe import Curve, Curves
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.base import Probe, ProbeOptions, Prompts
 from reportgen.results.quantities import Findings, array, metric, table
 

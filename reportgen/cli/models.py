@@ -12,8 +12,8 @@ from rich.filesize import decimal
 from reportgen.cache import cache_folder, holding
 from reportgen.cli.terminal import tell, tell_json
 from reportgen.errors import BatteryError, Mistake, OutputError
-from reportgen.model.convert import models_folder
-from reportgen.model.demo import DEMO_MODELS, DemoModel
+from reportgen.model.files.convert import models_folder
+from reportgen.model.files.demo import DEMO_MODELS, DemoModel
 from reportgen.outcome_cache import OutcomeCache
 
 PARTS = {

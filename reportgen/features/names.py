@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from reportgen.features.labels import PROMOTED, origin_told
 from reportgen.language import digits, listed, say
 from reportgen.look.fonts import mark_space
-from reportgen.needs import Site
+from reportgen.model.needs import Site
 from reportgen.results.quantities import Outcome
 
 FITS = 0.5

@@ -12,11 +12,11 @@ from reportgen.documents.beside import Beside, folder_of, is_file, path_of, wher
 from reportgen.documents.problem import Problem, shown
 from reportgen.errors import BatteryError, ReportgenError
 from reportgen.features.labels import Label, labels_for, read_labels
+from reportgen.model.measures.tuned_lens import sha256_of
+from reportgen.model.needs import Need
 from reportgen.model.sae.files import DictionaryError, DictionaryFiles, Note
 from reportgen.model.sae.fit import check_fit
 from reportgen.model.sae.sources import fingerprint, locate_dictionaries
-from reportgen.model.tuned_lens import sha256_of
-from reportgen.needs import Need
 from reportgen.probes.base import Case, Layers, ProbeOptions, Unusable
 from reportgen.text.prompts import PromptsError
 

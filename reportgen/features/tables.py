@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from math import isfinite
 
 from reportgen.features.options import DictionaryOptions, located
+from reportgen.model.needs import Site
 from reportgen.model.sae.files import Note
-from reportgen.needs import Site
 from reportgen.results.quantities import Outcome, Rows
 
 DICTIONARIES = ("item", "name", "site", "index", "layer_label", "features", "architecture", "l0_stated", "source")

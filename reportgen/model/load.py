@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 from reportgen.errors import Mistake, ModelError
 
 if TYPE_CHECKING:
-    from reportgen.model.sources import Located
+    from reportgen.model.files.sources import Located
 
 import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from reportgen.model.anatomy import Network, anatomy_of
-from reportgen.model.check import prove
-from reportgen.model.device import chosen, default_threads
-from reportgen.model.facts import Config, read_config
-from reportgen.model.loaded import LoadedModel
-from reportgen.model.own_code import in_words
-from reportgen.model.quantise import INT8, quantise
+from reportgen.model.capture.check import prove
+from reportgen.model.files.device import chosen, default_threads
+from reportgen.model.files.facts import Config, read_config
+from reportgen.model.network.anatomy import Network, anatomy_of
+from reportgen.model.network.loaded import LoadedModel
+from reportgen.model.network.own_code import in_words
+from reportgen.model.network.quantise import INT8, quantise
 
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()

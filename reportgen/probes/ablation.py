@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import digits, listed, say, sentences
 from reportgen.look.fonts import mark_space
-from reportgen.needs import ByIndex, Edit, Need, Operation, Pass, Site, Unmeasurable
+from reportgen.model.needs import ByIndex, Edit, Need, Operation, Pass, Site, Unmeasurable
 from reportgen.probes.base import Case, Later, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 from reportgen.text.answer_tokens import answer_ids, no_answer
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 AT_ONCE = 16_384
 """Tokens of ablated passes whose rows are held at a time: all variants of a long text would not fit into memory."""
@@ -292,8 +292,8 @@ def _not_measurable(case: Case[Options], model: LoadedModel) -> dict[Kind, str]:
     Raises:
         Unmeasurable: none of them can be.
     """
-    from reportgen.model.capture import reason_against_pass
-    from reportgen.model.edit import Scale
+    from reportgen.model.capture.edit import Scale
+    from reportgen.model.capture.passes import reason_against_pass
 
     reasons: dict[Kind, str] = {}
     for kind in dict.fromkeys(case.options.components):
@@ -378,7 +378,7 @@ def _edits(
 
 
 def _operation(mean: Tensor | None, head: int | None, heads: int) -> Operation:
-    from reportgen.model.edit import Replace, Scale
+    from reportgen.model.capture.edit import Replace, Scale
 
     if mean is None:
         return Scale(0.0)
@@ -391,7 +391,7 @@ def _read_losses(model: LoadedModel, text: _Text, passes: Sequence[Tensor]) -> _
     import numpy as np
     import torch
 
-    from reportgen.model.token_loss import token_losses
+    from reportgen.model.measures.token_loss import token_losses
 
     asked = [at - 1 for at in text.predicted]
     targets = [text.tokens[at] for at in text.predicted]

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, TokenGrid
 from reportgen.language import digits, listed, say, sentences
 from reportgen.look.fonts import mark_space
-from reportgen.needs import Edit, Need, Pass, Site, Unmeasurable
+from reportgen.model.needs import Edit, Need, Pass, Site, Unmeasurable
 from reportgen.numerics.patching import CLEAR_DIFFERENCE, first_difference, recovered_difference, stays_from
 from reportgen.probes.base import (
     Case,
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 CLEAN, CORRUPTED = "clean", "corrupted"
 HALF = 0.5
@@ -361,7 +361,7 @@ def _not_measurable(case: Case[Options], model: LoadedModel) -> dict[str, str]:
     Raises:
         Unmeasurable: none of them can be.
     """
-    from reportgen.model.capture import reason_against_pass
+    from reportgen.model.capture.passes import reason_against_pass
 
     needs = {site: Need(_SITES[site], "all", _indices(case, site)) for site in dict.fromkeys(case.options.sites)}
     told = {site: reason_against_pass(model, Pass((), (need,))) for site, need in needs.items()}
@@ -415,7 +415,7 @@ def _matters(case: Case[Options], pair: _Pair, site: str, index: int, position: 
 
 def _edits(case: Case[Options], pair: _Pair, places: Sequence[_Place], source: Captured, heads: int) -> Iterator[Edit]:
     """(place) each puts in what the other run has there."""
-    from reportgen.model.edit import Replace
+    from reportgen.model.capture.edit import Replace
 
     kept: dict[tuple[str, int], Tensor] = {
         (site, index): rows
@@ -436,7 +436,7 @@ def _differences(model: LoadedModel, rows: Sequence[Tensor], pair: _Pair) -> NDA
     """(row) logit(right) − logit(wrong)."""
     import torch
 
-    from reportgen.model.token_loss import token_logits
+    from reportgen.model.measures.token_loss import token_logits
 
     logits = token_logits(model, torch.cat(list(rows)), (pair.right, pair.wrong)).double().cpu().numpy()
     found: NDArray[np.float64] = logits[:, 0] - logits[:, 1]

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic
 from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.attention import SINK_THRESHOLD, bin_edges, binned, row_entropy, sink_importance
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable
 from reportgen.results.quantities import Array, Findings, Outcome, Rows, array, arrays, metric, table
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 LONGEST_WHOLE = 256
 """Tokens up to which every weight is kept; longer prompts are kept in this many bins."""

@@ -12,7 +12,7 @@ from pydantic import Field
 from reportgen.figures.describe import Figure, TokenGrid
 from reportgen.language import digits, listed, say, sentences
 from reportgen.look.fonts import mark_space
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, arrays, metric, table
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 WIDEST = 14
 """Keys of a figure."""
@@ -208,7 +208,7 @@ def _parts(
 
 def _norms(model: LoadedModel, block: int, head: int, values: Tensor) -> Tensor:
     """(key) norms of (key x head width) values through the head's rows of the output projection."""
-    from reportgen.model.matrices import matrix_of
+    from reportgen.model.network.matrices import matrix_of
 
     writer = model.anatomy.attention_writers[block]
     assert writer is not None

@@ -10,7 +10,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.figures.numbered_rows import at_their_numbers
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.look.fonts import mark_space
-from reportgen.needs import ByIndex, Need, Pass, Site
+from reportgen.model.needs import ByIndex, Need, Pass, Site
 from reportgen.numerics.attention import SINK_THRESHOLD, sink_importance
 from reportgen.numerics.outliers import TIMES_THE_MEDIAN, massive, median_magnitude
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable, axis_label, curves_read_out
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 LARGEST = 3
 """Activations kept a layer."""

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import digits, listed, say, sentences, unit_of
 from reportgen.look.fonts import mark_space
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable, prompt_labels
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.direct_parts import Parts
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.measures.direct_parts import Parts
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 KEPT = 12
 """Parts of each logit that the table names."""
@@ -129,7 +129,7 @@ class DirectLogitAttribution(Probe[Options, Attribution]):
         """One direction a prompt, then every component of all prompts together."""
         import torch
 
-        from reportgen.model.direct_parts import Seen, direct_parts
+        from reportgen.model.measures.direct_parts import Seen, direct_parts
 
         ends, heads, mlp, final = _needs(case)
         normed = torch.cat([single.kept(final, 0)[0] for single in captured])
@@ -216,7 +216,7 @@ def _reason(case: Case[Options], prompt: int) -> str:
 
 
 def _asked(case: Case[Options], model: LoadedModel, prompt: int, normed: Tensor) -> _Asked:
-    from reportgen.model.loaded import likeliest
+    from reportgen.model.network.loaded import likeliest
 
     answer, against = (_text_for(texts, prompt) for texts in (case.options.answers, case.options.against))
     if answer is None:
@@ -233,7 +233,7 @@ def _asked(case: Case[Options], model: LoadedModel, prompt: int, normed: Tensor)
 
 
 def _row(model: LoadedModel, ids: Sequence[int], pool: str | None) -> tuple[Tensor, Tensor]:
-    from reportgen.model.direct_parts import unembedding_rows
+    from reportgen.model.measures.direct_parts import unembedding_rows
 
     rows, biases = unembedding_rows(model, ids)
     return (rows.mean(0), biases.mean(0)) if pool == "mean" else (rows[-1], biases[-1])

@@ -17,15 +17,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from reportgen.figures.describe import Curve, Figure
 from reportgen.language import digits, listed, name_of, say, say_count, sentences
-from reportgen.needs import Captured, Pass
+from reportgen.model.needs import Captured, Pass
 from reportgen.results.quantities import Findings, Outcome, Rows, definitions
 from reportgen.text.chat import ChatUnavailable
 from reportgen.text.prompts import Prompt, read_prompts
 
 if TYPE_CHECKING:
-    from reportgen.model.facts import ModelFacts
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.model.sources import Located
+    from reportgen.model.files.facts import ModelFacts
+    from reportgen.model.files.sources import Located
+    from reportgen.model.network.loaded import LoadedModel
     from reportgen.outcome_cache import Unfinished
     from reportgen.text.tokens import TextTokenizer
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from reportgen.figures.describe import Figure, Ranking, Rankings
 from reportgen.language import digits, listed, say, sentences
 from reportgen.look.fonts import mark_space
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.similarity import unit_rows
 from reportgen.probes.base import Case, Layers, Probe, ProbeOptions, Prompts, Section, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
@@ -21,8 +21,8 @@ from reportgen.text.tokens import WordNotFound
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 MEASURES = ("cosine", "dot")
 TOLD = 3
@@ -154,7 +154,7 @@ class ConceptSum(Probe[Options, Nearest]):
         """Each direction against the whole unembedding."""
         import numpy as np
 
-        from reportgen.model.directions import along
+        from reportgen.model.measures.directions import along
 
         targets = [*_sums(case, model), *_residuals(case, model, captured)]
         nearest: Rows = []
@@ -260,7 +260,7 @@ def _sums(case: Case[Options], model: LoadedModel) -> list[_Target]:
     """The concepts of texts that this model can have."""
     import torch
 
-    from reportgen.model.directions import unembedding_rows
+    from reportgen.model.measures.directions import unembedding_rows
 
     found = []
     for concept in case.options.concepts:
@@ -283,7 +283,7 @@ def _sums(case: Case[Options], model: LoadedModel) -> list[_Target]:
 
 def _residuals(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> list[_Target]:
     """Places of the residual stream, layer by layer of each prompt."""
-    from reportgen.model.directions import normed_residual
+    from reportgen.model.measures.directions import normed_residual
 
     found = []
     for index, (prompt, single) in enumerate(zip(case.options.prompts or (), captured, strict=True)):
@@ -297,7 +297,7 @@ def _residuals(case: Case[Options], model: LoadedModel, captured: Sequence[Captu
 
 def _ranked(case: Case[Options], target: _Target, scores: Tensor) -> list[list[Any]]:
     """Rows of (rank, token_id, token, score) of the (vocabulary) scores."""
-    from reportgen.model.loaded import likeliest
+    from reportgen.model.network.loaded import likeliest
 
     others = _without_own(target, scores)
     most = min(max(case.options.k, COMPARED), len(scores) - len(target.own))

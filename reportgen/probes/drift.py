@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import digits, listed, name_of, say, say_count, sentences, unit_of
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.cka import FEWEST, alignment, centred_kernel, relative_change
 from reportgen.numerics.similarity import cosine
 from reportgen.probes.base import (
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.difference import Changed, Expected
+    from reportgen.model.measures.difference import Changed, Expected
 
 CLEAR = 1e-4
 """Share of the stream's norm that a change must exceed to be one: another kernel moves float32 by a tenth of it."""
@@ -141,7 +141,7 @@ class DriftProbe(PairProbe[Options, Drift]):
         """The stream layer by layer, the next tokens, the weights."""
         import numpy as np
 
-        from reportgen.model.difference import compare_weights
+        from reportgen.model.measures.difference import compare_weights
 
         case = base.case
         counted = [_counted(case, single.tokens) for single in base.captured]
@@ -259,7 +259,7 @@ def _predictions(
     base: Measured[Options], other: Measured[Options], counted: Sequence[Sequence[int]]
 ) -> Iterator[_Prediction]:
     """Every counted position of every prompt."""
-    from reportgen.model.difference import expected_next
+    from reportgen.model.measures.difference import expected_next
 
     for prompt, positions in enumerate(counted):
         tokens = base.captured[prompt].tokens

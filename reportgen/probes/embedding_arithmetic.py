@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_va
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, Ranking, Rankings, TokenGrid
 from reportgen.language import digits, listed, say, sentences
 from reportgen.look.fonts import mark_space
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.analogy import completed, difference_cosines
 from reportgen.numerics.similarity import unit_rows
 from reportgen.probes.base import (
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 PLACE = "{word}"
 """Where the word goes in a template."""
@@ -408,7 +408,7 @@ class _WholeTable:
 
     def _found(self, analogy: _Analogy, vectors: Mapping[str, Tensor], target: Tensor, cosines: Tensor) -> _Found:
         """Of one (width) target and its (vocabulary) cosines."""
-        from reportgen.model.loaded import likeliest
+        from reportgen.model.network.loaded import likeliest
 
         ids = {word: _ids(self.case, word) for word in analogy.words}
         own = float("nan")

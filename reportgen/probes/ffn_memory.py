@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.look.fonts import mark_space
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.base import (
     Case,
     Layers,
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.model.memories import Reading
-    from reportgen.needs import Captured
+    from reportgen.model.measures.memories import Reading
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
     from reportgen.probes.base import Later
 
 LETTERS = 4
@@ -280,7 +280,7 @@ def _strongest(case: Case[Options], model: LoadedModel, captured: Sequence[Captu
     """Of every prompt and block, all prompts of a block together."""
     import torch
 
-    from reportgen.model.memories import strengths
+    from reportgen.model.measures.memories import strengths
 
     by_prompt = [single.kept(_needs(case, single.tokens)[0], 0) for single in captured]
     found = []
@@ -353,7 +353,7 @@ def _readings(
     """What each memory's value says; all of them pass the unembedding together, each once."""
     import torch
 
-    from reportgen.model.memories import as_written, readings
+    from reportgen.model.measures.memories import as_written, readings
 
     wanted = sorted(set(keys))
     by_block: dict[int, list[int]] = {}
@@ -396,7 +396,7 @@ def _ends(case: Case[Options], block: int, feature: int, reading: Reading) -> Ro
 def _answers(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Rows:
     import torch
 
-    from reportgen.model.loaded import likeliest
+    from reportgen.model.network.loaded import likeliest
 
     singles = captured[: len(case.options.prompts)]
     normed = torch.cat([single.kept(_needs(case, single.tokens)[1], 0)[0] for single in singles])

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import listed, say, say_count, sentences, unit_of
 from reportgen.look.fonts import mark_space
-from reportgen.needs import Draw, Need, Pass, Site
+from reportgen.model.needs import Draw, Need, Pass, Site
 from reportgen.probes.base import (
     Case,
     Probe,
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.model.readout import Readout
-    from reportgen.needs import Captured
+    from reportgen.model.measures.readout import Readout
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 TOLD = 4
 """Prompts that a statement names."""
@@ -143,8 +143,8 @@ class GenerationLens(Probe[Options, Generation]):
         """All layers of all steps through the unembedding together."""
         import torch
 
-        from reportgen.model.capture import end_tokens
-        from reportgen.model.readout import read_out, stacked_layers
+        from reportgen.model.capture.passes import end_tokens
+        from reportgen.model.measures.readout import read_out, stacked_layers
 
         stream, final = _needs(case)
         steps = [(single, step) for single in captured for step in range(single.steps)]

@@ -14,7 +14,7 @@ from pydantic import Field
 from reportgen.figures.describe import AttentionHead, Figure, HeatMap
 from reportgen.figures.numbered_rows import at_their_numbers
 from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.needs import ByIndex, Need, Pass, Site
+from reportgen.model.needs import ByIndex, Need, Pass, Site
 from reportgen.numerics import head_patterns
 from reportgen.probes.base import Case, Later, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 KINDS = ("previous_token", "duplicate_token", "induction")
 DRAWN = 12

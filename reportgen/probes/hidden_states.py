@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reportgen.figures.describe import Figure, TokenGrid
 from reportgen.language import digits, say, say_count, sentences
 from reportgen.look.fonts import mark_space
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.base import (
     Case,
     Layers,
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 ROUNDING = 1e-5
 """Share of a row's norm up to which another order of sums can move it."""

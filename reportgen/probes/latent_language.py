@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import digits, listed, say, sentences, unit_of
 from reportgen.look.fonts import mark_space
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable, axis_label, curves_read_out
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 from reportgen.text.prompts import Message, Prompt
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
     from reportgen.text.tokens import TextTokenizer
 
 IN_PROMPT: Mapping[str, str] = {"en": "English", "fr": "Français", "de": "Deutsch", "zh": "中文", "zh-TW": "中文"}
@@ -172,8 +172,8 @@ class LatentLanguage(Probe[Options, Latent]):
         """All layers of all prompts through the unembedding together; only the counted tokens are kept."""
         import torch
 
-        from reportgen.model.readout import stacked_layers
-        from reportgen.model.token_mass import token_mass
+        from reportgen.model.measures.readout import stacked_layers
+        from reportgen.model.measures.token_mass import token_mass
 
         chosen, (stream, final) = _chosen(case), _needs(case)
         senses = [word.sense for word in chosen.words]

@@ -12,8 +12,8 @@ from reportgen.documents.beside import Beside, missing, path_of
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import digits, listed, say, say_count, sentences, unit_of
 from reportgen.look.fonts import mark_space
-from reportgen.model.tuned_lens import check_tuned_lens, sha256_of, tuned
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.measures.tuned_lens import check_tuned_lens, sha256_of, tuned
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.base import (
     Case,
     Probe,
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.model.readout import Readout
-    from reportgen.needs import Captured
+    from reportgen.model.measures.readout import Readout
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 
 _ANSWER = "final answer"
@@ -164,7 +164,7 @@ class LogitLens(Probe[Options, Lens]):
         """All rows of all prompts through the unembedding together."""
         import torch
 
-        from reportgen.model.readout import kl_between, read_out, stacked_layers
+        from reportgen.model.measures.readout import kl_between, read_out, stacked_layers
 
         stream, final, *inside = _needs(case)
         places: list[_Place] = []
@@ -309,7 +309,7 @@ def _lens(
 
 def _of_layers(read: Readout, layers: int) -> Readout:
     """Without the rows inside the blocks, which stand between those of the layers and the last."""
-    from reportgen.model.readout import Readout
+    from reportgen.model.measures.readout import Readout
 
     names = Readout.__dataclass_fields__
     rows = [*range(layers), -1]

@@ -17,8 +17,8 @@ from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 SHOWN = 20
 """Neighbours drawn in the figure; the table has all k."""

@@ -12,7 +12,7 @@ from pydantic import Field
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings
 from reportgen.language import digits, listed, say, say_count, sentences, unit_of
 from reportgen.look.fonts import mark_space
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.model.next_token import Cut
-    from reportgen.needs import Captured
+    from reportgen.model.measures.next_token import Cut
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 WHOLE, TOP_K, TOP_P = "none", "top_k", "top_p"
 """Names of the cuts in the tables."""
@@ -114,7 +114,7 @@ class NextTokenProbe(Probe[Options, NextToken]):
         import numpy as np
         import torch
 
-        from reportgen.model.next_token import distributions
+        from reportgen.model.measures.next_token import distributions
 
         options, temperatures = case.options, _temperatures(case.options)
         normed = torch.cat([single.kept(_FINAL, 0)[0] for single in captured])
@@ -167,7 +167,7 @@ def _temperatures(options: Options) -> list[float]:
 
 
 def _cuts(options: Options) -> list[Cut]:
-    from reportgen.model.next_token import Cut
+    from reportgen.model.measures.next_token import Cut
 
     cuts = [Cut(WHOLE)]
     if options.top_k is not None:

@@ -17,8 +17,8 @@ from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reportgen.model.loaded import LoadedModel, Parameter
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel, Parameter
 
 COMPONENTS = (
     "embedding", "position embedding", "attention q", "attention k", "attention v", "attention q/k/v", "attention o",

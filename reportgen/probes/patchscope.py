@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Figure, HeatMap, TokenGrid
 from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.needs import Edit, Need, Pass, Site
+from reportgen.model.needs import Edit, Need, Pass, Site
 from reportgen.patch_targets import OneTarget, OutOfRange, Place, Target, Targets, place_of
 from reportgen.probes.base import (
     Case,
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 WIDEST = 14
 """Tokens of an answer that are drawn."""
@@ -340,7 +340,7 @@ def _by_layer(captured: Captured, place: Place, layers: tuple[int, ...]) -> dict
 
 def put_in(place: Place, layer: int, row: Tensor) -> Edit:
     """The edit that puts a representation into a target, while its prompt passes."""
-    from reportgen.model.edit import Replace
+    from reportgen.model.capture.edit import Replace
 
     return Edit(Site.RESIDUAL, layer, Replace(row), (place.position,), during="prompt")
 
@@ -356,7 +356,7 @@ def answering(
 
 def _echoes(case: Case[Options], model: LoadedModel, place: Place, single: Captured) -> tuple[list[Pass], list[int]]:
     """The identity prompt with the representation of every pair of layers, and the token that it is to give back."""
-    from reportgen.model.surprisal import next_tokens
+    from reportgen.model.measures.surprisal import next_tokens
 
     stream, final = _needs(place, tuple(dict.fromkeys(layer for layer, _ in layer_pairs(case, case.options))))
     rows = dict(zip(sorted(stream.indices or ()), (row[0] for row in single.kept(stream, 0)), strict=True))
@@ -370,7 +370,7 @@ def _echoes(case: Case[Options], model: LoadedModel, place: Place, single: Captu
 def _compared(model: LoadedModel, captured: Sequence[Captured], answers: Sequence[int]) -> tuple[Tensor, Tensor]:
     import torch
 
-    from reportgen.model.surprisal import surprisals
+    from reportgen.model.measures.surprisal import surprisals
 
     return surprisals(model, torch.cat([single.kept(_FINAL, 0)[0] for single in captured]), answers)
 

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Figure
 from reportgen.language import digits, say, sentences
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.linear_map import LinearMap, fit_linear_map, r_squared
 from reportgen.probes.base import Case, Measured, PairOptions, PairProbe, Prompts, Section, Unusable
 from reportgen.probes.patchscope import (
@@ -33,7 +33,7 @@ from reportgen.text.prompts import Prompt
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
 
 HELD_OUT = 5
 """Every so many-th text of the fit is held out."""
@@ -154,7 +154,7 @@ class PatchscopeAcross(PairProbe[Options, Across]):
         """The maps; then a prompt and a target at a time, all layers together."""
         import numpy as np
 
-        from reportgen.model.capture import run_all
+        from reportgen.model.capture.passes import run_all
 
         case, options = other.case, base.case.options
         targets, pairs = len(options.targets), _pairs(case)

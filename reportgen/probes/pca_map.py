@@ -11,7 +11,7 @@ from pydantic import model_validator
 
 from reportgen.figures.describe import Figure, Maps, Panel
 from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.principal import principal_points
 from reportgen.probes.base import Case, Layers, Probe, ProbeOptions, Prompts, Section, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 COMPONENTS = 2
 DROWNING = 0.9

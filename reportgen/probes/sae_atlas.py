@@ -20,8 +20,8 @@ from reportgen.features.window_options import WindowOptions, windows_of
 from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.language import digits, say, sentences
 from reportgen.look.fonts import mark_space
-from reportgen.model.sources import locate, parse_source
-from reportgen.needs import Pass, Site
+from reportgen.model.files.sources import locate, parse_source
+from reportgen.model.needs import Pass, Site
 from reportgen.probes.base import Case, Probe, Section, Unusable
 from reportgen.results.provenance import weights_sha256
 from reportgen.results.quantities import Cell, Findings, Outcome, Rows, arrays, metric, table
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from reportgen.model.loaded import LoadedModel
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
     from reportgen.model.sae.atlas import Seen
     from reportgen.model.sae.dictionary import Dictionary
     from reportgen.model.sae.explainer import Evidence, Explainer
     from reportgen.model.sae.streaming import AtlasStream
-    from reportgen.needs import Captured
     from reportgen.probes.base import Later
 
 DENSE = 0.1

@@ -16,8 +16,8 @@ from reportgen.features.tables import DICTIONARIES, dictionary_rows, note_rows, 
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.look.fonts import mark_space
+from reportgen.model.needs import Pass, Site
 from reportgen.model.sae.notes import told
-from reportgen.needs import Pass, Site
 from reportgen.numerics.feature_activity import Activity, means_of, top_of
 from reportgen.numerics.feature_changes import FEWEST, Changes, changes, in_common, moved_on, part_of
 from reportgen.numerics.sparse import ReconstructionQuality
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from reportgen.model.memories import Reading
+    from reportgen.model.measures.memories import Reading
     from reportgen.model.sae.dictionary import Dictionary
 
 WORSE = 0.2

@@ -15,8 +15,8 @@ from reportgen.features.tables import DICTIONARIES, dictionary_rows, note_rows, 
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import digits, listed, say, sentences
 from reportgen.look.fonts import mark_space
+from reportgen.model.needs import Pass
 from reportgen.model.sae.notes import told
-from reportgen.needs import Pass
 from reportgen.numerics.feature_activity import Activity, contrast, largest_by_chance, means_of, top_of
 from reportgen.probes.base import Case, Probe, Prompts, Section, prompt_labels
 from reportgen.results.quantities import Findings, Outcome, Rows, arrays, metric, table
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.model.memories import Reading
-    from reportgen.needs import Captured
+    from reportgen.model.measures.memories import Reading
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 MOST_DRAWN = 6
 """Prompts whose strips are drawn, at each of `MOST_PLACES` dictionaries: the last ones."""

@@ -13,8 +13,8 @@ from reportgen.features.tables import DICTIONARIES, cell, dictionary_rows, note_
 from reportgen.features.window_options import WindowOptions, windows_of
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import digits, listed, name_of, say, say_count, sentences
+from reportgen.model.needs import Edit, Need, Operation, Pass, Site
 from reportgen.model.sae.notes import told
-from reportgen.needs import Edit, Need, Operation, Pass, Site
 from reportgen.numerics.sparse import ReconstructionQuality, delta_loss, loss_recovered
 from reportgen.probes.base import Case, Probe, Section, axis_label
 from reportgen.results.quantities import Cell, Findings, Outcome, Rows, arrays, metric, table
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from reportgen.model.loaded import LoadedModel
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
     from reportgen.model.sae.dictionary import Dictionary
     from reportgen.model.sae.files import DictionaryFiles, Place
-    from reportgen.needs import Captured
     from reportgen.numerics.sparse import Quality
     from reportgen.probes.base import Later
 
@@ -170,7 +170,7 @@ class _Bench:
     """The sums over all windows that have passed."""
 
     def __init__(self, model: LoadedModel, files: Sequence[DictionaryFiles], windows: Windows) -> None:
-        from reportgen.model.edit import Scale
+        from reportgen.model.capture.edit import Scale
         from reportgen.model.sae.dictionary import load_dictionary
         from reportgen.model.sae.splice import Splice
 
@@ -204,7 +204,7 @@ class _Bench:
         """Adds what a window gave."""
         import torch
 
-        from reportgen.model.token_loss import token_losses
+        from reportgen.model.measures.token_loss import token_losses
 
         first = self._first(window)
         for item, dictionary in enumerate(self.dictionaries):

@@ -15,7 +15,7 @@ from reportgen.features.options import DictionaryOptions, dictionaries_of, first
 from reportgen.features.tables import cell
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import digits, listed, say, sentences, unit_of
-from reportgen.needs import Edit, Need, Operation, Pass, Site, Unmeasurable
+from reportgen.model.needs import Edit, Need, Operation, Pass, Site, Unmeasurable
 from reportgen.numerics.steering import best_cell, mean_of_defined
 from reportgen.probes.base import Case, Probe, Prompts, Section, Unusable, prompt_labels
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from reportgen.model.loaded import LoadedModel
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
     from reportgen.model.sae.dictionary import Dictionary
     from reportgen.model.sae.files import DictionaryFiles
     from reportgen.model.sae.splice import ClampFeature, ScaleFeature
-    from reportgen.needs import Captured
     from reportgen.probes.base import Later
 
 PROMOTED = "promoted"
@@ -385,7 +385,7 @@ class _Found:
 
     def read(self, one: _Held, captured: Sequence[Captured]) -> list[_Seen]:
         """What some passes of a prompt gave."""
-        from reportgen.model.steered import beside_unsteered
+        from reportgen.model.measures.steered import beside_unsteered
         from reportgen.text.wording import repeated_share
 
         rows = [single.kept(FINAL, 0)[0] for single in captured]

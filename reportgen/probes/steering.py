@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import digits, listed, say, say_count, sentences, unit_of
-from reportgen.needs import Draw, Edit, Need, Pass, Site
+from reportgen.model.needs import Draw, Edit, Need, Pass, Site
 from reportgen.numerics.steering import (
     DEEPEST,
     METHODS,
@@ -60,8 +60,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
     from reportgen.probes.base import Later
 
 CONTROLS = ("random", "shuffled")
@@ -492,7 +492,7 @@ class _Found:
 
     def edits(self, name: str, at: int, factor: float) -> tuple[Edit, ...]:
         """What steering by a direction, or a control, does."""
-        from reportgen.model.steered import ablating
+        from reportgen.model.measures.steered import ablating
 
         options = self.setting.case.options
         if options.mode == "add":
@@ -505,7 +505,7 @@ class _Found:
 
     def adding(self, at: int, name: str = "steered", factor: float = 1.0) -> tuple[Edit, ...]:
         """Adds it, whatever the mode."""
-        from reportgen.model.steered import adding
+        from reportgen.model.measures.steered import adding
 
         positions = self.setting.case.options.positions
         return adding(self.setting.layers[at], self.vector(name, at), factor, positions)
@@ -534,7 +534,7 @@ class _Found:
         return [self._read(one, [self._own[one.index]], written=one.index in shown)[0] for one in self.setting.held]
 
     def _read(self, one: _Held, captured: Sequence[Captured], *, written: bool) -> list[_Seen]:
-        from reportgen.model.steered import beside_unsteered
+        from reportgen.model.measures.steered import beside_unsteered
 
         score = self.setting.case.options.score
         final, *last = self.setting.needs

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured, Pass
+    from reportgen.model.needs import Captured, Pass
+    from reportgen.model.network.loaded import LoadedModel
     from reportgen.text.prompts import Prompt
     from reportgen.text.tokens import TextTokenizer
 

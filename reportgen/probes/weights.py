@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.model.tensor_summary import NamedTensor, Summary
-    from reportgen.needs import Captured, Pass
+    from reportgen.model.measures.tensor_summary import NamedTensor, Summary
+    from reportgen.model.needs import Captured, Pass
+    from reportgen.model.network.loaded import LoadedModel
 
 MOST_CORNERS = 12
 """Tensors whose corners are kept."""
@@ -111,7 +111,7 @@ class WeightsProbe(Probe[Options, Weights]):
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Names that no tensor has, each with the nearest."""
-        from reportgen.model.tensor_names import unmatched
+        from reportgen.model.files.tensor_names import unmatched
 
         left, names = unmatched(case.located, case.options.patterns)
         return {
@@ -122,7 +122,7 @@ class WeightsProbe(Probe[Options, Weights]):
         """Tensor by tensor."""
         import numpy as np
 
-        from reportgen.model.tensor_summary import named_tensors, singular_values, summary
+        from reportgen.model.measures.tensor_summary import named_tensors, singular_values, summary
 
         skipped = dict(self.skipped_rows(case))
         found: list[tuple[NamedTensor, Summary]] = []

@@ -12,7 +12,7 @@ from pydantic import model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.language import digits, listed, say, sentences
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.similarity import cosine, divide_mean, mean_cosine
 from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable, axis_label
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from reportgen.model.loaded import LoadedModel
-    from reportgen.needs import Captured
+    from reportgen.model.needs import Captured
+    from reportgen.model.network.loaded import LoadedModel
 
 _STREAM = Need(Site.RESIDUAL, "all")
 CLEAR_GAP = 0.02

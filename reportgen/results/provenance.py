@@ -15,7 +15,7 @@ from typing import Any
 from reportgen.cache import HASHES, Shelf, key_of
 from reportgen.documents.watched import Watched
 from reportgen.errors import Mistake, ModelError
-from reportgen.model.weights import weight_files
+from reportgen.model.files.weights import weight_files
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _READ_AT_ONCE = 1 << 22

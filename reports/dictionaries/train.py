@@ -33,7 +33,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from reportgen.cache import cache_folder
-from reportgen.model.demo import DEMO_MODELS, demo_folder
+from reportgen.model.files.demo import DEMO_MODELS, demo_folder
 from reportgen.text.prompts import PromptSets
 from reports.dictionaries.activations import Record, cross_entropy, loaded, record, rows_of
 from reports.dictionaries.sensitivity import Measure, sensitivity

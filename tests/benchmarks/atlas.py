@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from reportgen.features.auto_labels import Vocabulary
-from reportgen.model.capture import run_all
+from reportgen.model.capture.passes import run_all
+from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
-from reportgen.model.loaded import LoadedModel
-from reportgen.model.sources import locate, parse_source
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
+from reportgen.model.network.loaded import LoadedModel
 from reportgen.text.windows import Windows
 
 FEATURES, CONTEXT, FIRING = 2048, 128, 50

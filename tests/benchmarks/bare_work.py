@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from reportgen.model import capture
-from reportgen.model.loaded import LoadedModel
-from reportgen.needs import Pass
+from reportgen.model.capture import passes as capture
+from reportgen.model.needs import Pass
+from reportgen.model.network.loaded import LoadedModel
 
 CHUNK = 64
 """Rows that meet the vocabulary together, at most."""

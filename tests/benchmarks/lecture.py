@@ -18,7 +18,7 @@ from benchmarks.bare_work import do_bare, written_down
 from reportgen import execute
 from reportgen.battery import load_battery
 from reportgen.cache import Shelf
-from reportgen.model.loaded import LoadedModel
+from reportgen.model.network.loaded import LoadedModel
 from reportgen.outcome_cache import Unfinished
 from reportgen.plan import PlannedModel, make_plan
 

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 from benchmarks.memory import forget_peak, peak
-from reportgen.model.capture import run_all
+from reportgen.model.capture.passes import run_all
+from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
-from reportgen.model.sources import locate, parse_source
-from reportgen.needs import Need, Pass
+from reportgen.model.needs import Need, Pass
 from reportgen.probes import attention_grid
 
 

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from reportgen.model.capture import run_all
+from reportgen.model.capture.passes import run_all
+from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
-from reportgen.model.loaded import LoadedModel
-from reportgen.model.sources import locate, parse_source
-from reportgen.needs import Edit, Need, Pass, Site
+from reportgen.model.needs import Edit, Need, Pass, Site
+from reportgen.model.network.loaded import LoadedModel
 
 COEFFICIENTS = (-2.0, -1.0, 0.5, 1.0, 2.0)
 TOKENS = 16
@@ -26,7 +26,7 @@ LAST = Need(Site.FINAL, "last")
 def main(folder: str, rounds: str) -> None:
     import torch  # after reportgen.model, which says how waiting threads wait
 
-    from reportgen.model.edit import Add
+    from reportgen.model.capture.edit import Add
 
     model = load(locate(parse_source(folder)), dtype="float32", device="cpu", threads=1)
     generator = torch.Generator().manual_seed(0)

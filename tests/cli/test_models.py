@@ -6,8 +6,8 @@ from tiny import save_tiny
 
 from reportgen import cli, workflow
 from reportgen.errors import BatteryError
-from reportgen.model import convert
-from reportgen.model.demo import DEMO_MODELS, Wheel
+from reportgen.model.files import convert
+from reportgen.model.files.demo import DEMO_MODELS, Wheel
 
 SMOLLM2 = DEMO_MODELS["smollm2-135m-instruct"]
 

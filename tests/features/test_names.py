@@ -1,7 +1,7 @@
 """What dictionaries are called in figures and statements."""
 
 from reportgen.features.names import place_names
-from reportgen.needs import Site
+from reportgen.model.needs import Site
 from reportgen.results.quantities import Outcome, Table
 
 COLUMNS = ("item", "name", "site", "index")

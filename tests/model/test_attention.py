@@ -7,12 +7,12 @@ import pytest
 import torch
 from tiny import WITH_ATTENTION, random_model
 
-from reportgen.model.anatomy import anatomy_of
-from reportgen.model.capture import run_all
-from reportgen.model.check import prove
-from reportgen.model.hooks import Receiver, receiving
-from reportgen.model.loaded import LoadedModel
-from reportgen.needs import Captured, Keep, Need, Pass, Site, Unmeasurable
+from reportgen.model.capture.check import prove
+from reportgen.model.capture.hooks import Receiver, receiving
+from reportgen.model.capture.passes import run_all
+from reportgen.model.needs import Captured, Keep, Need, Pass, Site, Unmeasurable
+from reportgen.model.network.anatomy import anatomy_of
+from reportgen.model.network.loaded import LoadedModel
 
 TOKENS = (0, 15, 90, 200, 31, 144)
 ATTENTION, FINAL = Need(Site.ATTENTION), Need(Site.FINAL)

@@ -7,9 +7,9 @@ from tiny import FAMILIES, random_model
 from torch import nn
 
 from reportgen.errors import ModelError
-from reportgen.model.anatomy import anatomy_of
-from reportgen.model.check import prove
-from reportgen.model.loaded import LoadedModel
+from reportgen.model.capture.check import prove
+from reportgen.model.network.anatomy import anatomy_of
+from reportgen.model.network.loaded import LoadedModel
 
 
 def model(family: str = "llama", **changed: Any) -> LoadedModel:

@@ -8,7 +8,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils import logging
 
 from reportgen.errors import ModelError
-from reportgen.model.facts import read_config
+from reportgen.model.files.facts import read_config
 from reportgen.model.load import load_shape
 
 

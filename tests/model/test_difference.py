@@ -5,9 +5,9 @@ import torch
 from reference import drift as slow
 from tiny import random_model
 
-from reportgen.model.anatomy import anatomy_of
-from reportgen.model.difference import compare_weights, expected_next
-from reportgen.model.loaded import LoadedModel
+from reportgen.model.measures.difference import compare_weights, expected_next
+from reportgen.model.network.anatomy import anatomy_of
+from reportgen.model.network.loaded import LoadedModel
 
 
 def loaded(network: torch.nn.Module) -> LoadedModel:
@@ -52,7 +52,7 @@ def test_a_tied_table_is_compared_once_and_an_untied_copy_of_it_on_its_own() -> 
 
 
 def test_a_large_tensor_is_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    from reportgen.model import difference
+    from reportgen.model.measures import difference
 
     base = random_model("llama")
     other = perturbed(base, "lm_head.weight")

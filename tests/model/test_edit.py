@@ -7,15 +7,15 @@ import torch
 from reference import edits as reference
 from tiny import FAMILIES, LAYERS, random_model
 
-from reportgen.model import capture
-from reportgen.model.anatomy import anatomy_of
-from reportgen.model.capture import run_all
-from reportgen.model.edit import Add, ProjectOut, Replace, Scale, edited
-from reportgen.model.hooks import Layout
+from reportgen.model.capture import passes as capture
+from reportgen.model.capture.edit import Add, ProjectOut, Replace, Scale, edited
+from reportgen.model.capture.hooks import Layout
+from reportgen.model.capture.passes import run_all
+from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
-from reportgen.model.loaded import LoadedModel
-from reportgen.model.sources import locate, parse_source
-from reportgen.needs import Draw, Edit, Need, Pass, Site, Unmeasurable
+from reportgen.model.needs import Draw, Edit, Need, Pass, Site, Unmeasurable
+from reportgen.model.network.anatomy import anatomy_of
+from reportgen.model.network.loaded import LoadedModel
 
 IDS = (0, 40, 41, 55, 7, 300)
 _FINAL = Need(Site.FINAL)
@@ -76,7 +76,7 @@ def test_every_layer_is_edited_as_by_a_hook_of_ones_own(family: str) -> None:
 
 
 def test_most_families_let_rows_join_midway_and_bloom_does_not() -> None:
-    from reportgen.model.check_edits import joins_midway
+    from reportgen.model.capture.check_edits import joins_midway
 
     assert {family for family in FAMILIES if not joins_midway(tiny(family))} == {"bloom"}
 

@@ -11,11 +11,11 @@ from tiny import random_model
 from torch import nn
 
 from reportgen.errors import ModelError
-from reportgen.model.anatomy import anatomy_of
-from reportgen.model.capture import run_all
-from reportgen.model.check import prove
-from reportgen.model.loaded import LoadedModel
-from reportgen.needs import Need, Pass, Site, Unmeasurable
+from reportgen.model.capture.check import prove
+from reportgen.model.capture.passes import run_all
+from reportgen.model.needs import Need, Pass, Site, Unmeasurable
+from reportgen.model.network.anatomy import anatomy_of
+from reportgen.model.network.loaded import LoadedModel
 
 IDS = (5, 77, 300, 12, 9)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reportgen.errors import ModelError
-from reportgen.model.facts import ModelFacts, read_facts
+from reportgen.model.files.facts import ModelFacts, read_facts
 
 
 def facts(folder: Path, **config: object) -> ModelFacts:
@@ -145,7 +145,7 @@ def test_a_missing_file(tmp_path):
 
 def test_neither_torch_nor_transformers_is_imported():
     code = (
-        "import sys; import reportgen.model.facts, reportgen.model.sources, reportgen.cli.models;"
+        "import sys; import reportgen.model.files.facts, reportgen.model.files.sources, reportgen.cli.models;"
         "print([m for m in ('torch', 'transformers', 'huggingface_hub', 'matplotlib') if m in sys.modules])"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

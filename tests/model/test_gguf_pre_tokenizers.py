@@ -4,7 +4,7 @@ import pytest
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
 
-from reportgen.model.gguf_pre_tokenizers import (
+from reportgen.model.files.gguf_pre_tokenizers import (
     PRE_TOKENIZERS,
     UnknownPreTokenizer,
     find_pre_tokenizer,

@@ -8,14 +8,14 @@ import torch
 from reference import plain
 from tiny import FAMILIES, random_model
 
-from reportgen.model.anatomy import anatomy_of
-from reportgen.model.capture import run_all
-from reportgen.model.check import prove
+from reportgen.model.capture.check import prove
+from reportgen.model.capture.passes import run_all
+from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
-from reportgen.model.loaded import LoadedModel, likeliest
-from reportgen.model.readout import Readout, read_out, stacked_layers
-from reportgen.model.sources import locate, parse_source
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.measures.readout import Readout, read_out, stacked_layers
+from reportgen.model.needs import Need, Pass, Site
+from reportgen.model.network.anatomy import anatomy_of
+from reportgen.model.network.loaded import LoadedModel, likeliest
 
 IDS = (5, 77, 300, 12, 9)
 

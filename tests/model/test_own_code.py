@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reportgen.model.own_code import in_words
+from reportgen.model.network.own_code import in_words
 
 
 def test_a_part_that_is_looked_for_in_vain_is_named_without_its_class() -> None:

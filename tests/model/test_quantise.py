@@ -6,12 +6,12 @@ import torch
 from tiny import random_model, save_tiny
 
 from reportgen.errors import ModelError
-from reportgen.model.anatomy import anatomy_of
-from reportgen.model.difference import compare_weights
+from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
-from reportgen.model.loaded import LoadedModel
-from reportgen.model.quantise import plain, quantise, stored_dtype
-from reportgen.model.sources import locate, parse_source
+from reportgen.model.measures.difference import compare_weights
+from reportgen.model.network.anatomy import anatomy_of
+from reportgen.model.network.loaded import LoadedModel
+from reportgen.model.network.quantise import plain, quantise, stored_dtype
 
 MATRIX = "model.layers.1.mlp.down_proj.weight"
 

@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 
 from reportgen.errors import BatteryError, ModelError
 from reportgen.language import speaking
-from reportgen.model.facts import ModelFacts
+from reportgen.model.files.facts import ModelFacts
+from reportgen.model.needs import Site
 from reportgen.model.sae import sources
 from reportgen.model.sae.dictionary import load_dictionary
 from reportgen.model.sae.files import DictionaryError, Place
@@ -22,7 +23,6 @@ from reportgen.model.sae.fit import check_fit
 from reportgen.model.sae.hook_names import place_of
 from reportgen.model.sae.notes import told
 from reportgen.model.sae.sources import fingerprint, locate_dictionaries, parse_dictionary_source
-from reportgen.needs import Site
 
 COMMIT = "d" * 40
 JUMPRELU = next(made for made in SAELENS if made.name == "jumprelu")

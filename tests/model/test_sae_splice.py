@@ -9,13 +9,13 @@ from safetensors.torch import save_file
 from tiny import random_model
 from tiny_dictionaries import AT_THRESHOLD, save_dictionary
 
-from reportgen.model.anatomy import anatomy_of
-from reportgen.model.capture import run_all
-from reportgen.model.loaded import LoadedModel
+from reportgen.model.capture.passes import run_all
+from reportgen.model.needs import Edit, Need, Pass, Site
+from reportgen.model.network.anatomy import anatomy_of
+from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.sae.dictionary import Dictionary, load_dictionary
 from reportgen.model.sae.sources import locate_dictionaries
 from reportgen.model.sae.splice import AlongOther, ClampFeature, ScaleFeature, Splice, feature_activations
-from reportgen.needs import Edit, Need, Pass, Site
 
 IDS = (0, 40, 41, 55, 7, 300)
 FINAL = Need(Site.FINAL)

@@ -14,7 +14,7 @@ from huggingface_hub import errors
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError, ModelError
-from reportgen.model.sources import Located, Source, locate, parse_source
+from reportgen.model.files.sources import Located, Source, locate, parse_source
 
 COMMIT = "c" * 40
 UNREACHABLE = "org/name@v1 is not in the local cache, and the Hugging Face hub cannot be reached"

@@ -10,16 +10,16 @@ from running import run_probes
 from tiny import FAMILIES, random_model, save_tiny
 from torch import nn
 
-from reportgen.model import frozen_norm
-from reportgen.model.anatomy import Anatomy, anatomy_of
-from reportgen.model.capture import SharedPasses, run_all
-from reportgen.model.check_writes import PROVEN_LATER, reason_against
-from reportgen.model.direct_parts import Seen, direct_parts, unembedding_rows
+from reportgen.model.capture.check_writes import PROVEN_LATER, reason_against
+from reportgen.model.capture.passes import SharedPasses, run_all
+from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
-from reportgen.model.loaded import LoadedModel
-from reportgen.model.matrices import bias_of, matrix_of
-from reportgen.model.sources import locate, parse_source
-from reportgen.needs import Captured, Need, Pass, Site, Unmeasurable
+from reportgen.model.measures import frozen_norm
+from reportgen.model.measures.direct_parts import Seen, direct_parts, unembedding_rows
+from reportgen.model.needs import Captured, Need, Pass, Site, Unmeasurable
+from reportgen.model.network.anatomy import Anatomy, anatomy_of
+from reportgen.model.network.loaded import LoadedModel
+from reportgen.model.network.matrices import bias_of, matrix_of
 
 IDS = (5, 77, 300, 12, 9)
 WITH_ATTENTION = [family for family in FAMILIES if family != "mamba"]
@@ -164,7 +164,7 @@ def test_another_number_of_heads_is_found() -> None:
 
 
 def test_scores_of_another_scale_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reportgen.model.scores._scaling", lambda query, named: 1.0)
+    monkeypatch.setattr("reportgen.model.network.scores._scaling", lambda query, named: 1.0)
     assert "softmax of block 0's scores is not its attention pattern" in reason_against(loaded("llama"), Site.SCORES)
 
 

@@ -144,7 +144,7 @@ def test_a_component_that_always_writes_the_same_is_not_missed_by_its_mean(llama
 
 
 def test_scaling_by_one_is_no_ablation(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reportgen.model.edit import Scale
+    from reportgen.model.capture.edit import Scale
 
     monkeypatch.setattr(ablation, "_operation", lambda mean, head, heads: Scale(1.0))
     outcome = ablated(llama)
@@ -170,7 +170,7 @@ def test_means_are_taken_over_other_texts_where_they_are_named(llama: Path) -> N
 
 
 def test_what_is_planned_is_what_is_run_however_little_is_held(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reportgen.model import capture
+    from reportgen.model.capture import passes as capture
 
     whole = ablated(llama, blocks=[0, 2])
     options = entry(blocks=[0, 2])

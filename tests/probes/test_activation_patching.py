@@ -113,7 +113,7 @@ def test_the_embedding_of_the_word_that_differs_is_the_whole_difference(found: M
 
 
 def test_what_is_planned_is_what_is_run(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reportgen.model import capture
+    from reportgen.model.capture import passes as capture
 
     options = entry(layers=[0, 1, 3], positions=[2, 4, 6])
     (planned,) = make_plan(read_battery(_battery(llama, options))).models[0].cases
@@ -148,11 +148,11 @@ def test_all_heads_of_a_block_together_are_its_attention(llama: Path) -> None:
     """By edits of the same pass: heads at all positions, and what attention writes there."""
     import torch
 
-    from reportgen.model.capture import run_all
-    from reportgen.model.edit import Replace
+    from reportgen.model.capture.edit import Replace
+    from reportgen.model.capture.passes import run_all
+    from reportgen.model.files.sources import locate, parse_source
     from reportgen.model.load import load
-    from reportgen.model.sources import locate, parse_source
-    from reportgen.needs import Edit, Need, Pass, Site
+    from reportgen.model.needs import Edit, Need, Pass, Site
 
     model = load(locate(parse_source(str(llama), None), lambda line: None), dtype="float32", device="cpu", threads=1)
     tokenizer = Tokenizer.from_str(tokenizer_json())

@@ -9,7 +9,7 @@ from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
-from reportgen.model.demo import DEMO_MODELS, demo_folder
+from reportgen.model.files.demo import DEMO_MODELS, demo_folder
 from reportgen.numerics.confidence import margin_95
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.latent_language import leading, probe

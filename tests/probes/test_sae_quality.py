@@ -19,7 +19,7 @@ from reportgen.battery import read_battery
 from reportgen.errors import BatteryError
 from reportgen.execute import execute
 from reportgen.figures.describe import Curves, TokenGrid
-from reportgen.model import capture
+from reportgen.model.capture import passes as capture
 from reportgen.plan import make_plan
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_quality import probe
@@ -201,7 +201,7 @@ def test_further_passes_are_those_that_take_place(
         asked.extend(passes)
         return run_all(model, passes)
 
-    monkeypatch.setattr("reportgen.model.capture.run_all", counted)
+    monkeypatch.setattr("reportgen.model.capture.passes.run_all", counted)
     again = save_dictionary(tmp_path / "again", 2, features=20)
     battery = {"models": {"m": str(llama)}, "probes": {"q": options([dictionaries, again])}}
     plan = make_plan(read_battery(json.dumps(battery)))

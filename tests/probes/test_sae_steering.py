@@ -253,7 +253,7 @@ def test_what_is_scored_in_texts_is_the_text(llama: Path, dictionaries: Path) ->
 def test_further_passes_are_those_that_take_place(
     llama: Path, dictionaries: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reportgen.model import capture
+    from reportgen.model.capture import passes as capture
 
     seen: list[Any] = []
     run_all = capture.run_all
@@ -262,7 +262,7 @@ def test_further_passes_are_those_that_take_place(
         seen.extend(passes)
         return run_all(model, passes)
 
-    monkeypatch.setattr("reportgen.model.capture.run_all", counted)
+    monkeypatch.setattr("reportgen.model.capture.passes.run_all", counted)
     options = asked(dictionaries, clamp=[0, 1, 2], texts=["an apple"])
     plan = make_plan(read_battery(json.dumps({"models": {"m": str(llama)}, "probes": {"s": options}})))
     execute(plan)

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from reportgen.battery import read_battery
 from reportgen.errors import BatteryError
-from reportgen.model import capture
+from reportgen.model.capture import passes as capture
 from reportgen.numerics import steering as numerics
 from reportgen.plan import make_plan
 from reportgen.probes.base import ModelCard, Section
@@ -263,7 +263,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     seen: list[Any] = []
     run_all = capture.run_all
     monkeypatch.setattr(
-        "reportgen.model.capture.run_all", lambda model, passes: [seen.extend(passes), run_all(model, passes)][1]
+        "reportgen.model.capture.passes.run_all", lambda model, passes: [seen.extend(passes), run_all(model, passes)][1]
     )
     return seen
 

@@ -8,7 +8,7 @@ from running import run_probes
 from tiny import random_model, save_tiny
 
 from reportgen.errors import BatteryError, ModelError
-from reportgen.model.tensor_summary import singular_values, summary
+from reportgen.model.measures.tensor_summary import singular_values, summary
 from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.weights import probe
 from reportgen.results.quantities import Outcome

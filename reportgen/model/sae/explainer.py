@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from reportgen.model.capture import run_all
-from reportgen.model.loaded import LoadedModel
-from reportgen.model.sources import Located
-from reportgen.needs import Need, Pass, Site
+from reportgen.model.capture.passes import run_all
+from reportgen.model.files.sources import Located
+from reportgen.model.needs import Need, Pass, Site
+from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.detection import auc
 from reportgen.text.prompts import Message, Prompt
 from reportgen.text.tokens import TextTokenizer

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reportgen.errors import ModelError
-from reportgen.needs import Site
+from reportgen.model.needs import Site
 
 Form = Literal["Gemma Scope", "Gemma Scope 2", "SAELens", "Llama Scope"]
 Activation = Literal["relu", "jumprelu", "topk", "gated"]

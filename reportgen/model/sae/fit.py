@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reportgen.errors import Mistake
+from reportgen.model.needs import Site
 from reportgen.model.sae.files import DictionaryError, DictionaryFiles, Note
-from reportgen.needs import Site
 
 if TYPE_CHECKING:
-    from reportgen.model.facts import ModelFacts
+    from reportgen.model.files.facts import ModelFacts
 
 _SUFFIX = re.compile(r"[-_.]?(hf|pt|base)$")
 

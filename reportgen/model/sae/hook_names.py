@@ -2,9 +2,9 @@
 
 import re
 
+from reportgen.model.needs import Site
 from reportgen.model.sae.config import Config
 from reportgen.model.sae.files import Place
-from reportgen.needs import Site
 
 SUPPORTED = (
     "blocks.N.hook_resid_pre, blocks.N.hook_resid_post, blocks.N.hook_attn_out, blocks.N.hook_mlp_out, "

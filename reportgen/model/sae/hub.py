@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reportgen.errors import Mistake
-from reportgen.model.convert import Notify
+from reportgen.model.files.convert import Notify
+from reportgen.model.files.sources import Source, hub_mistake
 from reportgen.model.sae.choose import Wish
 from reportgen.model.sae.files import DictionaryError
 from reportgen.model.sae.forms import FILES, dictionary_folders, files_below
-from reportgen.model.sources import Source, hub_mistake
 
 _BLOCK = re.compile(r"(?:layer_|blocks\.|\bL)(\d{1,4})(?!\d)")
 _WIDTH = re.compile(r"width_(\d+)(k|m)")

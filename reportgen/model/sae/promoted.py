@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import torch
 
-from reportgen.model.frozen_norm import frozen
-from reportgen.model.loaded import LoadedModel
-from reportgen.model.matrices import matrix_of
-from reportgen.model.memories import Reading, readings
+from reportgen.model.measures.frozen_norm import frozen
+from reportgen.model.measures.memories import Reading, readings
+from reportgen.model.needs import Site
+from reportgen.model.network.loaded import LoadedModel
+from reportgen.model.network.matrices import matrix_of
 from reportgen.model.sae.dictionary import Dictionary
-from reportgen.needs import Site
 
 
 @torch.inference_mode()

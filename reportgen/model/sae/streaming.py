@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.features.auto_labels import BEGINNING, Pattern, PatternTable, Vocabulary, pattern_of
+from reportgen.model.needs import Captured, Need, Pass
 from reportgen.model.sae.atlas import FeatureAtlas, Firing, Seen, fired_in
-from reportgen.needs import Captured, Need, Pass
 from reportgen.text.windows import Windows
 
 if TYPE_CHECKING:

@@ -1,0 +1,242 @@
+"""Hooks that hand what passes through a model to whoever wants it, row by row of a batch."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from reportgen.model.needs import Need, Positions, Site
+from reportgen.model.network.anatomy import Anatomy
+from reportgen.model.network.attention import in_turn
+from reportgen.model.network.scores import attention_seen
+from reportgen.model.network.writers import beside_of
+
+_OF_ONE_ROW = frozenset({Site.SCORES, Site.VALUES})
+"""Sites of which only the first row of a batch is seen."""
+_BY_HEAD = frozenset({Site.ATTENTION, *_OF_ONE_ROW})
+"""Sites whose first axis, of one row, is the head."""
+
+
+class NotFiniteError(ArithmeticError):
+    """A pass gave NaN or infinity: its numbers would be none."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which rows of a batch stand where, at each depth of the model.
+
+    Rows that are edited may join midway: above the layer of its first edit a row is a row of its own, below it is what
+    the clean row is.
+    """
+
+    clean: int = 1
+    """Rows at the head of the batch that are not edited."""
+    starts: tuple[int, ...] = ()
+    """(edited row) the layer at which each becomes a row of its own, ascending."""
+    midway: bool = True
+    """False where every row is there from the beginning."""
+
+    def rows(self, layer: int) -> int:
+        """Rows of the batch behind a layer; those that enter the model are behind layer -1."""
+        return self.clean + (bisect_right(self.starts, layer) if self.midway else len(self.starts))
+
+    def joining(self, layer: int) -> int:
+        """Rows that join at a layer."""
+        return self.starts.count(layer) if self.midway else 0
+
+    def place(self, row: int, layer: int) -> int:
+        """Where an edited row, counted from 0, stands behind a layer; row 0 is the clean one's where there is none."""
+        if not self.starts or (self.midway and self.starts[row] > layer):
+            return 0
+        return self.clean + row
+
+
+class Receiver:
+    """Hands what a hook sees of one row to one need's reducer."""
+
+    def __init__(
+        self,
+        want: tuple[Need, int],
+        states: dict[tuple[Need, int], Any],
+        *,
+        step: int,
+        first: int,
+        again: int = 0,
+        layout: Layout | None = None,
+        row: int = 0,
+    ) -> None:
+        self.need = want[0]
+        self._want = want
+        self._states = states
+        self._step = step
+        self._first = first  # position of the first token of this step
+        self._again = again  # tokens at its beginning that passed in an earlier step, where no cache remembers them
+        self._layout = layout or Layout()
+        self._row = row
+        self._finite: list[tuple[str, torch.Tensor]] = []
+
+    def wants(self, site: Site, index: int) -> bool:
+        """Whether its need is of this site, in this layer or block."""
+        return self.need.site is site and (self.need.indices is None or index in self.need.indices)
+
+    def take(self, site: Site, index: int, value: torch.Tensor, *, behind: int | None = None) -> None:
+        """Value: (row x position x width), or (row x head x query x key); of SCORES and VALUES without the rows.
+
+        `behind` is the layer after which it was seen, where that is not `index`.
+        """
+        if not self.wants(site, index):
+            return
+        if site not in _OF_ONE_ROW:
+            layer = index if behind is None else behind
+            value = by_row(value, self._layout.rows(layer))[self._layout.place(self._row, layer)]
+        axis = 1 if site in _BY_HEAD else 0
+        again = 0 if site is Site.VALUES else self._again  # values of all tokens are read in every step
+        value = value.narrow(axis, again, value.shape[axis] - again)
+        chosen = _at(value, self.need.positions, axis, self._first + again)
+        if chosen is not None:
+            told = f"{site.value} {index} holds values that are not finite, in {chosen.dtype}"
+            # Two numbers tell: NaN is handed on by both. A mask of the whole would cost a quarter of its memory.
+            # Scores are -inf where nothing is seen: the largest alone tells.
+            ends = torch.stack(torch.aminmax(chosen))[1 if site is Site.SCORES else 0 :]
+            self._finite.append((told, torch.isfinite(ends).all()))
+            state = self._states[self._want]
+            self._states[self._want] = self.need.reducer.update(state, chosen, index=index, step=self._step)
+
+    def check(self) -> None:
+        """Raises where something was not finite: once a pass, not once a layer, since an accelerator would wait for the
+        answer each time.
+        """
+        if not self._finite or bool(torch.stack([flag for _, flag in self._finite]).all()):
+            return
+        raise NotFiniteError(next(told for told, flag in self._finite if not flag))
+
+
+def by_row(value: torch.Tensor, rows: int) -> torch.Tensor:
+    """(row x position x width): some modules lose count of the rows, and have one position after another."""
+    return value if value.ndim > 2 else value.reshape(rows, -1, value.shape[-1])
+
+
+def _at(value: torch.Tensor, positions: Positions, axis: int, first: int) -> torch.Tensor | None:
+    """The rows of the wanted positions among those of this step, which begin at position `first`."""
+    if positions == "all":
+        return value
+    if positions == "last":
+        return value.narrow(axis, value.shape[axis] - 1, 1)
+    here = [position - first for position in positions if 0 <= position - first < value.shape[axis]]
+    return value.index_select(axis, torch.tensor(here, device=value.device)) if here else None
+
+
+@contextmanager
+def receiving(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]:
+    """Hooks on the blocks whose tensors somebody wants; removed also after an exception."""
+    handles = []
+    try:
+        if any(r.need.site is Site.ATTENTION for r in receivers):
+            for attention, blocks in in_turn(anatomy.attentions).items():
+                handles.append(attention.register_forward_hook(_on_attention(receivers, blocks)))
+        for index, block in enumerate(anatomy.blocks):
+            if index == 0 and any(r.wants(Site.RESIDUAL, 0) for r in receivers):
+                handles.append(block.register_forward_pre_hook(_on_input(receivers), with_kwargs=True))
+            if any(r.wants(Site.RESIDUAL, index + 1) for r in receivers):
+                handles.append(block.register_forward_hook(_on_output(receivers, index + 1)))
+            for site, writer in (
+                (Site.ATTENTION_WRITE, anatomy.attention_writers[index]),
+                (Site.MLP_WRITE, anatomy.mlp_writers[index]),
+            ):
+                if writer is not None and any(r.wants(site, index) for r in receivers):
+                    beside, kept = beside_of(writer)
+                    hook = _on_write(receivers, site, index, writer.scale, beside)
+                    handles += [*kept, writer.gives.register_forward_hook(hook)]
+            for site, writer in (
+                (Site.HEADS, anatomy.attention_writers[index]),
+                (Site.MEMORIES, anatomy.mlp_writers[index]),
+            ):
+                if writer is None or writer.projection is None or not any(r.wants(site, index) for r in receivers):
+                    continue
+                handles.append(writer.projection.register_forward_pre_hook(_on_entering(receivers, site, index)))
+        with _scores_taken(anatomy, receivers):
+            yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _scores_taken(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]:
+    """Scores and values of the blocks that somebody wants them of; nothing is touched where nobody does."""
+    if not any(r.need.site in (Site.SCORES, Site.VALUES) for r in receivers):
+        yield
+        return
+    blocks = in_turn(anatomy.attentions)
+
+    def take(module: nn.Module, scores: Callable[[], torch.Tensor], values: torch.Tensor) -> None:
+        index = next(blocks[module])
+        for receiver in receivers:
+            if receiver.wants(Site.SCORES, index):
+                receiver.take(Site.SCORES, index, scores())
+            receiver.take(Site.VALUES, index, values)
+
+    with attention_seen(blocks, take):
+        yield
+
+
+def stream_of(output: Any) -> torch.Tensor:
+    """(row x position x width) the residual stream in a block's output: some return it with other things."""
+    stream: torch.Tensor = output[0] if isinstance(output, tuple | list) else output
+    return stream
+
+
+def with_stream(output: Any, stream: torch.Tensor) -> Any:
+    """A block's output with another stream in it."""
+    return type(output)((stream, *output[1:])) if isinstance(output, tuple | list) else stream
+
+
+def _on_input(receivers: Sequence[Receiver]) -> Callable[..., None]:
+    def take(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        for receiver in receivers:
+            receiver.take(Site.RESIDUAL, 0, stream_of(args[0] if args else kwargs["hidden_states"]))
+
+    return take
+
+
+def _on_output(receivers: Sequence[Receiver], layer: int) -> Callable[..., None]:
+    def take(_module: nn.Module, _args: Any, output: Any) -> None:
+        for receiver in receivers:
+            receiver.take(Site.RESIDUAL, layer, stream_of(output))
+
+    return take
+
+
+def _on_attention(receivers: Sequence[Receiver], blocks: Iterator[int]) -> Callable[..., None]:
+    """`blocks` says of which block each further call is."""
+
+    def take(_module: nn.Module, _args: Any, output: Any) -> None:
+        block = next(blocks)
+        for receiver in receivers:
+            receiver.take(Site.ATTENTION, block, output[1])
+
+    return take
+
+
+def _on_write(
+    receivers: Sequence[Receiver], site: Site, block: int, scale: float, beside: Callable[[], torch.Tensor | None]
+) -> Callable[..., None]:
+    def take(_module: nn.Module, _args: Any, output: Any) -> None:
+        written, others = stream_of(output), beside()
+        written = written if scale == 1.0 else written * scale
+        for receiver in receivers:
+            receiver.take(site, block, written if others is None else written + others.reshape(written.shape))
+
+    return take
+
+
+def _on_entering(receivers: Sequence[Receiver], site: Site, block: int) -> Callable[..., None]:
+    def take(_module: nn.Module, args: tuple[Any, ...]) -> None:
+        for receiver in receivers:
+            receiver.take(site, block, args[0])
+
+    return take

@@ -1,0 +1,76 @@
+"""A GGUF file made into float32 safetensors: `python -m reportgen.model.files.dequantise FILE FOLDER`.
+
+The last line of stderr says what went wrong.
+"""
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from gguf import GGUFReader
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import modeling_gguf_pytorch_utils as reader
+from transformers.utils import logging
+
+from reportgen.model.files.convert import DISK_FAILED
+from reportgen.model.files.gguf_pre_tokenizers import find_pre_tokenizer, set_pre_tokenizer
+
+_SAID = ("model", "pre", "add_bos_token")
+"""What a file says of its tokenizer, beside what transformers reads."""
+
+
+def dequantise(file: Path, folder: Path) -> None:
+    """Writes config, weights and tokenizer of a GGUF file into a folder."""
+    tokenizer = _read_tokenizer(file)  # first: it is refused in a second, the weights take half a minute
+    model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+    # The weights are plain float32 now; with the mark left on, transformers refuses to save them.
+    model.hf_quantizer = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _read_tokenizer(file: Path) -> Any:
+    """The tokenizer that a GGUF file describes.
+
+    transformers builds it, but cuts text as GPT-2 does wherever it does not know the file's own way.
+    """
+    fields = GGUFReader(file).fields
+    said = {key: fields[f"tokenizer.ggml.{key}"].contents() for key in _SAID if f"tokenizer.ggml.{key}" in fields}
+    chosen = find_pre_tokenizer(said.get("pre")) if said.get("model") == "gpt2" else None
+    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    if chosen is not None:
+        set_pre_tokenizer(tokenizer.backend_tokenizer, chosen)
+        if chosen.bos and "add_bos_token" not in said:
+            tokenizer.add_bos_token = True
+    return tokenizer
+
+
+def _main() -> int:
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    reader.tqdm = lambda tensors, **_: tensors  # drawn past transformers' own switch
+    warnings.simplefilter("ignore")
+    try:
+        dequantise(Path(sys.argv[1]), Path(sys.argv[2]))
+    except SafetensorError as error:  # it tells of a full disk in words only
+        return _told(error, DISK_FAILED)
+    except OSError as error:
+        return _told(error, 1 if error.errno is None else DISK_FAILED)
+    except Exception as error:  # whatever a stranger's file makes transformers raise
+        return _told(error, 1)
+    return 0
+
+
+def _told(error: Exception, code: int) -> int:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    sys.stderr.write(f"\n{lines[0]}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

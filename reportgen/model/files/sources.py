@@ -1,0 +1,294 @@
+"""Where models come from: what a battery writes as a source, and the folder on disk that it stands for."""
+
+import errno
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from reportgen.documents.beside import HERE, exists, is_folder, no_name, only_here, placed, where_looked
+from reportgen.documents.problem import shown
+from reportgen.documents.regular_file import open_regular
+from reportgen.errors import BatteryError, Mistake, ModelError
+from reportgen.model.files.convert import Notify, convert_once, sha256_of, silent
+from reportgen.model.files.demo import DEMO_MODELS, demo_folder
+from reportgen.model.files.facts import Config, read_config
+from reportgen.model.files.weights import check_weights
+
+Kind = Literal["demo", "hub", "folder", "gguf", "adapter", "config"]
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+_FORMS = "A source is demo:NAME, a hub id (org/name or org/name@revision), a folder, a .gguf file, or config:FILE."
+_HUB_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja")
+_HUB_IGNORED = ("*/*", "consolidated*")
+"""Subfolders hold other formats; `consolidated` files are the same weights once more."""
+
+_DETOURS = ("transformers_weights", "configuration_files")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model's source as it was written, and what kind it is."""
+
+    text: str
+    kind: Kind
+    target: str
+    """The demo model's name, the hub id without revision, or the path."""
+    revision: str | None = None
+    folder: Path = HERE
+    """What a relative path starts from: the battery's folder."""
+
+    @property
+    def path(self) -> Path:
+        """Of a source that is one: where it lies, under the name that was written."""
+        return Path(os.path.abspath(placed(self.target, self.folder)))  # noqa: PTH100 (`resolve` follows links)
+
+
+@dataclass(frozen=True)
+class Located:
+    """A model whose files lie on disk and look whole."""
+
+    folder: Path
+    """Holds config.json, and, with `weights`, safetensors and tokenizer.json."""
+    config: Path
+    """The configuration file; in `folder`, but not always called config.json."""
+    name: str
+    """The model's own name, as titles and legends show it."""
+    revision: str | None
+    """The commit that a hub id was resolved to."""
+    weights: bool
+    """False for config:FILE: the architecture alone."""
+
+
+def parse_source(text: str, revision: str | None = None, folder: Path = HERE) -> Source:
+    """What a source written in a battery means that stands in `folder`. Asks nobody but the file system.
+
+    Raises:
+        BatteryError: it is none of the known forms, the demo model is unknown, or a folder of the working directory
+            is named as if it lay beside the battery.
+    """
+    text = text.strip()
+    if told := no_name(text):
+        raise BatteryError(Mistake(f"{shown(text)}: {told}", _FORMS))
+    if " + " in text:
+        return Source(text, "adapter", text, revision, folder)
+    prefix, _, rest = text.partition(":")
+    if prefix == "demo":
+        return _no_revision(Source(text, "demo", _known_demo(rest)), revision)
+    if prefix == "config" and rest:
+        return _no_revision(Source(text, "config", rest, folder=folder), revision)
+    if text and _is_path(text, folder):
+        kind: Kind = "gguf" if text.lower().endswith(".gguf") else "folder"
+        return _no_revision(Source(text, kind, text, folder=folder), revision)
+    if text and only_here(text, folder):
+        told = f"{shown(text)} is not beside the battery, but in the working directory"
+        remedy = f"Write its path as it is from {folder}; if a model of the hub is meant, {text}@main."
+        raise BatteryError(Mistake(told, remedy))
+    return _hub_source(text, revision)
+
+
+def locate(source: Source, notify: Notify = silent) -> Located:
+    """Makes a model's files present on disk and looks whether they are whole.
+
+    Raises:
+        ModelError: the model is missing, gated, not to be had offline, damaged, or no causal language model.
+    """
+    return _LOCATE[source.kind](source, notify)
+
+
+def _known_demo(name: str) -> str:
+    if name in DEMO_MODELS:
+        return name
+    from rapidfuzz import process  # here: most names are known
+
+    nearest = process.extractOne(name, list(DEMO_MODELS), processor=str.lower, score_cutoff=60)
+    hint = f"Did you mean demo:{nearest[0]}?" if nearest else f"Demo models: {', '.join(DEMO_MODELS)}."
+    raise BatteryError(Mistake(f"unknown demo model {shown(name)}", hint))
+
+
+def _no_revision(source: Source, revision: str | None) -> Source:
+    if revision is not None:
+        raise BatteryError(Mistake(f"{shown(source.text)} has no revisions", "Only a hub id takes a revision."))
+    return source
+
+
+def _is_path(text: str, folder: Path) -> bool:
+    if text.startswith(("/", "./", "../", "~")) or text in (".", "..") or text.lower().endswith(".gguf"):
+        return True
+    return text.endswith("/") or text.count("/") > 1 or exists(folder / text.partition("/")[0])
+
+
+def _hub_source(text: str, revision: str | None) -> Source:
+    target, _, written = text.partition("@")
+    if not _HUB_ID.fullmatch(target) or text.endswith("@"):
+        raise BatteryError(Mistake(f"{shown(text)} is neither a folder that exists nor a hub id", _FORMS))
+    if written and revision is not None and written != revision:
+        raise BatteryError(
+            Mistake(f"{shown(text)} names another revision than `revision: {revision}`", "Write the revision once.")
+        )
+    return Source(text, "hub", target, written or revision)
+
+
+def _locate_demo(source: Source, notify: Notify) -> Located:
+    model = DEMO_MODELS[source.target]
+    return _located(demo_folder(model, notify), model.name)
+
+
+def _locate_folder(source: Source, notify: Notify) -> Located:
+    folder = _existing(source)
+    if not is_folder(folder):
+        raise ModelError(Mistake("this is a file, not a model's folder", _FORMS, folder))
+    return _located(folder, folder.name)
+
+
+def _locate_gguf(source: Source, notify: Notify) -> Located:
+    file = _existing(source)
+    if not _begins_with(file, b"GGUF"):
+        raise ModelError(Mistake("this is no GGUF file", "Is the download whole?", file))
+    name = file.name[: -len(".gguf")]
+    safe_name = re.sub(r"[^\w.-]", "_", name)[:80]
+    notify(f"Reading {file.name}.")
+    return _located(convert_once(safe_name, sha256_of(file), lambda _: file, notify=notify), name)
+
+
+def _locate_config(source: Source, notify: Notify) -> Located:
+    file = _existing(source)
+    _refuse_detours(read_config(file), file)
+    name = file.parent.name if file.name == "config.json" else file.stem
+    return Located(file.parent, file, name, None, weights=False)
+
+
+def _locate_adapter(source: Source, notify: Notify) -> Located:
+    base = source.target.partition(" + ")[0]
+    raise ModelError(
+        Mistake(
+            f"{shown(source.text)}: a base with an adapter is not supported yet",
+            f"Merge the adapter into {base} (peft: merge_and_unload, then save_pretrained) and name that folder.",
+        )
+    )
+
+
+def _locate_hub(source: Source, notify: Notify) -> Located:
+    folder = _snapshot(source, notify)
+    return _located(folder, source.target.rpartition("/")[2], revision=folder.name)
+
+
+_LOCATE: dict[Kind, Callable[[Source, Notify], Located]] = {
+    "demo": _locate_demo,
+    "hub": _locate_hub,
+    "folder": _locate_folder,
+    "gguf": _locate_gguf,
+    "adapter": _locate_adapter,
+    "config": _locate_config,
+}
+
+
+def _existing(source: Source) -> Path:
+    if not exists(source.path):
+        remedy = f"{where_looked(source.target, source.folder)} It is not a hub id."
+        raise ModelError(Mistake("there is no such file or folder", remedy, source.target))
+    return source.path
+
+
+def _begins_with(file: Path, magic: bytes) -> bool:
+    try:
+        with open_regular(file) as stream:
+            return stream.read(len(magic)) == magic
+    except OSError as error:
+        raise ModelError(Mistake(f"cannot be read: {error.strerror}", file=file)) from error
+
+
+def _located(folder: Path, name: str, revision: str | None = None) -> Located:
+    """The folder, once its configuration, weights and tokenizer were looked at."""
+    config = folder / "config.json"
+    if not config.is_file() and (folder / "adapter_config.json").is_file():
+        raise ModelError(
+            Mistake("this is a PEFT adapter, not a whole model; that is not supported yet", "Merge it first.", folder)
+        )
+    _refuse_detours(read_config(config), config)
+    try:
+        check_weights(folder)
+    except OSError as error:
+        raise ModelError(Mistake(f"the weights cannot be read: {error.strerror}", file=folder)) from error
+    if not (folder / "tokenizer.json").is_file():
+        raise ModelError(
+            Mistake(
+                "no tokenizer.json: token offsets are only known from a fast tokenizer",
+                "Make one: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER), with the weights beside it.",
+                folder,
+            )
+        )
+    return Located(folder, config, name, revision, weights=True)
+
+
+def _refuse_detours(values: Config, file: Path) -> None:
+    """Refuses a configuration that sends transformers to other files than those that are looked at here."""
+    parts = [values, *(part for part in values.values() if isinstance(part, dict))]
+    for key in _DETOURS:
+        if any(part.get(key) for part in parts):
+            raise ModelError(
+                Mistake(
+                    f"`{key}` sends those who load the model to another file; that is not supported",
+                    f"Give the file that is meant its usual name, and take `{key}` out.",
+                    file,
+                )
+            )
+
+
+def _snapshot(source: Source, notify: Notify) -> Path:
+    """The folder of a hub model at one commit; downloaded unless it is there."""
+    import huggingface_hub
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    if not huggingface_hub.is_offline_mode():
+        notify(f"Asking the Hugging Face hub for {source.target}.")
+    try:
+        return Path(
+            huggingface_hub.snapshot_download(
+                source.target,
+                revision=source.revision,
+                allow_patterns=list(_HUB_FILES),
+                ignore_patterns=list(_HUB_IGNORED),
+            )
+        )
+    except Exception as error:
+        raise ModelError(hub_mistake(source, error)) from error
+
+
+def hub_mistake(source: Source, error: Exception) -> Mistake:
+    """What an exception of huggingface_hub means to the user; every one of them becomes a line."""
+    import huggingface_hub
+    from huggingface_hub import errors
+
+    page = f"https://huggingface.co/{source.target}"
+    at = f"{source.target}@{source.revision}" if source.revision else source.target
+    if isinstance(error, errors.GatedRepoError):
+        return Mistake(f"{at} is gated", f"Accept its licence at {page}, then log in: hf auth login")
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return Mistake(
+            f"{at} is no model on the Hugging Face hub, or a private one",
+            "Check the name, or log in: hf auth login. A folder is written with its path, such as ./models/name.",
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return Mistake(f"{source.target} has no revision {source.revision!r}", f"See {page}/tree/main.")
+    if huggingface_hub.is_offline_mode():
+        return Mistake(
+            f"{at} is not in the local cache, or not whole, and HF_HUB_OFFLINE forbids to download it",
+            f"Unset HF_HUB_OFFLINE, or type where there is a network: hf download {source.target}",
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS):
+        return Mistake(
+            f"{at} cannot be stored: {os.strerror(error.errno)}",
+            "Set HF_HOME to a folder that can be written and has room.",
+        )
+    if isinstance(error, errors.HfHubHTTPError):
+        return Mistake(f"{at}: the hub answered {error.response.status_code}", "Try again later.")
+    return Mistake(
+        f"{at} is not in the local cache, and the Hugging Face hub cannot be reached ({type(error).__name__})",
+        "Check the network, or name a folder or a demo model (demo:smollm2-135m-instruct).",
+    )
