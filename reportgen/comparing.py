@@ -12,7 +12,7 @@ from reportgen.baseline.compare import compare as compared
 from reportgen.baseline.judgements import NOT_COMPARED
 from reportgen.baseline.record import failure_bytes
 from reportgen.baseline.tolerance import ToleranceEntry, checked_entries
-from reportgen.battery import load_battery
+from reportgen.battery.reader import load_battery
 from reportgen.cache import make_room
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
 from reportgen.results.bundle import RUN, Bundle, load_bundle

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from reportgen.battery import ModelEntry, ProbeEntry
+from reportgen.battery.reader import ModelEntry, ProbeEntry
 from reportgen.cache import key_of
 from reportgen.documents.regular_file import CONFIGURATION_BYTES, TOKENIZER_BYTES, read_regular
 from reportgen.errors import Mistake, ModelError

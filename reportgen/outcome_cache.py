@@ -9,7 +9,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from reportgen.battery import ProbeEntry
+from reportgen.battery.reader import ProbeEntry
 from reportgen.cache import DIGEST, RESULTS, Shelf, key_of
 from reportgen.conditions import Conditions, outcome_key
 from reportgen.results.bundle import outcome_from, outcome_json

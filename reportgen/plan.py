@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from reportgen.battery import Battery, ModelEntry, ProbeEntry
+from reportgen.battery.reader import Battery, ModelEntry, ProbeEntry
 from reportgen.conditions import Conditions, conditions, contents_named, files_of
 from reportgen.documents.watched import Watched
 from reportgen.errors import BatteryError, Mistake, ModelError, ReportgenError, reason_of

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reportgen.battery import Battery, ModelEntry, load_battery
+from reportgen.battery.reader import Battery, ModelEntry, load_battery
 from reportgen.bundle_figures import Unshowable
 from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.execute import Results, execute
 from reportgen.plan import make_plan
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from reportgen import registry
-from reportgen.battery import load_battery, read_battery
+from reportgen.battery.reader import load_battery, read_battery
 from reportgen.errors import BatteryError, Mistake
 from reportgen.probes.base import Layers, PairOptions, PairProbe, Probe, ProbeOptions, Prompts
 from reportgen.results.quantities import Findings, metric

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.documents.beside import exists, is_file, is_folder, missing, path_of, placed
 from reportgen.errors import BatteryError
 

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 from tiny import save_tiny
 
 from reportgen import conditions as module
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.conditions import outcome_key
 from reportgen.errors import ModelError
 from reportgen.outcome_cache import OutcomeCache

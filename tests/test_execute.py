@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from tiny import save_tiny
 
 from reportgen import execute as run_of_plans
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError, ModelError
 from reportgen.execute import execute
 from reportgen.model.needs import Need, Pass, Site

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.footprint import memory_needed
 from reportgen.outcome_cache import OutcomeCache
 from reportgen.plan import PlannedModel, make_plan
 
 MEASURED = """
 import sys
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.execute import execute
 from reportgen.plan import make_plan
 execute(make_plan(read_battery(sys.argv[1])))

@@ -11,7 +11,7 @@ from click import Context
 from tiny import save_tiny
 
 import reportgen
-from reportgen.battery import load_battery, read_battery
+from reportgen.battery.reader import load_battery, read_battery
 from reportgen.cli import reportgen as reportgen_group
 from reportgen.cli import run_command
 from reportgen.documents.yaml_source import read_source

@@ -6,8 +6,8 @@ import jsonschema
 import pytest
 
 from reportgen import registry
+from reportgen.battery.schema import json_schema
 from reportgen.documents.yaml_source import read_source
-from reportgen.schema import json_schema
 
 REPORT = Path(__file__).parents[1] / "reports" / "llama-vs-gemma.yaml"
 

@@ -32,7 +32,7 @@ def command(
     """
     from reportgen.baseline.accepted import load_tolerances
     from reportgen.baseline.history import history
-    from reportgen.battery import load_battery
+    from reportgen.battery.reader import load_battery
     from reportgen.cli.terminal import tell, tell_place
     from reportgen.history_outputs import write_history
     from reportgen.results.holding import restore_below

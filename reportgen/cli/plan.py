@@ -16,7 +16,7 @@ def command(battery: Path, only: tuple[str, ...]) -> None:
     """Print what BATTERY would do: which prompts pass which model, for which probe, what would be skipped, what the
     cache already holds, and about how much memory the passes take.
     """
-    from reportgen.battery import load_battery
+    from reportgen.battery.reader import load_battery
     from reportgen.cli.terminal import tell
     from reportgen.outcome_cache import OutcomeCache
     from reportgen.plan import make_plan

@@ -6,7 +6,7 @@ import click
 @click.command("schema")
 def command() -> None:
     """Print the JSON Schema of a battery, for editors that check YAML."""
+    from reportgen.battery.schema import json_schema
     from reportgen.cli.terminal import tell_json
-    from reportgen.schema import json_schema
 
     tell_json(json_schema())

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.bare_work import do_bare, written_down
 from reportgen import execute
-from reportgen.battery import load_battery
+from reportgen.battery.reader import load_battery
 from reportgen.cache import Shelf
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.outcome_cache import Unfinished

@@ -15,7 +15,7 @@ from benchmarks.memory import PeakOfTree
 from benchmarks.processes import ProgramFailedError, run_module, run_program
 from benchmarks.rounds import PARTS, probe_seconds, take_rounds
 from benchmarks.rows import Bench, rows
-from reportgen.battery import load_battery
+from reportgen.battery.reader import load_battery
 
 BATTERY = """
 models: {models}

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from reportgen import cli
-from reportgen.battery import load_battery
+from reportgen.battery.reader import load_battery
 from reportgen.errors import BatteryError, OutputError
 
 

@@ -50,7 +50,7 @@ def test_a_pair_without_one_of_its_models_says_so(
 
 
 def test_the_memory_of_a_pair_is_that_of_both(smollm2_folder: Path) -> None:
-    from reportgen.battery import read_battery
+    from reportgen.battery.reader import read_battery
 
     probes = "{d: {probe: drift, base: a, other: b, prompts: [The capital of France]}}"
     text = f"models: {{a: {smollm2_folder}, b: {{source: {smollm2_folder}, dtype: bfloat16}}}}\nprobes: {probes}"

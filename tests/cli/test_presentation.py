@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reportgen import language, load, render
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError, BundleError, OutputError
 from reportgen.look.presentation import PAGE_BYTES, Presentation, presentation_of
 from reportgen.look.theme import BUILT_IN, PAPER

@@ -9,7 +9,7 @@ from running import run_probes
 from tiny import LAYERS, random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.numerics.patching import first_difference, recovered_difference, stays_from
 from reportgen.plan import make_plan

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.execute import execute
 from reportgen.plan import make_plan
 from reportgen.results.quantities import Outcome

@@ -11,7 +11,7 @@ from running import run_probes
 from tiny import LAYERS, random_model, tokenizer_json
 from tokenizers import Tokenizer
 
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.plan import make_plan
 from reportgen.probes.base import ModelCard, Section

@@ -9,7 +9,7 @@ import pytest
 from running import run_probes
 from tiny import LAYERS, save_tiny
 
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.plan import PlannedCase, make_plan
 from reportgen.probes.base import ModelCard, Section

@@ -11,7 +11,7 @@ from tiny import random_model, save_tiny, tokenizer_json
 from tiny_dictionaries import AT_THRESHOLD, FEATURES, save_dictionaries
 from tokenizers import Tokenizer
 
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.execute import execute
 from reportgen.features.labels import EXAMPLES, EXPLAINER, PROMOTED, Label

@@ -18,7 +18,7 @@ from tiny import configurations, save_tiny, tokenizer_json
 from tiny_dictionaries import FEATURES, WIDTH, save_dictionaries, save_dictionary
 from tokenizers import Tokenizer
 
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Curves, Rankings
 from reportgen.plan import PlannedCase, make_plan

@@ -10,7 +10,7 @@ from tiny import random_model, save_tiny, tokenizer_json
 from tiny_dictionaries import AT_THRESHOLD, FEATURES, save_dictionaries, save_dictionary
 from tokenizers import Tokenizer
 
-from reportgen.battery import load_battery
+from reportgen.battery.reader import load_battery
 from reportgen.errors import BatteryError
 from reportgen.execute import execute
 from reportgen.figures.describe import Rankings, TokenGrid

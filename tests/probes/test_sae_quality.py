@@ -15,7 +15,7 @@ from tiny import LAYERS, random_model, save_tiny, tokenizer_json
 from tiny_dictionaries import WIDTH, save_dictionaries, save_dictionary
 from tokenizers import Tokenizer
 
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.execute import execute
 from reportgen.figures.describe import Curves, TokenGrid

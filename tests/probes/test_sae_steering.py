@@ -17,7 +17,7 @@ from tiny import LAYERS, random_model, tokenizer_json
 from tiny_dictionaries import AT_THRESHOLD, FEATURES, save_dictionaries, save_dictionary
 from tokenizers import Tokenizer
 
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.execute import execute
 from reportgen.model.sae.sources import locate_dictionaries

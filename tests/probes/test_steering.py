@@ -13,7 +13,7 @@ from running import run_probes
 from tiny import LAYERS, random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
-from reportgen.battery import read_battery
+from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.model.capture import passes as capture
 from reportgen.numerics import steering as numerics

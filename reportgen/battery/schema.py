@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from reportgen import registry
-from reportgen.battery import BatteryFile, ModelEntry, ProbeLimits
+from reportgen.battery.reader import BatteryFile, ModelEntry, ProbeLimits
 from reportgen.errors import BatteryError
 from reportgen.probes.base import PairProbe, Probe, explanation
 from reportgen.results.schema import ID

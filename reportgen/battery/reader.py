@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from reportgen import language, registry
 from reportgen.baseline.tolerance import ToleranceEntry, may_match
-from reportgen.broken_probe import AnyOptions, BrokenProbe
+from reportgen.battery.broken_probe import AnyOptions, BrokenProbe
 from reportgen.documents.beside import HERE
 from reportgen.documents.plain_words import problems
 from reportgen.documents.problem import Problem, Where, shown

@@ -1,0 +1,1 @@
+"""The battery as a person writes it: entries, their checks, their JSON Schema."""
