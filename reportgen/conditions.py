@@ -17,7 +17,7 @@ from reportgen.installed import version_of
 from reportgen.model.files.device import default_threads, hardware
 from reportgen.model.files.sources import Located
 from reportgen.model.files.weights import MAYBE, weight_files
-from reportgen.probes.base import PAIR, PairProbe
+from reportgen.probing.probe import PAIR, PairProbe
 from reportgen.text import chat_files
 
 DEFINITIONS = 3

@@ -16,7 +16,7 @@ from reportgen.model.needs import Unmeasurable
 from reportgen.model.network.own_code import in_words
 from reportgen.outcome_cache import Kept, OutcomeCache, Unfinished
 from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
-from reportgen.probes.base import Later, Measured, ModelCard, PairProbe, Probe
+from reportgen.probing.probe import Later, Measured, ModelCard, PairProbe, Probe
 from reportgen.results.provenance import weights_sha256
 from reportgen.results.quantities import Cell, Findings, Outcome, Table, WrongFindings
 from reportgen.supervision import ended_before, underway

@@ -15,7 +15,7 @@ from reportgen.figures.kept import Flavour
 from reportgen.language import direction, speaking
 from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
-from reportgen.probes.base import SUBJECT, Section, question
+from reportgen.probing.probe import SUBJECT, Section, question
 from reportgen.registry import find
 from reportgen.results.bundle import Bundle, load_bundle
 from reportgen.results.holding import restore

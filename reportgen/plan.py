@@ -15,7 +15,7 @@ from reportgen.model.files.facts import ModelFacts, read_facts
 from reportgen.model.files.sources import Located, locate, parse_source
 from reportgen.model.needs import Pass
 from reportgen.outcome_cache import Kept, OutcomeCache
-from reportgen.probes.base import Case, NoRow, PairProbe, Unusable, subject_of
+from reportgen.probing.probe import Case, NoRow, PairProbe, Unusable, subject_of
 from reportgen.results.provenance import remembered_sha256
 from reportgen.results.quantities import WrongFindings
 from reportgen.supervision import ended_before, underway

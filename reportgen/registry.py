@@ -9,7 +9,7 @@ from typing import Any
 
 from reportgen import probes
 from reportgen.errors import BatteryError, Mistake, reason_of
-from reportgen.probes.base import Probe, ProbeOptions
+from reportgen.probing.probe import Probe, ProbeOptions
 from reportgen.results.quantities import Findings
 from reportgen.suggest import suggestion
 from reportgen.supervision import ended_before, underway

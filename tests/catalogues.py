@@ -18,15 +18,15 @@ from jinja2 import Environment, nodes
 
 from reportgen import registry
 from reportgen.language import CATALOGUES
-from reportgen.probes.base import Probe
 from reportgen.probes.parameter_census import COMPONENTS
+from reportgen.probing.probe import Probe
 from reportgen.resources import folder
 from reportgen.results.quantities import DIMS, Quantity
 
 PACKAGE = Path(__file__).parents[1] / "reportgen"
 ARGUMENTS = {"say": 2, "say_count": 3}
 """Words of the source that name a message -> how many of their first arguments are its id and its texts."""
-BY_IDENTIFIER = ("language.py", "probes/base.py", "probes/parameter_census.py", "report/templating.py")
+BY_IDENTIFIER = ("language.py", "probing/probe.py", "probes/parameter_census.py", "report/templating.py")
 """Files that say what the source holds elsewhere: names, units and docstrings, whose ids are not written out there."""
 PLURALS = {"hu": (2, "(n != 1)")}
 """Forms where Babel knows fewer than the language needs: Hungarian says "this block" and "these blocks"."""
@@ -119,7 +119,7 @@ def _of_probes() -> Iterator[Message]:
 
 
 def _of_probe(probe: Probe) -> Iterator[Message]:
-    from reportgen.probes.base import explanation, meanings
+    from reportgen.probing.probe import explanation, meanings
 
     where = f"reportgen/probes/{probe.name}.py"
     yield Message(f"{probe.name}.question", (probe.question,), where)

@@ -28,7 +28,7 @@ def written(text: str) -> str:
 
 
 def _first_sentence(probe) -> str:
-    from reportgen.probes.base import explanation
+    from reportgen.probing.probe import explanation
 
     shows = explanation(probe).shows
     return shows if shows.endswith(("?", ".")) else f"{shows}."

@@ -15,7 +15,7 @@ from pydantic import Field
 from reportgen import registry
 from reportgen.battery.reader import load_battery, read_battery
 from reportgen.errors import BatteryError, Mistake
-from reportgen.probes.base import Layers, PairOptions, PairProbe, Probe, ProbeOptions, Prompts
+from reportgen.probing.probe import Layers, PairOptions, PairProbe, Probe, ProbeOptions, Prompts
 from reportgen.results.quantities import Findings, metric
 
 REPORTS = Path(__file__).parents[1] / "reports"

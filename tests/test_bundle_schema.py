@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from reportgen.errors import BundleError
-from reportgen.probes.base import ModelCard
+from reportgen.probing.probe import ModelCard
 from reportgen.results import schema as bundle_schema
 from reportgen.results.bundle import Bundle, load_bundle, read_run, write_numbers
 from reportgen.results.columns import misfit

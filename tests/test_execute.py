@@ -24,7 +24,7 @@ from reportgen.model.needs import Need, Pass, Site
 from reportgen.outcome_cache import OutcomeCache
 from reportgen.plan import PlannedModel, Readied, make_plan
 from reportgen.probes import drift, logit_lens, pca_map
-from reportgen.probes.base import Case
+from reportgen.probing.probe import Case
 
 LENS = {"probe": "logit_lens", "prompts": ["an apple"]}
 

@@ -23,7 +23,7 @@ from reportgen.language import (
     spoken,
     unit_of,
 )
-from reportgen.probes.base import explanation, meanings, question
+from reportgen.probing.probe import explanation, meanings, question
 from reportgen.registry import find
 
 OTHERS = [tag for tag in languages() if tag != ENGLISH]

@@ -8,7 +8,7 @@ import pytest
 from tiny import save_tiny
 
 from reportgen.cli import run_command
-from reportgen.probes.base import ModelCard, tell_apart
+from reportgen.probing.probe import ModelCard, tell_apart
 from reportgen.results.bundle import load_bundle
 
 LENS = "  lens: {probe: logit_lens, prompts: [an apple]}\n  census: {probe: parameter_census}"

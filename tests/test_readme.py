@@ -17,7 +17,7 @@ from reportgen.cli import run_command
 from reportgen.documents.yaml_source import read_source
 from reportgen.look.theme import read_theme
 from reportgen.plan import make_plan
-from reportgen.probes.base import ModelCard, Section
+from reportgen.probing.probe import ModelCard, Section
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

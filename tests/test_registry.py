@@ -8,7 +8,7 @@ import pytest
 
 from reportgen import registry
 from reportgen.errors import BatteryError
-from reportgen.probes.base import Probe, ProbeOptions
+from reportgen.probing.probe import Probe, ProbeOptions
 from reportgen.results.quantities import Findings
 
 SIX = {"parameter_census", "nearest_tokens", "word_similarity", "logit_lens", "attention_grid", "pca_map"}

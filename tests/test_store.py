@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from reportgen.errors import BundleError, OutputError
-from reportgen.probes.base import ModelCard
+from reportgen.probing.probe import ModelCard
 from reportgen.results.bundle import Bundle, load_bundle, write_numbers
 from reportgen.results.folder import check_writable, keep_earlier, staged
 from reportgen.results.quantities import Array, Metric, Outcome, Table

@@ -19,7 +19,7 @@ from pydantic import field_validator
 
 from reportgen.figures.describe import Curve, Curves
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probes.base import Probe, ProbeOptions, Prompts
+from reportgen.probing.probe import Probe, ProbeOptions, Prompts
 from reportgen.results.quantities import Findings, array, metric, table
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from reportgen.probes.base import Probe, ProbeOptions
+from reportgen.probing.probe import Probe, ProbeOptions
 from reportgen.results.quantities import Findings
 
 

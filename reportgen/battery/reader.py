@@ -19,7 +19,7 @@ from reportgen.documents.yaml_source import read_source, read_text
 from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
 from reportgen.look.presentation import PAGE_BYTES, Presentation
 from reportgen.look.theme import PAPER, Theme, read_theme
-from reportgen.probes.base import PAIR, PairProbe, Probe, ProbeOptions, subject_of
+from reportgen.probing.probe import PAIR, PairProbe, Probe, ProbeOptions, subject_of
 from reportgen.results.schema import ID
 from reportgen.suggest import suggestion
 from reportgen.supervision import ended_before, underway

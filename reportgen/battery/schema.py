@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 from reportgen import registry
 from reportgen.battery.reader import BatteryFile, ModelEntry, ProbeLimits
 from reportgen.errors import BatteryError
-from reportgen.probes.base import PairProbe, Probe, explanation
+from reportgen.probing.probe import PairProbe, Probe, explanation
 from reportgen.results.schema import ID
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from reportgen.probes.base import Probe, ProbeOptions
+    from reportgen.probing.probe import Probe, ProbeOptions
     from reportgen.results.quantities import Findings
 
 PARAGRAPH = TextWrapper(width=100, break_on_hyphens=False)
@@ -44,7 +44,7 @@ def _all() -> Iterator[str]:
 
 
 def _one(probe: "Probe[Any, Any]") -> Iterator[str]:
-    from reportgen.probes.base import explanation
+    from reportgen.probing.probe import explanation
 
     told = explanation(probe)
     yield f"{probe.name}, version {probe.version}: {probe.question}"

@@ -12,7 +12,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import digits, listed, say, sentences
 from reportgen.look.fonts import mark_space
 from reportgen.model.needs import ByIndex, Edit, Need, Operation, Pass, Site, Unmeasurable
-from reportgen.probes.base import Case, Later, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable
+from reportgen.probing.probe import Case, Later, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 from reportgen.text.answer_tokens import answer_ids, no_answer
 from reportgen.text.prompts import Prompt

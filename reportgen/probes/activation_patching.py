@@ -13,7 +13,7 @@ from reportgen.language import digits, listed, say, sentences
 from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Edit, Need, Pass, Site, Unmeasurable
 from reportgen.numerics.patching import CLEAR_DIFFERENCE, first_difference, recovered_difference, stays_from
-from reportgen.probes.base import (
+from reportgen.probing.probe import (
     Case,
     Later,
     Layers,

@@ -13,7 +13,7 @@ from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.attention import SINK_THRESHOLD, bin_edges, binned, row_entropy, sink_importance
-from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Section, Unusable
 from reportgen.results.quantities import Array, Findings, Outcome, Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:

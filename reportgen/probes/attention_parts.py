@@ -13,7 +13,7 @@ from reportgen.figures.describe import Figure, TokenGrid
 from reportgen.language import digits, listed, say, sentences
 from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Section, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, arrays, metric, table
 
 if TYPE_CHECKING:

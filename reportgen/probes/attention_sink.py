@@ -13,7 +13,7 @@ from reportgen.look.fonts import mark_space
 from reportgen.model.needs import ByIndex, Need, Pass, Site
 from reportgen.numerics.attention import SINK_THRESHOLD, sink_importance
 from reportgen.numerics.outliers import TIMES_THE_MEDIAN, massive, median_magnitude
-from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable, axis_label, curves_read_out
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Section, Unusable, axis_label, curves_read_out
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 
 if TYPE_CHECKING:

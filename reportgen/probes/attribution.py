@@ -12,7 +12,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import digits, listed, say, sentences, unit_of
 from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable, prompt_labels
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Section, Unusable, prompt_labels
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 
 if TYPE_CHECKING:

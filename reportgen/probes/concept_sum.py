@@ -13,7 +13,7 @@ from reportgen.language import digits, listed, say, sentences
 from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.similarity import unit_rows
-from reportgen.probes.base import Case, Layers, Probe, ProbeOptions, Prompts, Section, Unusable
+from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Section, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
 from reportgen.text.prompts import STRICT, Prompt
 from reportgen.text.tokens import WordNotFound

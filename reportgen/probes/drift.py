@@ -14,7 +14,8 @@ from reportgen.language import digits, listed, name_of, say, say_count, sentence
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.cka import FEWEST, alignment, centred_kernel, relative_change
 from reportgen.numerics.similarity import cosine
-from reportgen.probes.base import (
+from reportgen.probes.parameter_census import COMPONENTS, component_label, component_of
+from reportgen.probing.probe import (
     Case,
     Measured,
     PairOptions,
@@ -26,7 +27,6 @@ from reportgen.probes.base import (
     axis_label,
     curves_read_out,
 )
-from reportgen.probes.parameter_census import COMPONENTS, component_label, component_of
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 
 if TYPE_CHECKING:

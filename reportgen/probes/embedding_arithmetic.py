@@ -16,7 +16,7 @@ from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.analogy import completed, difference_cosines
 from reportgen.numerics.similarity import unit_rows
-from reportgen.probes.base import (
+from reportgen.probing.probe import (
     Case,
     Layers,
     Probe,

@@ -14,7 +14,7 @@ from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probes.base import (
+from reportgen.probing.probe import (
     Case,
     Layers,
     Probe,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from reportgen.model.measures.memories import Reading
     from reportgen.model.needs import Captured
     from reportgen.model.network.loaded import LoadedModel
-    from reportgen.probes.base import Later
+    from reportgen.probing.probe import Later
 
 LETTERS = 4
 """Letters that a token and a word of the prompt must have in common."""

@@ -12,7 +12,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import listed, say, say_count, sentences, unit_of
 from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Draw, Need, Pass, Site
-from reportgen.probes.base import (
+from reportgen.probing.probe import (
     Case,
     Probe,
     ProbeOptions,

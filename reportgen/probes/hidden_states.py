@@ -11,7 +11,7 @@ from reportgen.figures.describe import Figure, TokenGrid
 from reportgen.language import digits, say, say_count, sentences
 from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probes.base import (
+from reportgen.probing.probe import (
     Case,
     Layers,
     Probe,

@@ -14,7 +14,7 @@ from reportgen.language import digits, listed, say, say_count, sentences, unit_o
 from reportgen.look.fonts import mark_space
 from reportgen.model.measures.tuned_lens import check_tuned_lens, sha256_of, tuned
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probes.base import (
+from reportgen.probing.probe import (
     Case,
     Probe,
     ProbeOptions,

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from reportgen.figures.describe import Figure, Ranking, Rankings
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.look.fonts import mark_space
-from reportgen.probes.base import Case, Probe, ProbeOptions, Section
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Section
 from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
 
 if TYPE_CHECKING:

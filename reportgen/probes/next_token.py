@@ -13,7 +13,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings
 from reportgen.language import digits, listed, say, say_count, sentences, unit_of
 from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Section
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 
 if TYPE_CHECKING:

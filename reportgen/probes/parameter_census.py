@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from reportgen.figures.describe import Figure, StackedBars
 from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.probes.base import Case, Probe, ProbeOptions, Section
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Section
 from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
 
 if TYPE_CHECKING:

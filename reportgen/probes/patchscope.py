@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 from reportgen.figures.describe import Figure, HeatMap, TokenGrid
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.model.needs import Edit, Need, Pass, Site
-from reportgen.patch_targets import OneTarget, OutOfRange, Place, Target, Targets, place_of
-from reportgen.probes.base import (
+from reportgen.probing.patch_targets import OneTarget, OutOfRange, Place, Target, Targets, place_of
+from reportgen.probing.probe import (
     Case,
     Later,
     Layers,

@@ -13,7 +13,6 @@ from reportgen.figures.describe import Figure
 from reportgen.language import digits, say, sentences
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.linear_map import LinearMap, fit_linear_map, r_squared
-from reportgen.probes.base import Case, Measured, PairOptions, PairProbe, Prompts, Section, Unusable
 from reportgen.probes.patchscope import (
     MOST_DRAWN,
     Asked,
@@ -27,6 +26,7 @@ from reportgen.probes.patchscope import (
     target_places,
     target_rows,
 )
+from reportgen.probing.probe import Case, Measured, PairOptions, PairProbe, Prompts, Section, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
 from reportgen.text.prompts import Prompt
 

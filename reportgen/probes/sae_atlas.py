@@ -22,7 +22,7 @@ from reportgen.language import digits, say, sentences
 from reportgen.look.fonts import mark_space
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.needs import Pass, Site
-from reportgen.probes.base import Case, Probe, Section, Unusable
+from reportgen.probing.probe import Case, Probe, Section, Unusable
 from reportgen.results.provenance import weights_sha256
 from reportgen.results.quantities import Cell, Findings, Outcome, Rows, arrays, metric, table
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from reportgen.model.sae.dictionary import Dictionary
     from reportgen.model.sae.explainer import Evidence, Explainer
     from reportgen.model.sae.streaming import AtlasStream
-    from reportgen.probes.base import Later
+    from reportgen.probing.probe import Later
 
 DENSE = 0.1
 """A feature that fires on more than this share of the tokens is dense (as in Gemma Scope)."""

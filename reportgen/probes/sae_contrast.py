@@ -21,7 +21,7 @@ from reportgen.model.sae.notes import told
 from reportgen.numerics.feature_activity import Activity, means_of, top_of
 from reportgen.numerics.feature_changes import FEWEST, Changes, changes, in_common, moved_on, part_of
 from reportgen.numerics.sparse import ReconstructionQuality
-from reportgen.probes.base import (
+from reportgen.probing.probe import (
     SUBJECT,
     Case,
     Measured,

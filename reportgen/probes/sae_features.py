@@ -18,7 +18,7 @@ from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Pass
 from reportgen.model.sae.notes import told
 from reportgen.numerics.feature_activity import Activity, contrast, largest_by_chance, means_of, top_of
-from reportgen.probes.base import Case, Probe, Prompts, Section, prompt_labels
+from reportgen.probing.probe import Case, Probe, Prompts, Section, prompt_labels
 from reportgen.results.quantities import Findings, Outcome, Rows, arrays, metric, table
 from reportgen.text.prompts import STRICT, Prompt
 

@@ -16,7 +16,7 @@ from reportgen.language import digits, listed, name_of, say, say_count, sentence
 from reportgen.model.needs import Edit, Need, Operation, Pass, Site
 from reportgen.model.sae.notes import told
 from reportgen.numerics.sparse import ReconstructionQuality, delta_loss, loss_recovered
-from reportgen.probes.base import Case, Probe, Section, axis_label
+from reportgen.probing.probe import Case, Probe, Section, axis_label
 from reportgen.results.quantities import Cell, Findings, Outcome, Rows, arrays, metric, table
 from reportgen.text.windows import Windows
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from reportgen.model.sae.dictionary import Dictionary
     from reportgen.model.sae.files import DictionaryFiles, Place
     from reportgen.numerics.sparse import Quality
-    from reportgen.probes.base import Later
+    from reportgen.probing.probe import Later
 
 LEAST_COST = 0.01
 """Nats that zeros in a dictionary's place have to cost for a share of them to mean anything."""

@@ -17,9 +17,8 @@ from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings,
 from reportgen.language import digits, listed, say, sentences, unit_of
 from reportgen.model.needs import Edit, Need, Operation, Pass, Site, Unmeasurable
 from reportgen.numerics.steering import best_cell, mean_of_defined
-from reportgen.probes.base import Case, Probe, Prompts, Section, Unusable, prompt_labels
-from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
-from reportgen.steering_score import (
+from reportgen.probing.probe import Case, Probe, Prompts, Section, Unusable, prompt_labels
+from reportgen.probing.steering_score import (
     CLEAR,
     HARMFUL,
     HARMLESS,
@@ -33,6 +32,7 @@ from reportgen.steering_score import (
     not_tokens,
     said,
 )
+from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
 from reportgen.text.prompts import Prompt
 from reportgen.text.refusals import refusal_tokens
 from reportgen.text.scripts import script_names
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from reportgen.model.sae.dictionary import Dictionary
     from reportgen.model.sae.files import DictionaryFiles
     from reportgen.model.sae.splice import ClampFeature, ScaleFeature
-    from reportgen.probes.base import Later
+    from reportgen.probing.probe import Later
 
 PROMOTED = "promoted"
 SPEAKS = 10

@@ -23,7 +23,7 @@ from reportgen.numerics.steering import (
     random_direction,
     shuffled_split,
 )
-from reportgen.probes.base import (
+from reportgen.probing.probe import (
     Case,
     Layers,
     Probe,
@@ -34,8 +34,7 @@ from reportgen.probes.base import (
     axis_label,
     curves_read_out,
 )
-from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
-from reportgen.steering_score import (
+from reportgen.probing.steering_score import (
     CLEAR,
     HARMFUL,
     HARMLESS,
@@ -49,6 +48,7 @@ from reportgen.steering_score import (
     not_tokens,
     said,
 )
+from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
 from reportgen.text.function_words import listed_language, telling_words
 from reportgen.text.prompts import Message, Prompt
 from reportgen.text.refusals import refusal_tokens
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
     from reportgen.model.needs import Captured
     from reportgen.model.network.loaded import LoadedModel
-    from reportgen.probes.base import Later
+    from reportgen.probing.probe import Later
 
 CONTROLS = ("random", "shuffled")
 TOGETHER = 16

@@ -15,7 +15,7 @@ from pydantic import Field
 from reportgen.figures.describe import Figure, StackedBars, TokenGrid
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.look.fonts import mark_space
-from reportgen.probes.base import Case, Probe, ProbeOptions, Prompts, Section, Unusable, prompt_labels
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Section, Unusable, prompt_labels
 from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
 from reportgen.text.chat import ChatUnavailable
 from reportgen.text.scripts import script_names, script_of

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import digits, say, say_count, sentences
-from reportgen.probes.base import Case, Probe, ProbeOptions, Section, Unusable
 from reportgen.probes.parameter_census import component_of
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Section, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
 from reportgen.suggest import suggestion
 

@@ -17,7 +17,7 @@ from reportgen.figures.describe import Figure
 from reportgen.figures.difference import AFTER, BEFORE, array_figures, table_figures
 from reportgen.figures.kept import KeptDrawing
 from reportgen.look.style import MUTED, ModelStyle, model_styles
-from reportgen.probes.base import SUBJECT, ModelCard, Section
+from reportgen.probing.probe import SUBJECT, ModelCard, Section
 from reportgen.report.drawn import Drawn
 from reportgen.report.prompts import TABLE as PROMPTS
 from reportgen.results.quantities import Cell, Outcome

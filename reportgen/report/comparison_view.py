@@ -21,7 +21,7 @@ from reportgen.baseline.judgements import (
 from reportgen.baseline.quantities import Change, said
 from reportgen.baseline.verdict import DRIFT, FAILED, QUIET, Verdict
 from reportgen.errors import ReportgenError
-from reportgen.probes.base import Probe, meanings, question
+from reportgen.probing.probe import Probe, meanings, question
 from reportgen.report.drawn import Drawn
 from reportgen.report.numerals import UNDEFINED, of_metric, written
 from reportgen.report.prompts import PromptSheet, prompt_sheet

@@ -12,7 +12,7 @@ from reportgen.figures.describe import Figure, Maps
 from reportgen.figures.split import Room, parts
 from reportgen.language import say, sentences
 from reportgen.look.theme import Theme
-from reportgen.probes.base import Section, stated, subject_of
+from reportgen.probing.probe import Section, stated, subject_of
 from reportgen.report import opening, sections
 from reportgen.report.deck_layout import Size, legible_together
 from reportgen.report.drawn import Drawn

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic, HeatMap, TokenGrid
 from reportgen.figures.svg_tags import replaced
 from reportgen.look import style
-from reportgen.probes.base import SUBJECT
+from reportgen.probing.probe import SUBJECT
 
 POINTS_TO_PIXELS = 4 / 3
 MILLIMETRES_A_POINT = 25.4 / 72

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reportgen.language import say, say_count
-from reportgen.probes.base import ModelCard
+from reportgen.probing.probe import ModelCard
 from reportgen.report.drawn import Drawn
 from reportgen.report.numerals import UNDEFINED, brief, written
 from reportgen.report.sections import SectionView

@@ -8,7 +8,7 @@ from typing import Any
 from reportgen import registry
 from reportgen.errors import ReportgenError
 from reportgen.language import say, unit_of
-from reportgen.probes.base import Explanation, Probe, Section, explanation, meanings, question, stated
+from reportgen.probing.probe import Explanation, Probe, Section, explanation, meanings, question, stated
 from reportgen.report.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, Drawn
 from reportgen.report.feature_browser import Browser
 from reportgen.report.prompts import TABLE as PROMPTS_TABLE

@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 from reportgen.documents.problem import shown
 from reportgen.errors import BundleError
-from reportgen.probes.base import ModelCard, Section, tell_apart
+from reportgen.probing.probe import ModelCard, Section, tell_apart
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 from reportgen.results.schema import (
     MOST_TENSOR_BYTES,

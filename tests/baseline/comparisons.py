@@ -5,7 +5,7 @@ from typing import Any
 from reportgen.baseline.compare import Compared, Comparison, Difference
 from reportgen.baseline.quantities import Change
 from reportgen.baseline.verdict import Verdict, worst
-from reportgen.probes.base import ModelCard
+from reportgen.probing.probe import ModelCard
 from reportgen.results.bundle import Bundle
 from tests.report.fakes import HOSTILE
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.probes.base import ModelCard
+from reportgen.probing.probe import ModelCard
 from reportgen.results.bundle import Bundle, write_numbers
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 

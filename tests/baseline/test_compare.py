@@ -8,7 +8,7 @@ import pytest
 from reportgen.baseline.compare import Comparison, compare
 from reportgen.baseline.tolerance import ToleranceEntry
 from reportgen.baseline.verdict import Verdict
-from reportgen.probes.base import ModelCard
+from reportgen.probing.probe import ModelCard
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 

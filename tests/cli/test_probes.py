@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from reportgen import cli, registry
 from reportgen.documents.plain_words import keys
 from reportgen.errors import BatteryError
-from reportgen.probes.base import explanation
+from reportgen.probing.probe import explanation
 from reportgen.results.quantities import definitions
 
 

@@ -15,7 +15,7 @@ from reportgen.errors import BatteryError
 from reportgen.plan import make_plan
 from reportgen.probes import ablation
 from reportgen.probes.ablation import probe
-from reportgen.probes.base import ModelCard, Section
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 TEXTS = ["I ate an apple a day", "the apple of my eye"]

@@ -14,7 +14,7 @@ from reportgen.errors import BatteryError
 from reportgen.numerics.patching import first_difference, recovered_difference, stays_from
 from reportgen.plan import make_plan
 from reportgen.probes.activation_patching import probe
-from reportgen.probes.base import ModelCard, Section
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 CLEAN, CORRUPTED = "I ate an apple a day", "I ate an eye a day"

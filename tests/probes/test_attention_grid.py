@@ -79,7 +79,7 @@ def test_smollm2_parks_its_attention_on_the_first_word() -> None:
 
 def test_a_prompt_too_short_to_tell_a_sink_makes_no_clear_statement(llama: Path) -> None:
     from reportgen.probes.attention_grid import probe
-    from reportgen.probes.base import ModelCard, Section
+    from reportgen.probing.probe import ModelCard, Section
 
     cards = {"m": ModelCard("m", "Tiny", "X", 3)}
     none = probe.statement(Section("h", {"m": attention(llama, "an")}, cards))

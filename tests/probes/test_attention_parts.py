@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import TokenGrid
 from reportgen.probes.attention_parts import probe
-from reportgen.probes.base import ModelCard, Section
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 TEXT = "I ate a zebra with the quick fox"

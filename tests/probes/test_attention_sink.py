@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from reportgen.errors import BatteryError
 from reportgen.numerics.outliers import massive, median_magnitude
 from reportgen.probes.attention_sink import FirstKey, probe, ranges, uniform_importance
-from reportgen.probes.base import ModelCard, Section
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 TEXT = "I ate an apple for breakfast"

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.probes.attribution import probe
-from reportgen.probes.base import ModelCard, Section
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 TEXT = "I ate an apple"

@@ -10,8 +10,8 @@ from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.concept_sum import probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 TEXT = "an apple a day"

@@ -15,8 +15,8 @@ from tokenizers import Tokenizer
 from reportgen.errors import BatteryError
 from reportgen.execute import Results
 from reportgen.figures.describe import Curves, TokenGrid
-from reportgen.probes.base import Section, tell_apart
 from reportgen.probes.drift import _shuffled, probe
+from reportgen.probing.probe import Section, tell_apart
 from reportgen.results.quantities import Outcome
 
 TEXTS = ["an apple a day", "the apple of my eye"]

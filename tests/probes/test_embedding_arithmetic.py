@@ -11,8 +11,8 @@ from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.embedding_arithmetic import probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 # One token each in the tiny tokenizer; together they are of no relation.

@@ -13,7 +13,7 @@ from running import run_probes
 from tiny import FAMILIES, LAYERS, save_tiny
 from tiny_dictionaries import save_dictionaries
 
-from reportgen.probes.base import ModelCard, Section
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.registry import find
 
 DISTINCT = {"llama", "gemma3", "gpt2", "mamba", "falcon", "bloom", "mixtral", "gpt_oss"}

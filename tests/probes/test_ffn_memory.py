@@ -11,8 +11,8 @@ from tokenizers import Tokenizer
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Rankings, TokenGrid
 from reportgen.look.fonts import mark_space
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.ffn_memory import Strongest, _last_words, _spells, probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 TEXT = "I ate an apple"

@@ -9,8 +9,8 @@ from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.generation_lens import probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 TEXTS = ["I ate an apple", "an apple a day"]

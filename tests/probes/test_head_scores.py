@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.numerics import head_patterns
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.head_scores import KINDS, probe, wanted_by
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 TEXT = "an apple a day, an apple a day"

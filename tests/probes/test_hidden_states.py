@@ -9,8 +9,8 @@ from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import TokenGrid
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.hidden_states import probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 TEXTS = ["an apple a day", "an apple for breakfast and my eye"]

@@ -11,8 +11,8 @@ from tokenizers import Tokenizer
 from reportgen.errors import BatteryError
 from reportgen.model.files.demo import DEMO_MODELS, demo_folder
 from reportgen.numerics.confidence import margin_95
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.latent_language import leading, probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.resources import folder
 from reportgen.results.quantities import Array, Outcome, Table
 from reportgen.text.prompts import read_prompt_file

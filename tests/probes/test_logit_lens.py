@@ -90,8 +90,8 @@ def test_a_prompt_longer_than_the_context_is_refused_before_any_pass(gemma3: Pat
 
 
 def test_tokens_that_hold_a_bar_keep_their_columns(gemma3: Path) -> None:
-    from reportgen.probes.base import ModelCard, Section
     from reportgen.probes.logit_lens import probe
+    from reportgen.probing.probe import ModelCard, Section
 
     outcome = lens(gemma3, prompts=["a | b"], positions="all")
     ids = Tokenizer.from_str(tokenizer_json(bos=False)).encode("a | b").ids
@@ -102,8 +102,8 @@ def test_tokens_that_hold_a_bar_keep_their_columns(gemma3: Path) -> None:
 
 def test_many_short_prompts_share_grids_and_a_long_one_is_split(gemma3: Path) -> None:
     from reportgen.figures.describe import Curves, TokenGrid
-    from reportgen.probes.base import ModelCard, Section
     from reportgen.probes.logit_lens import probe
+    from reportgen.probing.probe import ModelCard, Section
 
     cards = {"m": ModelCard("m", "Tiny", "X", 3)}
     many = lens(gemma3, prompts=[f"apple {n}" for n in range(20)])
@@ -245,8 +245,8 @@ def test_a_prompt_that_is_not_there_cannot_be_compared(gemma3: Path) -> None:
 
 def test_the_parts_of_blocks_and_the_comparison_are_drawn(gemma3: Path) -> None:
     from reportgen.figures.describe import Curves, TokenGrid
-    from reportgen.probes.base import ModelCard, Section
     from reportgen.probes.logit_lens import probe
+    from reportgen.probing.probe import ModelCard, Section
 
     outcome = lens(gemma3, prompts=[TEXT, "my eye"], rows=["attention"], compare=[[0, 1]])
     figures = {f.name: f for f in probe.figures(Section("lens", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", 3)}))}

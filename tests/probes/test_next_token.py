@@ -9,8 +9,8 @@ from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.numerics.sampling import nucleus_size
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.next_token import probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 TEXTS = ["I ate an apple", "an apple a day"]

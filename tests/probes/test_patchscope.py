@@ -14,8 +14,8 @@ from tokenizers import Tokenizer
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.plan import make_plan
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.patchscope import probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 TEXTS = ["I ate an apple", "an apple a day"]
@@ -199,7 +199,7 @@ def test_shipped_targets_are_asked_for_by_their_ids_and_their_text_is_stored(lla
 
 
 def test_answers_end_where_the_target_says() -> None:
-    from reportgen.patch_targets import Target
+    from reportgen.probing.patch_targets import Target
 
     one = Target(id="a", text="b x", word="x")
     assert one.answer("\n apple\npear") == "apple"

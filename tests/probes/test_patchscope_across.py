@@ -12,8 +12,8 @@ from tiny import LAYERS, save_tiny
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.plan import PlannedCase, make_plan
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.patchscope_across import probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 TEXTS = ["I ate an apple", "an apple a day"]

@@ -20,8 +20,8 @@ from reportgen.model.sae.explainer import Evidence, Explainer, one_line
 from reportgen.outcome_cache import OutcomeCache
 from reportgen.plan import make_plan
 from reportgen.probes import sae_atlas
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_atlas import best_label, probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 from reportgen.text.tokens import TextTokenizer
 

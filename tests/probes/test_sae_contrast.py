@@ -22,8 +22,8 @@ from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Curves, Rankings
 from reportgen.plan import PlannedCase, make_plan
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_contrast import probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 TEXTS = ["I ate an apple for breakfast", "the apple of my eye", "an apple a day", "my breakfast", "the day I ate",

@@ -16,8 +16,8 @@ from reportgen.execute import execute
 from reportgen.figures.describe import Rankings, TokenGrid
 from reportgen.plan import make_plan
 from reportgen.probes import sae_features
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_features import probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 from reportgen.text.tokens import TextTokenizer
 

@@ -21,8 +21,8 @@ from reportgen.execute import execute
 from reportgen.figures.describe import Curves, TokenGrid
 from reportgen.model.capture import passes as capture
 from reportgen.plan import make_plan
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_quality import probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Metric, Outcome, Table
 
 CONTEXT = 12

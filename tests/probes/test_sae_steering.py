@@ -22,8 +22,8 @@ from reportgen.errors import BatteryError
 from reportgen.execute import execute
 from reportgen.model.sae.sources import locate_dictionaries
 from reportgen.plan import make_plan
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.sae_steering import probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 from reportgen.text.refusals import refusal_tokens
 from reportgen.text.tokens import TextTokenizer

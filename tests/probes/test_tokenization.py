@@ -8,8 +8,8 @@ from tiny import save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.tokenization import kind_of, probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 TEXTS = ["an apple a day", "my eye, 天氣!"]

@@ -9,8 +9,8 @@ from tiny import random_model, save_tiny
 
 from reportgen.errors import BatteryError, ModelError
 from reportgen.model.measures.tensor_summary import singular_values, summary
-from reportgen.probes.base import ModelCard, Section
 from reportgen.probes.weights import probe
+from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
 
 DOWN = "model.layers.1.mlp.down_proj.weight"

@@ -8,7 +8,7 @@ import numpy as np
 
 from reportgen.figures.describe import Curves, Figure, TokenGrid
 from reportgen.look import style
-from reportgen.probes.base import ModelCard
+from reportgen.probing.probe import ModelCard
 from reportgen.report.drawn import Drawn
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Outcome, Table

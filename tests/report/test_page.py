@@ -9,7 +9,7 @@ import pytest
 from reportgen.figures.data import csv_of
 from reportgen.language import speaking
 from reportgen.look import style
-from reportgen.probes.base import ModelCard
+from reportgen.probing.probe import ModelCard
 from reportgen.registry import find
 from reportgen.report import page
 from reportgen.report.drawn import WIDEST_BESIDE
