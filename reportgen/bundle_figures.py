@@ -14,8 +14,8 @@ from reportgen.look.fonts import OwnFont, Typefaces, typefaces
 from reportgen.look.own_files import Refused, checked_font
 from reportgen.look.style import ModelStyle, model_styles
 from reportgen.look.theme import PAPER, Theme
+from reportgen.probes.registry import find
 from reportgen.probing.probe import Probe, Section, explanation, meanings, question
-from reportgen.registry import find
 from reportgen.results.bundle import Bundle
 from reportgen.supervision import ended_before, underway
 

@@ -15,8 +15,8 @@ from reportgen.figures.kept import Flavour
 from reportgen.language import direction, speaking
 from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
+from reportgen.probes.registry import find
 from reportgen.probing.probe import SUBJECT, Section, question
-from reportgen.registry import find
 from reportgen.results.bundle import Bundle, load_bundle
 from reportgen.results.holding import restore
 from reportgen.results.quantities import Outcome, Table

@@ -18,7 +18,7 @@ from reportgen.cache import DRAWINGS, PAGES, Shelf, key_of
 from reportgen.figures.kept import conditions
 from reportgen.installed import code_of, contents_of, version_of
 from reportgen.look.presentation import Presentation
-from reportgen.registry import GROUP
+from reportgen.probes.registry import GROUP
 from reportgen.resources import folder
 from reportgen.results.bundle import Bundle, outcome_json
 

@@ -16,8 +16,8 @@ from babel.messages.plurals import get_plural
 from babel.messages.pofile import normalize, read_po
 from jinja2 import Environment, nodes
 
-from reportgen import registry
 from reportgen.language import CATALOGUES
+from reportgen.probes import registry
 from reportgen.probes.parameter_census import COMPONENTS
 from reportgen.probing.probe import Probe
 from reportgen.resources import folder

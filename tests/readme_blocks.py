@@ -5,7 +5,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from reportgen import cli, registry
+from reportgen import cli
+from reportgen.probes import registry
 
 README = Path(__file__).parents[1] / "README.md"
 

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
-from reportgen import registry
 from reportgen.battery.reader import load_battery, read_battery
 from reportgen.errors import BatteryError, Mistake
+from reportgen.probes import registry
 from reportgen.probing.probe import Layers, PairOptions, PairProbe, Probe, ProbeOptions, Prompts
 from reportgen.results.quantities import Findings, metric
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.registry import find, names
+from reportgen.probes.registry import find, names
 
 GOLDEN = Path(__file__).parent / "golden" / "definitions.json"
 LONG = {"long": {"probe": "attention_grid", "prompts": ["an apple a day", "apple " * 300]}}

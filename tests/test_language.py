@@ -23,8 +23,8 @@ from reportgen.language import (
     spoken,
     unit_of,
 )
+from reportgen.probes.registry import find
 from reportgen.probing.probe import explanation, meanings, question
-from reportgen.registry import find
 
 OTHERS = [tag for tag in languages() if tag != ENGLISH]
 

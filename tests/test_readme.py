@@ -110,7 +110,7 @@ def test_the_theme_example_is_a_theme(tmp_path: Path) -> None:
 
 
 def test_the_probe_example_is_a_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reportgen import registry
+    from reportgen.probes import registry
 
     example = tmp_path / "stream_norms.py"
     example.write_text(blocks("python")[1])
@@ -119,7 +119,7 @@ def test_the_probe_example_is_a_probe(tmp_path: Path, monkeypatch: pytest.Monkey
 
     known = registry.find
     monkeypatch.setattr(
-        "reportgen.registry.find", lambda name: stream_norms.probe if name == "stream_norms" else known(name)
+        "reportgen.probes.registry.find", lambda name: stream_norms.probe if name == "stream_norms" else known(name)
     )
     from running import run_probes
 

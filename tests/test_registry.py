@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from reportgen import registry
 from reportgen.errors import BatteryError
+from reportgen.probes import registry
 from reportgen.probing.probe import Probe, ProbeOptions
 from reportgen.results.quantities import Findings
 
@@ -55,7 +55,7 @@ def test_names_holds_the_built_in_probes_and_not_their_base() -> None:
 def test_names_imports_no_probe_and_find_imports_only_the_one_asked_for() -> None:
     program = """
 import sys
-from reportgen import registry
+from reportgen.probes import registry
 loaded = lambda: {n.rpartition(".")[2] for n in sys.modules if n.startswith("reportgen.probes.")} - {"base"}
 assert "logit_lens" in registry.names()
 assert loaded() == set(), loaded()

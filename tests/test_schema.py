@@ -5,9 +5,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from reportgen import registry
 from reportgen.battery.schema import json_schema
 from reportgen.documents.yaml_source import read_source
+from reportgen.probes import registry
 
 REPORT = Path(__file__).parents[1] / "reports" / "llama-vs-gemma.yaml"
 

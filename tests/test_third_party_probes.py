@@ -12,8 +12,8 @@ import pytest
 from third_party import bring_probe
 from tiny import save_tiny
 
-from reportgen import registry
 from reportgen.cli import run_command
+from reportgen.probes import registry
 
 REASONS = {
     "import: raise": "cannot be loaded: RuntimeError: no such thing",

@@ -12,8 +12,8 @@ from reportgen.baseline.tables import table_change
 from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Tolerance, may_match, tolerance_of
 from reportgen.baseline.verdict import QUIET, WORST_FIRST, Verdict, exit_code, worst
 from reportgen.errors import ReportgenError
+from reportgen.probes.registry import find
 from reportgen.probing.probe import ModelCard
-from reportgen.registry import find
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from reportgen import language, registry
+from reportgen import language
 from reportgen.baseline.tolerance import ToleranceEntry, may_match
 from reportgen.battery.broken_probe import AnyOptions, BrokenProbe
 from reportgen.documents.beside import HERE
@@ -19,6 +19,7 @@ from reportgen.documents.yaml_source import read_source, read_text
 from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
 from reportgen.look.presentation import PAGE_BYTES, Presentation
 from reportgen.look.theme import PAPER, Theme, read_theme
+from reportgen.probes import registry
 from reportgen.probing.probe import PAIR, PairProbe, Probe, ProbeOptions, subject_of
 from reportgen.results.schema import ID
 from reportgen.suggest import suggestion

@@ -5,9 +5,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from reportgen import registry
 from reportgen.battery.reader import BatteryFile, ModelEntry, ProbeLimits
 from reportgen.errors import BatteryError
+from reportgen.probes import registry
 from reportgen.probing.probe import PairProbe, Probe, explanation
 from reportgen.results.schema import ID
 

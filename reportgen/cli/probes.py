@@ -20,8 +20,8 @@ TYPES = {"string": "text", "integer": "whole number", "number": "number", "boole
 @click.argument("name", required=False)
 def command(name: str | None) -> None:
     """List the probes, or explain the one named NAME: what it shows, its options, its numbers."""
-    from reportgen import registry
     from reportgen.cli.terminal import tell
+    from reportgen.probes import registry
 
     lines = _all() if name is None else _one(registry.find(name))
     for line in "\n".join(lines).splitlines():
@@ -30,8 +30,8 @@ def command(name: str | None) -> None:
 
 def _all() -> Iterator[str]:
     """A line a probe: its name and its question; a broken one says what is wrong with it."""
-    from reportgen import registry
     from reportgen.errors import BatteryError
+    from reportgen.probes import registry
 
     names = registry.names()
     width = max(map(len, names), default=0)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from reportgen import registry
 from reportgen.baseline.compare import Compared, Comparison
 from reportgen.baseline.judgements import Judgement
 from reportgen.baseline.quantities import Change
@@ -17,6 +16,7 @@ from reportgen.figures.describe import Figure
 from reportgen.figures.difference import AFTER, BEFORE, array_figures, table_figures
 from reportgen.figures.kept import KeptDrawing
 from reportgen.look.style import MUTED, ModelStyle, model_styles
+from reportgen.probes import registry
 from reportgen.probing.probe import SUBJECT, ModelCard, Section
 from reportgen.report.drawn import Drawn
 from reportgen.report.prompts import TABLE as PROMPTS

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reportgen import registry
 from reportgen.baseline.compare import Compared, Comparison
 from reportgen.baseline.judgements import (
     Judgement,
@@ -21,6 +20,7 @@ from reportgen.baseline.judgements import (
 from reportgen.baseline.quantities import Change, said
 from reportgen.baseline.verdict import DRIFT, FAILED, QUIET, Verdict
 from reportgen.errors import ReportgenError
+from reportgen.probes import registry
 from reportgen.probing.probe import Probe, meanings, question
 from reportgen.report.drawn import Drawn
 from reportgen.report.numerals import UNDEFINED, of_metric, written

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reportgen import registry
 from reportgen.bundle_figures import Described, DrawnFigure
 from reportgen.errors import ReportgenError
 from reportgen.figures.describe import Figure, Maps
 from reportgen.figures.split import Room, parts
 from reportgen.language import say, sentences
 from reportgen.look.theme import Theme
+from reportgen.probes import registry
 from reportgen.probing.probe import Section, stated, subject_of
 from reportgen.report import opening, sections
 from reportgen.report.deck_layout import Size, legible_together

@@ -17,8 +17,8 @@ from jinja2 import (
 from jinja2.exceptions import SecurityError, TemplateRuntimeError
 from jinja2.loaders import split_template_path
 
-from reportgen import registry
 from reportgen.errors import BatteryError, Mistake, OutputError
+from reportgen.probes import registry
 from reportgen.resources import folder
 from reportgen.suggest import suggestion
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reportgen import registry
 from reportgen.errors import ReportgenError
 from reportgen.language import say, unit_of
+from reportgen.probes import registry
 from reportgen.probing.probe import Explanation, Probe, Section, explanation, meanings, question, stated
 from reportgen.report.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, Drawn
 from reportgen.report.feature_browser import Browser

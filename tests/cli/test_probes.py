@@ -4,9 +4,10 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 from click.testing import CliRunner
 
-from reportgen import cli, registry
+from reportgen import cli
 from reportgen.documents.plain_words import keys
 from reportgen.errors import BatteryError
+from reportgen.probes import registry
 from reportgen.probing.probe import explanation
 from reportgen.results.quantities import definitions
 

@@ -13,8 +13,8 @@ from running import run_probes
 from tiny import FAMILIES, LAYERS, save_tiny
 from tiny_dictionaries import save_dictionaries
 
+from reportgen.probes.registry import find
 from reportgen.probing.probe import ModelCard, Section
-from reportgen.registry import find
 
 DISTINCT = {"llama", "gemma3", "gpt2", "mamba", "falcon", "bloom", "mixtral", "gpt_oss"}
 """Families of which blocks are built differently; the others run with the slow tests where numbers are compared."""

@@ -19,8 +19,8 @@ from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic, HeatMa
 from reportgen.figures.numbered_rows import at_their_numbers
 from reportgen.numerics.attention import sink_importance
 from reportgen.probes import attention_grid, head_scores
+from reportgen.probes.registry import find
 from reportgen.probing.probe import Section
-from reportgen.registry import find
 
 TEXT = "I ate an apple for breakfast"
 PROBES = {

@@ -9,8 +9,8 @@ import pytest
 
 from reportgen.language import ENGLISH, languages, speaking
 from reportgen.probes.logit_lens import Turn, turn_of
+from reportgen.probes.registry import find
 from reportgen.probing.probe import ModelCard, Section, stated
-from reportgen.registry import find
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 from reportgen.text.scripts import script_of
 

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from reportgen.registry import find
+from reportgen.probes.registry import find
 from reportgen.report import page
 from reportgen.report.budget import NOTE
 from reportgen.report.feature_browser import AT_FIRST, COLUMNS, LONGEST_LABEL, MOST_CHARACTERS, browsers

@@ -9,8 +9,8 @@ import pytest
 from reportgen.figures.data import csv_of
 from reportgen.language import speaking
 from reportgen.look import style
+from reportgen.probes.registry import find
 from reportgen.probing.probe import ModelCard
-from reportgen.registry import find
 from reportgen.report import page
 from reportgen.report.drawn import WIDEST_BESIDE
 from reportgen.report.templating import sentence

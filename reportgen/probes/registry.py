@@ -54,7 +54,7 @@ def _points(search: Callable[..., Iterable[EntryPoint]]) -> tuple[EntryPoint, ..
 @cache
 def _built_in() -> tuple[str, ...]:
     found = (module.name for module in pkgutil.iter_modules(probes.__path__))
-    return tuple(sorted(name for name in found if name != "base"))
+    return tuple(sorted(name for name in found if name != "registry"))
 
 
 def _loaded(point: EntryPoint) -> Probe[Any, Any]:
