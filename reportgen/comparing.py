@@ -124,7 +124,7 @@ def calibrate(
         BatteryError, ModelError: as `run`.
         BundleError: there is no baseline, or the battery is not the one it was made of.
     """
-    from reportgen.conditions import threads_of
+    from reportgen.running.conditions import threads_of
     from reportgen.workflow import measure
 
     stored = _read(Path(baseline))

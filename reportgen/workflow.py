@@ -95,9 +95,9 @@ def measure(battery: Battery, progress: Progress = _silent, *, cache: bool = Tru
     Raises:
         BatteryError, ModelError: as `run`.
     """
-    from reportgen.execute import execute
-    from reportgen.outcome_cache import OutcomeCache
-    from reportgen.plan import make_plan
+    from reportgen.running.execute import execute
+    from reportgen.running.outcome_cache import OutcomeCache
+    from reportgen.running.plan import make_plan
 
     started = datetime.datetime.now(datetime.UTC)
     found_before = OutcomeCache(cache)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.battery.reader import read_battery
-from reportgen.execute import Results, execute
-from reportgen.plan import make_plan
+from reportgen.running.execute import Results, execute
+from reportgen.running.plan import make_plan
 
 
 def run_probes(models: Mapping[str, Path | str | Mapping[str, Any]], probes: Mapping[str, Any]) -> Results:

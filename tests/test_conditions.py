@@ -8,14 +8,14 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from tiny import save_tiny
 
-from reportgen import conditions as module
 from reportgen.battery.reader import read_battery
-from reportgen.conditions import outcome_key
 from reportgen.errors import ModelError
-from reportgen.outcome_cache import OutcomeCache
-from reportgen.plan import make_plan
 from reportgen.probes import logit_lens
 from reportgen.results.provenance import weights_sha256
+from reportgen.running import conditions as module
+from reportgen.running.conditions import outcome_key
+from reportgen.running.outcome_cache import OutcomeCache
+from reportgen.running.plan import make_plan
 
 LENS: dict[str, Any] = {"probe": "logit_lens", "prompts": ["an apple"]}
 
@@ -137,7 +137,7 @@ def test_another_processor_changes_the_key(model: Path, monkeypatch: pytest.Monk
 def test_the_revision_changes_the_key(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    from reportgen import plan
+    from reportgen.running import plan
 
     before, found = key(model), plan.locate
     monkeypatch.setattr(plan, "locate", lambda *asked: replace(found(*asked), revision="abc123"))

@@ -16,15 +16,15 @@ from running import run_probes
 from safetensors.torch import save_file
 from tiny import save_tiny
 
-from reportgen import execute as run_of_plans
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError, ModelError
-from reportgen.execute import execute
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.outcome_cache import OutcomeCache
-from reportgen.plan import PlannedModel, Readied, make_plan
 from reportgen.probes import drift, logit_lens, pca_map
 from reportgen.probing.probe import Case
+from reportgen.running import execute as run_of_plans
+from reportgen.running.execute import execute
+from reportgen.running.outcome_cache import OutcomeCache
+from reportgen.running.plan import PlannedModel, Readied, make_plan
 
 LENS = {"probe": "logit_lens", "prompts": ["an apple"]}
 

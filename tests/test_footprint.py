@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from reportgen.battery.reader import read_battery
-from reportgen.footprint import memory_needed
-from reportgen.outcome_cache import OutcomeCache
-from reportgen.plan import PlannedModel, make_plan
+from reportgen.running.memory import memory_needed
+from reportgen.running.outcome_cache import OutcomeCache
+from reportgen.running.plan import PlannedModel, make_plan
 
 MEASURED = """
 import sys
 from reportgen.battery.reader import read_battery
-from reportgen.execute import execute
-from reportgen.plan import make_plan
+from reportgen.running.execute import execute
+from reportgen.running.plan import make_plan
 execute(make_plan(read_battery(sys.argv[1])))
 peak, = (line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(int(peak.split()[1]) * 1024)

@@ -16,8 +16,8 @@ from reportgen.cli import reportgen as reportgen_group
 from reportgen.cli import run_command
 from reportgen.documents.yaml_source import read_source
 from reportgen.look.theme import read_theme
-from reportgen.plan import make_plan
 from reportgen.probing.probe import ModelCard, Section
+from reportgen.running.plan import make_plan
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -14,7 +14,7 @@ from reportgen.cli.terminal import tell, tell_json
 from reportgen.errors import BatteryError, Mistake, OutputError
 from reportgen.model.files.convert import models_folder
 from reportgen.model.files.demo import DEMO_MODELS, DemoModel
-from reportgen.outcome_cache import OutcomeCache
+from reportgen.running.outcome_cache import OutcomeCache
 
 PARTS = {
     "models": "converted models",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from reportgen.plan import PlannedCase, PlannedModel, PlannedPair
+    from reportgen.running.plan import PlannedCase, PlannedModel, PlannedPair
 
 
 @click.command("plan")
@@ -18,8 +18,8 @@ def command(battery: Path, only: tuple[str, ...]) -> None:
     """
     from reportgen.battery.reader import load_battery
     from reportgen.cli.terminal import tell
-    from reportgen.outcome_cache import OutcomeCache
-    from reportgen.plan import make_plan
+    from reportgen.running.outcome_cache import OutcomeCache
+    from reportgen.running.plan import make_plan
 
     plan = make_plan(load_battery(battery, only), lambda line: tell(line, err=True), OutcomeCache())
     for model in plan.models:
@@ -37,8 +37,8 @@ def command(battery: Path, only: tuple[str, ...]) -> None:
 
 
 def _work(model: "PlannedModel") -> str:
-    from reportgen.conditions import threads_of
-    from reportgen.footprint import memory_needed
+    from reportgen.running.conditions import threads_of
+    from reportgen.running.memory import memory_needed
 
     if model.all_kept:
         return _nothing(model)
@@ -50,7 +50,7 @@ def _work(model: "PlannedModel") -> str:
 
 
 def _work_of_pair(pair: "PlannedPair") -> str:
-    from reportgen.footprint import INTERPRETER, memory_needed
+    from reportgen.running.memory import INTERPRETER, memory_needed
 
     if unusable := [model.id for model in pair.models if model.readied is None]:
         return f"cannot be run without {' and '.join(unusable)}"

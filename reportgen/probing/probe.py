@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reportgen.model.files.facts import ModelFacts
     from reportgen.model.files.sources import Located
     from reportgen.model.network.loaded import LoadedModel
-    from reportgen.outcome_cache import Unfinished
+    from reportgen.running.outcome_cache import Unfinished
     from reportgen.text.tokens import TextTokenizer
 
 

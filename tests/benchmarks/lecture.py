@@ -15,12 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.bare_work import do_bare, written_down
-from reportgen import execute
 from reportgen.battery.reader import load_battery
 from reportgen.cache import Shelf
 from reportgen.model.network.loaded import LoadedModel
-from reportgen.outcome_cache import Unfinished
-from reportgen.plan import PlannedModel, make_plan
+from reportgen.running import execute
+from reportgen.running.outcome_cache import Unfinished
+from reportgen.running.plan import PlannedModel, make_plan
 
 Seconds = tuple[float, float]
 """By the processors, and by the clock."""

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from tiny import save_tiny
 
-from reportgen.footprint import memory_needed
-from reportgen.plan import make_plan
+from reportgen.running.memory import memory_needed
+from reportgen.running.plan import make_plan
 
 DRIFT = "  moved: {probe: drift, base: a, other: moved, prompts: [an apple a day, my eye]}"
 

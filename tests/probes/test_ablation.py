@@ -12,11 +12,11 @@ from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
-from reportgen.plan import make_plan
 from reportgen.probes import ablation
 from reportgen.probes.ablation import probe
 from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.running.plan import make_plan
 
 TEXTS = ["I ate an apple a day", "the apple of my eye"]
 HEADS, BOS = 4, 0

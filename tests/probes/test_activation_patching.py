@@ -12,10 +12,10 @@ from tokenizers import Tokenizer
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.numerics.patching import first_difference, recovered_difference, stays_from
-from reportgen.plan import make_plan
 from reportgen.probes.activation_patching import probe
 from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.running.plan import make_plan
 
 CLEAN, CORRUPTED = "I ate an apple a day", "I ate an eye a day"
 FIRST, LENGTH, HEADS = 4, 7, 4

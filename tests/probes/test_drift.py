@@ -13,11 +13,11 @@ from tiny import configurations, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
-from reportgen.execute import Results
 from reportgen.figures.describe import Curves, TokenGrid
 from reportgen.probes.drift import _shuffled, probe
 from reportgen.probing.probe import Section, tell_apart
 from reportgen.results.quantities import Outcome
+from reportgen.running.execute import Results
 
 TEXTS = ["an apple a day", "the apple of my eye"]
 

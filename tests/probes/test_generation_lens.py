@@ -105,7 +105,7 @@ def test_another_seed_draws_others_and_the_likeliest_need_none(llama: Path) -> N
 
 def test_a_prompt_passes_the_model_once_for_the_lens_and_for_the_trace(llama: Path) -> None:
     from reportgen.battery.reader import read_battery
-    from reportgen.plan import make_plan
+    from reportgen.running.plan import make_plan
 
     probes = '"trace": {"probe": "generation_lens", "prompts": ["an apple"], "continue": 4}, ' \
              '"lens": {"probe": "logit_lens", "prompts": ["an apple"], "continue": 2}'  # fmt: skip

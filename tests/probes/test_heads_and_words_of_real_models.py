@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from reportgen.battery.reader import read_battery
-from reportgen.execute import execute
-from reportgen.plan import make_plan
 from reportgen.results.quantities import Outcome
+from reportgen.running.execute import execute
+from reportgen.running.plan import make_plan
 
 PROBES: dict[str, Any] = {
     "sink": {"probe": "attention_sink", "prompts": ["The apple is green. What color is the apple?"]},

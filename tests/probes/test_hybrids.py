@@ -13,7 +13,6 @@ from running import run_probes
 from tiny import WITH_ATTENTION, random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
-from reportgen.execute import Results
 from reportgen.figures.data import csv_of
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic, HeatMap
 from reportgen.figures.numbered_rows import at_their_numbers
@@ -21,6 +20,7 @@ from reportgen.numerics.attention import sink_importance
 from reportgen.probes import attention_grid, head_scores
 from reportgen.probes.registry import find
 from reportgen.probing.probe import Section
+from reportgen.running.execute import Results
 
 TEXT = "I ate an apple for breakfast"
 PROBES = {

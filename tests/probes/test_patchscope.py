@@ -13,10 +13,10 @@ from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
-from reportgen.plan import make_plan
 from reportgen.probes.patchscope import probe
 from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.running.plan import make_plan
 
 TEXTS = ["I ate an apple", "an apple a day"]
 ASKING = {"id": "what", "text": "the apple: my eye, a day", "word": "eye"}

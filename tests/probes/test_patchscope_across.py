@@ -11,10 +11,10 @@ from tiny import LAYERS, save_tiny
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
-from reportgen.plan import PlannedCase, make_plan
 from reportgen.probes.patchscope_across import probe
 from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.running.plan import PlannedCase, make_plan
 
 TEXTS = ["I ate an apple", "an apple a day"]
 ASKING = {"id": "what", "text": "the apple: my eye, a day", "word": "eye"}

@@ -13,16 +13,16 @@ from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
-from reportgen.execute import execute
 from reportgen.features.labels import EXAMPLES, EXPLAINER, PROMOTED, Label
 from reportgen.model.sae import streaming
 from reportgen.model.sae.explainer import Evidence, Explainer, one_line
-from reportgen.outcome_cache import OutcomeCache
-from reportgen.plan import make_plan
 from reportgen.probes import sae_atlas
 from reportgen.probes.sae_atlas import best_label, probe
 from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.running.execute import execute
+from reportgen.running.outcome_cache import OutcomeCache
+from reportgen.running.plan import make_plan
 from reportgen.text.tokens import TextTokenizer
 
 CONTEXT = 16

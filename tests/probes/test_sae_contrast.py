@@ -21,10 +21,10 @@ from tokenizers import Tokenizer
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Curves, Rankings
-from reportgen.plan import PlannedCase, make_plan
 from reportgen.probes.sae_contrast import probe
 from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.running.plan import PlannedCase, make_plan
 
 TEXTS = ["I ate an apple for breakfast", "the apple of my eye", "an apple a day", "my breakfast", "the day I ate",
          "an eye for a day"]  # fmt: skip

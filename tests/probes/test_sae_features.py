@@ -12,13 +12,13 @@ from tokenizers import Tokenizer
 
 from reportgen.battery.reader import load_battery
 from reportgen.errors import BatteryError
-from reportgen.execute import execute
 from reportgen.figures.describe import Rankings, TokenGrid
-from reportgen.plan import make_plan
 from reportgen.probes import sae_features
 from reportgen.probes.sae_features import probe
 from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.running.execute import execute
+from reportgen.running.plan import make_plan
 from reportgen.text.tokens import TextTokenizer
 
 TEXTS = ["I ate an apple for breakfast", "the apple of my eye"]

@@ -17,13 +17,13 @@ from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
-from reportgen.execute import execute
 from reportgen.figures.describe import Curves, TokenGrid
 from reportgen.model.capture import passes as capture
-from reportgen.plan import make_plan
 from reportgen.probes.sae_quality import probe
 from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Metric, Outcome, Table
+from reportgen.running.execute import execute
+from reportgen.running.plan import make_plan
 
 CONTEXT = 12
 TEXTS = ["I ate an apple for breakfast and my eye of the day", "an apple a day of my eye", "breakfast for the apple"]

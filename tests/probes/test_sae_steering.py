@@ -19,12 +19,12 @@ from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
-from reportgen.execute import execute
 from reportgen.model.sae.sources import locate_dictionaries
-from reportgen.plan import make_plan
 from reportgen.probes.sae_steering import probe
 from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Array, Metric, Outcome, Table
+from reportgen.running.execute import execute
+from reportgen.running.plan import make_plan
 from reportgen.text.refusals import refusal_tokens
 from reportgen.text.tokens import TextTokenizer
 

@@ -17,10 +17,10 @@ from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.model.capture import passes as capture
 from reportgen.numerics import steering as numerics
-from reportgen.plan import make_plan
 from reportgen.probes.steering import probe
 from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Array, Outcome, Table
+from reportgen.running.plan import make_plan
 from reportgen.text.refusals import refusal_tokens
 from reportgen.text.tokens import TextTokenizer
 

@@ -21,7 +21,7 @@ from reportgen.text.windows import Windows
 
 if TYPE_CHECKING:
     from reportgen.model.sae.dictionary import Dictionary
-    from reportgen.outcome_cache import Unfinished
+    from reportgen.running.outcome_cache import Unfinished
 
 PORTION = 16
 """Windows that are asked for together."""

@@ -11,9 +11,9 @@ from safetensors.numpy import load, save
 
 from reportgen.battery.reader import ProbeEntry
 from reportgen.cache import DIGEST, RESULTS, Shelf, key_of
-from reportgen.conditions import Conditions, outcome_key
 from reportgen.results.bundle import outcome_from, outcome_json
 from reportgen.results.quantities import Outcome
+from reportgen.running.conditions import Conditions, outcome_key
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from reportgen.errors import ModelError
-from reportgen.plan import PlannedModel
 from reportgen.results import provenance
+from reportgen.running.plan import PlannedModel
 
 
 class Changed(ModelError):

@@ -9,19 +9,19 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from reportgen.conditions import Conditions, conditions, contents_named, threads_of
 from reportgen.documents.places import Places, places
 from reportgen.errors import Mistake, ModelError, OutOfTime, reason_of
 from reportgen.model.needs import Unmeasurable
 from reportgen.model.network.own_code import in_words
-from reportgen.outcome_cache import Kept, OutcomeCache, Unfinished
-from reportgen.plan import Plan, PlannedCase, PlannedModel, Readied, Side
 from reportgen.probing.probe import Later, Measured, ModelCard, PairProbe, Probe
 from reportgen.results.provenance import weights_sha256
 from reportgen.results.quantities import Cell, Findings, Outcome, Table, WrongFindings
+from reportgen.running.conditions import Conditions, conditions, contents_named, threads_of
+from reportgen.running.outcome_cache import Kept, OutcomeCache, Unfinished
+from reportgen.running.plan import Plan, PlannedCase, PlannedModel, Readied, Side
+from reportgen.running.time_limits import seconds_allowed
+from reportgen.running.unchanged import Changed, refuse_changed
 from reportgen.supervision import ended_before, underway
-from reportgen.time_limits import seconds_allowed
-from reportgen.unchanged import Changed, refuse_changed
 
 if TYPE_CHECKING:
     from reportgen.model.network.loaded import LoadedModel

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.battery.reader import Battery, ModelEntry, ProbeEntry
-from reportgen.conditions import Conditions, conditions, contents_named, files_of
 from reportgen.documents.watched import Watched
 from reportgen.errors import BatteryError, Mistake, ModelError, ReportgenError, reason_of
 from reportgen.model.files.device import SHAPE_ALONE, kind_of
 from reportgen.model.files.facts import ModelFacts, read_facts
 from reportgen.model.files.sources import Located, locate, parse_source
 from reportgen.model.needs import Pass
-from reportgen.outcome_cache import Kept, OutcomeCache
 from reportgen.probing.probe import Case, NoRow, PairProbe, Unusable, subject_of
 from reportgen.results.provenance import remembered_sha256
 from reportgen.results.quantities import WrongFindings
+from reportgen.running.conditions import Conditions, conditions, contents_named, files_of
+from reportgen.running.outcome_cache import Kept, OutcomeCache
 from reportgen.supervision import ended_before, underway
 from reportgen.text.chat import ChatUnavailable
 from reportgen.text.prompts import Prompt
