@@ -18,7 +18,7 @@ from reportgen.last_run import marks_failure
 from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
 from reportgen.notebook import ShownBundle, load
-from reportgen.outputs import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
+from reportgen.outputs.make import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
 from reportgen.results.bundle import Bundle, load_bundle, write_numbers
 from reportgen.results.folder import check_writable, keep_earlier, staged
 from reportgen.results.holding import restore

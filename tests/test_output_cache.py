@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 from tiny import random_model
 
-from reportgen import bundle_figures, output_cache, outputs, render, run
+from reportgen import bundle_figures, render, run
 from reportgen.cache import DRAWINGS, PAGES, Shelf
 from reportgen.figures import draw
 from reportgen.figures.describe import HeatMap
 from reportgen.look.presentation import Presentation
 from reportgen.look.theme import BUILT_IN
-from reportgen.output_cache import OutputCache
-from reportgen.outputs import write_outputs
+from reportgen.outputs import cache as output_cache
+from reportgen.outputs import make as outputs
+from reportgen.outputs.cache import OutputCache
+from reportgen.outputs.make import write_outputs
 from reportgen.probes.nearest_tokens import NearestTokens
 from reportgen.report import templating
 from reportgen.resources import folder

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from reportgen.bundle_figures import Unshowable
-from reportgen.outputs import OutputsFailed, write_outputs
+from reportgen.outputs.make import OutputsFailed, write_outputs
 from reportgen.probes.parameter_census import ParameterCensus
 from reportgen.report import document
 from reportgen.results.bundle import Bundle
@@ -125,7 +125,7 @@ class Printing:
 BREAKS = {
     "html": ("reportgen.report.page.html", {"report.pdf", "slides.pdf", "slides.pptx", "figures"}),
     "pdf": ("reportgen.report.page.paper", {"report.html", "slides.pdf", "slides.pptx", "figures"}),
-    "figures": ("reportgen.outputs.csv_of", {"report.html", "report.pdf", "slides.pdf", "slides.pptx"}),
+    "figures": ("reportgen.outputs.make.csv_of", {"report.html", "report.pdf", "slides.pdf", "slides.pptx"}),
     "pptx": ("reportgen.report.powerpoint.powerpoint", {"report.html", "report.pdf", "slides.pdf", "figures"}),
     "slides": ("reportgen.report.slides.paper", {"report.html", "report.pdf", "slides.pptx", "figures"}),
 }

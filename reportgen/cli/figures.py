@@ -64,10 +64,10 @@ def command(
     """
     from reportgen.cli.progress import shown
     from reportgen.cli.terminal import tell_place
-    from reportgen.figure_files import FORMATS as ALL
-    from reportgen.figure_files import Wanted, write_figures
-    from reportgen.figure_list import marks_failure
     from reportgen.look.theme import read_theme
+    from reportgen.outputs.figure_files import FORMATS as ALL
+    from reportgen.outputs.figure_files import Wanted, write_figures
+    from reportgen.outputs.figure_list import marks_failure
     from reportgen.results.bundle import load_bundle
     from reportgen.results.holding import restore
 

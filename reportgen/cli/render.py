@@ -29,7 +29,7 @@ def command(
     """
     from reportgen.cli.progress import shown
     from reportgen.cli.terminal import tell_place
-    from reportgen.outputs import USUAL
+    from reportgen.outputs.make import USUAL
     from reportgen.workflow import render
 
     with shown(quiet=quiet) as progress:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.random_models import save_llama
 from reportgen import load, run
-from reportgen.outputs import draw_figures
+from reportgen.outputs.make import draw_figures
 
 PROMPT = "an apple a day, the apple of my eye"
 TOKENS = 12

@@ -13,7 +13,7 @@ from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError, BundleError, OutputError
 from reportgen.look.presentation import PAGE_BYTES, Presentation, presentation_of
 from reportgen.look.theme import BUILT_IN, PAPER
-from reportgen.outputs import is_output_of, slide_theme, write_outputs
+from reportgen.outputs.make import is_output_of, slide_theme, write_outputs
 from reportgen.results.bundle import Bundle, write_numbers
 from tests.report.fakes import fake_bundle
 

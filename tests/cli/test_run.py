@@ -148,7 +148,7 @@ def test_a_run_whose_models_are_gone_marks_the_bundle_it_leaves_until_a_run_ends
 def test_one_output_that_fails_ends_with_1_and_the_bundle_is_written(
     reportgen: Call, write_battery: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reportgen import outputs
+    from reportgen.outputs import make as outputs
 
     folder = tmp_path / "battery"
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, TypeVar
 from reportgen import language
 from reportgen.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures
 from reportgen.errors import Mistake, OutputError, ReportgenError
-from reportgen.figure_files import gaps
 from reportgen.figures.data import csv_of
 from reportgen.figures.describe import Curves, Figure, Maps
 from reportgen.figures.kept import Flavour
 from reportgen.look.presentation import Presentation
 from reportgen.look.theme import BUILT_IN, PAPER, Theme
-from reportgen.output_cache import Listed, OutputCache
+from reportgen.outputs.cache import Listed, OutputCache
+from reportgen.outputs.figure_files import gaps
 from reportgen.results.bundle import Bundle
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""A bundle into pages, slides and figure files; what was made before is kept."""
