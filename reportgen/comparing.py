@@ -46,7 +46,7 @@ def write(
     Raises:
         OutputError: the folder cannot be written, or holds something else.
     """
-    from reportgen.report.comparison import write_comparison
+    from reportgen.report.comparison.page import write_comparison
 
     check_target(target)
     with beside(target) as stage:

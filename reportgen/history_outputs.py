@@ -75,8 +75,8 @@ def _page(history: History, data: str) -> str:
     from reportgen.look.fonts import typefaces
     from reportgen.look.style import model_styles
     from reportgen.report.drawn import Drawn
-    from reportgen.report.history import html
-    from reportgen.report.timelines import described
+    from reportgen.report.history.page import html
+    from reportgen.report.history.timelines import described
 
     figures = described(history)
     faces = typefaces({text for of_probe in figures.values() for figure in of_probe for text in texts(figure)})

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from reportgen.bundle_figures import DrawnFigure, Unshowable, describe, draw_figures
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
 from reportgen.figures.kept import Flavour
 from reportgen.language import direction, speaking
@@ -17,6 +16,7 @@ from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
 from reportgen.probes.registry import find
 from reportgen.probing.probe import SUBJECT, Section, question
+from reportgen.report.bundle_figures import DrawnFigure, Unshowable, describe, draw_figures
 from reportgen.results.bundle import Bundle, load_bundle
 from reportgen.results.holding import restore
 from reportgen.results.quantities import Outcome, Table
@@ -280,7 +280,7 @@ def _question(section: Section) -> str:
 
 
 def _html(name: str, shown_as: Presentation, **context: Any) -> str:
-    from reportgen.report.templating import rendered
+    from reportgen.report.templates.templating import rendered
 
     with speaking(shown_as.language):
         return rendered(f"notebook/{name}.html.j2", {**context, "direction": direction(shown_as.language)})

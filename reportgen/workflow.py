@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from reportgen.battery.reader import Battery, ModelEntry, load_battery
-from reportgen.bundle_figures import Unshowable
 from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
 from reportgen.language import checked
@@ -19,6 +18,7 @@ from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
 from reportgen.notebook import ShownBundle, load
 from reportgen.outputs.make import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
+from reportgen.report.bundle_figures import Unshowable
 from reportgen.results.bundle import Bundle, load_bundle, write_numbers
 from reportgen.results.folder import check_writable, keep_earlier, staged
 from reportgen.results.holding import restore
@@ -234,7 +234,7 @@ def _shown(
     if theme is not None:
         presentation = replace(presentation, theme=read_theme(theme))
     if templates is not None:
-        from reportgen.report import own_templates
+        from reportgen.report.templates import own_templates
 
         own_templates.check(Path(templates))
         presentation = replace(presentation, templates=Path(templates))

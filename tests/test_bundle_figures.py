@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from reportgen.bundle_figures import LONGEST_STEM, Unshowable, describe, draw_figures, stems
 from reportgen.errors import BundleError
 from reportgen.probes.parameter_census import ParameterCensus
+from reportgen.report.bundle_figures import LONGEST_STEM, Unshowable, describe, draw_figures, stems
 from reportgen.results.bundle import Bundle
 from tests.report.fakes import LLAMA, curves, fake_bundle
 

@@ -25,7 +25,7 @@ from reportgen.baseline.markdown import markdown
 from reportgen.baseline.record import record_bytes
 from reportgen.comparing import tolerances_of
 from reportgen.errors import ReportgenError
-from reportgen.report.comparison import write_comparison
+from reportgen.report.comparison.page import write_comparison
 from reportgen.results.bundle import Bundle, load_bundle, write_numbers
 from reportgen.workflow import render
 from tests.report.parsed import Page

@@ -9,9 +9,9 @@ import pytest
 from fontTools.ttLib import TTFont
 
 import reportgen
-from reportgen.bundle_figures import describe
 from reportgen.figures.describe import texts
 from reportgen.look.fonts import legible, typefaces
+from reportgen.report.bundle_figures import describe
 from reportgen.results.bundle import Bundle
 
 BATTERY = Path(__file__).parents[1] / "reports" / "llama-vs-gemma.yaml"

@@ -14,13 +14,13 @@ import pytest
 from nbclient import NotebookClient
 
 import reportgen
-from reportgen.bundle_figures import draw_figures
 from reportgen.errors import BatteryError, OutputError
 from reportgen.figures.data import csv_of
 from reportgen.language import direction, languages
 from reportgen.look.presentation import Presentation
 from reportgen.look.theme import BUILT_IN
 from reportgen.notebook import ShownBundle
+from reportgen.report.bundle_figures import draw_figures
 from reportgen.results import quantities as result
 from reportgen.results.bundle import load_bundle, write_numbers
 from reportgen.results.folder import staged

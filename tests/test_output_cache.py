@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tiny import random_model
 
-from reportgen import bundle_figures, render, run
+from reportgen import render, run
 from reportgen.cache import DRAWINGS, PAGES, Shelf
 from reportgen.figures import draw
 from reportgen.figures.describe import HeatMap
@@ -23,7 +23,8 @@ from reportgen.outputs import make as outputs
 from reportgen.outputs.cache import OutputCache
 from reportgen.outputs.make import write_outputs
 from reportgen.probes.nearest_tokens import NearestTokens
-from reportgen.report import templating
+from reportgen.report import bundle_figures
+from reportgen.report.templates import templating
 from reportgen.resources import folder
 from reportgen.results.bundle import Bundle, write_numbers
 from reportgen.results.quantities import Array, Metric

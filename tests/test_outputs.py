@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from reportgen.bundle_figures import Unshowable
 from reportgen.outputs.make import OutputsFailed, write_outputs
 from reportgen.probes.parameter_census import ParameterCensus
 from reportgen.report import document
+from reportgen.report.bundle_figures import Unshowable
 from reportgen.results.bundle import Bundle
 from tests.report.fakes import fake_bundle
 
@@ -126,8 +126,8 @@ BREAKS = {
     "html": ("reportgen.report.page.html", {"report.pdf", "slides.pdf", "slides.pptx", "figures"}),
     "pdf": ("reportgen.report.page.paper", {"report.html", "slides.pdf", "slides.pptx", "figures"}),
     "figures": ("reportgen.outputs.make.csv_of", {"report.html", "report.pdf", "slides.pdf", "slides.pptx"}),
-    "pptx": ("reportgen.report.powerpoint.powerpoint", {"report.html", "report.pdf", "slides.pdf", "figures"}),
-    "slides": ("reportgen.report.slides.paper", {"report.html", "report.pdf", "slides.pptx", "figures"}),
+    "pptx": ("reportgen.report.slides.powerpoint.powerpoint", {"report.html", "report.pdf", "slides.pdf", "figures"}),
+    "slides": ("reportgen.report.slides.pages.paper", {"report.html", "report.pdf", "slides.pptx", "figures"}),
 }
 """Format -> what is broken, and what is there all the same."""
 
@@ -158,7 +158,7 @@ def test_a_deck_that_fails_takes_both_kinds_of_slides_and_no_more(
     def broken(*arguments: object, **named: object) -> None:
         raise KeyError("x")
 
-    monkeypatch.setattr("reportgen.report.deck.deck", broken)
+    monkeypatch.setattr("reportgen.report.slides.deck.deck", broken)
     with pytest.raises(OutputsFailed) as caught:
         write_outputs(bundle, tmp_path, ["html", "slides", "pptx"])
     assert list(caught.value.reasons) == ["slides", "pptx"]

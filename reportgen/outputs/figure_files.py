@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reportgen import language
-from reportgen.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures, stems
 from reportgen.documents.problem import shown
 from reportgen.errors import BatteryError, BundleError, Mistake, OutputError
 from reportgen.figures.data import csv_of
@@ -15,6 +14,7 @@ from reportgen.look.fonts import lacking
 from reportgen.look.presentation import presentation_of
 from reportgen.look.theme import Theme
 from reportgen.outputs.figure_list import read_list, take_over
+from reportgen.report.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures, stems
 from reportgen.results.bundle import Bundle
 from reportgen.results.folder import check_writable
 from reportgen.results.holding import beside, writing

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from reportgen import language
-from reportgen.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures
 from reportgen.errors import Mistake, OutputError, ReportgenError
 from reportgen.figures.data import csv_of
 from reportgen.figures.describe import Curves, Figure, Maps
@@ -18,13 +17,14 @@ from reportgen.look.presentation import Presentation
 from reportgen.look.theme import BUILT_IN, PAPER, Theme
 from reportgen.outputs.cache import Listed, OutputCache
 from reportgen.outputs.figure_files import gaps
+from reportgen.report.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures
 from reportgen.results.bundle import Bundle
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
-    from reportgen.report.deck import Deck
     from reportgen.report.document import Printer
     from reportgen.report.drawn import Drawn
+    from reportgen.report.slides.deck import Deck
 
 FILE_OF = {"html": "report.html", "pdf": "report.pdf", "slides": "slides.pdf", "pptx": "slides.pptx"}
 """Format of one file -> its name."""
@@ -129,7 +129,7 @@ class _Making:
 
     def all(self, known: OutputCache) -> list[str]:
         """Every wanted output; in an order in which processes that print have work early."""
-        from reportgen.report.templating import overridden_by
+        from reportgen.report.templates.templating import overridden_by
 
         with ExitStack() as processes:
             processes.enter_context(overridden_by(self._presentation.templates))
@@ -243,7 +243,7 @@ class _Making:
         self._made("html", html.encode())
 
     def _deck(self, described: Described) -> "Deck":
-        from reportgen.report import deck
+        from reportgen.report.slides import deck
 
         theme = deck.theme_on_slides(slide_theme(self._presentation.theme), self._bundle)
         figures = self._drawn(deck.on_slides(described), theme, ON_SLIDES)
@@ -251,12 +251,12 @@ class _Making:
         return deck.deck(self._bundle, figures, theme=theme, measured=measured)
 
     def _slides(self, deck: "Deck") -> str:
-        from reportgen.report import slides
+        from reportgen.report.slides import pages as slides
 
         return slides.paper(deck)
 
     def _powerpoint(self, deck: "Deck") -> None:
-        from reportgen.report.powerpoint import powerpoint
+        from reportgen.report.slides.powerpoint import powerpoint
 
         self._made("pptx", powerpoint(deck))
 

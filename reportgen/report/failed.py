@@ -1,6 +1,6 @@
 """The page in the place of one that could not be made anew: that there is none, and why."""
 
-from reportgen.report.templating import filled
+from reportgen.report.templates.templating import filled
 
 
 def html(title: str, conclusion: str, reason: str, exit_code: int) -> str:

@@ -10,7 +10,7 @@ from reportgen.report.budget import Load, fitted
 from reportgen.report.drawn import Drawn
 from reportgen.report.figure_data import shown_when_asked, with_data
 from reportgen.report.paper_tables import paper_sheets
-from reportgen.report.templating import filled
+from reportgen.report.templates.templating import filled
 
 if TYPE_CHECKING:
     from reportgen.results.bundle import Bundle

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from reportgen.bundle_figures import Unshowable, describe, stems
 from reportgen.errors import ReportgenError
+from reportgen.report.bundle_figures import Unshowable, describe, stems
 from reportgen.results.bundle import load_bundle, write_json
 
 PROBES = (

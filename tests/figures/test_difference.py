@@ -7,11 +7,11 @@ import pytest
 
 from reportgen.figures.canonical import canonical
 from reportgen.figures.describe import Curves, Figure, HeadMosaic, HeatMap, Rankings, TokenGrid, texts
-from reportgen.figures.difference import AFTER, BEFORE, MOST_COLUMNS, MOST_LINES, array_figures, table_figures
 from reportgen.figures.draw import draw
 from reportgen.figures.draw.head_mosaic import stitched
 from reportgen.look.fonts import typefaces
 from reportgen.look.style import MUTED, ModelStyle, model_styles
+from reportgen.report.comparison.difference import AFTER, BEFORE, MOST_COLUMNS, MOST_LINES, array_figures, table_figures
 from reportgen.results.quantities import Array, Table
 from tests.figures.figure_samples import HOSTILE, attention
 

@@ -284,7 +284,7 @@ def test_ones_own_font_comes_first_and_ours_fill_its_gaps(write: Callable[..., P
 
 
 def test_a_font_that_is_no_longer_what_it_was_is_told(tmp_path: Path) -> None:
-    from reportgen.bundle_figures import kept_drawings
+    from reportgen.report.bundle_figures import kept_drawings
 
     theme = PAPER.model_copy(update={"font": str(tmp_path / "gone.ttf"), "font_sha256": "0"})
     (drawing,) = kept_drawings([(one_of_each()[4], {})], theme=theme)

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from PIL import Image
 
-from reportgen.bundle_figures import DrawnFigure
 from reportgen.figures.describe import Figure
 from reportgen.figures.kept import KeptDrawing
 from reportgen.look.theme import PAPER
-from reportgen.report.deck import Deck, deck
+from reportgen.report.bundle_figures import DrawnFigure
+from reportgen.report.slides.deck import Deck, deck
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, grid, svg
 
 SIZES = {"grid-0": (260.0, 455.0), "components": (406.0, 96.0)}

@@ -10,11 +10,11 @@ import pytest
 
 from reportgen.baseline.compare import Comparison, compare
 from reportgen.baseline.tolerance import ToleranceEntry
-from reportgen.report import comparison as page
 from reportgen.report import document
-from reportgen.report.comparison import html, paper, write_comparison
-from reportgen.report.comparison_pictures import MOST_PICTURED, Picture, pictures
-from reportgen.report.comparison_view import loud_sections
+from reportgen.report.comparison import page as page
+from reportgen.report.comparison.page import html, paper, write_comparison
+from reportgen.report.comparison.pictures import MOST_PICTURED, Picture, pictures
+from reportgen.report.comparison.view import loud_sections
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 from tests.baseline.comparisons import everything

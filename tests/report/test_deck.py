@@ -13,8 +13,8 @@ from reportgen.errors import OutputError
 from reportgen.figures.kept import KeptDrawing
 from reportgen.language import speaking
 from reportgen.look.theme import BUILT_IN
-from reportgen.report import slides
-from reportgen.report.powerpoint import powerpoint
+from reportgen.report.slides import pages as slides
+from reportgen.report.slides.powerpoint import powerpoint
 from tests.report.deck_samples import sample
 from tests.report.fakes import HOSTILE
 

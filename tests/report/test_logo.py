@@ -10,8 +10,9 @@ from pptx.util import Pt
 
 from reportgen.language import speaking
 from reportgen.look.theme import PAPER
-from reportgen.report import page, slides
-from reportgen.report.powerpoint import powerpoint
+from reportgen.report import page
+from reportgen.report.slides import pages as slides
+from reportgen.report.slides.powerpoint import powerpoint
 from tests.report.deck_samples import sample
 from tests.report.fakes import fake_bundle
 

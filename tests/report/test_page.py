@@ -13,7 +13,7 @@ from reportgen.probes.registry import find
 from reportgen.probing.probe import ModelCard
 from reportgen.report import page
 from reportgen.report.drawn import WIDEST_BESIDE
-from reportgen.report.templating import sentence
+from reportgen.report.templates.templating import sentence
 from reportgen.resources import folder
 from reportgen.results.quantities import Metric
 from tests.report.fakes import GEMMA, LLAMA, hostile, outcome

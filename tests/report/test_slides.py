@@ -5,14 +5,16 @@ from dataclasses import replace
 import pytest
 from pypdf import PdfReader
 
-from reportgen.bundle_figures import Described
 from reportgen.figures.describe import Maps, Panel, Rankings, TokenGrid
 from reportgen.figures.split import Room, parts
 from reportgen.language import speaking
 from reportgen.look.theme import BUILT_IN, PAPER
-from reportgen.report import deck_layout, document, slides
-from reportgen.report.deck import first_of, on_slides, theme_on_slides
-from reportgen.report.deck_layout import HEIGHT, WIDTH, Box, fitted, layout, legible_together, opening
+from reportgen.report import document
+from reportgen.report.bundle_figures import Described
+from reportgen.report.slides import layout as deck_layout
+from reportgen.report.slides import pages as slides
+from reportgen.report.slides.deck import first_of, on_slides, theme_on_slides
+from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fitted, layout, legible_together, opening
 from tests.report.deck_samples import sample
 from tests.report.fakes import HOSTILE, grid
 from tests.report.test_document import weasyprint_loads
@@ -66,7 +68,7 @@ def test_a_slide_says_what_the_numbers_of_its_own_models_say(deck):
 
 
 def test_what_a_prompt_set_wants_seen_comes_first():
-    from reportgen.report.deck import deck as deck_of
+    from reportgen.report.slides.deck import deck as deck_of
     from tests.report.deck_samples import figures
     from tests.report.fakes import fake_bundle
 
@@ -278,7 +280,7 @@ def test_nothing_is_printed_at_the_edge_of_a_slide(printed, tmp_path):
 
 
 def test_maps_with_names_beside_their_points_have_a_slide_each():
-    from reportgen.report.deck import deck as deck_of
+    from reportgen.report.slides.deck import deck as deck_of
     from tests.report.deck_samples import SIZES, drawn
     from tests.report.fakes import GEMMA, LLAMA, fake_bundle
 

@@ -11,9 +11,11 @@ from jinja2 import UndefinedError
 from reportgen.baseline.compare import compare
 from reportgen.errors import BatteryError, OutputError
 from reportgen.look.fonts import legible
-from reportgen.report import comparison, own_templates, page, sandbox, templating
-from reportgen.report.own_templates import check
-from reportgen.report.templating import (
+from reportgen.report import page
+from reportgen.report.comparison import page as comparison
+from reportgen.report.templates import own_templates, sandbox, templating
+from reportgen.report.templates.own_templates import check
+from reportgen.report.templates.templating import (
     explained,
     isolated,
     lines,

@@ -10,13 +10,13 @@ import pytest
 
 from reportgen.baseline.compare import compare
 from reportgen.baseline.history import history
-from reportgen.bundle_figures import kept_drawings
 from reportgen.history_outputs import write_history
 from reportgen.look.style import model_styles
-from reportgen.report import comparison as comparison_page
 from reportgen.report import page as report_page
-from reportgen.report.comparison_pictures import pictures
-from reportgen.report.comparison_view import loud_sections
+from reportgen.report.bundle_figures import kept_drawings
+from reportgen.report.comparison import page as comparison_page
+from reportgen.report.comparison.pictures import pictures
+from reportgen.report.comparison.view import loud_sections
 from reportgen.report.drawn import Drawn
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Table

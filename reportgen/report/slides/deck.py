@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reportgen.bundle_figures import Described, DrawnFigure
 from reportgen.errors import ReportgenError
 from reportgen.figures.describe import Figure, Maps
 from reportgen.figures.split import Room, parts
@@ -14,8 +13,9 @@ from reportgen.look.theme import Theme
 from reportgen.probes import registry
 from reportgen.probing.probe import Section, stated, subject_of
 from reportgen.report import opening, sections
-from reportgen.report.deck_layout import Size, legible_together
+from reportgen.report.bundle_figures import Described, DrawnFigure
 from reportgen.report.drawn import Drawn
+from reportgen.report.slides.layout import Size, legible_together
 from reportgen.text.scripts import script_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from reportgen.language import direction, spoken
 from reportgen.look.theme import Theme
 
 if TYPE_CHECKING:
-    from reportgen.report.deck import Deck, Slide
+    from reportgen.report.slides.deck import Deck, Slide
 
 Size = tuple[float, float]
 """(width, height) in points."""

@@ -10,14 +10,14 @@ from reportgen.baseline.compare import Compared, Comparison
 from reportgen.baseline.judgements import Judgement
 from reportgen.baseline.quantities import Change
 from reportgen.baseline.verdict import QUIET
-from reportgen.bundle_figures import kept_drawings
 from reportgen.figures.canonical import canonical
 from reportgen.figures.describe import Figure
-from reportgen.figures.difference import AFTER, BEFORE, array_figures, table_figures
 from reportgen.figures.kept import KeptDrawing
 from reportgen.look.style import MUTED, ModelStyle, model_styles
 from reportgen.probes import registry
 from reportgen.probing.probe import SUBJECT, ModelCard, Section
+from reportgen.report.bundle_figures import kept_drawings
+from reportgen.report.comparison.difference import AFTER, BEFORE, array_figures, table_figures
 from reportgen.report.drawn import Drawn
 from reportgen.report.prompts import TABLE as PROMPTS
 from reportgen.results.quantities import Cell, Outcome

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from reportgen.baseline.history import Course, History
 from reportgen.report.drawn import Drawn
 from reportgen.report.figure_data import shown_when_asked, with_data
+from reportgen.report.history.timelines import subject_name
 from reportgen.report.numerals import UNDEFINED, written
 from reportgen.report.sections import Row, rows
 from reportgen.report.sheets import spaced
-from reportgen.report.templating import filled
-from reportgen.report.timelines import subject_name
+from reportgen.report.templates.templating import filled
 
 MOST_TOLD = 60
 """Steps, changes of what is measured, and bundles left out, of each so many are listed; history.json has them all."""

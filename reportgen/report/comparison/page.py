@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from reportgen.baseline.compare import Comparison
 from reportgen.baseline.record import record_bytes
 from reportgen.report import document
-from reportgen.report.comparison_pictures import MOST_PICTURED, Picture, pictures
-from reportgen.report.comparison_view import Most, View, loud_sections, view
+from reportgen.report.comparison.pictures import MOST_PICTURED, Picture, pictures
+from reportgen.report.comparison.view import Most, View, loud_sections, view
 from reportgen.report.drawn import Drawn
 from reportgen.report.figure_data import shown_when_asked, with_data
-from reportgen.report.templating import filled
+from reportgen.report.templates.templating import filled
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from reportgen.report import deck_layout
-from reportgen.report.deck import Deck, Slide
-from reportgen.report.deck_layout import Box, Layout
 from reportgen.report.drawn import Drawn
-from reportgen.report.templating import filled
+from reportgen.report.slides import layout as deck_layout
+from reportgen.report.slides.deck import Deck, Slide
+from reportgen.report.slides.layout import Box, Layout
+from reportgen.report.templates.templating import filled
 
 
 @dataclass(frozen=True)

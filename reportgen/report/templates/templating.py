@@ -16,10 +16,11 @@ from reportgen.language import choose_form, direction, say, spoken
 from reportgen.look import style
 from reportgen.look.fonts import legible, typefaces
 from reportgen.look.theme import PAPER, Theme
-from reportgen.report import numerals, own_templates, sandbox
+from reportgen.report import numerals
 from reportgen.report.drawn import models_of
 from reportgen.report.paper_tables import paper_columns
-from reportgen.report.script import digest, settings
+from reportgen.report.templates import own_templates, sandbox
+from reportgen.report.templates.script import digest, settings
 from reportgen.resources import folder
 
 LONGEST = 4_000

@@ -150,7 +150,7 @@ def _unreadable(file: Path, own: Path) -> Iterator[Mistake]:
 
 def _wrong(sources: dict[Path, str], own: Path) -> Iterator[Mistake]:
     """What does not compile, what extends itself, and what nothing asks for."""
-    from reportgen.report.templating import environment  # which renders what is checked here
+    from reportgen.report.templates.templating import environment  # which renders what is checked here
 
     found = environment(own.resolve())
     trees: dict[str, nodes.Template] = {}

@@ -17,9 +17,9 @@ from PIL import Image
 from reportgen.language import direction, spoken
 from reportgen.look.fonts import legible
 from reportgen.look.theme import Theme
-from reportgen.report import deck_layout
-from reportgen.report.deck import Deck, Picture, Slide
-from reportgen.report.deck_layout import Box, Words
+from reportgen.report.slides import layout as deck_layout
+from reportgen.report.slides.deck import Deck, Picture, Slide
+from reportgen.report.slides.layout import Box, Words
 
 TYPEFACE = "Noto Sans"
 FALLBACK = 'panose="020B0502040504020204" pitchFamily="34" charset="0"'

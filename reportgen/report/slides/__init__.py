@@ -1,0 +1,1 @@
+"""A deck of slides, as PDF and as PowerPoint."""
