@@ -8,13 +8,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reportgen.comparing import compare
-    from reportgen.notebook import load
-    from reportgen.workflow import render, run
+    from reportgen.workflows.comparison import compare
+    from reportgen.workflows.notebook import load
+    from reportgen.workflows.report import render, run
 
 __all__ = ["compare", "load", "render", "run"]
 
-_MODULES = {"compare": "comparing", "load": "notebook", "render": "workflow", "run": "workflow"}
+_MODULES = {
+    "compare": "workflows.comparison",
+    "load": "workflows.notebook",
+    "render": "workflows.report",
+    "run": "workflows.report",
+}
 
 
 def __dir__() -> list[str]:

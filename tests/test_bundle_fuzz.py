@@ -23,11 +23,11 @@ from reportgen.baseline.judgements import beginnings, conclusion, counted, judge
 from reportgen.baseline.junit import junit
 from reportgen.baseline.markdown import markdown
 from reportgen.baseline.record import record_bytes
-from reportgen.comparing import tolerances_of
 from reportgen.errors import ReportgenError
 from reportgen.report.comparison.page import write_comparison
 from reportgen.results.bundle import Bundle, load_bundle, write_numbers
-from reportgen.workflow import render
+from reportgen.workflows.comparison import tolerances_of
+from reportgen.workflows.report import render
 from tests.report.parsed import Page
 
 PYTHON = re.compile(

@@ -9,13 +9,13 @@ import pytest
 
 from reportgen.baseline.accepted import Acceptance, accept
 from reportgen.baseline.history import history
-from reportgen.comparing import calibrate, compare
 from reportgen.errors import BatteryError, Mistake, ModelError, OutputError
-from reportgen.last_run import marks_failure
 from reportgen.results.bundle import load_bundle, write_json, write_numbers
 from reportgen.results.failure_mark import FailedBefore, reason_without_places, without_places
 from reportgen.results.folder import staged
 from reportgen.results.holding import restore
+from reportgen.workflows.comparison import calibrate, compare
+from reportgen.workflows.last_run import marks_failure
 from tests.test_store import bundle
 
 
@@ -76,7 +76,7 @@ def test_a_full_disk_leaves_room_for_the_mark(stored: Path, monkeypatch: pytest.
 
     def fail_late() -> None:
         with marks_failure(stored, "run"):
-            monkeypatch.setattr("reportgen.last_run.write_json", full)
+            monkeypatch.setattr("reportgen.workflows.last_run.write_json", full)
             raise ModelError("gone")
 
     with pytest.raises(ModelError):
@@ -87,7 +87,7 @@ def test_a_full_disk_leaves_room_for_the_mark(stored: Path, monkeypatch: pytest.
 KILLED = """
 import os, sys
 from pathlib import Path
-from reportgen.last_run import marks_failure
+from reportgen.workflows.last_run import marks_failure
 with marks_failure(Path(sys.argv[1]), "run"):
     os._exit(0)
 """

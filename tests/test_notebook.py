@@ -19,11 +19,11 @@ from reportgen.figures.data import csv_of
 from reportgen.language import direction, languages
 from reportgen.look.presentation import Presentation
 from reportgen.look.theme import BUILT_IN
-from reportgen.notebook import ShownBundle
 from reportgen.report.bundle_figures import draw_figures
 from reportgen.results import quantities as result
 from reportgen.results.bundle import load_bundle, write_numbers
 from reportgen.results.folder import staged
+from reportgen.workflows.notebook import ShownBundle
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, fake_bundle, hostile
 
 NOTEBOOK = Path(__file__).parent / "examples" / "explore.ipynb"

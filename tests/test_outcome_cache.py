@@ -14,7 +14,7 @@ from tiny import configurations, save_tiny
 from reportgen.cache import RESULTS, Shelf
 from reportgen.errors import BatteryError
 from reportgen.probes import pca_map
-from reportgen.workflow import run
+from reportgen.workflows.report import run
 
 PROBES: dict[str, Any] = {
     "census": {"probe": "parameter_census"},
@@ -168,7 +168,7 @@ def test_a_row_that_no_model_can_have_is_a_mistake_also_where_its_outcome_was_ke
 
 KILLED = """
 import os, signal, sys
-from reportgen.workflow import run
+from reportgen.workflows.report import run
 left = [int(sys.argv[3])]
 def progress(line):
     print(line, flush=True)

@@ -53,7 +53,7 @@ def calibrate_command(battery: Path, runs: int, baseline: Path | None, quiet: bo
     from reportgen.baseline.accepted import TOLERANCES, baseline_of
     from reportgen.cli.progress import shown
     from reportgen.cli.terminal import tell_place
-    from reportgen.comparing import calibrate
+    from reportgen.workflows.comparison import calibrate
 
     place = baseline if baseline is not None else baseline_of(battery.with_suffix(""))
     with shown(quiet=quiet) as progress:

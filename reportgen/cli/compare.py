@@ -38,10 +38,10 @@ def command(
     workflow the summary and annotations are written, too. What was asked for says so where nothing could be compared.
     """
     from reportgen.baseline.judgements import beginning_told, beginnings, conclusion, counted, judgements, short
-    from reportgen.ci_outputs import told_of, write_told
     from reportgen.cli.progress import shown
     from reportgen.cli.terminal import tell, tell_command, tell_place
-    from reportgen.comparing import check_target, compare, comparison_of, write
+    from reportgen.workflows.ci_outputs import told_of, write_told
+    from reportgen.workflows.comparison import check_target, compare, comparison_of, write
 
     target = output if output is not None else comparison_of(bundle)
     with _failures_told(target, *(_outside(file, (bundle, target)) for file in (junit, markdown))):
@@ -70,11 +70,11 @@ def _outside(file: Path | None, folders: Sequence[Path]) -> Path | None:
 @contextmanager
 def _failures_told(target: Path, junit: Path | None, markdown: Path | None) -> Iterator[None]:
     """Whatever the block raises, nothing goes on saying what an earlier comparison found, and CI reads why."""
-    from reportgen.ci_outputs import told_of_failure, write_told
     from reportgen.cli.terminal import tell_command
-    from reportgen.comparing import write_failure
     from reportgen.errors import OutputError
     from reportgen.results.failure_mark import reason_without_places
+    from reportgen.workflows.ci_outputs import told_of_failure, write_told
+    from reportgen.workflows.comparison import write_failure
 
     try:
         yield

@@ -34,8 +34,8 @@ def command(
     from reportgen.baseline.history import history
     from reportgen.battery.reader import load_battery
     from reportgen.cli.terminal import tell, tell_place
-    from reportgen.history_outputs import write_history
     from reportgen.results.holding import restore_below
+    from reportgen.workflows.history import write_history
 
     page = output or folder / "history.html"
     written = load_battery(battery).tolerances if battery else {}
@@ -56,7 +56,7 @@ def command(
 def _failures_shown(page: Path) -> Iterator[None]:
     """Whatever the block raises, an earlier page does not go on as though it were of today."""
     from reportgen.errors import OutputError
-    from reportgen.history_outputs import write_history_failure
+    from reportgen.workflows.history import write_history_failure
 
     try:
         yield

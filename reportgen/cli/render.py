@@ -30,7 +30,7 @@ def command(
     from reportgen.cli.progress import shown
     from reportgen.cli.terminal import tell_place
     from reportgen.outputs.make import USUAL
-    from reportgen.workflow import render
+    from reportgen.workflows.report import render
 
     with shown(quiet=quiet) as progress:
         render(

@@ -46,7 +46,7 @@ def command(
     """
     from reportgen.cli.progress import shown
     from reportgen.cli.terminal import tell_place
-    from reportgen.workflow import run
+    from reportgen.workflows.report import run
 
     with shown(quiet=quiet) as progress:
         bundle = run(

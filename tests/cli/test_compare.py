@@ -157,7 +157,7 @@ def test_an_error_of_ours_leaves_nothing_green(
     def broken(*given: object) -> None:
         raise LookupError("a bug")
 
-    monkeypatch.setattr("reportgen.comparing.compared", broken)
+    monkeypatch.setattr("reportgen.workflows.comparison.compared", broken)
     assert reportgen(*asked).code == 1
     assert JUnitXml.fromfile(str(tmp_path / "junit.xml")).errors == 1
     assert "a bug" in (tmp_path / "night-comparison" / "comparison.html").read_text()

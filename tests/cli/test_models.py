@@ -4,10 +4,11 @@ import pytest
 from click.testing import CliRunner
 from tiny import save_tiny
 
-from reportgen import cli, workflow
+from reportgen import cli
 from reportgen.errors import BatteryError
 from reportgen.model.files import convert
 from reportgen.model.files.demo import DEMO_MODELS, Wheel
+from reportgen.workflows import report as workflow
 
 SMOLLM2 = DEMO_MODELS["smollm2-135m-instruct"]
 

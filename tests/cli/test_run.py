@@ -159,7 +159,7 @@ def test_one_output_that_fails_ends_with_1_and_the_bundle_is_written(
     battery = write_battery(CENSUS, outputs=["html"])
     assert reportgen("run", battery).code == 0
     (folder / "report.html").write_text("older")
-    monkeypatch.setattr("reportgen.workflow.write_outputs", lacking)
+    monkeypatch.setattr("reportgen.workflows.report.write_outputs", lacking)
     for command in (("run", battery), ("render", folder, "--format", "html")):
         ended = reportgen(*command)
         assert ended.code == 1
@@ -204,7 +204,7 @@ def test_a_failure_while_writing_keeps_the_last_good_bundle(
     def full(*arguments: object, **options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("reportgen.workflow.write_outputs", full)
+    monkeypatch.setattr("reportgen.workflows.report.write_outputs", full)
     ended = reportgen("run", battery)
     assert ended.code == 1
     assert "No space left on device" in ended.err
@@ -220,7 +220,7 @@ def test_an_internal_error_is_a_line_and_ends_with_1(
     def broken(*arguments: object, **options: object) -> None:
         raise LookupError("a bug")
 
-    monkeypatch.setattr("reportgen.workflow.write_outputs", broken)
+    monkeypatch.setattr("reportgen.workflows.report.write_outputs", broken)
     ended = reportgen("run", write_battery(CENSUS), "--quiet")
     assert ended.code == 1
     assert ended.err.splitlines()[0] == "internal error: LookupError: a bug"
@@ -289,7 +289,7 @@ def test_a_rendering_that_fails_leaves_the_old_pages_and_marks_them(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("reportgen.workflow.write_outputs", full)
+        patched.setattr("reportgen.workflows.report.write_outputs", full)
         assert reportgen("render", folder, "--format", "html").code == 1
     assert {p: (folder / p).read_bytes() for p in files(folder)} == before | {
         "run.json": (folder / "run.json").read_bytes()

@@ -4,8 +4,8 @@ import pytest
 
 from reportgen.baseline.history import history
 from reportgen.baseline.tolerance import ToleranceEntry
-from reportgen.history_outputs import write_history
 from reportgen.results.quantities import Metric
+from reportgen.workflows.history import write_history
 from tests.baseline.nights_written import date, write_night
 from tests.report.fakes import HOSTILE
 from tests.report.parsed import Page

@@ -10,7 +10,6 @@ import pytest
 
 from reportgen.baseline.compare import compare
 from reportgen.baseline.history import history
-from reportgen.history_outputs import write_history
 from reportgen.look.style import model_styles
 from reportgen.report import page as report_page
 from reportgen.report.bundle_figures import kept_drawings
@@ -20,6 +19,7 @@ from reportgen.report.comparison.view import loud_sections
 from reportgen.report.drawn import Drawn
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Table
+from reportgen.workflows.history import write_history
 from tests.baseline.nights_written import write_night
 from tests.figures.figure_samples import one_of_each
 from tests.report.browser.conftest import Visit

@@ -13,16 +13,16 @@ from reportgen.battery.reader import Battery, ModelEntry, load_battery
 from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
 from reportgen.language import checked
-from reportgen.last_run import marks_failure
 from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
-from reportgen.notebook import ShownBundle, load
 from reportgen.outputs.make import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
 from reportgen.report.bundle_figures import Unshowable
 from reportgen.results.bundle import Bundle, load_bundle, write_numbers
 from reportgen.results.folder import check_writable, keep_earlier, staged
 from reportgen.results.holding import restore
 from reportgen.results.provenance import machine, versions
+from reportgen.workflows.last_run import marks_failure
+from reportgen.workflows.notebook import ShownBundle, load
 
 Progress = Callable[[str], None]
 

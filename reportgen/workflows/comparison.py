@@ -125,7 +125,7 @@ def calibrate(
         BundleError: there is no baseline, or the battery is not the one it was made of.
     """
     from reportgen.running.conditions import threads_of
-    from reportgen.workflow import measure
+    from reportgen.workflows.report import measure
 
     stored = _read(Path(baseline))
     asked = load_battery(Path(battery))

@@ -1,0 +1,1 @@
+"""What a command or a call from Python does, from files to files."""
