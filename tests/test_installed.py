@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from reportgen import installed
-from reportgen.installed import build_of, code_of, contents_of, folder_of, version_of
+from reportgen import fingerprints as installed
+from reportgen.fingerprints import build_of, code_of, contents_of, folder_of, version_of
 from reportgen.resources import PACKAGE
 
 

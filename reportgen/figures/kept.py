@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from reportgen.cache import DRAWINGS, Shelf, key_of
 from reportgen.figures.canonical import canonical
 from reportgen.figures.describe import Figure
-from reportgen.installed import build_of, code_of, version_of
+from reportgen.fingerprints import build_of, code_of, version_of
 from reportgen.language import spoken
 from reportgen.look import fonts
 from reportgen.look.style import ModelStyle

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from reportgen.cache import FONTS, Shelf, cache_folder, key_of
 from reportgen.documents.watched import State, state_of
-from reportgen.installed import folder_of, version_of
+from reportgen.fingerprints import folder_of, version_of
 from reportgen.spelling import PICTURES, code_point, is_hidden, visible
 
 RECIPE = 2

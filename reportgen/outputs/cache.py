@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from reportgen import language
 from reportgen.cache import DRAWINGS, PAGES, Shelf, key_of
 from reportgen.figures.kept import conditions
-from reportgen.installed import code_of, contents_of, version_of
+from reportgen.fingerprints import code_of, contents_of, version_of
 from reportgen.look.presentation import Presentation
 from reportgen.probes.registry import GROUP
 from reportgen.resources import folder

@@ -13,7 +13,7 @@ from reportgen.battery.reader import ModelEntry, ProbeEntry
 from reportgen.cache import key_of
 from reportgen.documents.regular_file import CONFIGURATION_BYTES, TOKENIZER_BYTES, read_regular
 from reportgen.errors import Mistake, ModelError
-from reportgen.installed import version_of
+from reportgen.fingerprints import version_of
 from reportgen.model.files.device import default_threads, hardware
 from reportgen.model.files.sources import Located
 from reportgen.model.files.weights import MAYBE, weight_files

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.cache import cache_folder
-from reportgen.child import run_child
 from reportgen.documents.regular_file import open_regular, read_regular
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.files.weights import check_weights, count_parameters
+from reportgen.worker import run_child
 
 CONVERSION_VERSION = 2
 """Raised whenever a conversion gives other files: folders of an older number are then left unused."""
