@@ -10,13 +10,19 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PANGO := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 
 .DEFAULT_GOAL := help
-.PHONY: report test lint saelens bench clean help
+.PHONY: report test real models lint saelens bench clean help
 
 report: .venv/.installed  ## the report of BATTERY on two real models, as HTML and PDF
 	$(BIN)/reportgen run $(BATTERY)
 
 test: .venv/.installed  ## the whole test suite, in processes of one thread; a third works while one of two waits
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile
+
+real: .venv/.installed  ## what the demo models are known to do, probe by probe
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m real
+
+models: .venv/.installed  ## the demo models converted into the user's cache, which the first report does otherwise
+	$(BIN)/python -c 'from reportgen.model.files.demo import DEMO_MODELS, demo_folder; [*map(demo_folder, DEMO_MODELS.values())]'
 
 lint: .venv/.installed  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,3 +148,30 @@ def _files(folders: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:
                 # Another process may have made room meanwhile.
                 with suppress(OSError):
                     yield file, file.lstat()
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """Work that a probe may go on with after it was interrupted, kept under the same things as its outcome."""
+
+    _shelf: Shelf
+    _key: str
+    _check: Callable[[], None]
+    """Raises where the model is no longer what the key says."""
+
+    def read(self) -> bytes | None:
+        """What an interrupted run has left; None where there was none."""
+        return self._shelf.read(self._key)
+
+    def write(self, content: bytes) -> None:
+        """Keeps what is done so far.
+
+        Raises:
+            ModelError: the model changed since it was loaded.
+        """
+        self._check()
+        self._shelf.write(self._key, content)
+
+    def drop(self) -> None:
+        """It is finished."""
+        self._shelf.drop(self._key)

@@ -1,5 +1,6 @@
 """Fixtures that more than one folder of tests needs."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +53,9 @@ def smollm2_folder() -> Path:
 def gemma_folder() -> Path:
     """The converted Gemma-3-270M, in the user's own cache."""
     return demo_folder(DEMO_MODELS["gemma-3-270m"])
+
+
+def pytest_collection_finish() -> None:
+    """What the imported test modules hold stays until the end: no collection of garbage looks through it again."""
+    gc.collect()
+    gc.freeze()

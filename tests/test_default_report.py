@@ -10,8 +10,9 @@ from fontTools.ttLib import TTFont
 
 import reportgen
 from reportgen.figures.describe import texts
-from reportgen.look.fonts import legible, typefaces
-from reportgen.report.bundle_figures import describe
+from reportgen.look.fonts import typefaces
+from reportgen.look.legible import legible
+from reportgen.report.content.bundle_figures import describe
 from reportgen.results.bundle import Bundle
 
 BATTERY = Path(__file__).parents[1] / "reports" / "llama-vs-gemma.yaml"
@@ -80,7 +81,7 @@ def test_the_page_asks_the_network_for_nothing_and_keeps_its_budget(page: str) -
     assert len(page.encode()) < 6_000_000
 
 
-@pytest.mark.slow  # of tiny models tests/cli/test_run.py and tests/test_execute.py show it every time
+@pytest.mark.slow  # of tiny models tests/cli/test_run.py and tests/running/test_execute.py show it every time
 def test_a_second_run_and_one_probe_alone_give_the_same_bytes(report: Bundle, tmp_path: Path) -> None:
     again = reportgen.run(BATTERY, tmp_path / "again", formats=["figures"])
     for name in ("results.json", "arrays.safetensors"):

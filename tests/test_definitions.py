@@ -23,7 +23,7 @@ LONG = {"long": {"probe": "attention_grid", "prompts": ["an apple a day", "apple
 def measured(folder: Path) -> dict[str, Any]:
     """Versions, and of every number its mean and its size."""
     from all_probes import CHANGING, FIRST, READING, WORDS, of_two, sparse
-    from running import run_probes
+    from runs import run_probes
     from tiny import save_tiny
     from tiny_dictionaries import save_dictionaries
 

@@ -99,7 +99,7 @@ def test_a_translation_takes_the_values_of_its_english(
 def test_no_message_holds_markup_or_what_is_shown_as_its_code(
     texts: dict[str, catalogues.Texts], translated: tuple[str, dict[str, catalogues.Translated]]
 ) -> None:
-    from reportgen.look.fonts import legible
+    from reportgen.look.legible import legible
 
     tag, known = translated
     for id, of in texts.items():

@@ -49,6 +49,7 @@ def bundle(folder: Path, source: str) -> Path:
     return folder / "night"
 
 
+@pytest.mark.real
 def test_noise_in_one_matrix_is_found_and_the_first_layer_named(
     noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,7 +16,7 @@ from reportgen.cli import reportgen as reportgen_group
 from reportgen.cli import run_command
 from reportgen.documents.yaml_source import read_source
 from reportgen.look.theme import read_theme
-from reportgen.probing.probe import ModelCard, Section
+from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
 
 ROOT = Path(__file__).parents[1]
@@ -121,7 +121,7 @@ def test_the_probe_example_is_a_probe(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         "reportgen.probes.registry.find", lambda name: stream_norms.probe if name == "stream_norms" else known(name)
     )
-    from running import run_probes
+    from runs import run_probes
 
     outcome = run_probes(
         {"m": save_tiny(tmp_path / "tiny")}, {"n": {"probe": "stream_norms", "prompts": ["an apple"]}}

@@ -13,9 +13,9 @@ from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Toleran
 from reportgen.baseline.verdict import QUIET, WORST_FIRST, Verdict, exit_code, worst
 from reportgen.errors import ReportgenError
 from reportgen.probes.registry import find
-from reportgen.probing.probe import ModelCard
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Outcome, Table
+from reportgen.results.section import ModelCard
 
 Q = TypeVar("Q", Metric, Array, Table)
 READ = ("prompts", "tokens", "skipped")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reportgen.baseline.compare import Compared, Comparison
 from reportgen.baseline.quantities import Change, depth_of, said
 from reportgen.baseline.verdict import DRIFT, FAILED, WORST_FIRST, Verdict
-from reportgen.look.fonts import legible
+from reportgen.look.legible import legible
 
 NOT_COMPARED = "Could not be compared"
 """The conclusion where there is no comparison: a bundle is missing, damaged, or its last run failed."""

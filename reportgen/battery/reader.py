@@ -20,10 +20,11 @@ from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
 from reportgen.look.presentation import PAGE_BYTES, Presentation
 from reportgen.look.theme import PAPER, Theme, read_theme
 from reportgen.probes import registry
-from reportgen.probing.probe import PAIR, PairProbe, Probe, ProbeOptions, subject_of
+from reportgen.probing.probe import PAIR, PairProbe, Probe, ProbeOptions
+from reportgen.processes.supervision import ended_before, underway
 from reportgen.results.schema import ID
+from reportgen.results.section import subject_of
 from reportgen.suggest import suggestion
-from reportgen.supervision import ended_before, underway
 from reportgen.text.prompts import PromptsError, PromptSet, PromptSets
 
 DEVICE = r"auto|cpu|mps|cuda(:[0-9]+)?"

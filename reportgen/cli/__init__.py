@@ -57,7 +57,7 @@ def reportgen(debug: bool) -> None:
 def main() -> None:
     """Runs the command line; errors are a line or two each on stderr, exit codes mean something."""
     from reportgen.cli.terminal import tell
-    from reportgen.supervision import supervise
+    from reportgen.processes.supervision import supervise
 
     signal.signal(signal.SIGTERM, _interrupt)
     arguments = sys.argv[1:]

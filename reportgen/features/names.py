@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from reportgen.features.labels import PROMOTED, origin_told
 from reportgen.language import digits, listed, say
-from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Site
 from reportgen.results.quantities import Outcome
+from reportgen.text.characters import mark_space
 
 FITS = 0.5
 """Score from which a feature is called by its label; one that nobody scored it always is. By one made of promoted

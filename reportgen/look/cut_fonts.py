@@ -8,7 +8,7 @@ from fontTools.cffLib.CFF2ToCFF import convertCFF2ToCFF
 from fontTools.ttLib import TTFont
 from fontTools.varLib import instancer
 
-from reportgen.look.fonts import BOLD, Source
+from reportgen.look.font_sources import BOLD, Source
 
 
 def codes_of(source: Source) -> list[int]:

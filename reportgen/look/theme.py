@@ -15,7 +15,7 @@ from reportgen.documents.plain_words import problems
 from reportgen.documents.problem import Problem, shown
 from reportgen.documents.yaml_source import Source, read_source, read_text
 from reportgen.errors import BatteryError, Mistake
-from reportgen.look.fonts import OwnFont, own_font
+from reportgen.look.font_sources import OwnFont, own_font
 from reportgen.look.own_files import PICTURES, Refused, check_uri, checked_font, picture_uri
 from reportgen.suggest import suggestion
 

@@ -10,11 +10,11 @@ from reportgen.errors import BatteryError, BundleError, Mistake, OutputError
 from reportgen.figures.data import csv_of
 from reportgen.figures.describe import texts
 from reportgen.figures.kept import Flavour
-from reportgen.look.fonts import lacking
+from reportgen.look.legible import lacking
 from reportgen.look.presentation import presentation_of
 from reportgen.look.theme import Theme
 from reportgen.outputs.figure_list import read_list, take_over
-from reportgen.report.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures, stems
+from reportgen.report.content.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures, stems
 from reportgen.results.bundle import Bundle
 from reportgen.results.folder import check_writable
 from reportgen.results.holding import beside, writing

@@ -17,14 +17,14 @@ from reportgen.look.presentation import Presentation
 from reportgen.look.theme import BUILT_IN, PAPER, Theme
 from reportgen.outputs.cache import Listed, OutputCache
 from reportgen.outputs.figure_files import gaps
-from reportgen.report.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures
+from reportgen.report.content.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures
 from reportgen.results.bundle import Bundle
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
+    from reportgen.report.content.drawn import Drawn
     from reportgen.report.document import Printer
-    from reportgen.report.drawn import Drawn
-    from reportgen.report.slides.deck import Deck
+    from reportgen.report.slides.slide import Deck
 
 FILE_OF = {"html": "report.html", "pdf": "report.pdf", "slides": "slides.pdf", "pptx": "slides.pptx"}
 """Format of one file -> its name."""
@@ -350,7 +350,7 @@ def _write(folder: Path, name: str, content: bytes) -> None:
 
 def _shown(figures: Sequence[DrawnFigure], text: "SvgText") -> "dict[str, list[Drawn]]":
     """Probe id -> its figures for a page."""
-    from reportgen.report.drawn import Drawn
+    from reportgen.report.content.drawn import Drawn
 
     drawings: dict[str, list[Drawn]] = {}
     for figure in figures:

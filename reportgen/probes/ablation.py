@@ -10,11 +10,12 @@ from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import digits, listed, say, sentences
-from reportgen.look.fonts import mark_space
 from reportgen.model.needs import ByIndex, Edit, Need, Operation, Pass, Site, Unmeasurable
-from reportgen.probing.probe import Case, Later, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable
+from reportgen.probing.probe import Case, Later, Probe, ProbeOptions, Prompts, SpecialTokens, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.section import Section
 from reportgen.text.answer_tokens import answer_ids, no_answer
+from reportgen.text.characters import mark_space
 from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -293,7 +294,7 @@ def _not_measurable(case: Case[Options], model: LoadedModel) -> dict[Kind, str]:
         Unmeasurable: none of them can be.
     """
     from reportgen.model.capture.edit import Scale
-    from reportgen.model.capture.passes import reason_against_pass
+    from reportgen.model.capture.shared_passes import reason_against_pass
 
     reasons: dict[Kind, str] = {}
     for kind in dict.fromkeys(case.options.components):

@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, TokenGrid
 from reportgen.language import digits, listed, say, sentences
-from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Edit, Need, Pass, Site, Unmeasurable
 from reportgen.numerics.patching import CLEAR_DIFFERENCE, first_difference, recovered_difference, stays_from
 from reportgen.probing.probe import (
@@ -20,13 +19,14 @@ from reportgen.probing.probe import (
     Probe,
     ProbeOptions,
     Prompts,
-    Section,
     Unusable,
     axis_label,
     curves_read_out,
 )
 from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
+from reportgen.results.section import Section
 from reportgen.text.answer_tokens import answer_ids, no_answer
+from reportgen.text.characters import mark_space
 from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -361,7 +361,7 @@ def _not_measurable(case: Case[Options], model: LoadedModel) -> dict[str, str]:
     Raises:
         Unmeasurable: none of them can be.
     """
-    from reportgen.model.capture.passes import reason_against_pass
+    from reportgen.model.capture.shared_passes import reason_against_pass
 
     needs = {site: Need(_SITES[site], "all", _indices(case, site)) for site in dict.fromkeys(case.options.sites)}
     told = {site: reason_against_pass(model, Pass((), (need,))) for site, need in needs.items()}

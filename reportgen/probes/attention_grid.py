@@ -13,8 +13,9 @@ from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.attention import SINK_THRESHOLD, bin_edges, binned, row_entropy, sink_importance
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Section, Unusable
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable
 from reportgen.results.quantities import Array, Findings, Outcome, Rows, array, arrays, metric, table
+from reportgen.results.section import Section
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,10 +11,11 @@ from pydantic import Field
 
 from reportgen.figures.describe import Figure, TokenGrid
 from reportgen.language import digits, listed, say, sentences
-from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Section, Unusable
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, arrays, metric, table
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
 
 if TYPE_CHECKING:
     import numpy as np

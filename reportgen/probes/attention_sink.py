@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.figures.numbered_rows import at_their_numbers
 from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.look.fonts import mark_space
 from reportgen.model.needs import ByIndex, Need, Pass, Site
 from reportgen.numerics.attention import SINK_THRESHOLD, sink_importance
 from reportgen.numerics.outliers import TIMES_THE_MEDIAN, massive, median_magnitude
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Section, Unusable, axis_label, curves_read_out
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable, axis_label, curves_read_out
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,10 +10,11 @@ from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import digits, listed, say, sentences, unit_of
-from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Section, Unusable, prompt_labels
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable, prompt_labels
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,11 +10,12 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from reportgen.figures.describe import Figure, Ranking, Rankings
 from reportgen.language import digits, listed, say, sentences
-from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.similarity import unit_rows
-from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Section, Unusable
+from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
 from reportgen.text.prompts import STRICT, Prompt
 from reportgen.text.tokens import WordNotFound
 

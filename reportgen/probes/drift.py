@@ -21,13 +21,13 @@ from reportgen.probing.probe import (
     PairOptions,
     PairProbe,
     Prompts,
-    Section,
     SpecialTokens,
     Unusable,
     axis_label,
     curves_read_out,
 )
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.section import Section
 
 if TYPE_CHECKING:
     import numpy as np

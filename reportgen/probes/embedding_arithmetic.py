@@ -12,21 +12,13 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_va
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, Ranking, Rankings, TokenGrid
 from reportgen.language import digits, listed, say, sentences
-from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.analogy import completed, difference_cosines
 from reportgen.numerics.similarity import unit_rows
-from reportgen.probing.probe import (
-    Case,
-    Layers,
-    Probe,
-    ProbeOptions,
-    Section,
-    Unusable,
-    axis_label,
-    curves_read_out,
-)
+from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Unusable, axis_label, curves_read_out
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
 from reportgen.text.prompts import STRICT, Message, Prompt, read_prompts
 from reportgen.text.tokens import WordNotFound
 

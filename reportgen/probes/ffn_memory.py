@@ -12,20 +12,11 @@ from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probing.probe import (
-    Case,
-    Layers,
-    Probe,
-    ProbeOptions,
-    Prompts,
-    Section,
-    SpecialTokens,
-    Unusable,
-    prompt_labels,
-)
+from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, SpecialTokens, Unusable, prompt_labels
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
 from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:

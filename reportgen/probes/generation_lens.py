@@ -10,21 +10,20 @@ from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import listed, say, say_count, sentences, unit_of
-from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Draw, Need, Pass, Site
 from reportgen.probing.probe import (
     Case,
     Probe,
     ProbeOptions,
     Prompts,
-    Section,
     Unusable,
     axis_label,
     curves_read_out,
     prompt_labels,
 )
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
-from reportgen.text.characters import Character, characters
+from reportgen.results.section import Section
+from reportgen.text.characters import Character, characters, mark_space
 
 if TYPE_CHECKING:
     import numpy as np

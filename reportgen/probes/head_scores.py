@@ -16,8 +16,9 @@ from reportgen.figures.numbered_rows import at_their_numbers
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.model.needs import ByIndex, Need, Pass, Site
 from reportgen.numerics import head_patterns
-from reportgen.probing.probe import Case, Later, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable
+from reportgen.probing.probe import Case, Later, Probe, ProbeOptions, Prompts, SpecialTokens, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
+from reportgen.results.section import Section
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,19 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.figures.describe import Figure, TokenGrid
 from reportgen.language import digits, say, say_count, sentences
-from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probing.probe import (
-    Case,
-    Layers,
-    Probe,
-    ProbeOptions,
-    Prompts,
-    Section,
-    axis_label,
-    prompt_labels,
-)
+from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, axis_label, prompt_labels
 from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
 
 if TYPE_CHECKING:
     import numpy as np

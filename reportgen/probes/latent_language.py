@@ -12,10 +12,11 @@ from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import digits, listed, say, sentences, unit_of
-from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Section, Unusable, axis_label, curves_read_out
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable, axis_label, curves_read_out
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
 from reportgen.text.prompts import Message, Prompt
 from reportgen.text.word_tokens import beginnings
 

@@ -11,7 +11,6 @@ from pydantic import Field, computed_field, model_validator
 from reportgen.documents.beside import Beside, missing, path_of
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import digits, listed, say, say_count, sentences, unit_of
-from reportgen.look.fonts import mark_space
 from reportgen.model.measures.tuned_lens import check_tuned_lens, sha256_of, tuned
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probing.probe import (
@@ -19,13 +18,14 @@ from reportgen.probing.probe import (
     Probe,
     ProbeOptions,
     Prompts,
-    Section,
     Unusable,
     axis_label,
     curves_read_out,
     prompt_labels,
 )
 from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
 from reportgen.text.scripts import BYTES, script_names, script_of
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Figure, Ranking, Rankings
 from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.look.fonts import mark_space
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Section
+from reportgen.probing.probe import Case, Probe, ProbeOptions
 from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from reportgen.figures.describe import Figure, StackedBars
 from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Section
+from reportgen.probing.probe import Case, Probe, ProbeOptions
 from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
+from reportgen.results.section import Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

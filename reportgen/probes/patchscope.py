@@ -13,18 +13,9 @@ from reportgen.figures.describe import Figure, HeatMap, TokenGrid
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.model.needs import Edit, Need, Pass, Site
 from reportgen.probing.patch_targets import OneTarget, OutOfRange, Place, Target, Targets, place_of
-from reportgen.probing.probe import (
-    Case,
-    Later,
-    Layers,
-    Probe,
-    ProbeOptions,
-    Prompts,
-    Section,
-    Unusable,
-    prompt_labels,
-)
+from reportgen.probing.probe import Case, Later, Layers, Probe, ProbeOptions, Prompts, Unusable, prompt_labels
 from reportgen.results.quantities import Array, Findings, Outcome, Rows, array, metric, table
+from reportgen.results.section import Section
 from reportgen.text.prompts import Prompt
 from reportgen.text.tokens import WordNotFound
 

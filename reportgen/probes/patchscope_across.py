@@ -26,8 +26,9 @@ from reportgen.probes.patchscope import (
     target_places,
     target_rows,
 )
-from reportgen.probing.probe import Case, Measured, PairOptions, PairProbe, Prompts, Section, Unusable
+from reportgen.probing.probe import Case, Measured, PairOptions, PairProbe, Prompts, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
+from reportgen.results.section import Section
 from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class PatchscopeAcross(PairProbe[Options, Across]):
         """The maps; then a prompt and a target at a time, all layers together."""
         import numpy as np
 
-        from reportgen.model.capture.passes import run_all
+        from reportgen.model.capture.shared_passes import run_all
 
         case, options = other.case, base.case.options
         targets, pairs = len(options.targets), _pairs(case)

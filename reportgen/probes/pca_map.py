@@ -13,8 +13,9 @@ from reportgen.figures.describe import Figure, Maps, Panel
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.principal import principal_points
-from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Section, Unusable
+from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.section import Section
 from reportgen.text.prompts import Prompt
 from reportgen.text.tokens import WordNotFound
 

@@ -19,12 +19,13 @@ from reportgen.features.tables import DICTIONARIES, dictionary_rows
 from reportgen.features.window_options import WindowOptions, windows_of
 from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.language import digits, say, sentences
-from reportgen.look.fonts import mark_space
 from reportgen.model.files.sources import locate, parse_source
+from reportgen.model.files.weights_hash import weights_sha256
 from reportgen.model.needs import Pass, Site
-from reportgen.probing.probe import Case, Probe, Section, Unusable
-from reportgen.results.provenance import weights_sha256
+from reportgen.probing.probe import Case, Probe, Unusable
 from reportgen.results.quantities import Cell, Findings, Outcome, Rows, arrays, metric, table
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
 
 if TYPE_CHECKING:
     import numpy as np
@@ -168,9 +169,9 @@ class SaeAtlas(Probe[Options, Atlas]):
 
     def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Atlas]:
         """Streams the text, some windows at a time."""
-        from reportgen.features.auto_labels import Vocabulary
         from reportgen.model.sae.dictionary import load_dictionary
         from reportgen.model.sae.streaming import AtlasStream, Sizes
+        from reportgen.text.token_patterns import Vocabulary
 
         explained = case.options.explainer is not None
         sizes = Sizes(case.options.examples, TRIED if explained else 0, WATCHED if explained else 0, case.options.seed)

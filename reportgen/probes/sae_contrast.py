@@ -15,25 +15,24 @@ from reportgen.features.options import Found, LabelledOptions, dictionaries_of, 
 from reportgen.features.tables import DICTIONARIES, dictionary_rows, note_rows, notes_of
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings
 from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Pass, Site
 from reportgen.model.sae.notes import told
 from reportgen.numerics.feature_activity import Activity, means_of, top_of
 from reportgen.numerics.feature_changes import FEWEST, Changes, changes, in_common, moved_on, part_of
 from reportgen.numerics.sparse import ReconstructionQuality
 from reportgen.probing.probe import (
-    SUBJECT,
     Case,
     Measured,
     PairOptions,
     PairProbe,
     Prompts,
-    Section,
     Unusable,
     axis_label,
     curves_read_out,
 )
 from reportgen.results.quantities import Cell, Findings, Outcome, Rows, array, metric, table
+from reportgen.results.section import SUBJECT, Section
+from reportgen.text.characters import mark_space
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,12 +14,13 @@ from reportgen.features.options import Found, LabelledOptions, dictionaries_of, 
 from reportgen.features.tables import DICTIONARIES, dictionary_rows, note_rows, notes_of
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import digits, listed, say, sentences
-from reportgen.look.fonts import mark_space
 from reportgen.model.needs import Pass
 from reportgen.model.sae.notes import told
 from reportgen.numerics.feature_activity import Activity, contrast, largest_by_chance, means_of, top_of
-from reportgen.probing.probe import Case, Probe, Prompts, Section, prompt_labels
+from reportgen.probing.probe import Case, Probe, Prompts, prompt_labels
 from reportgen.results.quantities import Findings, Outcome, Rows, arrays, metric, table
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
 from reportgen.text.prompts import STRICT, Prompt
 
 if TYPE_CHECKING:

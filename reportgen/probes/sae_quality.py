@@ -16,8 +16,9 @@ from reportgen.language import digits, listed, name_of, say, say_count, sentence
 from reportgen.model.needs import Edit, Need, Operation, Pass, Site
 from reportgen.model.sae.notes import told
 from reportgen.numerics.sparse import ReconstructionQuality, delta_loss, loss_recovered
-from reportgen.probing.probe import Case, Probe, Section, axis_label
+from reportgen.probing.probe import Case, Probe, axis_label
 from reportgen.results.quantities import Cell, Findings, Outcome, Rows, arrays, metric, table
+from reportgen.results.section import Section
 from reportgen.text.windows import Windows
 
 if TYPE_CHECKING:

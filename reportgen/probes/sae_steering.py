@@ -17,7 +17,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings,
 from reportgen.language import digits, listed, say, sentences, unit_of
 from reportgen.model.needs import Edit, Need, Operation, Pass, Site, Unmeasurable
 from reportgen.numerics.steering import best_cell, mean_of_defined
-from reportgen.probing.probe import Case, Probe, Prompts, Section, Unusable, prompt_labels
+from reportgen.probing.probe import Case, Probe, Prompts, Unusable, prompt_labels
 from reportgen.probing.steering_score import (
     CLEAR,
     HARMFUL,
@@ -33,6 +33,7 @@ from reportgen.probing.steering_score import (
     said,
 )
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.section import Section
 from reportgen.text.prompts import Prompt
 from reportgen.text.refusals import refusal_tokens
 from reportgen.text.scripts import script_names
@@ -491,7 +492,7 @@ def _findings(
 
 
 def _feature_rows(setting: _Setting, found: _Found) -> Rows:
-    from reportgen.look.fonts import mark_space
+    from reportgen.text.characters import mark_space
 
     place, show = setting.files.place, setting.case.tokenizer.show
     residual = place.site is Site.RESIDUAL

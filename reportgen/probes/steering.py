@@ -23,17 +23,7 @@ from reportgen.numerics.steering import (
     random_direction,
     shuffled_split,
 )
-from reportgen.probing.probe import (
-    Case,
-    Layers,
-    Probe,
-    ProbeOptions,
-    Prompts,
-    Section,
-    Unusable,
-    axis_label,
-    curves_read_out,
-)
+from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable, axis_label, curves_read_out
 from reportgen.probing.steering_score import (
     CLEAR,
     HARMFUL,
@@ -49,6 +39,7 @@ from reportgen.probing.steering_score import (
     said,
 )
 from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
+from reportgen.results.section import Section
 from reportgen.text.function_words import listed_language, telling_words
 from reportgen.text.prompts import Message, Prompt
 from reportgen.text.refusals import refusal_tokens

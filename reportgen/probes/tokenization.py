@@ -14,9 +14,10 @@ from pydantic import Field
 
 from reportgen.figures.describe import Figure, StackedBars, TokenGrid
 from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.look.fonts import mark_space
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Section, Unusable, prompt_labels
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable, prompt_labels
 from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
 from reportgen.text.chat import ChatUnavailable
 from reportgen.text.scripts import script_names, script_of
 

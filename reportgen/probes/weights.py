@@ -13,8 +13,9 @@ from pydantic import Field
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import digits, say, say_count, sentences
 from reportgen.probes.parameter_census import component_of
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Section, Unusable
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Unusable
 from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
+from reportgen.results.section import Section
 from reportgen.suggest import suggestion
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class WeightsProbe(Probe[Options, Weights]):
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Names that no tensor has, each with the nearest."""
-        from reportgen.model.files.tensor_names import unmatched
+        from reportgen.model.measures.tensor_names import unmatched
 
         left, names = unmatched(case.located, case.options.patterns)
         return {

@@ -14,8 +14,9 @@ from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.language import digits, listed, say, sentences
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.similarity import cosine, divide_mean, mean_cosine
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Section, SpecialTokens, Unusable, axis_label
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, SpecialTokens, Unusable, axis_label
 from reportgen.results.quantities import Findings, Outcome, Rows, array, metric, table
+from reportgen.results.section import Section
 from reportgen.text.prompts import Prompt
 from reportgen.text.tokens import WordNotFound
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
@@ -19,14 +18,15 @@ from reportgen.figures.describe import Curve, Figure
 from reportgen.language import digits, listed, name_of, say, say_count, sentences
 from reportgen.model.needs import Captured, Pass
 from reportgen.results.quantities import Findings, Outcome, Rows, definitions
+from reportgen.results.section import Section
 from reportgen.text.chat import ChatUnavailable
 from reportgen.text.prompts import Prompt, read_prompts
 
 if TYPE_CHECKING:
+    from reportgen.cache import Unfinished
     from reportgen.model.files.facts import ModelFacts
     from reportgen.model.files.sources import Located
     from reportgen.model.network.loaded import LoadedModel
-    from reportgen.running.outcome_cache import Unfinished
     from reportgen.text.tokens import TextTokenizer
 
 
@@ -148,59 +148,6 @@ class Case(Generic[O]):
             ids = self.tokens(prompt)
             rows.append([index, self.tokenizer.prompt_text(prompt), self.tokenizer.show_joined(ids), len(ids)])
         return rows
-
-
-SUBJECT = ".."
-"""Between the ids of a pair's models: no id holds a dot."""
-
-
-def subject_of(models: Sequence[str]) -> str:
-    """What results call a model, or an ordered pair of models: ID, or BASE..OTHER."""
-    return SUBJECT.join(models)
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """What a report says of a model."""
-
-    id: str
-    name: str
-    """What every output calls it; no other model of its bundle is called so."""
-    architecture: str
-    layers: int
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    shared_name: str = ""
-    """The name that it has of itself, where other models of the bundle have the same."""
-
-
-def tell_apart(cards: Iterable[ModelCard]) -> dict[str, ModelCard]:
-    """Id -> card, each of a name of its own: models of one name (a checkpoint and its quantisation, the same step of
-    two runs) carry their ids behind it. The one place where this is decided.
-    """
-    known = list(cards)
-    alike = Counter(card.name for card in known)
-    return {
-        card.id: replace(card, name=f"{card.name} ({card.id})", shared_name=card.name) if alike[card.name] > 1 else card
-        for card in known
-    }
-
-
-@dataclass(frozen=True)
-class Section:
-    """All outcomes of one battery entry, as read back from a bundle."""
-
-    id: str
-    outcomes: Mapping[str, Outcome]
-    """Subject -> outcome, in the battery's order of models; a pair's subject is BASE..OTHER."""
-    models: Mapping[str, ModelCard]
-
-    def ok(self) -> dict[str, Outcome]:
-        """The outcomes that hold numbers."""
-        return {subject: outcome for subject, outcome in self.outcomes.items() if outcome.status == "ok"}
-
-    def name(self, subject: str) -> str:
-        """The model's name, or those of a pair."""
-        return " → ".join(self.models[id].name for id in subject.split(SUBJECT))
 
 
 def prompt_labels(outcome: Outcome) -> list[str]:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from reportgen.errors import Mistake, OutputError
-from reportgen.worker import start_child
+from reportgen.processes.worker import start_child
 
 PANGO = "libpango-1.0-0 and libpangoft2-1.0-0 (Debian, Ubuntu: apt-get install libpango-1.0-0 libpangoft2-1.0-0)"
 UNAVAILABLE = 69

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from reportgen.look.presentation import PAGE_BYTES
 from reportgen.look.theme import PAPER, Theme
-from reportgen.report import feature_browser, numerals, opening, paper_flow, sections
-from reportgen.report.budget import Load, fitted
-from reportgen.report.drawn import Drawn
-from reportgen.report.figure_data import shown_when_asked, with_data
-from reportgen.report.paper_tables import paper_sheets
+from reportgen.report.content import feature_browser, numerals, opening, paper_flow, sections
+from reportgen.report.content.budget import Load, fitted
+from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.figure_data import shown_when_asked, with_data
+from reportgen.report.content.paper_tables import paper_sheets
 from reportgen.report.templates.templating import filled
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from safetensors.numpy import save_file
 
 from reportgen.documents.problem import shown
 from reportgen.errors import BundleError
-from reportgen.probing.probe import ModelCard, Section, tell_apart
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 from reportgen.results.schema import (
     MOST_TENSOR_BYTES,
@@ -36,6 +35,7 @@ from reportgen.results.schema import (
     parsed,
     read_bytes,
 )
+from reportgen.results.section import ModelCard, Section, tell_apart
 
 RESULTS, ARRAYS, RUN = "results.json", "arrays.safetensors", "run.json"
 

@@ -9,19 +9,21 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from reportgen.cache import Unfinished
 from reportgen.documents.places import Places, places
 from reportgen.errors import Mistake, ModelError, OutOfTime, reason_of
+from reportgen.model.files.weights_hash import weights_sha256
 from reportgen.model.needs import Unmeasurable
 from reportgen.model.network.own_code import in_words
-from reportgen.probing.probe import Later, Measured, ModelCard, PairProbe, Probe
-from reportgen.results.provenance import weights_sha256
+from reportgen.probing.probe import Later, Measured, PairProbe, Probe
+from reportgen.processes.supervision import ended_before, underway
 from reportgen.results.quantities import Cell, Findings, Outcome, Table, WrongFindings
+from reportgen.results.section import ModelCard
 from reportgen.running.conditions import Conditions, conditions, contents_named, threads_of
-from reportgen.running.outcome_cache import Kept, OutcomeCache, Unfinished
+from reportgen.running.outcome_cache import Kept, OutcomeCache
 from reportgen.running.plan import Plan, PlannedCase, PlannedModel, Readied, Side
 from reportgen.running.time_limits import seconds_allowed
 from reportgen.running.unchanged import Changed, refuse_changed
-from reportgen.supervision import ended_before, underway
 
 if TYPE_CHECKING:
     from reportgen.model.network.loaded import LoadedModel
@@ -296,7 +298,7 @@ def _passing(ready: _Ready, sides: Sequence[Side]) -> RunSide:
         return _nothing_to_run
     import torch
 
-    from reportgen.model.capture.passes import SharedPasses, run_all
+    from reportgen.model.capture.shared_passes import SharedPasses, run_all
 
     shared = SharedPasses(model, [single for side in sides for single in side.passes])
 
@@ -395,7 +397,7 @@ def _told_by_tenths(case: PlannedCase, progress: Progress) -> Callable[[int], No
 
 def _staged(later: Later[Any], model: "LoadedModel", tell: Callable[[int], None]) -> Any:
     """Runs the further passes that a probe asks for, until it has its findings."""
-    from reportgen.model.capture.passes import run_all
+    from reportgen.model.capture.shared_passes import run_all
 
     try:
         passes = next(later)

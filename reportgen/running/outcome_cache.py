@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from reportgen.battery.reader import ProbeEntry
-from reportgen.cache import DIGEST, RESULTS, Shelf, key_of
+from reportgen.cache import DIGEST, RESULTS, Shelf, Unfinished, key_of
 from reportgen.results.bundle import outcome_from, outcome_json
 from reportgen.results.quantities import Outcome
 from reportgen.running.conditions import Conditions, outcome_key
@@ -34,33 +34,6 @@ class Entry:
     bytes: int
     used: float
     """When it was last used, in seconds since 1970."""
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """Work that a probe may go on with after it was interrupted, kept under the same things as its outcome."""
-
-    _shelf: Shelf
-    _key: str
-    _check: Callable[[], None]
-    """Raises where the model is no longer what the key says."""
-
-    def read(self) -> bytes | None:
-        """What an interrupted run has left; None where there was none."""
-        return self._shelf.read(self._key)
-
-    def write(self, content: bytes) -> None:
-        """Keeps what is done so far.
-
-        Raises:
-            ModelError: the model changed since it was loaded.
-        """
-        self._check()
-        self._shelf.write(self._key, content)
-
-    def drop(self) -> None:
-        """It is finished."""
-        self._shelf.drop(self._key)
 
 
 class OutcomeCache:

@@ -12,13 +12,14 @@ from reportgen.errors import BatteryError, Mistake, ModelError, ReportgenError, 
 from reportgen.model.files.device import SHAPE_ALONE, kind_of
 from reportgen.model.files.facts import ModelFacts, read_facts
 from reportgen.model.files.sources import Located, locate, parse_source
+from reportgen.model.files.weights_hash import remembered_sha256
 from reportgen.model.needs import Pass
-from reportgen.probing.probe import Case, NoRow, PairProbe, Unusable, subject_of
-from reportgen.results.provenance import remembered_sha256
+from reportgen.probing.probe import Case, NoRow, PairProbe, Unusable
+from reportgen.processes.supervision import ended_before, underway
 from reportgen.results.quantities import WrongFindings
+from reportgen.results.section import subject_of
 from reportgen.running.conditions import Conditions, conditions, contents_named, files_of
 from reportgen.running.outcome_cache import Kept, OutcomeCache
-from reportgen.supervision import ended_before, underway
 from reportgen.text.chat import ChatUnavailable
 from reportgen.text.prompts import Prompt
 from reportgen.text.tokens import TextTokenizer

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from reportgen.errors import ModelError
-from reportgen.results import provenance
+from reportgen.model.files.weights_hash import refuse_changed as refuse_changed_files
 from reportgen.running.plan import PlannedModel
 
 
@@ -24,6 +24,6 @@ def refuse_changed(models: Iterable[PlannedModel]) -> None:
     for planned in models:
         assert planned.readied is not None
         try:
-            provenance.refuse_changed(planned.readied.watched)
+            refuse_changed_files(planned.readied.watched)
         except ModelError as error:
             raise Changed(planned, error) from error

@@ -87,3 +87,9 @@ def _parts(pieces: Sequence[bytes], starts: Sequence[int], first: int, last: int
         if part:
             parts[token] = part
     return parts
+
+
+def mark_space(token: str) -> str:
+    """A token with each leading space as ␣; one of nothing but spaces wholly."""
+    bare = token.lstrip(" ")
+    return "␣" * (len(token) - len(bare)) + bare

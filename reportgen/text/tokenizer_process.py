@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from reportgen.worker import open_child
+from reportgen.processes.worker import open_child
 
 WAITED = 120.0
 """Seconds after which the process is taken for hung, however little it computes."""

@@ -15,15 +15,16 @@ from reportgen.language import direction, speaking
 from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
 from reportgen.probes.registry import find
-from reportgen.probing.probe import SUBJECT, Section, question
-from reportgen.report.bundle_figures import DrawnFigure, Unshowable, describe, draw_figures
+from reportgen.probing.probe import question
+from reportgen.report.content.bundle_figures import DrawnFigure, Unshowable, describe, draw_figures
 from reportgen.results.bundle import Bundle, load_bundle
 from reportgen.results.holding import restore
 from reportgen.results.quantities import Outcome, Table
+from reportgen.results.section import SUBJECT, Section
 from reportgen.suggest import suggestion
 
 if TYPE_CHECKING:
-    from reportgen.report.sections import SectionView
+    from reportgen.report.content.sections import SectionView
 
 ROWS = 10
 """Of a table, that a notebook shows."""
@@ -173,7 +174,7 @@ class ShownTable(Table):
     shown_as: Presentation = field(kw_only=True, compare=False)
 
     def _repr_html_(self) -> str:
-        from reportgen.report.sheets import sheet
+        from reportgen.report.content.sheets import sheet
 
         with speaking(self.shown_as.language):
             first = sheet(self, ROWS)
@@ -258,7 +259,7 @@ class _Seen:
 
 def _seen(section: Section, shown_as: Presentation, figures: "Callable[[], Mapping[str, ShownFigure]]") -> _Seen:
     """A stranger's numbers may make a probe raise: its outcome is shown all the same, with the reason."""
-    from reportgen.report.sections import subject_name, view
+    from reportgen.report.content.sections import subject_name, view
 
     names = {subject: subject_name(section, subject) for subject in section.outcomes}
     try:

@@ -16,7 +16,7 @@ from reportgen.language import checked
 from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
 from reportgen.outputs.make import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
-from reportgen.report.bundle_figures import Unshowable
+from reportgen.report.content.bundle_figures import Unshowable
 from reportgen.results.bundle import Bundle, load_bundle, write_numbers
 from reportgen.results.folder import check_writable, keep_earlier, staged
 from reportgen.results.holding import restore
@@ -234,9 +234,9 @@ def _shown(
     if theme is not None:
         presentation = replace(presentation, theme=read_theme(theme))
     if templates is not None:
-        from reportgen.report.templates import own_templates
+        from reportgen.report.templates.check import check
 
-        own_templates.check(Path(templates))
+        check(Path(templates))
         presentation = replace(presentation, templates=Path(templates))
     return presentation
 

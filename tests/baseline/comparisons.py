@@ -5,8 +5,8 @@ from typing import Any
 from reportgen.baseline.compare import Compared, Comparison, Difference
 from reportgen.baseline.quantities import Change
 from reportgen.baseline.verdict import Verdict, worst
-from reportgen.probing.probe import ModelCard
 from reportgen.results.bundle import Bundle
+from reportgen.results.section import ModelCard
 from tests.report.fakes import HOSTILE
 
 NAMES = {"llama": "SmolLM2-135M-Instruct", "gemma": "Gemma-3-270M"}

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.probing.probe import ModelCard
 from reportgen.results.bundle import Bundle, write_numbers
 from reportgen.results.quantities import Array, Metric, Outcome, Table
+from reportgen.results.section import ModelCard
 
 FIRST = datetime.datetime(2026, 11, 1, 3, tzinfo=datetime.UTC)
 

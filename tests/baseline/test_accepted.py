@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import run_probes
+from runs import run_probes
 from tiny import save_tiny
 
 from reportgen.baseline.accepted import Acceptance, accept, baseline_of, load_tolerances, write_tolerances

@@ -2,7 +2,7 @@ import re
 from urllib.parse import unquote
 
 from reportgen.baseline.annotations import annotations
-from reportgen.look.fonts import legible
+from reportgen.look.legible import legible
 from tests.baseline.comparisons import MARKS, comparison, drift, everything, of_changes, other_version, quiet
 
 COMMAND = re.compile(r"::(error|warning) title=([^:,\r\n]*)::([^\r\n]*)")

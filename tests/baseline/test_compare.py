@@ -8,9 +8,9 @@ import pytest
 from reportgen.baseline.compare import Comparison, compare
 from reportgen.baseline.tolerance import ToleranceEntry
 from reportgen.baseline.verdict import Verdict
-from reportgen.probing.probe import ModelCard
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Outcome, Table
+from reportgen.results.section import ModelCard
 
 TOP = ("prompt", "layer", "rank", "token_id", "token", "probability")
 

@@ -7,7 +7,7 @@ from markdown_it import MarkdownIt
 from reportgen.baseline.compare import Comparison, Difference
 from reportgen.baseline.markdown import BUDGET, cut, markdown
 from reportgen.baseline.verdict import Verdict
-from reportgen.look.fonts import legible
+from reportgen.look.legible import legible
 from tests.baseline.comparisons import MARKS, comparison, drift, everything, failed, of_changes, quiet
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

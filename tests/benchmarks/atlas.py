@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from reportgen.features.auto_labels import Vocabulary
-from reportgen.model.capture.passes import run_all
+from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.model.network.loaded import LoadedModel
+from reportgen.text.token_patterns import Vocabulary
 from reportgen.text.windows import Windows
 
 FEATURES, CONTEXT, FIRING = 2048, 128, 50

@@ -16,10 +16,9 @@ from pathlib import Path
 
 from benchmarks.bare_work import do_bare, written_down
 from reportgen.battery.reader import load_battery
-from reportgen.cache import Shelf
+from reportgen.cache import Shelf, Unfinished
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.running import execute
-from reportgen.running.outcome_cache import Unfinished
 from reportgen.running.plan import PlannedModel, make_plan
 
 Seconds = tuple[float, float]

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from benchmarks.memory import forget_peak, peak
-from reportgen.model.capture.passes import run_all
+from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
 from reportgen.model.needs import Need, Pass

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reportgen.errors import ReportgenError
-from reportgen.report.bundle_figures import Unshowable, describe, stems
+from reportgen.report.content.bundle_figures import Unshowable, describe, stems
 from reportgen.results.bundle import load_bundle, write_json
 
 PROBES = (

@@ -1,16 +1,9 @@
 import numpy as np
 import pytest
 
-from reportgen.features.auto_labels import (
-    BEGINNING,
-    PatternTable,
-    Vocabulary,
-    from_promoted,
-    kind_of,
-    pattern_of,
-    stem_of,
-)
+from reportgen.features.auto_labels import from_promoted
 from reportgen.features.labels import PROMOTED
+from reportgen.text.token_patterns import BEGINNING, PatternTable, Vocabulary, kind_of, pattern_of, stem_of
 
 TEXTS = ["<bos>", " apple", "Apple", " apples", " run", "12", "\n\n", "蘋", "果", ",", " appliance", "zip"]
 IDS = {text: number for number, text in enumerate(TEXTS)}

@@ -12,8 +12,10 @@ import pytest
 from reportgen.figures.data import csv_of, table_of
 from reportgen.figures.describe import AttentionHead, Curve, Curves, Figure, HeadMosaic, HeatMap, Maps, TokenGrid
 from reportgen.figures.draw import draw
-from reportgen.look.fonts import Typefaces, legible, mark_space
+from reportgen.look.fonts import Typefaces
+from reportgen.look.legible import legible
 from reportgen.look.style import model_styles
+from reportgen.text.characters import mark_space
 from tests.figures.figure_samples import HOSTILE, TOKENS, attention, one_of_each
 
 STYLES = model_styles(["llama", "gemma"])

@@ -10,7 +10,9 @@ from PIL import Image
 
 from reportgen.figures.describe import Figure, StackedBars, TokenGrid, texts
 from reportgen.figures.draw import Drawing, draw
-from reportgen.look.fonts import Typefaces, families_of, legible, mark_space, typefaces
+from reportgen.look.fonts import Typefaces, typefaces
+from reportgen.look.legible import families_of, legible
+from reportgen.text.characters import mark_space
 
 SCRIPTS = {
     "Latin": "Žluťoučký ẩn", "Greek": "ελληνικά", "Cyrillic": "Жизнь ёлка", "Han traditional": "天氣預報",

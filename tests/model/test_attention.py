@@ -9,7 +9,7 @@ from tiny import WITH_ATTENTION, random_model
 
 from reportgen.model.capture.check import prove
 from reportgen.model.capture.hooks import Receiver, receiving
-from reportgen.model.capture.passes import run_all
+from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.needs import Captured, Keep, Need, Pass, Site, Unmeasurable
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.model.network.loaded import LoadedModel

@@ -10,7 +10,7 @@ from tiny import FAMILIES, LAYERS, random_model
 from reportgen.model.capture import passes as capture
 from reportgen.model.capture.edit import Add, ProjectOut, Replace, Scale, edited
 from reportgen.model.capture.hooks import Layout
-from reportgen.model.capture.passes import run_all
+from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
 from reportgen.model.needs import Draw, Edit, Need, Pass, Site, Unmeasurable

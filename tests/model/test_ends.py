@@ -12,7 +12,7 @@ from torch import nn
 
 from reportgen.errors import ModelError
 from reportgen.model.capture.check import prove
-from reportgen.model.capture.passes import run_all
+from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.needs import Need, Pass, Site, Unmeasurable
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.model.network.loaded import LoadedModel

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from running import run_probes
+from runs import run_probes
 from shrunk import KINDS, save_config_alone, save_shrunk
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 

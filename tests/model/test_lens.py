@@ -9,7 +9,7 @@ from reference import plain
 from tiny import FAMILIES, random_model
 
 from reportgen.model.capture.check import prove
-from reportgen.model.capture.passes import run_all
+from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
 from reportgen.model.measures.readout import Readout, read_out, stacked_layers

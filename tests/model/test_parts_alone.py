@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running import run_probes
+from runs import run_probes
 from shrunk import save_shrunk
 
 TEXTS = ["I ate an apple", "an apple a day"]

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from tiny import random_model
 from tiny_dictionaries import AT_THRESHOLD, save_dictionary
 
-from reportgen.model.capture.passes import run_all
+from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.needs import Edit, Need, Pass, Site
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.model.network.loaded import LoadedModel

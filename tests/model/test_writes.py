@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from running import run_probes
+from runs import run_probes
 from tiny import FAMILIES, random_model, save_tiny
 from torch import nn
 
 from reportgen.model.capture.check_writes import PROVEN_LATER, reason_against
-from reportgen.model.capture.passes import SharedPasses, run_all
+from reportgen.model.capture.shared_passes import SharedPasses, run_all
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
 from reportgen.model.measures import frozen_norm

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from reference import patching as reference
-from running import run_probes
+from runs import run_probes
 from tiny import LAYERS, random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
@@ -14,8 +14,8 @@ from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.probes import ablation
 from reportgen.probes.ablation import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
 
 TEXTS = ["I ate an apple a day", "the apple of my eye"]
@@ -227,6 +227,7 @@ def gemma() -> Mapping[str, Mapping[str, Outcome]]:
     return run_probes({"gemma": "demo:gemma-3-270m"}, probes).outcomes
 
 
+@pytest.mark.real
 def test_gemma_misses_its_second_attention_but_not_what_differs_there(gemma: Mapping[str, Any]) -> None:
     zero, mean = (gemma[id]["gemma"].arrays["attention"].values[0] for id in ("zero", "mean"))
     assert zero > 5

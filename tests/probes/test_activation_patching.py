@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from reference import patching as reference
-from running import run_probes
+from runs import run_probes
 from tiny import LAYERS, random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
@@ -13,8 +13,8 @@ from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.numerics.patching import first_difference, recovered_difference, stays_from
 from reportgen.probes.activation_patching import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
 
 CLEAN, CORRUPTED = "I ate an apple a day", "I ate an eye a day"
@@ -149,7 +149,7 @@ def test_all_heads_of_a_block_together_are_its_attention(llama: Path) -> None:
     import torch
 
     from reportgen.model.capture.edit import Replace
-    from reportgen.model.capture.passes import run_all
+    from reportgen.model.capture.shared_passes import run_all
     from reportgen.model.files.sources import locate, parse_source
     from reportgen.model.load import load
     from reportgen.model.needs import Edit, Need, Pass, Site
@@ -236,6 +236,7 @@ def gemma(llama: Path) -> Mapping[str, Mapping[str, Outcome]]:
     return run_probes({"m": llama, "gemma": "demo:gemma-3-270m"}, probes).outcomes
 
 
+@pytest.mark.real
 def test_one_head_of_gemma_carries_the_capital_in_english_and_in_chinese(gemma: Mapping[str, Any]) -> None:
     for id in ("english", "chinese"):
         rows = gemma[id]["gemma"].tables["top"].records()

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from running import run_probes
+from runs import run_probes
 from tiny import random_model, tokenizer_json
 from tokenizers import Tokenizer
 
@@ -79,7 +79,7 @@ def test_smollm2_parks_its_attention_on_the_first_word() -> None:
 
 def test_a_prompt_too_short_to_tell_a_sink_makes_no_clear_statement(llama: Path) -> None:
     from reportgen.probes.attention_grid import probe
-    from reportgen.probing.probe import ModelCard, Section
+    from reportgen.results.section import ModelCard, Section
 
     cards = {"m": ModelCard("m", "Tiny", "X", 3)}
     none = probe.statement(Section("h", {"m": attention(llama, "an")}, cards))

@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 from reference import attention_parts as reference
-from running import run_probes
+from runs import run_probes
 from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import TokenGrid
 from reportgen.probes.attention_parts import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 
 TEXT = "I ate a zebra with the quick fox"
 HEADS = [[0, 1], [2, 3]]
@@ -93,6 +93,7 @@ def test_what_is_out_of_range_is_told_with_the_range_before_any_pass(llama: Path
         found(llama, heads=[])
 
 
+@pytest.mark.real
 def test_a_head_of_gemma_looks_at_the_first_token_and_reads_the_name() -> None:
     outcome = found("demo:gemma-3-270m", prompts="components/giving", heads=[[11, 3]])
     keys = outcome.tables["keys"].records()

@@ -6,15 +6,15 @@ import pytest
 import torch
 from reference import attention_sink as slow
 from reference import plain
-from running import run_probes
+from runs import run_probes
 from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.numerics.outliers import massive, median_magnitude
 from reportgen.probes.attention_sink import FirstKey, probe, ranges, uniform_importance
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 
 TEXT = "I ate an apple for breakfast"
 LONG = "the apple of my eye " * 4

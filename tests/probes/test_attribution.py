@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 from reference import attribution as reference
-from running import run_probes
+from runs import run_probes
 from tiny import FAMILIES, random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.probes.attribution import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 
 TEXT = "I ate an apple"
 SEEDS = {"llama": 3, "gemma3": 4, "gpt2": 5, "falcon": 6, "granite": 7}
@@ -132,6 +132,7 @@ def gemma(llama: Path) -> Mapping[str, Mapping[str, Outcome]]:
     return run_probes({"m": llama, "gemma": "demo:gemma-3-270m"}, probes).outcomes
 
 
+@pytest.mark.real
 def test_one_head_of_gemma_copies_the_name_in_english_and_in_chinese(gemma: Mapping[str, Any]) -> None:
     for id in ("english", "chinese"):
         heads = gemma[id]["gemma"].arrays["heads"].values[0]

@@ -5,14 +5,14 @@ import pytest
 import torch
 from reference import concept_sum as slow
 from reference import plain
-from running import run_probes
+from runs import run_probes
 from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.probes.concept_sum import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 
 TEXT = "an apple a day"
 

@@ -8,15 +8,15 @@ import torch
 import transformers
 from reference import drift as slow
 from reference import plain
-from running import run_probes
+from runs import run_probes
 from tiny import configurations, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Curves, TokenGrid
 from reportgen.probes.drift import _shuffled, probe
-from reportgen.probing.probe import Section, tell_apart
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section, tell_apart
 from reportgen.running.execute import Results
 
 TEXTS = ["an apple a day", "the apple of my eye"]
@@ -308,6 +308,7 @@ def _tuned(network: Any, source: Path) -> Any:
     return network
 
 
+@pytest.mark.real
 def test_a_fine_tune_of_three_blocks_of_a_real_model_begins_where_it_was_made(real: Results) -> None:
     outcome = real.outcomes["tuned"]["exact..tuned"]
     assert outcome.status == "ok", outcome.reason
@@ -321,6 +322,7 @@ def test_a_fine_tune_of_three_blocks_of_a_real_model_begins_where_it_was_made(re
     assert "Only the weights of blocks 20–22 differ" in told
 
 
+@pytest.mark.real
 def test_number_formats_touch_every_block_of_a_real_model_a_little(real: Results) -> None:
     half, int8 = (real.outcomes[other][f"exact..{other}"] for other in ("half", "int8"))
     assert (half.reason, int8.reason) == ("", "")

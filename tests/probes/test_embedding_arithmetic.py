@@ -6,14 +6,14 @@ import pytest
 import torch
 from reference import embedding_arithmetic as slow
 from reference import plain
-from running import run_probes
+from runs import run_probes
 from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.probes.embedding_arithmetic import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 
 # One token each in the tiny tokenizer; together they are of no relation.
 PAIRS = [[" apple", " day"], [" my", " eye"], [" of", "I"]]

@@ -9,12 +9,12 @@ import torch
 import transformers
 from all_probes import CHANGING, FIRST, READING, TEXTS, sparse
 from reference.plain import PARTS
-from running import run_probes
+from runs import run_probes
 from tiny import FAMILIES, LAYERS, save_tiny
 from tiny_dictionaries import save_dictionaries
 
 from reportgen.probes.registry import find
-from reportgen.probing.probe import ModelCard, Section
+from reportgen.results.section import ModelCard, Section
 
 DISTINCT = {"llama", "gemma3", "gpt2", "mamba", "falcon", "bloom", "mixtral", "gpt_oss"}
 """Families of which blocks are built differently; the others run with the slow tests where numbers are compared."""

@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 from reference import ffn_memory as reference
-from running import run_probes
+from runs import run_probes
 from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Rankings, TokenGrid
-from reportgen.look.fonts import mark_space
 from reportgen.probes.ffn_memory import Strongest, _last_words, _spells, probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
+from reportgen.text.characters import mark_space
 
 TEXT = "I ate an apple"
 TEXTS = ["an apple a day", "the apple of my eye", "a zebra for breakfast", "I ate"]
@@ -171,6 +171,7 @@ def test_experts_have_no_memories_of_their_own(tmp_path: Path) -> None:
     assert "mixture of experts" in outcome.reason
 
 
+@pytest.mark.real
 def test_a_memory_of_smollm2_knows_what_is_japanese_and_another_waits_for_a_capital() -> None:
     outcome = memories(
         "demo:smollm2-135m-instruct",
@@ -194,6 +195,7 @@ def test_a_memory_of_smollm2_knows_what_is_japanese_and_another_waits_for_a_capi
     assert grid.outlined.any(axis=1).tolist() == [False, True, True]
 
 
+@pytest.mark.real
 def test_a_memory_of_gemma_writes_cities() -> None:
     outcome = memories("demo:gemma-3-270m", prompts=["The capital of Japan is"], blocks=[12])
     rows = {r["feature"]: r["speaks_for"] for r in outcome.tables["memories"].records()}

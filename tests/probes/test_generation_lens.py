@@ -4,14 +4,14 @@ from typing import Any
 import numpy as np
 import pytest
 from reference import generation_lens as reference
-from running import run_probes
+from runs import run_probes
 from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.probes.generation_lens import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 
 TEXTS = ["I ate an apple", "an apple a day"]
 FAMILIES = [("llama", 0, True), ("gemma3", 1, False), ("gpt2", 2, True)]
@@ -175,6 +175,7 @@ def spelled(outcome: Outcome, prompt: int) -> list[tuple[str, str]]:
     return [(row["bytes"], row["character"]) for row in rows if row["prompt"] == prompt]
 
 
+@pytest.mark.real
 def test_smollm2_writes_a_fish_in_three_tokens_and_gemma_a_seat_in_four(real: dict[str, Outcome]) -> None:
     assert ("F0 9F · 90 · A0", "🐠") in spelled(real["llama"], 0)
     assert ("F0 9F 90 A0", "🐠") in spelled(real["gemma"], 0)

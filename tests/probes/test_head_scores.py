@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 from reference import head_scores as slow
-from running import run_probes
+from runs import run_probes
 from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.numerics import head_patterns
 from reportgen.probes.head_scores import KINDS, probe, wanted_by
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 
 TEXT = "an apple a day, an apple a day"
 

@@ -32,6 +32,7 @@ def found() -> Mapping[str, Mapping[str, Outcome]]:
     return outcomes
 
 
+@pytest.mark.real
 def test_smollm2_loses_its_sink_where_it_loses_its_huge_activation(found: Mapping[str, Mapping[str, Outcome]]) -> None:
     llama = found["sink"]["llama"]
     # Counted by hand before this project: 246 of SmolLM2's 270 heads, on the first word for want of a BOS.

@@ -3,15 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reference import hidden_states as reference
-from running import run_probes
+from runs import run_probes
 from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import TokenGrid
 from reportgen.probes.hidden_states import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 
 TEXTS = ["an apple a day", "an apple for breakfast and my eye"]
 QUESTIONS = ["how about you?", "how are you?"]
@@ -139,6 +139,7 @@ def real() -> dict[str, Outcome]:
     return run_probes(models, {"s": {"probe": "hidden_states", "prompts": prompts}}).outcomes["s"]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(("model", "prefix"), [("llama", 1), ("gemma", 2)])
 def test_real_models_read_how_as_one_vector_whatever_follows(real: dict[str, Outcome], model: str, prefix: int) -> None:
     outcome = real[model]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from running import run_probes
+from runs import run_probes
 from tiny import WITH_ATTENTION, random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
@@ -19,7 +19,7 @@ from reportgen.figures.numbered_rows import at_their_numbers
 from reportgen.numerics.attention import sink_importance
 from reportgen.probes import attention_grid, head_scores
 from reportgen.probes.registry import find
-from reportgen.probing.probe import Section
+from reportgen.results.section import Section
 from reportgen.running.execute import Results
 
 TEXT = "I ate an apple for breakfast"

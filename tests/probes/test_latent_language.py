@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 from reference import latent_language as reference
-from running import run_probes
+from runs import run_probes
 from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
@@ -12,9 +12,9 @@ from reportgen.errors import BatteryError
 from reportgen.model.files.demo import DEMO_MODELS, demo_folder
 from reportgen.numerics.confidence import margin_95
 from reportgen.probes.latent_language import leading, probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.resources import folder
 from reportgen.results.quantities import Array, Outcome, Table
+from reportgen.results.section import ModelCard, Section
 from reportgen.text.prompts import read_prompt_file
 from reportgen.text.tokens import TextTokenizer
 from reportgen.text.word_tokens import beginnings
@@ -189,6 +189,7 @@ def real() -> dict[str, Outcome]:
     return run_probes(models, {"latent": {**latent, "example": "dog"}}).outcomes["latent"]
 
 
+@pytest.mark.real
 def test_gemma_holds_the_english_word_before_it_turns_to_chinese_and_smollm2_does_not(real: dict[str, Outcome]) -> None:
     gemma, llama = (real[id].arrays["mean"].values for id in ("gemma", "llama"))
     assert gemma[0, :-1].max() > 0.5

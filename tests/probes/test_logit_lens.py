@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from reference import plain
-from running import run_probes
+from runs import run_probes
 from tiny import random_model, tokenizer_json
 from tokenizers import Tokenizer
 
@@ -73,6 +73,7 @@ def test_where_the_answer_leads_to_the_end(ranks: list[int], layer: int) -> None
     assert leads_from(np.array(ranks)) == layer
 
 
+@pytest.mark.real
 def test_gemma_thinks_of_the_weather_in_english() -> None:
     outcome = lens("demo:gemma-3-270m", prompts=["今天天氣真"], top_k=10)
     rows = outcome.tables["top"].records()
@@ -91,7 +92,7 @@ def test_a_prompt_longer_than_the_context_is_refused_before_any_pass(gemma3: Pat
 
 def test_tokens_that_hold_a_bar_keep_their_columns(gemma3: Path) -> None:
     from reportgen.probes.logit_lens import probe
-    from reportgen.probing.probe import ModelCard, Section
+    from reportgen.results.section import ModelCard, Section
 
     outcome = lens(gemma3, prompts=["a | b"], positions="all")
     ids = Tokenizer.from_str(tokenizer_json(bos=False)).encode("a | b").ids
@@ -103,7 +104,7 @@ def test_tokens_that_hold_a_bar_keep_their_columns(gemma3: Path) -> None:
 def test_many_short_prompts_share_grids_and_a_long_one_is_split(gemma3: Path) -> None:
     from reportgen.figures.describe import Curves, TokenGrid
     from reportgen.probes.logit_lens import probe
-    from reportgen.probing.probe import ModelCard, Section
+    from reportgen.results.section import ModelCard, Section
 
     cards = {"m": ModelCard("m", "Tiny", "X", 3)}
     many = lens(gemma3, prompts=[f"apple {n}" for n in range(20)])
@@ -246,7 +247,7 @@ def test_a_prompt_that_is_not_there_cannot_be_compared(gemma3: Path) -> None:
 def test_the_parts_of_blocks_and_the_comparison_are_drawn(gemma3: Path) -> None:
     from reportgen.figures.describe import Curves, TokenGrid
     from reportgen.probes.logit_lens import probe
-    from reportgen.probing.probe import ModelCard, Section
+    from reportgen.results.section import ModelCard, Section
 
     outcome = lens(gemma3, prompts=[TEXT, "my eye"], rows=["attention"], compare=[[0, 1]])
     figures = {f.name: f for f in probe.figures(Section("lens", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", 3)}))}

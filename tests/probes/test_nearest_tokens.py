@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from running import run_probes
+from runs import run_probes
 from tiny import random_model
 
 from reportgen.errors import BatteryError
@@ -57,6 +57,7 @@ def test_an_id_out_of_range_names_the_range(llama: Path) -> None:
         neighbours(llama, ids=[999])
 
 
+@pytest.mark.real
 def test_the_real_models_know_apples_and_kings() -> None:
     results = run_probes(
         {"llama": "demo:smollm2-135m-instruct", "gemma": "demo:gemma-3-270m"},

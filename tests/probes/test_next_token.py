@@ -3,15 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reference import next_token as reference
-from running import run_probes
+from runs import run_probes
 from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.numerics.sampling import nucleus_size
 from reportgen.probes.next_token import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 
 TEXTS = ["I ate an apple", "an apple a day"]
 FAMILIES = [("llama", 0, True), ("gemma3", 1, False), ("gpt2", 2, True)]
@@ -126,6 +126,7 @@ def real() -> dict[str, Outcome]:
     return run_probes(models, {"next": {"probe": "next_token", "prompts": prompts}}).outcomes["next"]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("model", ["llama", "gemma"])
 def test_real_models_are_surer_of_a_weekday_than_of_a_box(real: dict[str, Outcome], model: str) -> None:
     outcome = real[model]

@@ -3,7 +3,7 @@ from math import prod
 from pathlib import Path
 
 import pytest
-from running import run_probes
+from runs import run_probes
 from tiny import random_model
 from transformers import Gemma3Config, Gemma3TextConfig, LlamaConfig, SiglipVisionConfig
 

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 from reference import patchscope as reference
-from running import run_probes
+from runs import run_probes
 from tiny import LAYERS, random_model, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.probes.patchscope import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
 
 TEXTS = ["I ate an apple", "an apple a day"]
@@ -246,6 +246,7 @@ def test_figures_hold_a_row_a_layer_and_maps_all_layers(llama: Path) -> None:
     assert again.tables == outcome.tables
 
 
+@pytest.mark.real
 def test_gemma_names_princess_diana_in_a_middle_layer(gemma_folder: Path) -> None:
     """Layer 7 of 18 writes the name with the vector of " Wales"; the target alone does not."""
     outcome = patched(

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import run_probes
+from runs import run_probes
 from tiny import LAYERS, save_tiny
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.probes.patchscope_across import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import PlannedCase, make_plan
 
 TEXTS = ["I ate an apple", "an apple a day"]

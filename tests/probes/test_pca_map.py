@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reference import plain
-from running import run_probes
+from runs import run_probes
 from tiny import random_model, tokenizer_json
 from tokenizers import Tokenizer
 

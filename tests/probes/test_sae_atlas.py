@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from reference import sae_atlas as slow
 from reference.plain import PARTS
-from running import run_probes
+from runs import run_probes
 from safetensors.torch import load_file
 from tiny import random_model, save_tiny, tokenizer_json
 from tiny_dictionaries import AT_THRESHOLD, FEATURES, save_dictionaries
@@ -18,8 +18,8 @@ from reportgen.model.sae import streaming
 from reportgen.model.sae.explainer import Evidence, Explainer, one_line
 from reportgen.probes import sae_atlas
 from reportgen.probes.sae_atlas import best_label, probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 from reportgen.running.execute import execute
 from reportgen.running.outcome_cache import OutcomeCache
 from reportgen.running.plan import make_plan

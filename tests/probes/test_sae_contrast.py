@@ -12,7 +12,7 @@ import torch
 import transformers
 from reference import plain
 from reference import sae_contrast as slow
-from running import run_probes
+from runs import run_probes
 from safetensors.numpy import load_file, save_file
 from tiny import configurations, save_tiny, tokenizer_json
 from tiny_dictionaries import FEATURES, WIDTH, save_dictionaries, save_dictionary
@@ -22,8 +22,8 @@ from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Curves, Rankings
 from reportgen.probes.sae_contrast import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import PlannedCase, make_plan
 
 TEXTS = ["I ate an apple for breakfast", "the apple of my eye", "an apple a day", "my breakfast", "the day I ate",

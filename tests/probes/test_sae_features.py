@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from reference import sae_features as reference
-from running import run_probes
+from runs import run_probes
 from tiny import random_model, save_tiny, tokenizer_json
 from tiny_dictionaries import AT_THRESHOLD, FEATURES, save_dictionaries, save_dictionary
 from tokenizers import Tokenizer
@@ -15,8 +15,8 @@ from reportgen.errors import BatteryError
 from reportgen.figures.describe import Rankings, TokenGrid
 from reportgen.probes import sae_features
 from reportgen.probes.sae_features import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 from reportgen.running.execute import execute
 from reportgen.running.plan import make_plan
 from reportgen.text.tokens import TextTokenizer
@@ -271,6 +271,7 @@ def fire_on_all_of(outcome: Outcome, words: tuple[str, ...]) -> list[int]:
     return [one for one, on in strips(outcome, 1, 0).items() if (on[named] > 0).all() and not (on[~named] > 0).any()]
 
 
+@pytest.mark.real
 def test_in_gemma_features_follow_the_language_and_the_animals(gemma_folder: Path) -> None:
     prompts = [
         "今天天氣真好，我們去公園散步吧。",

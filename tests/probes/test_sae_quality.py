@@ -9,7 +9,7 @@ import transformers
 from reference import sae_atlas as slow
 from reference import sae_quality as reference
 from reference.plain import PARTS
-from running import run_probes
+from runs import run_probes
 from safetensors.torch import load_file, save_file
 from tiny import LAYERS, random_model, save_tiny, tokenizer_json
 from tiny_dictionaries import WIDTH, save_dictionaries, save_dictionary
@@ -20,8 +20,8 @@ from reportgen.errors import BatteryError
 from reportgen.figures.describe import Curves, TokenGrid
 from reportgen.model.capture import passes as capture
 from reportgen.probes.sae_quality import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Metric, Outcome, Table
+from reportgen.results.section import ModelCard, Section
 from reportgen.running.execute import execute
 from reportgen.running.plan import make_plan
 
@@ -201,7 +201,7 @@ def test_further_passes_are_those_that_take_place(
         asked.extend(passes)
         return run_all(model, passes)
 
-    monkeypatch.setattr("reportgen.model.capture.passes.run_all", counted)
+    monkeypatch.setattr("reportgen.model.capture.shared_passes.run_all", counted)
     again = save_dictionary(tmp_path / "again", 2, features=20)
     battery = {"models": {"m": str(llama)}, "probes": {"q": options([dictionaries, again])}}
     plan = make_plan(read_battery(json.dumps(battery)))
@@ -295,6 +295,7 @@ def test_the_statement_names_what_is_not_found_again() -> None:
 # A real model
 
 
+@pytest.mark.real
 def test_the_shipped_dictionaries_of_gemma_recover_most_of_the_loss(gemma_folder: Path) -> None:
     text = "The dog chased the cat, and the horse watched the two sheep in the green field."
     outcome = quality(gemma_folder, "demo:gemma-3-270m", layers=[9], context=64, texts=[text])

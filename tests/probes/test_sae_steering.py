@@ -10,7 +10,7 @@ import torch
 from reference.edits import logits_after
 from reference.plain import PARTS
 from reference.sae import decode, encode
-from running import run_probes
+from runs import run_probes
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny import LAYERS, random_model, tokenizer_json
@@ -21,8 +21,8 @@ from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.model.sae.sources import locate_dictionaries
 from reportgen.probes.sae_steering import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Array, Metric, Outcome, Table
+from reportgen.results.section import ModelCard, Section
 from reportgen.running.execute import execute
 from reportgen.running.plan import make_plan
 from reportgen.text.refusals import refusal_tokens
@@ -262,7 +262,7 @@ def test_further_passes_are_those_that_take_place(
         seen.extend(passes)
         return run_all(model, passes)
 
-    monkeypatch.setattr("reportgen.model.capture.passes.run_all", counted)
+    monkeypatch.setattr("reportgen.model.capture.shared_passes.run_all", counted)
     options = asked(dictionaries, clamp=[0, 1, 2], texts=["an apple"])
     plan = make_plan(read_battery(json.dumps({"models": {"m": str(llama)}, "probes": {"s": options}})))
     execute(plan)
@@ -342,6 +342,7 @@ def test_each_branch_of_the_statement() -> None:
 # A real model
 
 
+@pytest.mark.real
 def test_a_feature_of_gemma_makes_the_words_likely_that_it_promotes_and_another_does_not(gemma_folder: Path) -> None:
     word = " great"
     token = TextTokenizer.from_folder(gemma_folder).encode(word, special_tokens=False).ids[0]

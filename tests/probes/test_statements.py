@@ -10,8 +10,9 @@ import pytest
 from reportgen.language import ENGLISH, languages, speaking
 from reportgen.probes.logit_lens import Turn, turn_of
 from reportgen.probes.registry import find
-from reportgen.probing.probe import ModelCard, Section, stated
+from reportgen.probing.probe import stated
 from reportgen.results.quantities import Array, Metric, Outcome, Table
+from reportgen.results.section import ModelCard, Section
 from reportgen.text.scripts import script_of
 
 NONE = "No clear statement about M"

@@ -9,17 +9,17 @@ import pytest
 import torch
 from reference import plain
 from reference import steering as reference
-from running import run_probes
+from runs import run_probes
 from tiny import LAYERS, random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
-from reportgen.model.capture import passes as capture
+from reportgen.model.capture import shared_passes as capture
 from reportgen.numerics import steering as numerics
 from reportgen.probes.steering import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Array, Outcome, Table
+from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
 from reportgen.text.refusals import refusal_tokens
 from reportgen.text.tokens import TextTokenizer
@@ -263,7 +263,8 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     seen: list[Any] = []
     run_all = capture.run_all
     monkeypatch.setattr(
-        "reportgen.model.capture.passes.run_all", lambda model, passes: [seen.extend(passes), run_all(model, passes)][1]
+        "reportgen.model.capture.shared_passes.run_all",
+        lambda model, passes: [seen.extend(passes), run_all(model, passes)][1],
     )
     return seen
 
@@ -523,6 +524,7 @@ def test_no_effect_is_told_where_controls_do_as_much_or_nothing_moves() -> None:
 # The real model
 
 
+@pytest.mark.real
 def test_gemma_is_steered_to_french_and_not_by_a_random_direction(gemma_folder: Path) -> None:
     from reportgen.text.prompts import PromptSets
 

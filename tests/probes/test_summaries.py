@@ -1,8 +1,7 @@
 """The few numbers a probe sums itself up in, against its own arrays and tables, by loops."""
 
-
 import pytest
-from running import run_probes
+from runs import run_probes
 from tiny import save_tiny
 
 from reportgen.results.quantities import Outcome

@@ -3,14 +3,14 @@ from pathlib import Path
 import pytest
 import transformers
 from reference import tokenization as reference
-from running import run_probes
+from runs import run_probes
 from tiny import save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.probes.tokenization import kind_of, probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 
 TEXTS = ["an apple a day", "my eye, 天氣!"]
 CHINESE, EMOJI = 1, 3
@@ -97,6 +97,7 @@ def real() -> dict[str, Outcome]:
     return run_probes(models, {"t": {"probe": "tokenization", "prompts": "basics/strips"}}).outcomes["t"]
 
 
+@pytest.mark.real
 def test_real_texts_against_transformers(real: dict[str, Outcome], smollm2_folder: Path) -> None:
     tokenizer = transformers.AutoTokenizer.from_pretrained(smollm2_folder, local_files_only=True)
     outcome = real["llama"]

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 from reference import weights as reference
-from running import run_probes
+from runs import run_probes
 from tiny import random_model, save_tiny
 
 from reportgen.errors import BatteryError, ModelError
 from reportgen.model.measures.tensor_summary import singular_values, summary
 from reportgen.probes.weights import probe
-from reportgen.probing.probe import ModelCard, Section
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import ModelCard, Section
 
 DOWN = "model.layers.1.mlp.down_proj.weight"
 
@@ -132,6 +132,7 @@ def real() -> dict[str, Outcome]:
     return run_probes(models, {"w": {"probe": "weights", "tensor": names, "spectrum": True}}).outcomes["w"]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(("model", "width"), [("llama", 576), ("gemma", 640)])
 def test_real_weights_are_long_tailed_noise_around_zero_with_structure(
     real: dict[str, Outcome], model: str, width: int

@@ -8,8 +8,9 @@ from PIL import Image
 from reportgen.figures.describe import Figure
 from reportgen.figures.kept import KeptDrawing
 from reportgen.look.theme import PAPER
-from reportgen.report.bundle_figures import DrawnFigure
-from reportgen.report.slides.deck import Deck, deck
+from reportgen.report.content.bundle_figures import DrawnFigure
+from reportgen.report.slides.deck import deck
+from reportgen.report.slides.slide import Deck
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, grid, svg
 
 SIZES = {"grid-0": (260.0, 455.0), "components": (406.0, 96.0)}

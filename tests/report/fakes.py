@@ -8,10 +8,10 @@ import numpy as np
 
 from reportgen.figures.describe import Curves, Figure, TokenGrid
 from reportgen.look import style
-from reportgen.probing.probe import ModelCard
-from reportgen.report.drawn import Drawn
+from reportgen.report.content.drawn import Drawn
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Outcome, Table
+from reportgen.results.section import ModelCard
 
 LLAMA, GEMMA = "llama", "gemma"
 LAYERS = {LLAMA: 30, GEMMA: 18}

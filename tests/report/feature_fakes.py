@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from reportgen.report.feature_browser import COLUMNS
+from reportgen.report.content.feature_browser import COLUMNS
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Outcome, Table
 from tests.report.fakes import LLAMA, fake_bundle, outcome

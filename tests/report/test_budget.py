@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from reportgen.report import page
-from reportgen.report.budget import FEW_ROWS, ROWS, Load, fitted
-from reportgen.report.drawn import Drawn
-from reportgen.report.figure_data import MOST_VALUES, with_data
+from reportgen.report.content.budget import FEW_ROWS, ROWS, Load, fitted
+from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.figure_data import MOST_VALUES, with_data
 from tests.report.fakes import curves, drawn, grid, svg
 
 

@@ -15,7 +15,7 @@ from pypdf import PdfReader
 from reportgen.errors import OutputError
 from reportgen.language import speaking
 from reportgen.report import document, page
-from reportgen.report.drawn import Drawn
+from reportgen.report.content.drawn import Drawn
 from reportgen.results.quantities import Metric, Table
 from tests.report.fakes import LLAMA, curves, hostile, outcome, svg
 from tests.report.test_page import QUESTIONS

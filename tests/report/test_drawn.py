@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from reportgen.look import style
-from reportgen.report.drawn import Drawn
-from reportgen.report.sections import Row, rows
+from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.sections import Row, rows
 from tests.report.fakes import LLAMA, curves, drawn, grid, svg
 
 INCH = 72.0

@@ -10,8 +10,8 @@ import pytest
 
 from reportgen.probes.registry import find
 from reportgen.report import page
-from reportgen.report.budget import NOTE
-from reportgen.report.feature_browser import AT_FIRST, COLUMNS, LONGEST_LABEL, MOST_CHARACTERS, browsers
+from reportgen.report.content.budget import NOTE
+from reportgen.report.content.feature_browser import AT_FIRST, COLUMNS, LONGEST_LABEL, MOST_CHARACTERS, browsers
 from reportgen.results.quantities import Table
 from tests.report.fakes import LLAMA
 from tests.report.feature_fakes import PAGE, bundle_of, features

@@ -1,7 +1,7 @@
 import pytest
 
 from reportgen.language import speaking
-from reportgen.report.numerals import brief, dated, of_column, of_metric, written
+from reportgen.report.content.numerals import brief, dated, of_column, of_metric, written
 from reportgen.results.quantities import Metric
 
 

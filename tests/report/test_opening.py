@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from reportgen.report import opening, sections
-from reportgen.report.sections import view
+from reportgen.report.content import opening, sections
+from reportgen.report.content.sections import view
 from reportgen.results.quantities import Metric
 from tests.report.fakes import GEMMA, LLAMA, outcome
 

@@ -10,12 +10,12 @@ from reportgen.figures.data import csv_of
 from reportgen.language import speaking
 from reportgen.look import style
 from reportgen.probes.registry import find
-from reportgen.probing.probe import ModelCard
 from reportgen.report import page
-from reportgen.report.drawn import WIDEST_BESIDE
+from reportgen.report.content.drawn import WIDEST_BESIDE
 from reportgen.report.templates.templating import sentence
 from reportgen.resources import folder
 from reportgen.results.quantities import Metric
+from reportgen.results.section import ModelCard
 from tests.report.fakes import GEMMA, LLAMA, hostile, outcome
 from tests.report.parsed import Page
 

@@ -1,9 +1,9 @@
 from dataclasses import replace
 
-from reportgen.report.paper_flow import PAGE, flow
-from reportgen.report.paper_tables import paper_columns, paper_sheets
-from reportgen.report.sections import Row, view
-from reportgen.report.sheets import Entry, Sheet
+from reportgen.report.content.paper_flow import PAGE, flow
+from reportgen.report.content.paper_tables import paper_columns, paper_sheets
+from reportgen.report.content.sections import Row, view
+from reportgen.report.content.sheets import Entry, Sheet
 from tests.report.fakes import curves, drawn, fake_bundle
 
 INCH = 72.0

@@ -17,9 +17,10 @@ from pypdf.generic import ByteStringObject, ContentStream
 
 from reportgen.figures.describe import texts
 from reportgen.figures.draw import SvgText, draw
-from reportgen.look.fonts import families_of, legible, typefaces
+from reportgen.look.fonts import typefaces
+from reportgen.look.legible import families_of, legible
 from reportgen.report import document, page
-from reportgen.report.drawn import Drawn
+from reportgen.report.content.drawn import Drawn
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Table
 from tests.figures.test_scripts import SCRIPTS, grid

@@ -1,6 +1,6 @@
 import pytest
 
-from reportgen.report.sheets import sheet
+from reportgen.report.content.sheets import sheet
 from reportgen.results.quantities import Table
 
 

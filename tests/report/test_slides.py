@@ -10,7 +10,7 @@ from reportgen.figures.split import Room, parts
 from reportgen.language import speaking
 from reportgen.look.theme import BUILT_IN, PAPER
 from reportgen.report import document
-from reportgen.report.bundle_figures import Described
+from reportgen.report.content.bundle_figures import Described
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides import pages as slides
 from reportgen.report.slides.deck import first_of, on_slides, theme_on_slides

@@ -10,11 +10,12 @@ from jinja2 import UndefinedError
 
 from reportgen.baseline.compare import compare
 from reportgen.errors import BatteryError, OutputError
-from reportgen.look.fonts import legible
+from reportgen.look.legible import legible
 from reportgen.report import page
 from reportgen.report.comparison import page as comparison
-from reportgen.report.templates import own_templates, sandbox, templating
-from reportgen.report.templates.own_templates import check
+from reportgen.report.templates import check as check_templates
+from reportgen.report.templates import sandbox, templating
+from reportgen.report.templates.check import check
 from reportgen.report.templates.templating import (
     explained,
     isolated,
@@ -177,9 +178,9 @@ def test_a_folder_that_is_none_is_refused(own, tmp_path):
 
 def test_too_many_files_or_bytes_are_no_folder_of_templates(own, monkeypatch):
     written(own, "body.html.j2", "x" * 11)
-    monkeypatch.setattr(own_templates, "MOST_BYTES", 10)
+    monkeypatch.setattr(check_templates, "MOST_BYTES", 10)
     assert "the template is larger than 10 bytes" in refused(own)[0]
-    monkeypatch.setattr(own_templates, "MOST_FILES", 0)
+    monkeypatch.setattr(check_templates, "MOST_FILES", 0)
     assert "the folder holds more than 0 files" in refused(own)[0]
 
 

@@ -11,7 +11,7 @@ from reportgen.figures.draw.head_mosaic import causal
 from reportgen.figures.draw.lettering import LINE, Lettering
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import every
-from reportgen.look.fonts import mark_space
+from reportgen.text.characters import mark_space
 
 SIDE = 330.0
 LARGEST_CELL = 24.0

@@ -15,7 +15,7 @@ from reportgen.figures.draw.direct_labels import spread
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import extent, tick_numbers, ticks
-from reportgen.look.fonts import legible
+from reportgen.look.legible import legible
 from reportgen.look.style import ModelStyle
 
 HEIGHT = 190.0

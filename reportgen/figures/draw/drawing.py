@@ -17,7 +17,9 @@ from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.lettering import SHAPED_AS_PATHS, SIZE, Lettering, needs_shaping
 from reportgen.figures.draw.plain_svg import plain
 from reportgen.figures.svg_tags import replaced
-from reportgen.look.fonts import MONO, Typefaces, legible
+from reportgen.look.font_sources import MONO
+from reportgen.look.fonts import Typefaces
+from reportgen.look.legible import legible
 from reportgen.look.style import FAINT, INK
 
 PNG_DPI = 200

@@ -9,7 +9,8 @@ from reportgen.figures.draw.colour_key import Colours, colour_key, colour_key_wi
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import every
-from reportgen.look.fonts import legible, mark_space
+from reportgen.look.legible import legible
+from reportgen.text.characters import mark_space
 
 LARGEST_TILE = 40.0
 """Points a head takes where there are few of them."""

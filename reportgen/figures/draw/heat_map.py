@@ -8,7 +8,7 @@ from reportgen.figures.draw.colour_key import colour_key, colour_key_width
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import every, extent
-from reportgen.look.fonts import legible
+from reportgen.look.legible import legible
 
 LARGEST_CELL = 18.0
 

@@ -12,7 +12,9 @@ from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.ft2font import LoadFlags
 from matplotlib.text import Text
 
-from reportgen.look.fonts import REGULAR, Typefaces, families_of, legible
+from reportgen.look.font_sources import REGULAR
+from reportgen.look.fonts import Typefaces
+from reportgen.look.legible import families_of, legible
 
 SIZE = 8.5
 """Points of all text but heads: 11 px on a screen."""

@@ -13,7 +13,7 @@ from reportgen.figures.draw.lettering import HEAD, LINE, SIZE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.point_labels import placed
 from reportgen.figures.draw.scales import extent
-from reportgen.look.fonts import legible
+from reportgen.look.legible import legible
 from reportgen.look.style import ModelStyle
 
 GUTTER = 12.0

@@ -5,7 +5,8 @@ from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.lettering import HEAD, LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import alike
-from reportgen.look.fonts import legible, mark_space
+from reportgen.look.legible import legible
+from reportgen.text.characters import mark_space
 
 MOST_ACROSS = 3
 GUTTER = 14.0

@@ -8,7 +8,7 @@ from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import alike, tick_numbers, ticks
-from reportgen.look.fonts import legible
+from reportgen.look.legible import legible
 from reportgen.look.style import rgb, text_on
 
 BAR, GAP = 13.0, 3.0

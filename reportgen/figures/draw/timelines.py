@@ -12,7 +12,7 @@ from reportgen.figures.draw.canvas import Box, Canvas
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import every, extent, number, tick_numbers, ticks
-from reportgen.look.fonts import legible
+from reportgen.look.legible import legible
 from reportgen.look.style import ModelStyle
 
 HEIGHT = 46.0

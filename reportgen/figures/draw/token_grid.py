@@ -9,8 +9,9 @@ from reportgen.figures.draw.canvas import Box, Canvas
 from reportgen.figures.draw.colour_key import colour_key, colour_key_width
 from reportgen.figures.draw.lettering import LINE, Lettering
 from reportgen.figures.draw.look import Look
-from reportgen.look.fonts import legible, mark_space
+from reportgen.look.legible import legible
 from reportgen.look.style import text_on
+from reportgen.text.characters import mark_space
 
 ROW = 13.0
 NARROWEST, WIDEST = 30.0, 54.0

@@ -11,13 +11,10 @@ from torch import nn
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.capture.check_cache import Begun, begin, try_cache
 from reportgen.model.capture.hooks import NotFiniteError, stream_of, with_stream
-from reportgen.model.capture.passes import run_all
+from reportgen.model.capture.shared_passes import run_all
+from reportgen.model.capture.trial import TOLERANCE, tokens_tried, tolerance_of
 from reportgen.model.needs import Captured, Need, Pass, Site
-from reportgen.model.network.attention import few_tokens
 from reportgen.model.network.loaded import LoadedModel
-
-TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-4, torch.bfloat16: 0.1, torch.float16: 0.02}
-"""Largest difference allowed, as a share of the largest logit: rounding of the dtype over one matrix product."""
 
 _LOOKED_INSIDE = "reportgen looks inside causal language models; BERT's kin are such where they have is_decoder: true"
 
@@ -49,11 +46,6 @@ def prove(model: LoadedModel) -> None:
         _check_attention(model, captured)
     _check_overwriting(model, tokens[:-1], begun)
     try_cache(model, begun, tokens[-1], captured.kept(_FINAL, 0)[0][-1])
-
-
-def tokens_tried(model: LoadedModel) -> tuple[int, ...]:
-    """A few tokens from all over the vocabulary, after BOS."""
-    return few_tokens(model.network.config.get_text_config(), model.embedding_table.shape[0])
 
 
 def _wanted(model: LoadedModel) -> tuple[Need, ...]:
@@ -101,7 +93,7 @@ def _alike(model: LoadedModel, found: torch.Tensor, expected: torch.Tensor) -> b
     if found.shape != expected.shape:
         return False
     difference = float((found - expected).abs().max())
-    return difference <= TOLERANCE[model.dtype] * max(1.0, float(expected.abs().max()))
+    return difference <= tolerance_of(model) * max(1.0, float(expected.abs().max()))
 
 
 def _check_attention(model: LoadedModel, captured: Captured) -> None:

@@ -2,9 +2,9 @@
 
 import torch
 
-from reportgen.model.capture.check import TOLERANCE, tokens_tried
 from reportgen.model.capture.edit import Scale, edited
 from reportgen.model.capture.hooks import Layout
+from reportgen.model.capture.trial import tokens_tried, tolerance_of
 from reportgen.model.needs import Edit, Site
 from reportgen.model.network.loaded import LoadedModel
 
@@ -33,4 +33,4 @@ def _ends_alike(model: LoadedModel) -> bool:
     if len(normed) != model.batch + len(layers):
         return False
     apart = float((normed[model.batch :] - normed[0]).abs().max())
-    return apart <= TOLERANCE[model.dtype] * max(1.0, float(normed[0].abs().max()))
+    return apart <= tolerance_of(model) * max(1.0, float(normed[0].abs().max()))

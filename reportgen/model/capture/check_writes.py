@@ -8,12 +8,11 @@ from dataclasses import replace
 
 import torch
 
-from reportgen.model.capture.check import TOLERANCE, tokens_tried
 from reportgen.model.capture.passes import join, run
+from reportgen.model.capture.trial import TOLERANCE, tokens_tried, tolerance_of
 from reportgen.model.needs import Captured, Need, Pass, Site
 from reportgen.model.network.loaded import SEVERAL_STREAMS, LoadedModel
 from reportgen.model.network.matrices import bias_of, matrix_of
-from reportgen.model.network.quantise import INT8
 from reportgen.model.network.scores import can_be_seen
 from reportgen.model.network.writers import Writer, writers_of
 
@@ -21,8 +20,6 @@ _WRITES = (Site.ATTENTION_WRITE, Site.MLP_WRITE)
 _INSIDE = {Site.HEADS: Site.ATTENTION_WRITE, Site.MEMORIES: Site.MLP_WRITE}
 _BEFORE_SOFTMAX = (Site.SCORES, Site.VALUES)
 PROVEN_LATER = frozenset({*_WRITES, *_INSIDE, *_BEFORE_SOFTMAX})
-_INT8_TOLERANCE = 0.1
-"""What rounding to int8 takes from a product."""
 
 
 def reason_against(model: LoadedModel, site: Site, blocks: Sequence[int] | None = None) -> str:
@@ -118,7 +115,7 @@ def _of_projections(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> 
         return f"block {aside[0]} has several modules that write side by side"
     needs = [Need(site, "all", blocks), Need(_INSIDE[site], "all", blocks)]
     captured = _tried(model, needs)
-    tolerance = _INT8_TOLERANCE if model.number_format == INT8 else TOLERANCE[model.dtype]
+    tolerance = tolerance_of(model)
     for block, writer, entering, written in zip(
         blocks, writers, *(captured.kept(need, 0) for need in needs), strict=True
     ):

@@ -12,7 +12,7 @@ from reportgen.cache import cache_folder
 from reportgen.documents.regular_file import open_regular, read_regular
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.files.weights import check_weights, count_parameters
-from reportgen.worker import run_child
+from reportgen.processes.worker import run_child
 
 CONVERSION_VERSION = 2
 """Raised whenever a conversion gives other files: folders of an older number are then left unused."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from reportgen.model.files.tensor_names import matches
+from reportgen.model.measures.tensor_names import matches
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.quantise import plain, stored_dtype
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from reportgen.model.capture.passes import run_all
+from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.files.sources import Located
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.model.network.loaded import LoadedModel

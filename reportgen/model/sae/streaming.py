@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.features.auto_labels import BEGINNING, Pattern, PatternTable, Vocabulary, pattern_of
 from reportgen.model.needs import Captured, Need, Pass
 from reportgen.model.sae.atlas import FeatureAtlas, Firing, Seen, fired_in
+from reportgen.text.token_patterns import BEGINNING, Pattern, PatternTable, Vocabulary, pattern_of
 from reportgen.text.windows import Windows
 
 if TYPE_CHECKING:
+    from reportgen.cache import Unfinished
     from reportgen.model.sae.dictionary import Dictionary
-    from reportgen.running.outcome_cache import Unfinished
 
 PORTION = 16
 """Windows that are asked for together."""

@@ -10,8 +10,8 @@ from reportgen.baseline.record import record_bytes
 from reportgen.report import document
 from reportgen.report.comparison.pictures import MOST_PICTURED, Picture, pictures
 from reportgen.report.comparison.view import Most, View, loud_sections, view
-from reportgen.report.drawn import Drawn
-from reportgen.report.figure_data import shown_when_asked, with_data
+from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.figure_data import shown_when_asked, with_data
 from reportgen.report.templates.templating import filled
 
 if TYPE_CHECKING:

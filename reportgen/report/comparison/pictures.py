@@ -15,12 +15,12 @@ from reportgen.figures.describe import Figure
 from reportgen.figures.kept import KeptDrawing
 from reportgen.look.style import MUTED, ModelStyle, model_styles
 from reportgen.probes import registry
-from reportgen.probing.probe import SUBJECT, ModelCard, Section
-from reportgen.report.bundle_figures import kept_drawings
 from reportgen.report.comparison.difference import AFTER, BEFORE, array_figures, table_figures
-from reportgen.report.drawn import Drawn
-from reportgen.report.prompts import TABLE as PROMPTS
+from reportgen.report.content.bundle_figures import kept_drawings
+from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.prompts import TABLE as PROMPTS
 from reportgen.results.quantities import Cell, Outcome
+from reportgen.results.section import SUBJECT, ModelCard, Section
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText

@@ -22,11 +22,11 @@ from reportgen.baseline.verdict import DRIFT, FAILED, QUIET, Verdict
 from reportgen.errors import ReportgenError
 from reportgen.probes import registry
 from reportgen.probing.probe import Probe, meanings, question
-from reportgen.report.drawn import Drawn
-from reportgen.report.numerals import UNDEFINED, of_metric, written
-from reportgen.report.prompts import PromptSheet, prompt_sheet
-from reportgen.report.sections import Row
-from reportgen.report.sheets import spaced
+from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.numerals import UNDEFINED, of_metric, written
+from reportgen.report.content.prompts import PromptSheet, prompt_sheet
+from reportgen.report.content.sections import Row
+from reportgen.report.content.sheets import spaced
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Outcome
 

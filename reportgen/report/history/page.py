@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reportgen.baseline.history import Course, History
-from reportgen.report.drawn import Drawn
-from reportgen.report.figure_data import shown_when_asked, with_data
+from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.figure_data import shown_when_asked, with_data
+from reportgen.report.content.numerals import UNDEFINED, written
+from reportgen.report.content.sections import Row, rows
+from reportgen.report.content.sheets import spaced
 from reportgen.report.history.timelines import subject_name
-from reportgen.report.numerals import UNDEFINED, written
-from reportgen.report.sections import Row, rows
-from reportgen.report.sheets import spaced
 from reportgen.report.templates.templating import filled
 
 MOST_TOLD = 60

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from reportgen.baseline.history import Course, History
 from reportgen.figures.describe import Band, Timeline, Timelines
-from reportgen.report.sheets import spaced
+from reportgen.report.content.sheets import spaced
 
 MOST = 12
 """Timelines of one figure."""

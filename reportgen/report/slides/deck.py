@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reportgen.errors import ReportgenError
@@ -11,11 +11,13 @@ from reportgen.figures.split import Room, parts
 from reportgen.language import say, sentences
 from reportgen.look.theme import Theme
 from reportgen.probes import registry
-from reportgen.probing.probe import Section, stated, subject_of
-from reportgen.report import opening, sections
-from reportgen.report.bundle_figures import Described, DrawnFigure
-from reportgen.report.drawn import Drawn
-from reportgen.report.slides.layout import Size, legible_together
+from reportgen.probing.probe import stated
+from reportgen.report.content import opening, sections
+from reportgen.report.content.bundle_figures import Described, DrawnFigure
+from reportgen.report.content.drawn import Drawn
+from reportgen.report.slides.layout import legible_together
+from reportgen.report.slides.slide import Deck, Picture, Slide
+from reportgen.results.section import Section, subject_of
 from reportgen.text.scripts import script_of
 
 if TYPE_CHECKING:
@@ -30,61 +32,6 @@ _BETWEEN = r"\s:：–—、,،"
 """What stands between a model's name and the rest of a title."""
 HALF_WIDE = 0.7
 """Size of text in a figure that is half a slide wide, by that of one that is as wide as the slide."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One drawing on a slide."""
-
-    figure: DrawnFigure
-    name: str
-    """The models it shows: what stands above it where there are several."""
-    size: Size
-    """Points, natural."""
-    text: float
-    """Points of its smallest text, at its natural size."""
-
-    @property
-    def alt(self) -> str:
-        """What a person who cannot see it is told."""
-        return self.figure.description.alt
-
-    def drawn(self, text: "SvgText") -> Drawn:
-        """Its SVG."""
-        return Drawn(self.figure.description, self.figure.stem, self.figure.drawing.svg(text))
-
-
-@dataclass(frozen=True)
-class Slide:
-    """One slide: what it is called, what to see on it, and what its speaker knows beside that."""
-
-    title: str
-    sentence: str
-    """What to see."""
-    kicker: str = ""
-    """The question that the section asks."""
-    pictures: Sequence[Picture] = ()
-    """One figure, or that of several models side by side; none on the title slide and where all failed."""
-    definition: str = ""
-    notes: Sequence[str] = ()
-    """A paragraph each."""
-
-    @property
-    def alt(self) -> str:
-        """What a person who cannot see the pictures is told."""
-        return " ".join(picture.alt for picture in self.pictures)
-
-
-@dataclass(frozen=True)
-class Deck:
-    """A title slide, then the slides of every section in the report's order."""
-
-    title: str
-    models: Sequence[str]
-    """A line each: name and facts."""
-    slides: Sequence[Slide]
-    theme: Theme
-    """Its inks, and its ground."""
 
 
 def on_slides(described: Described) -> Described:

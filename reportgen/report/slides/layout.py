@@ -4,16 +4,11 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from reportgen.language import direction, spoken
 from reportgen.look.theme import Theme
+from reportgen.report.slides.slide import Deck, Size, Slide
 
-if TYPE_CHECKING:
-    from reportgen.report.slides.deck import Deck, Slide
-
-Size = tuple[float, float]
-"""(width, height) in points."""
 WIDTH, HEIGHT = 960.0, 540.0
 SIDE, TOP, BOTTOM = 40.0, 26.0, 22.0
 """Points left free at the edges."""
@@ -83,7 +78,7 @@ BOLD = 1.1
 NUMBER = Box(WIDTH - SIDE - 40, HEIGHT - BOTTOM - 10, 40, 14)
 
 
-def layout(slide: "Slide") -> Layout:
+def layout(slide: Slide) -> Layout:
     """Words above the pictures, or beside them where the pictures gain by that. Mirrored for right-to-left pages."""
     above, beside = _above(slide), _beside(slide)
     chosen = beside if slide.pictures and _shown_size(beside) > WORTH * _shown_size(above) else above
@@ -98,7 +93,7 @@ def layout(slide: "Slide") -> Layout:
     )
 
 
-def opening(deck: "Deck") -> Opening:
+def opening(deck: Deck) -> Opening:
     """The title slide's words."""
     width = WIDTH - 2 * SIDE
     title = fitted(deck.title, Box(SIDE, 150, width, 0), 40, 3, bold=True)
@@ -124,7 +119,7 @@ def legible_together(sizes: Sequence[Size], text: float) -> bool:
     return together * text >= LEAST_TEXT or together >= 0.9 * alone
 
 
-def _above(slide: "Slide") -> Layout:
+def _above(slide: Slide) -> Layout:
     width = WIDTH - 2 * SIDE
     kicker = fitted(slide.kicker, Box(SIDE, TOP, width, 0), 12, 1)
     title = fitted(slide.title, Box(SIDE, _below(kicker), width, 0), 26, 2, bold=True)
@@ -135,7 +130,7 @@ def _above(slide: "Slide") -> Layout:
     return _with_pictures(slide, kicker, title, sentence, definition, room)
 
 
-def _beside(slide: "Slide") -> Layout:
+def _beside(slide: Slide) -> Layout:
     kicker = fitted(slide.kicker, Box(SIDE, TOP, COLUMN, 0), 12, 2)
     title = fitted(slide.title, Box(SIDE, _below(kicker), COLUMN, 0), 24, 5, bold=True)
     sentence = fitted(slide.sentence, Box(SIDE, _below(title) + 8, COLUMN, 0), 16, 9)
@@ -146,9 +141,7 @@ def _beside(slide: "Slide") -> Layout:
     return _with_pictures(slide, kicker, title, sentence, definition, room)
 
 
-def _with_pictures(
-    slide: "Slide", kicker: Words, title: Words, sentence: Words, definition: Words, room: Box
-) -> Layout:
+def _with_pictures(slide: Slide, kicker: Words, title: Words, sentence: Words, definition: Words, room: Box) -> Layout:
     sizes = [picture.size for picture in slide.pictures]
     pictures = _arranged(sizes, room, slide.pictures[0].text) if sizes else []
     names = [Box(box.left, box.top - NAME, box.width, NAME) for box in pictures] if len(pictures) > 1 else []

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from reportgen.report.drawn import Drawn
+from reportgen.report.content.drawn import Drawn
 from reportgen.report.slides import layout as deck_layout
-from reportgen.report.slides.deck import Deck, Slide
 from reportgen.report.slides.layout import Box, Layout
+from reportgen.report.slides.slide import Deck, Slide
 from reportgen.report.templates.templating import filled
 
 

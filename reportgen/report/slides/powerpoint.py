@@ -15,11 +15,11 @@ from xml.etree import ElementTree
 from PIL import Image
 
 from reportgen.language import direction, spoken
-from reportgen.look.fonts import legible
+from reportgen.look.legible import legible
 from reportgen.look.theme import Theme
 from reportgen.report.slides import layout as deck_layout
-from reportgen.report.slides.deck import Deck, Picture, Slide
 from reportgen.report.slides.layout import Box, Words
+from reportgen.report.slides.slide import Deck, Picture, Slide
 
 TYPEFACE = "Noto Sans"
 FALLBACK = 'panose="020B0502040504020204" pitchFamily="34" charset="0"'

@@ -14,11 +14,12 @@ from markupsafe import Markup, escape
 
 from reportgen.language import choose_form, direction, say, spoken
 from reportgen.look import style
-from reportgen.look.fonts import legible, typefaces
+from reportgen.look.fonts import typefaces
+from reportgen.look.legible import legible
 from reportgen.look.theme import PAPER, Theme
-from reportgen.report import numerals
-from reportgen.report.drawn import models_of
-from reportgen.report.paper_tables import paper_columns
+from reportgen.report.content import numerals
+from reportgen.report.content.drawn import models_of
+from reportgen.report.content.paper_tables import paper_columns
 from reportgen.report.templates import own_templates, sandbox
 from reportgen.report.templates.script import digest, settings
 from reportgen.resources import folder

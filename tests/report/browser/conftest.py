@@ -11,8 +11,8 @@ import pytest
 from reportgen.figures.describe import Figure, HeadMosaic, TokenGrid
 from reportgen.look.style import model_styles
 from reportgen.report import page
-from reportgen.report.bundle_figures import kept_drawings
-from reportgen.report.drawn import Drawn
+from reportgen.report.content.bundle_figures import kept_drawings
+from reportgen.report.content.drawn import Drawn
 from reportgen.results.bundle import Bundle
 from tests.figures.figure_samples import HOSTILE, TOKENS, one_of_each
 from tests.report.fakes import GEMMA, LLAMA, fake_bundle

@@ -12,11 +12,11 @@ from reportgen.baseline.compare import compare
 from reportgen.baseline.history import history
 from reportgen.look.style import model_styles
 from reportgen.report import page as report_page
-from reportgen.report.bundle_figures import kept_drawings
 from reportgen.report.comparison import page as comparison_page
 from reportgen.report.comparison.pictures import pictures
 from reportgen.report.comparison.view import loud_sections
-from reportgen.report.drawn import Drawn
+from reportgen.report.content.bundle_figures import kept_drawings
+from reportgen.report.content.drawn import Drawn
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Table
 from reportgen.workflows.history import write_history

@@ -1,0 +1,232 @@
+"""The figures of a bundle: what its probes describe, drawn now or taken as they were drawn before."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from reportgen.errors import BundleError, Mistake, ReportgenError, reason_of
+from reportgen.figures.describe import Figure, texts
+from reportgen.figures.kept import KeptDrawing, drawing_key
+from reportgen.look.font_sources import OwnFont
+from reportgen.look.fonts import Typefaces, typefaces
+from reportgen.look.own_files import Refused, checked_font
+from reportgen.look.style import ModelStyle, model_styles
+from reportgen.look.theme import PAPER, Theme
+from reportgen.probes.registry import find
+from reportgen.probing.probe import Probe, explanation, meanings, question
+from reportgen.processes.supervision import ended_before, underway
+from reportgen.results.bundle import Bundle
+from reportgen.results.section import Section
+
+if TYPE_CHECKING:
+    from reportgen.figures.draw import Drawing
+
+
+LONGEST_STEM = 200
+"""Characters; disks take names of 255 bytes, endings and what tells two apart included."""
+
+_ANOTHER = "name a theme with --theme"
+
+
+SECONDS_TO_SHOW = 600.0
+"""That a probe may take to describe its figures: they are made of numbers that are there."""
+
+
+class Unshown(ReportgenError):
+    """What a probe gave to be shown is nothing that can be."""
+
+
+class Unshowable(Exception):
+    """Numbers that cannot be shown: the figures or the sentence of some probes raise."""
+
+    def __init__(self, failures: Mapping[str, BaseException]) -> None:
+        super().__init__(", ".join(failures))
+        self.failures = failures
+        """Probe id -> what was raised."""
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Probe id -> why its numbers cannot be shown, for its card."""
+        return {
+            probe_id: f"measured, but it cannot be shown: {reason_of(error)}"
+            for probe_id, error in self.failures.items()
+        }
+
+    @property
+    def of_stored(self) -> dict[str, str]:
+        """The same of a stored bundle, whose numbers may be a stranger's: in plain words; --debug says what raised."""
+        return {
+            probe_id: error.in_one_line
+            if isinstance(error, ReportgenError)
+            else "it cannot be shown: its numbers are not such as its probe gives"
+            for probe_id, error in self.failures.items()
+        }
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a bundle's probes show."""
+
+    figures: Mapping[str, Sequence[Figure]]
+    """Probe id -> its figures, in the report's order; none of a probe that is not installed."""
+    by_all: bool
+    """Whether every probe is installed: else there will be more to show once it is."""
+
+
+@dataclass(frozen=True)
+class DrawnFigure:
+    """A figure of a bundle, and its drawing."""
+
+    probe_id: str
+    stem: str
+    description: Figure
+    drawing: KeptDrawing
+
+
+def describe(bundle: Bundle) -> Described:
+    """The figures of every probe; none where nothing was measured.
+
+    Raises:
+        Unshowable: the figures or the sentence of some probes raise.
+    """
+    figures: dict[str, Sequence[Figure]] = {}
+    failures: dict[str, BaseException] = {}
+    known = {probe_id: _probes(bundle.section(probe_id)) for probe_id in bundle.outcomes}
+    for probe_id, probes in known.items():
+        try:
+            figures[probe_id] = _describe_section(bundle.section(probe_id), probes or ())
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a probe may raise anything, an end of the program too: the others are shown
+            failures[probe_id] = error
+    if failures:
+        raise Unshowable(failures) from next(iter(failures.values()))
+    return Described(figures, None not in known.values())
+
+
+def stems(described: Described) -> list[tuple[str, str, Figure]]:
+    """Probe id, stem of its files and description of every figure, in the report's order; all stems differ."""
+    seen: Counter[str] = Counter()
+    found = []
+    for probe_id, of_probe in described.figures.items():
+        for figure in of_probe:
+            stem = _short(f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}")
+            # Ids hold hyphens too: a-b of c and a of b-c would be one file. To some disks A and a are one name as well.
+            seen[stem.casefold()] += 1
+            again = seen[stem.casefold()]
+            found.append((probe_id, stem if again == 1 else f"{stem}-{again}", figure))
+    return found
+
+
+def _short(stem: str) -> str:
+    """A stem that a disk takes as a name: the ids of many models may be longer than that together."""
+    if len(stem) <= LONGEST_STEM:
+        return stem
+    return f"{stem[: LONGEST_STEM - 9]}-{hashlib.sha256(stem.encode()).hexdigest()[:8]}"
+
+
+def draw_figures(
+    bundle: Bundle,
+    described: Described | None = None,
+    *,
+    theme: Theme = PAPER,
+    width: float | None = None,
+    only: Collection[str] | None = None,
+    cache: bool = False,
+) -> Iterator[DrawnFigure]:
+    """Every figure in the report's order, each drawn when it is asked for what the cache does not hold of it.
+
+    Args:
+        bundle: whose models have their colours in its own order.
+        described: its figures, where they are known.
+        theme: what they look like; a page asks for `theme.on_page()`.
+        width: points that each picture takes across; else what the theme says.
+        only: stems of those that are wanted; None: all.
+        cache: whether to take what was drawn before, and to keep what is drawn.
+    """
+    styles = model_styles(list(bundle.models), theme)
+    named = [one for one in stems(described or describe(bundle)) if only is None or one[1] in only]
+    drawings = kept_drawings([(figure, styles) for *_, figure in named], theme=theme, width=width, cache=cache)
+    for (probe_id, stem, figure), drawing in zip(named, drawings, strict=True):
+        yield DrawnFigure(probe_id, stem, figure, drawing)
+
+
+def kept_drawings(
+    figures: Sequence[tuple[Figure, Mapping[str, ModelStyle]]],
+    *,
+    theme: Theme = PAPER,
+    width: float | None = None,
+    cache: bool = False,
+) -> Iterator[KeptDrawing]:
+    """Each figure in the styles of what it names, drawn when it is asked for what the cache does not hold of it."""
+    faces = _Faces((figure for figure, _ in figures), theme)
+    for figure, styles in figures:
+        named = set(texts(figure))
+        own = {model: style for model, style in styles.items() if model in named}
+        key = drawing_key(figure, own, theme, width) if cache else None
+        yield KeptDrawing(key, partial(_draw, figure, faces, own, theme, width))
+
+
+class _Faces:
+    """The typefaces of a report's figures, made when the first of them is drawn."""
+
+    def __init__(self, figures: Iterable[Figure], theme: Theme) -> None:
+        self._figures, self._theme = list(figures), theme
+
+    @cached_property
+    def typefaces(self) -> Typefaces:
+        return typefaces({text for figure in self._figures for text in texts(figure)}, _own_font(self._theme))
+
+
+def _own_font(theme: Theme) -> OwnFont | None:
+    """The theme's own font: a stored bundle may be older than what its file is now."""
+    own = theme.own_font
+    if own is not None:
+        try:
+            changed = checked_font(own.path) != own.sha256
+        except Refused as refused:
+            raise BundleError(Mistake(f"the theme's font cannot be used: {refused}", _ANOTHER)) from refused
+        if changed:
+            raise BundleError(Mistake(f"{own.path} is another font than when the theme was read", _ANOTHER))
+    return own
+
+
+def _draw(
+    figure: Figure, faces: _Faces, styles: Mapping[str, ModelStyle], theme: Theme, width: float | None
+) -> "Drawing":
+    from reportgen.figures.draw import draw
+
+    return draw(figure, typefaces=faces.typefaces, styles=styles, theme=theme, width=width)
+
+
+def _probes(section: Section) -> list[Probe[Any, Any]] | None:
+    """Those of a battery entry; None where one is not installed: then the numbers are shown alone."""
+    try:
+        return [find(name) for name in dict.fromkeys(outcome.probe for outcome in section.outcomes.values())]
+    except ReportgenError:
+        return None
+
+
+def _describe_section(section: Section, probes: Sequence[Probe[Any, Any]]) -> list[Figure]:
+    """A probe's figures; whatever else a page wants of it is asked for too, so that it fails here and not there."""
+    if not section.ok():
+        return []
+    piece = ("show", section.id)
+    if told := ended_before(*piece):
+        raise Unshown(told)
+    with underway(*piece, seconds=SECONDS_TO_SHOW):
+        figures = [_checked_figure(figure) for probe in probes for figure in probe.figures(section)]
+        for probe in probes:
+            if not isinstance(probe.statement(section), str):
+                raise Unshown("its statement is no text")
+            explanation(probe), question(probe), meanings(probe)
+    return figures
+
+
+def _checked_figure(figure: Any) -> Figure:
+    if not isinstance(figure, Figure):
+        raise Unshown(f"it gave a {type(figure).__name__} as a figure")
+    return figure

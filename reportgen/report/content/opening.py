@@ -1,0 +1,222 @@
+"""The opening of a report: what was compared, what was found, which numbers tell the models apart."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reportgen.language import say, say_count
+from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.numerals import UNDEFINED, brief, written
+from reportgen.report.content.sections import SectionView
+from reportgen.report.content.sheets import Entry, MetricRow
+from reportgen.results.section import ModelCard
+
+if TYPE_CHECKING:
+    from reportgen.results.bundle import Bundle
+
+GLYPH_WIDTH = 64.0
+GLYPH_HEIGHT = 48.0
+MOST_FINDINGS = 6
+HEADLINES = ("total_parameters",)
+"""Metrics that the table of telling numbers begins with, whatever their values."""
+MOST_NUMBERS = 8
+MOST_OF_A_SECTION = 2
+LEAST_SPREAD = 0.02
+"""Numbers that are closer than this tell no models apart."""
+
+
+@dataclass(frozen=True)
+class Glyph:
+    """An architecture drawn to scale: layers high, hidden size wide, a stroke a head."""
+
+    width: float
+    height: float
+    strokes: Sequence[float]
+    """x of the lines between heads."""
+
+
+@dataclass(frozen=True)
+class ModelLine:
+    """One model of a report."""
+
+    id: str
+    name: str
+    facts: Sequence[str]
+    source: str
+    glyph: Glyph | None
+    failure: str
+    """Why it could not be used; empty where it was."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one section found, or that it could not."""
+
+    section: str
+    title: str
+    text: str
+    failed: bool
+    pictures: Sequence[Drawn]
+    """What it is seen in: the section's first figures, those of all models on one scale."""
+
+
+@dataclass(frozen=True)
+class TellingNumber:
+    """A metric in which the models differ."""
+
+    section: str
+    title: str
+    line: MetricRow
+    entries: Mapping[str, Entry]
+    """Model -> its value."""
+
+
+def model_lines(bundle: "Bundle") -> list[ModelLine]:
+    """Every model of a bundle, in the battery's order; the glyphs share one scale."""
+    widest = max((_size(card, "hidden_size") for card in bundle.models.values()), default=0)
+    deepest = max((card.layers for card in bundle.models.values()), default=0)
+    return [
+        ModelLine(
+            card.id,
+            card.id if (failure := str(card.facts.get("failed", ""))) else card.name,
+            list(_facts(card, _parameters(bundle, card.id))),
+            _source(card),
+            _glyph(card, widest, deepest),
+            failure,
+        )
+        for card in bundle.models.values()
+    ]
+
+
+def findings(sections: Sequence[SectionView]) -> list[Finding]:
+    """Sentences of at most `MOST_FINDINGS` sections, and every section that failed, in the report's order.
+
+    Where more sections have one, those of kinds of probes that have not been heard yet come before further ones of the
+    same kind.
+    """
+    told = [section for section in sections if section.statement]
+    first = {section.probe: section.id for section in reversed(told)}.values()
+    by_news = sorted(told, key=lambda section: section.id not in first)
+    chosen = {section.id for section in by_news[:MOST_FINDINGS]}
+    return [_finding(section) for section in sections if section.failed or section.id in chosen]
+
+
+def _finding(section: SectionView) -> Finding:
+    unmeasured = say("opening.not_measured", "{title} – could not be measured.", title=section.title)
+    rows = [[figure for figure in row.figures if not figure.left_out] for row in section.rows]
+    pictures = next(filter(None, rows), [])
+    return Finding(section.id, section.title, section.statement or unmeasured, section.failed, pictures)
+
+
+def telling_numbers(bundle: "Bundle", sections: Sequence[SectionView]) -> list[TellingNumber]:
+    """The numbers that tell the models apart: headlines, then what differs most, in the report's order.
+
+    A number counts where every model measured has one and they are further apart than `LEAST_SPREAD` of the largest; of
+    each section the `MOST_OF_A_SECTION` that are furthest apart, of all these the `MOST_NUMBERS` furthest. What the
+    lines of the models say (layers, heads, vocabulary, …) is not said again.
+    """
+    said = {"layers", *(fact for card in bundle.models.values() for fact in card.facts)}
+    found: list[TellingNumber] = []
+    for section in sections:
+        models = list(section.subjects)
+        if len(models) > 1 and set(models) <= bundle.models.keys():
+            lines = [line for line in section.metrics if line.spread > LEAST_SPREAD and line.name not in said]
+            numbers = [_telling(section, line, models, bundle) for line in lines]
+            found += _furthest(numbers, MOST_OF_A_SECTION)
+    return _furthest(found, MOST_NUMBERS)
+
+
+def _telling(section: SectionView, line: MetricRow, models: Sequence[str], bundle: "Bundle") -> TellingNumber:
+    missing = dict.fromkeys(bundle.models, Entry(UNDEFINED, "number"))
+    return TellingNumber(section.id, section.title, line, missing | dict(zip(models, line.entries, strict=True)))
+
+
+def _furthest(numbers: Sequence[TellingNumber], most: int) -> list[TellingNumber]:
+    """Those that are furthest apart, headlines before all, in the order in which they came."""
+    ranked = sorted(numbers, key=lambda one: (one.line.name not in HEADLINES, -one.line.spread))[:most]
+    return [one for one in numbers if one in ranked]
+
+
+def provenance(bundle: "Bundle") -> list[str]:
+    """Library versions, seeds and what ran the passes, a phrase each; never a clock."""
+    versions = bundle.run.get("versions", {})
+    outcomes = [outcome for of_probe in bundle.outcomes.values() for outcome in of_probe.values()]
+    seeds = sorted({outcome.options["seed"] for outcome in outcomes if "seed" in outcome.options})
+    phrases = [f"{name} {version}" for name, version in versions.items()]
+    for fact in ("device", "dtype", "attention"):
+        values = dict.fromkeys(str(card.facts[fact]) for card in bundle.models.values() if card.facts.get(fact))
+        if values:
+            phrases.append(f"{_fact(fact)} {', '.join(values)}")
+    if seeds:
+        phrases.append(f"{_fact('seed')} {', '.join(map(str, seeds))}")
+    return phrases
+
+
+def _fact(name: str) -> str:
+    """What a fact of a run is called."""
+    return {
+        "device": say("opening.device", "device"),
+        "dtype": say("opening.dtype", "dtype"),
+        "attention": say("opening.attention", "attention"),
+        "seed": say("opening.seed", "seed"),
+    }[name]
+
+
+def _facts(card: ModelCard, parameters: int | None) -> Iterator[str]:
+    if card.architecture:
+        yield card.architecture
+    if parameters is not None:
+        yield _parameters_told(parameters)
+    shape = [say_count("opening.layers", "{count} layer", "{count} layers", card.layers)] if card.layers else []
+    if width := _size(card, "hidden_size"):
+        shape.append(say("opening.width", "{width} wide", width=written(width)))
+    if heads := _size(card, "heads"):
+        shape.append(say_count("opening.heads", "{count} head", "{count} heads", heads))
+    if shape:
+        yield " × ".join(shape)
+    if vocabulary := _size(card, "vocabulary"):
+        yield say("opening.vocabulary", "vocabulary {tokens}", tokens=written(vocabulary))
+    if context := _size(card, "context_length"):
+        yield say("opening.context", "context {tokens}", tokens=written(context))
+    if dtype := card.facts.get("dtype"):
+        yield str(dtype)
+    if card.facts.get("continued"):  # which says why, in results.json
+        yield say("opening.continued", "continues without its cache")
+
+
+def _parameters_told(parameters: int) -> str:
+    if not brief(parameters):
+        return say_count("opening.parameters", "{count} parameter", "{count} parameters", parameters)
+    return say(
+        "opening.many_parameters",
+        "{brief} parameters ({exact})",
+        brief=brief(parameters),
+        exact=written(parameters),
+    )
+
+
+def _source(card: ModelCard) -> str:
+    revision = card.facts.get("revision")
+    return f"{card.facts.get('source', '')}{f' @ {revision}' if revision else ''}"
+
+
+def _parameters(bundle: "Bundle", model: str) -> int | None:
+    for outcomes in bundle.outcomes.values():
+        metric = outcomes[model].metrics.get("total_parameters") if model in outcomes else None
+        if metric is not None and isinstance(metric.value, int):
+            return metric.value
+    return None
+
+
+def _glyph(card: ModelCard, widest: int, deepest: int) -> Glyph | None:
+    size, heads = _size(card, "hidden_size"), _size(card, "heads")
+    if not size or not card.layers:
+        return None
+    width = round(GLYPH_WIDTH * size / widest, 1)
+    height = round(GLYPH_HEIGHT * card.layers / deepest, 1)
+    return Glyph(width, height, [round(width * i / heads, 1) for i in range(1, heads)] if heads <= 16 else [])
+
+
+def _size(card: ModelCard, fact: str) -> int:
+    value: Any = card.facts.get(fact)
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,69 @@
+"""Tables as paper holds them: a wide one on a landscape page, one that is wider still in groups of columns."""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from reportgen.report.content.drawn import LANDSCAPE_WIDTH, PAPER_WIDTH
+from reportgen.report.content.sheets import Sheet
+
+CHARACTER = 1.35
+"""Millimetres of a character of a table."""
+BETWEEN = 2.0
+"""Millimetres between two columns."""
+LONGEST = 30
+"""Characters after which a cell goes on in its next line."""
+
+
+@dataclass(frozen=True)
+class PaperSheet(Sheet):
+    """A table, or some columns of one, that fits the width of its page."""
+
+    landscape: bool = False
+
+
+def paper_columns(count: int, heads: float, each: float, target: str = "paper") -> list[slice]:
+    """A table with a column a model in as few parts as fit an upright page, about equally wide.
+
+    On a page that scrolls it is whole.
+
+    Args:
+        count: columns beside those that are repeated in each part.
+        heads: millimetres of these.
+        each: millimetres of every other one.
+        target: what the table stands on, `page` or `paper`.
+    """
+    most = max(int((PAPER_WIDTH - heads) / each), 1)
+    parts = max(-(-count // most), 1) if target == "paper" else 1
+    edges = [at * count // parts for at in range(parts + 1)]
+    return [slice(first, last) for first, last in pairwise(edges)]
+
+
+def paper_sheets(sheet: Sheet) -> list[PaperSheet]:
+    """The table in one part where a page is wide enough; else in several, each with the first column again.
+
+    What is said below a table of its left out rows stands below the last part.
+    """
+    widths = [_width(sheet, column) for column in range(len(sheet.heads))]
+    if sum(widths) <= PAPER_WIDTH:
+        return [_columns(sheet, list(range(len(widths))), landscape=False, last=True)]
+    groups: list[list[int]] = [[0]]
+    for column in range(1, len(widths)):
+        taken = sum(widths[one] for one in groups[-1])
+        if len(groups[-1]) > 1 and taken + widths[column] > LANDSCAPE_WIDTH:
+            groups.append([0])
+        groups[-1].append(column)
+    return [_columns(sheet, group, landscape=True, last=group is groups[-1]) for group in groups]
+
+
+def _width(sheet: Sheet, column: int) -> float:
+    """Millimetres that a column wants."""
+    head = max((len(word) for word in sheet.heads[column][0].split()), default=0)
+    cells = max((len(row[column].text) for row in sheet.rows), default=0)
+    return min(max(head, cells), LONGEST) * CHARACTER + BETWEEN
+
+
+def _columns(sheet: Sheet, columns: list[int], *, landscape: bool, last: bool) -> PaperSheet:
+    rows = [[row[column] for column in columns] for row in sheet.rows]
+    heads = tuple(sheet.heads[column] for column in columns)
+    part = PaperSheet(heads, rows, sheet.total, landscape)
+    return part if last else replace(part, total=len(rows))

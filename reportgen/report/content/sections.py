@@ -1,0 +1,214 @@
+"""What a section of a report says, in its reading order, before any template sees it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from reportgen.errors import ReportgenError
+from reportgen.language import say, unit_of
+from reportgen.probes import registry
+from reportgen.probing.probe import Explanation, Probe, explanation, meanings, question, stated
+from reportgen.report.content.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, Drawn
+from reportgen.report.content.feature_browser import Browser
+from reportgen.report.content.prompts import TABLE as PROMPTS_TABLE
+from reportgen.report.content.prompts import PromptSheet, prompt_sheet
+from reportgen.report.content.sheets import MetricRow, Sheet, metric_rows, sheet, spaced
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+LEFT_OUT_TABLE = "skipped"
+"""By convention the table of rows that a probe could not measure: shown with the numbers, not folded away."""
+
+
+@dataclass(frozen=True)
+class Absence:
+    """A subject without numbers, and why."""
+
+    subject: str
+    name: str
+    failed: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """What stands side by side: figures on one scale, and the subjects that are missing among them."""
+
+    figures: Sequence[Drawn] = ()
+    absences: Sequence[Absence] = ()
+
+    @property
+    def paper_scale(self) -> float:
+        """What lets two figures stand side by side on paper; where that is too little, three below each other."""
+        widest = max((figure.size[0] * MILLIMETRES_A_POINT for figure in self.figures), default=HALF_WIDTH)
+        needed = HALF_WIDTH / widest
+        return min(1.0, needed) if needed >= SMALLEST else SMALLEST
+
+    @property
+    def stacked(self) -> bool:
+        """True where a figure is too wide for half a page."""
+        return any(figure.wide for figure in self.figures)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What one number, array or table of a probe means."""
+
+    name: str
+    kind: str
+    unit: str
+    text: str
+
+
+@dataclass(frozen=True)
+class SectionView:
+    """One battery entry, ready for the templates."""
+
+    id: str
+    probe: str
+    version: int
+    title: str
+    statement: str
+    rows: Sequence[Row]
+    subjects: Mapping[str, str]
+    """Subject -> its models' true names, of those that hold numbers."""
+    metrics: Sequence[MetricRow]
+    left_out: Mapping[str, Sheet]
+    """Subject -> what the probe could not measure within an outcome that is ok."""
+    explanation: Explanation
+    definitions: Sequence[Definition]
+    options: Mapping[str, str]
+    prompts: PromptSheet | None
+    prompt_sets: Sequence[Mapping[str, str]]
+    """Title, source and what_to_see of each prompt set in use."""
+    tables: Mapping[str, Mapping[str, Sheet]]
+    """Name of a table -> subject -> sheet."""
+    failed: bool
+    """True where no subject holds numbers and one of them failed."""
+    browsers: Mapping[str, Browser] = field(default_factory=dict)
+    """Subject -> its features to be searched, on a page."""
+
+
+def view(
+    section: Section, drawn: Sequence[Drawn], most: int, browsers: Mapping[str, Browser] | None = None
+) -> SectionView:
+    """One entry of the battery; its tables hold `most` rows at most.
+
+    A probe that this installation does not know is shown by its numbers, without title, sentence or definitions.
+    """
+    first = next(iter(section.outcomes.values()))
+    probe = _probe(first)
+    ok = section.ok()
+    texts = meanings(probe) if probe is not None else {}
+    absences = [
+        Absence(subject, subject_name(section, subject), outcome.status == "failed", outcome.reason)
+        for subject, outcome in section.outcomes.items()
+        if outcome.status != "ok"
+    ]
+    return SectionView(
+        id=section.id,
+        probe=first.probe,
+        version=first.version,
+        title=question(probe) if probe is not None else spaced(first.probe),
+        statement=stated(probe, section) if probe is not None and ok else "",
+        rows=rows(list(section.outcomes), drawn, absences),
+        subjects={subject: subject_name(section, subject) for subject in ok},
+        metrics=metric_rows([outcome.metrics for outcome in ok.values()], texts),
+        left_out=_sheets(ok, LEFT_OUT_TABLE, most),
+        explanation=_explanation(probe),
+        definitions=_definitions(ok, texts),
+        options=_options(first.options),
+        prompts=prompt_sheet(ok, most),
+        prompt_sets=list(first.prompt_sets.values()),
+        tables=_data(ok, most),
+        failed=not ok and any(absence.failed for absence in absences),
+        browsers=browsers or {},
+    )
+
+
+def subject_name(section: Section, subject: str) -> str:
+    """The true name of a model, or of each model of a pair."""
+    ids = section.outcomes[subject].models or (subject,)
+    return " → ".join(section.models[model].name if model in section.models else model for model in ids)
+
+
+def rows(subjects: Sequence[str], drawn: Sequence[Drawn], absences: Sequence[Absence]) -> list[Row]:
+    """Figures of one name beside each other, in the order of subjects; what is missing stands beside the first ones."""
+    together: dict[str, list[Drawn]] = {}
+    for figure in drawn:
+        together.setdefault(figure.description.name, []).append(figure)
+    found = [Row(figures) for figures in together.values()]
+    if not absences:
+        return _merged(found)
+    if found and all(len(figure.description.subject) == 1 for figure in found[0].figures):
+        return [Row(found[0].figures, absences), *_merged(found[1:])]
+    return [Row(absences=absences), *_merged(found)]
+
+
+def _merged(found: list[Row]) -> list[Row]:
+    """Rows of one figure each become one row, so that the figures of a single model stand side by side too."""
+    if len(found) > 1 and all(len(row.figures) == 1 for row in found):
+        return [Row([row.figures[0] for row in found])]
+    return found
+
+
+def _probe(outcome: Outcome) -> Probe[Any, Any] | None:
+    try:
+        return registry.find(outcome.probe)
+    except ReportgenError:
+        return None
+
+
+def _explanation(probe: Probe[Any, Any] | None) -> Explanation:
+    """The probe's paragraphs as sentences: in its docstring they go on after "Shows:"."""
+    if probe is None:
+        return Explanation("", "", "")
+    said = explanation(probe)
+    return Explanation(*(text[:1].upper() + text[1:] for text in (said.shows, said.read, said.computed)))
+
+
+def _data(ok: Mapping[str, Outcome], most: int) -> dict[str, Mapping[str, Sheet]]:
+    """All tables but those that have a place of their own."""
+    names = dict.fromkeys(name for outcome in ok.values() for name in outcome.tables)
+    found = {spaced(name): _sheets(ok, name, most) for name in names if name not in (LEFT_OUT_TABLE, PROMPTS_TABLE)}
+    return {name: sheets for name, sheets in found.items() if sheets}
+
+
+def _sheets(ok: Mapping[str, Outcome], name: str, most: int) -> dict[str, Sheet]:
+    """The table of one name of every subject that has rows in it."""
+    tables = {subject: outcome.tables[name] for subject, outcome in ok.items() if name in outcome.tables}
+    return {subject: sheet(table, most) for subject, table in tables.items() if table.rows}
+
+
+def _definitions(ok: Mapping[str, Outcome], texts: Mapping[str, str]) -> list[Definition]:
+    units: dict[str, tuple[str, str]] = {}
+    for outcome in ok.values():
+        number = say("section.number", "number")
+        units |= {name: (number, unit_of(metric.unit)) for name, metric in outcome.metrics.items()}
+        units |= {name: (", ".join(table.columns), "") for name, table in outcome.tables.items()}
+        for name, array in outcome.arrays.items():
+            units.setdefault(name.split("/")[0], (" × ".join(array.dims), unit_of(array.unit)))
+    return [Definition(name, kind, unit, texts.get(name, "")) for name, (kind, unit) in units.items()]
+
+
+def _options(options: Mapping[str, Any]) -> dict[str, str]:
+    told = {name: _without_prompts(value) for name, value in options.items() if name != "prompts"}
+    return {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in told.items()
+        if value is not None
+    }
+
+
+def _without_prompts(value: Any) -> Any:
+    """An option without the prompts in it, which stand in a list of their own; None where nothing else is."""
+    if (
+        isinstance(value, list)
+        and value
+        and all(isinstance(one, dict) and {"text", "messages"} & {*one} for one in value)
+    ):
+        return None
+    if isinstance(value, dict):
+        return {name: told for name, one in value.items() if (told := _without_prompts(one)) is not None} or None
+    return value
