@@ -243,7 +243,7 @@ def test_english_reads_no_catalogue_and_needs_no_babel() -> None:
         "import sys; sys.modules['babel'] = None\n"
         "from reportgen import language\n"
         "language.CATALOGUES = language.CATALOGUES / 'nowhere'\n"
-        "from reportgen.report import numerals\n"
+        "from reportgen.report.content import numerals\n"
         "print(language.say_count('a', '{count} b', '{count} c', 2000), language.listed(['d', 'e']), "
         "numerals.brief(2_000_000), numerals.dated('2026-11-21'))\n"
     )

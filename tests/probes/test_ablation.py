@@ -170,7 +170,7 @@ def test_means_are_taken_over_other_texts_where_they_are_named(llama: Path) -> N
 
 
 def test_what_is_planned_is_what_is_run_however_little_is_held(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reportgen.model.capture import passes as capture
+    from reportgen.model.capture import shared_passes as capture
 
     whole = ablated(llama, blocks=[0, 2])
     options = entry(blocks=[0, 2])

@@ -113,7 +113,7 @@ def test_the_embedding_of_the_word_that_differs_is_the_whole_difference(found: M
 
 
 def test_what_is_planned_is_what_is_run(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reportgen.model.capture import passes as capture
+    from reportgen.model.capture import shared_passes as capture
 
     options = entry(layers=[0, 1, 3], positions=[2, 4, 6])
     (planned,) = make_plan(read_battery(_battery(llama, options))).models[0].cases

@@ -139,7 +139,7 @@ def test_a_prompt_patched_with_itself_goes_on_as_it_would(
 def test_the_plan_knows_how_many_passes_there_will_be(
     maps: list[str] | None, into: Any, llama: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reportgen.model.capture import passes as capture
+    from reportgen.model.capture import shared_passes as capture
 
     asked = []
     real = capture.run_all

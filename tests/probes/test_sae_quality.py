@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Curves, TokenGrid
-from reportgen.model.capture import passes as capture
+from reportgen.model.capture import shared_passes as capture
 from reportgen.probes.sae_quality import probe
 from reportgen.results.quantities import Metric, Outcome, Table
 from reportgen.results.section import ModelCard, Section

@@ -253,7 +253,7 @@ def test_what_is_scored_in_texts_is_the_text(llama: Path, dictionaries: Path) ->
 def test_further_passes_are_those_that_take_place(
     llama: Path, dictionaries: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reportgen.model.capture import passes as capture
+    from reportgen.model.capture import shared_passes as capture
 
     seen: list[Any] = []
     run_all = capture.run_all

@@ -124,7 +124,7 @@ def test_chat_prompts_skip_a_model_without_template(tiny: Path, tmp_path: Path) 
 
 
 def test_a_shared_prompt_passes_the_model_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reportgen.model.capture import passes as capture
+    from reportgen.model.capture import shared_passes as capture
 
     ran: list[int] = []
     original = capture.run
@@ -264,7 +264,7 @@ def test_a_pair_runs_after_the_models_alone_and_with_nothing_but_its_two_models_
 
 
 def test_each_prompt_of_a_pair_passes_each_model_once(tiny: Path, other: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reportgen.model.capture import passes as capture
+    from reportgen.model.capture import shared_passes as capture
 
     ran: list[int] = []
     original = capture.run
@@ -339,7 +339,7 @@ def test_a_prompt_that_one_model_of_a_pair_cannot_read_skips_the_pair(tiny: Path
 def test_each_model_of_a_pair_passes_on_its_own_number_of_threads(
     tiny: Path, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reportgen.model.capture import passes as capture
+    from reportgen.model.capture import shared_passes as capture
 
     seen: list[int] = []
     original = capture.SharedPasses.run
