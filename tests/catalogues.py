@@ -18,7 +18,7 @@ from jinja2 import Environment, nodes
 
 from reportgen.language import CATALOGUES
 from reportgen.probes import registry
-from reportgen.probes.parameter_census import COMPONENTS
+from reportgen.probes.parameter_census.figures import COMPONENTS
 from reportgen.probing.probe import Probe
 from reportgen.resources import folder
 from reportgen.results.quantities import DIMS, Quantity

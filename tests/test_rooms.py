@@ -59,7 +59,7 @@ ARROWS: dict[str, str] = {
 inside functions and under TYPE_CHECKING count."""
 
 LIBRARIES = {
-    "torch": "model.load model.network model.capture model.measures model.sae model.files.dequantise",
+    "torch": "probes model.load model.network model.capture model.measures model.sae model.files.dequantise",
     "transformers": "model.load model.files.dequantise",
     "matplotlib": "figures.draw",
     "jinja2": "report.templates text documents",
@@ -168,3 +168,23 @@ def test_what_is_slow_to_import_is_imported_where_it_is_needed(library: str) -> 
 def test_every_room_says_in_one_line_what_it_is_for() -> None:
     silent = {room for room in ARROWS if not ast.get_docstring(MODULES[room])}
     assert not silent
+
+
+FACES = [name for name in MODULES if f"{name}.run" in MODULES and name.startswith("probes.")]
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_the_face_of_a_probe_computes_nothing(face: str) -> None:
+    hidden = [
+        node
+        for node in ast.walk(MODULES[face])
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    ]
+    typed = {name for node in hidden for name in imported(node)}
+    assert {full.partition(".")[0] for full in set(imported(MODULES[face])) - typed}.isdisjoint({"torch", "numpy"})
+
+
+def test_a_probe_imports_torch_where_it_measures_and_nowhere_else() -> None:
+    found = {name for name in MODULES if room_of(name) == "probes" and "torch" in set(at_module_level(MODULES[name]))}
+    assert found
+    assert all(name.endswith(".run") for name in found)

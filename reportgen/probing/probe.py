@@ -1,15 +1,20 @@
 """What every probe is: options, findings, the passes it needs, what it computes, what it draws.
 
-A probe is one file in this folder (or in another distribution, by the entry point `reportgen.probes`).
-Nothing here or in a probe imports torch at module level: batteries are checked, planned and rendered without it.
+A probe is one module, or a folder of several: its face (`__init__`: options, findings, passes), and beside it `run`,
+which measures, `figures`, which describes what is drawn, and `statement`, the rule of its sentence. Nothing here or in
+a face imports torch or numpy: batteries are checked and planned without them, and a stored bundle is rendered without
+`run`.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import re
+import sys
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
@@ -282,18 +287,20 @@ class Probe(Generic[O, R]):
     def run(self, case: Case[O], model: LoadedModel, captured: Sequence[Captured]) -> R | Later[R]:
         """The findings, from what the first passes gave (in the order `passes` named them)."""
         # Not abstract: a pair's probe has `compare` in its place.
-        raise NotImplementedError(f"{type(self).__name__} does not say how it is computed")
+        return _part(self, "run").run(case, model, captured)  # type: ignore[no-any-return]
 
     def figures(self, section: Section) -> Iterable[Figure]:
         """Descriptions of the figures of all subjects, on shared scales."""
-        return ()
+        found: Iterable[Figure] = _part(self, "figures").figures(section) if _has(self, "figures") else ()
+        return found
 
     def statement(self, section: Section) -> str:
         """What is seen here, computed from the numbers by a rule with stated thresholds: a sentence or two a subject.
 
         Where the rule has no clear answer it says that there is none; empty where nothing was measured.
         """
-        return ""
+        told: str = _part(self, "statement").statement(section) if _has(self, "statement") else ""
+        return told
 
 
 @dataclass(frozen=True)
@@ -321,8 +328,22 @@ class PairProbe(Probe[P, R], Generic[P, R]):
 
     def compare(self, base: Measured[P], other: Measured[P]) -> R:
         """The findings, from what the passes of both gave."""
-        # As of `run`: a third party's probe without it is a failed card that names it, beside the others' results.
-        raise NotImplementedError(f"{type(self).__name__} does not say how it is computed")
+        return _part(self, "run").compare(base, other)  # type: ignore[no-any-return]
+
+
+def _part(probe: Probe[Any, Any], name: str) -> ModuleType:
+    """A module of a probe that is a folder: its face is read for every plan and every page, but what measures, what
+    draws and what tells are imported when they are asked for.
+    """
+    if not _has(probe, name):
+        # A third party's probe without it is a failed card that names it, beside the others' results.
+        raise NotImplementedError(f"{type(probe).__name__} does not say how it is computed")
+    return importlib.import_module(f"{type(probe).__module__}.{name}")
+
+
+def _has(probe: Probe[Any, Any], name: str) -> bool:
+    module = sys.modules[type(probe).__module__]
+    return hasattr(module, "__path__") and importlib.util.find_spec(f"{module.__name__}.{name}") is not None
 
 
 @dataclass(frozen=True)

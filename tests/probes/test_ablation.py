@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
-from reportgen.probes import ablation
 from reportgen.probes.ablation import probe
+from reportgen.probes.ablation import run as ablation
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan

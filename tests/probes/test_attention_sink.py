@@ -12,7 +12,9 @@ from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.numerics.outliers import massive, median_magnitude
-from reportgen.probes.attention_sink import FirstKey, probe, ranges, uniform_importance
+from reportgen.probes.attention_sink import FirstKey, probe
+from reportgen.probes.attention_sink.run import uniform_importance
+from reportgen.probes.attention_sink.statement import ranges
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 

@@ -14,7 +14,8 @@ from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Curves, TokenGrid
-from reportgen.probes.drift import _shuffled, probe
+from reportgen.probes.drift import probe
+from reportgen.probes.drift.run import _shuffled
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import Section, tell_apart
 from reportgen.running.execute import Results

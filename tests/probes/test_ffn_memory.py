@@ -10,7 +10,9 @@ from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Rankings, TokenGrid
-from reportgen.probes.ffn_memory import Strongest, _last_words, _spells, probe
+from reportgen.probes.ffn_memory import Strongest, probe
+from reportgen.probes.ffn_memory.figures import _last_words
+from reportgen.probes.ffn_memory.run import _spells
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 from reportgen.text.characters import mark_space

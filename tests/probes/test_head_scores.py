@@ -12,7 +12,8 @@ from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.numerics import head_patterns
-from reportgen.probes.head_scores import KINDS, probe, wanted_by
+from reportgen.probes.head_scores import probe
+from reportgen.probes.head_scores.reducers import KINDS, wanted_by
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 

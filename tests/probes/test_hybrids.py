@@ -17,7 +17,8 @@ from reportgen.figures.data import csv_of
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic, HeatMap
 from reportgen.figures.numbered_rows import at_their_numbers
 from reportgen.numerics.attention import sink_importance
-from reportgen.probes import attention_grid, head_scores
+from reportgen.probes.attention_grid import statement as attention_grid
+from reportgen.probes.head_scores import run as head_scores
 from reportgen.probes.registry import find
 from reportgen.results.section import Section
 from reportgen.running.execute import Results

@@ -11,7 +11,8 @@ from tokenizers import Tokenizer
 from reportgen.errors import BatteryError
 from reportgen.model.files.demo import DEMO_MODELS, demo_folder
 from reportgen.numerics.confidence import margin_95
-from reportgen.probes.latent_language import leading, probe
+from reportgen.probes.latent_language import probe
+from reportgen.probes.latent_language.statement import leading
 from reportgen.resources import folder
 from reportgen.results.quantities import Array, Outcome, Table
 from reportgen.results.section import ModelCard, Section

@@ -7,7 +7,7 @@ from runs import run_probes
 from tiny import random_model
 from transformers import Gemma3Config, Gemma3TextConfig, LlamaConfig, SiglipVisionConfig
 
-from reportgen.probes.parameter_census import component_of
+from reportgen.probes.parameter_census.run import component_of
 
 CENSUS = {"census": {"probe": "parameter_census"}}
 

@@ -47,16 +47,16 @@ def test_a_built_in_probe_is_found_by_the_name_of_its_file(name: str) -> None:
     assert type(probe).__module__ == f"reportgen.probes.{name}"
 
 
-def test_names_holds_the_built_in_probes_and_not_their_base() -> None:
+def test_names_holds_the_built_in_probes_and_not_itself() -> None:
     assert set(registry.names()) >= SIX
-    assert "base" not in registry.names()
+    assert "registry" not in registry.names()
 
 
 def test_names_imports_no_probe_and_find_imports_only_the_one_asked_for() -> None:
     program = """
 import sys
 from reportgen.probes import registry
-loaded = lambda: {n.rpartition(".")[2] for n in sys.modules if n.startswith("reportgen.probes.")} - {"base"}
+loaded = lambda: {n.rpartition(".")[2] for n in sys.modules if n.startswith("reportgen.probes.")} - {"registry"}
 assert "logit_lens" in registry.names()
 assert loaded() == set(), loaded()
 registry.find("logit_lens")

@@ -16,8 +16,8 @@ from reportgen.errors import BatteryError
 from reportgen.features.labels import EXAMPLES, EXPLAINER, PROMOTED, Label
 from reportgen.model.sae import streaming
 from reportgen.model.sae.explainer import Evidence, Explainer, one_line
-from reportgen.probes import sae_atlas
-from reportgen.probes.sae_atlas import best_label, probe
+from reportgen.probes.sae_atlas import probe, statement
+from reportgen.probes.sae_atlas.run import best_label
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 from reportgen.running.execute import execute
@@ -318,7 +318,7 @@ def test_statement_and_figures_tell_the_shares(
     outcome = atlas(llama, dictionaries)
     section = Section("a", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", 3)})
     assert "tokens are too little text" in probe.statement(section)
-    monkeypatch.setattr(sae_atlas, "FEW", 100)
+    monkeypatch.setattr(statement, "FEW", 100)
     told = probe.statement(section)
     assert f"{outcome.metrics['dead_share'].value:.1%} fire on none" in told
     assert "an area under the curve of 0.75 or more" in told

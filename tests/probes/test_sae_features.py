@@ -13,8 +13,7 @@ from tokenizers import Tokenizer
 from reportgen.battery.reader import load_battery
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Rankings, TokenGrid
-from reportgen.probes import sae_features
-from reportgen.probes.sae_features import probe
+from reportgen.probes.sae_features import probe, statement
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 from reportgen.running.execute import execute
@@ -252,7 +251,7 @@ def test_a_statement_holds_effects_against_prompts_dealt_at_random(
     found: Mapping[str, Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "cannot be told" in probe.statement(section(found["llama"]))
-    monkeypatch.setattr(sae_features, "FEWEST_DEALS", 9)
+    monkeypatch.setattr(statement, "FEWEST_DEALS", 9)
     said = probe.statement(section(found["llama"]))
     assert "Tiny" in said
     control = found["llama"].tables["controls"].records()

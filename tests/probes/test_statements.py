@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reportgen.language import ENGLISH, languages, speaking
-from reportgen.probes.logit_lens import Turn, turn_of
+from reportgen.probes.logit_lens.statement import Turn, turn_of
 from reportgen.probes.registry import find
 from reportgen.probing.probe import stated
 from reportgen.results.quantities import Array, Metric, Outcome, Table

@@ -168,7 +168,7 @@ PLANTED = {
 def test_a_planted_direction_is_recovered_and_flips_the_answer(
     planted: tuple[Path, torch.Tensor], direction: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reportgen.probes import steering
+    from reportgen.probes.steering import run as steering
 
     folder, u = planted
     directions: list[torch.Tensor] = []

@@ -8,7 +8,8 @@ from tiny import save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
-from reportgen.probes.tokenization import kind_of, probe
+from reportgen.probes.tokenization import probe
+from reportgen.probes.tokenization.run import kind_of
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 

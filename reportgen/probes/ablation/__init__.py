@@ -1,0 +1,272 @@
+"""What a model loses without one of its heads, MLPs, attentions or blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from reportgen.model.needs import ByIndex, Need, Pass, Site
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, SpecialTokens, Unusable
+from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.text.answer_tokens import answer_ids, no_answer
+from reportgen.text.prompts import Prompt
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+Kind = Literal["heads", "attention", "mlp", "blocks"]
+WRITES = {
+    "heads": (Site.HEADS,),
+    "attention": (Site.ATTENTION_WRITE,),
+    "mlp": (Site.MLP_WRITE,),
+    "blocks": (Site.ATTENTION_WRITE, Site.MLP_WRITE),
+}
+
+
+class Options(ProbeOptions):
+    """Which texts, what is ablated, and what stands in its place."""
+
+    prompts: Prompts
+    """Texts whose loss is measured."""
+    components: list[Kind] = Field(default=["heads", "attention", "mlp", "blocks"], min_length=1)
+    """What is ablated, one at a time: single heads, all heads of a block (its attention), MLPs, whole blocks."""
+    method: Literal["zero", "mean"] = "zero"
+    """`zero`: nothing is written; `mean`: what the component writes on average."""
+    mean_over: Prompts | None = None
+    """Texts over whose positions the mean is taken; the `prompts` themselves where none are given."""
+    blocks: Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = "all"
+    """The blocks whose components are ablated, counted from 0."""
+    answers: list[Annotated[str, Field(min_length=1)]] = Field(default=[])
+    """The token expected behind each text, with its leading space: one for all texts, or one a text. Its probability
+    is followed too."""
+    special_tokens: SpecialTokens = "exclude"
+    """Whether components are ablated at special tokens (BOS) too, these enter the mean, and predicting them counts."""
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        if len(self.answers) not in (0, 1, len(self.prompts)):
+            raise ValueError(
+                f"answers: {len(self.answers)} tokens for {len(self.prompts)} prompts; give one, or one a prompt"
+            )
+        if self.mean_over is not None and self.method != "mean":
+            raise ValueError("mean_over: it is of use with `method: mean` alone")
+        return self
+
+
+@dataclass(frozen=True)
+class Total(ByIndex):
+    """A reducer that keeps the sum of a site's rows over the positions it is given, in float64."""
+
+    def update(self, state: dict[int, Tensor], value: Tensor, *, index: int, step: int) -> dict[int, Tensor]:
+        """One layer's or block's (position x width) rows."""
+        state[index] = value.cpu().double().sum(0)  # not every accelerator has float64
+        return state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablations(Findings):
+    """What ablation gives."""
+
+    loss: float = metric("nat", "lower")
+    """Mean cross-entropy a predicted token, over all texts together, of the model as it is."""
+    largest_head: float | str = metric("nat")
+    """The largest of `heads`."""
+    largest_mlp: float | str = metric("nat")
+    """The largest of `mlp`."""
+    largest_attention: float | str = metric("nat")
+    """The largest of `attention`."""
+    heads: NDArray[np.float64] = array("block", "head", unit="nat")
+    """(block x head) change of `loss` without this head. NaN, as in the next ones, where it was not asked for."""
+    attention: NDArray[np.float64] = array("block", unit="nat")
+    """(block) change of `loss` without what attention writes there."""
+    mlp: NDArray[np.float64] = array("block", unit="nat")
+    """(block) change of `loss` without what the MLP writes there."""
+    blocks: NDArray[np.float64] = array("block", unit="nat")
+    """(block) change of `loss` without both."""
+    answer_heads: NDArray[np.float64] = array("prompt", "block", "head", unit="probability")
+    """(prompt x block x head) change of the answer's probability behind the text without this head. Of no prompts,
+    as the next ones, where no answers were given."""
+    answer_attention: NDArray[np.float64] = array("prompt", "block", unit="probability")
+    """(prompt x block) the same without what attention writes there."""
+    answer_mlp: NDArray[np.float64] = array("prompt", "block", unit="probability")
+    """(prompt x block) the same without what the MLP writes there."""
+    answer_blocks: NDArray[np.float64] = array("prompt", "block", unit="probability")
+    """(prompt x block) the same without both."""
+    largest: Rows = table("component", "rank", "block", "head", "change")
+    """The components that are missed most, kind by kind: change of the loss in nats a token."""
+    texts: Rows = table("prompt", "predicted", "loss", "answer_id", "answer", "probability")
+    """Of each text the number of tokens that are predicted, their mean loss, and the answer's probability, all of the
+    model as it is."""
+    skipped: Rows = table("prompt", "reason")
+    """Texts that cannot be used in this model, and components that cannot be measured in it."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The texts as this model reads them."""
+
+
+class Ablation(Probe[Options, Ablations]):
+    """Shows: how much worse the model predicts a text, token by token, without one of its parts: a head, what attention
+    or the MLP of a block writes, or a whole block.
+
+    Read: above 0 the part is missed, in nats a token (0.69 nats halve the probability of every token); near 0 the rest
+    does without it; below 0 the text is predicted better without it. One cell a head, blocks downwards, and one curve
+    each for attention, MLPs and whole blocks. What is missed alone is not what does the work alone: parts that stand in
+    for each other are missed by nobody. With answers, the same of the probability of one token behind the text.
+
+    Computed: the mean of −ln p (float32) over the predicted tokens of all texts, with the ablation less without it.
+    `method: zero` puts 0, `method: mean` the component's own mean over all positions of the texts (or of `mean_over`),
+    summed in float64. A head is a slice of what enters attention's output projection, whose bias stays; attention and
+    MLP are what reaches the stream, behind any norm of theirs; a norm behind heads is computed anew. By default special
+    tokens (BOS) keep what is written at them, are left out of the mean, and are not counted where they are predicted.
+    """
+
+    name = "ablation"
+    version = 1
+    question = "What would the model lose without its parts?"
+    options = Options
+    findings = Ablations
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """Each text once as it is, and what the means are taken over."""
+        _check(case)
+        texts = usable_texts(case)
+        if not texts:
+            raise Unusable("; ".join(self.skipped_rows(case).values()))
+        return [
+            *(Pass(text.tokens, (last_need(case),)) for text in texts),
+            *(Pass(tokens, total_needs(case, tokens), partial=True) for tokens in _averaged(case)),
+        ]
+
+    def further_passes(self, case: Case[Options]) -> int:
+        """One a component and text."""
+        return len(list_parts(case)) * len(usable_texts(case))
+
+    def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
+        """Texts in which nothing is predicted, and those whose answer is no token of this model."""
+        read = zip(case.options.prompts, read_texts(case), strict=True)
+        return {prompt.called: text for prompt, text in read if isinstance(text, str)}
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text in a model's tokens."""
+
+    prompt: int
+    """Among all prompts of the battery."""
+    tokens: tuple[int, ...]
+    predicted: tuple[int, ...]
+    """Positions whose token is predicted, from the one before."""
+    answer: int | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one pass does without."""
+
+    kind: Kind
+    block: int
+    head: int | None = None
+
+
+def last_need(case: Case[Options]) -> Need:
+    """The stream after the last block."""
+    return Need(Site.RESIDUAL, "all", (case.facts.layers or 0,))
+
+
+def _special(case: Case[Options], token: int) -> bool:
+    return case.options.special_tokens == "exclude" and token in case.tokenizer.special_ids
+
+
+def changed_at(case: Case[Options], tokens: Sequence[int]) -> tuple[int, ...]:
+    """The positions at which components are ablated, and over which means are taken."""
+    return tuple(at for at, token in enumerate(tokens) if not _special(case, token))
+
+
+def read_texts(case: Case[Options]) -> list[Text | str]:
+    """(prompt) as this model reads it, or why it cannot be used."""
+    prompts, answers = case.options.prompts, case.options.answers
+    texts: list[str | None] = [*answers] or [None]
+    if len(texts) < len(prompts):
+        texts *= len(prompts)
+    return [_readable(case, at, *both) for at, both in enumerate(zip(prompts, texts, strict=True))]
+
+
+def _readable(case: Case[Options], at: int, prompt: Prompt, answer: str | None) -> Text | str:
+    tokens = case.tokens(prompt)
+    predicted = tuple(at for at in range(1, len(tokens)) if not _special(case, tokens[at]))
+    if not predicted:
+        return f"nothing is predicted in {case.tokenizer.show_joined(tokens)}"
+    if answer is None:
+        return Text(at, tokens, predicted, None)
+    refused = no_answer(case.tokenizer, answer)
+    return refused or Text(at, tokens, predicted, answer_ids(case.tokenizer, answer)[0])
+
+
+def usable_texts(case: Case[Options]) -> list[Text]:
+    """The texts that this model can read."""
+    return [text for text in read_texts(case) if isinstance(text, Text)]
+
+
+def _check(case: Case[Options]) -> None:
+    """What is known of the model alone.
+
+    Raises:
+        Unusable: a block that it has not, or no attention where that is ablated.
+    """
+    facts = case.facts
+    if facts.layers is None:
+        raise Unusable("its configuration does not say how many blocks it has")
+    if facts.heads is None and set(case.options.components) != {"mlp"}:
+        raise Unusable(f"the architecture {facts.architecture} has no attention")
+    asked = case.options.blocks
+    beyond = [] if asked == "all" else [block for block in asked if block >= facts.layers]
+    if beyond:
+        raise Unusable(f"block {beyond[0]} is out of range: blocks go from 0 to {facts.layers - 1}")
+
+
+def asked_blocks(case: Case[Options]) -> tuple[int, ...]:
+    """The blocks whose parts are taken out."""
+    asked = case.options.blocks
+    return tuple(range(case.facts.layers or 0)) if asked == "all" else tuple(sorted(set(asked)))
+
+
+def list_parts(case: Case[Options]) -> list[Part]:
+    """Everything that is ablated, each once, from the first block on: neighbours share what lies below."""
+    kinds = dict.fromkeys(case.options.components)
+    return [
+        part
+        for block in asked_blocks(case)
+        for kind in kinds
+        for part in (
+            [Part(kind, block, head) for head in range(case.facts.heads or 0)]
+            if kind == "heads"
+            else [Part(kind, block)]
+        )
+    ]
+
+
+def _averaged(case: Case[Options]) -> list[tuple[int, ...]]:
+    """(text) tokens of what the means are taken over; nothing where none are needed."""
+    if case.options.method == "zero":
+        return []
+    if case.options.mean_over is None:
+        return [text.tokens for text in usable_texts(case)]
+    texts = [case.tokens(prompt) for prompt in case.options.mean_over]
+    if not any(changed_at(case, tokens) for tokens in texts):
+        raise Unusable("mean_over: its texts hold nothing but special tokens")
+    return texts
+
+
+def total_needs(case: Case[Options], tokens: Sequence[int]) -> tuple[Need, ...]:
+    """What sums the components over a text, for the mean that takes their place."""
+    positions, blocks = changed_at(case, tokens), asked_blocks(case)
+    sites = dict.fromkeys(site for kind in case.options.components for site in WRITES[kind])
+    return tuple(Need(site, positions, blocks, Total()) for site in sites) if positions else ()
+
+
+probe = Ablation()

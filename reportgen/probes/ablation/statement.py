@@ -1,0 +1,88 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reportgen.language import digits, listed, say, sentences
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+BARELY = 0.1
+"""Nats a token below which nothing is said to be missed."""
+STANDS_OUT = 2.0
+"""Times the second most missed head from which one is said to stand out."""
+TOLD = 3
+"""Heads that a statement names."""
+
+
+def statement(section: Section) -> str:
+    """Which head stands out, if any does, and the MLP, attention and block that are missed most."""
+    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
+
+
+def _part(record: Mapping[str, Any]) -> str:
+    """A component, with what the loss rises by without it."""
+    values = {"block": record["block"], "head": record["head"], "change": digits(f"{record['change']:+.2f}")}
+    if record["component"] == "heads":
+        return say("ablation.part.head", "head {block}.{head} ({change})", **values)
+    if record["component"] == "attention":
+        return say("ablation.part.attention", "the attention of block {block} ({change})", **values)
+    if record["component"] == "mlp":
+        return say("ablation.part.mlp", "the MLP of block {block} ({change})", **values)
+    return say("ablation.part.block", "all of block {block} ({change})", **values)
+
+
+def _seen(name: str, outcome: Outcome) -> str:
+    """What one model misses most."""
+    records = outcome.tables["largest"].records()
+    loss = digits(f"{outcome.metrics['loss'].value or 0.0:.2f}")
+    least = digits(f"{BARELY}")
+    if all(record["change"] < BARELY for record in records):
+        return say(
+            "ablation.nothing_missed",
+            "No clear statement about {model}: without any one of its parts the loss ({loss} nats a token) rises by "
+            "less than {least}.",
+            model=name,
+            loss=loss,
+            least=least,
+        )
+    heads = [record for record in records if record["component"] == "heads"]
+    whole = [record for record in records if record["component"] != "heads" and record["rank"] == 1]
+    told = []
+    if whole:
+        told.append(
+            say(
+                "ablation.missed",
+                "Most missed in {model}, in nats a token over a loss of {loss}: {parts}.",
+                model=name,
+                loss=loss,
+                parts=listed([_part(record) for record in whole]),
+            )
+        )
+    if heads:
+        told.append(_of_heads(name, heads, least))
+    return sentences(told)
+
+
+def _of_heads(name: str, heads: Sequence[Mapping[str, Any]], least: str) -> str:
+    """Whether one head of a model stands out, several are missed, or none is."""
+    largest = [_part(record) for record in heads[:TOLD]]
+    first, second = (heads[at]["change"] if at < len(heads) else 0.0 for at in (0, 1))
+    if first < BARELY:
+        return say(
+            "ablation.no_head",
+            "No single head of {model} is missed by {least}; the most: {heads}.",
+            model=name,
+            least=least,
+            heads=listed(largest),
+        )
+    if first >= STANDS_OUT * second:
+        return say(
+            "ablation.one_head",
+            "Among the heads of {model} one stands out: {heads}.",
+            model=name,
+            heads=listed(largest[:1]),
+        )
+    return say("ablation.some_heads", "The heads of {model} missed most: {heads}.", model=name, heads=listed(largest))

@@ -1,0 +1,332 @@
+"""Where in a model lies what tells a clean prompt from a corrupted one: one piece of the other run at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from reportgen.model.needs import Need, Pass, Site
+from reportgen.numerics.patching import first_difference
+from reportgen.probing.probe import (
+    Case,
+    Layers,
+    Probe,
+    ProbeOptions,
+    Prompts,
+    Unusable,
+)
+from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
+from reportgen.text.answer_tokens import answer_ids, no_answer
+from reportgen.text.prompts import Prompt
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+CLEAN, CORRUPTED = "clean", "corrupted"
+SiteName = Literal["residual", "attention", "mlp", "heads"]
+SITES = {
+    "residual": Site.RESIDUAL,
+    "attention": Site.ATTENTION_WRITE,
+    "mlp": Site.MLP_WRITE,
+    "heads": Site.HEADS,
+}
+Answers = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2, max_length=2)]
+
+
+class Options(ProbeOptions):
+    """Which pairs of prompts, what is patched, and in which direction."""
+
+    prompts: Prompts
+    """Clean and corrupted prompts: `pair` names the two that belong together, `group` is `clean` or `corrupted`. The
+    two are of equally many tokens in the model."""
+    answers: Annotated[list[Answers], Field(min_length=1)]
+    """[right, wrong] tokens, with their leading space: the answer of the clean prompt and the other one. One for all
+    pairs, or one a pair, in the order in which the pairs come."""
+    direction: Literal["denoise", "noise"] = "denoise"
+    """`denoise`: what the clean prompt leads to is put into the corrupted run; `noise`: the other way round."""
+    sites: list[SiteName] = Field(default=["residual", "attention", "mlp", "heads"], min_length=1)
+    """What is patched: the residual stream, what attention or the MLP of a block writes to it, single heads."""
+    layers: Layers = "all"
+    """Layers of the residual stream, 0 = embedding; of attention, MLPs and heads, the blocks of these numbers."""
+    positions: Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = "all"
+    """Positions that are patched one at a time, counted from 0; heads are always patched at all positions together."""
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        for name, halves in _by_pair(self.prompts).items():
+            groups = [half.group for half in halves]
+            if name is None or sorted(map(str, groups)) != [CLEAN, CORRUPTED]:
+                told = "a prompt without `pair`" if name is None else f"pair {name!r}"
+                raise ValueError(
+                    f"prompts: {told} has the groups {groups}; each pair is one prompt of group {CLEAN} and one of "
+                    f"group {CORRUPTED}"
+                )
+        pairs = len(self.prompts) // 2
+        if len(self.answers) not in (1, pairs):
+            raise ValueError(f"answers: {len(self.answers)} for {pairs} pairs; give one [right, wrong], or one a pair")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patching(Findings):
+    """What activation patching gives."""
+
+    clean_difference: float = metric("logit")
+    """Mean over pairs of logit(right) − logit(wrong) behind the clean prompt."""
+    corrupted_difference: float = metric("logit")
+    """The same behind the corrupted prompt."""
+    arrival_layer: float | str = metric("layer")
+    """Mean over pairs of the first layer from which on the residual stream at the last position alone moves half of
+    the difference or more."""
+    best_head: float | str = metric("share")
+    """Share of the difference that the head moves which moves most, as a mean over pairs."""
+    residual: list[NDArray[np.float32]] = arrays("layer", "position", unit="share")
+    """(layer x position) recovered logit difference where the residual stream is patched at one position, a pair each:
+    0 as the corrupted prompt, 1 as the clean one. Exactly as without a patch where a position cannot matter: before
+    the first token that differs, at layer 0 where the tokens are the same, at the last layer but for the last
+    position. NaN where it was not asked for, or the prompts are not told apart."""
+    attention: list[NDArray[np.float32]] = arrays("block", "position", unit="share")
+    """(block x position) the same for what attention writes."""
+    mlp: list[NDArray[np.float32]] = arrays("block", "position", unit="share")
+    """(block x position) the same for what the MLP writes."""
+    heads: NDArray[np.float32] = array("pair", "block", "head", unit="share")
+    """(pair x block x head) the same for what a head finds, at all positions from the first that differs. NaN where
+    heads were not asked for."""
+    top: Rows = table("rank", "block", "head", "share")
+    """The heads that move most, as means over pairs."""
+    pairs: Rows = table(
+        "pair", "name", "right_id", "right", "wrong_id", "wrong", "first_difference", "token_count",
+        "clean_difference", "corrupted_difference", "defined",
+    )  # fmt: skip
+    """What was patched: the two answers, the first position whose token differs, and logit(right) − logit(wrong) behind
+    both prompts. Not defined: the two are less than 0.5 apart."""
+    tokens: Rows = table("pair", "position", "clean", "corrupted")
+    """The tokens of both prompts, position by position."""
+    skipped: Rows = table("pair", "reason")
+    """Pairs that this model cannot have, and sites."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The prompts as this model reads them, clean and corrupted of each pair."""
+
+
+class ActivationPatching(Probe[Options, Patching]):
+    """Shows: where in the model lies what tells a clean prompt from a corrupted one. One piece of the clean run at a
+    time, at one layer and position, is put into the corrupted run: does the clean answer come back?
+
+    Read: one cell a layer and position, the last layer at the top; the number is the share of the logit difference that
+    comes back, 0 for nothing, 1 for all of it. It may be below 0 (the patch makes it worse) or above 1. In the residual
+    stream the dark cells move from the tokens that differ to the last position; where attention or an MLP is dark,
+    that block does something about it. Heads are patched at all positions together. Columns before the first token that
+    differs are left out: there both runs are the same. With `direction: noise`, pieces of the corrupted run are put
+    into the clean one, and the figures show the share that is lost.
+
+    Computed: (LD_patched − LD_corrupted) / (LD_clean − LD_corrupted), LD = logit(right) − logit(wrong) at the last
+    position, after scale and softcap, in float32 (Wang et al. 2022; Zhang & Nanda 2024). Not defined where the two
+    prompts are less than 0.5 apart in LD. Both prompts have equally many tokens. What is patched replaces what is
+    there: the stream that enters a block (or the final norm), what attention or MLP adds to it behind any norm of
+    theirs, or what one head found before the output projection. What no patch can change, for want of a difference or
+    of a reader, is not run.
+    """
+
+    name = "activation_patching"
+    version = 1
+    question = "Where does the model keep what makes the difference?"
+    options = Options
+    findings = Patching
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """Both prompts of each pair once; what is patched in is kept of one of them."""
+        _check(case)
+        pairs = usable_pairs(case)
+        if not pairs:
+            raise Unusable("; ".join(self.skipped_rows(case).values()))
+        for pair in pairs:
+            _check_positions(case, pair)
+        return [
+            Pass(
+                tokens, (*(needs_of(case, pair).values() if group == source_of(case) else ()), FINAL_NEED), partial=True
+            )
+            for pair in pairs
+            for group, tokens in ((CLEAN, pair.clean), (CORRUPTED, pair.corrupted))
+        ]
+
+    def further_passes(self, case: Case[Options]) -> int:
+        """One a place of each pair."""
+        return sum(len(places_of(case, pair)) for pair in usable_pairs(case))
+
+    def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
+        """Pairs whose prompts or answers are of no use in this model's tokens."""
+        return {pair_label(case, at): pair for at, pair in enumerate(read(case)) if isinstance(pair, str)}
+
+
+@dataclass(frozen=True)
+class PromptPair:
+    """Two prompts that a model can be patched between."""
+
+    index: int
+    """Among all pairs of the battery."""
+    clean: tuple[int, ...]
+    corrupted: tuple[int, ...]
+    right: int
+    wrong: int
+    first: int
+    """The first position at which the tokens differ."""
+
+    @property
+    def last(self) -> int:
+        """The last position, the same of both prompts."""
+        return len(self.clean) - 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is patched by one pass."""
+
+    site: SiteName
+    index: int
+    """Layer or block."""
+    at: int
+    """Position, or head."""
+
+
+FINAL_NEED = Need(Site.FINAL, "last")
+
+
+def _by_pair(prompts: Sequence[Prompt]) -> dict[str | None, list[Prompt]]:
+    found: dict[str | None, list[Prompt]] = {}
+    for prompt in prompts:
+        found.setdefault(prompt.pair, []).append(prompt)
+    return found
+
+
+def pair_up(case: Case[Options]) -> list[tuple[Prompt, Prompt]]:
+    """(pair) clean and corrupted."""
+    return [
+        (one, other) if one.group == CLEAN else (other, one) for one, other in _by_pair(case.options.prompts).values()
+    ]
+
+
+def pair_label(case: Case[Options], pair: int) -> str:
+    """What figures call a pair."""
+    return str(pair_up(case)[pair][0].pair)
+
+
+def source_of(case: Case[Options]) -> str:
+    """The run from which pieces are taken."""
+    return CLEAN if case.options.direction == "denoise" else CORRUPTED
+
+
+def read(case: Case[Options]) -> list[PromptPair | str]:
+    """(pair) in this model's tokens, or why it cannot be used."""
+    answers = case.options.answers
+    halves = pair_up(case)
+    texts = answers if len(answers) == len(halves) else answers * len(halves)
+    return [_readable(case, at, prompts, *both) for at, (prompts, both) in enumerate(zip(halves, texts, strict=True))]
+
+
+def _readable(case: Case[Options], at: int, prompts: tuple[Prompt, Prompt], right: str, wrong: str) -> PromptPair | str:
+    clean, corrupted = map(case.tokens, prompts)
+    show = case.tokenizer
+    if len(clean) != len(corrupted):
+        return (
+            f"the clean prompt is {len(clean)} tokens, the corrupted one {len(corrupted)}: "
+            f"{show.show_joined(clean)} / {show.show_joined(corrupted)}"
+        )
+    first = first_difference(clean, corrupted)
+    if first is None:
+        return f"the clean and the corrupted prompt are the same tokens: {show.show_joined(clean)}"
+    refused = "; ".join(filter(None, (no_answer(show, text) for text in (right, wrong))))
+    if refused:
+        return refused
+    (one,), (other,) = answer_ids(show, right), answer_ids(show, wrong)
+    if one == other:
+        return f"right and wrong answer are the same token: {show.show(one)!r}"
+    return PromptPair(at, clean, corrupted, one, other, first)
+
+
+def usable_pairs(case: Case[Options]) -> list[PromptPair]:
+    """The pairs that this model can have."""
+    return [pair for pair in read(case) if isinstance(pair, PromptPair)]
+
+
+def _last_layer(case: Case[Options]) -> int:
+    if case.facts.layers is None:
+        raise Unusable("its configuration does not say how many blocks it has")
+    return case.facts.layers
+
+
+def asked_layers(case: Case[Options]) -> tuple[int, ...]:
+    """The layers of the residual stream that are patched."""
+    last = _last_layer(case)
+    return tuple(range(last + 1)) if case.options.layers == "all" else case.named_layers(case.options.layers)
+
+
+def asked_indices(case: Case[Options], site: str) -> tuple[int, ...]:
+    """Layers or blocks of a site."""
+    layers = asked_layers(case)
+    return layers if site == "residual" else tuple(layer for layer in layers if layer < _last_layer(case))
+
+
+def _check(case: Case[Options]) -> None:
+    """What is known of the model alone.
+
+    Raises:
+        Unusable: a layer that it has not, or no attention where that is asked for.
+    """
+    sites = case.options.sites
+    if case.facts.heads is None and {"attention", "heads"} & set(sites):
+        raise Unusable(f"the architecture {case.facts.architecture} has no attention")
+    without = [site for site in sites if not asked_indices(case, site)]
+    if without:
+        last = _last_layer(case)
+        raise Unusable(f"there is no block {last} whose {without[0]} could be patched: blocks go from 0 to {last - 1}")
+
+
+def _check_positions(case: Case[Options], pair: PromptPair) -> None:
+    asked = case.options.positions
+    beyond = [] if asked == "all" else [position for position in asked if position > pair.last]
+    if beyond:
+        name = pair_label(case, pair.index)
+        raise Unusable(f"position {beyond[0]} is out of range: those of pair {name!r} go from 0 to {pair.last}")
+
+
+def differing(pair: PromptPair) -> tuple[int, ...]:
+    """The first position that differs, and all after it."""
+    return tuple(range(pair.first, len(pair.clean)))
+
+
+def needs_of(case: Case[Options], pair: PromptPair) -> dict[str, Need]:
+    """What is kept of the run from which pieces are taken, by site."""
+    return {
+        site: Need(SITES[site], differing(pair), asked_indices(case, site))
+        for site in dict.fromkeys(case.options.sites)
+    }
+
+
+def places_of(case: Case[Options], pair: PromptPair) -> list[Place]:
+    """Everything that is patched, each once; what cannot make a difference is left out."""
+    asked = case.options.positions
+    positions = [at for at in differing(pair) if asked == "all" or at in asked]
+    found: list[Place] = []
+    for site in dict.fromkeys(case.options.sites):
+        for index in asked_indices(case, site):
+            if site == "heads":
+                found += [Place(site, index, head) for head in range(case.facts.heads or 0)]
+            else:
+                found += [Place(site, index, at) for at in positions if _matters(case, pair, site, index, at)]
+    return found
+
+
+def _matters(case: Case[Options], pair: PromptPair, site: str, index: int, position: int) -> bool:
+    """Whether a patch can change the answer, at a position from the first difference on."""
+    if site == "residual" and index == 0:
+        return pair.clean[position] != pair.corrupted[position]
+    behind = index if site == "residual" else index + 1
+    return behind < _last_layer(case) or position == pair.last  # nothing reads the others there
+
+
+probe = ActivationPatching()

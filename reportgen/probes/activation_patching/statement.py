@@ -1,0 +1,65 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from reportgen.language import digits, listed, say, sentences
+from reportgen.probes.activation_patching.view import told_heads
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+LARGE = 0.2
+"""Share of the logit difference from which a single head is worth naming."""
+
+
+def statement(section: Section) -> str:
+    """Whether the prompts are told apart at all, when the difference arrives at the last position, which heads."""
+    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
+
+
+def _seen(name: str, outcome: Outcome) -> str:
+    """What one model shows over all its pairs."""
+    records = outcome.tables["pairs"].records()
+    values = {
+        "model": name,
+        "clean": digits(f"{outcome.metrics['clean_difference'].value or 0.0:+.1f}"),
+        "corrupted": digits(f"{outcome.metrics['corrupted_difference'].value or 0.0:+.1f}"),
+    }
+    if not any(record["defined"] for record in records):
+        return say(
+            "activation_patching.not_told_apart",
+            "No clear statement about {model}: it hardly tells the prompts apart (right less wrong answer: {clean} "
+            "logits behind the clean prompt, {corrupted} behind the corrupted one).",
+            **values,
+        )
+    told = [
+        say(
+            "activation_patching.told_apart",
+            "Right less wrong answer is {clean} logits in {model} behind the clean prompt, {corrupted} behind the "
+            "corrupted one.",
+            **values,
+        )
+    ]
+    arrival = outcome.metrics["arrival_layer"].value
+    if arrival is not None:
+        told.append(
+            say(
+                "activation_patching.arrives",
+                "Half of the difference is at the last token from layer {layer} on.",
+                layer=digits(f"{arrival:.0f}"),
+            )
+        )
+    large = told_heads(outcome, LARGE)
+    if large:
+        told.append(
+            say("activation_patching.some_heads", "Heads that move much of it alone: {heads}.", heads=listed(large))
+        )
+    elif outcome.tables["top"].rows:
+        told.append(
+            say(
+                "activation_patching.no_head",
+                "No single head moves {least} of it; the most: {heads}.",
+                least=digits(f"{LARGE:.0%}"),
+                heads=listed(told_heads(outcome)),
+            )
+        )
+    return sentences(told)

@@ -1,0 +1,34 @@
+"""What a stored bundle holds of it, as its figures and its sentence read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from reportgen.language import digits, say
+from reportgen.results.quantities import Outcome
+
+TOLD = 3
+"""Heads that a statement names."""
+BY_POSITION = ("residual", "attention", "mlp")
+
+
+def moved(recovered: NDArray[Any], direction: str) -> NDArray[Any]:
+    """What a patch does: the share that comes back, or the share that is lost."""
+    return recovered if direction == "denoise" else 1 - recovered
+
+
+def told_heads(outcome: Outcome, least: float | None = None) -> list[str]:
+    """The heads that move most, with what they move; only those that move at least so much."""
+    return [
+        say(
+            "activation_patching.head",
+            "head {block}.{head} ({share})",
+            block=record["block"],
+            head=record["head"],
+            share=digits(f"{record['share']:.0%}"),
+        )
+        for record in outcome.tables["top"].records()[:TOLD]
+        if least is None or record["share"] >= least
+    ]

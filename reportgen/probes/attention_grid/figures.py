@@ -1,0 +1,129 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic
+from reportgen.language import digits, listed, say
+from reportgen.numerics.attention import bin_edges
+from reportgen.results.quantities import Array, Outcome
+from reportgen.results.section import Section
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """Every head as one mosaic, named heads large."""
+    tokens = {subject: _tokens(outcome) for subject, outcome in section.ok().items()}
+    for subject, outcome in section.ok().items():
+        for prompt, text in enumerate(outcome.tables["prompts"].column("text")):
+            patterns = outcome.arrays[f"weights/{prompt}"]
+            places = _places(tokens[subject][prompt], patterns.values.shape[-1])
+            yield _mosaic(section.name(subject), subject, patterns, places, prompt, text, outcome)
+    for block, head in _named_heads(section):
+        for subject, outcome in section.ok().items():
+            for prompt in range(len(outcome.tables["prompts"].rows)):
+                patterns = outcome.arrays[f"weights/{prompt}"]
+                if block in patterns.along("block") and head in patterns.along("head"):
+                    yield _large(section.name(subject), subject, patterns, tokens[subject][prompt], prompt, block, head)
+
+
+def _mosaic(
+    name: str, subject: str, patterns: Array, places: list[str], prompt: int, text: str, outcome: Outcome
+) -> HeadMosaic:
+    sink = outcome.arrays["sink"].values[prompt]
+    return HeadMosaic(
+        name=f"heads-{prompt}",
+        subject=(subject,),
+        title=say("attention_grid.mosaic.title", "{model}: where all heads look", model=name),
+        alt=say(
+            "attention_grid.mosaic.alt",
+            "Attention patterns of {blocks} blocks × {heads} heads of {model} on “{text}”; on average {share} of the "
+            "weight goes to the first token",
+            blocks=patterns.values.shape[0],
+            heads=patterns.values.shape[1],
+            model=name,
+            text=text,
+            share=digits(f"{sink.mean():.0%}"),
+        ),
+        patterns=patterns.values,
+        blocks=patterns.coordinates.get("block", ()),
+        value_label=_weight_label(),
+        pooled_label=say("figure.pooled", "{label} (largest of {pooled} x {pooled} a pixel)"),
+        axes=say("attention_grid.mosaic.axes", "↓ head · → block · in each: ↓ query, → key"),
+        queries=places,
+        keys=places,
+    )
+
+
+def _named_heads(section: Section) -> list[tuple[int, int]]:
+    heads = (head for outcome in section.ok().values() for head in outcome.options["heads"])
+    return list(dict.fromkeys((block, head) for block, head in heads))
+
+
+def _tokens(outcome: Outcome) -> dict[int, list[str]]:
+    """Prompt -> its tokens."""
+    found: dict[int, list[str]] = {}
+    for record in outcome.tables["tokens"].records():
+        found.setdefault(record["prompt"], []).append(str(record["token"]))
+    return found
+
+
+def _places(tokens: list[str], count: int) -> list[str]:
+    """What stands on both axes of a pattern: the tokens, or the positions in each of `count` bins."""
+    if len(tokens) <= count:
+        return tokens
+    return [f"{a}–{b - 1}" if b - a > 1 else str(a) for a, b in pairwise(bin_edges(len(tokens), count))]
+
+
+def _large(
+    name: str, subject: str, patterns: Array, tokens: list[str], prompt: int, block: int, head: int
+) -> AttentionHead:
+    pattern = patterns.sel(block=block, head=head).values
+    places = _places(tokens, len(pattern))
+    return AttentionHead(
+        name=f"head-{block}-{head}-{prompt}",
+        subject=(subject,),
+        title=_large_title(name, block, head, len(tokens), len(pattern)),
+        alt=say(
+            "attention_grid.head.alt",
+            "Attention of block {block}, head {head} of {model}: {looks}",
+            block=block,
+            head=head,
+            model=name,
+            looks=listed([_look(q, places[int(row.argmax())]) for q, row in zip(places, pattern, strict=True)]),
+        ),
+        pattern=pattern,
+        value_label=_weight_label(),
+        axes=say("attention_grid.head.axes", "↓ query (the token that looks) · → key (what it looks at)"),
+        queries=places,
+        keys=places,
+    )
+
+
+def _large_title(name: str, block: int, head: int, tokens: int, bins: int) -> str:
+    if tokens <= bins:
+        return say(
+            "attention_grid.head.title",
+            "{model}: where block {block}, head {head} looks",
+            model=name,
+            block=block,
+            head=head,
+        )
+    return say(
+        "attention_grid.head.binned_title",
+        "{model}: where block {block}, head {head} looks, {tokens} tokens in {bins} bins",
+        model=name,
+        block=block,
+        head=head,
+        tokens=digits(f"{tokens:,}"),
+        bins=bins,
+    )
+
+
+def _weight_label() -> str:
+    return say("attention_grid.weight", "attention weight")
+
+
+def _look(query: str, key: str) -> str:
+    return say("attention_grid.look", "{query} looks at {key}", query=query, key=key)

@@ -1,0 +1,69 @@
+"""What is kept of attention patterns while a prompt passes: named by the plan, so torch is imported at its use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reportgen.numerics.attention import binned, row_entropy, sink_importance
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LONGEST_WHOLE = 256
+"""Tokens up to which every weight is kept; longer prompts are kept in this many bins."""
+_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """What is kept of the patterns of one block, or of one of its heads."""
+
+    weights: Tensor
+    """(head x query x key), or bins of both; of one head without the first dim."""
+    sink: Tensor
+    """(head)"""
+    entropy: Tensor
+    """(head)"""
+
+
+@dataclass(frozen=True)
+class Bins:
+    """A reducer that turns each block's patterns into what is kept, while the pass runs."""
+
+    bins: int = LONGEST_WHOLE
+
+    def init(self) -> dict[int, Reduced]:
+        """No block seen."""
+        return {}
+
+    def update(self, state: dict[int, Reduced], value: Tensor, *, index: int, step: int) -> dict[int, Reduced]:
+        """One block's (head x query x key) patterns, head by head: what is computed of them stays small."""
+        import torch
+
+        heads = [self._reduced(head.float()) for head in value]
+        state[index] = Reduced(
+            torch.stack([head.weights for head in heads]),
+            torch.stack([head.sink for head in heads]),
+            torch.stack([head.entropy for head in heads]),
+        )
+        return state
+
+    def _reduced(self, pattern: Tensor) -> Reduced:
+        """What is kept of one head's (query x key) pattern."""
+        import torch
+
+        if len(pattern) <= self.bins:
+            return Reduced(pattern, sink_importance(pattern), row_entropy(pattern))
+        # Some rows at a time: pieces of a whole pattern's size leave holes that the next ones do not fit.
+        entropies = [row_entropy(rows) * len(rows) for rows in torch.split(pattern, _ROWS)]
+        entropy = torch.stack(entropies).sum() / len(pattern)
+        return Reduced(binned(pattern, self.bins), sink_importance(pattern), entropy)
+
+    def merge(self, one: dict[int, Reduced], other: dict[int, Reduced]) -> dict[int, Reduced]:
+        """The blocks of both."""
+        return {**one, **other}
+
+    def finish(self, state: dict[int, Reduced]) -> list[Reduced]:
+        """Block by block."""
+        return [state[block] for block in sorted(state)]

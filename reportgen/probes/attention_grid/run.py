@@ -1,0 +1,51 @@
+"""How it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reportgen.model.needs import Captured
+from reportgen.model.network.loaded import LoadedModel
+from reportgen.numerics.attention import SINK_THRESHOLD
+from reportgen.probes.attention_grid import NEED, Attention, Options, rows_left_out
+from reportgen.probes.attention_grid.reducers import Reduced
+from reportgen.probing.probe import Case
+from reportgen.results.quantities import Rows
+
+
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Attention:
+    """Stacks what the reducer kept."""
+    reduced: list[list[Reduced]] = [single.values[NEED] for single in captured]
+    tokens: Rows = []
+    for prompt, single in enumerate(captured):
+        shown = case.tokenizer.show_sequence(single.tokens)
+        tokens += [[prompt, position, token] for position, token in enumerate(shown)]
+    sink = np.stack([_stack([block.sink for block in blocks]) for blocks in reduced])
+    entropy = np.stack([_stack([block.entropy for block in blocks]) for blocks in reduced])
+    return Attention(
+        coordinates=model.attention_coordinates,
+        sink_share=float((sink > SINK_THRESHOLD).mean()),
+        mean_entropy=float(entropy.mean()),
+        tokens=tokens,
+        skipped=[[head, reason] for head, reason in _absent(case, model, rows_left_out(case)).items()],
+        prompts=case.prompt_rows(case.options.prompts),
+        weights=[_stack([block.weights for block in blocks]) for blocks in reduced],
+        sink=sink,
+        entropy=entropy,
+    )
+
+
+def _absent(case: Case[Options], model: LoadedModel, refused: Mapping[str, str]) -> dict[str, str]:
+    """Named heads that the model does not have, beside those that its configuration refuses."""
+    known = {f"{block}.{head}": block for block, head in case.options.heads if f"{block}.{head}" not in refused}
+    return {**refused, **{head: told for head, block in known.items() if (told := model.no_attention(block))}}
+
+
+def _stack(tensors: Sequence[Tensor]) -> NDArray[np.float32]:
+    stacked: NDArray[np.float32] = torch.stack(list(tensors)).cpu().numpy()
+    return stacked

@@ -1,0 +1,88 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.numerics.attention import SINK_THRESHOLD
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+MANY = 0.5
+"""Share of all heads from which most of them are said to have their sink on the first token."""
+FEW = 0.1
+"""Share of all heads below which hardly any is said to."""
+GATHERED = 2 / 3
+"""Share of the other heads that a few blocks must hold to be named."""
+MOST_BLOCKS = 4
+FEWEST_OTHERS = 4
+"""Heads without a sink below which their blocks are no pattern."""
+
+
+def statement(section: Section) -> str:
+    """How many heads park on the first token of the longest prompt, and in which blocks the others are."""
+    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
+
+
+def _seen(name: str, outcome: Outcome) -> str:
+    """How many of one model's heads have their sink on the first token."""
+    counts = outcome.tables["prompts"].column("token_count")
+    longest = int(np.argmax(counts))
+    # Attention spread evenly over what it may see has the importance H(T) / T: short prompts pass for sinks.
+    if sum(1 / n for n in range(1, counts[longest] + 1)) / counts[longest] > SINK_THRESHOLD:
+        return say_count(
+            "attention_grid.no_clear_statement",
+            "No clear statement about {model}: a prompt of {count} token is too short to tell a sink.",
+            "No clear statement about {model}: a prompt of {count} tokens is too short to tell a sink.",
+            counts[longest],
+            model=name,
+        )
+    sinks, blocks = outcome.arrays["sink"].values[longest] > SINK_THRESHOLD, outcome.arrays["sink"].along("block")
+    values = {
+        "model": name,
+        "many": digits(f"{int(sinks.sum()):,}"),
+        "all": digits(f"{sinks.size:,}"),
+        "token": next(r["token"] for r in outcome.tables["tokens"].records() if r["prompt"] == longest),
+        "tokens": digits(f"{counts[longest]:,}"),
+    }
+    if sinks.mean() >= MANY:
+        most = say(
+            "attention_grid.most_sink",
+            "In {model}, {many} of {all} heads park their attention on the first of {tokens} tokens, “{token}”.",
+            **values,
+        )
+        return sentences([most, _others(sinks, blocks)])
+    if sinks.mean() <= FEW:
+        return say(
+            "attention_grid.few_sink",
+            "In {model}, hardly any head parks its attention on the first token, “{token}”: {many} of {all}.",
+            **values,
+        )
+    return say(
+        "attention_grid.some_sink",
+        "In {model}, some heads park their attention on the first of {tokens} tokens, “{token}”: {many} of {all}.",
+        **values,
+    )
+
+
+def _others(sinks: NDArray[Any], numbers: Sequence[int]) -> str:
+    """The few blocks that hold most heads without a sink; nothing where they are few or everywhere."""
+    by_block = (~sinks).sum(1)
+    largest = np.argsort(-by_block, kind="stable")[:MOST_BLOCKS]
+    held = np.cumsum(by_block[largest])
+    if by_block.sum() < FEWEST_OTHERS or held[-1] < GATHERED * by_block.sum():
+        return ""
+    enough = int(np.argmax(held >= GATHERED * by_block.sum())) + 1
+    blocks = sorted(numbers[int(block)] for block in largest[:enough])
+    return say_count(
+        "attention_grid.others",
+        "The heads that do not are mostly in block {blocks}.",
+        "The heads that do not are mostly in blocks {blocks}.",
+        len(blocks),
+        blocks=listed([str(block) for block in blocks]),
+    )

@@ -1,0 +1,137 @@
+"""The way to an attention weight: scores, weights, what stands at the keys (Kobayashi et al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable
+from reportgen.results.quantities import Findings, Rows, arrays, metric, table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+Head = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
+
+
+class Options(ProbeOptions):
+    """Which prompts, which heads, and from where they look."""
+
+    prompts: Prompts
+    """What the model reads."""
+    heads: Annotated[list[Head], Field(min_length=1)]
+    """The heads, each as [block, head], counted from 0."""
+    query: Annotated[int, Field(ge=0)] | None = None
+    """The position that looks, counted from 0; the last of each prompt where none is given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionParts(Findings):
+    """What is found on the way to the weights."""
+
+    first_weight: float = metric("share")
+    """Mean over prompts and heads of the weight on position 0."""
+    first_share: float = metric("share")
+    """Mean over prompts and heads of position 0's share of the norm-weighted attention: what the weight on it moves."""
+    scores: list[NDArray[np.float32]] = arrays("item", "key", unit="score")
+    """(head x key) q·k of the query with each key, scaled and softcapped as the model does, before mask and softmax;
+    empty where the mask lets nothing through."""
+    weights: list[NDArray[np.float32]] = arrays("item", "key", unit="weight")
+    """(head x key) attention after the softmax, as the model computes it."""
+    value_norms: list[NDArray[np.float32]] = arrays("item", "key", unit="norm")
+    """(head x key) norm of value · W_O: what the head would write if it looked at this key alone."""
+    norm_weighted: list[NDArray[np.float32]] = arrays("item", "key", unit="norm")
+    """(head x key) weight times that norm (Kobayashi et al. 2020): how much of what is written comes from the key."""
+    heads: Rows = table("item", "block", "head")
+    """The heads, in the order of the arrays."""
+    keys: Rows = table("prompt", "item", "key", "token", "score", "weight", "value_norm", "norm_weighted")
+    """The same, a row a key."""
+    queries: Rows = table("prompt", "query", "token")
+    """The positions that look."""
+    skipped: Rows = table("head", "reason")
+    """Named heads that this model does not have."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The prompts as this model reads them."""
+
+
+class AttentionPartsProbe(Probe[Options, AttentionParts]):
+    """Shows: for one head and one token that looks, how its weights come about and what comes of them.
+
+    Read: one column a token that can be seen. The score says how well key and query fit; the softmax makes weights of
+    the scores; the value norm says how much there is to be read at the key; weight times norm, the product, is what the
+    head takes from it. A first token with nearly all of the weight and a tiny norm is a place to look at when there is
+    nothing to read.
+
+    Computed: query and key after rotary embedding, their product scaled (and softcapped) as the model does; the
+    weights are the model's own, and the softmax of the scores was proven to be them. Norm of value · W_O without
+    bias and without a norm behind it; norm-weighted attention is weight times that (Kobayashi et al. 2020).
+    """
+
+    name = "attention_parts"
+    version = 1
+    question = "Why does this head look there?"
+    options = Options
+    findings = AttentionParts
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """Each prompt once, with what the named blocks compute."""
+        if case.facts.heads is None:
+            raise Unusable(f"the architecture {case.facts.architecture} has no attention")
+        if not asked_heads(case):
+            raise Unusable("; ".join(f"head {head}: {told}" for head, told in self.skipped_rows(case).items()))
+        return [
+            Pass(tokens, needs_of(case, query_position(case, tokens)))
+            for tokens in map(case.tokens, case.options.prompts)
+        ]
+
+    def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
+        """Named heads out of range."""
+        return rows_left_out(case)
+
+
+def _refused(case: Case[Options], block: int, head: int) -> str:
+    facts = case.facts
+    if facts.layers is not None and block >= facts.layers:
+        return f"blocks go from 0 to {facts.layers - 1}"
+    if facts.heads is not None and head >= facts.heads:
+        return f"heads go from 0 to {facts.heads - 1}"
+    return ""
+
+
+def asked_heads(case: Case[Options]) -> list[tuple[int, int]]:
+    """The named heads that this model has, each once."""
+    named = dict.fromkeys((block, head) for block, head in case.options.heads)
+    return [(block, head) for block, head in named if not _refused(case, block, head)]
+
+
+def query_position(case: Case[Options], tokens: Sequence[int]) -> int:
+    """Where the query stands, counted from the start."""
+    query, last = case.options.query, len(tokens) - 1
+    if query is not None and query > last:
+        raise Unusable(f"there is no position {query}: those of {case.tokenizer.decode(tokens)!r} go from 0 to {last}")
+    return last if query is None else query
+
+
+def needs_of(case: Case[Options], query: int) -> tuple[Need, Need, Need, Need]:
+    """Scores and weights of the query, all values; what the heads found, so that their order is proven."""
+    blocks = tuple(sorted({block for block, _ in asked_heads(case)}))
+    return (
+        Need(Site.SCORES, (query,), blocks),
+        Need(Site.ATTENTION, (query,), blocks),
+        Need(Site.VALUES, "all", blocks),
+        Need(Site.HEADS, (query,), blocks),
+    )
+
+
+def rows_left_out(case: Case[Options]) -> Mapping[str, str]:
+    """Named heads out of range."""
+    return {f"{block}.{head}": told for block, head in case.options.heads if (told := _refused(case, block, head))}
+
+
+probe = AttentionPartsProbe()

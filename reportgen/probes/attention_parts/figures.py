@@ -1,0 +1,101 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from reportgen.figures.describe import Figure, TokenGrid
+from reportgen.language import digits, listed, say
+from reportgen.probes.attention_parts.view import of_head
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+
+WIDEST = 14
+"""Keys of a figure."""
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """A grid a head and prompt: the four numbers of every key."""
+    ok = section.ok()
+    for prompt in range(max((len(outcome.tables["prompts"].rows) for outcome in ok.values()), default=0)):
+        heads = dict.fromkeys((r["block"], r["head"]) for o in ok.values() for r in o.tables["heads"].records())
+        for block, head in heads:
+            for subject, outcome in ok.items():
+                yield from _grids(section.name(subject), subject, outcome, prompt, block, head)
+
+
+def _quantities() -> dict[str, str]:
+    """Column of `keys` -> what a row of a figure is called, from top to bottom."""
+    return {
+        "score": say("attention_parts.score", "score q·k"),
+        "weight": say("attention_parts.weight", "weight"),
+        "value_norm": say("attention_parts.value_norm", "value norm"),
+        "norm_weighted": say("attention_parts.product", "product"),
+    }
+
+
+def _grids(name: str, subject: str, outcome: Outcome, prompt: int, block: int, head: int) -> Iterable[TokenGrid]:
+    """The four numbers of every key, some keys a grid; shades from a row's least, or 0, to its largest."""
+    records = of_head(outcome, prompt, block, head)
+    if not records:
+        return
+    quantities = _quantities()
+    numbers = np.array([[np.nan if r[q] is None else r[q] for r in records] for q in quantities], dtype=float)
+    least = np.array([np.nanmin(numbers[0]), 0.0, 0.0, 0.0])[:, None]
+    shades = (numbers - least) / np.maximum(np.nanmax(numbers, axis=1, keepdims=True) - least, 1e-12)
+    query = outcome.tables["queries"].records()[prompt]
+    for part, some in enumerate(_evenly(len(records))):
+        yield TokenGrid(
+            name=f"head-{block}-{head}-{prompt}-{part}",
+            subject=(subject,),
+            title=say(
+                "attention_parts.title",
+                "{model}: block {block}, head {head}, seen from “{token}”",
+                model=name,
+                block=block,
+                head=head,
+                token=mark_space(str(query["token"])),
+            ),
+            alt=say(
+                "attention_parts.alt",
+                "Scores, weights and norms of head {block}.{head} of {model}: {keys}",
+                block=block,
+                head=head,
+                model=name,
+                keys=listed([_key_told(record) for record in records[some]]),
+            ),
+            row_label=say("attention_parts.of_each_key", "of each key"),
+            rows=list(quantities.values()),
+            column_label=say("attention_parts.keys", "key"),
+            columns=[mark_space(str(record["token"])) for record in records[some]],
+            texts=[[_number(float(number)) for number in row] for row in numbers[:, some]],
+            values=shades[:, some],
+            value_label=say("attention_parts.shade", "from each row's least, or 0, to its largest"),
+            outlined=np.zeros(shades[:, some].shape, dtype=bool),
+        )
+
+
+def _evenly(count: int) -> list[slice]:
+    """Columns for as few grids as there can be, all about as wide."""
+    width = math.ceil(count / math.ceil(count / WIDEST))
+    return [slice(start, start + width) for start in range(0, count, width)]
+
+
+def _number(value: float) -> str:
+    if value != value:
+        return "–"
+    return digits(f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2g}")
+
+
+def _key_told(record: Mapping[str, Any]) -> str:
+    return say(
+        "attention_parts.key",
+        "“{token}” has weight {weight}",
+        token=mark_space(str(record["token"])),
+        weight=digits(f"{record['weight']:.2g}"),
+    )

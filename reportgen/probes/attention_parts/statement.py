@@ -1,0 +1,67 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from reportgen.language import digits, say, sentences
+from reportgen.probes.attention_parts.view import of_head
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+
+CLEAR = 0.25
+"""Share of all norm-weighted attention from which a key is said to be read."""
+TOLD = 3
+"""Heads of a model that a statement is about."""
+
+
+def statement(section: Section) -> str:
+    """Where the heads look, and where they take most of what they write from."""
+    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
+
+
+def _seen(name: str, outcome: Outcome) -> str:
+    """What one model's first heads do on the first prompt."""
+    told = []
+    query = outcome.tables["queries"].records()[0]
+    for record in outcome.tables["heads"].records()[:TOLD]:
+        keys = of_head(outcome, 0, record["block"], record["head"])
+        looked = max(keys, key=lambda key: float(key["weight"]))
+        read = max(keys, key=lambda key: float(key["norm_weighted"]))
+        whole = sum(float(key["norm_weighted"]) for key in keys) or 1.0
+        values = {
+            "model": name,
+            "head": f"{record['block']}.{record['head']}",
+            "query": mark_space(str(query["token"])),
+            "looked": mark_space(str(looked["token"])),
+            "read": mark_space(str(read["token"])),
+            "weight": digits(f"{float(looked['weight']):.0%}"),
+            "share": digits(f"{float(read['norm_weighted']) / whole:.0%}"),
+        }
+        if float(read["norm_weighted"]) < CLEAR * whole:
+            told.append(
+                say(
+                    "attention_parts.no_clear_statement",
+                    "No clear statement about head {head} of {model}: it reads many tokens, none of them for more than "
+                    "{share} of what it writes.",
+                    **values,
+                )
+            )
+        elif looked["key"] == read["key"]:
+            told.append(
+                say(
+                    "attention_parts.same",
+                    "In {model}, head {head} looks from “{query}” at “{looked}” ({weight} of its weight) and takes "
+                    "{share} of what it writes from there.",
+                    **values,
+                )
+            )
+        else:
+            told.append(
+                say(
+                    "attention_parts.other",
+                    "In {model}, head {head} looks from “{query}” most at “{looked}” ({weight} of its weight), but "
+                    "takes most of what it writes, {share}, from “{read}”.",
+                    **values,
+                )
+            )
+    return sentences(told)

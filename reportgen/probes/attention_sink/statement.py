@@ -1,0 +1,143 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.numerics.attention import SINK_THRESHOLD
+from reportgen.probes.attention_sink.view import FULL, SLIDING
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+
+MANY = 0.5
+"""Share of all heads from which most of them are said to have their sink on the first token."""
+FEW = 0.1
+"""Share of all heads below which hardly any is said to."""
+APART = 0.2
+"""Difference of the shares of sink heads from which two kinds of attention are said to differ."""
+
+
+def statement(section: Section) -> str:
+    """How many heads rest on the first token of the longest prompt, of which kind, and what is massive there."""
+    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
+
+
+def _seen(name: str, outcome: Outcome) -> str:
+    """What one model does with the first token of its longest prompt."""
+    records = outcome.tables["sinks"].records()
+    longest = max(records, key=lambda record: (record["token_count"], -record["prompt"]))
+    if longest["uniform"] > SINK_THRESHOLD:
+        told = say_count(
+            "attention_sink.no_clear_statement",
+            "No clear statement about the heads of {model}: a prompt of {count} token is too short to tell a sink.",
+            "No clear statement about the heads of {model}: a prompt of {count} tokens is too short to tell a sink.",
+            longest["token_count"],
+            model=name,
+        )
+    else:
+        told = sentences([_heads_seen(name, longest), _kinds_seen(outcome, longest["prompt"])])
+    return sentences([told, _massive_seen(name, outcome, longest["prompt"])])
+
+
+def _heads_seen(name: str, longest: Mapping[str, Any]) -> str:
+    """How many heads rest there."""
+    share = longest["sink_heads"] / longest["heads"]
+    values = {
+        "model": name,
+        "many": digits(f"{longest['sink_heads']:,}"),
+        "all": digits(f"{longest['heads']:,}"),
+        "token": mark_space(longest["token"]),
+        "tokens": digits(f"{longest['token_count']:,}"),
+    }
+    if share >= MANY:
+        return say(
+            "attention_sink.most",
+            "In {model}, {many} of {all} heads have their sink on the first of {tokens} tokens, “{token}”.",
+            **values,
+        )
+    if share <= FEW:
+        return say(
+            "attention_sink.hardly_any",
+            "In {model}, hardly any head has its sink on the first of {tokens} tokens, “{token}”: {many} of {all}.",
+            **values,
+        )
+    return say(
+        "attention_sink.some",
+        "In {model}, some heads have their sink on the first of {tokens} tokens, “{token}”: {many} of {all}.",
+        **values,
+    )
+
+
+def _kinds_seen(outcome: Outcome, prompt: int) -> str:
+    """Whether full attention and sliding windows differ; nothing where a model has only one of them."""
+    kinds = outcome.tables["blocks"].column("attention")
+    sinks = outcome.arrays["importance"].values[prompt] > SINK_THRESHOLD  # its rows are those of the table
+    share = {
+        kind: float(sinks[[block for block, one in enumerate(kinds) if one == kind]].mean())
+        for kind in (FULL, SLIDING)
+        if kind in kinds
+    }
+    if len(share) < 2:
+        return ""
+    values = {"full": digits(f"{share[FULL]:.0%}"), "sliding": digits(f"{share[SLIDING]:.0%}")}
+    if share[FULL] - share[SLIDING] >= APART:
+        return say(
+            "attention_sink.more_in_full",
+            "It is a matter of full attention: {full} of its heads, {sliding} of those of a sliding window.",
+            **values,
+        )
+    if share[SLIDING] - share[FULL] >= APART:
+        return say(
+            "attention_sink.more_in_sliding",
+            "It is a matter of sliding windows: {sliding} of their heads, {full} of those of full attention.",
+            **values,
+        )
+    return say(
+        "attention_sink.alike",
+        "Full attention and sliding windows hardly differ: {full} and {sliding} of their heads.",
+        **values,
+    )
+
+
+def _massive_seen(name: str, outcome: Outcome, prompt: int) -> str:
+    """In which layers activations are massive, and where the largest of them stands."""
+    records = [r for r in outcome.tables["activations"].records() if r["prompt"] == prompt]
+    found = [record for record in records if record["massive"]]
+    if not found:
+        most = max(records, key=lambda record: record["times_median"] or 0.0)
+        return say(
+            "attention_sink.none_massive",
+            "No activation is massive; the largest is {times} times the median of its layer, {layer}.",
+            times=digits(f"{most['times_median'] or 0.0:,.0f}"),
+            layer=most["layer"],
+        )
+    layers = sorted({record["layer"] for record in found})
+    largest = max(found, key=lambda record: abs(record["value"]))
+    dimensions = sorted({record["dimension"] for record in found if record["position"] == largest["position"]})
+    return say(
+        "attention_sink.massive_seen",
+        "Activations are massive in layers {layers} of {last}, in dimension {dimensions}: up to {value} at position "
+        "{position} (“{token}”), {times} times the median.",
+        model=name,
+        layers=ranges(layers),
+        last=max(record["layer"] for record in records),
+        dimensions=listed([str(dimension) for dimension in dimensions]),
+        value=digits(f"{abs(largest['value']):,.0f}"),
+        position=largest["position"],
+        token=mark_space(largest["token"]),
+        times=digits(f"{largest['times_median']:,.0f}"),
+    )
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Ascending whole numbers, those that follow each other as a range: "3–28 and 30"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return listed([f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs])

@@ -1,0 +1,152 @@
+"""Which components gave the answer its logit (direct logit attribution, Elhage et al. 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable
+from reportgen.results.quantities import Findings, Rows, array, metric, table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+Texts = list[Annotated[str, Field(min_length=1)]]
+
+
+class Options(ProbeOptions):
+    """Which prompts, and which token's logit is taken apart."""
+
+    prompts: Prompts
+    """What the model reads; the logit is that of the token after it."""
+    answers: Texts = Field(default=[])
+    """The token whose logit is taken apart, with its leading space: one for all prompts, or one a prompt. The model's
+    own likeliest token where none is given."""
+    against: Texts = Field(default=[])
+    """The token whose logit is subtracted from that: one for all prompts, or one a prompt. None where none is given."""
+    pool: Literal["mean", "last"] | None = None
+    """What stands for an answer of several tokens: the mean of their rows of the unembedding, or the row of the last.
+    Without it, such an answer's prompt is skipped with its tokens shown."""
+
+    @model_validator(mode="after")
+    def _one_a_prompt(self) -> Self:
+        for name in ("answers", "against"):
+            count = len(getattr(self, name))
+            if count not in (0, 1, len(self.prompts)):
+                raise ValueError(f"{name}: {count} tokens for {len(self.prompts)} prompts; give one, or one a prompt")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribution(Findings):
+    """What direct logit attribution gives."""
+
+    mlp_share: float = metric("share")
+    """Mean over prompts of sum |MLPs| / (sum |heads| + sum |MLPs|): how much of what is added to the logit and taken
+    from it, the MLPs do."""
+    mean_logit: float = metric("logit")
+    """Mean over prompts of the logit that is taken apart."""
+    logit: NDArray[np.float32] = array("prompt", unit="logit")
+    """(prompt) the logit of the answer, before softcap and output scaling; less that of the other token."""
+    embedding: NDArray[np.float32] = array("prompt", unit="logit")
+    """(prompt) part of what enters block 0."""
+    heads: NDArray[np.float32] = array("prompt", "block", "head", unit="logit")
+    """(prompt x block x head) part of what each head writes."""
+    mlp: NDArray[np.float32] = array("prompt", "block", unit="logit")
+    """(prompt x block) part of what each MLP writes, its bias included."""
+    bias: NDArray[np.float32] = array("prompt", unit="logit")
+    """(prompt) part of the biases of attention's output projections, of norms and of the unembedding."""
+    answers: Rows = table("prompt", "answer_id", "answer", "against_id", "against", "logit", "sum")
+    """What was taken apart, and the sum of its parts; an answer of several tokens has no id."""
+    parts: Rows = table("prompt", "rank", "part", "block", "head", "logit")
+    """The twelve largest parts of each logit, by size."""
+    skipped: Rows = table("prompt", "reason")
+    """Prompts whose answer is no token of this model."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The prompts as this model reads them."""
+
+
+class DirectLogitAttribution(Probe[Options, Attribution]):
+    """Shows: how much of the answer's logit each head and each MLP has written by itself, directly.
+
+    Read: one cell a head, blocks downwards; one curve each for attention and MLPs over the blocks. A part above 0
+    speaks for the answer (in a contrast: for it and against the other token), one below 0 speaks against it. A head
+    that only prepares what later ones read has no part of its own.
+
+    Computed: every component's write to the residual stream at the last position, times the unembedding row of the
+    answer (or the difference of two rows), with the final norm's scale frozen at its actual value, before softcap and
+    output scaling; norms behind a component are folded in, frozen too. Embedding, heads, MLPs and biases sum to the
+    logit. Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits".
+    """
+
+    name = "attribution"
+    version = 1
+    question = "Which components write the answer?"
+    options = Options
+    findings = Attribution
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """Each prompt once, its last position alone."""
+        if case.facts.heads is None:
+            raise Unusable(f"the architecture {case.facts.architecture} has no attention")
+        needs = needs_of(case)
+        kept = usable_prompts(case)
+        if not kept:
+            raise Unusable("; ".join(self.skipped_rows(case).values()))
+        return [Pass(case.tokens(case.options.prompts[prompt]), needs) for prompt in kept]
+
+    def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
+        """Answers that are no token of this model, or several where no pooling is asked for."""
+        texts = dict.fromkeys([*case.options.answers, *case.options.against])
+        return {text: reason for text in texts if (reason := _refused(case, text))}
+
+
+def needs_of(case: Case[Options]) -> tuple[Need, Need, Need, Need]:
+    """The parts of the last position's logit, and where they are read out."""
+    if case.facts.layers is None:
+        raise Unusable("its configuration does not say how many blocks it has")
+    return (
+        Need(Site.RESIDUAL, "last", (0, case.facts.layers)),
+        Need(Site.HEADS, "last"),
+        Need(Site.MLP_WRITE, "last"),
+        Need(Site.FINAL, "last"),
+    )
+
+
+def text_for(texts: Sequence[str], prompt: int) -> str | None:
+    """The answer of a prompt: its own, or the one of all prompts."""
+    return None if not texts else texts[0] if len(texts) == 1 else texts[prompt]
+
+
+def _refused(case: Case[Options], text: str) -> str:
+    ids = ids_of(case, text)
+    if not ids:
+        return f"{text!r} has no tokens"
+    if len(ids) > 1 and case.options.pool is None:
+        return f"{text!r} is {len(ids)} tokens: {case.tokenizer.show_joined(ids)} (pool: mean accepts several)"
+    return case.tokenizer.no_row(ids)
+
+
+def ids_of(case: Case[Options], text: str) -> tuple[int, ...]:
+    """The tokens of an answer."""
+    return case.tokenizer.encode(text, special_tokens=False).ids
+
+
+def usable_prompts(case: Case[Options]) -> list[int]:
+    """The prompts whose answers this model has."""
+    return [prompt for prompt in range(len(case.options.prompts)) if not refusal_of(case, prompt)]
+
+
+def refusal_of(case: Case[Options], prompt: int) -> str:
+    """Why the answers of a prompt cannot be used in this model; empty where they can."""
+    texts = (text_for(case.options.answers, prompt), text_for(case.options.against, prompt))
+    return "; ".join(reason for text in texts if text is not None and (reason := _refused(case, text)))
+
+
+probe = DirectLogitAttribution()

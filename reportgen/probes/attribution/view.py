@@ -1,0 +1,55 @@
+"""What a stored bundle holds of it, as its figures and its sentence read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reportgen.language import digits, say
+from reportgen.probing.probe import prompt_labels
+from reportgen.results.quantities import Outcome
+from reportgen.text.characters import mark_space
+
+TOLD = 3
+"""Parts that a statement names."""
+EMBEDDING, HEAD, MLP, BIAS = "embedding", "head", "mlp", "bias"
+
+
+def _measured(outcome: Outcome) -> list[str]:
+    """(prompt) what a figure calls each prompt that was measured: the same, whichever others were skipped."""
+    labels = prompt_labels(outcome)
+    return [labels[prompt] for prompt in outcome.arrays["logit"].along("prompt")]
+
+
+def name_answer(outcome: Outcome, prompt: int) -> str:
+    """The answer, with what it is contrasted with, and its prompt."""
+    record = outcome.tables["answers"].records()[prompt]
+    values = {"answer": mark_space(str(record["answer"])), "prompt": _measured(outcome)[prompt]}
+    if record["against"] is None:
+        return say("attribution.answer", "“{answer}” after “{prompt}”", **values)
+    return say(
+        "attribution.contrast",
+        "“{answer}” rather than “{against}” after “{prompt}”",
+        against=mark_space(str(record["against"])),
+        **values,
+    )
+
+
+def _part(record: Mapping[str, Any]) -> str:
+    """What a part is called."""
+    if record["part"] == EMBEDDING:
+        return say("attribution.part.embedding", "the embedding")
+    if record["part"] == BIAS:
+        return say("attribution.part.bias", "the biases")
+    if record["part"] == MLP:
+        return say("attribution.part.mlp", "MLP {block}", block=record["block"])
+    return say("attribution.part.head", "head {block}.{head}", block=record["block"], head=record["head"])
+
+
+def tell_largest_parts(outcome: Outcome, prompt: int) -> list[str]:
+    """The largest parts of a prompt's logit, each with its number."""
+    records = [record for record in outcome.tables["parts"].records() if record["prompt"] == prompt][:TOLD]
+    return [
+        say("attribution.part.value", "{part} ({value})", part=_part(record), value=digits(f"{record['logit']:+.2f}"))
+        for record in records
+    ]

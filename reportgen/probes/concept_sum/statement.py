@@ -1,0 +1,93 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reportgen.language import digits, listed, say, sentences
+from reportgen.probes.concept_sum.view import MEASURES, rows_by_item
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+
+TOLD = 3
+"""Tokens that a statement names."""
+CLEAR = 3.0
+"""Standard deviations of all rows' cosines above their mean from which the nearest row counts as near."""
+
+
+def statement(section: Section) -> str:
+    """Of the concept that most models have: what is nearest, by either measure, and whether it has a token."""
+    found = {subject: outcome.tables["concepts"].column("name") for subject, outcome in section.ok().items()}
+    names = list(dict.fromkeys(name for of_model in found.values() for name in of_model))
+    if not names:
+        return ""
+    name = max(names, key=lambda one: sum(one in of_model for of_model in found.values()))
+    return sentences(
+        _seen(section.name(subject), section.outcomes[subject], of_model.index(name))
+        for subject, of_model in found.items()
+        if name in of_model
+    )
+
+
+def _seen(name: str, outcome: Outcome, item: int) -> str:
+    """What is nearest to one concept in one model."""
+    concept = outcome.tables["concepts"].records()[item]
+    by_cosine, by_dot = (rows_by_item(outcome, measure)[item] for measure in MEASURES)
+    missing = next((one for one in outcome.tables["missing"].records() if one["item"] == item), None)
+    above = (by_cosine[0]["score"] - concept["usual"]) / (concept["spread"] or 1.0)
+    values = {
+        "model": name,
+        "concept": concept["name"],
+        "tokens": _quoted(by_cosine),
+        "cosine": digits(f"{by_cosine[0]['score']:.2f}"),
+        "usual": digits(f"{concept['usual']:.2f}").replace("-", "−"),
+        "dot": _quoted(by_dot),
+    }
+    if above < CLEAR:
+        told = say(
+            "concept_sum.no_clear_statement",
+            "No clear statement about {model}: nothing lies much nearer to {concept} (cosine {cosine} at most) than "
+            "tokens do on average ({usual}).",
+            **values,
+        )
+    elif [r["token_id"] for r in by_cosine[:TOLD]] == [r["token_id"] for r in by_dot[:TOLD]]:
+        told = say(
+            "concept_sum.same",
+            "In {model}, {tokens} lie nearest to {concept}, by cosine ({cosine}; tokens on average: {usual}) as by "
+            "dot product.",
+            **values,
+        )
+    else:
+        told = say(
+            "concept_sum.other",
+            "In {model}, {tokens} lie nearest to {concept} by cosine ({cosine}; tokens on average: {usual}), {dot} "
+            "by dot product.",
+            **values,
+        )
+    return sentences([told, "" if missing is None else _missing_seen(missing)])
+
+
+def _missing_seen(missing: Mapping[str, Any]) -> str:
+    """Whether there is a token for what is meant, and where it stands."""
+    if missing["rank_cosine"] is None:
+        if missing["token_count"] == 1:
+            return say("concept_sum.part", "“{word}” is left out, being one of the parts.", word=missing["stands_for"])
+        return say(
+            "concept_sum.not_one_token",
+            "There is no token for “{word}”; the number of its tokens is {tokens}.",
+            word=missing["stands_for"],
+            tokens=missing["token_count"],
+        )
+    return say(
+        "concept_sum.token",
+        "The token “{word}” stands at rank {cosine} by cosine and {dot} by dot product.",
+        word=missing["stands_for"],
+        cosine=digits(f"{missing['rank_cosine']:,}"),
+        dot=digits(f"{missing['rank_dot']:,}"),
+    )
+
+
+def _quoted(records: Sequence[Mapping[str, Any]]) -> str:
+    return listed([say("text.quoted", "“{text}”", text=mark_space(str(r["token"]))) for r in records[:TOLD]])

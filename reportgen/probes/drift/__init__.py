@@ -1,0 +1,132 @@
+"""What a fine-tune, a quantisation or another number format changed inside a model: two checkpoints, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reportgen.model.needs import Need, Pass, Site
+from reportgen.numerics.cka import FEWEST
+from reportgen.probing.probe import (
+    Case,
+    PairOptions,
+    PairProbe,
+    Prompts,
+    SpecialTokens,
+    Unusable,
+)
+from reportgen.results.quantities import Findings, Rows, array, metric, table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+STREAM = Need(Site.RESIDUAL, "all")
+FINAL_NEED = Need(Site.FINAL, "all")
+
+
+class Options(PairOptions):
+    """Which two models, on which prompts."""
+
+    prompts: Prompts
+    """What both models read."""
+    special_tokens: SpecialTokens = "exclude"
+    """Whether positions of BOS and its like count: their enormous vectors would decide the CKA alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift(Findings):
+    """What differs between base and other."""
+
+    positions: int = metric("positions")
+    """n: positions of all prompts that are compared."""
+    first_changed_layer: int | str = metric("layer")
+    """The first layer after which the relative change exceeds 10⁻⁴."""
+    kl: float = metric("nat", "lower")
+    """KL(base || other) of the next-token distributions, mean over the positions."""
+    agreement: float = metric("share", "higher")
+    """Share of the positions at which both models have the same likeliest next token."""
+    weight_change: float = metric("share")
+    """‖W_other − W_base‖ / ‖W_base‖ over all tensors as one vector."""
+    changed_tensors: int = metric("tensors")
+    """Tensors that are not equal number by number."""
+    cka: NDArray[np.float32] = array("layer", unit="CKA")
+    """(layer) debiased linear CKA of base's and other's residual stream over all positions: 1 where one is the other
+    turned or scaled. Undefined where the positions of a model do not differ."""
+    cka_shuffled: NDArray[np.float32] = array("layer", unit="CKA")
+    """(layer) the control: the same with other's positions in a random order, which no two places keep."""
+    cosine: NDArray[np.float32] = array("layer", unit="cosine")
+    """(layer) cosine of base's and other's residual stream at the same position, mean over the positions."""
+    relative_change: NDArray[np.float32] = array("layer", unit="share of the norm")
+    """(layer) ‖h_other − h_base‖ / ‖h_base‖ of the residual stream at the same position, mean over the positions."""
+    kl_by_prompt: NDArray[np.float32] = array("prompt", unit="nat")
+    """(prompt) KL(base || other) of the next-token distributions, mean over the prompt's positions."""
+    agreement_by_prompt: NDArray[np.float32] = array("prompt", unit="share")
+    """(prompt) share of the prompt's positions at which the likeliest next tokens are the same."""
+    weights: Rows = table("tensor", "component", "block", "shape", "norm", "change")
+    """Every tensor that both models have, tied ones once: ‖W_base‖ and ‖W_other − W_base‖ / ‖W_base‖."""
+    partings: Rows = table("prompt", "position", "token", "base_token", "other_token", "kl")
+    """Positions after which the models expect different tokens."""
+    skipped: Rows = table("tensor", "reason")
+    """Tensors that cannot be compared."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The prompts as both models read them."""
+
+
+class DriftProbe(PairProbe[Options, Drift]):
+    """Shows: which layers and which weights differ between two checkpoints of one architecture, and how much of the
+    difference reaches the next token.
+
+    Read: the relative change says from which layer on the two are not the same and how far apart they are; a change
+    that stays at 0 up to a layer was made above it. CKA near 1 beside it means that the positions still lie to each
+    other as they did. CKA weighs positions by their size: a first token of enormous norm can hold it at 1, and cosine
+    and relative change, which count every position alike, then tell more. The grid shows the weights
+    themselves: a fine-tune touches some blocks, a number format all of them alike.
+
+    Computed: both models read the same tokens, in the same process. At every layer, in float64: debiased linear CKA
+    (Kornblith et al. 2019; unbiased HSIC of Song et al. 2012) over all positions of all prompts, and the same with
+    positions shuffled; cosine and ‖Δh‖/‖h‖ of matched positions, averaged. KL(base || other) in nats and the agreement
+    of the likeliest tokens from the models' own logits. ‖ΔW‖/‖W‖ a tensor in float32, tied tensors once.
+    """
+
+    name = "drift"
+    version = 1
+    question = "What changed between the two checkpoints?"
+    options = Options
+    findings = Drift
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """Each prompt once, all positions."""
+        passes = [Pass(case.tokens(prompt), (STREAM, FINAL_NEED)) for prompt in case.options.prompts]
+        count = sum(len(counted_positions(case, single.tokens)) for single in passes)
+        if count < FEWEST:
+            raise Unusable(f"the prompts have {count} positions together: debiased CKA needs {FEWEST} at least")
+        return passes
+
+    def comparable(self, base: Case[Options], other: Case[Options]) -> None:
+        """Refuses models of other sizes, or that read the prompts as other tokens."""
+        for what in ("layers", "hidden_size", "vocabulary"):
+            one, two = getattr(base.facts, what), getattr(other.facts, what)
+            if one != two:
+                raise Unusable(f"they cannot be compared: {what.replace('_', ' ')} {one} and {two}")
+        ours, theirs = base.tokenizer, other.tokenizer
+        # A fine-tune may name a special token anew; the prompts show whether they have it.
+        text = (id for id in range(min(ours.size, theirs.size)) if id not in ours.special_ids | theirs.special_ids)
+        parted = next((id for id in text if ours.piece(id) != theirs.piece(id)), None)
+        if parted is not None:
+            told = f"token {parted} is {ours.show(parted)!r} and {theirs.show(parted)!r}"
+            raise Unusable(f"they cannot be compared: their tokenizers differ, {told}")
+        for index, prompt in enumerate(base.options.prompts):
+            if base.tokens(prompt) != other.tokens(prompt):
+                raise Unusable(f"they cannot be compared: they read prompt {index} as other tokens")
+
+
+def counted_positions(case: Case[Options], tokens: Sequence[int]) -> list[int]:
+    """Positions of a prompt that are compared."""
+    special = case.tokenizer.special_ids if case.options.special_tokens == "exclude" else frozenset()
+    return [position for position, token in enumerate(tokens) if token not in special]
+
+
+probe = DriftProbe()

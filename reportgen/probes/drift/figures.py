@@ -1,0 +1,109 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
+from reportgen.language import name_of, say, say_count, unit_of
+from reportgen.probes.drift.view import changed_cells, name_largest, percent
+from reportgen.probes.parameter_census.figures import COMPONENTS, component_label
+from reportgen.probing.probe import (
+    axis_label,
+    curves_read_out,
+)
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """Relative change and cosine, CKA with its control, the weights block by block."""
+    for subject, outcome in section.ok().items():
+        name = section.name(subject)
+        highest = float(np.nanmax(outcome.arrays["relative_change"].values, initial=0.0)) * 1.05 or 1.0
+        change = {"relative_change": say("drift.relative_change", "relative change")}
+        yield replace(_curves(name, subject, outcome, "relative-change", change), y_range=(0.0, highest))
+        yield _curves(name, subject, outcome, "cosine", {"cosine": say("drift.cosine", "mean cosine")})
+        cka = {"cka": say("drift.cka", "CKA"), "cka_shuffled": say("drift.shuffled", "shuffled")}
+        yield _curves(name, subject, outcome, "cka", cka)
+        yield from _weight_grid(name, subject, outcome)
+
+
+def _curves(name: str, subject: str, outcome: Outcome, figure: str, labels: Mapping[str, str]) -> Curves:
+    """Curves over the layers, the first of which gives the figure its title and unit."""
+    first, *_ = labels
+    positions = int(outcome.metrics["positions"].value or 0)
+    layers = list(range(len(outcome.arrays[first].values)))
+    curves = [
+        Curve(label=label, x=layers, y=outcome.arrays[of].values.tolist(), group=label) for of, label in labels.items()
+    ]
+    return Curves(
+        name=figure,
+        subject=(subject,),
+        title=say_count(
+            "drift.curves.title",
+            "{model}: {what} over {count} position",
+            "{model}: {what} over {count} positions",
+            positions,
+            model=name,
+            what=_asked(first),
+        ),
+        alt=curves_read_out(name, labels[first], curves),
+        x_label=axis_label(relative=False),
+        y_label=unit_of(outcome.arrays[first].unit),
+        curves=curves,
+    )
+
+
+def _asked(array: str) -> str:
+    """What the curves of an array show, in a few words."""
+    return {
+        "relative_change": say("drift.relative_change.title", "how much each layer changed, beside its norm"),
+        "cosine": say("drift.cosine.title", "how far each layer turned (cosine)"),
+        "cka": say("drift.cka.title", "how alike each layer is as a whole (CKA)"),
+    }[array]
+
+
+def _weight_grid(name: str, subject: str, outcome: Outcome) -> Iterator[TokenGrid]:
+    """Blocks from the last at the top, as the lens has them; nothing where the weights are equal."""
+    cells = changed_cells(outcome)
+    largest = max((cell.change for cell in cells), default=0.0)
+    if not largest:
+        return
+    blocks = sorted({cell.block for cell in cells}, reverse=True)
+    columns = [component for component in COMPONENTS if any(cell.component == component for cell in cells)]
+    values = np.full((len(blocks), len(columns)), np.nan)
+    for cell in cells:
+        values[blocks.index(cell.block), columns.index(cell.component)] = cell.change
+    yield TokenGrid(
+        name="weights",
+        subject=(subject,),
+        title=say("drift.weights.title", "{model}: change of the weights", model=name),
+        alt=say(
+            "drift.weights.alt",
+            "Relative change of the weights of every block of {model}, largest in {place}",
+            model=name,
+            place=name_largest(cells),
+        ),
+        row_label=name_of("block"),
+        rows=[str(block) for block in blocks],
+        column_label=say("drift.part_of_block", "part of the block"),
+        columns=[_short_label(component) for component in columns],
+        texts=[["" if math.isnan(value) else percent(value) for value in row] for row in values],
+        values=values / largest,
+        value_label=say(
+            "drift.weights.value", "‖ΔW‖/‖W‖, as a share of the largest ({largest})", largest=percent(largest)
+        ),
+        outlined=values == largest,
+        outline_label=say("drift.largest", "the largest"),
+    )
+
+
+def _short_label(component: str) -> str:
+    """What stands above a column: of an attention or MLP tensor its letter or its own word."""
+    short = component.removeprefix("attention ").removeprefix("MLP ")
+    return component_label(component) if short == component else short

@@ -1,0 +1,94 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+
+from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.probes.drift.view import CLEAR, changed_cells, name_largest, percent
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+
+def statement(section: Section) -> str:
+    """Where the change begins, where it is largest, and what reaches the next token."""
+    return sentences(
+        sentence
+        for subject, outcome in section.ok().items()
+        for sentence in (
+            _stream_told(section.name(subject), outcome),
+            _weights_told(outcome),
+            _tokens_told(outcome),
+        )
+    )
+
+
+def _stream_told(name: str, outcome: Outcome) -> str:
+    """From which layer on the two differ, and where most."""
+    change = outcome.arrays["relative_change"].values
+    first = outcome.metrics["first_changed_layer"].value
+    if np.isnan(change).all():
+        return say("drift.no_clear_statement", "No clear statement about {model}: no layer has a norm.", model=name)
+    if first is None:
+        return say(
+            "drift.no_layer_changed",
+            "{model}: no layer changed by more than {threshold} of its norm.",
+            model=name,
+            threshold=percent(CLEAR),
+        )
+    top = int(np.nanargmax(change))
+    return say(
+        "drift.begins",
+        "{model}: the change begins at layer {first} of {last} and is largest at layer {layer} ({change} of the norm).",
+        model=name,
+        first=first,
+        last=len(change) - 1,
+        layer=top,
+        change=percent(float(change[top])),
+    )
+
+
+def _tokens_told(outcome: Outcome) -> str:
+    """How much of the difference reaches the next token; nothing where that is undefined."""
+    agreement, kl = outcome.metrics["agreement"].value, outcome.metrics["kl"].value
+    if agreement is None or kl is None:
+        return ""
+    return say_count(
+        "drift.tokens",
+        "The likeliest next token stays the same at {agreement} of {count} position (KL {kl} nat).",
+        "The likeliest next token stays the same at {agreement} of {count} positions (KL {kl} nat).",
+        int(outcome.metrics["positions"].value or 0),
+        agreement=digits(f"{agreement:.0%}"),
+        kl=digits(f"{kl:.2g}"),
+    )
+
+
+def _weights_told(outcome: Outcome) -> str:
+    """Which blocks' weights differ, and where most."""
+    cells = changed_cells(outcome)
+    changed = sorted({cell.block for cell in cells if cell.change})
+    if not changed and outcome.metrics["changed_tensors"].value:
+        return say("drift.outside_blocks", "Only weights outside the blocks differ.")
+    if not changed:
+        return say("drift.weights_equal", "The weights are equal.")
+    if len(changed) == len({cell.block for cell in cells}):
+        return say(
+            "drift.every_block", "The weights of every block differ, most in {place}.", place=name_largest(cells)
+        )
+    return say_count(
+        "drift.some_blocks",
+        "Only the weights of block {blocks} differ, most in {place}.",
+        "Only the weights of blocks {blocks} differ, most in {place}.",
+        len(changed),
+        blocks=listed(_runs(changed)),
+        place=name_largest(cells),
+    )
+
+
+def _runs(blocks: Sequence[int]) -> list[str]:
+    """Numbers that follow each other as one: 3, 20–22."""
+    runs = [[number for _, number in run] for _, run in groupby(enumerate(blocks), key=lambda pair: pair[1] - pair[0])]
+    return [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]

@@ -1,0 +1,295 @@
+"""Words as vectors: king − man + woman, and whether the differences of word pairs are parallel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+
+from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Unusable
+from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.text.prompts import STRICT, Message, Prompt, read_prompts
+from reportgen.text.tokens import WordNotFound
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+PLACE = "{word}"
+"""Where the word goes in a template."""
+Word = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class WordPair(BaseModel):
+    """Two words of one relation, such as king and man."""
+
+    model_config = STRICT
+
+    first: Word
+    """The word from which the second is taken away."""
+    second: Word
+    """The word that is taken away."""
+    group: str = ""
+    """The relation; differences of one relation are compared, and make analogies of each other."""
+
+
+def _pairs(value: Any, info: ValidationInfo) -> Any:
+    """Pairs from the name of a prompt set, whose prompts of one `pair` belong together, or from [first, second]."""
+    if isinstance(value, str):
+        return _named_pairs(read_prompts(value, (info.context or {}).get("prompt_sets")))
+    if not isinstance(value, list | tuple):
+        return value
+    return [_written_pair(item) for item in value]
+
+
+def _written_pair(item: Any) -> Any:
+    if not isinstance(item, list | tuple):
+        return item
+    if len(item) != 2:
+        raise ValueError(f"a pair is two words, not {len(item)}: [king, man]")
+    return {"first": item[0], "second": item[1]}
+
+
+def _named_pairs(prompts: Sequence[Prompt]) -> list[WordPair]:
+    by_name: dict[str, list[Prompt]] = {}
+    for prompt in prompts:
+        by_name.setdefault(prompt.pair or "", []).append(prompt)
+    found = []
+    for name, halves in by_name.items():
+        if len(halves) != 2 or not name or halves[0].text is None or halves[1].text is None:
+            raise ValueError(f"the pair {name!r} of the prompt set is not two prompts of a word each")
+        found.append(WordPair(first=halves[0].text, second=halves[1].text, group=halves[0].group or ""))
+    return found
+
+
+class Template(BaseModel):
+    """A text or a chat in which {word} stands once."""
+
+    model_config = STRICT
+
+    text: str | None = None
+    """The text itself."""
+    messages: Annotated[tuple[Message, ...], Field(strict=False, min_length=1)] | None = None
+    """Turns of a chat, which go through the model's chat template."""
+    index: Annotated[int, Field(ge=0)] | None = None
+    """Which occurrence of the word is meant, from 0, where it may stand elsewhere too."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Template:
+        if (self.text is None) == (self.messages is None):
+            raise ValueError("a template has either text or messages")
+        whole = self.text or "".join(message.content for message in self.messages or ())
+        if whole.count(PLACE) != 1:
+            raise ValueError(f"{PLACE} stands {whole.count(PLACE)} times in the template: once is needed")
+        return self
+
+    def filled(self, word: str) -> Prompt:
+        """The prompt with the word in its place, without the spaces around it."""
+        word = word.strip()
+        if self.text is not None:
+            return Prompt(text=self.text.replace(PLACE, word), word=word, index=self.index)
+        turns = tuple(
+            Message(role=turn.role, content=turn.content.replace(PLACE, word)) for turn in self.messages or ()
+        )
+        return Prompt(messages=turns, word=word, index=self.index)
+
+
+def _template(value: Any) -> Any:
+    return {"text": value} if isinstance(value, str) else value
+
+
+class Options(ProbeOptions):
+    """Which words, and where they are read."""
+
+    pairs: Annotated[
+        list[WordPair], BeforeValidator(_pairs, json_schema_input_type=str | list[WordPair | list[str]])
+    ] = Field(default=[])
+    """Word pairs: [first, second], mappings of first, second and group, or the name FILE/SET of a prompt set in which
+    the two prompts of a `pair` belong together. Each two of a group make an analogy: king − man + woman = queen."""
+    analogies: list[Annotated[list[Word], Field(min_length=3, max_length=4)]] = Field(default=[])
+    """Further analogies a − b + c, each as [a, b, c] or, with the expected word, [a, b, c, d]."""
+    layers: Literal["table"] | Layers = "table"
+    """`table`: rows of the embedding table. Else the layers (`all`, or a list) at which words are read in context."""
+    template: Annotated[Template, BeforeValidator(_template, json_schema_input_type=str | Template)] = Field(
+        default=Template(text="This word is {word}"), validate_default=True
+    )
+    """The context: text (or messages) in which {word} stands; its last sub-token is read. A word at the very start
+    would be read as the attention sink."""
+    pool: Literal["mean", "last"] | None = None
+    """How a word of several tokens becomes one row of the table; without it such a word is skipped."""
+    k: Annotated[int, Field(ge=1, le=100)] = 10
+    """Nearest words listed of each analogy."""
+
+    @field_validator("analogies")
+    @classmethod
+    def _something_new_expected(cls, analogies: list[list[str]]) -> list[list[str]]:
+        for words in analogies:
+            if len(set(words[3:])) and words[3] in words[:3]:
+                raise ValueError(f"the expected word {words[3]!r} is one of the three, which are left out")
+        return analogies
+
+    @model_validator(mode="after")
+    def _something_asked(self) -> Options:
+        if not self.pairs and not self.analogies:
+            raise ValueError("pairs or analogies is needed")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arithmetic(Findings):
+    """What embedding arithmetic gives."""
+
+    success_at_1: float | str = metric("share", "higher")
+    """Share of analogies whose expected word is nearest to a − b + c, at the best layer."""
+    success_at_5: float | str = metric("share", "higher")
+    """Share of analogies whose expected word is among the five nearest, at the same layer."""
+    parallelism: float | str = metric("cosine")
+    """Mean cosine of the differences of two pairs of one group, at the same layer."""
+    random_parallelism: float | str = metric("cosine")
+    """The mean of `control` at that layer."""
+    best_layer: float | str = metric("layer")
+    """The layer at which most analogies succeed (without any, at which differences are most parallel)."""
+    rank: NDArray[np.float32] = array("item", "layer", unit="rank")
+    """(analogy x layer) rank, from 1, of the expected word by cosine with a − b + c, among all tokens (in context:
+    among all words of the probe) but a, b and c themselves; NaN where none is expected."""
+    parallel: NDArray[np.float32] = array("pair", "layer", unit="cosine")
+    """(pair x layer) cosine of the difference first − second of one word pair with that of another."""
+    control: NDArray[np.float32] = array("step", "layer", unit="cosine")
+    """(draw x layer) mean of `parallel` over pairs of a group, had the same words been paired at random."""
+    analogies: Rows = table("item", "a", "b", "c", "expected", "rank", "candidates")
+    """The analogies, the expected word's rank at the best layer, and among how many words."""
+    nearest: Rows = table("item", "rank", "token_id", "token", "similarity")
+    """What is nearest to a − b + c at the best layer; a, b and c left out."""
+    words: Rows = table("item", "first", "second", "group")
+    """The word pairs."""
+    pairs: Rows = table("pair", "item_a", "item_b", "same_group")
+    """Pairs of word pairs in the order 0-1, 0-2, …, 1-2, …."""
+    skipped: Rows = table("row", "reason")
+    """Word pairs and analogies that this model cannot have."""
+
+
+class EmbeddingArithmetic(Probe[Options, Arithmetic]):
+    """Shows: whether a relation between words (king and man, Paris and France, 冷 and cold) is a direction: what lies
+    nearest to a − b + c, and how parallel the differences of word pairs are.
+
+    Read: the bars are the words nearest to the sum. In the matrix of cosines, dark squares along the diagonal are
+    relations whose differences point the same way. Random pairs of the same words show what is chance: differences
+    that share a word or a language are alike without any relation. In context, a curve shows at which depth the
+    relation is clearest.
+
+    Computed: vectors as they are (rows of the embedding table as stored, or the residual stream at the word's last
+    sub-token in the template), float32; cosine with a − b + c. The words a, b and c themselves are left out of the
+    ranking, other spellings of them are not. In the table, all tokens are candidates; in context only the words of
+    the probe, so that chance is higher. Each two pairs of one group make an analogy, in both directions. Control: the
+    same words paired at random, 100 times, by the seed.
+    """
+
+    name = "embedding_arithmetic"
+    version = 1
+    question = "Can one calculate with words?"
+    options = Options
+    findings = Arithmetic
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """In context each word once; none for the table."""
+        if case.options.layers == "table":
+            return []
+        asked_layers(case)
+        for word in _every_word(case.options):
+            case.tokens(case.options.template.filled(word))
+        return [
+            Pass(case.tokens(case.options.template.filled(word)), (need_of(case, word),)) for word in usable_words(case)
+        ]
+
+    def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
+        """Word pairs and analogies with a word that this tokenizer cuts, or that its sentence does not hold."""
+        return rows_left_out(case)
+
+
+def _every_word(options: Options) -> list[str]:
+    of_pairs = (word for pair in options.pairs for word in (pair.first, pair.second))
+    return list(dict.fromkeys([*of_pairs, *(word for words in options.analogies for word in words)]))
+
+
+def usable_words(case: Case[Options]) -> list[str]:
+    """The words that this model can read, each once."""
+    refused = _refused_words(case)
+    return [word for word in _every_word(case.options) if word not in refused]
+
+
+def _refused_words(case: Case[Options]) -> dict[str, str]:
+    """Word -> why this model has no vector for it."""
+    reasons = {word: _refusal(case, word) for word in _every_word(case.options)}
+    return {word: reason for word, reason in reasons.items() if reason}
+
+
+def _refusal(case: Case[Options], word: str) -> str:
+    if case.options.layers != "table":
+        try:
+            _position(case, word)
+        except WordNotFound as error:
+            return str(error)
+        return case.tokenizer.no_row(case.tokenizer.prompt_ids(case.options.template.filled(word)))
+    ids = ids_of(case, word)
+    if not ids:
+        return f"{word!r} has no tokens"
+    if len(ids) > 1 and case.options.pool is None:
+        shown = case.tokenizer.show_joined(ids)
+        return f"{word!r} is {len(ids)} tokens: {shown} (pool: mean accepts several)"
+    return case.tokenizer.no_row(ids)
+
+
+def _first_reason(words: Iterable[str], refused: Mapping[str, str]) -> str:
+    return next((refused[word] for word in words if word in refused), "")
+
+
+def ids_of(case: Case[Options], word: str) -> tuple[int, ...]:
+    """The tokens of a word in its prompt."""
+    return case.tokenizer.encode(word, special_tokens=False).ids
+
+
+def _position(case: Case[Options], word: str) -> int:
+    prompt = case.options.template.filled(word)
+    return case.tokenizer.word_position(prompt, prompt.word or "")
+
+
+def asked_layers(case: Case[Options]) -> tuple[int, ...]:
+    """The layers at which words are read; the table counts as layer 0."""
+    if case.options.layers == "table":
+        return (0,)
+    if case.options.layers == "all":
+        if case.facts.layers is None:
+            raise Unusable("its configuration does not say how many blocks it has")
+        return tuple(range(case.facts.layers + 1))
+    return case.named_layers(case.options.layers)
+
+
+def need_of(case: Case[Options], word: str) -> Need:
+    """The word's last token at the layers asked for."""
+    return Need(Site.RESIDUAL, (_position(case, word),), asked_layers(case))
+
+
+def pair_label(pair: WordPair) -> str:
+    """What figures call a pair."""
+    return f"{pair.first.strip()} − {pair.second.strip()}"
+
+
+def words_label(words: Sequence[str]) -> str:
+    """Words as one label."""
+    a, b, c = (word.strip() for word in words[:3])
+    return f"{a} − {b} + {c}"
+
+
+def rows_left_out(case: Case[Options]) -> Mapping[str, str]:
+    """Word pairs and analogies with a word that this tokenizer cuts, or that its sentence does not hold."""
+    refused = _refused_words(case)
+    rows = {pair_label(pair): _first_reason((pair.first, pair.second), refused) for pair in case.options.pairs}
+    rows |= {words_label(words): _first_reason(words, refused) for words in case.options.analogies}
+    return {row: reason for row, reason in rows.items() if reason}
+
+
+probe = EmbeddingArithmetic()

@@ -1,0 +1,206 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, Ranking, Rankings, TokenGrid
+from reportgen.language import digits, listed, say, sentences
+from reportgen.probes.embedding_arithmetic import WordPair, pair_label, words_label
+from reportgen.probes.embedding_arithmetic.view import CHANCE, tell_place
+from reportgen.probing.probe import axis_label, curves_read_out
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+
+MOST_NAMED = 12
+"""Pairs up to which the matrix of cosines names them and shows numbers."""
+MOST_RANKED = 6
+"""Analogies whose nearest words are drawn."""
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """Nearest words, the matrix of cosines, and, in context, success and parallelism over the layers."""
+    ok = section.ok()
+    for subject, outcome in ok.items():
+        yield from _nearest_drawn(section.name(subject), subject, outcome)
+    for subject, outcome in ok.items():
+        yield from _matrix(section.name(subject), subject, outcome)
+    for draw in (_success_curves, _parallel_curves):
+        for subject, outcome in ok.items():
+            if len(outcome.arrays["rank"].along("layer")) > 1:
+                yield from draw(section.name(subject), subject, outcome)
+
+
+def _nearest_drawn(name: str, subject: str, outcome: Outcome) -> Iterable[Rankings]:
+    """What is nearest to the first analogies, those that were written out before those that pairs make."""
+    analogies = outcome.tables["analogies"].records()
+    written = [one for one in analogies if one["item"] < len(outcome.options["analogies"])]
+    groups = {pair["first"]: pair["group"] for pair in outcome.tables["words"].records()}
+    of_groups = {groups[one["a"]]: one for one in reversed(analogies) if one["a"] in groups}
+    shown = [*written, *(one for one in analogies if one in of_groups.values() and one not in written)][:MOST_RANKED]
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for record in outcome.tables["nearest"].records():
+        found.setdefault(record["item"], []).append(record)
+    rankings = [
+        Ranking(
+            title=words_label([one["a"], one["b"], one["c"]]),
+            labels=[mark_space(str(record["token"])) for record in found[one["item"]]],
+            values=[max(float(record["similarity"]), 0.0) for record in found[one["item"]]],
+        )
+        for one in shown
+        if found.get(one["item"])
+    ]
+    if not rankings:
+        return
+    told = [
+        say(
+            "embedding_arithmetic.nearest.alt",
+            "Nearest to {sum}: {words}.",
+            sum=ranking.title,
+            words=listed(ranking.labels),
+        )
+        for ranking in rankings
+    ]
+    yield Rankings(
+        name="nearest",
+        subject=(subject,),
+        title=tell_place(name, outcome),
+        alt=sentences(told),
+        rankings=rankings,
+        value_label=say("embedding_arithmetic.cosine", "cosine with the sum"),
+        value_range=(0.0, 1.0),
+        model=subject,
+    )
+
+
+def _matrix(name: str, subject: str, outcome: Outcome) -> Iterable[Figure]:
+    """Cosines of the differences of all word pairs, named where they are few."""
+    pairs = [WordPair(first=r["first"], second=r["second"]) for r in outcome.tables["words"].records()]
+    if len(pairs) < 2:
+        return
+    at = outcome.arrays["parallel"].along("layer").index(int(outcome.metrics["best_layer"].value or 0))
+    cosines = np.eye(len(pairs), dtype=np.float32)
+    for value, pair in zip(outcome.arrays["parallel"].values[:, at], outcome.tables["pairs"].records(), strict=True):
+        one, other = pair["item_a"], pair["item_b"]
+        cosines[one, other] = cosines[other, one] = value
+    labels = [pair_label(pair) for pair in pairs]
+    what = say("embedding_arithmetic.matrix.cosine", "cosine of differences")
+    title = say(
+        "embedding_arithmetic.matrix.title", "{place}: are the differences parallel?", place=tell_place(name, outcome)
+    )
+    alt = say(
+        "embedding_arithmetic.matrix.alt",
+        "Cosines of the differences of {pairs}, in {place}; mean of two of a group {mean}, of random pairs {random}",
+        pairs=listed(labels),
+        place=tell_place(name, outcome),
+        mean=_number(outcome, "parallelism"),
+        random=_number(outcome, "random_parallelism"),
+    )
+    if len(pairs) <= MOST_NAMED:
+        yield TokenGrid(
+            name="parallel",
+            subject=(subject,),
+            title=title,
+            alt=alt,
+            row_label=say("embedding_arithmetic.matrix.pair", "difference"),
+            rows=labels,
+            column_label=say("embedding_arithmetic.matrix.other", "difference of another pair"),
+            columns=[str(at) for at in range(len(labels))],
+            texts=[[digits(f"{value:.2f}") for value in row] for row in cosines],
+            values=np.clip(cosines, 0.0, 1.0),
+            value_label=what,
+            outlined=np.zeros(cosines.shape, bool),
+        )
+    else:
+        counted = say("embedding_arithmetic.matrix.word_pair", "word pair")
+        yield HeatMap(
+            name="parallel",
+            subject=(subject,),
+            title=title,
+            alt=alt,
+            values=cosines,
+            row_label=counted,
+            column_label=counted,
+            value_label=what,
+            scale="diverging",
+            value_range=(-1.0, 1.0),
+        )
+
+
+def _number(outcome: Outcome, metric: str) -> str:
+    value = outcome.metrics[metric].value
+    return "–" if value is None else digits(f"{value:.2f}")
+
+
+def _success_curves(name: str, subject: str, outcome: Outcome) -> Iterable[Curves]:
+    """Success over the layers, beside what guessing among the candidates would give."""
+    ranks = outcome.arrays["rank"]
+    asked = ranks.values[~np.isnan(ranks.values).all(1)]
+    if not len(asked):
+        return
+    candidates = outcome.tables["analogies"].column("candidates")
+    labels = {
+        1: say("embedding_arithmetic.first", "nearest is the expected"),
+        5: say("embedding_arithmetic.among_five", "expected is among five"),
+    }
+    curves = [
+        Curve(
+            label=label,
+            x=ranks.along("layer"),
+            y=(asked <= most).mean(0).tolist(),
+            model=subject,
+            faint=most > 1,
+        )
+        for most, label in labels.items()
+    ]
+    what = say("embedding_arithmetic.success", "share of analogies")
+    yield Curves(
+        name="success",
+        subject=(subject,),
+        title=say("embedding_arithmetic.success.title", "{model}: analogies that succeed in context", model=name),
+        alt=curves_read_out(name, what, curves),
+        x_label=axis_label(relative=False),
+        y_label=what,
+        curves=curves,
+        references={say("embedding_arithmetic.chance", "chance"): float(np.mean([1 / n for n in candidates]))},
+        y_range=(0.0, 1.0),
+    )
+
+
+def _parallel_curves(name: str, subject: str, outcome: Outcome) -> Iterable[Curves]:
+    """Mean cosine of the differences of a group over the layers, beside random pairs of the same words."""
+    same = np.array(outcome.tables["pairs"].column("same_group"), bool)
+    if not same.any():
+        return
+    parallel, control = outcome.arrays["parallel"], outcome.arrays["control"].values
+    low, high = np.quantile(control, CHANCE, axis=0).tolist()
+    x = parallel.along("layer")
+    curves = [
+        Curve(
+            label=say("embedding_arithmetic.same_group", "pairs of a group"),
+            x=x,
+            y=parallel.values[same].mean(0).tolist(),
+            group="pairs",
+        ),
+        Curve(
+            label=say("embedding_arithmetic.random", "random pairs"),
+            x=x,
+            y=control.mean(0).tolist(),
+            group="random",
+            band=(low, high),
+        ),
+    ]
+    what = say("embedding_arithmetic.parallelism", "mean cosine of differences")
+    yield Curves(
+        name="parallelism",
+        subject=(subject,),
+        title=say("embedding_arithmetic.parallelism.title", "{model}: how parallel differences are", model=name),
+        alt=curves_read_out(name, what, curves),
+        x_label=axis_label(relative=False),
+        y_label=what,
+        curves=curves,
+    )

@@ -1,0 +1,261 @@
+"""How it is measured."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, permutations
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reportgen.model.needs import Captured
+from reportgen.model.network.loaded import LoadedModel, likeliest
+from reportgen.numerics.analogy import completed, difference_cosines
+from reportgen.numerics.similarity import unit_rows
+from reportgen.probes.embedding_arithmetic import (
+    Arithmetic,
+    Options,
+    WordPair,
+    asked_layers,
+    ids_of,
+    need_of,
+    rows_left_out,
+    usable_words,
+)
+from reportgen.probing.probe import Case
+from reportgen.results.quantities import Rows
+
+DRAWS = 100
+"""Random pairings of the same words."""
+TOGETHER = 16
+"""Targets compared with the whole vocabulary at a time."""
+_SMALLEST = 1e-12
+"""A norm below which a row counts as zero."""
+
+
+@dataclass(frozen=True)
+class _Analogy:
+    """a − b + c, and what is expected."""
+
+    a: str
+    b: str
+    c: str
+    expected: str | None = None
+    group: str = ""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All its words."""
+        return (self.a, self.b, self.c) + (() if self.expected is None else (self.expected,))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one analogy came to at one layer."""
+
+    rank: float
+    """Of the expected word; NaN where none is."""
+    candidates: int
+    nearest: Rows
+    """Rows of (rank, token_id, token, similarity)."""
+
+
+class _Candidates(Protocol):
+    """The words that a − b + c is compared with."""
+
+    def found(self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> list[_Found]:
+        """(analogy) what is nearest, and where the expected word stands, at the layer that is read as number `at`."""
+
+
+@dataclass(frozen=True)
+class _WholeTable:
+    """All rows of the embedding table."""
+
+    case: Case[Options]
+    model: LoadedModel
+
+    def found(self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> list[_Found]:
+        found = []
+        for start in range(0, len(analogies), TOGETHER):
+            some = analogies[start : start + TOGETHER]
+            targets = _targets(some, vectors, at)
+            lengths = targets.norm(dim=1, keepdim=True).clamp_min(_SMALLEST)
+            cosines = self.model.embedding_scores(targets) / lengths / self.model.embedding_norms.clamp_min(_SMALLEST)
+            if not bool(cosines.isfinite().all()):
+                raise ArithmeticError("the embedding table holds values that are not finite")
+            found += [self._found(one, vectors, *row) for one, *row in zip(some, targets, cosines, strict=True)]
+        return found
+
+    def _found(self, analogy: _Analogy, vectors: Mapping[str, Tensor], target: Tensor, cosines: Tensor) -> _Found:
+        """Of one (width) target and its (vocabulary) cosines."""
+        ids = {word: ids_of(self.case, word) for word in analogy.words}
+        own = float("nan")
+        if analogy.expected is not None:
+            of_expected = ids[analogy.expected]
+            # A row's cosine with itself is taken from the same product: it would differ in its last bits.
+            whole = unit_rows(vectors[analogy.expected][0]) @ unit_rows(target)
+            own = float(cosines[of_expected[0]] if len(of_expected) == 1 else whole)
+        left_out = [ids[word][0] for word in (analogy.a, analogy.b, analogy.c) if len(ids[word]) == 1]
+        cosines[left_out] = float("-inf")
+        values, best = likeliest(cosines[None], min(self.case.options.k, len(cosines) - len(left_out)))
+        pairs = zip(best[0].tolist(), values[0].tolist(), strict=True)
+        nearest: Rows = [[rank, i, self.case.tokenizer.show(i), value] for rank, (i, value) in enumerate(pairs, 1)]
+        rank = 1.0 + int((cosines > own).sum()) if analogy.expected is not None else float("nan")
+        return _Found(rank, len(cosines) - len(left_out), nearest)
+
+
+@dataclass(frozen=True)
+class _WordsOfTheProbe:
+    """All words that are read in context."""
+
+    k: int
+
+    def found(self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> list[_Found]:
+        if not analogies:
+            return []
+        words = list(vectors)
+        units = unit_rows(torch.stack([vectors[word][at] for word in words]))
+        cosines = unit_rows(_targets(analogies, vectors, at)) @ units.T
+        return [self._found(one, words, row) for one, row in zip(analogies, cosines.tolist(), strict=True)]
+
+    def _found(self, analogy: _Analogy, words: Sequence[str], cosines: Sequence[float]) -> _Found:
+        """Of one target's (word) cosines."""
+        others = [at for at, word in enumerate(words) if word not in (analogy.a, analogy.b, analogy.c)]
+        order = sorted(others, key=lambda at: (-cosines[at], at))
+        nearest: Rows = [[rank, None, words[at], cosines[at]] for rank, at in enumerate(order[: self.k], 1)]
+        if analogy.expected is None:
+            return _Found(float("nan"), len(others), nearest)
+        own = cosines[words.index(analogy.expected)]
+        return _Found(1.0 + sum(cosines[at] > own for at in others), len(others), nearest)
+
+
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Arithmetic:
+    """Vectors of all words, then ranks of all analogies and cosines of all differences."""
+    words = usable_words(case)
+    pairs = [pair for pair in case.options.pairs if {pair.first, pair.second} <= set(words)]
+    analogies = [one for one in _analogies(case.options.analogies, pairs) if set(one.words) <= set(words)]
+    vectors = _vectors(case, model, words, captured)
+    in_table = case.options.layers == "table"
+    candidates = _WholeTable(case, model) if in_table else _WordsOfTheProbe(case.options.k)
+    return _findings(case, pairs, analogies, dict(zip(words, vectors, strict=True)), candidates)
+
+
+def _analogies(written: Sequence[Sequence[str]], pairs: Sequence[WordPair]) -> list[_Analogy]:
+    """Those that are written, then those that each two pairs of a group make."""
+    found = [_Analogy(*words) for words in written]
+    for one, other in permutations(pairs, 2):
+        if one.group == other.group and other.first not in (one.first, one.second, other.second):
+            found.append(_Analogy(one.first, one.second, other.second, other.first, one.group))
+    return found
+
+
+def _vectors(case: Case[Options], model: LoadedModel, words: Sequence[str], captured: Sequence[Captured]) -> Tensor:
+    """(word x layer x width) in float32."""
+    if not words:
+        return torch.empty(0, len(asked_layers(case)), 1)
+    if case.options.layers == "table":
+        rows = [model.embedding_table[list(ids_of(case, word))].float() for word in words]
+        return torch.stack([row.mean(0) if case.options.pool == "mean" else row[-1] for row in rows])[:, None]
+    kept = [single.kept(need_of(case, word), 0) for word, single in zip(words, captured, strict=True)]
+    return torch.stack([torch.cat(layers) for layers in kept]).float()
+
+
+def _targets(analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> Tensor:
+    """(analogy x width) a − b + c."""
+    a, b, c = (
+        torch.stack([vectors[word][at] for word in words])
+        for words in zip(*((one.a, one.b, one.c) for one in analogies), strict=True)
+    )
+    targets: Tensor = completed(a, b, c)
+    return targets
+
+
+def _findings(
+    case: Case[Options],
+    pairs: Sequence[WordPair],
+    analogies: Sequence[_Analogy],
+    vectors: Mapping[str, Tensor],
+    candidates: _Candidates,
+) -> Arithmetic:
+    layers = asked_layers(case)
+    by_layer = [candidates.found(analogies, vectors, at) for at in range(len(layers))]
+    ranks = np.array([[one.rank for one in found] for found in by_layer], np.float32).T
+    ranks = ranks.reshape(len(analogies), len(layers))
+    asked = ranks[~np.isnan(ranks).all(1)]
+    places = list(combinations(range(len(pairs)), 2))
+    same = [pairs[a].group == pairs[b].group for a, b in places]
+    parallel = _parallel(pairs, vectors, places, len(layers))
+    control = _control(pairs, vectors, [place for place, alike in zip(places, same, strict=True) if alike], case)
+    alike = parallel[np.array(same, bool)] if places else parallel
+    best = _best(asked, alike)
+    none_expected = "no analogy with an expected word can be made here"
+    no_pairs = "no two word pairs of one group are here"
+    return Arithmetic(
+        coordinates={"layer": layers},
+        success_at_1=float((asked[:, best] <= 1).mean()) if len(asked) else none_expected,
+        success_at_5=float((asked[:, best] <= 5).mean()) if len(asked) else none_expected,
+        parallelism=float(alike[:, best].mean()) if len(alike) else no_pairs,
+        random_parallelism=float(control[:, best].mean()) if len(control) else no_pairs,
+        best_layer="words are read in the table" if case.options.layers == "table" else layers[best],
+        rank=ranks,
+        parallel=parallel,
+        control=control,
+        analogies=[
+            [item, one.a, one.b, one.c, one.expected, *_rank_cells(by_layer[best][item])]
+            for item, one in enumerate(analogies)
+        ],
+        nearest=[[item, *row] for item in range(len(analogies)) for row in by_layer[best][item].nearest],
+        words=[[item, pair.first, pair.second, pair.group] for item, pair in enumerate(pairs)],
+        pairs=[[at, *place, alike] for at, (place, alike) in enumerate(zip(places, same, strict=True))],
+        skipped=[[row, reason] for row, reason in rows_left_out(case).items()],
+    )
+
+
+def _rank_cells(found: _Found) -> list[int | None]:
+    return [int(found.rank) if found.rank == found.rank else None, found.candidates]
+
+
+def _best(ranks: NDArray[np.float32], alike: NDArray[np.float32]) -> int:
+    """Which of the layers that are read has most success, the first of equals; without ranks, most parallelism."""
+    if len(ranks):
+        return int((ranks <= 1).mean(0).argmax())
+    return int(alike.mean(0).argmax()) if len(alike) else 0
+
+
+def _parallel(
+    pairs: Sequence[WordPair], vectors: Mapping[str, Tensor], places: Sequence[tuple[int, int]], layers: int
+) -> NDArray[np.float32]:
+    """(pair x layer) cosines of differences."""
+    if not places:
+        return np.empty((0, layers), np.float32)
+    first = torch.stack([vectors[pair.first] for pair in pairs], dim=1)
+    second = torch.stack([vectors[pair.second] for pair in pairs], dim=1)
+    return _chosen(difference_cosines(first, second), places)
+
+
+def _control(
+    pairs: Sequence[WordPair], vectors: Mapping[str, Tensor], places: Sequence[tuple[int, int]], case: Case[Options]
+) -> NDArray[np.float32]:
+    """(draw x layer) mean cosine of as many differences, of the same words paired at random."""
+    if not places:
+        return np.empty((0, len(asked_layers(case))), np.float32)
+    words = torch.stack([vectors[word] for pair in pairs for word in (pair.first, pair.second)], dim=1)
+    generator = random.Random(case.options.seed)
+    means = []
+    for _ in range(DRAWS):
+        order = generator.sample(range(words.shape[1]), words.shape[1])
+        cosines = difference_cosines(words[:, order[0::2]], words[:, order[1::2]])
+        means.append(_chosen(cosines, places).mean(0))
+    return np.stack(means)
+
+
+def _chosen(cosines: Tensor, places: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
+    """(pair x layer) from (layer x item x item)."""
+    a, b = ([place[side] for place in places] for side in (0, 1))
+    chosen: NDArray[np.float32] = cosines[:, a, b].T.float().cpu().numpy()
+    return chosen

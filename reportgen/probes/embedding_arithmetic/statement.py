@@ -1,0 +1,79 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reportgen.language import digits, say, sentences
+from reportgen.probes.embedding_arithmetic.view import CHANCE, tell_place
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+PARALLEL = 0.2
+"""Mean cosine from which differences beyond chance are called parallel."""
+
+
+def statement(section: Section) -> str:
+    """How many analogies succeed, and whether differences are more parallel than those of random pairs."""
+    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
+
+
+def _seen(name: str, outcome: Outcome) -> str:
+    """What one model's words come to."""
+    told = [_success_seen(name, outcome), _parallel_seen(outcome)]
+    if not any(told):
+        return say(
+            "embedding_arithmetic.no_clear_statement",
+            "No clear statement about {model}: it has no analogy with an expected word, and no two pairs of a group.",
+            model=name,
+        )
+    return say(
+        "embedding_arithmetic.of_model", "{place}: {told}", place=tell_place(name, outcome), told=sentences(told)
+    )
+
+
+def _success_seen(name: str, outcome: Outcome) -> str:
+    asked = [one for one in outcome.tables["analogies"].records() if one["rank"] is not None]
+    if not asked:
+        return ""
+    values = {
+        "first": sum(one["rank"] <= 1 for one in asked),
+        "five": sum(one["rank"] <= 5 for one in asked),
+        "all": len(asked),
+        "candidates": digits(f"{max(one['candidates'] for one in asked):,}"),
+    }
+    return say(
+        "embedding_arithmetic.success_seen",
+        "of {all} analogies a − b + c, {first} end nearest to the expected of {candidates} words, and {five} have it "
+        "among the nearest five.",
+        **values,
+    )
+
+
+def _parallel_seen(outcome: Outcome) -> str:
+    """Whether differences of a group are parallel, beyond random pairs of the same words."""
+    mean = outcome.metrics["parallelism"].value
+    if mean is None:
+        return ""
+    at = outcome.arrays["parallel"].along("layer").index(int(outcome.metrics["best_layer"].value or 0))
+    _, high = np.quantile(outcome.arrays["control"].values[:, at], CHANCE)
+    values = {"mean": digits(f"{mean:.2f}"), "high": digits(f"{high:.2f}")}
+    if mean <= high:
+        return say(
+            "embedding_arithmetic.not_parallel",
+            "Differences of word pairs are no more parallel (mean cosine {mean}) than those of random pairs of the "
+            "same words (up to {high}).",
+            **values,
+        )
+    if mean < PARALLEL:
+        return say(
+            "embedding_arithmetic.hardly_parallel",
+            "Differences of word pairs are hardly parallel: mean cosine {mean}, random pairs of the same words up to "
+            "{high}.",
+            **values,
+        )
+    return say(
+        "embedding_arithmetic.parallel_seen",
+        "Differences of word pairs are parallel: mean cosine {mean}, random pairs of the same words up to {high}.",
+        **values,
+    )

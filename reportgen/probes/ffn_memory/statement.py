@@ -1,0 +1,60 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.probes.ffn_memory.view import first_tokens, tell_end
+from reportgen.probing.probe import (
+    prompt_labels,
+)
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+
+TOLD = 2
+"""Prompts of a model that a statement is about."""
+
+
+def statement(section: Section) -> str:
+    """How many of the strongest memories speak for the answer or a word of the prompt."""
+    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
+
+
+def _quoted(token: str) -> str:
+    return say("text.quoted", "“{text}”", text=mark_space(token))
+
+
+def _seen(name: str, outcome: Outcome) -> str:
+    """Where, after one model's first prompts, memories speak for the answer or a word of the prompt."""
+    tokens, told = first_tokens(outcome), []
+    labels = prompt_labels(outcome)
+    for prompt in range(min(TOLD, len(labels))):
+        records = [r for r in outcome.tables["memories"].records() if r["prompt"] == prompt]
+        telling = [r for r in records if r["word"] is not None]
+        values = {"model": name, "prompt": labels[prompt], "all": digits(f"{len(records):,}")}
+        if not telling:
+            told.append(
+                say(
+                    "ffn_memory.no_clear_statement",
+                    "No clear statement about {model} after “{prompt}”: none of its {all} strongest memories speaks "
+                    "for the answer or a word of the prompt.",
+                    **values,
+                )
+            )
+            continue
+        first = min(telling, key=lambda r: (r["rank"], -r["block"]))
+        told.append(
+            say_count(
+                "ffn_memory.speaks",
+                "In {model}, {count} of the {all} strongest memories after “{prompt}” speaks for the answer or a word "
+                "of the prompt: {key}, number {rank} of its block, which adds to {tokens}.",
+                "In {model}, {count} of the {all} strongest memories after “{prompt}” speak for the answer or a word "
+                "of the prompt; {key}, number {rank} of its block, adds to {tokens}.",
+                len(telling),
+                key=f"{first['block']}.{first['feature']}",
+                rank=digits(str(first["rank"])),
+                tokens=listed([_quoted(t) for t in tokens[first["block"], first["feature"], tell_end(first)]]),
+                **values,
+            )
+        )
+    return sentences(told)

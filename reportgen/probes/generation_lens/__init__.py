@@ -1,0 +1,136 @@
+"""What a model writes token by token, and what each of its layers would have written (the seahorse trace)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import Field, model_validator
+
+from reportgen.model.needs import Draw, Need, Pass, Site
+from reportgen.probing.probe import (
+    Case,
+    Probe,
+    ProbeOptions,
+    Prompts,
+    Unusable,
+)
+from reportgen.results.quantities import Findings, Rows, array, metric, table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+MOST_DRAWN = 6
+"""Traces of a model that are drawn."""
+
+
+class Options(ProbeOptions):
+    """After which prompts, how far, and how each token is chosen."""
+
+    seed: int = 0
+    """Seed of the draws, where `temperature` is given; each attempt draws other numbers from it."""
+    prompts: Prompts
+    """What the model reads."""
+    continue_: Annotated[int, Field(ge=1, le=256, alias="continue")] = 12
+    """Tokens that it writes, unless the end token comes first."""
+    attempts: Annotated[int, Field(ge=1, le=20)] = 1
+    """Traces a prompt; more than one only where tokens are drawn."""
+    temperature: Annotated[float, Field(gt=0, le=100, strict=False)] | None = None
+    """Draws each token at this temperature; without it the likeliest token follows."""
+    top_k: Annotated[int, Field(ge=1)] | None = None
+    """Draws only among so many of the likeliest tokens."""
+    top_p: Annotated[float, Field(gt=0, le=1, strict=False)] | None = None
+    """Draws only among the fewest likeliest tokens that have this probability together; after `top_k`."""
+    k: Annotated[int, Field(ge=1, le=100)] = 5
+    """Tokens named a cell of the grid."""
+
+    @model_validator(mode="after")
+    def _drawn_at_a_temperature(self) -> Self:
+        if self.temperature is None:
+            given = [name for name, is_so in (("attempts", self.attempts > 1), ("top_k", self.top_k is not None),
+                                              ("top_p", self.top_p is not None)) if is_so]  # fmt: skip
+            if given:
+                raise ValueError(f"{' and '.join(given)}: without a temperature the likeliest token always follows")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation(Findings):
+    """What the generation lens gives."""
+
+    mean_length: float = metric("tokens")
+    """Mean over attempts of the tokens written, the end token not counted."""
+    emoji_share: float = metric("share")
+    """Share of the attempts that hold an emoji."""
+    settling_layer: float | str = metric("layer")
+    """Mean, over written tokens that the model itself holds likeliest, of the first layer from which on they lead."""
+    rank: NDArray[np.float32] = array("prompt", "item", "step", "layer", unit="rank")
+    """(prompt x attempt x step x layer) rank, from 1, that each layer gives to the token that was written; NaN where a
+    trace had ended."""
+    probability: NDArray[np.float32] = array("prompt", "item", "step", "layer", unit="probability")
+    """(prompt x attempt x step x layer) probability that each layer gives to the token that was written."""
+    entropy: NDArray[np.float32] = array("prompt", "item", "step", "layer", unit="nat")
+    """(prompt x attempt x step x layer) -sum p ln p of each layer's distribution."""
+    written: Rows = table("prompt", "attempt", "step", "position", "token_id", "token", "shown", "settled")
+    """The tokens written: each alone, and as it is shown after those before it, where the token that completes a
+    character shows it; and the first layer from which on it leads to the end, empty where it does not lead."""
+    characters: Rows = table("prompt", "attempt", "position", "last_position", "tokens", "bytes", "character", "kind")
+    """Emoji, characters spread over several tokens (`joined`), and bytes that are no character (`fragment`): where
+    they begin and end, and what each of their tokens adds."""
+    attempts: Rows = table("prompt", "attempt", "length", "ended", "text")
+    """Each trace: tokens before the end token, whether that came, and the text."""
+    top: Rows = table("prompt", "attempt", "step", "layer", "rank", "token_id", "token", "probability")
+    """The k likeliest tokens of every layer's distribution before each written token."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The prompts as this model reads them."""
+
+
+class GenerationLens(Probe[Options, Generation]):
+    """Shows: what the model writes token by token, each read again before the next, and which token every layer would
+    have written in its place.
+
+    Read: a column a written token, a row a layer, from the embedding at the bottom to the model's own answer at the
+    top; the darker a cell, the more probable its token. Outlined cells hold the token that was written. A character
+    whose bytes are several tokens stands above the one that completes it: `<F0 9F>`, `<90>`, `<A0>→🐠`. A layer may
+    hold a word (seahorse) of which the last layer has no token: what comes out is what lies nearest. The curves follow
+    the tokens of the first emoji.
+
+    Computed: the logit lens at the last position of every step. The likeliest token follows; or one drawn from
+    softmax(logits / temperature), cut by top_k, then by top_p, by random numbers that the seed and the attempt alone
+    decide. Bytes are joined along tokens that follow each other, never between the guesses of cells.
+    """
+
+    name = "generation_lens"
+    version = 1
+    question = "What does it write, and what did its layers have in mind?"
+    options = Options
+    findings = Generation
+    drawn = ("attempts", MOST_DRAWN)
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """Each prompt with its steps, once an attempt."""
+        options, needs = case.options, needs_of(case)
+        return [
+            Pass(case.tokens(prompt, options.continue_), needs, options.continue_, _draw(options, attempt))
+            for prompt in options.prompts
+            for attempt in range(options.attempts)
+        ]
+
+
+def needs_of(case: Case[Options]) -> tuple[Need, Need]:
+    """The whole stream, and what chooses the next token."""
+    if case.facts.layers is None:
+        raise Unusable("its configuration does not say how many blocks it has")
+    return Need(Site.RESIDUAL, "last", tuple(range(case.facts.layers))), Need(Site.FINAL, "last")
+
+
+def _draw(options: Options, attempt: int) -> Draw | None:
+    if options.temperature is None:
+        return None
+    return Draw(options.temperature, options.top_k, options.top_p, options.seed, attempt)
+
+
+probe = GenerationLens()

@@ -1,0 +1,111 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
+from reportgen.language import listed, say, unit_of
+from reportgen.probes.generation_lens import MOST_DRAWN
+from reportgen.probes.generation_lens.view import Key, View, first_emoji_tokens
+from reportgen.probing.probe import (
+    axis_label,
+    curves_read_out,
+)
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+
+WIDEST = 14
+"""Columns of a grid."""
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """A trace at a time, models side by side; then the layers' way to the tokens of its first emoji."""
+    ok = section.ok()
+    views = {subject: View.of(section.name(subject), subject, outcome) for subject, outcome in ok.items()}
+    for number in range(MOST_DRAWN):
+        for draw in (_grids, _emoji_curves):
+            for view in views.values():
+                if number < len(view.traces):
+                    yield from draw(view, view.traces[number])
+
+
+def _grids(view: View, trace: Key) -> Iterable[TokenGrid]:
+    """Layers from the last at the top to the embedding at the bottom; a wide trace in several grids."""
+    written = view.written[trace]
+    for start in range(0, len(written), WIDEST):
+        yield _grid(view, trace, written[start : start + WIDEST])
+
+
+def _grid(view: View, trace: Key, written: Sequence[Mapping[str, Any]]) -> TokenGrid:
+    layers = range(view.last, -1, -1)
+    cells = [[view.cells[(*trace, token["step"], layer)] for token in written] for layer in layers]
+    first = written[0]["step"]
+    return TokenGrid(
+        name=f"trace-{trace[0]}-{trace[1]}-{first}",
+        subject=(view.subject,),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=view.told(trace)),
+        alt=say(
+            "generation_lens.grid.alt",
+            "Likeliest token of every layer of {model} before each token that it writes {where}: {tokens}",
+            model=view.name,
+            where=view.told(trace),
+            tokens=listed([mark_space(str(token["shown"])) for token in written]),
+        ),
+        row_label=axis_label(relative=False),
+        sampleable=True,
+        rows=[str(layer) for layer in layers],
+        column_label=say("generation_lens.written", "token written"),
+        columns=[_head(str(token["shown"])) for token in written],
+        texts=[[str(cell[0]["token"]) for cell in row] for row in cells],
+        values=np.array([[cell[0]["probability"] for cell in row] for row in cells]),
+        value_label=unit_of("probability"),
+        outlined=np.array(
+            [[cell[0]["token_id"] == token["token_id"] for cell, token in zip(row, written, strict=True)]
+             for row in cells]
+        ),
+        outline_label=say("generation_lens.outline", "the token that is written"),
+        alternatives=[[[(str(one["token"]), one["probability"]) for one in cell[1:]] for cell in row] for row in cells],
+    )  # fmt: skip
+
+
+def _emoji_curves(view: View, trace: Key) -> Iterable[Curves]:
+    """The probability that each layer gives to the tokens of the first emoji; nothing where there is none."""
+    tokens = first_emoji_tokens(view, trace)
+    if not tokens:
+        return
+    curves = []
+    for number, token in enumerate(tokens, 1):
+        y = view.probability[(*trace, token["step"])]
+        shown = mark_space(str(token["shown"]))
+        # Two of its tokens may be the same bytes.
+        label = shown if len(tokens) == 1 else f"{number}: {shown}"
+        curves.append(Curve(label=label, x=range(view.last + 1), y=y.tolist(), group=label,
+                            model=view.subject if len(tokens) == 1 else None))  # fmt: skip
+    emoji = str(view.emoji[trace][0]["character"])
+    what = say("generation_lens.curves.what", "probability of the tokens of {emoji}", emoji=emoji)
+    yield Curves(
+        name=f"emoji-{trace[0]}-{trace[1]}",
+        subject=(view.subject,),
+        title=say(
+            "generation_lens.curves.title",
+            "{model}: the way to {emoji} {where}",
+            model=view.name,
+            emoji=emoji,
+            where=view.told(trace),
+        ),
+        alt=curves_read_out(view.name, what, curves),
+        x_label=axis_label(relative=False),
+        y_label=what,
+        curves=curves,
+        y_range=(0.0, 1.0),
+    )
+
+
+def _head(shown: str) -> str:
+    """What stands above a column: of `<A0>→🐠`, whose bytes are in the cell below it, the character they complete."""
+    fragment, arrow, character = shown.partition("→")
+    return f"{arrow}{character}" if arrow and fragment.startswith("<") else mark_space(shown)

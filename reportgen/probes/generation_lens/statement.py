@@ -1,0 +1,86 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reportgen.language import listed, say, say_count, sentences
+from reportgen.probes.generation_lens.view import Key, View, first_emoji_tokens
+from reportgen.results.section import Section
+
+TOLD = 4
+"""Prompts that a statement names."""
+MOST_EMOJI = 6
+"""Emoji that it names of one prompt."""
+
+
+def statement(section: Section) -> str:
+    """Which emoji each model writes, from which layer on, and where it ends at once."""
+    return sentences(
+        _seen(View.of(section.name(subject), subject, outcome)) for subject, outcome in section.ok().items()
+    )
+
+
+def _seen(view: View) -> str:
+    """What one model writes."""
+    prompts = list(dict.fromkeys(prompt for prompt, _ in view.traces))
+    traces = {prompt: [trace for trace in view.traces if trace[0] == prompt] for prompt in prompts}
+    emoji = {p: found for p in prompts if (found := [e for t in traces[p] for e in view.emoji.get(t, ())])}
+    silent = [p for p in prompts if all(not view.attempts[trace]["length"] for trace in traces[p])]
+    joined = ""
+    if view.joined:
+        joined = say_count(
+            "generation_lens.joined",
+            "{model} writes {count} character in several tokens.",
+            "{model} writes {count} characters in several tokens.",
+            view.joined,
+            model=view.name,
+        )
+    if not emoji and not silent and not joined:
+        return say(
+            "generation_lens.no_clear_statement",
+            "No clear statement about {model}: it writes no emoji and no character of several tokens, and nowhere ends "
+            "at once.",
+            model=view.name,
+        )
+    parts = [_emoji_told(view, traces, emoji), _silence_told(view, silent), joined]
+    return sentences(parts)
+
+
+def _emoji_told(
+    view: View, traces: Mapping[int, Sequence[Key]], emoji: Mapping[int, Sequence[Mapping[str, Any]]]
+) -> str:
+    """The emoji after each prompt, and the layers from which the tokens of the first lead."""
+    if not emoji:
+        return ""
+    told = [
+        say(
+            "generation_lens.emoji_after",
+            "{emoji} after “{prompt}”",
+            emoji=listed([str(one["character"]) for one in found[:MOST_EMOJI]]),
+            prompt=view.quoted(prompt),
+        )
+        for prompt, found in list(emoji.items())[:TOLD]
+    ]
+    writes = say("generation_lens.writes", "{model} writes {what}.", model=view.name, what=listed(told))
+    trace = next(t for t in traces[next(iter(emoji))] if view.emoji.get(t))
+    layers = [token["settled"] for token in first_emoji_tokens(view, trace)]
+    if not layers or None in layers:
+        return writes
+    decided = say_count(
+        "generation_lens.decided",
+        "The first of them is {count} token, which leads from layer {layers} of {last} on.",
+        "The first of them is {count} tokens, which lead from layers {layers} of {last} on.",
+        len(layers),
+        layers=listed([str(layer) for layer in layers]),
+        last=view.last,
+    )
+    return sentences([writes, decided])
+
+
+def _silence_told(view: View, silent: Sequence[int]) -> str:
+    if not silent:
+        return ""
+    told = listed([say("text.quoted", "“{text}”", text=view.quoted(prompt)) for prompt in silent[:TOLD]])
+    return say("generation_lens.silent", "After {prompts}, {model} ends at once.", model=view.name, prompts=told)

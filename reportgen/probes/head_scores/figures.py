@@ -1,0 +1,111 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reportgen.figures.describe import AttentionHead, Figure, HeatMap
+from reportgen.figures.numbered_rows import at_their_numbers
+from reportgen.language import digits, listed, say
+from reportgen.probes.head_scores.reducers import KINDS
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """The scores of all heads kind by kind, and below them the best head of each kind large."""
+    ok = section.ok()
+    for at, kind in enumerate(KINDS):
+        top = max((float(outcome.arrays[kind].values.mean(0).max()) for outcome in ok.values()), default=0.0)
+        for subject, outcome in ok.items():
+            yield _scores_drawn(section.name(subject), subject, outcome, kind, top)
+        for subject, outcome in ok.items():
+            yield _large(section.name(subject), subject, outcome, at)
+
+
+def _called(kind: str) -> str:
+    """What is drawn of a kind."""
+    if kind == "previous_token":
+        return say("head_scores.previous_token", "share of weight on the token before")
+    if kind == "duplicate_token":
+        return say("head_scores.duplicate_token", "share of weight on earlier copies")
+    return say("head_scores.induction", "share of weight on what followed a copy (induction)")
+
+
+def _scores_drawn(name: str, subject: str, outcome: Outcome, kind: str, top: float) -> HeatMap:
+    found = outcome.arrays[kind]
+    best = [record for record in outcome.tables["top"].records() if record["kind"] == kind]
+    told = [
+        say(
+            "head_scores.told",
+            "block {block}, head {head} {score}",
+            block=record["block"],
+            head=record["head"],
+            score=digits(f"{record['score']:.2f}"),
+        )
+        for record in best
+    ]
+    return HeatMap(
+        name=kind.replace("_", "-"),
+        subject=(subject,),
+        title=say("figure.of_model", "{model}: {what}", model=name, what=_called(kind)),
+        alt=say(
+            "head_scores.alt",
+            "{what} of all heads of {model}; highest: {heads}",
+            what=_called(kind),
+            model=name,
+            heads=listed(told),
+        ),
+        values=at_their_numbers(found.values.mean(0), found.along("block")),
+        row_label=say("head_scores.block", "block"),
+        column_label=say("head_scores.head", "head"),
+        value_label=_called(kind),
+        value_range=(0.0, top or 1.0),
+    )
+
+
+def _large(name: str, subject: str, outcome: Outcome, at: int) -> AttentionHead:
+    """The best head of one kind."""
+    kind, block, head = outcome.tables["shown"].rows[at][1:]
+    tokens = [str(token) for token in outcome.tables["tokens"].column("token")]
+    pattern = outcome.arrays[f"patterns/{at}"].values
+    values = {"model": name, "block": block, "head": head}
+    looks = [
+        say("head_scores.look", "{query} looks at {key}", query=token, key=tokens[int(row.argmax())])
+        for token, row in zip(tokens, pattern, strict=True)
+    ]
+    return AttentionHead(
+        name=f"head-{str(kind).replace('_', '-')}",
+        subject=(subject,),
+        title=_large_title(str(kind), values),
+        alt=say(
+            "head_scores.large.alt",
+            "Attention of block {block}, head {head} of {model}: {looks}",
+            looks=listed(looks),
+            **values,
+        ),
+        pattern=pattern,
+        queries=tokens,
+        keys=tokens,
+    )
+
+
+def _large_title(kind: str, values: Mapping[str, Any]) -> str:
+    if kind == "previous_token":
+        return say(
+            "head_scores.large.previous_token",
+            "{model}: block {block}, head {head} looks most of all at the token before",
+            **values,
+        )
+    if kind == "duplicate_token":
+        return say(
+            "head_scores.large.duplicate_token",
+            "{model}: block {block}, head {head} looks most of all at earlier copies",
+            **values,
+        )
+    return say(
+        "head_scores.large.induction",
+        "{model}: block {block}, head {head} looks most of all at what followed a copy (induction)",
+        **values,
+    )

@@ -1,0 +1,126 @@
+"""What the layers hand on: the shape and the norms of the residual stream, and that nothing in it looks ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts
+from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+MOST_PROMPTS = 2
+"""Prompts whose norms are drawn."""
+
+
+class Options(ProbeOptions):
+    """Which prompts, at which layers."""
+
+    prompts: Prompts
+    """What the model reads. Prompts that begin with the same token are compared: those of one `pair`, or all of them
+    where no prompt names a pair."""
+    layers: Layers = "all"
+    """Layers kept, counted from 0 = embedding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class States(Findings):
+    """What hidden states gives."""
+
+    prefix_difference: float | str = metric("difference", "lower")
+    """Largest difference of any number of the residual stream before the first token that differs, over all pairs,
+    layers and positions: exactly 0 in a model that does not look ahead."""
+    last_norm: float = metric("norm")
+    """Median over all positions of all prompts of the norm of the stream after the last layer kept."""
+    norms: list[NDArray[np.float32]] = arrays("layer", "position", unit="norm")
+    """(layer x position) Euclidean norm of the residual stream, a prompt an array. The embedding is taken as it enters
+    the first block: Gemma's is multiplied by the root of the width there."""
+    differences: list[NDArray[np.float32]] = arrays("layer", "position", unit="difference")
+    """(layer x position) largest absolute difference of any number of the two streams, a pair an array, as far as the
+    shorter prompt goes."""
+    prefix: NDArray[np.int64] = array("pair", unit="tokens")
+    """(pair) tokens that both prompts begin with, BOS included."""
+    pairs: Rows = table("pair", "prompt_a", "prompt_b", "prefix", "prefix_difference", "prefix_share", "difference")
+    """What the pairs have in common: tokens; the largest difference within those, and the same as a share of the norm
+    at its place; the largest difference at the first token that is not the same (empty where there is none)."""
+    shapes: Rows = table("prompt", "layer", "shape", "dtype", "median_norm", "largest_norm", "largest_at")
+    """What each layer hands on: positions x width, its number format, its median norm, and its largest with where."""
+    tokens: Rows = table("prompt", "position", "token")
+    """The tokens of each prompt."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The prompts as this model reads them."""
+
+
+class HiddenStates(Probe[Options, States]):
+    """Shows: the vectors that each layer hands to the next, how long they are at every position, and that what comes
+    later in a text changes nothing before it.
+
+    Read: in the first grids, darker is longer; the first token of many models grows to an enormous length, which all
+    heads then rest on. In the grids of two prompts, 0 in an outlined cell is exact: both prompts have the same vector
+    there, number by number. From the first different token on, everything differs, in the layers above even where
+    the words are the same again: the same word in another context is another vector.
+
+    Computed: the residual stream before the final norm; its Euclidean norm in float32. Two prompts that begin alike:
+    the largest absolute difference over the width, at every layer and position. Kernels round differently for
+    another number of tokens, so the shorter prompt is filled at its end with its own last token, which a causal model
+    cannot see from before, and both pass in one shape. Routed experts receive another number of tokens all the same:
+    there the difference may be that of rounding, up to 10⁻⁵ of the norm.
+    """
+
+    name = "hidden_states"
+    version = 1
+    question = "What do the layers hand on, and does any of it look ahead?"
+    options = Options
+    findings = States
+    drawn = ("prompts", MOST_PROMPTS)
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """Each prompt once, those that are compared in one shape."""
+        need = need_of(case)
+        return [Pass(tokens, (need,)) for tokens in _filled(read_prompts_in_full(case))]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt as a model reads it, and the name of the pair that it is compared in."""
+
+    tokens: tuple[int, ...]
+    pair: str
+
+
+def asked_layers(case: Case[Options]) -> tuple[int, ...] | None:
+    """The layers asked for; None for all of them."""
+    return None if case.options.layers == "all" else case.named_layers(case.options.layers)
+
+
+def need_of(case: Case[Options]) -> Need:
+    """The residual stream at all positions of the layers asked for."""
+    return Need(Site.RESIDUAL, "all", asked_layers(case))
+
+
+def read_prompts_in_full(case: Case[Options]) -> list[Prompt]:
+    """The prompts; one that names no pair beside others that do is compared with none."""
+    prompts = case.options.prompts
+    named = any(prompt.pair for prompt in prompts)
+    return [
+        Prompt(case.tokens(prompt), prompt.pair or (f"alone {at}" if named else ""))
+        for at, prompt in enumerate(prompts)
+    ]
+
+
+def _filled(read: Sequence[Prompt]) -> list[tuple[int, ...]]:
+    """The tokens that pass: prompts that are compared with each other are as long as the longest of them."""
+    longest: dict[tuple[str, int], int] = {}
+    for one in read:
+        group = one.pair, one.tokens[0]
+        longest[group] = max(longest.get(group, 0), len(one.tokens))
+    return [one.tokens + one.tokens[-1:] * (longest[one.pair, one.tokens[0]] - len(one.tokens)) for one in read]
+
+
+probe = HiddenStates()

@@ -1,0 +1,142 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from reportgen.figures.describe import Figure, TokenGrid
+from reportgen.language import say, say_count
+from reportgen.probes.hidden_states import MOST_PROMPTS
+from reportgen.probes.hidden_states.view import short, shown_tokens
+from reportgen.probing.probe import axis_label, prompt_labels
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+
+WIDEST = 14
+"""Columns of a grid."""
+MOST_PARTS = 3
+"""Grids that one prompt or pair is drawn in; the arrays have all of it."""
+MOST_PAIRS = 4
+"""Pairs that are drawn."""
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """Norms of the first prompts, then the differences of the first pairs, models side by side."""
+    ok = section.ok()
+    for number in range(MOST_PROMPTS):
+        for subject, outcome in ok.items():
+            if number < len(outcome.tables["prompts"].rows):
+                yield from _norm_grids(section.name(subject), subject, outcome, number)
+    for number in range(MOST_PAIRS):
+        for subject, outcome in ok.items():
+            if number < len(outcome.tables["pairs"].rows):
+                yield from _difference_grids(section.name(subject), subject, outcome, number)
+
+
+def _parts(count: int) -> list[slice]:
+    """The columns of each grid of so many positions."""
+    return [slice(at, min(at + WIDEST, count)) for at in range(0, count, WIDEST)][:MOST_PARTS]
+
+
+def _part_title(what: str, part: slice, count: int) -> str:
+    if count <= WIDEST:
+        return what
+    return say(
+        "hidden_states.part",
+        "{what} (positions {first}–{last})",
+        what=what,
+        first=part.start,
+        last=part.stop - 1,
+    )
+
+
+def _norm_grids(name: str, subject: str, outcome: Outcome, prompt: int) -> Iterator[TokenGrid]:
+    """Layers from the last at the top; colours on a logarithmic scale, or the longest alone would be seen."""
+    array = outcome.arrays[f"norms/{prompt}"]
+    norms, tokens = np.asarray(array.values, np.float64)[::-1], shown_tokens(outcome, prompt)
+    positive = norms[norms > 0]
+    low, high = (float(positive.min()), float(positive.max())) if positive.size else (1.0, 1.0)
+    logs = np.log(np.clip(norms, low, None) / low)
+    shades = logs / (float(logs.max()) or 1.0)
+    label = prompt_labels(outcome)[prompt]
+    for number, part in enumerate(_parts(len(tokens))):
+        yield TokenGrid(
+            name=f"norms-{prompt}-{number}",
+            subject=(subject,),
+            title=_part_title(
+                say("hidden_states.norms.title", "{model}: norms in “{prompt}”", model=name, prompt=label),
+                part,
+                len(tokens),
+            ),
+            alt=say(
+                "hidden_states.norms.alt",
+                "Norm of the residual stream of {model} at every layer and position of “{prompt}”, from {low} to "
+                "{high}; the longest is that of “{token}”",
+                model=name,
+                prompt=label,
+                low=short(low),
+                high=short(high),
+                token=mark_space(tokens[int(norms.max(0).argmax())]),
+            ),
+            row_label=axis_label(relative=False),
+            sampleable=True,
+            rows=[str(layer) for layer in reversed(array.along("layer"))],
+            column_label=say("hidden_states.position", "position"),
+            columns=tokens[part],
+            texts=[[short(float(value)) for value in row[part]] for row in norms],
+            values=shades[:, part],
+            value_label=say(
+                "hidden_states.norms.value",
+                "norm on a logarithmic scale (0 = {low}, 1 = {high})",
+                low=short(low),
+                high=short(high),
+            ),
+            outlined=np.zeros(shades[:, part].shape, bool),
+        )
+
+
+def _difference_grids(name: str, subject: str, outcome: Outcome, pair: int) -> Iterator[TokenGrid]:
+    """Layers from the last at the top, each on a scale of its own; exact zeros are outlined."""
+    array, record = outcome.arrays[f"differences/{pair}"], outcome.tables["pairs"].records()[pair]
+    values = np.asarray(array.values, np.float64)[::-1]
+    largest = values.max(axis=1, keepdims=True)
+    shades = values / np.where(largest > 0, largest, 1.0)
+    a, b = (shown_tokens(outcome, record[which]) for which in ("prompt_a", "prompt_b"))
+    columns = [one if one == two else f"{one}/{two}" for one, two in zip(a, b, strict=False)]
+    labels = prompt_labels(outcome)
+    both = {"a": labels[record["prompt_a"]], "b": labels[record["prompt_b"]]}
+    for number, part in enumerate(_parts(len(columns))):
+        yield TokenGrid(
+            name=f"differences-{pair}-{number}",
+            subject=(subject,),
+            title=_part_title(
+                say("hidden_states.differences.title", "{model}: “{a}” against “{b}”", model=name, **both),
+                part,
+                len(columns),
+            ),
+            alt=say_count(
+                "hidden_states.differences.alt",
+                "Largest difference of the streams of {model} on “{a}” and “{b}”: {before} on the {count} token that "
+                "they share, {after} at the next",
+                "Largest difference of the streams of {model} on “{a}” and “{b}”: {before} on the {count} tokens that "
+                "they share, {after} at the next",
+                record["prefix"],
+                model=name,
+                before=short(record["prefix_difference"]),
+                after=short(record["difference"] or 0.0),
+                **both,
+            ),
+            row_label=axis_label(relative=False),
+            sampleable=True,
+            rows=[str(layer) for layer in reversed(array.along("layer"))],
+            column_label=say("hidden_states.position", "position"),
+            columns=columns[part],
+            texts=[[short(float(value)) for value in row[part]] for row in values],
+            values=shades[:, part],
+            value_label=say("hidden_states.differences.value", "difference, as a share of the layer's largest"),
+            outlined=values[:, part] == 0,
+            outline_label=say("hidden_states.exact", "exactly 0"),
+        )

@@ -1,0 +1,97 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from reportgen.language import digits, say, say_count, sentences
+from reportgen.probes.hidden_states.view import short, shown_tokens
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+
+ROUNDING = 1e-5
+"""Share of a row's norm up to which another order of sums can move it."""
+LONG = 10.0
+"""Times the median norm of a layer from which one position's row is said to be long."""
+FEWEST = 3
+"""Positions below which none can be said to stand out."""
+
+
+def statement(section: Section) -> str:
+    """Whether anything looks ahead, and which position's vector is much longer than the others."""
+    return sentences(
+        sentence
+        for subject, outcome in section.ok().items()
+        for sentence in (
+            _causality(section.name(subject), outcome),
+            _longest(section.name(subject), outcome, section.models[subject].layers),
+        )
+    )
+
+
+def _causality(name: str, outcome: Outcome) -> str:
+    """Whether the prompts are the same until they part; nothing where none are compared."""
+    records: Sequence[Mapping[str, Any]] = outcome.tables["pairs"].records()
+    if not records:
+        return ""
+    worst = max(records, key=lambda record: float(record["prefix_difference"]))
+    values = {"model": name, "difference": short(worst["prefix_difference"])}
+    if worst["prefix_difference"] == 0:
+        return say_count(
+            "hidden_states.causal",
+            "{model} does not look ahead: in {count} pair of prompts, every number of every layer is the same until "
+            "the first token that differs.",
+            "{model} does not look ahead: in {count} pairs of prompts, every number of every layer is the same until "
+            "the first token that differs.",
+            len(records),
+            **values,
+        )
+    if float(worst["prefix_share"]) <= ROUNDING:
+        return say(
+            "hidden_states.no_clear_statement",
+            "No clear statement about {model}: before the first token that differs, its prompts are {difference} apart "
+            "at most, which rounding may do.",
+            **values,
+        )
+    return say(
+        "hidden_states.looks_ahead",
+        "In {model}, prompts differ by {difference} before the first token that differs: something looks ahead.",
+        **values,
+    )
+
+
+def _longest(name: str, outcome: Outcome, layers: int) -> str:
+    """The position whose vector stands out most in the longest prompt."""
+    prompt = int(np.argmax(outcome.tables["prompts"].column("token_count")))
+    array = outcome.arrays[f"norms/{prompt}"]
+    norms = array.values
+    medians = np.median(norms, axis=1, keepdims=True)
+    if norms.shape[1] < FEWEST or not (medians > 0).all():
+        return say("hidden_states.too_short", "No clear statement about the norms of {model}: too few.", model=name)
+    times = norms / medians
+    layer, position = np.unravel_index(int(times.argmax()), times.shape)
+    most = float(times[layer, position])
+    values = {
+        "model": name,
+        "token": mark_space(shown_tokens(outcome, prompt)[int(position)]),
+        "position": int(position),
+        "layer": array.along("layer")[int(layer)],
+        "times": digits(f"{most:,.0f}" if most >= LONG else f"{most:.1f}"),
+        "last": layers,
+    }
+    if most >= LONG:
+        return say(
+            "hidden_states.long",
+            "At layer {layer} of {last}, the vector of {model} at “{token}” (position {position}) is {times} times as "
+            "long as the median.",
+            **values,
+        )
+    return say(
+        "hidden_states.even",
+        "In {model} no position stands out: the longest vector has {times} times the median norm of its layer.",
+        **values,
+    )

@@ -1,0 +1,132 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
+from reportgen.language import listed, say, unit_of
+from reportgen.probes.latent_language.view import language_names, tell_way
+from reportgen.probing.probe import axis_label, curves_read_out
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """Curves of the languages, one lens table, and entropies; models side by side on one scale."""
+    ok = section.ok()
+    upper = [o.arrays["mean"].values + np.nan_to_num(o.arrays["margin"].values) for o in ok.values()]
+    top = min(1.0, max((float(values.max()) for values in upper), default=1.0) * 1.05)
+    for subject, outcome in ok.items():
+        yield _curves(section.name(subject), subject, outcome, top)
+    for subject, outcome in ok.items():
+        yield _table(section.name(subject), subject, outcome)
+    widest = [o.arrays["mean_entropy"].values + np.nan_to_num(o.arrays["entropy_margin"].values)
+              for o in ok.values()]  # fmt: skip
+    highest = max((float(values.max()) for values in widest), default=1.0) * 1.05
+    for subject, outcome in ok.items():
+        yield _entropy(section.name(subject), subject, outcome, highest)
+
+
+def _curves(name: str, subject: str, outcome: Outcome, top: float) -> Curves:
+    """One curve a language."""
+    mean, margin = outcome.arrays["mean"].values, outcome.arrays["margin"].values
+    curves = [
+        Curve(
+            label=language,
+            x=range(mean.shape[1]),
+            y=mean[at].tolist(),
+            group=language,
+            band=_band(mean[at], margin[at], 1.0),
+        )
+        for at, language in enumerate(language_names(outcome))
+    ]
+    what = say("latent_language.probability", "probability of the word")
+    return Curves(
+        name="languages",
+        subject=(subject,),
+        title=say(
+            "latent_language.curves.title",
+            "{model}: the word in each language, {way}, mean of {count} with 95 % bands",
+            model=name,
+            way=tell_way(outcome),
+            count=len(outcome.tables["items"].rows),
+        ),
+        alt=curves_read_out(name, what, curves),
+        x_label=axis_label(relative=False),
+        y_label=what,
+        curves=curves,
+        y_range=(0.0, top),
+    )
+
+
+def _band(
+    mean: NDArray[np.float64], margin: NDArray[np.float64], highest: float
+) -> tuple[Sequence[float], Sequence[float]] | None:
+    """What the mean may be; None where a single word says nothing of it."""
+    if not np.isfinite(margin).all():
+        return None
+    return np.clip(mean - margin, 0.0, highest).tolist(), np.clip(mean + margin, 0.0, highest).tolist()
+
+
+def _entropy(name: str, subject: str, outcome: Outcome, highest: float) -> Curves:
+    mean, margin = outcome.arrays["mean_entropy"].values, outcome.arrays["entropy_margin"].values
+    what = say("latent_language.entropy", "entropy (nat)")
+    curve = Curve(
+        label=name, x=range(len(mean)), y=mean.tolist(), model=subject, band=_band(mean, margin, float(np.inf))
+    )
+    return Curves(
+        name="entropy",
+        subject=(subject,),
+        title=say("latent_language.entropy.title", "{model}: entropy, {way}", model=name, way=tell_way(outcome)),
+        alt=curves_read_out(name, what, [curve]),
+        x_label=axis_label(relative=False),
+        y_label=what,
+        curves=[curve],
+        y_range=(0.0, highest),
+    )
+
+
+def _table(name: str, subject: str, outcome: Outcome) -> TokenGrid:
+    """The likeliest tokens of every layer after one prompt, a column a rank."""
+    records = outcome.tables["example"].records()
+    sense = records[0]["sense"]
+    item = next(row for row in outcome.tables["items"].records() if row["sense"] == sense)
+    pivot = {row["token_id"] for row in outcome.tables["tokens"].records()
+             if row["item"] == item["item"] and row["component"] == 0}  # fmt: skip
+    ranks = max(record["rank"] for record in records)
+    layers = range(max(record["layer"] for record in records), -1, -1)
+    at = {(record["layer"], record["rank"]): record for record in records}
+    cells = [[at[layer, rank] for rank in range(1, ranks + 1)] for layer in layers]
+    what = say("latent_language.example", "“{word}”, {way}", word=item["source"], way=tell_way(outcome))
+    return TokenGrid(
+        name="example",
+        subject=(subject,),
+        title=say("figure.of_model", "{model}: {what}", model=name, what=what),
+        alt=say(
+            "latent_language.example.alt",
+            "Likeliest tokens of every layer of {model} where {what} is asked for. The last layer says {answers}",
+            model=name,
+            what=what,
+            answers=listed([mark_space(str(cell["token"])) for cell in cells[0]]),
+        ),
+        row_label=axis_label(relative=False),
+        sampleable=True,
+        rows=[str(layer) for layer in layers],
+        column_label=say("latent_language.rank", "rank"),
+        columns=[str(rank) for rank in range(1, ranks + 1)],
+        texts=[[str(cell["token"]) for cell in row] for row in cells],
+        values=np.array([[cell["probability"] for cell in row] for row in cells]),
+        value_label=unit_of("probability"),
+        outlined=np.array([[cell["token_id"] in pivot for cell in row] for row in cells]),
+        outline_label=say(
+            "latent_language.outline",
+            "begins “{word}” ({language})",
+            word=item["pivot"],
+            language=language_names(outcome)[0],
+        ),
+    )  # fmt: skip

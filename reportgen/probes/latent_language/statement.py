@@ -1,0 +1,93 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.language import digits, say, sentences
+from reportgen.probes.latent_language.view import language_names, tell_way
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+LEAST = 0.05
+"""Mean probability from which a language can lead."""
+MIDDLE = (0.25, 0.9)
+"""Shares of the depth between which layers are in the middle."""
+
+
+def statement(section: Section) -> str:
+    """Which language leads in the middle layers of each model, and what the last says."""
+    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
+
+
+def _seen(name: str, outcome: Outcome) -> str:
+    """Which language leads in the middle layers, and what the last layer gives to the one asked for."""
+    mean, margin = outcome.arrays["mean"].values, outcome.arrays["margin"].values
+    languages, last = language_names(outcome), mean.shape[1] - 1
+    leads = [leading(mean[:, layer], margin[:, layer]) for layer in range(last + 1)]
+    middle = [layer for layer in range(last + 1) if MIDDLE[0] <= layer / last <= MIDDLE[1]]
+    found = [lead for layer in middle if (lead := leads[layer]) is not None]
+    target = outcome.tables["languages"].column("language").index(outcome.options["target"])
+    values: dict[str, Any] = {"model": name, "way": tell_way(outcome), "last": last, "target": languages[target]}
+    ends = say(
+        "latent_language.ends",
+        "Its last layer gives the word in {target} a probability of {final}.",
+        target=languages[target],
+        final=_percent(float(mean[target, last])),
+    )
+    if not found:
+        none = say(
+            "latent_language.no_clear_statement",
+            "No clear statement about {model}, {way}: in its middle layers no language leads clearly with {threshold} "
+            "or more.",
+            threshold=_percent(LEAST),
+            **values,
+        )
+        return sentences([none, ends])
+    most = max(dict.fromkeys(found), key=found.count)
+    held = [layer for layer in middle if leads[layer] == most]
+    top = max(held, key=lambda layer: float(mean[most, layer]))
+    values |= {
+        "language": languages[most],
+        "layers": f"{held[0]}–{held[-1]}",
+        "top": _percent(float(mean[most, top])),
+        "at": top,
+    }
+    if len(held) == 1:
+        led = say(
+            "latent_language.leads_at",
+            "In the middle of {model}, {way}, {language} leads (layer {at} of {last}, {top}).",
+            **values,
+        )
+    else:
+        led = say(
+            "latent_language.leads",
+            "In the middle of {model}, {way}, {language} leads (layers {layers} of {last}; {top} at layer {at}).",
+            **values,
+        )
+    over = [layer for layer in range(max(held) + 1, last + 1) if leads[layer] == target]
+    if most == target or not over:
+        return sentences([led, ends])
+    turn = say(
+        "latent_language.turns", "{target} takes over at layer {layer}.", target=languages[target], layer=over[0]
+    )
+    return sentences([led, turn, ends])
+
+
+def leading(mean: Sequence[float] | NDArray[Any], margin: Sequence[float] | NDArray[Any]) -> int | None:
+    """The language whose band lies above those of all others at a layer, with a mean of `LEAST` or more; None where
+    there is none. Margins that are unknown count as 0.
+    """
+    means, margins = np.asarray(mean), np.nan_to_num(np.asarray(margin))
+    first = int(means.argmax())
+    upper = np.delete(means + margins, first)
+    clear = means[first] >= LEAST and means[first] - margins[first] > upper.max(initial=0.0)
+    return first if clear else None
+
+
+def _percent(probability: float) -> str:
+    return digits(f"{probability:.0%}" if probability >= 0.01 else f"{probability:.1%}")

@@ -1,0 +1,155 @@
+"""What each layer would say if it were the last (the logit lens, nostalgebraist 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, computed_field, model_validator
+
+from reportgen.documents.beside import Beside, missing, path_of
+from reportgen.model.measures.tuned_lens import check_tuned_lens, sha256_of
+from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.probe import (
+    Case,
+    Probe,
+    ProbeOptions,
+    Prompts,
+    Unusable,
+)
+from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+_ANSWER = "final answer"
+
+
+class Options(ProbeOptions):
+    """Which prompts, how far they continue, and what is kept."""
+
+    prompts: Prompts
+    """What the model reads."""
+    continue_: Annotated[int, Field(ge=1, le=256, alias="continue")] = 1
+    """Traces: the first on the prompt itself, each next after one more greedy token."""
+    top_k: Annotated[int, Field(ge=1, le=100)] = 5
+    """Tokens kept a layer."""
+    positions: Literal["last", "all"] = "last"
+    """`all` reads every position of the prompt: a grid of layers x positions."""
+    norm: Literal["final", "none"] = "final"
+    """`none` leaves out the final norm, as the lecture's own variant does."""
+    rows: Annotated[list[Literal["block", "attention", "mlp"]], Field(min_length=1)] = Field(default=["block"])
+    """What is read beside the stream after each block, which always is: the stream between a block's attention and its
+    MLP (`attention`: what enters the block and what its attention adds), and after its MLP (`mlp`)."""
+    tuned_lens: Beside | None = None
+    """A safetensors file with `N.weight` (width x width) and `N.bias` (width) for every layer N but the last: layer N
+    is then read as h + W h + b. Its path starts from the battery's folder."""
+    compare: list[Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]] = Field(default=[])
+    """Pairs of prompts, each as [one, other] counted from 0, whose distributions are compared layer by layer."""
+    axis: Literal["relative", "absolute"] = "relative"
+    """Layer axis of the curves: share of the depth, or the layer's number."""
+
+    # mypy knows no decorator on a property; pydantic's own documentation writes it so.
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def tuned_lens_sha256(self) -> str | None:
+        """Numbers depend on what the file holds, not on what it is called."""
+        return None if self.tuned_lens is None else sha256_of(path_of(self.tuned_lens))
+
+    @model_validator(mode="after")
+    def _prompts_are_there(self) -> Self:
+        for pair in self.compare:
+            for prompt in pair:
+                if prompt >= len(self.prompts):
+                    raise ValueError(f"compare: there is no prompt {prompt}; they go from 0 to {len(self.prompts) - 1}")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lens(Findings):
+    """What the logit lens gives."""
+
+    answer_entropy: float = metric("nat")
+    """Mean over prompts of the entropy of the model's own distribution after the prompt: how sure it is."""
+    settling_layer: float = metric("layer")
+    """Mean over prompts of the first layer from which on the final answer leads to the end."""
+    top: Rows = table("prompt", "step", "position", "layer", "rank", "token_id", "token", "probability")
+    """The k likeliest tokens of softmax(scale(softcap(unembedding(final norm(residual stream))))) a layer; the last
+    layer's row is the model's own distribution."""
+    entropy: NDArray[np.float32] = array("prompt", "step", "layer", unit="nat")
+    """(prompt x step x layer) -sum p ln p of the lens distribution at the last position."""
+    kl: NDArray[np.float32] = array("prompt", "step", "layer", unit="nat", relative_to=_ANSWER)
+    """(prompt x step x layer) KL(final || layer): how far the layer is from the model's own distribution."""
+    answer_rank: NDArray[np.float32] = array("prompt", "step", "layer", unit="rank", relative_to=_ANSWER)
+    """(prompt x step x layer) rank, from 1, of the model's final answer in the layer's distribution."""
+    answer_probability: NDArray[np.float32] = array("prompt", "step", "layer", unit="probability", relative_to=_ANSWER)
+    """(prompt x step x layer) probability of the model's final answer in the layer's distribution."""
+    steps: Rows = table("prompt", "step", "length", "text", "next_token_id", "next_token")
+    """The traces that took place: the text read (of `length` tokens) and the model's answer. A trace ends after
+    the end token."""
+    sublayers: Rows = table("prompt", "step", "position", "block", "part", "rank", "token_id", "token", "probability")
+    """The k likeliest tokens inside the blocks: after attention (what enters the block and what its attention adds)
+    and after the MLP, where `rows` asks for them."""
+    between: list[NDArray[np.float32]] = arrays("layer", unit="nat")
+    """(layer) KL(one || other) of the lens distributions at the last positions of two prompts, one array a pair."""
+    pairs: Rows = table("pair", "one", "other")
+    """The pairs of prompts that are compared."""
+    tokens: Rows = table("prompt", "position", "token")
+    """The tokens of each prompt."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The prompts as this model reads them."""
+
+
+class LogitLens(Probe[Options, Lens]):
+    """Shows: which token the model would write next if it stopped after each layer.
+
+    Read: one column a step (or a position), one row a layer, from the embedding at the bottom to the model's own
+    answer at the top; the darker a cell, the more probable its token. Outlined cells already hold the final answer.
+    Entropy falls where a layer makes up its mind; KL says how far it still is from the final distribution.
+    `<E9 A2>` is a token of bytes that are no whole character; ␣ marks a leading space.
+
+    Computed: the residual stream after each layer goes through the model's own final norm, unembedding, softcap and
+    output scaling, in float32; the last row is the model's own logits, in its own dtype. Entropy and KL(final ||
+    layer) in nats. Steps append the likeliest token. A tuned lens (Belrose et al. 2023) reads h + W h + b.
+    """
+
+    name = "logit_lens"
+    version = 1
+    question = "What does each layer expect next?"
+    options = Options
+    findings = Lens
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """Each prompt once, with its steps."""
+        _check_tuned_lens(case)
+        needs = needs_of(case)
+        return [
+            Pass(case.tokens(prompt, case.options.continue_), needs, case.options.continue_)
+            for prompt in case.options.prompts
+        ]
+
+
+def needs_of(case: Case[Options]) -> tuple[Need, ...]:
+    """What the lens reads, and the model's own last row."""
+    positions = case.options.positions
+    if case.facts.layers is None:
+        raise Unusable("its configuration does not say how many blocks it has")
+    inside = (Need(Site.ATTENTION_WRITE, positions),) if "attention" in case.options.rows else ()
+    return Need(Site.RESIDUAL, positions, tuple(range(case.facts.layers))), Need(Site.FINAL, positions), *inside
+
+
+def _check_tuned_lens(case: Case[Options]) -> None:
+    path, facts = case.options.tuned_lens, case.facts
+    if path is not None and missing(path):
+        raise Unusable(f"there is no tuned lens: {missing(path)}")
+    if path is not None and facts.layers is not None and facts.hidden_size is not None:
+        try:
+            check_tuned_lens(path_of(path), facts.layers, facts.hidden_size)
+        except ValueError as error:
+            raise Unusable(str(error)) from error
+
+
+probe = LogitLens()

@@ -1,0 +1,337 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
+from reportgen.language import listed, say, say_count, unit_of
+from reportgen.probes.logit_lens.view import quote_answer
+from reportgen.probing.probe import (
+    axis_label,
+    curves_read_out,
+    prompt_labels,
+)
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+
+WIDEST = 14
+"""Columns of a grid."""
+MOST_CURVES = 8
+"""Prompts up to which each has a curve of its own."""
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of a grid: where its tokens were read, and what stands above it."""
+
+    prompt: int
+    step: int
+    position: int
+    head: str
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The likeliest tokens of an outcome by place: tables are long, and looked through once."""
+
+    at: Mapping[tuple[int, int, int, int], Mapping[str, Any]]
+    """(prompt, step, position, layer) -> the row of rank 1."""
+    others: Mapping[tuple[int, int, int, int], Sequence[tuple[str, float]]]
+    """The same -> the tokens of the further ranks, with their probabilities."""
+    places: Mapping[int, Sequence[tuple[int, int]]]
+    """Prompt -> its (step, position), in order."""
+    tokens: Mapping[int, Sequence[str]]
+    """Prompt -> its tokens."""
+    answers: Mapping[tuple[int, int], str]
+    """(prompt, step) -> the token that follows."""
+    labels: Sequence[str]
+    last: int
+    """The last layer."""
+    every_position: bool
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """Grids side by side; curves of entropy, KL and the answer's probability."""
+    ok = section.ok()
+    cells = {subject: _cells(outcome) for subject, outcome in ok.items()}
+    columns = {subject: _columns(outcome, cells[subject]) for subject, outcome in ok.items()}
+    for number in range(max((len(grids) for grids in columns.values()), default=0)):
+        for subject in ok:
+            if number < len(columns[subject]):
+                yield _grid(section.name(subject), subject, cells[subject], number, columns[subject][number])
+    for subject, outcome in ok.items():
+        if _records(outcome, "sublayers"):
+            inside, parts = _inside(outcome, cells[subject]), _inside_rows(outcome)
+            for number, grid in enumerate(columns[subject]):
+                yield _grid(section.name(subject), subject, inside, number, grid, parts)
+    for subject, outcome in ok.items():
+        if _records(outcome, "pairs"):
+            yield _between(section.name(subject), subject, outcome)
+    for name, label in _curve_labels().items():
+        shared = _range([outcome.arrays[name].values[:, 0] for outcome in ok.values()])
+        for subject, outcome in ok.items():
+            yield _curves(section.name(subject), subject, outcome, name, label, shared)
+
+
+def _cells(outcome: Outcome) -> _Cells:
+    heads = []
+    others: dict[tuple[int, int, int, int], list[tuple[str, float]]] = {}
+    for record in outcome.tables["top"].records():
+        if record["rank"] == 1:
+            heads.append(record)
+        else:
+            place = (record["prompt"], record["step"], record["position"], record["layer"])
+            others.setdefault(place, []).append((str(record["token"]), record["probability"]))
+    places: dict[int, dict[tuple[int, int], None]] = {}
+    for record in heads:
+        places.setdefault(record["prompt"], {})[record["step"], record["position"]] = None
+    tokens: dict[int, list[str]] = {}
+    for record in outcome.tables["tokens"].records():
+        tokens.setdefault(record["prompt"], []).append(record["token"])
+    return _Cells(
+        at={(r["prompt"], r["step"], r["position"], r["layer"]): r for r in heads},
+        others=others,
+        places={prompt: sorted(found) for prompt, found in places.items()},
+        tokens=tokens,
+        answers={(r["prompt"], r["step"]): str(r["next_token"]) for r in outcome.tables["steps"].records()},
+        labels=prompt_labels(outcome),
+        last=max((record["layer"] for record in heads), default=0),
+        every_position=outcome.options["positions"] == "all",
+    )
+
+
+def _columns(outcome: Outcome, cells: _Cells) -> list[list[_Column]]:
+    """The columns of each grid: a grid a prompt, or, where each prompt has but one column, of many prompts."""
+    by_prompt = [_columns_of(cells, prompt) for prompt in range(len(outcome.tables["prompts"].rows))]
+    together = [[column for columns in by_prompt for column in columns]] if len(by_prompt) > 1 else by_prompt
+    grids = together if all(len(columns) == 1 for columns in by_prompt) else by_prompt
+    # A wider grid would have to be scrolled on a screen and be too small to read on paper.
+    return [grid[at : at + WIDEST] for grid in grids for at in range(0, len(grid), WIDEST)]
+
+
+def _columns_of(cells: _Cells, prompt: int) -> list[_Column]:
+    columns = []
+    for step, position in cells.places.get(prompt, ()):
+        if step > 0:
+            head = f"+ {mark_space(cells.answers[prompt, step - 1])}"
+        else:
+            head = mark_space(cells.tokens[prompt][position]) if cells.every_position else cells.labels[prompt]
+        columns.append(_Column(prompt, step, position, head))
+    return columns
+
+
+def _records(outcome: Outcome, name: str) -> list[dict[str, Any]]:
+    """The rows of a table that bundles of an earlier version do not have."""
+    return outcome.tables[name].records() if name in outcome.tables else []
+
+
+def _inside_rows(outcome: Outcome) -> list[str]:
+    """What the rows of a grid of the parts of blocks are called, from the bottom."""
+    names = {"attention": say("logit_lens.attention", "attention"), "mlp": say("logit_lens.mlp", "MLP")}
+    known = dict.fromkeys((r["block"], r["part"]) for r in outcome.tables["sublayers"].records())
+    parts = [say("logit_lens.part_of_block", "{block} {part}", block=block, part=names[part]) for block, part in known]
+    return parts if "mlp" in outcome.options["rows"] else [*parts, say("logit_lens.own", "answer")]
+
+
+def _inside(outcome: Outcome, cells: _Cells) -> _Cells:
+    """The likeliest tokens after each part of each block, the model's own answer above them."""
+    records = outcome.tables["sublayers"].records()
+    rows = {key: row for row, key in enumerate(dict.fromkeys((r["block"], r["part"]) for r in records))}
+    at: dict[tuple[int, int, int, int], Mapping[str, Any]] = {}
+    others: dict[tuple[int, int, int, int], list[tuple[str, float]]] = {}
+    for record in records:
+        place = (record["prompt"], record["step"], record["position"], rows[record["block"], record["part"]])
+        if record["rank"] == 1:
+            at[place] = record
+        else:
+            others.setdefault(place, []).append((str(record["token"]), record["probability"]))
+    if "mlp" in outcome.options["rows"]:  # the last MLP's row is the model's own answer
+        return replace(cells, at=at, others=others, last=len(rows) - 1)
+    own = {(*place[:3], len(rows)): record for place, record in cells.at.items() if place[3] == cells.last}
+    own_others = {(*place[:3], len(rows)): tokens for place, tokens in cells.others.items() if place[3] == cells.last}
+    return replace(cells, at={**at, **own}, others={**others, **own_others}, last=len(rows))
+
+
+def _between(name: str, subject: str, outcome: Outcome) -> Curves:
+    """How far the layers of two prompts are from each other, a curve a pair."""
+    labels, curves = prompt_labels(outcome), []
+    relative = outcome.options["axis"] == "relative"
+    for record in outcome.tables["pairs"].records():
+        y = outcome.arrays[f"between/{record['pair']}"].values.tolist()
+        text = say("logit_lens.pair", "{one} · {other}", one=labels[record["one"]], other=labels[record["other"]])
+        x = [layer / (len(y) - 1) if relative else layer for layer in range(len(y))]
+        curves.append(Curve(label=text, x=x, y=y, model=subject if len(outcome.tables["pairs"].rows) == 1 else None,
+                            group=text))  # fmt: skip
+    label = say("logit_lens.between", "KL(one || other) (nat)")
+    return Curves(
+        name="between",
+        subject=(subject,),
+        title=say("logit_lens.between.title", "{model}: how far two prompts are apart", model=name),
+        alt=curves_read_out(name, label, curves),
+        x_label=axis_label(relative=relative),
+        y_label=label,
+        curves=curves,
+        y_range=_range([outcome.arrays[f"between/{pair}"].values for pair in range(len(curves))]),
+        x_range=(0.0, 1.0) if relative else None,
+    )
+
+
+def _grid(
+    name: str,
+    subject: str,
+    cells: _Cells,
+    number: int,
+    columns: Sequence[_Column],
+    parts: Sequence[str] = (),
+) -> TokenGrid:
+    """Layers from the last at the top to the embedding at the bottom; or parts of blocks, so called from the bottom."""
+    layers = range(cells.last, -1, -1)
+    shown = [[cells.at[c.prompt, c.step, c.position, layer] for c in columns] for layer in layers]
+    answers = [quote_answer(str(cell["token"]), c.head) for cell, c in zip(shown[0], columns, strict=True)]
+    return TokenGrid(
+        name=f"inside-{number}" if parts else f"grid-{number}",
+        subject=(subject,),
+        title=_grid_title(name, cells, columns, of_parts=bool(parts)),
+        alt=say(
+            "logit_lens.grid.alt",
+            "Likeliest token of every layer of {model}. The last layer says {answers}",
+            model=name,
+            answers=listed(answers),
+        ),
+        row_label=say("logit_lens.parts", "block, after its part") if parts else axis_label(relative=False),
+        rows=[parts[layer] if parts else str(layer) for layer in layers],
+        column_label=_column_label(cells),
+        columns=[c.head for c in columns],
+        texts=[[str(cell["token"]) for cell in row] for row in shown],
+        values=np.array([[cell["probability"] for cell in row] for row in shown]),
+        value_label=unit_of("probability"),
+        outlined=np.array([[cell["token_id"] == last["token_id"] for cell, last in zip(row, shown[0], strict=True)]
+                           for row in shown]),
+        outline_label=say("logit_lens.outline", "the final answer"),
+        alternatives=[[cells.others.get((c.prompt, c.step, c.position, layer), ()) for c in columns]
+                      for layer in layers],
+        sampleable=True,
+    )  # fmt: skip
+
+
+def _grid_title(name: str, cells: _Cells, columns: Sequence[_Column], *, of_parts: bool) -> str:
+    shown = _shown_of(cells, columns)
+    if of_parts:
+        return say(
+            "logit_lens.inside.title",
+            "{model}: what the parts of each block expect in {prompt}",
+            model=name,
+            prompt=shown,
+        )
+    if cells.every_position:
+        return say("logit_lens.all.title", "{model}: what each layer expects in {prompt}", model=name, prompt=shown)
+    return say("logit_lens.grid.title", "{model}: what each layer expects after {prompt}", model=name, prompt=shown)
+
+
+def _shown_of(cells: _Cells, columns: Sequence[_Column]) -> str:
+    """What a grid is about: a prompt, a part of one, or several."""
+    first, last = columns[0], columns[-1]
+    if first.prompt != last.prompt:
+        return say("logit_lens.prompts", "prompts {first}–{last}", first=first.prompt, last=last.prompt)
+    if cells.every_position and len(cells.places[first.prompt]) > len(columns):
+        return say(
+            "logit_lens.positions",
+            "“{prompt}” (positions {first}–{last})",
+            prompt=cells.labels[first.prompt],
+            first=first.position,
+            last=last.position,
+        )
+    return say("text.quoted", "“{text}”", text=cells.labels[first.prompt])
+
+
+def _column_label(cells: _Cells) -> str:
+    if cells.every_position:
+        return say("logit_lens.after_token", "after the token")
+    return say("logit_lens.after_text", "after the text")
+
+
+def _curve_labels() -> dict[str, str]:
+    """Array -> the quantity on the vertical axis of its curves."""
+    return {
+        "answer_probability": say("logit_lens.answer_probability", "probability of the final answer"),
+        "entropy": say("logit_lens.entropy", "entropy (nat)"),
+        "kl": say("logit_lens.kl", "KL(final || layer) (nat)"),
+    }
+
+
+def _curve_titles() -> dict[str, str]:
+    """Array -> what its curves show, in a few words."""
+    return {
+        "answer_probability": say(
+            "logit_lens.answer_probability.title", "how likely the final answer is to each layer"
+        ),
+        "entropy": say("logit_lens.entropy.title", "how unsure each layer is (entropy)"),
+        "kl": say("logit_lens.kl.title", "how far each layer is from the last (KL)"),
+    }
+
+
+def _range(values: Sequence[NDArray[Any]]) -> tuple[float, float] | None:
+    """A scale that all models share, from 0."""
+    finite = [v[np.isfinite(v)] for v in values]
+    top = max((float(v.max()) for v in finite if v.size), default=1.0)
+    return 0.0, top * 1.05 or 1.0
+
+
+def _curves(
+    name: str, subject: str, outcome: Outcome, array: str, label: str, shared: tuple[float, float] | None
+) -> Curves:
+    """One curve a prompt, at step 0."""
+    relative = outcome.options["axis"] == "relative"
+    values = outcome.arrays[array].values[:, 0]
+    last = values.shape[1] - 1
+    x = [layer / last if relative else layer for layer in range(last + 1)]
+    labels = prompt_labels(outcome)
+    if len(labels) > MOST_CURVES:
+        low, middle, high = np.nanquantile(values, (0.1, 0.5, 0.9), axis=0).tolist()
+        label_of_all = say_count(
+            "logit_lens.median", "median of {count} prompt", "median of {count} prompts", len(labels)
+        )
+        curves = [Curve(label=label_of_all, x=x, y=middle, model=subject, band=(low, high))]
+    else:
+        only = subject if len(labels) == 1 else None
+        named = zip(labels, values, strict=True)
+        curves = [Curve(label=text, x=x, y=row.tolist(), model=only, group=text) for text, row in named]
+    banded, at_last = len(labels) > MOST_CURVES, outcome.options["positions"] == "all"
+    return Curves(
+        name=array.replace("_", "-"),
+        subject=(subject,),
+        title=_curves_title(name, _curve_titles()[array], banded=banded, at_last=at_last),
+        alt=curves_read_out(name, label, curves),
+        x_label=axis_label(relative=relative),
+        y_label=label,
+        curves=curves,
+        y_range=shared,
+        x_range=(0.0, 1.0) if relative else None,
+    )
+
+
+def _curves_title(name: str, label: str, *, banded: bool, at_last: bool) -> str:
+    if banded and at_last:
+        return say(
+            "logit_lens.curves.banded_at_last",
+            "{model}: {what}, band from the 10th to the 90th percentile, at the last position",
+            model=name,
+            what=label,
+        )
+    if banded:
+        return say(
+            "logit_lens.curves.banded",
+            "{model}: {what}, band from the 10th to the 90th percentile",
+            model=name,
+            what=label,
+        )
+    if at_last:
+        return say("logit_lens.curves.at_last", "{model}: {what}, at the last position", model=name, what=label)
+    return say("figure.of_model", "{model}: {what}", model=name, what=label)

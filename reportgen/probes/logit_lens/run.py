@@ -1,0 +1,151 @@
+"""How it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reportgen.documents.beside import path_of
+from reportgen.model.measures.readout import Readout, kl_between, read_out, stacked_layers
+from reportgen.model.measures.tuned_lens import tuned
+from reportgen.model.needs import Captured
+from reportgen.model.network.loaded import LoadedModel
+from reportgen.numerics.settling import leads_from
+from reportgen.probes.logit_lens import Lens, Options, needs_of
+from reportgen.probing.probe import (
+    Case,
+)
+from reportgen.results.quantities import Rows
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a row of the lens was read."""
+
+    prompt: int
+    step: int
+    position: int
+    last: bool
+
+
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Lens:
+    """All rows of all prompts through the unembedding together."""
+    stream, final, *inside = needs_of(case)
+    places: list[_Place] = []
+    residual: list[Tensor] = []
+    written: list[Tensor] = []
+    normed: list[Tensor] = []
+    for prompt, single in enumerate(captured):
+        for step in range(single.steps):
+            layers = single.kept(stream, step)
+            residual.append(stacked_layers(layers))
+            normed.append(single.kept(final, step)[0])
+            written += [stacked_layers(single.kept(need, step)) for need in inside]
+            places += _places(single, prompt, step, len(layers[0]))
+    blocks, after, norm = torch.cat(residual), torch.cat(normed), case.options.norm == "final"
+    # Behind the rows of the layers, so that all of them pass the unembedding together.
+    sublayers = [blocks + torch.cat(written)] if written else []
+    if case.options.tuned_lens is not None:
+        blocks = tuned(path_of(case.options.tuned_lens), blocks)
+    read = read_out(model, torch.cat([blocks, *sublayers], dim=1), after, k=case.options.top_k, norm=norm)
+    between = [
+        kl_between(model, blocks[one], blocks[other], after[[one, other]], norm=norm).cpu().numpy()
+        for one, other in (_ends(places, pair) for pair in case.options.compare)
+    ]
+    return _lens(case, places, read, captured, between)
+
+
+def _ends(places: Sequence[_Place], prompts: Sequence[int]) -> tuple[int, int]:
+    """Where the last positions of two prompts stand among the places."""
+    one, other = (
+        next(at for at, place in enumerate(places) if place.prompt == prompt and place.step == 0 and place.last)
+        for prompt in prompts
+    )
+    return one, other
+
+
+def _places(single: Captured, prompt: int, step: int, count: int) -> list[_Place]:
+    end = single.prompt_length + step
+    return [_Place(prompt, step, position, position == end - 1) for position in range(end - count, end)]
+
+
+def _lens(
+    case: Case[Options],
+    places: Sequence[_Place],
+    everything: Readout,
+    captured: Sequence[Captured],
+    between: list[NDArray[np.float32]],
+) -> Lens:
+    read = _of_layers(everything, case.facts.layers or 0)
+    ids, probabilities = read.token_ids.tolist(), read.probabilities.tolist()
+    show = {i: case.tokenizer.show(i) for place in ids for layer in place for i in layer}
+    top: Rows = []
+    for place, by_layer, p_by_layer in zip(places, ids, probabilities, strict=True):
+        for layer, (row, p_row) in enumerate(zip(by_layer, p_by_layer, strict=True)):
+            for rank, (i, p) in enumerate(zip(row, p_row, strict=True), 1):
+                top.append([place.prompt, place.step, place.position, layer, rank, i, show[i], p])
+    tokens: Rows = []
+    for prompt, single in enumerate(captured):
+        shown = case.tokenizer.show_sequence(single.tokens[: single.prompt_length])
+        tokens += [[prompt, position, token] for position, token in enumerate(shown)]
+    steps: Rows = []
+    for place, by_layer in zip(places, ids, strict=True):
+        if place.last:
+            text = case.tokenizer.decode(captured[place.prompt].tokens[: place.position + 1])
+            answer = by_layer[-1][0]
+            steps.append([place.prompt, place.step, place.position + 1, text, answer, show[answer]])
+    entropy, ranks = _by_step(case, places, read.entropy), _by_step(case, places, read.answer_rank)
+    return Lens(
+        answer_entropy=float(entropy[:, 0, -1].mean()),
+        settling_layer=float(np.mean([leads_from(of_prompt) for of_prompt in ranks[:, 0]])),
+        top=top,
+        entropy=entropy,
+        kl=_by_step(case, places, read.kl),
+        answer_rank=ranks,
+        answer_probability=_by_step(case, places, read.answer_probability),
+        steps=steps,
+        sublayers=_sublayers(case, places, everything),
+        between=between,
+        pairs=[[at, one, other] for at, (one, other) in enumerate(case.options.compare)],
+        tokens=tokens,
+        prompts=case.prompt_rows(case.options.prompts),
+    )
+
+
+def _of_layers(read: Readout, layers: int) -> Readout:
+    """Without the rows inside the blocks, which stand between those of the layers and the last."""
+    names = Readout.__dataclass_fields__
+    rows = [*range(layers), -1]
+    return Readout(**{name: getattr(read, name)[:, rows] for name in names})
+
+
+def _sublayers(case: Case[Options], places: Sequence[_Place], read: Readout) -> Rows:
+    """Block by block: after its attention, and after its MLP, which is the stream that leaves it."""
+    blocks, found = case.facts.layers or 0, []
+    ids, probabilities = read.token_ids.tolist(), read.probabilities.tolist()
+    at = {"attention": [blocks + block for block in range(blocks)], "mlp": [*range(1, blocks), -1]}
+    for number, place in enumerate(places):
+        for block in range(blocks):
+            for part in (part for part in at if part in case.options.rows):
+                row = at[part][block]
+                chosen = zip(ids[number][row], probabilities[number][row], strict=True)
+                found += [
+                    [place.prompt, place.step, place.position, block, part, rank, i, case.tokenizer.show(i), p]
+                    for rank, (i, p) in enumerate(chosen, 1)
+                ]
+    return found
+
+
+def _by_step(case: Case[Options], places: Sequence[_Place], values: Tensor) -> NDArray[np.float32]:
+    """(prompt x step x layer) from (place x layer), NaN where a trace ended early."""
+    read = values.float().cpu().numpy()
+    by_step = np.full((len(case.options.prompts), case.options.continue_, read.shape[1]), np.nan, np.float32)
+    for place, row in zip(places, read, strict=True):
+        if place.last:
+            by_step[place.prompt, place.step] = row
+    return by_step

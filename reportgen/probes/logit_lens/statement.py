@@ -1,0 +1,186 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.numerics.settling import leads_from
+from reportgen.probes.logit_lens.view import quote_answer
+from reportgen.probing.probe import (
+    prompt_labels,
+)
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+from reportgen.text.scripts import BYTES, script_names, script_of
+
+TOLD = 4
+"""Prompts that a statement names."""
+SURE = 0.1
+"""Probability from which a final answer is one that a statement is made of."""
+OVERTURNED = 0.25
+"""Probability from which what led a layer earlier, but is not the answer, is worth saying."""
+BEFORE = 3
+"""Layers below a turn to another script, most of which must agree on one."""
+LATE = 0.5
+"""Share of the depth below which scripts change without meaning: the lens reads little there."""
+LONGEST_LABEL = 48
+"""Characters of a prompt that a statement quotes."""
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """What the layers say after one prompt."""
+
+    label: str
+    tops: Sequence[Mapping[str, Any]]
+    """(layer) the row of rank 1 of `top` at the last position."""
+    settled: int
+
+    @property
+    def told(self) -> str:
+        """The answer, with the start of its prompt."""
+        text = self.label if len(self.label) <= LONGEST_LABEL else f"{self.label[:LONGEST_LABEL]}…"
+        return quote_answer(str(self.tops[-1]["token"]), text)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Where the likeliest tokens change from one script to another."""
+
+    layer: int
+    """The first in the new script."""
+    before: str
+    after: str
+
+
+def statement(section: Section) -> str:
+    """The answers and the layers at which they settle; turns to another script; what the last layer overturns."""
+    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
+
+
+def _seen(name: str, outcome: Outcome) -> str:
+    """What one model's layers say."""
+    traces = _traces(outcome)
+    sure = [trace for trace in traces if float(trace.tops[-1]["probability"]) >= SURE]
+    if not sure:
+        return say(
+            "logit_lens.no_clear_statement",
+            "No clear statement about {model}: after no prompt has any token a probability of {threshold} or more.",
+            model=name,
+            threshold=digits(f"{SURE:.0%}"),
+        )
+    return sentences([_settling(name, sure), _turning(name, sure), _overturning(name, traces), _fragments(name, sure)])
+
+
+def _traces(outcome: Outcome) -> list[_Trace]:
+    """The first trace of every prompt."""
+    labels, ranks = prompt_labels(outcome), outcome.arrays["answer_rank"].values[:, 0]
+    tops: dict[int, dict[int, dict[int, Mapping[str, Any]]]] = {}
+    for record in outcome.tables["top"].records():
+        if record["rank"] == 1 and record["step"] == 0:
+            at = tops.setdefault(record["prompt"], {}).setdefault(record["position"], {})
+            at[record["layer"]] = record
+    last = {prompt: by_position[max(by_position)] for prompt, by_position in sorted(tops.items())}
+    return [
+        _Trace(labels[prompt], [by_layer[layer] for layer in sorted(by_layer)], leads_from(ranks[prompt]))
+        for prompt, by_layer in last.items()
+    ]
+
+
+def _settling(name: str, sure: Sequence[_Trace]) -> str:
+    """From which layer on the answers lead."""
+    last = len(sure[0].tops) - 1
+    first, final = min(trace.settled for trace in sure), max(trace.settled for trace in sure)
+    told = [trace.told for trace in sure[:TOLD]]
+    if len(sure) > TOLD:
+        told.append(say_count("logit_lens.more", "{count} more", "{count} more", len(sure) - TOLD))
+    values = {"model": name, "first": first, "final": final, "last": last, "answers": listed(told)}
+    if first == last:
+        return say("logit_lens.settles_last", "{model} settles only in its last layer, {last}: {answers}.", **values)
+    if first == final:
+        return say("logit_lens.settles_at", "{model} settles at layer {first} of {last}: {answers}.", **values)
+    return say(
+        "logit_lens.settles_between",
+        "{model} settles between layers {first} and {final} of {last}: {answers}.",
+        **values,
+    )
+
+
+def _turning(name: str, sure: Sequence[_Trace]) -> str:
+    """The turn to another script that most prompts make; nothing where none makes one."""
+    turns = [turn for trace in sure if (turn := turn_of([str(top["token"]) for top in trace.tops])) is not None]
+    if not turns:
+        return ""
+    scripts = [(turn.before, turn.after) for turn in turns]
+    before, after = max(dict.fromkeys(scripts), key=scripts.count)
+    layers = [turn.layer for turn in turns if (turn.before, turn.after) == (before, after)]
+    names = script_names()
+    values = {"model": name, "before": names[before], "after": names[after], "first": min(layers), "final": max(layers)}
+    values["last"] = len(sure[0].tops) - 1
+    if min(layers) == max(layers):
+        return say(
+            "logit_lens.turns",
+            "{model} turns from {before} to {after} at layer {first} of {last}.",
+            **values,
+        )
+    return say(
+        "logit_lens.turns_between",
+        "{model} turns from {before} to {after} between layers {first} and {final} of {last}.",
+        **values,
+    )
+
+
+def turn_of(tokens: Sequence[str]) -> Turn | None:
+    """The turn to the answer's script in the upper half of the depth, where most of the layers just below agree.
+
+    `tokens` is (layer) the likeliest token.
+    """
+    scripts = [script_of(token) for token in tokens]
+    after = scripts[-1]
+    if after is None:
+        return None
+    layer = len(scripts) - 1
+    while layer and scripts[layer - 1] == after:
+        layer -= 1
+    below = scripts[max(layer - BEFORE, 0) : layer]
+    before = max(below, key=below.count, default=None)
+    if before in (None, after) or 2 * below.count(before) <= BEFORE or layer < LATE * (len(scripts) - 1):
+        return None
+    return Turn(layer, str(before), after)
+
+
+def _overturning(name: str, traces: Sequence[_Trace]) -> str:
+    """The likeliest token that led until the last layer chose another; nothing where it was not likely."""
+    led = [trace for trace in traces if trace.tops[-2]["token_id"] != trace.tops[-1]["token_id"]]
+    most = max(led, key=lambda trace: float(trace.tops[-2]["probability"]), default=None)
+    if most is None or float(most.tops[-2]["probability"]) < OVERTURNED or BYTES.fullmatch(most.tops[-2]["token"]):
+        return ""
+    before = most.tops[-2]
+    if not str(before["token"]).strip():  # a space that gives way says nothing
+        return ""
+    return say(
+        "logit_lens.overturned",
+        "In {model}, the last layer overturns “{token}” ({probability} one layer before), which gives way to {answer}.",
+        model=name,
+        token=mark_space(str(before["token"])),
+        probability=digits(f"{float(before['probability']):.0%}"),
+        answer=most.told,
+    )
+
+
+def _fragments(name: str, sure: Sequence[_Trace]) -> str:
+    """How many answers are bytes of a character; nothing where none is."""
+    count = sum(BYTES.fullmatch(str(trace.tops[-1]["token"])) is not None for trace in sure)
+    if not count:
+        return ""
+    return say_count(
+        "logit_lens.fragments",
+        "{count} answer of {model} is only a fragment of a character.",
+        "{count} answers of {model} are only fragments of characters.",
+        count,
+        model=name,
+    )

@@ -1,0 +1,93 @@
+"""What a model would write next, and what temperature and cuts make of that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts
+from reportgen.results.quantities import Findings, Rows, array, metric, table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+MOST_DRAWN = 6
+"""Prompts that are drawn."""
+FINAL_NEED = Need(Site.FINAL, "last")
+
+
+class Options(ProbeOptions):
+    """After which prompts, at which temperatures, with which cuts."""
+
+    prompts: Prompts
+    """What the model reads."""
+    temperatures: Annotated[list[Annotated[float, Field(ge=0.01, le=100, strict=False)]], Field(min_length=1)] = Field(
+        default=[0.5, 1.0, 2.0]
+    )
+    """Temperatures from 0.01 to 100; 1, the model's own, is always among them."""
+    top_k: Annotated[int, Field(ge=1)] | None = 40
+    """Tokens that the one cut keeps: the likeliest. `null` leaves the cut out."""
+    top_p: Annotated[float, Field(gt=0, le=1, strict=False)] | None = 0.9
+    """Probability that the other cut keeps: the fewest likeliest tokens that have it together. `null` leaves it out."""
+    k: Annotated[int, Field(ge=1, le=100)] = 10
+    """Tokens named a distribution."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextToken(Findings):
+    """What next token gives."""
+
+    own_entropy: float = metric("nat")
+    """Mean over prompts of the entropy of the model's own distribution (temperature 1, nothing cut)."""
+    top_probability: float = metric("probability")
+    """Mean over prompts of the probability of its likeliest token."""
+    nucleus: float | str = metric("tokens")
+    """Mean over prompts of the tokens that `top_p` keeps of it."""
+    entropy: NDArray[np.float64] = array("prompt", "item", unit="nat")
+    """(prompt x item) -sum p ln p at each temperature, nothing cut; `temperatures` says which item is which."""
+    settings: Rows = table("prompt", "temperature", "cut", "kept", "mass", "entropy")
+    """Every distribution: tokens kept, the probability that they had before the cut, and the entropy of what is left,
+    in nats. Temperature first, each cut of what it gives."""
+    top: Rows = table("prompt", "temperature", "cut", "rank", "token_id", "token", "logit", "probability")
+    """The k likeliest tokens of every distribution: the model's own logit (softcap and output scaling in it), and the
+    probability softmax(logit / temperature), over what the cut keeps."""
+    temperatures: Rows = table("item", "temperature")
+    """The temperatures, ascending."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The prompts as this model reads them."""
+
+
+class NextTokenProbe(Probe[Options, NextToken]):
+    """Shows: what the model would write next, as logits and as probabilities, and what a sampler's temperature and
+    cuts make of these before it draws.
+
+    Read: a panel a distribution, all of one scale and with their tokens in one order: a low temperature leaves the
+    likeliest nearly alone, a high one makes all alike, and neither changes the order. A cut leaves the head as it is
+    and gives it the mass of the tail. The second figure has logits across and probabilities upwards, a
+    dot a token: a step of one logit is a factor of e at temperature 1, of e² at 0.5, so that what lies close together
+    in logits lies far apart in probability.
+
+    Computed: the model's own logits at the last position, in its own dtype, read as float32; softmax(logits /
+    temperature). top_k keeps the k likeliest (Fan et al. 2018), top_p the fewest likeliest that have the mass p
+    together (Holtzman et al. 2020), each of what the temperature gives, renormalised. Entropy in nats.
+    """
+
+    name = "next_token"
+    version = 1
+    question = "What comes next, and how is it drawn?"
+    options = Options
+    findings = NextToken
+    drawn = ("prompts", MOST_DRAWN)
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """Each prompt once, its last position."""
+        return [Pass(case.tokens(prompt), (FINAL_NEED,)) for prompt in case.options.prompts]
+
+
+probe = NextTokenProbe()

@@ -1,0 +1,186 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings
+from reportgen.language import digits, listed, say, say_count, sentences, unit_of
+from reportgen.probes.next_token import MOST_DRAWN
+from reportgen.probes.next_token.view import OWN, TOP_K, WHOLE, View, percent
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+
+MOST_CURVES = 8
+"""Prompts that have a curve of entropy."""
+STEPS = 50
+"""Pieces of a curve of probabilities over logits."""
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """A prompt at a time, models side by side: its distributions, logit against probability; then entropies."""
+    ok = section.ok()
+    views = {subject: View.of(section.name(subject), subject, outcome) for subject, outcome in ok.items()}
+    for prompt in range(MOST_DRAWN):
+        for draw in (_rankings, _logits):
+            for view in views.values():
+                if prompt < len(view.labels):
+                    yield draw(view, prompt)
+    highest = max((float(outcome.arrays["entropy"].values.max()) for outcome in ok.values()), default=1.0)
+    for view in views.values():
+        if len(view.temperatures) > 1:
+            yield _entropies(view, highest)
+
+
+def _rankings(view: View, prompt: int) -> Rankings:
+    """Every temperature whole, then the cuts of the model's own distribution."""
+    shown = [(at, temperature, cut) for at, temperature, cut in view.top if at == prompt]
+    whole = [place for place in shown if place[2] == WHOLE]
+    cut = [place for place in shown if place[1] == OWN and place[2] != WHOLE]
+    rankings = [
+        Ranking(
+            title=_setting_told(view, place),
+            labels=[mark_space(str(row["token"])) for row in view.top[place]],
+            values=[float(row["probability"]) for row in view.top[place]],
+        )
+        for place in (*whole, *cut)
+    ]
+    return Rankings(
+        name=f"tokens-{prompt}",
+        subject=(view.subject,),
+        title=say("next_token.after", "{model}: after “{prompt}”", model=view.name, prompt=view.labels[prompt]),
+        alt=sentences(_read_out(ranking) for ranking in rankings),
+        rankings=rankings,
+        value_label=unit_of("probability"),
+        value_range=(0.0, max(max(ranking.values) for ranking in rankings)),
+        model=view.subject,
+    )
+
+
+def _setting_told(view: View, place: tuple[int, float, str]) -> str:
+    """What stands above a panel."""
+    _, temperature, cut = place
+    if cut == WHOLE:
+        return _temperature_told(temperature)
+    kept = int(view.settings[place]["kept"])
+    if cut == TOP_K:
+        return say_count("next_token.top_k", "top_k: {count} token", "top_k: {count} tokens", kept)
+    return say_count(
+        "next_token.top_p",
+        "top_p {mass}: {count} token",
+        "top_p {mass}: {count} tokens",
+        kept,
+        mass=digits(f"{view.options['top_p']:g}"),
+    )
+
+
+def _temperature_told(temperature: float) -> str:
+    return say("next_token.temperature", "temperature {value}", value=digits(f"{temperature:g}"))
+
+
+def _read_out(ranking: Ranking) -> str:
+    """One panel, for who cannot see it."""
+    shown = [
+        say("next_token.token", "{token} {probability}", token=token, probability=percent(p))
+        for token, p in zip(ranking.labels, ranking.values, strict=True)
+    ]
+    return say("next_token.alt", "At {setting}: {tokens}.", setting=ranking.title, tokens=listed(shown))
+
+
+def _logits(view: View, prompt: int) -> Curves:
+    """Logits across, probabilities upwards: a curve a temperature, and the tokens on it where that is the model's."""
+    likeliest = view.top[prompt, OWN, WHOLE]
+    first, last = (float(likeliest[at]["logit"]) for at in (0, -1))
+    across = [last + (first - last) * step / STEPS for step in range(STEPS + 1)]
+    curves = []
+    for temperature in view.temperatures:
+        top = view.top[prompt, temperature, WHOLE][0]
+        # One factor turns e^(logit / temperature) into probabilities, so that one token gives the whole curve.
+        curve = [float(top["probability"]) * math.exp((logit - first) / temperature) for logit in across]
+        label = _temperature_told(temperature)
+        curves.append(Curve(label=label, x=across, y=curve, group=label))
+    tokens = say("next_token.tokens", "the likeliest tokens")
+    # A gap after each makes it a dot.
+    dots = [(float(row["logit"]), value) for row in likeliest for value in (float(row["probability"]), math.nan)]
+    curves.append(Curve(label=tokens, x=[x for x, _ in dots], y=[y for _, y in dots], group=tokens))
+    return Curves(
+        name=f"logits-{prompt}",
+        subject=(view.subject,),
+        title=say(
+            "next_token.logits.title",
+            "{model}: logit against probability after “{prompt}”",
+            model=view.name,
+            prompt=view.labels[prompt],
+        ),
+        alt=say(
+            "next_token.logits.alt",
+            "Logit and probability of the likeliest tokens of {model} at each temperature; at temperature 1: {tokens}",
+            model=view.name,
+            tokens=listed([_logit_told(row) for row in likeliest]),
+        ),
+        x_label=say("next_token.logit_axis", "logit of the {count} likeliest tokens", count=len(likeliest)),
+        y_label=unit_of("probability"),
+        curves=curves,
+        y_range=(0.0, max(float(view.top[prompt, at, WHOLE][0]["probability"]) for at in view.temperatures)),
+    )
+
+
+def _logit_told(row: Mapping[str, Any]) -> str:
+    return say(
+        "next_token.logit_told",
+        "{token} {logit} ({probability})",
+        token=mark_space(str(row["token"])),
+        logit=digits(f"{row['logit']:.1f}"),
+        probability=percent(float(row["probability"])),
+    )
+
+
+def _entropies(view: View, highest: float) -> Curves:
+    """A curve a prompt over the temperatures."""
+    labels = view.labels[:MOST_CURVES]
+    only = view.subject if len(labels) == 1 else None
+    curves = [
+        Curve(label=label, x=view.temperatures, y=row.tolist(), model=only, group=label)
+        for label, row in zip(labels, view.entropy, strict=False)
+    ]
+    return Curves(
+        name="entropy",
+        subject=(view.subject,),
+        title=_entropies_title(view),
+        alt=say(
+            "next_token.entropy.alt",
+            "Entropy of the next token of {model} from temperature {first} to {last}: {ends}",
+            model=view.name,
+            first=digits(f"{view.temperatures[0]:g}"),
+            last=digits(f"{view.temperatures[-1]:g}"),
+            ends=listed([_ends(curve) for curve in curves]),
+        ),
+        x_label=say("next_token.temperature_axis", "temperature"),
+        y_label=say("next_token.entropy_axis", "entropy (nat)"),
+        curves=curves,
+        y_range=(0.0, highest * 1.05 or 1.0),
+    )
+
+
+def _entropies_title(view: View) -> str:
+    if len(view.labels) > MOST_CURVES:
+        return say(
+            "next_token.entropy.some",
+            "{model}: entropy at each temperature, the first {most} of {count} prompts",
+            model=view.name,
+            most=MOST_CURVES,
+            count=len(view.labels),
+        )
+    return say("next_token.entropy.title", "{model}: entropy at each temperature", model=view.name)
+
+
+def _ends(curve: Curve) -> str:
+    return say(
+        "figure.curve_ends",
+        "{curve} goes from {first} to {last}",
+        curve=curve.label,
+        first=digits(f"{curve.y[0]:.3g}"),
+        last=digits(f"{curve.y[-1]:.3g}"),
+    )

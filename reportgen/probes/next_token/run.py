@@ -1,0 +1,57 @@
+"""How it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from reportgen.model.measures.next_token import Cut, distributions
+from reportgen.model.needs import Captured
+from reportgen.model.network.loaded import LoadedModel
+from reportgen.probes.next_token import FINAL_NEED, NextToken, Options
+from reportgen.probes.next_token.view import OWN, TOP_K, TOP_P, WHOLE
+from reportgen.probing.probe import Case
+from reportgen.results.quantities import Rows
+
+
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> NextToken:
+    """All prompts through the unembedding together."""
+    options, temperatures = case.options, _temperatures(case.options)
+    normed = torch.cat([single.kept(FINAL_NEED, 0)[0] for single in captured])
+    found = list(distributions(model, normed, temperatures, _cuts(options), options.k))
+    own = [one for one in found if one.temperature == OWN]
+    whole = [one for one in own if one.cut == WHOLE]
+    nucleus = [one.kept for one in own if one.cut == TOP_P]
+    top: Rows = []
+    for one in found:
+        named = enumerate(zip(one.token_ids, one.logits, one.probabilities, strict=True), 1)
+        top += [
+            [one.prompt, one.temperature, one.cut, rank, i, case.tokenizer.show(i), logit, p]
+            for rank, (i, logit, p) in named
+        ]
+    entropies = [one.entropy for one in found if one.cut == WHOLE]
+    return NextToken(
+        own_entropy=float(np.mean([one.entropy for one in whole])),
+        top_probability=float(np.mean([one.probabilities[0] for one in whole])),
+        nucleus=float(np.mean(nucleus)) if nucleus else "top_p is not asked for",
+        entropy=np.array(entropies).reshape(len(captured), len(temperatures)),
+        settings=[[one.prompt, one.temperature, one.cut, one.kept, one.mass, one.entropy] for one in found],
+        top=top,
+        temperatures=[[item, temperature] for item, temperature in enumerate(temperatures)],
+        prompts=case.prompt_rows(options.prompts),
+    )
+
+
+def _temperatures(options: Options) -> list[float]:
+    return sorted({OWN, *options.temperatures})
+
+
+def _cuts(options: Options) -> list[Cut]:
+    cuts = [Cut(WHOLE)]
+    if options.top_k is not None:
+        cuts.append(Cut(TOP_K, top_k=options.top_k))
+    if options.top_p is not None:
+        cuts.append(Cut(TOP_P, top_p=options.top_p))
+    return cuts

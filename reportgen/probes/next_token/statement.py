@@ -1,0 +1,101 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reportgen.language import digits, say, say_count, sentences
+from reportgen.probes.next_token.view import OWN, TOP_P, WHOLE, View, percent
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+
+SURE = 0.1
+"""Probability from which a next token is one that a statement is made of."""
+LONGEST_LABEL = 48
+"""Characters of a prompt that a statement quotes."""
+
+
+def statement(section: Section) -> str:
+    """What each model expects, how surely, and how far the temperatures spread it."""
+    return sentences(
+        _seen(View.of(section.name(subject), subject, outcome)) for subject, outcome in section.ok().items()
+    )
+
+
+def _seen(view: View) -> str:
+    """What one model expects after its surest and after its least sure prompt."""
+    first = [view.top[prompt, OWN, WHOLE][0] for prompt in range(len(view.labels))]
+    order = sorted(range(len(first)), key=lambda prompt: (-float(first[prompt]["probability"]), prompt))
+    surest, least = order[0], order[-1]
+    if float(first[surest]["probability"]) < SURE:
+        return say(
+            "next_token.no_clear_statement",
+            "No clear statement about {model}: after no prompt has any token a probability of {threshold} or more.",
+            model=view.name,
+            threshold=digits(f"{SURE:.0%}"),
+        )
+    told = [_expected(view, surest, first[surest]), _spread(view, surest)]
+    if least != surest:
+        told.append(_least(view, least, first[least]))
+    return sentences(told)
+
+
+def _expected(view: View, prompt: int, row: Mapping[str, Any]) -> str:
+    values = {
+        "model": view.name,
+        "token": mark_space(str(row["token"])),
+        "probability": percent(float(row["probability"])),
+        "prompt": _quoted(view, prompt),
+    }
+    nucleus = view.settings.get((prompt, OWN, TOP_P))
+    if nucleus is None:
+        return say("next_token.expected", "{model} expects “{token}” ({probability}) after “{prompt}”.", **values)
+    return say_count(
+        "next_token.expected_nucleus",
+        "{model} expects “{token}” ({probability}) after “{prompt}”, where {count} token holds {mass}.",
+        "{model} expects “{token}” ({probability}) after “{prompt}”, where {count} tokens hold {mass}.",
+        int(nucleus["kept"]),
+        mass=digits(f"{view.options['top_p']:.0%}"),
+        **values,
+    )
+
+
+def _least(view: View, prompt: int, row: Mapping[str, Any]) -> str:
+    values = {
+        "token": mark_space(str(row["token"])),
+        "probability": percent(float(row["probability"])),
+        "prompt": _quoted(view, prompt),
+    }
+    nucleus = view.settings.get((prompt, OWN, TOP_P))
+    if nucleus is None:
+        return say("next_token.least", "It is least sure after “{prompt}” (“{token}”, {probability}).", **values)
+    return say_count(
+        "next_token.least_nucleus",
+        "It is least sure after “{prompt}” (“{token}”, {probability}), where it takes {count} token to hold {mass}.",
+        "It is least sure after “{prompt}” (“{token}”, {probability}), where it takes {count} tokens to hold {mass}.",
+        int(nucleus["kept"]),
+        mass=digits(f"{view.options['top_p']:.0%}"),
+        **values,
+    )
+
+
+def _spread(view: View, prompt: int) -> str:
+    """What the temperatures make of the surest prompt's likeliest token; nothing where there is one temperature."""
+    if len(view.temperatures) < 2:
+        return ""
+    low, high = view.temperatures[0], view.temperatures[-1]
+    p_low, p_high = (float(view.top[prompt, at, WHOLE][0]["probability"]) for at in (low, high))
+    return say(
+        "next_token.spread",
+        "Temperature {low} makes that {at_low}, temperature {high} {at_high}.",
+        low=digits(f"{low:g}"),
+        high=digits(f"{high:g}"),
+        at_low=percent(p_low),
+        at_high=percent(p_high),
+    )
+
+
+def _quoted(view: View, prompt: int) -> str:
+    text = view.labels[prompt]
+    return text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]}…"

@@ -1,0 +1,98 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from reportgen.figures.describe import Figure, StackedBars
+from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.probes.parameter_census.view import sum_by_component
+from reportgen.results.section import Section
+
+COMPONENTS = (
+    "embedding", "position embedding", "attention q", "attention k", "attention v", "attention q/k/v", "attention o",
+    "MLP gate", "MLP up", "MLP gate/up", "MLP down", "experts", "router", "state space", "norms", "head", "vision",
+    "other",
+)  # fmt: skip
+"""In the order in which bars are stacked."""
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """All models in one figure by component; one figure a model by block."""
+    ok = section.ok()
+    if not ok:
+        return
+    sizes = {subject: sum_by_component(outcome.tables["tensors"].records()) for subject, outcome in ok.items()}
+    used = [component for component in COMPONENTS if any(component in size for size in sizes.values())]
+    yield StackedBars(
+        name="components",
+        subject=tuple(ok),
+        title=say("parameter_census.components.title", "Parameters by component"),
+        alt=sentences(_told(section.name(subject), size) for subject, size in sizes.items()),
+        bars=[section.name(subject) for subject in ok],
+        segments=[component_label(component) for component in used],
+        values=np.array([[size.get(component, 0) / 1e6 for component in used] for size in sizes.values()]),
+        value_label=_millions(),
+    )
+    for subject, outcome in ok.items():
+        yield _blocks(section.name(subject), subject, outcome.tables["tensors"].records())
+
+
+def component_label(component: str) -> str:
+    """What a component is called in figures, in the spoken language."""
+    return say(f"component.{component}", component)
+
+
+def _millions() -> str:
+    return say("unit.million parameters", "million parameters")
+
+
+def _told(name: str, sizes: Mapping[str, int]) -> str:
+    """The parameters of all components, for who cannot see the bars."""
+    parts = [f"{component_label(component)} {digits(f'{size:,}')}" for component, size in sizes.items()]
+    return say("parameter_census.parts", "{model}: {parts}.", model=name, parts=listed(parts))
+
+
+def _blocks(name: str, subject: str, records: list[dict[str, str | int]]) -> StackedBars:
+    inside = [record for record in records if record["block"] is not None]
+    blocks = sorted({int(record["block"]) for record in inside})
+    sizes = [sum_by_component(record for record in inside if record["block"] == block) for block in blocks]
+    runs = _runs(sizes)
+    used = [component for component in COMPONENTS if any(component in size for size in sizes)]
+    count = say_count(
+        "parameter_census.blocks.alt",
+        "{model} has {count} block.",
+        "{model} has {count} blocks.",
+        len(blocks),
+        model=name,
+    )
+    first = _told(say("parameter_census.block", "block {block}", block=0), sizes[0]) if sizes else ""
+    return StackedBars(
+        name="blocks",
+        subject=(subject,),
+        title=say("parameter_census.blocks.title", "{model}: parameters by block", model=name),
+        alt=sentences([count, first]),
+        bars=[_run_label(first, last) for first, last in runs],
+        segments=[component_label(component) for component in used],
+        values=np.array([[sizes[a].get(component, 0) / 1e6 for component in used] for a, _ in runs]),
+        value_label=_millions(),
+    )
+
+
+def _run_label(first: int, last: int) -> str:
+    if first == last:
+        return say("parameter_census.block", "block {block}", block=first)
+    return say("parameter_census.blocks_each", "blocks {first}–{last}, each", first=first, last=last)
+
+
+def _runs(sizes: Sequence[dict[str, int]]) -> list[tuple[int, int]]:
+    """(first, last) of each run of blocks that are made alike."""
+    runs: list[tuple[int, int]] = []
+    for block, size in enumerate(sizes):
+        if runs and sizes[runs[-1][0]] == size:
+            runs[-1] = (runs[-1][0], block)
+        else:
+            runs.append((block, block))
+    return runs

@@ -1,0 +1,87 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reportgen.language import digits, say, sentences
+from reportgen.probes.parameter_census.view import sum_by_component
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+MOST = 0.5
+"""Share of all parameters from which a part is said to hold most of them."""
+APART = 0.2
+"""Difference between two models' shares from which it is worth saying."""
+
+
+def statement(section: Section) -> str:
+    """The part that holds at least half of a model's parameters, and where the vocabulary's share differs."""
+    named = [(section.name(subject), outcome) for subject, outcome in section.ok().items()]
+    return sentences([*(_most(*one) for one in named), _difference(named)])
+
+
+def _part_of(component: str) -> str:
+    """The large part of a model that a component belongs to."""
+    if component in ("embedding", "position embedding", "head"):
+        return "vocabulary"
+    if component.startswith(("MLP", "expert", "router")):
+        return "mlp"
+    return "attention" if component.startswith("attention") else component
+
+
+def _shares(outcome: Outcome) -> dict[str, float]:
+    """Part -> its share of all parameters; empty of a model without any."""
+    sizes: dict[str, int] = {"vocabulary": 0}
+    for component, size in sum_by_component(outcome.tables["tensors"].records()).items():
+        sizes[_part_of(component)] = sizes.get(_part_of(component), 0) + size
+    total = sum(sizes.values())
+    return {part: size / total for part, size in sizes.items()} if total else {}
+
+
+def _most(name: str, outcome: Outcome) -> str:
+    """The part with at least half of the parameters."""
+    shares = _shares(outcome)
+    part, share = max(shares.items(), key=lambda one: one[1], default=("", 0.0))
+    values = {
+        "model": name,
+        "total": digits(f"{outcome.metrics['total_parameters'].value or 0:,}"),
+        "share": digits(f"{share:.0%}"),
+    }
+    if share >= MOST and part == "vocabulary":
+        return say(
+            "parameter_census.most_in_vocabulary",
+            "{model} keeps {share} of its {total} parameters in its vocabulary.",
+            **values,
+        )
+    if share >= MOST and part == "mlp":
+        return say(
+            "parameter_census.most_in_mlp", "{model} keeps {share} of its {total} parameters in its MLPs.", **values
+        )
+    if share >= MOST and part == "attention":
+        return say(
+            "parameter_census.most_in_attention",
+            "{model} keeps {share} of its {total} parameters in attention.",
+            **values,
+        )
+    return say(
+        "parameter_census.no_clear_statement",
+        "No clear statement about {model}: no part holds half of its {total} parameters.",
+        **values,
+    )
+
+
+def _difference(named: Iterable[tuple[str, Outcome]]) -> str:
+    """The two models whose vocabularies take the most different shares; nothing where these are near."""
+    shares = sorted((shares["vocabulary"], name) for name, outcome in named if (shares := _shares(outcome)))
+    if not shares or shares[-1][0] - shares[0][0] < APART:
+        return ""
+    (small, low), (large, high) = shares[0], shares[-1]
+    return say(
+        "parameter_census.vocabulary_differs",
+        "The vocabulary takes {large} of {high}, but {small} of {low}.",
+        high=high,
+        low=low,
+        large=digits(f"{large:.0%}"),
+        small=digits(f"{small:.0%}"),
+    )

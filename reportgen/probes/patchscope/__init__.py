@@ -1,0 +1,239 @@
+"""A representation told in words: put into another prompt, which the model then goes on with (Patchscopes)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.patch_targets import OneTarget, OutOfRange, Place, Target, Targets, place_of
+from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
+from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.text.prompts import Prompt
+from reportgen.text.tokens import WordNotFound
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+MOST_DRAWN = 4
+"""Prompts whose answers are drawn."""
+Words = list[Annotated[str, Field(min_length=1)]]
+
+
+class Asked(ProbeOptions):
+    """What is asked of which representations."""
+
+    prompts: Prompts
+    """Texts whose representations are read; at the last token of a prompt's `word`, else at its last."""
+    position: Annotated[int, Field(ge=0)] | None = None
+    """Position, in every prompt, in place of its word or its last token."""
+    targets: Targets = Field(default=["describe"], validate_default=True)
+    """What is asked: ids in the shipped set patchscopes/targets (describe, identity, secret, …), mappings
+    {id, text, word | position, until}, or the name FILE/SET of a prompt set."""
+    layers: Layers = "all"
+    """Layers from which representations are taken."""
+    target_layers: Literal["same"] | Layers = "same"
+    """Layers at which they are put in: each at its own, or every one at each of these."""
+    continue_: Annotated[int, Field(ge=1, le=64, alias="continue")] = 12
+    """Tokens that the model writes, unless the end token comes first."""
+    expect: Words | dict[str, Words] = Field(default=[])
+    """Words that tell that a representation was named, whatever their case; for every prompt, or by a prompt's id or
+    text."""
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        ids = [target.id for target in self.targets]
+        twice = next((id for at, id in enumerate(ids) if id in ids[:at]), None)
+        if twice is not None:
+            raise ValueError(f"two targets are called {twice!r}")
+        named = [name for prompt in self.prompts for name in (prompt.id, prompt.text) if name is not None]
+        unknown = next((name for name in self.expect if isinstance(self.expect, dict) and name not in named), None)
+        if unknown is not None:
+            raise ValueError(f"expect: no prompt has the id or the text {unknown!r}")
+        words = self.expect.values() if isinstance(self.expect, dict) else [self.expect]
+        for target, word in product(self.targets, [word for some in words for word in some]):
+            if names(target.text or "", [word]):
+                raise ValueError(f"expect: {word!r} stands in the target {target.id!r} itself, and would tell nothing")
+        return self
+
+    def expected(self, prompt: Prompt) -> Sequence[str]:
+        """The words that tell that this prompt's representation was named."""
+        if not isinstance(self.expect, dict):
+            return self.expect
+        return self.expect.get(prompt.id or "", self.expect.get(prompt.text or "", []))
+
+
+class Options(Asked):
+    """Which representations, what is asked of them, and at which layers."""
+
+    identity_prompts: Prompts | None = None
+    """Texts over which precision@1 and surprisal of the identity prompt are measured, from each of `layers` into each
+    of `target_layers` (into each of `layers` where that is `same`)."""
+    identity: OneTarget = Field(default="identity", validate_default=True)
+    """The identity prompt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patched(Findings):
+    """What patchscopes give."""
+
+    named_share: float | str = metric("share", "higher")
+    """Share of the answers that hold an expected word, over prompts with such words, targets and layers; a target that
+    names it unpatched is left out."""
+    first_layer: float | str = metric("layer")
+    """Mean over prompts with an expected word in some answer of the first source layer whose answer holds one."""
+    precision: float | str = metric("share", "higher")
+    """Mean of `precision_by_layer` over all pairs of layers."""
+    surprisal: float | str = metric("nat", "lower")
+    """Mean of `surprisal_by_layer` over all pairs of layers."""
+    precision_by_layer: NDArray[np.float32] = array("layer", "item", unit="share")
+    """(source layer x target layer) share of the identity prompts' texts whose likeliest next token, of the unpatched
+    model, is the likeliest after the patched identity prompt. Empty where it was not asked for."""
+    surprisal_by_layer: NDArray[np.float32] = array("layer", "item", unit="nat")
+    """(source layer x target layer) mean over the texts of -ln p(token) after the patched identity prompt, of the
+    token that the unpatched model holds likeliest after the text."""
+    answers: Rows = table("prompt", "target", "layer", "target_layer", "text", "answer", "named")
+    """What was written with the representation of `layer` at `target_layer`: all of it, and the part up to `until` or
+    the end of the first line; whether that holds an expected word (empty where none is expected)."""
+    unpatched: Rows = table("target", "text", "answer")
+    """The control: what each target goes on with when nothing is put into it."""
+    tokens: Rows = table("prompt", "target", "layer", "target_layer", "step", "token_id", "token")
+    """The tokens of every answer."""
+    targets: Rows = table("target", "text", "tokens", "position", "token", "word_tokens")
+    """The targets: the exact text, its tokens, the position that is overwritten, and how many tokens the word has of
+    which that is the last. The identity prompt of the layer maps is last, where it was asked for."""
+    sources: Rows = table("prompt", "position", "token", "word_tokens")
+    """Where each prompt's representation is taken."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The prompts as this model reads them."""
+
+
+class Patchscope(Probe[Options, Patched]):
+    """Shows: what a representation holds, in the model's own words. The vector of one token after one layer takes the
+    place of a token of another prompt, which asks what it is, and the model goes on writing.
+
+    Read: a row a layer from which the vector was taken, from the embedding at the bottom; across, the tokens that the
+    model writes. Shaded cells hold a token that the target itself has nowhere: a row without shade may be a mere
+    copy of it; outlined ones hold an expected word. Low layers know the last word only, high ones are about
+    to write the next token and answer no question. What is said beyond the patched vector's reach (a profession, a
+    date) may be made up. The maps: whether the identity prompt gives back the token that the text itself goes on
+    with; into the last layer that is the logit lens.
+
+    Computed: the residual stream before the final norm replaces that at one position of the target while the prompt
+    passes, never at tokens written after it (Ghandeharioun et al. 2024); the likeliest token follows. A word of
+    several tokens is taken, and overwritten, at its last. precision@1: share of texts whose likeliest next token is
+    the patched prompt's too; surprisal: -ln p, under the patched prompt, of the unpatched model's likeliest token.
+    """
+
+    name = "patchscope"
+    version = 1
+    question = "What does a representation say of itself?"
+    options = Options
+    findings = Patched
+    drawn = ("prompts", MOST_DRAWN)
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """Each prompt once; each target once as it is; each text of the layer maps once."""
+        options = case.options
+        pairs = layer_pairs(case, options)
+        stream = tuple(dict.fromkeys(layer for layer, _ in pairs))
+        if options.identity_prompts is not None:
+            target_place(case, options.identity)
+        return [
+            *(Pass(p.ids, (stream_need(p, stream),)) for p in source_places(case, options)),
+            *(Pass(p.ids, (), options.continue_ + 1) for p in target_places(case, options)),
+            *(Pass(p.ids, needs_of(p, stream)) for p in identity_places(case)),
+        ]
+
+    def further_passes(self, case: Case[Options]) -> int:
+        """Every prompt, target and pair of layers; every text of the layer maps and pair of layers."""
+        options = case.options
+        maps = len(options.identity_prompts or ()) * len(map_pairs(case))
+        return len(options.prompts) * len(options.targets) * len(layer_pairs(case, options)) + maps
+
+
+def names(text: str, words: Sequence[str]) -> bool:
+    """Whether a text holds one of these words, whatever their case."""
+    return any(word.casefold() in text.casefold() for word in words)
+
+
+def _last_layer(case: Case[Any]) -> int:
+    if case.facts.layers is None:
+        raise Unusable("its configuration does not say how many blocks it has")
+    return case.facts.layers
+
+
+def _asked_layers(case: Case[Any], asked: Any) -> tuple[int, ...]:
+    return tuple(range(_last_layer(case) + 1)) if asked == "all" else case.named_layers(asked)
+
+
+def layer_pairs(case: Case[Any], options: Asked) -> list[tuple[int, int]]:
+    """(source layer, target layer) of every answer."""
+    layers = _asked_layers(case, options.layers)
+    if options.target_layers == "same":
+        return [(layer, layer) for layer in layers]
+    return list(product(layers, _asked_layers(case, options.target_layers)))
+
+
+def map_layers(case: Case[Options]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Source layers and target layers of the map."""
+    layers = _asked_layers(case, case.options.layers)
+    same = case.options.target_layers == "same"
+    return layers, layers if same else _asked_layers(case, case.options.target_layers)
+
+
+def map_pairs(case: Case[Options]) -> list[tuple[int, int]]:
+    """(source layer, target layer) of every cell of the map."""
+    return list(product(*map_layers(case)))
+
+
+def _place(case: Case[Any], prompt: Prompt, position: int | None) -> Place:
+    try:
+        return place_of(case.tokenizer, prompt, position)
+    except (OutOfRange, WordNotFound) as error:
+        raise Unusable(str(error)) from error
+
+
+def source_places(case: Case[Any], options: Asked) -> list[Place]:
+    """Where the representations are taken."""
+    for prompt in options.prompts:
+        case.tokens(prompt)
+    return [_place(case, prompt, options.position) for prompt in options.prompts]
+
+
+def target_place(case: Case[Any], target: Target, steps: int = 1) -> Place:
+    """Where a representation is put in."""
+    case.tokens(target, steps)
+    return _place(case, target, target.position)
+
+
+def target_places(case: Case[Any], options: Asked) -> list[Place]:
+    """(target) where representations are put in."""
+    return [target_place(case, target, options.continue_ + 1) for target in options.targets]
+
+
+def identity_places(case: Case[Options]) -> list[Place]:
+    """The places of the identity prompts."""
+    prompts = case.options.identity_prompts or []
+    for prompt in prompts:
+        case.tokens(prompt)
+    return [_place(case, prompt, None) for prompt in prompts]
+
+
+def stream_need(place: Place, layers: tuple[int, ...]) -> Need:
+    """The residual stream at one place."""
+    return Need(Site.RESIDUAL, (place.position,), layers)
+
+
+def needs_of(place: Place, layers: tuple[int, ...]) -> tuple[Need, Need]:
+    """The rows that are read, and those that are put in their place."""
+    return stream_need(place, layers), Need(Site.FINAL, (place.position,))
+
+
+probe = Patchscope()

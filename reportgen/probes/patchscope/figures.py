@@ -1,0 +1,190 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from reportgen.figures.describe import Figure, HeatMap, TokenGrid
+from reportgen.language import digits, listed, say
+from reportgen.probes.patchscope import MOST_DRAWN
+from reportgen.probes.patchscope.view import below_last, expected_of, quoted
+from reportgen.probing.probe import prompt_labels
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+WIDEST = 14
+"""Tokens of an answer that are drawn."""
+SHADE = 0.25
+"""Fill of a cell whose token does not stand in the target: it came from the representation, or was made up."""
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """A prompt and a target at a time, models side by side; then the layer maps on shared scales."""
+    ok = section.ok()
+    yield from answer_grids(section)
+    highest = max((_highest_below_last(outcome) for outcome in ok.values()), default=0.0) or 1.0
+    surprisal = say(
+        "patchscope.surprisal", "surprisal (nat), the darkest {highest} or more", highest=digits(f"{highest:.1f}")
+    )
+    for name, what, label, top in (
+        ("precision", say("patchscope.precision", "precision@1"), say("patchscope.precision", "precision@1"), 1.0),
+        ("surprisal", say("patchscope.surprisal.what", "surprisal"), surprisal, highest),
+    ):
+        for subject, outcome in ok.items():
+            if outcome.arrays["precision_by_layer"].values.size:
+                yield replace(_map(section, subject, outcome, name, what, top), value_label=label)
+
+
+def answer_grids(section: Section) -> Iterator[TokenGrid]:
+    """What was written: a grid a prompt and a target, models side by side."""
+    views = [(section.name(subject), subject, outcome) for subject, outcome in section.ok().items()]
+    if not views:
+        return
+    most = max(len(prompt_labels(outcome)) for _, _, outcome in views)
+    ids = [str(target["id"]) for target in views[0][2].options["targets"]]
+    for prompt, (at, target) in product(range(min(most, MOST_DRAWN)), enumerate(ids)):
+        for name, subject, outcome in views:
+            labels = prompt_labels(outcome)  # a model may have no row for a token of a prompt
+            if prompt >= len(labels):
+                continue
+            rows = [
+                row for row in outcome.tables["answers"].records() if (row["prompt"], row["target"]) == (prompt, target)
+            ]
+            what = say("patchscope.asked", "“{prompt}”, asked “{target}”", prompt=quoted(labels[prompt]), target=target)
+            yield from _grids(name, subject, outcome, rows, f"{prompt}-{at}", what)
+
+
+def _grids(
+    name: str, subject: str, outcome: Outcome, rows: Sequence[Mapping[str, Any]], key: str, what: str
+) -> Iterator[TokenGrid]:
+    """A grid; where every layer was put in at several, one a target layer."""
+    if outcome.options["target_layers"] == "same":
+        yield _grid(name, subject, outcome, rows, key, what)
+        return
+    for layer in sorted({row["target_layer"] for row in rows}):
+        into = say("patchscope.into", "{what}, put in at layer {layer}", what=what, layer=layer)
+        some = [row for row in rows if row["target_layer"] == layer]
+        yield _grid(name, subject, outcome, some, f"{key}-into-{layer}", into)
+
+
+def _grid(
+    name: str, subject: str, outcome: Outcome, rows: Sequence[Mapping[str, Any]], key: str, what: str
+) -> TokenGrid:
+    shown = sorted(rows, key=lambda row: -row["layer"])
+    own = _tokens_of(outcome, shown)
+    copied = _own_tokens(outcome, str(shown[0]["target"]))
+    width = min(max([len(tokens) for tokens in own] + [1]), WIDEST)
+    values = np.full((len(shown), width), np.nan)
+    outlined = np.zeros((len(shown), width), dtype=bool)
+    texts = [["" for _ in range(width)] for _ in shown]
+    words = expected_of(outcome, int(shown[0]["prompt"]))
+    for at, tokens in enumerate(own):
+        for step, token in enumerate(tokens[:width]):
+            texts[at][step] = token
+            values[at, step] = 0.0 if token.strip().casefold() in copied else SHADE
+        named = bool(shown[at]["named"])
+        outlined[at, : len(tokens)] = _naming(tokens[:width], words) if named else False
+    return TokenGrid(
+        name=f"answers-{key}",
+        subject=(subject,),
+        title=say("figure.of_model", "{model}: {what}", model=name, what=what),
+        alt=say(
+            "patchscope.grid.alt",
+            "What {model} writes with the representation of each layer: {answers}",
+            model=name,
+            answers=listed(
+                [
+                    say("patchscope.layer_answer", "layer {layer}: {answer}", layer=row["layer"], answer=row["answer"])
+                    for row in reversed(shown)
+                ]
+            ),
+        ),
+        row_label=say("patchscope.source_layer", "layer of the representation (0 = embedding)"),
+        rows=[str(row["layer"]) for row in shown],
+        column_label=say("patchscope.token", "token written"),
+        columns=[str(step + 1) for step in range(width)],
+        texts=texts,
+        values=values,
+        value_label=say("patchscope.shaded", "shaded: not a token of the target itself"),
+        outlined=outlined,
+        outline_label=say("patchscope.outline", "an expected word") if words else "",
+        sampleable=True,
+    )
+
+
+def _tokens_of(outcome: Outcome, rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """(row) the tokens of each answer."""
+    keys = ("prompt", "target", "layer", "target_layer")
+    wanted = {tuple(row[key] for key in keys): list[str]() for row in rows}
+    for token in outcome.tables["tokens"].records():
+        place = tuple(token[key] for key in keys)
+        if place in wanted:
+            wanted[place].append(str(token["token"]))
+    return list(wanted.values())
+
+
+def _own_tokens(outcome: Outcome, target: str) -> set[str]:
+    """What stands in a target, without spaces and case."""
+    rows = outcome.tables["targets"].records()
+    joined = next(str(row["tokens"]) for row in rows if row["target"] == target)
+    return {token.strip().casefold() for token in joined.split(" | ")}
+
+
+def _naming(tokens: Sequence[str], words: Sequence[str]) -> list[bool]:
+    """(token) whether it holds a part of an expected word."""
+    text = "".join(tokens).casefold()
+    inside = [False] * len(text)
+    for word in words:
+        at = text.find(word.casefold())
+        while at >= 0:
+            inside[at : at + len(word)] = [True] * len(word)
+            at = text.find(word.casefold(), at + 1)
+    found, start = [], 0
+    for token in tokens:
+        end = start + len(token.casefold())
+        found.append(any(inside[start:end]))
+        start = end
+    return found
+
+
+def _highest_below_last(outcome: Outcome) -> float:
+    """Of the surprisals: an embedding read by the lens may be hundreds of nats off, beside which all others are 0."""
+    array = outcome.arrays["surprisal_by_layer"]
+    return float(below_last(array).max(initial=0.0)) if array.values.size else 0.0
+
+
+def _map(section: Section, subject: str, outcome: Outcome, name: str, label: str, top: float) -> HeatMap:
+    """Layers that were not asked for are empty."""
+    found = outcome.arrays[f"{name}by_layer"]
+    sources, into = found.along("layer"), found.along("item")
+    size = section.models[subject].layers + 1 if subject in section.models else 0
+    values = np.full((max(size, max(sources) + 1), max(size, max(into) + 1)), np.nan)
+    values[np.ix_(sources, into)] = found.values
+    return HeatMap(
+        name=f"identity-{name}",
+        subject=(subject,),
+        title=say(
+            "patchscope.map.title",
+            "{model}: {what} of the identity prompt",
+            model=section.name(subject),
+            what=label,
+        ),
+        alt=say(
+            "patchscope.map.alt",
+            "{what} of the identity prompt in {model}, by source and target layer, from {lowest} to {highest}",
+            what=label,
+            model=section.name(subject),
+            lowest=digits(f"{float(found.values.min()):.2g}"),
+            highest=digits(f"{float(found.values.max()):.2g}"),
+        ),
+        values=values,
+        row_label=say("patchscope.source", "source layer"),
+        column_label=say("patchscope.target", "target layer"),
+        value_label=label,
+        value_range=(0.0, top),
+    )

@@ -1,0 +1,107 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from reportgen.language import digits, say, say_count, sentences
+from reportgen.probes.patchscope import names
+from reportgen.probes.patchscope.view import below_last, expected_of, quoted
+from reportgen.probing.probe import prompt_labels
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+TOLD = 4
+"""Prompts that a statement names."""
+CLEAR = 0.5
+"""Precision@1 from which the identity prompt is said to give the next token back."""
+
+
+def statement(section: Section) -> str:
+    """From which layer on each model names what it was given, and where the identity prompt gives tokens back."""
+    return sentences(
+        sentence
+        for subject, outcome in section.ok().items()
+        for sentence in (named_told(section.name(subject), outcome), _maps_told(section.name(subject), outcome))
+    )
+
+
+def named_told(name: str, outcome: Outcome) -> str:
+    """The layers at which each prompt is named, with the answer of the first."""
+    labels = prompt_labels(outcome)
+    rows = outcome.tables["answers"].records()
+    leaking = _leaking(outcome)
+    told = []
+    for prompt, label in enumerate(labels[:TOLD]):
+        asked = [row for row in rows if row["prompt"] == prompt and row["named"] is not None]
+        counted = [row for row in asked if (prompt, row["target"]) not in leaking]
+        naming = sorted((row for row in counted if row["named"]), key=lambda row: row["layer"])
+        if not naming:
+            continue
+        layers = {row["layer"] for row in naming}
+        told.append(
+            say_count(
+                "patchscope.named",
+                "{model} names “{prompt}” at {count} layer of {of}, from layer {layer} (“{answer}”).",
+                "{model} names “{prompt}” at {count} layers of {of}, from layer {layer} (“{answer}”).",
+                len(layers),
+                model=name,
+                prompt=quoted(label),
+                of=len({row["layer"] for row in counted}),
+                layer=naming[0]["layer"],
+                answer=str(naming[0]["answer"]),
+            )
+        )
+    if told:
+        return sentences(told)
+    if any(row["named"] is not None for row in rows):
+        return say(
+            "patchscope.not_named",
+            "No clear statement about {model}: no layer's answer holds an expected word.",
+            model=name,
+        )
+    if "precision_by_layer" in outcome.arrays and outcome.arrays["precision_by_layer"].values.size:
+        return ""
+    return say("patchscope.no_clear_statement", "No clear statement about {model}: no word is expected.", model=name)
+
+
+def _leaking(outcome: Outcome) -> set[tuple[int, str]]:
+    """(prompt, target) where the target names what is expected without being patched."""
+    control = outcome.tables["unpatched"].records()
+    prompts = range(len(outcome.options["prompts"]))
+    return {
+        (prompt, row["target"])
+        for prompt, row in product(prompts, control)
+        if names(str(row["answer"]), expected_of(outcome, prompt))
+    }
+
+
+def _maps_told(name: str, outcome: Outcome) -> str:
+    """From which source layer on the identity prompt gives the next token back."""
+    if not outcome.arrays["precision_by_layer"].values.size:
+        return ""
+    best, texts = below_last(outcome.arrays["precision_by_layer"]), len(outcome.options["identity_prompts"])
+    if not best.size or float(best.max()) < CLEAR:
+        return say(
+            "patchscope.maps.none",
+            "No clear statement about {model}: below the last layer the identity prompt nowhere gives back the next "
+            "token of {share} of the texts.",
+            model=name,
+            share=digits(f"{CLEAR:.0%}"),
+        )
+    source, into = np.unravel_index(int(best.argmax()), best.shape)
+    precision = outcome.arrays["precision_by_layer"]
+    return say_count(
+        "patchscope.maps.best",
+        "The identity prompt gives {model}'s next token back best from layer {source} into layer {into}: at {share} "
+        "of {count} text.",
+        "The identity prompt gives {model}'s next token back best from layer {source} into layer {into}: at {share} "
+        "of {count} texts.",
+        texts,
+        model=name,
+        source=precision.along("layer")[source],
+        into=precision.along("item")[into],
+        share=digits(f"{float(best.max()):.0%}"),
+    )

@@ -1,0 +1,35 @@
+"""What a stored bundle holds of it, as its figures and its sentence read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from reportgen.results.quantities import Array, Outcome
+
+LONGEST_LABEL = 48
+"""Characters of a text that a statement or a title quotes."""
+
+
+def quoted(text: str) -> str:
+    """The start of a text."""
+    return text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]}…"
+
+
+def expected_of(outcome: Outcome, prompt: int) -> Sequence[str]:
+    """As `Asked.expected`, of stored options."""
+    expect = outcome.options.get("expect") or []
+    if not isinstance(expect, Mapping):
+        return list(expect)
+    written = outcome.options["prompts"][prompt]
+    return list(expect.get(written.get("id"), expect.get(written.get("text"), [])))
+
+
+def below_last(array: Array) -> NDArray[Any]:
+    """(source layer x target layer) without what is put in at the last layer: that is the logit lens."""
+    into = array.along("item")
+    kept = [at for at, layer in enumerate(into) if layer < max(into)]
+    values: NDArray[Any] = array.values[:, kept]
+    return values

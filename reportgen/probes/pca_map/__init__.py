@@ -1,0 +1,92 @@
+"""A map of words: the residual stream's first principal components, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import model_validator
+
+from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
+from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.text.prompts import Prompt
+from reportgen.text.tokens import WordNotFound
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Options(ProbeOptions):
+    """Which words, at which layers."""
+
+    prompts: Prompts
+    """What is put on the map; `group` gives a prompt's colour, `label` its text, `word` the place that is read."""
+    layers: Layers = "all"
+    """Layers drawn, counted from 0 = embedding."""
+
+    @model_validator(mode="after")
+    def _enough(self) -> Options:
+        if len(self.prompts) < 3:
+            raise ValueError("three prompts are needed to make a map")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Map(Findings):
+    """What the map gives."""
+
+    plane_variance: float = metric("share")
+    """Share of the rows' variance that lies in the plane of the last layer drawn."""
+    points: NDArray[np.float64] = array("layer", "item", "component", unit="coordinate")
+    """(layer x item x component) coordinates of the centred rows on their first principal components."""
+    explained_variance: NDArray[np.float64] = array("layer", "component", unit="share")
+    """(layer x component) share of the rows' variance that lies along the component."""
+    items: Rows = table("item", "text", "group")
+    """What stands on the map."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The prompts as this model reads them."""
+
+
+class PcaMap(Probe[Options, Map]):
+    """Shows: which words lie near each other after a layer, on the plane that keeps most of their differences.
+
+    Read: near points are similar to this layer, as far as two dimensions tell: the axes say which share of all
+    variance they hold. Groups that draw together are told apart by the layer.
+
+    Computed: the residual stream at the last token of each prompt (or of its `word`), centred; scikit-learn's PCA
+    with the full solver, each layer on its own; the sign of an axis is fixed so that its largest loading is positive.
+    """
+
+    name = "pca_map"
+    version = 1
+    question = "Which words lie together?"
+    libraries = ("sklearn.decomposition",)
+    options = Options
+    findings = Map
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """Each prompt once, at the place that is read."""
+        needs = [need_of(case, prompt) for prompt in case.options.prompts]
+        tokens = [case.tokens(prompt) for prompt in case.options.prompts]
+        return [Pass(ids, (need,)) for ids, need in zip(tokens, needs, strict=True)]
+
+
+def asked_layers(case: Case[Options]) -> tuple[int, ...] | None:
+    """The layers asked for; None for all of them."""
+    return None if case.options.layers == "all" else case.named_layers(case.options.layers)
+
+
+def need_of(case: Case[Options], prompt: Prompt) -> Need:
+    """The row that is put on the map."""
+    if prompt.word is None:
+        return Need(Site.RESIDUAL, "last", asked_layers(case))
+    try:
+        return Need(Site.RESIDUAL, (case.tokenizer.word_position(prompt, prompt.word),), asked_layers(case))
+    except WordNotFound as error:
+        raise Unusable(str(error)) from error
+
+
+probe = PcaMap()

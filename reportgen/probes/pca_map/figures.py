@@ -1,0 +1,99 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.figures.describe import Figure, Maps, Panel
+from reportgen.language import digits, listed, say, say_count
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+SMALL_PANELS = 20
+"""Panels of a figure of every layer; more would not fit a sheet of paper."""
+LARGE_PANELS = 4
+"""Panels of the figure in which points carry their text."""
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """A few layers large, with texts; then every layer small."""
+    for subject, outcome in section.ok().items():
+        layers = outcome.arrays["points"].along("layer")
+        yield _maps(section.name(subject), subject, outcome, _spread(len(layers)), "map", texts=True)
+    for subject, outcome in section.ok().items():
+        layers = outcome.arrays["points"].along("layer")
+        if len(layers) > LARGE_PANELS:
+            for some in _sheets(len(layers)):
+                figure = f"layers-{layers[some[0]]}-{layers[some[-1]]}"
+                yield _maps(section.name(subject), subject, outcome, some, figure, texts=False)
+
+
+def _spread(count: int) -> list[int]:
+    """Indices of a few layers from first to last, evenly spread."""
+    shown = min(LARGE_PANELS, count)
+    return sorted({round(i * (count - 1) / max(shown - 1, 1)) for i in range(shown)})
+
+
+def _sheets(count: int) -> list[range]:
+    """Indices of all layers, on as few sheets as hold them, about as many on each."""
+    sheets = -(-count // SMALL_PANELS)
+    ends = [-(-count * at // sheets) for at in range(sheets + 1)]
+    return [range(first, end) for first, end in pairwise(ends)]
+
+
+def _maps(name: str, subject: str, outcome: Outcome, chosen: Sequence[int], figure: str, *, texts: bool) -> Maps:
+    points, explained = outcome.arrays["points"], outcome.arrays["explained_variance"]
+    layers = points.along("layer")
+    panels = [
+        Panel(
+            title=say("pca_map.layer", "layer {layer}", layer=layers[i]),
+            points=points.values[i],
+            x_label=_axis(1, explained.values[i], texts),
+            y_label=_axis(2, explained.values[i], texts),
+        )
+        for i in chosen
+    ]
+    items = outcome.tables["items"]
+    return Maps(
+        name=figure,
+        subject=(subject,),
+        title=name if texts else _title(name, [layers[i] for i in chosen]),
+        alt=_read_out(name, len(items.rows), [layers[i] for i in chosen]),
+        panels=panels,
+        labels=[str(text) if texts else "" for text in items.column("text")],
+        groups=[str(group) for group in items.column("group")],
+    )
+
+
+def _title(name: str, layers: Sequence[int]) -> str:
+    if len(layers) <= layers[-1] - layers[0] or len(layers) == 1:  # not all from the first to the last
+        what = listed([say("pca_map.layer", "layer {layer}", layer=layer) for layer in layers])
+        return say("figure.of_model", "{model}: {what}", model=name, what=what)
+    return say("pca_map.layers", "{model}: layers {first} to {last}", model=name, first=layers[0], last=layers[-1])
+
+
+def _read_out(name: str, items: int, layers: Sequence[int]) -> str:
+    """What the maps are, for who cannot see them."""
+    return say_count(
+        "pca_map.alt",
+        "Maps of {count} word at layers {first} to {last} of {model}",
+        "Maps of {count} words at layers {first} to {last} of {model}",
+        items,
+        first=layers[0],
+        last=layers[-1],
+        model=name,
+    )
+
+
+def _axis(component: int, explained: NDArray[Any], texts: bool) -> str:
+    if np.isnan(explained[component - 1]):
+        return ""
+    share = digits(f"{explained[component - 1]:.0%}")
+    if not texts:
+        return share
+    return say("pca_map.axis", "component {component} ({share})", component=component, share=share)

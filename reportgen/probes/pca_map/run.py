@@ -1,0 +1,45 @@
+"""How it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from reportgen.model.needs import Captured, Need
+from reportgen.model.network.loaded import LoadedModel
+from reportgen.numerics.principal import principal_points
+from reportgen.probes.pca_map import Map, Options, asked_layers, need_of
+from reportgen.probing.probe import Case
+from reportgen.text.prompts import Prompt
+
+COMPONENTS = 2
+
+
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Map:
+    """One PCA a layer."""
+    rows = [_rows(single, need_of(case, p)) for single, p in zip(captured, case.options.prompts, strict=True)]
+    by_layer = np.stack(rows, axis=1)
+    maps = [principal_points(layer, COMPONENTS) for layer in by_layer]
+    prompts = case.options.prompts
+    explained = np.stack([explained for _, explained in maps])
+    return Map(
+        plane_variance=float(explained[-1].sum()),
+        coordinates={"layer": asked_layers(case) or range(len(by_layer))},
+        points=np.stack([points for points, _ in maps]),
+        explained_variance=explained,
+        items=[[i, _label(case, prompt), prompt.group or ""] for i, prompt in enumerate(prompts)],
+        prompts=case.prompt_rows(prompts),
+    )
+
+
+def _rows(captured: Captured, need: Need) -> NDArray[np.float32]:
+    """(layer x width)"""
+    rows: NDArray[np.float32] = torch.cat(captured.kept(need, 0)).float().cpu().numpy()
+    return rows
+
+
+def _label(case: Case[Options], prompt: Prompt) -> str:
+    return prompt.label or prompt.word or case.tokenizer.prompt_text(prompt)

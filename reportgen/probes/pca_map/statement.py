@@ -1,0 +1,124 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.language import digits, say, say_count, sentences
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+DROWNING = 0.9
+"""Share of variance on one axis above which the map shows little but an outlier."""
+GATHERED = 0.75
+"""Share of items whose nearest neighbour on the map is of their own group, from which the groups are gathered."""
+BEYOND_CHANCE = 1.5
+"""Times the share that items at random places would have, below which nothing is gathered."""
+
+
+def statement(section: Section) -> str:
+    """From which layer on the groups lie apart, and where one direction drowns the rest."""
+    return sentences(
+        sentence
+        for subject, outcome in section.ok().items()
+        for sentence in (_gathered(section, subject, outcome), _drowned(section.name(subject), outcome))
+    )
+
+
+def _gathered(section: Section, subject: str, outcome: Outcome) -> str:
+    """Where words of one group have each other for neighbours."""
+    name = section.name(subject)
+    layers = outcome.arrays["points"].along("layer")
+    groups = [str(group) for group in outcome.tables["items"].column("group")]
+    shares = np.array([_own_neighbours(points, groups) for points in outcome.arrays["points"].values])
+    if len(set(groups)) < 2:
+        return say("pca_map.no_groups", "No clear statement about {model}: its words have no groups.", model=name)
+    if np.isnan(shares).all():
+        return say("pca_map.undefined", "No clear statement about {model}: its maps are undefined.", model=name)
+    clear = shares >= max(GATHERED, BEYOND_CHANCE * _by_chance(groups))
+    unclear = np.flatnonzero(~clear)
+    first = int(unclear[-1]) + 1 if len(unclear) else 0
+    at_the_end = first < len(layers)
+    # Of several layers as good as each other, the last: at the embedding it is the words alone that differ.
+    best = max(range(first if at_the_end else 0, len(layers)), key=lambda i: (np.nan_to_num(shares[i]), i))
+    values = {"model": name, "layer": layers[best], "share": digits(f"{shares[best]:.0%}")}
+    values["last"] = section.models[subject].layers
+    if not clear[best]:
+        return say(
+            "pca_map.no_clear_statement",
+            "No clear statement about {model}: at no layer are its groups apart on the plane; at layer {layer} of "
+            "{last}, which comes nearest, {share} of the words have one of their own group as nearest neighbour.",
+            **values,
+        )
+    if len(layers) == 1:
+        return say(
+            "pca_map.gathered_at",
+            "{model} holds the groups apart at layer {layer} of {last}: {share} of the words there have one of their "
+            "own group as nearest neighbour.",
+            **values,
+        )
+    if clear.all():
+        return say(
+            "pca_map.gathered_everywhere",
+            "{model} holds the groups apart at every layer, best at layer {layer} of {last}: {share} of the words "
+            "there have one of their own group as nearest neighbour.",
+            **values,
+        )
+    if at_the_end:
+        return say(
+            "pca_map.gathered_from",
+            "{model} holds the groups apart from layer {first} on, best at layer {layer} of {last}: {share} of the "
+            "words there have one of their own group as nearest neighbour.",
+            first=layers[first],
+            **values,
+        )
+    return say(
+        "pca_map.gathered_between",
+        "{model} holds the groups apart at some layers only and no longer at the end, best at layer {layer} of "
+        "{last}: {share} of the words there have one of their own group as nearest neighbour.",
+        **values,
+    )
+
+
+def _own_neighbours(points: NDArray[Any], groups: Sequence[str]) -> float:
+    """Share of items with a group of several whose nearest neighbour is of it; NaN where the map is undefined.
+
+    `points` is (item x component).
+    """
+    if not np.isfinite(points).all():
+        return float("nan")
+    apart = ((points[:, None] - points[None]) ** 2).sum(-1)
+    np.fill_diagonal(apart, np.inf)
+    counted = [item for item, group in enumerate(groups) if group and groups.count(group) > 1]
+    if not counted:
+        return float("nan")
+    return sum(groups[int(apart[item].argmin())] == groups[item] for item in counted) / len(counted)
+
+
+def _by_chance(groups: Sequence[str]) -> float:
+    """What `_own_neighbours` would be if every other item were as likely the nearest."""
+    counts = [groups.count(group) for group in groups if group and groups.count(group) > 1]
+    return sum(count - 1 for count in counts) / (len(counts) * (len(groups) - 1))
+
+
+def _drowned(name: str, outcome: Outcome) -> str:
+    """How many layers show little but one outlier; nothing where none does."""
+    shares = outcome.arrays["explained_variance"].values[:, 0]
+    drowned = int((shares > DROWNING).sum())
+    if not drowned:
+        return ""
+    return say_count(
+        "pca_map.drowned",
+        "At {count} of {all} layers of {model} a single direction holds over {share} of the variance: the map shows "
+        "little but an outlier.",
+        "At {count} of {all} layers of {model} a single direction holds over {share} of the variance: the maps show "
+        "little but an outlier.",
+        drowned,
+        model=name,
+        all=len(shares),
+        share=digits(f"{DROWNING:.0%}"),
+    )

@@ -1,0 +1,94 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from reportgen.features.names import JOINED, feature_names, place_names
+from reportgen.figures.describe import Curve, Curves, Figure
+from reportgen.language import digits, say
+from reportgen.probes.sae_atlas.view import DENSE
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+_CURVES = 6
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """How many features fire how often; how strongly the strongest of each dictionary fires."""
+    for subject, outcome in section.ok().items():
+        yield _densities(section.name(subject), subject, outcome)
+    for subject, outcome in section.ok().items():
+        yield _strengths(section.name(subject), subject, outcome)
+
+
+def _shown(outcome: Outcome) -> list[int]:
+    """Items that are drawn: some, evenly spaced, where there are many."""
+    count = len(outcome.tables["dictionaries"].rows)
+    if count <= _CURVES:
+        return list(range(count))
+    return sorted({round(at * (count - 1) / (_CURVES - 1)) for at in range(_CURVES)})
+
+
+def _densities(name: str, subject: str, outcome: Outcome) -> Curves:
+    """Features by the power of ten of their density, three bins to each."""
+    fewest = 1 / int(outcome.tables["summary"].records()[0]["tokens"])
+    edges = np.arange(int(np.floor(3 * np.log10(fewest))), 1) / 3
+    names, curves = place_names(outcome), []
+    for item in _shown(outcome):
+        density = outcome.arrays[f"density/{item}"].values
+        alive = density[density > 0]
+        counts, _ = np.histogram(np.log10(alive), np.append(edges, 1 / 3))
+        curves.append(
+            Curve(label=names[item], x=(edges + 1 / 6).tolist(), y=(counts / len(density)).tolist(), group=names[item])
+        )
+    dead = float(outcome.metrics["dead_share"].value or 0.0)
+    return Curves(
+        name="density",
+        subject=(subject,),
+        title=say("sae_atlas.density.title", "{model}: how often features fire", model=name),
+        alt=say(
+            "sae_atlas.density.alt",
+            "Share of the features of {model} by the share of tokens on which they fire; {dead} fire on none",
+            model=name,
+            dead=digits(f"{dead:.1%}"),
+        ),
+        x_label=say("sae_atlas.density.x", "share of tokens on which a feature fires, powers of ten"),
+        y_label=say(
+            "sae_atlas.density.y", "share of features ({dead} are dead and not drawn)", dead=digits(f"{dead:.1%}")
+        ),
+        curves=curves,
+    )
+
+
+def _strengths(name: str, subject: str, outcome: Outcome) -> Curves:
+    """Of each dictionary the card with the strongest activation among those that are not dense."""
+    lower = np.log10([float(record["lower"]) for record in outcome.tables["bins"].records()])
+    places, names, curves, told = place_names(outcome), feature_names(outcome), [], []
+    for item in _shown(outcome):
+        records = [r for r in outcome.tables["features"].records() if r["item"] == item and r["density"] <= DENSE]
+        if not records:
+            continue
+        strongest = max(records, key=lambda record: float(record["strongest"]))
+        counts = outcome.arrays[f"histogram/{item}"].values[int(strongest["feature"])]
+        label = JOINED.join([places[item], names[item, strongest["feature"]].called])
+        told.append(label)
+        curves.append(Curve(label=label, x=(lower + 1 / 8).tolist(), y=(counts / counts.sum()).tolist(), group=label))
+    there = [at for curve in curves for at, y in enumerate(curve.y) if y > 0]
+    held = slice(max(min(there, default=0) - 1, 0), max(there, default=0) + 2)
+    return Curves(
+        name="activations",
+        subject=(subject,),
+        title=say("sae_atlas.activations.title", "{model}: how strongly the strongest features fire", model=name),
+        alt=say(
+            "sae_atlas.activations.alt",
+            "Activations of the strongest feature of each dictionary of {model}: {features}",
+            model=name,
+            features="; ".join(told),
+        ),
+        x_label=say("sae_atlas.activations.x", "activation, powers of ten"),
+        y_label=say("sae_atlas.activations.y", "share of the tokens on which the feature fires"),
+        curves=[Curve(label=c.label, x=c.x[held], y=c.y[held], group=c.group) for c in curves],
+    )

@@ -1,0 +1,78 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from reportgen.features.labels import EXPLAINER
+from reportgen.language import digits, say, sentences
+from reportgen.probes.sae_atlas.view import PREDICTS
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+FEW = 2_000
+"""Tokens below which nothing is said: a feature that fires on one in a thousand could well fire on none of them."""
+MANY_DEAD = 0.2
+"""Share of dead features from which a statement calls them many."""
+
+
+def statement(section: Section) -> str:
+    """How many features are dead and dense, and for how many the label predicts where they fire."""
+    return sentences(_told(section.name(subject), outcome) for subject, outcome in section.ok().items())
+
+
+def _told(name: str, outcome: Outcome) -> str:
+    """What the shares say of one model's dictionaries."""
+    summary = outcome.tables["summary"].records()
+    if summary[0]["tokens"] < FEW:
+        return say(
+            "sae_atlas.little_text",
+            "No clear statement about the features of {model}: {tokens} tokens are too little text; {few} are wanted.",
+            model=name,
+            tokens=digits(f"{summary[0]['tokens']:,}"),
+            few=digits(f"{FEW:,}"),
+        )
+    dead, dense = (float(outcome.metrics[one].value or 0.0) for one in ("dead_share", "dense_share"))
+    values = {
+        "model": name,
+        "dead": digits(f"{dead:.1%}"),
+        "dense": digits(f"{dense:.1%}"),
+        "tokens": digits(f"{summary[0]['tokens']:,}"),
+    }
+    if dead >= MANY_DEAD:
+        told = say(
+            "sae_atlas.many_dead",
+            "Many features of {model} are dead: {dead} fire on none of {tokens} tokens; {dense} are dense.",
+            **values,
+        )
+    else:
+        told = say(
+            "sae_atlas.few_dead",
+            "Of the features of {model}, {dead} fire on none of {tokens} tokens, and {dense} are dense.",
+            **values,
+        )
+    return sentences([told, _labels_told(outcome), _explainer_told(outcome)])
+
+
+def _labels_told(outcome: Outcome) -> str:
+    share = outcome.metrics["predicted_share"].value
+    if share is None:
+        return say("sae_atlas.no_clear_statement", "No clear statement about labels: no held-out text sets any off.")
+    return say(
+        "sae_atlas.predicted",
+        "For {share} of those that fire on held-out text, a simple pattern (the same token, word or kind of token) "
+        "predicts where, with an area under the curve of {limit} or more; what the others are called is a guess.",
+        share=digits(f"{float(share):.0%}"),
+        limit=digits(f"{PREDICTS}"),
+    )
+
+
+def _explainer_told(outcome: Outcome) -> str:
+    scores = [r["score"] for r in outcome.tables["labels"].records() if r["origin"] == EXPLAINER]
+    known: list[float] = [float(score) for score in scores if score is not None]
+    if not known:
+        return ""
+    return say(
+        "sae_atlas.explained",
+        "The explainer's {count} labels score {mean} on average on held-out examples, where 0.5 is chance.",
+        count=digits(f"{len(known):,}"),
+        mean=digits(f"{sum(known) / len(known):.2f}"),
+    )

@@ -1,0 +1,149 @@
+"""Which features of sparse dictionaries answer to a prompt, and which differ between two sets of prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, Field
+
+from reportgen.features.options import LabelledOptions, dictionaries_of, labels_of, need_of
+from reportgen.features.tables import DICTIONARIES
+from reportgen.model.needs import Pass
+from reportgen.probing.probe import Case, Probe, Prompts
+from reportgen.results.quantities import Findings, Rows, arrays, metric, table
+from reportgen.text.prompts import STRICT, Prompt
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+MOST_DRAWN = 6
+"""Prompts whose strips are drawn, at each of `MOST_PLACES` dictionaries: the last ones."""
+
+
+class Sides(BaseModel):
+    """Two sets of prompts."""
+
+    model_config = STRICT
+
+    a: Prompts
+    """The one set."""
+    b: Prompts
+    """The other."""
+
+
+class Options(LabelledOptions):
+    """Which prompts, which dictionaries, and what is kept of their features."""
+
+    prompts: Prompts
+    """What the model reads."""
+    k: Annotated[int, Field(ge=1, le=50)] = 5
+    """Features kept a token."""
+    top: Annotated[int, Field(ge=1, le=100)] = 10
+    """Features kept a prompt, and of a contrast, by dictionary."""
+    tokens: Annotated[int, Field(ge=3, le=50)] = 10
+    """Tokens named that each feature promotes, and as many that it suppresses."""
+    examples: Prompts | None = None
+    """Texts in which density and strongest examples are looked for, beside the prompts and those of the contrast. They
+    are held in memory: `sae_atlas` streams many."""
+    kept: Annotated[int, Field(ge=1, le=20)] = 5
+    """Examples kept a feature."""
+    contrast: Sides | None = None
+    """Two sets of prompts whose features are compared: `{a: FILE/SET, b: FILE/SET}`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features(Findings):
+    """What the dictionaries say of the prompts."""
+
+    l0: float | str = metric("features")
+    """Features that fire on a token: mean over the tokens of all prompts and over the dictionaries, BOS left out."""
+    strongest_share: float | str = metric("share")
+    """Share of a token's whole activation that its strongest feature has: mean over tokens and dictionaries."""
+    example_tokens: int = metric("tokens")
+    """Tokens over which densities and examples are taken: the prompts', the contrast's and those of `examples`."""
+    dictionaries: Rows = table(*DICTIONARIES)
+    """The dictionaries, by the place that they read."""
+    strongest: Rows = table("prompt", "item", "rank", "feature", "largest", "position", "token", "sum")
+    """The strongest features of each prompt by their largest activation over its tokens, with the token where that is,
+    and the sum over the tokens."""
+    features: Rows = table(
+        "item",
+        "feature",
+        "label",
+        "label_origin",
+        "label_score",
+        "density",
+        "strongest",
+        "promoted",
+        "suppressed",
+        "link",
+    )
+    """Every feature that is named: its label with its origin and score, that of the file or else one made of the
+    promoted tokens (its score is the share of the first ten that agree), the share of the example tokens on which it
+    fires, its largest activation there, and the tokens at both ends of W_U (gain ⊙ direction)."""
+    examples: Rows = table("item", "feature", "rank", "activation", "before", "token", "after")
+    """The tokens on which each feature is strongest, with the text around them; equal texts count once."""
+    by_token: Rows = table("prompt", "item", "position", "rank", "feature", "activation")
+    """The strongest features of each token."""
+    contrast: Rows = table("item", "rank", "feature", "mean_a", "mean_b", "difference", "effect")
+    """The features that differ most between the sets a and b. Means over the prompts of the mean over their tokens;
+    the effect is their difference over the pooled standard deviation: of the prompts' means where both sets have two
+    prompts or more, else of the tokens. Ranked by its size; undefined where nothing varies."""
+    controls: Rows = table("item", "deals", "effect")
+    """The 95th percentile of the largest effect of any feature where the same prompts are dealt to two sets at random;
+    no deals where a set has one prompt."""
+    activations: list[NDArray[np.float32]] = arrays("item", "rank", "position", unit="activation")
+    """(dictionary x rank x position) one array a prompt: its strongest features over its tokens; NaN at BOS, and where
+    fewer features fire."""
+    l0_by_token: list[NDArray[np.float32]] = arrays("item", "position", unit="features")
+    """(dictionary x position) one array a prompt: features that fire on each token; NaN at BOS."""
+    notes: Rows = table("kind", "name", "value")
+    """What is to be known of the dictionaries."""
+    tokens: Rows = table("prompt", "position", "token")
+    """The tokens of each prompt."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The prompts as this model reads them."""
+
+
+class SaeFeatures(Probe[Options, Features]):
+    """Shows: which features of sparse dictionaries fire on each token of a prompt, what sets these off elsewhere, and
+    which tokens they speak for; and, between two sets of prompts, which features differ.
+
+    Read: a strip a feature, the strongest first; the darker a cell, the stronger the feature on that token. A feature
+    that fires on one token only answers to the word; one that stays dark over many follows a topic, a language or a
+    place in the text. Beside its number stands a label that was given, or tokens of its strongest examples. Promoted
+    tokens say what it does to the answer, examples what calls it: both together are what a label should fit. A label
+    says where it comes from; nobody has to be right about it, and one made of promoted tokens alone often is not. An
+    effect that shuffled prompts reach too says nothing.
+
+    Computed: activations f = encode(x) as the dictionary's architecture has it, in float32 (JumpReLU: strictly above
+    its threshold); position 0 is left out where it holds BOS. Promoted and suppressed tokens: largest and smallest
+    W_U (gain ⊙ direction), the final norm's gain and the feature's row of the decoder; true up to a positive factor.
+    Lieberum et al. 2024, "Gemma Scope"; Bricken et al. 2023, "Towards Monosemanticity".
+    """
+
+    name = "sae_features"
+    version = 1
+    question = "Which features fire?"
+    options = Options
+    findings = Features
+    drawn = ("prompts", MOST_DRAWN)
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """Every prompt once, at the places that the dictionaries read."""
+        found = dictionaries_of(case)
+        labels_of(case, found)
+        needs = tuple(dict.fromkeys(need_of(one) for one in found.files))
+        return [Pass(case.tokens(prompt), needs) for prompt in _every_prompt(case.options)]
+
+
+def _every_prompt(options: Options) -> list[Prompt]:
+    sides = [] if options.contrast is None else [*options.contrast.a, *options.contrast.b]
+    return [*options.prompts, *sides, *(options.examples or ())]
+
+
+probe = SaeFeatures()

@@ -1,0 +1,112 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from reportgen.features.names import feature_names, place_names
+from reportgen.features.tables import notes_of
+from reportgen.language import digits, say, sentences
+from reportgen.model.sae.notes import told
+from reportgen.probing.probe import prompt_labels
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+
+FEWEST_DEALS = 20
+"""With fewer, their 95th percentile says nothing."""
+CLEAR = 1.5
+"""How many times stronger than the next the strongest feature of a prompt is, to be told apart from it."""
+TOLD = 2
+"""Prompts of a model that a statement is about."""
+
+
+def statement(section: Section) -> str:
+    """Features that stand out on a prompt, and the largest difference beyond what chance gives."""
+    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
+
+
+def _seen(name: str, outcome: Outcome) -> str:
+    """What one model's dictionaries say."""
+    return sentences([*_of_prompts(name, outcome), *_of_contrast(name, outcome), *map(told, notes_of(outcome))])
+
+
+def _of_prompts(name: str, outcome: Outcome) -> Iterable[str]:
+    """The prompts on which one feature stands out most; one sentence where it does on none."""
+    labels, places = prompt_labels(outcome), place_names(outcome)
+    found = [(one[0], prompt, one[1]) for prompt in range(len(labels)) if (one := _clearest(outcome, prompt))]
+    clear = [one for one in sorted(found, key=lambda one: -one[0]) if one[0] >= CLEAR][:TOLD]
+    if not clear:
+        yield say(
+            "sae_features.no_clear_statement",
+            "No clear statement about {model}: on no prompt, at no layer, is one feature {times} times as strong as "
+            "the next.",
+            model=name,
+            times=digits(str(CLEAR)),
+        )
+    names_of = feature_names(outcome)
+    for ratio, prompt, first in clear:
+        yield say(
+            "sae_features.strongest",
+            "On “{prompt}”, one feature of {model} stands out at {place}: {feature}, {times} times as strong "
+            "as the next, on “{token}”.",
+            model=name,
+            prompt=labels[prompt],
+            place=places[first["item"]],
+            feature=names_of[first["item"], first["feature"]].told,
+            times=digits(f"{ratio:.1f}"),
+            token=mark_space(str(first["token"])),
+        )
+
+
+def _clearest(outcome: Outcome, prompt: int) -> tuple[float, dict[str, Any]] | None:
+    """How many times stronger than the next the strongest feature is, where that is most, and its row."""
+    records = [r for r in outcome.tables["strongest"].records() if r["prompt"] == prompt]
+    second = {r["item"]: r["largest"] for r in records if r["rank"] == 2}
+    first = [(r["largest"] / second[r["item"]], r) for r in records if r["rank"] == 1 and r["item"] in second]
+    return max(first, key=lambda one: float(one[0]), default=None)
+
+
+def _of_contrast(name: str, outcome: Outcome) -> Iterable[str]:
+    """The largest effect beside what the same prompts give in other hands."""
+    records = outcome.tables["contrast"].records()
+    controls = outcome.tables["controls"].records()
+    chance = {r["item"]: r["effect"] for r in controls if r["effect"] is not None and r["deals"] >= FEWEST_DEALS}
+    beyond = [r for r in records if r["item"] in chance and abs(r["effect"]) > chance[r["item"]]]
+    if not controls:
+        return
+    if not records:
+        yield say(
+            "sae_features.same_sets",
+            "The sets a and b do not differ in {model}: no feature has another mean.",
+            model=name,
+        )
+    elif not chance:
+        yield say(
+            "sae_features.no_control",
+            "Whether the sets a and b differ in {model} cannot be told: so few prompts can be dealt at random in too "
+            "few ways to hold an effect against.",
+            model=name,
+        )
+    elif not beyond:
+        yield say(
+            "sae_features.no_difference",
+            "No clear difference between the sets a and b in {model}: no feature has a larger effect than prompts "
+            "dealt at random give.",
+            model=name,
+        )
+    else:
+        most = max(beyond, key=lambda r: abs(r["effect"]) / chance[r["item"]])
+        side = say("sae_features.a", "a") if most["difference"] > 0 else say("sae_features.b", "b")
+        yield say(
+            "sae_features.difference",
+            "The clearest difference between the sets in {model} is {feature} at {place}, stronger in {side}: "
+            "{effect} pooled standard deviations, where prompts dealt at random reach {chance}.",
+            model=name,
+            feature=feature_names(outcome)[most["item"], most["feature"]].told,
+            place=place_names(outcome)[most["item"]],
+            side=side,
+            effect=digits(f"{abs(most['effect']):.1f}"),
+            chance=digits(f"{chance[most['item']]:.1f}"),
+        )

@@ -1,0 +1,89 @@
+"""What a stored bundle holds of it, as its figures and its sentence read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reportgen.features.names import place_name
+from reportgen.language import digits, name_of, say
+from reportgen.model.needs import Site
+from reportgen.probing.probe import axis_label
+from reportgen.results.quantities import Outcome
+
+GOOD = 0.9
+"""Loss recovered from which a dictionary is said to stand in for what it read."""
+APART = 0.05
+"""What a share may differ by from what the file states, on another text."""
+APART_RELATIVE = 0.25
+"""The same of what is no share (L0, delta loss), as a share of what the file states."""
+SHARES = ("fvu", "explained_variance", "cosine", "dead", "dense", "loss_recovered")
+
+
+@dataclass(frozen=True)
+class View:
+    """An outcome as figures and statement read it."""
+
+    name: str
+    subject: str
+    outcome: Outcome
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """Each dictionary with its numbers."""
+        quality = {record["item"]: record for record in self.outcome.tables["quality"].records()}
+        return [record | quality[record["item"]] for record in self.outcome.tables["dictionaries"].records()]
+
+    @property
+    def lines(self) -> dict[str, list[dict[str, Any]]]:
+        """What curves over layers connect: dictionaries of one site and source, where they are two or more; by name."""
+        found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for item in self.items:
+            found.setdefault((item["site"], item["source"]), []).append(item)
+        several = {key: sorted(of, key=lambda item: int(item["index"])) for key, of in found.items() if len(of) > 1}
+        return {f"{key[1]}, {key[0]}" if len(several) > 1 else "": of for key, of in several.items()}
+
+    @property
+    def crowded(self) -> dict[str, list[dict[str, Any]]]:
+        """Places with two dictionaries or more, by L0."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for item in self.items:
+            found.setdefault(name_place(item), []).append(item)
+        return {name: sorted(of, key=lambda item: float(item["l0"])) for name, of in found.items() if len(of) > 1}
+
+    @property
+    def x_label(self) -> str:
+        """Below curves over layers."""
+        if all(item["site"] == Site.RESIDUAL.value for item in self.items):
+            return axis_label(relative=False)
+        return say("sae_quality.place", "layer or block that the dictionary reads")
+
+
+def name_place(item: Mapping[str, Any]) -> str:
+    """What figures call the place of a dictionary."""
+    return place_name(str(item["site"]), int(item["index"]))
+
+
+def called(number: str) -> str:
+    """Names of the numbers."""
+    special = {
+        "l0": say("sae_quality.l0", "L0"),
+        "fvu": say("sae_quality.fvu", "FVU"),
+        "delta_loss": say("sae_quality.delta_loss", "Δ loss (nat)"),
+    }
+    return special.get(number) or name_of(number)
+
+
+def write_number(number: str, value: Any) -> str:
+    """A number of a dictionary, in the digits that it is told in."""
+    if value is None:
+        return "–"
+    if number == "l0":
+        return digits(f"{value:,.1f}")
+    return digits(f"{value:.1%}" if number in ("dead", "dense") else f"{value:.3f}").replace("-", "−")
+
+
+def token_count(view: View) -> int:
+    """Over how many tokens it was measured."""
+    return int(view.outcome.tables["text"].records()[0]["tokens"])

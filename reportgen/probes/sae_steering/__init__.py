@@ -1,0 +1,268 @@
+"""Turning a model by one feature of a sparse dictionary: clamped or scaled while the model reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from reportgen.features.options import DictionaryOptions, dictionaries_of, first_counted, need_of
+from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.probe import Case, Probe, Prompts, Unusable
+from reportgen.probing.steering_score import (
+    HARMFUL,
+    HARMLESS,
+    Score,
+    named_score,
+    not_tokens,
+)
+from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.text.prompts import Prompt
+from reportgen.text.refusals import refusal_tokens
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from reportgen.model.sae.files import DictionaryFiles
+
+
+PROMOTED = "promoted"
+FINAL = Need(Site.FINAL, "last")
+Strengths = Annotated[list[Annotated[float, Field(strict=False, ge=-1e9, le=1e9)]], Field(min_length=1)]
+
+
+class Options(DictionaryOptions):
+    """Which feature, how strong, on which prompts, and what is looked at."""
+
+    seed: int = 0
+    """Decides the feature that is the control."""
+    feature: Annotated[int, Field(ge=0)]
+    """Its number in the dictionary; `layers` names the dictionary where there are several."""
+    clamp: Strengths | None = None
+    """Activations at which it is held, 0 taking it out; below 0 it points the other way."""
+    times_max: Strengths | None = None
+    """The same as multiples of its largest activation on the prompts and `texts`."""
+    scale: Strengths | None = None
+    """Times its own activation: nothing changes where it is silent. One of the three is given."""
+    prompts: Prompts
+    """What the model goes on from."""
+    texts: Prompts | None = None
+    """Texts on which its largest activation is looked for, beside the prompts."""
+    score: Annotated[Score | Literal["promoted"], BeforeValidator(named_score, json_schema_input_type=str | Score)] = (
+        "promoted"
+    )
+    """What is to change, as in `steering`: {tokens: […]}, refusal, {language: fr}, {script: han}; or `promoted`, the
+    probability of the ten tokens that the feature's direction promotes."""
+    aim: Literal["higher", "lower"] = "higher"
+    """Which score is better."""
+    continue_: Annotated[int, Field(ge=1, le=256, alias="continue")] = 24
+    """Tokens that are written after a prompt, the likeliest one each time."""
+    max_kl: Annotated[float, Field(gt=0, strict=False)] | None = None
+    """The price, in nats, that the chosen strength may have at most; where not given, 10 where texts are scored, whose
+    loops are seen, else 1."""
+
+    @field_validator("score")
+    @classmethod
+    def _of_no_direction(cls, score: Score | Literal["promoted"]) -> Score | Literal["promoted"]:
+        if isinstance(score, Score) and score.cosine is not None:
+            raise ValueError("a cosine is of a direction between two sets: steering has it")
+        return score
+
+    @model_validator(mode="after")
+    def _one_change(self) -> Self:
+        if sum(one is not None for one in (self.clamp, self.times_max, self.scale)) != 1:
+            raise ValueError("name one of clamp, times_max and scale")
+        if self.of_text and any(map(self.withheld, self.prompts)):
+            raise ValueError(f"score: {self.kind} is of what is written, and after harmful prompts nothing is")
+        return self
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The words of the score whose tokens are counted."""
+        return self.score.words if isinstance(self.score, Score) else ()
+
+    @property
+    def kind(self) -> str:
+        """Which score it is."""
+        return self.score.kind if isinstance(self.score, Score) else PROMOTED
+
+    @property
+    def of_text(self) -> bool:
+        """Whether the score is of what is written."""
+        return isinstance(self.score, Score) and self.score.of_text
+
+    @property
+    def strengths(self) -> list[float]:
+        """Each once, ascending."""
+        return sorted(set(self.clamp or self.times_max or self.scale or ()))
+
+    @property
+    def change(self) -> str:
+        """Which of the three it is."""
+        return next(name for name in ("clamp", "times_max", "scale") if getattr(self, name) is not None)
+
+    @property
+    def most_kl(self) -> float:
+        """The price that the chosen strength may have."""
+        return self.max_kl or (10.0 if self.of_text else 1.0)
+
+    def withheld(self, prompt: Prompt) -> bool:
+        """Whether nothing is written after a prompt."""
+        return prompt.group == HARMFUL or (self.kind == "refusal" and prompt.group != HARMLESS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSteering(Findings):
+    """What the feature does."""
+
+    largest_activation: float = metric("activation")
+    """Of the feature on the prompts and `texts`, BOS left out."""
+    fires: float = metric("share")
+    """Share of their tokens on which it fires."""
+    unsteered_score: float | str = metric()
+    """Mean score of the prompts in the model as it is."""
+    best_score: float | str = metric()
+    """Mean score at the chosen strength: the best (of equals the cheapest) that is not too dear and, where texts are
+    scored, whose texts are no loops."""
+    best_strength: float | str = metric()
+    """The chosen strength, as the battery names it."""
+    best_kl: float | str = metric("nat", "lower")
+    """The price at the chosen strength."""
+    control_score: float | str = metric()
+    """Mean score with as much of another feature's direction in its place."""
+    score: NDArray[np.float64] = array("item")
+    """(strength) mean score; NaN where fewer than half of the prompts have one."""
+    kl: NDArray[np.float64] = array("item", unit="nat")
+    """(strength) the price: mean over prompts of KL(unsteered || steered) of the next token after the prompt."""
+    control: NDArray[np.float64] = array("item")
+    """(strength) as `score`, with the control."""
+    control_kl: NDArray[np.float64] = array("item", unit="nat")
+    """(strength) as `kl`, with the control."""
+    repeated: NDArray[np.float64] = array("item", unit="share")
+    """(strength) mean share of words in runs that a text had already."""
+    scores: NDArray[np.float64] = array("prompt", "item")
+    """(prompt x strength) the score of each prompt."""
+    strengths: Rows = table("item", "strength", "value")
+    """Each strength as the battery names it, and the activation at which the feature is then held; none for a scale."""
+    chosen: Rows = table("item", "qualifies", "most_kl")
+    """The strength that the texts are of: the best, or, where none qualifies, the one of the best score."""
+    feature: Rows = table("layer_label", "site", "index", "feature", "role", "promoted", "suppressed", "link")
+    """The feature, and the one whose direction is the control: drawn at random among those that fire on the prompts
+    and `texts`."""
+    texts: Rows = table("prompt", "opening", "unsteered", "steered", "control")
+    """What is written after each prompt, at the chosen strength and with the control in its place."""
+    written: Rows = table("prompt", "item", "by", "score", "repeated", "kl", "text")
+    """Every prompt in the model as it is (no strength), and at every strength by the feature and by the control."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The prompts as this model reads them."""
+    skipped: Rows = table("text", "reason")
+    """Words of the score that are not one token in this model."""
+
+
+class SaeSteering(Probe[Options, FeatureSteering]):
+    """Shows: what the model says where one feature of a sparse dictionary is held at an activation that it would not
+    have, and whether that is more than any other feature would do.
+
+    Read: the score follows the strength if the feature does what it is said to do; the control, as large a step along
+    another feature's direction, should leave it where it was. The price tells how far the next token's distribution
+    has moved altogether: where the control costs as much and the score stays, the feature is about the score. High
+    strengths break the text; a scale changes nothing where the feature is silent.
+
+    Computed: the stream becomes x + (a′ − a) d at every position but BOS, of the prompt and of what is written, with a
+    the activation of the feature in what the dictionary reads there, a′ the clamped or scaled one, d its row of the
+    decoder: what the dictionary does not give back of x stays as it is. The control adds at each position as long a
+    vector along the direction of a feature drawn by the seed. Price: KL(unsteered || steered) at the last position of
+    the prompt. The score `promoted` is the probability there of the ten tokens of largest W_U (gain ⊙ d). After harmful
+    prompts nothing is written. Templeton et al. 2024, "Scaling Monosemanticity".
+    """
+
+    name = "sae_steering"
+    version = 1
+    question = "What does a feature do to the answer?"
+    options = Options
+    findings = FeatureSteering
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """The prompts in the model as it is, and the texts up to the dictionary."""
+        setting = Setting.of(case)
+        own = [Pass(one.tokens, (FINAL, setting.need), one.steps) for one in setting.held]
+        return [*own, *(Pass(tokens, (setting.need,)) for tokens in setting.texts)]
+
+    def further_passes(self, case: Case[Options]) -> int:
+        """Each prompt at each strength, by the feature and by the control."""
+        return 2 * len(case.options.prompts) * len(case.options.strengths)
+
+    def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
+        """Words that a battery names and that are not one token here; of the shipped list none is asked for."""
+        score = case.options.score
+        return (
+            {}
+            if isinstance(score, Score) and score.refusal == "shipped"
+            else not_tokens(case.tokenizer, case.options.words)
+        )
+
+
+@dataclass(frozen=True)
+class Held:
+    """One prompt."""
+
+    index: int
+    prompt: Prompt
+    tokens: tuple[int, ...]
+    first: int
+    """The first position that is changed: 1 behind BOS."""
+    steps: int
+    """1 where nothing is written after it."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What follows from the battery, a tokenizer, a configuration and the dictionary's files."""
+
+    case: Case[Options]
+    files: DictionaryFiles
+    held: Sequence[Held]
+    texts: Sequence[tuple[int, ...]]
+    counted: frozenset[int]
+    """Tokens whose mass is a score, where they are named."""
+
+    @classmethod
+    def of(cls, case: Case[Options]) -> Setting:
+        """Checks everything that can be.
+
+        Raises:
+            Unusable: says what this model cannot have.
+        """
+        options, files = case.options, dictionaries_of(case).files
+        if len(files) > 1:
+            names = ", ".join(f"{one.name} at {one.place}" for one in files)
+            raise Unusable(
+                f"a feature is of one dictionary, and there are {len(files)} ({names}): choose one by `layers`, or "
+                "name its own folder"
+            )
+        if options.feature >= files[0].features:
+            raise Unusable(f"feature {options.feature} is out of range: they go from 0 to {files[0].features - 1}")
+        counted = refusal_tokens(case.tokenizer, options.words)
+        if options.kind in ("tokens", "refusal") and not counted:
+            reasons = not_tokens(case.tokenizer, options.words).values()
+            raise Unusable(f"no word of the score is one token: {'; '.join(reasons)}")
+        held = []
+        for index, prompt in enumerate(options.prompts):
+            steps = 1 if options.withheld(prompt) else options.continue_ + 1
+            tokens = case.tokens(prompt, steps)
+            first = first_counted(case, tokens)
+            if first == len(tokens):
+                raise Unusable(f"prompt {index} has no token beside BOS")
+            held.append(Held(index, prompt, tokens, first, steps))
+        return cls(case, files[0], held, [case.tokens(text) for text in options.texts or ()], counted)
+
+    @property
+    def need(self) -> Need:
+        """What the dictionary reads."""
+        return need_of(self.files)
+
+
+probe = SaeSteering()

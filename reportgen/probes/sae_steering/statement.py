@@ -1,0 +1,70 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from reportgen.language import say, sentences
+from reportgen.probes.sae_steering import PROMOTED
+from reportgen.probes.sae_steering.view import View, write_number
+from reportgen.probing.steering_score import (
+    CLEAR,
+    is_its_own,
+)
+from reportgen.results.section import Section
+
+
+def statement(section: Section) -> str:
+    """What the feature changes, its price, and whether another does as much."""
+    return sentences(_told(View(section.name(subject), subject, outcome)) for subject, outcome in section.ok().items())
+
+
+def _told(view: View) -> str:
+    """Qualifies, beyond the control, and large enough: an effect. Else what of it is missing."""
+    if view.outcome.options.get("scale") is not None and not view.outcome.metrics["fires"].value:
+        return say(
+            "sae_steering.silent",
+            "{model}: {feature} fires on no token of the prompts, where a scale therefore changes nothing.",
+            model=view.name,
+            feature=view.feature,
+        )
+    item, qualifies = view.chosen
+    three, kind = view.three, "tokens" if view.kind == PROMOTED else view.kind
+    own = three["steered"] - three["unsteered"]
+    values = {
+        "model": view.name,
+        "feature": view.feature,
+        "done": view.done(item),
+        "score": view.score_label,
+        "before": write_number(three["unsteered"]),
+        "after": write_number(three["steered"]),
+        "control": write_number(three["control"]),
+        "kl": write_number(float(view.outcome.arrays["kl"].values[item])),
+    }
+    if not qualifies:
+        most = view.outcome.tables["chosen"].records()[0]["most_kl"]
+        return say(
+            "sae_steering.none",
+            "No clear statement about {feature} in {model}: at no strength is there a score at a price of {most} nat "
+            "or less.",
+            most=write_number(float(most)),
+            **values,
+        )
+    if not abs(own) >= CLEAR[kind]:
+        return say(
+            "sae_steering.no_effect",
+            "No clear statement about {model}: with {feature} {done} the {score} goes from {before} to {after}, too "
+            "little to speak of.",
+            **values,
+        )
+    if not is_its_own(own, [three["control"] - three["unsteered"]]):
+        return say(
+            "sae_steering.as_control",
+            "No clear statement about {model}: with {feature} {done} the {score} goes from {before} to {after}, but as "
+            "large a step along another feature leads to {control}.",
+            **values,
+        )
+    return say(
+        "sae_steering.effect",
+        "{model}: with {feature} {done} the {score} goes from {before} to {after}, at a price of {kl} nat; as large a "
+        "step along another feature leads to {control}.",
+        **values,
+    )

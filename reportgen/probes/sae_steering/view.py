@@ -1,0 +1,121 @@
+"""What a stored bundle holds of it, as its figures and its sentence read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+
+from reportgen.features.names import place_name
+from reportgen.language import digits, say
+from reportgen.probes.sae_steering import PROMOTED
+from reportgen.results.quantities import Outcome
+from reportgen.text.scripts import script_names
+
+NAMED = 3
+"""Promoted tokens that a figure names."""
+JOINED = " · "
+
+
+@dataclass(frozen=True)
+class View:
+    """An outcome as figures and statement read it."""
+
+    name: str
+    subject: str
+    outcome: Outcome
+
+    @property
+    def kind(self) -> str:
+        """Of the score."""
+        score = self.outcome.options["score"]
+        return score if isinstance(score, str) else str(next(iter(score)))
+
+    @property
+    def score_label(self) -> str:
+        """What the score is called."""
+        if self.kind == PROMOTED:
+            tokens = JOINED.join(self.promoted[:NAMED])
+            return say(
+                "sae_steering.score.promoted",
+                "probability of the tokens that the feature promotes ({tokens} …)",
+                tokens=tokens,
+            )
+        (kind, what), *_ = self.outcome.options["score"].items()
+        return {
+            "tokens": say("steering.score.tokens", "probability of these words"),
+            "refusal": say("steering.score.refusal", "refusal score"),
+            "language": say("steering.score.language", "share of the language {tag} in the text", tag=what),
+            "script": say(
+                "steering.score.script", "share of {script} in the text", script=script_names().get(str(what), what)
+            ),
+        }[kind]
+
+    @property
+    def promoted(self) -> list[str]:
+        """Tokens that the feature promotes, the most first."""
+        return str(self.outcome.tables["feature"].records()[0]["promoted"]).split(JOINED)
+
+    @property
+    def counted(self) -> list[str]:
+        """Words that the score is of."""
+        if self.kind == PROMOTED:
+            return [token.strip("␣ ").casefold() for token in self.promoted]
+        return [word.strip().casefold() for word in self.outcome.options["score"].get("tokens") or ()]
+
+    @property
+    def strengths(self) -> list[float]:
+        """As the battery names them, ascending."""
+        return [float(value) for value in self.outcome.tables["strengths"].column("strength")]
+
+    @property
+    def chosen(self) -> tuple[int, bool]:
+        """Number of the strength, and whether it qualifies."""
+        (row,) = self.outcome.tables["chosen"].records()
+        return int(row["item"]), bool(row["qualifies"])
+
+    @property
+    def feature(self) -> str:
+        """The feature and where it is of."""
+        row = self.outcome.tables["feature"].records()[0]
+        place = place_name(row["site"], row["index"])
+        return say("sae_steering.feature_of", "feature {feature} of {place}", feature=row["feature"], place=place)
+
+    def done(self, item: int) -> str:
+        """What a strength means, in a few words."""
+        strength = _strength(self.strengths[item])
+        if self.outcome.options.get("scale") is not None:
+            return say("sae_steering.scaled", "at {strength} × its activation", strength=strength)
+        if self.outcome.options.get("times_max") is not None:
+            return say("sae_steering.times_max", "held at {strength} × its maximum", strength=strength)
+        return say("sae_steering.clamped", "held at {strength}", strength=strength)
+
+    @property
+    def strength_label(self) -> str:
+        """Below curves over the strengths."""
+        if self.outcome.options.get("scale") is not None:
+            return say("sae_steering.x.scale", "times the feature's own activation")
+        if self.outcome.options.get("times_max") is not None:
+            return say("sae_steering.x.times_max", "activation at which it is held, times its maximum")
+        return say("sae_steering.x.clamp", "activation at which it is held")
+
+    @property
+    def three(self) -> dict[str, float]:
+        """Unsteered, steered and with the control, at the chosen strength."""
+        item, _ = self.chosen
+        own = self.outcome.metrics["unsteered_score"].value
+        return {
+            "unsteered": float("nan") if own is None else float(own),
+            "steered": float(self.outcome.arrays["score"].values[item]),
+            "control": float(self.outcome.arrays["control"].values[item]),
+        }
+
+
+def _strength(value: float) -> str:
+    return digits(f"{value:.3g}").replace("-", "−")
+
+
+def write_number(value: float) -> str:
+    """A score, in digits that tell it from none."""
+    if not isfinite(value):
+        return "–"
+    return digits(f"{value:.2f}" if abs(value) >= 0.0995 else f"{value:.2g}").replace("-", "−")

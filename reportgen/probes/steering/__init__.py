@@ -1,0 +1,350 @@
+"""Turning a model from within: a direction between two sets of prompts, added to the stream or taken out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from reportgen.model.needs import Draw, Need, Pass, Site
+from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
+from reportgen.probing.steering_score import (
+    HARMFUL,
+    HARMLESS,
+    Score,
+    named_score,
+    not_tokens,
+    said,
+)
+from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
+from reportgen.text.prompts import Message, Prompt
+from reportgen.text.refusals import refusal_tokens
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+CONTROLS = ("random", "shuffled")
+
+
+class Options(ProbeOptions):
+    """Between which sets, on which prompts, how far, and what is looked at."""
+
+    seed: int = 0
+    """Decides the random direction, the shuffled split and, at a `temperature`, the tokens that are drawn."""
+    towards: Prompts
+    """The set that the direction points to."""
+    away: Prompts
+    """The set that it comes from."""
+    prompts: Prompts
+    """Held-out prompts on which it is tried: none of either set."""
+    harmless: Prompts | None = None
+    """Held-out prompts on which the price is measured and texts are shown, where those are others than `prompts`."""
+    score: Annotated[Score, BeforeValidator(named_score, json_schema_input_type=str | Score)]
+    """What is to change: {tokens: […]}, refusal, {language: fr}, {script: han}, or cosine."""
+    direction: Literal["difference_of_means", "paired_pca"] = "difference_of_means"
+    """How it is found. `paired_pca` takes the sets as pairs, in their order."""
+    position: Annotated[int, Field(lt=0)] | Literal["last"] = "last"
+    """Where both sets are read: the last token, or −2, −3, … counted from the end."""
+    layers: Layers = "all"
+    """Layers tried, of those that enter a block: 0 (the embedding) to the last but one."""
+    coefficients: Annotated[list[float], Field(min_length=1)] = Field(default=[-1.0, 0.0, 0.5, 1.0, 1.5])
+    """Times the direction that is added; 0, the unsteered model, is always there. Of no meaning to `ablate`."""
+    mode: Literal["add", "ablate"] = "add"
+    """`add`: at one layer. `ablate`: the direction of a layer is taken out everywhere."""
+    normalise: bool = False
+    """Gives every direction the length 1 before it is multiplied."""
+    positions: Literal["all", "last"] = "all"
+    """Which tokens are changed: all of them, or the prompt's last and those written after it."""
+    chat: Literal["auto", "never"] = "auto"
+    """`auto` puts texts through the chat template, as what the user says, where the model has one."""
+    continue_: Annotated[int, Field(ge=1, le=256, alias="continue")] = 24
+    """Tokens that are written after a prompt."""
+    temperature: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Draws each token at this temperature; without it the likeliest token follows."""
+    aim: Literal["higher", "lower"] | None = None
+    """Which score is better; where not given, `higher` to add and `lower` to ablate."""
+    max_kl: Annotated[float, Field(gt=0)] | None = None
+    """The price, in nats, that a chosen cell may have at most; where not given, 10 where texts are scored, whose loops
+    are seen, else 1."""
+    choose: Literal["score", "paper"] = "score"
+    """`paper`: the layer-choice rule of the refusal paper, with its own constraints; for `ablate` and `refusal`."""
+    withhold: bool = False
+    """Writes nothing after any prompt. After prompts of the group `harmful` nothing is written in any case, and where
+    the score is of refusal or a set is harmful, only after those of the group `harmless`."""
+
+    @field_validator("coefficients")
+    @classmethod
+    def _something_added(cls, coefficients: list[float]) -> list[float]:
+        found = sorted({0.0, *coefficients})
+        if len(found) == 1:
+            raise ValueError("0 alone adds nothing")
+        return found
+
+    @model_validator(mode="after")
+    def _sets_fit(self) -> Self:
+        for name in ("towards", "away"):
+            if len(getattr(self, name)) < 2:
+                raise ValueError(f"{name}: a set of one prompt has no mean to speak of: at least 2 are needed")
+        if self.direction == "paired_pca" and len(self.towards) != len(self.away):
+            raise ValueError(f"paired_pca: towards has {len(self.towards)} prompts, away {len(self.away)}: pairs need "
+                             "as many")  # fmt: skip
+        known = [(prompt.text, prompt.messages) for prompt in (*self.towards, *self.away)]
+        for prompt in (*self.prompts, *(self.harmless or ())):
+            if (prompt.text, prompt.messages) in known:
+                raise ValueError(f"prompts: {said(prompt)!r} is in one of the sets, and so is not held out")
+        return self
+
+    @model_validator(mode="after")
+    def _rule_fits(self) -> Self:
+        if self.choose == "paper" and (self.mode, self.score.kind, self.harmless is None) != (
+            "ablate", "refusal", False):  # fmt: skip
+            raise ValueError("choose: the paper's rule needs mode: ablate, score: refusal, and harmless prompts")
+        if self.score.of_text and any(map(self.withheld, self.prompts)):
+            raise ValueError(f"score: {self.score.kind} is of what is written, and after harmful prompts nothing is")
+        return self
+
+    def withheld(self, prompt: Prompt) -> bool:
+        """Whether nothing is written after a prompt."""
+        if self.withhold or prompt.group == HARMFUL:
+            return True
+        harmful = self.score.kind == "refusal" or any(one.group == HARMFUL for one in (*self.towards, *self.away))
+        return harmful and prompt.group != HARMLESS
+
+    @property
+    def factors(self) -> list[float]:
+        """What is swept beside the unsteered model: coefficients but 0; one that means nothing for an ablation."""
+        return [1.0] if self.mode == "ablate" else [c for c in self.coefficients if c]
+
+    @property
+    def most_kl(self) -> float:
+        """The price that a chosen cell may have at most."""
+        return self.max_kl or (10.0 if self.score.of_text else 1.0)
+
+    @property
+    def lowest(self) -> bool:
+        """Whether the lowest score is the best."""
+        return (self.aim or ("lower" if self.mode == "ablate" else "higher")) == "lower"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steering(Findings):
+    """What steering gives."""
+
+    unsteered_score: float | str = metric()
+    """Mean score of the held-out prompts in the model as it is."""
+    best_score: float | str = metric()
+    """Mean score in the chosen cell: the best (of equals the cheapest) that is not too dear and whose texts are no
+    loops; by the paper's rule, the lowest after ablation of the layers that keep its constraints."""
+    best_layer: float | str = metric("layer")
+    """The layer of the chosen cell."""
+    best_coefficient: float | str = metric()
+    """The coefficient of the chosen cell."""
+    best_kl: float | str = metric("nat", "lower")
+    """The price in the chosen cell."""
+    random_score: float | str = metric()
+    """Mean score with a random direction in the place of the chosen one."""
+    shuffled_score: float | str = metric()
+    """Mean score with the direction of a shuffled split in its place."""
+    score: NDArray[np.float64] = array("layer", "item")
+    """(layer x cell) mean of `scores` over prompts; NaN where fewer than half of them have one."""
+    kl: NDArray[np.float64] = array("layer", "item", unit="nat")
+    """(layer x cell) the price: mean over prompts of KL(unsteered || steered) of the next token after the prompt."""
+    repeated: list[NDArray[np.float64]] = arrays("layer", "item", unit="share")
+    """(layer x cell) mean share of words in runs that a text had already; only where texts are scored."""
+    scores: NDArray[np.float64] = array("prompt", "layer", "item")
+    """(prompt x layer x cell) the score of every held-out prompt; of a text too short to tell its language NaN."""
+    control_score: NDArray[np.float64] = array("component", "layer")
+    """(control x layer) as `score`, with 0 a random direction and 1 that of a shuffled split, as long as the direction
+    and with the chosen coefficient; of an ablation only at the chosen layer."""
+    control_kl: NDArray[np.float64] = array("component", "layer", unit="nat")
+    """(control x layer) as `kl`."""
+    norm: NDArray[np.float64] = array("layer", unit="norm")
+    """(layer) length of the direction as it was found."""
+    cells: Rows = table("item", "coefficient")
+    """The cells of a layer: how often the direction was added; empty for an ablation."""
+    chosen: Rows = table("layer", "coefficient", "qualifies", "most_kl")
+    """The cell that controls and texts are about: the best, or, where none qualifies, the one of the best score; and
+    the price that it may have at most."""
+    choice: Rows = table("layer", "refusal_ablated", "kl", "inducing", "broken")
+    """The paper's rule, layer by layer: the three numbers, and the constraints that are not kept."""
+    texts: Rows = table("prompt", "opening", "unsteered", "steered", "random", "shuffled")
+    """What is written after each harmless prompt, in the chosen cell and with the controls in its place."""
+    written: Rows = table("prompt", "layer", "coefficient", "direction", "score", "repeated", "kl", "text")
+    """Every text that was scored."""
+    read: Rows = table("side", "prompt", "text", "chat", "token_count", "position", "token")
+    """Every prompt, whether it went through the chat template, and the token at which it is read."""
+    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    """The held-out prompts as this model reads them."""
+    skipped: Rows = table("text", "reason")
+    """Words of the score that are not one token in this model."""
+
+
+class SteeringProbe(Probe[Options, Steering]):
+    """Shows: whether a direction between two sets of prompts, added to the model's residual stream or taken out of it,
+    changes what the model does, at which layer, how strongly, and at what price.
+
+    Read: the first grid has a row a layer and a column a coefficient, the darker the higher the score; 0 is the model
+    as it is, and the outlined cell is the chosen one. The last columns are controls: where they are as dark, the
+    direction is nothing special. The second grid is the price: how far the next token's distribution has moved, also
+    where nobody wanted it to. High coefficients end in loops. A cell is empty where most texts are too short,
+    or too much of a loop, to be told.
+
+    Computed: r = mean over one set − mean over the other of what enters a block, at one position (the last token of the
+    prompt, after the chat template where the model has one), summed in float64 and not normalised; or the first
+    component of paired differences about 0, as long as their mean along it. Adding: x + c·r in what enters one block,
+    at all positions. Ablating: x − (x·r̂)r̂ in what enters every block and in what its attention and MLP write. Controls
+    are as long as r: a random direction, and one between two halves that hold as much of both sets. After harmful
+    prompts nothing is written. The paper's rule: the lowest refusal score after ablation where KL on harmless prompts
+    is at most 0.1, adding makes harmless ones refuse (score above 0), and the layer is below 0.8 of the depth.
+    """
+
+    name = "steering"
+    version = 1
+    question = "Can it be steered from within?"
+    options = Options
+    findings = Steering
+
+    def passes(self, case: Case[Options]) -> Sequence[Pass]:
+        """Both sets where the direction is read, then the held-out prompts in the model as it is."""
+        setting = Setting.of(case)
+        return [*setting.sides, *(one.unsteered(setting) for one in setting.held)]
+
+    def further_passes(self, case: Case[Options]) -> int:
+        """The sweep and its controls, the texts of the chosen cell, and what the paper's rule adds."""
+        setting = Setting.of(case)
+        options, layers, held = case.options, len(setting.layers), len(setting.held)
+        controlled = 1 if options.mode == "ablate" else layers
+        count = held * (layers * len(options.factors) + len(CONTROLS) * controlled)
+        if options.choose == "paper":
+            count += layers * len(setting.priced)
+        if not options.score.of_text:
+            count += len(setting.shown) * (1 + len(CONTROLS))
+        return count
+
+    def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
+        """Words that a battery names and that are not one token here; of the shipped list none is asked for."""
+        return {} if case.options.score.refusal == "shipped" else not_tokens(case.tokenizer, case.options.score.words)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One held-out prompt."""
+
+    index: int
+    """Among `prompts`, then `harmless`."""
+    prompt: Prompt
+    tokens: tuple[int, ...]
+    written: bool
+    """Whether something is written after it, to be shown."""
+
+    def unsteered(self, setting: Setting) -> Pass:
+        """The model as it is."""
+        options = setting.case.options
+        steps = options.continue_ + 1 if self.written else 1
+        return Pass(self.tokens, setting.needs, steps, setting.draw)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What follows from the battery, a tokenizer and a configuration."""
+
+    case: Case[Options]
+    blocks: int
+    layers: tuple[int, ...]
+    sides: Sequence[Pass]
+    """Of `towards`, `away`, and the target of a cosine."""
+    side_need: Sequence[Need]
+    held: Sequence[HeldOut]
+    counted: frozenset[int]
+    """Tokens whose mass is a score."""
+    needs: tuple[Need, ...]
+
+    @classmethod
+    def of(cls, case: Case[Options]) -> Setting:
+        """Checks everything that can be.
+
+        Raises:
+            Unusable: says what this model cannot have.
+        """
+        options = case.options
+        if case.facts.layers is None:
+            raise Unusable("its configuration does not say how many blocks it has")
+        blocks = case.facts.layers
+        layers = tuple(range(blocks)) if options.layers == "all" else tuple(sorted(set(options.layers)))
+        if layers[-1] >= blocks:
+            raise Unusable(f"layer {layers[-1]} cannot be steered: what enters a block are layers 0 to {blocks - 1}")
+        counted = _counted(case)
+        if options.score.kind in ("tokens", "refusal") and not counted:
+            reasons = not_tokens(case.tokenizer, options.score.words).values()
+            raise Unusable(f"no word of the score is one token: {'; '.join(reasons)}")
+        wanted = (*layers, blocks) if options.score.kind == "cosine" else layers
+        target = options.score.cosine if isinstance(options.score.cosine, list) else []
+        sides = [case.tokens(as_asked(case, prompt)) for prompt in (*options.towards, *options.away, *target)]
+        needs = [Need(Site.RESIDUAL, (read_position(options, len(tokens)),), wanted) for tokens in sides]
+        held = [
+            HeldOut(at, as_asked(case, prompt), (), not options.withheld(prompt))
+            for at, prompt in enumerate((*options.prompts, *(options.harmless or ())))
+        ]
+        final = (Need(Site.FINAL, "last"),)
+        last = (Need(Site.RESIDUAL, "last", (blocks,)),) if options.score.kind == "cosine" else ()
+        return cls(
+            case,
+            blocks,
+            layers,
+            [Pass(tokens, (need,)) for tokens, need in zip(sides, needs, strict=True)],
+            needs,
+            [
+                HeldOut(one.index, one.prompt, case.tokens(one.prompt, options.continue_ + 1), one.written)
+                for one in held
+            ],
+            counted,
+            final + last,
+        )
+
+    @property
+    def scored(self) -> Sequence[HeldOut]:
+        """The prompts that the score is of."""
+        return self.held[: len(self.case.options.prompts)]
+
+    @property
+    def priced(self) -> Sequence[HeldOut]:
+        """The prompts that the price is of."""
+        return self.held[len(self.scored) :] or self.held
+
+    @property
+    def shown(self) -> Sequence[HeldOut]:
+        """The prompts after which texts are shown."""
+        return [one for one in self.priced if one.written]
+
+    @property
+    def draw(self) -> Draw | None:
+        """How the tokens after a prompt are drawn."""
+        options = self.case.options
+        return None if options.temperature is None else Draw(options.temperature, None, None, options.seed, 0)
+
+
+def read_position(options: Options, length: int) -> int:
+    """Where a prompt of either set is read, from its beginning."""
+    back = -1 if options.position == "last" else options.position
+    if -back > length:
+        raise Unusable(f"position {back} lies before a prompt of {length} tokens")
+    return length + back
+
+
+def as_asked(case: Case[Options], prompt: Prompt) -> Prompt:
+    """A text as what a user says, where the model is one to chat with."""
+    if case.options.chat == "never" or prompt.text is None or not case.tokenizer.has_chat_template:
+        return prompt
+    said = (Message(role="user", content=prompt.text),)
+    return prompt.model_copy(update={"text": None, "messages": said})
+
+
+def _counted(case: Case[Options]) -> frozenset[int]:
+    return refusal_tokens(case.tokenizer, case.options.score.words)
+
+
+probe = SteeringProbe()

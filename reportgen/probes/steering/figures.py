@@ -1,0 +1,271 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
+from reportgen.language import listed, say, unit_of
+from reportgen.probes.steering import CONTROLS
+from reportgen.probes.steering.view import View, cells_of, control_names, finite_values, write_factor, write_number
+from reportgen.probing.probe import (
+    axis_label,
+    curves_read_out,
+)
+from reportgen.probing.steering_score import (
+    MOST_SHOWN,
+    WIDEST,
+)
+from reportgen.results.section import Section
+from reportgen.text.function_words import listed_language, telling_words
+from reportgen.text.word_pieces import pieces_of
+from reportgen.text.wording import script_share, words_of
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """The sweep and its price with the controls beside them, curves of the chosen coefficient, before and after in
+    numbers and in words.
+    """
+    ok = section.ok()
+    views = [View(section.name(subject), subject, outcome) for subject, outcome in ok.items()]
+    ends = _ends([value for view in views for value in view.all_scores], _kind(section))
+    # Of the sweep alone: a random direction may cost many times as much, and nothing else would be seen.
+    dearest = max((value for view in views for value in finite_values(view.outcome, "kl")), default=0.0) or 1.0
+    for view in views:
+        yield _sweep(view, ends)
+    for view in views:
+        yield _price(view, dearest)
+    for view in views:
+        if len(view.layers) > 1:
+            yield _over_layers(view, ends)
+    for view in views:
+        yield _before_and_after(view, ends)
+    for view in views:
+        if view.outcome.tables["texts"].rows:
+            yield _side_by_side(view)
+
+
+def _kind(section: Section) -> str:
+    return str(next((next(iter(o.options["score"])) for o in section.ok().values()), "tokens"))
+
+
+def _ends(values: Sequence[float], kind: str) -> tuple[float, float]:
+    """The scale that all models share: a share goes from 0 to 1."""
+    if kind in ("language", "script"):
+        return 0.0, 1.0
+    if not values:
+        return 0.0, 1.0
+    low, high = min(values), max(values)
+    if kind == "tokens":
+        low = 0.0
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def _grid(view: View, name: str, title: str, alt: str, label: str, ends: tuple[float, float]) -> TokenGrid:
+    """Layers from the last at the top, a column a coefficient, the controls behind them."""
+    columns, values = view.columns("score" if name == "sweep" else "kl")
+    low, high = ends
+    upwards = values[::-1]
+    outlined = np.zeros(upwards.shape, bool)
+    at, item, _ = view.chosen
+    outlined[len(values) - 1 - at, item] = True
+    return TokenGrid(
+        name=name,
+        subject=(view.subject,),
+        title=title,
+        alt=alt,
+        row_label=say("steering.layer", "layer that is changed (0 = embedding)")
+        if not view.ablated
+        else say("steering.layer_read", "layer that the direction is of (0 = embedding)"),
+        rows=[str(layer) for layer in reversed(view.layers)],
+        column_label=say("steering.columns", "times the direction, then controls"),
+        columns=columns,
+        texts=[["" if value != value else write_number(value) for value in row] for row in upwards],
+        values=np.clip((upwards - low) / (high - low), 0.0, 1.0),
+        value_label=label,
+        outlined=outlined,
+        outline_label=_outline(view),
+        sampleable=True,
+    )
+
+
+def _outline(view: View) -> str:
+    if view.chosen[2]:
+        return say("steering.chosen", "chosen")
+    return say("steering.best_of_none", "best score; does not qualify")
+
+
+def _scale(label: str, ends: tuple[float, float]) -> str:
+    low, high = ends
+    if ends == (0.0, 1.0):
+        return label
+    return say(
+        "steering.scale", "{what} (0 = {low}, 1 = {high})", what=label, low=write_number(low), high=write_number(high)
+    )
+
+
+def _sweep(view: View, ends: tuple[float, float]) -> TokenGrid:
+    title = say("steering.sweep.title", "{model}: {score}", model=view.name, score=view.score_label)
+    alt = say(
+        "steering.sweep.alt",
+        "{score} of {model} at every layer and coefficient, from {low} to {high}; {before} as it is, {after} in the "
+        "outlined cell: {done}",
+        score=view.score_label,
+        model=view.name,
+        low=write_number(min(view.all_scores, default=0.0)),
+        high=write_number(max(view.all_scores, default=0.0)),
+        before=write_number(cells_of(view)["unsteered"]),
+        after=write_number(cells_of(view)["steered"]),
+        done=view.done,
+    )
+    return _grid(view, "sweep", title, alt, _scale(view.score_label, ends), ends)
+
+
+def _price(view: View, dearest: float) -> TokenGrid:
+    label = say("steering.price", "KL(unsteered ‖ steered) of the next token, {unit}", unit=unit_of("nat"))
+    title = say("steering.price.title", "{model}: the price", model=view.name)
+    at, item, _ = view.chosen
+    alt = say(
+        "steering.price.alt",
+        "{price} in {model} at every layer and coefficient, up to {high}; {value} in the outlined cell",
+        price=label,
+        model=view.name,
+        high=write_number(max(view.all_prices, default=0.0)),
+        value=write_number(float(view.outcome.arrays["kl"].values[at, item])),
+    )
+    ends = (0.0, dearest)
+    scale = say("steering.price.scale", "{what} (1 = {high} or more)", what=label, high=write_number(dearest))
+    return _grid(view, "price", title, alt, scale, ends)
+
+
+def _over_layers(view: View, ends: tuple[float, float]) -> Curves:
+    """The chosen coefficient at every layer, with its controls; what has one number only is a reference."""
+    at, item, _ = view.chosen
+    scores, controls = view.outcome.arrays["score"].values, view.outcome.arrays["control_score"].values
+    steered = say("steering.ablated", "ablated") if view.ablated else say("steering.steered", "steered")
+    lines = [(steered, scores[:, item])]
+    references = {say("steering.unsteered", "unsteered"): float(scores[at, view.zero])}
+    for name, values in zip(control_names(), controls, strict=True):
+        if view.ablated:
+            references[name] = float(values[at])
+        else:
+            lines.append((name, values))
+    curves = [
+        Curve(label=name, x=view.layers, y=values.tolist(), group=name)
+        for name, values in lines
+        if np.isfinite(values).any()
+    ]
+    return Curves(
+        name="layers",
+        subject=(view.subject,),
+        title=say("steering.layers.title", "{model}: layer by layer, {done}", model=view.name, done=_coefficient(view)),
+        alt=curves_read_out(view.name, view.score_label, curves),
+        x_label=axis_label(relative=False),
+        y_label=view.score_label,
+        curves=curves,
+        references={name: value for name, value in references.items() if np.isfinite(value)},
+        y_range=ends,
+    )
+
+
+def _coefficient(view: View) -> str:
+    if view.ablated:
+        return say("steering.taken_out", "the direction taken out")
+    factor = view.outcome.tables["chosen"].records()[0]["coefficient"]
+    return say("steering.times", "{factor} × the direction", factor=write_factor(factor))
+
+
+def _before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
+    """The bars of the paper: as it is, steered, and the controls; models beside each other on one scale."""
+    names = list(_names_of_cells(view).values())
+    values = list(cells_of(view).values())
+    told = [
+        say("steering.bar", "{name} {value}", name=name, value=write_number(value))
+        for name, value in zip(names, values, strict=True)
+    ]
+    return Rankings(
+        name="before-after",
+        subject=(view.subject,),
+        title=say("steering.before_after", "{model}: before and after", model=view.name),
+        alt=say(
+            "steering.before_after.alt",
+            "{score} of {model}: {bars}",
+            score=view.score_label,
+            model=view.name,
+            bars=listed(told),
+        ),
+        rankings=[Ranking(title=view.done, labels=names, values=values)],
+        value_label=view.score_label,
+        value_range=ends,
+        model=view.subject,
+    )
+
+
+def _side_by_side(view: View) -> TokenGrid:
+    """The first words of the texts after the first prompts, line by line; the table has them whole."""
+    rows = view.outcome.tables["texts"].records()[:MOST_SHOWN]
+    names = _names_of_cells(view)
+    cut = [
+        (f"{row['prompt']} {name}" if name == names["unsteered"] else name, pieces_of(row[column])[:WIDEST])
+        for row in rows
+        for column, name in names.items()
+    ]
+    columns = max(len(pieces) for _, pieces in cut) or 1
+    texts = [[*pieces, *[""] * (columns - len(pieces))] for _, pieces in cut]
+    openings = listed([say("text.quoted", "“{text}”", text=row["opening"]) for row in rows])
+    return TokenGrid(
+        name="texts",
+        subject=(view.subject,),
+        title=say("steering.texts.title", "{model}: what is written, {done}", model=view.name, done=view.done),
+        alt=say(
+            "steering.texts.alt",
+            "The first words that {model} writes after {openings}, as it is, steered, and with the controls",
+            model=view.name,
+            openings=openings,
+        ),
+        row_label=say("steering.texts.rows", "number of the prompt, and how it is steered"),
+        rows=[name for name, _ in cut],
+        column_label=say("steering.texts.columns", "the first words of the text"),
+        columns=[str(at + 1) for at in range(columns)],
+        texts=texts,
+        values=np.array([[_tells(view, text) for text in row] for row in texts]),
+        value_label=_telling_label(view),
+        outlined=np.zeros((len(texts), columns), bool),
+    )
+
+
+def _names_of_cells(view: View) -> dict[str, str]:
+    """Columns of the texts, and what they are called."""
+    steered = say("steering.ablated", "ablated") if view.ablated else say("steering.steered", "steered")
+    return dict(
+        zip(
+            ("unsteered", "steered", *CONTROLS),
+            (say("steering.unsteered", "unsteered"), steered, *control_names()),
+            strict=True,
+        )
+    )
+
+
+def _tells(view: View, piece: str) -> float:
+    """1 for a word that the score is about."""
+    (kind, what), *_ = view.outcome.options["score"].items()
+    words = words_of(piece)
+    if kind == "language":
+        return float(any(word in telling_words()[listed_language(what)] for word in words))
+    if kind == "script":
+        share = script_share(piece, what)
+        return share if share == share else 0.0
+    return float(kind == "tokens" and any(word in [one.strip().casefold() for one in what] for word in words))
+
+
+def _telling_label(view: View) -> str:
+    (kind, what), *_ = view.outcome.options["score"].items()
+    if kind == "language":
+        return say("steering.texts.language", "1: a word of {tag} alone, of those that tell a language", tag=what)
+    if kind == "script":
+        return view.score_label
+    if kind == "tokens":
+        return say("steering.texts.tokens", "1: one of the words of the score")
+    return say("steering.texts.nothing", "nothing in a text is scored here")

@@ -1,0 +1,369 @@
+"""How it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reportgen.model.measures.steered import ablating, adding, beside_unsteered
+from reportgen.model.needs import Captured, Edit, Need, Pass
+from reportgen.model.network.loaded import LoadedModel
+from reportgen.numerics.similarity import cosine
+from reportgen.numerics.steering import (
+    METHODS,
+    MOST_KL,
+    best_cell,
+    broken_constraints,
+    mean_of_defined,
+    of_length,
+    random_direction,
+    shuffled_split,
+)
+from reportgen.probes.steering import CONTROLS, HeldOut, Options, Setting, Steering, as_asked, read_position
+from reportgen.probing.probe import (
+    Case,
+    Later,
+)
+from reportgen.probing.steering_score import (
+    LOOP,
+    defined,
+    not_tokens,
+    said,
+)
+from reportgen.results.quantities import Rows
+from reportgen.text.prompts import Prompt
+from reportgen.text.wording import language_share, repeated_share, script_share
+
+TOGETHER = 16
+"""Rows that go through the unembedding at once while texts are written: prompts are put together up to that many."""
+Side = Literal["towards", "away", "prompts", "harmless"]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One prompt in the model as one edit leaves it."""
+
+    score: float
+    kl: float
+    repeated: float = float("nan")
+    text: str | None = None
+    """None where nothing was written."""
+
+
+class _Found:
+    """The directions, and the reading of every pass that is steered by them."""
+
+    def __init__(self, setting: Setting, model: LoadedModel, captured: Sequence[Captured]) -> None:
+        self.setting, self.model = setting, model
+        options = setting.case.options
+        sides, self._own = captured[: len(setting.sides)], captured[len(setting.sides) :]
+        read = np.stack([_rows(single, need) for single, need in zip(sides, setting.side_need, strict=True)], axis=1)
+        n, m = len(options.towards), len(options.away)
+        one, other = shuffled_split(n, m, options.seed)
+        method = METHODS[options.direction]
+        layers = range(len(setting.layers))
+        steered = [method(read[at, :n], read[at, n : n + m]) for at in layers]
+        self.norm = np.array([np.linalg.norm(r) for r in steered])
+        lengths = np.where(self.norm > 0, 1.0, 0.0) if options.normalise else self.norm
+        width = read.shape[-1]
+        drawn = [random_direction(width, layer, options.seed) for layer in setting.layers]
+        shuffled = [method(read[at][one], read[at][other]) for at in layers]
+        self._directions = {
+            name: [of_length(r, length) for r, length in zip(of_name, lengths, strict=True)]
+            for name, of_name in (("steered", steered), ("random", drawn), ("shuffled", shuffled))
+        }
+        self._target = None
+        if options.score.kind == "cosine":
+            target = read[-1, n + m :] if len(sides) > n + m else read[-1, :n]
+            self._target = METHODS["difference_of_means"](target, read[-1, n : n + m])
+
+    def vector(self, name: str, at: int) -> Tensor:
+        """(width) the direction, or a control, of one of the layers."""
+        return torch.from_numpy(self._directions[name][at]).to(self.model.device, torch.float32)
+
+    def edits(self, name: str, at: int, factor: float) -> tuple[Edit, ...]:
+        """What steering by a direction, or a control, does."""
+        options = self.setting.case.options
+        if options.mode == "add":
+            return self.adding(at, name, factor)
+        return ablating(self.setting.blocks, self.vector(name, at), options.positions)
+
+    def controls(self, layers: Sequence[int], factor: float) -> list[tuple[Edit, ...]]:
+        """The same with each control at some of the layers."""
+        return [self.edits(control, at, factor) for control in CONTROLS for at in layers]
+
+    def adding(self, at: int, name: str = "steered", factor: float = 1.0) -> tuple[Edit, ...]:
+        """Adds it, whatever the mode."""
+        positions = self.setting.case.options.positions
+        return adding(self.setting.layers[at], self.vector(name, at), factor, positions)
+
+    def measured(
+        self, held: Sequence[HeldOut], variants: Sequence[tuple[Edit, ...]], *, written: bool = False
+    ) -> Generator[Sequence[Pass], Sequence[Captured], list[list[_Seen]]]:
+        """(prompt x variant) of all of these prompts with all of these edits, a few prompts at a time."""
+        options, found = self.setting.case.options, list[list[_Seen]]()
+        steps = options.continue_ + 1 if written or options.score.of_text else 1
+        together = max(1, TOGETHER // len(variants))
+        for start in range(0, len(held), together):
+            some = held[start : start + together]
+            captured = yield [
+                Pass(one.tokens, self.setting.needs, steps if one.written else 1, self.setting.draw, edits)
+                for one in some
+                for edits in variants
+            ]
+            for at, one in enumerate(some):
+                found.append(self._read(one, captured[at * len(variants) : (at + 1) * len(variants)], written=written))
+        return found
+
+    def unsteered(self) -> list[_Seen]:
+        """(prompt) the model as it is."""
+        shown = {one.index for one in self.setting.shown}
+        return [self._read(one, [self._own[one.index]], written=one.index in shown)[0] for one in self.setting.held]
+
+    def _read(self, one: HeldOut, captured: Sequence[Captured], *, written: bool) -> list[_Seen]:
+        score = self.setting.case.options.score
+        final, *last = self.setting.needs
+        own = self._own[one.index].kept(final, 0)[0]
+        rows = [single.kept(final, 0)[0] for single in captured]
+        following = beside_unsteered(self.model, own, rows, self.setting.counted)
+        seen = []
+        for at, single in enumerate(captured):
+            text = None
+            if one.written and (written or score.of_text):
+                text = self.setting.case.tokenizer.decode(single.tokens[single.prompt_length :])
+            stream = _rows(single, last[0])[0] if last else None
+            own_score = self._scored(following.mass[at], following.odds[at], text, stream)
+            seen.append(_Seen(own_score, following.kl[at], _repeated(text), text))
+        return seen
+
+    def _scored(self, mass: float, odds: float, text: str | None, stream: NDArray[np.float64] | None) -> float:
+        score = self.setting.case.options.score
+        if score.language is not None:
+            return float("nan") if text is None else language_share(text, score.language)
+        if score.script is not None:
+            return float("nan") if text is None else script_share(text, score.script)
+        if stream is not None:
+            return float(cosine(stream, self._target))
+        return mass if score.kind == "tokens" else odds
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The sweep, with the model as it is among its cells."""
+
+    setting: Setting
+    unsteered: Sequence[_Seen]
+    sweep: Sequence[Sequence[_Seen]]
+    scores: NDArray[np.float64]
+    """(prompt x layer x factor)"""
+    kl: NDArray[np.float64]
+    """(layer x factor)"""
+    repeated: NDArray[np.float64]
+    """(layer x factor)"""
+    chosen: tuple[tuple[int, int], bool]
+    """(layer, factor) of the best cell, and whether it qualifies."""
+    choice: Rows
+
+    @classmethod
+    def of(
+        cls, setting: Setting, found: _Found, sweep: Sequence[Sequence[_Seen]], induced: Sequence[Sequence[_Seen]]
+    ) -> _Table:
+        """Chooses the cell."""
+        options, layers = setting.case.options, setting.layers
+        shape = (len(layers), len(options.factors))
+        scores = _values(sweep, setting.scored, "score").reshape(-1, *shape)
+        kl = _values(sweep, setting.priced, "kl").mean(axis=0).reshape(shape)
+        repeated = mean_of_defined(_values(sweep, setting.scored, "repeated").reshape(-1, *shape))
+        mean = mean_of_defined(scores)
+        there = np.broadcast_to((found.norm > 0)[:, None], shape)
+        allowed = there & (kl <= options.most_kl)
+        if options.score.of_text:
+            allowed = allowed & ~(repeated > LOOP)
+        choice: Rows = []
+        if options.choose == "paper":
+            inducing = np.array([[one.score for one in of_prompt] for of_prompt in induced]).mean(axis=0)
+            for at, layer in enumerate(layers):
+                broken = broken_constraints(layer, setting.blocks, float(kl[at, 0]), float(inducing[at]))
+                choice.append([layer, float(mean[at, 0]), float(kl[at, 0]), float(inducing[at]), ", ".join(broken)])
+            allowed = there & np.array([not row[-1] for row in choice])[:, None]
+        best = best_cell(mean, kl, allowed, lowest=options.lowest)
+        fallback = best_cell(mean, kl, there, lowest=options.lowest) or (len(layers) - 1, shape[1] - 1)
+        chosen = (best or fallback, best is not None)
+        return cls(setting, found.unsteered(), sweep, scores, kl, repeated, chosen, choice)
+
+
+@dataclass(frozen=True)
+class _Controls:
+    """The controls at some of the layers."""
+
+    at: Sequence[int]
+    seen: Sequence[Sequence[_Seen]]
+    """(prompt x control and layer)"""
+
+    def means(self, held: Sequence[HeldOut], what: str, layers: int) -> NDArray[np.float64]:
+        """(control x layer) NaN at the other layers."""
+        found = np.full((len(CONTROLS), layers), np.nan)
+        values = mean_of_defined(_values(self.seen, held, what))
+        found[:, list(self.at)] = values.reshape(len(CONTROLS), -1)
+        return found
+
+    def of_prompt(self, prompt: int, control: int, at: int) -> _Seen:
+        """One prompt with one control at a layer."""
+        return self.seen[prompt][control * len(self.at) + list(self.at).index(at)]
+
+
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Steering]:
+    """Directions, the sweep, the choice, the controls, the texts."""
+    setting = Setting.of(case)
+    found = _Found(setting, model, captured)
+    layers, factors = range(len(setting.layers)), case.options.factors
+    cells = [found.edits("steered", at, factor) for at in layers for factor in factors]
+    # Where there is one coefficient only, it is known for the controls beforehand: all pass together.
+    known = len(factors) == 1 and case.options.mode == "add"
+    beside = found.controls(layers, factors[0]) if known else []
+    sweep = yield from found.measured(setting.held, cells + beside)
+    controls = [of_prompt[len(cells) :] for of_prompt in sweep]
+    induced: list[list[_Seen]] = []
+    if case.options.choose == "paper":
+        induced = yield from found.measured(setting.priced, [found.adding(at) for at in layers])
+    table = _Table.of(setting, found, [of_prompt[: len(cells)] for of_prompt in sweep], induced)
+    (at, item), _ = table.chosen
+    factor = factors[item]
+    controlled = [at] if case.options.mode == "ablate" else list(layers)
+    if not known:
+        controls = yield from found.measured(setting.held, found.controls(controlled, factor))
+    texts: list[list[_Seen]] = []
+    if not case.options.score.of_text:
+        three = [found.edits(name, at, factor) for name in ("steered", *CONTROLS)]
+        texts = yield from found.measured(setting.shown, three, written=True)
+    return _findings(case, setting, found, table, _Controls(controlled, controls), texts)
+
+
+def _rows(single: Captured, need: Need) -> NDArray[np.float64]:
+    """(layer x width) what was kept of one position."""
+    return np.stack([value[0].double().cpu().numpy() for value in single.kept(need, 0)])
+
+
+def _repeated(text: str | None) -> float:
+    return float("nan") if text is None else repeated_share(text)
+
+
+def _values(seen: Sequence[Sequence[_Seen]], held: Sequence[HeldOut], what: str) -> NDArray[np.float64]:
+    """(prompt x variant) one number of some of the prompts."""
+    return np.array([[getattr(one, what) for one in seen[prompt.index]] for prompt in held])
+
+
+def _findings(
+    case: Case[Options],
+    setting: Setting,
+    found: _Found,
+    table: _Table,
+    controls: _Controls,
+    texts: Sequence[Sequence[_Seen]],
+) -> Steering:
+    options, layers = case.options, setting.layers
+    swept = [None] if options.mode == "ablate" else list(options.factors)
+    cells = [0.0, *swept] if options.mode == "ablate" else list(options.coefficients)
+    zero = cells.index(0.0)
+    own = np.array([table.unsteered[one.index].score for one in setting.scored])
+    scores = np.insert(table.scores, zero, own[:, None], axis=2)
+    mean = mean_of_defined(scores)
+    own_repeated = float(mean_of_defined(np.array([table.unsteered[one.index].repeated for one in setting.scored])))
+    (at, item), qualifies = table.chosen
+    control_score = controls.means(setting.scored, "score", len(layers))
+    most = MOST_KL if options.choose == "paper" else options.most_kl
+    none = "no layer qualifies" if options.choose == "paper" else "no cell qualifies"
+    asked = [as_asked(case, prompt) for prompt in options.prompts]
+
+    def told(value: float) -> float | str:
+        return float(value) if qualifies else none
+
+    return Steering(
+        coordinates={"layer": layers},
+        unsteered_score=defined(float(mean[0, zero])),
+        best_score=told(mean_of_defined(table.scores)[at, item]),
+        best_layer=told(layers[at]),
+        best_coefficient=told(options.factors[item]) if options.mode == "add" else "nothing is added",
+        best_kl=told(table.kl[at, item]),
+        random_score=defined(float(control_score[0, at])),
+        shuffled_score=defined(float(control_score[1, at])),
+        score=mean,
+        kl=np.insert(table.kl, zero, 0.0, axis=1),
+        repeated=[np.insert(table.repeated, zero, own_repeated, axis=1)] if options.score.of_text else [],
+        scores=scores,
+        control_score=control_score,
+        control_kl=controls.means(setting.priced, "kl", len(layers)),
+        norm=found.norm,
+        cells=[[number, coefficient] for number, coefficient in enumerate(cells)],
+        chosen=[[layers[at], swept[item], qualifies, most]],
+        choice=table.choice,
+        texts=_texts(setting, table, controls, texts),
+        written=_written(setting, table, controls, swept) if options.score.of_text else [],
+        read=_read_at(case, setting),
+        prompts=case.prompt_rows(asked),
+        skipped=[[word, reason] for word, reason in not_tokens(case.tokenizer, case.options.score.words).items()],
+    )
+
+
+def _texts(setting: Setting, table: _Table, controls: _Controls, texts: Sequence[Sequence[_Seen]]) -> Rows:
+    """Side by side: as it is, steered, and with both controls."""
+    (at, item), _ = table.chosen
+    rows: Rows = []
+    for number, one in enumerate(setting.shown):
+        if texts:
+            three = [seen.text for seen in texts[number]]
+        else:
+            steered = table.sweep[one.index][at * len(setting.case.options.factors) + item]
+            beside = [controls.of_prompt(one.index, control, at) for control in range(len(CONTROLS))]
+            three = [seen.text for seen in (steered, *beside)]
+        rows.append([one.index, said(one.prompt), table.unsteered[one.index].text, *three])
+    return rows
+
+
+def _written(setting: Setting, table: _Table, controls: _Controls, swept: Sequence[float | None]) -> Rows:
+    """Every scored text: as it is (no layer), of the sweep, and of the controls."""
+    layers, factors = setting.layers, len(setting.case.options.factors)
+    (_, item), _ = table.chosen
+
+    def row(prompt: int, layer: int | None, coefficient: float | None, name: str, seen: _Seen) -> list[Any]:
+        return [prompt, layer, coefficient, name, _cell(seen.score), _cell(seen.repeated), seen.kl, seen.text]
+
+    rows: Rows = []
+    for one in setting.scored:
+        rows.append(row(one.index, None, 0.0, "unsteered", table.unsteered[one.index]))
+        for number, seen in enumerate(table.sweep[one.index]):
+            at, which = divmod(number, factors)
+            rows.append(row(one.index, layers[at], swept[which], "steered", seen))
+        for control, name in enumerate(CONTROLS):
+            for at in controls.at:
+                seen = controls.of_prompt(one.index, control, at)
+                rows.append(row(one.index, layers[at], swept[item], name, seen))
+    return rows
+
+
+def _cell(value: float) -> float | None:
+    return value if value == value else None
+
+
+def _read_at(case: Case[Options], setting: Setting) -> Rows:
+    """Every prompt with the token at which it is read."""
+    options = case.options
+    sides: list[tuple[Side, Sequence[Prompt]]] = [
+        ("towards", options.towards), ("away", options.away), ("prompts", options.prompts),
+        ("harmless", options.harmless or ()),
+    ]  # fmt: skip
+    rows: Rows = []
+    for side, prompts in sides:
+        for number, prompt in enumerate(prompts):
+            asked = as_asked(case, prompt)
+            tokens = case.tokens(asked)
+            place = read_position(options, len(tokens)) if side in ("towards", "away") else len(tokens) - 1
+            token = case.tokenizer.show(tokens[place])
+            rows.append([side, number, said(prompt), asked.text is None, len(tokens), place, token])
+    return rows

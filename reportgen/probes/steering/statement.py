@@ -1,0 +1,111 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+from reportgen.language import listed, say, say_count, sentences
+from reportgen.numerics.steering import (
+    DEEPEST,
+    MOST_KL,
+)
+from reportgen.probes.steering import CONTROLS
+from reportgen.probes.steering.view import View, cells_of, write_factor, write_number
+from reportgen.probing.steering_score import (
+    CLEAR,
+    is_its_own,
+)
+from reportgen.results.section import Section
+
+
+def statement(section: Section) -> str:
+    """What the chosen cell changes, its price, and whether the controls do as much."""
+    return sentences(_seen(View(section.name(subject), subject, outcome)) for subject, outcome in section.ok().items())
+
+
+def _seen(view: View) -> str:
+    """Qualifies, beyond the controls, and large enough: an effect. Else what of it is missing."""
+    at, item, qualifies = view.chosen
+    four = cells_of(view)
+    if not qualifies:
+        return _none_told(view)
+    own = four["steered"] - four["unsteered"]
+    controls = [four[name] - four["unsteered"] for name in CONTROLS]
+    values = {
+        "model": view.name,
+        "score": view.score_label,
+        "before": write_number(four["unsteered"]),
+        "after": write_number(four["steered"]),
+        "layer": view.layers[at],
+        "kl": write_number(float(view.outcome.arrays["kl"].values[at, item])),
+    }
+    if not abs(own) >= CLEAR[view.kind]:
+        return say(
+            "steering.no_effect",
+            "No clear statement about {model}: in the best cell (layer {layer}) the {score} goes from {before} to "
+            "{after}, too little to speak of.",
+            **values,
+        )
+    if not is_its_own(own, controls):
+        return say(
+            "steering.as_controls",
+            "No clear statement about {model}: the {score} goes from {before} to {after} at layer {layer}, but a "
+            "control moves it by {control}.",
+            control=write_number(max(abs(one) for one in controls if isfinite(one))),
+            **values,
+        )
+    random, shuffled = (write_number(four[name]) if four[name] == four[name] else "–" for name in CONTROLS)
+    if view.ablated:
+        return say(
+            "steering.effect_ablated",
+            "{model}: taking out the direction of layer {layer} moves the {score} from {before} to {after}, at a price "
+            "of {kl} nat; a random direction leaves it at {random}, a shuffled split at {shuffled}.",
+            random=random,
+            shuffled=shuffled,
+            **values,
+        )
+    return say(
+        "steering.effect",
+        "{model}: {factor} × the direction at layer {layer} moves the {score} from {before} to {after}, at a price of "
+        "{kl} nat; a random direction leads to {random}, a shuffled split to {shuffled}.",
+        factor=write_factor(view.outcome.tables["chosen"].records()[0]["coefficient"]),
+        random=random,
+        shuffled=shuffled,
+        **values,
+    )
+
+
+def _none_told(view: View) -> str:
+    """Why there is no cell to choose."""
+    rows = view.outcome.tables["choice"].records()
+    most = write_number(view.outcome.tables["chosen"].records()[0]["most_kl"])
+    if not rows and view.kind in ("language", "script"):
+        return say(
+            "steering.none_of_text",
+            "{model}: no cell qualifies: the price is above {kl} nat, or the texts are loops, wherever there "
+            "is a score.",
+            model=view.name,
+            kl=most,
+        )
+    if not rows:
+        return say(
+            "steering.none",
+            "{model}: no cell qualifies: the price is above {kl} nat wherever something is changed.",
+            model=view.name,
+            kl=most,
+        )
+    counts = [sum(name in row["broken"].split(", ") for row in rows) for name in ("kl", "inducing", "depth")]
+    return say_count(
+        "steering.no_layer",
+        "{model}: the layer tried does not qualify by the paper's rule: {reasons}.",
+        "{model}: none of {count} layers qualifies by the paper's rule: {reasons}.",
+        len(rows),
+        model=view.name,
+        reasons=listed([
+            say("steering.broken_kl", "KL is above {most} in {count}", most=write_number(MOST_KL), count=counts[0]),
+            say("steering.broken_inducing", "adding it makes harmless prompts refuse too little in {count}",
+                count=counts[1]),
+            say("steering.broken_depth", "{count} lie above {share} of the depth", count=counts[2],
+                share=write_number(DEEPEST)),
+        ]),
+    )  # fmt: skip

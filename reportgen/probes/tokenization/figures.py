@@ -1,0 +1,136 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.figures.describe import Figure, StackedBars, TokenGrid
+from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.probes.tokenization import MOST_DRAWN
+from reportgen.probes.tokenization.view import kind_label
+from reportgen.probing.probe import prompt_labels
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
+
+WIDEST = 14
+"""Tokens in a line of a strip."""
+MOST_LINES = 6
+"""Lines of a strip; the table has all tokens."""
+MOST_KINDS = 9
+"""Kinds of tokens that a bar tells apart; the rest is one more."""
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """The strips of each text, models side by side; then the vocabularies in one figure."""
+    ok = section.ok()
+    for prompt in range(MOST_DRAWN):
+        for subject, outcome in ok.items():
+            if prompt < len(outcome.tables["prompts"].rows):
+                yield _strip_figure(section.name(subject), subject, outcome, prompt)
+    if ok:
+        yield _make_up({section.name(subject): outcome for subject, outcome in ok.items()}, tuple(ok))
+
+
+def _strip_figure(name: str, subject: str, outcome: Outcome, prompt: int) -> TokenGrid:
+    """Lines of tokens, below each line its ids."""
+    records = [row for row in outcome.tables["tokens"].records() if row["prompt"] == prompt]
+    shown = records[: WIDEST * MOST_LINES]
+    lines = [shown[at : at + WIDEST] for at in range(0, len(shown), WIDEST)]
+    columns = max(len(line) for line in lines)
+    most = max((int(row["characters"]) for row in records), default=0) or 1
+    texts, values, outlined, rows = [], [], [], []
+    for line in lines:
+        gap = columns - len(line)
+        texts += [[str(row["token"]) for row in line] + [""] * gap, [str(row["token_id"]) for row in line] + [""] * gap]
+        values += [[row["characters"] / most for row in line] + [np.nan] * gap, [0.0] * len(line) + [np.nan] * gap]
+        outlined += [[bool(row["added"]) for row in line] + [False] * gap, [False] * columns]
+        rows += [
+            say("tokenization.from", "from {position}", position=line[0]["position"]),
+            say("tokenization.id", "id"),
+        ]
+    counted = outcome.tables["texts"].records()[prompt]
+    label = prompt_labels(outcome)[prompt]
+    title = say_count(
+        "tokenization.strip.title",
+        "{model}: “{text}” in {count} token",
+        "{model}: “{text}” in {count} tokens",
+        len(records),
+        model=name,
+        text=label,
+    )
+    if len(shown) < len(records):
+        title = say("tokenization.strip.first", "{title}, the first {count}", title=title, count=len(shown))
+    return TokenGrid(
+        name=f"strip-{prompt}",
+        subject=(subject,),
+        title=title,
+        alt=say(
+            "tokenization.strip.alt",
+            "Tokens of “{text}” in {model}, {characters} characters each on average: {tokens}",
+            text=label,
+            model=name,
+            characters=digits(f"{counted['characters_per_token']:.1f}"),
+            tokens=" | ".join(mark_space(str(row["token"])) for row in shown),
+        ),
+        row_label=say("tokenization.token_and_id", "token, and its id"),
+        rows=rows,
+        column_label=say("tokenization.reading", "in the order of the text"),
+        columns=[""] * columns,
+        texts=texts,
+        values=np.array(values, dtype=np.float64),
+        value_label=say(
+            "tokenization.characters", "characters of the text, as a share of the most ({most})", most=most
+        ),
+        outlined=np.array(outlined, dtype=bool),
+        outline_label=say("tokenization.added", "added by the tokenizer") if any(map(any, outlined)) else "",
+    )
+
+
+def _make_up(named: Mapping[str, Outcome], subjects: tuple[str, ...]) -> StackedBars:
+    """A bar a vocabulary, its rarer kinds together."""
+    shares = {
+        name: {str(row["kind"]): 100 * float(row["share"]) for row in outcome.tables["make_up"].records()}
+        for name, outcome in named.items()
+    }
+    kinds = list(dict.fromkeys(kind for of_one in shares.values() for kind in of_one))
+    kinds.sort(key=lambda kind: -max(of_one.get(kind, 0.0) for of_one in shares.values()))
+    kept = kinds[:MOST_KINDS]
+    values = _bars(shares, kept, rest=len(kinds) > len(kept))
+    labels = [kind_label(kind) for kind in kept]
+    if len(kinds) > len(kept):
+        labels.append(say("tokenization.rest", "the rest"))
+    return StackedBars(
+        name="vocabulary",
+        subject=subjects,
+        title=say("tokenization.make_up.title", "What the vocabularies are made of"),
+        alt=sentences(_make_up_told(name, outcome) for name, outcome in named.items()),
+        bars=list(named),
+        segments=labels,
+        values=values,
+        value_label=say("tokenization.percent", "% of the vocabulary"),
+    )
+
+
+def _bars(shares: Mapping[str, Mapping[str, float]], kept: Sequence[str], *, rest: bool) -> NDArray[np.float64]:
+    """(bar x segment)"""
+    rows = [[of_one.get(kind, 0.0) for kind in kept] for of_one in shares.values()]
+    if rest:
+        rows = [[*row, max(100.0 - sum(row), 0.0)] for row in rows]
+    return np.array(rows)
+
+
+def _make_up_told(name: str, outcome: Outcome) -> str:
+    parts = [
+        say(
+            "tokenization.share_of",
+            "{kind} {share}",
+            kind=kind_label(str(row["kind"])),
+            share=digits(f"{100 * float(row['share']):.2g} %"),
+        )
+        for row in outcome.tables["make_up"].records()
+    ]
+    return say("tokenization.make_up.alt", "{model}: {parts}.", model=name, parts=listed(parts))

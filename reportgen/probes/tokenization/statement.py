@@ -1,0 +1,74 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reportgen.language import digits, say, sentences
+from reportgen.probes.tokenization.view import kind_label
+from reportgen.probing.probe import prompt_labels
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+APART = 1.25
+"""Times the tokens from which one tokenizer is said to need more than another."""
+CUT = 0.05
+"""Share of tokens that are fragments of characters from which that is said."""
+
+
+def statement(section: Section) -> str:
+    """What each tokenizer needs for the texts, where two differ most, and what is cut into bytes."""
+    named = [(section.name(subject), outcome) for subject, outcome in section.ok().items()]
+    return sentences([*(_seen(*one) for one in named), _compared(named)])
+
+
+def _seen(name: str, outcome: Outcome) -> str:
+    """What one tokenizer needs, and what it cuts into bytes."""
+    known = {metric: outcome.metrics[metric].value or 0 for metric in ("characters_per_token", "fragments", "added")}
+    largest = outcome.tables["make_up"].records()[0]
+    first = say(
+        "tokenization.seen",
+        "{model} writes {characters} characters a token on these texts; {share} of its {vocabulary} tokens are {kind}.",
+        model=name,
+        characters=digits(f"{known['characters_per_token']:.2g}"),
+        vocabulary=digits(f"{outcome.metrics['vocabulary'].value or 0:,}"),
+        share=digits(f"{largest['share']:.0%}"),
+        kind=kind_label(str(largest["kind"])),
+    )
+    cut = ""
+    if known["fragments"] >= CUT:
+        cut = say(
+            "tokenization.cut",
+            "{share} of the tokens of the texts are only fragments of a character.",
+            share=digits(f"{known['fragments']:.0%}"),
+        )
+    return sentences([first, cut])
+
+
+def _compared(named: Sequence[tuple[str, Outcome]]) -> str:
+    """The text for which two tokenizers need the most different numbers of tokens; nothing of one alone."""
+    if len(named) < 2:
+        return ""
+    counts = {
+        name: [row["token_count"] - row["added"] for row in outcome.tables["texts"].records()]
+        for name, outcome in named
+    }
+    labels = prompt_labels(named[0][1])
+    found = []
+    for prompt in range(min(map(len, counts.values()))):
+        of_prompt = sorted((many[prompt], name) for name, many in counts.items())
+        found.append((of_prompt[-1][0] / max(of_prompt[0][0], 1), prompt, of_prompt[0], of_prompt[-1]))
+    times, prompt, (few, short), (many, long) = max(found, key=lambda one: (one[0], -one[1]))
+    if times < APART:
+        return say(
+            "tokenization.no_clear_statement", "No clear difference: all need about as many tokens for each text."
+        )
+    return say(
+        "tokenization.compared",
+        "They differ most on “{text}”: {few} tokens in {short}, {many} in {long}.",
+        text=labels[prompt],
+        few=few,
+        short=short,
+        many=many,
+        long=long,
+    )

@@ -1,0 +1,140 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
+from reportgen.language import digits, say
+from reportgen.probes.weights import MOST_DRAWN
+from reportgen.probes.weights.view import random_edge
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """Of each tensor its histogram, its corner and its singular values."""
+    ok = section.ok()
+    for item in range(MOST_DRAWN):
+        for draw in (_histogram, _corner, _spectrum):
+            for subject, outcome in ok.items():
+                if item < len(outcome.tables["tensors"].rows):
+                    record = outcome.tables["tensors"].records()[item]
+                    yield from draw(section.name(subject), subject, outcome, record)
+
+
+def _histogram(name: str, subject: str, outcome: Outcome, record: Mapping[str, Any]) -> Iterator[Curves]:
+    """Shares a bin, beside those of a normal distribution of the same mean and standard deviation."""
+    shares = outcome.arrays["histogram"].values[record["item"]]
+    edges = np.linspace(record["low"], record["high"], len(shares) + 1)
+    middles = (edges[:-1] + edges[1:]) / 2
+    own = say("weights.numbers", "its numbers")
+    curves = [Curve(label=own, x=middles.tolist(), y=shares.tolist(), group=own)]
+    if record["std"] > 0:
+        normal = [_normal_share(a, b, record["mean"], record["std"]) for a, b in pairwise(edges)]
+        label = say("weights.normal", "normal distribution")
+        curves.append(Curve(label=label, x=middles.tolist(), y=normal, group=label, faint=True))
+    yield Curves(
+        name=f"histogram-{record['item']}",
+        subject=(subject,),
+        title=say(
+            "weights.histogram.title", "{model}: {tensor} ({shape})", model=name, tensor=record["tensor"],
+            shape=record["shape"],
+        ),
+        alt=say(
+            "weights.histogram.alt",
+            "Numbers of {tensor} of {model}: from {min} to {max}, mean {mean}, standard deviation {std}, {zeros} of "
+            "them 0",
+            tensor=record["tensor"],
+            model=name,
+            min=_short(record["min"]),
+            max=_short(record["max"]),
+            mean=_short(record["mean"]),
+            std=_short(record["std"]),
+            zeros=digits(f"{record['zeros']:.0%}"),
+        ),
+        x_label=say("weights.number", "number"),
+        y_label=say("weights.share", "share of all numbers, a hundredth of the range each"),
+        curves=curves,
+        y_range=(0.0, max(max(curve.y) for curve in curves) * 1.05),
+    )  # fmt: skip
+
+
+def _normal_share(low: float, high: float, mean: float, std: float) -> float:
+    """Of a normal distribution between two numbers."""
+    ends = (math.erf((end - mean) / (std * math.sqrt(2))) for end in (low, high))
+    first, last = ends
+    return (last - first) / 2
+
+
+def _corner(name: str, subject: str, outcome: Outcome, record: Mapping[str, Any]) -> Iterator[HeatMap]:
+    """White is 0."""
+    corner = outcome.arrays[f"corners/{record['item']}"].values
+    values = {
+        "model": name,
+        "tensor": record["tensor"],
+        "rows": corner.shape[0],
+        "columns": corner.shape[1],
+        "shape": record["shape"],
+    }
+    yield HeatMap(
+        name=f"corner-{record['item']}",
+        subject=(subject,),
+        title=say("weights.corner.title", "{model}: the first {rows} × {columns} of {tensor}", **values),
+        alt=say(
+            "weights.corner.alt",
+            "The first {rows} × {columns} numbers of {tensor} ({shape}) of {model}, from {low} to {high}",
+            low=_short(float(corner.min())),
+            high=_short(float(corner.max())),
+            **values,
+        ),
+        values=corner,
+        row_label=say("weights.row", "row"),
+        column_label=say("weights.column", "column"),
+        value_label=say("weights.number", "number"),
+        scale="diverging",
+    )
+
+
+def _spectrum(name: str, subject: str, outcome: Outcome, record: Mapping[str, Any]) -> Iterator[Curves]:
+    """Singular values from the largest on; nothing where they are not asked for, or but one."""
+    found = outcome.arrays.get(f"spectrum/{record['item']}")
+    if found is None or len(found.values) < 2:
+        return
+    values = found.values.tolist()
+    edge = random_edge(record)
+    yield Curves(
+        name=f"spectrum-{record['item']}",
+        subject=(subject,),
+        title=say(
+            "weights.spectrum.title", "{model}: singular values of {tensor}", model=name, tensor=record["tensor"]
+        ),
+        alt=say(
+            "weights.spectrum.alt",
+            "Singular values of {tensor} of {model}: from {first} to {last}; the largest of a random matrix would be "
+            "{edge}",
+            tensor=record["tensor"],
+            model=name,
+            first=_short(values[0]),
+            last=_short(values[-1]),
+            edge=_short(edge),
+        ),
+        x_label=say("weights.rank", "singular value, counted from 1"),
+        y_label=say("weights.singular_value", "singular value"),
+        curves=[
+            Curve(
+                label=say("weights.spectrum", "this tensor"), x=list(range(1, len(values) + 1)), y=values, model=subject
+            )
+        ],
+        references={say("weights.random", "largest of noise"): edge},
+        y_range=(0.0, max(values[0], edge) * 1.05),
+    )
+
+
+def _short(value: float) -> str:
+    return digits(f"{value:.3g}")

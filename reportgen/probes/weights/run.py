@@ -1,0 +1,53 @@
+"""How it is measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from reportgen.model.measures.tensor_summary import NamedTensor, Summary, named_tensors, singular_values, summary
+from reportgen.model.needs import Captured
+from reportgen.model.network.loaded import LoadedModel
+from reportgen.probes.parameter_census.run import component_of
+from reportgen.probes.weights import Options, Weights, rows_left_out
+from reportgen.probing.probe import Case
+
+MOST_CORNERS = 12
+"""Tensors whose corners are kept."""
+
+
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Weights:
+    """Tensor by tensor."""
+    skipped = dict(rows_left_out(case))
+    found: list[tuple[NamedTensor, Summary]] = []
+    for tensor in named_tensors(model, case.options.patterns):
+        try:
+            found.append((tensor, summary(tensor.values)))
+        except ArithmeticError as error:
+            skipped[tensor.name] = str(error)
+    sizes = [math.prod(one.shape) for _, one in found]
+    return Weights(
+        numbers=sum(sizes),
+        farthest=max((_farthest(one) for _, one in found), default="no tensor has finite numbers"),
+        zeros=sum(one.zeros * size for (_, one), size in zip(found, sizes, strict=True)) / max(sum(sizes), 1),
+        tensors=[_row(item, tensor, one) for item, (tensor, one) in enumerate(found)],
+        histogram=np.array([one.histogram.numpy() for _, one in found]).reshape(len(found), -1),
+        corners=[one.corner.numpy() for _, one in found[:MOST_CORNERS]],
+        spectrum=[singular_values(tensor.values).numpy() for tensor, _ in found] if case.options.spectrum else [],
+        skipped=[[name, reason] for name, reason in skipped.items()],
+    )
+
+
+def _farthest(one: Summary) -> float:
+    """In standard deviations."""
+    reach = max(one.largest - one.mean, one.mean - one.least)
+    return reach / one.std if one.std else 0.0
+
+
+def _row(item: int, tensor: NamedTensor, one: Summary) -> list[str | int | float | bool | None]:
+    """A row of `tensors`."""
+    shape = " x ".join(str(size) for size in one.shape)
+    numbers = (one.mean, one.std, one.least, one.largest, one.zeros, _farthest(one), one.low, one.high)
+    return [item, tensor.name, component_of(tensor.name), tensor.block, shape, one.dtype, *numbers]

@@ -1,0 +1,86 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from reportgen.language import digits, say, say_count, sentences
+from reportgen.probes.weights.view import random_edge
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+FAR = 2.0
+"""Times the distance that the farthest of as many normal numbers would have, from which a tensor has outliers."""
+
+
+def statement(section: Section) -> str:
+    """Where the numbers have outliers, and how few directions hold most of a tensor."""
+    return sentences(
+        sentence
+        for subject, outcome in section.ok().items()
+        for sentence in (_outliers(section.name(subject), outcome), _directions(section.name(subject), outcome))
+    )
+
+
+def _outliers(name: str, outcome: Outcome) -> str:
+    """The tensor whose farthest number lies farthest beyond those of as many normal ones."""
+    beyond = [(_beyond(record), record) for record in outcome.tables["tensors"].records()]
+    if not beyond:
+        return ""
+    most, record = max(beyond, key=lambda one: one[0])
+    values = {
+        "model": name,
+        "tensor": record["tensor"],
+        "farthest": digits(f"{record['farthest']:.1f}"),
+        "expected": digits(f"{_expected(record):.1f}"),
+    }
+    if most >= FAR:
+        return say(
+            "weights.outliers",
+            "In {model}, {tensor} has outliers: its numbers reach {farthest} standard deviations from their mean, "
+            "normal ones would reach {expected}.",
+            **values,
+        )
+    return say(
+        "weights.no_clear_statement",
+        "No clear outliers in {model}: the farthest number, of {tensor}, is {farthest} standard deviations from the "
+        "mean, where normal ones would reach {expected}.",
+        **values,
+    )
+
+
+def _beyond(record: Mapping[str, Any]) -> float:
+    return float(record["farthest"]) / _expected(record)
+
+
+def _expected(record: Mapping[str, Any]) -> float:
+    """About the farthest of as many normal numbers, in standard deviations."""
+    numbers = math.prod(int(size) for size in record["shape"].split(" x "))
+    return math.sqrt(2 * math.log(max(numbers, 2)))
+
+
+def _directions(name: str, outcome: Outcome) -> str:
+    """How many directions hold half of the first tensor's squares; nothing where they are not asked for."""
+    found = outcome.arrays.get("spectrum/0")
+    if found is None or len(found.values) < 2:
+        return ""
+    squares = np.square(found.values)
+    if not squares.sum():
+        return ""
+    half = int(np.searchsorted(np.cumsum(squares), squares.sum() / 2)) + 1
+    record = outcome.tables["tensors"].records()[0]
+    return say_count(
+        "weights.directions",
+        "{count} of {all} directions of {tensor} holds half of its squares; the largest singular value is {times} "
+        "times that of noise.",
+        "{count} of {all} directions of {tensor} hold half of its squares; the largest singular value is {times} "
+        "times that of noise.",
+        half,
+        all=len(squares),
+        tensor=record["tensor"],
+        times=digits(f"{found.values[0] / (random_edge(record) or 1.0):.1f}"),
+    )

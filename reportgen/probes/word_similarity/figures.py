@@ -1,0 +1,117 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.figures.describe import Curve, Curves, Figure
+from reportgen.language import digits, listed, say
+from reportgen.probing.probe import axis_label
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """Raw and normalised curves of each model, on shared scales."""
+    ok = section.ok()
+    if not ok:
+        return
+    for name, start in (("raw", 0), ("normalised", 1)):
+        everything = [outcome.arrays[name].values[:, start:] for outcome in ok.values()]
+        shared = _range(everything)
+        for subject, outcome in ok.items():
+            yield _curves(section, subject, outcome, name, start, shared)
+
+
+def _range(values: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
+    flat = np.concatenate([v[np.isfinite(v)] for v in values])
+    if not flat.size:
+        return 0.0, 1.0
+    low, high = float(np.nanmin(flat)), float(np.nanmax(flat))
+    margin = 0.05 * max(high - low, 0.1)
+    return low - margin, high + margin
+
+
+def _curves(
+    section: Section, subject: str, outcome: Outcome, name: str, start: int, shared: tuple[float, float]
+) -> Curves:
+    values = outcome.arrays[name].values
+    last = values.shape[1] - 1
+    relative = outcome.options["axis"] == "relative"
+    layers = [layer / last if relative else layer for layer in range(start, last + 1)]
+    pairs = sorted(outcome.tables["pairs"].records(), key=lambda r: (r["same_sense"] is not True, r["pair"]))
+    beside = any(record["same_sense"] for record in pairs)
+    curves = [
+        Curve(
+            label=_pair_label(record["prompt_a"], record["prompt_b"], record["same_sense"]),
+            x=layers,
+            y=values[record["pair"], start:].tolist(),
+            model=subject,
+            group=_sense_group(record["same_sense"]),
+            faint=record["same_sense"] is False and beside,
+        )
+        for record in pairs
+    ]
+    what = _what(name)
+    ends = [
+        say("word_similarity.ends", "{curve} ends at {value}", curve=curve.label, value=digits(f"{curve.y[-1]:.2f}"))
+        for curve in curves
+    ]
+    return Curves(
+        name=name,
+        subject=(subject,),
+        title=say("figure.of_model", "{model}: {what}", model=section.name(subject), what=_asked(name)),
+        alt=say(
+            "word_similarity.alt",
+            "{what} over the layers of {model}, one curve a pair of sentences: {ends}",
+            what=what,
+            model=section.name(subject),
+            ends=listed(ends),
+        ),
+        x_label=axis_label(relative=relative),
+        y_label=what,
+        curves=curves,
+        references=_reference(name, outcome),
+        y_range=shared,
+        x_range=(0.0, 1.0 if relative else float(last)),
+    )
+
+
+def _what(name: str) -> str:
+    if name == "raw":
+        return say("word_similarity.raw", "cosine")
+    return say("word_similarity.normalised", "normalised cosine")
+
+
+def _asked(name: str) -> str:
+    """What the curves show, in a few words."""
+    if name == "raw":
+        return say("word_similarity.raw.title", "how alike the word's vectors are (cosine)")
+    return say("word_similarity.normalised.title", "how alike, other words set aside (normalised cosine)")
+
+
+def _reference(name: str, outcome: Outcome) -> Mapping[str, float]:
+    if name == "raw":
+        return {say("word_similarity.same_vector", "same vector"): 1.0}
+    if outcome.options["normalise"] == "divide_mean":
+        return {say("word_similarity.average_pair", "average pair"): 1.0}
+    return {say("word_similarity.random_words", "random words"): 0.0}
+
+
+def _pair_label(a: int, b: int, same: bool | None) -> str:
+    if same is None:
+        return f"{a}–{b}"
+    if same:
+        return say("word_similarity.pair_same", "{a}–{b} same", a=a, b=b)
+    return say("word_similarity.pair_different", "{a}–{b} different", a=a, b=b)
+
+
+def _sense_group(same: bool | None) -> str:
+    if same is None:
+        return ""
+    if same:
+        return say("word_similarity.same_sense", "same sense")
+    return say("word_similarity.different_sense", "different sense")

@@ -1,0 +1,90 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reportgen.language import digits, say, sentences
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
+
+CLEAR_GAP = 0.02
+"""Difference of mean cosines from which the senses count as told apart."""
+CLEAR_FALL = 0.1
+"""Fall of the mean cosine below 1 from which sentences without senses count as told apart."""
+
+
+def statement(section: Section) -> str:
+    """From which layer on the senses are apart, and where most; without senses, where the sentences are."""
+    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
+
+
+def _seen(name: str, outcome: Outcome) -> str:
+    """What one model makes of the word."""
+    senses = [record["same_sense"] for record in outcome.tables["pairs"].records()]
+    raw = outcome.arrays["raw"].values
+    alike, other = [i for i, s in enumerate(senses) if s is True], [i for i, s in enumerate(senses) if s is False]
+    if alike and other:
+        return _senses_seen(name, raw[alike].mean(0) - raw[other].mean(0))
+    return _sentences_seen(name, raw.mean(0))
+
+
+def _senses_seen(name: str, gaps: NDArray[Any]) -> str:
+    """Where pairs of one sense are more alike than the others: `gaps` is (layer) the difference of mean cosines."""
+    best, last = int(gaps.argmax()), len(gaps) - 1
+    values = {"model": name, "layer": best, "last": last, "gap": digits(f"{gaps[best]:.2f}")}
+    if gaps[best] < CLEAR_GAP:
+        return say(
+            "word_similarity.no_clear_statement",
+            "No clear statement about {model}: at no layer are sentences of one sense more alike than the others by "
+            "{threshold} or more.",
+            model=name,
+            threshold=digits(f"{CLEAR_GAP:.2f}"),
+        )
+    below = np.flatnonzero(gaps < CLEAR_GAP)
+    first = int(below[-1]) + 1 if len(below) else 0
+    if first > last:
+        return say(
+            "word_similarity.senses_apart_below",
+            "{model} tells the senses apart best at layer {layer} of {last} (sentences of one sense are {gap} more "
+            "alike in cosine than the others) and no longer at the end.",
+            **values,
+        )
+    if best == last:
+        return say(
+            "word_similarity.senses_apart_most_at_end",
+            "{model} tells the senses apart from layer {first} on, most clearly at the last, {last}: sentences of one "
+            "sense are {gap} more alike there (cosine) than the others.",
+            first=first,
+            **values,
+        )
+    return say(
+        "word_similarity.senses_apart",
+        "{model} tells the senses apart from layer {first} of {last} on, most clearly at layer {layer}: sentences of "
+        "one sense are {gap} more alike there (cosine) than the others.",
+        first=first,
+        **values,
+    )
+
+
+def _sentences_seen(name: str, means: NDArray[Any]) -> str:
+    """Where the word differs most between the sentences: `means` is (layer) the mean cosine of all pairs."""
+    lowest, last = int(means.argmin()), len(means) - 1
+    values = {"model": name, "layer": lowest, "last": last, "cosine": digits(f"{means[lowest]:.2f}")}
+    if means[lowest] > 1 - CLEAR_FALL:
+        return say(
+            "word_similarity.no_clear_fall",
+            "No clear statement about {model}: the word stays much the same in all sentences (mean cosine {cosine} or "
+            "more).",
+            model=name,
+            cosine=values["cosine"],
+        )
+    return say(
+        "word_similarity.sentences_apart",
+        "{model} tells the sentences apart most at layer {layer} of {last}, where the word has a mean cosine of "
+        "{cosine} between them.",
+        **values,
+    )
