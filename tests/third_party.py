@@ -17,10 +17,9 @@ if HOW == "import: end":
 import numpy as np
 from pydantic import field_validator
 
-from reportgen.figures.describe import Curve, Curves
-from reportgen.model.needs import Need, Pass, Site
-from reportgen.probing.probe import Probe, ProbeOptions, Prompts
-from reportgen.results.quantities import Findings, array, metric, table
+from reportgen.probing import (
+    Curve, Curves, Findings, Need, Pass, Probe, ProbeOptions, Prompts, Site, array, metric, table,
+)
 
 
 class Reducer:
