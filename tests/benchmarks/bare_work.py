@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from reportgen.model.capture import passes as capture
+from reportgen.model.capture import shared_passes as capture
 from reportgen.model.needs import Pass
 from reportgen.model.network.loaded import LoadedModel
 

@@ -6,7 +6,7 @@ import torch
 from tiny import save_tiny
 
 from benchmarks.bare_work import do_bare, written_down
-from reportgen.model.capture import passes as capture
+from reportgen.model.capture import shared_passes as capture
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
 from reportgen.model.needs import Need, Pass, Site

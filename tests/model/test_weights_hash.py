@@ -99,7 +99,3 @@ def test_weights_that_change_while_they_are_hashed_have_no_hash(
     with pytest.raises(ModelError, match=r"the model changed while it was read: model\.safetensors"):
         weights_hash.weights_sha256(model)
     assert weights_hash.remembered_sha256(model) is None
-
-
-def test_versions_name_what_numbers_depend_on() -> None:
-    assert {"python", "torch", "transformers", "lm-reportgen"} <= set(weights_hash.versions())
