@@ -236,6 +236,7 @@ def test_gemma_misses_its_second_attention_but_not_what_differs_there(gemma: Map
     assert "the attention of block 1 (+" in said
 
 
+@pytest.mark.real
 def test_the_answer_needs_heads_that_do_not_write_it(gemma: Mapping[str, Any]) -> None:
     """Head 11.3 writes the name; without 9.3, which only reads the sentence, it is less than half as likely."""
     (record,) = gemma["heads"]["gemma"].tables["texts"].records()

@@ -246,6 +246,7 @@ def test_one_head_of_gemma_carries_the_capital_in_english_and_in_chinese(gemma: 
     assert "head 12.2" in said
 
 
+@pytest.mark.real
 def test_the_capital_moves_from_the_country_to_the_last_word(gemma: Mapping[str, Any]) -> None:
     outcome = gemma["english"]["gemma"]
     residual, layers = outcome.arrays["residual/0"], (0, 4, 8, 11, 12, 13, 16, 18)
@@ -258,6 +259,7 @@ def test_the_capital_moves_from_the_country_to_the_last_word(gemma: Mapping[str,
     assert outcome.metrics["arrival_layer"].value == 13
 
 
+@pytest.mark.real
 def test_a_tokenizer_that_cuts_the_answer_skips_its_pair_beside_others(gemma: Mapping[str, Any]) -> None:
     outcomes = gemma["rows"]
     assert outcomes["m"].tables["pairs"].column("name") == ["en"]

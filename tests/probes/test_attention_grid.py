@@ -54,7 +54,7 @@ def test_a_long_prompt_is_kept_in_bins_with_sink_and_entropy_of_the_whole(llama:
     whole = reference("llama", 0, text, True)
     assert whole.shape[-1] > 256
     assert outcome.arrays["weights/0"].values.shape == (3, 4, 256, 256)
-    assert outcome.arrays["weights/0"].values == pytest.approx(binned(whole, 256), abs=1e-5)
+    np.testing.assert_allclose(outcome.arrays["weights/0"].values, binned(whole, 256), rtol=0, atol=1e-5)
     assert outcome.arrays["sink"].values[0] == pytest.approx(whole[..., 0].mean(-1), abs=1e-5)
 
 
@@ -67,6 +67,7 @@ def test_a_head_that_one_model_lacks_is_a_skipped_row(llama: Path) -> None:
         attention(llama, heads=[[9, 0]])
 
 
+@pytest.mark.real
 def test_smollm2_parks_its_attention_on_the_first_word() -> None:
     # counted by hand before this project: 246 of SmolLM2's 270 heads
     probes = {"h": {"probe": "attention_grid", "prompts": ["The apple is green. What color is the apple?"]}}

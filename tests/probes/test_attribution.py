@@ -146,6 +146,7 @@ def test_one_head_of_gemma_copies_the_name_in_english_and_in_chinese(gemma: Mapp
     assert "head 11.3" in said
 
 
+@pytest.mark.real
 def test_a_prompt_whose_answer_is_several_tokens_is_skipped_beside_others(gemma: Mapping[str, Any]) -> None:
     assert len(gemma["rows"]["m"].arrays["logit"].values) == 1
     assert "'王' is 3 tokens" in gemma["rows"]["m"].tables["skipped"].rows[0][1]

@@ -17,7 +17,7 @@ from reportgen.probes.registry import find
 from reportgen.results.section import ModelCard, Section
 
 DISTINCT = {"llama", "gemma3", "gpt2", "mamba", "falcon", "bloom", "mixtral", "gpt_oss"}
-"""Families of which blocks are built differently; the others run with the slow tests where numbers are compared."""
+"""Families of which blocks are built differently; the others run with the slow tests."""
 UNMEASURABLE = {
     "mamba": {"heads", "sinks", "copies", "parts", "answer", "memories", "inside", "patched", "ablated"},
     "falcon": {"parts"},
@@ -29,7 +29,9 @@ UNMEASURABLE = {
 """Family -> the probes that it has no place for; each is skipped with the reason."""
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family", [family if family in DISTINCT else pytest.param(family, marks=pytest.mark.slow) for family in FAMILIES]
+)
 def test_every_probe_measures_a_model_or_says_why_not(family: str, tmp_path: Path) -> None:
     models = {"m": save_tiny(tmp_path / family, family), "l": save_tiny(tmp_path / "llama", "llama", seed=2)}
     dictionaries = save_dictionaries(tmp_path / "dictionaries", layers=[2])

@@ -187,12 +187,14 @@ def test_smollm2_writes_a_fish_in_three_tokens_and_gemma_a_seat_in_four(real: di
     assert not any("🐠" in row["token"] or "→" in row["token"] for row in top if row["prompt"] == 0)
 
 
+@pytest.mark.real
 def test_a_fragment_left_alone_is_shown_as_its_bytes(real: dict[str, Outcome]) -> None:
     assert spelled(real["cut"], 0) == [("F0 9F · 90", "<F0 9F 90>")]
     assert [row["shown"] for row in real["cut"].tables["written"].records()] == ["<F0 9F>", "<90>"]
     assert real["cut"].metrics["emoji_share"].value == 0
 
 
+@pytest.mark.real
 def test_smollm2_answers_the_question_with_the_end_token_and_gemma_with_prose(real: dict[str, Outcome]) -> None:
     assert real["llama"].tables["attempts"].rows[2] == [2, 0, 0, True, ""]
     assert real["gemma"].tables["attempts"].rows[2][2:4] == [5, False]

@@ -44,6 +44,7 @@ def test_smollm2_loses_its_sink_where_it_loses_its_huge_activation(found: Mappin
     assert of_block[[10, 11]].max() < 0.7 * of_block[[7, 8, 9, 12, 13, 14]].min()
 
 
+@pytest.mark.real
 def test_gemma_has_windows_but_every_sixth_block_and_its_largest_activations_at_bos(
     found: Mapping[str, Mapping[str, Outcome]],
 ) -> None:
@@ -56,6 +57,7 @@ def test_gemma_has_windows_but_every_sixth_block_and_its_largest_activations_at_
     assert len(massive) > 10
 
 
+@pytest.mark.real
 def test_both_have_induction_heads_above_a_head_of_the_token_before(
     found: Mapping[str, Mapping[str, Outcome]],
 ) -> None:
@@ -75,6 +77,7 @@ def test_both_have_induction_heads_above_a_head_of_the_token_before(
     assert (tokens[0], len(tokens), tokens[1:13] == tokens[13:]) == ("<bos>", 25, True)
 
 
+@pytest.mark.real
 def test_grammar_and_family_are_directions_in_both_tables(found: Mapping[str, Mapping[str, Outcome]]) -> None:
     for id, least in (("llama", 0.6), ("gemma", 0.85)):
         metrics = found["words"][id].metrics
@@ -88,6 +91,7 @@ def test_grammar_and_family_are_directions_in_both_tables(found: Mapping[str, Ma
     assert made[" Paris", " France", " Italy", " Rome"] <= 5
 
 
+@pytest.mark.real
 def test_冷_and_熱_are_skipped_in_smollm2_and_measured_in_gemma(found: Mapping[str, Mapping[str, Outcome]]) -> None:
     llama, gemma = found["chinese"]["llama"], found["chinese"]["gemma"]
     skipped = {row["row"]: row["reason"] for row in llama.tables["skipped"].records()}
@@ -100,6 +104,7 @@ def test_冷_and_熱_are_skipped_in_smollm2_and_measured_in_gemma(found: Mapping
     assert cosines[0] > 5 * abs(cosines[1:]).max()  # neither is like big − small
 
 
+@pytest.mark.real
 def test_horse_and_a_fish_are_a_horse_in_gemma_and_junk_by_smollm2s_dot_product(
     found: Mapping[str, Mapping[str, Outcome]],
 ) -> None:

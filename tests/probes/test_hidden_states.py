@@ -153,6 +153,7 @@ def test_real_models_read_how_as_one_vector_whatever_follows(real: dict[str, Out
     assert (you[1:] > 0).all()
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("model", ["llama", "gemma"])
 def test_the_first_token_of_real_models_is_enormous(real: dict[str, Outcome], model: str) -> None:
     norms = real[model].arrays["norms/2"].values

@@ -152,6 +152,7 @@ def test_a_model_without_a_chat_template_is_refused_a_chat(llama: Path) -> None:
         measured(llama, chat=True)
 
 
+@pytest.mark.real
 def test_bytes_begin_a_word_of_another_script_and_never_a_latin_one(smollm2_folder: Path) -> None:
     tokens = TextTokenizer.from_folder(smollm2_folder)
     found = beginnings(tokens, ["天空", "école", "dog"])
@@ -168,6 +169,7 @@ def test_margin_is_1_96_standard_errors() -> None:
     assert margin_95(values) == pytest.approx([expected, 0.0])
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("demo", ["smollm2-135m-instruct", "gemma-3-270m"])
 def test_the_shipped_words_leave_sixty_each_way(demo: str) -> None:
     words = read_prompt_file(folder("prompts") / "translations.yaml")["words"].prompts

@@ -416,6 +416,7 @@ def test_what_cannot_be_steered_is_refused_before_any_pass(options: dict[str, An
         steered(llama, **{**ADD, **options})
 
 
+@pytest.mark.real
 def test_a_shipped_word_that_is_no_token_is_left_out_with_its_tokens(smollm2_folder: Path) -> None:
     battery = {
         "models": {"m": "demo:smollm2-135m-instruct"},

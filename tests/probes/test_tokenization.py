@@ -116,6 +116,7 @@ def test_real_texts_against_transformers(real: dict[str, Outcome], smollm2_folde
     assert make_up["bytes"] == sum("�" in text for i, text in enumerate(vocabulary) if [i] != written_so)
 
 
+@pytest.mark.real
 def test_gemma_keeps_tokens_for_later_and_adds_bos(real: dict[str, Outcome]) -> None:
     outcome = real["gemma"]
     assert outcome.metrics["added"].value == 1
@@ -127,6 +128,7 @@ def test_gemma_keeps_tokens_for_later_and_adds_bos(real: dict[str, Outcome]) -> 
     assert longest[0]["token"] == "ManagementPlaneProtection"
 
 
+@pytest.mark.real
 def test_gemma_has_chinese_words_where_smollm2_has_bytes(real: dict[str, Outcome]) -> None:
     def shown(model: str, prompt: int) -> list[str]:
         return [row["token"] for row in real[model].tables["tokens"].records() if row["prompt"] == prompt]

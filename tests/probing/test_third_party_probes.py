@@ -119,10 +119,14 @@ def command(battery: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(program, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
 
 
+@pytest.mark.parametrize(
+    "places",
+    [("run",), pytest.param(("import", "options", "passes", "run", "figures"), marks=pytest.mark.slow)],
+    ids=["one", "everywhere"],
+)
 def test_a_process_that_ends_under_us_has_failed_in_what_was_underway(
-    tmp_path: Path, model: Path, undisturbed: dict[str, Any]
+    tmp_path: Path, model: Path, undisturbed: dict[str, Any], places: tuple[str, ...]
 ) -> None:
-    places = ("import", "options", "passes", "run", "figures")
     for place in places:
         bring_probe(tmp_path, place, f"{place}: end")
     battery = write(tmp_path, model, *(f"  {place}: {{probe: {place}, prompts: [an apple]}}" for place in places))
