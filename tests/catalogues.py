@@ -26,7 +26,13 @@ from reportgen.results.quantities import DIMS, Quantity
 PACKAGE = Path(__file__).parents[1] / "reportgen"
 ARGUMENTS = {"say": 2, "say_count": 3}
 """Words of the source that name a message -> how many of their first arguments are its id and its texts."""
-BY_IDENTIFIER = ("language.py", "probing/probe.py", "probes/parameter_census.py", "report/templates/templating.py")
+BY_IDENTIFIER = (
+    "language.py",
+    "probing/probe.py",
+    "probes/parameter_census/view.py",
+    "probes/parameter_census/figures.py",
+    "report/templates/templating.py",
+)
 """Files that say what the source holds elsewhere: names, units and docstrings, whose ids are not written out there."""
 PLURALS = {"hu": (2, "(n != 1)")}
 """Forms where Babel knows fewer than the language needs: Hungarian says "this block" and "these blocks"."""

@@ -291,7 +291,7 @@ class Probe(Generic[O, R]):
 
     def figures(self, section: Section) -> Iterable[Figure]:
         """Descriptions of the figures of all subjects, on shared scales."""
-        found: Iterable[Figure] = _part(self, "figures").figures(section) if _has(self, "figures") else ()
+        found: Iterable[Figure] = _part(self, "figures").figures(section) if _place_of(self, "figures") else ()
         return found
 
     def statement(self, section: Section) -> str:
@@ -299,7 +299,7 @@ class Probe(Generic[O, R]):
 
         Where the rule has no clear answer it says that there is none; empty where nothing was measured.
         """
-        told: str = _part(self, "statement").statement(section) if _has(self, "statement") else ""
+        told: str = _part(self, "statement").statement(section) if _place_of(self, "statement") else ""
         return told
 
 
@@ -335,15 +335,20 @@ def _part(probe: Probe[Any, Any], name: str) -> ModuleType:
     """A module of a probe that is a folder: its face is read for every plan and every page, but what measures, what
     draws and what tells are imported when they are asked for.
     """
-    if not _has(probe, name):
+    place = _place_of(probe, name)
+    if not place:
         # A third party's probe without it is a failed card that names it, beside the others' results.
         raise NotImplementedError(f"{type(probe).__name__} does not say how it is computed")
-    return importlib.import_module(f"{type(probe).__module__}.{name}")
+    return importlib.import_module(place)
 
 
-def _has(probe: Probe[Any, Any], name: str) -> bool:
-    module = sys.modules[type(probe).__module__]
-    return hasattr(module, "__path__") and importlib.util.find_spec(f"{module.__name__}.{name}") is not None
+def _place_of(probe: Probe[Any, Any], name: str) -> str:
+    """Where that module is, beside the probe's own class or one that it was made of; empty where there is none."""
+    for kind in type(probe).__mro__:
+        module = sys.modules[kind.__module__]
+        if hasattr(module, "__path__") and importlib.util.find_spec(f"{module.__name__}.{name}") is not None:
+            return f"{module.__name__}.{name}"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def test_a_fit_on_too_little_is_refused_before_any_pass(models: dict[str, Path])
 
 
 def test_the_plan_knows_how_many_passes_there_will_be(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    from reportgen.model.capture import shared_passes as capture
+    from reportgen.probes.patchscope_across import run as capture
 
     asked = []
     real = capture.run_all

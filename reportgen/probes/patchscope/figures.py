@@ -160,7 +160,7 @@ def _highest_below_last(outcome: Outcome) -> float:
 
 def _map(section: Section, subject: str, outcome: Outcome, name: str, label: str, top: float) -> HeatMap:
     """Layers that were not asked for are empty."""
-    found = outcome.arrays[f"{name}by_layer"]
+    found = outcome.arrays[f"{name}_by_layer"]
     sources, into = found.along("layer"), found.along("item")
     size = section.models[subject].layers + 1 if subject in section.models else 0
     values = np.full((max(size, max(sources) + 1), max(size, max(into) + 1)), np.nan)
