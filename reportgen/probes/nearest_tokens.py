@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 from reportgen.figures.describe import Figure, Ranking, Rankings
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.probing.probe import Case, Probe, ProbeOptions
-from reportgen.results.quantities import Findings, Outcome, Rows, metric, table
+from reportgen.probing.view import SubjectView
+from reportgen.results.quantities import Findings, Rows, metric, table
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
@@ -126,57 +127,53 @@ class NearestTokens(Probe[Options, Neighbours]):
 
     def figures(self, section: Section) -> Iterable[Figure]:
         """One figure a model, a panel a query, on one scale."""
-        ok = section.ok()
-        values = [v for outcome in ok.values() for v in outcome.tables["neighbours"].column("similarity")]
+        views = SubjectView.each(section)
+        values = [value for view in views for value in view.column("neighbours", "similarity")]
         top = max(values, default=1.0)
-        for subject, outcome in ok.items():
+        for view in views:
             rankings = [
                 Ranking(
                     title=query,
                     labels=[mark_space(str(record["token"])) for record in records],
                     values=[float(record["similarity"]) for record in records],
                 )
-                for query, records in _by_query(outcome).items()
+                for query, records in _by_query(view).items()
             ]
             if rankings:
                 yield Rankings(
                     name="neighbours",
-                    subject=(subject,),
-                    title=_title(section.name(subject), outcome),
+                    subject=(view.subject,),
+                    title=_title(view),
                     alt=sentences(_read_out(ranking) for ranking in rankings),
                     rankings=rankings,
-                    value_label=_similarity(outcome),
-                    value_range=(0.0, max(top, 1.0) if outcome.options["metric"] == "cosine" else top),
-                    model=subject,
+                    value_label=_similarity(view),
+                    value_range=(0.0, max(top, 1.0) if view.options["metric"] == "cosine" else top),
+                    model=view.subject,
                 )
 
     def statement(self, section: Section) -> str:
         """Of the query that most models have: whether its neighbours are its own spellings, and the first others."""
-        found = {subject: _by_query(outcome) for subject, outcome in section.ok().items()}
-        queries = list(dict.fromkeys(query for by_query in found.values() for query in by_query))
+        found = [(view, _by_query(view)) for view in SubjectView.each(section)]
+        queries = list(dict.fromkeys(query for _, by_query in found for query in by_query))
         if not queries:
             return ""
-        query = max(queries, key=lambda one: sum(one in by_query for by_query in found.values()))
-        return sentences(
-            _seen(section.name(subject), query, by_query[query], section.outcomes[subject].options["metric"])
-            for subject, by_query in found.items()
-            if query in by_query
-        )
+        query = max(queries, key=lambda one: sum(one in by_query for _, by_query in found))
+        return sentences(_seen(view, query, by_query[query]) for view, by_query in found if query in by_query)
 
 
-def _seen(name: str, query: str, records: Sequence[Mapping[str, str | float]], metric: str) -> str:
+def _seen(view: SubjectView, query: str, records: Sequence[Mapping[str, str | float]]) -> str:
     """What one model's nearest tokens are."""
     looked_at = records[:TOLD]
     tokens = [str(record["token"]) for record in looked_at]
     own = [token for token in tokens if _spells(token, query)]
     others = [_quoted(token) for token in tokens if not _spells(token, query)][:NAMED]
-    values = {"model": name, "query": query, "own": len(own), "all": len(tokens), "others": listed(others)}
-    if not tokens or (metric == "cosine" and float(looked_at[0]["similarity"]) < NEAR):
+    values = {"model": view.name, "query": query, "own": len(own), "all": len(tokens), "others": listed(others)}
+    if not tokens or (view.options["metric"] == "cosine" and float(looked_at[0]["similarity"]) < NEAR):
         near = digits(f"{float(looked_at[0]['similarity']):.2f}") if tokens else "0"
         return say(
             "nearest_tokens.no_clear_statement",
             "No clear statement about {model}: nothing lies near “{query}” (cosine {near} at most).",
-            model=name,
+            model=view.name,
             query=query,
             near=near,
         )
@@ -217,22 +214,22 @@ def _read_out(ranking: Ranking) -> str:
     )
 
 
-def _similarity(outcome: Outcome) -> str:
-    if outcome.options["metric"] == "cosine":
+def _similarity(view: SubjectView) -> str:
+    if view.options["metric"] == "cosine":
         return say("nearest_tokens.cosine", "cosine similarity")
     return say("nearest_tokens.dot", "dot product")
 
 
-def _title(name: str, outcome: Outcome) -> str:
-    k = int(outcome.options["k"])
+def _title(view: SubjectView) -> str:
+    k = int(view.options["k"])
     if k <= SHOWN:
-        return name
+        return view.name
     return say_count(
         "nearest_tokens.first",
         "{model}: the first of {all}",
         "{model}: the first {count} of {all}",
         SHOWN,
-        model=name,
+        model=view.name,
         all=k,
     )
 
@@ -275,9 +272,9 @@ def _ranked(case: Case[Options], query: _Query, scores: Tensor) -> Rows:
     return [[query.label, rank, i, case.tokenizer.show(i), value] for rank, (i, value) in enumerate(pairs, 1)]
 
 
-def _by_query(outcome: Outcome) -> dict[str, list[dict[str, str | float]]]:
+def _by_query(view: SubjectView) -> dict[str, list[dict[str, str | float]]]:
     found: dict[str, list[dict[str, str | float]]] = {}
-    for record in outcome.tables["neighbours"].records():
+    for record in view.rows("neighbours"):
         shown = found.setdefault(str(record["query"]), [])
         if len(shown) < SHOWN:
             shown.append(record)

@@ -45,6 +45,7 @@ from reportgen.probing.probe import (
     axis_label,
     prompt_labels,
 )
+from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
 from reportgen.results.section import Section
 from reportgen.text.prompts import Prompt
@@ -86,6 +87,7 @@ __all__ = [
     "Site",
     "SpecialTokens",
     "StackedBars",
+    "SubjectView",
     "TokenGrid",
     "Unmeasurable",
     "Unusable",

@@ -1,9 +1,10 @@
 """What every probe is: options, findings, the passes it needs, what it computes, what it draws.
 
 A probe is one module, or a folder of several: its face (`__init__`: options, findings, passes), and beside it `run`,
-which measures, `figures`, which describes what is drawn, and `statement`, the rule of its sentence. Nothing here or in
-a face imports torch or numpy: batteries are checked and planned without them, and a stored bundle is rendered without
-`run`.
+which measures, `figures`, which describes what is drawn, and `statement`, the rule of its sentence: `tell` of one
+subject, or `statement` of all where it compares them. `view` may hold `View`, what both read of a subject. Nothing here
+or in a face imports torch or numpy: batteries are checked and planned without them, and a stored bundle is rendered
+without `run`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
@@ -22,6 +23,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from reportgen.figures.describe import Curve, Figure
 from reportgen.language import digits, listed, name_of, say, say_count, sentences
 from reportgen.model.needs import Captured, Pass
+from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Findings, Outcome, Rows, definitions
 from reportgen.results.section import Section
 from reportgen.text.chat import ChatUnavailable
@@ -299,7 +301,10 @@ class Probe(Generic[O, R]):
 
         Where the rule has no clear answer it says that there is none; empty where nothing was measured.
         """
-        told: str = _part(self, "statement").statement(section) if _place_of(self, "statement") else ""
+        if not _place_of(self, "statement"):
+            return ""
+        part = _part(self, "statement")
+        told: str = part.statement(section) if hasattr(part, "statement") else _tell_each(self, section, part.tell)
         return told
 
 
@@ -329,6 +334,12 @@ class PairProbe(Probe[P, R], Generic[P, R]):
     def compare(self, base: Measured[P], other: Measured[P]) -> R:
         """The findings, from what the passes of both gave."""
         return _part(self, "run").compare(base, other)  # type: ignore[no-any-return]
+
+
+def _tell_each(probe: Probe[Any, Any], section: Section, tell: Callable[[Any], str]) -> str:
+    """What is told of each subject, one after the other."""
+    kind = getattr(_part(probe, "view"), "View", SubjectView) if _place_of(probe, "view") else SubjectView
+    return sentences(tell(view) for view in kind.each(section))
 
 
 def _part(probe: Probe[Any, Any], name: str) -> ModuleType:

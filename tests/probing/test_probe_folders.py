@@ -8,6 +8,9 @@ from types import ModuleType
 
 import pytest
 
+from reportgen.results.quantities import Metric, Outcome
+from reportgen.results.section import ModelCard, Section
+
 FACE = '''
 from dataclasses import dataclass
 
@@ -37,6 +40,7 @@ PARTS = {
     "run": "from parted_probe import Found\n\n\ndef run(case, model, captured):\n    return Found(answer=0.5)\n",
     "figures": "from reportgen.probing import Ranking\n\n\ndef figures(section):\n    return [section]\n",
     "statement": "def statement(section):\n    return f'It is told of {section}.'\n",
+    "view": "from reportgen.probing import SubjectView\n\n\nclass View(SubjectView):\n    loud = 'BIG'\n",
 }
 
 
@@ -60,7 +64,7 @@ def with_parts(folder: Path, *names: str) -> ModuleType:
 
 
 def test_what_stands_beside_the_face_is_run_drawn_and_told(folder: Path) -> None:
-    probe = with_parts(folder, *PARTS).probe
+    probe = with_parts(folder, "run", "figures", "statement").probe
     assert "parted_probe.run" not in sys.modules
     assert probe.run(None, None, []).answer == 0.5
     assert probe.figures("a section") == ["a section"]
@@ -80,3 +84,24 @@ def test_a_face_alone_draws_and_tells_nothing_and_says_that_it_measures_nothing(
     assert probe.statement("one") == ""
     with pytest.raises(NotImplementedError, match="Parted does not say how it is computed"):
         probe.run(None, None, [])
+
+
+def test_what_is_told_of_one_subject_is_told_of_each(folder: Path) -> None:
+    probe = with_parts(folder).probe
+    (folder / "statement.py").write_text("def tell(view):\n    return f'{view.name} is {view.metric(\"answer\")}.'\n")
+    assert probe.statement(section_of(a=1.0, b=None)) == "A is 1.0. B is None."
+    assert probe.statement(section_of()) == ""
+
+
+def test_it_is_told_by_the_view_that_stands_beside_it(folder: Path) -> None:
+    probe = with_parts(folder, "view").probe
+    (folder / "statement.py").write_text("def tell(view):\n    return f'{view.name} is {view.loud}.'\n")
+    assert probe.statement(section_of(a=1.0)) == "A is BIG."
+
+
+def section_of(**answers: float | None) -> Section:
+    """A model for each answer, and one that was not measured."""
+    outcomes = {id: Outcome("p", 1, {}, (id,), "ok", metrics={"answer": Metric(one)}) for id, one in answers.items()}
+    failed = Outcome("p", 1, {}, ("x",), "failed", "out of memory")
+    cards = {id: ModelCard(id, id.upper(), "X", 4) for id in (*answers, "x")}
+    return Section("s", {**outcomes, "x": failed}, cards)

@@ -13,7 +13,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import digits, listed, say
 from reportgen.probes.ablation import WRITES
 from reportgen.probes.ablation.view import is_unmeasured
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
@@ -21,57 +21,59 @@ _WHOLE = ("attention", "mlp", "blocks")
 
 
 @dataclass(frozen=True)
-class _View:
+class _Changes:
     """What is drawn of one model: changes of the loss, or of one answer's probability."""
 
+    view: SubjectView
     name: str
     what: str
     unit: str
     heads: NDArray[Any]
     kinds: Mapping[str, NDArray[Any]]
     """Attention, MLP or block -> (block)."""
-    blocks: Sequence[int]
 
     @classmethod
-    def of_loss(cls, outcome: Outcome) -> _View:
-        values = {kind: outcome.arrays[kind].values for kind in WRITES}
-        return cls._of(
-            outcome, "loss", _title(outcome), say("ablation.nats", "change of the loss (nats a token)"), values
-        )
+    def of_loss(cls, view: SubjectView) -> _Changes:
+        values = {kind: view.values(kind) for kind in WRITES}
+        return cls._of(view, "loss", _title(view), say("ablation.nats", "change of the loss (nats a token)"), values)
 
     @classmethod
-    def of_answer(cls, outcome: Outcome, prompt: int) -> _View | None:
-        records = outcome.tables["texts"].records()
+    def of_answer(cls, view: SubjectView, prompt: int) -> _Changes | None:
+        records = view.rows("texts")
         if prompt >= len(records) or records[prompt]["answer_id"] is None:
             return None
-        record, texts = records[prompt], outcome.tables["prompts"].column("text")
+        record, texts = records[prompt], view.column("prompts", "text")
         title = say(
             "ablation.answer.title",
             "“{answer}” after “{prompt}”, one part less",
             answer=mark_space(str(record["answer"])),
             prompt=texts[prompt],
         )
-        values = {kind: outcome.arrays[f"answer_{kind}"].values[prompt] for kind in WRITES}
+        values = {kind: view.values(f"answer_{kind}")[prompt] for kind in WRITES}
         unit = say("ablation.probability", "change of the answer's probability")
-        return cls._of(outcome, f"answer-{prompt}", title, unit, values)
+        return cls._of(view, f"answer-{prompt}", title, unit, values)
 
     @classmethod
-    def _of(cls, outcome: Outcome, name: str, what: str, unit: str, values: Mapping[str, NDArray[Any]]) -> _View:
+    def _of(cls, view: SubjectView, name: str, what: str, unit: str, values: Mapping[str, NDArray[Any]]) -> _Changes:
         kinds = {_kind(kind): values[kind] for kind in _WHOLE if not is_unmeasured(values[kind])}
-        return cls(name, what, unit, values["heads"], kinds, outcome.arrays["heads"].along("block"))
+        return cls(view, name, what, unit, values["heads"], kinds)
+
+    @property
+    def blocks(self) -> list[int]:
+        """Those without which the model was measured."""
+        return list(self.view.along("heads", "block"))
 
 
 def figures(section: Section) -> Iterable[Figure]:
     """Heads as a map, attention, MLPs and blocks as curves, of the loss; the same of each answer."""
-    ok = section.ok()
-    yield from _drawn(section, {subject: _View.of_loss(outcome) for subject, outcome in ok.items()})
-    for prompt in range(max((len(outcome.tables["texts"].rows) for outcome in ok.values()), default=0)):
-        views = {subject: _View.of_answer(outcome, prompt) for subject, outcome in ok.items()}
-        yield from _drawn(section, {subject: view for subject, view in views.items() if view is not None})
+    views = SubjectView.each(section)
+    yield from _drawn([_Changes.of_loss(view) for view in views])
+    for prompt in range(max((len(view.rows("texts")) for view in views), default=0)):
+        yield from _drawn([found for view in views if (found := _Changes.of_answer(view, prompt)) is not None])
 
 
-def _title(outcome: Outcome) -> str:
-    if outcome.options["method"] == "mean":
+def _title(view: SubjectView) -> str:
+    if view.options["method"] == "mean":
         return say("ablation.mean.title", "one part at a time replaced by its mean")
     return say("ablation.zero.title", "one part at a time set to zero")
 
@@ -84,51 +86,51 @@ def _kind(kind: str) -> str:
     return say("ablation.block", "whole block")
 
 
-def _drawn(section: Section, views: Mapping[str, _View]) -> Iterator[Figure]:
+def _drawn(changes: Sequence[_Changes]) -> Iterator[Figure]:
     """Maps and curves of all models on shared scales."""
-    with_heads = {subject: view for subject, view in views.items() if not is_unmeasured(view.heads)}
-    most = max((float(abs(view.heads).max()) for view in with_heads.values()), default=0.0)
-    for subject, view in with_heads.items():
-        yield _map(section.name(subject), subject, view, most)
-    with_kinds = {subject: view for subject, view in views.items() if view.kinds}
-    every = [float(value) for view in with_kinds.values() for values in view.kinds.values() for value in values]
+    with_heads = [one for one in changes if not is_unmeasured(one.heads)]
+    most = max((float(abs(one.heads).max()) for one in with_heads), default=0.0)
+    for one in with_heads:
+        yield _map(one, most)
+    with_kinds = [one for one in changes if one.kinds]
+    every = [float(value) for one in with_kinds for values in one.kinds.values() for value in values]
     room = 0.05 * ((max(every) - min(every)) or 1.0) if every else 0.0
-    for subject, view in with_kinds.items():
-        yield _curves(section.name(subject), subject, view, (min(0.0, *every) - room, max(0.0, *every) + room))
+    for one in with_kinds:
+        yield _curves(one, (min(0.0, *every) - room, max(0.0, *every) + room))
 
 
-def _map(name: str, subject: str, view: _View, most: float) -> HeatMap:
-    row, head = np.unravel_index(abs(view.heads).argmax(), view.heads.shape)
-    rows = list(view.blocks)
+def _map(changes: _Changes, most: float) -> HeatMap:
+    row, head = np.unravel_index(abs(changes.heads).argmax(), changes.heads.shape)
+    rows = changes.blocks
     every = rows == list(range(len(rows)))
     return HeatMap(
-        name=f"{view.name}-heads",
-        subject=(subject,),
-        title=say("figure.of_model", "{model}: {what}", model=name, what=view.what),
+        name=f"{changes.name}-heads",
+        subject=(changes.view.subject,),
+        title=say("figure.of_model", "{model}: {what}", model=changes.view.name, what=changes.what),
         alt=say(
             "ablation.map.alt",
             "{what} for each head of {model}; most: head {block}.{head}, {value}",
-            what=view.unit,
-            model=name,
+            what=changes.unit,
+            model=changes.view.name,
             block=rows[row],
             head=head,
-            value=digits(f"{view.heads[row, head]:+.3g}"),
+            value=digits(f"{changes.heads[row, head]:+.3g}"),
         ),
-        values=view.heads,
+        values=changes.heads,
         # Rows of a heat map count from 0: where only some blocks were asked for, the axis names them.
         row_label=say("figure.block", "block")
         if every
         else say("ablation.some_blocks", "blocks {blocks}", blocks=listed([str(block) for block in rows])),
         column_label=say("figure.head", "head"),
-        value_label=view.unit,
+        value_label=changes.unit,
         scale="diverging",
         value_range=(-most, most),
     )
 
 
-def _curves(name: str, subject: str, view: _View, shared: tuple[float, float]) -> Curves:
+def _curves(changes: _Changes, shared: tuple[float, float]) -> Curves:
     curves = [
-        Curve(label=kind, x=list(view.blocks), y=values.tolist(), group=kind) for kind, values in view.kinds.items()
+        Curve(label=kind, x=changes.blocks, y=values.tolist(), group=kind) for kind, values in changes.kinds.items()
     ]
     ends = [
         say(
@@ -141,18 +143,18 @@ def _curves(name: str, subject: str, view: _View, shared: tuple[float, float]) -
         for curve in curves
     ]
     return Curves(
-        name=f"{view.name}-blocks",
-        subject=(subject,),
-        title=say("figure.of_model", "{model}: {what}", model=name, what=view.what),
+        name=f"{changes.name}-blocks",
+        subject=(changes.view.subject,),
+        title=say("figure.of_model", "{model}: {what}", model=changes.view.name, what=changes.what),
         alt=say(
             "ablation.curves.alt",
             "{what} for each block of {model}: {curves}",
-            what=view.unit,
-            model=name,
+            what=changes.unit,
+            model=changes.view.name,
             curves=listed(ends),
         ),
         x_label=say("figure.block", "block"),
-        y_label=view.unit,
+        y_label=changes.unit,
         curves=curves,
         references={say("ablation.nothing", "no change"): 0.0},
         y_range=shared,

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reportgen.language import digits, listed, say, sentences
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 
 BARELY = 0.1
 """Nats a token below which nothing is said to be missed."""
@@ -15,11 +14,6 @@ STANDS_OUT = 2.0
 """Times the second most missed head from which one is said to stand out."""
 TOLD = 3
 """Heads that a statement names."""
-
-
-def statement(section: Section) -> str:
-    """Which head stands out, if any does, and the MLP, attention and block that are missed most."""
-    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
 
 
 def _part(record: Mapping[str, Any]) -> str:
@@ -34,9 +28,10 @@ def _part(record: Mapping[str, Any]) -> str:
     return say("ablation.part.block", "all of block {block} ({change})", **values)
 
 
-def _seen(name: str, outcome: Outcome) -> str:
-    """What one model misses most."""
-    records = outcome.tables["largest"].records()
+def tell(view: SubjectView) -> str:
+    """Which head stands out, if any does, and the MLP, attention and block that are missed most."""
+    outcome = view.outcome
+    records = view.rows("largest")
     loss = digits(f"{outcome.metrics['loss'].value or 0.0:.2f}")
     least = digits(f"{BARELY}")
     if all(record["change"] < BARELY for record in records):
@@ -44,7 +39,7 @@ def _seen(name: str, outcome: Outcome) -> str:
             "ablation.nothing_missed",
             "No clear statement about {model}: without any one of its parts the loss ({loss} nats a token) rises by "
             "less than {least}.",
-            model=name,
+            model=view.name,
             loss=loss,
             least=least,
         )
@@ -56,13 +51,13 @@ def _seen(name: str, outcome: Outcome) -> str:
             say(
                 "ablation.missed",
                 "Most missed in {model}, in nats a token over a loss of {loss}: {parts}.",
-                model=name,
+                model=view.name,
                 loss=loss,
                 parts=listed([_part(record) for record in whole]),
             )
         )
     if heads:
-        told.append(_of_heads(name, heads, least))
+        told.append(_of_heads(view.name, heads, least))
     return sentences(told)
 
 

@@ -15,64 +15,64 @@ from reportgen.probing.probe import (
     axis_label,
     curves_read_out,
 )
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
 
 def figures(section: Section) -> Iterable[Figure]:
     """The two ends of the way over the layers; heads; then layer x position, pair by pair and site by site."""
-    ok = section.ok()
-    curves = {subject: _ways(outcome) for subject, outcome in ok.items()}
+    views = SubjectView.each(section)
+    curves = {view.subject: _ways(view) for view in views}
     ends = [value for of_one in curves.values() for curve in of_one for value in curve.y if value == value]
     shared = (min([0.0, *ends]) - 0.05, max([1.0, *ends]) + 0.05)
-    for subject, outcome in ok.items():
-        if curves[subject]:
-            yield _way(section.name(subject), subject, outcome, curves[subject], shared)
-    heads = {subject: outcome for subject, outcome in ok.items() if _has_heads(outcome)}
-    most = max((float(abs(_mean_heads(outcome)).max()) for outcome in heads.values()), default=0.0)
-    for subject, outcome in heads.items():
-        yield _heads_drawn(section.name(subject), subject, outcome, most)
-    for pair in range(max((len(outcome.tables["pairs"].rows) for outcome in ok.values()), default=0)):
+    for view in views:
+        if curves[view.subject]:
+            yield _way(view, curves[view.subject], shared)
+    with_heads = [view for view in views if _has_heads(view)]
+    most = max((float(abs(_mean_heads(view)).max()) for view in with_heads), default=0.0)
+    for view in with_heads:
+        yield _heads_drawn(view, most)
+    for pair in range(max((len(view.rows("pairs")) for view in views), default=0)):
         for site in BY_POSITION:
-            for subject, outcome in ok.items():
-                if f"{site}/{pair}" in outcome.arrays and _defined(outcome)[pair]:
-                    yield _grid(section.name(subject), subject, outcome, site, pair)
+            for view in views:
+                if f"{site}/{pair}" in view.outcome.arrays and _defined(view)[pair]:
+                    yield _grid(view, site, pair)
 
 
-def _defined(outcome: Outcome) -> list[bool]:
-    return [bool(one) for one in outcome.tables["pairs"].column("defined")]
+def _defined(view: SubjectView) -> list[bool]:
+    return [bool(one) for one in view.column("pairs", "defined")]
 
 
-def _direction(outcome: Outcome) -> str:
-    return str(outcome.options["direction"])
+def _direction(view: SubjectView) -> str:
+    return str(view.options["direction"])
 
 
-def _value_label(outcome: Outcome) -> str:
-    if _direction(outcome) == "denoise":
+def _value_label(view: SubjectView) -> str:
+    if _direction(view) == "denoise":
         return say("activation_patching.recovered", "recovered logit difference")
     return say("activation_patching.lost", "lost logit difference")
 
 
-def _has_heads(outcome: Outcome) -> bool:
-    return bool(outcome.tables["top"].rows)
+def _has_heads(view: SubjectView) -> bool:
+    return bool(view.rows("top"))
 
 
-def _mean_heads(outcome: Outcome) -> NDArray[Any]:
+def _mean_heads(view: SubjectView) -> NDArray[Any]:
     """(block x head) what each head moves, as a mean over the pairs that are told apart."""
-    return moved(outcome.arrays["heads"].values[_defined(outcome)].mean(0), _direction(outcome))
+    return moved(view.values("heads")[_defined(view)].mean(0), _direction(view))
 
 
-def _ways(outcome: Outcome) -> list[Curve]:
+def _ways(view: SubjectView) -> list[Curve]:
     """What the residual stream moves at the first position that differs, and at the last; means over pairs."""
     pairs = [
-        (moved(outcome.arrays[f"residual/{record['pair']}"].values, _direction(outcome)), record["first_difference"])
-        for record in outcome.tables["pairs"].records()
-        if record["defined"] and f"residual/{record['pair']}" in outcome.arrays
+        (moved(view.values(f"residual/{record['pair']}"), _direction(view)), record["first_difference"])
+        for record in view.rows("pairs")
+        if record["defined"] and f"residual/{record['pair']}" in view.outcome.arrays
     ]
     if not pairs:
         return []
-    layers = list(outcome.arrays["residual/0"].along("layer"))
+    layers = list(view.along("residual/0", "layer"))
     ends = {
         say("activation_patching.first", "at the first token that differs"): [shares[:, at] for shares, at in pairs],
         say("activation_patching.last", "at the last token"): [shares[:, -1] for shares, _ in pairs],
@@ -80,13 +80,13 @@ def _ways(outcome: Outcome) -> list[Curve]:
     return [Curve(label=end, x=layers, y=np.mean(rows, 0).tolist(), group=end) for end, rows in ends.items()]
 
 
-def _way(name: str, subject: str, outcome: Outcome, curves: Sequence[Curve], shared: tuple[float, float]) -> Curves:
-    what = _value_label(outcome)
+def _way(view: SubjectView, curves: Sequence[Curve], shared: tuple[float, float]) -> Curves:
+    what = _value_label(view)
     return Curves(
         name="way",
-        subject=(subject,),
-        title=say("activation_patching.way.title", "{model}: where the difference is, layer by layer", model=name),
-        alt=curves_read_out(name, what, curves),
+        subject=(view.subject,),
+        title=say("activation_patching.way.title", "{model}: where the difference is, layer by layer", model=view.name),
+        alt=curves_read_out(view.name, what, curves),
         x_label=axis_label(relative=False),
         y_label=what,
         curves=curves,
@@ -98,21 +98,21 @@ def _way(name: str, subject: str, outcome: Outcome, curves: Sequence[Curve], sha
     )
 
 
-def _heads_drawn(name: str, subject: str, outcome: Outcome, most: float) -> HeatMap:
-    what = _value_label(outcome)
+def _heads_drawn(view: SubjectView, most: float) -> HeatMap:
+    what = _value_label(view)
     return HeatMap(
         name="heads",
-        subject=(subject,),
-        title=say("activation_patching.heads.title", "{model}: one head patched at a time", model=name),
+        subject=(view.subject,),
+        title=say("activation_patching.heads.title", "{model}: one head patched at a time", model=view.name),
         alt=say(
             "activation_patching.heads.alt",
             "{what} for each head of {model}, mean over pairs; most: {heads}",
             what=what,
-            model=name,
-            heads=listed(told_heads(outcome)),
+            model=view.name,
+            heads=listed(told_heads(view)),
         ),
-        values=_mean_heads(outcome),
-        row_label=_block_label(outcome),
+        values=_mean_heads(view),
+        row_label=_block_label(view),
         column_label=say("figure.head", "head"),
         value_label=what,
         scale="diverging",
@@ -120,9 +120,9 @@ def _heads_drawn(name: str, subject: str, outcome: Outcome, most: float) -> Heat
     )
 
 
-def _block_label(outcome: Outcome) -> str:
+def _block_label(view: SubjectView) -> str:
     """Rows of a heat map count from 0: where only some blocks were asked for, the axis names them."""
-    blocks = outcome.arrays["heads"].along("block")
+    blocks = view.along("heads", "block")
     if list(blocks) == list(range(len(blocks))):
         return say("figure.block", "block")
     return say("activation_patching.some_blocks", "blocks {blocks}", blocks=listed([str(block) for block in blocks]))
@@ -136,24 +136,24 @@ def _site_label(site: str) -> str:
     return say("activation_patching.site.mlp", "MLP output")
 
 
-def _grid(name: str, subject: str, outcome: Outcome, site: str, pair: int) -> TokenGrid:
+def _grid(view: SubjectView, site: str, pair: int) -> TokenGrid:
     """Layers from the last at the top; columns from the first position that differs."""
-    record = outcome.tables["pairs"].records()[pair]
-    found = outcome.arrays[f"{site}/{pair}"]
+    record = view.rows("pairs")[pair]
+    found = view.outcome.arrays[f"{site}/{pair}"]
     first = int(record["first_difference"])
-    shares = moved(found.values[:, first:], _direction(outcome))[::-1]
+    shares = moved(found.values[:, first:], _direction(view))[::-1]
     indices = [str(index) for index in reversed(found.along("layer" if site == "residual" else "block"))]
-    tokens = [one for one in outcome.tables["tokens"].records() if one["pair"] == pair][first:]
+    tokens = [one for one in view.rows("tokens") if one["pair"] == pair][first:]
     columns = [_both(one["clean"], one["corrupted"]) for one in tokens]
     row, column = np.unravel_index(np.nanargmax(shares), shares.shape)
-    what = _value_label(outcome)
+    what = _value_label(view)
     return TokenGrid(
         name=f"{site}-{pair}",
-        subject=(subject,),
+        subject=(view.subject,),
         title=say(
             "activation_patching.grid.title",
             "{model}: {site} patched, {pair}: {right} or {wrong}",
-            model=name,
+            model=view.name,
             site=_site_label(site),
             pair=record["name"],
             right=mark_space(str(record["right"])),
@@ -164,7 +164,7 @@ def _grid(name: str, subject: str, outcome: Outcome, site: str, pair: int) -> To
             "{what} by layer and position, {site} of {model}; most at {layer}, “{token}”: {share}",
             what=what,
             site=_site_label(site),
-            model=name,
+            model=view.name,
             layer=indices[row],
             token=columns[column],
             share=digits(f"{shares[row, column]:.2f}"),

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from reportgen.language import digits, listed, say, sentences
 from reportgen.probes.activation_patching.view import told_heads
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 
 LARGE = 0.2
 """Share of the logit difference from which a single head is worth naming."""
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """Whether the prompts are told apart at all, when the difference arrives at the last position, which heads."""
-    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
-
-
-def _seen(name: str, outcome: Outcome) -> str:
-    """What one model shows over all its pairs."""
-    records = outcome.tables["pairs"].records()
+    name, outcome = view.name, view.outcome
+    records = view.rows("pairs")
     values = {
         "model": name,
         "clean": digits(f"{outcome.metrics['clean_difference'].value or 0.0:+.1f}"),
@@ -39,7 +34,7 @@ def _seen(name: str, outcome: Outcome) -> str:
             **values,
         )
     ]
-    arrival = outcome.metrics["arrival_layer"].value
+    arrival = view.metric("arrival_layer")
     if arrival is not None:
         told.append(
             say(
@@ -48,18 +43,18 @@ def _seen(name: str, outcome: Outcome) -> str:
                 layer=digits(f"{arrival:.0f}"),
             )
         )
-    large = told_heads(outcome, LARGE)
+    large = told_heads(view, LARGE)
     if large:
         told.append(
             say("activation_patching.some_heads", "Heads that move much of it alone: {heads}.", heads=listed(large))
         )
-    elif outcome.tables["top"].rows:
+    elif view.rows("top"):
         told.append(
             say(
                 "activation_patching.no_head",
                 "No single head moves {least} of it; the most: {heads}.",
                 least=digits(f"{LARGE:.0%}"),
-                heads=listed(told_heads(outcome)),
+                heads=listed(told_heads(view)),
             )
         )
     return sentences(told)

@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from reportgen.language import digits, say
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 
 TOLD = 3
 """Heads that a statement names."""
@@ -19,7 +19,7 @@ def moved(recovered: NDArray[Any], direction: str) -> NDArray[Any]:
     return recovered if direction == "denoise" else 1 - recovered
 
 
-def told_heads(outcome: Outcome, least: float | None = None) -> list[str]:
+def told_heads(view: SubjectView, least: float | None = None) -> list[str]:
     """The heads that move most, with what they move; only those that move at least so much."""
     return [
         say(
@@ -29,6 +29,6 @@ def told_heads(outcome: Outcome, least: float | None = None) -> list[str]:
             head=record["head"],
             share=digits(f"{record['share']:.0%}"),
         )
-        for record in outcome.tables["top"].records()[:TOLD]
+        for record in view.rows("top")[:TOLD]
         if least is None or record["share"] >= least
     ]

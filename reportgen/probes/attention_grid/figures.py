@@ -8,41 +8,41 @@ from itertools import pairwise
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic
 from reportgen.language import digits, listed, say
 from reportgen.numerics.attention import bin_edges
-from reportgen.results.quantities import Array, Outcome
+from reportgen.probing.view import SubjectView
+from reportgen.results.quantities import Array
 from reportgen.results.section import Section
 
 
 def figures(section: Section) -> Iterable[Figure]:
     """Every head as one mosaic, named heads large."""
-    tokens = {subject: _tokens(outcome) for subject, outcome in section.ok().items()}
-    for subject, outcome in section.ok().items():
-        for prompt, text in enumerate(outcome.tables["prompts"].column("text")):
-            patterns = outcome.arrays[f"weights/{prompt}"]
-            places = _places(tokens[subject][prompt], patterns.values.shape[-1])
-            yield _mosaic(section.name(subject), subject, patterns, places, prompt, text, outcome)
-    for block, head in _named_heads(section):
-        for subject, outcome in section.ok().items():
-            for prompt in range(len(outcome.tables["prompts"].rows)):
-                patterns = outcome.arrays[f"weights/{prompt}"]
+    views = SubjectView.each(section)
+    tokens = {view.subject: _tokens(view) for view in views}
+    for view in views:
+        for prompt, text in enumerate(view.column("prompts", "text")):
+            patterns = view.outcome.arrays[f"weights/{prompt}"]
+            places = _places(tokens[view.subject][prompt], patterns.values.shape[-1])
+            yield _mosaic(view, patterns, places, prompt, text)
+    for block, head in _named_heads(views):
+        for view in views:
+            for prompt in range(len(view.rows("prompts"))):
+                patterns = view.outcome.arrays[f"weights/{prompt}"]
                 if block in patterns.along("block") and head in patterns.along("head"):
-                    yield _large(section.name(subject), subject, patterns, tokens[subject][prompt], prompt, block, head)
+                    yield _large(view, patterns, tokens[view.subject][prompt], prompt, block, head)
 
 
-def _mosaic(
-    name: str, subject: str, patterns: Array, places: list[str], prompt: int, text: str, outcome: Outcome
-) -> HeadMosaic:
-    sink = outcome.arrays["sink"].values[prompt]
+def _mosaic(view: SubjectView, patterns: Array, places: list[str], prompt: int, text: str) -> HeadMosaic:
+    sink = view.values("sink")[prompt]
     return HeadMosaic(
         name=f"heads-{prompt}",
-        subject=(subject,),
-        title=say("attention_grid.mosaic.title", "{model}: where all heads look", model=name),
+        subject=(view.subject,),
+        title=say("attention_grid.mosaic.title", "{model}: where all heads look", model=view.name),
         alt=say(
             "attention_grid.mosaic.alt",
             "Attention patterns of {blocks} blocks × {heads} heads of {model} on “{text}”; on average {share} of the "
             "weight goes to the first token",
             blocks=patterns.values.shape[0],
             heads=patterns.values.shape[1],
-            model=name,
+            model=view.name,
             text=text,
             share=digits(f"{sink.mean():.0%}"),
         ),
@@ -56,15 +56,15 @@ def _mosaic(
     )
 
 
-def _named_heads(section: Section) -> list[tuple[int, int]]:
-    heads = (head for outcome in section.ok().values() for head in outcome.options["heads"])
+def _named_heads(views: Iterable[SubjectView]) -> list[tuple[int, int]]:
+    heads = (head for view in views for head in view.options["heads"])
     return list(dict.fromkeys((block, head) for block, head in heads))
 
 
-def _tokens(outcome: Outcome) -> dict[int, list[str]]:
+def _tokens(view: SubjectView) -> dict[int, list[str]]:
     """Prompt -> its tokens."""
     found: dict[int, list[str]] = {}
-    for record in outcome.tables["tokens"].records():
+    for record in view.rows("tokens"):
         found.setdefault(record["prompt"], []).append(str(record["token"]))
     return found
 
@@ -76,21 +76,19 @@ def _places(tokens: list[str], count: int) -> list[str]:
     return [f"{a}–{b - 1}" if b - a > 1 else str(a) for a, b in pairwise(bin_edges(len(tokens), count))]
 
 
-def _large(
-    name: str, subject: str, patterns: Array, tokens: list[str], prompt: int, block: int, head: int
-) -> AttentionHead:
+def _large(view: SubjectView, patterns: Array, tokens: list[str], prompt: int, block: int, head: int) -> AttentionHead:
     pattern = patterns.sel(block=block, head=head).values
     places = _places(tokens, len(pattern))
     return AttentionHead(
         name=f"head-{block}-{head}-{prompt}",
-        subject=(subject,),
-        title=_large_title(name, block, head, len(tokens), len(pattern)),
+        subject=(view.subject,),
+        title=_large_title(view.name, block, head, len(tokens), len(pattern)),
         alt=say(
             "attention_grid.head.alt",
             "Attention of block {block}, head {head} of {model}: {looks}",
             block=block,
             head=head,
-            model=name,
+            model=view.name,
             looks=listed([_look(q, places[int(row.argmax())]) for q, row in zip(places, pattern, strict=True)]),
         ),
         pattern=pattern,

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.numerics.attention import SINK_THRESHOLD
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 
 MANY = 0.5
 """Share of all heads from which most of them are said to have their sink on the first token."""
@@ -24,14 +23,10 @@ FEWEST_OTHERS = 4
 """Heads without a sink below which their blocks are no pattern."""
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """How many heads park on the first token of the longest prompt, and in which blocks the others are."""
-    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
-
-
-def _seen(name: str, outcome: Outcome) -> str:
-    """How many of one model's heads have their sink on the first token."""
-    counts = outcome.tables["prompts"].column("token_count")
+    name = view.name
+    counts = view.column("prompts", "token_count")
     longest = int(np.argmax(counts))
     # Attention spread evenly over what it may see has the importance H(T) / T: short prompts pass for sinks.
     if sum(1 / n for n in range(1, counts[longest] + 1)) / counts[longest] > SINK_THRESHOLD:
@@ -42,12 +37,12 @@ def _seen(name: str, outcome: Outcome) -> str:
             counts[longest],
             model=name,
         )
-    sinks, blocks = outcome.arrays["sink"].values[longest] > SINK_THRESHOLD, outcome.arrays["sink"].along("block")
+    sinks, blocks = view.values("sink")[longest] > SINK_THRESHOLD, view.along("sink", "block")
     values = {
         "model": name,
         "many": digits(f"{int(sinks.sum()):,}"),
         "all": digits(f"{sinks.size:,}"),
-        "token": next(r["token"] for r in outcome.tables["tokens"].records() if r["prompt"] == longest),
+        "token": next(r["token"] for r in view.rows("tokens") if r["prompt"] == longest),
         "tokens": digits(f"{counts[longest]:,}"),
     }
     if sinks.mean() >= MANY:

@@ -11,7 +11,7 @@ import numpy as np
 from reportgen.figures.describe import Figure, TokenGrid
 from reportgen.language import digits, listed, say
 from reportgen.probes.attention_parts.view import of_head
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
@@ -21,12 +21,12 @@ WIDEST = 14
 
 def figures(section: Section) -> Iterable[Figure]:
     """A grid a head and prompt: the four numbers of every key."""
-    ok = section.ok()
-    for prompt in range(max((len(outcome.tables["prompts"].rows) for outcome in ok.values()), default=0)):
-        heads = dict.fromkeys((r["block"], r["head"]) for o in ok.values() for r in o.tables["heads"].records())
+    views = SubjectView.each(section)
+    for prompt in range(max((len(view.rows("prompts")) for view in views), default=0)):
+        heads = dict.fromkeys((r["block"], r["head"]) for view in views for r in view.rows("heads"))
         for block, head in heads:
-            for subject, outcome in ok.items():
-                yield from _grids(section.name(subject), subject, outcome, prompt, block, head)
+            for view in views:
+                yield from _grids(view, prompt, block, head)
 
 
 def _quantities() -> dict[str, str]:
@@ -39,24 +39,24 @@ def _quantities() -> dict[str, str]:
     }
 
 
-def _grids(name: str, subject: str, outcome: Outcome, prompt: int, block: int, head: int) -> Iterable[TokenGrid]:
+def _grids(view: SubjectView, prompt: int, block: int, head: int) -> Iterable[TokenGrid]:
     """The four numbers of every key, some keys a grid; shades from a row's least, or 0, to its largest."""
-    records = of_head(outcome, prompt, block, head)
+    records = of_head(view, prompt, block, head)
     if not records:
         return
     quantities = _quantities()
     numbers = np.array([[np.nan if r[q] is None else r[q] for r in records] for q in quantities], dtype=float)
     least = np.array([np.nanmin(numbers[0]), 0.0, 0.0, 0.0])[:, None]
     shades = (numbers - least) / np.maximum(np.nanmax(numbers, axis=1, keepdims=True) - least, 1e-12)
-    query = outcome.tables["queries"].records()[prompt]
+    query = view.rows("queries")[prompt]
     for part, some in enumerate(_evenly(len(records))):
         yield TokenGrid(
             name=f"head-{block}-{head}-{prompt}-{part}",
-            subject=(subject,),
+            subject=(view.subject,),
             title=say(
                 "attention_parts.title",
                 "{model}: block {block}, head {head}, seen from “{token}”",
-                model=name,
+                model=view.name,
                 block=block,
                 head=head,
                 token=mark_space(str(query["token"])),
@@ -66,7 +66,7 @@ def _grids(name: str, subject: str, outcome: Outcome, prompt: int, block: int, h
                 "Scores, weights and norms of head {block}.{head} of {model}: {keys}",
                 block=block,
                 head=head,
-                model=name,
+                model=view.name,
                 keys=listed([_key_told(record) for record in records[some]]),
             ),
             row_label=say("attention_parts.of_each_key", "of each key"),

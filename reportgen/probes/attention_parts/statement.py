@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from reportgen.language import digits, say, sentences
 from reportgen.probes.attention_parts.view import of_head
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 
 CLEAR = 0.25
@@ -14,22 +13,17 @@ TOLD = 3
 """Heads of a model that a statement is about."""
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """Where the heads look, and where they take most of what they write from."""
-    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
-
-
-def _seen(name: str, outcome: Outcome) -> str:
-    """What one model's first heads do on the first prompt."""
     told = []
-    query = outcome.tables["queries"].records()[0]
-    for record in outcome.tables["heads"].records()[:TOLD]:
-        keys = of_head(outcome, 0, record["block"], record["head"])
+    query = view.rows("queries")[0]
+    for record in view.rows("heads")[:TOLD]:
+        keys = of_head(view, 0, record["block"], record["head"])
         looked = max(keys, key=lambda key: float(key["weight"]))
         read = max(keys, key=lambda key: float(key["norm_weighted"]))
         whole = sum(float(key["norm_weighted"]) for key in keys) or 1.0
         values = {
-            "model": name,
+            "model": view.name,
             "head": f"{record['block']}.{record['head']}",
             "query": mark_space(str(query["token"])),
             "looked": mark_space(str(looked["token"])),

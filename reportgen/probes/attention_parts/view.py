@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 
 
-def of_head(outcome: Outcome, prompt: int, block: int, head: int) -> list[dict[str, Any]]:
+def of_head(view: SubjectView, prompt: int, block: int, head: int) -> list[dict[str, Any]]:
     """The rows of `keys` of one head; none where the model does not have it."""
-    items = [r["item"] for r in outcome.tables["heads"].records() if (r["block"], r["head"]) == (block, head)]
-    return [r for r in outcome.tables["keys"].records() if r["prompt"] == prompt and r["item"] in items]
+    items = [r["item"] for r in view.rows("heads") if (r["block"], r["head"]) == (block, head)]
+    return [r for r in view.rows("keys") if r["prompt"] == prompt and r["item"] in items]

@@ -16,29 +16,30 @@ from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.numerics.outliers import TIMES_THE_MEDIAN
 from reportgen.probes.attention_sink.view import FULL, SLIDING
 from reportgen.probing.probe import axis_label, curves_read_out
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
 
 def figures(section: Section) -> Iterable[Figure]:
     """Every head's importance; sink heads by block and kind of attention; the largest activation by layer."""
-    ok = section.ok()
-    for subject, outcome in ok.items():
-        yield _heads(section.name(subject), subject, outcome)
-    for subject, outcome in ok.items():
-        yield _by_block(section.name(subject), subject, outcome)
-    heights = {subject: _heights(outcome) for subject, outcome in ok.items()}
-    top = max([float(height.max()) for height in heights.values()], default=0.0)
-    for subject, height in heights.items():
-        yield _by_layer(section.name(subject), subject, height, top)
+    views = SubjectView.each(section)
+    for view in views:
+        yield _heads(view)
+    for view in views:
+        yield _by_block(view)
+    heights = [_heights(view) for view in views]
+    top = max([float(height.max()) for height in heights], default=0.0)
+    for view, height in zip(views, heights, strict=True):
+        yield _by_layer(view, height, top)
 
 
-def _heads(name: str, subject: str, outcome: Outcome) -> HeatMap:
-    found = outcome.arrays["importance"]
+def _heads(view: SubjectView) -> HeatMap:
+    name = view.name
+    found = view.outcome.arrays["importance"]
     importance = found.values.mean(0)
     return HeatMap(
         name="heads",
-        subject=(subject,),
+        subject=(view.subject,),
         title=say("attention_sink.heads.title", "{model}: importance of the first token", model=name),
         alt=say(
             "attention_sink.heads.alt",
@@ -65,9 +66,9 @@ def _kind_label(kind: str) -> str:
     return kind.replace("_", " ")
 
 
-def _by_block(name: str, subject: str, outcome: Outcome) -> Curves:
+def _by_block(view: SubjectView) -> Curves:
     """One curve a kind of attention, over the blocks that have it."""
-    records = outcome.tables["blocks"].records()
+    records = view.rows("blocks")
     kinds = list(dict.fromkeys(record["attention"] for record in records))
     curves = []
     for kind in kinds:
@@ -77,16 +78,16 @@ def _by_block(name: str, subject: str, outcome: Outcome) -> Curves:
                 label=_kind_label(kind),
                 x=[record["block"] for record in of_kind],
                 y=[record["importance"] for record in of_kind],
-                model=subject if len(kinds) == 1 else None,
+                model=view.subject if len(kinds) == 1 else None,
                 group=kind,
             )
         )
     what = say("attention_sink.importance", "mean weight on the first token")
     return Curves(
         name="blocks",
-        subject=(subject,),
-        title=say("attention_sink.blocks.title", "{model}: the first token, block by block", model=name),
-        alt=curves_read_out(name, what, curves),
+        subject=(view.subject,),
+        title=say("attention_sink.blocks.title", "{model}: the first token, block by block", model=view.name),
+        alt=curves_read_out(view.name, what, curves),
         x_label=say("attention_sink.block", "block"),
         y_label=what,
         curves=curves,
@@ -95,16 +96,16 @@ def _by_block(name: str, subject: str, outcome: Outcome) -> Curves:
     )
 
 
-def _heights(outcome: Outcome) -> NDArray[Any]:
+def _heights(view: SubjectView) -> NDArray[Any]:
     """(layer x rank) powers of ten between the largest activations and their layer's median, at most of any prompt."""
-    largest = np.abs(outcome.arrays["largest"].values.astype(np.float64))
-    median = outcome.arrays["median"].values.astype(np.float64)[..., None]
+    largest = np.abs(view.values("largest").astype(np.float64))
+    median = view.values("median").astype(np.float64)[..., None]
     tiny = np.finfo(np.float32).tiny
     heights: NDArray[Any] = np.log10(np.maximum(largest, tiny) / np.maximum(median, tiny)).max(0)
     return heights
 
 
-def _by_layer(name: str, subject: str, heights: NDArray[Any], top: float) -> Curves:
+def _by_layer(view: SubjectView, heights: NDArray[Any], top: float) -> Curves:
     """The three largest activations of each layer."""
     labels = (
         say("attention_sink.largest", "largest"),
@@ -113,16 +114,18 @@ def _by_layer(name: str, subject: str, heights: NDArray[Any], top: float) -> Cur
     )
     layers = list(range(len(heights)))
     curves = [
-        Curve(label=label, x=layers, y=heights[:, rank].tolist(), model=subject, faint=rank > 0)
+        Curve(label=label, x=layers, y=heights[:, rank].tolist(), model=view.subject, faint=rank > 0)
         for rank, label in enumerate(labels[: heights.shape[1]])
     ]
     what = say("attention_sink.times_median", "|h| over the layer's median, powers of ten")
     limit = math.log10(TIMES_THE_MEDIAN)
     return Curves(
         name="activations",
-        subject=(subject,),
-        title=say("attention_sink.activations.title", "{model}: the largest activations of each layer", model=name),
-        alt=curves_read_out(name, what, curves),
+        subject=(view.subject,),
+        title=say(
+            "attention_sink.activations.title", "{model}: the largest activations of each layer", model=view.name
+        ),
+        alt=curves_read_out(view.name, what, curves),
         x_label=axis_label(relative=False),
         y_label=what,
         curves=curves,

@@ -8,8 +8,7 @@ from typing import Any
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.probes.attention_sink.view import FULL, SLIDING
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 
 MANY = 0.5
@@ -20,14 +19,9 @@ APART = 0.2
 """Difference of the shares of sink heads from which two kinds of attention are said to differ."""
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """How many heads rest on the first token of the longest prompt, of which kind, and what is massive there."""
-    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
-
-
-def _seen(name: str, outcome: Outcome) -> str:
-    """What one model does with the first token of its longest prompt."""
-    records = outcome.tables["sinks"].records()
+    records = view.rows("sinks")
     longest = max(records, key=lambda record: (record["token_count"], -record["prompt"]))
     if longest["uniform"] > SINK_THRESHOLD:
         told = say_count(
@@ -35,11 +29,11 @@ def _seen(name: str, outcome: Outcome) -> str:
             "No clear statement about the heads of {model}: a prompt of {count} token is too short to tell a sink.",
             "No clear statement about the heads of {model}: a prompt of {count} tokens is too short to tell a sink.",
             longest["token_count"],
-            model=name,
+            model=view.name,
         )
     else:
-        told = sentences([_heads_seen(name, longest), _kinds_seen(outcome, longest["prompt"])])
-    return sentences([told, _massive_seen(name, outcome, longest["prompt"])])
+        told = sentences([_heads_seen(view.name, longest), _kinds_seen(view, longest["prompt"])])
+    return sentences([told, _massive_seen(view, longest["prompt"])])
 
 
 def _heads_seen(name: str, longest: Mapping[str, Any]) -> str:
@@ -71,10 +65,10 @@ def _heads_seen(name: str, longest: Mapping[str, Any]) -> str:
     )
 
 
-def _kinds_seen(outcome: Outcome, prompt: int) -> str:
+def _kinds_seen(view: SubjectView, prompt: int) -> str:
     """Whether full attention and sliding windows differ; nothing where a model has only one of them."""
-    kinds = outcome.tables["blocks"].column("attention")
-    sinks = outcome.arrays["importance"].values[prompt] > SINK_THRESHOLD  # its rows are those of the table
+    kinds = view.column("blocks", "attention")
+    sinks = view.values("importance")[prompt] > SINK_THRESHOLD  # its rows are those of the table
     share = {
         kind: float(sinks[[block for block, one in enumerate(kinds) if one == kind]].mean())
         for kind in (FULL, SLIDING)
@@ -102,9 +96,9 @@ def _kinds_seen(outcome: Outcome, prompt: int) -> str:
     )
 
 
-def _massive_seen(name: str, outcome: Outcome, prompt: int) -> str:
+def _massive_seen(view: SubjectView, prompt: int) -> str:
     """In which layers activations are massive, and where the largest of them stands."""
-    records = [r for r in outcome.tables["activations"].records() if r["prompt"] == prompt]
+    records = [r for r in view.rows("activations") if r["prompt"] == prompt]
     found = [record for record in records if record["massive"]]
     if not found:
         most = max(records, key=lambda record: record["times_median"] or 0.0)
@@ -121,7 +115,7 @@ def _massive_seen(name: str, outcome: Outcome, prompt: int) -> str:
         "attention_sink.massive_seen",
         "Activations are massive in layers {layers} of {last}, in dimension {dimensions}: up to {value} at position "
         "{position} (“{token}”), {times} times the median.",
-        model=name,
+        model=view.name,
         layers=ranges(layers),
         last=max(record["layer"] for record in records),
         dimensions=listed([str(dimension) for dimension in dimensions]),

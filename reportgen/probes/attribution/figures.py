@@ -7,39 +7,39 @@ from collections.abc import Iterable
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import digits, listed, say, unit_of
 from reportgen.probes.attribution.view import name_answer, tell_largest_parts
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
 
 def figures(section: Section) -> Iterable[Figure]:
     """Curves of attention and MLPs a prompt, and a heat map of heads; one scale a prompt for all models."""
-    ok = section.ok()
-    for prompt in range(max((len(outcome.arrays["logit"].values) for outcome in ok.values()), default=0)):
-        shown = {subject: found for subject, found in ok.items() if prompt < len(found.arrays["logit"].values)}
-        most = max(float(abs(o.arrays["heads"].values[prompt]).max()) for o in shown.values())
-        blocks = [_by_kind(outcome, prompt) for outcome in shown.values()]
+    views = SubjectView.each(section)
+    for prompt in range(max((len(view.values("logit")) for view in views), default=0)):
+        shown = [view for view in views if prompt < len(view.values("logit"))]
+        most = max(float(abs(view.values("heads")[prompt]).max()) for view in shown)
+        blocks = [_by_kind(view, prompt) for view in shown]
         low = min(min(min(values) for values in kinds.values()) for kinds in blocks)
         high = max(max(max(values) for values in kinds.values()) for kinds in blocks)
         room = 0.05 * (high - low or 1.0)
-        for subject, outcome in shown.items():
-            yield _curves(section.name(subject), subject, outcome, prompt, (low - room, high + room))
-        for subject, outcome in shown.items():
-            yield _map(section.name(subject), subject, outcome, prompt, most)
+        for view in shown:
+            yield _curves(view, prompt, (low - room, high + room))
+        for view in shown:
+            yield _map(view, prompt, most)
 
 
-def _map(name: str, subject: str, outcome: Outcome, prompt: int, most: float) -> HeatMap:
+def _map(view: SubjectView, prompt: int, most: float) -> HeatMap:
     return HeatMap(
         name=f"heads-{prompt}",
-        subject=(subject,),
-        title=say("figure.of_model", "{model}: {what}", model=name, what=name_answer(outcome, prompt)),
+        subject=(view.subject,),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=name_answer(view, prompt)),
         alt=say(
             "attribution.map.alt",
             "What each head of {model} adds to the logit of {answer}. The largest parts of all: {parts}",
-            model=name,
-            answer=name_answer(outcome, prompt),
-            parts=listed(tell_largest_parts(outcome, prompt)),
+            model=view.name,
+            answer=name_answer(view, prompt),
+            parts=listed(tell_largest_parts(view, prompt)),
         ),
-        values=outcome.arrays["heads"].values[prompt],
+        values=view.values("heads")[prompt],
         row_label=say("figure.block", "block"),
         column_label=say("figure.head", "head"),
         value_label=unit_of("logit"),
@@ -48,16 +48,16 @@ def _map(name: str, subject: str, outcome: Outcome, prompt: int, most: float) ->
     )
 
 
-def _by_kind(outcome: Outcome, prompt: int) -> dict[str, list[float]]:
+def _by_kind(view: SubjectView, prompt: int) -> dict[str, list[float]]:
     """Attention and MLP -> (block) their parts."""
     return {
-        say("attribution.attention", "attention"): outcome.arrays["heads"].values[prompt].sum(-1).tolist(),
-        say("attribution.mlp", "MLP"): outcome.arrays["mlp"].values[prompt].tolist(),
+        say("attribution.attention", "attention"): view.values("heads")[prompt].sum(-1).tolist(),
+        say("attribution.mlp", "MLP"): view.values("mlp")[prompt].tolist(),
     }
 
 
-def _curves(name: str, subject: str, outcome: Outcome, prompt: int, shared: tuple[float, float]) -> Curves:
-    kinds = _by_kind(outcome, prompt)
+def _curves(view: SubjectView, prompt: int, shared: tuple[float, float]) -> Curves:
+    kinds = _by_kind(view, prompt)
     curves = [Curve(label=kind, x=list(range(len(y))), y=y, group=kind) for kind, y in kinds.items()]
     ends = [
         say(
@@ -71,12 +71,12 @@ def _curves(name: str, subject: str, outcome: Outcome, prompt: int, shared: tupl
     ]
     return Curves(
         name=f"blocks-{prompt}",
-        subject=(subject,),
-        title=say("figure.of_model", "{model}: {what}", model=name, what=name_answer(outcome, prompt)),
+        subject=(view.subject,),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=name_answer(view, prompt)),
         alt=say(
             "attribution.curves.alt",
             "What attention and MLP of each block of {model} add to the logit: {curves}",
-            model=name,
+            model=view.name,
             curves=listed(ends),
         ),
         x_label=say("figure.block", "block"),

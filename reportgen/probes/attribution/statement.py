@@ -6,8 +6,7 @@ import numpy as np
 
 from reportgen.language import digits, listed, say, sentences
 from reportgen.probes.attribution.view import name_answer, tell_largest_parts
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 
 MOSTLY = 2 / 3
 """Share of what all heads and MLPs add and take away from which one kind is said to do most of it."""
@@ -17,24 +16,19 @@ MOST_TOLD = 2
 """Prompts of a model that a statement is about."""
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """Whether heads or MLPs do most, and the largest parts, of each model's first prompts."""
-    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
-
-
-def _seen(name: str, outcome: Outcome) -> str:
-    """What one model's first prompts show."""
     told = []
-    for prompt in range(min(MOST_TOLD, len(outcome.arrays["logit"].values))):
-        heads, mlp = outcome.arrays["heads"].values[prompt], outcome.arrays["mlp"].values[prompt]
-        logit = float(outcome.arrays["logit"].values[prompt])
-        largest = next(record for record in outcome.tables["parts"].records() if record["prompt"] == prompt)
+    for prompt in range(min(MOST_TOLD, len(view.values("logit")))):
+        heads, mlp = view.values("heads")[prompt], view.values("mlp")[prompt]
+        logit = float(view.values("logit")[prompt])
+        largest = next(record for record in view.rows("parts") if record["prompt"] == prompt)
         share = float(np.abs(mlp).sum() / ((np.abs(mlp).sum() + np.abs(heads).sum()) or 1.0))
         values = {
-            "model": name,
-            "answer": name_answer(outcome, prompt),
+            "model": view.name,
+            "answer": name_answer(view, prompt),
             "logit": digits(f"{logit:.1f}"),
-            "parts": listed(tell_largest_parts(outcome, prompt)),
+            "parts": listed(tell_largest_parts(view, prompt)),
             "share": digits(f"{max(share, 1 - share):.0%}"),
         }
         if abs(float(largest["logit"])) < LARGE * abs(logit):

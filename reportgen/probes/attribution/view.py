@@ -7,7 +7,7 @@ from typing import Any
 
 from reportgen.language import digits, say
 from reportgen.probing.probe import prompt_labels
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 
 TOLD = 3
@@ -15,16 +15,16 @@ TOLD = 3
 EMBEDDING, HEAD, MLP, BIAS = "embedding", "head", "mlp", "bias"
 
 
-def _measured(outcome: Outcome) -> list[str]:
+def _measured(view: SubjectView) -> list[str]:
     """(prompt) what a figure calls each prompt that was measured: the same, whichever others were skipped."""
-    labels = prompt_labels(outcome)
-    return [labels[prompt] for prompt in outcome.arrays["logit"].along("prompt")]
+    labels = prompt_labels(view.outcome)
+    return [labels[prompt] for prompt in view.along("logit", "prompt")]
 
 
-def name_answer(outcome: Outcome, prompt: int) -> str:
+def name_answer(view: SubjectView, prompt: int) -> str:
     """The answer, with what it is contrasted with, and its prompt."""
-    record = outcome.tables["answers"].records()[prompt]
-    values = {"answer": mark_space(str(record["answer"])), "prompt": _measured(outcome)[prompt]}
+    record = view.rows("answers")[prompt]
+    values = {"answer": mark_space(str(record["answer"])), "prompt": _measured(view)[prompt]}
     if record["against"] is None:
         return say("attribution.answer", "“{answer}” after “{prompt}”", **values)
     return say(
@@ -46,9 +46,9 @@ def _part(record: Mapping[str, Any]) -> str:
     return say("attribution.part.head", "head {block}.{head}", block=record["block"], head=record["head"])
 
 
-def tell_largest_parts(outcome: Outcome, prompt: int) -> list[str]:
+def tell_largest_parts(view: SubjectView, prompt: int) -> list[str]:
     """The largest parts of a prompt's logit, each with its number."""
-    records = [record for record in outcome.tables["parts"].records() if record["prompt"] == prompt][:TOLD]
+    records = [record for record in view.rows("parts") if record["prompt"] == prompt][:TOLD]
     return [
         say("attribution.part.value", "{part} ({value})", part=_part(record), value=digits(f"{record['logit']:+.2f}"))
         for record in records

@@ -7,7 +7,7 @@ from typing import Any
 
 from reportgen.language import digits, listed, say, sentences
 from reportgen.probes.concept_sum.view import MEASURES, rows_by_item
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
@@ -19,26 +19,22 @@ CLEAR = 3.0
 
 def statement(section: Section) -> str:
     """Of the concept that most models have: what is nearest, by either measure, and whether it has a token."""
-    found = {subject: outcome.tables["concepts"].column("name") for subject, outcome in section.ok().items()}
-    names = list(dict.fromkeys(name for of_model in found.values() for name in of_model))
+    found = [(view, view.column("concepts", "name")) for view in SubjectView.each(section)]
+    names = list(dict.fromkeys(name for _, of_model in found for name in of_model))
     if not names:
         return ""
-    name = max(names, key=lambda one: sum(one in of_model for of_model in found.values()))
-    return sentences(
-        _seen(section.name(subject), section.outcomes[subject], of_model.index(name))
-        for subject, of_model in found.items()
-        if name in of_model
-    )
+    name = max(names, key=lambda one: sum(one in of_model for _, of_model in found))
+    return sentences(_seen(view, of_model.index(name)) for view, of_model in found if name in of_model)
 
 
-def _seen(name: str, outcome: Outcome, item: int) -> str:
+def _seen(view: SubjectView, item: int) -> str:
     """What is nearest to one concept in one model."""
-    concept = outcome.tables["concepts"].records()[item]
-    by_cosine, by_dot = (rows_by_item(outcome, measure)[item] for measure in MEASURES)
-    missing = next((one for one in outcome.tables["missing"].records() if one["item"] == item), None)
+    concept = view.rows("concepts")[item]
+    by_cosine, by_dot = (rows_by_item(view, measure)[item] for measure in MEASURES)
+    missing = next((one for one in view.rows("missing") if one["item"] == item), None)
     above = (by_cosine[0]["score"] - concept["usual"]) / (concept["spread"] or 1.0)
     values = {
-        "model": name,
+        "model": view.name,
         "concept": concept["name"],
         "tokens": _quoted(by_cosine),
         "cosine": digits(f"{by_cosine[0]['score']:.2f}"),

@@ -16,45 +16,42 @@ from reportgen.probing.probe import (
     axis_label,
     curves_read_out,
 )
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
 
 def figures(section: Section) -> Iterable[Figure]:
     """Relative change and cosine, CKA with its control, the weights block by block."""
-    for subject, outcome in section.ok().items():
-        name = section.name(subject)
-        highest = float(np.nanmax(outcome.arrays["relative_change"].values, initial=0.0)) * 1.05 or 1.0
+    for view in SubjectView.each(section):
+        highest = float(np.nanmax(view.values("relative_change"), initial=0.0)) * 1.05 or 1.0
         change = {"relative_change": say("drift.relative_change", "relative change")}
-        yield replace(_curves(name, subject, outcome, "relative-change", change), y_range=(0.0, highest))
-        yield _curves(name, subject, outcome, "cosine", {"cosine": say("drift.cosine", "mean cosine")})
+        yield replace(_curves(view, "relative-change", change), y_range=(0.0, highest))
+        yield _curves(view, "cosine", {"cosine": say("drift.cosine", "mean cosine")})
         cka = {"cka": say("drift.cka", "CKA"), "cka_shuffled": say("drift.shuffled", "shuffled")}
-        yield _curves(name, subject, outcome, "cka", cka)
-        yield from _weight_grid(name, subject, outcome)
+        yield _curves(view, "cka", cka)
+        yield from _weight_grid(view)
 
 
-def _curves(name: str, subject: str, outcome: Outcome, figure: str, labels: Mapping[str, str]) -> Curves:
+def _curves(view: SubjectView, figure: str, labels: Mapping[str, str]) -> Curves:
     """Curves over the layers, the first of which gives the figure its title and unit."""
     first, *_ = labels
-    positions = int(outcome.metrics["positions"].value or 0)
-    layers = list(range(len(outcome.arrays[first].values)))
-    curves = [
-        Curve(label=label, x=layers, y=outcome.arrays[of].values.tolist(), group=label) for of, label in labels.items()
-    ]
+    positions = int(view.metric("positions") or 0)
+    layers = list(range(len(view.values(first))))
+    curves = [Curve(label=label, x=layers, y=view.values(of).tolist(), group=label) for of, label in labels.items()]
     return Curves(
         name=figure,
-        subject=(subject,),
+        subject=(view.subject,),
         title=say_count(
             "drift.curves.title",
             "{model}: {what} over {count} position",
             "{model}: {what} over {count} positions",
             positions,
-            model=name,
+            model=view.name,
             what=_asked(first),
         ),
-        alt=curves_read_out(name, labels[first], curves),
+        alt=curves_read_out(view.name, labels[first], curves),
         x_label=axis_label(relative=False),
-        y_label=unit_of(outcome.arrays[first].unit),
+        y_label=unit_of(view.outcome.arrays[first].unit),
         curves=curves,
     )
 
@@ -68,9 +65,9 @@ def _asked(array: str) -> str:
     }[array]
 
 
-def _weight_grid(name: str, subject: str, outcome: Outcome) -> Iterator[TokenGrid]:
+def _weight_grid(view: SubjectView) -> Iterator[TokenGrid]:
     """Blocks from the last at the top, as the lens has them; nothing where the weights are equal."""
-    cells = changed_cells(outcome)
+    cells = changed_cells(view)
     largest = max((cell.change for cell in cells), default=0.0)
     if not largest:
         return
@@ -81,12 +78,12 @@ def _weight_grid(name: str, subject: str, outcome: Outcome) -> Iterator[TokenGri
         values[blocks.index(cell.block), columns.index(cell.component)] = cell.change
     yield TokenGrid(
         name="weights",
-        subject=(subject,),
-        title=say("drift.weights.title", "{model}: change of the weights", model=name),
+        subject=(view.subject,),
+        title=say("drift.weights.title", "{model}: change of the weights", model=view.name),
         alt=say(
             "drift.weights.alt",
             "Relative change of the weights of every block of {model}, largest in {place}",
-            model=name,
+            model=view.name,
             place=name_largest(cells),
         ),
         row_label=name_of("block"),

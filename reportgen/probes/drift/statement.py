@@ -9,27 +9,19 @@ import numpy as np
 
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.probes.drift.view import CLEAR, changed_cells, name_largest, percent
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """Where the change begins, where it is largest, and what reaches the next token."""
-    return sentences(
-        sentence
-        for subject, outcome in section.ok().items()
-        for sentence in (
-            _stream_told(section.name(subject), outcome),
-            _weights_told(outcome),
-            _tokens_told(outcome),
-        )
-    )
+    return sentences([_stream_told(view), _weights_told(view), _tokens_told(view)])
 
 
-def _stream_told(name: str, outcome: Outcome) -> str:
+def _stream_told(view: SubjectView) -> str:
     """From which layer on the two differ, and where most."""
-    change = outcome.arrays["relative_change"].values
-    first = outcome.metrics["first_changed_layer"].value
+    name = view.name
+    change = view.values("relative_change")
+    first = view.metric("first_changed_layer")
     if np.isnan(change).all():
         return say("drift.no_clear_statement", "No clear statement about {model}: no layer has a norm.", model=name)
     if first is None:
@@ -51,26 +43,26 @@ def _stream_told(name: str, outcome: Outcome) -> str:
     )
 
 
-def _tokens_told(outcome: Outcome) -> str:
+def _tokens_told(view: SubjectView) -> str:
     """How much of the difference reaches the next token; nothing where that is undefined."""
-    agreement, kl = outcome.metrics["agreement"].value, outcome.metrics["kl"].value
+    agreement, kl = view.metric("agreement"), view.metric("kl")
     if agreement is None or kl is None:
         return ""
     return say_count(
         "drift.tokens",
         "The likeliest next token stays the same at {agreement} of {count} position (KL {kl} nat).",
         "The likeliest next token stays the same at {agreement} of {count} positions (KL {kl} nat).",
-        int(outcome.metrics["positions"].value or 0),
+        int(view.metric("positions") or 0),
         agreement=digits(f"{agreement:.0%}"),
         kl=digits(f"{kl:.2g}"),
     )
 
 
-def _weights_told(outcome: Outcome) -> str:
+def _weights_told(view: SubjectView) -> str:
     """Which blocks' weights differ, and where most."""
-    cells = changed_cells(outcome)
+    cells = changed_cells(view)
     changed = sorted({cell.block for cell in cells if cell.change})
-    if not changed and outcome.metrics["changed_tensors"].value:
+    if not changed and view.metric("changed_tensors"):
         return say("drift.outside_blocks", "Only weights outside the blocks differ.")
     if not changed:
         return say("drift.weights_equal", "The weights are equal.")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reportgen.language import digits, say
 from reportgen.probes.parameter_census.figures import component_label
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 
 CLEAR = 1e-4
 """Share of the stream's norm that a change must exceed to be one: another kernel moves float32 by a tenth of it."""
@@ -31,10 +31,10 @@ def share_of(apart: float, norm: float) -> float:
     return apart / norm if norm else 0.0 if apart == 0 else math.nan
 
 
-def changed_cells(outcome: Outcome) -> list[_Cell]:
+def changed_cells(view: SubjectView) -> list[_Cell]:
     """Every block and component, as one vector each."""
     squares: dict[tuple[int, str], NDArray[np.float64]] = {}
-    for row in outcome.tables["weights"].records():
+    for row in view.rows("weights"):
         if row["block"] is not None and math.isfinite(row["change"]):
             sizes = np.array([row["norm"], row["norm"] * row["change"]]) ** 2
             place = (row["block"], row["component"])

@@ -12,7 +12,7 @@ from reportgen.language import digits, listed, say, sentences
 from reportgen.probes.embedding_arithmetic import WordPair, pair_label, words_label
 from reportgen.probes.embedding_arithmetic.view import CHANCE, tell_place
 from reportgen.probing.probe import axis_label, curves_read_out
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
@@ -24,26 +24,26 @@ MOST_RANKED = 6
 
 def figures(section: Section) -> Iterable[Figure]:
     """Nearest words, the matrix of cosines, and, in context, success and parallelism over the layers."""
-    ok = section.ok()
-    for subject, outcome in ok.items():
-        yield from _nearest_drawn(section.name(subject), subject, outcome)
-    for subject, outcome in ok.items():
-        yield from _matrix(section.name(subject), subject, outcome)
+    views = SubjectView.each(section)
+    for view in views:
+        yield from _nearest_drawn(view)
+    for view in views:
+        yield from _matrix(view)
     for draw in (_success_curves, _parallel_curves):
-        for subject, outcome in ok.items():
-            if len(outcome.arrays["rank"].along("layer")) > 1:
-                yield from draw(section.name(subject), subject, outcome)
+        for view in views:
+            if len(view.along("rank", "layer")) > 1:
+                yield from draw(view)
 
 
-def _nearest_drawn(name: str, subject: str, outcome: Outcome) -> Iterable[Rankings]:
+def _nearest_drawn(view: SubjectView) -> Iterable[Rankings]:
     """What is nearest to the first analogies, those that were written out before those that pairs make."""
-    analogies = outcome.tables["analogies"].records()
-    written = [one for one in analogies if one["item"] < len(outcome.options["analogies"])]
-    groups = {pair["first"]: pair["group"] for pair in outcome.tables["words"].records()}
+    analogies = view.rows("analogies")
+    written = [one for one in analogies if one["item"] < len(view.options["analogies"])]
+    groups = {pair["first"]: pair["group"] for pair in view.rows("words")}
     of_groups = {groups[one["a"]]: one for one in reversed(analogies) if one["a"] in groups}
     shown = [*written, *(one for one in analogies if one in of_groups.values() and one not in written)][:MOST_RANKED]
     found: dict[int, list[Mapping[str, Any]]] = {}
-    for record in outcome.tables["nearest"].records():
+    for record in view.rows("nearest"):
         found.setdefault(record["item"], []).append(record)
     rankings = [
         Ranking(
@@ -67,43 +67,45 @@ def _nearest_drawn(name: str, subject: str, outcome: Outcome) -> Iterable[Rankin
     ]
     yield Rankings(
         name="nearest",
-        subject=(subject,),
-        title=tell_place(name, outcome),
+        subject=(view.subject,),
+        title=tell_place(view),
         alt=sentences(told),
         rankings=rankings,
         value_label=say("embedding_arithmetic.cosine", "cosine with the sum"),
         value_range=(0.0, 1.0),
-        model=subject,
+        model=view.subject,
     )
 
 
-def _matrix(name: str, subject: str, outcome: Outcome) -> Iterable[Figure]:
+def _matrix(view: SubjectView) -> Iterable[Figure]:
     """Cosines of the differences of all word pairs, named where they are few."""
-    pairs = [WordPair(first=r["first"], second=r["second"]) for r in outcome.tables["words"].records()]
+    pairs = [WordPair(first=r["first"], second=r["second"]) for r in view.rows("words")]
     if len(pairs) < 2:
         return
-    at = outcome.arrays["parallel"].along("layer").index(int(outcome.metrics["best_layer"].value or 0))
+    at = view.along("parallel", "layer").index(int(view.metric("best_layer") or 0))
     cosines = np.eye(len(pairs), dtype=np.float32)
-    for value, pair in zip(outcome.arrays["parallel"].values[:, at], outcome.tables["pairs"].records(), strict=True):
+    for value, pair in zip(view.values("parallel")[:, at], view.rows("pairs"), strict=True):
         one, other = pair["item_a"], pair["item_b"]
         cosines[one, other] = cosines[other, one] = value
     labels = [pair_label(pair) for pair in pairs]
     what = say("embedding_arithmetic.matrix.cosine", "cosine of differences")
     title = say(
-        "embedding_arithmetic.matrix.title", "{place}: are the differences parallel?", place=tell_place(name, outcome)
+        "embedding_arithmetic.matrix.title",
+        "{place}: are the differences parallel?",
+        place=tell_place(view),
     )
     alt = say(
         "embedding_arithmetic.matrix.alt",
         "Cosines of the differences of {pairs}, in {place}; mean of two of a group {mean}, of random pairs {random}",
         pairs=listed(labels),
-        place=tell_place(name, outcome),
-        mean=_number(outcome, "parallelism"),
-        random=_number(outcome, "random_parallelism"),
+        place=tell_place(view),
+        mean=_number(view, "parallelism"),
+        random=_number(view, "random_parallelism"),
     )
     if len(pairs) <= MOST_NAMED:
         yield TokenGrid(
             name="parallel",
-            subject=(subject,),
+            subject=(view.subject,),
             title=title,
             alt=alt,
             row_label=say("embedding_arithmetic.matrix.pair", "difference"),
@@ -119,7 +121,7 @@ def _matrix(name: str, subject: str, outcome: Outcome) -> Iterable[Figure]:
         counted = say("embedding_arithmetic.matrix.word_pair", "word pair")
         yield HeatMap(
             name="parallel",
-            subject=(subject,),
+            subject=(view.subject,),
             title=title,
             alt=alt,
             values=cosines,
@@ -131,18 +133,18 @@ def _matrix(name: str, subject: str, outcome: Outcome) -> Iterable[Figure]:
         )
 
 
-def _number(outcome: Outcome, metric: str) -> str:
-    value = outcome.metrics[metric].value
+def _number(view: SubjectView, metric: str) -> str:
+    value = view.metric(metric)
     return "–" if value is None else digits(f"{value:.2f}")
 
 
-def _success_curves(name: str, subject: str, outcome: Outcome) -> Iterable[Curves]:
+def _success_curves(view: SubjectView) -> Iterable[Curves]:
     """Success over the layers, beside what guessing among the candidates would give."""
-    ranks = outcome.arrays["rank"]
+    ranks = view.outcome.arrays["rank"]
     asked = ranks.values[~np.isnan(ranks.values).all(1)]
     if not len(asked):
         return
-    candidates = outcome.tables["analogies"].column("candidates")
+    candidates = view.column("analogies", "candidates")
     labels = {
         1: say("embedding_arithmetic.first", "nearest is the expected"),
         5: say("embedding_arithmetic.among_five", "expected is among five"),
@@ -152,7 +154,7 @@ def _success_curves(name: str, subject: str, outcome: Outcome) -> Iterable[Curve
             label=label,
             x=ranks.along("layer"),
             y=(asked <= most).mean(0).tolist(),
-            model=subject,
+            model=view.subject,
             faint=most > 1,
         )
         for most, label in labels.items()
@@ -160,9 +162,9 @@ def _success_curves(name: str, subject: str, outcome: Outcome) -> Iterable[Curve
     what = say("embedding_arithmetic.success", "share of analogies")
     yield Curves(
         name="success",
-        subject=(subject,),
-        title=say("embedding_arithmetic.success.title", "{model}: analogies that succeed in context", model=name),
-        alt=curves_read_out(name, what, curves),
+        subject=(view.subject,),
+        title=say("embedding_arithmetic.success.title", "{model}: analogies that succeed in context", model=view.name),
+        alt=curves_read_out(view.name, what, curves),
         x_label=axis_label(relative=False),
         y_label=what,
         curves=curves,
@@ -171,12 +173,12 @@ def _success_curves(name: str, subject: str, outcome: Outcome) -> Iterable[Curve
     )
 
 
-def _parallel_curves(name: str, subject: str, outcome: Outcome) -> Iterable[Curves]:
+def _parallel_curves(view: SubjectView) -> Iterable[Curves]:
     """Mean cosine of the differences of a group over the layers, beside random pairs of the same words."""
-    same = np.array(outcome.tables["pairs"].column("same_group"), bool)
+    same = np.array(view.column("pairs", "same_group"), bool)
     if not same.any():
         return
-    parallel, control = outcome.arrays["parallel"], outcome.arrays["control"].values
+    parallel, control = view.outcome.arrays["parallel"], view.values("control")
     low, high = np.quantile(control, CHANCE, axis=0).tolist()
     x = parallel.along("layer")
     curves = [
@@ -197,9 +199,9 @@ def _parallel_curves(name: str, subject: str, outcome: Outcome) -> Iterable[Curv
     what = say("embedding_arithmetic.parallelism", "mean cosine of differences")
     yield Curves(
         name="parallelism",
-        subject=(subject,),
-        title=say("embedding_arithmetic.parallelism.title", "{model}: how parallel differences are", model=name),
-        alt=curves_read_out(name, what, curves),
+        subject=(view.subject,),
+        title=say("embedding_arithmetic.parallelism.title", "{model}: how parallel differences are", model=view.name),
+        alt=curves_read_out(view.name, what, curves),
         x_label=axis_label(relative=False),
         y_label=what,
         curves=curves,

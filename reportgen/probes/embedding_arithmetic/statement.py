@@ -6,34 +6,26 @@ import numpy as np
 
 from reportgen.language import digits, say, sentences
 from reportgen.probes.embedding_arithmetic.view import CHANCE, tell_place
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 
 PARALLEL = 0.2
 """Mean cosine from which differences beyond chance are called parallel."""
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """How many analogies succeed, and whether differences are more parallel than those of random pairs."""
-    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
-
-
-def _seen(name: str, outcome: Outcome) -> str:
-    """What one model's words come to."""
-    told = [_success_seen(name, outcome), _parallel_seen(outcome)]
+    told = [_success_seen(view), _parallel_seen(view)]
     if not any(told):
         return say(
             "embedding_arithmetic.no_clear_statement",
             "No clear statement about {model}: it has no analogy with an expected word, and no two pairs of a group.",
-            model=name,
+            model=view.name,
         )
-    return say(
-        "embedding_arithmetic.of_model", "{place}: {told}", place=tell_place(name, outcome), told=sentences(told)
-    )
+    return say("embedding_arithmetic.of_model", "{place}: {told}", place=tell_place(view), told=sentences(told))
 
 
-def _success_seen(name: str, outcome: Outcome) -> str:
-    asked = [one for one in outcome.tables["analogies"].records() if one["rank"] is not None]
+def _success_seen(view: SubjectView) -> str:
+    asked = [one for one in view.rows("analogies") if one["rank"] is not None]
     if not asked:
         return ""
     values = {
@@ -50,13 +42,13 @@ def _success_seen(name: str, outcome: Outcome) -> str:
     )
 
 
-def _parallel_seen(outcome: Outcome) -> str:
+def _parallel_seen(view: SubjectView) -> str:
     """Whether differences of a group are parallel, beyond random pairs of the same words."""
-    mean = outcome.metrics["parallelism"].value
+    mean = view.metric("parallelism")
     if mean is None:
         return ""
-    at = outcome.arrays["parallel"].along("layer").index(int(outcome.metrics["best_layer"].value or 0))
-    _, high = np.quantile(outcome.arrays["control"].values[:, at], CHANCE)
+    at = view.along("parallel", "layer").index(int(view.metric("best_layer") or 0))
+    _, high = np.quantile(view.values("control")[:, at], CHANCE)
     values = {"mean": digits(f"{mean:.2f}"), "high": digits(f"{high:.2f}")}
     if mean <= high:
         return say(

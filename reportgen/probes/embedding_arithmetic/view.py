@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from reportgen.language import say
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 
 CHANCE = (0.025, 0.975)
 """Quantiles of the random pairings between which a mean cosine is chance."""
 
 
-def _in_context(outcome: Outcome) -> bool:
-    return bool(outcome.options["layers"] != "table")
+def _in_context(view: SubjectView) -> bool:
+    return bool(view.options["layers"] != "table")
 
 
-def tell_place(name: str, outcome: Outcome) -> str:
+def tell_place(view: SubjectView) -> str:
     """A model, and where its words were read."""
-    if not _in_context(outcome):
-        return name
+    if not _in_context(view):
+        return view.name
     return say(
         "embedding_arithmetic.at_layer",
         "{model}, layer {layer}",
-        model=name,
-        layer=int(outcome.metrics["best_layer"].value or 0),
+        model=view.name,
+        layer=int(view.metric("best_layer") or 0),
     )

@@ -14,7 +14,7 @@ from reportgen.probes.ffn_memory.view import first_tokens, tell_end
 from reportgen.probing.probe import (
     prompt_labels,
 )
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
@@ -26,34 +26,34 @@ LABEL_WIDTH = 9
 
 def figures(section: Section) -> Iterable[Figure]:
     """A grid of memories a prompt; ranked prefixes of some keys."""
-    ok = section.ok()
-    for prompt in range(max((len(outcome.tables["prompts"].rows) for outcome in ok.values()), default=0)):
-        for subject, outcome in ok.items():
-            yield _grid(section.name(subject), subject, outcome, prompt)
-    for subject, outcome in ok.items():
-        if outcome.tables["triggers"].rows:
-            yield _prefixes(section.name(subject), subject, outcome)
+    views = SubjectView.each(section)
+    for prompt in range(max((len(view.rows("prompts")) for view in views), default=0)):
+        for view in views:
+            yield _grid(view, prompt)
+    for view in views:
+        if view.rows("triggers"):
+            yield _prefixes(view)
 
 
-def _grid(name: str, subject: str, outcome: Outcome, prompt: int) -> TokenGrid:
+def _grid(view: SubjectView, prompt: int) -> TokenGrid:
     """Blocks from the last at the top; the strongest memory of each first."""
-    tokens = first_tokens(outcome)
+    tokens = first_tokens(view)
     by_block: dict[int, list[dict[str, Any]]] = {}
-    for record in outcome.tables["memories"].records():
+    for record in view.rows("memories"):
         if record["prompt"] == prompt:
             by_block.setdefault(record["block"], []).append(record)
     blocks = sorted(by_block, reverse=True)
     most = max((float(by_block[block][0]["strength"]) for block in blocks), default=1.0) or 1.0
     said = [[tokens[r["block"], r["feature"], tell_end(r)] for r in by_block[block]] for block in blocks]
-    label = prompt_labels(outcome)[prompt]
+    label = prompt_labels(view.outcome)[prompt]
     return TokenGrid(
         name=f"memories-{prompt}",
-        subject=(subject,),
-        title=say("figure.of_model", "{model}: {what}", model=name, what=label),
+        subject=(view.subject,),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=label),
         alt=say(
             "ffn_memory.grid.alt",
             "First tokens that the strongest memories of {model} add to after “{prompt}”: {memories}",
-            model=name,
+            model=view.name,
             prompt=label,
             memories=listed(
                 [
@@ -75,13 +75,13 @@ def _grid(name: str, subject: str, outcome: Outcome, prompt: int) -> TokenGrid:
     )  # fmt: skip
 
 
-def _prefixes(name: str, subject: str, outcome: Outcome) -> Rankings:
+def _prefixes(view: SubjectView) -> Rankings:
     """The prefixes of the keys of the last blocks, where values read as words."""
     by_key: dict[tuple[int, int], list[dict[str, Any]]] = {}
-    for record in outcome.tables["triggers"].records():
+    for record in view.rows("triggers"):
         by_key.setdefault((record["block"], record["feature"]), []).append(record)
     keys = sorted(by_key, reverse=True)[:SHOWN_KEYS]
-    tokens = first_tokens(outcome)
+    tokens = first_tokens(view)
     rankings = [
         Ranking(
             title=f"{block}.{feature} {tokens[block, feature, tell_end(by_key[block, feature][0])][0]}",
@@ -92,8 +92,8 @@ def _prefixes(name: str, subject: str, outcome: Outcome) -> Rankings:
     ]
     return Rankings(
         name="prefixes",
-        subject=(subject,),
-        title=say("ffn_memory.prefixes.title", "{model}: prefixes that set a memory off", model=name),
+        subject=(view.subject,),
+        title=say("ffn_memory.prefixes.title", "{model}: prefixes that set a memory off", model=view.name),
         alt=sentences(
             say("ffn_memory.prefixes.alt", "Memory {key}: {prefixes}.", key=one.title, prefixes=listed(one.labels))
             for one in rankings
@@ -101,7 +101,7 @@ def _prefixes(name: str, subject: str, outcome: Outcome) -> Rankings:
         rankings=rankings,
         value_label=say("ffn_memory.coefficient", "size of the coefficient"),
         value_range=(0.0, max((value for one in rankings for value in one.values), default=1.0)),
-        model=subject,
+        model=view.subject,
     )
 
 

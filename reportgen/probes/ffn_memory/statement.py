@@ -7,29 +7,24 @@ from reportgen.probes.ffn_memory.view import first_tokens, tell_end
 from reportgen.probing.probe import (
     prompt_labels,
 )
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 
 TOLD = 2
 """Prompts of a model that a statement is about."""
 
 
-def statement(section: Section) -> str:
-    """How many of the strongest memories speak for the answer or a word of the prompt."""
-    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
-
-
 def _quoted(token: str) -> str:
     return say("text.quoted", "“{text}”", text=mark_space(token))
 
 
-def _seen(name: str, outcome: Outcome) -> str:
-    """Where, after one model's first prompts, memories speak for the answer or a word of the prompt."""
-    tokens, told = first_tokens(outcome), []
-    labels = prompt_labels(outcome)
+def tell(view: SubjectView) -> str:
+    """How many of the strongest memories speak for the answer or a word of the prompt."""
+    name = view.name
+    tokens, told = first_tokens(view), []
+    labels = prompt_labels(view.outcome)
     for prompt in range(min(TOLD, len(labels))):
-        records = [r for r in outcome.tables["memories"].records() if r["prompt"] == prompt]
+        records = [r for r in view.rows("memories") if r["prompt"] == prompt]
         telling = [r for r in records if r["word"] is not None]
         values = {"model": name, "prompt": labels[prompt], "all": digits(f"{len(records):,}")}
         if not telling:

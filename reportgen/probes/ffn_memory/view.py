@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 
 TOP, BOTTOM = "top", "bottom"
 
 
-def first_tokens(outcome: Outcome) -> dict[tuple[int, int, str], list[str]]:
+def first_tokens(view: SubjectView) -> dict[tuple[int, int, str], list[str]]:
     """(block, feature, end) -> its tokens."""
     found: dict[tuple[int, int, str], list[str]] = {}
-    for record in outcome.tables["readings"].records():
+    for record in view.rows("readings"):
         found.setdefault((record["block"], record["feature"], record["end"]), []).append(str(record["token"]))
     return found
 

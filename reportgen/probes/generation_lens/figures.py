@@ -24,11 +24,10 @@ WIDEST = 14
 
 def figures(section: Section) -> Iterable[Figure]:
     """A trace at a time, models side by side; then the layers' way to the tokens of its first emoji."""
-    ok = section.ok()
-    views = {subject: View.of(section.name(subject), subject, outcome) for subject, outcome in ok.items()}
+    views = View.each(section)
     for number in range(MOST_DRAWN):
         for draw in (_grids, _emoji_curves):
-            for view in views.values():
+            for view in views:
                 if number < len(view.traces):
                     yield from draw(view, view.traces[number])
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from reportgen.language import listed, say, say_count, sentences
 from reportgen.probes.generation_lens.view import Key, View, first_emoji_tokens
-from reportgen.results.section import Section
 
 TOLD = 4
 """Prompts that a statement names."""
@@ -15,15 +14,8 @@ MOST_EMOJI = 6
 """Emoji that it names of one prompt."""
 
 
-def statement(section: Section) -> str:
-    """Which emoji each model writes, from which layer on, and where it ends at once."""
-    return sentences(
-        _seen(View.of(section.name(subject), subject, outcome)) for subject, outcome in section.ok().items()
-    )
-
-
-def _seen(view: View) -> str:
-    """What one model writes."""
+def tell(view: View) -> str:
+    """Which emoji a model writes, from which layer on, and where it ends at once."""
     prompts = list(dict.fromkeys(prompt for prompt, _ in view.traces))
     traces = {prompt: [trace for trace in view.traces if trace[0] == prompt] for prompt in prompts}
     emoji = {p: found for p in prompts if (found := [e for t in traces[p] for e in view.emoji.get(t, ())])}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from reportgen.language import say
 from reportgen.probing.probe import (
     prompt_labels,
 )
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 
 LONGEST_LABEL = 48
 """Characters of a prompt that a statement or a title quotes."""
@@ -20,52 +20,51 @@ Key = tuple[int, int]
 """(prompt, attempt)"""
 
 
-@dataclass(frozen=True)
-class View:
-    """An outcome by trace: tables are long, and looked through once."""
+class View(SubjectView):
+    """One subject by trace: tables are long, and looked through once."""
 
-    name: str
-    subject: str
-    labels: Sequence[str]
-    """(prompt)"""
-    traces: Sequence[Key]
-    attempts: Mapping[Key, Mapping[str, Any]]
-    written: Mapping[Key, Sequence[Mapping[str, Any]]]
-    emoji: Mapping[Key, Sequence[Mapping[str, Any]]]
-    joined: int
-    """Characters of several tokens."""
-    cells: Mapping[tuple[int, int, int, int], Sequence[Mapping[str, Any]]]
-    """(prompt, attempt, step, layer) -> rows by rank."""
-    probability: NDArray[Any]
-    """(prompt x attempt x step x layer)"""
+    @cached_property
+    def labels(self) -> list[str]:
+        """(prompt)"""
+        return prompt_labels(self.outcome)
 
-    @classmethod
-    def of(cls, name: str, subject: str, outcome: Outcome) -> View:
-        """What an outcome holds, as figures and sentence read it."""
-        attempts = {_key(row): row for row in outcome.tables["attempts"].records()}
-        written: dict[Key, list[Mapping[str, Any]]] = {}
-        for row in outcome.tables["written"].records():
-            written.setdefault(_key(row), []).append(row)
-        emoji: dict[Key, list[Mapping[str, Any]]] = {}
-        found = outcome.tables["characters"].records()
-        for row in found:
-            if row["kind"] == "emoji":
-                emoji.setdefault(_key(row), []).append(row)
+    @property
+    def traces(self) -> list[Key]:
+        """Those there are, in order."""
+        return list(self.attempts)
+
+    @cached_property
+    def attempts(self) -> Mapping[Key, Mapping[str, Any]]:
+        """(prompt, attempt) -> its row."""
+        return {_key(row): row for row in self.rows("attempts")}
+
+    @cached_property
+    def written(self) -> Mapping[Key, Sequence[Mapping[str, Any]]]:
+        """(prompt, attempt) -> its tokens."""
+        return _group_by_trace(self.rows("written"))
+
+    @cached_property
+    def emoji(self) -> Mapping[Key, Sequence[Mapping[str, Any]]]:
+        """(prompt, attempt) -> the emoji in it, where there are any."""
+        return _group_by_trace(row for row in self.rows("characters") if row["kind"] == "emoji")
+
+    @property
+    def joined(self) -> int:
+        """Characters of several tokens."""
+        return sum(row["tokens"] > 1 and row["kind"] != "fragment" for row in self.rows("characters"))
+
+    @cached_property
+    def cells(self) -> Mapping[tuple[int, int, int, int], Sequence[Mapping[str, Any]]]:
+        """(prompt, attempt, step, layer) -> rows by rank."""
         cells: dict[tuple[int, int, int, int], list[Mapping[str, Any]]] = {}
-        for row in outcome.tables["top"].records():
+        for row in self.rows("top"):
             cells.setdefault((*_key(row), row["step"], row["layer"]), []).append(row)
-        return cls(
-            name=name,
-            subject=subject,
-            labels=prompt_labels(outcome),
-            traces=list(attempts),
-            attempts=attempts,
-            written=written,
-            emoji=emoji,
-            joined=sum(row["tokens"] > 1 and row["kind"] != "fragment" for row in found),
-            cells=cells,
-            probability=outcome.arrays["probability"].values,
-        )
+        return cells
+
+    @property
+    def probability(self) -> NDArray[Any]:
+        """(prompt x attempt x step x layer)"""
+        return self.values("probability")
 
     @property
     def last(self) -> int:
@@ -88,6 +87,13 @@ class View:
             prompt=self.quoted(prompt),
             attempt=attempt + 1,
         )
+
+
+def _group_by_trace(rows: Iterable[Mapping[str, Any]]) -> Mapping[Key, Sequence[Mapping[str, Any]]]:
+    found: dict[Key, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(_key(row), []).append(row)
+    return found
 
 
 def _key(row: Mapping[str, Any]) -> Key:

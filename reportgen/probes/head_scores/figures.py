@@ -9,19 +9,19 @@ from reportgen.figures.describe import AttentionHead, Figure, HeatMap
 from reportgen.figures.numbered_rows import at_their_numbers
 from reportgen.language import digits, listed, say
 from reportgen.probes.head_scores.reducers import KINDS
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
 
 def figures(section: Section) -> Iterable[Figure]:
     """The scores of all heads kind by kind, and below them the best head of each kind large."""
-    ok = section.ok()
+    views = SubjectView.each(section)
     for at, kind in enumerate(KINDS):
-        top = max((float(outcome.arrays[kind].values.mean(0).max()) for outcome in ok.values()), default=0.0)
-        for subject, outcome in ok.items():
-            yield _scores_drawn(section.name(subject), subject, outcome, kind, top)
-        for subject, outcome in ok.items():
-            yield _large(section.name(subject), subject, outcome, at)
+        top = max((float(view.values(kind).mean(0).max()) for view in views), default=0.0)
+        for view in views:
+            yield _scores_drawn(view, kind, top)
+        for view in views:
+            yield _large(view, at)
 
 
 def _called(kind: str) -> str:
@@ -33,9 +33,9 @@ def _called(kind: str) -> str:
     return say("head_scores.induction", "share of weight on what followed a copy (induction)")
 
 
-def _scores_drawn(name: str, subject: str, outcome: Outcome, kind: str, top: float) -> HeatMap:
-    found = outcome.arrays[kind]
-    best = [record for record in outcome.tables["top"].records() if record["kind"] == kind]
+def _scores_drawn(view: SubjectView, kind: str, top: float) -> HeatMap:
+    found = view.outcome.arrays[kind]
+    best = [record for record in view.rows("top") if record["kind"] == kind]
     told = [
         say(
             "head_scores.told",
@@ -48,13 +48,13 @@ def _scores_drawn(name: str, subject: str, outcome: Outcome, kind: str, top: flo
     ]
     return HeatMap(
         name=kind.replace("_", "-"),
-        subject=(subject,),
-        title=say("figure.of_model", "{model}: {what}", model=name, what=_called(kind)),
+        subject=(view.subject,),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=_called(kind)),
         alt=say(
             "head_scores.alt",
             "{what} of all heads of {model}; highest: {heads}",
             what=_called(kind),
-            model=name,
+            model=view.name,
             heads=listed(told),
         ),
         values=at_their_numbers(found.values.mean(0), found.along("block")),
@@ -65,19 +65,19 @@ def _scores_drawn(name: str, subject: str, outcome: Outcome, kind: str, top: flo
     )
 
 
-def _large(name: str, subject: str, outcome: Outcome, at: int) -> AttentionHead:
+def _large(view: SubjectView, at: int) -> AttentionHead:
     """The best head of one kind."""
-    kind, block, head = outcome.tables["shown"].rows[at][1:]
-    tokens = [str(token) for token in outcome.tables["tokens"].column("token")]
-    pattern = outcome.arrays[f"patterns/{at}"].values
-    values = {"model": name, "block": block, "head": head}
+    kind, block, head = view.outcome.tables["shown"].rows[at][1:]
+    tokens = [str(token) for token in view.column("tokens", "token")]
+    pattern = view.values(f"patterns/{at}")
+    values = {"model": view.name, "block": block, "head": head}
     looks = [
         say("head_scores.look", "{query} looks at {key}", query=token, key=tokens[int(row.argmax())])
         for token, row in zip(tokens, pattern, strict=True)
     ]
     return AttentionHead(
         name=f"head-{str(kind).replace('_', '-')}",
-        subject=(subject,),
+        subject=(view.subject,),
         title=_large_title(str(kind), values),
         alt=say(
             "head_scores.large.alt",

@@ -6,37 +6,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from reportgen.language import digits, say, say_count, sentences
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 
 CLEAR = 0.4
 """Share of the most possible score from which a head is called one of its kind."""
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """Each model's clearest induction head, and how many there are; the clearest previous-token head."""
-    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
-
-
-def _seen(name: str, outcome: Outcome) -> str:
-    """What one model has of the three kinds."""
-    first = {r["kind"]: r for r in outcome.tables["top"].records() if r["rank"] == 1}
+    first = {r["kind"]: r for r in view.rows("top") if r["rank"] == 1}
     induction, before = first["induction"], first["previous_token"]
     if not induction["most_possible"]:
         return say(
             "head_scores.nothing_twice",
             "No clear statement about {model}: nothing that it read stands there twice.",
-            model=name,
+            model=view.name,
         )
     if induction["score"] < CLEAR * induction["most_possible"]:
         return say(
             "head_scores.no_clear_statement",
             "No clear statement about {model}: no head follows a copy clearly; the nearest to it, block {block}, head "
             "{head}, puts {score} of its weight there, of {most} that are possible.",
-            model=name,
+            model=view.name,
             **_values(induction),
         )
-    clear = outcome.arrays["induction"].values.mean(0) >= CLEAR * induction["most_possible"]
+    clear = view.values("induction").mean(0) >= CLEAR * induction["most_possible"]
     told = say_count(
         "head_scores.induction_heads",
         "{model} has {count} clear induction head: block {block}, head {head} puts {score} of its weight on what "
@@ -44,7 +38,7 @@ def _seen(name: str, outcome: Outcome) -> str:
         "{model} has {count} clear induction heads; the clearest, block {block}, head {head}, puts {score} of its "
         "weight on what followed a copy, of {most} that are possible.",
         int(clear.sum()),
-        model=name,
+        model=view.name,
         **_values(induction),
     )
     if before["score"] < CLEAR * before["most_possible"]:

@@ -11,7 +11,7 @@ from reportgen.language import say, say_count
 from reportgen.probes.hidden_states import MOST_PROMPTS
 from reportgen.probes.hidden_states.view import short, shown_tokens
 from reportgen.probing.probe import axis_label, prompt_labels
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
@@ -25,15 +25,15 @@ MOST_PAIRS = 4
 
 def figures(section: Section) -> Iterable[Figure]:
     """Norms of the first prompts, then the differences of the first pairs, models side by side."""
-    ok = section.ok()
+    views = SubjectView.each(section)
     for number in range(MOST_PROMPTS):
-        for subject, outcome in ok.items():
-            if number < len(outcome.tables["prompts"].rows):
-                yield from _norm_grids(section.name(subject), subject, outcome, number)
+        for view in views:
+            if number < len(view.rows("prompts")):
+                yield from _norm_grids(view, number)
     for number in range(MOST_PAIRS):
-        for subject, outcome in ok.items():
-            if number < len(outcome.tables["pairs"].rows):
-                yield from _difference_grids(section.name(subject), subject, outcome, number)
+        for view in views:
+            if number < len(view.rows("pairs")):
+                yield from _difference_grids(view, number)
 
 
 def _parts(count: int) -> list[slice]:
@@ -53,21 +53,21 @@ def _part_title(what: str, part: slice, count: int) -> str:
     )
 
 
-def _norm_grids(name: str, subject: str, outcome: Outcome, prompt: int) -> Iterator[TokenGrid]:
+def _norm_grids(view: SubjectView, prompt: int) -> Iterator[TokenGrid]:
     """Layers from the last at the top; colours on a logarithmic scale, or the longest alone would be seen."""
-    array = outcome.arrays[f"norms/{prompt}"]
-    norms, tokens = np.asarray(array.values, np.float64)[::-1], shown_tokens(outcome, prompt)
+    array = view.outcome.arrays[f"norms/{prompt}"]
+    norms, tokens = np.asarray(array.values, np.float64)[::-1], shown_tokens(view, prompt)
     positive = norms[norms > 0]
     low, high = (float(positive.min()), float(positive.max())) if positive.size else (1.0, 1.0)
     logs = np.log(np.clip(norms, low, None) / low)
     shades = logs / (float(logs.max()) or 1.0)
-    label = prompt_labels(outcome)[prompt]
+    label = prompt_labels(view.outcome)[prompt]
     for number, part in enumerate(_parts(len(tokens))):
         yield TokenGrid(
             name=f"norms-{prompt}-{number}",
-            subject=(subject,),
+            subject=(view.subject,),
             title=_part_title(
-                say("hidden_states.norms.title", "{model}: norms in “{prompt}”", model=name, prompt=label),
+                say("hidden_states.norms.title", "{model}: norms in “{prompt}”", model=view.name, prompt=label),
                 part,
                 len(tokens),
             ),
@@ -75,7 +75,7 @@ def _norm_grids(name: str, subject: str, outcome: Outcome, prompt: int) -> Itera
                 "hidden_states.norms.alt",
                 "Norm of the residual stream of {model} at every layer and position of “{prompt}”, from {low} to "
                 "{high}; the longest is that of “{token}”",
-                model=name,
+                model=view.name,
                 prompt=label,
                 low=short(low),
                 high=short(high),
@@ -98,20 +98,21 @@ def _norm_grids(name: str, subject: str, outcome: Outcome, prompt: int) -> Itera
         )
 
 
-def _difference_grids(name: str, subject: str, outcome: Outcome, pair: int) -> Iterator[TokenGrid]:
+def _difference_grids(view: SubjectView, pair: int) -> Iterator[TokenGrid]:
     """Layers from the last at the top, each on a scale of its own; exact zeros are outlined."""
-    array, record = outcome.arrays[f"differences/{pair}"], outcome.tables["pairs"].records()[pair]
+    name = view.name
+    array, record = view.outcome.arrays[f"differences/{pair}"], view.rows("pairs")[pair]
     values = np.asarray(array.values, np.float64)[::-1]
     largest = values.max(axis=1, keepdims=True)
     shades = values / np.where(largest > 0, largest, 1.0)
-    a, b = (shown_tokens(outcome, record[which]) for which in ("prompt_a", "prompt_b"))
+    a, b = (shown_tokens(view, record[which]) for which in ("prompt_a", "prompt_b"))
     columns = [one if one == two else f"{one}/{two}" for one, two in zip(a, b, strict=False)]
-    labels = prompt_labels(outcome)
+    labels = prompt_labels(view.outcome)
     both = {"a": labels[record["prompt_a"]], "b": labels[record["prompt_b"]]}
     for number, part in enumerate(_parts(len(columns))):
         yield TokenGrid(
             name=f"differences-{pair}-{number}",
-            subject=(subject,),
+            subject=(view.subject,),
             title=_part_title(
                 say("hidden_states.differences.title", "{model}: “{a}” against “{b}”", model=name, **both),
                 part,

@@ -9,8 +9,7 @@ import numpy as np
 
 from reportgen.language import digits, say, say_count, sentences
 from reportgen.probes.hidden_states.view import short, shown_tokens
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 
 ROUNDING = 1e-5
@@ -21,21 +20,15 @@ FEWEST = 3
 """Positions below which none can be said to stand out."""
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """Whether anything looks ahead, and which position's vector is much longer than the others."""
-    return sentences(
-        sentence
-        for subject, outcome in section.ok().items()
-        for sentence in (
-            _causality(section.name(subject), outcome),
-            _longest(section.name(subject), outcome, section.models[subject].layers),
-        )
-    )
+    return sentences([_causality(view), _longest(view)])
 
 
-def _causality(name: str, outcome: Outcome) -> str:
+def _causality(view: SubjectView) -> str:
     """Whether the prompts are the same until they part; nothing where none are compared."""
-    records: Sequence[Mapping[str, Any]] = outcome.tables["pairs"].records()
+    name = view.name
+    records: Sequence[Mapping[str, Any]] = view.rows("pairs")
     if not records:
         return ""
     worst = max(records, key=lambda record: float(record["prefix_difference"]))
@@ -64,24 +57,26 @@ def _causality(name: str, outcome: Outcome) -> str:
     )
 
 
-def _longest(name: str, outcome: Outcome, layers: int) -> str:
+def _longest(view: SubjectView) -> str:
     """The position whose vector stands out most in the longest prompt."""
-    prompt = int(np.argmax(outcome.tables["prompts"].column("token_count")))
-    array = outcome.arrays[f"norms/{prompt}"]
+    prompt = int(np.argmax(view.column("prompts", "token_count")))
+    array = view.outcome.arrays[f"norms/{prompt}"]
     norms = array.values
     medians = np.median(norms, axis=1, keepdims=True)
     if norms.shape[1] < FEWEST or not (medians > 0).all():
-        return say("hidden_states.too_short", "No clear statement about the norms of {model}: too few.", model=name)
+        return say(
+            "hidden_states.too_short", "No clear statement about the norms of {model}: too few.", model=view.name
+        )
     times = norms / medians
     layer, position = np.unravel_index(int(times.argmax()), times.shape)
     most = float(times[layer, position])
     values = {
-        "model": name,
-        "token": mark_space(shown_tokens(outcome, prompt)[int(position)]),
+        "model": view.name,
+        "token": mark_space(shown_tokens(view, prompt)[int(position)]),
         "position": int(position),
         "layer": array.along("layer")[int(layer)],
         "times": digits(f"{most:,.0f}" if most >= LONG else f"{most:.1f}"),
-        "last": layers,
+        "last": view.last_layer,
     }
     if most >= LONG:
         return say(

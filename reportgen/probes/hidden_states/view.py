@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from reportgen.language import digits
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 
 
-def shown_tokens(outcome: Outcome, prompt: int) -> list[str]:
+def shown_tokens(view: SubjectView, prompt: int) -> list[str]:
     """The tokens of a prompt as they are shown."""
-    return [str(record["token"]) for record in outcome.tables["tokens"].records() if record["prompt"] == prompt]
+    return [str(record["token"]) for record in view.rows("tokens") if record["prompt"] == prompt]
 
 
 def short(value: float) -> str:

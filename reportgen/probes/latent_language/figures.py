@@ -11,30 +11,29 @@ from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import listed, say, unit_of
 from reportgen.probes.latent_language.view import language_names, tell_way
 from reportgen.probing.probe import axis_label, curves_read_out
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
 
 def figures(section: Section) -> Iterable[Figure]:
     """Curves of the languages, one lens table, and entropies; models side by side on one scale."""
-    ok = section.ok()
-    upper = [o.arrays["mean"].values + np.nan_to_num(o.arrays["margin"].values) for o in ok.values()]
+    views = SubjectView.each(section)
+    upper = [view.values("mean") + np.nan_to_num(view.values("margin")) for view in views]
     top = min(1.0, max((float(values.max()) for values in upper), default=1.0) * 1.05)
-    for subject, outcome in ok.items():
-        yield _curves(section.name(subject), subject, outcome, top)
-    for subject, outcome in ok.items():
-        yield _table(section.name(subject), subject, outcome)
-    widest = [o.arrays["mean_entropy"].values + np.nan_to_num(o.arrays["entropy_margin"].values)
-              for o in ok.values()]  # fmt: skip
+    for view in views:
+        yield _curves(view, top)
+    for view in views:
+        yield _table(view)
+    widest = [view.values("mean_entropy") + np.nan_to_num(view.values("entropy_margin")) for view in views]
     highest = max((float(values.max()) for values in widest), default=1.0) * 1.05
-    for subject, outcome in ok.items():
-        yield _entropy(section.name(subject), subject, outcome, highest)
+    for view in views:
+        yield _entropy(view, highest)
 
 
-def _curves(name: str, subject: str, outcome: Outcome, top: float) -> Curves:
+def _curves(view: SubjectView, top: float) -> Curves:
     """One curve a language."""
-    mean, margin = outcome.arrays["mean"].values, outcome.arrays["margin"].values
+    mean, margin = view.values("mean"), view.values("margin")
     curves = [
         Curve(
             label=language,
@@ -43,20 +42,20 @@ def _curves(name: str, subject: str, outcome: Outcome, top: float) -> Curves:
             group=language,
             band=_band(mean[at], margin[at], 1.0),
         )
-        for at, language in enumerate(language_names(outcome))
+        for at, language in enumerate(language_names(view))
     ]
     what = say("latent_language.probability", "probability of the word")
     return Curves(
         name="languages",
-        subject=(subject,),
+        subject=(view.subject,),
         title=say(
             "latent_language.curves.title",
             "{model}: the word in each language, {way}, mean of {count} with 95 % bands",
-            model=name,
-            way=tell_way(outcome),
-            count=len(outcome.tables["items"].rows),
+            model=view.name,
+            way=tell_way(view),
+            count=len(view.rows("items")),
         ),
-        alt=curves_read_out(name, what, curves),
+        alt=curves_read_out(view.name, what, curves),
         x_label=axis_label(relative=False),
         y_label=what,
         curves=curves,
@@ -73,17 +72,21 @@ def _band(
     return np.clip(mean - margin, 0.0, highest).tolist(), np.clip(mean + margin, 0.0, highest).tolist()
 
 
-def _entropy(name: str, subject: str, outcome: Outcome, highest: float) -> Curves:
-    mean, margin = outcome.arrays["mean_entropy"].values, outcome.arrays["entropy_margin"].values
+def _entropy(view: SubjectView, highest: float) -> Curves:
+    mean, margin = view.values("mean_entropy"), view.values("entropy_margin")
     what = say("latent_language.entropy", "entropy (nat)")
     curve = Curve(
-        label=name, x=range(len(mean)), y=mean.tolist(), model=subject, band=_band(mean, margin, float(np.inf))
+        label=view.name,
+        x=range(len(mean)),
+        y=mean.tolist(),
+        model=view.subject,
+        band=_band(mean, margin, float(np.inf)),
     )
     return Curves(
         name="entropy",
-        subject=(subject,),
-        title=say("latent_language.entropy.title", "{model}: entropy, {way}", model=name, way=tell_way(outcome)),
-        alt=curves_read_out(name, what, [curve]),
+        subject=(view.subject,),
+        title=say("latent_language.entropy.title", "{model}: entropy, {way}", model=view.name, way=tell_way(view)),
+        alt=curves_read_out(view.name, what, [curve]),
         x_label=axis_label(relative=False),
         y_label=what,
         curves=[curve],
@@ -91,26 +94,26 @@ def _entropy(name: str, subject: str, outcome: Outcome, highest: float) -> Curve
     )
 
 
-def _table(name: str, subject: str, outcome: Outcome) -> TokenGrid:
+def _table(view: SubjectView) -> TokenGrid:
     """The likeliest tokens of every layer after one prompt, a column a rank."""
-    records = outcome.tables["example"].records()
+    records = view.rows("example")
     sense = records[0]["sense"]
-    item = next(row for row in outcome.tables["items"].records() if row["sense"] == sense)
-    pivot = {row["token_id"] for row in outcome.tables["tokens"].records()
+    item = next(row for row in view.rows("items") if row["sense"] == sense)
+    pivot = {row["token_id"] for row in view.rows("tokens")
              if row["item"] == item["item"] and row["component"] == 0}  # fmt: skip
     ranks = max(record["rank"] for record in records)
     layers = range(max(record["layer"] for record in records), -1, -1)
     at = {(record["layer"], record["rank"]): record for record in records}
     cells = [[at[layer, rank] for rank in range(1, ranks + 1)] for layer in layers]
-    what = say("latent_language.example", "“{word}”, {way}", word=item["source"], way=tell_way(outcome))
+    what = say("latent_language.example", "“{word}”, {way}", word=item["source"], way=tell_way(view))
     return TokenGrid(
         name="example",
-        subject=(subject,),
-        title=say("figure.of_model", "{model}: {what}", model=name, what=what),
+        subject=(view.subject,),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=what),
         alt=say(
             "latent_language.example.alt",
             "Likeliest tokens of every layer of {model} where {what} is asked for. The last layer says {answers}",
-            model=name,
+            model=view.name,
             what=what,
             answers=listed([mark_space(str(cell["token"])) for cell in cells[0]]),
         ),
@@ -127,6 +130,6 @@ def _table(name: str, subject: str, outcome: Outcome) -> TokenGrid:
             "latent_language.outline",
             "begins “{word}” ({language})",
             word=item["pivot"],
-            language=language_names(outcome)[0],
+            language=language_names(view)[0],
         ),
     )  # fmt: skip

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from reportgen.language import digits, say, sentences
 from reportgen.probes.latent_language.view import language_names, tell_way
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 
 LEAST = 0.05
 """Mean probability from which a language can lead."""
@@ -19,20 +18,15 @@ MIDDLE = (0.25, 0.9)
 """Shares of the depth between which layers are in the middle."""
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """Which language leads in the middle layers of each model, and what the last says."""
-    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
-
-
-def _seen(name: str, outcome: Outcome) -> str:
-    """Which language leads in the middle layers, and what the last layer gives to the one asked for."""
-    mean, margin = outcome.arrays["mean"].values, outcome.arrays["margin"].values
-    languages, last = language_names(outcome), mean.shape[1] - 1
+    mean, margin = view.values("mean"), view.values("margin")
+    languages, last = language_names(view), mean.shape[1] - 1
     leads = [leading(mean[:, layer], margin[:, layer]) for layer in range(last + 1)]
     middle = [layer for layer in range(last + 1) if MIDDLE[0] <= layer / last <= MIDDLE[1]]
     found = [lead for layer in middle if (lead := leads[layer]) is not None]
-    target = outcome.tables["languages"].column("language").index(outcome.options["target"])
-    values: dict[str, Any] = {"model": name, "way": tell_way(outcome), "last": last, "target": languages[target]}
+    target = view.column("languages", "language").index(view.options["target"])
+    values: dict[str, Any] = {"model": view.name, "way": tell_way(view), "last": last, "target": languages[target]}
     ends = say(
         "latent_language.ends",
         "Its last layer gives the word in {target} a probability of {final}.",

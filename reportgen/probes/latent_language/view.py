@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reportgen.language import say
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 
 
 def _language(tag: str) -> str:
@@ -18,12 +18,12 @@ def _language(tag: str) -> str:
     return names.get(tag, tag)
 
 
-def language_names(outcome: Outcome) -> list[str]:
+def language_names(view: SubjectView) -> list[str]:
     """(component)"""
-    return [_language(tag) for tag in outcome.tables["languages"].column("language")]
+    return [_language(tag) for tag in view.column("languages", "language")]
 
 
-def tell_way(outcome: Outcome) -> str:
+def tell_way(view: SubjectView) -> str:
     """From which language into which."""
-    source, target = (_language(outcome.options[role]) for role in ("source", "target"))
+    source, target = (_language(view.options[role]) for role in ("source", "target"))
     return say("latent_language.way", "{source} → {target}", source=source, target=target)

@@ -17,7 +17,7 @@ from reportgen.probing.probe import (
     curves_read_out,
     prompt_labels,
 )
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
@@ -59,31 +59,31 @@ class _Cells:
 
 def figures(section: Section) -> Iterable[Figure]:
     """Grids side by side; curves of entropy, KL and the answer's probability."""
-    ok = section.ok()
-    cells = {subject: _cells(outcome) for subject, outcome in ok.items()}
-    columns = {subject: _columns(outcome, cells[subject]) for subject, outcome in ok.items()}
+    views = SubjectView.each(section)
+    cells = {view.subject: _cells(view) for view in views}
+    columns = {view.subject: _columns(view, cells[view.subject]) for view in views}
     for number in range(max((len(grids) for grids in columns.values()), default=0)):
-        for subject in ok:
-            if number < len(columns[subject]):
-                yield _grid(section.name(subject), subject, cells[subject], number, columns[subject][number])
-    for subject, outcome in ok.items():
-        if _records(outcome, "sublayers"):
-            inside, parts = _inside(outcome, cells[subject]), _inside_rows(outcome)
-            for number, grid in enumerate(columns[subject]):
-                yield _grid(section.name(subject), subject, inside, number, grid, parts)
-    for subject, outcome in ok.items():
-        if _records(outcome, "pairs"):
-            yield _between(section.name(subject), subject, outcome)
+        for view in views:
+            if number < len(columns[view.subject]):
+                yield _grid(view, cells[view.subject], number, columns[view.subject][number])
+    for view in views:
+        if _records(view, "sublayers"):
+            inside, parts = _inside(view, cells[view.subject]), _inside_rows(view)
+            for number, grid in enumerate(columns[view.subject]):
+                yield _grid(view, inside, number, grid, parts)
+    for view in views:
+        if _records(view, "pairs"):
+            yield _between(view)
     for name, label in _curve_labels().items():
-        shared = _range([outcome.arrays[name].values[:, 0] for outcome in ok.values()])
-        for subject, outcome in ok.items():
-            yield _curves(section.name(subject), subject, outcome, name, label, shared)
+        shared = _range([view.values(name)[:, 0] for view in views])
+        for view in views:
+            yield _curves(view, name, label, shared)
 
 
-def _cells(outcome: Outcome) -> _Cells:
+def _cells(view: SubjectView) -> _Cells:
     heads = []
     others: dict[tuple[int, int, int, int], list[tuple[str, float]]] = {}
-    for record in outcome.tables["top"].records():
+    for record in view.rows("top"):
         if record["rank"] == 1:
             heads.append(record)
         else:
@@ -93,23 +93,23 @@ def _cells(outcome: Outcome) -> _Cells:
     for record in heads:
         places.setdefault(record["prompt"], {})[record["step"], record["position"]] = None
     tokens: dict[int, list[str]] = {}
-    for record in outcome.tables["tokens"].records():
+    for record in view.rows("tokens"):
         tokens.setdefault(record["prompt"], []).append(record["token"])
     return _Cells(
         at={(r["prompt"], r["step"], r["position"], r["layer"]): r for r in heads},
         others=others,
         places={prompt: sorted(found) for prompt, found in places.items()},
         tokens=tokens,
-        answers={(r["prompt"], r["step"]): str(r["next_token"]) for r in outcome.tables["steps"].records()},
-        labels=prompt_labels(outcome),
+        answers={(r["prompt"], r["step"]): str(r["next_token"]) for r in view.rows("steps")},
+        labels=prompt_labels(view.outcome),
         last=max((record["layer"] for record in heads), default=0),
-        every_position=outcome.options["positions"] == "all",
+        every_position=view.options["positions"] == "all",
     )
 
 
-def _columns(outcome: Outcome, cells: _Cells) -> list[list[_Column]]:
+def _columns(view: SubjectView, cells: _Cells) -> list[list[_Column]]:
     """The columns of each grid: a grid a prompt, or, where each prompt has but one column, of many prompts."""
-    by_prompt = [_columns_of(cells, prompt) for prompt in range(len(outcome.tables["prompts"].rows))]
+    by_prompt = [_columns_of(cells, prompt) for prompt in range(len(view.rows("prompts")))]
     together = [[column for columns in by_prompt for column in columns]] if len(by_prompt) > 1 else by_prompt
     grids = together if all(len(columns) == 1 for columns in by_prompt) else by_prompt
     # A wider grid would have to be scrolled on a screen and be too small to read on paper.
@@ -127,22 +127,22 @@ def _columns_of(cells: _Cells, prompt: int) -> list[_Column]:
     return columns
 
 
-def _records(outcome: Outcome, name: str) -> list[dict[str, Any]]:
+def _records(view: SubjectView, name: str) -> list[dict[str, Any]]:
     """The rows of a table that bundles of an earlier version do not have."""
-    return outcome.tables[name].records() if name in outcome.tables else []
+    return view.rows(name) if name in view.outcome.tables else []
 
 
-def _inside_rows(outcome: Outcome) -> list[str]:
+def _inside_rows(view: SubjectView) -> list[str]:
     """What the rows of a grid of the parts of blocks are called, from the bottom."""
     names = {"attention": say("logit_lens.attention", "attention"), "mlp": say("logit_lens.mlp", "MLP")}
-    known = dict.fromkeys((r["block"], r["part"]) for r in outcome.tables["sublayers"].records())
+    known = dict.fromkeys((r["block"], r["part"]) for r in view.rows("sublayers"))
     parts = [say("logit_lens.part_of_block", "{block} {part}", block=block, part=names[part]) for block, part in known]
-    return parts if "mlp" in outcome.options["rows"] else [*parts, say("logit_lens.own", "answer")]
+    return parts if "mlp" in view.options["rows"] else [*parts, say("logit_lens.own", "answer")]
 
 
-def _inside(outcome: Outcome, cells: _Cells) -> _Cells:
+def _inside(view: SubjectView, cells: _Cells) -> _Cells:
     """The likeliest tokens after each part of each block, the model's own answer above them."""
-    records = outcome.tables["sublayers"].records()
+    records = view.rows("sublayers")
     rows = {key: row for row, key in enumerate(dict.fromkeys((r["block"], r["part"]) for r in records))}
     at: dict[tuple[int, int, int, int], Mapping[str, Any]] = {}
     others: dict[tuple[int, int, int, int], list[tuple[str, float]]] = {}
@@ -152,40 +152,39 @@ def _inside(outcome: Outcome, cells: _Cells) -> _Cells:
             at[place] = record
         else:
             others.setdefault(place, []).append((str(record["token"]), record["probability"]))
-    if "mlp" in outcome.options["rows"]:  # the last MLP's row is the model's own answer
+    if "mlp" in view.options["rows"]:  # the last MLP's row is the model's own answer
         return replace(cells, at=at, others=others, last=len(rows) - 1)
     own = {(*place[:3], len(rows)): record for place, record in cells.at.items() if place[3] == cells.last}
     own_others = {(*place[:3], len(rows)): tokens for place, tokens in cells.others.items() if place[3] == cells.last}
     return replace(cells, at={**at, **own}, others={**others, **own_others}, last=len(rows))
 
 
-def _between(name: str, subject: str, outcome: Outcome) -> Curves:
+def _between(view: SubjectView) -> Curves:
     """How far the layers of two prompts are from each other, a curve a pair."""
-    labels, curves = prompt_labels(outcome), []
-    relative = outcome.options["axis"] == "relative"
-    for record in outcome.tables["pairs"].records():
-        y = outcome.arrays[f"between/{record['pair']}"].values.tolist()
+    labels, curves = prompt_labels(view.outcome), []
+    relative = view.options["axis"] == "relative"
+    for record in view.rows("pairs"):
+        y = view.values(f"between/{record['pair']}").tolist()
         text = say("logit_lens.pair", "{one} · {other}", one=labels[record["one"]], other=labels[record["other"]])
         x = [layer / (len(y) - 1) if relative else layer for layer in range(len(y))]
-        curves.append(Curve(label=text, x=x, y=y, model=subject if len(outcome.tables["pairs"].rows) == 1 else None,
+        curves.append(Curve(label=text, x=x, y=y, model=view.subject if len(view.rows("pairs")) == 1 else None,
                             group=text))  # fmt: skip
     label = say("logit_lens.between", "KL(one || other) (nat)")
     return Curves(
         name="between",
-        subject=(subject,),
-        title=say("logit_lens.between.title", "{model}: how far two prompts are apart", model=name),
-        alt=curves_read_out(name, label, curves),
+        subject=(view.subject,),
+        title=say("logit_lens.between.title", "{model}: how far two prompts are apart", model=view.name),
+        alt=curves_read_out(view.name, label, curves),
         x_label=axis_label(relative=relative),
         y_label=label,
         curves=curves,
-        y_range=_range([outcome.arrays[f"between/{pair}"].values for pair in range(len(curves))]),
+        y_range=_range([view.values(f"between/{pair}") for pair in range(len(curves))]),
         x_range=(0.0, 1.0) if relative else None,
     )
 
 
 def _grid(
-    name: str,
-    subject: str,
+    view: SubjectView,
     cells: _Cells,
     number: int,
     columns: Sequence[_Column],
@@ -197,12 +196,12 @@ def _grid(
     answers = [quote_answer(str(cell["token"]), c.head) for cell, c in zip(shown[0], columns, strict=True)]
     return TokenGrid(
         name=f"inside-{number}" if parts else f"grid-{number}",
-        subject=(subject,),
-        title=_grid_title(name, cells, columns, of_parts=bool(parts)),
+        subject=(view.subject,),
+        title=_grid_title(view.name, cells, columns, of_parts=bool(parts)),
         alt=say(
             "logit_lens.grid.alt",
             "Likeliest token of every layer of {model}. The last layer says {answers}",
-            model=name,
+            model=view.name,
             answers=listed(answers),
         ),
         row_label=say("logit_lens.parts", "block, after its part") if parts else axis_label(relative=False),
@@ -284,31 +283,29 @@ def _range(values: Sequence[NDArray[Any]]) -> tuple[float, float] | None:
     return 0.0, top * 1.05 or 1.0
 
 
-def _curves(
-    name: str, subject: str, outcome: Outcome, array: str, label: str, shared: tuple[float, float] | None
-) -> Curves:
+def _curves(view: SubjectView, array: str, label: str, shared: tuple[float, float] | None) -> Curves:
     """One curve a prompt, at step 0."""
-    relative = outcome.options["axis"] == "relative"
-    values = outcome.arrays[array].values[:, 0]
+    relative = view.options["axis"] == "relative"
+    values = view.values(array)[:, 0]
     last = values.shape[1] - 1
     x = [layer / last if relative else layer for layer in range(last + 1)]
-    labels = prompt_labels(outcome)
+    labels = prompt_labels(view.outcome)
     if len(labels) > MOST_CURVES:
         low, middle, high = np.nanquantile(values, (0.1, 0.5, 0.9), axis=0).tolist()
         label_of_all = say_count(
             "logit_lens.median", "median of {count} prompt", "median of {count} prompts", len(labels)
         )
-        curves = [Curve(label=label_of_all, x=x, y=middle, model=subject, band=(low, high))]
+        curves = [Curve(label=label_of_all, x=x, y=middle, model=view.subject, band=(low, high))]
     else:
-        only = subject if len(labels) == 1 else None
+        only = view.subject if len(labels) == 1 else None
         named = zip(labels, values, strict=True)
         curves = [Curve(label=text, x=x, y=row.tolist(), model=only, group=text) for text, row in named]
-    banded, at_last = len(labels) > MOST_CURVES, outcome.options["positions"] == "all"
+    banded, at_last = len(labels) > MOST_CURVES, view.options["positions"] == "all"
     return Curves(
         name=array.replace("_", "-"),
-        subject=(subject,),
-        title=_curves_title(name, _curve_titles()[array], banded=banded, at_last=at_last),
-        alt=curves_read_out(name, label, curves),
+        subject=(view.subject,),
+        title=_curves_title(view.name, _curve_titles()[array], banded=banded, at_last=at_last),
+        alt=curves_read_out(view.name, label, curves),
         x_label=axis_label(relative=relative),
         y_label=label,
         curves=curves,

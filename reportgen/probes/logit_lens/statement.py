@@ -12,8 +12,7 @@ from reportgen.probes.logit_lens.view import quote_answer
 from reportgen.probing.probe import (
     prompt_labels,
 )
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 from reportgen.text.scripts import BYTES, script_names, script_of
 
@@ -57,14 +56,10 @@ class Turn:
     after: str
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """The answers and the layers at which they settle; turns to another script; what the last layer overturns."""
-    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
-
-
-def _seen(name: str, outcome: Outcome) -> str:
-    """What one model's layers say."""
-    traces = _traces(outcome)
+    name = view.name
+    traces = _traces(view)
     sure = [trace for trace in traces if float(trace.tops[-1]["probability"]) >= SURE]
     if not sure:
         return say(
@@ -76,11 +71,11 @@ def _seen(name: str, outcome: Outcome) -> str:
     return sentences([_settling(name, sure), _turning(name, sure), _overturning(name, traces), _fragments(name, sure)])
 
 
-def _traces(outcome: Outcome) -> list[_Trace]:
+def _traces(view: SubjectView) -> list[_Trace]:
     """The first trace of every prompt."""
-    labels, ranks = prompt_labels(outcome), outcome.arrays["answer_rank"].values[:, 0]
+    labels, ranks = prompt_labels(view.outcome), view.values("answer_rank")[:, 0]
     tops: dict[int, dict[int, dict[int, Mapping[str, Any]]]] = {}
-    for record in outcome.tables["top"].records():
+    for record in view.rows("top"):
         if record["rank"] == 1 and record["step"] == 0:
             at = tops.setdefault(record["prompt"], {}).setdefault(record["position"], {})
             at[record["layer"]] = record

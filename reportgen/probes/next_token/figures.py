@@ -21,15 +21,14 @@ STEPS = 50
 
 def figures(section: Section) -> Iterable[Figure]:
     """A prompt at a time, models side by side: its distributions, logit against probability; then entropies."""
-    ok = section.ok()
-    views = {subject: View.of(section.name(subject), subject, outcome) for subject, outcome in ok.items()}
+    views = View.each(section)
     for prompt in range(MOST_DRAWN):
         for draw in (_rankings, _logits):
-            for view in views.values():
+            for view in views:
                 if prompt < len(view.labels):
                     yield draw(view, prompt)
-    highest = max((float(outcome.arrays["entropy"].values.max()) for outcome in ok.values()), default=1.0)
-    for view in views.values():
+    highest = max((float(view.values("entropy").max()) for view in views), default=1.0)
+    for view in views:
         if len(view.temperatures) > 1:
             yield _entropies(view, highest)
 
@@ -143,7 +142,7 @@ def _entropies(view: View, highest: float) -> Curves:
     only = view.subject if len(labels) == 1 else None
     curves = [
         Curve(label=label, x=view.temperatures, y=row.tolist(), model=only, group=label)
-        for label, row in zip(labels, view.entropy, strict=False)
+        for label, row in zip(labels, view.values("entropy"), strict=False)
     ]
     return Curves(
         name="entropy",

@@ -7,7 +7,6 @@ from typing import Any
 
 from reportgen.language import digits, say, say_count, sentences
 from reportgen.probes.next_token.view import OWN, TOP_P, WHOLE, View, percent
-from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
 SURE = 0.1
@@ -16,15 +15,8 @@ LONGEST_LABEL = 48
 """Characters of a prompt that a statement quotes."""
 
 
-def statement(section: Section) -> str:
-    """What each model expects, how surely, and how far the temperatures spread it."""
-    return sentences(
-        _seen(View.of(section.name(subject), subject, outcome)) for subject, outcome in section.ok().items()
-    )
-
-
-def _seen(view: View) -> str:
-    """What one model expects after its surest and after its least sure prompt."""
+def tell(view: View) -> str:
+    """What a model expects, how surely, and how far the temperatures spread it."""
     first = [view.top[prompt, OWN, WHOLE][0] for prompt in range(len(view.labels))]
     order = sorted(range(len(first)), key=lambda prompt: (-float(first[prompt]["probability"]), prompt))
     surest, least = order[0], order[-1]

@@ -9,6 +9,7 @@ import numpy as np
 from reportgen.figures.describe import Figure, StackedBars
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.probes.parameter_census.view import sum_by_component
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
 COMPONENTS = (
@@ -21,23 +22,23 @@ COMPONENTS = (
 
 def figures(section: Section) -> Iterable[Figure]:
     """All models in one figure by component; one figure a model by block."""
-    ok = section.ok()
-    if not ok:
+    views = SubjectView.each(section)
+    if not views:
         return
-    sizes = {subject: sum_by_component(outcome.tables["tensors"].records()) for subject, outcome in ok.items()}
-    used = [component for component in COMPONENTS if any(component in size for size in sizes.values())]
+    sizes = [sum_by_component(view.rows("tensors")) for view in views]
+    used = [component for component in COMPONENTS if any(component in size for size in sizes)]
     yield StackedBars(
         name="components",
-        subject=tuple(ok),
+        subject=tuple(view.subject for view in views),
         title=say("parameter_census.components.title", "Parameters by component"),
-        alt=sentences(_told(section.name(subject), size) for subject, size in sizes.items()),
-        bars=[section.name(subject) for subject in ok],
+        alt=sentences(_told(view.name, size) for view, size in zip(views, sizes, strict=True)),
+        bars=[view.name for view in views],
         segments=[component_label(component) for component in used],
-        values=np.array([[size.get(component, 0) / 1e6 for component in used] for size in sizes.values()]),
+        values=np.array([[size.get(component, 0) / 1e6 for component in used] for size in sizes]),
         value_label=_millions(),
     )
-    for subject, outcome in ok.items():
-        yield _blocks(section.name(subject), subject, outcome.tables["tensors"].records())
+    for view in views:
+        yield _blocks(view)
 
 
 def component_label(component: str) -> str:
@@ -55,8 +56,8 @@ def _told(name: str, sizes: Mapping[str, int]) -> str:
     return say("parameter_census.parts", "{model}: {parts}.", model=name, parts=listed(parts))
 
 
-def _blocks(name: str, subject: str, records: list[dict[str, str | int]]) -> StackedBars:
-    inside = [record for record in records if record["block"] is not None]
+def _blocks(view: SubjectView) -> StackedBars:
+    inside = [record for record in view.rows("tensors") if record["block"] is not None]
     blocks = sorted({int(record["block"]) for record in inside})
     sizes = [sum_by_component(record for record in inside if record["block"] == block) for block in blocks]
     runs = _runs(sizes)
@@ -66,13 +67,13 @@ def _blocks(name: str, subject: str, records: list[dict[str, str | int]]) -> Sta
         "{model} has {count} block.",
         "{model} has {count} blocks.",
         len(blocks),
-        model=name,
+        model=view.name,
     )
     first = _told(say("parameter_census.block", "block {block}", block=0), sizes[0]) if sizes else ""
     return StackedBars(
         name="blocks",
-        subject=(subject,),
-        title=say("parameter_census.blocks.title", "{model}: parameters by block", model=name),
+        subject=(view.subject,),
+        title=say("parameter_census.blocks.title", "{model}: parameters by block", model=view.name),
         alt=sentences([count, first]),
         bars=[_run_label(first, last) for first, last in runs],
         segments=[component_label(component) for component in used],

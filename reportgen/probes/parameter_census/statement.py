@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from reportgen.language import digits, say, sentences
 from reportgen.probes.parameter_census.view import sum_by_component
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
 MOST = 0.5
@@ -17,8 +17,8 @@ APART = 0.2
 
 def statement(section: Section) -> str:
     """The part that holds at least half of a model's parameters, and where the vocabulary's share differs."""
-    named = [(section.name(subject), outcome) for subject, outcome in section.ok().items()]
-    return sentences([*(_most(*one) for one in named), _difference(named)])
+    views = SubjectView.each(section)
+    return sentences([*map(_most, views), _difference(views)])
 
 
 def _part_of(component: str) -> str:
@@ -30,18 +30,19 @@ def _part_of(component: str) -> str:
     return "attention" if component.startswith("attention") else component
 
 
-def _shares(outcome: Outcome) -> dict[str, float]:
+def _shares(view: SubjectView) -> dict[str, float]:
     """Part -> its share of all parameters; empty of a model without any."""
     sizes: dict[str, int] = {"vocabulary": 0}
-    for component, size in sum_by_component(outcome.tables["tensors"].records()).items():
+    for component, size in sum_by_component(view.rows("tensors")).items():
         sizes[_part_of(component)] = sizes.get(_part_of(component), 0) + size
     total = sum(sizes.values())
     return {part: size / total for part, size in sizes.items()} if total else {}
 
 
-def _most(name: str, outcome: Outcome) -> str:
+def _most(view: SubjectView) -> str:
     """The part with at least half of the parameters."""
-    shares = _shares(outcome)
+    name, outcome = view.name, view.outcome
+    shares = _shares(view)
     part, share = max(shares.items(), key=lambda one: one[1], default=("", 0.0))
     values = {
         "model": name,
@@ -71,9 +72,9 @@ def _most(name: str, outcome: Outcome) -> str:
     )
 
 
-def _difference(named: Iterable[tuple[str, Outcome]]) -> str:
+def _difference(views: Iterable[SubjectView]) -> str:
     """The two models whose vocabularies take the most different shares; nothing where these are near."""
-    shares = sorted((shares["vocabulary"], name) for name, outcome in named if (shares := _shares(outcome)))
+    shares = sorted((shares["vocabulary"], view.name) for view in views if (shares := _shares(view)))
     if not shares or shares[-1][0] - shares[0][0] < APART:
         return ""
     (small, low), (large, high) = shares[0], shares[-1]

@@ -14,7 +14,7 @@ from reportgen.language import digits, listed, say
 from reportgen.probes.patchscope import MOST_DRAWN
 from reportgen.probes.patchscope.view import below_last, expected_of, quoted
 from reportgen.probing.probe import prompt_labels
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
 WIDEST = 14
@@ -25,9 +25,9 @@ SHADE = 0.25
 
 def figures(section: Section) -> Iterable[Figure]:
     """A prompt and a target at a time, models side by side; then the layer maps on shared scales."""
-    ok = section.ok()
-    yield from answer_grids(section)
-    highest = max((_highest_below_last(outcome) for outcome in ok.values()), default=0.0) or 1.0
+    views = SubjectView.each(section)
+    yield from answer_grids(views)
+    highest = max((_highest_below_last(view) for view in views), default=0.0) or 1.0
     surprisal = say(
         "patchscope.surprisal", "surprisal (nat), the darkest {highest} or more", highest=digits(f"{highest:.1f}")
     )
@@ -35,54 +35,47 @@ def figures(section: Section) -> Iterable[Figure]:
         ("precision", say("patchscope.precision", "precision@1"), say("patchscope.precision", "precision@1"), 1.0),
         ("surprisal", say("patchscope.surprisal.what", "surprisal"), surprisal, highest),
     ):
-        for subject, outcome in ok.items():
-            if outcome.arrays["precision_by_layer"].values.size:
-                yield replace(_map(section, subject, outcome, name, what, top), value_label=label)
+        for view in views:
+            if view.values("precision_by_layer").size:
+                yield replace(_map(view, name, what, top), value_label=label)
 
 
-def answer_grids(section: Section) -> Iterator[TokenGrid]:
+def answer_grids(views: Sequence[SubjectView]) -> Iterator[TokenGrid]:
     """What was written: a grid a prompt and a target, models side by side."""
-    views = [(section.name(subject), subject, outcome) for subject, outcome in section.ok().items()]
     if not views:
         return
-    most = max(len(prompt_labels(outcome)) for _, _, outcome in views)
-    ids = [str(target["id"]) for target in views[0][2].options["targets"]]
+    most = max(len(prompt_labels(view.outcome)) for view in views)
+    ids = [str(target["id"]) for target in views[0].options["targets"]]
     for prompt, (at, target) in product(range(min(most, MOST_DRAWN)), enumerate(ids)):
-        for name, subject, outcome in views:
-            labels = prompt_labels(outcome)  # a model may have no row for a token of a prompt
+        for view in views:
+            labels = prompt_labels(view.outcome)  # a model may have no row for a token of a prompt
             if prompt >= len(labels):
                 continue
-            rows = [
-                row for row in outcome.tables["answers"].records() if (row["prompt"], row["target"]) == (prompt, target)
-            ]
+            rows = [row for row in view.rows("answers") if (row["prompt"], row["target"]) == (prompt, target)]
             what = say("patchscope.asked", "“{prompt}”, asked “{target}”", prompt=quoted(labels[prompt]), target=target)
-            yield from _grids(name, subject, outcome, rows, f"{prompt}-{at}", what)
+            yield from _grids(view, rows, f"{prompt}-{at}", what)
 
 
-def _grids(
-    name: str, subject: str, outcome: Outcome, rows: Sequence[Mapping[str, Any]], key: str, what: str
-) -> Iterator[TokenGrid]:
+def _grids(view: SubjectView, rows: Sequence[Mapping[str, Any]], key: str, what: str) -> Iterator[TokenGrid]:
     """A grid; where every layer was put in at several, one a target layer."""
-    if outcome.options["target_layers"] == "same":
-        yield _grid(name, subject, outcome, rows, key, what)
+    if view.options["target_layers"] == "same":
+        yield _grid(view, rows, key, what)
         return
     for layer in sorted({row["target_layer"] for row in rows}):
         into = say("patchscope.into", "{what}, put in at layer {layer}", what=what, layer=layer)
         some = [row for row in rows if row["target_layer"] == layer]
-        yield _grid(name, subject, outcome, some, f"{key}-into-{layer}", into)
+        yield _grid(view, some, f"{key}-into-{layer}", into)
 
 
-def _grid(
-    name: str, subject: str, outcome: Outcome, rows: Sequence[Mapping[str, Any]], key: str, what: str
-) -> TokenGrid:
+def _grid(view: SubjectView, rows: Sequence[Mapping[str, Any]], key: str, what: str) -> TokenGrid:
     shown = sorted(rows, key=lambda row: -row["layer"])
-    own = _tokens_of(outcome, shown)
-    copied = _own_tokens(outcome, str(shown[0]["target"]))
+    own = _tokens_of(view, shown)
+    copied = _own_tokens(view, str(shown[0]["target"]))
     width = min(max([len(tokens) for tokens in own] + [1]), WIDEST)
     values = np.full((len(shown), width), np.nan)
     outlined = np.zeros((len(shown), width), dtype=bool)
     texts = [["" for _ in range(width)] for _ in shown]
-    words = expected_of(outcome, int(shown[0]["prompt"]))
+    words = expected_of(view, int(shown[0]["prompt"]))
     for at, tokens in enumerate(own):
         for step, token in enumerate(tokens[:width]):
             texts[at][step] = token
@@ -91,12 +84,12 @@ def _grid(
         outlined[at, : len(tokens)] = _naming(tokens[:width], words) if named else False
     return TokenGrid(
         name=f"answers-{key}",
-        subject=(subject,),
-        title=say("figure.of_model", "{model}: {what}", model=name, what=what),
+        subject=(view.subject,),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=what),
         alt=say(
             "patchscope.grid.alt",
             "What {model} writes with the representation of each layer: {answers}",
-            model=name,
+            model=view.name,
             answers=listed(
                 [
                     say("patchscope.layer_answer", "layer {layer}: {answer}", layer=row["layer"], answer=row["answer"])
@@ -117,20 +110,20 @@ def _grid(
     )
 
 
-def _tokens_of(outcome: Outcome, rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+def _tokens_of(view: SubjectView, rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """(row) the tokens of each answer."""
     keys = ("prompt", "target", "layer", "target_layer")
     wanted = {tuple(row[key] for key in keys): list[str]() for row in rows}
-    for token in outcome.tables["tokens"].records():
+    for token in view.rows("tokens"):
         place = tuple(token[key] for key in keys)
         if place in wanted:
             wanted[place].append(str(token["token"]))
     return list(wanted.values())
 
 
-def _own_tokens(outcome: Outcome, target: str) -> set[str]:
+def _own_tokens(view: SubjectView, target: str) -> set[str]:
     """What stands in a target, without spaces and case."""
-    rows = outcome.tables["targets"].records()
+    rows = view.rows("targets")
     joined = next(str(row["tokens"]) for row in rows if row["target"] == target)
     return {token.strip().casefold() for token in joined.split(" | ")}
 
@@ -152,33 +145,32 @@ def _naming(tokens: Sequence[str], words: Sequence[str]) -> list[bool]:
     return found
 
 
-def _highest_below_last(outcome: Outcome) -> float:
+def _highest_below_last(view: SubjectView) -> float:
     """Of the surprisals: an embedding read by the lens may be hundreds of nats off, beside which all others are 0."""
-    array = outcome.arrays["surprisal_by_layer"]
+    array = view.outcome.arrays["surprisal_by_layer"]
     return float(below_last(array).max(initial=0.0)) if array.values.size else 0.0
 
 
-def _map(section: Section, subject: str, outcome: Outcome, name: str, label: str, top: float) -> HeatMap:
+def _map(view: SubjectView, name: str, label: str, top: float) -> HeatMap:
     """Layers that were not asked for are empty."""
-    found = outcome.arrays[f"{name}_by_layer"]
+    found = view.outcome.arrays[f"{name}_by_layer"]
     sources, into = found.along("layer"), found.along("item")
-    size = section.models[subject].layers + 1 if subject in section.models else 0
-    values = np.full((max(size, max(sources) + 1), max(size, max(into) + 1)), np.nan)
+    values = np.full((view.last_layer + 1, view.last_layer + 1), np.nan)
     values[np.ix_(sources, into)] = found.values
     return HeatMap(
         name=f"identity-{name}",
-        subject=(subject,),
+        subject=(view.subject,),
         title=say(
             "patchscope.map.title",
             "{model}: {what} of the identity prompt",
-            model=section.name(subject),
+            model=view.name,
             what=label,
         ),
         alt=say(
             "patchscope.map.alt",
             "{what} of the identity prompt in {model}, by source and target layer, from {lowest} to {highest}",
             what=label,
-            model=section.name(subject),
+            model=view.name,
             lowest=digits(f"{float(found.values.min()):.2g}"),
             highest=digits(f"{float(found.values.max()):.2g}"),
         ),

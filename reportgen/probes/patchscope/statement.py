@@ -10,8 +10,7 @@ from reportgen.language import digits, say, say_count, sentences
 from reportgen.probes.patchscope import names
 from reportgen.probes.patchscope.view import below_last, expected_of, quoted
 from reportgen.probing.probe import prompt_labels
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 
 TOLD = 4
 """Prompts that a statement names."""
@@ -19,20 +18,16 @@ CLEAR = 0.5
 """Precision@1 from which the identity prompt is said to give the next token back."""
 
 
-def statement(section: Section) -> str:
-    """From which layer on each model names what it was given, and where the identity prompt gives tokens back."""
-    return sentences(
-        sentence
-        for subject, outcome in section.ok().items()
-        for sentence in (named_told(section.name(subject), outcome), _maps_told(section.name(subject), outcome))
-    )
+def tell(view: SubjectView) -> str:
+    """From which layer on a model names what it was given, and where the identity prompt gives tokens back."""
+    return sentences([named_told(view), _maps_told(view)])
 
 
-def named_told(name: str, outcome: Outcome) -> str:
+def named_told(view: SubjectView) -> str:
     """The layers at which each prompt is named, with the answer of the first."""
-    labels = prompt_labels(outcome)
-    rows = outcome.tables["answers"].records()
-    leaking = _leaking(outcome)
+    labels = prompt_labels(view.outcome)
+    rows = view.rows("answers")
+    leaking = _leaking(view)
     told = []
     for prompt, label in enumerate(labels[:TOLD]):
         asked = [row for row in rows if row["prompt"] == prompt and row["named"] is not None]
@@ -47,7 +42,7 @@ def named_told(name: str, outcome: Outcome) -> str:
                 "{model} names “{prompt}” at {count} layer of {of}, from layer {layer} (“{answer}”).",
                 "{model} names “{prompt}” at {count} layers of {of}, from layer {layer} (“{answer}”).",
                 len(layers),
-                model=name,
+                model=view.name,
                 prompt=quoted(label),
                 of=len({row["layer"] for row in counted}),
                 layer=naming[0]["layer"],
@@ -60,29 +55,32 @@ def named_told(name: str, outcome: Outcome) -> str:
         return say(
             "patchscope.not_named",
             "No clear statement about {model}: no layer's answer holds an expected word.",
-            model=name,
+            model=view.name,
         )
-    if "precision_by_layer" in outcome.arrays and outcome.arrays["precision_by_layer"].values.size:
+    if "precision_by_layer" in view.outcome.arrays and view.values("precision_by_layer").size:
         return ""
-    return say("patchscope.no_clear_statement", "No clear statement about {model}: no word is expected.", model=name)
+    return say(
+        "patchscope.no_clear_statement", "No clear statement about {model}: no word is expected.", model=view.name
+    )
 
 
-def _leaking(outcome: Outcome) -> set[tuple[int, str]]:
+def _leaking(view: SubjectView) -> set[tuple[int, str]]:
     """(prompt, target) where the target names what is expected without being patched."""
-    control = outcome.tables["unpatched"].records()
-    prompts = range(len(outcome.options["prompts"]))
+    control = view.rows("unpatched")
+    prompts = range(len(view.options["prompts"]))
     return {
         (prompt, row["target"])
         for prompt, row in product(prompts, control)
-        if names(str(row["answer"]), expected_of(outcome, prompt))
+        if names(str(row["answer"]), expected_of(view, prompt))
     }
 
 
-def _maps_told(name: str, outcome: Outcome) -> str:
+def _maps_told(view: SubjectView) -> str:
     """From which source layer on the identity prompt gives the next token back."""
-    if not outcome.arrays["precision_by_layer"].values.size:
+    name = view.name
+    if not view.values("precision_by_layer").size:
         return ""
-    best, texts = below_last(outcome.arrays["precision_by_layer"]), len(outcome.options["identity_prompts"])
+    best, texts = below_last(view.outcome.arrays["precision_by_layer"]), len(view.options["identity_prompts"])
     if not best.size or float(best.max()) < CLEAR:
         return say(
             "patchscope.maps.none",
@@ -92,7 +90,7 @@ def _maps_told(name: str, outcome: Outcome) -> str:
             share=digits(f"{CLEAR:.0%}"),
         )
     source, into = np.unravel_index(int(best.argmax()), best.shape)
-    precision = outcome.arrays["precision_by_layer"]
+    precision = view.outcome.arrays["precision_by_layer"]
     return say_count(
         "patchscope.maps.best",
         "The identity prompt gives {model}'s next token back best from layer {source} into layer {into}: at {share} "

@@ -7,7 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from reportgen.results.quantities import Array, Outcome
+from reportgen.probing.view import SubjectView
+from reportgen.results.quantities import Array
 
 LONGEST_LABEL = 48
 """Characters of a text that a statement or a title quotes."""
@@ -18,12 +19,12 @@ def quoted(text: str) -> str:
     return text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]}…"
 
 
-def expected_of(outcome: Outcome, prompt: int) -> Sequence[str]:
+def expected_of(view: SubjectView, prompt: int) -> Sequence[str]:
     """As `Asked.expected`, of stored options."""
-    expect = outcome.options.get("expect") or []
+    expect = view.options.get("expect") or []
     if not isinstance(expect, Mapping):
         return list(expect)
-    written = outcome.options["prompts"][prompt]
+    written = view.options["prompts"][prompt]
     return list(expect.get(written.get("id"), expect.get(written.get("text"), [])))
 
 

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from reportgen.language import digits, say, sentences
 from reportgen.probes.patchscope.statement import named_told
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """From which layer on other names what base holds, and how well the maps hold."""
-    return sentences(
-        sentence
-        for subject, outcome in section.ok().items()
-        for sentence in (named_told(section.name(subject), outcome), _maps_told(outcome))
-    )
+    return sentences([named_told(view), _maps_told(view)])
 
 
-def _maps_told(outcome: Outcome) -> str:
+def _maps_told(view: SubjectView) -> str:
     """How much of other's stream the maps give on texts held out."""
-    r2 = outcome.metrics["held_out_r2"].value
+    r2 = view.metric("held_out_r2")
     if r2 is None:
         return ""
-    rows = outcome.tables["maps"].records()
+    rows = view.rows("maps")
     best = max(rows, key=lambda row: float(row["r2"]))
     return say(
         "patchscope_across.maps",

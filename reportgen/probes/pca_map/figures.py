@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reportgen.figures.describe import Figure, Maps, Panel
 from reportgen.language import digits, listed, say, say_count
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
 SMALL_PANELS = 20
@@ -22,15 +22,15 @@ LARGE_PANELS = 4
 
 def figures(section: Section) -> Iterable[Figure]:
     """A few layers large, with texts; then every layer small."""
-    for subject, outcome in section.ok().items():
-        layers = outcome.arrays["points"].along("layer")
-        yield _maps(section.name(subject), subject, outcome, _spread(len(layers)), "map", texts=True)
-    for subject, outcome in section.ok().items():
-        layers = outcome.arrays["points"].along("layer")
+    for view in SubjectView.each(section):
+        layers = view.along("points", "layer")
+        yield _maps(view, _spread(len(layers)), "map", texts=True)
+    for view in SubjectView.each(section):
+        layers = view.along("points", "layer")
         if len(layers) > LARGE_PANELS:
             for some in _sheets(len(layers)):
                 figure = f"layers-{layers[some[0]]}-{layers[some[-1]]}"
-                yield _maps(section.name(subject), subject, outcome, some, figure, texts=False)
+                yield _maps(view, some, figure, texts=False)
 
 
 def _spread(count: int) -> list[int]:
@@ -46,8 +46,8 @@ def _sheets(count: int) -> list[range]:
     return [range(first, end) for first, end in pairwise(ends)]
 
 
-def _maps(name: str, subject: str, outcome: Outcome, chosen: Sequence[int], figure: str, *, texts: bool) -> Maps:
-    points, explained = outcome.arrays["points"], outcome.arrays["explained_variance"]
+def _maps(view: SubjectView, chosen: Sequence[int], figure: str, *, texts: bool) -> Maps:
+    points, explained = view.outcome.arrays["points"], view.outcome.arrays["explained_variance"]
     layers = points.along("layer")
     panels = [
         Panel(
@@ -58,12 +58,12 @@ def _maps(name: str, subject: str, outcome: Outcome, chosen: Sequence[int], figu
         )
         for i in chosen
     ]
-    items = outcome.tables["items"]
+    items = view.outcome.tables["items"]
     return Maps(
         name=figure,
-        subject=(subject,),
-        title=name if texts else _title(name, [layers[i] for i in chosen]),
-        alt=_read_out(name, len(items.rows), [layers[i] for i in chosen]),
+        subject=(view.subject,),
+        title=view.name if texts else _title(view.name, [layers[i] for i in chosen]),
+        alt=_read_out(view.name, len(items.rows), [layers[i] for i in chosen]),
         panels=panels,
         labels=[str(text) if texts else "" for text in items.column("text")],
         groups=[str(group) for group in items.column("group")],

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.language import digits, say, say_count, sentences
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 
 DROWNING = 0.9
 """Share of variance on one axis above which the map shows little but an outlier."""
@@ -20,21 +19,16 @@ BEYOND_CHANCE = 1.5
 """Times the share that items at random places would have, below which nothing is gathered."""
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """From which layer on the groups lie apart, and where one direction drowns the rest."""
-    return sentences(
-        sentence
-        for subject, outcome in section.ok().items()
-        for sentence in (_gathered(section, subject, outcome), _drowned(section.name(subject), outcome))
-    )
+    return sentences([_gathered(view), _drowned(view)])
 
 
-def _gathered(section: Section, subject: str, outcome: Outcome) -> str:
+def _gathered(view: SubjectView) -> str:
     """Where words of one group have each other for neighbours."""
-    name = section.name(subject)
-    layers = outcome.arrays["points"].along("layer")
-    groups = [str(group) for group in outcome.tables["items"].column("group")]
-    shares = np.array([_own_neighbours(points, groups) for points in outcome.arrays["points"].values])
+    name, layers = view.name, view.along("points", "layer")
+    groups = [str(group) for group in view.column("items", "group")]
+    shares = np.array([_own_neighbours(points, groups) for points in view.values("points")])
     if len(set(groups)) < 2:
         return say("pca_map.no_groups", "No clear statement about {model}: its words have no groups.", model=name)
     if np.isnan(shares).all():
@@ -46,7 +40,7 @@ def _gathered(section: Section, subject: str, outcome: Outcome) -> str:
     # Of several layers as good as each other, the last: at the embedding it is the words alone that differ.
     best = max(range(first if at_the_end else 0, len(layers)), key=lambda i: (np.nan_to_num(shares[i]), i))
     values = {"model": name, "layer": layers[best], "share": digits(f"{shares[best]:.0%}")}
-    values["last"] = section.models[subject].layers
+    values["last"] = view.last_layer
     if not clear[best]:
         return say(
             "pca_map.no_clear_statement",
@@ -105,9 +99,9 @@ def _by_chance(groups: Sequence[str]) -> float:
     return sum(count - 1 for count in counts) / (len(counts) * (len(groups) - 1))
 
 
-def _drowned(name: str, outcome: Outcome) -> str:
+def _drowned(view: SubjectView) -> str:
     """How many layers show little but one outlier; nothing where none does."""
-    shares = outcome.arrays["explained_variance"].values[:, 0]
+    shares = view.values("explained_variance")[:, 0]
     drowned = int((shares > DROWNING).sum())
     if not drowned:
         return ""
@@ -118,7 +112,7 @@ def _drowned(name: str, outcome: Outcome) -> str:
         "At {count} of {all} layers of {model} a single direction holds over {share} of the variance: the maps show "
         "little but an outlier.",
         drowned,
-        model=name,
+        model=view.name,
         all=len(shares),
         share=digits(f"{DROWNING:.0%}"),
     )

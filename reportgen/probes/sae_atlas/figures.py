@@ -10,7 +10,7 @@ from reportgen.features.names import JOINED, feature_names, place_names
 from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.language import digits, say
 from reportgen.probes.sae_atlas.view import DENSE
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
 _CURVES = 6
@@ -18,36 +18,37 @@ _CURVES = 6
 
 def figures(section: Section) -> Iterable[Figure]:
     """How many features fire how often; how strongly the strongest of each dictionary fires."""
-    for subject, outcome in section.ok().items():
-        yield _densities(section.name(subject), subject, outcome)
-    for subject, outcome in section.ok().items():
-        yield _strengths(section.name(subject), subject, outcome)
+    for view in SubjectView.each(section):
+        yield _densities(view)
+    for view in SubjectView.each(section):
+        yield _strengths(view)
 
 
-def _shown(outcome: Outcome) -> list[int]:
+def _shown(view: SubjectView) -> list[int]:
     """Items that are drawn: some, evenly spaced, where there are many."""
-    count = len(outcome.tables["dictionaries"].rows)
+    count = len(view.rows("dictionaries"))
     if count <= _CURVES:
         return list(range(count))
     return sorted({round(at * (count - 1) / (_CURVES - 1)) for at in range(_CURVES)})
 
 
-def _densities(name: str, subject: str, outcome: Outcome) -> Curves:
+def _densities(view: SubjectView) -> Curves:
     """Features by the power of ten of their density, three bins to each."""
-    fewest = 1 / int(outcome.tables["summary"].records()[0]["tokens"])
+    name = view.name
+    fewest = 1 / int(view.rows("summary")[0]["tokens"])
     edges = np.arange(int(np.floor(3 * np.log10(fewest))), 1) / 3
-    names, curves = place_names(outcome), []
-    for item in _shown(outcome):
-        density = outcome.arrays[f"density/{item}"].values
+    names, curves = place_names(view.outcome), []
+    for item in _shown(view):
+        density = view.values(f"density/{item}")
         alive = density[density > 0]
         counts, _ = np.histogram(np.log10(alive), np.append(edges, 1 / 3))
         curves.append(
             Curve(label=names[item], x=(edges + 1 / 6).tolist(), y=(counts / len(density)).tolist(), group=names[item])
         )
-    dead = float(outcome.metrics["dead_share"].value or 0.0)
+    dead = float(view.metric("dead_share") or 0.0)
     return Curves(
         name="density",
-        subject=(subject,),
+        subject=(view.subject,),
         title=say("sae_atlas.density.title", "{model}: how often features fire", model=name),
         alt=say(
             "sae_atlas.density.alt",
@@ -63,16 +64,16 @@ def _densities(name: str, subject: str, outcome: Outcome) -> Curves:
     )
 
 
-def _strengths(name: str, subject: str, outcome: Outcome) -> Curves:
+def _strengths(view: SubjectView) -> Curves:
     """Of each dictionary the card with the strongest activation among those that are not dense."""
-    lower = np.log10([float(record["lower"]) for record in outcome.tables["bins"].records()])
-    places, names, curves, told = place_names(outcome), feature_names(outcome), [], []
-    for item in _shown(outcome):
-        records = [r for r in outcome.tables["features"].records() if r["item"] == item and r["density"] <= DENSE]
+    lower = np.log10([float(record["lower"]) for record in view.rows("bins")])
+    places, names, curves, told = place_names(view.outcome), feature_names(view.outcome), [], []
+    for item in _shown(view):
+        records = [r for r in view.rows("features") if r["item"] == item and r["density"] <= DENSE]
         if not records:
             continue
         strongest = max(records, key=lambda record: float(record["strongest"]))
-        counts = outcome.arrays[f"histogram/{item}"].values[int(strongest["feature"])]
+        counts = view.values(f"histogram/{item}")[int(strongest["feature"])]
         label = JOINED.join([places[item], names[item, strongest["feature"]].called])
         told.append(label)
         curves.append(Curve(label=label, x=(lower + 1 / 8).tolist(), y=(counts / counts.sum()).tolist(), group=label))
@@ -80,12 +81,12 @@ def _strengths(name: str, subject: str, outcome: Outcome) -> Curves:
     held = slice(max(min(there, default=0) - 1, 0), max(there, default=0) + 2)
     return Curves(
         name="activations",
-        subject=(subject,),
-        title=say("sae_atlas.activations.title", "{model}: how strongly the strongest features fire", model=name),
+        subject=(view.subject,),
+        title=say("sae_atlas.activations.title", "{model}: how strongly the strongest features fire", model=view.name),
         alt=say(
             "sae_atlas.activations.alt",
             "Activations of the strongest feature of each dictionary of {model}: {features}",
-            model=name,
+            model=view.name,
             features="; ".join(told),
         ),
         x_label=say("sae_atlas.activations.x", "activation, powers of ten"),

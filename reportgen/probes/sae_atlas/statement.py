@@ -5,8 +5,7 @@ from __future__ import annotations
 from reportgen.features.labels import EXPLAINER
 from reportgen.language import digits, say, sentences
 from reportgen.probes.sae_atlas.view import PREDICTS
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 
 FEW = 2_000
 """Tokens below which nothing is said: a feature that fires on one in a thousand could well fire on none of them."""
@@ -14,14 +13,10 @@ MANY_DEAD = 0.2
 """Share of dead features from which a statement calls them many."""
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """How many features are dead and dense, and for how many the label predicts where they fire."""
-    return sentences(_told(section.name(subject), outcome) for subject, outcome in section.ok().items())
-
-
-def _told(name: str, outcome: Outcome) -> str:
-    """What the shares say of one model's dictionaries."""
-    summary = outcome.tables["summary"].records()
+    name = view.name
+    summary = view.rows("summary")
     if summary[0]["tokens"] < FEW:
         return say(
             "sae_atlas.little_text",
@@ -30,7 +25,7 @@ def _told(name: str, outcome: Outcome) -> str:
             tokens=digits(f"{summary[0]['tokens']:,}"),
             few=digits(f"{FEW:,}"),
         )
-    dead, dense = (float(outcome.metrics[one].value or 0.0) for one in ("dead_share", "dense_share"))
+    dead, dense = (float(view.metric(one) or 0.0) for one in ("dead_share", "dense_share"))
     values = {
         "model": name,
         "dead": digits(f"{dead:.1%}"),
@@ -49,11 +44,11 @@ def _told(name: str, outcome: Outcome) -> str:
             "Of the features of {model}, {dead} fire on none of {tokens} tokens, and {dense} are dense.",
             **values,
         )
-    return sentences([told, _labels_told(outcome), _explainer_told(outcome)])
+    return sentences([told, _labels_told(view), _explainer_told(view)])
 
 
-def _labels_told(outcome: Outcome) -> str:
-    share = outcome.metrics["predicted_share"].value
+def _labels_told(view: SubjectView) -> str:
+    share = view.metric("predicted_share")
     if share is None:
         return say("sae_atlas.no_clear_statement", "No clear statement about labels: no held-out text sets any off.")
     return say(
@@ -65,8 +60,8 @@ def _labels_told(outcome: Outcome) -> str:
     )
 
 
-def _explainer_told(outcome: Outcome) -> str:
-    scores = [r["score"] for r in outcome.tables["labels"].records() if r["origin"] == EXPLAINER]
+def _explainer_told(view: SubjectView) -> str:
+    scores = [r["score"] for r in view.rows("labels") if r["origin"] == EXPLAINER]
     known: list[float] = [float(score) for score in scores if score is not None]
     if not known:
         return ""

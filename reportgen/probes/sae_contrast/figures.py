@@ -14,7 +14,7 @@ from reportgen.probing.probe import (
     axis_label,
     curves_read_out,
 )
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import SUBJECT, Section
 
 MOST_PLACES = 3
@@ -23,24 +23,23 @@ MOST_PLACES = 3
 
 def figures(section: Section) -> Iterable[Figure]:
     """Features in common and the variance unexplained by place; the features that changed."""
-    for subject, outcome in section.ok().items():
-        name = section.name(subject)
-        yield _shares_in_common(name, subject, outcome)
-        yield _unexplained(name, subject, outcome)
-        for item in _drawn_items(outcome):
-            yield _bars(name, subject, outcome, item)
+    for view in SubjectView.each(section):
+        yield _shares_in_common(view)
+        yield _unexplained(view)
+        for item in _drawn_items(view):
+            yield _bars(view, item)
 
 
-def _drawn_items(outcome: Outcome) -> list[int]:
+def _drawn_items(view: SubjectView) -> list[int]:
     """A first, a middle and a last of the dictionaries with features that changed."""
-    items = sorted(set(outcome.tables["differences"].column("item")))
+    items = sorted(set(view.column("differences", "item")))
     if len(items) <= MOST_PLACES:
         return items
     last = len(items) - 1
     return [items[round(at * last / (MOST_PLACES - 1))] for at in range(MOST_PLACES)]
 
 
-def _series(outcome: Outcome) -> dict[str, list[int]]:
+def _series(view: SubjectView) -> dict[str, list[int]]:
     """Items that one line may join, by what the line is called: of one site, at places of their own."""
     sites = {
         Site.RESIDUAL.value: say("sae_contrast.stream", "stream"),
@@ -50,7 +49,7 @@ def _series(outcome: Outcome) -> dict[str, list[int]]:
     }
     found: dict[str, list[int]] = {}
     seen: dict[tuple[str, int], int] = {}
-    for record in sorted(outcome.tables["dictionaries"].records(), key=lambda record: int(record["index"])):
+    for record in sorted(view.rows("dictionaries"), key=lambda record: int(record["index"])):
         place = (record["site"], record["index"])
         seen[place] = seen.get(place, 0) + 1
         called = sites[record["site"]] + (f" {seen[place]}" if seen[place] > 1 else "")
@@ -58,15 +57,15 @@ def _series(outcome: Outcome) -> dict[str, list[int]]:
     return found
 
 
-def _curves(outcome: Outcome, labels: Mapping[str, str]) -> list[Curve]:
+def _curves(view: SubjectView, labels: Mapping[str, str]) -> list[Curve]:
     """A line an array and series, over the places."""
-    index = outcome.tables["dictionaries"].column("index")
-    series = _series(outcome)
+    index = view.column("dictionaries", "index")
+    series = _series(view)
     return [
         Curve(
             label=label if len(series) == 1 else f"{label}, {called}",
             x=[index[item] for item in items],
-            y=outcome.arrays[of].values[items].tolist(),
+            y=view.values(of)[items].tolist(),
             group=label,
         )
         for of, label in labels.items()
@@ -74,51 +73,51 @@ def _curves(outcome: Outcome, labels: Mapping[str, str]) -> list[Curve]:
     ]
 
 
-def _x_label(outcome: Outcome) -> str:
-    if set(outcome.tables["dictionaries"].column("site")) == {Site.RESIDUAL.value}:
+def _x_label(view: SubjectView) -> str:
+    if set(view.column("dictionaries", "site")) == {Site.RESIDUAL.value}:
         return axis_label(relative=False)
     return say("sae_contrast.x", "layer or block of the dictionary")
 
 
-def _shares_in_common(name: str, subject: str, outcome: Outcome) -> Curves:
+def _shares_in_common(view: SubjectView) -> Curves:
     """The Jaccard index and its control."""
     what = say("sae_contrast.in_common", "in common")
-    curves = _curves(
-        outcome, {"in_common_by_item": what, "in_common_moved": say("sae_contrast.moved", "of other tokens")}
-    )
+    curves = _curves(view, {"in_common_by_item": what, "in_common_moved": say("sae_contrast.moved", "of other tokens")})
     return Curves(
         name="in-common",
-        subject=(subject,),
-        title=say("sae_contrast.in_common.title", "{model}: features that fire in both on the same token", model=name),
-        alt=curves_read_out(name, what, curves),
-        x_label=_x_label(outcome),
+        subject=(view.subject,),
+        title=say(
+            "sae_contrast.in_common.title", "{model}: features that fire in both on the same token", model=view.name
+        ),
+        alt=curves_read_out(view.name, what, curves),
+        x_label=_x_label(view),
         y_label=say("sae_contrast.in_common.y", "share of the features that fire in either"),
         curves=curves,
         y_range=(0.0, 1.0),
     )
 
 
-def _unexplained(name: str, subject: str, outcome: Outcome) -> Curves:
+def _unexplained(view: SubjectView) -> Curves:
     """FVU of base's dictionaries in both."""
-    base, other = subject.split(SUBJECT)
-    curves = _curves(outcome, {"fvu_base_by_item": base, "fvu_other_by_item": other})
+    base, other = view.subject.split(SUBJECT)
+    curves = _curves(view, {"fvu_base_by_item": base, "fvu_other_by_item": other})
     highest = float(np.nanmax([y for curve in curves for y in curve.y], initial=0.0)) * 1.05 or 1.0
     return Curves(
         name="fvu",
-        subject=(subject,),
-        title=say("sae_contrast.fvu.title", "{model}: what the dictionaries leave unexplained", model=name),
-        alt=curves_read_out(name, say("sae_contrast.fvu", "FVU"), curves),
-        x_label=_x_label(outcome),
+        subject=(view.subject,),
+        title=say("sae_contrast.fvu.title", "{model}: what the dictionaries leave unexplained", model=view.name),
+        alt=curves_read_out(view.name, say("sae_contrast.fvu", "FVU"), curves),
+        x_label=_x_label(view),
         y_label=say("sae_contrast.fvu.y", "share of the variance (FVU)"),
         curves=curves,
         y_range=(0.0, highest),
     )
 
 
-def _bars(name: str, subject: str, outcome: Outcome, item: int) -> Rankings:
+def _bars(view: SubjectView, item: int) -> Rankings:
     """What rises and what falls at one place."""
-    records = [r for r in outcome.tables["differences"].records() if r["item"] == item]
-    place, names = place_names(outcome)[item], feature_names(outcome)
+    records = [r for r in view.rows("differences") if r["item"] == item]
+    place, names = place_names(view.outcome)[item], feature_names(view.outcome)
     heads = {
         1: say("sae_contrast.rises", "{place}: fires more", place=place),
         -1: say("sae_contrast.falls", "{place}: fires less", place=place),
@@ -131,8 +130,10 @@ def _bars(name: str, subject: str, outcome: Outcome, item: int) -> Rankings:
             rankings.append(Ranking(title=head, labels=called, values=[abs(float(r["difference"])) for r in chosen]))
     return Rankings(
         name=f"differences-{item}",
-        subject=(subject,),
-        title=say("sae_contrast.bars.title", "{model}, {place}: features that changed most", model=name, place=place),
+        subject=(view.subject,),
+        title=say(
+            "sae_contrast.bars.title", "{model}, {place}: features that changed most", model=view.name, place=place
+        ),
         alt=sentences(
             say("sae_contrast.bars.alt", "{where}: {features}.", where=one.title, features=listed(one.labels))
             for one in rankings
@@ -140,5 +141,5 @@ def _bars(name: str, subject: str, outcome: Outcome, item: int) -> Rankings:
         rankings=rankings,
         value_label=say("sae_contrast.difference", "difference of mean activations"),
         value_range=(0.0, max(value for one in rankings for value in one.values)),
-        model=subject.partition(SUBJECT)[2],
+        model=view.subject.partition(SUBJECT)[2],
     )

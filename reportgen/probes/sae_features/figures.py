@@ -11,7 +11,7 @@ from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import digits, listed, say, sentences
 from reportgen.probes.sae_features import MOST_DRAWN
 from reportgen.probing.probe import prompt_labels
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
@@ -22,55 +22,54 @@ WIDEST = 16
 
 def figures(section: Section) -> Iterable[Figure]:
     """Strips of each prompt; L0 by layer and token; the features that differ."""
-    for subject, outcome in section.ok().items():
-        name = section.name(subject)
-        for prompt in range(min(len(outcome.tables["prompts"].rows), MOST_DRAWN)):
-            for item in _drawn_items(outcome):
-                yield from _strip(name, subject, outcome, prompt, item)
-            if len(outcome.tables["dictionaries"].rows) > 1:
-                yield _l0_grid(name, subject, outcome, prompt)
-        if outcome.tables["contrast"].rows:
-            yield _differences(name, subject, outcome)
+    for view in SubjectView.each(section):
+        for prompt in range(min(len(view.rows("prompts")), MOST_DRAWN)):
+            for item in _drawn_items(view):
+                yield from _strip(view, prompt, item)
+            if len(view.rows("dictionaries")) > 1:
+                yield _l0_grid(view, prompt)
+        if view.rows("contrast"):
+            yield _differences(view)
 
 
-def _drawn_items(outcome: Outcome) -> list[int]:
+def _drawn_items(view: SubjectView) -> list[int]:
     """A first, a middle and a last place."""
-    items = list(place_names(outcome))
+    items = list(place_names(view.outcome))
     if len(items) <= MOST_PLACES:
         return items
     last = len(items) - 1
     return [items[round(at * last / (MOST_PLACES - 1))] for at in range(MOST_PLACES)]
 
 
-def _strip(name: str, subject: str, outcome: Outcome, prompt: int, item: int) -> Iterable[TokenGrid]:
+def _strip(view: SubjectView, prompt: int, item: int) -> Iterable[TokenGrid]:
     """The strongest features of a prompt over its tokens; nothing where none fires."""
-    strongest = [r for r in outcome.tables["strongest"].records() if (r["prompt"], r["item"]) == (prompt, item)]
+    strongest = [r for r in view.rows("strongest") if (r["prompt"], r["item"]) == (prompt, item)]
     if not strongest:
         return
-    values = outcome.arrays[f"activations/{prompt}"].values[item, : len(strongest)]
+    values = view.values(f"activations/{prompt}")[item, : len(strongest)]
     start = max(int(np.isnan(values[0]).sum()), values.shape[1] - WIDEST)
-    shown = [r["token"] for r in outcome.tables["tokens"].records() if r["prompt"] == prompt]
+    shown = [r["token"] for r in view.rows("tokens") if r["prompt"] == prompt]
     values = values[:, start:]
-    names_of = feature_names(outcome)
+    names_of = feature_names(view.outcome)
     names = [names_of[item, r["feature"]].called for r in strongest]
     largest = np.array([r["largest"] for r in strongest])[:, None]
-    where = place_names(outcome)[item]
-    label = prompt_labels(outcome)[prompt]
+    where = place_names(view.outcome)[item]
+    label = prompt_labels(view.outcome)[prompt]
     at = [(one, mark_space(str(r["token"]))) for one, r in zip(names, strongest, strict=True)]
     yield TokenGrid(
         name=f"strips-{prompt}-{item}",
-        subject=(subject,),
+        subject=(view.subject,),
         title=say(
             "sae_features.strips.title",
             "{model}, {place}: features on “{prompt}”",
-            model=name,
+            model=view.name,
             place=where,
             prompt=label,
         ),
         alt=say(
             "sae_features.strips.alt",
             "Strongest features of {model} at {place}, each with the token on which it is strongest: {features}",
-            model=name,
+            model=view.name,
             place=where,
             features=listed([say("sae_features.on", "{feature} on “{token}”", feature=f, token=t) for f, t in at]),
         ),
@@ -92,20 +91,21 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _l0_grid(name: str, subject: str, outcome: Outcome, prompt: int) -> TokenGrid:
+def _l0_grid(view: SubjectView, prompt: int) -> TokenGrid:
     """Places from the last at the top."""
-    counts = outcome.arrays[f"l0_by_token/{prompt}"].values[::-1]
+    name = view.name
+    counts = view.values(f"l0_by_token/{prompt}")[::-1]
     start = max(int(np.isnan(counts[0]).sum()), counts.shape[1] - WIDEST)
     counts = counts[:, start:]
-    shown = [r["token"] for r in outcome.tables["tokens"].records() if r["prompt"] == prompt]
-    places = list(place_names(outcome).values())[::-1]
+    shown = [r["token"] for r in view.rows("tokens") if r["prompt"] == prompt]
+    places = list(place_names(view.outcome).values())[::-1]
     most = float(np.nanmax(counts, initial=0.0)) or 1.0
     means = np.nan_to_num(counts.mean(1)) if counts.size else np.zeros(len(places))
     return TokenGrid(
         name=f"l0-{prompt}",
-        subject=(subject,),
+        subject=(view.subject,),
         title=say("sae_features.l0.title", "{model}: how many features fire on each token of “{prompt}”", model=name,
-                  prompt=prompt_labels(outcome)[prompt]),
+                  prompt=prompt_labels(view.outcome)[prompt]),
         alt=say(
             "sae_features.l0.alt",
             "Mean number of features that fire a token in {model}: {places}",
@@ -124,16 +124,16 @@ def _l0_grid(name: str, subject: str, outcome: Outcome, prompt: int) -> TokenGri
     )  # fmt: skip
 
 
-def _differences(name: str, subject: str, outcome: Outcome) -> Rankings:
+def _differences(view: SubjectView) -> Rankings:
     """Two panels a place: what is stronger in a, and in b."""
-    records = outcome.tables["contrast"].records()
+    records = view.rows("contrast")
     heads = {
         1: say("sae_features.more_in_a", "{place}: more in a"),
         -1: say("sae_features.more_in_b", "{place}: more in b"),
     }
-    places, names_of = place_names(outcome), feature_names(outcome)
+    places, names_of = place_names(view.outcome), feature_names(view.outcome)
     rankings = []
-    for item in _drawn_items(outcome):
+    for item in _drawn_items(view):
         for sign, head in heads.items():
             chosen = [r for r in records if r["item"] == item and r["difference"] * sign > 0]
             if chosen:
@@ -142,8 +142,10 @@ def _differences(name: str, subject: str, outcome: Outcome) -> Rankings:
                 rankings.append(Ranking(title=head.format(place=places[item]), labels=labels, values=values))
     return Rankings(
         name="contrast",
-        subject=(subject,),
-        title=say("sae_features.contrast.title", "{model}: features that differ between the sets a and b", model=name),
+        subject=(view.subject,),
+        title=say(
+            "sae_features.contrast.title", "{model}: features that differ between the sets a and b", model=view.name
+        ),
         alt=sentences(
             say("sae_features.contrast.alt", "{where}: {features}.", where=one.title, features=listed(one.labels))
             for one in rankings
@@ -151,5 +153,5 @@ def _differences(name: str, subject: str, outcome: Outcome) -> Rankings:
         rankings=rankings,
         value_label=say("sae_features.effect", "difference of means / pooled standard deviation"),
         value_range=(0.0, max((value for one in rankings for value in one.values), default=1.0)),
-        model=subject,
+        model=view.subject,
     )  # fmt: skip

@@ -10,8 +10,7 @@ from reportgen.features.tables import notes_of
 from reportgen.language import digits, say, sentences
 from reportgen.model.sae.notes import told
 from reportgen.probing.probe import prompt_labels
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 
 FEWEST_DEALS = 20
@@ -22,20 +21,16 @@ TOLD = 2
 """Prompts of a model that a statement is about."""
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """Features that stand out on a prompt, and the largest difference beyond what chance gives."""
-    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
+    return sentences([*_of_prompts(view), *_of_contrast(view), *map(told, notes_of(view.outcome))])
 
 
-def _seen(name: str, outcome: Outcome) -> str:
-    """What one model's dictionaries say."""
-    return sentences([*_of_prompts(name, outcome), *_of_contrast(name, outcome), *map(told, notes_of(outcome))])
-
-
-def _of_prompts(name: str, outcome: Outcome) -> Iterable[str]:
+def _of_prompts(view: SubjectView) -> Iterable[str]:
     """The prompts on which one feature stands out most; one sentence where it does on none."""
-    labels, places = prompt_labels(outcome), place_names(outcome)
-    found = [(one[0], prompt, one[1]) for prompt in range(len(labels)) if (one := _clearest(outcome, prompt))]
+    name = view.name
+    labels, places = prompt_labels(view.outcome), place_names(view.outcome)
+    found = [(one[0], prompt, one[1]) for prompt in range(len(labels)) if (one := _clearest(view, prompt))]
     clear = [one for one in sorted(found, key=lambda one: -one[0]) if one[0] >= CLEAR][:TOLD]
     if not clear:
         yield say(
@@ -45,7 +40,7 @@ def _of_prompts(name: str, outcome: Outcome) -> Iterable[str]:
             model=name,
             times=digits(str(CLEAR)),
         )
-    names_of = feature_names(outcome)
+    names_of = feature_names(view.outcome)
     for ratio, prompt, first in clear:
         yield say(
             "sae_features.strongest",
@@ -60,18 +55,18 @@ def _of_prompts(name: str, outcome: Outcome) -> Iterable[str]:
         )
 
 
-def _clearest(outcome: Outcome, prompt: int) -> tuple[float, dict[str, Any]] | None:
+def _clearest(view: SubjectView, prompt: int) -> tuple[float, dict[str, Any]] | None:
     """How many times stronger than the next the strongest feature is, where that is most, and its row."""
-    records = [r for r in outcome.tables["strongest"].records() if r["prompt"] == prompt]
+    records = [r for r in view.rows("strongest") if r["prompt"] == prompt]
     second = {r["item"]: r["largest"] for r in records if r["rank"] == 2}
     first = [(r["largest"] / second[r["item"]], r) for r in records if r["rank"] == 1 and r["item"] in second]
     return max(first, key=lambda one: float(one[0]), default=None)
 
 
-def _of_contrast(name: str, outcome: Outcome) -> Iterable[str]:
+def _of_contrast(view: SubjectView) -> Iterable[str]:
     """The largest effect beside what the same prompts give in other hands."""
-    records = outcome.tables["contrast"].records()
-    controls = outcome.tables["controls"].records()
+    records = view.rows("contrast")
+    controls = view.rows("controls")
     chance = {r["item"]: r["effect"] for r in controls if r["effect"] is not None and r["deals"] >= FEWEST_DEALS}
     beyond = [r for r in records if r["item"] in chance and abs(r["effect"]) > chance[r["item"]]]
     if not controls:
@@ -80,21 +75,21 @@ def _of_contrast(name: str, outcome: Outcome) -> Iterable[str]:
         yield say(
             "sae_features.same_sets",
             "The sets a and b do not differ in {model}: no feature has another mean.",
-            model=name,
+            model=view.name,
         )
     elif not chance:
         yield say(
             "sae_features.no_control",
             "Whether the sets a and b differ in {model} cannot be told: so few prompts can be dealt at random in too "
             "few ways to hold an effect against.",
-            model=name,
+            model=view.name,
         )
     elif not beyond:
         yield say(
             "sae_features.no_difference",
             "No clear difference between the sets a and b in {model}: no feature has a larger effect than prompts "
             "dealt at random give.",
-            model=name,
+            model=view.name,
         )
     else:
         most = max(beyond, key=lambda r: abs(r["effect"]) / chance[r["item"]])
@@ -103,9 +98,9 @@ def _of_contrast(name: str, outcome: Outcome) -> Iterable[str]:
             "sae_features.difference",
             "The clearest difference between the sets in {model} is {feature} at {place}, stronger in {side}: "
             "{effect} pooled standard deviations, where prompts dealt at random reach {chance}.",
-            model=name,
-            feature=feature_names(outcome)[most["item"], most["feature"]].told,
-            place=place_names(outcome)[most["item"]],
+            model=view.name,
+            feature=feature_names(view.outcome)[most["item"], most["feature"]].told,
+            place=place_names(view.outcome)[most["item"]],
             side=side,
             effect=digits(f"{abs(most['effect']):.1f}"),
             chance=digits(f"{chance[most['item']]:.1f}"),

@@ -17,7 +17,7 @@ SHOWN = ("l0", "fvu", "cosine", "dead", "dense", "delta_loss", "loss_recovered")
 
 def figures(section: Section) -> Iterable[Figure]:
     """All numbers; fidelity and sparsity over the layers; one against the other where a place has several."""
-    views = [View(section.name(subject), subject, outcome) for subject, outcome in section.ok().items()]
+    views = View.each(section)
     for view in views:
         yield _numbers(view)
     for view in views:

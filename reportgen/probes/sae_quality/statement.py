@@ -19,18 +19,13 @@ from reportgen.probes.sae_quality.view import (
     write_number,
 )
 from reportgen.results.quantities import Cell
-from reportgen.results.section import Section
 
 FEW = 200
 """Predictions below which nothing clear is said: with so many, loss recovered has a standard error of some 0.01."""
 
 
-def statement(section: Section) -> str:
+def tell(view: View) -> str:
     """How many dictionaries recover the loss, which does least; dead features; what the files state otherwise."""
-    return sentences(_told(View(section.name(subject), subject, outcome)) for subject, outcome in section.ok().items())
-
-
-def _told(view: View) -> str:
     return sentences(
         [_recovery_told(view), _features_told(view), _stated_told(view), *map(told, notes_of(view.outcome))]
     )
@@ -38,7 +33,7 @@ def _told(view: View) -> str:
 
 def _recovery_told(view: View) -> str:
     """By loss recovered, where there is enough text to tell."""
-    (text,) = view.outcome.tables["text"].records()
+    (text,) = view.rows("text")
     known = [item for item in view.items if item["loss_recovered"] is not None]
     if int(text["predictions"]) < FEW:
         return say_count(
@@ -99,7 +94,7 @@ def _features_told(view: View) -> str:
 
 def _stated_told(view: View) -> str:
     """What of the files' own numbers is not found again, the largest miss named."""
-    records = [record for record in view.outcome.tables["stated"].records() if record["agrees"] is not None]
+    records = [record for record in view.rows("stated") if record["agrees"] is not None]
     apart = [record for record in records if not record["agrees"]]
     if not records:
         return ""

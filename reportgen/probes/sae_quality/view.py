@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from reportgen.features.names import place_name
 from reportgen.language import digits, name_of, say
 from reportgen.model.needs import Site
 from reportgen.probing.probe import axis_label
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 
 GOOD = 0.9
 """Loss recovered from which a dictionary is said to stand in for what it read."""
@@ -21,19 +20,14 @@ APART_RELATIVE = 0.25
 SHARES = ("fvu", "explained_variance", "cosine", "dead", "dense", "loss_recovered")
 
 
-@dataclass(frozen=True)
-class View:
-    """An outcome as figures and statement read it."""
-
-    name: str
-    subject: str
-    outcome: Outcome
+class View(SubjectView):
+    """One subject as figures and statement read it."""
 
     @property
     def items(self) -> list[dict[str, Any]]:
         """Each dictionary with its numbers."""
-        quality = {record["item"]: record for record in self.outcome.tables["quality"].records()}
-        return [record | quality[record["item"]] for record in self.outcome.tables["dictionaries"].records()]
+        quality = {record["item"]: record for record in self.rows("quality")}
+        return [record | quality[record["item"]] for record in self.rows("dictionaries")]
 
     @property
     def lines(self) -> dict[str, list[dict[str, Any]]]:
@@ -86,4 +80,4 @@ def write_number(number: str, value: Any) -> str:
 
 def token_count(view: View) -> int:
     """Over how many tokens it was measured."""
-    return int(view.outcome.tables["text"].records()[0]["tokens"])
+    return int(view.rows("text")[0]["tokens"])

@@ -22,7 +22,7 @@ from reportgen.text.wording import words_of
 
 def figures(section: Section) -> Iterable[Figure]:
     """Before and after; score and price by strength; the texts."""
-    views = [View(section.name(subject), subject, outcome) for subject, outcome in section.ok().items()]
+    views = View.each(section)
     ends = _ends(views)
     for view in views:
         yield _before_and_after(view, ends)
@@ -31,7 +31,7 @@ def figures(section: Section) -> Iterable[Figure]:
             yield _by_strength(view)
             yield _price(view)
     for view in views:
-        if view.outcome.tables["texts"].rows:
+        if view.rows("texts"):
             yield _side_by_side(view)
 
 
@@ -85,7 +85,7 @@ def _curves(
     names = _names()
     curves = []
     for label, values in zip((names["steered"], names["control"]), arrays, strict=True):
-        y = view.outcome.arrays[values].values
+        y = view.values(values)
         known = [at for at in range(len(y)) if isfinite(y[at])]
         if known:
             points = [view.strengths[at] for at in known], [float(y[at]) for at in known]
@@ -133,7 +133,7 @@ def _price(view: View) -> Curves:
 
 def _side_by_side(view: View) -> TokenGrid:
     """The first words of the texts after the first prompts, line by line; the table has them whole."""
-    records, names, counted = view.outcome.tables["texts"].records()[:MOST_SHOWN], _names(), view.counted
+    records, names, counted = view.rows("texts")[:MOST_SHOWN], _names(), view.counted
     rows, lines = [], []
     for record in records:
         for column, name in names.items():

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from reportgen.language import say, sentences
+from reportgen.language import say
 from reportgen.probes.sae_steering import PROMOTED
 from reportgen.probes.sae_steering.view import View, write_number
 from reportgen.probing.steering_score import (
     CLEAR,
     is_its_own,
 )
-from reportgen.results.section import Section
 
 
-def statement(section: Section) -> str:
+def tell(view: View) -> str:
     """What the feature changes, its price, and whether another does as much."""
-    return sentences(_told(View(section.name(subject), subject, outcome)) for subject, outcome in section.ok().items())
-
-
-def _told(view: View) -> str:
-    """Qualifies, beyond the control, and large enough: an effect. Else what of it is missing."""
-    if view.outcome.options.get("scale") is not None and not view.outcome.metrics["fires"].value:
+    if view.options.get("scale") is not None and not view.metric("fires"):
         return say(
             "sae_steering.silent",
             "{model}: {feature} fires on no token of the prompts, where a scale therefore changes nothing.",
@@ -40,7 +34,7 @@ def _told(view: View) -> str:
         "kl": write_number(float(view.outcome.arrays["kl"].values[item])),
     }
     if not qualifies:
-        most = view.outcome.tables["chosen"].records()[0]["most_kl"]
+        most = view.rows("chosen")[0]["most_kl"]
         return say(
             "sae_steering.none",
             "No clear statement about {feature} in {model}: at no strength is there a score at a price of {most} nat "

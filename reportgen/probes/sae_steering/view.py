@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isfinite
 
 from reportgen.features.names import place_name
 from reportgen.language import digits, say
 from reportgen.probes.sae_steering import PROMOTED
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.text.scripts import script_names
 
 NAMED = 3
@@ -16,18 +15,13 @@ NAMED = 3
 JOINED = " · "
 
 
-@dataclass(frozen=True)
-class View:
-    """An outcome as figures and statement read it."""
-
-    name: str
-    subject: str
-    outcome: Outcome
+class View(SubjectView):
+    """One subject as figures and statement read it."""
 
     @property
     def kind(self) -> str:
         """Of the score."""
-        score = self.outcome.options["score"]
+        score = self.options["score"]
         return score if isinstance(score, str) else str(next(iter(score)))
 
     @property
@@ -40,7 +34,7 @@ class View:
                 "probability of the tokens that the feature promotes ({tokens} …)",
                 tokens=tokens,
             )
-        (kind, what), *_ = self.outcome.options["score"].items()
+        (kind, what), *_ = self.options["score"].items()
         return {
             "tokens": say("steering.score.tokens", "probability of these words"),
             "refusal": say("steering.score.refusal", "refusal score"),
@@ -53,48 +47,48 @@ class View:
     @property
     def promoted(self) -> list[str]:
         """Tokens that the feature promotes, the most first."""
-        return str(self.outcome.tables["feature"].records()[0]["promoted"]).split(JOINED)
+        return str(self.rows("feature")[0]["promoted"]).split(JOINED)
 
     @property
     def counted(self) -> list[str]:
         """Words that the score is of."""
         if self.kind == PROMOTED:
             return [token.strip("␣ ").casefold() for token in self.promoted]
-        return [word.strip().casefold() for word in self.outcome.options["score"].get("tokens") or ()]
+        return [word.strip().casefold() for word in self.options["score"].get("tokens") or ()]
 
     @property
     def strengths(self) -> list[float]:
         """As the battery names them, ascending."""
-        return [float(value) for value in self.outcome.tables["strengths"].column("strength")]
+        return [float(value) for value in self.column("strengths", "strength")]
 
     @property
     def chosen(self) -> tuple[int, bool]:
         """Number of the strength, and whether it qualifies."""
-        (row,) = self.outcome.tables["chosen"].records()
+        (row,) = self.rows("chosen")
         return int(row["item"]), bool(row["qualifies"])
 
     @property
     def feature(self) -> str:
         """The feature and where it is of."""
-        row = self.outcome.tables["feature"].records()[0]
+        row = self.rows("feature")[0]
         place = place_name(row["site"], row["index"])
         return say("sae_steering.feature_of", "feature {feature} of {place}", feature=row["feature"], place=place)
 
     def done(self, item: int) -> str:
         """What a strength means, in a few words."""
         strength = _strength(self.strengths[item])
-        if self.outcome.options.get("scale") is not None:
+        if self.options.get("scale") is not None:
             return say("sae_steering.scaled", "at {strength} × its activation", strength=strength)
-        if self.outcome.options.get("times_max") is not None:
+        if self.options.get("times_max") is not None:
             return say("sae_steering.times_max", "held at {strength} × its maximum", strength=strength)
         return say("sae_steering.clamped", "held at {strength}", strength=strength)
 
     @property
     def strength_label(self) -> str:
         """Below curves over the strengths."""
-        if self.outcome.options.get("scale") is not None:
+        if self.options.get("scale") is not None:
             return say("sae_steering.x.scale", "times the feature's own activation")
-        if self.outcome.options.get("times_max") is not None:
+        if self.options.get("times_max") is not None:
             return say("sae_steering.x.times_max", "activation at which it is held, times its maximum")
         return say("sae_steering.x.clamp", "activation at which it is held")
 
@@ -102,11 +96,11 @@ class View:
     def three(self) -> dict[str, float]:
         """Unsteered, steered and with the control, at the chosen strength."""
         item, _ = self.chosen
-        own = self.outcome.metrics["unsteered_score"].value
+        own = self.metric("unsteered_score")
         return {
             "unsteered": float("nan") if own is None else float(own),
-            "steered": float(self.outcome.arrays["score"].values[item]),
-            "control": float(self.outcome.arrays["control"].values[item]),
+            "steered": float(self.values("score")[item]),
+            "control": float(self.values("control")[item]),
         }
 
 

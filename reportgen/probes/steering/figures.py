@@ -9,7 +9,7 @@ import numpy as np
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import listed, say, unit_of
 from reportgen.probes.steering import CONTROLS
-from reportgen.probes.steering.view import View, cells_of, control_names, finite_values, write_factor, write_number
+from reportgen.probes.steering.view import View, cells_of, control_names, write_factor, write_number
 from reportgen.probing.probe import (
     axis_label,
     curves_read_out,
@@ -28,11 +28,10 @@ def figures(section: Section) -> Iterable[Figure]:
     """The sweep and its price with the controls beside them, curves of the chosen coefficient, before and after in
     numbers and in words.
     """
-    ok = section.ok()
-    views = [View(section.name(subject), subject, outcome) for subject, outcome in ok.items()]
-    ends = _ends([value for view in views for value in view.all_scores], _kind(section))
+    views = View.each(section)
+    ends = _ends([value for view in views for value in view.all_scores], views[0].kind if views else "tokens")
     # Of the sweep alone: a random direction may cost many times as much, and nothing else would be seen.
-    dearest = max((value for view in views for value in finite_values(view.outcome, "kl")), default=0.0) or 1.0
+    dearest = max((value for view in views for value in view.finite_values("kl")), default=0.0) or 1.0
     for view in views:
         yield _sweep(view, ends)
     for view in views:
@@ -43,12 +42,8 @@ def figures(section: Section) -> Iterable[Figure]:
     for view in views:
         yield _before_and_after(view, ends)
     for view in views:
-        if view.outcome.tables["texts"].rows:
+        if view.rows("texts"):
             yield _side_by_side(view)
-
-
-def _kind(section: Section) -> str:
-    return str(next((next(iter(o.options["score"])) for o in section.ok().values()), "tokens"))
 
 
 def _ends(values: Sequence[float], kind: str) -> tuple[float, float]:
@@ -143,7 +138,7 @@ def _price(view: View, dearest: float) -> TokenGrid:
 def _over_layers(view: View, ends: tuple[float, float]) -> Curves:
     """The chosen coefficient at every layer, with its controls; what has one number only is a reference."""
     at, item, _ = view.chosen
-    scores, controls = view.outcome.arrays["score"].values, view.outcome.arrays["control_score"].values
+    scores, controls = view.values("score"), view.values("control_score")
     steered = say("steering.ablated", "ablated") if view.ablated else say("steering.steered", "steered")
     lines = [(steered, scores[:, item])]
     references = {say("steering.unsteered", "unsteered"): float(scores[at, view.zero])}
@@ -173,7 +168,7 @@ def _over_layers(view: View, ends: tuple[float, float]) -> Curves:
 def _coefficient(view: View) -> str:
     if view.ablated:
         return say("steering.taken_out", "the direction taken out")
-    factor = view.outcome.tables["chosen"].records()[0]["coefficient"]
+    factor = view.rows("chosen")[0]["coefficient"]
     return say("steering.times", "{factor} × the direction", factor=write_factor(factor))
 
 
@@ -205,7 +200,7 @@ def _before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
 
 def _side_by_side(view: View) -> TokenGrid:
     """The first words of the texts after the first prompts, line by line; the table has them whole."""
-    rows = view.outcome.tables["texts"].records()[:MOST_SHOWN]
+    rows = view.rows("texts")[:MOST_SHOWN]
     names = _names_of_cells(view)
     cut = [
         (f"{row['prompt']} {name}" if name == names["unsteered"] else name, pieces_of(row[column])[:WIDEST])
@@ -250,7 +245,7 @@ def _names_of_cells(view: View) -> dict[str, str]:
 
 def _tells(view: View, piece: str) -> float:
     """1 for a word that the score is about."""
-    (kind, what), *_ = view.outcome.options["score"].items()
+    (kind, what), *_ = view.options["score"].items()
     words = words_of(piece)
     if kind == "language":
         return float(any(word in telling_words()[listed_language(what)] for word in words))
@@ -261,7 +256,7 @@ def _tells(view: View, piece: str) -> float:
 
 
 def _telling_label(view: View) -> str:
-    (kind, what), *_ = view.outcome.options["score"].items()
+    (kind, what), *_ = view.options["score"].items()
     if kind == "language":
         return say("steering.texts.language", "1: a word of {tag} alone, of those that tell a language", tag=what)
     if kind == "script":

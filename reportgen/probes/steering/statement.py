@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from reportgen.language import listed, say, say_count, sentences
+from reportgen.language import listed, say, say_count
 from reportgen.numerics.steering import (
     DEEPEST,
     MOST_KL,
@@ -15,16 +15,10 @@ from reportgen.probing.steering_score import (
     CLEAR,
     is_its_own,
 )
-from reportgen.results.section import Section
 
 
-def statement(section: Section) -> str:
+def tell(view: View) -> str:
     """What the chosen cell changes, its price, and whether the controls do as much."""
-    return sentences(_seen(View(section.name(subject), subject, outcome)) for subject, outcome in section.ok().items())
-
-
-def _seen(view: View) -> str:
-    """Qualifies, beyond the controls, and large enough: an effect. Else what of it is missing."""
     at, item, qualifies = view.chosen
     four = cells_of(view)
     if not qualifies:
@@ -68,7 +62,7 @@ def _seen(view: View) -> str:
         "steering.effect",
         "{model}: {factor} × the direction at layer {layer} moves the {score} from {before} to {after}, at a price of "
         "{kl} nat; a random direction leads to {random}, a shuffled split to {shuffled}.",
-        factor=write_factor(view.outcome.tables["chosen"].records()[0]["coefficient"]),
+        factor=write_factor(view.rows("chosen")[0]["coefficient"]),
         random=random,
         shuffled=shuffled,
         **values,
@@ -77,8 +71,8 @@ def _seen(view: View) -> str:
 
 def _none_told(view: View) -> str:
     """Why there is no cell to choose."""
-    rows = view.outcome.tables["choice"].records()
-    most = write_number(view.outcome.tables["chosen"].records()[0]["most_kl"])
+    rows = view.rows("choice")
+    most = write_number(view.rows("chosen")[0]["most_kl"])
     if not rows and view.kind in ("language", "script"):
         return say(
             "steering.none_of_text",

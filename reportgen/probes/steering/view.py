@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.language import digits, say
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.text.scripts import script_names
 
 
-@dataclass(frozen=True)
-class View:
-    """An outcome as figures and statement read it."""
-
-    name: str
-    subject: str
-    outcome: Outcome
+class View(SubjectView):
+    """One subject as figures and statement read it."""
 
     @property
     def kind(self) -> str:
         """Of the score."""
-        return str(next(iter(self.outcome.options["score"])))
+        return str(next(iter(self.options["score"])))
 
     @property
     def score_label(self) -> str:
         """What the score is called."""
-        (kind, what), *_ = self.outcome.options["score"].items()
+        (kind, what), *_ = self.options["score"].items()
         return {
             "tokens": say("steering.score.tokens", "probability of these words"),
             "refusal": say("steering.score.refusal", "refusal score"),
@@ -43,29 +37,29 @@ class View:
     @property
     def layers(self) -> tuple[int, ...]:
         """Those tried."""
-        return self.outcome.arrays["score"].along("layer")
+        return self.along("score", "layer")
 
     @property
     def ablated(self) -> bool:
         """Whether the direction was taken out."""
-        return bool(self.outcome.options["mode"] == "ablate")
+        return bool(self.options["mode"] == "ablate")
 
     @property
     def chosen(self) -> tuple[int, int, bool]:
         """Number of the layer, number of the cell, and whether it qualifies."""
-        (row,) = self.outcome.tables["chosen"].records()
-        cells = self.outcome.tables["cells"].column("coefficient")
+        (row,) = self.rows("chosen")
+        cells = self.column("cells", "coefficient")
         return self.layers.index(row["layer"]), cells.index(row["coefficient"]), bool(row["qualifies"])
 
     @property
     def zero(self) -> int:
         """The cell that is the model as it is."""
-        return self.outcome.tables["cells"].column("coefficient").index(0.0)
+        return self.column("cells", "coefficient").index(0.0)
 
     @property
     def done(self) -> str:
         """What the chosen cell does, in a few words."""
-        row = self.outcome.tables["chosen"].records()[0]
+        row = self.rows("chosen")[0]
         if self.ablated:
             return say("steering.ablated_at", "ablated (layer {layer})", layer=row["layer"])
         return say("steering.added_at", "{factor} × at layer {layer}", factor=write_factor(row["coefficient"]),
@@ -74,28 +68,27 @@ class View:
     @property
     def all_scores(self) -> Iterable[float]:
         """Every score that is drawn."""
-        return finite_values(self.outcome, "score", "control_score")
+        return self.finite_values("score", "control_score")
 
     @property
     def all_prices(self) -> Iterable[float]:
         """Every price that is drawn."""
-        return finite_values(self.outcome, "kl", "control_kl")
+        return self.finite_values("kl", "control_kl")
+
+    def finite_values(self, *arrays: str) -> Iterable[float]:
+        """The numbers of some arrays that are numbers."""
+        for array in arrays:
+            values = self.values(array)
+            yield from values[np.isfinite(values)].tolist()
 
     def columns(self, name: str) -> tuple[list[str], NDArray[np.float64]]:
         """Names and (layer x column) values of the cells and the controls."""
-        cells, controls = self.outcome.arrays[name].values, self.outcome.arrays[f"control_{name}"].values
+        cells, controls = self.values(name), self.values(f"control_{name}")
         names = [
             say("steering.ablated", "ablated") if coefficient is None else write_factor(coefficient)
-            for coefficient in self.outcome.tables["cells"].column("coefficient")
+            for coefficient in self.column("cells", "coefficient")
         ]
         return names + control_names(), np.concatenate([cells, controls.T], axis=1)
-
-
-def finite_values(outcome: Outcome, *names: str) -> Iterable[float]:
-    """The numbers of some arrays that are numbers."""
-    for name in names:
-        values = outcome.arrays[name].values
-        yield from values[np.isfinite(values)].tolist()
 
 
 def control_names() -> list[str]:
@@ -118,7 +111,7 @@ def write_number(value: float) -> str:
 def cells_of(view: View) -> dict[str, float]:
     """The four numbers of before and after."""
     at, item, _ = view.chosen
-    scores, controls = view.outcome.arrays["score"].values, view.outcome.arrays["control_score"].values
+    scores, controls = view.values("score"), view.values("control_score")
     return {
         "unsteered": float(scores[at, view.zero]),
         "steered": float(scores[at, item]),

@@ -12,7 +12,7 @@ from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.probes.tokenization import MOST_DRAWN
 from reportgen.probes.tokenization.view import kind_label
 from reportgen.probing.probe import prompt_labels
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
@@ -26,18 +26,19 @@ MOST_KINDS = 9
 
 def figures(section: Section) -> Iterable[Figure]:
     """The strips of each text, models side by side; then the vocabularies in one figure."""
-    ok = section.ok()
+    views = SubjectView.each(section)
     for prompt in range(MOST_DRAWN):
-        for subject, outcome in ok.items():
-            if prompt < len(outcome.tables["prompts"].rows):
-                yield _strip_figure(section.name(subject), subject, outcome, prompt)
-    if ok:
-        yield _make_up({section.name(subject): outcome for subject, outcome in ok.items()}, tuple(ok))
+        for view in views:
+            if prompt < len(view.rows("prompts")):
+                yield _strip_figure(view, prompt)
+    if views:
+        yield _make_up(views)
 
 
-def _strip_figure(name: str, subject: str, outcome: Outcome, prompt: int) -> TokenGrid:
+def _strip_figure(view: SubjectView, prompt: int) -> TokenGrid:
     """Lines of tokens, below each line its ids."""
-    records = [row for row in outcome.tables["tokens"].records() if row["prompt"] == prompt]
+    name = view.name
+    records = [row for row in view.rows("tokens") if row["prompt"] == prompt]
     shown = records[: WIDEST * MOST_LINES]
     lines = [shown[at : at + WIDEST] for at in range(0, len(shown), WIDEST)]
     columns = max(len(line) for line in lines)
@@ -52,8 +53,8 @@ def _strip_figure(name: str, subject: str, outcome: Outcome, prompt: int) -> Tok
             say("tokenization.from", "from {position}", position=line[0]["position"]),
             say("tokenization.id", "id"),
         ]
-    counted = outcome.tables["texts"].records()[prompt]
-    label = prompt_labels(outcome)[prompt]
+    counted = view.rows("texts")[prompt]
+    label = prompt_labels(view.outcome)[prompt]
     title = say_count(
         "tokenization.strip.title",
         "{model}: “{text}” in {count} token",
@@ -66,7 +67,7 @@ def _strip_figure(name: str, subject: str, outcome: Outcome, prompt: int) -> Tok
         title = say("tokenization.strip.first", "{title}, the first {count}", title=title, count=len(shown))
     return TokenGrid(
         name=f"strip-{prompt}",
-        subject=(subject,),
+        subject=(view.subject,),
         title=title,
         alt=say(
             "tokenization.strip.alt",
@@ -90,11 +91,10 @@ def _strip_figure(name: str, subject: str, outcome: Outcome, prompt: int) -> Tok
     )
 
 
-def _make_up(named: Mapping[str, Outcome], subjects: tuple[str, ...]) -> StackedBars:
+def _make_up(views: Sequence[SubjectView]) -> StackedBars:
     """A bar a vocabulary, its rarer kinds together."""
     shares = {
-        name: {str(row["kind"]): 100 * float(row["share"]) for row in outcome.tables["make_up"].records()}
-        for name, outcome in named.items()
+        view.name: {str(row["kind"]): 100 * float(row["share"]) for row in view.rows("make_up")} for view in views
     }
     kinds = list(dict.fromkeys(kind for of_one in shares.values() for kind in of_one))
     kinds.sort(key=lambda kind: -max(of_one.get(kind, 0.0) for of_one in shares.values()))
@@ -105,10 +105,10 @@ def _make_up(named: Mapping[str, Outcome], subjects: tuple[str, ...]) -> Stacked
         labels.append(say("tokenization.rest", "the rest"))
     return StackedBars(
         name="vocabulary",
-        subject=subjects,
+        subject=tuple(view.subject for view in views),
         title=say("tokenization.make_up.title", "What the vocabularies are made of"),
-        alt=sentences(_make_up_told(name, outcome) for name, outcome in named.items()),
-        bars=list(named),
+        alt=sentences(_make_up_told(view) for view in views),
+        bars=[view.name for view in views],
         segments=labels,
         values=values,
         value_label=say("tokenization.percent", "% of the vocabulary"),
@@ -123,7 +123,7 @@ def _bars(shares: Mapping[str, Mapping[str, float]], kept: Sequence[str], *, res
     return np.array(rows)
 
 
-def _make_up_told(name: str, outcome: Outcome) -> str:
+def _make_up_told(view: SubjectView) -> str:
     parts = [
         say(
             "tokenization.share_of",
@@ -131,6 +131,6 @@ def _make_up_told(name: str, outcome: Outcome) -> str:
             kind=kind_label(str(row["kind"])),
             share=digits(f"{100 * float(row['share']):.2g} %"),
         )
-        for row in outcome.tables["make_up"].records()
+        for row in view.rows("make_up")
     ]
-    return say("tokenization.make_up.alt", "{model}: {parts}.", model=name, parts=listed(parts))
+    return say("tokenization.make_up.alt", "{model}: {parts}.", model=view.name, parts=listed(parts))

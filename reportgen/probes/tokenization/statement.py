@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from reportgen.language import digits, say, sentences
 from reportgen.probes.tokenization.view import kind_label
 from reportgen.probing.probe import prompt_labels
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
 APART = 1.25
@@ -18,14 +18,15 @@ CUT = 0.05
 
 def statement(section: Section) -> str:
     """What each tokenizer needs for the texts, where two differ most, and what is cut into bytes."""
-    named = [(section.name(subject), outcome) for subject, outcome in section.ok().items()]
-    return sentences([*(_seen(*one) for one in named), _compared(named)])
+    views = SubjectView.each(section)
+    return sentences([*map(_seen, views), _compared(views)])
 
 
-def _seen(name: str, outcome: Outcome) -> str:
+def _seen(view: SubjectView) -> str:
     """What one tokenizer needs, and what it cuts into bytes."""
-    known = {metric: outcome.metrics[metric].value or 0 for metric in ("characters_per_token", "fragments", "added")}
-    largest = outcome.tables["make_up"].records()[0]
+    name, outcome = view.name, view.outcome
+    known = {metric: view.metric(metric) or 0 for metric in ("characters_per_token", "fragments", "added")}
+    largest = view.rows("make_up")[0]
     first = say(
         "tokenization.seen",
         "{model} writes {characters} characters a token on these texts; {share} of its {vocabulary} tokens are {kind}.",
@@ -45,15 +46,12 @@ def _seen(name: str, outcome: Outcome) -> str:
     return sentences([first, cut])
 
 
-def _compared(named: Sequence[tuple[str, Outcome]]) -> str:
+def _compared(views: Sequence[SubjectView]) -> str:
     """The text for which two tokenizers need the most different numbers of tokens; nothing of one alone."""
-    if len(named) < 2:
+    if len(views) < 2:
         return ""
-    counts = {
-        name: [row["token_count"] - row["added"] for row in outcome.tables["texts"].records()]
-        for name, outcome in named
-    }
-    labels = prompt_labels(named[0][1])
+    counts = {view.name: [row["token_count"] - row["added"] for row in view.rows("texts")] for view in views}
+    labels = prompt_labels(views[0].outcome)
     found = []
     for prompt in range(min(map(len, counts.values()))):
         of_prompt = sorted((many[prompt], name) for name, many in counts.items())

@@ -13,24 +13,25 @@ from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import digits, say
 from reportgen.probes.weights import MOST_DRAWN
 from reportgen.probes.weights.view import random_edge
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
 
 def figures(section: Section) -> Iterable[Figure]:
     """Of each tensor its histogram, its corner and its singular values."""
-    ok = section.ok()
+    views = SubjectView.each(section)
     for item in range(MOST_DRAWN):
         for draw in (_histogram, _corner, _spectrum):
-            for subject, outcome in ok.items():
-                if item < len(outcome.tables["tensors"].rows):
-                    record = outcome.tables["tensors"].records()[item]
-                    yield from draw(section.name(subject), subject, outcome, record)
+            for view in views:
+                if item < len(view.rows("tensors")):
+                    record = view.rows("tensors")[item]
+                    yield from draw(view, record)
 
 
-def _histogram(name: str, subject: str, outcome: Outcome, record: Mapping[str, Any]) -> Iterator[Curves]:
+def _histogram(view: SubjectView, record: Mapping[str, Any]) -> Iterator[Curves]:
     """Shares a bin, beside those of a normal distribution of the same mean and standard deviation."""
-    shares = outcome.arrays["histogram"].values[record["item"]]
+    name = view.name
+    shares = view.values("histogram")[record["item"]]
     edges = np.linspace(record["low"], record["high"], len(shares) + 1)
     middles = (edges[:-1] + edges[1:]) / 2
     own = say("weights.numbers", "its numbers")
@@ -41,7 +42,7 @@ def _histogram(name: str, subject: str, outcome: Outcome, record: Mapping[str, A
         curves.append(Curve(label=label, x=middles.tolist(), y=normal, group=label, faint=True))
     yield Curves(
         name=f"histogram-{record['item']}",
-        subject=(subject,),
+        subject=(view.subject,),
         title=say(
             "weights.histogram.title", "{model}: {tensor} ({shape})", model=name, tensor=record["tensor"],
             shape=record["shape"],
@@ -72,11 +73,11 @@ def _normal_share(low: float, high: float, mean: float, std: float) -> float:
     return (last - first) / 2
 
 
-def _corner(name: str, subject: str, outcome: Outcome, record: Mapping[str, Any]) -> Iterator[HeatMap]:
+def _corner(view: SubjectView, record: Mapping[str, Any]) -> Iterator[HeatMap]:
     """White is 0."""
-    corner = outcome.arrays[f"corners/{record['item']}"].values
+    corner = view.values(f"corners/{record['item']}")
     values = {
-        "model": name,
+        "model": view.name,
         "tensor": record["tensor"],
         "rows": corner.shape[0],
         "columns": corner.shape[1],
@@ -84,7 +85,7 @@ def _corner(name: str, subject: str, outcome: Outcome, record: Mapping[str, Any]
     }
     yield HeatMap(
         name=f"corner-{record['item']}",
-        subject=(subject,),
+        subject=(view.subject,),
         title=say("weights.corner.title", "{model}: the first {rows} × {columns} of {tensor}", **values),
         alt=say(
             "weights.corner.alt",
@@ -101,16 +102,17 @@ def _corner(name: str, subject: str, outcome: Outcome, record: Mapping[str, Any]
     )
 
 
-def _spectrum(name: str, subject: str, outcome: Outcome, record: Mapping[str, Any]) -> Iterator[Curves]:
+def _spectrum(view: SubjectView, record: Mapping[str, Any]) -> Iterator[Curves]:
     """Singular values from the largest on; nothing where they are not asked for, or but one."""
-    found = outcome.arrays.get(f"spectrum/{record['item']}")
+    name = view.name
+    found = view.outcome.arrays.get(f"spectrum/{record['item']}")
     if found is None or len(found.values) < 2:
         return
     values = found.values.tolist()
     edge = random_edge(record)
     yield Curves(
         name=f"spectrum-{record['item']}",
-        subject=(subject,),
+        subject=(view.subject,),
         title=say(
             "weights.spectrum.title", "{model}: singular values of {tensor}", model=name, tensor=record["tensor"]
         ),
@@ -128,7 +130,10 @@ def _spectrum(name: str, subject: str, outcome: Outcome, record: Mapping[str, An
         y_label=say("weights.singular_value", "singular value"),
         curves=[
             Curve(
-                label=say("weights.spectrum", "this tensor"), x=list(range(1, len(values) + 1)), y=values, model=subject
+                label=say("weights.spectrum", "this tensor"),
+                x=list(range(1, len(values) + 1)),
+                y=values,
+                model=view.subject,
             )
         ],
         references={say("weights.random", "largest of noise"): edge},

@@ -10,30 +10,25 @@ import numpy as np
 
 from reportgen.language import digits, say, say_count, sentences
 from reportgen.probes.weights.view import random_edge
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.probing.view import SubjectView
 
 FAR = 2.0
 """Times the distance that the farthest of as many normal numbers would have, from which a tensor has outliers."""
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """Where the numbers have outliers, and how few directions hold most of a tensor."""
-    return sentences(
-        sentence
-        for subject, outcome in section.ok().items()
-        for sentence in (_outliers(section.name(subject), outcome), _directions(section.name(subject), outcome))
-    )
+    return sentences([_outliers(view), _directions(view)])
 
 
-def _outliers(name: str, outcome: Outcome) -> str:
+def _outliers(view: SubjectView) -> str:
     """The tensor whose farthest number lies farthest beyond those of as many normal ones."""
-    beyond = [(_beyond(record), record) for record in outcome.tables["tensors"].records()]
+    beyond = [(_beyond(record), record) for record in view.rows("tensors")]
     if not beyond:
         return ""
     most, record = max(beyond, key=lambda one: one[0])
     values = {
-        "model": name,
+        "model": view.name,
         "tensor": record["tensor"],
         "farthest": digits(f"{record['farthest']:.1f}"),
         "expected": digits(f"{_expected(record):.1f}"),
@@ -63,16 +58,16 @@ def _expected(record: Mapping[str, Any]) -> float:
     return math.sqrt(2 * math.log(max(numbers, 2)))
 
 
-def _directions(name: str, outcome: Outcome) -> str:
+def _directions(view: SubjectView) -> str:
     """How many directions hold half of the first tensor's squares; nothing where they are not asked for."""
-    found = outcome.arrays.get("spectrum/0")
+    found = view.outcome.arrays.get("spectrum/0")
     if found is None or len(found.values) < 2:
         return ""
     squares = np.square(found.values)
     if not squares.sum():
         return ""
     half = int(np.searchsorted(np.cumsum(squares), squares.sum() / 2)) + 1
-    record = outcome.tables["tensors"].records()[0]
+    record = view.rows("tensors")[0]
     return say_count(
         "weights.directions",
         "{count} of {all} directions of {tensor} holds half of its squares; the largest singular value is {times} "

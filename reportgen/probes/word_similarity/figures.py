@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.language import digits, listed, say
 from reportgen.probing.probe import axis_label
-from reportgen.results.quantities import Outcome
+from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
 
 def figures(section: Section) -> Iterable[Figure]:
     """Raw and normalised curves of each model, on shared scales."""
-    ok = section.ok()
-    if not ok:
+    views = SubjectView.each(section)
+    if not views:
         return
     for name, start in (("raw", 0), ("normalised", 1)):
-        everything = [outcome.arrays[name].values[:, start:] for outcome in ok.values()]
+        everything = [view.values(name)[:, start:] for view in views]
         shared = _range(everything)
-        for subject, outcome in ok.items():
-            yield _curves(section, subject, outcome, name, start, shared)
+        for view in views:
+            yield _curves(view, name, start, shared)
 
 
 def _range(values: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
@@ -35,21 +35,19 @@ def _range(values: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _curves(
-    section: Section, subject: str, outcome: Outcome, name: str, start: int, shared: tuple[float, float]
-) -> Curves:
-    values = outcome.arrays[name].values
+def _curves(view: SubjectView, name: str, start: int, shared: tuple[float, float]) -> Curves:
+    values = view.values(name)
     last = values.shape[1] - 1
-    relative = outcome.options["axis"] == "relative"
+    relative = view.options["axis"] == "relative"
     layers = [layer / last if relative else layer for layer in range(start, last + 1)]
-    pairs = sorted(outcome.tables["pairs"].records(), key=lambda r: (r["same_sense"] is not True, r["pair"]))
+    pairs = sorted(view.rows("pairs"), key=lambda r: (r["same_sense"] is not True, r["pair"]))
     beside = any(record["same_sense"] for record in pairs)
     curves = [
         Curve(
             label=_pair_label(record["prompt_a"], record["prompt_b"], record["same_sense"]),
             x=layers,
             y=values[record["pair"], start:].tolist(),
-            model=subject,
+            model=view.subject,
             group=_sense_group(record["same_sense"]),
             faint=record["same_sense"] is False and beside,
         )
@@ -62,19 +60,19 @@ def _curves(
     ]
     return Curves(
         name=name,
-        subject=(subject,),
-        title=say("figure.of_model", "{model}: {what}", model=section.name(subject), what=_asked(name)),
+        subject=(view.subject,),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=_asked(name)),
         alt=say(
             "word_similarity.alt",
             "{what} over the layers of {model}, one curve a pair of sentences: {ends}",
             what=what,
-            model=section.name(subject),
+            model=view.name,
             ends=listed(ends),
         ),
         x_label=axis_label(relative=relative),
         y_label=what,
         curves=curves,
-        references=_reference(name, outcome),
+        references=_reference(view, name),
         y_range=shared,
         x_range=(0.0, 1.0 if relative else float(last)),
     )
@@ -93,10 +91,10 @@ def _asked(name: str) -> str:
     return say("word_similarity.normalised.title", "how alike, other words set aside (normalised cosine)")
 
 
-def _reference(name: str, outcome: Outcome) -> Mapping[str, float]:
+def _reference(view: SubjectView, name: str) -> Mapping[str, float]:
     if name == "raw":
         return {say("word_similarity.same_vector", "same vector"): 1.0}
-    if outcome.options["normalise"] == "divide_mean":
+    if view.options["normalise"] == "divide_mean":
         return {say("word_similarity.average_pair", "average pair"): 1.0}
     return {say("word_similarity.random_words", "random words"): 0.0}
 

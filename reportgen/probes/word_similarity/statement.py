@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.language import digits, say, sentences
-from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.language import digits, say
+from reportgen.probing.view import SubjectView
 
 CLEAR_GAP = 0.02
 """Difference of mean cosines from which the senses count as told apart."""
@@ -17,19 +16,14 @@ CLEAR_FALL = 0.1
 """Fall of the mean cosine below 1 from which sentences without senses count as told apart."""
 
 
-def statement(section: Section) -> str:
+def tell(view: SubjectView) -> str:
     """From which layer on the senses are apart, and where most; without senses, where the sentences are."""
-    return sentences(_seen(section.name(subject), outcome) for subject, outcome in section.ok().items())
-
-
-def _seen(name: str, outcome: Outcome) -> str:
-    """What one model makes of the word."""
-    senses = [record["same_sense"] for record in outcome.tables["pairs"].records()]
-    raw = outcome.arrays["raw"].values
+    senses = [record["same_sense"] for record in view.rows("pairs")]
+    raw = view.values("raw")
     alike, other = [i for i, s in enumerate(senses) if s is True], [i for i, s in enumerate(senses) if s is False]
     if alike and other:
-        return _senses_seen(name, raw[alike].mean(0) - raw[other].mean(0))
-    return _sentences_seen(name, raw.mean(0))
+        return _senses_seen(view.name, raw[alike].mean(0) - raw[other].mean(0))
+    return _sentences_seen(view.name, raw.mean(0))
 
 
 def _senses_seen(name: str, gaps: NDArray[Any]) -> str:
