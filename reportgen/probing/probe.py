@@ -136,17 +136,78 @@ class Case(Generic[O]):
             raise Unusable(f"a prompt of {len(ids)} tokens{after} exceeds the context of {most}")
         return ids
 
-    def named_layers(self, asked: Sequence[int]) -> tuple[int, ...]:
+    @property
+    def last_layer(self) -> int:
+        """The number of the last layer, which is that of the blocks.
+
+        Raises:
+            Unusable: it is not known.
+        """
+        if self.facts.layers is None:
+            raise Unusable("its configuration does not say how many blocks it has")
+        return self.facts.layers
+
+    def named_layers(self, asked: Layers) -> tuple[int, ...]:
         """Layers as a battery names them, each once, in order.
 
         Raises:
-            Unusable: one of them is none of this model's.
+            Unusable: one of them is none of this model's, or all are asked for and it is not known how many there are.
         """
+        if asked == "all":
+            return tuple(range(self.last_layer + 1))
         last = self.facts.layers
         beyond = [layer for layer in asked if last is not None and layer > last]
         if beyond:
             raise Unusable(f"layer {beyond[0]} is out of range: layers go from 0 to {last}")
         return tuple(sorted(set(asked)))
+
+    def needed_layers(self, asked: Layers) -> tuple[int, ...] | None:
+        """The same as a need names them: None for all, however many they are."""
+        return None if asked == "all" else self.named_layers(asked)
+
+    def named_blocks(self, asked: Layers) -> tuple[int, ...]:
+        """Blocks as a battery names them, each once, in order.
+
+        Raises:
+            Unusable: one of them is none of this model's, or it is not known how many it has.
+        """
+        blocks = self.last_layer
+        beyond = [] if asked == "all" else [block for block in asked if block >= blocks]
+        if beyond:
+            raise Unusable(f"block {beyond[0]} is out of range: blocks go from 0 to {blocks - 1}")
+        return tuple(range(blocks) if asked == "all" else sorted(set(asked)))
+
+    def missing_heads(self, asked: Sequence[Sequence[int]]) -> dict[str, str]:
+        """Those of the heads [block, head] that this model does not have, each with the reason."""
+        blocks, heads = self.facts.layers, self.facts.heads
+        found = {}
+        for block, head in asked:
+            if blocks is not None and block >= blocks:
+                found[f"{block}.{head}"] = f"blocks go from 0 to {blocks - 1}"
+            elif heads is not None and head >= heads:
+                found[f"{block}.{head}"] = f"heads go from 0 to {heads - 1}"
+        return found
+
+    def named_position(self, asked: int | None, tokens: Sequence[int]) -> int:
+        """A position of a prompt as a battery names it; the last where it names none.
+
+        Raises:
+            Unusable: the prompt is not so long.
+        """
+        last = len(tokens) - 1
+        if asked is not None and asked > last:
+            text = self.tokenizer.decode(tokens)
+            raise Unusable(f"there is no position {asked}: those of {text!r} go from 0 to {last}")
+        return last if asked is None else asked
+
+    def require_attention(self) -> None:
+        """Refuses a model that has no attention in any block.
+
+        Raises:
+            Unusable: it has none.
+        """
+        if self.facts.heads is None:
+            raise Unusable(f"the architecture {self.facts.architecture} has no attention")
 
     def prompt_rows(self, prompts: Sequence[Prompt]) -> Rows:
         """Rows of a `prompts` table: (prompt, text, tokens, token_count)."""

@@ -146,7 +146,7 @@ def test_a_reducer_keeps_so_many_and_merges_to_the_same() -> None:
 
 
 def test_what_is_out_of_range_is_told_with_the_range(llama: Path) -> None:
-    with pytest.raises(BatteryError, match="there is no block 7: blocks go from 0 to 2"):
+    with pytest.raises(BatteryError, match="block 7 is out of range: blocks go from 0 to 2"):
         memories(llama, blocks=[7])
     with pytest.raises(BatteryError, match=r"there is no position 50: those of '.*' go from 0 to \d+"):
         memories(llama, position=50)

@@ -175,7 +175,7 @@ class Part:
 
 def last_need(case: Case[Options]) -> Need:
     """The stream after the last block."""
-    return Need(Site.RESIDUAL, "all", (case.facts.layers or 0,))
+    return Need(Site.RESIDUAL, "all", (case.last_layer,))
 
 
 def _special(case: Case[Options], token: int) -> bool:
@@ -218,21 +218,9 @@ def _check(case: Case[Options]) -> None:
     Raises:
         Unusable: a block that it has not, or no attention where that is ablated.
     """
-    facts = case.facts
-    if facts.layers is None:
-        raise Unusable("its configuration does not say how many blocks it has")
-    if facts.heads is None and set(case.options.components) != {"mlp"}:
-        raise Unusable(f"the architecture {facts.architecture} has no attention")
-    asked = case.options.blocks
-    beyond = [] if asked == "all" else [block for block in asked if block >= facts.layers]
-    if beyond:
-        raise Unusable(f"block {beyond[0]} is out of range: blocks go from 0 to {facts.layers - 1}")
-
-
-def asked_blocks(case: Case[Options]) -> tuple[int, ...]:
-    """The blocks whose parts are taken out."""
-    asked = case.options.blocks
-    return tuple(range(case.facts.layers or 0)) if asked == "all" else tuple(sorted(set(asked)))
+    if set(case.options.components) != {"mlp"}:
+        case.require_attention()
+    case.named_blocks(case.options.blocks)
 
 
 def list_parts(case: Case[Options]) -> list[Part]:
@@ -240,7 +228,7 @@ def list_parts(case: Case[Options]) -> list[Part]:
     kinds = dict.fromkeys(case.options.components)
     return [
         part
-        for block in asked_blocks(case)
+        for block in case.named_blocks(case.options.blocks)
         for kind in kinds
         for part in (
             [Part(kind, block, head) for head in range(case.facts.heads or 0)]
@@ -264,7 +252,7 @@ def _averaged(case: Case[Options]) -> list[tuple[int, ...]]:
 
 def total_needs(case: Case[Options], tokens: Sequence[int]) -> tuple[Need, ...]:
     """What sums the components over a text, for the mean that takes their place."""
-    positions, blocks = changed_at(case, tokens), asked_blocks(case)
+    positions, blocks = changed_at(case, tokens), case.named_blocks(case.options.blocks)
     sites = dict.fromkeys(site for kind in case.options.components for site in WRITES[kind])
     return tuple(Need(site, positions, blocks, Total()) for site in sites) if positions else ()
 

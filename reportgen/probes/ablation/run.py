@@ -23,7 +23,6 @@ from reportgen.probes.ablation import (
     Options,
     Part,
     Text,
-    asked_blocks,
     changed_at,
     last_need,
     list_parts,
@@ -79,7 +78,9 @@ def _not_measurable(case: Case[Options], model: LoadedModel) -> dict[Kind, str]:
     """
     reasons: dict[Kind, str] = {}
     for kind in dict.fromkeys(case.options.components):
-        edits = tuple(Edit(site, block, Scale(0.0)) for block in asked_blocks(case) for site in WRITES[kind])
+        edits = tuple(
+            Edit(site, block, Scale(0.0)) for block in case.named_blocks(case.options.blocks) for site in WRITES[kind]
+        )
         if reason := reason_against_pass(model, Pass((), (), edits=edits)):
             reasons[kind] = reason
     if len(reasons) == len(set(case.options.components)):
@@ -104,7 +105,7 @@ def _means(case: Case[Options], captured: Sequence[Captured]) -> dict[tuple[Site
     for single in captured:
         count += len(changed_at(case, single.tokens))
         for need in total_needs(case, single.tokens):
-            for block, total in zip(asked_blocks(case), single.values[need], strict=True):
+            for block, total in zip(case.named_blocks(case.options.blocks), single.values[need], strict=True):
                 before = summed.get((need.site, block))
                 summed[need.site, block] = total if before is None else before + total
     return {place: (total / count).float() for place, total in summed.items()}
@@ -157,7 +158,7 @@ def _found(case: Case[Options], read: Sequence[_Losses], without: Mapping[Kind, 
         for kind, empty in change.items()
     }
     return Ablations(
-        coordinates={"block": asked_blocks(case)},
+        coordinates={"block": case.named_blocks(case.options.blocks)},
         loss=float(losses[0]),
         largest_head=_largest(change["heads"], without.get("heads")),
         largest_mlp=_largest(change["mlp"], without.get("mlp")),
@@ -189,7 +190,7 @@ def _left_out(case: Case[Options], without: Mapping[Kind, str]) -> Rows:
 
 def _arranged(case: Case[Options], parts: Sequence[Part], values: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
     """Kind -> (block) values, of heads (block x head); NaN where a kind was not asked for."""
-    blocks, heads = asked_blocks(case), case.facts.heads or 0
+    blocks, heads = case.named_blocks(case.options.blocks), case.facts.heads or 0
     found = {kind: np.full((len(blocks), heads) if kind == "heads" else len(blocks), np.nan) for kind in WRITES}
     for part, value in zip(parts, values, strict=True):
         row = blocks.index(part.block)

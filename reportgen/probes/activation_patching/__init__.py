@@ -253,22 +253,10 @@ def usable_pairs(case: Case[Options]) -> list[PromptPair]:
     return [pair for pair in read(case) if isinstance(pair, PromptPair)]
 
 
-def _last_layer(case: Case[Options]) -> int:
-    if case.facts.layers is None:
-        raise Unusable("its configuration does not say how many blocks it has")
-    return case.facts.layers
-
-
-def asked_layers(case: Case[Options]) -> tuple[int, ...]:
-    """The layers of the residual stream that are patched."""
-    last = _last_layer(case)
-    return tuple(range(last + 1)) if case.options.layers == "all" else case.named_layers(case.options.layers)
-
-
 def asked_indices(case: Case[Options], site: str) -> tuple[int, ...]:
     """Layers or blocks of a site."""
-    layers = asked_layers(case)
-    return layers if site == "residual" else tuple(layer for layer in layers if layer < _last_layer(case))
+    last, layers = case.last_layer, case.named_layers(case.options.layers)
+    return layers if site == "residual" else tuple(layer for layer in layers if layer < last)
 
 
 def _check(case: Case[Options]) -> None:
@@ -278,11 +266,11 @@ def _check(case: Case[Options]) -> None:
         Unusable: a layer that it has not, or no attention where that is asked for.
     """
     sites = case.options.sites
-    if case.facts.heads is None and {"attention", "heads"} & set(sites):
-        raise Unusable(f"the architecture {case.facts.architecture} has no attention")
+    if {"attention", "heads"} & set(sites):
+        case.require_attention()
     without = [site for site in sites if not asked_indices(case, site)]
     if without:
-        last = _last_layer(case)
+        last = case.last_layer
         raise Unusable(f"there is no block {last} whose {without[0]} could be patched: blocks go from 0 to {last - 1}")
 
 
@@ -326,7 +314,7 @@ def _matters(case: Case[Options], pair: PromptPair, site: str, index: int, posit
     if site == "residual" and index == 0:
         return pair.clean[position] != pair.corrupted[position]
     behind = index if site == "residual" else index + 1
-    return behind < _last_layer(case) or position == pair.last  # nothing reads the others there
+    return behind < case.last_layer or position == pair.last  # nothing reads the others there
 
 
 probe = ActivationPatching()

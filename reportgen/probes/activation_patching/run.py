@@ -27,7 +27,6 @@ from reportgen.probes.activation_patching import (
     PromptPair,
     SiteName,
     asked_indices,
-    asked_layers,
     differing,
     needs_of,
     pair_label,
@@ -132,7 +131,7 @@ def _found(case: Case[Options], measured: Sequence[_Measured], without: Mapping[
     top = _ranked(moved(heads[defined].mean(0), case.options.direction)) if ranked else []
     show = case.tokenizer
     return Patching(
-        coordinates={"layer": asked_layers(case), "block": asked_indices(case, "heads")},
+        coordinates={"layer": case.named_layers(case.options.layers), "block": asked_indices(case, "heads")},
         clean_difference=float(np.mean([one.clean for one in measured])),
         corrupted_difference=float(np.mean([one.corrupted for one in measured])),
         arrival_layer=_arrival(case, by_site["residual"], defined),
@@ -211,7 +210,7 @@ def _why_no_head(case: Case[Options], defined: Sequence[bool]) -> str:
 
 
 def _arrival(case: Case[Options], residual: Sequence[NDArray[np.float32]], defined: Sequence[bool]) -> float | str:
-    layers = asked_layers(case)
+    layers = case.named_layers(case.options.layers)
     if not any(defined) or not residual:
         return "the prompts are not told apart" if residual else "the residual stream was not patched"
     arrived = [

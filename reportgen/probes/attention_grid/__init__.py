@@ -10,7 +10,7 @@ from pydantic import Field
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.attention_grid.reducers import Bins
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts
 from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:
@@ -76,24 +76,12 @@ class AttentionGrid(Probe[Options, Attention]):
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, reduced while it passes."""
-        if case.facts.heads is None:
-            raise Unusable(f"the architecture {case.facts.architecture} has no attention")
+        case.require_attention()
         return [Pass(case.tokens(prompt), (NEED,)) for prompt in case.options.prompts]
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Named heads out of range."""
-        return rows_left_out(case)
-
-
-def rows_left_out(case: Case[Options]) -> Mapping[str, str]:
-    """Named heads out of range."""
-    facts, refused = case.facts, {}
-    for block, head in case.options.heads:
-        if facts.layers is not None and block >= facts.layers:
-            refused[f"{block}.{head}"] = f"blocks go from 0 to {facts.layers - 1}"
-        elif facts.heads is not None and head >= facts.heads:
-            refused[f"{block}.{head}"] = f"heads go from 0 to {facts.heads - 1}"
-    return refused
+        return case.missing_heads(case.options.heads)
 
 
 probe = AttentionGrid()

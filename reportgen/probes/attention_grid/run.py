@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from reportgen.model.needs import Captured
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.attention import SINK_THRESHOLD
-from reportgen.probes.attention_grid import NEED, Attention, Options, rows_left_out
+from reportgen.probes.attention_grid import NEED, Attention, Options
 from reportgen.probes.attention_grid.reducers import Reduced
 from reportgen.probing.probe import Case
 from reportgen.results.quantities import Rows
@@ -32,7 +32,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
         sink_share=float((sink > SINK_THRESHOLD).mean()),
         mean_entropy=float(entropy.mean()),
         tokens=tokens,
-        skipped=[[head, reason] for head, reason in _absent(case, model, rows_left_out(case)).items()],
+        skipped=[[head, reason] for head, reason in _absent(case, model).items()],
         prompts=case.prompt_rows(case.options.prompts),
         weights=[_stack([block.weights for block in blocks]) for blocks in reduced],
         sink=sink,
@@ -40,8 +40,9 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
     )
 
 
-def _absent(case: Case[Options], model: LoadedModel, refused: Mapping[str, str]) -> dict[str, str]:
+def _absent(case: Case[Options], model: LoadedModel) -> dict[str, str]:
     """Named heads that the model does not have, beside those that its configuration refuses."""
+    refused = case.missing_heads(case.options.heads)
     known = {f"{block}.{head}": block for block, head in case.options.heads if f"{block}.{head}" not in refused}
     return {**refused, **{head: told for head, block in known.items() if (told := model.no_attention(block))}}
 

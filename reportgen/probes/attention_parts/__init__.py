@@ -81,41 +81,24 @@ class AttentionPartsProbe(Probe[Options, AttentionParts]):
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, with what the named blocks compute."""
-        if case.facts.heads is None:
-            raise Unusable(f"the architecture {case.facts.architecture} has no attention")
+        case.require_attention()
         if not asked_heads(case):
             raise Unusable("; ".join(f"head {head}: {told}" for head, told in self.skipped_rows(case).items()))
         return [
-            Pass(tokens, needs_of(case, query_position(case, tokens)))
+            Pass(tokens, needs_of(case, case.named_position(case.options.query, tokens)))
             for tokens in map(case.tokens, case.options.prompts)
         ]
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Named heads out of range."""
-        return rows_left_out(case)
-
-
-def _refused(case: Case[Options], block: int, head: int) -> str:
-    facts = case.facts
-    if facts.layers is not None and block >= facts.layers:
-        return f"blocks go from 0 to {facts.layers - 1}"
-    if facts.heads is not None and head >= facts.heads:
-        return f"heads go from 0 to {facts.heads - 1}"
-    return ""
+        return case.missing_heads(case.options.heads)
 
 
 def asked_heads(case: Case[Options]) -> list[tuple[int, int]]:
     """The named heads that this model has, each once."""
+    missing = case.missing_heads(case.options.heads)
     named = dict.fromkeys((block, head) for block, head in case.options.heads)
-    return [(block, head) for block, head in named if not _refused(case, block, head)]
-
-
-def query_position(case: Case[Options], tokens: Sequence[int]) -> int:
-    """Where the query stands, counted from the start."""
-    query, last = case.options.query, len(tokens) - 1
-    if query is not None and query > last:
-        raise Unusable(f"there is no position {query}: those of {case.tokenizer.decode(tokens)!r} go from 0 to {last}")
-    return last if query is None else query
+    return [(block, head) for block, head in named if f"{block}.{head}" not in missing]
 
 
 def needs_of(case: Case[Options], query: int) -> tuple[Need, Need, Need, Need]:
@@ -127,11 +110,6 @@ def needs_of(case: Case[Options], query: int) -> tuple[Need, Need, Need, Need]:
         Need(Site.VALUES, "all", blocks),
         Need(Site.HEADS, (query,), blocks),
     )
-
-
-def rows_left_out(case: Case[Options]) -> Mapping[str, str]:
-    """Named heads out of range."""
-    return {f"{block}.{head}": told for block, head in case.options.heads if (told := _refused(case, block, head))}
 
 
 probe = AttentionPartsProbe()

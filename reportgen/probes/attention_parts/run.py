@@ -16,8 +16,6 @@ from reportgen.probes.attention_parts import (
     Options,
     asked_heads,
     needs_of,
-    query_position,
-    rows_left_out,
 )
 from reportgen.probing.probe import Case
 from reportgen.results.quantities import Rows
@@ -32,7 +30,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
     keys: Rows = []
     queries: Rows = []
     for prompt, single in enumerate(captured):
-        query = query_position(case, single.tokens)
+        query = case.named_position(case.options.query, single.tokens)
         shown = case.tokenizer.show_sequence(single.tokens)
         queries.append([prompt, query, shown[query]])
         for item in range(len(heads)):
@@ -50,7 +48,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
         heads=[[item, block, head] for item, (block, head) in enumerate(heads)],
         keys=keys,
         queries=queries,
-        skipped=[[head, reason] for head, reason in rows_left_out(case).items()],
+        skipped=[[head, reason] for head, reason in case.missing_heads(case.options.heads).items()],
         prompts=case.prompt_rows(case.options.prompts),
     )
 
@@ -59,7 +57,7 @@ def _parts(
     case: Case[Options], model: LoadedModel, single: Captured, heads: Sequence[tuple[int, int]]
 ) -> dict[str, NDArray[np.float32]]:
     """(head x key) scores, weights and norms of values, of the keys up to the query."""
-    query = query_position(case, single.tokens)
+    query = case.named_position(case.options.query, single.tokens)
     needs = needs_of(case, query)
     blocks = sorted({block for block, _ in heads})
     scores, patterns, values, _ = (dict(zip(blocks, single.kept(need, 0), strict=True)) for need in needs)

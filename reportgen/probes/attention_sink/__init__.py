@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reportgen.model.needs import ByIndex, Need, Pass, Site
 from reportgen.numerics.attention import sink_importance
 from reportgen.numerics.outliers import median_magnitude
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts
 from reportgen.results.quantities import Findings, Rows, array, metric, table
 
 if TYPE_CHECKING:
@@ -126,8 +126,7 @@ class AttentionSink(Probe[Options, Sinks]):
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, reduced while it passes."""
-        if case.facts.heads is None:
-            raise Unusable(f"the architecture {case.facts.architecture} has no attention")
+        case.require_attention()
         return [Pass(case.tokens(prompt), (FIRST_KEY_NEED, STREAM)) for prompt in case.options.prompts]
 
 

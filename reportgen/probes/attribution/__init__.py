@@ -93,8 +93,7 @@ class DirectLogitAttribution(Probe[Options, Attribution]):
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, its last position alone."""
-        if case.facts.heads is None:
-            raise Unusable(f"the architecture {case.facts.architecture} has no attention")
+        case.require_attention()
         needs = needs_of(case)
         kept = usable_prompts(case)
         if not kept:
@@ -109,10 +108,8 @@ class DirectLogitAttribution(Probe[Options, Attribution]):
 
 def needs_of(case: Case[Options]) -> tuple[Need, Need, Need, Need]:
     """The parts of the last position's logit, and where they are read out."""
-    if case.facts.layers is None:
-        raise Unusable("its configuration does not say how many blocks it has")
     return (
-        Need(Site.RESIDUAL, "last", (0, case.facts.layers)),
+        Need(Site.RESIDUAL, "last", (0, case.last_layer)),
         Need(Site.HEADS, "last"),
         Need(Site.MLP_WRITE, "last"),
         Need(Site.FINAL, "last"),

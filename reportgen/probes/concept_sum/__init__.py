@@ -167,12 +167,8 @@ def position_of(case: Case[Options], prompt: Prompt) -> int:
 
 def asked_layers(case: Case[Options]) -> tuple[int, ...]:
     """The layers at which concepts of prompts are read."""
-    last, asked = case.facts.layers, case.options.layers
-    if asked is None or asked == "all":
-        if last is None:
-            raise Unusable("its configuration does not say how many blocks it has")
-        return (last,) if asked is None else tuple(range(last + 1))
-    return case.named_layers(asked)
+    asked = case.options.layers
+    return (case.last_layer,) if asked is None else case.named_layers(asked)
 
 
 def rows_left_out(case: Case[Options]) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Unusable
+from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions
 from reportgen.results.quantities import Findings, Rows, array, metric, table
 from reportgen.text.prompts import STRICT, Message, Prompt, read_prompts
 from reportgen.text.tokens import WordNotFound
@@ -259,13 +259,7 @@ def _position(case: Case[Options], word: str) -> int:
 
 def asked_layers(case: Case[Options]) -> tuple[int, ...]:
     """The layers at which words are read; the table counts as layer 0."""
-    if case.options.layers == "table":
-        return (0,)
-    if case.options.layers == "all":
-        if case.facts.layers is None:
-            raise Unusable("its configuration does not say how many blocks it has")
-        return tuple(range(case.facts.layers + 1))
-    return case.named_layers(case.options.layers)
+    return (0,) if case.options.layers == "table" else case.named_layers(case.options.layers)
 
 
 def need_of(case: Case[Options], word: str) -> Need:

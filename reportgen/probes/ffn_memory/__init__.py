@@ -145,25 +145,14 @@ class FfnMemory(Probe[Options, Memories]):
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once at one position; the texts too where it is known what to look for."""
-        _check_blocks(case)
+        _check_keys(case)
         texts = [case.tokens(text) for text in case.options.texts or ()]
         first = [Pass(tokens, needs_of(case, tokens)) for tokens in map(case.tokens, case.options.prompts)]
         return first + (passes_of_texts(case, texts, named_keys(case)) if case.options.keys else [])
 
 
-def asked_blocks(case: Case[Options]) -> list[int]:
-    """The blocks whose memories are read."""
-    layers = case.facts.layers
-    if layers is None:
-        raise Unusable("its configuration does not say how many blocks it has")
-    return list(range(layers)) if case.options.blocks == "all" else sorted(set(case.options.blocks))
-
-
-def _check_blocks(case: Case[Options]) -> None:
-    layers = case.facts.layers or 0
-    wrong = [block for block in (*asked_blocks(case), *(block for block, _ in case.options.keys)) if block >= layers]
-    if wrong:
-        raise Unusable(f"there is no block {wrong[0]}: blocks go from 0 to {layers - 1}")
+def _check_keys(case: Case[Options]) -> None:
+    case.named_blocks([block for block, _ in case.options.keys])
     features = case.facts.features
     unknown = [key for key in case.options.keys if features is not None and key[1] >= features]
     if features is not None and unknown:
@@ -171,19 +160,10 @@ def _check_blocks(case: Case[Options]) -> None:
         raise Unusable(f"there is no memory {block}.{feature}: features go from 0 to {features - 1}")
 
 
-def position_of(case: Case[Options], tokens: Sequence[int]) -> int:
-    """Where the coefficients of a prompt are read."""
-    position, last = case.options.position, len(tokens) - 1
-    if position is not None and position > last:
-        text = case.tokenizer.decode(tokens)
-        raise Unusable(f"there is no position {position}: those of {text!r} go from 0 to {last}")
-    return last if position is None else position
-
-
 def needs_of(case: Case[Options], tokens: Sequence[int]) -> tuple[Need, Need]:
     """The coefficients of the memories, and what they write."""
-    at = (position_of(case, tokens),)
-    return Need(Site.MEMORIES, at, tuple(asked_blocks(case))), Need(Site.FINAL, at)
+    at = (case.named_position(case.options.position, tokens),)
+    return Need(Site.MEMORIES, at, case.named_blocks(case.options.blocks)), Need(Site.FINAL, at)
 
 
 def named_keys(case: Case[Options]) -> tuple[tuple[int, int], ...]:

@@ -15,11 +15,9 @@ from reportgen.model.network.loaded import LoadedModel, likeliest
 from reportgen.probes.ffn_memory import (
     Memories,
     Options,
-    asked_blocks,
     named_keys,
     needs_of,
     passes_of_texts,
-    position_of,
     trigger_need,
 )
 from reportgen.probes.ffn_memory.view import BOTTOM, TOP
@@ -64,7 +62,7 @@ def _strongest(case: Case[Options], model: LoadedModel, captured: Sequence[Captu
     """Of every prompt and block, all prompts of a block together."""
     by_prompt = [single.kept(needs_of(case, single.tokens)[0], 0) for single in captured]
     found = []
-    for at, block in enumerate(asked_blocks(case)):
+    for at, block in enumerate(case.named_blocks(case.options.blocks)):
         coefficients = torch.cat([blocks[at] for blocks in by_prompt]).float()
         strong = strengths(model, block, coefficients)
         best = strong.topk(min(case.options.k, strong.shape[1]))
@@ -100,7 +98,7 @@ def _memories(
 ) -> Memories:
     read = _readings(case, model, [*((memory.block, memory.feature) for memory in found), *triggers])
     answers = _answers(case, model, captured)
-    blocks, prompts = asked_blocks(case), len(case.options.prompts)
+    blocks, prompts = case.named_blocks(case.options.blocks), len(case.options.prompts)
     strength = np.array([memory.strength for memory in found], np.float32).reshape(prompts, len(blocks), -1)
     show = case.tokenizer.show
     said = [[show(i) for i in _speaks_for(m, read[m.block, m.feature])] for m in found]
@@ -175,7 +173,7 @@ def _answers(case: Case[Options], model: LoadedModel, captured: Sequence[Capture
         for rows, logits in model.final_logits(normed)
         for i in likeliest(logits, 1)[1][: rows.stop - rows.start, 0].tolist()
     ]
-    places = (position_of(case, single.tokens) for single in singles)
+    places = (case.named_position(case.options.position, single.tokens) for single in singles)
     return [[p, at, i, case.tokenizer.show(i)] for p, (at, i) in enumerate(zip(places, ids, strict=True))]
 
 

@@ -14,7 +14,6 @@ from reportgen.probing.probe import (
     Probe,
     ProbeOptions,
     Prompts,
-    Unusable,
 )
 from reportgen.results.quantities import Findings, Rows, array, metric, table
 
@@ -122,9 +121,7 @@ class GenerationLens(Probe[Options, Generation]):
 
 def needs_of(case: Case[Options]) -> tuple[Need, Need]:
     """The whole stream, and what chooses the next token."""
-    if case.facts.layers is None:
-        raise Unusable("its configuration does not say how many blocks it has")
-    return Need(Site.RESIDUAL, "last", tuple(range(case.facts.layers))), Need(Site.FINAL, "last")
+    return Need(Site.RESIDUAL, "last", tuple(range(case.last_layer))), Need(Site.FINAL, "last")
 
 
 def _draw(options: Options, attempt: int) -> Draw | None:

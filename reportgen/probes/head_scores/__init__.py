@@ -92,8 +92,7 @@ class HeadScoresProbe(Probe[Options, HeadScores]):
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each sequence or text once, reduced while it passes."""
-        if case.facts.heads is None:
-            raise Unusable(f"the architecture {case.facts.architecture} has no attention")
+        case.require_attention()
         if case.options.prompts is not None:
             read = [case.tokens(prompt) for prompt in case.options.prompts]
         else:

@@ -94,14 +94,9 @@ class Prompt:
     pair: str
 
 
-def asked_layers(case: Case[Options]) -> tuple[int, ...] | None:
-    """The layers asked for; None for all of them."""
-    return None if case.options.layers == "all" else case.named_layers(case.options.layers)
-
-
 def need_of(case: Case[Options]) -> Need:
     """The residual stream at all positions of the layers asked for."""
-    return Need(Site.RESIDUAL, "all", asked_layers(case))
+    return Need(Site.RESIDUAL, "all", case.needed_layers(case.options.layers))
 
 
 def read_prompts_in_full(case: Case[Options]) -> list[Prompt]:

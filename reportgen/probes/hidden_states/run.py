@@ -14,7 +14,7 @@ from torch import Tensor
 
 from reportgen.model.needs import Captured
 from reportgen.model.network.loaded import LoadedModel
-from reportgen.probes.hidden_states import Options, Prompt, States, asked_layers, need_of, read_prompts_in_full
+from reportgen.probes.hidden_states import Options, Prompt, States, need_of, read_prompts_in_full
 from reportgen.probing.probe import Case
 from reportgen.results.quantities import Rows
 
@@ -51,7 +51,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
         torch.stack(single.kept(need, 0))[:, : len(one.tokens)].float()
         for single, one in zip(captured, read, strict=True)
     ]
-    layers = asked_layers(case) or tuple(range(len(streams[0])))
+    layers = case.needed_layers(case.options.layers) or tuple(range(len(streams[0])))
     norms = [_numpy(torch.linalg.vector_norm(stream, dim=-1)) for stream in streams]
     compared = [_Compared(a, b, prefix, _apart(streams[a], streams[b])) for a, b, prefix in _pairs(read)]
     rows = [[i, *pair.row(norms)] for i, pair in enumerate(compared)]

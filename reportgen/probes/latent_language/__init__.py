@@ -163,9 +163,7 @@ class LatentLanguage(Probe[Options, Latent]):
 
 def needs_of(case: Case[Options]) -> tuple[Need, Need]:
     """The stream at the last position, and what chooses the next token."""
-    if case.facts.layers is None:
-        raise Unusable("its configuration does not say how many blocks it has")
-    return Need(Site.RESIDUAL, "last", tuple(range(case.facts.layers))), Need(Site.FINAL, "last")
+    return Need(Site.RESIDUAL, "last", tuple(range(case.last_layer))), Need(Site.FINAL, "last")
 
 
 @dataclass(frozen=True)

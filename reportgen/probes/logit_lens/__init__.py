@@ -135,10 +135,8 @@ class LogitLens(Probe[Options, Lens]):
 def needs_of(case: Case[Options]) -> tuple[Need, ...]:
     """What the lens reads, and the model's own last row."""
     positions = case.options.positions
-    if case.facts.layers is None:
-        raise Unusable("its configuration does not say how many blocks it has")
     inside = (Need(Site.ATTENTION_WRITE, positions),) if "attention" in case.options.rows else ()
-    return Need(Site.RESIDUAL, positions, tuple(range(case.facts.layers))), Need(Site.FINAL, positions), *inside
+    return Need(Site.RESIDUAL, positions, tuple(range(case.last_layer))), Need(Site.FINAL, positions), *inside
 
 
 def _check_tuned_lens(case: Case[Options]) -> None:

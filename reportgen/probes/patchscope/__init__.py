@@ -163,29 +163,18 @@ def names(text: str, words: Sequence[str]) -> bool:
     return any(word.casefold() in text.casefold() for word in words)
 
 
-def _last_layer(case: Case[Any]) -> int:
-    if case.facts.layers is None:
-        raise Unusable("its configuration does not say how many blocks it has")
-    return case.facts.layers
-
-
-def _asked_layers(case: Case[Any], asked: Any) -> tuple[int, ...]:
-    return tuple(range(_last_layer(case) + 1)) if asked == "all" else case.named_layers(asked)
-
-
 def layer_pairs(case: Case[Any], options: Asked) -> list[tuple[int, int]]:
     """(source layer, target layer) of every answer."""
-    layers = _asked_layers(case, options.layers)
+    layers = case.named_layers(options.layers)
     if options.target_layers == "same":
         return [(layer, layer) for layer in layers]
-    return list(product(layers, _asked_layers(case, options.target_layers)))
+    return list(product(layers, case.named_layers(options.target_layers)))
 
 
 def map_layers(case: Case[Options]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Source layers and target layers of the map."""
-    layers = _asked_layers(case, case.options.layers)
-    same = case.options.target_layers == "same"
-    return layers, layers if same else _asked_layers(case, case.options.target_layers)
+    layers, into = case.named_layers(case.options.layers), case.options.target_layers
+    return layers, layers if into == "same" else case.named_layers(into)
 
 
 def map_pairs(case: Case[Options]) -> list[tuple[int, int]]:

@@ -140,11 +140,9 @@ def _is_base(case: Case[Options]) -> bool:
 
 def own_layers(case: Case[Options]) -> tuple[int, ...]:
     """Those that base is read at, or other is written at (and read at, for the fit)."""
-    options, last = case.options, case.facts.layers
-    if last is None:
-        raise Unusable("its configuration does not say how many blocks it has")
+    options = case.options
     own = options.layers if _is_base(case) or options.target_layers == "same" else options.target_layers
-    return tuple(range(last + 1)) if isinstance(own, str) else case.named_layers(own)
+    return case.named_layers(own)
 
 
 def layer_pairs(other: Case[Options]) -> list[tuple[int, int]]:

@@ -74,17 +74,13 @@ class PcaMap(Probe[Options, Map]):
         return [Pass(ids, (need,)) for ids, need in zip(tokens, needs, strict=True)]
 
 
-def asked_layers(case: Case[Options]) -> tuple[int, ...] | None:
-    """The layers asked for; None for all of them."""
-    return None if case.options.layers == "all" else case.named_layers(case.options.layers)
-
-
 def need_of(case: Case[Options], prompt: Prompt) -> Need:
     """The row that is put on the map."""
+    layers = case.needed_layers(case.options.layers)
     if prompt.word is None:
-        return Need(Site.RESIDUAL, "last", asked_layers(case))
+        return Need(Site.RESIDUAL, "last", layers)
     try:
-        return Need(Site.RESIDUAL, (case.tokenizer.word_position(prompt, prompt.word),), asked_layers(case))
+        return Need(Site.RESIDUAL, (case.tokenizer.word_position(prompt, prompt.word),), layers)
     except WordNotFound as error:
         raise Unusable(str(error)) from error
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reportgen.model.needs import Captured, Need
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.principal import principal_points
-from reportgen.probes.pca_map import Map, Options, asked_layers, need_of
+from reportgen.probes.pca_map import Map, Options, need_of
 from reportgen.probing.probe import Case
 from reportgen.text.prompts import Prompt
 
@@ -27,7 +27,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
     explained = np.stack([explained for _, explained in maps])
     return Map(
         plane_variance=float(explained[-1].sum()),
-        coordinates={"layer": asked_layers(case) or range(len(by_layer))},
+        coordinates={"layer": case.needed_layers(case.options.layers) or range(len(by_layer))},
         points=np.stack([points for points, _ in maps]),
         explained_variance=explained,
         items=[[i, _label(case, prompt), prompt.group or ""] for i, prompt in enumerate(prompts)],

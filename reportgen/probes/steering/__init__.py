@@ -271,9 +271,7 @@ class Setting:
             Unusable: says what this model cannot have.
         """
         options = case.options
-        if case.facts.layers is None:
-            raise Unusable("its configuration does not say how many blocks it has")
-        blocks = case.facts.layers
+        blocks = case.last_layer
         layers = tuple(range(blocks)) if options.layers == "all" else tuple(sorted(set(options.layers)))
         if layers[-1] >= blocks:
             raise Unusable(f"layer {layers[-1]} cannot be steered: what enters a block are layers 0 to {blocks - 1}")
