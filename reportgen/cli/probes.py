@@ -1,7 +1,6 @@
 """`reportgen probes`: what can be measured, and how one measurement is defined."""
 
 from collections.abc import Iterator
-from dataclasses import fields
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any
 
@@ -67,18 +66,14 @@ def _options(options: "type[ProbeOptions]") -> Iterator[str]:
 
 
 def _findings(findings: "type[Findings]") -> Iterator[str]:
-    from reportgen.results.quantities import definitions
+    from reportgen.results.quantities import definitions, quantities_of
 
-    # mypy takes the hash of a dataclass for that of the class itself
     defined = definitions(findings)
-    for finding in fields(findings):
-        quantity = finding.metadata.get("quantity")
-        if quantity is None:
-            continue
+    for name, quantity in quantities_of(findings).items():
         inside = ", ".join(quantity.dims or quantity.columns)
         unit = f", in {quantity.unit}" if quantity.unit else ""
-        yield f"  {finding.name}: {quantity.kind}{f' ({inside})' if inside else ''}{unit}"
-        yield from _indented(defined.get(finding.name, ""))
+        yield f"  {name}: {quantity.kind}{f' ({inside})' if inside else ''}{unit}"
+        yield from _indented(defined.get(name, ""))
 
 
 def _indented(text: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Figure, Ranking, Rankings
 from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Case, Probe, ProbeOptions
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Findings, Rows, metric, table
@@ -122,7 +123,7 @@ class NearestTokens(Probe[Options, Neighbours]):
         return Neighbours(
             nearest_similarity=float(np.mean(nearest)) if nearest else "no text is one token here",
             neighbours=rows,
-            skipped=[[label, reason] for label, reason in skipped.items()],
+            skipped=reason_rows(skipped),
         )
 
     def figures(self, section: Section) -> Iterable[Figure]:

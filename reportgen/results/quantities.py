@@ -281,8 +281,8 @@ class Findings:
         return found
 
     def _of(self, kind: str) -> list[tuple[str, Quantity, Any]]:
-        declared = ((f.name, f.metadata.get("quantity")) for f in fields(self))
-        return [(name, q, getattr(self, name)) for name, q in declared if q is not None and q.kind == kind]
+        declared = quantities_of(type(self))
+        return [(name, q, getattr(self, name)) for name, q in declared.items() if q.kind == kind]
 
     def _named(self, name: str, values: Any, quantity: Quantity) -> Array:
         import numpy as np
@@ -338,8 +338,23 @@ def _text(text: str, where: str) -> str:
     return text
 
 
+def quantities_of(findings: type[Findings]) -> dict[str, Quantity]:
+    """Every declared number by its name: those of the class itself first, then those of what it is made of."""
+    declared = {one.name: one.metadata["quantity"] for one in fields(findings) if "quantity" in one.metadata}
+    names = (name for kind in findings.__mro__ for name in inspect.get_annotations(kind))
+    return {name: declared[name] for name in names if name in declared}
+
+
 def definitions(findings: type[Findings]) -> dict[str, str]:
     """The docstring below each declared field: the definition that is printed beside the number."""
+    found: dict[str, str] = {}
+    for kind in findings.__mro__:
+        if issubclass(kind, Findings) and kind is not Findings:
+            found = {**_own_definitions(kind), **found}
+    return {name: found[name] for name in quantities_of(findings) if name in found}
+
+
+def _own_definitions(findings: type[Findings]) -> dict[str, str]:
     body = ast.parse(textwrap.dedent(inspect.getsource(findings))).body[0]
     assert isinstance(body, ast.ClassDef)
     found = {}

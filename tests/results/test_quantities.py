@@ -13,6 +13,7 @@ from reportgen.results.quantities import (
     arrays,
     definitions,
     metric,
+    quantities_of,
     table,
 )
 
@@ -48,6 +49,26 @@ def test_a_value_carries_its_declaration() -> None:
 def test_definitions_are_the_docstrings_below_the_fields() -> None:
     told = {"total": "How many.", "curve": "(layer) how much.", "grids": "(head x query) where."}
     assert definitions(Example) == told
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared(Findings):
+    skipped: object = table("row", "reason")
+    """What was left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made(Shared):
+    rows: object = table("a")
+    """Its own."""
+    most: float = metric()
+    """The most."""
+
+
+def test_what_findings_are_made_of_comes_after_what_they_declare() -> None:
+    assert list(Made(rows=[], skipped=[], most=1.0).tables()) == ["rows", "skipped"]
+    assert list(quantities_of(Made)) == ["rows", "most", "skipped"]
+    assert definitions(Made) == {"rows": "Its own.", "most": "The most.", "skipped": "What was left out."}
 
 
 @pytest.mark.parametrize(("value", "reason"), [("no heads", "no heads"), (float("nan"), "the computation gave nan")])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import ByIndex, Need, Pass, Site
+from reportgen.probing.findings import prompt_table
 from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, SpecialTokens, Unusable
 from reportgen.results.quantities import Findings, Rows, array, metric, table
 from reportgen.text.answer_tokens import answer_ids, no_answer
@@ -105,7 +106,7 @@ class Ablations(Findings):
     model as it is."""
     skipped: Rows = table("prompt", "reason")
     """Texts that cannot be used in this model, and components that cannot be measured in it."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    prompts: Rows = prompt_table()
     """The texts as this model reads them."""
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.patching import first_difference
+from reportgen.probing.findings import prompt_table
 from reportgen.probing.probe import (
     Case,
     Layers,
@@ -109,7 +110,7 @@ class Patching(Findings):
     """The tokens of both prompts, position by position."""
     skipped: Rows = table("pair", "reason")
     """Pairs that this model cannot have, and sites."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    prompts: Rows = prompt_table()
     """The prompts as this model reads them, clean and corrupted of each pair."""
 
 

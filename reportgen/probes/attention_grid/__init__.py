@@ -10,8 +10,9 @@ from pydantic import Field
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.attention_grid.reducers import Bins
+from reportgen.probing.findings import HeadFindings, PromptFindings
 from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts
-from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
+from reportgen.results.quantities import Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +35,7 @@ NEED = Need(Site.ATTENTION, "all", reducer=Bins())
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attention(Findings):
+class Attention(HeadFindings, PromptFindings):
     """What the attention grid gives."""
 
     sink_share: float = metric("share")
@@ -43,10 +44,6 @@ class Attention(Findings):
     """Mean of `entropy` over all heads and prompts."""
     tokens: Rows = table("prompt", "position", "token")
     """The tokens that stand on both axes."""
-    skipped: Rows = table("head", "reason")
-    """Named heads that this model does not have."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
-    """The prompts as this model reads them."""
     weights: list[NDArray[np.float32]] = arrays("block", "head", "query", "key", unit="weight")
     """(block x head x query x key) attention after the softmax; rows sum to 1, the future is exactly 0. Beyond 256
     tokens, 256 bins of both axes: keys of a bin summed, queries averaged."""

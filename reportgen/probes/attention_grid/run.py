@@ -14,6 +14,7 @@ from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.probes.attention_grid import NEED, Attention, Options
 from reportgen.probes.attention_grid.reducers import Reduced
+from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Case
 from reportgen.results.quantities import Rows
 
@@ -32,7 +33,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
         sink_share=float((sink > SINK_THRESHOLD).mean()),
         mean_entropy=float(entropy.mean()),
         tokens=tokens,
-        skipped=[[head, reason] for head, reason in _absent(case, model).items()],
+        skipped=reason_rows(_absent(case, model)),
         prompts=case.prompt_rows(case.options.prompts),
         weights=[_stack([block.weights for block in blocks]) for blocks in reduced],
         sink=sink,

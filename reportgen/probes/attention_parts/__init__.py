@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.findings import HeadFindings, PromptFindings
 from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable
-from reportgen.results.quantities import Findings, Rows, arrays, metric, table
+from reportgen.results.quantities import Rows, arrays, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,7 @@ class Options(ProbeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttentionParts(Findings):
+class AttentionParts(HeadFindings, PromptFindings):
     """What is found on the way to the weights."""
 
     first_weight: float = metric("share")
@@ -54,10 +55,6 @@ class AttentionParts(Findings):
     """The same, a row a key."""
     queries: Rows = table("prompt", "query", "token")
     """The positions that look."""
-    skipped: Rows = table("head", "reason")
-    """Named heads that this model does not have."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
-    """The prompts as this model reads them."""
 
 
 class AttentionPartsProbe(Probe[Options, AttentionParts]):

@@ -17,6 +17,7 @@ from reportgen.probes.attention_parts import (
     asked_heads,
     needs_of,
 )
+from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Case
 from reportgen.results.quantities import Rows
 
@@ -48,7 +49,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
         heads=[[item, block, head] for item, (block, head) in enumerate(heads)],
         keys=keys,
         queries=queries,
-        skipped=[[head, reason] for head, reason in case.missing_heads(case.options.heads).items()],
+        skipped=reason_rows(case.missing_heads(case.options.heads)),
         prompts=case.prompt_rows(case.options.prompts),
     )
 

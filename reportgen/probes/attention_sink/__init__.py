@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from reportgen.model.needs import ByIndex, Need, Pass, Site
 from reportgen.numerics.attention import sink_importance
 from reportgen.numerics.outliers import median_magnitude
+from reportgen.probing.findings import PromptFindings
 from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts
-from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +72,7 @@ STREAM = Need(Site.RESIDUAL, "all", reducer=LargestActivations())
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sinks(Findings):
+class Sinks(PromptFindings):
     """What the attention sink gives."""
 
     sink_share: float = metric("share")
@@ -97,8 +98,6 @@ class Sinks(Findings):
     )
     """Where the three largest activations of each layer are. Massive: |h| > 100 and more than 1,000 times the median
     (Sun et al. 2024)."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
-    """The prompts as this model reads them."""
 
 
 class AttentionSink(Probe[Options, Sinks]):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.findings import PromptFindings
 from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable
-from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +45,7 @@ class Options(ProbeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attribution(Findings):
+class Attribution(PromptFindings):
     """What direct logit attribution gives."""
 
     mlp_share: float = metric("share")
@@ -68,8 +69,6 @@ class Attribution(Findings):
     """The twelve largest parts of each logit, by size."""
     skipped: Rows = table("prompt", "reason")
     """Prompts whose answer is no token of this model."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
-    """The prompts as this model reads them."""
 
 
 class DirectLogitAttribution(Probe[Options, Attribution]):

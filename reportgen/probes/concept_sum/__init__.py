@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.findings import PromptFindings
 from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
-from reportgen.results.quantities import Findings, Rows, metric, table
+from reportgen.results.quantities import Rows, metric, table
 from reportgen.text.prompts import STRICT, Prompt
 from reportgen.text.tokens import WordNotFound
 
@@ -67,7 +68,7 @@ class Options(ProbeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nearest(Findings):
+class Nearest(PromptFindings):
     """What the concept sum gives."""
 
     nearest_cosine: float | str = metric("cosine")
@@ -85,8 +86,6 @@ class Nearest(Findings):
     """The words that concepts stand for, their tokens in this model, and their ranks where they are one token."""
     skipped: Rows = table("row", "reason")
     """Concepts that this model cannot have."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
-    """The prompts as this model reads them."""
 
 
 class ConceptSum(Probe[Options, Nearest]):

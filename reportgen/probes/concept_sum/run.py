@@ -27,6 +27,7 @@ from reportgen.probes.concept_sum import (
     rows_left_out,
 )
 from reportgen.probes.concept_sum.view import MEASURES
+from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Case
 from reportgen.results.quantities import Rows
 
@@ -75,7 +76,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
         nearest=nearest,
         concepts=concepts,
         missing=missing,
-        skipped=[[row, reason] for row, reason in rows_left_out(case).items()],
+        skipped=reason_rows(rows_left_out(case)),
         prompts=case.prompt_rows(case.options.prompts or []),
     )
 

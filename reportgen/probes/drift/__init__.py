@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.cka import FEWEST
+from reportgen.probing.findings import prompt_table
 from reportgen.probing.probe import (
     Case,
     PairOptions,
@@ -71,7 +72,7 @@ class Drift(Findings):
     """Positions after which the models expect different tokens."""
     skipped: Rows = table("tensor", "reason")
     """Tensors that cannot be compared."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    prompts: Rows = prompt_table()
     """The prompts as both models read them."""
 
 

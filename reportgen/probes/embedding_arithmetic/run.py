@@ -27,6 +27,7 @@ from reportgen.probes.embedding_arithmetic import (
     rows_left_out,
     usable_words,
 )
+from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Case
 from reportgen.results.quantities import Rows
 
@@ -212,7 +213,7 @@ def _findings(
         nearest=[[item, *row] for item in range(len(analogies)) for row in by_layer[best][item].nearest],
         words=[[item, pair.first, pair.second, pair.group] for item, pair in enumerate(pairs)],
         pairs=[[at, *place, alike] for at, (place, alike) in enumerate(zip(places, same, strict=True))],
-        skipped=[[row, reason] for row, reason in rows_left_out(case).items()],
+        skipped=reason_rows(rows_left_out(case)),
     )
 
 

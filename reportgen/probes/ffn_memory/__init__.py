@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.findings import PromptFindings
 from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, SpecialTokens, Unusable
-from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +53,7 @@ class Options(ProbeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memories(Findings):
+class Memories(PromptFindings):
     """What is read of the memories."""
 
     strongest_share: float = metric("share")
@@ -73,8 +74,6 @@ class Memories(Findings):
     """The prefixes of the texts after which the coefficient of a memory is largest, by size."""
     answers: Rows = table("prompt", "position", "answer_id", "answer")
     """What the model itself expects after the position."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
-    """The prompts as this model reads them."""
 
 
 @dataclass(frozen=True)

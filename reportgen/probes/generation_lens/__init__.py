@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Draw, Need, Pass, Site
+from reportgen.probing.findings import PromptFindings
 from reportgen.probing.probe import (
     Case,
     Probe,
     ProbeOptions,
     Prompts,
 )
-from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +58,7 @@ class Options(ProbeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generation(Findings):
+class Generation(PromptFindings):
     """What the generation lens gives."""
 
     mean_length: float = metric("tokens")
@@ -83,8 +84,6 @@ class Generation(Findings):
     """Each trace: tokens before the end token, whether that came, and the text."""
     top: Rows = table("prompt", "attempt", "step", "layer", "rank", "token_id", "token", "probability")
     """The k likeliest tokens of every layer's distribution before each written token."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
-    """The prompts as this model reads them."""
 
 
 class GenerationLens(Probe[Options, Generation]):

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.head_scores.reducers import Scores
+from reportgen.probing.findings import prompt_table
 from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, SpecialTokens, Unusable
 from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
 
@@ -65,7 +66,7 @@ class HeadScores(Findings):
     """Whose attention each of `patterns` is."""
     tokens: Rows = table("position", "token")
     """What the heads read in `patterns`."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    prompts: Rows = prompt_table()
     """What the heads were scored on."""
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.findings import PromptFindings
 from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts
-from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
+from reportgen.results.quantities import Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +31,7 @@ class Options(ProbeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class States(Findings):
+class States(PromptFindings):
     """What hidden states gives."""
 
     prefix_difference: float | str = metric("difference", "lower")
@@ -53,8 +54,6 @@ class States(Findings):
     """What each layer hands on: positions x width, its number format, its median norm, and its largest with where."""
     tokens: Rows = table("prompt", "position", "token")
     """The tokens of each prompt."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
-    """The prompts as this model reads them."""
 
 
 class HiddenStates(Probe[Options, States]):

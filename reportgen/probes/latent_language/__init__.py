@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.findings import PromptFindings
 from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable
-from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, metric, table
 from reportgen.text.prompts import Message, Prompt
 from reportgen.text.word_tokens import beginnings
 
@@ -97,7 +98,7 @@ class Options(ProbeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Latent(Findings):
+class Latent(PromptFindings):
     """What latent language gives."""
 
     pivot_peak: float = metric("probability")
@@ -129,8 +130,6 @@ class Latent(Findings):
     """Words left out, with the tokens that the pivot's word shares with another language's, or what has no token."""
     example: Rows = table("sense", "layer", "rank", "token_id", "token", "probability")
     """The likeliest tokens of every layer after one of the prompts."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
-    """The prompts as this model reads them."""
 
 
 class LatentLanguage(Probe[Options, Latent]):

@@ -11,6 +11,7 @@ from pydantic import Field, computed_field, model_validator
 from reportgen.documents.beside import Beside, missing, path_of
 from reportgen.model.measures.tuned_lens import check_tuned_lens, sha256_of
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.findings import PromptFindings
 from reportgen.probing.probe import (
     Case,
     Probe,
@@ -18,7 +19,7 @@ from reportgen.probing.probe import (
     Prompts,
     Unusable,
 )
-from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
+from reportgen.results.quantities import Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +70,7 @@ class Options(ProbeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lens(Findings):
+class Lens(PromptFindings):
     """What the logit lens gives."""
 
     answer_entropy: float = metric("nat")
@@ -99,8 +100,6 @@ class Lens(Findings):
     """The pairs of prompts that are compared."""
     tokens: Rows = table("prompt", "position", "token")
     """The tokens of each prompt."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
-    """The prompts as this model reads them."""
 
 
 class LogitLens(Probe[Options, Lens]):

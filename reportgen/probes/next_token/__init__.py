@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.findings import PromptFindings
 from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts
-from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +41,7 @@ class Options(ProbeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NextToken(Findings):
+class NextToken(PromptFindings):
     """What next token gives."""
 
     own_entropy: float = metric("nat")
@@ -59,8 +60,6 @@ class NextToken(Findings):
     probability softmax(logit / temperature), over what the cut keeps."""
     temperatures: Rows = table("item", "temperature")
     """The temperatures, ascending."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
-    """The prompts as this model reads them."""
 
 
 class NextTokenProbe(Probe[Options, NextToken]):

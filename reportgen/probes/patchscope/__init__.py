@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.findings import PromptFindings
 from reportgen.probing.patch_targets import OneTarget, OutOfRange, Place, Target, Targets, place_of
 from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
-from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, metric, table
 from reportgen.text.prompts import Prompt
 from reportgen.text.tokens import WordNotFound
 
@@ -80,7 +81,7 @@ class Options(Asked):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patched(Findings):
+class Patched(PromptFindings):
     """What patchscopes give."""
 
     named_share: float | str = metric("share", "higher")
@@ -110,8 +111,6 @@ class Patched(Findings):
     which that is the last. The identity prompt of the layer maps is last, where it was asked for."""
     sources: Rows = table("prompt", "position", "token", "word_tokens")
     """Where each prompt's representation is taken."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
-    """The prompts as this model reads them."""
 
 
 class Patchscope(Probe[Options, Patched]):

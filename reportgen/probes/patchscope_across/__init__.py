@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.patchscope import MOST_DRAWN, Asked, source_places, target_places
+from reportgen.probing.findings import prompt_table
 from reportgen.probing.probe import Case, PairOptions, PairProbe, Prompts, Unusable
 from reportgen.results.quantities import Findings, Rows, metric, table
 from reportgen.text.prompts import Prompt
@@ -72,7 +73,7 @@ class Across(Findings):
     """The targets as other reads them, and the position that is overwritten."""
     sources: Rows = table("prompt", "position", "token", "word_tokens")
     """Where base's representations are taken."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    prompts: Rows = prompt_table()
     """The prompts as base reads them."""
 
 

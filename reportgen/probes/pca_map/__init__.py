@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from pydantic import model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.findings import PromptFindings
 from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
-from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, metric, table
 from reportgen.text.prompts import Prompt
 from reportgen.text.tokens import WordNotFound
 
@@ -35,7 +36,7 @@ class Options(ProbeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Map(Findings):
+class Map(PromptFindings):
     """What the map gives."""
 
     plane_variance: float = metric("share")
@@ -46,8 +47,6 @@ class Map(Findings):
     """(layer x component) share of the rows' variance that lies along the component."""
     items: Rows = table("item", "text", "group")
     """What stands on the map."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
-    """The prompts as this model reads them."""
 
 
 class PcaMap(Probe[Options, Map]):

@@ -12,6 +12,7 @@ from reportgen.features.options import LabelledOptions, dictionaries_of, first_c
 from reportgen.features.tables import DICTIONARIES
 from reportgen.model.needs import Pass
 from reportgen.numerics.feature_changes import FEWEST
+from reportgen.probing.findings import prompt_table
 from reportgen.probing.probe import (
     Case,
     PairOptions,
@@ -93,7 +94,7 @@ class Contrast(Findings):
     around them; equal ones count once."""
     notes: Rows = table("kind", "name", "value")
     """What is to be known of the dictionaries."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    prompts: Rows = prompt_table()
     """The prompts as both models read them."""
 
 

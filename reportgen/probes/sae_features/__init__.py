@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 from reportgen.features.options import LabelledOptions, dictionaries_of, labels_of, need_of
 from reportgen.features.tables import DICTIONARIES
 from reportgen.model.needs import Pass
+from reportgen.probing.findings import PromptFindings
 from reportgen.probing.probe import Case, Probe, Prompts
-from reportgen.results.quantities import Findings, Rows, arrays, metric, table
+from reportgen.results.quantities import Rows, arrays, metric, table
 from reportgen.text.prompts import STRICT, Prompt
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Options(LabelledOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Features(Findings):
+class Features(PromptFindings):
     """What the dictionaries say of the prompts."""
 
     l0: float | str = metric("features")
@@ -105,8 +106,6 @@ class Features(Findings):
     """What is to be known of the dictionaries."""
     tokens: Rows = table("prompt", "position", "token")
     """The tokens of each prompt."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
-    """The prompts as this model reads them."""
 
 
 class SaeFeatures(Probe[Options, Features]):

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from reportgen.features.options import DictionaryOptions, dictionaries_of, first_counted, need_of
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.findings import PromptFindings, ScoreFindings
 from reportgen.probing.probe import Case, Probe, Prompts, Unusable
 from reportgen.probing.steering_score import (
     HARMFUL,
@@ -18,7 +19,7 @@ from reportgen.probing.steering_score import (
     named_score,
     not_tokens,
 )
-from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, metric, table
 from reportgen.text.prompts import Prompt
 from reportgen.text.refusals import refusal_tokens
 
@@ -115,7 +116,7 @@ class Options(DictionaryOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeatureSteering(Findings):
+class FeatureSteering(PromptFindings, ScoreFindings):
     """What the feature does."""
 
     largest_activation: float = metric("activation")
@@ -156,10 +157,6 @@ class FeatureSteering(Findings):
     """What is written after each prompt, at the chosen strength and with the control in its place."""
     written: Rows = table("prompt", "item", "by", "score", "repeated", "kl", "text")
     """Every prompt in the model as it is (no strength), and at every strength by the feature and by the control."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
-    """The prompts as this model reads them."""
-    skipped: Rows = table("text", "reason")
-    """Words of the score that are not one token in this model."""
 
 
 class SaeSteering(Probe[Options, FeatureSteering]):

@@ -22,6 +22,7 @@ from reportgen.model.sae.splice import AlongOther, ClampFeature, ScaleFeature, f
 from reportgen.numerics.steering import best_cell, mean_of_defined
 from reportgen.probes.sae_steering import FINAL, PROMOTED, FeatureSteering, Held, Options, Setting
 from reportgen.probes.sae_steering.view import JOINED
+from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Case, Later
 from reportgen.probing.steering_score import (
     LOOP,
@@ -187,7 +188,7 @@ def _findings(
         ],
         written=_written(unsteered, seen),
         prompts=case.prompt_rows(options.prompts),
-        skipped=[[word, reason] for word, reason in not_tokens(case.tokenizer, case.options.words).items()],
+        skipped=reason_rows(not_tokens(case.tokenizer, case.options.words)),
     )  # fmt: skip
 
 

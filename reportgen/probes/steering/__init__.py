@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from reportgen.model.needs import Draw, Need, Pass, Site
+from reportgen.probing.findings import ScoreFindings, prompt_table
 from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
 from reportgen.probing.steering_score import (
     HARMFUL,
@@ -18,7 +19,7 @@ from reportgen.probing.steering_score import (
     not_tokens,
     said,
 )
-from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
+from reportgen.results.quantities import Rows, array, arrays, metric, table
 from reportgen.text.prompts import Message, Prompt
 from reportgen.text.refusals import refusal_tokens
 
@@ -131,7 +132,7 @@ class Options(ProbeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steering(Findings):
+class Steering(ScoreFindings):
     """What steering gives."""
 
     unsteered_score: float | str = metric()
@@ -177,10 +178,8 @@ class Steering(Findings):
     """Every text that was scored."""
     read: Rows = table("side", "prompt", "text", "chat", "token_count", "position", "token")
     """Every prompt, whether it went through the chat template, and the token at which it is read."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    prompts: Rows = prompt_table()
     """The held-out prompts as this model reads them."""
-    skipped: Rows = table("text", "reason")
-    """Words of the score that are not one token in this model."""
 
 
 class SteeringProbe(Probe[Options, Steering]):

@@ -26,6 +26,7 @@ from reportgen.numerics.steering import (
     shuffled_split,
 )
 from reportgen.probes.steering import CONTROLS, HeldOut, Options, Setting, Steering, as_asked, read_position
+from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import (
     Case,
     Later,
@@ -307,7 +308,7 @@ def _findings(
         written=_written(setting, table, controls, swept) if options.score.of_text else [],
         read=_read_at(case, setting),
         prompts=case.prompt_rows(asked),
-        skipped=[[word, reason] for word, reason in not_tokens(case.tokenizer, case.options.score.words).items()],
+        skipped=reason_rows(not_tokens(case.tokenizer, case.options.score.words)),
     )
 
 

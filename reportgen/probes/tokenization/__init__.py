@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from reportgen.probing.findings import prompt_table
 from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable
 from reportgen.results.quantities import Findings, Rows, metric, table
 from reportgen.text.chat import ChatUnavailable
@@ -60,7 +61,7 @@ class Tokens(Findings):
     no whole character, special and reserved ones."""
     longest: Rows = table("rank", "token_id", "token", "characters")
     """The longest tokens that are one word: letters alone, but for a leading space."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    prompts: Rows = prompt_table()
     """The texts as this model reads them."""
 
 

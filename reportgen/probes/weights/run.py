@@ -12,6 +12,7 @@ from reportgen.model.needs import Captured
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.probes.parameter_census.run import component_of
 from reportgen.probes.weights import Options, Weights, rows_left_out
+from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Case
 
 MOST_CORNERS = 12
@@ -36,7 +37,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
         histogram=np.array([one.histogram.numpy() for _, one in found]).reshape(len(found), -1),
         corners=[one.corner.numpy() for _, one in found[:MOST_CORNERS]],
         spectrum=[singular_values(tensor.values).numpy() for tensor, _ in found] if case.options.spectrum else [],
-        skipped=[[name, reason] for name, reason in skipped.items()],
+        skipped=reason_rows(skipped),
     )
 
 

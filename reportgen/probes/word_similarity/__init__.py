@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.findings import prompt_table
 from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, SpecialTokens, Unusable
 from reportgen.results.quantities import Findings, Rows, array, metric, table
 from reportgen.text.prompts import Prompt
@@ -63,7 +64,7 @@ class Similarity(Findings):
     the mean cosine of random occurrences (`subtract_baseline`)."""
     pairs: Rows = table("pair", "prompt_a", "prompt_b", "same_sense")
     """Pairs in the order 0-1, 0-2, …, 1-2, …; same_sense is empty where the prompts do not say."""
-    prompts: Rows = table("prompt", "text", "tokens", "token_count")
+    prompts: Rows = prompt_table()
     """The sentences as this model reads them."""
 
 
