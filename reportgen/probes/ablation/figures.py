@@ -13,6 +13,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import digits, listed, say
 from reportgen.probes.ablation import WRITES
 from reportgen.probes.ablation.view import is_unmeasured
+from reportgen.probing.parts import describe_head_map
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
@@ -103,9 +104,9 @@ def _map(changes: _Changes, most: float) -> HeatMap:
     row, head = np.unravel_index(abs(changes.heads).argmax(), changes.heads.shape)
     rows = changes.blocks
     every = rows == list(range(len(rows)))
-    return HeatMap(
+    return describe_head_map(
+        changes.view,
         name=f"{changes.name}-heads",
-        subject=(changes.view.subject,),
         title=say("figure.of_model", "{model}: {what}", model=changes.view.name, what=changes.what),
         alt=say(
             "ablation.map.alt",
@@ -121,7 +122,6 @@ def _map(changes: _Changes, most: float) -> HeatMap:
         row_label=say("figure.block", "block")
         if every
         else say("ablation.some_blocks", "blocks {blocks}", blocks=listed([str(block) for block in rows])),
-        column_label=say("figure.head", "head"),
         value_label=changes.unit,
         scale="diverging",
         value_range=(-most, most),

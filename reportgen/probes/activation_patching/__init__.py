@@ -11,14 +11,7 @@ from pydantic import Field, model_validator
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.patching import first_difference
 from reportgen.probing.findings import prompt_table
-from reportgen.probing.probe import (
-    Case,
-    Layers,
-    Probe,
-    ProbeOptions,
-    Prompts,
-    Unusable,
-)
+from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
 from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
 from reportgen.text.answer_tokens import answer_ids, no_answer
 from reportgen.text.prompts import Prompt

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, TokenGrid
 from reportgen.language import digits, listed, say
 from reportgen.probes.activation_patching.view import BY_POSITION, moved, told_heads
-from reportgen.probing.probe import (
-    axis_label,
-    curves_read_out,
-)
+from reportgen.probing.parts import describe_curves, describe_head_map, describe_layer_grid
+from reportgen.probing.probe import axis_label
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
@@ -82,13 +80,11 @@ def _ways(view: SubjectView) -> list[Curve]:
 
 def _way(view: SubjectView, curves: Sequence[Curve], shared: tuple[float, float]) -> Curves:
     what = _value_label(view)
-    return Curves(
+    return describe_curves(
+        view,
         name="way",
-        subject=(view.subject,),
         title=say("activation_patching.way.title", "{model}: where the difference is, layer by layer", model=view.name),
-        alt=curves_read_out(view.name, what, curves),
-        x_label=axis_label(relative=False),
-        y_label=what,
+        what=what,
         curves=curves,
         references={
             say("activation_patching.nothing", "nothing"): 0.0,
@@ -100,9 +96,9 @@ def _way(view: SubjectView, curves: Sequence[Curve], shared: tuple[float, float]
 
 def _heads_drawn(view: SubjectView, most: float) -> HeatMap:
     what = _value_label(view)
-    return HeatMap(
+    return describe_head_map(
+        view,
         name="heads",
-        subject=(view.subject,),
         title=say("activation_patching.heads.title", "{model}: one head patched at a time", model=view.name),
         alt=say(
             "activation_patching.heads.alt",
@@ -113,7 +109,6 @@ def _heads_drawn(view: SubjectView, most: float) -> HeatMap:
         ),
         values=_mean_heads(view),
         row_label=_block_label(view),
-        column_label=say("figure.head", "head"),
         value_label=what,
         scale="diverging",
         value_range=(-most, most),
@@ -147,9 +142,9 @@ def _grid(view: SubjectView, site: str, pair: int) -> TokenGrid:
     columns = [_both(one["clean"], one["corrupted"]) for one in tokens]
     row, column = np.unravel_index(np.nanargmax(shares), shares.shape)
     what = _value_label(view)
-    return TokenGrid(
+    return describe_layer_grid(
+        view,
         name=f"{site}-{pair}",
-        subject=(view.subject,),
         title=say(
             "activation_patching.grid.title",
             "{model}: {site} patched, {pair}: {right} or {wrong}",
@@ -176,8 +171,6 @@ def _grid(view: SubjectView, site: str, pair: int) -> TokenGrid:
         texts=[[_number(share) for share in row] for row in shares.tolist()],
         values=np.clip(shares, 0.0, 1.0),
         value_label=what,
-        outlined=np.zeros(shares.shape, dtype=bool),
-        sampleable=True,
     )
 
 

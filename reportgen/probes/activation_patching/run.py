@@ -37,10 +37,7 @@ from reportgen.probes.activation_patching import (
     usable_pairs,
 )
 from reportgen.probes.activation_patching.view import BY_POSITION, moved
-from reportgen.probing.probe import (
-    Case,
-    Later,
-)
+from reportgen.probing.probe import Case, Later
 from reportgen.results.quantities import Rows
 
 HALF = 0.5

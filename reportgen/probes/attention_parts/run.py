@@ -11,12 +11,7 @@ from torch import Tensor
 from reportgen.model.needs import Captured
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.matrices import matrix_of
-from reportgen.probes.attention_parts import (
-    AttentionParts,
-    Options,
-    asked_heads,
-    needs_of,
-)
+from reportgen.probes.attention_parts import AttentionParts, Options, asked_heads, needs_of
 from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Case
 from reportgen.results.quantities import Rows

@@ -15,7 +15,7 @@ from reportgen.language import digits, say
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.numerics.outliers import TIMES_THE_MEDIAN
 from reportgen.probes.attention_sink.view import FULL, SLIDING
-from reportgen.probing.probe import axis_label, curves_read_out
+from reportgen.probing.parts import describe_curves, describe_head_map
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
@@ -37,9 +37,9 @@ def _heads(view: SubjectView) -> HeatMap:
     name = view.name
     found = view.outcome.arrays["importance"]
     importance = found.values.mean(0)
-    return HeatMap(
+    return describe_head_map(
+        view,
         name="heads",
-        subject=(view.subject,),
         title=say("attention_sink.heads.title", "{model}: importance of the first token", model=name),
         alt=say(
             "attention_sink.heads.alt",
@@ -83,13 +83,12 @@ def _by_block(view: SubjectView) -> Curves:
             )
         )
     what = say("attention_sink.importance", "mean weight on the first token")
-    return Curves(
+    return describe_curves(
+        view,
         name="blocks",
-        subject=(view.subject,),
         title=say("attention_sink.blocks.title", "{model}: the first token, block by block", model=view.name),
-        alt=curves_read_out(view.name, what, curves),
+        what=what,
         x_label=say("attention_sink.block", "block"),
-        y_label=what,
         curves=curves,
         references={say("attention_sink.threshold", "sink"): SINK_THRESHOLD},
         y_range=(0.0, 1.0),
@@ -119,15 +118,13 @@ def _by_layer(view: SubjectView, heights: NDArray[Any], top: float) -> Curves:
     ]
     what = say("attention_sink.times_median", "|h| over the layer's median, powers of ten")
     limit = math.log10(TIMES_THE_MEDIAN)
-    return Curves(
+    return describe_curves(
+        view,
         name="activations",
-        subject=(view.subject,),
         title=say(
             "attention_sink.activations.title", "{model}: the largest activations of each layer", model=view.name
         ),
-        alt=curves_read_out(view.name, what, curves),
-        x_label=axis_label(relative=False),
-        y_label=what,
+        what=what,
         curves=curves,
         references={say("attention_sink.massive", "massive: 1,000 times"): limit},
         y_range=(0.0, max(top, limit) * 1.08),

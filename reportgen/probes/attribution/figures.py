@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import digits, listed, say, unit_of
 from reportgen.probes.attribution.view import name_answer, tell_largest_parts
+from reportgen.probing.parts import describe_head_map
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
@@ -28,9 +29,9 @@ def figures(section: Section) -> Iterable[Figure]:
 
 
 def _map(view: SubjectView, prompt: int, most: float) -> HeatMap:
-    return HeatMap(
+    return describe_head_map(
+        view,
         name=f"heads-{prompt}",
-        subject=(view.subject,),
         title=say("figure.of_model", "{model}: {what}", model=view.name, what=name_answer(view, prompt)),
         alt=say(
             "attribution.map.alt",
@@ -40,8 +41,6 @@ def _map(view: SubjectView, prompt: int, most: float) -> HeatMap:
             parts=listed(tell_largest_parts(view, prompt)),
         ),
         values=view.values("heads")[prompt],
-        row_label=say("figure.block", "block"),
-        column_label=say("figure.head", "head"),
         value_label=unit_of("logit"),
         scale="diverging",
         value_range=(-most, most),

@@ -12,10 +12,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import name_of, say, say_count, unit_of
 from reportgen.probes.drift.view import changed_cells, name_largest, percent
 from reportgen.probes.parameter_census.figures import COMPONENTS, component_label
-from reportgen.probing.probe import (
-    axis_label,
-    curves_read_out,
-)
+from reportgen.probing.parts import describe_curves
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
@@ -38,9 +35,9 @@ def _curves(view: SubjectView, figure: str, labels: Mapping[str, str]) -> Curves
     positions = int(view.metric("positions") or 0)
     layers = list(range(len(view.values(first))))
     curves = [Curve(label=label, x=layers, y=view.values(of).tolist(), group=label) for of, label in labels.items()]
-    return Curves(
+    return describe_curves(
+        view,
         name=figure,
-        subject=(view.subject,),
         title=say_count(
             "drift.curves.title",
             "{model}: {what} over {count} position",
@@ -49,8 +46,7 @@ def _curves(view: SubjectView, figure: str, labels: Mapping[str, str]) -> Curves
             model=view.name,
             what=_asked(first),
         ),
-        alt=curves_read_out(view.name, labels[first], curves),
-        x_label=axis_label(relative=False),
+        what=labels[first],
         y_label=unit_of(view.outcome.arrays[first].unit),
         curves=curves,
     )

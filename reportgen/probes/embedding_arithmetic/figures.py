@@ -11,7 +11,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, Ranking, 
 from reportgen.language import digits, listed, say, sentences
 from reportgen.probes.embedding_arithmetic import WordPair, pair_label, words_label
 from reportgen.probes.embedding_arithmetic.view import CHANCE, tell_place
-from reportgen.probing.probe import axis_label, curves_read_out
+from reportgen.probing.parts import describe_curves
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
@@ -160,13 +160,11 @@ def _success_curves(view: SubjectView) -> Iterable[Curves]:
         for most, label in labels.items()
     ]
     what = say("embedding_arithmetic.success", "share of analogies")
-    yield Curves(
+    yield describe_curves(
+        view,
         name="success",
-        subject=(view.subject,),
         title=say("embedding_arithmetic.success.title", "{model}: analogies that succeed in context", model=view.name),
-        alt=curves_read_out(view.name, what, curves),
-        x_label=axis_label(relative=False),
-        y_label=what,
+        what=what,
         curves=curves,
         references={say("embedding_arithmetic.chance", "chance"): float(np.mean([1 / n for n in candidates]))},
         y_range=(0.0, 1.0),
@@ -197,12 +195,10 @@ def _parallel_curves(view: SubjectView) -> Iterable[Curves]:
         ),
     ]
     what = say("embedding_arithmetic.parallelism", "mean cosine of differences")
-    yield Curves(
+    yield describe_curves(
+        view,
         name="parallelism",
-        subject=(view.subject,),
         title=say("embedding_arithmetic.parallelism.title", "{model}: how parallel differences are", model=view.name),
-        alt=curves_read_out(view.name, what, curves),
-        x_label=axis_label(relative=False),
-        y_label=what,
+        what=what,
         curves=curves,
     )

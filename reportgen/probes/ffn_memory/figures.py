@@ -11,9 +11,7 @@ import numpy as np
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import listed, say, sentences
 from reportgen.probes.ffn_memory.view import first_tokens, tell_end
-from reportgen.probing.probe import (
-    prompt_labels,
-)
+from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space

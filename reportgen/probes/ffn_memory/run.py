@@ -12,19 +12,9 @@ import torch
 from reportgen.model.measures.memories import Reading, as_written, readings, strengths
 from reportgen.model.needs import Captured
 from reportgen.model.network.loaded import LoadedModel, likeliest
-from reportgen.probes.ffn_memory import (
-    Memories,
-    Options,
-    named_keys,
-    needs_of,
-    passes_of_texts,
-    trigger_need,
-)
+from reportgen.probes.ffn_memory import Memories, Options, named_keys, needs_of, passes_of_texts, trigger_need
 from reportgen.probes.ffn_memory.view import BOTTOM, TOP
-from reportgen.probing.probe import (
-    Case,
-    Later,
-)
+from reportgen.probing.probe import Case, Later
 from reportgen.results.quantities import Rows
 from reportgen.text.characters import mark_space
 from reportgen.text.prompts import Prompt

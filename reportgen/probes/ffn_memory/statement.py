@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.probes.ffn_memory.view import first_tokens, tell_end
-from reportgen.probing.probe import (
-    prompt_labels,
-)
+from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 

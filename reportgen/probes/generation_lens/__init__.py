@@ -10,12 +10,7 @@ from pydantic import Field, model_validator
 
 from reportgen.model.needs import Draw, Need, Pass, Site
 from reportgen.probing.findings import PromptFindings
-from reportgen.probing.probe import (
-    Case,
-    Probe,
-    ProbeOptions,
-    Prompts,
-)
+from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts
 from reportgen.results.quantities import Rows, array, metric, table
 
 if TYPE_CHECKING:

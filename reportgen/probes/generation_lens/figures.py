@@ -11,10 +11,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import listed, say, unit_of
 from reportgen.probes.generation_lens import MOST_DRAWN
 from reportgen.probes.generation_lens.view import Key, View, first_emoji_tokens
-from reportgen.probing.probe import (
-    axis_label,
-    curves_read_out,
-)
+from reportgen.probing.parts import describe_curves, describe_layer_grid
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
@@ -43,9 +40,9 @@ def _grid(view: View, trace: Key, written: Sequence[Mapping[str, Any]]) -> Token
     layers = range(view.last, -1, -1)
     cells = [[view.cells[(*trace, token["step"], layer)] for token in written] for layer in layers]
     first = written[0]["step"]
-    return TokenGrid(
+    return describe_layer_grid(
+        view,
         name=f"trace-{trace[0]}-{trace[1]}-{first}",
-        subject=(view.subject,),
         title=say("figure.of_model", "{model}: {what}", model=view.name, what=view.told(trace)),
         alt=say(
             "generation_lens.grid.alt",
@@ -54,9 +51,7 @@ def _grid(view: View, trace: Key, written: Sequence[Mapping[str, Any]]) -> Token
             where=view.told(trace),
             tokens=listed([mark_space(str(token["shown"])) for token in written]),
         ),
-        row_label=axis_label(relative=False),
-        sampleable=True,
-        rows=[str(layer) for layer in layers],
+        rows=layers,
         column_label=say("generation_lens.written", "token written"),
         columns=[_head(str(token["shown"])) for token in written],
         texts=[[str(cell[0]["token"]) for cell in row] for row in cells],
@@ -86,9 +81,9 @@ def _emoji_curves(view: View, trace: Key) -> Iterable[Curves]:
                             model=view.subject if len(tokens) == 1 else None))  # fmt: skip
     emoji = str(view.emoji[trace][0]["character"])
     what = say("generation_lens.curves.what", "probability of the tokens of {emoji}", emoji=emoji)
-    yield Curves(
+    yield describe_curves(
+        view,
         name=f"emoji-{trace[0]}-{trace[1]}",
-        subject=(view.subject,),
         title=say(
             "generation_lens.curves.title",
             "{model}: the way to {emoji} {where}",
@@ -96,9 +91,7 @@ def _emoji_curves(view: View, trace: Key) -> Iterable[Curves]:
             emoji=emoji,
             where=view.told(trace),
         ),
-        alt=curves_read_out(view.name, what, curves),
-        x_label=axis_label(relative=False),
-        y_label=what,
+        what=what,
         curves=curves,
         y_range=(0.0, 1.0),
     )

@@ -9,9 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from reportgen.language import say
-from reportgen.probing.probe import (
-    prompt_labels,
-)
+from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 
 LONGEST_LABEL = 48

@@ -9,6 +9,7 @@ from reportgen.figures.describe import AttentionHead, Figure, HeatMap
 from reportgen.figures.numbered_rows import at_their_numbers
 from reportgen.language import digits, listed, say
 from reportgen.probes.head_scores.reducers import KINDS
+from reportgen.probing.parts import describe_head_map
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
@@ -46,9 +47,9 @@ def _scores_drawn(view: SubjectView, kind: str, top: float) -> HeatMap:
         )
         for record in best
     ]
-    return HeatMap(
+    return describe_head_map(
+        view,
         name=kind.replace("_", "-"),
-        subject=(view.subject,),
         title=say("figure.of_model", "{model}: {what}", model=view.name, what=_called(kind)),
         alt=say(
             "head_scores.alt",

@@ -10,7 +10,8 @@ from reportgen.figures.describe import Figure, TokenGrid
 from reportgen.language import say, say_count
 from reportgen.probes.hidden_states import MOST_PROMPTS
 from reportgen.probes.hidden_states.view import short, shown_tokens
-from reportgen.probing.probe import axis_label, prompt_labels
+from reportgen.probing.parts import describe_layer_grid
+from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
@@ -63,9 +64,9 @@ def _norm_grids(view: SubjectView, prompt: int) -> Iterator[TokenGrid]:
     shades = logs / (float(logs.max()) or 1.0)
     label = prompt_labels(view.outcome)[prompt]
     for number, part in enumerate(_parts(len(tokens))):
-        yield TokenGrid(
+        yield describe_layer_grid(
+            view,
             name=f"norms-{prompt}-{number}",
-            subject=(view.subject,),
             title=_part_title(
                 say("hidden_states.norms.title", "{model}: norms in “{prompt}”", model=view.name, prompt=label),
                 part,
@@ -81,9 +82,7 @@ def _norm_grids(view: SubjectView, prompt: int) -> Iterator[TokenGrid]:
                 high=short(high),
                 token=mark_space(tokens[int(norms.max(0).argmax())]),
             ),
-            row_label=axis_label(relative=False),
-            sampleable=True,
-            rows=[str(layer) for layer in reversed(array.along("layer"))],
+            rows=reversed(array.along("layer")),
             column_label=say("hidden_states.position", "position"),
             columns=tokens[part],
             texts=[[short(float(value)) for value in row[part]] for row in norms],
@@ -94,7 +93,6 @@ def _norm_grids(view: SubjectView, prompt: int) -> Iterator[TokenGrid]:
                 low=short(low),
                 high=short(high),
             ),
-            outlined=np.zeros(shades[:, part].shape, bool),
         )
 
 
@@ -110,9 +108,9 @@ def _difference_grids(view: SubjectView, pair: int) -> Iterator[TokenGrid]:
     labels = prompt_labels(view.outcome)
     both = {"a": labels[record["prompt_a"]], "b": labels[record["prompt_b"]]}
     for number, part in enumerate(_parts(len(columns))):
-        yield TokenGrid(
+        yield describe_layer_grid(
+            view,
             name=f"differences-{pair}-{number}",
-            subject=(view.subject,),
             title=_part_title(
                 say("hidden_states.differences.title", "{model}: “{a}” against “{b}”", model=name, **both),
                 part,
@@ -130,9 +128,7 @@ def _difference_grids(view: SubjectView, pair: int) -> Iterator[TokenGrid]:
                 after=short(record["difference"] or 0.0),
                 **both,
             ),
-            row_label=axis_label(relative=False),
-            sampleable=True,
-            rows=[str(layer) for layer in reversed(array.along("layer"))],
+            rows=reversed(array.along("layer")),
             column_label=say("hidden_states.position", "position"),
             columns=columns[part],
             texts=[[short(float(value)) for value in row[part]] for row in values],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import listed, say, unit_of
 from reportgen.probes.latent_language.view import language_names, tell_way
-from reportgen.probing.probe import axis_label, curves_read_out
+from reportgen.probing.parts import describe_curves, describe_layer_grid
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
@@ -45,9 +45,9 @@ def _curves(view: SubjectView, top: float) -> Curves:
         for at, language in enumerate(language_names(view))
     ]
     what = say("latent_language.probability", "probability of the word")
-    return Curves(
+    return describe_curves(
+        view,
         name="languages",
-        subject=(view.subject,),
         title=say(
             "latent_language.curves.title",
             "{model}: the word in each language, {way}, mean of {count} with 95 % bands",
@@ -55,9 +55,7 @@ def _curves(view: SubjectView, top: float) -> Curves:
             way=tell_way(view),
             count=len(view.rows("items")),
         ),
-        alt=curves_read_out(view.name, what, curves),
-        x_label=axis_label(relative=False),
-        y_label=what,
+        what=what,
         curves=curves,
         y_range=(0.0, top),
     )
@@ -82,13 +80,11 @@ def _entropy(view: SubjectView, highest: float) -> Curves:
         model=view.subject,
         band=_band(mean, margin, float(np.inf)),
     )
-    return Curves(
+    return describe_curves(
+        view,
         name="entropy",
-        subject=(view.subject,),
         title=say("latent_language.entropy.title", "{model}: entropy, {way}", model=view.name, way=tell_way(view)),
-        alt=curves_read_out(view.name, what, [curve]),
-        x_label=axis_label(relative=False),
-        y_label=what,
+        what=what,
         curves=[curve],
         y_range=(0.0, highest),
     )
@@ -106,9 +102,9 @@ def _table(view: SubjectView) -> TokenGrid:
     at = {(record["layer"], record["rank"]): record for record in records}
     cells = [[at[layer, rank] for rank in range(1, ranks + 1)] for layer in layers]
     what = say("latent_language.example", "“{word}”, {way}", word=item["source"], way=tell_way(view))
-    return TokenGrid(
+    return describe_layer_grid(
+        view,
         name="example",
-        subject=(view.subject,),
         title=say("figure.of_model", "{model}: {what}", model=view.name, what=what),
         alt=say(
             "latent_language.example.alt",
@@ -117,9 +113,7 @@ def _table(view: SubjectView) -> TokenGrid:
             what=what,
             answers=listed([mark_space(str(cell["token"])) for cell in cells[0]]),
         ),
-        row_label=axis_label(relative=False),
-        sampleable=True,
-        rows=[str(layer) for layer in layers],
+        rows=layers,
         column_label=say("latent_language.rank", "rank"),
         columns=[str(rank) for rank in range(1, ranks + 1)],
         texts=[[str(cell["token"]) for cell in row] for row in cells],

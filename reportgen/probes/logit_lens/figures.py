@@ -12,11 +12,8 @@ from numpy.typing import NDArray
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import listed, say, say_count, unit_of
 from reportgen.probes.logit_lens.view import quote_answer
-from reportgen.probing.probe import (
-    axis_label,
-    curves_read_out,
-    prompt_labels,
-)
+from reportgen.probing.parts import describe_curves, describe_layer_grid
+from reportgen.probing.probe import axis_label, prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
@@ -170,13 +167,12 @@ def _between(view: SubjectView) -> Curves:
         curves.append(Curve(label=text, x=x, y=y, model=view.subject if len(view.rows("pairs")) == 1 else None,
                             group=text))  # fmt: skip
     label = say("logit_lens.between", "KL(one || other) (nat)")
-    return Curves(
+    return describe_curves(
+        view,
         name="between",
-        subject=(view.subject,),
         title=say("logit_lens.between.title", "{model}: how far two prompts are apart", model=view.name),
-        alt=curves_read_out(view.name, label, curves),
+        what=label,
         x_label=axis_label(relative=relative),
-        y_label=label,
         curves=curves,
         y_range=_range([view.values(f"between/{pair}") for pair in range(len(curves))]),
         x_range=(0.0, 1.0) if relative else None,
@@ -194,9 +190,9 @@ def _grid(
     layers = range(cells.last, -1, -1)
     shown = [[cells.at[c.prompt, c.step, c.position, layer] for c in columns] for layer in layers]
     answers = [quote_answer(str(cell["token"]), c.head) for cell, c in zip(shown[0], columns, strict=True)]
-    return TokenGrid(
+    return describe_layer_grid(
+        view,
         name=f"inside-{number}" if parts else f"grid-{number}",
-        subject=(view.subject,),
         title=_grid_title(view.name, cells, columns, of_parts=bool(parts)),
         alt=say(
             "logit_lens.grid.alt",
@@ -216,7 +212,6 @@ def _grid(
         outline_label=say("logit_lens.outline", "the final answer"),
         alternatives=[[cells.others.get((c.prompt, c.step, c.position, layer), ()) for c in columns]
                       for layer in layers],
-        sampleable=True,
     )  # fmt: skip
 
 
@@ -301,13 +296,12 @@ def _curves(view: SubjectView, array: str, label: str, shared: tuple[float, floa
         named = zip(labels, values, strict=True)
         curves = [Curve(label=text, x=x, y=row.tolist(), model=only, group=text) for text, row in named]
     banded, at_last = len(labels) > MOST_CURVES, view.options["positions"] == "all"
-    return Curves(
+    return describe_curves(
+        view,
         name=array.replace("_", "-"),
-        subject=(view.subject,),
         title=_curves_title(view.name, _curve_titles()[array], banded=banded, at_last=at_last),
-        alt=curves_read_out(view.name, label, curves),
+        what=label,
         x_label=axis_label(relative=relative),
-        y_label=label,
         curves=curves,
         y_range=shared,
         x_range=(0.0, 1.0) if relative else None,

@@ -9,9 +9,7 @@ from typing import Any
 from reportgen.language import digits, listed, say, say_count, sentences
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.logit_lens.view import quote_answer
-from reportgen.probing.probe import (
-    prompt_labels,
-)
+from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 from reportgen.text.scripts import BYTES, script_names, script_of

@@ -13,6 +13,7 @@ from reportgen.figures.describe import Figure, HeatMap, TokenGrid
 from reportgen.language import digits, listed, say
 from reportgen.probes.patchscope import MOST_DRAWN
 from reportgen.probes.patchscope.view import below_last, expected_of, quoted
+from reportgen.probing.parts import describe_layer_grid
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -82,9 +83,9 @@ def _grid(view: SubjectView, rows: Sequence[Mapping[str, Any]], key: str, what: 
             values[at, step] = 0.0 if token.strip().casefold() in copied else SHADE
         named = bool(shown[at]["named"])
         outlined[at, : len(tokens)] = _naming(tokens[:width], words) if named else False
-    return TokenGrid(
+    return describe_layer_grid(
+        view,
         name=f"answers-{key}",
-        subject=(view.subject,),
         title=say("figure.of_model", "{model}: {what}", model=view.name, what=what),
         alt=say(
             "patchscope.grid.alt",
@@ -106,7 +107,6 @@ def _grid(view: SubjectView, rows: Sequence[Mapping[str, Any]], key: str, what: 
         value_label=say("patchscope.shaded", "shaded: not a token of the target itself"),
         outlined=outlined,
         outline_label=say("patchscope.outline", "an expected word") if words else "",
-        sampleable=True,
     )
 
 

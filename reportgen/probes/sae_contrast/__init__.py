@@ -13,13 +13,7 @@ from reportgen.features.tables import DICTIONARIES
 from reportgen.model.needs import Pass
 from reportgen.numerics.feature_changes import FEWEST
 from reportgen.probing.findings import prompt_table
-from reportgen.probing.probe import (
-    Case,
-    PairOptions,
-    PairProbe,
-    Prompts,
-    Unusable,
-)
+from reportgen.probing.probe import Case, PairOptions, PairProbe, Prompts, Unusable
 from reportgen.results.quantities import Findings, Rows, array, metric, table
 
 if TYPE_CHECKING:

@@ -10,10 +10,8 @@ from reportgen.features.names import feature_names, place_names
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings
 from reportgen.language import listed, say, sentences
 from reportgen.model.needs import Site
-from reportgen.probing.probe import (
-    axis_label,
-    curves_read_out,
-)
+from reportgen.probing.parts import describe_curves
+from reportgen.probing.probe import axis_label
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import SUBJECT, Section
 
@@ -83,13 +81,13 @@ def _shares_in_common(view: SubjectView) -> Curves:
     """The Jaccard index and its control."""
     what = say("sae_contrast.in_common", "in common")
     curves = _curves(view, {"in_common_by_item": what, "in_common_moved": say("sae_contrast.moved", "of other tokens")})
-    return Curves(
+    return describe_curves(
+        view,
         name="in-common",
-        subject=(view.subject,),
         title=say(
             "sae_contrast.in_common.title", "{model}: features that fire in both on the same token", model=view.name
         ),
-        alt=curves_read_out(view.name, what, curves),
+        what=what,
         x_label=_x_label(view),
         y_label=say("sae_contrast.in_common.y", "share of the features that fire in either"),
         curves=curves,
@@ -102,11 +100,11 @@ def _unexplained(view: SubjectView) -> Curves:
     base, other = view.subject.split(SUBJECT)
     curves = _curves(view, {"fvu_base_by_item": base, "fvu_other_by_item": other})
     highest = float(np.nanmax([y for curve in curves for y in curve.y], initial=0.0)) * 1.05 or 1.0
-    return Curves(
+    return describe_curves(
+        view,
         name="fvu",
-        subject=(view.subject,),
         title=say("sae_contrast.fvu.title", "{model}: what the dictionaries leave unexplained", model=view.name),
-        alt=curves_read_out(view.name, say("sae_contrast.fvu", "FVU"), curves),
+        what=say("sae_contrast.fvu", "FVU"),
         x_label=_x_label(view),
         y_label=say("sae_contrast.fvu.y", "share of the variance (FVU)"),
         curves=curves,

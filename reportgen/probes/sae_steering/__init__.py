@@ -12,13 +12,7 @@ from reportgen.features.options import DictionaryOptions, dictionaries_of, first
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probing.findings import PromptFindings, ScoreFindings
 from reportgen.probing.probe import Case, Probe, Prompts, Unusable
-from reportgen.probing.steering_score import (
-    HARMFUL,
-    HARMLESS,
-    Score,
-    named_score,
-    not_tokens,
-)
+from reportgen.probing.steering_score import HARMFUL, HARMLESS, Score, named_score, not_tokens
 from reportgen.results.quantities import Rows, array, metric, table
 from reportgen.text.prompts import Prompt
 from reportgen.text.refusals import refusal_tokens

@@ -11,10 +11,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings,
 from reportgen.language import listed, say, unit_of
 from reportgen.probes.sae_steering.view import View, write_number
 from reportgen.probing.probe import prompt_labels
-from reportgen.probing.steering_score import (
-    MOST_SHOWN,
-    WIDEST,
-)
+from reportgen.probing.steering_score import MOST_SHOWN, WIDEST
 from reportgen.results.section import Section
 from reportgen.text.word_pieces import pieces_of
 from reportgen.text.wording import words_of

@@ -24,13 +24,7 @@ from reportgen.probes.sae_steering import FINAL, PROMOTED, FeatureSteering, Held
 from reportgen.probes.sae_steering.view import JOINED
 from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Case, Later
-from reportgen.probing.steering_score import (
-    LOOP,
-    Score,
-    defined,
-    not_tokens,
-    said,
-)
+from reportgen.probing.steering_score import LOOP, Score, defined, not_tokens, said
 from reportgen.results.quantities import Rows
 from reportgen.text.characters import mark_space
 from reportgen.text.wording import language_share, repeated_share, script_share

@@ -11,14 +11,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from reportgen.model.needs import Draw, Need, Pass, Site
 from reportgen.probing.findings import ScoreFindings, prompt_table
 from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
-from reportgen.probing.steering_score import (
-    HARMFUL,
-    HARMLESS,
-    Score,
-    named_score,
-    not_tokens,
-    said,
-)
+from reportgen.probing.steering_score import HARMFUL, HARMLESS, Score, named_score, not_tokens, said
 from reportgen.results.quantities import Rows, array, arrays, metric, table
 from reportgen.text.prompts import Message, Prompt
 from reportgen.text.refusals import refusal_tokens

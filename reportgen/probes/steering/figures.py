@@ -10,14 +10,8 @@ from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings,
 from reportgen.language import listed, say, unit_of
 from reportgen.probes.steering import CONTROLS
 from reportgen.probes.steering.view import View, cells_of, control_names, write_factor, write_number
-from reportgen.probing.probe import (
-    axis_label,
-    curves_read_out,
-)
-from reportgen.probing.steering_score import (
-    MOST_SHOWN,
-    WIDEST,
-)
+from reportgen.probing.parts import describe_curves, describe_layer_grid
+from reportgen.probing.steering_score import MOST_SHOWN, WIDEST
 from reportgen.results.section import Section
 from reportgen.text.function_words import listed_language, telling_words
 from reportgen.text.word_pieces import pieces_of
@@ -66,15 +60,15 @@ def _grid(view: View, name: str, title: str, alt: str, label: str, ends: tuple[f
     outlined = np.zeros(upwards.shape, bool)
     at, item, _ = view.chosen
     outlined[len(values) - 1 - at, item] = True
-    return TokenGrid(
+    return describe_layer_grid(
+        view,
         name=name,
-        subject=(view.subject,),
         title=title,
         alt=alt,
         row_label=say("steering.layer", "layer that is changed (0 = embedding)")
         if not view.ablated
         else say("steering.layer_read", "layer that the direction is of (0 = embedding)"),
-        rows=[str(layer) for layer in reversed(view.layers)],
+        rows=reversed(view.layers),
         column_label=say("steering.columns", "times the direction, then controls"),
         columns=columns,
         texts=[["" if value != value else write_number(value) for value in row] for row in upwards],
@@ -82,7 +76,6 @@ def _grid(view: View, name: str, title: str, alt: str, label: str, ends: tuple[f
         value_label=label,
         outlined=outlined,
         outline_label=_outline(view),
-        sampleable=True,
     )
 
 
@@ -152,13 +145,11 @@ def _over_layers(view: View, ends: tuple[float, float]) -> Curves:
         for name, values in lines
         if np.isfinite(values).any()
     ]
-    return Curves(
+    return describe_curves(
+        view,
         name="layers",
-        subject=(view.subject,),
         title=say("steering.layers.title", "{model}: layer by layer, {done}", model=view.name, done=_coefficient(view)),
-        alt=curves_read_out(view.name, view.score_label, curves),
-        x_label=axis_label(relative=False),
-        y_label=view.score_label,
+        what=view.score_label,
         curves=curves,
         references={name: value for name, value in references.items() if np.isfinite(value)},
         y_range=ends,

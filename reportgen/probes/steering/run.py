@@ -27,16 +27,8 @@ from reportgen.numerics.steering import (
 )
 from reportgen.probes.steering import CONTROLS, HeldOut, Options, Setting, Steering, as_asked, read_position
 from reportgen.probing.findings import reason_rows
-from reportgen.probing.probe import (
-    Case,
-    Later,
-)
-from reportgen.probing.steering_score import (
-    LOOP,
-    defined,
-    not_tokens,
-    said,
-)
+from reportgen.probing.probe import Case, Later
+from reportgen.probing.steering_score import LOOP, defined, not_tokens, said
 from reportgen.results.quantities import Rows
 from reportgen.text.prompts import Prompt
 from reportgen.text.wording import language_share, repeated_share, script_share

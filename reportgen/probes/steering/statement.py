@@ -5,16 +5,10 @@ from __future__ import annotations
 from math import isfinite
 
 from reportgen.language import listed, say, say_count
-from reportgen.numerics.steering import (
-    DEEPEST,
-    MOST_KL,
-)
+from reportgen.numerics.steering import DEEPEST, MOST_KL
 from reportgen.probes.steering import CONTROLS
 from reportgen.probes.steering.view import View, cells_of, write_factor, write_number
-from reportgen.probing.steering_score import (
-    CLEAR,
-    is_its_own,
-)
+from reportgen.probing.steering_score import CLEAR, is_its_own
 
 
 def tell(view: View) -> str:
