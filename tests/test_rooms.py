@@ -184,6 +184,11 @@ def test_the_face_of_a_probe_computes_nothing(face: str) -> None:
     assert {full.partition(".")[0] for full in set(imported(MODULES[face])) - typed}.isdisjoint({"torch", "numpy"})
 
 
+@pytest.mark.parametrize("face", FACES)
+def test_the_face_of_a_probe_is_read_in_one_sitting(face: str) -> None:
+    assert len((PACKAGE / Path(*face.split(".")) / "__init__.py").read_text().splitlines()) < 250
+
+
 def test_a_probe_imports_torch_where_it_measures_and_nowhere_else() -> None:
     found = {name for name in MODULES if room_of(name) == "probes" and "torch" in set(at_module_level(MODULES[name]))}
     assert found

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reportgen.model.needs import ByIndex, Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site
+from reportgen.probes.ablation.parts import WRITES, Kind, Part, Text
+from reportgen.probes.ablation.reducers import Total
 from reportgen.probing.findings import prompt_table
 from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, SpecialTokens, Unusable
 from reportgen.results.quantities import Findings, Rows, array, metric, table
@@ -18,16 +20,6 @@ from reportgen.text.prompts import Prompt
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
-
-
-Kind = Literal["heads", "attention", "mlp", "blocks"]
-WRITES = {
-    "heads": (Site.HEADS,),
-    "attention": (Site.ATTENTION_WRITE,),
-    "mlp": (Site.MLP_WRITE,),
-    "blocks": (Site.ATTENTION_WRITE, Site.MLP_WRITE),
-}
 
 
 class Options(ProbeOptions):
@@ -58,16 +50,6 @@ class Options(ProbeOptions):
         if self.mean_over is not None and self.method != "mean":
             raise ValueError("mean_over: it is of use with `method: mean` alone")
         return self
-
-
-@dataclass(frozen=True)
-class Total(ByIndex):
-    """A reducer that keeps the sum of a site's rows over the positions it is given, in float64."""
-
-    def update(self, state: dict[int, Tensor], value: Tensor, *, index: int, step: int) -> dict[int, Tensor]:
-        """One layer's or block's (position x width) rows."""
-        state[index] = value.cpu().double().sum(0)  # not every accelerator has float64
-        return state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,27 +133,6 @@ class Ablation(Probe[Options, Ablations]):
         """Texts in which nothing is predicted, and those whose answer is no token of this model."""
         read = zip(case.options.prompts, read_texts(case), strict=True)
         return {prompt.called: text for prompt, text in read if isinstance(text, str)}
-
-
-@dataclass(frozen=True)
-class Text:
-    """A text in a model's tokens."""
-
-    prompt: int
-    """Among all prompts of the battery."""
-    tokens: tuple[int, ...]
-    predicted: tuple[int, ...]
-    """Positions whose token is predicted, from the one before."""
-    answer: int | None
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one pass does without."""
-
-    kind: Kind
-    block: int
-    head: int | None = None
 
 
 def last_need(case: Case[Options]) -> Need:

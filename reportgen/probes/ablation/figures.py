@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import digits, listed, say
-from reportgen.probes.ablation import WRITES
+from reportgen.probes.ablation.parts import WRITES
 from reportgen.probes.ablation.view import is_unmeasured
 from reportgen.probing.parts import describe_head_map
 from reportgen.probing.view import SubjectView

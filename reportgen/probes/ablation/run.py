@@ -17,12 +17,8 @@ from reportgen.model.measures.token_loss import token_losses
 from reportgen.model.needs import Captured, Edit, Operation, Pass, Site, Unmeasurable
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.probes.ablation import (
-    WRITES,
     Ablations,
-    Kind,
     Options,
-    Part,
-    Text,
     changed_at,
     last_need,
     list_parts,
@@ -30,6 +26,7 @@ from reportgen.probes.ablation import (
     total_needs,
     usable_texts,
 )
+from reportgen.probes.ablation.parts import WRITES, Kind, Part, Text
 from reportgen.probes.ablation.view import is_unmeasured
 from reportgen.probing.probe import Case, Later
 from reportgen.results.quantities import Rows

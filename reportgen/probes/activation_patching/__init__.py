@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.numerics.patching import first_difference
+from reportgen.probes.activation_patching.pairs import (
+    CLEAN,
+    CORRUPTED,
+    SITES,
+    Place,
+    PromptPair,
+    SiteName,
+    pair_up,
+    prompts_by_pair,
+    read_pair,
+)
 from reportgen.probing.findings import prompt_table
 from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
 from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
-from reportgen.text.answer_tokens import answer_ids, no_answer
-from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-CLEAN, CORRUPTED = "clean", "corrupted"
-SiteName = Literal["residual", "attention", "mlp", "heads"]
-SITES = {
-    "residual": Site.RESIDUAL,
-    "attention": Site.ATTENTION_WRITE,
-    "mlp": Site.MLP_WRITE,
-    "heads": Site.HEADS,
-}
 Answers = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2, max_length=2)]
 
 
@@ -52,7 +52,7 @@ class Options(ProbeOptions):
 
     @model_validator(mode="after")
     def _pairs(self) -> Self:
-        for name, halves in _by_pair(self.prompts).items():
+        for name, halves in prompts_by_pair(self.prompts).items():
             groups = [half.group for half in halves]
             if name is None or sorted(map(str, groups)) != [CLEAN, CORRUPTED]:
                 told = "a prompt without `pair`" if name is None else f"pair {name!r}"
@@ -157,56 +157,12 @@ class ActivationPatching(Probe[Options, Patching]):
         return {pair_label(case, at): pair for at, pair in enumerate(read(case)) if isinstance(pair, str)}
 
 
-@dataclass(frozen=True)
-class PromptPair:
-    """Two prompts that a model can be patched between."""
-
-    index: int
-    """Among all pairs of the battery."""
-    clean: tuple[int, ...]
-    corrupted: tuple[int, ...]
-    right: int
-    wrong: int
-    first: int
-    """The first position at which the tokens differ."""
-
-    @property
-    def last(self) -> int:
-        """The last position, the same of both prompts."""
-        return len(self.clean) - 1
-
-
-@dataclass(frozen=True)
-class Place:
-    """What is patched by one pass."""
-
-    site: SiteName
-    index: int
-    """Layer or block."""
-    at: int
-    """Position, or head."""
-
-
 FINAL_NEED = Need(Site.FINAL, "last")
-
-
-def _by_pair(prompts: Sequence[Prompt]) -> dict[str | None, list[Prompt]]:
-    found: dict[str | None, list[Prompt]] = {}
-    for prompt in prompts:
-        found.setdefault(prompt.pair, []).append(prompt)
-    return found
-
-
-def pair_up(case: Case[Options]) -> list[tuple[Prompt, Prompt]]:
-    """(pair) clean and corrupted."""
-    return [
-        (one, other) if one.group == CLEAN else (other, one) for one, other in _by_pair(case.options.prompts).values()
-    ]
 
 
 def pair_label(case: Case[Options], pair: int) -> str:
     """What figures call a pair."""
-    return str(pair_up(case)[pair][0].pair)
+    return str(pair_up(case.options.prompts)[pair][0].pair)
 
 
 def source_of(case: Case[Options]) -> str:
@@ -217,29 +173,9 @@ def source_of(case: Case[Options]) -> str:
 def read(case: Case[Options]) -> list[PromptPair | str]:
     """(pair) in this model's tokens, or why it cannot be used."""
     answers = case.options.answers
-    halves = pair_up(case)
+    halves = pair_up(case.options.prompts)
     texts = answers if len(answers) == len(halves) else answers * len(halves)
-    return [_readable(case, at, prompts, *both) for at, (prompts, both) in enumerate(zip(halves, texts, strict=True))]
-
-
-def _readable(case: Case[Options], at: int, prompts: tuple[Prompt, Prompt], right: str, wrong: str) -> PromptPair | str:
-    clean, corrupted = map(case.tokens, prompts)
-    show = case.tokenizer
-    if len(clean) != len(corrupted):
-        return (
-            f"the clean prompt is {len(clean)} tokens, the corrupted one {len(corrupted)}: "
-            f"{show.show_joined(clean)} / {show.show_joined(corrupted)}"
-        )
-    first = first_difference(clean, corrupted)
-    if first is None:
-        return f"the clean and the corrupted prompt are the same tokens: {show.show_joined(clean)}"
-    refused = "; ".join(filter(None, (no_answer(show, text) for text in (right, wrong))))
-    if refused:
-        return refused
-    (one,), (other,) = answer_ids(show, right), answer_ids(show, wrong)
-    if one == other:
-        return f"right and wrong answer are the same token: {show.show(one)!r}"
-    return PromptPair(at, clean, corrupted, one, other, first)
+    return [read_pair(case, at, prompts, *both) for at, (prompts, both) in enumerate(zip(halves, texts, strict=True))]
 
 
 def usable_pairs(case: Case[Options]) -> list[PromptPair]:
@@ -276,23 +212,17 @@ def _check_positions(case: Case[Options], pair: PromptPair) -> None:
         raise Unusable(f"position {beyond[0]} is out of range: those of pair {name!r} go from 0 to {pair.last}")
 
 
-def differing(pair: PromptPair) -> tuple[int, ...]:
-    """The first position that differs, and all after it."""
-    return tuple(range(pair.first, len(pair.clean)))
-
-
 def needs_of(case: Case[Options], pair: PromptPair) -> dict[str, Need]:
     """What is kept of the run from which pieces are taken, by site."""
     return {
-        site: Need(SITES[site], differing(pair), asked_indices(case, site))
-        for site in dict.fromkeys(case.options.sites)
+        site: Need(SITES[site], pair.differing, asked_indices(case, site)) for site in dict.fromkeys(case.options.sites)
     }
 
 
 def places_of(case: Case[Options], pair: PromptPair) -> list[Place]:
     """Everything that is patched, each once; what cannot make a difference is left out."""
     asked = case.options.positions
-    positions = [at for at in differing(pair) if asked == "all" or at in asked]
+    positions = [at for at in pair.differing if asked == "all" or at in asked]
     found: list[Place] = []
     for site in dict.fromkeys(case.options.sites):
         for index in asked_indices(case, site):

@@ -18,24 +18,18 @@ from reportgen.model.needs import Captured, Edit, Need, Pass, Unmeasurable
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.patching import CLEAR_DIFFERENCE, recovered_difference, stays_from
 from reportgen.probes.activation_patching import (
-    CLEAN,
     FINAL_NEED,
-    SITES,
     Options,
     Patching,
-    Place,
-    PromptPair,
-    SiteName,
     asked_indices,
-    differing,
     needs_of,
     pair_label,
-    pair_up,
     places_of,
     read,
     source_of,
     usable_pairs,
 )
+from reportgen.probes.activation_patching.pairs import CLEAN, SITES, Place, PromptPair, SiteName, pair_up
 from reportgen.probes.activation_patching.view import BY_POSITION, moved
 from reportgen.probing.probe import Case, Later
 from reportgen.results.quantities import Rows
@@ -107,7 +101,7 @@ def _edits(
         if place.site == "heads":
             size = rows.shape[-1] // heads
             of_head = rows[:, place.at * size : (place.at + 1) * size].float()
-            yield Edit(site, place.index, Replace(of_head), differing(pair), place.at)
+            yield Edit(site, place.index, Replace(of_head), pair.differing, place.at)
         else:
             yield Edit(site, place.index, Replace(rows[place.at - pair.first].float()), (place.at,))
 
@@ -154,7 +148,7 @@ def _found(case: Case[Options], measured: Sequence[_Measured], without: Mapping[
             )
         ],
         skipped=_left_out(case, without),
-        prompts=case.prompt_rows([half for one in measured for half in pair_up(case)[one.pair.index]]),
+        prompts=case.prompt_rows([half for one in measured for half in pair_up(case.options.prompts)[one.pair.index]]),
     )  # fmt: skip
 
 

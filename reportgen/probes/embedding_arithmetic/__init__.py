@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probes.embedding_arithmetic.words import (
+    Template,
+    Word,
+    WordPair,
+    pair_label,
+    read_pairs,
+    read_template,
+    words_label,
+)
 from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions
 from reportgen.results.quantities import Findings, Rows, array, metric, table
-from reportgen.text.prompts import STRICT, Message, Prompt, read_prompts
 from reportgen.text.tokens import WordNotFound
 
 if TYPE_CHECKING:
@@ -19,94 +27,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-PLACE = "{word}"
-"""Where the word goes in a template."""
-Word = Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class WordPair(BaseModel):
-    """Two words of one relation, such as king and man."""
-
-    model_config = STRICT
-
-    first: Word
-    """The word from which the second is taken away."""
-    second: Word
-    """The word that is taken away."""
-    group: str = ""
-    """The relation; differences of one relation are compared, and make analogies of each other."""
-
-
-def _pairs(value: Any, info: ValidationInfo) -> Any:
-    """Pairs from the name of a prompt set, whose prompts of one `pair` belong together, or from [first, second]."""
-    if isinstance(value, str):
-        return _named_pairs(read_prompts(value, (info.context or {}).get("prompt_sets")))
-    if not isinstance(value, list | tuple):
-        return value
-    return [_written_pair(item) for item in value]
-
-
-def _written_pair(item: Any) -> Any:
-    if not isinstance(item, list | tuple):
-        return item
-    if len(item) != 2:
-        raise ValueError(f"a pair is two words, not {len(item)}: [king, man]")
-    return {"first": item[0], "second": item[1]}
-
-
-def _named_pairs(prompts: Sequence[Prompt]) -> list[WordPair]:
-    by_name: dict[str, list[Prompt]] = {}
-    for prompt in prompts:
-        by_name.setdefault(prompt.pair or "", []).append(prompt)
-    found = []
-    for name, halves in by_name.items():
-        if len(halves) != 2 or not name or halves[0].text is None or halves[1].text is None:
-            raise ValueError(f"the pair {name!r} of the prompt set is not two prompts of a word each")
-        found.append(WordPair(first=halves[0].text, second=halves[1].text, group=halves[0].group or ""))
-    return found
-
-
-class Template(BaseModel):
-    """A text or a chat in which {word} stands once."""
-
-    model_config = STRICT
-
-    text: str | None = None
-    """The text itself."""
-    messages: Annotated[tuple[Message, ...], Field(strict=False, min_length=1)] | None = None
-    """Turns of a chat, which go through the model's chat template."""
-    index: Annotated[int, Field(ge=0)] | None = None
-    """Which occurrence of the word is meant, from 0, where it may stand elsewhere too."""
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Template:
-        if (self.text is None) == (self.messages is None):
-            raise ValueError("a template has either text or messages")
-        whole = self.text or "".join(message.content for message in self.messages or ())
-        if whole.count(PLACE) != 1:
-            raise ValueError(f"{PLACE} stands {whole.count(PLACE)} times in the template: once is needed")
-        return self
-
-    def filled(self, word: str) -> Prompt:
-        """The prompt with the word in its place, without the spaces around it."""
-        word = word.strip()
-        if self.text is not None:
-            return Prompt(text=self.text.replace(PLACE, word), word=word, index=self.index)
-        turns = tuple(
-            Message(role=turn.role, content=turn.content.replace(PLACE, word)) for turn in self.messages or ()
-        )
-        return Prompt(messages=turns, word=word, index=self.index)
-
-
-def _template(value: Any) -> Any:
-    return {"text": value} if isinstance(value, str) else value
-
-
 class Options(ProbeOptions):
     """Which words, and where they are read."""
 
     pairs: Annotated[
-        list[WordPair], BeforeValidator(_pairs, json_schema_input_type=str | list[WordPair | list[str]])
+        list[WordPair], BeforeValidator(read_pairs, json_schema_input_type=str | list[WordPair | list[str]])
     ] = Field(default=[])
     """Word pairs: [first, second], mappings of first, second and group, or the name FILE/SET of a prompt set in which
     the two prompts of a `pair` belong together. Each two of a group make an analogy: king − man + woman = queen."""
@@ -114,7 +39,7 @@ class Options(ProbeOptions):
     """Further analogies a − b + c, each as [a, b, c] or, with the expected word, [a, b, c, d]."""
     layers: Literal["table"] | Layers = "table"
     """`table`: rows of the embedding table. Else the layers (`all`, or a list) at which words are read in context."""
-    template: Annotated[Template, BeforeValidator(_template, json_schema_input_type=str | Template)] = Field(
+    template: Annotated[Template, BeforeValidator(read_template, json_schema_input_type=str | Template)] = Field(
         default=Template(text="This word is {word}"), validate_default=True
     )
     """The context: text (or messages) in which {word} stands; its last sub-token is read. A word at the very start
@@ -265,17 +190,6 @@ def asked_layers(case: Case[Options]) -> tuple[int, ...]:
 def need_of(case: Case[Options], word: str) -> Need:
     """The word's last token at the layers asked for."""
     return Need(Site.RESIDUAL, (_position(case, word),), asked_layers(case))
-
-
-def pair_label(pair: WordPair) -> str:
-    """What figures call a pair."""
-    return f"{pair.first.strip()} − {pair.second.strip()}"
-
-
-def words_label(words: Sequence[str]) -> str:
-    """Words as one label."""
-    a, b, c = (word.strip() for word in words[:3])
-    return f"{a} − {b} + {c}"
 
 
 def rows_left_out(case: Case[Options]) -> Mapping[str, str]:

@@ -9,8 +9,8 @@ import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, Ranking, Rankings, TokenGrid
 from reportgen.language import digits, listed, say, sentences
-from reportgen.probes.embedding_arithmetic import WordPair, pair_label, words_label
 from reportgen.probes.embedding_arithmetic.view import CHANCE, tell_place
+from reportgen.probes.embedding_arithmetic.words import WordPair, pair_label, words_label
 from reportgen.probing.parts import describe_curves
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section

@@ -20,13 +20,13 @@ from reportgen.numerics.similarity import unit_rows
 from reportgen.probes.embedding_arithmetic import (
     Arithmetic,
     Options,
-    WordPair,
     asked_layers,
     ids_of,
     need_of,
     rows_left_out,
     usable_words,
 )
+from reportgen.probes.embedding_arithmetic.words import WordPair
 from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Case
 from reportgen.results.quantities import Rows

@@ -20,7 +20,8 @@ from reportgen.model.sae.dictionary import Dictionary, load_dictionary
 from reportgen.model.sae.promoted import promoted
 from reportgen.model.sae.splice import AlongOther, ClampFeature, ScaleFeature, feature_activations
 from reportgen.numerics.steering import best_cell, mean_of_defined
-from reportgen.probes.sae_steering import FINAL, PROMOTED, FeatureSteering, Held, Options, Setting
+from reportgen.probes.sae_steering import FINAL, FeatureSteering, Held, Setting
+from reportgen.probes.sae_steering.options import PROMOTED, Options
 from reportgen.probes.sae_steering.view import JOINED
 from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Case, Later

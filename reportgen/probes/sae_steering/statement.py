@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reportgen.language import say
-from reportgen.probes.sae_steering import PROMOTED
+from reportgen.probes.sae_steering.options import PROMOTED
 from reportgen.probes.sae_steering.view import View, write_number
 from reportgen.probing.steering_score import CLEAR, is_its_own
 

@@ -6,7 +6,7 @@ from math import isfinite
 
 from reportgen.features.names import place_name
 from reportgen.language import digits, say
-from reportgen.probes.sae_steering import PROMOTED
+from reportgen.probes.sae_steering.options import PROMOTED
 from reportgen.probing.view import SubjectView
 from reportgen.text.scripts import script_names
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, Self
-
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from typing import TYPE_CHECKING
 
 from reportgen.model.needs import Draw, Need, Pass, Site
+from reportgen.probes.steering.options import Options
 from reportgen.probing.findings import ScoreFindings, prompt_table
-from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
-from reportgen.probing.steering_score import HARMFUL, HARMLESS, Score, named_score, not_tokens, said
+from reportgen.probing.probe import Case, Probe, Unusable
+from reportgen.probing.steering_score import not_tokens
 from reportgen.results.quantities import Rows, array, arrays, metric, table
 from reportgen.text.prompts import Message, Prompt
 from reportgen.text.refusals import refusal_tokens
@@ -22,106 +21,6 @@ if TYPE_CHECKING:
 
 
 CONTROLS = ("random", "shuffled")
-
-
-class Options(ProbeOptions):
-    """Between which sets, on which prompts, how far, and what is looked at."""
-
-    seed: int = 0
-    """Decides the random direction, the shuffled split and, at a `temperature`, the tokens that are drawn."""
-    towards: Prompts
-    """The set that the direction points to."""
-    away: Prompts
-    """The set that it comes from."""
-    prompts: Prompts
-    """Held-out prompts on which it is tried: none of either set."""
-    harmless: Prompts | None = None
-    """Held-out prompts on which the price is measured and texts are shown, where those are others than `prompts`."""
-    score: Annotated[Score, BeforeValidator(named_score, json_schema_input_type=str | Score)]
-    """What is to change: {tokens: […]}, refusal, {language: fr}, {script: han}, or cosine."""
-    direction: Literal["difference_of_means", "paired_pca"] = "difference_of_means"
-    """How it is found. `paired_pca` takes the sets as pairs, in their order."""
-    position: Annotated[int, Field(lt=0)] | Literal["last"] = "last"
-    """Where both sets are read: the last token, or −2, −3, … counted from the end."""
-    layers: Layers = "all"
-    """Layers tried, of those that enter a block: 0 (the embedding) to the last but one."""
-    coefficients: Annotated[list[float], Field(min_length=1)] = Field(default=[-1.0, 0.0, 0.5, 1.0, 1.5])
-    """Times the direction that is added; 0, the unsteered model, is always there. Of no meaning to `ablate`."""
-    mode: Literal["add", "ablate"] = "add"
-    """`add`: at one layer. `ablate`: the direction of a layer is taken out everywhere."""
-    normalise: bool = False
-    """Gives every direction the length 1 before it is multiplied."""
-    positions: Literal["all", "last"] = "all"
-    """Which tokens are changed: all of them, or the prompt's last and those written after it."""
-    chat: Literal["auto", "never"] = "auto"
-    """`auto` puts texts through the chat template, as what the user says, where the model has one."""
-    continue_: Annotated[int, Field(ge=1, le=256, alias="continue")] = 24
-    """Tokens that are written after a prompt."""
-    temperature: Annotated[float, Field(gt=0, le=100)] | None = None
-    """Draws each token at this temperature; without it the likeliest token follows."""
-    aim: Literal["higher", "lower"] | None = None
-    """Which score is better; where not given, `higher` to add and `lower` to ablate."""
-    max_kl: Annotated[float, Field(gt=0)] | None = None
-    """The price, in nats, that a chosen cell may have at most; where not given, 10 where texts are scored, whose loops
-    are seen, else 1."""
-    choose: Literal["score", "paper"] = "score"
-    """`paper`: the layer-choice rule of the refusal paper, with its own constraints; for `ablate` and `refusal`."""
-    withhold: bool = False
-    """Writes nothing after any prompt. After prompts of the group `harmful` nothing is written in any case, and where
-    the score is of refusal or a set is harmful, only after those of the group `harmless`."""
-
-    @field_validator("coefficients")
-    @classmethod
-    def _something_added(cls, coefficients: list[float]) -> list[float]:
-        found = sorted({0.0, *coefficients})
-        if len(found) == 1:
-            raise ValueError("0 alone adds nothing")
-        return found
-
-    @model_validator(mode="after")
-    def _sets_fit(self) -> Self:
-        for name in ("towards", "away"):
-            if len(getattr(self, name)) < 2:
-                raise ValueError(f"{name}: a set of one prompt has no mean to speak of: at least 2 are needed")
-        if self.direction == "paired_pca" and len(self.towards) != len(self.away):
-            raise ValueError(f"paired_pca: towards has {len(self.towards)} prompts, away {len(self.away)}: pairs need "
-                             "as many")  # fmt: skip
-        known = [(prompt.text, prompt.messages) for prompt in (*self.towards, *self.away)]
-        for prompt in (*self.prompts, *(self.harmless or ())):
-            if (prompt.text, prompt.messages) in known:
-                raise ValueError(f"prompts: {said(prompt)!r} is in one of the sets, and so is not held out")
-        return self
-
-    @model_validator(mode="after")
-    def _rule_fits(self) -> Self:
-        if self.choose == "paper" and (self.mode, self.score.kind, self.harmless is None) != (
-            "ablate", "refusal", False):  # fmt: skip
-            raise ValueError("choose: the paper's rule needs mode: ablate, score: refusal, and harmless prompts")
-        if self.score.of_text and any(map(self.withheld, self.prompts)):
-            raise ValueError(f"score: {self.score.kind} is of what is written, and after harmful prompts nothing is")
-        return self
-
-    def withheld(self, prompt: Prompt) -> bool:
-        """Whether nothing is written after a prompt."""
-        if self.withhold or prompt.group == HARMFUL:
-            return True
-        harmful = self.score.kind == "refusal" or any(one.group == HARMFUL for one in (*self.towards, *self.away))
-        return harmful and prompt.group != HARMLESS
-
-    @property
-    def factors(self) -> list[float]:
-        """What is swept beside the unsteered model: coefficients but 0; one that means nothing for an ablation."""
-        return [1.0] if self.mode == "ablate" else [c for c in self.coefficients if c]
-
-    @property
-    def most_kl(self) -> float:
-        """The price that a chosen cell may have at most."""
-        return self.max_kl or (10.0 if self.score.of_text else 1.0)
-
-    @property
-    def lowest(self) -> bool:
-        """Whether the lowest score is the best."""
-        return (self.aim or ("lower" if self.mode == "ablate" else "higher")) == "lower"
 
 
 @dataclass(frozen=True, kw_only=True)

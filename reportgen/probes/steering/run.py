@@ -25,7 +25,8 @@ from reportgen.numerics.steering import (
     random_direction,
     shuffled_split,
 )
-from reportgen.probes.steering import CONTROLS, HeldOut, Options, Setting, Steering, as_asked, read_position
+from reportgen.probes.steering import CONTROLS, HeldOut, Setting, Steering, as_asked, read_position
+from reportgen.probes.steering.options import Options
 from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Case, Later
 from reportgen.probing.steering_score import LOOP, defined, not_tokens, said

@@ -1,0 +1,91 @@
+"""Pairs of prompts between which a model is patched, and the places at which it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from reportgen.model.needs import Site
+from reportgen.numerics.patching import first_difference
+from reportgen.probing.probe import Case
+from reportgen.text.answer_tokens import answer_ids, no_answer
+from reportgen.text.prompts import Prompt
+
+CLEAN, CORRUPTED = "clean", "corrupted"
+SiteName = Literal["residual", "attention", "mlp", "heads"]
+SITES = {
+    "residual": Site.RESIDUAL,
+    "attention": Site.ATTENTION_WRITE,
+    "mlp": Site.MLP_WRITE,
+    "heads": Site.HEADS,
+}
+
+
+@dataclass(frozen=True)
+class PromptPair:
+    """Two prompts that a model can be patched between."""
+
+    index: int
+    """Among all pairs of the battery."""
+    clean: tuple[int, ...]
+    corrupted: tuple[int, ...]
+    right: int
+    wrong: int
+    first: int
+    """The first position at which the tokens differ."""
+
+    @property
+    def last(self) -> int:
+        """The last position, the same of both prompts."""
+        return len(self.clean) - 1
+
+    @property
+    def differing(self) -> tuple[int, ...]:
+        """The first position that differs, and all after it."""
+        return tuple(range(self.first, len(self.clean)))
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is patched by one pass."""
+
+    site: SiteName
+    index: int
+    """Layer or block."""
+    at: int
+    """Position, or head."""
+
+
+def prompts_by_pair(prompts: Sequence[Prompt]) -> dict[str | None, list[Prompt]]:
+    """Name of a pair -> its prompts."""
+    found: dict[str | None, list[Prompt]] = {}
+    for prompt in prompts:
+        found.setdefault(prompt.pair, []).append(prompt)
+    return found
+
+
+def pair_up(prompts: Sequence[Prompt]) -> list[tuple[Prompt, Prompt]]:
+    """(pair) clean and corrupted."""
+    return [(one, other) if one.group == CLEAN else (other, one) for one, other in prompts_by_pair(prompts).values()]
+
+
+def read_pair(case: Case[Any], at: int, prompts: tuple[Prompt, Prompt], right: str, wrong: str) -> PromptPair | str:
+    """Two prompts and two answers in a model's tokens, or why they cannot be used."""
+    clean, corrupted = map(case.tokens, prompts)
+    show = case.tokenizer
+    if len(clean) != len(corrupted):
+        return (
+            f"the clean prompt is {len(clean)} tokens, the corrupted one {len(corrupted)}: "
+            f"{show.show_joined(clean)} / {show.show_joined(corrupted)}"
+        )
+    first = first_difference(clean, corrupted)
+    if first is None:
+        return f"the clean and the corrupted prompt are the same tokens: {show.show_joined(clean)}"
+    refused = "; ".join(filter(None, (no_answer(show, text) for text in (right, wrong))))
+    if refused:
+        return refused
+    (one,), (other,) = answer_ids(show, right), answer_ids(show, wrong)
+    if one == other:
+        return f"right and wrong answer are the same token: {show.show(one)!r}"
+    return PromptPair(at, clean, corrupted, one, other, first)
