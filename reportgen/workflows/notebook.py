@@ -260,13 +260,14 @@ class _Seen:
 def _seen(section: Section, shown_as: Presentation, figures: "Callable[[], Mapping[str, ShownFigure]]") -> _Seen:
     """A stranger's numbers may make a probe raise: its outcome is shown all the same, with the reason."""
     from reportgen.report.content.sections import subject_name, view
+    from reportgen.report.content.statements import state_section
 
     names = {subject: subject_name(section, subject) for subject in section.outcomes}
     try:
         with speaking(shown_as.language):
             found = figures()
             svg = next((figure._repr_svg_() for figure in found.values()), "")
-            return _Seen(names, view(section, (), 0), svg, list(found), "")
+            return _Seen(names, view(section, state_section(section), (), 0), svg, list(found), "")
     except Exception as error:  # of whatever kind
         told = error.mistakes[0].message if isinstance(error, BundleError) else "it cannot be shown"
         return _Seen(names, None, "", (), told)
