@@ -41,7 +41,12 @@ def load(bundle: str | Path) -> "ShownBundle":
         BundleError: the folder holds no bundle, or a damaged one.
     """
     restore(Path(bundle).resolve())
-    return ShownBundle(**_content(load_bundle(Path(bundle))))
+    return shown(load_bundle(Path(bundle)))
+
+
+def shown(bundle: Bundle) -> "ShownBundle":
+    """The bundle, as Python and notebooks see it."""
+    return ShownBundle(**{one.name: getattr(bundle, one.name) for one in fields(bundle)})
 
 
 class Named(dict[str, T]):
@@ -300,10 +305,6 @@ def _drawn(bundle: Bundle, probe_id: str, shown_as: Presentation) -> list[DrawnF
 
 def _unknown(what: str, name: str, where: str, known: Iterable[str]) -> KeyError:
     return KeyError(f"no {what} {name!r} in {where}. {suggestion(str(name), known)}".strip())
-
-
-def _content(bundle: Bundle) -> dict[str, Any]:
-    return {one.name: getattr(bundle, one.name) for one in fields(bundle)}
 
 
 def _outcome(bundle: Bundle, probe_id: str, subject: str) -> ShownOutcome:

@@ -17,12 +17,12 @@ from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
 from reportgen.outputs.make import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
 from reportgen.report.content.bundle_figures import Unshowable
-from reportgen.results.bundle import Bundle, load_bundle, write_numbers
+from reportgen.results.bundle import Bundle, load_bundle, read_run, write_numbers
 from reportgen.results.folder import check_writable, keep_earlier, staged
 from reportgen.results.holding import restore
 from reportgen.results.provenance import machine, versions
 from reportgen.workflows.last_run import marks_failure
-from reportgen.workflows.notebook import ShownBundle, load
+from reportgen.workflows.notebook import ShownBundle, load, shown
 
 Progress = Callable[[str], None]
 
@@ -80,13 +80,14 @@ def run(
         record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.written()}
         with staged(target) as stage:
             write_numbers(stage, replace(measured, run=record))
-            failed = _finish(stage, outputs, progress, shown_as, cache=cache)
+            stored = load_bundle(stage)  # what is shown is what others will read
+            stored, failed = _finish(stored, stage, outputs, progress, shown_as, cache=cache)
     progress(f"done in {time.perf_counter() - clock:.0f} s")
     if cache:
         make_room()
     if failed is not None:
         raise failed
-    return load(target)
+    return shown(replace(stored, path=target, run=read_run(target)))
 
 
 def measure(battery: Battery, progress: Progress = _silent, *, cache: bool = True) -> Bundle:
@@ -180,23 +181,24 @@ def _unshown(raised: Exception, bundle: Path | None) -> list[Mistake]:
 
 
 def _finish(
-    stage: Path, outputs: Sequence[str], progress: Progress, shown_as: Presentation, *, cache: bool
-) -> OutputsFailed | None:
-    """Makes the outputs of new numbers; returns which of them failed. What cannot be shown is a failed card instead."""
-    stored = load_bundle(stage)
+    stored: Bundle, stage: Path, outputs: Sequence[str], progress: Progress, shown_as: Presentation, *, cache: bool
+) -> tuple[Bundle, OutputsFailed | None]:
+    """Makes the outputs of new numbers; returns the bundle, in which what cannot be shown is a failed card, and which
+    outputs failed.
+    """
     for _ in range(len(stored.outcomes) + 1):
         try:
             write_outputs(stored, stage, outputs, progress, presentation=shown_as, cache=cache)
         except OutputsFailed as some:
-            return some
+            return stored, some
         except Unshowable as unshowable:
             for probe_id, reason in unshowable.reasons.items():
                 progress(f"{probe_id}: failed ({reason})")
-            write_numbers(stage, _with_failures(stored, unshowable.reasons))
-            stored = load_bundle(stage)
+            stored = _with_failures(stored, unshowable.reasons)
+            write_numbers(stage, stored)
             continue
         break
-    return None
+    return stored, None
 
 
 def _with_failures(bundle: Bundle, wrong: Mapping[str, str]) -> Bundle:

@@ -233,7 +233,8 @@ def test_what_strangers_write_in_tables_is_read_compared_and_shown(original: Pat
 
 def test_an_accepted_baseline_is_read_again(original: Path, tmp_path: Path) -> None:
     shutil.copytree(original, tmp_path / "b")
-    kept = accept(tmp_path / "b", tmp_path / "baseline", Acceptance("why not"))
+    accept(tmp_path / "b", tmp_path / "baseline", Acceptance("why not"))
+    kept = load_bundle(tmp_path / "baseline")
     assert compare(kept, load_bundle(original), {}, {}).exit_code == 0
     for probe_id, by_subject in load_bundle(original).outcomes.items():
         for subject, outcome in by_subject.items():
