@@ -37,7 +37,7 @@ def command(
     something is not comparable, in this order; with 1 where a bundle cannot be read or nothing be written. In a GitHub
     workflow the summary and annotations are written, too. What was asked for says so where nothing could be compared.
     """
-    from reportgen.baseline.judgements import beginning_told, beginnings, conclusion, counted, judgements, short
+    from reportgen.baseline.judgements import beginning_told, beginnings, conclusion, counted, short
     from reportgen.cli.progress import shown
     from reportgen.cli.terminal import tell, tell_command, tell_place
     from reportgen.workflows.ci_outputs import told_of, write_told
@@ -51,7 +51,7 @@ def command(
             written = write(comparison, target, formats or PAGES, progress)
     for line in write_told(told_of(comparison), junit, markdown):
         tell_command(line)
-    judged = judgements(comparison)
+    judged = comparison.judgements
     tell(f"{conclusion(comparison)}: {counted(judged)}")
     for one in beginnings(judged)[:TOLD]:
         tell(f"  from {short(beginning_told(one, comparison))}")

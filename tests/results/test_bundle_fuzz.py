@@ -19,7 +19,7 @@ from reportgen.baseline.accepted import Acceptance, accept, load_tolerances
 from reportgen.baseline.annotations import annotations
 from reportgen.baseline.compare import Comparison, compare
 from reportgen.baseline.history import as_json, history
-from reportgen.baseline.judgements import beginnings, conclusion, counted, judgements
+from reportgen.baseline.judgements import beginnings, conclusion, counted
 from reportgen.baseline.junit import junit
 from reportgen.baseline.markdown import markdown
 from reportgen.baseline.record import record_bytes
@@ -115,7 +115,7 @@ def told(comparison: Comparison) -> int:
     """Tells a comparison in every way there is; its exit code."""
     assert record_bytes(comparison)
     assert junit(comparison)
-    judged = judgements(comparison)
+    judged = comparison.judgements
     text = f"{markdown(comparison)} {conclusion(comparison)} {annotations(comparison)}"
     assert not PYTHON.search(f"{text} {counted(judged)} {beginnings(judged)[:1]}")
     return comparison.exit_code

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from reportgen.baseline.compare import Compared, Comparison
-from reportgen.baseline.judgements import Judgement
+from reportgen.baseline.compare import Compared, Comparison, Judgement
 from reportgen.baseline.quantities import Change
 from reportgen.baseline.verdict import QUIET
 from reportgen.figures.canonical import canonical
