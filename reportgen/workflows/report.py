@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -23,6 +23,9 @@ from reportgen.results.holding import restore
 from reportgen.results.provenance import machine, versions
 from reportgen.workflows.last_run import marks_failure
 from reportgen.workflows.notebook import ShownBundle, load, shown
+
+if TYPE_CHECKING:
+    from reportgen.running.plan import Plan
 
 Progress = Callable[[str], None]
 
@@ -90,6 +93,18 @@ def run(
     return shown(replace(stored, path=target, run=read_run(target)))
 
 
+def plan(battery: str | Path, *, only: Sequence[str] = (), progress: Progress = _silent) -> "Plan":
+    """What a run of a battery would do: no model is loaded, nothing passes.
+
+    Raises:
+        BatteryError: the battery is wrong.
+    """
+    from reportgen.running.outcome_cache import OutcomeCache
+    from reportgen.running.plan import make_plan
+
+    return make_plan(load_battery(Path(battery), only), progress, OutcomeCache())
+
+
 def measure(battery: Battery, progress: Progress = _silent, *, cache: bool = True) -> Bundle:
     """The numbers of a battery, in memory: nothing is drawn, nothing is written but the cache.
 
@@ -117,7 +132,7 @@ def measure(battery: Battery, progress: Progress = _silent, *, cache: bool = Tru
 def render(
     bundle: str | Path,
     *,
-    formats: Sequence[str] = USUAL,
+    formats: Sequence[str] | None = None,
     language: str | None = None,
     theme: str | None = None,
     templates: str | Path | None = None,
@@ -128,7 +143,7 @@ def render(
 
     Args:
         bundle: a folder that `run` wrote.
-        formats: outputs to make, of html, pdf, figures, slides and pptx.
+        formats: outputs to make, of html, pdf, figures, slides and pptx; the first three unless they are given.
         language: as in `run`, instead of the one that it was first shown in.
         theme: the same.
         templates: the same.
@@ -141,7 +156,7 @@ def render(
         OutputsFailed: some outputs could not be made; the others are written, the old ones of the former are gone.
         OutputError: nothing can be written; the old ones stay, and the bundle is marked.
     """
-    target, outputs = Path(bundle), _formats(formats)
+    target, outputs = Path(bundle), _formats(USUAL if formats is None else formats)
     restore(target.resolve())
     with marks_failure(target, "render"):
         stored = load(target)
