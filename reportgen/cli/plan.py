@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from reportgen.running.plan import PlannedCase, PlannedModel, PlannedPair
+    from reportgen.running.planned import PlannedCase, PlannedModel, PlannedPair
 
 
 @click.command("plan")

@@ -25,7 +25,7 @@ from reportgen.workflows.last_run import marks_failure
 from reportgen.workflows.notebook import ShownBundle, load, shown
 
 if TYPE_CHECKING:
-    from reportgen.running.plan import Plan
+    from reportgen.running.planned import Plan
 
 Progress = Callable[[str], None]
 

@@ -22,9 +22,11 @@ from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes import drift, logit_lens, pca_map
 from reportgen.probing.probe import Case
 from reportgen.running import execute as run_of_plans
+from reportgen.running import ready
 from reportgen.running.execute import execute
 from reportgen.running.outcome_cache import OutcomeCache
-from reportgen.running.plan import PlannedModel, Readied, make_plan
+from reportgen.running.plan import make_plan
+from reportgen.running.planned import PlannedModel, Readied
 
 LENS = {"probe": "logit_lens", "prompts": ["an apple"]}
 
@@ -87,7 +89,7 @@ def test_a_model_that_cannot_be_hashed_is_a_failed_card_and_the_others_run(
             raise OSError(errno.EIO, "Input/output error", str(folder))
         return "0" * 64
 
-    monkeypatch.setattr(run_of_plans, "weights_sha256", hashed)
+    monkeypatch.setattr(ready, "weights_sha256", hashed)
     results = run_probes({"odd": save_tiny(tmp_path / "odd"), "m": tiny}, {"lens": LENS})
     assert results.outcomes["lens"]["odd"].reason == "the model could not be made ready: Input/output error"
     assert results.outcomes["lens"]["m"].status == "ok"
@@ -389,7 +391,7 @@ def test_a_model_that_changes_while_it_is_loaded_is_refused_and_not_kept(
 ) -> None:
     other = Path(shutil.copytree(tiny, tmp_path / "other"))
     name, change = CHANGES[what]
-    original = run_of_plans._load
+    original = run_of_plans.load_network
 
     def loaded(planned: PlannedModel, readied: Readied) -> object:
         moves = planned.id == "changed"
@@ -400,7 +402,7 @@ def test_a_model_that_changes_while_it_is_loaded_is_refused_and_not_kept(
             change(other / name)
         return model
 
-    monkeypatch.setattr(run_of_plans, "_load", loaded)
+    monkeypatch.setattr(run_of_plans, "load_network", loaded)
     cache = OutcomeCache()
     probes = {"lens": LENS, "census": CENSUS}
     battery = read_battery(json.dumps({"models": {"changed": str(other), "m": str(tiny)}, "probes": probes}))
