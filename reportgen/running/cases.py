@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from reportgen.running.time_limits import seconds_allowed
 from reportgen.running.unchanged import refuse_changed
 
 if TYPE_CHECKING:
+    from reportgen.model.capture.shared_passes import SharedPasses
     from reportgen.model.network.loaded import LoadedModel
 
 Progress = Callable[[str], None]
@@ -79,9 +81,9 @@ def join_passes(ready: ReadyModel, sides: Sequence[Side]) -> RunSide:
         return _nothing_to_run
     import torch
 
-    from reportgen.model.capture.shared_passes import SharedPasses, run_all
+    from reportgen.model.capture.shared_passes import run_all
 
-    shared = SharedPasses(model, [single for side in sides for single in side.passes])
+    shared = _shared_passes(model, sides)
 
     def run(side: Side) -> Measured[Any]:
         torch.set_num_threads(threads_of(ready.planned.entry))  # the other model of a pair may have another number
@@ -95,6 +97,26 @@ def join_passes(ready: ReadyModel, sides: Sequence[Side]) -> RunSide:
         return Measured(side.case, model, captured)
 
     return run
+
+
+def _shared_passes(model: "LoadedModel", sides: Sequence[Side]) -> "SharedPasses":
+    """The passes of all sides, joined by prompt, without those that break that: their case is told why in its turn."""
+    from reportgen.model.capture.shared_passes import SharedPasses
+
+    def joined(together: Sequence[Side]) -> SharedPasses:
+        return SharedPasses(model, [single for side in together for single in side.passes])
+
+    try:
+        return joined(sides)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # what one probe wants breaks no other's: those that break it are left out
+        whole: list[Side] = []
+        for side in sides:
+            with suppress(Exception, SystemExit):
+                joined([*whole, side])
+                whole.append(side)
+        return joined(whole)
 
 
 def _nothing_to_run(side: Side) -> Measured[Any]:

@@ -125,6 +125,30 @@ def test_chat_prompts_skip_a_model_without_template(tiny: Path, tmp_path: Path) 
     assert chat.tables["prompts"].column("text") == ["an apple:"]
 
 
+@pytest.mark.parametrize("where", ["_possible", "_settle"])
+def test_what_cannot_be_joined_is_a_failed_card_of_its_probe_alone(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    from reportgen.model.capture import shared_passes as capture
+
+    followed = {"lens": LENS | {"continue": 2}}
+    words = {"map": {"probe": "pca_map", "prompts": ["an apple", "a day", "my eye"]}}
+    alone = run_probes({"m": tiny}, words).outcomes["map"]["m"]
+    original = getattr(capture, where)
+
+    def broken(model: object, given: Any) -> object:
+        if any(one.steps > 1 for one in ([given] if isinstance(given, Pass) else given)):
+            raise ZeroDivisionError("it cannot be proven")
+        return original(model, given)
+
+    monkeypatch.setattr(capture, where, broken)
+    outcomes = run_probes({"m": tiny}, followed | words).outcomes
+    assert (outcomes["lens"]["m"].status, "it cannot be proven" in outcomes["lens"]["m"].reason) == ("failed", True)
+    assert outcomes["map"]["m"].status == "ok"
+    for name, array in outcomes["map"]["m"].arrays.items():
+        assert array.values.tobytes() == alone.arrays[name].values.tobytes()
+
+
 def test_a_shared_prompt_passes_the_model_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from reportgen.model.capture import shared_passes as capture
 
