@@ -8,6 +8,8 @@ from tiny import save_tiny
 
 import reportgen
 from reportgen.errors import BatteryError
+from reportgen.probes.logit_lens import LogitLens
+from reportgen.results import bundle as bundle_folder
 from reportgen.results.quantities import Array, Table
 
 
@@ -25,6 +27,27 @@ def test_run_gives_the_bundle_that_load_reads(tmp_path: Path) -> None:
     assert np.array_equal(entropy, made["lens"]["m"].arrays["entropy"].values)
     assert found.models["m"].name == "tiny"
     assert any("lens on m: ok" in line for line in told)
+
+
+def test_a_run_reads_its_numbers_back_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_tiny(tmp_path / "tiny")
+    battery = tmp_path / "b.yaml"
+    probes = "{census: {probe: parameter_census}, lens: {probe: logit_lens, prompts: [an apple]}}"
+    battery.write_text(f"models: {{m: {tmp_path / 'tiny'}}}\nprobes: {probes}\n")
+    read: list[Path] = []
+    original = bundle_folder._read_arrays
+    monkeypatch.setattr(bundle_folder, "_read_arrays", lambda file: read.append(file) or original(file))
+    made = reportgen.run(battery, formats=["html"])
+    assert len(read) == 1
+    found = reportgen.load(tmp_path / "b")
+    assert (made.path, made.title, made.models, made.run) == (found.path, found.title, found.models, found.run)
+    monkeypatch.setattr(LogitLens, "statement", lambda self, section: 1 / 0)
+    read.clear()
+    failed = reportgen.run(battery, formats=["html"], cache=False)
+    assert len(read) == 1, "a card that fails while it is shown is known: its numbers are those that were read"
+    assert {id: one["m"].status for id, one in failed.outcomes.items()} == {"census": "ok", "lens": "failed"}
+    stored = reportgen.load(tmp_path / "b")["lens"]["m"]
+    assert (stored.status, stored.reason) == ("failed", failed["lens"]["m"].reason)
 
 
 def counted(coordinates: dict[str, tuple[int, ...]] | None = None) -> Array:

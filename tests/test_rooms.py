@@ -16,7 +16,7 @@ ENTRY = {"", "__main__", "model"}
 """The package itself, `python -m reportgen`, and the rooms that hold nothing but rooms."""
 
 ARROWS: dict[str, str] = {
-    "cli": "workflows outputs running battery probes probing baseline model.files look results processes",
+    "cli": "workflows running battery probes probing baseline model.files results processes",
     "workflows": "outputs report report.comparison report.history report.content report.templates running battery "
     "probes probing baseline figures figures.kept figures.draw look results",
     "outputs": "report report.slides report.content report.templates probes figures figures.kept figures.draw look "
@@ -24,7 +24,7 @@ ARROWS: dict[str, str] = {
     "report.comparison": "report report.content report.templates baseline probes probing figures figures.kept "
     "figures.draw look results ",
     "report.history": "report.content report.templates baseline figures ",
-    "report.slides": "report.content report.templates probes probing figures figures.draw look results text",
+    "report.slides": "report.content report.templates figures figures.draw look results text",
     "report": "report.content report.templates look results processes",
     "report.templates": "report.content probes look documents",
     "report.content": "features probes probing figures figures.kept figures.draw look results text processes",

@@ -36,7 +36,7 @@ def baseline_of(bundle: Path) -> Path:
     return place.parent / FOLDER / place.name
 
 
-def accept(bundle: Path, target: Path, acceptance: Acceptance) -> Bundle:
+def accept(bundle: Path, target: Path, acceptance: Acceptance) -> None:
     """Makes a complete bundle the baseline: its numbers are copied, the reason is written on top of the earlier ones.
 
     Raises:
@@ -57,7 +57,6 @@ def accept(bundle: Path, target: Path, acceptance: Acceptance) -> Bundle:
         if Path(TOLERANCES) in listed:  # else it stays as whatever else lies there does
             shutil.copyfile(target / TOLERANCES, stage / TOLERANCES)
         write_yaml(stage / ACCEPTED, [_written(acceptance), *earlier])
-    return load_bundle(target)
 
 
 def load_tolerances(baseline: Path) -> dict[str, ToleranceEntry]:

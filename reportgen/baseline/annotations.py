@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from reportgen.baseline.compare import Comparison
-from reportgen.baseline.judgements import NOT_COMPARED, Judgement, counted, judgements, short
+from reportgen.baseline.compare import Comparison, Judgement
+from reportgen.baseline.judgements import NOT_COMPARED, counted, magnitude, short
 from reportgen.baseline.verdict import Verdict
 
 MOST = 10
@@ -15,7 +15,7 @@ def annotations(comparison: Comparison) -> list[str]:
 
     At most 10 of a kind, of which the last then says how many more there are.
     """
-    deciding = [one for one in judgements(comparison) if one.decides]
+    deciding = [one for one in comparison.judgements if one.decides]
     errors = [one for one in deciding if one.verdict is not Verdict.NOT_COMPARABLE]
     warnings = [one for one in deciding if one.verdict is Verdict.NOT_COMPARABLE]
     return [*_commands("error", errors), *_commands("warning", warnings)]
@@ -35,7 +35,7 @@ def _commands(command: str, judged: Sequence[Judgement]) -> list[str]:
 
 
 def _annotation(command: str, judgement: Judgement) -> str:
-    allowed = f" ({judgement.allowed} allowed)" if judgement.allowed else ""
+    allowed = f" ({magnitude(judgement.allowed)} allowed)" if judgement.allowed is not None else ""
     return _command(command, f"{judgement.path}: {judgement.verdict}", f"{judgement.told}{allowed}")
 
 

@@ -1,16 +1,18 @@
 """A bundle against its baseline: for each probe and subject whether they can be compared, and what changed."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any, TypeVar
 
 from pydantic_core import to_jsonable_python
 
-from reportgen.baseline.quantities import Change, array_change, depth_of, metric_change, names_of
+from reportgen.baseline.quantities import Change, array_change, depth_of, metric_change, names_of, said
 from reportgen.baseline.tables import table_change
 from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Tolerance, may_match, tolerance_of
-from reportgen.baseline.verdict import QUIET, WORST_FIRST, Verdict, exit_code, worst
+from reportgen.baseline.verdict import DECIDING, DRIFT, QUIET, WORST_FIRST, Verdict, exit_code, worst
 from reportgen.errors import ReportgenError
 from reportgen.probes.registry import find
 from reportgen.results.bundle import Bundle
@@ -59,6 +61,65 @@ class Compared:
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """One verdict and what it is about: a quantity of a probe on a subject, or the outcome as a whole."""
+
+    outcome: Compared
+    change: Change | None = None
+    """None for the outcome as a whole, where there are no quantities to compare."""
+
+    @property
+    def name(self) -> str:
+        """The quantity; the probe where it is about all of an outcome."""
+        return self.change.name if self.change else self.outcome.probe
+
+    @property
+    def path(self) -> str:
+        """PROBE_ID.SUBJECT.NAME, which the globs of tolerances match, or PROBE_ID.SUBJECT of an outcome."""
+        whole = f"{self.outcome.probe_id}.{self.outcome.subject}"
+        return f"{whole}.{self.change.name}" if self.change else whole
+
+    @property
+    def verdict(self) -> Verdict:
+        """What became of it."""
+        return self.change.verdict if self.change else self.outcome.verdict
+
+    @property
+    def decides(self) -> bool:
+        """Whether the comparison ends with another exit code than 0 because of it."""
+        return self.verdict in DECIDING and (self.change is None or self.change.gate)
+
+    @property
+    def told(self) -> str:
+        """What changed, by how much and where, or why there is nothing to look at: a stranger's text."""
+        return self.change.told if self.change else self.outcome.reason
+
+    @property
+    def excess(self) -> float:
+        """Largest difference as a multiple of what was allowed; where none can be said, infinite for what decides."""
+        if self.change is None or self.change.worst is None or not self.change.bound:
+            return math.inf if self.decides else 0.0
+        return self.change.worst / self.change.bound
+
+    @property
+    def allowed(self) -> float | None:
+        """The tolerance that was kept or exceeded; None where the verdict has another cause, such as a new leader."""
+        if self.change is None or (self.verdict in DRIFT and self.excess <= 1):
+            return None
+        return self.change.bound
+
+    @property
+    def depth(self) -> float:
+        """How far up the model it is first beyond tolerance, as `depth_of`; infinite where it has no place."""
+        return depth_of(self.change.first) if self.change else math.inf
+
+    @property
+    def first(self) -> str:
+        """The lowest layer or block beyond tolerance, as "layer 3"; empty where it has no place."""
+        return said(self.change.first) if self.change else ""
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Everything that a comparison found."""
 
@@ -86,6 +147,16 @@ class Comparison:
         yield from (verdict for one in self.compared for verdict in one.gated)
         if not self.compared:  # two of which nothing is known are not the same
             yield Verdict.NOT_COMPARABLE
+
+    @cached_property
+    def judgements(self) -> tuple[Judgement, ...]:
+        """Every verdict: those that decide first, the worst first, then what most exceeds its tolerance."""
+        found = [
+            judgement
+            for outcome in self.compared
+            for judgement in ([Judgement(outcome, change) for change in outcome.changes] or [Judgement(outcome)])
+        ]
+        return tuple(sorted(found, key=lambda one: (not one.decides, WORST_FIRST.index(one.verdict), -one.excess)))
 
     @property
     def loud(self) -> tuple[Compared, ...]:

@@ -1,90 +1,17 @@
-"""All that a comparison found as one list, for those who tell it in text: what decides about its end stands first."""
+"""What a comparison found in words, for those who tell it in text."""
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from reportgen.baseline.compare import Compared, Comparison
-from reportgen.baseline.quantities import Change, depth_of, said
-from reportgen.baseline.verdict import DRIFT, FAILED, WORST_FIRST, Verdict
+from reportgen.baseline.compare import Comparison, Judgement
+from reportgen.baseline.verdict import DECIDING, WORST_FIRST
 from reportgen.look.legible import legible
 
 NOT_COMPARED = "Could not be compared"
 """The conclusion where there is no comparison: a bundle is missing, damaged, or its last run failed."""
-DECIDING = FAILED | DRIFT | {Verdict.NOT_COMPARABLE}
-"""Verdicts that end a comparison with another exit code than 0, where they are gated."""
 LONGEST = 500
 """Characters that are shown of any one text of a stranger: a reason or a token may be a whole book."""
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """One verdict and what it is about: a quantity of a probe on a subject, or the outcome as a whole."""
-
-    outcome: Compared
-    change: Change | None = None
-    """None for the outcome as a whole, where there are no quantities to compare."""
-
-    @property
-    def name(self) -> str:
-        """The quantity; the probe where it is about all of an outcome."""
-        return self.change.name if self.change else self.outcome.probe
-
-    @property
-    def path(self) -> str:
-        """PROBE_ID.SUBJECT.NAME, which the globs of tolerances match, or PROBE_ID.SUBJECT of an outcome."""
-        whole = f"{self.outcome.probe_id}.{self.outcome.subject}"
-        return f"{whole}.{self.change.name}" if self.change else whole
-
-    @property
-    def verdict(self) -> Verdict:
-        """What became of it."""
-        return self.change.verdict if self.change else self.outcome.verdict
-
-    @property
-    def decides(self) -> bool:
-        """Whether the comparison ends with another exit code than 0 because of it."""
-        return self.verdict in DECIDING and (self.change is None or self.change.gate)
-
-    @property
-    def told(self) -> str:
-        """What changed, by how much and where, or why there is nothing to look at: a stranger's text."""
-        return self.change.told if self.change else self.outcome.reason
-
-    @property
-    def excess(self) -> float:
-        """Largest difference as a multiple of what was allowed; where none can be said, infinite for what decides."""
-        if self.change is None or self.change.worst is None or not self.change.bound:
-            return math.inf if self.decides else 0.0
-        return self.change.worst / self.change.bound
-
-    @property
-    def allowed(self) -> str:
-        """The tolerance that was kept or exceeded; empty where the verdict has another cause, such as a new leader."""
-        if self.change is None or (self.verdict in DRIFT and self.excess <= 1):
-            return ""
-        return magnitude(self.change.bound)
-
-    @property
-    def depth(self) -> float:
-        """How far up the model it is first beyond tolerance, as `depth_of`; infinite where it has no place."""
-        return depth_of(self.change.first) if self.change else math.inf
-
-    @property
-    def first(self) -> str:
-        """The lowest layer or block beyond tolerance, as "layer 3"; empty where it has no place."""
-        return said(self.change.first) if self.change else ""
-
-
-def judgements(comparison: Comparison) -> list[Judgement]:
-    """Every verdict of a comparison: those that decide first, the worst first, then what most exceeds its tolerance."""
-    found = [
-        judgement
-        for outcome in comparison.compared
-        for judgement in ([Judgement(outcome, change) for change in outcome.changes] or [Judgement(outcome)])
-    ]
-    return sorted(found, key=lambda one: (not one.decides, WORST_FIRST.index(one.verdict), -one.excess))
 
 
 def beginnings(judged: Iterable[Judgement]) -> list[Judgement]:

@@ -4,14 +4,12 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Sequence
 
-from reportgen.baseline.compare import Comparison
+from reportgen.baseline.compare import Comparison, Judgement
 from reportgen.baseline.judgements import (
     NOT_COMPARED,
-    Judgement,
     beginning_told,
     beginnings,
     conclusion,
-    judgements,
     magnitude,
     short,
     subject_told,
@@ -34,7 +32,7 @@ def junit(comparison: Comparison) -> str:
     Raises:
         xml.etree.ElementTree.ParseError: the document cannot be read back: a mistake of this program.
     """
-    judged = judgements(comparison)
+    judged = comparison.judgements
     first = {one.outcome.subject: beginning_told(one, comparison) for one in beginnings(judged)}
     by_subject: dict[str, list[Judgement]] = {}
     for one in judged:
@@ -115,7 +113,7 @@ def _lines(judgement: Judgement) -> list[str]:
         told = {
             # Of a table, what is measured is the share that changed.
             "largest share changed" if change.kind == "table" else "largest difference": magnitude(change.worst),
-            "allowed there": judgement.allowed,
+            "allowed there": magnitude(judgement.allowed),
             "mean": magnitude(change.mean),
             "at": said(change.place),
             "first beyond tolerance": judgement.first,

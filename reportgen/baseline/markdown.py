@@ -3,15 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from reportgen.baseline.compare import Compared, Comparison, Difference
+from reportgen.baseline.compare import Compared, Comparison, Difference, Judgement
 from reportgen.baseline.judgements import (
     NOT_COMPARED,
-    Judgement,
     beginning_told,
     beginnings,
     conclusion,
     counted,
-    judgements,
     magnitude,
     short,
     subject_told,
@@ -43,11 +41,10 @@ def markdown(comparison: Comparison, budget: int = BUDGET) -> str:
     What changed comes first in the text and in the budget, the worst first; then how the two
     environments differ, what moved within its tolerance, and what is the same. What has no room is counted in words.
     """
-    judged = judgements(comparison)
-    text = "".join(f"{line}\n" for line in _head(comparison, judged))
+    text = "".join(f"{line}\n" for line in _head(comparison))
     sections = (_changed, _environment, _moved, _same)
     for later, section in zip(reversed(range(len(sections))), sections, strict=True):
-        text += section(comparison, judged, budget - _size(text) - later * REST_OF_SECTION)
+        text += section(comparison, budget - _size(text) - later * REST_OF_SECTION)
     return cut(text, budget)
 
 
@@ -72,45 +69,45 @@ def cut(text: str, budget: int) -> str:
     return "".join([*kept, REST])
 
 
-def _head(comparison: Comparison, judged: Sequence[Judgement]) -> Iterator[str]:
+def _head(comparison: Comparison) -> Iterator[str]:
     yield f"## {conclusion(comparison)}: {_escaped(comparison.title)}"
-    begun = beginnings(judged)
+    begun = beginnings(comparison.judgements)
     for one in begun[:1]:
         yield f"\n**First beyond tolerance: {_escaped(beginning_told(one, comparison))}**"
     if others := begun[1:]:
         told = [_escaped(beginning_told(one, comparison)) for one in others[: SUBJECTS - 1]]
         more = f"; and in {len(others) - len(told):,} more" if len(others) > len(told) else ""
         yield f"\nFirst in the other models: {'; '.join(told)}{more}"
-    yield f"\n{counted(judged) or 'Nothing to compare'}."
+    yield f"\n{counted(comparison.judgements) or 'Nothing to compare'}."
 
 
-def _changed(comparison: Comparison, judged: Sequence[Judgement], budget: int) -> str:
+def _changed(comparison: Comparison, budget: int) -> str:
     def cells(one: Judgement) -> Cells:
-        return verdict_told(one), *_place(one.outcome, comparison), one.name, one.told, one.allowed
+        return verdict_told(one), *_place(one.outcome, comparison), one.name, one.told, magnitude(one.allowed)
 
-    loud = [one for one in judged if one.verdict not in QUIET]
+    loud = [one for one in comparison.judgements if one.verdict not in QUIET]
     columns = ("Verdict", "Probe", "Model", "Quantity", "What changed", "Allowed")
     return _table("What changed", columns, loud, cells, budget, counted)
 
 
-def _environment(comparison: Comparison, judged: Sequence[Judgement], budget: int) -> str:
+def _environment(comparison: Comparison, budget: int) -> str:
     def cells(one: Difference) -> Cells:
         return one.what, one.before, one.after
 
     return _table("Environment", ("What", "Before", "After"), comparison.environment, cells, budget)
 
 
-def _moved(comparison: Comparison, judged: Sequence[Judgement], budget: int) -> str:
+def _moved(comparison: Comparison, budget: int) -> str:
     def cells(one: Judgement) -> Cells:
         worst = one.change.worst if one.change else None
-        return *_place(one.outcome, comparison), one.name, magnitude(worst), one.allowed
+        return *_place(one.outcome, comparison), one.name, magnitude(worst), magnitude(one.allowed)
 
-    within = [one for one in judged if one.verdict is Verdict.WITHIN]
+    within = [one for one in comparison.judgements if one.verdict is Verdict.WITHIN]
     columns = ("Probe", "Model", "Quantity", "Largest difference", "Allowed")
     return _table("Within tolerance", columns, within, cells, budget)
 
 
-def _same(comparison: Comparison, judged: Sequence[Judgement], budget: int) -> str:
+def _same(comparison: Comparison, budget: int) -> str:
     def names(outcome: Compared) -> list[str]:
         return [change.name for change in outcome.changes if change.verdict is Verdict.SAME]
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from reportgen.baseline.compare import Compared, Comparison
-from reportgen.baseline.judgements import NOT_COMPARED, Judgement, beginning_told, beginnings, judgements
+from reportgen.baseline.compare import Compared, Comparison, Judgement
+from reportgen.baseline.judgements import NOT_COMPARED, beginning_told, beginnings
 from reportgen.baseline.quantities import Change
 from reportgen.baseline.verdict import WORST_FIRST
 
@@ -16,15 +16,14 @@ SCHEMA = 1
 
 def record(comparison: Comparison) -> dict[str, Any]:
     """Everything that was found, worst first; what has no value is left out, what is not finite says so."""
-    judged = judgements(comparison)
-    counts = Counter(one.verdict for one in judged)
+    counts = Counter(one.verdict for one in comparison.judgements)
     return {
         "schema": SCHEMA,
         "title": comparison.title,
         "verdict": str(comparison.verdict),
         "exit_code": comparison.exit_code,
         "counts": {str(verdict): counts[verdict] for verdict in WORST_FIRST if verdict in counts},
-        "first_beyond_tolerance": [_beginning(one, comparison) for one in beginnings(judged)],
+        "first_beyond_tolerance": [_beginning(one, comparison) for one in beginnings(comparison.judgements)],
         "before": {"title": comparison.before.title},
         "after": {"title": comparison.after.title},
         "environment": [{"what": one.what, "before": one.before, "after": one.after} for one in comparison.environment],

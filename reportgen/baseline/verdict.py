@@ -37,6 +37,8 @@ WORST_FIRST = (
 )  # fmt: skip
 FAILED = frozenset({Verdict.NEWLY_FAILED, Verdict.STILL_FAILED})
 DRIFT = frozenset({Verdict.UNDEFINED, Verdict.VANISHED, Verdict.WORSE, Verdict.DRIFTED})
+DECIDING = FAILED | DRIFT | {Verdict.NOT_COMPARABLE}
+"""Verdicts that end a comparison with another exit code than 0, where they are gated."""
 QUIET = frozenset({Verdict.SAME, Verdict.WITHIN})
 """Nothing to look at."""
 

@@ -21,19 +21,15 @@ def accept_command(bundle: Path, reason: str, by: str | None, target: Path | Non
 
     Only a complete bundle is accepted: the whole battery, no probe failed, and no run failed since.
     """
-    from reportgen.baseline.accepted import Acceptance, accept, baseline_of
-    from reportgen.baseline.person import find_person
     from reportgen.cli.terminal import tell, tell_place
+    from reportgen.workflows.baselines import accept_bundle
 
-    place = target if target is not None else baseline_of(bundle)
-    person = find_person() if by is None else None
-    name = by or (person.name if person else "")
-    accept(bundle, place, Acceptance(reason, name))
-    if person:
-        tell(f"accepted by {name} ({person.source}; --by names another)", err=True)
-    elif not name:
+    accepted = accept_bundle(bundle, reason, by=by, target=target)
+    if accepted.source:
+        tell(f"accepted by {accepted.by} ({accepted.source}; --by names another)", err=True)
+    elif not accepted.by:
         tell("accepted by nobody who is named: --by names somebody", err=True)
-    tell_place(place)
+    tell_place(accepted.place)
 
 
 @command.command("calibrate")
@@ -50,12 +46,10 @@ def calibrate_command(battery: Path, runs: int, baseline: Path | None, quiet: bo
 
     What the battery itself tolerates goes before.
     """
-    from reportgen.baseline.accepted import TOLERANCES, baseline_of
     from reportgen.cli.progress import shown
     from reportgen.cli.terminal import tell_place
-    from reportgen.workflows.comparison import calibrate
+    from reportgen.workflows.baselines import calibrate
 
-    place = baseline if baseline is not None else baseline_of(battery.with_suffix(""))
     with shown(quiet=quiet) as progress:
-        calibrate(battery, place, runs=runs, progress=progress)
-    tell_place(place / TOLERANCES)
+        tolerances = calibrate(battery, baseline, runs=runs, progress=progress)
+    tell_place(tolerances)

@@ -1,8 +1,5 @@
 """`reportgen compare`."""
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -37,51 +34,22 @@ def command(
     something is not comparable, in this order; with 1 where a bundle cannot be read or nothing be written. In a GitHub
     workflow the summary and annotations are written, too. What was asked for says so where nothing could be compared.
     """
-    from reportgen.baseline.judgements import beginning_told, beginnings, conclusion, counted, judgements, short
+    from reportgen.baseline.judgements import beginning_told, beginnings, conclusion, counted, short
     from reportgen.cli.progress import shown
     from reportgen.cli.terminal import tell, tell_command, tell_place
-    from reportgen.workflows.ci_outputs import told_of, write_told
-    from reportgen.workflows.comparison import check_target, compare, comparison_of, write
+    from reportgen.workflows.ci_outputs import CiOutputs
+    from reportgen.workflows.comparison import publish_comparison
 
-    target = output if output is not None else comparison_of(bundle)
-    with _failures_told(target, *(_outside(file, (bundle, target)) for file in (junit, markdown))):
-        check_target(target)
-        comparison = compare(baseline, bundle)
-        with shown(quiet=quiet) as progress:
-            written = write(comparison, target, formats or PAGES, progress)
-    for line in write_told(told_of(comparison), junit, markdown):
-        tell_command(line)
-    judged = judgements(comparison)
-    tell(f"{conclusion(comparison)}: {counted(judged)}")
-    for one in beginnings(judged)[:TOLD]:
+    ci = CiOutputs(junit, markdown, tell_command)
+    with shown(quiet=quiet) as progress:
+        comparison, files = publish_comparison(
+            baseline, bundle, output, formats=formats or PAGES, ci=ci, progress=progress
+        )
+    tell(f"{conclusion(comparison)}: {counted(comparison.judgements)}")
+    for one in beginnings(comparison.judgements)[:TOLD]:
         tell(f"  from {short(beginning_told(one, comparison))}")
     for glob in comparison.unmatched:
         tell(f"the tolerance {short(glob)} matches no number of the two bundles", err=True)
-    for name in written:
-        tell_place(target / name)
+    for file in files:
+        tell_place(file)
     return comparison.exit_code
-
-
-def _outside(file: Path | None, folders: Sequence[Path]) -> Path | None:
-    """A file, unless it is to lie in a folder that is not there: with it in there, the folder would be refused."""
-    return None if file and any(file.parent == folder and not os.path.lexists(folder) for folder in folders) else file
-
-
-@contextmanager
-def _failures_told(target: Path, junit: Path | None, markdown: Path | None) -> Iterator[None]:
-    """Whatever the block raises, nothing goes on saying what an earlier comparison found, and CI reads why."""
-    from reportgen.cli.terminal import tell_command
-    from reportgen.errors import OutputError
-    from reportgen.results.failure_mark import reason_without_places
-    from reportgen.workflows.ci_outputs import told_of_failure, write_told
-    from reportgen.workflows.comparison import write_failure
-
-    try:
-        yield
-    except Exception as error:  # an error of ours is no better than one of the bundles'
-        with suppress(OutputError):  # the first error is told
-            write_failure(error, target)
-        with suppress(OutputError):
-            for line in write_told(told_of_failure(reason_without_places(error)), junit, markdown):
-                tell_command(line)
-        raise

@@ -64,25 +64,21 @@ def command(
     """
     from reportgen.cli.progress import shown
     from reportgen.cli.terminal import tell_place
-    from reportgen.look.theme import read_theme
-    from reportgen.outputs.figure_files import FORMATS as ALL
-    from reportgen.outputs.figure_files import Wanted, write_figures
-    from reportgen.outputs.figure_list import marks_failure
-    from reportgen.results.bundle import load_bundle
-    from reportgen.results.holding import restore
+    from reportgen.workflows.figures import redraw_figures
 
     points, pixels = width or (None, None)
-    wanted = Wanted(
-        ids=ids,
-        models=models,
-        formats=formats or ALL,
-        theme=None if theme is None else read_theme(theme),
-        width=points,
-        pixels=pixels,
-    )
-    with shown(quiet=quiet) as progress, marks_failure(bundle, output):
-        restore(bundle.resolve())
-        files = write_figures(load_bundle(bundle), wanted, output, progress)
+    with shown(quiet=quiet) as progress:
+        files = redraw_figures(
+            bundle,
+            ids,
+            models=models,
+            formats=formats or FORMATS,
+            theme=theme,
+            width=points,
+            pixels=pixels,
+            output=output,
+            progress=progress,
+        )
     if not quiet:
         for file in files:
             tell_place(file)

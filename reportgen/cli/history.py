@@ -1,7 +1,5 @@
 """`reportgen history`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,37 +28,14 @@ def command(
     Ends with 0 where every bundle was read, 3 where one was left out (the page says which, and why), 1 where none
     could be read or nothing could be written.
     """
-    from reportgen.baseline.accepted import load_tolerances
-    from reportgen.baseline.history import history
-    from reportgen.battery.reader import load_battery
     from reportgen.cli.terminal import tell, tell_place
-    from reportgen.results.holding import restore_below
-    from reportgen.workflows.history import write_history
+    from reportgen.workflows.history import chart_history
 
-    page = output or folder / "history.html"
-    written = load_battery(battery).tolerances if battery else {}
-    with _failures_shown(page):
-        restore_below(folder)
-        found = history(folder, written, load_tolerances(baseline) if baseline else {}, order)
-        for mistake in found.left_out:
-            tell(f"left out: {mistake.file}: {mistake.message}", err=True)
-        data = write_history(found, page)
+    found, files = chart_history(
+        folder, output, battery=battery, baseline=baseline, order=order, progress=lambda line: tell(line, err=True)
+    )
     for course, step in reversed(found.steps):
         tell(found.told(course, step))
-    tell_place(page)
-    tell_place(data)
+    for file in files:
+        tell_place(file)
     return 3 if found.left_out else 0
-
-
-@contextmanager
-def _failures_shown(page: Path) -> Iterator[None]:
-    """Whatever the block raises, an earlier page does not go on as though it were of today."""
-    from reportgen.errors import OutputError
-    from reportgen.workflows.history import write_history_failure
-
-    try:
-        yield
-    except Exception as error:  # an error of ours is no better than one of the bundles'
-        with suppress(OutputError):  # the first error is told
-            write_history_failure(error, page)
-        raise

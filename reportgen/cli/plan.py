@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from reportgen.running.plan import PlannedCase, PlannedModel, PlannedPair
+    from reportgen.running.planned import PlannedCase, PlannedModel, PlannedPair
 
 
 @click.command("plan")
@@ -16,13 +16,11 @@ def command(battery: Path, only: tuple[str, ...]) -> None:
     """Print what BATTERY would do: which prompts pass which model, for which probe, what would be skipped, what the
     cache already holds, and about how much memory the passes take.
     """
-    from reportgen.battery.reader import load_battery
     from reportgen.cli.terminal import tell
-    from reportgen.running.outcome_cache import OutcomeCache
-    from reportgen.running.plan import make_plan
+    from reportgen.workflows.report import plan
 
-    plan = make_plan(load_battery(battery, only), lambda line: tell(line, err=True), OutcomeCache())
-    for model in plan.models:
+    planned = plan(battery, only=only, progress=lambda line: tell(line, err=True))
+    for model in planned.models:
         if model.readied is None:
             tell(f"{model.id}: cannot be used: {model.failed}")
             continue
@@ -30,7 +28,7 @@ def command(battery: Path, only: tuple[str, ...]) -> None:
         tell(f"{model.id}: {model.readied.located.name}, {work}")
         for case in model.cases:
             tell(f"  {case.entry.id} ({case.entry.probe.name}): {_told(case)}")
-    for pair in plan.pairs:
+    for pair in planned.pairs:
         tell(f"{pair.cases[0].subject}: {_work_of_pair(pair)}")
         for case, half in zip(pair.cases, pair.models[0].cases, strict=True):
             tell(f"  {case.entry.id} ({case.entry.probe.name}): {_told(half)}")

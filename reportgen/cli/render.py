@@ -29,13 +29,12 @@ def command(
     """
     from reportgen.cli.progress import shown
     from reportgen.cli.terminal import tell_place
-    from reportgen.outputs.make import USUAL
     from reportgen.workflows.report import render
 
     with shown(quiet=quiet) as progress:
         render(
             bundle,
-            formats=formats or USUAL,
+            formats=formats or None,
             language=language,
             theme=theme,
             templates=templates,

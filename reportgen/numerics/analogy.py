@@ -1,4 +1,9 @@
-"""Arithmetic of word vectors: a − b + c, and how parallel differences are."""
+"""Arithmetic of word vectors: a − b + c, and how parallel differences are.
+
+The sum is Mikolov's offset (3CosAdd once its cosines are ranked); the multiplicative 3CosMul of Levy & Goldberg (2014)
+is not taken: it needs cosines moved above 0, and says nothing of directions. Vectors are not normalised before they
+are added: a word's own length is part of what the model adds up. Cost: one product of (pair x width) rows.
+"""
 
 from typing import Any
 

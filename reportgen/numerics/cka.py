@@ -1,4 +1,9 @@
-"""How alike two models see the same positions: debiased linear CKA, and how far their vectors lie apart."""
+"""How alike two models see the same positions: debiased linear CKA, and how far their vectors lie apart.
+
+The plain estimate is not taken: of n rows in d > n dimensions it is near 1 whatever they are (0.97 for random rows at
+n = 20, d = 640). U-centring removes that bias, so that unrelated rows give 0 on average, and values below 0 as often as
+above. Neither is changed by a rotation or a scale of either model's space. Cost: n² products of width d, never d².
+"""
 
 from typing import Any
 

@@ -1,4 +1,10 @@
-"""What is said of a distribution over the vocabulary, from its logits, in nats."""
+"""What is said of a distribution over the vocabulary, from its logits, in nats.
+
+Everything starts from log-probabilities in float32: from probabilities, p = 0 of a small number format would make an
+entropy of NaN and a KL of infinity. KL is summed over the whole vocabulary, not over the tokens both rank high, whose
+partial sum can be negative. Ranks count from 1, and equal scores share the better one, so that no order of the
+vocabulary decides. Cost: one pass over (row x vocabulary) each.
+"""
 
 from typing import Any
 

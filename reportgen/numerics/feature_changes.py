@@ -1,4 +1,11 @@
-"""What features of one dictionary do differently in two models that read the same prompts, held against chance."""
+"""What features of one dictionary do differently in two models that read the same prompts, held against chance.
+
+A paired test: each prompt is its own control, so that what prompts differ in drops out. A feature counts where its mean
+difference exceeds two standard errors and what another kernel's rounding moves; how many would by chance is counted by
+giving each prompt's differences a sign at random, all features together, so that their dependence stays as it is. A
+t-test a feature with a correction is not taken: it supposes features independent. Cost: one product of
+(flip x prompt) signs with (prompt x feature) differences.
+"""
 
 from __future__ import annotations
 

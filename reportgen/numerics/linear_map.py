@@ -1,4 +1,9 @@
-"""A linear map from one space into another, fitted to matched rows."""
+"""A linear map from one space into another, fitted to matched rows.
+
+Ridge regression in closed form, on the normal equations: a thousand rows of a thousand dimensions take a second, and
+the penalty, stated as a share of the mean variance, means the same in spaces of any scale. An orthogonal map
+(Procrustes) is not taken: two models' spaces differ in width. R² on rows that were not fitted says what it is worth.
+"""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,9 @@
-"""Activations far beyond all others of their layer (Sun et al. 2024)."""
+"""Activations far beyond all others of their layer (Sun et al. 2024).
+
+Both bounds of the paper have to be exceeded: 100 alone marks every number of a model with a large stream, 1,000 times
+the median alone marks numbers that are small. The median is the lower of the two middle ones, as torch takes it.
+Cost: one sort of a layer's magnitudes.
+"""
 
 from typing import Any
 

@@ -1,4 +1,9 @@
-"""How much of what tells two prompts apart a patch brings back."""
+"""How much of what tells two prompts apart a patch brings back.
+
+Of logit differences, not of probabilities: these saturate, and a patch that does half of the work would seem to do
+nothing or everything (Zhang & Nanda 2024). A difference of less than half a logit between the prompts divides noise by
+noise: then there is no share.
+"""
 
 from collections.abc import Sequence
 from typing import Any

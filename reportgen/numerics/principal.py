@@ -1,4 +1,9 @@
-"""Principal components with a fixed sign, so that two runs draw the same map."""
+"""Principal components with a fixed sign, so that two runs draw the same map.
+
+scikit-learn's full solver; the randomised one is faster for many rows and draws another map a seed. Maps that keep
+neighbours (t-SNE, UMAP) are not taken: their distances mean nothing between groups, and the axes hold no share of the
+variance that could be printed. Cost: one SVD of (item x width) a layer.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What temperature and cuts make of a distribution before a token is drawn from it."""
+"""What temperature and cuts make of a distribution before a token is drawn from it.
+
+Temperature first, then a cut, then renormalised: the order of transformers, on which the nucleus of a temperature
+depends. Cost: one sort of the vocabulary a row where there is a cut.
+"""
 
 from typing import Any
 

@@ -1,4 +1,9 @@
-"""From which layer on a model holds to its answer."""
+"""From which layer on a model holds to its answer.
+
+The first layer after the last at which the answer was not first: the first layer at which it is first at all would
+count a lead that is lost again. It is told with the ranks before it, as the lens of early layers is no prediction of
+the model's.
+"""
 
 from typing import Any
 

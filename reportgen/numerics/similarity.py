@@ -1,4 +1,10 @@
-"""Cosine similarity, and the two ways to take out what all tokens of a layer share."""
+"""Cosine similarity, and the two ways to take out what all tokens of a layer share.
+
+In the stream of most models any two tokens have a cosine of 0.5 and more, by a few dimensions of great length. Taking
+off a mean vector, or dividing by the mean cosine, are the two corrections that the sources use; whitening is not taken,
+as it needs many more rows than dimensions. A mean cosine of all pairs is the product of two mean unit rows: linear in
+the rows, not quadratic.
+"""
 
 from typing import Any
 

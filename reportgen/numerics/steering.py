@@ -1,4 +1,9 @@
-"""Directions between two sets of vectors, what they are compared with, and the rules by which a place is chosen."""
+"""Directions between two sets of vectors, what they are compared with, and the rules by which a place is chosen.
+
+The difference of means is taken as it is, in float64, as most papers do; a logistic probe's weights tell the sets apart
+better and steer worse, as they lean on dimensions that hardly vary. A direction is held against a random one of its
+length, and one between sets shuffled together: what those do as well is no finding. Cost: one pass over the rows.
+"""
 
 from __future__ import annotations
 

@@ -141,7 +141,8 @@ class _Making:
                 alike = theme.drawing_state == of_page.drawing_state
                 on_page = self._drawn(described, of_page, ON_PAGES | (IN_FILES if alike else {}))
                 self._try(
-                    lambda: printers["pdf"].begin(self._paper(self._narrowed(described, of_page, on_page))), "pdf"
+                    lambda: printers["pdf"].begin(self._paper(described, self._narrowed(described, of_page, on_page))),
+                    "pdf",
                 )
                 deck = self._try(lambda: self._deck(described), *ON_SLIDES)
                 if deck is not None:
@@ -153,7 +154,7 @@ class _Making:
                     )
                     or []
                 )
-            self._try(lambda: self._html(on_page), "html")
+            self._try(lambda: self._html(described, on_page), "html")
             if deck is not None:
                 self._try(lambda: self._powerpoint(deck), "pptx")
             for format, printer in printers.items():
@@ -217,24 +218,26 @@ class _Making:
         drawn = {one.stem: one for one in narrow}
         return [drawn.get(one.stem, one) for one in figures]
 
-    def _paper(self, figures: Sequence[DrawnFigure]) -> str:
+    def _paper(self, described: Described, figures: Sequence[DrawnFigure]) -> str:
         from reportgen.report import page
 
         shown = _shown(figures, "simple characters")
         return page.paper(
             self._bundle,
             shown,
+            statements=described.statements,
             stamp=self._stamp,
             figures_beside=self._figures_beside,
             theme=self._presentation.theme,
         )
 
-    def _html(self, figures: Sequence[DrawnFigure]) -> None:
+    def _html(self, described: Described, figures: Sequence[DrawnFigure]) -> None:
         from reportgen.report import page
 
         html = page.html(
             self._bundle,
             _shown(figures, "characters"),
+            statements=described.statements,
             stamp=self._stamp,
             figures_beside=self._figures_beside,
             budget=self._presentation.page_bytes,
@@ -248,7 +251,7 @@ class _Making:
         theme = deck.theme_on_slides(slide_theme(self._presentation.theme), self._bundle)
         figures = self._drawn(deck.on_slides(described), theme, ON_SLIDES)
         measured: SvgText = "simple characters" if self._has("slides") else "paths"
-        return deck.deck(self._bundle, figures, theme=theme, measured=measured)
+        return deck.deck(self._bundle, figures, described.statements, theme=theme, measured=measured)
 
     def _slides(self, deck: "Deck") -> str:
         from reportgen.report.slides import pages as slides

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Ty
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
+from reportgen.errors import ReportgenError
 from reportgen.figures.describe import Curve, Figure
 from reportgen.language import digits, listed, name_of, say, say_count, sentences
 from reportgen.model.needs import Captured, Pass
@@ -227,8 +228,13 @@ def prompt_labels(outcome: Outcome) -> list[str]:
 def stated(probe: Probe[Any, Any], section: Section) -> str:
     """The statement of a probe; where only some layers or blocks were asked for, or only some rows are drawn, it says
     so.
+
+    Raises:
+        ReportgenError: it is no text.
     """
     told = probe.statement(section)
+    if not isinstance(told, str):
+        raise ReportgenError("its statement is no text")
     return sentences([_within(section, told), _drawn(probe, section)]) if told else ""
 
 

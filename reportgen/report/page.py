@@ -10,6 +10,7 @@ from reportgen.report.content.budget import Load, fitted
 from reportgen.report.content.drawn import Drawn
 from reportgen.report.content.figure_data import shown_when_asked, with_data
 from reportgen.report.content.paper_tables import paper_sheets
+from reportgen.report.content.statements import state_bundle
 from reportgen.report.templates.templating import filled
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def html(
     bundle: "Bundle",
     drawings: Mapping[str, Sequence[Drawn]],
     *,
+    statements: Mapping[str, str] | None = None,
     stamp: str = "",
     figures_beside: bool = False,
     budget: int = PAGE_BYTES,
@@ -30,30 +32,50 @@ def html(
 ) -> str:
     """`report.html`. `drawings` holds each probe id's figures; `stamp` is a date to print, if any.
 
+    `statements`: what each probe found, where it has been asked.
     `figures_beside`: the figures' files lie beside the page, or will. `budget`: the bytes it may have; what must be
     left out for that, and where it is found instead, the page says. `theme`: the colours, font and logo of all that is
     no figure.
     """
     carried = {probe_id: [with_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
     features = {probe_id: feature_browser.browsers(outcomes) for probe_id, outcomes in bundle.outcomes.items()}
-    return fitted(lambda load: _filled("page", bundle, load, stamp, figures_beside, theme), carried, budget, features)
+    found = state_bundle(bundle) if statements is None else statements
+    return fitted(
+        lambda load: _filled("page", bundle, load, found, stamp, figures_beside, theme), carried, budget, features
+    )
 
 
 def paper(
     bundle: "Bundle",
     drawings: Mapping[str, Sequence[Drawn]],
     *,
+    statements: Mapping[str, str] | None = None,
     stamp: str = "",
     figures_beside: bool = False,
     theme: Theme = PAPER,
 ) -> str:
     """The HTML that `document.pdf` prints: nothing folded, tables short, figures in millimetres."""
-    return _filled("paper", bundle, Load(drawings, ROWS_ON_PAPER), stamp, figures_beside, theme)
+    found = state_bundle(bundle) if statements is None else statements
+    return _filled("paper", bundle, Load(drawings, ROWS_ON_PAPER), found, stamp, figures_beside, theme)
 
 
-def _filled(target: Target, bundle: "Bundle", load: Load, stamp: str, figures_beside: bool, theme: Theme) -> str:
+def _filled(
+    target: Target,
+    bundle: "Bundle",
+    load: Load,
+    statements: Mapping[str, str],
+    stamp: str,
+    figures_beside: bool,
+    theme: Theme,
+) -> str:
     shown = [
-        sections.view(bundle.section(probe), load.drawings.get(probe, ()), load.rows, load.browsers.get(probe))
+        sections.view(
+            bundle.section(probe),
+            statements.get(probe, ""),
+            load.drawings.get(probe, ()),
+            load.rows,
+            load.browsers.get(probe),
+        )
         for probe in bundle.outcomes
     ]
     context: dict[str, Any] = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reportgen.model.files.weights import stored_bytes
 from reportgen.model.needs import Pass, Site
-from reportgen.running.plan import PlannedModel
+from reportgen.running.planned import PlannedModel
 
 INTERPRETER = 350_000_000
 """Bytes of Python, torch, transformers and the other libraries, once a model was built."""

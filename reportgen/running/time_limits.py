@@ -1,7 +1,7 @@
 """How long a probe may take where its battery does not say it: so long that only what hangs is ended."""
 
 from reportgen.model.files.facts import ModelFacts
-from reportgen.running.plan import PlannedCase
+from reportgen.running.planned import PlannedCase
 
 AT_LEAST = 1800.0
 """Seconds for anything: a machine that does much else, a disk far away."""

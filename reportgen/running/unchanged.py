@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from reportgen.errors import ModelError
 from reportgen.model.files.weights_hash import refuse_changed as refuse_changed_files
-from reportgen.running.plan import PlannedModel
+from reportgen.running.planned import PlannedModel
 
 
 class Changed(ModelError):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reportgen.baseline.annotations import annotation_of_failure, annotations
@@ -11,6 +11,24 @@ from reportgen.baseline.junit import junit, junit_of_failure
 from reportgen.baseline.markdown import markdown, markdown_of_failure
 from reportgen.baseline.step_summary import append_step_summary
 from reportgen.errors import Mistake, OutputError
+
+
+@dataclass(frozen=True)
+class CiOutputs:
+    """Where a CI reads of a comparison; within a GitHub workflow the summary of its step is written, too."""
+
+    junit: Path | None = None
+    markdown: Path | None = None
+    annotate: Callable[[str], None] = lambda line: None
+    """Is told the lines of stdout that GitHub makes annotations of."""
+
+    def outside(self, *folders: Path) -> "CiOutputs":
+        """Without the files that are to lie in a folder that is not there: with one in there, it would be refused."""
+        return replace(self, junit=_outside(self.junit, folders), markdown=_outside(self.markdown, folders))
+
+
+def _outside(file: Path | None, folders: Sequence[Path]) -> Path | None:
+    return None if file and any(file.parent == folder and not os.path.lexists(folder) for folder in folders) else file
 
 
 @dataclass(frozen=True)
@@ -34,22 +52,20 @@ def told_of_failure(reason: str) -> Told:
     )
 
 
-def write_told(told: Told, junit_file: Path | None, markdown_file: Path | None) -> list[str]:
-    """Writes the files that were asked for and, in a GitHub workflow, the summary of the step; returns the lines of
-    stdout that GitHub makes annotations of.
+def write_told(told: Told, outputs: CiOutputs) -> None:
+    """Writes the files that were asked for and, in a GitHub workflow, the summary of the step and its annotations.
 
     Raises:
-        OutputError: a file cannot be written; the others are.
+        OutputError: a file cannot be written; the rest is.
     """
-    asked = ((junit_file, told.junit), (markdown_file, told.markdown))
+    asked = ((outputs.junit, told.junit), (outputs.markdown, told.markdown))
     mistakes = [mistake for file, text in asked if file is not None and (mistake := _write(file, text()))]
-    lines: Sequence[str] = ()
     if os.environ.get("GITHUB_ACTIONS") == "true":
         append_step_summary(told.markdown())
-        lines = told.annotations()
+        for line in told.annotations():
+            outputs.annotate(line)
     if mistakes:
         raise OutputError(*mistakes)
-    return list(lines)
 
 
 def _write(file: Path, text: str) -> Mistake | None:

@@ -1,25 +1,25 @@
 """The whole way of a comparison, as the command line and Python call it: two bundles to verdicts and their outputs."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from reportgen.baseline.accepted import load_tolerances, write_tolerances
-from reportgen.baseline.calibrate import conditions_of_runs, tolerances_from
+from reportgen.baseline.accepted import load_tolerances
 from reportgen.baseline.compare import Comparison
 from reportgen.baseline.compare import compare as compared
 from reportgen.baseline.judgements import NOT_COMPARED
 from reportgen.baseline.record import failure_bytes
 from reportgen.baseline.tolerance import ToleranceEntry, checked_entries
-from reportgen.battery.reader import load_battery
 from reportgen.cache import make_room
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
 from reportgen.results.bundle import RUN, Bundle, load_bundle
 from reportgen.results.failure_mark import reason_without_places, refuse_failed
 from reportgen.results.holding import beside, restore, writing
 from reportgen.results.schema import damaged
+from reportgen.workflows.ci_outputs import CiOutputs, told_of, told_of_failure, write_told
 
+PAGES = ("html", "pdf")
 OUTPUTS = ("comparison.json", "comparison.html", "comparison.pdf")
 Progress = Callable[[str], None]
 
@@ -33,22 +33,62 @@ def compare(baseline: str | Path, bundle: str | Path) -> Comparison:
         BundleError: one of the two is not a bundle, or a damaged one.
         FailedBefore: the last run of one of the two failed: its numbers say nothing of today.
     """
-    before, after = _read(Path(baseline)), _read(Path(bundle))
+    before, after = read_bundle(Path(baseline)), read_bundle(Path(bundle))
     return compared(before, after, tolerances_of(after), load_tolerances(Path(baseline)))
 
 
-def write(
-    comparison: Comparison, target: Path, formats: Sequence[str], progress: Progress = lambda line: None
-) -> list[str]:
-    """Writes comparison.json and the pages into a folder, after those of an earlier comparison are gone; gives their
-    names.
+def publish_comparison(
+    baseline: str | Path,
+    bundle: str | Path,
+    output: str | Path | None = None,
+    *,
+    formats: Sequence[str] = PAGES,
+    ci: CiOutputs | None = None,
+    progress: Progress = lambda line: None,
+) -> tuple[Comparison, list[Path]]:
+    """A bundle against its baseline, written: comparison.json, the pages, and what a CI reads; gives their files.
+
+    Where nothing can be compared, all of them say so, and why.
+
+    Args:
+        baseline: a bundle, or an accepted one.
+        bundle: what is compared with it.
+        output: the comparison's folder; BUNDLE-comparison unless it is given.
+        formats: pages, of html and pdf.
+        ci: what is written for a CI beside them.
+        progress: is told one plain line a finished piece of work.
 
     Raises:
-        OutputError: the folder cannot be written, or holds something else.
+        BundleError, FailedBefore: as `compare`.
+        OutputError: something cannot be written, or the folder holds something else.
     """
+    target = Path(output) if output is not None else comparison_of(Path(bundle))
+    asked = ci or CiOutputs()
+    with _failures_told(target, asked.outside(Path(bundle), target)):
+        check_target(target)
+        comparison = compare(baseline, bundle)
+        names = _write(comparison, target, formats, progress)
+    write_told(told_of(comparison), asked)
+    return comparison, [target / name for name in names]
+
+
+@contextmanager
+def _failures_told(target: Path, ci: CiOutputs) -> Iterator[None]:
+    """Whatever the block raises, nothing goes on saying what an earlier comparison found, and CI reads why."""
+    try:
+        yield
+    except Exception as error:  # an error of ours is no better than one of the bundles'
+        with suppress(OutputError):  # the first error is told
+            _write_failure(error, target)
+        with suppress(OutputError):
+            write_told(told_of_failure(reason_without_places(error)), ci)
+        raise
+
+
+def _write(comparison: Comparison, target: Path, formats: Sequence[str], progress: Progress) -> list[str]:
+    """Writes comparison.json and the pages into a folder, after those of an earlier comparison are gone."""
     from reportgen.report.comparison.page import write_comparison
 
-    check_target(target)
     with beside(target) as stage:
         names = write_comparison(comparison, stage, formats, progress=progress)
         _take_place(stage, target, names)
@@ -56,14 +96,8 @@ def write(
     return names
 
 
-def write_failure(error: Exception, target: Path) -> None:
-    """Takes an earlier comparison out of a folder, and says in its place that there is none, and why.
-
-    Nothing is done where the folder holds no comparison.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
+def _write_failure(error: Exception, target: Path) -> None:
+    """Takes an earlier comparison out of a folder, and says in its place that there is none, and why."""
     from reportgen.report.failed import html
 
     if not is_comparison(target):
@@ -114,36 +148,7 @@ def check_target(target: Path) -> None:
             raise OutputError(Mistake(told, "name an empty or new folder with -o", file=target))
 
 
-def calibrate(
-    battery: str | Path, baseline: str | Path, *, runs: int = 5, progress: Progress = lambda line: None
-) -> dict[str, ToleranceEntry]:
-    """Runs a battery several times with other numbers of threads and other batches, and keeps with a baseline how far
-    each number moved.
-
-    Raises:
-        BatteryError, ModelError: as `run`.
-        BundleError: there is no baseline, or the battery is not the one it was made of.
-    """
-    from reportgen.running.conditions import threads_of
-    from reportgen.workflows.report import measure
-
-    stored = _read(Path(baseline))
-    asked = load_battery(Path(battery))
-    _check_same(list(asked.probes), stored, Path(baseline))
-    threads = max(threads_of(entry) for entry in asked.models.values())
-    bundles = []
-    for number, (of_run, batch) in enumerate(conditions_of_runs(runs, threads), 1):
-        progress(f"run {number} of {runs}: {of_run} threads, batches of {batch}")
-        models = {
-            id: entry.model_copy(update={"threads": of_run, "batch": batch}) for id, entry in asked.models.items()
-        }
-        bundles.append(measure(replace(asked, models=models), progress))
-    found = tolerances_from(bundles)
-    write_tolerances(Path(baseline), found)
-    return found
-
-
-def _read(folder: Path) -> Bundle:
+def read_bundle(folder: Path) -> Bundle:
     """A bundle whose numbers are of its last run."""
     restore(folder.resolve())
     bundle = load_bundle(folder)
@@ -162,10 +167,3 @@ def tolerances_of(bundle: Bundle) -> dict[str, ToleranceEntry]:
     except ValueError as error:
         file = None if bundle.path is None else bundle.path / RUN
         raise BundleError(damaged(file, f"tolerances: {error}")) from error
-
-
-def _check_same(probes: Sequence[str], stored: Bundle, baseline: Path) -> None:
-    missing = sorted(set(stored.outcomes) - set(probes))
-    if missing:
-        told = f"the battery does not have the probe {missing[0]} of the baseline"
-        raise BundleError(Mistake(told, "accept a bundle of this battery first", file=baseline))

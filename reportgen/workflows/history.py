@@ -1,12 +1,63 @@
-"""From a history to its page and its JSON file."""
+"""The whole way of a history: the bundles below a folder to a page and its JSON file."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from reportgen.baseline.history import History, as_json, failure_json
+from reportgen.baseline.accepted import load_tolerances
+from reportgen.baseline.history import History, as_json, failure_json, history
+from reportgen.baseline.nights import Order
+from reportgen.battery.reader import load_battery
 from reportgen.errors import Mistake, OutputError, ReportgenError
 from reportgen.results.failure_mark import reason_without_places
-from reportgen.results.holding import beside, writing
+from reportgen.results.holding import beside, restore_below, writing
+
+
+def chart_history(
+    folder: Path,
+    page: Path | None = None,
+    *,
+    battery: Path | None = None,
+    baseline: Path | None = None,
+    order: Order | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+) -> tuple[History, list[Path]]:
+    """The bundles below a folder over time: the history, and its page and JSON file, which are written.
+
+    Args:
+        folder: holds bundles in folders of any depth.
+        page: the page to write; FOLDER/history.html unless it is given. The JSON file lies beside it.
+        battery: whose tolerances hold.
+        baseline: whose measured tolerances hold.
+        order: of the bundles, as in `history`.
+        progress: is told a line for each bundle that is left out.
+
+    Raises:
+        BatteryError: the battery is wrong; nothing is read.
+        BundleError: no bundle can be read; an earlier page says so.
+        OutputError: nothing can be written.
+    """
+    place = page or folder / "history.html"
+    written = load_battery(battery).tolerances if battery else {}
+    with _failures_shown(place):
+        restore_below(folder)
+        found = history(folder, written, load_tolerances(baseline) if baseline else {}, order)
+        for mistake in found.left_out:
+            progress(f"left out: {mistake.file}: {mistake.message}")
+        data = write_history(found, place)
+    return found, [place, data]
+
+
+@contextmanager
+def _failures_shown(page: Path) -> Iterator[None]:
+    """Whatever the block raises, an earlier page does not go on as though it were of today."""
+    try:
+        yield
+    except Exception as error:  # an error of ours is no better than one of the bundles'
+        with suppress(OutputError):  # the first error is told
+            _write_failure(error, page)
+        raise
 
 
 def write_history(history: History, page: Path) -> Path:
@@ -19,12 +70,8 @@ def write_history(history: History, page: Path) -> Path:
     return _write(page, as_json(history), _page(history, page.with_suffix(".json").name))
 
 
-def write_history_failure(error: Exception, page: Path) -> None:
-    """Writes in the place of an earlier history that there is none, and why; nothing where there was none.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
+def _write_failure(error: Exception, page: Path) -> None:
+    """Writes in the place of an earlier history that there is none, and why; nothing where there was none."""
     from reportgen.report.failed import html
 
     if is_history(page.with_suffix(".json")):

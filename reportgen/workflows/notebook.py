@@ -41,7 +41,12 @@ def load(bundle: str | Path) -> "ShownBundle":
         BundleError: the folder holds no bundle, or a damaged one.
     """
     restore(Path(bundle).resolve())
-    return ShownBundle(**_content(load_bundle(Path(bundle))))
+    return shown(load_bundle(Path(bundle)))
+
+
+def shown(bundle: Bundle) -> "ShownBundle":
+    """The bundle, as Python and notebooks see it."""
+    return ShownBundle(**{one.name: getattr(bundle, one.name) for one in fields(bundle)})
 
 
 class Named(dict[str, T]):
@@ -260,13 +265,14 @@ class _Seen:
 def _seen(section: Section, shown_as: Presentation, figures: "Callable[[], Mapping[str, ShownFigure]]") -> _Seen:
     """A stranger's numbers may make a probe raise: its outcome is shown all the same, with the reason."""
     from reportgen.report.content.sections import subject_name, view
+    from reportgen.report.content.statements import state_section
 
     names = {subject: subject_name(section, subject) for subject in section.outcomes}
     try:
         with speaking(shown_as.language):
             found = figures()
             svg = next((figure._repr_svg_() for figure in found.values()), "")
-            return _Seen(names, view(section, (), 0), svg, list(found), "")
+            return _Seen(names, view(section, state_section(section), (), 0), svg, list(found), "")
     except Exception as error:  # of whatever kind
         told = error.mistakes[0].message if isinstance(error, BundleError) else "it cannot be shown"
         return _Seen(names, None, "", (), told)
@@ -299,10 +305,6 @@ def _drawn(bundle: Bundle, probe_id: str, shown_as: Presentation) -> list[DrawnF
 
 def _unknown(what: str, name: str, where: str, known: Iterable[str]) -> KeyError:
     return KeyError(f"no {what} {name!r} in {where}. {suggestion(str(name), known)}".strip())
-
-
-def _content(bundle: Bundle) -> dict[str, Any]:
-    return {one.name: getattr(bundle, one.name) for one in fields(bundle)}
 
 
 def _outcome(bundle: Bundle, probe_id: str, subject: str) -> ShownOutcome:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -17,12 +17,15 @@ from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
 from reportgen.outputs.make import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
 from reportgen.report.content.bundle_figures import Unshowable
-from reportgen.results.bundle import Bundle, load_bundle, write_numbers
+from reportgen.results.bundle import Bundle, load_bundle, read_run, write_numbers
 from reportgen.results.folder import check_writable, keep_earlier, staged
 from reportgen.results.holding import restore
 from reportgen.results.provenance import machine, versions
 from reportgen.workflows.last_run import marks_failure
-from reportgen.workflows.notebook import ShownBundle, load
+from reportgen.workflows.notebook import ShownBundle, load, shown
+
+if TYPE_CHECKING:
+    from reportgen.running.planned import Plan
 
 Progress = Callable[[str], None]
 
@@ -80,13 +83,26 @@ def run(
         record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.written()}
         with staged(target) as stage:
             write_numbers(stage, replace(measured, run=record))
-            failed = _finish(stage, outputs, progress, shown_as, cache=cache)
+            stored = load_bundle(stage)  # what is shown is what others will read
+            stored, failed = _finish(stored, stage, outputs, progress, shown_as, cache=cache)
     progress(f"done in {time.perf_counter() - clock:.0f} s")
     if cache:
         make_room()
     if failed is not None:
         raise failed
-    return load(target)
+    return shown(replace(stored, path=target, run=read_run(target)))
+
+
+def plan(battery: str | Path, *, only: Sequence[str] = (), progress: Progress = _silent) -> "Plan":
+    """What a run of a battery would do: no model is loaded, nothing passes.
+
+    Raises:
+        BatteryError: the battery is wrong.
+    """
+    from reportgen.running.outcome_cache import OutcomeCache
+    from reportgen.running.plan import make_plan
+
+    return make_plan(load_battery(Path(battery), only), progress, OutcomeCache())
 
 
 def measure(battery: Battery, progress: Progress = _silent, *, cache: bool = True) -> Bundle:
@@ -116,7 +132,7 @@ def measure(battery: Battery, progress: Progress = _silent, *, cache: bool = Tru
 def render(
     bundle: str | Path,
     *,
-    formats: Sequence[str] = USUAL,
+    formats: Sequence[str] | None = None,
     language: str | None = None,
     theme: str | None = None,
     templates: str | Path | None = None,
@@ -127,7 +143,7 @@ def render(
 
     Args:
         bundle: a folder that `run` wrote.
-        formats: outputs to make, of html, pdf, figures, slides and pptx.
+        formats: outputs to make, of html, pdf, figures, slides and pptx; the first three unless they are given.
         language: as in `run`, instead of the one that it was first shown in.
         theme: the same.
         templates: the same.
@@ -140,7 +156,7 @@ def render(
         OutputsFailed: some outputs could not be made; the others are written, the old ones of the former are gone.
         OutputError: nothing can be written; the old ones stay, and the bundle is marked.
     """
-    target, outputs = Path(bundle), _formats(formats)
+    target, outputs = Path(bundle), _formats(USUAL if formats is None else formats)
     restore(target.resolve())
     with marks_failure(target, "render"):
         stored = load(target)
@@ -180,23 +196,24 @@ def _unshown(raised: Exception, bundle: Path | None) -> list[Mistake]:
 
 
 def _finish(
-    stage: Path, outputs: Sequence[str], progress: Progress, shown_as: Presentation, *, cache: bool
-) -> OutputsFailed | None:
-    """Makes the outputs of new numbers; returns which of them failed. What cannot be shown is a failed card instead."""
-    stored = load_bundle(stage)
+    stored: Bundle, stage: Path, outputs: Sequence[str], progress: Progress, shown_as: Presentation, *, cache: bool
+) -> tuple[Bundle, OutputsFailed | None]:
+    """Makes the outputs of new numbers; returns the bundle, in which what cannot be shown is a failed card, and which
+    outputs failed.
+    """
     for _ in range(len(stored.outcomes) + 1):
         try:
             write_outputs(stored, stage, outputs, progress, presentation=shown_as, cache=cache)
         except OutputsFailed as some:
-            return some
+            return stored, some
         except Unshowable as unshowable:
             for probe_id, reason in unshowable.reasons.items():
                 progress(f"{probe_id}: failed ({reason})")
-            write_numbers(stage, _with_failures(stored, unshowable.reasons))
-            stored = load_bundle(stage)
+            stored = _with_failures(stored, unshowable.reasons)
+            write_numbers(stage, stored)
             continue
         break
-    return None
+    return stored, None
 
 
 def _with_failures(bundle: Bundle, wrong: Mapping[str, str]) -> Bundle:

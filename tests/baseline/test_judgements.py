@@ -1,10 +1,10 @@
-from reportgen.baseline.judgements import beginnings, conclusion, counted, judgements
+from reportgen.baseline.judgements import beginnings, conclusion, counted
 from reportgen.baseline.verdict import Verdict
 from tests.baseline.comparisons import comparison, drift, everything, failed, of_changes, other_version, quiet
 
 
 def test_what_decides_stands_first_and_the_worst_of_it_before_the_rest() -> None:
-    assert [one.path for one in judgements(everything())] == [
+    assert [one.path for one in everything().judgements] == [
         "map.gemma",
         "weather.gemma.entropy",
         "weather.llama.entropy",
@@ -21,18 +21,18 @@ def test_of_equal_verdicts_the_one_that_most_exceeds_its_tolerance_stands_first(
     found = of_changes(
         "weather", "gemma", drift("a", worst=2, bound=1), drift("b", worst=0.3, bound=0.1), drift("c", bound=0)
     )
-    assert [one.name for one in judgements(comparison(found))] == ["c", "b", "a"]
+    assert [one.name for one in comparison(found).judgements] == ["c", "b", "a"]
 
 
 def test_a_block_lies_between_the_layer_it_reads_and_the_one_it_writes() -> None:
     sink = drift("sink", layer=None, first={"block": 3})
     reads, writes = of_changes("a", "gemma", sink, drift("in", 3)), of_changes("a", "gemma", sink, drift("out", 4))
-    assert [one.name for one in beginnings(judgements(comparison(reads)))] == ["in"]
-    assert [one.name for one in beginnings(judgements(comparison(writes)))] == ["sink"]
+    assert [one.name for one in beginnings(comparison(reads).judgements)] == ["in"]
+    assert [one.name for one in beginnings(comparison(writes).judgements)] == ["sink"]
 
 
 def test_each_subject_begins_at_its_lowest_gated_drift() -> None:
-    found = beginnings(judgements(everything()))
+    found = beginnings(everything().judgements)
     assert [(one.outcome.subject, one.first, one.name) for one in found] == [
         ("gemma", "layer 7", "entropy"),
         ("llama", "layer 9", "entropy"),
@@ -41,7 +41,7 @@ def test_each_subject_begins_at_its_lowest_gated_drift() -> None:
 
 def test_drift_that_is_not_gated_is_a_beginning_where_nothing_gated_has_a_place() -> None:
     found = of_changes("weather", "gemma", drift("noisy", 2, gate=False), drift("total", None))
-    (one,) = beginnings(judgements(comparison(found)))
+    (one,) = beginnings(comparison(found).judgements)
     assert (one.name, one.decides) == ("noisy", False)
 
 
@@ -56,12 +56,17 @@ def test_a_comparison_concludes_in_words_by_its_exit_code() -> None:
 
 
 def test_verdicts_are_counted_with_the_ungated_apart() -> None:
-    assert counted(judgements(everything())) == (
+    assert counted(everything().judgements) == (
         "1 newly failed, 2 drifted, 1 drifted (not gated), 1 not comparable, 1 within tolerance, 3 same"
     )
 
 
 def test_a_tolerance_that_was_kept_is_no_cause_of_a_drift() -> None:
     new_leader = drift("neighbours", None, kind="table", worst=0.05, bound=0.2)
-    (one,) = judgements(comparison(of_changes("near", "gemma", new_leader)))
-    assert one.allowed == ""
+    (one,) = comparison(of_changes("near", "gemma", new_leader)).judgements
+    assert one.allowed is None
+
+
+def test_a_comparison_is_judged_once() -> None:
+    found = everything()
+    assert found.judgements is found.judgements

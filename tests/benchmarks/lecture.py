@@ -18,8 +18,10 @@ from benchmarks.bare_work import do_bare, written_down
 from reportgen.battery.reader import load_battery
 from reportgen.cache import Shelf, Unfinished
 from reportgen.model.network.loaded import LoadedModel
-from reportgen.running import execute
-from reportgen.running.plan import PlannedModel, make_plan
+from reportgen.running.cases import join_passes, measure_case
+from reportgen.running.plan import make_plan
+from reportgen.running.planned import PlannedModel
+from reportgen.running.ready import ReadyModel, import_libraries, load_network
 
 Seconds = tuple[float, float]
 """By the processors, and by the clock."""
@@ -35,8 +37,8 @@ class Lecture:
         self.planned: PlannedModel = replace(planned, entry=planned.entry.model_copy(update={"threads": 1}))
         readied = self.planned.readied
         assert readied is not None
-        self.model: LoadedModel = execute._load(self.planned, readied)
-        execute._import_libraries(self.planned.cases)
+        self.model: LoadedModel = load_network(self.planned, readied)
+        import_libraries(self.planned.cases)
 
     def measure(self) -> dict[str, float]:
         """Runs every probe as a run does it, numbers alone, no cache; probe id -> its processors' seconds."""
@@ -46,14 +48,14 @@ class Lecture:
         # Norms that a run computes once belong to the run.
         self.model.__dict__.pop("embedding_norms", None)
         cases = self.planned.cases
-        passing = execute._passing(
-            execute._Ready(self.planned, None, {}, self.model),  # type: ignore[arg-type]
+        passing = join_passes(
+            ReadyModel(self.planned, None, {}, self.model),  # type: ignore[arg-type]
             [case.sides[0] for case in cases if case.sides],
         )
         spent = {}
         for case in cases:
             began = time.process_time()
-            outcome = execute._outcome(case, [passing], lambda line: None, NOWHERE)
+            outcome = measure_case(case, [passing], lambda line: None, NOWHERE)
             spent[case.entry.id] = time.process_time() - began
             assert outcome.status != "failed", outcome.reason
         return spent

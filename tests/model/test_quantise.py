@@ -1,11 +1,16 @@
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from tiny import random_model, save_tiny
 
 from reportgen.errors import ModelError
+from reportgen.model.capture.check import prove
+from reportgen.model.capture.hooks import stream_of, with_stream
+from reportgen.model.capture.trial import tokens_tried
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
 from reportgen.model.measures.difference import compare_weights
@@ -66,3 +71,19 @@ def test_without_linear_layers_or_torchao_int8_is_refused_in_a_line(monkeypatch:
     monkeypatch.setitem(sys.modules, "torchao.quantization", None)
     with pytest.raises(ModelError, match="dtype: int8 needs torchao"):
         quantise([torch.nn.Linear(4, 4)])
+
+
+@pytest.mark.parametrize(("dtype", "refused"), [("int8", False), ("float32", True)])
+def test_a_step_of_int8_between_two_passes_of_one_text_is_no_look_ahead(
+    tmp_path: Path, dtype: str, refused: bool
+) -> None:
+    model = load(locate(parse_source(str(save_tiny(tmp_path / "m")))), dtype=dtype)
+    whole = len(tokens_tried(model))
+
+    def nudged(_module: object, _given: object, output: Any) -> Any:
+        stream = stream_of(output)
+        return with_stream(output, stream + 0.002 * stream.roll(1, -1)) if stream.shape[1] == whole else output
+
+    model.anatomy.blocks[-1].register_forward_hook(nudged)
+    with pytest.raises(ModelError, match="not causal") if refused else nullcontext():
+        prove(model)

@@ -29,6 +29,31 @@ def test_each_figure_is_described_once(bundle: Bundle, tmp_path: Path, monkeypat
     assert sorted(names) == sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.*"))
 
 
+def test_each_statement_is_computed_once_whatever_is_made(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    statement = ParameterCensus.statement
+    monkeypatch.setattr(
+        ParameterCensus,
+        "statement",
+        lambda self, section: asked.append([*section.outcomes]) or statement(self, section),
+    )
+    together = list(bundle.outcomes["census"])
+
+    def asked_for(of: Bundle, *formats: str) -> list[list[str]]:
+        asked.clear()
+        write_outputs(of, tmp_path, formats, cache=False)
+        return asked
+
+    assert asked_for(bundle, "html", "pdf", "slides", "pptx") == [
+        together,
+        *([subject] for subject in together),
+    ], "slides tell what is seen in each of the models that they show"
+    alone = replace(bundle, outcomes={"census": {together[0]: bundle.outcomes["census"][together[0]]}})
+    assert asked_for(alone, "html", "pdf", "slides") == [together[:1]]
+
+
 def test_what_cannot_be_shown_leaves_nothing(tmp_path: Path) -> None:
     whole = fake_bundle()
     without_points = {subject: replace(outcome, arrays={}) for subject, outcome in whole.outcomes["map"].items()}

@@ -14,7 +14,8 @@ from reportgen.errors import BatteryError
 from reportgen.probes.patchscope_across import probe
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
-from reportgen.running.plan import PlannedCase, make_plan
+from reportgen.running.plan import make_plan
+from reportgen.running.planned import PlannedCase
 
 TEXTS = ["I ate an apple", "an apple a day"]
 ASKING = {"id": "what", "text": "the apple: my eye, a day", "word": "eye"}

@@ -24,7 +24,8 @@ from reportgen.figures.describe import Curves, Rankings
 from reportgen.probes.sae_contrast import probe
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
-from reportgen.running.plan import PlannedCase, make_plan
+from reportgen.running.plan import make_plan
+from reportgen.running.planned import PlannedCase
 
 TEXTS = ["I ate an apple for breakfast", "the apple of my eye", "an apple a day", "my breakfast", "the day I ate",
          "an eye for a day"]  # fmt: skip

@@ -9,6 +9,7 @@ from reportgen.figures.describe import Figure
 from reportgen.figures.kept import KeptDrawing
 from reportgen.look.theme import PAPER
 from reportgen.report.content.bundle_figures import DrawnFigure
+from reportgen.report.content.statements import state_bundle
 from reportgen.report.slides.deck import deck
 from reportgen.report.slides.slide import Deck
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, grid, svg
@@ -51,4 +52,5 @@ def figures() -> list[DrawnFigure]:
 
 
 def sample(title: str = "Llama vs Gemma") -> Deck:
-    return deck(replace(fake_bundle(), title=title), figures(), theme=PAPER, measured="paths")
+    bundle = replace(fake_bundle(), title=title)
+    return deck(bundle, figures(), state_bundle(bundle), theme=PAPER, measured="paths")

@@ -11,7 +11,9 @@ from reportgen.figures.draw import draw
 from reportgen.figures.draw.head_mosaic import stitched
 from reportgen.look.fonts import typefaces
 from reportgen.look.style import MUTED, ModelStyle, model_styles
-from reportgen.report.comparison.difference import AFTER, BEFORE, MOST_COLUMNS, MOST_LINES, array_figures, table_figures
+from reportgen.report.comparison.array_pictures import MOST_LINES, array_figures
+from reportgen.report.comparison.states import AFTER, BEFORE
+from reportgen.report.comparison.table_pictures import MOST_COLUMNS, table_figures
 from reportgen.results.quantities import Array, Table
 from tests.figures.figure_samples import HOSTILE, attention
 

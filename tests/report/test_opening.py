@@ -2,12 +2,14 @@ from dataclasses import replace
 
 from reportgen.report.content import opening, sections
 from reportgen.report.content.sections import view
+from reportgen.report.content.statements import state_bundle
 from reportgen.results.quantities import Metric
 from tests.report.fakes import GEMMA, LLAMA, outcome
 
 
 def views(bundle, drawings=None):
-    return [view(bundle.section(id), (drawings or {}).get(id, ()), 10) for id in bundle.outcomes]
+    told = state_bundle(bundle)
+    return [view(bundle.section(id), told[id], (drawings or {}).get(id, ()), 10) for id in bundle.outcomes]
 
 
 def measured(bundle, **entries):

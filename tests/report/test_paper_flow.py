@@ -13,7 +13,7 @@ def section(*sizes, together=1):
     """One of figures so many inches wide and high, so many of them a row."""
     figures = [drawn("p", curves(("a",), f"n{at}"), w * INCH, h * INCH) for at, (w, h) in enumerate(sizes)]
     rows = [Row(figures[at : at + together]) for at in range(0, len(figures), together)]
-    return replace(view(fake_bundle().section("apple"), (), 3), rows=rows)
+    return replace(view(fake_bundle().section("apple"), "", (), 3), rows=rows)
 
 
 def names(lines):
@@ -51,7 +51,7 @@ def test_every_figure_and_absence_has_its_place():
     shown = [*many.first, *many.read, *many.computed]
     assert sorted(name for line in names(shown) for name in line) == sorted(f"n{at}" for at in range(9))
     whole = fake_bundle().section("map")
-    missing = flow(view(whole, [drawn("map", curves(("llama",), "x"))], 3))
+    missing = flow(view(whole, "", [drawn("map", curves(("llama",), "x"))], 3))
     assert [absence.subject for line in missing.first for absence in line.absences] == ["gemma"]
 
 

@@ -75,7 +75,7 @@ def test_what_a_prompt_set_wants_seen_comes_first():
     bundle = fake_bundle()
     told = {"title": "Apples", "source": "", "what_to_see": "The fruits meet. They part from the companies."}
     first = {m: replace(o, prompt_sets={"lecture/apple": told}) for m, o in bundle.outcomes["apple"].items()}
-    made = deck_of(replace(bundle, outcomes={"apple": first}), figures(), theme=PAPER, measured="paths")
+    made = deck_of(replace(bundle, outcomes={"apple": first}), figures(), {}, theme=PAPER, measured="paths")
     assert made.slides[0].sentence == "The fruits meet. They part from the companies."
     assert any(note.startswith("Apples. ") for note in made.slides[0].notes)
 
@@ -172,7 +172,7 @@ def test_a_wide_grid_is_cut_between_its_columns():
     assert second.texts == [list("de"), list("ij")]
     assert second.values.tolist() == [[3, 4], [8, 9]]
     assert [len(row) for row in second.alternatives] == [2, 2]
-    described = on_slides(Described({"w": [wide], "n": [grid("a", "x")]}, True))
+    described = on_slides(Described({"w": [wide], "n": [grid("a", "x")]}, {}, True))
     assert [len(of_probe) for of_probe in described.figures.values()] == [1, 1]
 
 
@@ -291,7 +291,7 @@ def test_maps_with_names_beside_their_points_have_a_slide_each():
         ]
         assert "grid-0" in SIZES, "as high as a slide: two of them lose nothing"
         only = replace(fake_bundle(), outcomes={"weather": fake_bundle().outcomes["weather"]})
-        return len(deck_of(only, [drawn("weather", one) for one in maps], theme=PAPER, measured="paths").slides)
+        return len(deck_of(only, [drawn("weather", one) for one in maps], {}, theme=PAPER, measured="paths").slides)
 
     assert titles(["", ""]) == 1
     assert titles(["Paris", "Rome"]) == 2

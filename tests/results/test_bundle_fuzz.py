@@ -19,7 +19,7 @@ from reportgen.baseline.accepted import Acceptance, accept, load_tolerances
 from reportgen.baseline.annotations import annotations
 from reportgen.baseline.compare import Comparison, compare
 from reportgen.baseline.history import as_json, history
-from reportgen.baseline.judgements import beginnings, conclusion, counted, judgements
+from reportgen.baseline.judgements import beginnings, conclusion, counted
 from reportgen.baseline.junit import junit
 from reportgen.baseline.markdown import markdown
 from reportgen.baseline.record import record_bytes
@@ -115,7 +115,7 @@ def told(comparison: Comparison) -> int:
     """Tells a comparison in every way there is; its exit code."""
     assert record_bytes(comparison)
     assert junit(comparison)
-    judged = judgements(comparison)
+    judged = comparison.judgements
     text = f"{markdown(comparison)} {conclusion(comparison)} {annotations(comparison)}"
     assert not PYTHON.search(f"{text} {counted(judged)} {beginnings(judged)[:1]}")
     return comparison.exit_code
@@ -233,7 +233,8 @@ def test_what_strangers_write_in_tables_is_read_compared_and_shown(original: Pat
 
 def test_an_accepted_baseline_is_read_again(original: Path, tmp_path: Path) -> None:
     shutil.copytree(original, tmp_path / "b")
-    kept = accept(tmp_path / "b", tmp_path / "baseline", Acceptance("why not"))
+    accept(tmp_path / "b", tmp_path / "baseline", Acceptance("why not"))
+    kept = load_bundle(tmp_path / "baseline")
     assert compare(kept, load_bundle(original), {}, {}).exit_code == 0
     for probe_id, by_subject in load_bundle(original).outcomes.items():
         for subject, outcome in by_subject.items():

@@ -22,9 +22,11 @@ from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes import drift, logit_lens, pca_map
 from reportgen.probing.probe import Case
 from reportgen.running import execute as run_of_plans
+from reportgen.running import ready
 from reportgen.running.execute import execute
 from reportgen.running.outcome_cache import OutcomeCache
-from reportgen.running.plan import PlannedModel, Readied, make_plan
+from reportgen.running.plan import make_plan
+from reportgen.running.planned import PlannedModel, Readied
 
 LENS = {"probe": "logit_lens", "prompts": ["an apple"]}
 
@@ -87,7 +89,7 @@ def test_a_model_that_cannot_be_hashed_is_a_failed_card_and_the_others_run(
             raise OSError(errno.EIO, "Input/output error", str(folder))
         return "0" * 64
 
-    monkeypatch.setattr(run_of_plans, "weights_sha256", hashed)
+    monkeypatch.setattr(ready, "weights_sha256", hashed)
     results = run_probes({"odd": save_tiny(tmp_path / "odd"), "m": tiny}, {"lens": LENS})
     assert results.outcomes["lens"]["odd"].reason == "the model could not be made ready: Input/output error"
     assert results.outcomes["lens"]["m"].status == "ok"
@@ -121,6 +123,30 @@ def test_chat_prompts_skip_a_model_without_template(tiny: Path, tmp_path: Path) 
     chat = results.outcomes["lens"]["chat"]
     assert chat.status == "ok", chat.reason
     assert chat.tables["prompts"].column("text") == ["an apple:"]
+
+
+@pytest.mark.parametrize("where", ["_possible", "_settle"])
+def test_what_cannot_be_joined_is_a_failed_card_of_its_probe_alone(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    from reportgen.model.capture import shared_passes as capture
+
+    followed = {"lens": LENS | {"continue": 2}}
+    words = {"map": {"probe": "pca_map", "prompts": ["an apple", "a day", "my eye"]}}
+    alone = run_probes({"m": tiny}, words).outcomes["map"]["m"]
+    original = getattr(capture, where)
+
+    def broken(model: object, given: Any) -> object:
+        if any(one.steps > 1 for one in ([given] if isinstance(given, Pass) else given)):
+            raise ZeroDivisionError("it cannot be proven")
+        return original(model, given)
+
+    monkeypatch.setattr(capture, where, broken)
+    outcomes = run_probes({"m": tiny}, followed | words).outcomes
+    assert (outcomes["lens"]["m"].status, "it cannot be proven" in outcomes["lens"]["m"].reason) == ("failed", True)
+    assert outcomes["map"]["m"].status == "ok"
+    for name, array in outcomes["map"]["m"].arrays.items():
+        assert array.values.tobytes() == alone.arrays[name].values.tobytes()
 
 
 def test_a_shared_prompt_passes_the_model_once(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,7 +415,7 @@ def test_a_model_that_changes_while_it_is_loaded_is_refused_and_not_kept(
 ) -> None:
     other = Path(shutil.copytree(tiny, tmp_path / "other"))
     name, change = CHANGES[what]
-    original = run_of_plans._load
+    original = run_of_plans.load_network
 
     def loaded(planned: PlannedModel, readied: Readied) -> object:
         moves = planned.id == "changed"
@@ -400,7 +426,7 @@ def test_a_model_that_changes_while_it_is_loaded_is_refused_and_not_kept(
             change(other / name)
         return model
 
-    monkeypatch.setattr(run_of_plans, "_load", loaded)
+    monkeypatch.setattr(run_of_plans, "load_network", loaded)
     cache = OutcomeCache()
     probes = {"lens": LENS, "census": CENSUS}
     battery = read_battery(json.dumps({"models": {"changed": str(other), "m": str(tiny)}, "probes": probes}))

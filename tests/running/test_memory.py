@@ -8,7 +8,8 @@ import pytest
 from reportgen.battery.reader import read_battery
 from reportgen.running.memory import memory_needed
 from reportgen.running.outcome_cache import OutcomeCache
-from reportgen.running.plan import PlannedModel, make_plan
+from reportgen.running.plan import make_plan
+from reportgen.running.planned import PlannedModel
 
 MEASURED = """
 import sys

@@ -14,7 +14,8 @@ from reportgen.results.bundle import load_bundle, write_json, write_numbers
 from reportgen.results.failure_mark import FailedBefore, reason_without_places, without_places
 from reportgen.results.folder import staged
 from reportgen.results.holding import restore
-from reportgen.workflows.comparison import calibrate, compare
+from reportgen.workflows.baselines import calibrate
+from reportgen.workflows.comparison import compare
 from reportgen.workflows.last_run import marks_failure
 from tests.results.test_bundle import bundle
 

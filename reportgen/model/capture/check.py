@@ -1,4 +1,9 @@
-"""A model is proven on load by what it does, not by its name."""
+"""A model is proven on load by what it does, not by its name.
+
+Class names and configurations promise what a family once did; a lens that reads the wrong norm gives plausible tokens.
+So a few tokens pass, and what was captured has to agree with what the model itself gives. Cost: four passes of some
+tokens, against seconds of loading.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,8 @@
-"""The model's own distribution of the next token under temperatures and cuts, a few rows at a time."""
+"""The model's own distribution of the next token under temperatures and cuts, a few rows at a time.
+
+A cut is made in the tempered distribution, as `generate` makes it, and what is left is renormalised: entropy and
+probabilities are of that. Cost: one unembedding and one sort of the vocabulary a row.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,12 @@
 """What the unembedding says of rows of the residual stream, a few at a time, on the model's device.
 
+The logit lens: the model's own final norm and unembedding at every layer, nothing trained. What a layer holds in
+another basis than the last one's it does not see; `tuned_lens` corrects for that where a trained lens is given. KL is
+taken from the final row, KL(final || layer), in nats over the whole vocabulary: what the model will say and the layer
+does not yet counts most.
+
 Rows of all layers, steps and prompts go through together; nothing of vocabulary size is kept but the final
-distributions that the rows are compared with.
+distributions that the rows are compared with. Cost: one unembedding a row, in a small model more than the pass.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,8 @@
-"""How much probability each layer gives to sets of tokens."""
+"""How much probability each layer gives to sets of tokens.
+
+The sum of the probabilities of a set's tokens, from a softmax over the whole vocabulary; a softmax over the sets alone
+would share out what neither is given, and find a language in every layer. Cost: one unembedding a row.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

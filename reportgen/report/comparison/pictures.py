@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from reportgen.baseline.compare import Compared, Comparison
-from reportgen.baseline.judgements import Judgement
+from reportgen.baseline.compare import Compared, Comparison, Judgement
 from reportgen.baseline.quantities import Change
 from reportgen.baseline.verdict import QUIET
 from reportgen.figures.canonical import canonical
@@ -15,7 +14,9 @@ from reportgen.figures.describe import Figure
 from reportgen.figures.kept import KeptDrawing
 from reportgen.look.style import MUTED, ModelStyle, model_styles
 from reportgen.probes import registry
-from reportgen.report.comparison.difference import AFTER, BEFORE, array_figures, table_figures
+from reportgen.report.comparison.array_pictures import array_figures
+from reportgen.report.comparison.states import AFTER, BEFORE
+from reportgen.report.comparison.table_pictures import table_figures
 from reportgen.report.content.bundle_figures import kept_drawings
 from reportgen.report.content.drawn import Drawn
 from reportgen.report.content.prompts import TABLE as PROMPTS

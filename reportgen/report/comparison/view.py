@@ -5,14 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reportgen.baseline.compare import Compared, Comparison
+from reportgen.baseline.compare import Compared, Comparison, Judgement
 from reportgen.baseline.judgements import (
-    Judgement,
     beginning_told,
     beginnings,
     conclusion,
     counted,
-    judgements,
     short,
     subject_told,
     verdict_told,
@@ -160,8 +158,7 @@ def loud_sections(comparison: Comparison) -> list[tuple[Compared, list[Judgement
 
 def view(comparison: Comparison, pictures: Mapping[tuple[str, str], Sequence[Sequence[Drawn]]], most: Most) -> View:
     """All that a page says; `pictures` holds rows of figures by (probe id, subject)."""
-    judged = judgements(comparison)
-    begun = beginnings(judged)
+    begun = beginnings(comparison.judgements)
     loud = loud_sections(comparison)
     environment = [(short(one.what), short(one.before), short(one.after)) for one in comparison.environment]
     sections = [_section(comparison, *one, pictures, most) for one in loud[: most.sections]]
@@ -172,7 +169,7 @@ def view(comparison: Comparison, pictures: Mapping[tuple[str, str], Sequence[Seq
         exit_code=comparison.exit_code,
         beginnings=[_beginning(one, comparison, sections) for one in begun[:MOST_HEADED]],
         beginnings_left_out=max(0, len(begun) - MOST_HEADED),
-        counts=counted(judged),
+        counts=counted(comparison.judgements),
         before=comparison.before.title,
         after=comparison.after.title,
         environment=environment[: most.rows],
@@ -181,14 +178,14 @@ def view(comparison: Comparison, pictures: Mapping[tuple[str, str], Sequence[Seq
         sections=sections,
         sections_left_out=len(loud) - len(sections),
         others=_others(comparison, most),
-        within=_within(comparison, judged, most),
+        within=_within(comparison, most),
         same=_same(comparison, most),
     )
 
 
 def _by_outcome(comparison: Comparison) -> list[tuple[Compared, list[Judgement]]]:
     found: dict[tuple[str, str], list[Judgement]] = {}
-    for one in judgements(comparison):
+    for one in comparison.judgements:
         found.setdefault((one.outcome.probe_id, one.outcome.subject), []).append(one)
     return [(outcome, found[outcome.probe_id, outcome.subject]) for outcome in comparison.compared]
 
@@ -301,7 +298,7 @@ def _line(judgement: Judgement, old: Outcome | None, new: Outcome | None, texts:
         before=before,
         after=after,
         worst=_size(change.worst, share=share),
-        allowed=_size(change.bound, share=share) if judgement.allowed else "",
+        allowed=_size(change.bound, share=share) if judgement.allowed is not None else "",
         where=place or (short(change.told) if change.kind != "metric" or change.after is None else ""),
         first=judgement.first,
     )
@@ -364,9 +361,9 @@ def _why(outcome: Compared) -> str:
     return short("; ".join([outcome.reason, *told] if outcome.reason else told))
 
 
-def _within(comparison: Comparison, judged: Sequence[Judgement], most: Most) -> Listing:
+def _within(comparison: Comparison, most: Most) -> Listing:
     """What moved, and how close to its tolerance it came: the closest first."""
-    moved = [one for one in judged if one.verdict is Verdict.WITHIN and one.change is not None]
+    moved = [one for one in comparison.judgements if one.verdict is Verdict.WITHIN and one.change is not None]
     closest = sorted(moved, key=lambda one: -one.excess)
     found = [_listed_within(one, comparison) for one in closest[: most.rows]]
     return Listing(found, len(moved))

@@ -16,7 +16,7 @@ from reportgen.look.own_files import Refused, checked_font
 from reportgen.look.style import ModelStyle, model_styles
 from reportgen.look.theme import PAPER, Theme
 from reportgen.probes.registry import find
-from reportgen.probing.probe import Probe, explanation, meanings, question
+from reportgen.probing.probe import Probe, explanation, meanings, question, stated
 from reportgen.processes.supervision import ended_before, underway
 from reportgen.results.bundle import Bundle
 from reportgen.results.section import Section
@@ -72,6 +72,8 @@ class Described:
 
     figures: Mapping[str, Sequence[Figure]]
     """Probe id -> its figures, in the report's order; none of a probe that is not installed."""
+    statements: Mapping[str, str]
+    """Probe id -> what it found; empty where nothing was measured, or the probe is not installed."""
     by_all: bool
     """Whether every probe is installed: else there will be more to show once it is."""
 
@@ -87,24 +89,25 @@ class DrawnFigure:
 
 
 def describe(bundle: Bundle) -> Described:
-    """The figures of every probe; none where nothing was measured.
+    """The figures and the statement of every probe; none where nothing was measured.
 
     Raises:
         Unshowable: the figures or the sentence of some probes raise.
     """
     figures: dict[str, Sequence[Figure]] = {}
+    statements: dict[str, str] = {}
     failures: dict[str, BaseException] = {}
     known = {probe_id: _probes(bundle.section(probe_id)) for probe_id in bundle.outcomes}
     for probe_id, probes in known.items():
         try:
-            figures[probe_id] = _describe_section(bundle.section(probe_id), probes or ())
+            figures[probe_id], statements[probe_id] = _describe_section(bundle.section(probe_id), probes or ())
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a probe may raise anything, an end of the program too: the others are shown
             failures[probe_id] = error
     if failures:
         raise Unshowable(failures) from next(iter(failures.values()))
-    return Described(figures, None not in known.values())
+    return Described(figures, statements, None not in known.values())
 
 
 def stems(described: Described) -> list[tuple[str, str, Figure]]:
@@ -210,20 +213,19 @@ def _probes(section: Section) -> list[Probe[Any, Any]] | None:
         return None
 
 
-def _describe_section(section: Section, probes: Sequence[Probe[Any, Any]]) -> list[Figure]:
-    """A probe's figures; whatever else a page wants of it is asked for too, so that it fails here and not there."""
+def _describe_section(section: Section, probes: Sequence[Probe[Any, Any]]) -> tuple[list[Figure], str]:
+    """A probe's figures and statement; whatever else a page wants of it is asked for too: it fails here, not there."""
     if not section.ok():
-        return []
+        return [], ""
     piece = ("show", section.id)
     if told := ended_before(*piece):
         raise Unshown(told)
     with underway(*piece, seconds=SECONDS_TO_SHOW):
         figures = [_checked_figure(figure) for probe in probes for figure in probe.figures(section)]
+        statements = [stated(probe, section) for probe in probes]
         for probe in probes:
-            if not isinstance(probe.statement(section), str):
-                raise Unshown("its statement is no text")
             explanation(probe), question(probe), meanings(probe)
-    return figures
+    return figures, next(iter(statements), "")
 
 
 def _checked_figure(figure: Any) -> Figure:

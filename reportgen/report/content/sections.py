@@ -8,7 +8,7 @@ from typing import Any
 from reportgen.errors import ReportgenError
 from reportgen.language import say, unit_of
 from reportgen.probes import registry
-from reportgen.probing.probe import Explanation, Probe, explanation, meanings, question, stated
+from reportgen.probing.probe import Explanation, Probe, explanation, meanings, question
 from reportgen.report.content.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, Drawn
 from reportgen.report.content.feature_browser import Browser
 from reportgen.report.content.prompts import TABLE as PROMPTS_TABLE
@@ -91,9 +91,13 @@ class SectionView:
 
 
 def view(
-    section: Section, drawn: Sequence[Drawn], most: int, browsers: Mapping[str, Browser] | None = None
+    section: Section,
+    statement: str,
+    drawn: Sequence[Drawn],
+    most: int,
+    browsers: Mapping[str, Browser] | None = None,
 ) -> SectionView:
-    """One entry of the battery; its tables hold `most` rows at most.
+    """One entry of the battery, and what it found; its tables hold `most` rows at most.
 
     A probe that this installation does not know is shown by its numbers, without title, sentence or definitions.
     """
@@ -111,7 +115,7 @@ def view(
         probe=first.probe,
         version=first.version,
         title=question(probe) if probe is not None else spaced(first.probe),
-        statement=stated(probe, section) if probe is not None and ok else "",
+        statement=statement,
         rows=rows(list(section.outcomes), drawn, absences),
         subjects={subject: subject_name(section, subject) for subject in ok},
         metrics=metric_rows([outcome.metrics for outcome in ok.values()], texts),

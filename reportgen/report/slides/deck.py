@@ -1,20 +1,19 @@
 """What a deck of slides says, told once for `slides.pdf` and `slides.pptx`: one figure a slide."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from reportgen.errors import ReportgenError
 from reportgen.figures.describe import Figure, Maps
 from reportgen.figures.split import Room, parts
 from reportgen.language import say, sentences
 from reportgen.look.theme import Theme
-from reportgen.probes import registry
-from reportgen.probing.probe import stated
 from reportgen.report.content import opening, sections
 from reportgen.report.content.bundle_figures import Described, DrawnFigure
 from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.statements import state_section
 from reportgen.report.slides.layout import legible_together
 from reportgen.report.slides.slide import Deck, Picture, Slide
 from reportgen.results.section import Section, subject_of
@@ -53,21 +52,22 @@ def theme_on_slides(theme: Theme, bundle: "Bundle") -> Theme:
 def deck(
     bundle: "Bundle",
     figures: Sequence[DrawnFigure],
+    statements: Mapping[str, str],
     *,
     theme: Theme,
     measured: "SvgText",
 ) -> Deck:
     """What the slides of a bundle say, in the language that is spoken.
 
-    `figures` are the drawings of what `on_slides` describes, in `theme`; `measured` is the kind of SVG whose size is
-    read: one that is drawn anyway.
+    `figures` are the drawings of what `on_slides` describes, in `theme`; `statements`: what each probe found;
+    `measured` is the kind of SVG whose size is read: one that is drawn anyway.
     """
     slides: list[Slide] = []
     for probe in bundle.outcomes:
         section = bundle.section(probe)
         of_probe = [figure for figure in figures if figure.probe_id == probe]
         pictures = [_picture(section, figure, measured, theme.text) for figure in of_probe]
-        slides += _slides(section, pictures)
+        slides += _slides(section, statements.get(probe, ""), pictures)
     return Deck(bundle.title, [_model(line) for line in opening.model_lines(bundle)], slides, theme)
 
 
@@ -80,8 +80,9 @@ def _picture(section: Section, figure: DrawnFigure, measured: "SvgText", text: f
     return Picture(figure, _names(section, figure), size, text)
 
 
-def _slides(section: Section, pictures: Sequence[Picture]) -> Iterator[Slide]:
-    view = sections.view(section, (), 0)
+def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> Iterator[Slide]:
+    view = sections.view(section, statement, (), 0)
+    alone = cache(partial(_state_alone, section, statement))
     absences = [
         say("deck.absent", "{name}: {reason}", name=absence.name, reason=absence.reason)
         for row in view.rows
@@ -100,7 +101,7 @@ def _slides(section: Section, pictures: Sequence[Picture]) -> Iterator[Slide]:
         yield Slide(
             title=say("deck.title", "{model}: {what}", model=of, what=asked) if of else asked[:1].upper() + asked[1:],
             kicker="" if asked.startswith(view.title) else view.title,
-            sentence=_sentence(section, view, figures, first=at == 0),
+            sentence=_sentence(section, view, alone, figures, first=at == 0),
             pictures=together,
             definition=_definition(view, figures[0]),
             notes=_notes(view, [*absences, *(picture.alt for picture in together)]),
@@ -148,12 +149,19 @@ def _subject_matter(section: Section, figures: Sequence[DrawnFigure]) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _sentence(section: Section, view: sections.SectionView, figures: Sequence[DrawnFigure], *, first: bool) -> str:
+def _sentence(
+    section: Section,
+    view: sections.SectionView,
+    alone: Callable[[str], str],
+    figures: Sequence[DrawnFigure],
+    *,
+    first: bool,
+) -> str:
     """What to see: on a section's first slide as its author says it, else as the numbers do, else what figures show."""
     told = [prompt_set["what_to_see"] for prompt_set in view.prompt_sets if prompt_set.get("what_to_see")]
     if first and told and _in_own_script(told[0]):
         return first_of(told[0])
-    return _seen(section, figures) or first_of(told[0] if told else view.explanation.shows)
+    return _seen(section, alone, figures) or first_of(told[0] if told else view.explanation.shows)
 
 
 def _in_own_script(text: str) -> bool:
@@ -161,11 +169,11 @@ def _in_own_script(text: str) -> bool:
     return script_of(text) in (None, script_of(say("page.contents", "Contents")))
 
 
-def _seen(section: Section, figures: Sequence[DrawnFigure]) -> str:
+def _seen(section: Section, alone: Callable[[str], str], figures: Sequence[DrawnFigure]) -> str:
     """What the numbers of the models that are shown say; empty where they say nothing."""
     ok = section.ok()
     subjects = dict.fromkeys(s for figure in figures for s in _subjects(section, figure) if s in ok)
-    told = [_statement(replace(section, outcomes={subject: ok[subject]})) for subject in subjects]
+    told = [alone(subject) for subject in subjects]
     seen = [first_of(statement, AT_A_GLANCE // len(told)) for statement in told if statement]
     return sentences(seen)
 
@@ -182,12 +190,11 @@ def first_of(text: str, most: int = AT_A_GLANCE) -> str:
     return text[: max(fitting, default=min(ends, default=len(text)))]
 
 
-def _statement(section: Section) -> str:
-    try:
-        probe = registry.find(next(iter(section.outcomes.values())).probe)
-    except ReportgenError:  # not installed here
-        return ""
-    return stated(probe, section)
+def _state_alone(section: Section, statement: str, subject: str) -> str:
+    """What is found in one subject, whatever the others; `statement` where there are none."""
+    if section.outcomes.keys() == {subject}:
+        return statement
+    return state_section(replace(section, outcomes={subject: section.outcomes[subject]}))
 
 
 def _definition(view: sections.SectionView, figure: DrawnFigure) -> str:

@@ -1,0 +1,46 @@
+"""What a report tells of a model: what it is, and how it ran."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from reportgen.results.section import ModelCard
+from reportgen.running.conditions import Conditions
+from reportgen.running.planned import PlannedModel
+
+if TYPE_CHECKING:
+    from reportgen.model.network.loaded import LoadedModel
+
+
+def describe_model(planned: PlannedModel, as_run: Mapping[str, Any]) -> ModelCard:
+    """What the report says of a model; of one that failed, only what was asked for."""
+    source = {"source": planned.entry.source}
+    if planned.readied is None:
+        return ModelCard(planned.id, planned.entry.name or planned.entry.source, "", 0, {**source, **as_run})
+    located, facts = planned.readied.located, planned.readied.facts
+    known = {
+        "revision": located.revision,
+        "model_type": facts.model_type,
+        "hidden_size": facts.hidden_size,
+        "heads": facts.heads,
+        "kv_heads": facts.kv_heads,
+        "vocabulary": facts.vocabulary,
+        "context_length": facts.context_length,
+    }
+    name = planned.entry.name or located.name
+    return ModelCard(planned.id, name, facts.architecture, facts.layers or 0, {**source, **known, **as_run})
+
+
+def describe_run(model: "LoadedModel", known: Conditions) -> dict[str, Any]:
+    """How a model ran: what results.json says of that."""
+    apart = model.cache_apart
+    told = "" if apart is None else f"without its cache: a step that reads it is {apart:.0%} off the whole text"
+    return {
+        "dtype": model.number_format,
+        "device": str(model.device),
+        "attention": known.attention,
+        "threads": known.threads,
+        "batch": known.batch,
+        "weights_sha256": known.weights or None,
+        "tokenizer_sha256": known.tokenizer if known.weights else None,
+        **({"continued": told} if told else {}),
+    }
