@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from reportgen.probing.probe import Probe, ProbeOptions
+from reportgen.probing.options import ProbeOptions
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings
 
 

@@ -20,7 +20,8 @@ from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
 from reportgen.look.presentation import PAGE_BYTES, Presentation
 from reportgen.look.theme import PAPER, Theme, read_theme
 from reportgen.probes import registry
-from reportgen.probing.probe import PAIR, PairProbe, Probe, ProbeOptions
+from reportgen.probing.options import PAIR, ProbeOptions
+from reportgen.probing.probe import PairProbe, Probe
 from reportgen.processes.supervision import ended_before, underway
 from reportgen.results.schema import ID
 from reportgen.results.section import subject_of

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from reportgen.probing.probe import Probe, ProbeOptions
+    from reportgen.probing.options import ProbeOptions
+    from reportgen.probing.probe import Probe
     from reportgen.results.quantities import Findings
 
 PARAGRAPH = TextWrapper(width=100, break_on_hyphens=False)

@@ -17,7 +17,8 @@ from reportgen.model.needs import Need
 from reportgen.model.sae.files import DictionaryError, DictionaryFiles, Note
 from reportgen.model.sae.fit import check_fit
 from reportgen.model.sae.sources import fingerprint, locate_dictionaries
-from reportgen.probing.probe import Case, Layers, ProbeOptions, Unusable
+from reportgen.probing.case import Case, Unusable
+from reportgen.probing.options import Layers, ProbeOptions
 from reportgen.text.prompts import PromptsError
 
 

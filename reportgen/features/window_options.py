@@ -8,7 +8,8 @@ from pydantic import Field, computed_field, model_validator
 from reportgen.documents.beside import Beside, missing, path_of
 from reportgen.features.options import DictionaryOptions
 from reportgen.model.measures.tuned_lens import sha256_of
-from reportgen.probing.probe import Case, Prompts, Unusable
+from reportgen.probing.case import Case, Unusable
+from reportgen.probing.options import Prompts
 from reportgen.text.prompts import Prompt
 from reportgen.text.tokens import TextTokenizer
 from reportgen.text.windows import Windows, documents_in, split

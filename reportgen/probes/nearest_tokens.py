@@ -10,8 +10,10 @@ from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Figure, Ranking, Rankings
 from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
-from reportgen.probing.probe import Case, Probe, ProbeOptions
+from reportgen.probing.options import ProbeOptions
+from reportgen.probing.probe import Probe
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Findings, Rows, metric, table
 from reportgen.results.section import Section

@@ -9,7 +9,8 @@ from typing import Any
 
 from reportgen import probes
 from reportgen.errors import BatteryError, Mistake, reason_of
-from reportgen.probing.probe import Probe, ProbeOptions
+from reportgen.probing.options import ProbeOptions
+from reportgen.probing.probe import Probe
 from reportgen.processes.supervision import ended_before, underway
 from reportgen.results.quantities import Findings
 from reportgen.suggest import suggestion

@@ -30,21 +30,9 @@ from reportgen.model.needs import (
     Site,
     Unmeasurable,
 )
-from reportgen.probing.probe import (
-    Case,
-    Later,
-    Layers,
-    Measured,
-    PairOptions,
-    PairProbe,
-    Probe,
-    ProbeOptions,
-    Prompts,
-    SpecialTokens,
-    Unusable,
-    axis_label,
-    prompt_labels,
-)
+from reportgen.probing.case import Case, Unusable
+from reportgen.probing.options import Layers, PairOptions, ProbeOptions, Prompts, SpecialTokens
+from reportgen.probing.probe import Later, Measured, PairProbe, Probe, axis_label, prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
 from reportgen.results.section import Section

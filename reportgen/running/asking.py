@@ -8,7 +8,8 @@ from typing import Any
 from reportgen.battery.reader import ProbeEntry
 from reportgen.errors import ModelError, ReportgenError, reason_of
 from reportgen.model.needs import Pass
-from reportgen.probing.probe import Case, NoRow, PairProbe, Unusable
+from reportgen.probing.case import Case, NoRow, Unusable
+from reportgen.probing.probe import PairProbe
 from reportgen.processes.supervision import ended_before, underway
 from reportgen.results.quantities import WrongFindings
 from reportgen.running.outcome_cache import Kept

@@ -17,7 +17,8 @@ from reportgen.fingerprints import version_of
 from reportgen.model.files.device import default_threads, hardware
 from reportgen.model.files.sources import Located
 from reportgen.model.files.weights import MAYBE, weight_files
-from reportgen.probing.probe import PAIR, PairProbe
+from reportgen.probing.options import PAIR
+from reportgen.probing.probe import PairProbe
 from reportgen.text import chat_files
 
 DEFINITIONS = 3

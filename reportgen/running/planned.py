@@ -9,7 +9,7 @@ from reportgen.documents.watched import Watched
 from reportgen.model.files.facts import ModelFacts
 from reportgen.model.files.sources import Located
 from reportgen.model.needs import Pass
-from reportgen.probing.probe import Case
+from reportgen.probing.case import Case
 from reportgen.results.section import subject_of
 from reportgen.running.conditions import Conditions
 from reportgen.running.outcome_cache import Kept

@@ -15,7 +15,8 @@ from pydantic import Field
 from reportgen.battery.reader import load_battery, read_battery
 from reportgen.errors import BatteryError, Mistake
 from reportgen.probes import registry
-from reportgen.probing.probe import Layers, PairOptions, PairProbe, Probe, ProbeOptions, Prompts
+from reportgen.probing.options import Layers, PairOptions, ProbeOptions, Prompts
+from reportgen.probing.probe import PairProbe, Probe
 from reportgen.results.quantities import Findings, metric
 
 REPORTS = Path(__file__).parents[2] / "reports"

@@ -8,7 +8,8 @@ import pytest
 
 from reportgen.errors import BatteryError
 from reportgen.probes import registry
-from reportgen.probing.probe import Probe, ProbeOptions
+from reportgen.probing.options import ProbeOptions
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings
 
 SIX = {"parameter_census", "nearest_tokens", "word_similarity", "logit_lens", "attention_grid", "pca_map"}

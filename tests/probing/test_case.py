@@ -6,7 +6,8 @@ import pytest
 
 from reportgen.model.files.facts import ModelFacts
 from reportgen.model.files.sources import Located
-from reportgen.probing.probe import Case, ProbeOptions, Unusable
+from reportgen.probing.case import Case, Unusable
+from reportgen.probing.options import ProbeOptions
 
 HERE = Path()
 

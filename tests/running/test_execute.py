@@ -20,7 +20,7 @@ from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError, ModelError
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes import drift, logit_lens, pca_map
-from reportgen.probing.probe import Case
+from reportgen.probing.case import Case
 from reportgen.running import execute as run_of_plans
 from reportgen.running import ready
 from reportgen.running.execute import execute

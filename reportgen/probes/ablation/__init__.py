@@ -11,8 +11,10 @@ from pydantic import Field, model_validator
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.ablation.parts import WRITES, Kind, Part, Text
 from reportgen.probes.ablation.reducers import Total
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, SpecialTokens, Unusable
+from reportgen.probing.options import ProbeOptions, Prompts, SpecialTokens
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, array, metric, table
 from reportgen.text.answer_tokens import answer_ids, no_answer
 from reportgen.text.prompts import Prompt

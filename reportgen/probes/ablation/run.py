@@ -28,7 +28,8 @@ from reportgen.probes.ablation import (
 )
 from reportgen.probes.ablation.parts import WRITES, Kind, Part, Text
 from reportgen.probes.ablation.view import is_unmeasured
-from reportgen.probing.probe import Case, Later
+from reportgen.probing.case import Case
+from reportgen.probing.probe import Later
 from reportgen.results.quantities import Rows
 
 AT_ONCE = 16_384

@@ -20,8 +20,10 @@ from reportgen.probes.activation_patching.pairs import (
     prompts_by_pair,
     read_pair,
 )
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
-from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
+from reportgen.probing.options import Layers, ProbeOptions, Prompts
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:

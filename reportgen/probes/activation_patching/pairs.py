@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from reportgen.model.needs import Site
 from reportgen.numerics.patching import first_difference
-from reportgen.probing.probe import Case
+from reportgen.probing.case import Case
 from reportgen.text.answer_tokens import answer_ids, no_answer
 from reportgen.text.prompts import Prompt
 

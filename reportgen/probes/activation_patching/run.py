@@ -31,7 +31,8 @@ from reportgen.probes.activation_patching import (
 )
 from reportgen.probes.activation_patching.pairs import CLEAN, SITES, Place, PromptPair, SiteName, pair_up
 from reportgen.probes.activation_patching.view import BY_POSITION, moved
-from reportgen.probing.probe import Case, Later
+from reportgen.probing.case import Case
+from reportgen.probing.probe import Later
 from reportgen.results.quantities import Rows
 
 HALF = 0.5

@@ -10,8 +10,10 @@ from pydantic import Field
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.attention_grid.reducers import Bins
+from reportgen.probing.case import Case
 from reportgen.probing.findings import HeadFindings, PromptFindings
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts
+from reportgen.probing.options import ProbeOptions, Prompts
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.probes.attention_grid import NEED, Attention, Options
 from reportgen.probes.attention_grid.reducers import Reduced
+from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
-from reportgen.probing.probe import Case
 from reportgen.results.quantities import Rows
 
 

@@ -12,8 +12,8 @@ from reportgen.model.needs import Captured
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.matrices import matrix_of
 from reportgen.probes.attention_parts import AttentionParts, Options, asked_heads, needs_of
+from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
-from reportgen.probing.probe import Case
 from reportgen.results.quantities import Rows
 
 

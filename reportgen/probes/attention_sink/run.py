@@ -17,7 +17,7 @@ from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.numerics.outliers import massive
 from reportgen.probes.attention_sink import FIRST_KEY_NEED, STREAM, Extremes, Options, Sinks
 from reportgen.probes.attention_sink.view import FULL, SLIDING
-from reportgen.probing.probe import Case
+from reportgen.probing.case import Case
 from reportgen.results.quantities import Rows
 
 _KINDS = {

@@ -16,7 +16,7 @@ from reportgen.model.needs import Captured, Need
 from reportgen.model.network.loaded import LoadedModel, likeliest
 from reportgen.probes.attribution import Attribution, Options, ids_of, needs_of, refusal_of, text_for, usable_prompts
 from reportgen.probes.attribution.view import BIAS, EMBEDDING, HEAD, MLP
-from reportgen.probing.probe import Case
+from reportgen.probing.case import Case
 from reportgen.results.quantities import Rows
 
 KEPT = 12

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings
-from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
+from reportgen.probing.options import Layers, ProbeOptions, Prompts
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, metric, table
 from reportgen.text.prompts import STRICT, Prompt
 from reportgen.text.tokens import WordNotFound

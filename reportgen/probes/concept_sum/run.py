@@ -27,8 +27,8 @@ from reportgen.probes.concept_sum import (
     rows_left_out,
 )
 from reportgen.probes.concept_sum.view import MEASURES
+from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
-from reportgen.probing.probe import Case
 from reportgen.results.quantities import Rows
 
 COMPARED = 10

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.cka import FEWEST
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
-from reportgen.probing.probe import Case, PairOptions, PairProbe, Prompts, SpecialTokens, Unusable
+from reportgen.probing.options import PairOptions, Prompts, SpecialTokens
+from reportgen.probing.probe import PairProbe
 from reportgen.results.quantities import Findings, Rows, array, metric, table
 
 if TYPE_CHECKING:

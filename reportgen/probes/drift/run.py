@@ -20,7 +20,8 @@ from reportgen.numerics.similarity import cosine
 from reportgen.probes.drift import FINAL_NEED, STREAM, Drift, Options, counted_positions
 from reportgen.probes.drift.view import CLEAR, share_of
 from reportgen.probes.parameter_census.run import component_of
-from reportgen.probing.probe import Case, Measured
+from reportgen.probing.case import Case
+from reportgen.probing.probe import Measured
 
 
 @dataclass(frozen=True)

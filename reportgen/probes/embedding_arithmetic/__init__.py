@@ -18,7 +18,9 @@ from reportgen.probes.embedding_arithmetic.words import (
     read_template,
     words_label,
 )
-from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions
+from reportgen.probing.case import Case
+from reportgen.probing.options import Layers, ProbeOptions
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, array, metric, table
 from reportgen.text.tokens import WordNotFound
 

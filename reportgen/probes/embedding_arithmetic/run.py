@@ -27,8 +27,8 @@ from reportgen.probes.embedding_arithmetic import (
     usable_words,
 )
 from reportgen.probes.embedding_arithmetic.words import WordPair
+from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
-from reportgen.probing.probe import Case
 from reportgen.results.quantities import Rows
 
 DRAWS = 100

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings
-from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, SpecialTokens, Unusable
+from reportgen.probing.options import Layers, ProbeOptions, Prompts, SpecialTokens
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, metric, table
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from reportgen.model.needs import Captured
 from reportgen.model.network.loaded import LoadedModel, likeliest
 from reportgen.probes.ffn_memory import Memories, Options, named_keys, needs_of, passes_of_texts, trigger_need
 from reportgen.probes.ffn_memory.view import BOTTOM, TOP
-from reportgen.probing.probe import Case, Later
+from reportgen.probing.case import Case
+from reportgen.probing.probe import Later
 from reportgen.results.quantities import Rows
 from reportgen.text.characters import mark_space
 from reportgen.text.prompts import Prompt

@@ -17,7 +17,7 @@ from reportgen.model.needs import Captured
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.generation_lens import Generation, Options, needs_of
-from reportgen.probing.probe import Case
+from reportgen.probing.case import Case
 from reportgen.results.quantities import Rows
 from reportgen.text.characters import Character, characters
 

@@ -13,8 +13,10 @@ from pydantic import Field
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.head_scores.reducers import Scores
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, SpecialTokens, Unusable
+from reportgen.probing.options import ProbeOptions, Prompts, SpecialTokens
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics import head_patterns
 from reportgen.probes.head_scores import HeadScores, Options, need_of
 from reportgen.probes.head_scores.reducers import KINDS, wanted_by
-from reportgen.probing.probe import Case, Later
+from reportgen.probing.case import Case
+from reportgen.probing.probe import Later
 from reportgen.results.quantities import Rows
 
 DRAWN = 12

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
-from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts
+from reportgen.probing.options import Layers, ProbeOptions, Prompts
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:

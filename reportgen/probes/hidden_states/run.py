@@ -15,7 +15,7 @@ from torch import Tensor
 from reportgen.model.needs import Captured
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.probes.hidden_states import Options, Prompt, States, need_of, read_prompts_in_full
-from reportgen.probing.probe import Case
+from reportgen.probing.case import Case
 from reportgen.results.quantities import Rows
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable
+from reportgen.probing.options import ProbeOptions, Prompts
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, metric, table
 from reportgen.text.prompts import Message, Prompt
 from reportgen.text.word_tokens import beginnings

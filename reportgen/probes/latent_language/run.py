@@ -14,7 +14,7 @@ from reportgen.model.needs import Captured
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.confidence import margin_95
 from reportgen.probes.latent_language import Chosen, Latent, Options, choose_senses, needs_of
-from reportgen.probing.probe import Case
+from reportgen.probing.case import Case
 from reportgen.results.quantities import Rows
 
 

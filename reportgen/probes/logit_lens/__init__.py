@@ -11,8 +11,10 @@ from pydantic import Field, computed_field, model_validator
 from reportgen.documents.beside import Beside, missing, path_of
 from reportgen.model.measures.tuned_lens import check_tuned_lens, sha256_of
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable
+from reportgen.probing.options import ProbeOptions, Prompts
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:

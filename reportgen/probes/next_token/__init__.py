@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts
+from reportgen.probing.options import ProbeOptions, Prompts
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, metric, table
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from reportgen.model.needs import Captured
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.probes.next_token import FINAL_NEED, NextToken, Options
 from reportgen.probes.next_token.view import OWN, TOP_K, TOP_P, WHOLE
-from reportgen.probing.probe import Case
+from reportgen.probing.case import Case
 from reportgen.results.quantities import Rows
 
 

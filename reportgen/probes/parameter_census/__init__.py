@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reportgen.probing.probe import Probe, ProbeOptions
+from reportgen.probing.options import ProbeOptions
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, metric, table
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from math import prod
 from reportgen.model.needs import Captured
 from reportgen.model.network.loaded import LoadedModel, Parameter
 from reportgen.probes.parameter_census import Census, Options
-from reportgen.probing.probe import Case
+from reportgen.probing.case import Case
 
 _PATTERNS = (
     ("vision", r"vision|visual|multi_modal|image"),

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings
+from reportgen.probing.options import Layers, ProbeOptions, Prompts
 from reportgen.probing.patch_targets import OneTarget, OutOfRange, Place, Target, Targets, place_of
-from reportgen.probing.probe import Case, Layers, Probe, ProbeOptions, Prompts, Unusable
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, metric, table
 from reportgen.text.prompts import Prompt
 from reportgen.text.tokens import WordNotFound

@@ -30,8 +30,9 @@ from reportgen.probes.patchscope import (
     target_place,
     target_places,
 )
+from reportgen.probing.case import Case
 from reportgen.probing.patch_targets import Place, Target
-from reportgen.probing.probe import Case, Later
+from reportgen.probing.probe import Later
 from reportgen.results.quantities import Rows
 
 _FINAL = Need(Site.FINAL, "last")

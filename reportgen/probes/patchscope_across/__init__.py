@@ -11,8 +11,10 @@ from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.patchscope import MOST_DRAWN, Asked, source_places, target_places
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
-from reportgen.probing.probe import Case, PairOptions, PairProbe, Prompts, Unusable
+from reportgen.probing.options import PairOptions, Prompts
+from reportgen.probing.probe import PairProbe
 from reportgen.results.quantities import Findings, Rows, metric, table
 from reportgen.text.prompts import Prompt
 

@@ -23,7 +23,8 @@ from reportgen.probes.patchscope_across import (
     own_layers,
     share_positions,
 )
-from reportgen.probing.probe import Case, Measured
+from reportgen.probing.case import Case
+from reportgen.probing.probe import Measured
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from reportgen.model.needs import Captured, Need
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.principal import principal_points
 from reportgen.probes.pca_map import Map, Options, need_of
-from reportgen.probing.probe import Case
+from reportgen.probing.case import Case
 from reportgen.text.prompts import Prompt
 
 COMPONENTS = 2

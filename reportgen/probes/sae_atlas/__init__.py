@@ -16,7 +16,8 @@ from reportgen.features.window_options import WindowOptions, windows_of
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.files.weights_hash import weights_sha256
 from reportgen.model.needs import Pass, Site
-from reportgen.probing.probe import Case, Probe, Unusable
+from reportgen.probing.case import Case, Unusable
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, arrays, metric, table
 
 if TYPE_CHECKING:

@@ -26,7 +26,8 @@ from reportgen.model.sae.streaming import AtlasStream, Sizes
 from reportgen.numerics.detection import auc_of_pattern
 from reportgen.probes.sae_atlas import Atlas, Options, explainers_folder
 from reportgen.probes.sae_atlas.view import DENSE, PREDICTS
-from reportgen.probing.probe import Case, Later
+from reportgen.probing.case import Case
+from reportgen.probing.probe import Later
 from reportgen.results.quantities import Cell, Rows
 from reportgen.text.characters import mark_space
 from reportgen.text.token_patterns import Vocabulary

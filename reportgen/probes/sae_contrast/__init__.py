@@ -12,8 +12,10 @@ from reportgen.features.options import LabelledOptions, dictionaries_of, first_c
 from reportgen.features.tables import DICTIONARIES
 from reportgen.model.needs import Pass
 from reportgen.numerics.feature_changes import FEWEST
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
-from reportgen.probing.probe import Case, PairOptions, PairProbe, Prompts, Unusable
+from reportgen.probing.options import PairOptions, Prompts
+from reportgen.probing.probe import PairProbe
 from reportgen.results.quantities import Findings, Rows, array, metric, table
 
 if TYPE_CHECKING:

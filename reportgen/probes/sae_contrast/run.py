@@ -22,7 +22,8 @@ from reportgen.numerics.feature_activity import Activity, means_of, top_of
 from reportgen.numerics.feature_changes import Changes, changes, in_common, moved_on, part_of
 from reportgen.numerics.sparse import ReconstructionQuality
 from reportgen.probes.sae_contrast import Contrast, Options
-from reportgen.probing.probe import Case, Measured
+from reportgen.probing.case import Case
+from reportgen.probing.probe import Measured
 from reportgen.results.quantities import Cell, Rows
 from reportgen.text.characters import mark_space
 

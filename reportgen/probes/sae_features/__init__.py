@@ -11,8 +11,10 @@ from pydantic import BaseModel, Field
 from reportgen.features.options import LabelledOptions, dictionaries_of, labels_of, need_of
 from reportgen.features.tables import DICTIONARIES
 from reportgen.model.needs import Pass
+from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
-from reportgen.probing.probe import Case, Probe, Prompts
+from reportgen.probing.options import Prompts
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, arrays, metric, table
 from reportgen.text.prompts import STRICT, Prompt
 

@@ -19,7 +19,7 @@ from reportgen.model.sae.dictionary import load_dictionary
 from reportgen.model.sae.promoted import promoted
 from reportgen.numerics.feature_activity import Activity, contrast, largest_by_chance, means_of, top_of
 from reportgen.probes.sae_features import Features, Options
-from reportgen.probing.probe import Case
+from reportgen.probing.case import Case
 from reportgen.results.quantities import Rows
 
 AROUND = 12

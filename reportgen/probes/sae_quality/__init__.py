@@ -10,7 +10,8 @@ from reportgen.features.options import dictionaries_of
 from reportgen.features.tables import DICTIONARIES
 from reportgen.features.window_options import WindowOptions, windows_of
 from reportgen.model.needs import Pass
-from reportgen.probing.probe import Case, Probe
+from reportgen.probing.case import Case
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, arrays, metric, table
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from reportgen.model.sae.splice import Splice
 from reportgen.numerics.sparse import Quality, ReconstructionQuality, delta_loss, loss_recovered
 from reportgen.probes.sae_quality import Options, Qualities, places_of
 from reportgen.probes.sae_quality.view import APART, APART_RELATIVE, SHARES
-from reportgen.probing.probe import Case, Later
+from reportgen.probing.case import Case
+from reportgen.probing.probe import Later
 from reportgen.results.quantities import Rows
 from reportgen.text.windows import Windows
 

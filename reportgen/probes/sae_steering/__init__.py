@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from reportgen.features.options import dictionaries_of, first_counted, need_of
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.sae_steering.options import Options
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings, ScoreFindings
-from reportgen.probing.probe import Case, Probe, Unusable
+from reportgen.probing.probe import Probe
 from reportgen.probing.steering_score import Score, not_tokens
 from reportgen.results.quantities import Rows, array, metric, table
 from reportgen.text.prompts import Prompt

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from reportgen.features.options import DictionaryOptions
-from reportgen.probing.probe import Prompts
+from reportgen.probing.options import Prompts
 from reportgen.probing.steering_score import HARMFUL, HARMLESS, Score, named_score
 from reportgen.text.prompts import Prompt
 

@@ -23,8 +23,9 @@ from reportgen.numerics.steering import best_cell, mean_of_defined
 from reportgen.probes.sae_steering import FINAL, FeatureSteering, Held, Setting
 from reportgen.probes.sae_steering.options import PROMOTED, Options
 from reportgen.probes.sae_steering.view import JOINED
+from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
-from reportgen.probing.probe import Case, Later
+from reportgen.probing.probe import Later
 from reportgen.probing.steering_score import LOOP, Score, defined, not_tokens, said
 from reportgen.results.quantities import Rows
 from reportgen.text.characters import mark_space

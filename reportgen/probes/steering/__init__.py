@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from reportgen.model.needs import Draw, Need, Pass, Site
 from reportgen.probes.steering.options import Options
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import ScoreFindings, prompt_table
-from reportgen.probing.probe import Case, Probe, Unusable
+from reportgen.probing.probe import Probe
 from reportgen.probing.steering_score import not_tokens
 from reportgen.results.quantities import Rows, array, arrays, metric, table
 from reportgen.text.prompts import Message, Prompt

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from reportgen.probing.probe import Layers, ProbeOptions, Prompts
+from reportgen.probing.options import Layers, ProbeOptions, Prompts
 from reportgen.probing.steering_score import HARMFUL, HARMLESS, Score, named_score, said
 from reportgen.text.prompts import Prompt
 

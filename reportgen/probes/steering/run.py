@@ -27,8 +27,9 @@ from reportgen.numerics.steering import (
 )
 from reportgen.probes.steering import CONTROLS, HeldOut, Setting, Steering, as_asked, read_position
 from reportgen.probes.steering.options import Options
+from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
-from reportgen.probing.probe import Case, Later
+from reportgen.probing.probe import Later
 from reportgen.probing.steering_score import LOOP, defined, not_tokens, said
 from reportgen.results.quantities import Rows
 from reportgen.text.prompts import Prompt

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, Unusable
+from reportgen.probing.options import ProbeOptions, Prompts
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, metric, table
 from reportgen.text.chat import ChatUnavailable
 

@@ -12,7 +12,7 @@ from reportgen.model.needs import Captured
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.probes.tokenization import Options, Tokens, cut_text
 from reportgen.probes.tokenization.view import BYTES, DIGITS, MIXED, OTHER, RESERVED, SPACE, SPECIAL, SYMBOLS
-from reportgen.probing.probe import Case
+from reportgen.probing.case import Case
 from reportgen.results.quantities import Rows
 from reportgen.text.scripts import script_of
 

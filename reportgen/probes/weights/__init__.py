@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Unusable
+from reportgen.probing.case import Case, Unusable
+from reportgen.probing.options import ProbeOptions
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
 from reportgen.suggest import suggestion
 

@@ -12,8 +12,8 @@ from reportgen.model.needs import Captured
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.probes.parameter_census.run import component_of
 from reportgen.probes.weights import Options, Weights, rows_left_out
+from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
-from reportgen.probing.probe import Case
 
 MOST_CORNERS = 12
 """Tensors whose corners are kept."""

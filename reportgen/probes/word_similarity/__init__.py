@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
-from reportgen.probing.probe import Case, Probe, ProbeOptions, Prompts, SpecialTokens, Unusable
+from reportgen.probing.options import ProbeOptions, Prompts, SpecialTokens
+from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, array, metric, table
 from reportgen.text.prompts import Prompt
 from reportgen.text.tokens import WordNotFound

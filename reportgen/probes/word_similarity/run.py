@@ -15,7 +15,7 @@ from reportgen.model.needs import Captured
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.similarity import cosine, divide_mean, mean_cosine
 from reportgen.probes.word_similarity import STREAM, Options, Similarity, position_of
-from reportgen.probing.probe import Case
+from reportgen.probing.case import Case
 from reportgen.text.prompts import Prompt
 
 
