@@ -36,6 +36,19 @@ def baseline_of(bundle: Path) -> Path:
     return place.parent / FOLDER / place.name
 
 
+def read_bundle(folder: Path) -> Bundle:
+    """A bundle whose numbers are of its last run.
+
+    Raises:
+        BundleError: there is none, or a damaged one.
+        FailedBefore: its last run failed: its numbers say nothing of today.
+    """
+    restore(folder.resolve())
+    bundle = load_bundle(folder)
+    refuse_failed(bundle.run, folder)
+    return bundle
+
+
 def accept(bundle: Path, target: Path, acceptance: Acceptance) -> None:
     """Makes a complete bundle the baseline: its numbers are copied, the reason is written on top of the earlier ones.
 
@@ -44,9 +57,7 @@ def accept(bundle: Path, target: Path, acceptance: Acceptance) -> None:
             reasons cannot be read.
         OutputError: the target cannot be written, or holds something that is not a baseline.
     """
-    restore(bundle.resolve())
-    stored = load_bundle(bundle)
-    refuse_failed(stored.run, bundle)
+    stored = read_bundle(bundle)
     if reason := _incomplete(stored):
         raise BundleError(Mistake(f"it cannot become a baseline: {reason}", "run the whole battery first", file=bundle))
     check_writable(target, "baseline")

@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reportgen.baseline.accepted import TOLERANCES, Acceptance, accept, baseline_of, write_tolerances
+from reportgen.baseline.accepted import TOLERANCES, Acceptance, accept, baseline_of, read_bundle, write_tolerances
 from reportgen.baseline.calibrate import conditions_of_runs, tolerances_from
 from reportgen.baseline.person import find_person
 from reportgen.battery.reader import load_battery
 from reportgen.errors import BundleError, Mistake
 from reportgen.results.bundle import Bundle
-from reportgen.workflows.comparison import read_bundle
 
 
 @dataclass(frozen=True)

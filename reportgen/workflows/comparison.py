@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from reportgen.baseline.accepted import load_tolerances
+from reportgen.baseline.accepted import load_tolerances, read_bundle
 from reportgen.baseline.compare import Comparison
 from reportgen.baseline.compare import compare as compared
 from reportgen.baseline.judgements import NOT_COMPARED
@@ -13,9 +13,9 @@ from reportgen.baseline.record import failure_bytes
 from reportgen.baseline.tolerance import ToleranceEntry, checked_entries
 from reportgen.cache import make_room
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
-from reportgen.results.bundle import RUN, Bundle, load_bundle
-from reportgen.results.failure_mark import reason_without_places, refuse_failed
-from reportgen.results.holding import beside, restore, writing
+from reportgen.results.bundle import RUN, Bundle
+from reportgen.results.failure_mark import reason_without_places
+from reportgen.results.holding import beside, writing
 from reportgen.results.schema import damaged
 from reportgen.workflows.ci_outputs import CiOutputs, told_of, told_of_failure, write_told
 
@@ -146,14 +146,6 @@ def check_target(target: Path) -> None:
         if target.is_dir() and any(target.iterdir()) and not is_comparison(target):
             told = "the folder holds something that is not a comparison"
             raise OutputError(Mistake(told, "name an empty or new folder with -o", file=target))
-
-
-def read_bundle(folder: Path) -> Bundle:
-    """A bundle whose numbers are of its last run."""
-    restore(folder.resolve())
-    bundle = load_bundle(folder)
-    refuse_failed(bundle.run, folder)
-    return bundle
 
 
 def tolerances_of(bundle: Bundle) -> dict[str, ToleranceEntry]:
