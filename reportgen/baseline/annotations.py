@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from reportgen.baseline.compare import Comparison
 from reportgen.baseline.judgements import NOT_COMPARED, Judgement, counted, judgements, short
 from reportgen.baseline.verdict import Verdict
+from reportgen.numerals import write_count
 
 MOST = 10
 """Annotations of one kind that GitHub shows of a step; the others vanish without a word."""
@@ -30,7 +31,7 @@ def _commands(command: str, judged: Sequence[Judgement]) -> list[str]:
     if len(judged) <= MOST:
         return [_annotation(command, one) for one in judged]
     left = judged[MOST - 1 :]
-    more = _command(command, f"and {len(left):,} more", counted(left))
+    more = _command(command, f"and {write_count(len(left))} more", counted(left))
     return [*(_annotation(command, one) for one in judged[: MOST - 1]), more]
 
 

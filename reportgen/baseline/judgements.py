@@ -9,6 +9,7 @@ from reportgen.baseline.compare import Compared, Comparison
 from reportgen.baseline.quantities import Change, depth_of, said
 from reportgen.baseline.verdict import DRIFT, FAILED, WORST_FIRST, Verdict
 from reportgen.look.legible import legible
+from reportgen.numerals import write_change, write_count, write_number, write_share
 
 NOT_COMPARED = "Could not be compared"
 """The conclusion where there is no comparison: a bundle is missing, damaged, or its last run failed."""
@@ -64,7 +65,27 @@ class Judgement:
         """The tolerance that was kept or exceeded; empty where the verdict has another cause, such as a new leader."""
         if self.change is None or (self.verdict in DRIFT and self.excess <= 1):
             return ""
-        return magnitude(self.change.bound)
+        return self._sizes[1]
+
+    @property
+    def largest(self) -> str:
+        """The largest difference, of a table the largest share that changed; empty where nothing was measured."""
+        return self._sizes[0]
+
+    @property
+    def mean(self) -> str:
+        """The mean difference, of a table the mean share that changed; empty where nothing was measured."""
+        if self.change is None or self.change.mean is None:
+            return ""
+        return write_share(self.change.mean) if self.change.kind == "table" else write_number(self.change.mean)
+
+    @property
+    def _sizes(self) -> tuple[str, ...]:
+        """What moved, and what might have: different where they differ, empty where unknown."""
+        sizes = (self.change.worst, self.change.bound) if self.change else (None, None)
+        is_table = self.change is not None and self.change.kind == "table"
+        told = map(write_share, sizes) if is_table else write_change(*sizes)
+        return tuple("" if size is None else text for size, text in zip(sizes, told, strict=True))
 
     @property
     def depth(self) -> float:
@@ -128,18 +149,13 @@ def counted(judged: Sequence[Judgement]) -> str:
     """How many of each verdict, the worst first: "2 drifted, 30 within tolerance"; the ungated apart."""
     counts = Counter(verdict_told(one) for one in judged)
     worst_first = (word for verdict in WORST_FIRST for word in (str(verdict), f"{verdict} (not gated)"))
-    return ", ".join(f"{counts[word]:,} {word}" for word in worst_first if word in counts)
+    return ", ".join(f"{write_count(counts[word])} {word}" for word in worst_first if word in counts)
 
 
 def verdict_told(judgement: Judgement) -> str:
     """A verdict in words, with whether it is one that nothing hangs on: "drifted (not gated)"."""
     ungated = judgement.verdict in DECIDING and not judgement.decides
     return f"{judgement.verdict} (not gated)" if ungated else str(judgement.verdict)
-
-
-def magnitude(value: float | None) -> str:
-    """A difference or a bound in three digits; empty where there is none."""
-    return "" if value is None else f"{value:.3g}"
 
 
 def short(text: str) -> str:

@@ -12,7 +12,6 @@ from reportgen.baseline.judgements import (
     beginnings,
     conclusion,
     judgements,
-    magnitude,
     short,
     subject_told,
     verdict_told,
@@ -114,9 +113,9 @@ def _lines(judgement: Judgement) -> list[str]:
     if change := judgement.change:
         told = {
             # Of a table, what is measured is the share that changed.
-            "largest share changed" if change.kind == "table" else "largest difference": magnitude(change.worst),
+            "largest share changed" if change.kind == "table" else "largest difference": judgement.largest,
             "allowed there": judgement.allowed,
-            "mean": magnitude(change.mean),
+            "mean": judgement.mean,
             "at": said(change.place),
             "first beyond tolerance": judgement.first,
         }

@@ -30,6 +30,7 @@ from reportgen.model.needs import (
     Site,
     Unmeasurable,
 )
+from reportgen.numerals import write_change, write_count, write_number, write_share, write_signed
 from reportgen.probing.probe import (
     Case,
     Later,
@@ -95,4 +96,9 @@ __all__ = [
     "metric",
     "prompt_labels",
     "table",
+    "write_change",
+    "write_count",
+    "write_number",
+    "write_share",
+    "write_signed",
 ]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
-from reportgen.language import digits, listed, say
+from reportgen.language import listed, say
+from reportgen.numerals import write_signed
 from reportgen.probes.ablation import WRITES
 from reportgen.probes.ablation.view import is_unmeasured
 from reportgen.results.quantities import Outcome
@@ -112,7 +113,7 @@ def _map(name: str, subject: str, view: _View, most: float) -> HeatMap:
             model=name,
             block=rows[row],
             head=head,
-            value=digits(f"{view.heads[row, head]:+.3g}"),
+            value=write_signed(view.heads[row, head]),
         ),
         values=view.heads,
         # Rows of a heat map count from 0: where only some blocks were asked for, the axis names them.
@@ -136,7 +137,7 @@ def _curves(name: str, subject: str, view: _View, shared: tuple[float, float]) -
             "{curve}: most in block {block}, {value}",
             curve=curve.label,
             block=curve.x[max(range(len(curve.y)), key=lambda at: abs(curve.y[at]))],
-            value=digits(f"{max(curve.y, key=abs):+.3g}"),
+            value=write_signed(max(curve.y, key=abs)),
         )
         for curve in curves
     ]

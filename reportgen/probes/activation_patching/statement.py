@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reportgen.language import digits, listed, say, sentences
+from reportgen.language import listed, say, sentences
+from reportgen.numerals import write_number, write_share, write_signed
 from reportgen.probes.activation_patching.view import told_heads
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import Section
@@ -21,8 +22,8 @@ def _seen(name: str, outcome: Outcome) -> str:
     records = outcome.tables["pairs"].records()
     values = {
         "model": name,
-        "clean": digits(f"{outcome.metrics['clean_difference'].value or 0.0:+.1f}"),
-        "corrupted": digits(f"{outcome.metrics['corrupted_difference'].value or 0.0:+.1f}"),
+        "clean": write_signed(outcome.metrics["clean_difference"].value, 2),
+        "corrupted": write_signed(outcome.metrics["corrupted_difference"].value, 2),
     }
     if not any(record["defined"] for record in records):
         return say(
@@ -45,7 +46,7 @@ def _seen(name: str, outcome: Outcome) -> str:
             say(
                 "activation_patching.arrives",
                 "Half of the difference is at the last token from layer {layer} on.",
-                layer=digits(f"{arrival:.0f}"),
+                layer=write_number(arrival, 2),
             )
         )
     large = told_heads(outcome, LARGE)
@@ -58,7 +59,7 @@ def _seen(name: str, outcome: Outcome) -> str:
             say(
                 "activation_patching.no_head",
                 "No single head moves {least} of it; the most: {heads}.",
-                least=digits(f"{LARGE:.0%}"),
+                least=write_share(LARGE),
                 heads=listed(told_heads(outcome)),
             )
         )

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.language import listed, say, say_count, sentences
+from reportgen.numerals import write_count
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import Section
@@ -45,10 +46,10 @@ def _seen(name: str, outcome: Outcome) -> str:
     sinks, blocks = outcome.arrays["sink"].values[longest] > SINK_THRESHOLD, outcome.arrays["sink"].along("block")
     values = {
         "model": name,
-        "many": digits(f"{int(sinks.sum()):,}"),
-        "all": digits(f"{sinks.size:,}"),
+        "many": write_count(int(sinks.sum())),
+        "all": write_count(sinks.size),
         "token": next(r["token"] for r in outcome.tables["tokens"].records() if r["prompt"] == longest),
-        "tokens": digits(f"{counts[longest]:,}"),
+        "tokens": write_count(counts[longest]),
     }
     if sinks.mean() >= MANY:
         most = say(

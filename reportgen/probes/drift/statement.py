@@ -7,8 +7,9 @@ from itertools import groupby
 
 import numpy as np
 
-from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.probes.drift.view import CLEAR, changed_cells, name_largest, percent
+from reportgen.language import listed, say, say_count, sentences
+from reportgen.numerals import write_number, write_share
+from reportgen.probes.drift.view import CLEAR, changed_cells, name_largest
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import Section
 
@@ -37,7 +38,7 @@ def _stream_told(name: str, outcome: Outcome) -> str:
             "drift.no_layer_changed",
             "{model}: no layer changed by more than {threshold} of its norm.",
             model=name,
-            threshold=percent(CLEAR),
+            threshold=write_share(CLEAR),
         )
     top = int(np.nanargmax(change))
     return say(
@@ -47,7 +48,7 @@ def _stream_told(name: str, outcome: Outcome) -> str:
         first=first,
         last=len(change) - 1,
         layer=top,
-        change=percent(float(change[top])),
+        change=write_share(float(change[top])),
     )
 
 
@@ -61,8 +62,8 @@ def _tokens_told(outcome: Outcome) -> str:
         "The likeliest next token stays the same at {agreement} of {count} position (KL {kl} nat).",
         "The likeliest next token stays the same at {agreement} of {count} positions (KL {kl} nat).",
         int(outcome.metrics["positions"].value or 0),
-        agreement=digits(f"{agreement:.0%}"),
-        kl=digits(f"{kl:.2g}"),
+        agreement=write_share(agreement),
+        kl=write_number(kl, 2),
     )
 
 

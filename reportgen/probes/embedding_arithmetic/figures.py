@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, Ranking, Rankings, TokenGrid
-from reportgen.language import digits, listed, say, sentences
+from reportgen.language import listed, say, sentences
+from reportgen.numerals import write_cell, write_change
 from reportgen.probes.embedding_arithmetic import WordPair, pair_label, words_label
 from reportgen.probes.embedding_arithmetic.view import CHANCE, tell_place
 from reportgen.probing.probe import axis_label, curves_read_out
@@ -92,13 +93,15 @@ def _matrix(name: str, subject: str, outcome: Outcome) -> Iterable[Figure]:
     title = say(
         "embedding_arithmetic.matrix.title", "{place}: are the differences parallel?", place=tell_place(name, outcome)
     )
+    told = (outcome.metrics[metric].value for metric in ("parallelism", "random_parallelism"))
+    mean, random = write_change(*told, significant=2)
     alt = say(
         "embedding_arithmetic.matrix.alt",
         "Cosines of the differences of {pairs}, in {place}; mean of two of a group {mean}, of random pairs {random}",
         pairs=listed(labels),
         place=tell_place(name, outcome),
-        mean=_number(outcome, "parallelism"),
-        random=_number(outcome, "random_parallelism"),
+        mean=mean,
+        random=random,
     )
     if len(pairs) <= MOST_NAMED:
         yield TokenGrid(
@@ -110,7 +113,7 @@ def _matrix(name: str, subject: str, outcome: Outcome) -> Iterable[Figure]:
             rows=labels,
             column_label=say("embedding_arithmetic.matrix.other", "difference of another pair"),
             columns=[str(at) for at in range(len(labels))],
-            texts=[[digits(f"{value:.2f}") for value in row] for row in cosines],
+            texts=[[write_cell(value) for value in row] for row in cosines],
             values=np.clip(cosines, 0.0, 1.0),
             value_label=what,
             outlined=np.zeros(cosines.shape, bool),
@@ -129,11 +132,6 @@ def _matrix(name: str, subject: str, outcome: Outcome) -> Iterable[Figure]:
             scale="diverging",
             value_range=(-1.0, 1.0),
         )
-
-
-def _number(outcome: Outcome, metric: str) -> str:
-    value = outcome.metrics[metric].value
-    return "–" if value is None else digits(f"{value:.2f}")
 
 
 def _success_curves(name: str, subject: str, outcome: Outcome) -> Iterable[Curves]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from reportgen.language import digits, say, sentences
+from reportgen.language import say, sentences
+from reportgen.numerals import write_change, write_count
 from reportgen.probes.embedding_arithmetic.view import CHANCE, tell_place
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import Section
@@ -40,7 +41,7 @@ def _success_seen(name: str, outcome: Outcome) -> str:
         "first": sum(one["rank"] <= 1 for one in asked),
         "five": sum(one["rank"] <= 5 for one in asked),
         "all": len(asked),
-        "candidates": digits(f"{max(one['candidates'] for one in asked):,}"),
+        "candidates": write_count(max(one["candidates"] for one in asked)),
     }
     return say(
         "embedding_arithmetic.success_seen",
@@ -57,7 +58,8 @@ def _parallel_seen(outcome: Outcome) -> str:
         return ""
     at = outcome.arrays["parallel"].along("layer").index(int(outcome.metrics["best_layer"].value or 0))
     _, high = np.quantile(outcome.arrays["control"].values[:, at], CHANCE)
-    values = {"mean": digits(f"{mean:.2f}"), "high": digits(f"{high:.2f}")}
+    told_mean, told_high = write_change(mean, float(high), significant=2)
+    values = {"mean": told_mean, "high": told_high}
     if mean <= high:
         return say(
             "embedding_arithmetic.not_parallel",

@@ -8,8 +8,9 @@ import numpy as np
 
 from reportgen.figures.describe import Figure, TokenGrid
 from reportgen.language import say, say_count
+from reportgen.numerals import write_cell, write_change, write_number
 from reportgen.probes.hidden_states import MOST_PROMPTS
-from reportgen.probes.hidden_states.view import short, shown_tokens
+from reportgen.probes.hidden_states.view import shown_tokens
 from reportgen.probing.probe import axis_label, prompt_labels
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import Section
@@ -77,8 +78,8 @@ def _norm_grids(name: str, subject: str, outcome: Outcome, prompt: int) -> Itera
                 "{high}; the longest is that of “{token}”",
                 model=name,
                 prompt=label,
-                low=short(low),
-                high=short(high),
+                low=write_number(low, 2),
+                high=write_number(high, 2),
                 token=mark_space(tokens[int(norms.max(0).argmax())]),
             ),
             row_label=axis_label(relative=False),
@@ -86,13 +87,13 @@ def _norm_grids(name: str, subject: str, outcome: Outcome, prompt: int) -> Itera
             rows=[str(layer) for layer in reversed(array.along("layer"))],
             column_label=say("hidden_states.position", "position"),
             columns=tokens[part],
-            texts=[[short(float(value)) for value in row[part]] for row in norms],
+            texts=[[write_cell(float(value)) for value in row[part]] for row in norms],
             values=shades[:, part],
             value_label=say(
                 "hidden_states.norms.value",
                 "norm on a logarithmic scale (0 = {low}, 1 = {high})",
-                low=short(low),
-                high=short(high),
+                low=write_number(low, 2),
+                high=write_number(high, 2),
             ),
             outlined=np.zeros(shades[:, part].shape, bool),
         )
@@ -108,6 +109,7 @@ def _difference_grids(name: str, subject: str, outcome: Outcome, pair: int) -> I
     columns = [one if one == two else f"{one}/{two}" for one, two in zip(a, b, strict=False)]
     labels = prompt_labels(outcome)
     both = {"a": labels[record["prompt_a"]], "b": labels[record["prompt_b"]]}
+    before, after = write_change(record["prefix_difference"], record["difference"] or 0.0, significant=2)
     for number, part in enumerate(_parts(len(columns))):
         yield TokenGrid(
             name=f"differences-{pair}-{number}",
@@ -125,8 +127,8 @@ def _difference_grids(name: str, subject: str, outcome: Outcome, pair: int) -> I
                 "they share, {after} at the next",
                 record["prefix"],
                 model=name,
-                before=short(record["prefix_difference"]),
-                after=short(record["difference"] or 0.0),
+                before=before,
+                after=after,
                 **both,
             ),
             row_label=axis_label(relative=False),
@@ -134,7 +136,7 @@ def _difference_grids(name: str, subject: str, outcome: Outcome, pair: int) -> I
             rows=[str(layer) for layer in reversed(array.along("layer"))],
             column_label=say("hidden_states.position", "position"),
             columns=columns[part],
-            texts=[[short(float(value)) for value in row[part]] for row in values],
+            texts=[[write_cell(float(value)) for value in row[part]] for row in values],
             values=shades[:, part],
             value_label=say("hidden_states.differences.value", "difference, as a share of the layer's largest"),
             outlined=values[:, part] == 0,

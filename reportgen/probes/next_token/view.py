@@ -8,7 +8,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from reportgen.language import digits
 from reportgen.results.quantities import Outcome
 
 WHOLE, TOP_K, TOP_P = "none", "top_k", "top_p"
@@ -52,8 +51,3 @@ class View:
 
 def _place(row: Mapping[str, Any]) -> tuple[int, float, str]:
     return row["prompt"], row["temperature"], row["cut"]
-
-
-def percent(p: float) -> str:
-    """A probability, in as many digits as tell it from none."""
-    return digits(f"{p:.0%}" if p >= 0.1 else f"{p:.1%}" if p >= 0.001 else f"{p:.0e}")

@@ -7,8 +7,9 @@ from typing import Any
 
 from reportgen.features.names import feature_names, place_names
 from reportgen.features.tables import notes_of
-from reportgen.language import digits, say, sentences
+from reportgen.language import say, sentences
 from reportgen.model.sae.notes import told
+from reportgen.numerals import write_change, write_number, write_setting
 from reportgen.probing.probe import prompt_labels
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import Section
@@ -43,7 +44,7 @@ def _of_prompts(name: str, outcome: Outcome) -> Iterable[str]:
             "No clear statement about {model}: on no prompt, at no layer, is one feature {times} times as strong as "
             "the next.",
             model=name,
-            times=digits(str(CLEAR)),
+            times=write_setting(CLEAR),
         )
     names_of = feature_names(outcome)
     for ratio, prompt, first in clear:
@@ -55,7 +56,7 @@ def _of_prompts(name: str, outcome: Outcome) -> Iterable[str]:
             prompt=labels[prompt],
             place=places[first["item"]],
             feature=names_of[first["item"], first["feature"]].told,
-            times=digits(f"{ratio:.1f}"),
+            times=write_number(ratio, 2),
             token=mark_space(str(first["token"])),
         )
 
@@ -98,6 +99,7 @@ def _of_contrast(name: str, outcome: Outcome) -> Iterable[str]:
         )
     else:
         most = max(beyond, key=lambda r: abs(r["effect"]) / chance[r["item"]])
+        effect, reached = write_change(abs(most["effect"]), chance[most["item"]], significant=2)
         side = say("sae_features.a", "a") if most["difference"] > 0 else say("sae_features.b", "b")
         yield say(
             "sae_features.difference",
@@ -107,6 +109,6 @@ def _of_contrast(name: str, outcome: Outcome) -> Iterable[str]:
             feature=feature_names(outcome)[most["item"], most["feature"]].told,
             place=place_names(outcome)[most["item"]],
             side=side,
-            effect=digits(f"{abs(most['effect']):.1f}"),
-            chance=digits(f"{chance[most['item']]:.1f}"),
+            effect=effect,
+            chance=reached,
         )

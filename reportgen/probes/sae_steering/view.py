@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 
 from reportgen.features.names import place_name
-from reportgen.language import digits, say
+from reportgen.language import say
+from reportgen.numerals import write_setting
 from reportgen.probes.sae_steering import PROMOTED
 from reportgen.results.quantities import Outcome
 from reportgen.text.scripts import script_names
@@ -82,7 +82,7 @@ class View:
 
     def done(self, item: int) -> str:
         """What a strength means, in a few words."""
-        strength = _strength(self.strengths[item])
+        strength = write_setting(self.strengths[item])
         if self.outcome.options.get("scale") is not None:
             return say("sae_steering.scaled", "at {strength} × its activation", strength=strength)
         if self.outcome.options.get("times_max") is not None:
@@ -108,14 +108,3 @@ class View:
             "steered": float(self.outcome.arrays["score"].values[item]),
             "control": float(self.outcome.arrays["control"].values[item]),
         }
-
-
-def _strength(value: float) -> str:
-    return digits(f"{value:.3g}").replace("-", "−")
-
-
-def write_number(value: float) -> str:
-    """A score, in digits that tell it from none."""
-    if not isfinite(value):
-        return "–"
-    return digits(f"{value:.2f}" if abs(value) >= 0.0995 else f"{value:.2g}").replace("-", "−")

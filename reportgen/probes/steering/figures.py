@@ -8,8 +8,9 @@ import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import listed, say, unit_of
+from reportgen.numerals import write_cell, write_change, write_number, write_setting
 from reportgen.probes.steering import CONTROLS
-from reportgen.probes.steering.view import View, cells_of, control_names, finite_values, write_factor, write_number
+from reportgen.probes.steering.view import View, cells_of, control_names, finite_values
 from reportgen.probing.probe import (
     axis_label,
     curves_read_out,
@@ -82,7 +83,7 @@ def _grid(view: View, name: str, title: str, alt: str, label: str, ends: tuple[f
         rows=[str(layer) for layer in reversed(view.layers)],
         column_label=say("steering.columns", "times the direction, then controls"),
         columns=columns,
-        texts=[["" if value != value else write_number(value) for value in row] for row in upwards],
+        texts=[["" if value != value else write_cell(value) for value in row] for row in upwards],
         values=np.clip((upwards - low) / (high - low), 0.0, 1.0),
         value_label=label,
         outlined=outlined,
@@ -101,23 +102,24 @@ def _scale(label: str, ends: tuple[float, float]) -> str:
     low, high = ends
     if ends == (0.0, 1.0):
         return label
-    return say(
-        "steering.scale", "{what} (0 = {low}, 1 = {high})", what=label, low=write_number(low), high=write_number(high)
-    )
+    told_low, told_high = write_change(low, high, significant=2)
+    return say("steering.scale", "{what} (0 = {low}, 1 = {high})", what=label, low=told_low, high=told_high)
 
 
 def _sweep(view: View, ends: tuple[float, float]) -> TokenGrid:
     title = say("steering.sweep.title", "{model}: {score}", model=view.name, score=view.score_label)
+    four = cells_of(view)
+    before, after = write_change(four["unsteered"], four["steered"], significant=2)
     alt = say(
         "steering.sweep.alt",
         "{score} of {model} at every layer and coefficient, from {low} to {high}; {before} as it is, {after} in the "
         "outlined cell: {done}",
         score=view.score_label,
         model=view.name,
-        low=write_number(min(view.all_scores, default=0.0)),
-        high=write_number(max(view.all_scores, default=0.0)),
-        before=write_number(cells_of(view)["unsteered"]),
-        after=write_number(cells_of(view)["steered"]),
+        low=write_number(min(view.all_scores, default=0.0), 2),
+        high=write_number(max(view.all_scores, default=0.0), 2),
+        before=before,
+        after=after,
         done=view.done,
     )
     return _grid(view, "sweep", title, alt, _scale(view.score_label, ends), ends)
@@ -132,11 +134,11 @@ def _price(view: View, dearest: float) -> TokenGrid:
         "{price} in {model} at every layer and coefficient, up to {high}; {value} in the outlined cell",
         price=label,
         model=view.name,
-        high=write_number(max(view.all_prices, default=0.0)),
-        value=write_number(float(view.outcome.arrays["kl"].values[at, item])),
+        high=write_number(max(view.all_prices, default=0.0), 2),
+        value=write_number(float(view.outcome.arrays["kl"].values[at, item]), 2),
     )
     ends = (0.0, dearest)
-    scale = say("steering.price.scale", "{what} (1 = {high} or more)", what=label, high=write_number(dearest))
+    scale = say("steering.price.scale", "{what} (1 = {high} or more)", what=label, high=write_number(dearest, 2))
     return _grid(view, "price", title, alt, scale, ends)
 
 
@@ -174,7 +176,7 @@ def _coefficient(view: View) -> str:
     if view.ablated:
         return say("steering.taken_out", "the direction taken out")
     factor = view.outcome.tables["chosen"].records()[0]["coefficient"]
-    return say("steering.times", "{factor} × the direction", factor=write_factor(factor))
+    return say("steering.times", "{factor} × the direction", factor=write_setting(factor))
 
 
 def _before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
@@ -182,7 +184,7 @@ def _before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
     names = list(_names_of_cells(view).values())
     values = list(cells_of(view).values())
     told = [
-        say("steering.bar", "{name} {value}", name=name, value=write_number(value))
+        say("steering.bar", "{name} {value}", name=name, value=write_number(value, 2))
         for name, value in zip(names, values, strict=True)
     ]
     return Rankings(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.language import digits, say
+from reportgen.language import say
+from reportgen.numerals import write_setting
 from reportgen.results.quantities import Outcome
 from reportgen.text.scripts import script_names
 
@@ -68,7 +69,7 @@ class View:
         row = self.outcome.tables["chosen"].records()[0]
         if self.ablated:
             return say("steering.ablated_at", "ablated (layer {layer})", layer=row["layer"])
-        return say("steering.added_at", "{factor} × at layer {layer}", factor=write_factor(row["coefficient"]),
+        return say("steering.added_at", "{factor} × at layer {layer}", factor=write_setting(row["coefficient"]),
                    layer=row["layer"])  # fmt: skip
 
     @property
@@ -85,7 +86,7 @@ class View:
         """Names and (layer x column) values of the cells and the controls."""
         cells, controls = self.outcome.arrays[name].values, self.outcome.arrays[f"control_{name}"].values
         names = [
-            say("steering.ablated", "ablated") if coefficient is None else write_factor(coefficient)
+            say("steering.ablated", "ablated") if coefficient is None else write_setting(coefficient)
             for coefficient in self.outcome.tables["cells"].column("coefficient")
         ]
         return names + control_names(), np.concatenate([cells, controls.T], axis=1)
@@ -101,18 +102,6 @@ def finite_values(outcome: Outcome, *names: str) -> Iterable[float]:
 def control_names() -> list[str]:
     """What figures call the controls."""
     return [say("steering.random", "random"), say("steering.shuffled", "shuffled")]
-
-
-def write_factor(coefficient: float) -> str:
-    """A coefficient as it was written."""
-    return digits(f"{coefficient:g}").replace("-", "−")
-
-
-def write_number(value: float) -> str:
-    """A score, in digits that tell it from none."""
-    if value == 0:
-        return "0"
-    return digits(f"{value:.2f}" if abs(value) >= 0.0995 else f"{value:.3f}").replace("-", "−")
 
 
 def cells_of(view: View) -> dict[str, float]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from reportgen.baseline.quantities import DEPTHS, said
 from reportgen.baseline.tables import ENTRY, RANK, VALUES
 from reportgen.figures.describe import Curve, Curves, Figure, HeadMosaic, HeatMap, Ranking, Rankings, TokenGrid
+from reportgen.numerals import write_number
 from reportgen.results.quantities import Array, Cell, Table
 
 BEFORE, AFTER = "before", "after"
@@ -118,8 +119,12 @@ class _Pair:
         moved = np.abs(_difference(one, other))
         known = moved[np.isfinite(moved)]
         at = f", largest at {said(self.place)}" if self.place else ""
-        most = f"the largest difference is {known.max():.3g}, the mean {known.mean():.3g}{at}" if known.size else ""
+        most = _told_sizes(known) + at if known.size else ""
         return f"{self.words}, {state}; {most or 'no element has a value both before and after'}"
+
+
+def _told_sizes(moved: NDArray[np.float64]) -> str:
+    return f"the largest difference is {write_number(float(moved.max()))}, the mean {write_number(float(moved.mean()))}"
 
 
 def _difference(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.float64]:
