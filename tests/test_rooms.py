@@ -10,7 +10,7 @@ import pytest
 import reportgen
 
 PACKAGE = Path(reportgen.__file__).parent
-GROUND = {"errors", "suggest", "resources", "cache", "language", "fingerprints", "spelling"}
+GROUND = {"errors", "suggest", "resources", "cache", "language", "numerals", "fingerprints", "spelling"}
 """The modules that lie beside the rooms; each room may import them."""
 ENTRY = {"", "__main__", "model"}
 """The package itself, `python -m reportgen`, and the rooms that hold nothing but rooms."""

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from reportgen.baseline.compare import Comparison, Judgement
-from reportgen.baseline.judgements import NOT_COMPARED, counted, magnitude, short
+from reportgen.baseline.judgements import NOT_COMPARED, counted, short
 from reportgen.baseline.verdict import Verdict
+from reportgen.numerals import write_count
 
 MOST = 10
 """Annotations of one kind that GitHub shows of a step; the others vanish without a word."""
@@ -30,12 +31,12 @@ def _commands(command: str, judged: Sequence[Judgement]) -> list[str]:
     if len(judged) <= MOST:
         return [_annotation(command, one) for one in judged]
     left = judged[MOST - 1 :]
-    more = _command(command, f"and {len(left):,} more", counted(left))
+    more = _command(command, f"and {write_count(len(left))} more", counted(left))
     return [*(_annotation(command, one) for one in judged[: MOST - 1]), more]
 
 
 def _annotation(command: str, judgement: Judgement) -> str:
-    allowed = f" ({magnitude(judgement.allowed)} allowed)" if judgement.allowed is not None else ""
+    allowed = f" ({judgement.allowed} allowed)" if judgement.allowed else ""
     return _command(command, f"{judgement.path}: {judgement.verdict}", f"{judgement.told}{allowed}")
 
 

@@ -14,6 +14,7 @@ from reportgen.baseline.tables import table_change
 from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Tolerance, may_match, tolerance_of
 from reportgen.baseline.verdict import DECIDING, DRIFT, QUIET, WORST_FIRST, Verdict, exit_code, worst
 from reportgen.errors import ReportgenError
+from reportgen.numerals import write_change, write_number, write_share
 from reportgen.probes.registry import find
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Outcome, Table
@@ -102,11 +103,31 @@ class Judgement:
         return self.change.worst / self.change.bound
 
     @property
-    def allowed(self) -> float | None:
-        """The tolerance that was kept or exceeded; None where the verdict has another cause, such as a new leader."""
+    def allowed(self) -> str:
+        """The tolerance that was kept or exceeded; empty where the verdict has another cause, such as a new leader."""
         if self.change is None or (self.verdict in DRIFT and self.excess <= 1):
-            return None
-        return self.change.bound
+            return ""
+        return self._sizes[1]
+
+    @property
+    def largest(self) -> str:
+        """The largest difference, of a table the largest share that changed; empty where nothing was measured."""
+        return self._sizes[0]
+
+    @property
+    def mean(self) -> str:
+        """The mean difference, of a table the mean share that changed; empty where nothing was measured."""
+        if self.change is None or self.change.mean is None:
+            return ""
+        return write_share(self.change.mean) if self.change.kind == "table" else write_number(self.change.mean)
+
+    @property
+    def _sizes(self) -> tuple[str, ...]:
+        """What moved, and what might have: different where they differ, empty where unknown."""
+        sizes = (self.change.worst, self.change.bound) if self.change else (None, None)
+        is_table = self.change is not None and self.change.kind == "table"
+        told = map(write_share, sizes) if is_table else write_change(*sizes)
+        return tuple("" if size is None else text for size, text in zip(sizes, told, strict=True))
 
     @property
     def depth(self) -> float:

@@ -12,6 +12,7 @@ from reportgen.baseline.nights import Night, Order, find_nights, in_order, label
 from reportgen.baseline.steps import Plateau, Step, plateaus, steps
 from reportgen.baseline.tolerance import COUNT, MEASURED, Entries, Tolerance, tolerance_of
 from reportgen.errors import BundleError, Mistake
+from reportgen.numerals import write_change
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Metric, Outcome
 
@@ -92,7 +93,7 @@ class History:
 
     def told(self, course: Course, step: Step) -> str:
         """A step in one line: "night 2026-11-20: weather.gemma.entropy stepped from 1.2 to 1.5"."""
-        before, after = apart(step.before, step.after)
+        before, after = write_change(step.before, step.after)
         first, last = self.labels[step.first], self.labels[step.last]
         if step.ramp:
             return f"{self._nights} {first} to {last}: {course.path} went from {before} to {after}"
@@ -228,17 +229,6 @@ def _segments(values: Sequence[float], begins: Sequence[tuple[int, str]], tolera
         found = plateaus(values[first:end], lambda level: tolerance.bound(abs(level)))
         moved = (Plateau(one.first + first, one.last + first, one.level) for one in found)
         yield Segment(first, reason, tuple(moved))
-
-
-def apart(one: float, other: float) -> tuple[str, str]:
-    """Two different numbers with three digits, or with one more than it takes to tell them apart."""
-    needed = next((n for n in range(1, 17) if _digits(one, n) != _digits(other, n)), 16)
-    return _digits(one, max(3, needed + 1)), _digits(other, max(3, needed + 1))
-
-
-def _digits(value: float, digits: int) -> str:
-    whole = float(value).is_integer() and abs(value) < 1e15
-    return f"{int(value):,}" if whole else f"{value:.{digits}g}"
 
 
 def as_json(history: History) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from reportgen.baseline.compare import Comparison, Judgement
 from reportgen.baseline.verdict import DECIDING, WORST_FIRST
 from reportgen.look.legible import legible
+from reportgen.numerals import write_count
 
 NOT_COMPARED = "Could not be compared"
 """The conclusion where there is no comparison: a bundle is missing, damaged, or its last run failed."""
@@ -55,18 +56,13 @@ def counted(judged: Sequence[Judgement]) -> str:
     """How many of each verdict, the worst first: "2 drifted, 30 within tolerance"; the ungated apart."""
     counts = Counter(verdict_told(one) for one in judged)
     worst_first = (word for verdict in WORST_FIRST for word in (str(verdict), f"{verdict} (not gated)"))
-    return ", ".join(f"{counts[word]:,} {word}" for word in worst_first if word in counts)
+    return ", ".join(f"{write_count(counts[word])} {word}" for word in worst_first if word in counts)
 
 
 def verdict_told(judgement: Judgement) -> str:
     """A verdict in words, with whether it is one that nothing hangs on: "drifted (not gated)"."""
     ungated = judgement.verdict in DECIDING and not judgement.decides
     return f"{judgement.verdict} (not gated)" if ungated else str(judgement.verdict)
-
-
-def magnitude(value: float | None) -> str:
-    """A difference or a bound in three digits; empty where there is none."""
-    return "" if value is None else f"{value:.3g}"
 
 
 def short(text: str) -> str:

@@ -10,7 +10,6 @@ from reportgen.baseline.judgements import (
     beginning_told,
     beginnings,
     conclusion,
-    magnitude,
     short,
     subject_told,
     verdict_told,
@@ -112,9 +111,9 @@ def _lines(judgement: Judgement) -> list[str]:
     if change := judgement.change:
         told = {
             # Of a table, what is measured is the share that changed.
-            "largest share changed" if change.kind == "table" else "largest difference": magnitude(change.worst),
-            "allowed there": magnitude(judgement.allowed),
-            "mean": magnitude(change.mean),
+            "largest share changed" if change.kind == "table" else "largest difference": judgement.largest,
+            "allowed there": judgement.allowed,
+            "mean": judgement.mean,
             "at": said(change.place),
             "first beyond tolerance": judgement.first,
         }

@@ -10,12 +10,12 @@ from reportgen.baseline.judgements import (
     beginnings,
     conclusion,
     counted,
-    magnitude,
     short,
     subject_told,
     verdict_told,
 )
 from reportgen.baseline.verdict import QUIET, Verdict
+from reportgen.numerals import write_count
 
 BUDGET = 900 * 1024
 """Bytes: GitHub drops a step's summary above 1 MiB as a whole, and other commands write to it too."""
@@ -76,14 +76,14 @@ def _head(comparison: Comparison) -> Iterator[str]:
         yield f"\n**First beyond tolerance: {_escaped(beginning_told(one, comparison))}**"
     if others := begun[1:]:
         told = [_escaped(beginning_told(one, comparison)) for one in others[: SUBJECTS - 1]]
-        more = f"; and in {len(others) - len(told):,} more" if len(others) > len(told) else ""
+        more = f"; and in {write_count(len(others) - len(told))} more" if len(others) > len(told) else ""
         yield f"\nFirst in the other models: {'; '.join(told)}{more}"
     yield f"\n{counted(comparison.judgements) or 'Nothing to compare'}."
 
 
 def _changed(comparison: Comparison, budget: int) -> str:
     def cells(one: Judgement) -> Cells:
-        return verdict_told(one), *_place(one.outcome, comparison), one.name, one.told, magnitude(one.allowed)
+        return verdict_told(one), *_place(one.outcome, comparison), one.name, one.told, one.allowed
 
     loud = [one for one in comparison.judgements if one.verdict not in QUIET]
     columns = ("Verdict", "Probe", "Model", "Quantity", "What changed", "Allowed")
@@ -99,8 +99,7 @@ def _environment(comparison: Comparison, budget: int) -> str:
 
 def _moved(comparison: Comparison, budget: int) -> str:
     def cells(one: Judgement) -> Cells:
-        worst = one.change.worst if one.change else None
-        return *_place(one.outcome, comparison), one.name, magnitude(worst), magnitude(one.allowed)
+        return *_place(one.outcome, comparison), one.name, one.largest, one.allowed
 
     within = [one for one in comparison.judgements if one.verdict is Verdict.WITHIN]
     columns = ("Probe", "Model", "Quantity", "Largest difference", "Allowed")
@@ -150,7 +149,7 @@ def _table(
     if not left:
         return f"{title}{table}"
     which = f": {rest(left)}" if rest else ""
-    return f"{title}{table}\n*{len(left):,} left out for want of room{which}.*\n"
+    return f"{title}{table}\n*{write_count(len(left))} left out for want of room{which}.*\n"
 
 
 def _row(cells: Cells) -> str:

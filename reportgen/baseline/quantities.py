@@ -1,6 +1,5 @@
 """One number, array or table before and after: what became of it, by how much, and where."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from reportgen.baseline.tolerance import Tolerance
 from reportgen.baseline.verdict import Verdict
+from reportgen.numerals import write_change, write_number
 from reportgen.results.quantities import Array, Metric
 
 DEPTHS = ("layer", "block")
@@ -66,7 +66,7 @@ def metric_change(name: str, before: Metric, after: Metric, tolerance: Tolerance
         return Change(**known, **measured, verdict=Verdict.SAME)
     if abs(difference) <= bound:
         return Change(**known, **measured, verdict=Verdict.WITHIN)
-    told = f"{_number(before.value)} → {_number(after.value)}{_unit(before.unit)}"
+    told = f"{' → '.join(write_change(before.value, after.value))}{_unit(before.unit)}"
     return Change(**known, **measured, verdict=_beyond(difference, tolerance), told=told)
 
 
@@ -127,7 +127,7 @@ def _measured(
         return Change(**known, **measured, verdict=Verdict.WITHIN)
     first = _first(before, beyond > 0)
     begins = f", from {said(first)} on" if first else ""
-    told = f"by {_number(worst)}{_unit(before.unit)} at {said(place)}{begins}; {_number(mean)} on average"
+    told = f"by {write_number(worst)}{_unit(before.unit)} at {said(place)}{begins}; {write_number(mean)} on average"
     return Change(**known, **measured, verdict=Verdict.DRIFTED, told=told, first=first)
 
 
@@ -168,12 +168,6 @@ def said(place: Mapping[str, int]) -> str:
 
 def _shape(array: Array) -> str:
     return " x ".join(f"{dim} {size}" for dim, size in zip(array.dims, array.values.shape, strict=True))
-
-
-def _number(value: float) -> str:
-    if isinstance(value, int) or (math.isfinite(value) and value == int(value) and abs(value) < 1e9):
-        return f"{int(value):,}"
-    return f"{value:.3g}"
 
 
 def _unit(unit: str) -> str:

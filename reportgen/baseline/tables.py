@@ -8,6 +8,7 @@ from reportgen.baseline.quantities import DEPTHS, Change
 from reportgen.baseline.tolerance import MEASURED, Tolerance
 from reportgen.baseline.verdict import Verdict
 from reportgen.documents.problem import shown
+from reportgen.numerals import write_change, write_count
 from reportgen.results.quantities import Cell, Table
 
 RANK = "rank"
@@ -144,7 +145,7 @@ def _moved(old: Sequence[_Entry], new: Sequence[_Entry], value: str | None, tole
             limits = (tolerance,) if column == value else (tolerance, MEASURED)
             after = other.cells[column]
             if isinstance(cell, float) and not any(_alike(cell, after, limit) for limit in limits):
-                return f"rank {one.cells[RANK]}: {column} {shown(cell)} → {shown(after)}"
+                return f"rank {one.cells[RANK]}: {column} {_cells_told(cell, after)}"
     return ""
 
 
@@ -181,13 +182,13 @@ def _parting(table: Table, old: Sequence[_Entry], new: Sequence[_Entry]) -> str:
     told = f"“{before}” → “{after}”"
     if before == after:  # the same word, but something else of it
         cells = ((name, old[at].cells[name], new[at].cells[name]) for name in table.columns)
-        told = next((f"{name} {shown(a)} → {shown(b)}" for name, a, b in cells if not _alike(a, b, MEASURED)), told)
+        told = next((f"{name} {_cells_told(a, b)}" for name, a, b in cells if not _alike(a, b, MEASURED)), told)
     return f"rank {old[at].cells[RANK]}: {told}"
 
 
 def _rows_change(known: dict[str, Any], before: Table, after: Table, tolerance: Tolerance) -> Change:
     if len(before.rows) != len(after.rows):
-        told = f"{len(before.rows):,} → {len(after.rows):,} rows"
+        told = f"{write_count(len(before.rows))} → {write_count(len(after.rows))} rows"
         return Change(**known, verdict=Verdict.DRIFTED, told=told)
     changed = [
         (index, column, a, b)
@@ -199,8 +200,16 @@ def _rows_change(known: dict[str, Any], before: Table, after: Table, tolerance: 
         return Change(**known, verdict=Verdict.WITHIN)
     index, column, a, b = changed[0]
     rows = len({row for row, *_ in changed})
-    told = f"{rows:,} of {len(before.rows):,} rows changed, the first is row {index}: {column} {shown(a)} → {shown(b)}"
+    where = f"the first is row {index}: {column} {_cells_told(a, b)}"
+    told = f"{write_count(rows)} of {write_count(len(before.rows))} rows changed, {where}"
     return Change(**known, verdict=Verdict.DRIFTED, told=told, worst=rows / len(before.rows))
+
+
+def _cells_told(before: Cell, after: Cell) -> str:
+    """What a cell held and holds: measured numbers in few digits, everything else as it stands."""
+    if isinstance(before, float) and isinstance(after, float):
+        return " → ".join(write_change(before, after))
+    return f"{shown(before)} → {shown(after)}"
 
 
 def _alike(a: Cell, b: Cell, tolerance: Tolerance) -> bool:

@@ -4,8 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from reportgen.features.labels import PROMOTED, origin_told
-from reportgen.language import digits, listed, say
+from reportgen.language import listed, say
 from reportgen.model.needs import Site
+from reportgen.numerals import write_number
 from reportgen.results.quantities import Outcome
 from reportgen.text.characters import mark_space
 
@@ -61,7 +62,7 @@ def _name(feature: int, label: str, origin: str, score: float | None, tokens: li
     if score is None:
         told = say("feature.labelled", "{label} (label: {origin}, not scored)", **values)
     else:
-        told = say("feature.scored", "{label} (label: {origin}, score {score})", score=digits(f"{score:.2f}"), **values)
+        told = say("feature.scored", "{label} (label: {origin}, score {score})", score=write_number(score, 2), **values)
     return FeatureName(f"{number} {label}", told)
 
 

@@ -21,7 +21,7 @@ _JOINED_LETTERS = frozenset([*_TAKEN_APART, "\uff9e", "\uff9f", *map(chr, range(
 
 ALWAYS = frozenset(
     [chr(code) for code in (*range(0x20, 0x7F), *range(0xA0, 0x100)) if code != 0xAD]
-    + list("–—…“”‘’×·≥≤−→←↑↓↵⇥␣°≈∞‖" + DOTTED_CIRCLE)
+    + list("–—…“”‘’×·≥≤−→←↑↓↵⇥␣°≈∞‖⁻⁰⁴⁵⁶⁷⁸⁹" + DOTTED_CIRCLE)
 )
 """What pages and axes need whatever the tokens are."""
 

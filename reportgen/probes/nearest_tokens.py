@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Figure, Ranking, Rankings
-from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.language import listed, say, say_count, sentences
+from reportgen.numerals import UNDEFINED, write_number
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
 from reportgen.probing.options import ProbeOptions
@@ -172,7 +173,7 @@ def _seen(view: SubjectView, query: str, records: Sequence[Mapping[str, str | fl
     others = [_quoted(token) for token in tokens if not _spells(token, query)][:NAMED]
     values = {"model": view.name, "query": query, "own": len(own), "all": len(tokens), "others": listed(others)}
     if not tokens or (view.options["metric"] == "cosine" and float(looked_at[0]["similarity"]) < NEAR):
-        near = digits(f"{float(looked_at[0]['similarity']):.2f}") if tokens else "0"
+        near = write_number(float(looked_at[0]["similarity"]), 2) if tokens else UNDEFINED
         return say(
             "nearest_tokens.no_clear_statement",
             "No clear statement about {model}: nothing lies near “{query}” (cosine {near} at most).",

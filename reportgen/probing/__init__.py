@@ -30,9 +30,17 @@ from reportgen.model.needs import (
     Site,
     Unmeasurable,
 )
+from reportgen.numerals import write_change, write_count, write_number, write_share, write_signed
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.options import Layers, PairOptions, ProbeOptions, Prompts, SpecialTokens
-from reportgen.probing.probe import Later, Measured, PairProbe, Probe, axis_label, prompt_labels
+from reportgen.probing.probe import (
+    Later,
+    Measured,
+    PairProbe,
+    Probe,
+    axis_label,
+    prompt_labels,
+)
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
 from reportgen.results.section import Section
@@ -85,4 +93,9 @@ __all__ = [
     "metric",
     "prompt_labels",
     "table",
+    "write_change",
+    "write_count",
+    "write_number",
+    "write_share",
+    "write_signed",
 ]

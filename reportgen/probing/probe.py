@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from reportgen.errors import ReportgenError
 from reportgen.figures.describe import Curve, Figure
-from reportgen.language import digits, listed, name_of, say, say_count, sentences
+from reportgen.language import listed, name_of, say, say_count, sentences
 from reportgen.model.needs import Captured, Pass
+from reportgen.numerals import write_change, write_count
 from reportgen.probing.case import Case
 from reportgen.probing.options import PairOptions, ProbeOptions
 from reportgen.probing.view import SubjectView
@@ -95,7 +96,7 @@ def _drawn(probe: Probe[Any, Any], section: Section) -> str:
         "probe.drawn",
         "Figures show the first {most} of {count}: {what}.",
         most=most,
-        count=digits(f"{count:,}"),
+        count=write_count(count),
         what=name_of(table),
     )
 
@@ -113,18 +114,15 @@ def axis_label(*, relative: bool) -> str:
     return say("figure.layer", "layer (0 = embedding)")
 
 
+def tell_ends(curve: Curve) -> str:
+    """Where a curve begins and ends, in words."""
+    first, last = write_change(curve.y[0], curve.y[-1])
+    return say("figure.curve_ends", "{curve} goes from {first} to {last}", curve=curve.label, first=first, last=last)
+
+
 def curves_read_out(name: str, what: str, curves: Iterable[Curve]) -> str:
     """Where each curve over the layers of a model begins and ends, for who cannot see them."""
-    ends = [
-        say(
-            "figure.curve_ends",
-            "{curve} goes from {first} to {last}",
-            curve=curve.label,
-            first=digits(f"{curve.y[0]:.3g}"),
-            last=digits(f"{curve.y[-1]:.3g}"),
-        )
-        for curve in curves
-    ]
+    ends = [tell_ends(curve) for curve in curves]
     return say("figure.curves", "{what} over the layers of {model}: {ends}", what=what, model=name, ends=listed(ends))
 
 

@@ -56,13 +56,17 @@
     const spaces = text.length - text.replace(/^ +/, "").length;
     return "␣".repeat(spaces) + legible(text.slice(spaces));
   }
+  // By the rule of reportgen/numerals.py.
   function number(value, digits = 4) {
-    if (value === "" || value === undefined) return "–";
-    const options = { maximumSignificantDigits: digits };
-    const small = Number(value) !== 0 && Math.abs(value) < 1e-4;
-    const [mantissa, power] = small ? Number(value).toExponential(digits - 1).split("e") : [value];
-    const written = Number(mantissa).toLocaleString(root.lang, options).replace("-", "−");
-    return small ? `${written} × 10${[...power].map((c) => SUPERSCRIPT[c]).join("")}` : written;
+    const exact = Number(value);
+    if (value === "" || value === undefined || !Number.isFinite(exact)) return "–";
+    const [mantissa, power] = exact.toExponential(digits - 1).split("e");
+    const raised = exact !== 0 && (power < -3 || power >= 15);
+    const whole = Number.isInteger(exact) && !raised;
+    const decimals = raised ? digits - 1 : whole ? 0 : Math.max(digits - 1 - power, 0);
+    const options = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+    const written = Number(raised ? mantissa : exact || 0).toLocaleString(root.lang, options).replace("-", "−");
+    return raised ? `${written} × 10${[...power].map((c) => SUPERSCRIPT[c]).join("")}` : written;
   }
   const SUPERSCRIPT = { "-": "⁻", "+": "", ...Object.fromEntries([..."⁰¹²³⁴⁵⁶⁷⁸⁹"].map((c, digit) => [digit, c])) };
   function element(name, attributes = {}, ...children) {

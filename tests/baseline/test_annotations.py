@@ -12,9 +12,9 @@ def test_gated_drifts_and_failures_are_errors_and_what_is_not_comparable_is_a_wa
     assert annotations(everything()) == [
         "::error title=map.gemma%3A newly failed::RuntimeError: out of memory",
         "::error title=weather.gemma.entropy%3A drifted::"
-        "by 0.31 nat at layer 9, prompt 0, from layer 7 on; 0.1 on average (0.005 allowed)",
+        "by 0.31 nat at layer 9, prompt 0, from layer 7 on; 0.1 on average (0.00500 allowed)",
         "::error title=weather.llama.entropy%3A drifted::"
-        "by 0.31 nat at layer 9, prompt 0, from layer 9 on; 0.1 on average (0.005 allowed)",
+        "by 0.31 nat at layer 9, prompt 0, from layer 9 on; 0.1 on average (0.00500 allowed)",
         "::warning title=heads.gemma%3A not comparable::another version of attention_grid: 1 → 2",
     ]
 

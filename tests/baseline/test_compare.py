@@ -70,7 +70,7 @@ def test_an_array_beyond_tolerance_says_by_how_much_where_and_from_which_layer_o
     change = one.changes[0]
     assert (change.name, change.verdict, found.exit_code) == ("entropy", Verdict.DRIFTED, 4)
     assert (change.place, change.first, one.first) == ({"prompt": 0, "layer": 2}, {"layer": 1}, {"layer": 1})
-    assert change.told == "by 0.5 nat at layer 2, prompt 0, from layer 1 on; 0.2 on average"
+    assert change.told == "by 0.500 nat at layer 2, prompt 0, from layer 1 on; 0.200 on average"
     assert change.worst == pytest.approx(0.5)
 
 
@@ -141,7 +141,7 @@ def test_what_is_seen_from_the_final_answer_does_not_say_where_a_change_begins()
     old, new = (with_array(v, relative_to="final answer") for v in ([3.0, 2.0, 0.0], [3.5, 2.5, 0.0]))
     change = compared(old, new).compared[0].changes[0]
     assert (change.verdict, change.first) == (Verdict.DRIFTED, {})
-    assert change.told == "by 0.5 nat at layer 1, prompt 0; 0.333 on average"
+    assert change.told == "by 0.500 nat at layer 1, prompt 0; 0.333 on average"
 
 
 def test_another_shape_is_not_comparable() -> None:
@@ -169,7 +169,7 @@ def test_other_tables_are_compared_row_by_row() -> None:
     old = Table(("name", "value"), [["a", 1.0], ["b", 2.0]])
     moved, within = Table(old.columns, [["a", 1.0], ["b", 3.0]]), Table(old.columns, [["a", 1.0], ["b", 2.0001]])
     change = compared(outcome(tables={"t": old}), outcome(tables={"t": moved})).compared[0].changes[0]
-    assert change.told == "1 of 2 rows changed, the first is row 1: value 2.0 → 3.0"
+    assert change.told == "1 of 2 rows changed, the first is row 1: value 2 → 3"
     assert only(compared(outcome(tables={"t": old}), outcome(tables={"t": within})))["t"] is Verdict.WITHIN
     shorter = Table(old.columns, old.rows[:1])
     assert only(compared(outcome(tables={"t": old}), outcome(tables={"t": shorter})))["t"] is Verdict.DRIFTED
@@ -264,7 +264,7 @@ def changed_cells(column: str, value: Any) -> Table:
     [
         ("token", "<x>", "layer 0, prompt 0, rank 1: “ mild” → “<x>”; 3 of 3 lists changed"),
         ("rank", 7, "layer 0, prompt 0, rank 1 → 7; 3 of 3 lists changed"),
-        ("probability", 0.9, "layer 0, prompt 0, rank 1: probability 0.6000000000000001 → 0.9; 3 of 3 lists changed"),
+        ("probability", 0.9, "layer 0, prompt 0, rank 1: probability 0.600 → 0.900; 3 of 3 lists changed"),
         (
             "probability",
             None,

@@ -46,9 +46,9 @@ def test_drift_is_a_failure_that_says_what_by_how_much_where_and_what_was_allowe
     assert result.text.splitlines() == [
         "weather.gemma.entropy: drifted",
         "by 0.31 nat at layer 9, prompt 0, from layer 7 on; 0.1 on average",
-        "largest difference: 0.31",
-        "allowed there: 0.005",
-        "mean: 0.1",
+        "largest difference: 0.310",
+        "allowed there: 0.00500",
+        "mean: 0.100",
         "at: layer 9, prompt 0",
         "first beyond tolerance: layer 7",
     ]

@@ -60,10 +60,10 @@ def test_changes_stand_worst_first_with_what_was_allowed() -> None:
     ]  # fmt: skip
     assert changed[2] == [
         "drifted", "weather", "gemma (Gemma-3-270M)", "entropy",
-        "by 0.31 nat at layer 9, prompt 0, from layer 7 on; 0.1 on average", "0.005",
+        "by 0.31 nat at layer 9, prompt 0, from layer 7 on; 0.1 on average", "0.00500",
     ]  # fmt: skip
     assert environment[1:] == [["torch", "2.13.0", "2.14.0"]]
-    assert within[1:] == [["weather", "gemma (Gemma-3-270M)", "kl", "0.001", "0.005"]]
+    assert within[1:] == [["weather", "gemma (Gemma-3-270M)", "kl", "0.00100", "0.00500"]]
     assert same[1:] == [
         ["weather", "gemma (Gemma-3-270M)", "top"],
         ["weather", "llama (SmolLM2-135M-Instruct)", "kl"],

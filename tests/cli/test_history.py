@@ -14,8 +14,8 @@ def test_a_line_a_step_the_page_and_its_data(reportgen, tmp_path):
     ended = reportgen("history", nights)
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.splitlines() == [
-        "night 2026-11-20: weather.gemma.entropy stepped from 1.2 to 1.5",
-        f"night {date(25)}: weather.gemma.entropy stepped from 1.5 to 1.1",
+        "night 2026-11-20: weather.gemma.entropy stepped from 1.20 to 1.50",
+        f"night {date(25)}: weather.gemma.entropy stepped from 1.50 to 1.10",
         str(nights / "history.html"),
         str(nights / "history.json"),
     ]

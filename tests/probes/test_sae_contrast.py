@@ -290,7 +290,7 @@ def test_where_the_dictionary_does_not_describe_other_it_is_not_measurable(
     assert (row["changed"], row["chance"]) == (None, None)
     assert not outcome.tables["differences"].rows
     said = probe.statement(section(outcome))
-    assert f"is not measurable at layer 2 ({base_fvu:.2f} → {other_fvu:.2f})" in said, said
+    assert f"is not measurable at layer 2 ({base_fvu:.2g} → {other_fvu:.2g})" in said, said
 
 
 def test_what_cannot_be_compared_is_refused_before_any_pass(

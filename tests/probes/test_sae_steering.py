@@ -332,7 +332,7 @@ def test_each_branch_of_the_statement() -> None:
     assert "too little to speak of" in told(0.1, 0.11, 0.1)
     assert "but as large a step along another feature leads to 0.40" in told(0.1, 0.5, 0.4)
     assert told(0.1, 0.5, 0.1, qualifies=False).startswith("No clear statement about feature 7 of layer 2 in M")
-    assert "leads to 0.005." in told(0.1, 0.5, 0.005)
+    assert "leads to 0.0050." in told(0.1, 0.5, 0.005)
     # by size: own +0.10, and a step of the same length moves it by −0.08
     assert "No clear statement" in told(0.1, 0.2, 0.02)
     assert "held at 2 × its maximum" in told(0.1, 0.5, 0.12, times_max=[2.0])

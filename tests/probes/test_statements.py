@@ -416,26 +416,26 @@ TOKENS = "The likeliest next token stays the same at 50% of 8 positions (KL 0.25
         (
             drift([0, 0, 0.5, 0.1], [(0, 0.0), (1, 0.2), (2, 0.0)]),
             "M: the change begins at layer 2 of 3 and is largest at "
-            "layer 2 (50 % of the norm). Only the weights of block 1 differ, most in block 1 (norms, 20 %). " + TOKENS,
+            "layer 2 (50% of the norm). Only the weights of block 1 differ, most in block 1 (norms, 20%). " + TOKENS,
         ),
         (
             drift([0, 0.5], [(0, 0.1), (1, 0.2), (2, 0.1), (5, 0.0), (7, 0.1)]),
             "M: the change begins at layer 1 of 1 and is "
-            "largest at layer 1 (50 % of the norm). Only the weights of blocks 0–2 and 7 differ, most in block 1 "
-            "(norms, 20 %). " + TOKENS,
+            "largest at layer 1 (50% of the norm). Only the weights of blocks 0–2 and 7 differ, most in block 1 "
+            "(norms, 20%). " + TOKENS,
         ),
         (
             drift([0, 0.5], [(0, 0.2), (1, 0.1)], agreement=None),
             "M: the change begins at layer 1 of 1 and is largest at "
-            "layer 1 (50 % of the norm). The weights of every block differ, most in block 0 (norms, 20 %).",
+            "layer 1 (50% of the norm). The weights of every block differ, most in block 0 (norms, 20%).",
         ),
         (
             drift([0, 0], [(0, 0.0)], changed=0),
-            "M: no layer changed by more than 0.01 % of its norm. The weights are equal. " + TOKENS,
+            "M: no layer changed by more than 0.010% of its norm. The weights are equal. " + TOKENS,
         ),
         (
             drift([0, 0], [(None, 0.1), (0, 0.0)]),
-            "M: no layer changed by more than 0.01 % of its norm. Only weights outside the blocks differ. " + TOKENS,
+            "M: no layer changed by more than 0.010% of its norm. Only weights outside the blocks differ. " + TOKENS,
         ),
         (drift([np.nan] * 2, [(0, 0.0)], changed=0), f"{NONE}: no layer has a norm. The weights are equal. " + TOKENS),
     ],

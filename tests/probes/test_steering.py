@@ -500,7 +500,7 @@ def made(scores: Sequence[float], controls: tuple[float, float], qualifies: bool
 def test_an_effect_is_told_with_its_price_and_its_controls() -> None:
     assert said(made([0.02, 0.9], (0.05, 0.03))) == (
         "M0: 1 × the direction at layer 4 moves the share of the language fr in the text from 0.020 to 0.90, at a "
-        "price of 2.50 nat; a random direction leads to 0.050, a shuffled split to 0.030."
+        "price of 2.5 nat; a random direction leads to 0.050, a shuffled split to 0.030."
     )
     assert "shuffled split to –" in said(made([0.02, 0.9], (0.05, math.nan)))
 

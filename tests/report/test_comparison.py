@@ -131,8 +131,9 @@ def test_a_section_goes_from_question_to_statement_to_pictures_to_numbers(shown:
     places = [lens.index(mark) for mark in order]
     assert places == sorted(places)
     statement = Page(lens).inside("p")
-    assert "Entropy drifted by 0.5 nat at layer 12, prompt 1, step 0, from layer 7 on; 0.0351 on average." in " ".join(
-        statement
+    assert (
+        "Entropy drifted by 0.500 nat at layer 12, prompt 1, step 0, from layer 7 on; 0.0351 on average."
+        in " ".join(statement)
     )
 
 
@@ -218,7 +219,7 @@ def test_a_bundle_and_itself_are_the_same_on_one_short_page() -> None:
 def test_what_moved_within_its_tolerance_says_how_close_it_came(shown: str) -> None:
     within = section(shown, "quiet")
     rows = [re.findall(r"<td[^>]*>(.*?)</td>", line) for line in within.split("<tr>") if "<bdi>raw</bdi>" in line]
-    assert rows[0][2:5] == ["0.000500", "0.00200", "25%"]
+    assert rows[0][2:5] == ["5.00 × 10⁻⁴", "0.00200", "25%"]
     assert "<bdi>answer rank, steps, prompts</bdi>" in within
 
 

@@ -42,10 +42,10 @@ def test_a_card_says_what_a_reader_needs_to_judge_a_label(html):
     assert card == {
         "item": 0, "place": "layer 3", "number": "#38",
         "called": "#38 · ␣cows", "label": "says horse", "origin": "promoted tokens",
-        "score": "score 0.40", "density": "fires on 0.31% of tokens", "strongest": "strongest activation 38.0",
+        "score": "score 0.40", "density": "fires on 0.31% of tokens", "strongest": "strongest activation 38",
         "promoted": ["␣horse", "t38", "李"], "suppressed": ["␣a", "b"], "link": "",
-        "examples": [["48.0", "The farmer fed number 38 of the ", "cows", " at dawn."],
-                     ["43.0", "The farmer fed number 38 of the ", "cows", " at dawn."]],
+        "examples": [["48", "The farmer fed number 38 of the ", "cows", " at dawn."],
+                     ["43", "The farmer fed number 38 of the ", "cows", " at dawn."]],
     }  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_without_a_script_the_first_cards_are_plain_html(html):
     words = " ".join(re.sub("<[^>]+>", "", first).split())
     assert words.startswith(
         "layer 3 #39 · ␣cows label: says sheep (promoted tokens, score 0.40) · fires on 0.31% of tokens · "
-        "strongest activation 39.0 49.0 The farmer fed number 39 of the cows at dawn."
+        "strongest activation 39 49 The farmer fed number 39 of the cows at dawn."
     )
     assert '<mark data-text="token">cows</mark>' in first
     assert "Here are the first 12 cards; searching the others needs a script." in html

@@ -34,7 +34,7 @@ def test_the_page_says_first_what_stepped_and_then_shows_every_metric(nights):
     assert read.inside("h2") == ["Contents", "What stepped", "weather"]
     text = read.text
     assert f"29 nights, from “ 2026-11-01 ” to “ {date(29)} ”: 1 of 2 metrics stepped." in text
-    assert f"Night {date(20)}: weather.gemma.entropy stepped from 1.2 to 1.5 weather" in text
+    assert f"Night {date(20)}: weather.gemma.entropy stepped from 1.20 to 1.50 weather" in text
     assert f"{date(10)}: weather.gemma is not comparable with before: another version of logit_lens: 1 → 2" in text
     assert "n3/results.json : the bundle is damaged" in text
     assert "Metrics that fail no comparison are left out: 1 of them." in text

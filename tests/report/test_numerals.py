@@ -1,8 +1,7 @@
 import pytest
 
 from reportgen.language import speaking
-from reportgen.report.content.numerals import brief, dated, of_column, of_metric, written
-from reportgen.results.quantities import Metric
+from reportgen.report.content.numerals import brief, dated, of_column, written
 
 
 @pytest.mark.parametrize(
@@ -14,7 +13,7 @@ from reportgen.results.quantities import Metric
         (0.5, "0.5000"),
         (-0.25, "−0.2500"),
         (12345.6, "12,346"),
-        (9999.0, "9999"),
+        (9999.0, "9,999"),
         (1.5e-7, "1.500 × 10⁻⁷"),
         (None, "–"),
         (float("nan"), "–"),
@@ -47,28 +46,17 @@ def test_brief(value, text):
         (128256, "token_id", "128256"),
         (128256, "parameters", "128,256"),
         (0.123456, "probability", "0.12"),
-        (1.0, "answer_probability", "1.0"),
+        (1.0, "answer_probability", "1"),
+        (3.0, "grouped_query_ratio", "3"),
+        (2.5, "grouped_query_ratio", "2.500"),
+        (12_000.0, "layers", "12,000"),
+        (float("inf"), "entropy", "–"),
         (0.123456, "similarity", "0.1235"),
         (None, "probability", "–"),
     ],
 )
 def test_of_column(value, column, text):
     assert of_column(value, column) == text
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "text"),
-    [
-        ("grouped_query_ratio", 3.0, "3"),
-        ("grouped_query_ratio", 2.5, "2.500"),
-        ("layers", 12_000.0, "12,000"),
-        ("mean_probability", 1.0, "1.0"),
-        ("entropy", float("inf"), "–"),
-        ("entropy", None, "–"),
-    ],
-)
-def test_of_metric(name, value, text):
-    assert of_metric(name, Metric(value, "x", reason="why" if value is None else "")) == text
 
 
 @pytest.mark.parametrize(

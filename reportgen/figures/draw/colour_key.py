@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reportgen.figures.draw.canvas import Canvas
-from reportgen.figures.draw.scales import number
+from reportgen.numerals import write_change
 
 LENGTH, THICKNESS = 64.0, 7.0
 STEPS = 64
@@ -23,7 +23,7 @@ def colour_key(
     `positions` are what `colours` takes at the two ends.
     """
     width = canvas.lettering.width
-    low, high = (number(end, 2) for end in ends)
+    low, high = write_change(*ends, significant=2)
     canvas.write(left, y, low, colour=canvas.theme.muted)
     bar = left + width(low) + 4
     box = (bar, y - THICKNESS / 2, bar + LENGTH, y + THICKNESS / 2)
@@ -36,4 +36,4 @@ def colour_key(
 
 def colour_key_width(width: Callable[[str], float], *, ends: tuple[float, float], label: str) -> float:
     """Points that `colour_key` takes."""
-    return sum(width(text) for text in (*(number(end, 2) for end in ends), label)) + LENGTH + 16
+    return sum(width(text) for text in (*write_change(*ends, significant=2), label)) + LENGTH + 16

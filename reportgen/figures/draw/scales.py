@@ -5,7 +5,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from reportgen.language import digits as spoken_digits
+from reportgen.numerals import write_decimals, write_number, write_setting
+
+FINEST = 6
+"""Decimals beyond which numbers of an axis are written with a power of ten."""
 
 
 def extent(values: Iterable[float], margin: float = 0.0) -> tuple[float, float]:
@@ -26,39 +29,26 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [float(tick) for tick in whole.tick_values(low, high) if low - slack <= tick <= high + slack]
 
 
-def number(value: float, digits: int = 3) -> str:
-    """A few significant digits; thousands set apart; – for what is not finite."""
-    if not np.isfinite(value):
-        return "–"
-    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.{digits}g}"
-    return _signed(text) if value else "0"
-
-
 def alike(values: Sequence[float]) -> list[str]:
     """Numbers that are read one below the other: as many decimals each as give the largest three digits."""
     most = max((abs(value) for value in values if np.isfinite(value)), default=0.0)
     if not 1e-3 <= most < 1e9:
-        return [number(value) for value in values]
+        return [write_number(value) for value in values]
     decimals = max(0, 2 - int(np.floor(np.log10(most))))
-    return [_signed(f"{v + 0.0:,.{decimals}f}") if np.isfinite(v) else "–" for v in values]
+    return [write_decimals(value, decimals) for value in values]
 
 
 def tick_numbers(values: Iterable[float]) -> list[str]:
     """Numbers of one axis, all with as many decimals as the finest of them needs."""
     values = list(values)
     decimals = max((_decimals(value) for value in values), default=0)
-    return [number(v) if decimals > 6 else _signed(f"{v + 0.0:,.{decimals}f}") for v in values]
+    return [write_setting(v) if decimals > FINEST else write_decimals(v, decimals) for v in values]
 
 
 def every(count: int, room: float, each: float) -> range:
     """Which of `count` neighbours, evenly spaced over `room`, are labelled so that each label has its share."""
     step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, max(count, 1000)) if s * room >= each * max(count, 1))
     return range(0, count, step)
-
-
-def _signed(text: str) -> str:
-    """A number as the spoken language writes it, with a true minus."""
-    return spoken_digits(text).replace("-", "−")
 
 
 def _decimals(value: float) -> int:

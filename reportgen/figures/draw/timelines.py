@@ -11,9 +11,10 @@ from reportgen.figures.describe import Band, Timeline, Timelines
 from reportgen.figures.draw.canvas import Box, Canvas
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import every, extent, number, tick_numbers, ticks
+from reportgen.figures.draw.scales import every, extent, tick_numbers, ticks
 from reportgen.look.legible import legible
 from reportgen.look.style import ModelStyle
+from reportgen.numerals import write_number
 
 HEIGHT = 46.0
 LOWEST = 0.9
@@ -171,4 +172,4 @@ class _Strip:
 
 
 def _last(value: float) -> str:
-    return legible(f"{int(value):,}" if value.is_integer() and abs(value) < 1e15 else number(value, 4))
+    return legible(write_number(value, 4))

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
-from reportgen.language import digits, listed, say
+from reportgen.language import listed, say
+from reportgen.numerals import write_signed
 from reportgen.probes.ablation.parts import WRITES
 from reportgen.probes.ablation.view import is_unmeasured
 from reportgen.probing.parts import describe_head_map
@@ -115,7 +116,7 @@ def _map(changes: _Changes, most: float) -> HeatMap:
             model=changes.view.name,
             block=rows[row],
             head=head,
-            value=digits(f"{changes.heads[row, head]:+.3g}"),
+            value=write_signed(changes.heads[row, head]),
         ),
         values=changes.heads,
         # Rows of a heat map count from 0: where only some blocks were asked for, the axis names them.
@@ -138,7 +139,7 @@ def _curves(changes: _Changes, shared: tuple[float, float]) -> Curves:
             "{curve}: most in block {block}, {value}",
             curve=curve.label,
             block=curve.x[max(range(len(curve.y)), key=lambda at: abs(curve.y[at]))],
-            value=digits(f"{max(curve.y, key=abs):+.3g}"),
+            value=write_signed(max(curve.y, key=abs)),
         )
         for curve in curves
     ]

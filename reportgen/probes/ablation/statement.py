@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reportgen.language import digits, listed, say, sentences
+from reportgen.language import listed, say, sentences
+from reportgen.numerals import write_number, write_setting, write_signed
 from reportgen.probing.view import SubjectView
 
 BARELY = 0.1
@@ -18,7 +19,7 @@ TOLD = 3
 
 def _part(record: Mapping[str, Any]) -> str:
     """A component, with what the loss rises by without it."""
-    values = {"block": record["block"], "head": record["head"], "change": digits(f"{record['change']:+.2f}")}
+    values = {"block": record["block"], "head": record["head"], "change": write_signed(record["change"], 2)}
     if record["component"] == "heads":
         return say("ablation.part.head", "head {block}.{head} ({change})", **values)
     if record["component"] == "attention":
@@ -32,8 +33,8 @@ def tell(view: SubjectView) -> str:
     """Which head stands out, if any does, and the MLP, attention and block that are missed most."""
     outcome = view.outcome
     records = view.rows("largest")
-    loss = digits(f"{outcome.metrics['loss'].value or 0.0:.2f}")
-    least = digits(f"{BARELY}")
+    loss = write_number(outcome.metrics["loss"].value)
+    least = write_setting(BARELY)
     if all(record["change"] < BARELY for record in records):
         return say(
             "ablation.nothing_missed",

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, TokenGrid
-from reportgen.language import digits, listed, say
+from reportgen.language import listed, say
+from reportgen.numerals import write_cell, write_number
 from reportgen.probes.activation_patching.view import BY_POSITION, moved, told_heads
 from reportgen.probing.parts import describe_curves, describe_head_map, describe_layer_grid
 from reportgen.probing.probe import axis_label
@@ -162,13 +163,13 @@ def _grid(view: SubjectView, site: str, pair: int) -> TokenGrid:
             model=view.name,
             layer=indices[row],
             token=columns[column],
-            share=digits(f"{shares[row, column]:.2f}"),
+            share=write_number(shares[row, column], 2),
         ),
         row_label=axis_label(relative=False) if site == "residual" else say("figure.block", "block"),
         rows=indices,
         column_label=say("activation_patching.columns", "token (clean/corrupted where they differ)"),
         columns=columns,
-        texts=[[_number(share) for share in row] for row in shares.tolist()],
+        texts=[["" if share != share else write_cell(share) for share in row] for row in shares.tolist()],
         values=np.clip(shares, 0.0, 1.0),
         value_label=what,
     )
@@ -177,10 +178,3 @@ def _grid(view: SubjectView, site: str, pair: int) -> TokenGrid:
 def _both(clean: str, corrupted: str) -> str:
     """A column's token, or both where they differ."""
     return mark_space(clean) if clean == corrupted else f"{mark_space(clean)}/{corrupted.lstrip(' ')}"
-
-
-def _number(share: float) -> str:
-    if share != share:
-        return ""
-    rounded = round(share, 2) or 0.0  # no -0.00
-    return digits("0" if share == 0 else f"{rounded:.2f}".replace("-", "−"))

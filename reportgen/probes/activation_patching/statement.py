@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reportgen.language import digits, listed, say, sentences
+from reportgen.language import listed, say, sentences
+from reportgen.numerals import write_number, write_share, write_signed
 from reportgen.probes.activation_patching.view import told_heads
 from reportgen.probing.view import SubjectView
 
@@ -16,8 +17,8 @@ def tell(view: SubjectView) -> str:
     records = view.rows("pairs")
     values = {
         "model": name,
-        "clean": digits(f"{outcome.metrics['clean_difference'].value or 0.0:+.1f}"),
-        "corrupted": digits(f"{outcome.metrics['corrupted_difference'].value or 0.0:+.1f}"),
+        "clean": write_signed(outcome.metrics["clean_difference"].value, 2),
+        "corrupted": write_signed(outcome.metrics["corrupted_difference"].value, 2),
     }
     if not any(record["defined"] for record in records):
         return say(
@@ -40,7 +41,7 @@ def tell(view: SubjectView) -> str:
             say(
                 "activation_patching.arrives",
                 "Half of the difference is at the last token from layer {layer} on.",
-                layer=digits(f"{arrival:.0f}"),
+                layer=write_number(arrival, 2),
             )
         )
     large = told_heads(view, LARGE)
@@ -53,7 +54,7 @@ def tell(view: SubjectView) -> str:
             say(
                 "activation_patching.no_head",
                 "No single head moves {least} of it; the most: {heads}.",
-                least=digits(f"{LARGE:.0%}"),
+                least=write_share(LARGE),
                 heads=listed(told_heads(view)),
             )
         )

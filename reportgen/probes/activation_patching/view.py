@@ -6,7 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from reportgen.language import digits, say
+from reportgen.language import say
+from reportgen.numerals import write_share
 from reportgen.probing.view import SubjectView
 
 TOLD = 3
@@ -27,7 +28,7 @@ def told_heads(view: SubjectView, least: float | None = None) -> list[str]:
             "head {block}.{head} ({share})",
             block=record["block"],
             head=record["head"],
-            share=digits(f"{record['share']:.0%}"),
+            share=write_share(record["share"]),
         )
         for record in view.rows("top")[:TOLD]
         if least is None or record["share"] >= least

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic
-from reportgen.language import digits, listed, say
+from reportgen.language import listed, say
+from reportgen.numerals import write_count, write_share
 from reportgen.numerics.attention import bin_edges
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Array
@@ -44,7 +45,7 @@ def _mosaic(view: SubjectView, patterns: Array, places: list[str], prompt: int, 
             heads=patterns.values.shape[1],
             model=view.name,
             text=text,
-            share=digits(f"{sink.mean():.0%}"),
+            share=write_share(sink.mean()),
         ),
         patterns=patterns.values,
         blocks=patterns.coordinates.get("block", ()),
@@ -114,7 +115,7 @@ def _large_title(name: str, block: int, head: int, tokens: int, bins: int) -> st
         model=name,
         block=block,
         head=head,
-        tokens=digits(f"{tokens:,}"),
+        tokens=write_count(tokens),
         bins=bins,
     )
 

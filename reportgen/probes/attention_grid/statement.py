@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.language import listed, say, say_count, sentences
+from reportgen.numerals import write_count
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.probing.view import SubjectView
 
@@ -40,10 +41,10 @@ def tell(view: SubjectView) -> str:
     sinks, blocks = view.values("sink")[longest] > SINK_THRESHOLD, view.along("sink", "block")
     values = {
         "model": name,
-        "many": digits(f"{int(sinks.sum()):,}"),
-        "all": digits(f"{sinks.size:,}"),
+        "many": write_count(int(sinks.sum())),
+        "all": write_count(sinks.size),
         "token": next(r["token"] for r in view.rows("tokens") if r["prompt"] == longest),
-        "tokens": digits(f"{counts[longest]:,}"),
+        "tokens": write_count(counts[longest]),
     }
     if sinks.mean() >= MANY:
         most = say(

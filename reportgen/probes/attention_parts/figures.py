@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from reportgen.figures.describe import Figure, TokenGrid
-from reportgen.language import digits, listed, say
+from reportgen.language import listed, say
+from reportgen.numerals import write_cell, write_number
 from reportgen.probes.attention_parts.view import of_head
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -73,7 +74,7 @@ def _grids(view: SubjectView, prompt: int, block: int, head: int) -> Iterable[To
             rows=list(quantities.values()),
             column_label=say("attention_parts.keys", "key"),
             columns=[mark_space(str(record["token"])) for record in records[some]],
-            texts=[[_number(float(number)) for number in row] for row in numbers[:, some]],
+            texts=[[write_cell(float(number)) for number in row] for row in numbers[:, some]],
             values=shades[:, some],
             value_label=say("attention_parts.shade", "from each row's least, or 0, to its largest"),
             outlined=np.zeros(shades[:, some].shape, dtype=bool),
@@ -86,16 +87,10 @@ def _evenly(count: int) -> list[slice]:
     return [slice(start, start + width) for start in range(0, count, width)]
 
 
-def _number(value: float) -> str:
-    if value != value:
-        return "–"
-    return digits(f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2g}")
-
-
 def _key_told(record: Mapping[str, Any]) -> str:
     return say(
         "attention_parts.key",
         "“{token}” has weight {weight}",
         token=mark_space(str(record["token"])),
-        weight=digits(f"{record['weight']:.2g}"),
+        weight=write_number(record["weight"], 2),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reportgen.language import digits, say, sentences
+from reportgen.language import say, sentences
+from reportgen.numerals import write_share
 from reportgen.probes.attention_parts.view import of_head
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
@@ -28,8 +29,8 @@ def tell(view: SubjectView) -> str:
             "query": mark_space(str(query["token"])),
             "looked": mark_space(str(looked["token"])),
             "read": mark_space(str(read["token"])),
-            "weight": digits(f"{float(looked['weight']):.0%}"),
-            "share": digits(f"{float(read['norm_weighted']) / whole:.0%}"),
+            "weight": write_share(float(looked["weight"])),
+            "share": write_share(float(read["norm_weighted"]) / whole),
         }
         if float(read["norm_weighted"]) < CLEAR * whole:
             told.append(

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.figures.numbered_rows import at_their_numbers
-from reportgen.language import digits, say
+from reportgen.language import say
+from reportgen.numerals import write_count, write_setting
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.numerics.outliers import TIMES_THE_MEDIAN
 from reportgen.probes.attention_sink.view import FULL, SLIDING
@@ -47,8 +48,8 @@ def _heads(view: SubjectView) -> HeatMap:
             blocks=importance.shape[0],
             heads=importance.shape[1],
             model=name,
-            sinks=digits(f"{int((importance > SINK_THRESHOLD).sum()):,}"),
-            threshold=digits(f"{SINK_THRESHOLD}"),
+            sinks=write_count(int((importance > SINK_THRESHOLD).sum())),
+            threshold=write_setting(SINK_THRESHOLD),
         ),
         values=at_their_numbers(importance, found.along("block")),
         row_label=say("attention_sink.block", "block"),

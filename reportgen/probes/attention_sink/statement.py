@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.language import listed, say, say_count, sentences
+from reportgen.numerals import write_count, write_number, write_share
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.probes.attention_sink.view import FULL, SLIDING
 from reportgen.probing.view import SubjectView
@@ -41,10 +42,10 @@ def _heads_seen(name: str, longest: Mapping[str, Any]) -> str:
     share = longest["sink_heads"] / longest["heads"]
     values = {
         "model": name,
-        "many": digits(f"{longest['sink_heads']:,}"),
-        "all": digits(f"{longest['heads']:,}"),
+        "many": write_count(longest["sink_heads"]),
+        "all": write_count(longest["heads"]),
         "token": mark_space(longest["token"]),
-        "tokens": digits(f"{longest['token_count']:,}"),
+        "tokens": write_count(longest["token_count"]),
     }
     if share >= MANY:
         return say(
@@ -76,7 +77,7 @@ def _kinds_seen(view: SubjectView, prompt: int) -> str:
     }
     if len(share) < 2:
         return ""
-    values = {"full": digits(f"{share[FULL]:.0%}"), "sliding": digits(f"{share[SLIDING]:.0%}")}
+    values = {"full": write_share(share[FULL]), "sliding": write_share(share[SLIDING])}
     if share[FULL] - share[SLIDING] >= APART:
         return say(
             "attention_sink.more_in_full",
@@ -105,7 +106,7 @@ def _massive_seen(view: SubjectView, prompt: int) -> str:
         return say(
             "attention_sink.none_massive",
             "No activation is massive; the largest is {times} times the median of its layer, {layer}.",
-            times=digits(f"{most['times_median'] or 0.0:,.0f}"),
+            times=write_number(most["times_median"] or 0.0),
             layer=most["layer"],
         )
     layers = sorted({record["layer"] for record in found})
@@ -119,10 +120,10 @@ def _massive_seen(view: SubjectView, prompt: int) -> str:
         layers=ranges(layers),
         last=max(record["layer"] for record in records),
         dimensions=listed([str(dimension) for dimension in dimensions]),
-        value=digits(f"{abs(largest['value']):,.0f}"),
+        value=write_number(abs(largest["value"])),
         position=largest["position"],
         token=mark_space(largest["token"]),
-        times=digits(f"{largest['times_median']:,.0f}"),
+        times=write_number(largest["times_median"]),
     )
 
 

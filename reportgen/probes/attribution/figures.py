@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
-from reportgen.language import digits, listed, say, unit_of
+from reportgen.language import listed, say, unit_of
+from reportgen.numerals import write_signed
 from reportgen.probes.attribution.view import name_answer, tell_largest_parts
 from reportgen.probing.parts import describe_head_map
 from reportgen.probing.view import SubjectView
@@ -64,7 +65,7 @@ def _curves(view: SubjectView, prompt: int, shared: tuple[float, float]) -> Curv
             "{curve}: most in block {block}, {value}",
             curve=curve.label,
             block=max(enumerate(curve.y), key=lambda place: abs(place[1]))[0],
-            value=digits(f"{max(curve.y, key=abs):+.2f}"),
+            value=write_signed(max(curve.y, key=abs), 2),
         )
         for curve in curves
     ]

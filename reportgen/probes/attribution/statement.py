@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from reportgen.language import digits, listed, say, sentences
+from reportgen.language import listed, say, sentences
+from reportgen.numerals import write_number, write_share
 from reportgen.probes.attribution.view import name_answer, tell_largest_parts
 from reportgen.probing.view import SubjectView
 
@@ -27,9 +28,9 @@ def tell(view: SubjectView) -> str:
         values = {
             "model": view.name,
             "answer": name_answer(view, prompt),
-            "logit": digits(f"{logit:.1f}"),
+            "logit": write_number(logit),
             "parts": listed(tell_largest_parts(view, prompt)),
-            "share": digits(f"{max(share, 1 - share):.0%}"),
+            "share": write_share(max(share, 1 - share)),
         }
         if abs(float(largest["logit"])) < LARGE * abs(logit):
             told.append(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reportgen.language import digits, say
+from reportgen.language import say
+from reportgen.numerals import write_signed
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
@@ -50,6 +51,6 @@ def tell_largest_parts(view: SubjectView, prompt: int) -> list[str]:
     """The largest parts of a prompt's logit, each with its number."""
     records = [record for record in view.rows("parts") if record["prompt"] == prompt][:TOLD]
     return [
-        say("attribution.part.value", "{part} ({value})", part=_part(record), value=digits(f"{record['logit']:+.2f}"))
+        say("attribution.part.value", "{part} ({value})", part=_part(record), value=write_signed(record["logit"], 2))
         for record in records
     ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reportgen.language import digits, listed, say, sentences
+from reportgen.language import listed, say, sentences
+from reportgen.numerals import write_count, write_number
 from reportgen.probes.concept_sum.view import MEASURES, rows_by_item
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -37,8 +38,8 @@ def _seen(view: SubjectView, item: int) -> str:
         "model": view.name,
         "concept": concept["name"],
         "tokens": _quoted(by_cosine),
-        "cosine": digits(f"{by_cosine[0]['score']:.2f}"),
-        "usual": digits(f"{concept['usual']:.2f}").replace("-", "−"),
+        "cosine": write_number(by_cosine[0]["score"], 2),
+        "usual": write_number(concept["usual"], 2),
         "dot": _quoted(by_dot),
     }
     if above < CLEAR:
@@ -80,8 +81,8 @@ def _missing_seen(missing: Mapping[str, Any]) -> str:
         "concept_sum.token",
         "The token “{word}” stands at rank {cosine} by cosine and {dot} by dot product.",
         word=missing["stands_for"],
-        cosine=digits(f"{missing['rank_cosine']:,}"),
-        dot=digits(f"{missing['rank_dot']:,}"),
+        cosine=write_count(missing["rank_cosine"]),
+        dot=write_count(missing["rank_dot"]),
     )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import name_of, say, say_count, unit_of
-from reportgen.probes.drift.view import changed_cells, name_largest, percent
+from reportgen.numerals import write_share
+from reportgen.probes.drift.view import changed_cells, name_largest
 from reportgen.probes.parameter_census.figures import COMPONENTS, component_label
 from reportgen.probing.parts import describe_curves
 from reportgen.probing.view import SubjectView
@@ -86,10 +87,10 @@ def _weight_grid(view: SubjectView) -> Iterator[TokenGrid]:
         rows=[str(block) for block in blocks],
         column_label=say("drift.part_of_block", "part of the block"),
         columns=[_short_label(component) for component in columns],
-        texts=[["" if math.isnan(value) else percent(value) for value in row] for row in values],
+        texts=[["" if math.isnan(value) else write_share(value) for value in row] for row in values],
         values=values / largest,
         value_label=say(
-            "drift.weights.value", "‖ΔW‖/‖W‖, as a share of the largest ({largest})", largest=percent(largest)
+            "drift.weights.value", "‖ΔW‖/‖W‖, as a share of the largest ({largest})", largest=write_share(largest)
         ),
         outlined=values == largest,
         outline_label=say("drift.largest", "the largest"),

@@ -7,8 +7,9 @@ from itertools import groupby
 
 import numpy as np
 
-from reportgen.language import digits, listed, say, say_count, sentences
-from reportgen.probes.drift.view import CLEAR, changed_cells, name_largest, percent
+from reportgen.language import listed, say, say_count, sentences
+from reportgen.numerals import write_number, write_share
+from reportgen.probes.drift.view import CLEAR, changed_cells, name_largest
 from reportgen.probing.view import SubjectView
 
 
@@ -29,7 +30,7 @@ def _stream_told(view: SubjectView) -> str:
             "drift.no_layer_changed",
             "{model}: no layer changed by more than {threshold} of its norm.",
             model=name,
-            threshold=percent(CLEAR),
+            threshold=write_share(CLEAR),
         )
     top = int(np.nanargmax(change))
     return say(
@@ -39,7 +40,7 @@ def _stream_told(view: SubjectView) -> str:
         first=first,
         last=len(change) - 1,
         layer=top,
-        change=percent(float(change[top])),
+        change=write_share(float(change[top])),
     )
 
 
@@ -53,8 +54,8 @@ def _tokens_told(view: SubjectView) -> str:
         "The likeliest next token stays the same at {agreement} of {count} position (KL {kl} nat).",
         "The likeliest next token stays the same at {agreement} of {count} positions (KL {kl} nat).",
         int(view.metric("positions") or 0),
-        agreement=digits(f"{agreement:.0%}"),
-        kl=digits(f"{kl:.2g}"),
+        agreement=write_share(agreement),
+        kl=write_number(kl, 2),
     )
 
 

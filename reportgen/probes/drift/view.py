@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.language import digits, say
+from reportgen.language import say
+from reportgen.numerals import write_share
 from reportgen.probes.parameter_census.figures import component_label
 from reportgen.probing.view import SubjectView
 
@@ -50,10 +51,5 @@ def name_largest(cells: Sequence[_Cell]) -> str:
         "block {block} ({component}, {change})",
         block=top.block,
         component=component_label(top.component),
-        change=percent(top.change),
+        change=write_share(top.change),
     )
-
-
-def percent(share: float) -> str:
-    """A share of a norm, in two digits."""
-    return digits(f"{100 * share:.2g} %") if share else "0"

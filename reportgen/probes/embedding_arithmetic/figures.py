@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, Ranking, Rankings, TokenGrid
-from reportgen.language import digits, listed, say, sentences
+from reportgen.language import listed, say, sentences
+from reportgen.numerals import write_cell, write_change
 from reportgen.probes.embedding_arithmetic.view import CHANCE, tell_place
 from reportgen.probes.embedding_arithmetic.words import WordPair, pair_label, words_label
 from reportgen.probing.parts import describe_curves
@@ -94,13 +95,15 @@ def _matrix(view: SubjectView) -> Iterable[Figure]:
         "{place}: are the differences parallel?",
         place=tell_place(view),
     )
+    told = (view.metric(metric) for metric in ("parallelism", "random_parallelism"))
+    mean, random = write_change(*told, significant=2)
     alt = say(
         "embedding_arithmetic.matrix.alt",
         "Cosines of the differences of {pairs}, in {place}; mean of two of a group {mean}, of random pairs {random}",
         pairs=listed(labels),
         place=tell_place(view),
-        mean=_number(view, "parallelism"),
-        random=_number(view, "random_parallelism"),
+        mean=mean,
+        random=random,
     )
     if len(pairs) <= MOST_NAMED:
         yield TokenGrid(
@@ -112,7 +115,7 @@ def _matrix(view: SubjectView) -> Iterable[Figure]:
             rows=labels,
             column_label=say("embedding_arithmetic.matrix.other", "difference of another pair"),
             columns=[str(at) for at in range(len(labels))],
-            texts=[[digits(f"{value:.2f}") for value in row] for row in cosines],
+            texts=[[write_cell(value) for value in row] for row in cosines],
             values=np.clip(cosines, 0.0, 1.0),
             value_label=what,
             outlined=np.zeros(cosines.shape, bool),
@@ -131,11 +134,6 @@ def _matrix(view: SubjectView) -> Iterable[Figure]:
             scale="diverging",
             value_range=(-1.0, 1.0),
         )
-
-
-def _number(view: SubjectView, metric: str) -> str:
-    value = view.metric(metric)
-    return "–" if value is None else digits(f"{value:.2f}")
 
 
 def _success_curves(view: SubjectView) -> Iterable[Curves]:

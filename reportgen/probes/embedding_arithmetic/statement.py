@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from reportgen.language import digits, say, sentences
+from reportgen.language import say, sentences
+from reportgen.numerals import write_change, write_count
 from reportgen.probes.embedding_arithmetic.view import CHANCE, tell_place
 from reportgen.probing.view import SubjectView
 
@@ -32,7 +33,7 @@ def _success_seen(view: SubjectView) -> str:
         "first": sum(one["rank"] <= 1 for one in asked),
         "five": sum(one["rank"] <= 5 for one in asked),
         "all": len(asked),
-        "candidates": digits(f"{max(one['candidates'] for one in asked):,}"),
+        "candidates": write_count(max(one["candidates"] for one in asked)),
     }
     return say(
         "embedding_arithmetic.success_seen",
@@ -49,7 +50,8 @@ def _parallel_seen(view: SubjectView) -> str:
         return ""
     at = view.along("parallel", "layer").index(int(view.metric("best_layer") or 0))
     _, high = np.quantile(view.values("control")[:, at], CHANCE)
-    values = {"mean": digits(f"{mean:.2f}"), "high": digits(f"{high:.2f}")}
+    told_mean, told_high = write_change(mean, float(high), significant=2)
+    values = {"mean": told_mean, "high": told_high}
     if mean <= high:
         return say(
             "embedding_arithmetic.not_parallel",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.language import listed, say, say_count, sentences
+from reportgen.numerals import write_count
 from reportgen.probes.ffn_memory.view import first_tokens, tell_end
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
@@ -24,7 +25,7 @@ def tell(view: SubjectView) -> str:
     for prompt in range(min(TOLD, len(labels))):
         records = [r for r in view.rows("memories") if r["prompt"] == prompt]
         telling = [r for r in records if r["word"] is not None]
-        values = {"model": name, "prompt": labels[prompt], "all": digits(f"{len(records):,}")}
+        values = {"model": name, "prompt": labels[prompt], "all": write_count(len(records))}
         if not telling:
             told.append(
                 say(
@@ -45,7 +46,7 @@ def tell(view: SubjectView) -> str:
                 "of the prompt; {key}, number {rank} of its block, adds to {tokens}.",
                 len(telling),
                 key=f"{first['block']}.{first['feature']}",
-                rank=digits(str(first["rank"])),
+                rank=write_count(first["rank"]),
                 tokens=listed([_quoted(t) for t in tokens[first["block"], first["feature"], tell_end(first)]]),
                 **values,
             )

@@ -7,7 +7,8 @@ from typing import Any
 
 from reportgen.figures.describe import AttentionHead, Figure, HeatMap
 from reportgen.figures.numbered_rows import at_their_numbers
-from reportgen.language import digits, listed, say
+from reportgen.language import listed, say
+from reportgen.numerals import write_number
 from reportgen.probes.head_scores.reducers import KINDS
 from reportgen.probing.parts import describe_head_map
 from reportgen.probing.view import SubjectView
@@ -43,7 +44,7 @@ def _scores_drawn(view: SubjectView, kind: str, top: float) -> HeatMap:
             "block {block}, head {head} {score}",
             block=record["block"],
             head=record["head"],
-            score=digits(f"{record['score']:.2f}"),
+            score=write_number(record["score"], 2),
         )
         for record in best
     ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reportgen.language import digits, say, say_count, sentences
+from reportgen.language import say, say_count, sentences
+from reportgen.numerals import write_share
 from reportgen.probing.view import SubjectView
 
 CLEAR = 0.4
@@ -52,5 +53,5 @@ def tell(view: SubjectView) -> str:
 
 
 def _values(record: Mapping[str, Any]) -> dict[str, Any]:
-    score, most = digits(f"{record['score']:.0%}"), digits(f"{record['most_possible']:.0%}")
+    score, most = write_share(record["score"]), write_share(record["most_possible"])
     return {"block": record["block"], "head": record["head"], "score": score, "most": most}

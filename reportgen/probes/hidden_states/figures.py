@@ -8,8 +8,9 @@ import numpy as np
 
 from reportgen.figures.describe import Figure, TokenGrid
 from reportgen.language import say, say_count
+from reportgen.numerals import write_cell, write_change, write_number
 from reportgen.probes.hidden_states import MOST_PROMPTS
-from reportgen.probes.hidden_states.view import short, shown_tokens
+from reportgen.probes.hidden_states.view import shown_tokens
 from reportgen.probing.parts import describe_layer_grid
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
@@ -78,20 +79,20 @@ def _norm_grids(view: SubjectView, prompt: int) -> Iterator[TokenGrid]:
                 "{high}; the longest is that of “{token}”",
                 model=view.name,
                 prompt=label,
-                low=short(low),
-                high=short(high),
+                low=write_number(low, 2),
+                high=write_number(high, 2),
                 token=mark_space(tokens[int(norms.max(0).argmax())]),
             ),
             rows=reversed(array.along("layer")),
             column_label=say("hidden_states.position", "position"),
             columns=tokens[part],
-            texts=[[short(float(value)) for value in row[part]] for row in norms],
+            texts=[[write_cell(float(value)) for value in row[part]] for row in norms],
             values=shades[:, part],
             value_label=say(
                 "hidden_states.norms.value",
                 "norm on a logarithmic scale (0 = {low}, 1 = {high})",
-                low=short(low),
-                high=short(high),
+                low=write_number(low, 2),
+                high=write_number(high, 2),
             ),
         )
 
@@ -107,6 +108,7 @@ def _difference_grids(view: SubjectView, pair: int) -> Iterator[TokenGrid]:
     columns = [one if one == two else f"{one}/{two}" for one, two in zip(a, b, strict=False)]
     labels = prompt_labels(view.outcome)
     both = {"a": labels[record["prompt_a"]], "b": labels[record["prompt_b"]]}
+    before, after = write_change(record["prefix_difference"], record["difference"] or 0.0, significant=2)
     for number, part in enumerate(_parts(len(columns))):
         yield describe_layer_grid(
             view,
@@ -124,14 +126,14 @@ def _difference_grids(view: SubjectView, pair: int) -> Iterator[TokenGrid]:
                 "they share, {after} at the next",
                 record["prefix"],
                 model=name,
-                before=short(record["prefix_difference"]),
-                after=short(record["difference"] or 0.0),
+                before=before,
+                after=after,
                 **both,
             ),
             rows=reversed(array.along("layer")),
             column_label=say("hidden_states.position", "position"),
             columns=columns[part],
-            texts=[[short(float(value)) for value in row[part]] for row in values],
+            texts=[[write_cell(float(value)) for value in row[part]] for row in values],
             values=shades[:, part],
             value_label=say("hidden_states.differences.value", "difference, as a share of the layer's largest"),
             outlined=values[:, part] == 0,

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.language import digits, say, say_count, sentences
-from reportgen.probes.hidden_states.view import short, shown_tokens
+from reportgen.language import say, say_count, sentences
+from reportgen.numerals import write_number
+from reportgen.probes.hidden_states.view import shown_tokens
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 
@@ -32,7 +33,7 @@ def _causality(view: SubjectView) -> str:
     if not records:
         return ""
     worst = max(records, key=lambda record: float(record["prefix_difference"]))
-    values = {"model": name, "difference": short(worst["prefix_difference"])}
+    values = {"model": name, "difference": write_number(worst["prefix_difference"], 2)}
     if worst["prefix_difference"] == 0:
         return say_count(
             "hidden_states.causal",
@@ -75,7 +76,7 @@ def _longest(view: SubjectView) -> str:
         "token": mark_space(shown_tokens(view, prompt)[int(position)]),
         "position": int(position),
         "layer": array.along("layer")[int(layer)],
-        "times": digits(f"{most:,.0f}" if most >= LONG else f"{most:.1f}"),
+        "times": write_number(most, 2),
         "last": view.last_layer,
     }
     if most >= LONG:

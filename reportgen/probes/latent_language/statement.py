@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.language import digits, say, sentences
+from reportgen.language import say, sentences
+from reportgen.numerals import write_share
 from reportgen.probes.latent_language.view import language_names, tell_way
 from reportgen.probing.view import SubjectView
 
@@ -31,14 +32,14 @@ def tell(view: SubjectView) -> str:
         "latent_language.ends",
         "Its last layer gives the word in {target} a probability of {final}.",
         target=languages[target],
-        final=_percent(float(mean[target, last])),
+        final=write_share(float(mean[target, last])),
     )
     if not found:
         none = say(
             "latent_language.no_clear_statement",
             "No clear statement about {model}, {way}: in its middle layers no language leads clearly with {threshold} "
             "or more.",
-            threshold=_percent(LEAST),
+            threshold=write_share(LEAST),
             **values,
         )
         return sentences([none, ends])
@@ -48,7 +49,7 @@ def tell(view: SubjectView) -> str:
     values |= {
         "language": languages[most],
         "layers": f"{held[0]}–{held[-1]}",
-        "top": _percent(float(mean[most, top])),
+        "top": write_share(float(mean[most, top])),
         "at": top,
     }
     if len(held) == 1:
@@ -81,7 +82,3 @@ def leading(mean: Sequence[float] | NDArray[Any], margin: Sequence[float] | NDAr
     upper = np.delete(means + margins, first)
     clear = means[first] >= LEAST and means[first] - margins[first] > upper.max(initial=0.0)
     return first if clear else None
-
-
-def _percent(probability: float) -> str:
-    return digits(f"{probability:.0%}" if probability >= 0.01 else f"{probability:.1%}")

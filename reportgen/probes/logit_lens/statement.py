@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.language import listed, say, say_count, sentences
+from reportgen.numerals import write_share
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.logit_lens.view import quote_answer
 from reportgen.probing.probe import prompt_labels
@@ -64,7 +65,7 @@ def tell(view: SubjectView) -> str:
             "logit_lens.no_clear_statement",
             "No clear statement about {model}: after no prompt has any token a probability of {threshold} or more.",
             model=name,
-            threshold=digits(f"{SURE:.0%}"),
+            threshold=write_share(SURE),
         )
     return sentences([_settling(name, sure), _turning(name, sure), _overturning(name, traces), _fragments(name, sure)])
 
@@ -160,7 +161,7 @@ def _overturning(name: str, traces: Sequence[_Trace]) -> str:
         "In {model}, the last layer overturns “{token}” ({probability} one layer before), which gives way to {answer}.",
         model=name,
         token=mark_space(str(before["token"])),
-        probability=digits(f"{float(before['probability']):.0%}"),
+        probability=write_share(float(before["probability"])),
         answer=most.told,
     )
 

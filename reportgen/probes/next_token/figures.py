@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings
-from reportgen.language import digits, listed, say, say_count, sentences, unit_of
+from reportgen.language import listed, say, say_count, sentences, unit_of
+from reportgen.numerals import write_number, write_setting, write_share
 from reportgen.probes.next_token import MOST_DRAWN
-from reportgen.probes.next_token.view import OWN, TOP_K, WHOLE, View, percent
+from reportgen.probes.next_token.view import OWN, TOP_K, WHOLE, View
+from reportgen.probing.probe import tell_ends
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
@@ -71,18 +73,18 @@ def _setting_told(view: View, place: tuple[int, float, str]) -> str:
         "top_p {mass}: {count} token",
         "top_p {mass}: {count} tokens",
         kept,
-        mass=digits(f"{view.options['top_p']:g}"),
+        mass=write_setting(view.options["top_p"]),
     )
 
 
 def _temperature_told(temperature: float) -> str:
-    return say("next_token.temperature", "temperature {value}", value=digits(f"{temperature:g}"))
+    return say("next_token.temperature", "temperature {value}", value=write_setting(temperature))
 
 
 def _read_out(ranking: Ranking) -> str:
     """One panel, for who cannot see it."""
     shown = [
-        say("next_token.token", "{token} {probability}", token=token, probability=percent(p))
+        say("next_token.token", "{token} {probability}", token=token, probability=write_share(p))
         for token, p in zip(ranking.labels, ranking.values, strict=True)
     ]
     return say("next_token.alt", "At {setting}: {tokens}.", setting=ranking.title, tokens=listed(shown))
@@ -131,8 +133,8 @@ def _logit_told(row: Mapping[str, Any]) -> str:
         "next_token.logit_told",
         "{token} {logit} ({probability})",
         token=mark_space(str(row["token"])),
-        logit=digits(f"{row['logit']:.1f}"),
-        probability=percent(float(row["probability"])),
+        logit=write_number(row["logit"]),
+        probability=write_share(float(row["probability"])),
     )
 
 
@@ -152,9 +154,9 @@ def _entropies(view: View, highest: float) -> Curves:
             "next_token.entropy.alt",
             "Entropy of the next token of {model} from temperature {first} to {last}: {ends}",
             model=view.name,
-            first=digits(f"{view.temperatures[0]:g}"),
-            last=digits(f"{view.temperatures[-1]:g}"),
-            ends=listed([_ends(curve) for curve in curves]),
+            first=write_setting(view.temperatures[0]),
+            last=write_setting(view.temperatures[-1]),
+            ends=listed([tell_ends(curve) for curve in curves]),
         ),
         x_label=say("next_token.temperature_axis", "temperature"),
         y_label=say("next_token.entropy_axis", "entropy (nat)"),
@@ -173,13 +175,3 @@ def _entropies_title(view: View) -> str:
             count=len(view.labels),
         )
     return say("next_token.entropy.title", "{model}: entropy at each temperature", model=view.name)
-
-
-def _ends(curve: Curve) -> str:
-    return say(
-        "figure.curve_ends",
-        "{curve} goes from {first} to {last}",
-        curve=curve.label,
-        first=digits(f"{curve.y[0]:.3g}"),
-        last=digits(f"{curve.y[-1]:.3g}"),
-    )

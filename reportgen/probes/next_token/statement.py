@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reportgen.language import digits, say, say_count, sentences
-from reportgen.probes.next_token.view import OWN, TOP_P, WHOLE, View, percent
+from reportgen.language import say, say_count, sentences
+from reportgen.numerals import write_setting, write_share
+from reportgen.probes.next_token.view import OWN, TOP_P, WHOLE, View
 from reportgen.text.characters import mark_space
 
 SURE = 0.1
@@ -25,7 +26,7 @@ def tell(view: View) -> str:
             "next_token.no_clear_statement",
             "No clear statement about {model}: after no prompt has any token a probability of {threshold} or more.",
             model=view.name,
-            threshold=digits(f"{SURE:.0%}"),
+            threshold=write_share(SURE),
         )
     told = [_expected(view, surest, first[surest]), _spread(view, surest)]
     if least != surest:
@@ -37,7 +38,7 @@ def _expected(view: View, prompt: int, row: Mapping[str, Any]) -> str:
     values = {
         "model": view.name,
         "token": mark_space(str(row["token"])),
-        "probability": percent(float(row["probability"])),
+        "probability": write_share(float(row["probability"])),
         "prompt": _quoted(view, prompt),
     }
     nucleus = view.settings.get((prompt, OWN, TOP_P))
@@ -48,7 +49,7 @@ def _expected(view: View, prompt: int, row: Mapping[str, Any]) -> str:
         "{model} expects “{token}” ({probability}) after “{prompt}”, where {count} token holds {mass}.",
         "{model} expects “{token}” ({probability}) after “{prompt}”, where {count} tokens hold {mass}.",
         int(nucleus["kept"]),
-        mass=digits(f"{view.options['top_p']:.0%}"),
+        mass=write_share(view.options["top_p"]),
         **values,
     )
 
@@ -56,7 +57,7 @@ def _expected(view: View, prompt: int, row: Mapping[str, Any]) -> str:
 def _least(view: View, prompt: int, row: Mapping[str, Any]) -> str:
     values = {
         "token": mark_space(str(row["token"])),
-        "probability": percent(float(row["probability"])),
+        "probability": write_share(float(row["probability"])),
         "prompt": _quoted(view, prompt),
     }
     nucleus = view.settings.get((prompt, OWN, TOP_P))
@@ -67,7 +68,7 @@ def _least(view: View, prompt: int, row: Mapping[str, Any]) -> str:
         "It is least sure after “{prompt}” (“{token}”, {probability}), where it takes {count} token to hold {mass}.",
         "It is least sure after “{prompt}” (“{token}”, {probability}), where it takes {count} tokens to hold {mass}.",
         int(nucleus["kept"]),
-        mass=digits(f"{view.options['top_p']:.0%}"),
+        mass=write_share(view.options["top_p"]),
         **values,
     )
 
@@ -81,10 +82,10 @@ def _spread(view: View, prompt: int) -> str:
     return say(
         "next_token.spread",
         "Temperature {low} makes that {at_low}, temperature {high} {at_high}.",
-        low=digits(f"{low:g}"),
-        high=digits(f"{high:g}"),
-        at_low=percent(p_low),
-        at_high=percent(p_high),
+        low=write_setting(low),
+        high=write_setting(high),
+        at_low=write_share(p_low),
+        at_high=write_share(p_high),
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from reportgen.language import digits
 from reportgen.probing.view import SubjectView
 
 WHOLE, TOP_K, TOP_P = "none", "top_k", "top_p"
@@ -46,8 +45,3 @@ class View(SubjectView):
 
 def _place(row: Mapping[str, Any]) -> Place:
     return row["prompt"], row["temperature"], row["cut"]
-
-
-def percent(p: float) -> str:
-    """A probability, in as many digits as tell it from none."""
-    return digits(f"{p:.0%}" if p >= 0.1 else f"{p:.1%}" if p >= 0.001 else f"{p:.0e}")

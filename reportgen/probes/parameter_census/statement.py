@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reportgen.language import digits, say, sentences
+from reportgen.language import say, sentences
+from reportgen.numerals import write_count, write_share
 from reportgen.probes.parameter_census.view import sum_by_component
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -46,8 +47,8 @@ def _most(view: SubjectView) -> str:
     part, share = max(shares.items(), key=lambda one: one[1], default=("", 0.0))
     values = {
         "model": name,
-        "total": digits(f"{outcome.metrics['total_parameters'].value or 0:,}"),
-        "share": digits(f"{share:.0%}"),
+        "total": write_count(int(outcome.metrics["total_parameters"].value or 0)),
+        "share": write_share(share),
     }
     if share >= MOST and part == "vocabulary":
         return say(
@@ -83,6 +84,6 @@ def _difference(views: Iterable[SubjectView]) -> str:
         "The vocabulary takes {large} of {high}, but {small} of {low}.",
         high=high,
         low=low,
-        large=digits(f"{large:.0%}"),
-        small=digits(f"{small:.0%}"),
+        large=write_share(large),
+        small=write_share(small),
     )

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from reportgen.figures.describe import Figure, HeatMap, TokenGrid
-from reportgen.language import digits, listed, say
+from reportgen.language import listed, say
+from reportgen.numerals import write_number
 from reportgen.probes.patchscope import MOST_DRAWN
 from reportgen.probes.patchscope.view import below_last, expected_of, quoted
 from reportgen.probing.parts import describe_layer_grid
@@ -30,7 +31,7 @@ def figures(section: Section) -> Iterable[Figure]:
     yield from answer_grids(views)
     highest = max((_highest_below_last(view) for view in views), default=0.0) or 1.0
     surprisal = say(
-        "patchscope.surprisal", "surprisal (nat), the darkest {highest} or more", highest=digits(f"{highest:.1f}")
+        "patchscope.surprisal", "surprisal (nat), the darkest {highest} or more", highest=write_number(highest, 2)
     )
     for name, what, label, top in (
         ("precision", say("patchscope.precision", "precision@1"), say("patchscope.precision", "precision@1"), 1.0),
@@ -171,8 +172,8 @@ def _map(view: SubjectView, name: str, label: str, top: float) -> HeatMap:
             "{what} of the identity prompt in {model}, by source and target layer, from {lowest} to {highest}",
             what=label,
             model=view.name,
-            lowest=digits(f"{float(found.values.min()):.2g}"),
-            highest=digits(f"{float(found.values.max()):.2g}"),
+            lowest=write_number(float(found.values.min()), 2),
+            highest=write_number(float(found.values.max()), 2),
         ),
         values=values,
         row_label=say("patchscope.source", "source layer"),

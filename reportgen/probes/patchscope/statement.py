@@ -6,7 +6,8 @@ from itertools import product
 
 import numpy as np
 
-from reportgen.language import digits, say, say_count, sentences
+from reportgen.language import say, say_count, sentences
+from reportgen.numerals import write_share
 from reportgen.probes.patchscope import names
 from reportgen.probes.patchscope.view import below_last, expected_of, quoted
 from reportgen.probing.probe import prompt_labels
@@ -87,7 +88,7 @@ def _maps_told(view: SubjectView) -> str:
             "No clear statement about {model}: below the last layer the identity prompt nowhere gives back the next "
             "token of {share} of the texts.",
             model=name,
-            share=digits(f"{CLEAR:.0%}"),
+            share=write_share(CLEAR),
         )
     source, into = np.unravel_index(int(best.argmax()), best.shape)
     precision = view.outcome.arrays["precision_by_layer"]
@@ -101,5 +102,5 @@ def _maps_told(view: SubjectView) -> str:
         model=name,
         source=precision.along("layer")[source],
         into=precision.along("item")[into],
-        share=digits(f"{float(best.max()):.0%}"),
+        share=write_share(float(best.max())),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reportgen.language import digits, say, sentences
+from reportgen.language import say, sentences
+from reportgen.numerals import write_number
 from reportgen.probes.patchscope.statement import named_told
 from reportgen.probing.view import SubjectView
 
@@ -22,7 +23,7 @@ def _maps_told(view: SubjectView) -> str:
     return say(
         "patchscope_across.maps",
         "The linear maps hold with R² {r2} on texts they were not fitted on, best at layer {layer} ({best}).",
-        r2=digits(f"{r2:.2f}"),
+        r2=write_number(r2, 2),
         layer=best["layer"],
-        best=digits(f"{best['r2']:.2f}"),
+        best=write_number(best["r2"], 2),
     )

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Figure, Maps, Panel
-from reportgen.language import digits, listed, say, say_count
+from reportgen.language import listed, say, say_count
+from reportgen.numerals import write_share
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
@@ -93,7 +94,7 @@ def _read_out(name: str, items: int, layers: Sequence[int]) -> str:
 def _axis(component: int, explained: NDArray[Any], texts: bool) -> str:
     if np.isnan(explained[component - 1]):
         return ""
-    share = digits(f"{explained[component - 1]:.0%}")
+    share = write_share(explained[component - 1])
     if not texts:
         return share
     return say("pca_map.axis", "component {component} ({share})", component=component, share=share)

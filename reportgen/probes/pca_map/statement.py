@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.language import digits, say, say_count, sentences
+from reportgen.language import say, say_count, sentences
+from reportgen.numerals import write_share
 from reportgen.probing.view import SubjectView
 
 DROWNING = 0.9
@@ -39,7 +40,7 @@ def _gathered(view: SubjectView) -> str:
     at_the_end = first < len(layers)
     # Of several layers as good as each other, the last: at the embedding it is the words alone that differ.
     best = max(range(first if at_the_end else 0, len(layers)), key=lambda i: (np.nan_to_num(shares[i]), i))
-    values = {"model": name, "layer": layers[best], "share": digits(f"{shares[best]:.0%}")}
+    values = {"model": name, "layer": layers[best], "share": write_share(shares[best])}
     values["last"] = view.last_layer
     if not clear[best]:
         return say(
@@ -114,5 +115,5 @@ def _drowned(view: SubjectView) -> str:
         drowned,
         model=view.name,
         all=len(shares),
-        share=digits(f"{DROWNING:.0%}"),
+        share=write_share(DROWNING),
     )

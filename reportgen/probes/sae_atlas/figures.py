@@ -8,7 +8,8 @@ import numpy as np
 
 from reportgen.features.names import JOINED, feature_names, place_names
 from reportgen.figures.describe import Curve, Curves, Figure
-from reportgen.language import digits, say
+from reportgen.language import say
+from reportgen.numerals import write_share
 from reportgen.probes.sae_atlas.view import DENSE
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -54,12 +55,10 @@ def _densities(view: SubjectView) -> Curves:
             "sae_atlas.density.alt",
             "Share of the features of {model} by the share of tokens on which they fire; {dead} fire on none",
             model=name,
-            dead=digits(f"{dead:.1%}"),
+            dead=write_share(dead),
         ),
         x_label=say("sae_atlas.density.x", "share of tokens on which a feature fires, powers of ten"),
-        y_label=say(
-            "sae_atlas.density.y", "share of features ({dead} are dead and not drawn)", dead=digits(f"{dead:.1%}")
-        ),
+        y_label=say("sae_atlas.density.y", "share of features ({dead} are dead and not drawn)", dead=write_share(dead)),
         curves=curves,
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from reportgen.features.labels import EXPLAINER
-from reportgen.language import digits, say, sentences
+from reportgen.language import say, sentences
+from reportgen.numerals import write_count, write_number, write_setting, write_share
 from reportgen.probes.sae_atlas.view import PREDICTS
 from reportgen.probing.view import SubjectView
 
@@ -22,15 +23,15 @@ def tell(view: SubjectView) -> str:
             "sae_atlas.little_text",
             "No clear statement about the features of {model}: {tokens} tokens are too little text; {few} are wanted.",
             model=name,
-            tokens=digits(f"{summary[0]['tokens']:,}"),
-            few=digits(f"{FEW:,}"),
+            tokens=write_count(summary[0]["tokens"]),
+            few=write_count(FEW),
         )
     dead, dense = (float(view.metric(one) or 0.0) for one in ("dead_share", "dense_share"))
     values = {
         "model": name,
-        "dead": digits(f"{dead:.1%}"),
-        "dense": digits(f"{dense:.1%}"),
-        "tokens": digits(f"{summary[0]['tokens']:,}"),
+        "dead": write_share(dead),
+        "dense": write_share(dense),
+        "tokens": write_count(summary[0]["tokens"]),
     }
     if dead >= MANY_DEAD:
         told = say(
@@ -55,8 +56,8 @@ def _labels_told(view: SubjectView) -> str:
         "sae_atlas.predicted",
         "For {share} of those that fire on held-out text, a simple pattern (the same token, word or kind of token) "
         "predicts where, with an area under the curve of {limit} or more; what the others are called is a guess.",
-        share=digits(f"{float(share):.0%}"),
-        limit=digits(f"{PREDICTS}"),
+        share=write_share(float(share)),
+        limit=write_setting(PREDICTS),
     )
 
 
@@ -68,6 +69,6 @@ def _explainer_told(view: SubjectView) -> str:
     return say(
         "sae_atlas.explained",
         "The explainer's {count} labels score {mean} on average on held-out examples, where 0.5 is chance.",
-        count=digits(f"{len(known):,}"),
-        mean=digits(f"{sum(known) / len(known):.2f}"),
+        count=write_count(len(known)),
+        mean=write_number(sum(known) / len(known), 2),
     )

@@ -7,8 +7,9 @@ from typing import Any
 
 from reportgen.features.names import feature_names, place_names
 from reportgen.features.tables import notes_of
-from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.language import listed, say, say_count, sentences
 from reportgen.model.sae.notes import told
+from reportgen.numerals import write_change, write_count, write_number, write_share
 from reportgen.probing.view import SubjectView
 
 FEWEST_FLIPS = 20
@@ -65,7 +66,7 @@ def _told(view: SubjectView) -> Iterable[str]:
 def _fvu(view: SubjectView, item: int) -> str:
     """In base and in other."""
     both = (view.values(f"fvu_{which}_by_item")[item] for which in ("base", "other"))
-    return " → ".join(digits(f"{value:.2f}") for value in both)
+    return " → ".join(write_change(*both, significant=2))
 
 
 def _told_of(view: SubjectView, record: Mapping[str, Any]) -> Iterable[str]:
@@ -81,17 +82,17 @@ def _told_of(view: SubjectView, record: Mapping[str, Any]) -> Iterable[str]:
         record["changed"],
         place=place_names(view.outcome)[item],
         model=name,
-        firing=digits(f"{record['firing']:,}"),
-        chance=digits(f"{record['chance']:.0f}"),
-        share=digits(f"{outcome.arrays['in_common_by_item'].values[item]:.0%}"),
+        firing=write_count(record["firing"]),
+        chance=write_number(record["chance"], 2),
+        share=write_share(outcome.arrays["in_common_by_item"].values[item]),
     )
     names = feature_names(view.outcome)
     for row in view.rows("differences"):
         if (row["item"], row["rank"]) == (item, 1):
             values = {
                 "feature": names[item, row["feature"]].told,
-                "base": _short(row["mean_base"]),
-                "by": _short(abs(row["difference"])),
+                "base": write_number(row["mean_base"]),
+                "by": write_number(abs(row["difference"])),
             }
             if row["difference"] > 0:
                 yield say(
@@ -105,8 +106,3 @@ def _told_of(view: SubjectView, record: Mapping[str, Any]) -> Iterable[str]:
                     "The feature that falls most there is {feature}: by {by}, from a mean of {base}.",
                     **values,
                 )
-
-
-def _short(value: float) -> str:
-    """Three digits, without a power of ten where they are large."""
-    return digits(f"{value:.0f}" if value >= 100 else f"{value:.3g}")

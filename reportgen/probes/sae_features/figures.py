@@ -8,7 +8,8 @@ import numpy as np
 
 from reportgen.features.names import feature_names, place_names
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
-from reportgen.language import digits, listed, say, sentences
+from reportgen.language import listed, say, sentences
+from reportgen.numerals import write_cell, write_number
 from reportgen.probes.sae_features import MOST_DRAWN
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
@@ -77,18 +78,11 @@ def _strip(view: SubjectView, prompt: int, item: int) -> Iterable[TokenGrid]:
         rows=names,
         column_label=say("figure.token", "token"),
         columns=shown[start:],
-        texts=[[_short(v) for v in row] for row in values.tolist()],
+        texts=[[write_cell(v, 3) if v > 0 else "" for v in row] for row in values.tolist()],
         values=np.clip(values / largest, 0, 1),
         value_label=say("sae_features.share", "activation, as a share of the feature's largest in the prompt"),
         outlined=np.zeros(values.shape, bool),
     )  # fmt: skip
-
-
-def _short(value: float) -> str:
-    """Three digits, no power of ten; nothing where a feature does not fire."""
-    if not value > 0:
-        return ""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _l0_grid(view: SubjectView, prompt: int) -> TokenGrid:
@@ -110,15 +104,17 @@ def _l0_grid(view: SubjectView, prompt: int) -> TokenGrid:
             "sae_features.l0.alt",
             "Mean number of features that fire a token in {model}: {places}",
             model=name,
-            places=listed([f"{digits(f'{mean:.0f}')}, {place}" for place, mean in zip(places, means, strict=True)]),
+            places=listed([f"{write_number(mean, 2)}, {place}" for place, mean in zip(places, means, strict=True)]),
         ),
         row_label=say("sae_features.place", "layer of the dictionary"),
         rows=places,
         column_label=say("figure.token", "token"),
         columns=shown[start:],
-        texts=[[f"{count:.0f}" for count in row] for row in counts.tolist()],
+        texts=[[write_number(count) for count in row] for row in counts.tolist()],
         values=counts / most,
-        value_label=say("sae_features.l0", "features that fire, as a share of the most ({most})", most=f"{most:.0f}"),
+        value_label=say(
+            "sae_features.l0", "features that fire, as a share of the most ({most})", most=write_number(most)
+        ),
         outlined=np.zeros(counts.shape, bool),
         sampleable=True,
     )  # fmt: skip

@@ -7,8 +7,9 @@ from typing import Any
 
 from reportgen.features.names import feature_names, place_names
 from reportgen.features.tables import notes_of
-from reportgen.language import digits, say, sentences
+from reportgen.language import say, sentences
 from reportgen.model.sae.notes import told
+from reportgen.numerals import write_change, write_number, write_setting
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
@@ -38,7 +39,7 @@ def _of_prompts(view: SubjectView) -> Iterable[str]:
             "No clear statement about {model}: on no prompt, at no layer, is one feature {times} times as strong as "
             "the next.",
             model=name,
-            times=digits(str(CLEAR)),
+            times=write_setting(CLEAR),
         )
     names_of = feature_names(view.outcome)
     for ratio, prompt, first in clear:
@@ -50,7 +51,7 @@ def _of_prompts(view: SubjectView) -> Iterable[str]:
             prompt=labels[prompt],
             place=places[first["item"]],
             feature=names_of[first["item"], first["feature"]].told,
-            times=digits(f"{ratio:.1f}"),
+            times=write_number(ratio, 2),
             token=mark_space(str(first["token"])),
         )
 
@@ -93,6 +94,7 @@ def _of_contrast(view: SubjectView) -> Iterable[str]:
         )
     else:
         most = max(beyond, key=lambda r: abs(r["effect"]) / chance[r["item"]])
+        effect, reached = write_change(abs(most["effect"]), chance[most["item"]], significant=2)
         side = say("sae_features.a", "a") if most["difference"] > 0 else say("sae_features.b", "b")
         yield say(
             "sae_features.difference",
@@ -102,6 +104,6 @@ def _of_contrast(view: SubjectView) -> Iterable[str]:
             feature=feature_names(view.outcome)[most["item"], most["feature"]].told,
             place=place_names(view.outcome)[most["item"]],
             side=side,
-            effect=digits(f"{abs(most['effect']):.1f}"),
-            chance=digits(f"{chance[most['item']]:.1f}"),
+            effect=effect,
+            chance=reached,
         )

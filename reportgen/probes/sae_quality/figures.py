@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
-from reportgen.language import digits, listed, say, sentences
-from reportgen.probes.sae_quality.view import GOOD, View, called, name_place, token_count, write_number
+from reportgen.language import listed, say, sentences
+from reportgen.numerals import write_count, write_number, write_setting
+from reportgen.probes.sae_quality.view import GOOD, View, called, name_place, token_count, write_quantity
 from reportgen.results.section import Section
 
 SHOWN = ("l0", "fvu", "cosine", "dead", "dense", "delta_loss", "loss_recovered")
@@ -40,13 +41,13 @@ def _numbers(view: View) -> TokenGrid:
     }
     unique = len({name_place(item) for item in items}) == len(items)
     rows = [name_place(item) if unique else f"{name_place(item)}: {item['name']}" for item in items]
-    texts = [[write_number(number, item[number]) for number in SHOWN] for item in items]
+    texts = [[write_quantity(number, item[number]) for number in SHOWN] for item in items]
     recovered = [
         say(
             "sae_quality.at",
             "{value}, {place}",
             place=row,
-            value=write_number("loss_recovered", item["loss_recovered"]),
+            value=write_quantity("loss_recovered", item["loss_recovered"]),
         )
         for row, item in zip(rows, items, strict=True)
     ]
@@ -60,7 +61,7 @@ def _numbers(view: View) -> TokenGrid:
         ),
         row_label=say("sae_quality.dictionary", "dictionary"),
         rows=rows,
-        column_label=say("sae_quality.over", "over {tokens} tokens", tokens=digits(f"{token_count(view):,}")),
+        column_label=say("sae_quality.over", "over {tokens} tokens", tokens=write_count(token_count(view))),
         columns=[short.get(number) or called(number) for number in SHOWN],
         texts=texts,
         values=np.clip([[_shade(item, number) for number in SHOWN] for item in items], 0.0, 1.0),
@@ -102,7 +103,7 @@ def _read_out(curves: Iterable[Curve]) -> str:
             curve=curve.label,
             points=listed(
                 [
-                    say("sae_quality.point", "{y} at {x}", x=digits(f"{x:.4g}"), y=digits(f"{y:.3g}"))
+                    say("sae_quality.point", "{y} at {x}", x=write_number(x), y=write_number(y))
                     for x, y in zip(curve.x, curve.y, strict=True)
                 ]
             ),
@@ -133,7 +134,7 @@ def _fidelity(view: View) -> Curves:
         x_label=view.x_label,
         y_label=say("sae_quality.fidelity.y", "share of the loss recovered, of the variance explained"),
         y_range=(min(low, 0.0), 1.0),
-        references={say("sae_quality.good", "{share} recovered", share=digits(f"{GOOD}")): GOOD},
+        references={say("sae_quality.good", "{share} recovered", share=write_setting(GOOD)): GOOD},
     )
 
 

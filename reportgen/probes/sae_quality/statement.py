@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reportgen.features.tables import notes_of
-from reportgen.language import digits, say, say_count, sentences
+from reportgen.language import say, say_count, sentences
 from reportgen.model.sae.notes import told
+from reportgen.numerals import write_count, write_setting
 from reportgen.probes.sae_quality.view import (
     APART,
     APART_RELATIVE,
@@ -16,7 +17,7 @@ from reportgen.probes.sae_quality.view import (
     called,
     name_place,
     token_count,
-    write_number,
+    write_quantity,
 )
 from reportgen.results.quantities import Cell
 
@@ -44,7 +45,7 @@ def _recovery_told(view: View) -> str:
             "are needed.",
             int(text["predictions"]),
             model=view.name,
-            few=digits(f"{FEW:,}"),
+            few=write_count(FEW),
         )
     if not known:
         return say(
@@ -56,12 +57,12 @@ def _recovery_told(view: View) -> str:
     good = sum(float(item["loss_recovered"]) >= GOOD for item in known)
     values = {
         "model": view.name,
-        "share": digits(f"{GOOD}"),
-        "good": digits(f"{good:,}"),
+        "share": write_setting(GOOD),
+        "good": write_count(good),
         "place": name_place(least),
-        "recovered": write_number("loss_recovered", least["loss_recovered"]),
-        "cost": write_number("delta_loss", least["delta_loss"]),
-        "tokens": digits(f"{token_count(view):,}"),
+        "recovered": write_quantity("loss_recovered", least["loss_recovered"]),
+        "cost": write_quantity("delta_loss", least["delta_loss"]),
+        "tokens": write_count(token_count(view)),
     }
     if len(known) == 1:
         return say(
@@ -86,9 +87,9 @@ def _features_told(view: View) -> str:
     return say(
         "sae_quality.features",
         "On average {l0} features fire on a token, {dead} of the features on none and {dense} on more than a tenth.",
-        l0=write_number("l0", metrics["l0"].value),
-        dead=write_number("dead", metrics["dead_share"].value),
-        dense=write_number("dense", metrics["dense_share"].value),
+        l0=write_quantity("l0", metrics["l0"].value),
+        dead=write_quantity("dead", metrics["dead_share"].value),
+        dense=write_quantity("dense", metrics["dense_share"].value),
     )
 
 
@@ -114,11 +115,11 @@ def _stated_told(view: View) -> str:
         "Of {all} numbers that the files state of their own texts, {count} are not found again on this one, most of "
         "all {number}, {place}: {measured} here and {stated} there.",
         len(apart),
-        all=digits(f"{len(records):,}"),
+        all=write_count(len(records)),
         number=called(str(most["number"])),
         place=name_place(item),
-        measured=write_number(str(most["number"]), most["measured"]),
-        stated=write_number(str(most["number"]), most["stated"]),
+        measured=write_quantity(str(most["number"]), most["measured"]),
+        stated=write_quantity(str(most["number"]), most["stated"]),
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from reportgen.features.names import place_name
-from reportgen.language import digits, name_of, say
+from reportgen.language import name_of, say
 from reportgen.model.needs import Site
+from reportgen.numerals import write_number, write_share
 from reportgen.probing.probe import axis_label
 from reportgen.probing.view import SubjectView
 
@@ -69,13 +70,9 @@ def called(number: str) -> str:
     return special.get(number) or name_of(number)
 
 
-def write_number(number: str, value: Any) -> str:
-    """A number of a dictionary, in the digits that it is told in."""
-    if value is None:
-        return "–"
-    if number == "l0":
-        return digits(f"{value:,.1f}")
-    return digits(f"{value:.1%}" if number in ("dead", "dense") else f"{value:.3f}").replace("-", "−")
+def write_quantity(name: str, value: float | None) -> str:
+    """A number of a dictionary, the shares of its features in percent."""
+    return write_share(value) if name in ("dead", "dense") else write_number(value)
 
 
 def token_count(view: View) -> int:

@@ -9,7 +9,8 @@ import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import listed, say, unit_of
-from reportgen.probes.sae_steering.view import View, write_number
+from reportgen.numerals import write_change, write_number
+from reportgen.probes.sae_steering.view import View
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.steering_score import MOST_SHOWN, WIDEST
 from reportgen.results.section import Section
@@ -51,7 +52,7 @@ def _before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
     known = {name: value for name, value in view.three.items() if isfinite(value)}
     labels = [_names()[name] for name in known]
     bars = [
-        say("steering.bar", "{name} {value}", name=label, value=write_number(value))
+        say("steering.bar", "{name} {value}", name=label, value=write_number(value, 2))
         for label, value in zip(labels, known.values(), strict=True)
     ]
     return Rankings(
@@ -76,6 +77,12 @@ def _before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
     )
 
 
+def _tell_ends(curve: Curve) -> str:
+    """The score at the weakest and at the strongest strength."""
+    first, last = write_change(curve.y[0], curve.y[-1], significant=2)
+    return say("sae_steering.curve.alt", "{curve} from {first} to {last}", curve=curve.label, first=first, last=last)
+
+
 def _curves(
     view: View, name: str, title: str, y_label: str, arrays: tuple[str, str], references: Mapping[str, float]
 ) -> Curves:
@@ -87,16 +94,7 @@ def _curves(
         if known:
             points = [view.strengths[at] for at in known], [float(y[at]) for at in known]
             curves.append(Curve(label=label, x=points[0], y=points[1], group=label))
-    ends = [
-        say(
-            "sae_steering.curve.alt",
-            "{curve} from {first} to {last}",
-            curve=curve.label,
-            first=write_number(curve.y[0]),
-            last=write_number(curve.y[-1]),
-        )
-        for curve in curves
-    ]
+    ends = [_tell_ends(curve) for curve in curves]
     return Curves(
         name=name,
         subject=(view.subject,),

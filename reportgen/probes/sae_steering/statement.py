@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from reportgen.language import say
+from reportgen.numerals import write_change, write_number, write_setting
 from reportgen.probes.sae_steering.options import PROMOTED
-from reportgen.probes.sae_steering.view import View, write_number
-from reportgen.probing.steering_score import CLEAR, is_its_own
+from reportgen.probes.sae_steering.view import View
+from reportgen.probing.steering_score import (
+    CLEAR,
+    is_its_own,
+)
 
 
 def tell(view: View) -> str:
@@ -20,15 +24,16 @@ def tell(view: View) -> str:
     item, qualifies = view.chosen
     three, kind = view.three, "tokens" if view.kind == PROMOTED else view.kind
     own = three["steered"] - three["unsteered"]
+    before, after = write_change(three["unsteered"], three["steered"], significant=2)
     values = {
         "model": view.name,
         "feature": view.feature,
         "done": view.done(item),
         "score": view.score_label,
-        "before": write_number(three["unsteered"]),
-        "after": write_number(three["steered"]),
-        "control": write_number(three["control"]),
-        "kl": write_number(float(view.outcome.arrays["kl"].values[item])),
+        "before": before,
+        "after": after,
+        "control": write_number(three["control"], 2),
+        "kl": write_number(float(view.outcome.arrays["kl"].values[item]), 2),
     }
     if not qualifies:
         most = view.rows("chosen")[0]["most_kl"]
@@ -36,7 +41,7 @@ def tell(view: View) -> str:
             "sae_steering.none",
             "No clear statement about {feature} in {model}: at no strength is there a score at a price of {most} nat "
             "or less.",
-            most=write_number(float(most)),
+            most=write_setting(float(most)),
             **values,
         )
     if not abs(own) >= CLEAR[kind]:

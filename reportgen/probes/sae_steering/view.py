@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from math import isfinite
-
 from reportgen.features.names import place_name
-from reportgen.language import digits, say
+from reportgen.language import say
+from reportgen.numerals import write_setting
 from reportgen.probes.sae_steering.options import PROMOTED
 from reportgen.probing.view import SubjectView
 from reportgen.text.scripts import script_names
@@ -76,7 +75,7 @@ class View(SubjectView):
 
     def done(self, item: int) -> str:
         """What a strength means, in a few words."""
-        strength = _strength(self.strengths[item])
+        strength = write_setting(self.strengths[item])
         if self.options.get("scale") is not None:
             return say("sae_steering.scaled", "at {strength} × its activation", strength=strength)
         if self.options.get("times_max") is not None:
@@ -102,14 +101,3 @@ class View(SubjectView):
             "steered": float(self.values("score")[item]),
             "control": float(self.values("control")[item]),
         }
-
-
-def _strength(value: float) -> str:
-    return digits(f"{value:.3g}").replace("-", "−")
-
-
-def write_number(value: float) -> str:
-    """A score, in digits that tell it from none."""
-    if not isfinite(value):
-        return "–"
-    return digits(f"{value:.2f}" if abs(value) >= 0.0995 else f"{value:.2g}").replace("-", "−")

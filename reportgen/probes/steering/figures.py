@@ -8,10 +8,14 @@ import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import listed, say, unit_of
+from reportgen.numerals import write_cell, write_change, write_number, write_setting
 from reportgen.probes.steering import CONTROLS
-from reportgen.probes.steering.view import View, cells_of, control_names, write_factor, write_number
+from reportgen.probes.steering.view import View, cells_of, control_names
 from reportgen.probing.parts import describe_curves, describe_layer_grid
-from reportgen.probing.steering_score import MOST_SHOWN, WIDEST
+from reportgen.probing.steering_score import (
+    MOST_SHOWN,
+    WIDEST,
+)
 from reportgen.results.section import Section
 from reportgen.text.function_words import listed_language, telling_words
 from reportgen.text.word_pieces import pieces_of
@@ -71,7 +75,7 @@ def _grid(view: View, name: str, title: str, alt: str, label: str, ends: tuple[f
         rows=reversed(view.layers),
         column_label=say("steering.columns", "times the direction, then controls"),
         columns=columns,
-        texts=[["" if value != value else write_number(value) for value in row] for row in upwards],
+        texts=[["" if value != value else write_cell(value) for value in row] for row in upwards],
         values=np.clip((upwards - low) / (high - low), 0.0, 1.0),
         value_label=label,
         outlined=outlined,
@@ -89,23 +93,24 @@ def _scale(label: str, ends: tuple[float, float]) -> str:
     low, high = ends
     if ends == (0.0, 1.0):
         return label
-    return say(
-        "steering.scale", "{what} (0 = {low}, 1 = {high})", what=label, low=write_number(low), high=write_number(high)
-    )
+    told_low, told_high = write_change(low, high, significant=2)
+    return say("steering.scale", "{what} (0 = {low}, 1 = {high})", what=label, low=told_low, high=told_high)
 
 
 def _sweep(view: View, ends: tuple[float, float]) -> TokenGrid:
     title = say("steering.sweep.title", "{model}: {score}", model=view.name, score=view.score_label)
+    four = cells_of(view)
+    before, after = write_change(four["unsteered"], four["steered"], significant=2)
     alt = say(
         "steering.sweep.alt",
         "{score} of {model} at every layer and coefficient, from {low} to {high}; {before} as it is, {after} in the "
         "outlined cell: {done}",
         score=view.score_label,
         model=view.name,
-        low=write_number(min(view.all_scores, default=0.0)),
-        high=write_number(max(view.all_scores, default=0.0)),
-        before=write_number(cells_of(view)["unsteered"]),
-        after=write_number(cells_of(view)["steered"]),
+        low=write_number(min(view.all_scores, default=0.0), 2),
+        high=write_number(max(view.all_scores, default=0.0), 2),
+        before=before,
+        after=after,
         done=view.done,
     )
     return _grid(view, "sweep", title, alt, _scale(view.score_label, ends), ends)
@@ -120,11 +125,11 @@ def _price(view: View, dearest: float) -> TokenGrid:
         "{price} in {model} at every layer and coefficient, up to {high}; {value} in the outlined cell",
         price=label,
         model=view.name,
-        high=write_number(max(view.all_prices, default=0.0)),
-        value=write_number(float(view.outcome.arrays["kl"].values[at, item])),
+        high=write_number(max(view.all_prices, default=0.0), 2),
+        value=write_number(float(view.outcome.arrays["kl"].values[at, item]), 2),
     )
     ends = (0.0, dearest)
-    scale = say("steering.price.scale", "{what} (1 = {high} or more)", what=label, high=write_number(dearest))
+    scale = say("steering.price.scale", "{what} (1 = {high} or more)", what=label, high=write_number(dearest, 2))
     return _grid(view, "price", title, alt, scale, ends)
 
 
@@ -160,7 +165,7 @@ def _coefficient(view: View) -> str:
     if view.ablated:
         return say("steering.taken_out", "the direction taken out")
     factor = view.rows("chosen")[0]["coefficient"]
-    return say("steering.times", "{factor} × the direction", factor=write_factor(factor))
+    return say("steering.times", "{factor} × the direction", factor=write_setting(factor))
 
 
 def _before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
@@ -168,7 +173,7 @@ def _before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
     names = list(_names_of_cells(view).values())
     values = list(cells_of(view).values())
     told = [
-        say("steering.bar", "{name} {value}", name=name, value=write_number(value))
+        say("steering.bar", "{name} {value}", name=name, value=write_number(value, 2))
         for name, value in zip(names, values, strict=True)
     ]
     return Rankings(

@@ -5,10 +5,17 @@ from __future__ import annotations
 from math import isfinite
 
 from reportgen.language import listed, say, say_count
-from reportgen.numerics.steering import DEEPEST, MOST_KL
+from reportgen.numerals import write_change, write_number, write_setting
+from reportgen.numerics.steering import (
+    DEEPEST,
+    MOST_KL,
+)
 from reportgen.probes.steering import CONTROLS
-from reportgen.probes.steering.view import View, cells_of, write_factor, write_number
-from reportgen.probing.steering_score import CLEAR, is_its_own
+from reportgen.probes.steering.view import View, cells_of
+from reportgen.probing.steering_score import (
+    CLEAR,
+    is_its_own,
+)
 
 
 def tell(view: View) -> str:
@@ -19,13 +26,14 @@ def tell(view: View) -> str:
         return _none_told(view)
     own = four["steered"] - four["unsteered"]
     controls = [four[name] - four["unsteered"] for name in CONTROLS]
+    before, after = write_change(four["unsteered"], four["steered"], significant=2)
     values = {
         "model": view.name,
         "score": view.score_label,
-        "before": write_number(four["unsteered"]),
-        "after": write_number(four["steered"]),
+        "before": before,
+        "after": after,
         "layer": view.layers[at],
-        "kl": write_number(float(view.outcome.arrays["kl"].values[at, item])),
+        "kl": write_number(float(view.outcome.arrays["kl"].values[at, item]), 2),
     }
     if not abs(own) >= CLEAR[view.kind]:
         return say(
@@ -39,10 +47,10 @@ def tell(view: View) -> str:
             "steering.as_controls",
             "No clear statement about {model}: the {score} goes from {before} to {after} at layer {layer}, but a "
             "control moves it by {control}.",
-            control=write_number(max(abs(one) for one in controls if isfinite(one))),
+            control=write_number(max(abs(one) for one in controls if isfinite(one)), 2),
             **values,
         )
-    random, shuffled = (write_number(four[name]) if four[name] == four[name] else "–" for name in CONTROLS)
+    random, shuffled = (write_number(four[name], 2) for name in CONTROLS)
     if view.ablated:
         return say(
             "steering.effect_ablated",
@@ -56,7 +64,7 @@ def tell(view: View) -> str:
         "steering.effect",
         "{model}: {factor} × the direction at layer {layer} moves the {score} from {before} to {after}, at a price of "
         "{kl} nat; a random direction leads to {random}, a shuffled split to {shuffled}.",
-        factor=write_factor(view.rows("chosen")[0]["coefficient"]),
+        factor=write_setting(view.rows("chosen")[0]["coefficient"]),
         random=random,
         shuffled=shuffled,
         **values,
@@ -66,7 +74,7 @@ def tell(view: View) -> str:
 def _none_told(view: View) -> str:
     """Why there is no cell to choose."""
     rows = view.rows("choice")
-    most = write_number(view.rows("chosen")[0]["most_kl"])
+    most = write_setting(view.rows("chosen")[0]["most_kl"])
     if not rows and view.kind in ("language", "script"):
         return say(
             "steering.none_of_text",
@@ -90,10 +98,10 @@ def _none_told(view: View) -> str:
         len(rows),
         model=view.name,
         reasons=listed([
-            say("steering.broken_kl", "KL is above {most} in {count}", most=write_number(MOST_KL), count=counts[0]),
+            say("steering.broken_kl", "KL is above {most} in {count}", most=write_setting(MOST_KL), count=counts[0]),
             say("steering.broken_inducing", "adding it makes harmless prompts refuse too little in {count}",
                 count=counts[1]),
             say("steering.broken_depth", "{count} lie above {share} of the depth", count=counts[2],
-                share=write_number(DEEPEST)),
+                share=write_setting(DEEPEST)),
         ]),
     )  # fmt: skip

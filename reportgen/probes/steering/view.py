@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.language import digits, say
+from reportgen.language import say
+from reportgen.numerals import write_setting
 from reportgen.probing.view import SubjectView
 from reportgen.text.scripts import script_names
 
@@ -62,7 +63,7 @@ class View(SubjectView):
         row = self.rows("chosen")[0]
         if self.ablated:
             return say("steering.ablated_at", "ablated (layer {layer})", layer=row["layer"])
-        return say("steering.added_at", "{factor} × at layer {layer}", factor=write_factor(row["coefficient"]),
+        return say("steering.added_at", "{factor} × at layer {layer}", factor=write_setting(row["coefficient"]),
                    layer=row["layer"])  # fmt: skip
 
     @property
@@ -85,7 +86,7 @@ class View(SubjectView):
         """Names and (layer x column) values of the cells and the controls."""
         cells, controls = self.values(name), self.values(f"control_{name}")
         names = [
-            say("steering.ablated", "ablated") if coefficient is None else write_factor(coefficient)
+            say("steering.ablated", "ablated") if coefficient is None else write_setting(coefficient)
             for coefficient in self.column("cells", "coefficient")
         ]
         return names + control_names(), np.concatenate([cells, controls.T], axis=1)
@@ -94,18 +95,6 @@ class View(SubjectView):
 def control_names() -> list[str]:
     """What figures call the controls."""
     return [say("steering.random", "random"), say("steering.shuffled", "shuffled")]
-
-
-def write_factor(coefficient: float) -> str:
-    """A coefficient as it was written."""
-    return digits(f"{coefficient:g}").replace("-", "−")
-
-
-def write_number(value: float) -> str:
-    """A score, in digits that tell it from none."""
-    if value == 0:
-        return "0"
-    return digits(f"{value:.2f}" if abs(value) >= 0.0995 else f"{value:.3f}").replace("-", "−")
 
 
 def cells_of(view: View) -> dict[str, float]:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Figure, StackedBars, TokenGrid
-from reportgen.language import digits, listed, say, say_count, sentences
+from reportgen.language import listed, say, say_count, sentences
+from reportgen.numerals import write_number, write_share
 from reportgen.probes.tokenization import MOST_DRAWN
 from reportgen.probes.tokenization.view import kind_label
 from reportgen.probing.probe import prompt_labels
@@ -74,7 +75,7 @@ def _strip_figure(view: SubjectView, prompt: int) -> TokenGrid:
             "Tokens of “{text}” in {model}, {characters} characters each on average: {tokens}",
             text=label,
             model=name,
-            characters=digits(f"{counted['characters_per_token']:.1f}"),
+            characters=write_number(counted["characters_per_token"], 2),
             tokens=" | ".join(mark_space(str(row["token"])) for row in shown),
         ),
         row_label=say("tokenization.token_and_id", "token, and its id"),
@@ -129,7 +130,7 @@ def _make_up_told(view: SubjectView) -> str:
             "tokenization.share_of",
             "{kind} {share}",
             kind=kind_label(str(row["kind"])),
-            share=digits(f"{100 * float(row['share']):.2g} %"),
+            share=write_share(float(row["share"])),
         )
         for row in view.rows("make_up")
     ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reportgen.language import digits, say, sentences
+from reportgen.language import say, sentences
+from reportgen.numerals import write_count, write_number, write_share
 from reportgen.probes.tokenization.view import kind_label
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
@@ -31,9 +32,9 @@ def _seen(view: SubjectView) -> str:
         "tokenization.seen",
         "{model} writes {characters} characters a token on these texts; {share} of its {vocabulary} tokens are {kind}.",
         model=name,
-        characters=digits(f"{known['characters_per_token']:.2g}"),
-        vocabulary=digits(f"{outcome.metrics['vocabulary'].value or 0:,}"),
-        share=digits(f"{largest['share']:.0%}"),
+        characters=write_number(known["characters_per_token"], 2),
+        vocabulary=write_count(int(outcome.metrics["vocabulary"].value or 0)),
+        share=write_share(largest["share"]),
         kind=kind_label(str(largest["kind"])),
     )
     cut = ""
@@ -41,7 +42,7 @@ def _seen(view: SubjectView) -> str:
         cut = say(
             "tokenization.cut",
             "{share} of the tokens of the texts are only fragments of a character.",
-            share=digits(f"{known['fragments']:.0%}"),
+            share=write_share(known["fragments"]),
         )
     return sentences([first, cut])
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
-from reportgen.language import digits, say
+from reportgen.language import say
+from reportgen.numerals import write_number, write_share
 from reportgen.probes.weights import MOST_DRAWN
 from reportgen.probes.weights.view import random_edge
 from reportgen.probing.view import SubjectView
@@ -53,11 +54,11 @@ def _histogram(view: SubjectView, record: Mapping[str, Any]) -> Iterator[Curves]
             "them 0",
             tensor=record["tensor"],
             model=name,
-            min=_short(record["min"]),
-            max=_short(record["max"]),
-            mean=_short(record["mean"]),
-            std=_short(record["std"]),
-            zeros=digits(f"{record['zeros']:.0%}"),
+            min=write_number(record["min"]),
+            max=write_number(record["max"]),
+            mean=write_number(record["mean"]),
+            std=write_number(record["std"]),
+            zeros=write_share(record['zeros']),
         ),
         x_label=say("weights.number", "number"),
         y_label=say("weights.share", "share of all numbers, a hundredth of the range each"),
@@ -90,8 +91,8 @@ def _corner(view: SubjectView, record: Mapping[str, Any]) -> Iterator[HeatMap]:
         alt=say(
             "weights.corner.alt",
             "The first {rows} × {columns} numbers of {tensor} ({shape}) of {model}, from {low} to {high}",
-            low=_short(float(corner.min())),
-            high=_short(float(corner.max())),
+            low=write_number(float(corner.min())),
+            high=write_number(float(corner.max())),
             **values,
         ),
         values=corner,
@@ -122,9 +123,9 @@ def _spectrum(view: SubjectView, record: Mapping[str, Any]) -> Iterator[Curves]:
             "{edge}",
             tensor=record["tensor"],
             model=name,
-            first=_short(values[0]),
-            last=_short(values[-1]),
-            edge=_short(edge),
+            first=write_number(values[0]),
+            last=write_number(values[-1]),
+            edge=write_number(edge),
         ),
         x_label=say("weights.rank", "singular value, counted from 1"),
         y_label=say("weights.singular_value", "singular value"),
@@ -139,7 +140,3 @@ def _spectrum(view: SubjectView, record: Mapping[str, Any]) -> Iterator[Curves]:
         references={say("weights.random", "largest of noise"): edge},
         y_range=(0.0, max(values[0], edge) * 1.05),
     )
-
-
-def _short(value: float) -> str:
-    return digits(f"{value:.3g}")

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.language import digits, say, say_count, sentences
+from reportgen.language import say, say_count, sentences
+from reportgen.numerals import write_change, write_number
 from reportgen.probes.weights.view import random_edge
 from reportgen.probing.view import SubjectView
 
@@ -27,11 +28,12 @@ def _outliers(view: SubjectView) -> str:
     if not beyond:
         return ""
     most, record = max(beyond, key=lambda one: one[0])
+    farthest, expected = write_change(float(record["farthest"]), _expected(record), significant=2)
     values = {
         "model": view.name,
         "tensor": record["tensor"],
-        "farthest": digits(f"{record['farthest']:.1f}"),
-        "expected": digits(f"{_expected(record):.1f}"),
+        "farthest": farthest,
+        "expected": expected,
     }
     if most >= FAR:
         return say(
@@ -77,5 +79,5 @@ def _directions(view: SubjectView) -> str:
         half,
         all=len(squares),
         tensor=record["tensor"],
-        times=digits(f"{found.values[0] / (random_edge(record) or 1.0):.1f}"),
+        times=write_number(found.values[0] / (random_edge(record) or 1.0), 2),
     )

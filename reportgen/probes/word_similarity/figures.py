@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure
-from reportgen.language import digits, listed, say
+from reportgen.language import listed, say
+from reportgen.numerals import write_number
 from reportgen.probing.probe import axis_label
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -55,7 +56,7 @@ def _curves(view: SubjectView, name: str, start: int, shared: tuple[float, float
     ]
     what = _what(name)
     ends = [
-        say("word_similarity.ends", "{curve} ends at {value}", curve=curve.label, value=digits(f"{curve.y[-1]:.2f}"))
+        say("word_similarity.ends", "{curve} ends at {value}", curve=curve.label, value=write_number(curve.y[-1], 2))
         for curve in curves
     ]
     return Curves(

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.language import digits, say
+from reportgen.language import say
+from reportgen.numerals import write_number, write_setting
 from reportgen.probing.view import SubjectView
 
 CLEAR_GAP = 0.02
@@ -29,14 +30,14 @@ def tell(view: SubjectView) -> str:
 def _senses_seen(name: str, gaps: NDArray[Any]) -> str:
     """Where pairs of one sense are more alike than the others: `gaps` is (layer) the difference of mean cosines."""
     best, last = int(gaps.argmax()), len(gaps) - 1
-    values = {"model": name, "layer": best, "last": last, "gap": digits(f"{gaps[best]:.2f}")}
+    values = {"model": name, "layer": best, "last": last, "gap": write_number(gaps[best], 2)}
     if gaps[best] < CLEAR_GAP:
         return say(
             "word_similarity.no_clear_statement",
             "No clear statement about {model}: at no layer are sentences of one sense more alike than the others by "
             "{threshold} or more.",
             model=name,
-            threshold=digits(f"{CLEAR_GAP:.2f}"),
+            threshold=write_setting(CLEAR_GAP),
         )
     below = np.flatnonzero(gaps < CLEAR_GAP)
     first = int(below[-1]) + 1 if len(below) else 0
@@ -67,7 +68,7 @@ def _senses_seen(name: str, gaps: NDArray[Any]) -> str:
 def _sentences_seen(name: str, means: NDArray[Any]) -> str:
     """Where the word differs most between the sentences: `means` is (layer) the mean cosine of all pairs."""
     lowest, last = int(means.argmin()), len(means) - 1
-    values = {"model": name, "layer": lowest, "last": last, "cosine": digits(f"{means[lowest]:.2f}")}
+    values = {"model": name, "layer": lowest, "last": last, "cosine": write_number(means[lowest], 2)}
     if means[lowest] > 1 - CLEAR_FALL:
         return say(
             "word_similarity.no_clear_fall",

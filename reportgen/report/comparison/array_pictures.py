@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from reportgen.baseline.quantities import DEPTHS, said
 from reportgen.figures.describe import Curve, Curves, Figure, HeadMosaic, HeatMap
+from reportgen.numerals import write_number
 from reportgen.report.comparison.states import AFTER, BEFORE, label_axis, name_figure
 from reportgen.results.quantities import Array
 
@@ -81,7 +82,7 @@ class _Pair:
         moved = np.abs(_difference(one, other))
         known = moved[np.isfinite(moved)]
         at = f", largest at {said(self.place)}" if self.place else ""
-        most = f"the largest difference is {known.max():.3g}, the mean {known.mean():.3g}{at}" if known.size else ""
+        most = _told_sizes(known) + at if known.size else ""
         return f"{self.words}, {state}; {most or 'no element has a value both before and after'}"
 
 
@@ -218,3 +219,7 @@ def _lines(pair: _Pair, along: str) -> tuple[list[tuple[str, NDArray[Any], NDArr
 def _at_depth(place: Mapping[str, int]) -> str:
     depth = {dim: place[dim] for dim in DEPTHS if dim in place}
     return f" at {said(depth)}" if depth else ""
+
+
+def _told_sizes(moved: NDArray[np.float64]) -> str:
+    return f"the largest difference is {write_number(float(moved.max()))}, the mean {write_number(float(moved.mean()))}"

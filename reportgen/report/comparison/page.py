@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from reportgen.baseline.compare import Comparison
 from reportgen.baseline.record import record_bytes
+from reportgen.numerals import write_count
 from reportgen.report import document
 from reportgen.report.comparison.pictures import MOST_PICTURED, Picture, pictures
 from reportgen.report.comparison.view import Most, View, loud_sections, view
@@ -139,5 +140,7 @@ def _notes(view: View, pictured: int, left_out: int) -> list[str]:
     if left_out:
         found.append(f"{left_out} more pictures are left out, as the page would grow too large.")
     if view.sections_left_out:
-        found.append(f"{view.sections_left_out:,} more sections are left out; comparison.json has all of them.")
+        found.append(
+            f"{write_count(view.sections_left_out)} more sections are left out; comparison.json has all of them."
+        )
     return found

@@ -18,15 +18,16 @@ from reportgen.baseline.judgements import (
 from reportgen.baseline.quantities import Change, said
 from reportgen.baseline.verdict import DRIFT, FAILED, QUIET, Verdict
 from reportgen.errors import ReportgenError
+from reportgen.numerals import UNDEFINED, write_change, write_count, write_share
 from reportgen.probes import registry
 from reportgen.probing.probe import Probe, meanings, question
 from reportgen.report.content.drawn import Drawn
-from reportgen.report.content.numerals import UNDEFINED, of_metric, written
+from reportgen.report.content.numerals import digits_of
 from reportgen.report.content.prompts import PromptSheet, prompt_sheet
 from reportgen.report.content.sections import Row
 from reportgen.report.content.sheets import spaced
 from reportgen.results.bundle import Bundle
-from reportgen.results.quantities import Array, Metric, Outcome
+from reportgen.results.quantities import Array, Outcome
 
 MEANINGS = {
     3: "At least one probe of the bundle could not be measured, so nothing is known of what it would have said.",
@@ -217,7 +218,7 @@ def _id(outcome: Compared) -> str:
 def _cached(comparison: Comparison) -> Iterator[str]:
     for name, bundle in (("baseline", comparison.before), ("bundle", comparison.after)):
         if kept := bundle.run.get("from_cache"):
-            many = "1 result was" if len(kept) == 1 else f"{len(kept):,} results were"
+            many = "1 result was" if len(kept) == 1 else f"{write_count(len(kept))} results were"
             which = short(", ".join(kept))
             yield f"Of the {name}, {many} served from a cache of the same library versions: {which}"
 
@@ -286,8 +287,7 @@ def _opened(text: str) -> str:
 def _line(judgement: Judgement, old: Outcome | None, new: Outcome | None, texts: Mapping[str, str]) -> Line:
     change = judgement.change
     assert change is not None
-    before, after = (_value(change, outcome) for outcome in (old, new))
-    share = change.kind == "table"
+    before, after = _values_told(change, old, new)
     place = said(change.place)
     return Line(
         name=spaced(change.name),
@@ -297,32 +297,30 @@ def _line(judgement: Judgement, old: Outcome | None, new: Outcome | None, texts:
         gate=change.gate,
         before=before,
         after=after,
-        worst=_size(change.worst, share=share),
-        allowed=_size(change.bound, share=share) if judgement.allowed is not None else "",
+        worst=judgement.largest,
+        allowed=judgement.allowed,
         where=place or (short(change.told) if change.kind != "metric" or change.after is None else ""),
         first=judgement.first,
     )
 
 
-def _size(value: Number, *, share: bool) -> str:
-    if value is None:
-        return ""
-    if share and math.isfinite(value):
-        return f"{value:.0%}"
-    return written(float(value), 3) if value else "0"
+def _values_told(change: Change, old: Outcome | None, new: Outcome | None) -> tuple[str, str]:
+    """Before and after, written differently where they differ; empty for what has no single value."""
+    values = [_value(change, outcome) for outcome in (old, new)]
+    before, after = write_change(*(value for value, _ in values), significant=digits_of(change.name))
+    return before if values[0][1] else "", after if values[1][1] else ""
 
 
-def _value(change: Change, outcome: Outcome | None) -> str:
-    """A metric, or an array's element where it moved most; empty for what has no single value."""
+def _value(change: Change, outcome: Outcome | None) -> tuple[Number, bool]:
+    """A metric, or an array's element where it moved most, None where that is undefined; and whether there is one."""
     if outcome is None:
-        return ""
+        return None, False
     if change.name in outcome.metrics and change.kind == "metric":
-        return of_metric(change.name, outcome.metrics[change.name])
+        return outcome.metrics[change.name].value, True
     array = outcome.arrays.get(change.name) if change.kind == "array" else None
     if array is None or not change.place:
-        return ""
-    value = _element(array, change.place)
-    return UNDEFINED if value is None else of_metric(change.name, Metric(value))
+        return None, False
+    return _element(array, change.place), True
 
 
 def _element(array: Array, place: Mapping[str, int]) -> Number:
@@ -372,11 +370,14 @@ def _within(comparison: Comparison, most: Most) -> Listing:
 def _listed_within(one: Judgement, comparison: Comparison) -> Listed:
     change = one.change
     assert change is not None
-    share = change.kind == "table"
-    used = f"{one.excess:.0%}" if change.worst is not None and change.bound else UNDEFINED
-    sizes = (_size(change.worst, share=share) or UNDEFINED, _size(change.bound, share=share) or UNDEFINED)
+    used = write_share(one.excess) if change.worst is not None and change.bound else UNDEFINED
     name = subject_told(one.outcome.subject, comparison)
-    return Listed(one.outcome.probe_id, name, spaced(change.name), (*sizes, used, said(change.place)))
+    return Listed(
+        one.outcome.probe_id,
+        name,
+        spaced(change.name),
+        (one.largest or UNDEFINED, one.allowed or UNDEFINED, used, said(change.place)),
+    )
 
 
 def _same(comparison: Comparison, most: Most) -> Listing:

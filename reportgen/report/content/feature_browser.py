@@ -14,8 +14,8 @@ from reportgen.features.labels import origin_told
 from reportgen.features.names import JOINED, feature_names, place_names
 from reportgen.language import say
 from reportgen.look.legible import legible
+from reportgen.numerals import write_number, write_share
 from reportgen.report.content.figure_data import packed
-from reportgen.report.content.numerals import written
 from reportgen.results.quantities import Outcome
 from reportgen.text.characters import mark_space
 
@@ -142,9 +142,9 @@ def _browser(outcome: Outcome) -> Browser:
 
 def _card(record: Mapping[str, Any], place: str, called: str, examples: Sequence[Example]) -> Card:
     label, score, density = record["label"], record["label_score"], record["density"]
-    scored = say("browser.score", "score {score}", score=written(score, 2))
+    scored = say("browser.score", "score {score}", score=write_number(score, 2))
     told = scored if score is not None else say("browser.not_scored", "not scored")
-    share = written(None) if density is None else f"{written(100.0 * density, 2)}%"
+    share = write_share(density)
     link = record["link"] or ""
     return Card(
         item=record["item"],
@@ -156,7 +156,7 @@ def _card(record: Mapping[str, Any], place: str, called: str, examples: Sequence
         score=told if label else "",
         density=say("browser.density", "fires on {share} of tokens", share=share),
         strongest=say(
-            "browser.strongest", "strongest activation {activation}", activation=written(record["strongest"], 3)
+            "browser.strongest", "strongest activation {activation}", activation=write_number(record["strongest"])
         ),
         promoted=_tokens(record["promoted"]),
         suppressed=_tokens(record["suppressed"]),
@@ -172,7 +172,7 @@ def _example(record: Mapping[str, Any]) -> Example:
     before, token = (before + token.removesuffix(word), word) if word else (before, mark_space(token))
     start = before.lstrip(" ")[-LONGEST_CONTEXT:]
     cut = start if start == before.lstrip(" ") else f"…{start}"
-    return written(record["activation"], 3), legible(cut), _cut(token, LONGEST_TOKEN), _cut(after, LONGEST_CONTEXT)
+    return write_number(record["activation"]), legible(cut), _cut(token, LONGEST_TOKEN), _cut(after, LONGEST_CONTEXT)
 
 
 def _tokens(joined: str) -> list[str]:

@@ -1,28 +1,21 @@
-"""How numbers and dates are written in a report, in the language that is spoken."""
+"""How the numbers of tables, large counts and dates are written, in the language that is spoken."""
 
 import datetime
 import math
+from collections.abc import Iterable
 
-from reportgen.language import ENGLISH, digits, locale_of, spoken
-from reportgen.results.quantities import Cell, Metric
+from reportgen.language import ENGLISH, locale_of, spoken
+from reportgen.numerals import write_decimals, write_number
+from reportgen.results.quantities import Cell
 
-UNDEFINED = "–"
-SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MAGNITUDES = ((10**12, "T"), (10**9, "B"), (10**6, "M"))
+IN_TABLES, PROBABLE = 4, 2
+"""Significant digits of a number in a table, and of a probability."""
 
 
-def written(value: float | None, significant: int = 4) -> str:
-    """A number for a table: whole ones grouped in full, others to some significant digits, None as a dash."""
-    if value is None or not math.isfinite(value):
-        return UNDEFINED
-    if isinstance(value, int):
-        return _signed(f"{value:,}")
-    if abs(value) >= 10**significant:
-        return _signed(f"{value:,.0f}")
-    mantissa, _, exponent = f"{value:#.{significant}g}".partition("e")
-    mantissa = mantissa.rstrip(".")
-    power = f" × 10{str(int(exponent)).translate(SUPERSCRIPT)}" if exponent else ""
-    return _signed(mantissa + power)
+def written(value: float | None) -> str:
+    """A number for a table."""
+    return write_number(value, IN_TABLES)
 
 
 def brief(value: float | None) -> str:
@@ -45,24 +38,20 @@ def _brief_english(value: float) -> str:
     for size, letter in MAGNITUDES:
         # 999,500,000 rounds to the next magnitude: "1.00 B", not "1e+03 M".
         if value >= size * 0.9995:
-            return f"{value / size:#.3g}".rstrip(".") + f" {letter}"
+            return f"{_in_three_digits(write_decimals(value / size, places) for places in (2, 1, 0))} {letter}"
     return ""
 
 
 def of_column(value: Cell, column: str) -> str:
-    """A number as its column asks: identifiers ungrouped, probabilities to two digits, the rest as `written`."""
+    """A number as its column, or its metric, asks: identifiers ungrouped, others in so many digits."""
     if isinstance(value, int) and column.endswith("_id"):
         return str(value)
-    if isinstance(value, float) and "probability" in column:
-        return written(value, 2)
-    return written(value if isinstance(value, int | float) else None)
+    return write_number(value if isinstance(value, int | float) else None, digits_of(column))
 
 
-def of_metric(name: str, metric: Metric) -> str:
-    """A metric's value without its unit; a whole one, such as a ratio of 3, without decimals."""
-    if isinstance(metric.value, float) and metric.value.is_integer() and "probability" not in name:
-        return written(int(metric.value))
-    return of_column(metric.value, name)
+def digits_of(column: str) -> int:
+    """Significant digits of the numbers of a column, or of a metric."""
+    return PROBABLE if "probability" in column else IN_TABLES
 
 
 def _compact(value: float) -> str:
@@ -70,9 +59,14 @@ def _compact(value: float) -> str:
     from babel.numbers import format_compact_decimal
 
     locale = locale_of(spoken())
-    forms = [str(format_compact_decimal(value, locale=locale, fraction_digits=places)) for places in (2, 1, 0)]
-    return next((form for form in forms if sum(map(str.isdigit, form)) <= 3), forms[-1]).replace("\xa0", " ")
+    forms = (str(format_compact_decimal(value, locale=locale, fraction_digits=places)) for places in (2, 1, 0))
+    return _in_three_digits(forms).replace("\xa0", " ")
 
 
-def _signed(number: str) -> str:
-    return digits(number).replace("-", "−")
+def _in_three_digits(forms: Iterable[str]) -> str:
+    """The first of ever shorter forms that has no more, or the last."""
+    form = ""
+    for form in forms:
+        if sum(map(str.isdigit, form)) <= 3:
+            break
+    return form

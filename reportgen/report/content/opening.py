@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reportgen.language import say, say_count
+from reportgen.numerals import UNDEFINED
 from reportgen.report.content.drawn import Drawn
-from reportgen.report.content.numerals import UNDEFINED, brief, written
+from reportgen.report.content.numerals import brief, written
 from reportgen.report.content.sections import SectionView
 from reportgen.report.content.sheets import Entry, MetricRow
 from reportgen.results.section import ModelCard

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reportgen.language import name_of, say, unit_of
+from reportgen.numerals import UNDEFINED
 from reportgen.report.content import numerals
 from reportgen.results.quantities import Cell, Metric, Table
 from reportgen.text.characters import mark_space
@@ -101,9 +102,9 @@ def _spread(metrics: Sequence[Mapping[str, Metric]], name: str) -> float:
 
 def _measured(name: str, metric: Metric | None) -> Entry:
     if metric is None:
-        return Entry(numerals.UNDEFINED, "number")
+        return Entry(UNDEFINED, "number")
     note = metric.reason if metric.value is None else numerals.brief(metric.value)
-    return Entry(numerals.of_metric(name, metric), "number", note)
+    return Entry(numerals.of_column(metric.value, name), "number", note)
 
 
 def _kind(name: str, cells: Sequence[Cell]) -> Kind:
@@ -116,7 +117,7 @@ def _kind(name: str, cells: Sequence[Cell]) -> Kind:
 
 def _entry(value: Cell, column: str, kind: Kind) -> Entry:
     if value is None:
-        return Entry(numerals.UNDEFINED, kind)
+        return Entry(UNDEFINED, kind)
     if isinstance(value, bool):
         return Entry(say("table.yes", "yes") if value else say("table.no", "no"), kind)
     if isinstance(value, str):

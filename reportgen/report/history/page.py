@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reportgen.baseline.history import Course, History
+from reportgen.numerals import UNDEFINED, write_change
 from reportgen.report.content.drawn import Drawn
 from reportgen.report.content.figure_data import shown_when_asked, with_data
-from reportgen.report.content.numerals import UNDEFINED, written
+from reportgen.report.content.numerals import IN_TABLES, written
 from reportgen.report.content.sections import Row, rows
 from reportgen.report.content.sheets import spaced
 from reportgen.report.history.timelines import subject_name
@@ -123,17 +124,14 @@ def _sections(history: History, drawings: Mapping[str, Sequence[Drawn]]) -> Iter
 def _line(history: History, course: Course) -> Line:
     known = [value for value in course.values if math.isfinite(value)]
     levels = [plateau.level for segment in course.segments for plateau in segment.plateaus]
+    first, last = write_change(known[0] if known else None, course.values[-1], significant=IN_TABLES)
     return Line(
         metric=spaced(course.name),
         unit=course.unit,
         name=subject_name(history, course),
-        first=_number(known[0]) if known else UNDEFINED,
-        last=_number(course.values[-1]),
-        allowed=f"± {_number(course.tolerance.bound(abs(levels[-1])))}" if levels else UNDEFINED,
+        first=first,
+        last=last,
+        allowed=f"± {written(course.tolerance.bound(abs(levels[-1])))}" if levels else UNDEFINED,
         nights=written(len(known)),
         steps=written(len(course.steps)),
     )
-
-
-def _number(value: float) -> str:
-    return written(int(value)) if value.is_integer() else written(value)

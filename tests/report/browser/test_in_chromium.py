@@ -117,7 +117,7 @@ def test_pointing_at_a_lens_cell_tells_its_tokens_with_probabilities(visit, show
     assert lines[0] == f"label 0 · {grid.columns[2]}"
     assert lines[1:5] == [grid.texts[0][2], f"{grid.values[0, 2]:.2g}", "␣next", "0.13"]
     assert lines[5] == "<U+00A0>"
-    assert lines[-1] == "1 × 10⁻⁵", "of a hostile token, whose characters are all spelled out"
+    assert lines[-1] == "1.0 × 10⁻⁵", "of a hostile token, whose characters are all spelled out"
     assert not set("\x00\x1b\u202e\u200d") & set("".join(lines))
     page.mouse.move(2, 2)
     page.wait_for_selector(".readout", state="hidden")
@@ -226,7 +226,7 @@ def test_the_nearest_point_of_a_curve_is_told_and_arrow_keys_change_the_curve(vi
     page = visit()
     hover(page, CURVES, 0.0, 0.5)
     lines = [line for line in readout(page) if line]
-    assert lines == ["label", "label", "0", "label", "0.5", "0 … 1"]
+    assert lines == ["label", "label", "0", "label", "0.5000", "0 … 1"]
     assert page.locator(f"{CURVES} .crosshair").count() == 1
     press(page, CURVES, "ArrowRight")
     assert " 2, " in said(page), "where y is not known there is no point"
