@@ -27,7 +27,7 @@ def measured(folder: Path) -> dict[str, Any]:
     from tiny import save_tiny
     from tiny_dictionaries import save_dictionaries
 
-    from reportgen.running.conditions import DEFINITIONS
+    from reportgen.running.outcome_key import DEFINITIONS
 
     models = {name: save_tiny(folder / name, "gemma2", seed=seed) for name, seed in (("m", 0), ("n", 1))}
     dictionaries = save_dictionaries(folder / "dictionaries", layers=[2])

@@ -35,8 +35,8 @@ def command(battery: Path, only: tuple[str, ...]) -> None:
 
 
 def _work(model: "PlannedModel") -> str:
-    from reportgen.running.conditions import threads_of
     from reportgen.running.memory import memory_needed
+    from reportgen.running.outcome_key import threads_of
 
     if model.all_kept:
         return _nothing(model)

@@ -12,7 +12,7 @@ from reportgen.figures.describe import Figure
 from reportgen.fingerprints import build_of, code_of, version_of
 from reportgen.language import spoken
 from reportgen.look import fonts
-from reportgen.look.style import ModelStyle
+from reportgen.look.model_styles import ModelStyle
 from reportgen.look.theme import PAPER, Theme
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from reportgen.results.section import ModelCard
-from reportgen.running.conditions import Conditions
+from reportgen.running.outcome_key import Conditions
 from reportgen.running.planned import PlannedModel
 
 if TYPE_CHECKING:

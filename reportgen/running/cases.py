@@ -13,8 +13,8 @@ from reportgen.model.needs import Unmeasurable
 from reportgen.probing.probe import Later, Measured, PairProbe, Probe
 from reportgen.processes.supervision import ended_before, underway
 from reportgen.results.quantities import Cell, Findings, Outcome, Table, WrongFindings
-from reportgen.running.conditions import contents_named, threads_of
 from reportgen.running.outcome_cache import Kept, OutcomeCache
+from reportgen.running.outcome_key import contents_named, threads_of
 from reportgen.running.planned import PlannedCase, PlannedModel, Side
 from reportgen.running.ready import ReadyModel
 from reportgen.running.time_limits import seconds_allowed

@@ -15,8 +15,8 @@ from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard
 from reportgen.running.cards import describe_model, describe_run
 from reportgen.running.cases import Ended, Progress, run_cases, without_numbers
-from reportgen.running.conditions import conditions
 from reportgen.running.outcome_cache import OutcomeCache
+from reportgen.running.outcome_key import conditions
 from reportgen.running.planned import Plan, PlannedCase, PlannedModel
 from reportgen.running.ready import ReadyModel, hash_weights, import_libraries, load_network
 from reportgen.running.unchanged import Changed, refuse_changed

@@ -13,7 +13,7 @@ from reportgen.battery.reader import ProbeEntry
 from reportgen.cache import DIGEST, RESULTS, Shelf, Unfinished, key_of
 from reportgen.results.bundle import outcome_from, outcome_json
 from reportgen.results.quantities import Outcome
-from reportgen.running.conditions import Conditions, outcome_key
+from reportgen.running.outcome_key import Conditions, outcome_key
 
 
 @dataclass(frozen=True)

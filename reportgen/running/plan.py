@@ -12,8 +12,8 @@ from reportgen.model.files.facts import read_facts
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.files.weights_hash import remembered_sha256
 from reportgen.running.asking import TokenizerFails, ask_probe
-from reportgen.running.conditions import conditions, contents_named, files_of
 from reportgen.running.outcome_cache import Kept, OutcomeCache
+from reportgen.running.outcome_key import conditions, contents_named, files_of
 from reportgen.running.planned import Plan, PlannedCase, PlannedModel, PlannedPair, Readied
 from reportgen.text.tokens import TextTokenizer
 

@@ -11,8 +11,8 @@ from reportgen.model.files.sources import Located
 from reportgen.model.needs import Pass
 from reportgen.probing.case import Case
 from reportgen.results.section import subject_of
-from reportgen.running.conditions import Conditions
 from reportgen.running.outcome_cache import Kept
+from reportgen.running.outcome_key import Conditions
 from reportgen.text.tokens import TextTokenizer
 
 

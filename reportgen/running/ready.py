@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reportgen.model.files.weights_hash import weights_sha256
-from reportgen.running.conditions import Conditions, threads_of
+from reportgen.running.outcome_key import Conditions, threads_of
 from reportgen.running.planned import PlannedCase, PlannedModel, Readied
 
 if TYPE_CHECKING:

@@ -58,7 +58,7 @@ def calibrate(
         BatteryError, ModelError: as `run`.
         BundleError: there is no baseline, or the battery is not the one it was made of.
     """
-    from reportgen.running.conditions import threads_of
+    from reportgen.running.outcome_key import threads_of
     from reportgen.workflows.report import measure
 
     place = Path(baseline) if baseline is not None else baseline_of(Path(battery).with_suffix(""))

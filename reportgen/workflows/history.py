@@ -120,7 +120,7 @@ def _page(history: History, data: str) -> str:
     from reportgen.figures.describe import texts
     from reportgen.figures.draw import draw
     from reportgen.look.fonts import typefaces
-    from reportgen.look.style import model_styles
+    from reportgen.look.model_styles import model_styles
     from reportgen.report.content.drawn import Drawn
     from reportgen.report.history.page import html
     from reportgen.report.history.timelines import described

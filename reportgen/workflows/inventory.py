@@ -7,8 +7,8 @@ from typing import Any
 
 from reportgen.cache import cache_folder, holding
 from reportgen.errors import BatteryError, Mistake, OutputError
-from reportgen.model.files.convert import models_folder
 from reportgen.model.files.demo import DEMO_MODELS, DemoModel
+from reportgen.model.files.gguf import models_folder
 from reportgen.running.outcome_cache import OutcomeCache
 
 PARTS = {

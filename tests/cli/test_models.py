@@ -6,7 +6,7 @@ from tiny import save_tiny
 
 from reportgen import cli
 from reportgen.errors import BatteryError
-from reportgen.model.files import convert
+from reportgen.model.files import gguf as convert
 from reportgen.model.files.demo import DEMO_MODELS, Wheel
 from reportgen.workflows import report as workflow
 

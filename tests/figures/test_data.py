@@ -14,7 +14,7 @@ from reportgen.figures.describe import AttentionHead, Curve, Curves, Figure, Hea
 from reportgen.figures.draw import draw
 from reportgen.look.fonts import Typefaces
 from reportgen.look.legible import legible
-from reportgen.look.style import model_styles
+from reportgen.look.model_styles import model_styles
 from reportgen.text.characters import mark_space
 from tests.figures.figure_samples import HOSTILE, TOKENS, attention, one_of_each
 

@@ -19,7 +19,7 @@ from reportgen.figures.draw.plain_svg import plain
 from reportgen.figures.draw.scales import alike, every, extent, tick_numbers, ticks
 from reportgen.look.fonts import Typefaces, typefaces
 from reportgen.look.legible import families_of, legible
-from reportgen.look.style import model_styles, sequential
+from reportgen.look.model_styles import model_styles, sequential
 from reportgen.look.theme import PAPER, VERMILLION
 from tests.figures.figure_samples import HOSTILE, attention, one_of_each
 

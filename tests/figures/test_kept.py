@@ -10,7 +10,7 @@ from reportgen.figures.describe import Figure, HeatMap
 from reportgen.figures.draw import Drawing, draw
 from reportgen.figures.kept import Flavour, KeptDrawing, drawing_key
 from reportgen.look.fonts import Typefaces
-from reportgen.look.style import model_styles
+from reportgen.look.model_styles import model_styles
 from tests.figures.figure_samples import one_of_each
 
 STYLES = model_styles(["llama", "gemma"])

@@ -17,7 +17,7 @@ from reportgen.look import own_vectors
 from reportgen.look.font_sources import MONO, TEXT, own_font
 from reportgen.look.fonts import Typefaces, typefaces
 from reportgen.look.legible import families_of, lacking
-from reportgen.look.style import contrast, diverging, model_styles, rgb, sequential, text_on
+from reportgen.look.model_styles import contrast, diverging, model_styles, rgb, sequential, text_on
 from reportgen.look.theme import BUILT_IN, PAPER, Theme, read_theme, stored_theme
 from tests.figures.figure_samples import one_of_each
 

@@ -7,7 +7,7 @@ from reportgen.figures.describe import Band, Timeline, Timelines, texts
 from reportgen.figures.draw import draw
 from reportgen.figures.draw.timelines import FLAT, HEIGHT
 from reportgen.look.fonts import typefaces
-from reportgen.look.style import model_styles
+from reportgen.look.model_styles import model_styles
 
 NIGHTS = [f"2026-11-{day:02}" for day in range(1, 31)]
 

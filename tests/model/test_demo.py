@@ -10,9 +10,10 @@ from safetensors import safe_open
 
 from reportgen.cache import cache_folder
 from reportgen.errors import ModelError
-from reportgen.model.files import convert, demo
-from reportgen.model.files.convert import convert_once, converted_folder, is_converted
+from reportgen.model.files import demo
+from reportgen.model.files import gguf as convert
 from reportgen.model.files.demo import DEMO_MODELS, DemoModel, Wheel, demo_folder
+from reportgen.model.files.gguf import convert_once, converted_folder, is_converted
 from reportgen.model.files.weights import count_parameters
 
 SHA = "ab" * 32
@@ -141,7 +142,7 @@ def test_a_second_process_waits_and_reuses(cache, conversions, gguf, tmp_path):
     ready = tmp_path / "ready"
     code = f"""
 import pathlib, sys, time
-from reportgen.model.files import convert
+from reportgen.model.files import gguf as convert
 def save(file, folder):
     pathlib.Path({str(ready)!r}).touch()
     time.sleep(1)

@@ -18,7 +18,7 @@ from reportgen.results.quantities import Array, Outcome, Table
 from reportgen.results.section import ModelCard, Section
 from reportgen.text.prompts import read_prompt_file
 from reportgen.text.tokens import TextTokenizer
-from reportgen.text.word_tokens import beginnings
+from reportgen.text.word_openings import beginnings
 
 LANGUAGES = ("en", "fr", "zh")
 TRIPLES = [("dog", "chien", "狗"), ("apple", "pomme", "苹果"), ("eye", "vue", "眼"), ("tree", "arbre", "树")]

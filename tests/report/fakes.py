@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.figures.describe import Curves, Figure, TokenGrid
-from reportgen.look import style
+from reportgen.look import model_styles as style
 from reportgen.report.content.drawn import Drawn
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Outcome, Table

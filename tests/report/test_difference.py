@@ -10,7 +10,7 @@ from reportgen.figures.describe import Curves, Figure, HeadMosaic, HeatMap, Rank
 from reportgen.figures.draw import draw
 from reportgen.figures.draw.head_mosaic import stitched
 from reportgen.look.fonts import typefaces
-from reportgen.look.style import MUTED, ModelStyle, model_styles
+from reportgen.look.model_styles import MUTED, ModelStyle, model_styles
 from reportgen.report.comparison.array_pictures import MOST_LINES, array_figures
 from reportgen.report.comparison.states import AFTER, BEFORE
 from reportgen.report.comparison.table_pictures import MOST_COLUMNS, table_figures

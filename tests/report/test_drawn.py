@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from reportgen.look import style
+from reportgen.look import model_styles as style
 from reportgen.report.content.drawn import Drawn
 from reportgen.report.content.sections import Row, rows
 from tests.report.fakes import LLAMA, curves, drawn, grid, svg

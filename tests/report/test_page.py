@@ -8,7 +8,7 @@ import pytest
 
 from reportgen.figures.data import csv_of
 from reportgen.language import speaking
-from reportgen.look import style
+from reportgen.look import model_styles as style
 from reportgen.probes.registry import find
 from reportgen.report import page
 from reportgen.report.content.drawn import WIDEST_BESIDE

@@ -16,7 +16,7 @@ from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import extent, tick_numbers, ticks
 from reportgen.look.legible import legible
-from reportgen.look.style import ModelStyle
+from reportgen.look.model_styles import ModelStyle
 
 HEIGHT = 190.0
 MOST_LABELS = 6

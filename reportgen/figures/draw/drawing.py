@@ -20,7 +20,7 @@ from reportgen.figures.svg_tags import replaced
 from reportgen.look.font_sources import MONO
 from reportgen.look.fonts import Typefaces
 from reportgen.look.legible import legible
-from reportgen.look.style import FAINT, INK
+from reportgen.look.model_styles import FAINT, INK
 
 PNG_DPI = 200
 WHITE = "#ffffff"

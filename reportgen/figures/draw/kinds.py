@@ -19,7 +19,7 @@ from reportgen.figures.draw.stacked_bars import paint_stacked_bars
 from reportgen.figures.draw.timelines import paint_timelines
 from reportgen.figures.draw.token_grid import paint_token_grid
 from reportgen.look.fonts import Typefaces
-from reportgen.look.style import ModelStyle
+from reportgen.look.model_styles import ModelStyle
 from reportgen.look.theme import PAPER, Theme
 
 Painter = Callable[[Any, Look], Canvas]

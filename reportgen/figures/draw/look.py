@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reportgen.figures.draw.lettering import Lettering
-from reportgen.look import style
-from reportgen.look.style import ModelStyle
+from reportgen.look import model_styles as style
+from reportgen.look.model_styles import ModelStyle
 from reportgen.look.theme import HEIGHT, WIDTH, Theme
 
 MODELS = 2

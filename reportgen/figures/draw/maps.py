@@ -14,7 +14,7 @@ from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.point_labels import placed
 from reportgen.figures.draw.scales import extent
 from reportgen.look.legible import legible
-from reportgen.look.style import ModelStyle
+from reportgen.look.model_styles import ModelStyle
 
 GUTTER = 12.0
 MARGIN, BARE_MARGIN = 14.0, 6.0

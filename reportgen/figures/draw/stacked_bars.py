@@ -9,7 +9,7 @@ from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import alike, tick_numbers, ticks
 from reportgen.look.legible import legible
-from reportgen.look.style import rgb, text_on
+from reportgen.look.model_styles import rgb, text_on
 
 BAR, GAP = 13.0, 3.0
 LABEL = 130.0

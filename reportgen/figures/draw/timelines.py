@@ -13,7 +13,7 @@ from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import every, extent, tick_numbers, ticks
 from reportgen.look.legible import legible
-from reportgen.look.style import ModelStyle
+from reportgen.look.model_styles import ModelStyle
 from reportgen.numerals import write_number
 
 HEIGHT = 46.0

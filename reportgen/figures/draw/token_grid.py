@@ -10,7 +10,7 @@ from reportgen.figures.draw.colour_key import colour_key, colour_key_width
 from reportgen.figures.draw.lettering import LINE, Lettering
 from reportgen.figures.draw.look import Look
 from reportgen.look.legible import legible
-from reportgen.look.style import text_on
+from reportgen.look.model_styles import text_on
 from reportgen.text.characters import mark_space
 
 ROW = 13.0

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from reportgen.model.capture.check_edits import joins_midway
-from reportgen.model.capture.draw import Drawing
 from reportgen.model.capture.edit import edited, start_of
 from reportgen.model.capture.hooks import Layout, Receiver, receiving
+from reportgen.model.capture.sampling import Drawing
 from reportgen.model.needs import Captured, Draw, Edit, Need, Pass, Path, Site
 from reportgen.model.network.anatomy import Network
 from reportgen.model.network.loaded import FINAL_CHUNK, LoadedModel, likeliest

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from reportgen.errors import Mistake, ModelError
-from reportgen.model.files.convert import Notify, convert_once, converted_folder, is_converted, silent
+from reportgen.model.files.gguf import Notify, convert_once, converted_folder, is_converted, silent
 
 CHUNK = 1 << 22
 

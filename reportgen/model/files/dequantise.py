@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers import modeling_gguf_pytorch_utils as reader
 from transformers.utils import logging
 
-from reportgen.model.files.convert import DISK_FAILED
+from reportgen.model.files.gguf import DISK_FAILED
 from reportgen.model.files.gguf_pre_tokenizers import find_pre_tokenizer, set_pre_tokenizer
 
 _SAID = ("model", "pre", "add_bos_token")

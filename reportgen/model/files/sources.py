@@ -13,9 +13,9 @@ from reportgen.documents.beside import HERE, exists, is_folder, no_name, only_he
 from reportgen.documents.problem import shown
 from reportgen.documents.regular_file import open_regular
 from reportgen.errors import BatteryError, Mistake, ModelError
-from reportgen.model.files.convert import Notify, convert_once, sha256_of, silent
 from reportgen.model.files.demo import DEMO_MODELS, demo_folder
 from reportgen.model.files.facts import Config, read_config
+from reportgen.model.files.gguf import Notify, convert_once, sha256_of, silent
 from reportgen.model.files.weights import check_weights
 
 Kind = Literal["demo", "hub", "folder", "gguf", "adapter", "config"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reportgen.errors import Mistake
-from reportgen.model.files.convert import Notify
+from reportgen.model.files.gguf import Notify
 from reportgen.model.files.sources import Source, hub_mistake
 from reportgen.model.sae.choose import Wish
 from reportgen.model.sae.files import DictionaryError

@@ -11,7 +11,7 @@ from typing import Literal
 from reportgen.documents.beside import HERE, exists, is_file, is_folder, only_here, placed, where_looked
 from reportgen.documents.watched import State, state_of
 from reportgen.errors import BatteryError, Mistake
-from reportgen.model.files.convert import Notify, silent
+from reportgen.model.files.gguf import Notify, silent
 from reportgen.model.measures.tuned_lens import sha256_of
 from reportgen.model.sae.choose import Wish, choose
 from reportgen.model.sae.files import DictionaryError, DictionaryFiles

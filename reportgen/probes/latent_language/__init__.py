@@ -17,7 +17,7 @@ from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, metric, table
 from reportgen.text.prompts import Message, Prompt
-from reportgen.text.word_tokens import beginnings
+from reportgen.text.word_openings import beginnings
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from reportgen.baseline.verdict import QUIET
 from reportgen.figures.canonical import canonical
 from reportgen.figures.describe import Figure
 from reportgen.figures.kept import KeptDrawing
-from reportgen.look.style import MUTED, ModelStyle, model_styles
+from reportgen.look.model_styles import MUTED, ModelStyle, model_styles
 from reportgen.probes import registry
 from reportgen.report.comparison.array_pictures import array_figures
 from reportgen.report.comparison.states import AFTER, BEFORE

@@ -12,8 +12,8 @@ from reportgen.figures.describe import Figure, texts
 from reportgen.figures.kept import KeptDrawing, drawing_key
 from reportgen.look.font_sources import OwnFont
 from reportgen.look.fonts import Typefaces, typefaces
+from reportgen.look.model_styles import ModelStyle, model_styles
 from reportgen.look.own_files import Refused, checked_font
-from reportgen.look.style import ModelStyle, model_styles
 from reportgen.look.theme import PAPER, Theme
 from reportgen.probes.registry import find
 from reportgen.probing.probe import Probe, explanation, meanings, question, stated

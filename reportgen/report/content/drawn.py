@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic, HeatMap, TokenGrid
 from reportgen.figures.svg_tags import replaced
-from reportgen.look import style
+from reportgen.look import model_styles as style
 from reportgen.results.section import SUBJECT
 
 POINTS_TO_PIXELS = 4 / 3

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.language import say
-from reportgen.look import style
+from reportgen.look import model_styles as style
 from reportgen.look.theme import Theme
 
 SHADES = 17

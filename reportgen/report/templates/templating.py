@@ -13,7 +13,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, St
 from markupsafe import Markup, escape
 
 from reportgen.language import choose_form, direction, say, spoken
-from reportgen.look import style
+from reportgen.look import model_styles as style
 from reportgen.look.fonts import typefaces
 from reportgen.look.legible import legible
 from reportgen.look.theme import PAPER, Theme

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reportgen.figures.describe import Figure, HeadMosaic, TokenGrid
-from reportgen.look.style import model_styles
+from reportgen.look.model_styles import model_styles
 from reportgen.report import page
 from reportgen.report.content.bundle_figures import kept_drawings
 from reportgen.report.content.drawn import Drawn

@@ -10,7 +10,7 @@ import pytest
 
 from reportgen.baseline.compare import compare
 from reportgen.baseline.history import history
-from reportgen.look.style import model_styles
+from reportgen.look.model_styles import model_styles
 from reportgen.report import page as report_page
 from reportgen.report.comparison import page as comparison_page
 from reportgen.report.comparison.pictures import pictures

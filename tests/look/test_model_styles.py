@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from reportgen.look import style
-from reportgen.look.style import contrast, diverging, luminance, model_styles, rgb, sequential, text_on
+from reportgen.look import model_styles as style
+from reportgen.look.model_styles import contrast, diverging, luminance, model_styles, rgb, sequential, text_on
 from reportgen.look.theme import PAPER
 
 

@@ -12,9 +12,9 @@ from reportgen.battery.reader import read_battery
 from reportgen.errors import ModelError
 from reportgen.model.files.weights_hash import weights_sha256
 from reportgen.probes import logit_lens
-from reportgen.running import conditions as module
-from reportgen.running.conditions import outcome_key
+from reportgen.running import outcome_key as module
 from reportgen.running.outcome_cache import OutcomeCache
+from reportgen.running.outcome_key import outcome_key
 from reportgen.running.plan import make_plan
 
 LENS: dict[str, Any] = {"probe": "logit_lens", "prompts": ["an apple"]}
