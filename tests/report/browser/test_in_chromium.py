@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from reportgen.figures.data import csv_of
+from reportgen.numerals import write_number
 from reportgen.report import page as report_page
 from tests.report.fakes import GEMMA, LLAMA
 
@@ -198,11 +199,11 @@ def test_the_row_of_an_enlarged_head_is_shown_over_the_text(visit, shown):
     assert len(labels) == len(mosaic.queries) + len(mosaic.keys)
     strip = panel.locator(".strip bdi")
     assert strip.evaluate_all("all => all.map(x => x.title)") == [
-        f"{weight:.2g}" for weight in mosaic.patterns[1, 0, 3]
+        write_number(float(weight), 2) for weight in mosaic.patterns[1, 0, 3]
     ]
     page.keyboard.press("ArrowUp")
     assert strip.evaluate_all("all => all.map(x => x.title)")[:3] == [
-        f"{weight:.2g}" for weight in mosaic.patterns[1, 0, 2, :3]
+        write_number(float(weight), 2) for weight in mosaic.patterns[1, 0, 2, :3]
     ]
     assert strip.nth(2).get_attribute("class") == "own"
     assert strip.nth(3).get_attribute("class").split() == ["ahead"]
