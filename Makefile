@@ -34,7 +34,7 @@ saelens: .venv-saelens/.installed  ## SAELens in an environment of its own; a te
 
 # ROUNDS=5 for steadier medians, ONLY=1,2 for some rows, LARGE=1 for a model of 3B parameters, README=1 writes the table.
 bench: .venv/.installed  ## how the speed and memory of reportgen compare; on a machine that does nothing else
-	@cd tests && ../$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),3) $(if $(ONLY),--only $(ONLY)) \
+	@$(BIN)/python -m tests.benchmarks --rounds $(or $(ROUNDS),3) $(if $(ONLY),--only $(ONLY)) \
 	    $(if $(LARGE),--large) $(if $(README),--readme)
 
 clean:  ## remove what make made: .venv, bundles, caches of tools (not the user's cache of models)

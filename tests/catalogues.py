@@ -1,6 +1,6 @@
 """All messages of the report, as they stand in its source, and the catalogues that translate them.
 
-`PYTHONPATH=.:tests python tests/catalogues.py [TAG…]` brings `reportgen/locale/*.po` up to date and begins TAG.po: new
+`python -m tests.catalogues [TAG…]` brings `reportgen/locale/*.po` up to date and begins TAG.po: new
 messages are added without a translation, a translation of a text that has changed since is marked fuzzy, one of a
 message that is gone is kept as obsolete.
 """

@@ -1,4 +1,4 @@
-"""What the README takes from the program: `python tests/readme_blocks.py` writes it, test_readme checks it."""
+"""What the README takes from the program: `python -m tests.readme_blocks` writes it, test_readme checks it."""
 
 import re
 from pathlib import Path

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 import transformers
 from safetensors.torch import save_file
-from tiny import VOCABULARY, tokenizer_json
 from transformers import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from tests.tiny import VOCABULARY, tokenizer_json
 
 BLOCKS = 4
 KINDS = tuple(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import save_tiny
 
 import reportgen
 from reportgen.errors import BatteryError
 from reportgen.probes.logit_lens import LogitLens
 from reportgen.results import bundle as bundle_folder
 from reportgen.results.quantities import Array, Table
+from tests.tiny import save_tiny
 
 
 def test_run_gives_the_bundle_that_load_reads(tmp_path: Path) -> None:

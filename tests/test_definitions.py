@@ -1,7 +1,7 @@
 """Numbers of a tiny model, as they were when the definitions got their number.
 
 Where a change moves them, cached results of the old definition must not be served: raise `conditions.DEFINITIONS` (or
-the probe's `version`) and run `python tests/test_definitions.py`, which writes the new numbers.
+the probe's `version`) and run `python -m tests.test_definitions`, which writes the new numbers.
 """
 
 import json
@@ -22,12 +22,11 @@ LONG = {"long": {"probe": "attention_grid", "prompts": ["an apple a day", "apple
 
 def measured(folder: Path) -> dict[str, Any]:
     """Versions, and of every number its mean and its size."""
-    from all_probes import CHANGING, FIRST, READING, WORDS, of_two, sparse
-    from runs import run_probes
-    from tiny import save_tiny
-    from tiny_dictionaries import save_dictionaries
-
     from reportgen.running.outcome_key import DEFINITIONS
+    from tests.all_probes import CHANGING, FIRST, READING, WORDS, of_two, sparse
+    from tests.runs import run_probes
+    from tests.tiny import save_tiny
+    from tests.tiny_dictionaries import save_dictionaries
 
     models = {name: save_tiny(folder / name, "gemma2", seed=seed) for name, seed in (("m", 0), ("n", 1))}
     dictionaries = save_dictionaries(folder / "dictionaries", layers=[2])
@@ -73,14 +72,13 @@ def _alike(now: list[float] | None, before: list[float]) -> bool:
 
 
 def _write() -> None:
-    sys.path.insert(0, str(Path(__file__).parent))
     with tempfile.TemporaryDirectory() as folder:
         now = measured(Path(folder))
     if GOLDEN.exists():
         before = json.loads(GOLDEN.read_text())
         moved = [name for name, values in before["numbers"].items() if not _alike(now["numbers"].get(name), values)]
         if moved and (now["definitions"], now["versions"]) == (before["definitions"], before["versions"]):
-            sys.exit(f"{moved[0]} moved: raise conditions.DEFINITIONS or the version of the probe that changed first")
+            sys.exit(f"{moved[0]} moved: raise outcome_key.DEFINITIONS or the version of the probe that changed first")
     numbers = ",\n".join(f"  {json.dumps(name)}: {json.dumps(values)}" for name, values in now.pop("numbers").items())
     GOLDEN.write_text(json.dumps(now | {"numbers": "HERE"}, indent=1).replace('"HERE"', f"{{\n{numbers}\n }}") + "\n")
 

@@ -3,7 +3,6 @@ import string
 import subprocess
 import sys
 
-import catalogues
 import pytest
 
 from reportgen import language
@@ -25,6 +24,7 @@ from reportgen.language import (
 )
 from reportgen.probes.registry import find
 from reportgen.probing.probe import explanation, meanings, question
+from tests import catalogues
 
 OTHERS = [tag for tag in languages() if tag != ENGLISH]
 

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import readme_blocks
 from click import Context
-from tiny import save_tiny
 
 import reportgen
 from reportgen.battery.reader import load_battery, read_battery
@@ -18,6 +16,8 @@ from reportgen.documents.yaml_source import read_source
 from reportgen.look.theme import read_theme
 from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
+from tests import readme_blocks
+from tests.tiny import save_tiny
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_what_the_program_says_of_itself_is_current() -> None:
-    assert readme_blocks.written(README) == README, "run: python tests/readme_blocks.py"
+    assert readme_blocks.written(README) == README, "run: python -m tests.readme_blocks"
 
 
 def test_the_make_targets_exist() -> None:
@@ -121,7 +121,7 @@ def test_the_probe_example_is_a_probe(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         "reportgen.probes.registry.find", lambda name: stream_norms.probe if name == "stream_norms" else known(name)
     )
-    from runs import run_probes
+    from tests.runs import run_probes
 
     outcome = run_probes(
         {"m": save_tiny(tmp_path / "tiny")}, {"n": {"probe": "stream_norms", "prompts": ["an apple"]}}

@@ -5,9 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tiny import save_tiny
-
 import reportgen
+from tests.tiny import save_tiny
 
 ROOT = Path(__file__).parents[1]
 

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import run_probes
-from tiny import save_tiny
 
 from reportgen.baseline.accepted import Acceptance, accept, baseline_of, load_tolerances, write_tolerances
 from reportgen.baseline.tolerance import ToleranceEntry
 from reportgen.errors import BundleError, OutputError
 from reportgen.results.bundle import Bundle, load_bundle, write_numbers
 from reportgen.results.quantities import Outcome
+from tests.runs import run_probes
+from tests.tiny import save_tiny
 
 Make = Callable[..., Path]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from benchmarks.card import demo_card
-from benchmarks.measurement import Measurement, growth_table, table
-from benchmarks.processes import Neighbours
-from benchmarks.rounds import take_rounds
-from benchmarks.rows import Bench, Row, rows
+from tests.benchmarks.card import demo_card
+from tests.benchmarks.measurement import Measurement, growth_table, table
+from tests.benchmarks.processes import Neighbours
+from tests.benchmarks.rounds import take_rounds
+from tests.benchmarks.rows import Bench, Row, rows
 
 README = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- bench -->\n", "<!-- /bench -->"
@@ -60,4 +60,4 @@ def main(only: str, count: int, large: bool, readme: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m benchmarks")
+    main(prog_name="python -m tests.benchmarks")

@@ -1,6 +1,6 @@
 """A feature atlas against the same forward passes without it.
 
-    python -m benchmarks.atlas MODEL ROUNDS TOKENS
+    python -m tests.benchmarks.atlas MODEL ROUNDS TOKENS
 
 Prints {"tokens", "features", "ours": [[cpu seconds, seconds], …], "passes": […]}: taken in turn in one process. Neither
 side unembeds. The dictionary is a random one whose L0 is that of a trained one.

@@ -1,6 +1,6 @@
 """reportgen's command line in a process that tells, when it has ended, what it imported.
 
-python -m benchmarks.command ARGUMENTS…
+python -m tests.benchmarks.command ARGUMENTS…
 """
 
 import json

@@ -1,7 +1,7 @@
 """The least that the card's numbers cost: each prompt passes once, steps reuse the KV cache, the vocabulary is met
 in one product, nothing is drawn.
 
-    python -m benchmarks.floor MODEL [DTYPE]
+    python -m tests.benchmarks.floor MODEL [DTYPE]
 
 Prints {"probes": seconds}, import, load and one pass to warm up not counted.
 """
@@ -16,7 +16,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from benchmarks import work
+from tests.benchmarks import work
 
 
 class Floor:

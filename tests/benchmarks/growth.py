@@ -1,6 +1,6 @@
 """What a run costs at 1, 4 and 16 times the work.
 
-    python -m benchmarks.growth prompts|models|layers|pages ROUNDS FOLDER
+    python -m tests.benchmarks.growth prompts|models|layers|pages ROUNDS FOLDER
 
 Prints {"1": [seconds, …], "4": …, "16": …}: the whole of reportgen.run by the clock, from YAML to numbers on disk
 (models loaded, proven and hashed; nothing known from before), in a process that has imported everything. Nothing is
@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.random_models import save_llama
 from reportgen import run
+from tests.benchmarks.random_models import save_llama
 
 TIMES = (1, 4, 16)
 SHAPE = {"hidden_size": 256, "intermediate_size": 512, "num_attention_heads": 8, "num_key_value_heads": 4}

@@ -1,6 +1,6 @@
 """Saves a random model of Llama-3.2-3B's shape, and a card's battery on it.
 
-python -m benchmarks.large_model FOLDER TOKENIZER BLOCKS CARD BATTERY
+python -m tests.benchmarks.large_model FOLDER TOKENIZER BLOCKS CARD BATTERY
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from tokenizers import Tokenizer
 
-from benchmarks.random_models import save_llama
+from tests.benchmarks.random_models import save_llama
 
 SHAPE = {
     "hidden_size": 3072,

@@ -1,6 +1,6 @@
 """A battery's probes on a model that is loaded, and their passes and unembeddings bare.
 
-    python -m benchmarks.lecture BATTERY MODEL ROUNDS
+    python -m tests.benchmarks.lecture BATTERY MODEL ROUNDS
 
 Prints {"ours": [[cpu seconds, seconds], …], "bare": […], "probes": {ID: [cpu seconds, …]}, "passes", "tokens",
 "rows"}: a pair a round, taken in turn in one process; loading and planning not counted. On one thread: one that waits
@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.bare_work import do_bare, written_down
 from reportgen.battery.reader import load_battery
 from reportgen.cache import Shelf, Unfinished
 from reportgen.model.network.loaded import LoadedModel
@@ -22,6 +21,7 @@ from reportgen.running.cases import join_passes, measure_case
 from reportgen.running.plan import make_plan
 from reportgen.running.planned import PlannedModel
 from reportgen.running.ready import ReadyModel, import_libraries, load_network
+from tests.benchmarks.bare_work import do_bare, written_down
 
 Seconds = tuple[float, float]
 """By the processors, and by the clock."""

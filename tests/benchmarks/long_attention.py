@@ -1,6 +1,6 @@
 """A pass over a long prompt: its attention reduced as the probe does it, or thrown away.
 
-python -m benchmarks.long_attention MODEL TOKENS reduced|thrown-away
+python -m tests.benchmarks.long_attention MODEL TOKENS reduced|thrown-away
 """
 
 import json
@@ -8,12 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.memory import forget_peak, peak
 from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
 from reportgen.model.needs import Need, Pass
 from reportgen.probes import attention_grid
+from tests.benchmarks.memory import forget_peak, peak
 
 
 def main(folder: str, length: str, way: str) -> None:

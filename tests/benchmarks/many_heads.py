@@ -1,6 +1,6 @@
 """The attention grid of a small random model with as many heads as Llama-3.2-3B.
 
-python -m benchmarks.many_heads OUT
+python -m tests.benchmarks.many_heads OUT
 """
 
 import json
@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.random_models import save_llama
 from reportgen import load, run
 from reportgen.outputs.make import draw_figures
+from tests.benchmarks.random_models import save_llama
 
 PROMPT = "an apple a day, the apple of my eye"
 TOKENS = 12

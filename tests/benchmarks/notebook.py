@@ -1,6 +1,6 @@
 """The card's work as a lecture's notebook does it: each question runs its prompts anew, each figure is a plt.figure.
 
-    python -m benchmarks.notebook MODEL OUT [DTYPE]
+    python -m tests.benchmarks.notebook MODEL OUT [DTYPE]
 
 Writes a few PNGs into OUT and prints {"probes": seconds} of what came after import and load.
 """
@@ -21,7 +21,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: TID251  (this is what notebooks do)
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from benchmarks import work
+from tests.benchmarks import work
 
 
 class Notebook:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 PAUSE = 0.02
 """Seconds between two looks at a process."""
 
@@ -38,14 +38,14 @@ class Ran:
 def run_module(
     module: str, *arguments: object, env: Mapping[str, str] | None = None, watch: Watch | None = None
 ) -> Ran:
-    """Runs `python -m benchmarks.MODULE`, whose last line is JSON."""
-    return run_program(sys.executable, "-m", f"benchmarks.{module}", *arguments, env=env, watch=watch, tells=True)
+    """Runs `python -m tests.benchmarks.MODULE`, whose last line is JSON."""
+    return run_program(sys.executable, "-m", f"tests.benchmarks.{module}", *arguments, env=env, watch=watch, tells=True)
 
 
 def run_program(
     *command: object, env: Mapping[str, str] | None = None, watch: Watch | None = None, tells: bool = False
 ) -> Ran:
-    """Runs a program in the tests' folder.
+    """Runs a program in the checkout.
 
     Raises:
         ProgramFailedError: it ended with anything but 0; holds the end of what it said.
@@ -53,7 +53,7 @@ def run_program(
     words = [str(word) for word in command]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
-        process = subprocess.Popen(words, cwd=TESTS, env=os.environ | dict(env or {}), stdout=out, stderr=err)
+        process = subprocess.Popen(words, cwd=CHECKOUT, env=os.environ | dict(env or {}), stdout=out, stderr=err)
         status, usage = _wait(process.pid, watch)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)  # it was waited for here, not by Popen

@@ -15,8 +15,9 @@ def save_llama(
 ) -> Path:
     """A Llama of that shape, with the tokenizer of another model's folder, else the tiny one and its vocabulary."""
     import torch
-    from tiny import VOCABULARY, tokenizer_json
     from transformers import LlamaConfig, LlamaForCausalLM
+
+    from tests.tiny import VOCABULARY, tokenizer_json
 
     config = LlamaConfig(**{"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 1} | shape)
     torch.manual_seed(seed)

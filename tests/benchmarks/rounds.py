@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.card import Card, Place
-from benchmarks.processes import Ran, run_module, run_program
+from tests.benchmarks.card import Card, Place
+from tests.benchmarks.processes import Ran, run_module, run_program
 
 SCRIPT = Path(sys.executable).with_name("reportgen")
 

@@ -1,6 +1,6 @@
 """A sweep over layers and coefficients, as edited passes and as one forward a variant.
 
-    python -m benchmarks.sweep MODEL ROUNDS
+    python -m tests.benchmarks.sweep MODEL ROUNDS
 
 Prints {"layers", "variants", "ours": [[cpu seconds, seconds], …], "separate": […], "apart": largest difference of the
 last position's normed row}: taken in turn in one process, on one thread. Neither side unembeds.

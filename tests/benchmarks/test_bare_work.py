@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import torch
-from tiny import save_tiny
 
-from benchmarks.bare_work import do_bare, written_down
 from reportgen.model.capture import shared_passes as capture
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
 from reportgen.model.needs import Need, Pass, Site
+from tests.benchmarks.bare_work import do_bare, written_down
+from tests.tiny import save_tiny
 
 
 def test_passes_steps_and_rows_are_written_down_and_can_be_done_again_without_a_hook(tmp_path: Path) -> None:

@@ -5,17 +5,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny import save_tiny
 
-from benchmarks import __main__ as table_program
-from benchmarks import growth, large_model, work
-from benchmarks.card import Card
-from benchmarks.measurement import Measurement, growth_table, table
-from benchmarks.memory import PeakOfTree
-from benchmarks.processes import ProgramFailedError, run_module, run_program
-from benchmarks.rounds import PARTS, probe_seconds, take_rounds
-from benchmarks.rows import Bench, rows
 from reportgen.battery.reader import load_battery
+from tests.benchmarks import __main__ as table_program
+from tests.benchmarks import growth, large_model, work
+from tests.benchmarks.card import Card
+from tests.benchmarks.measurement import Measurement, growth_table, table
+from tests.benchmarks.memory import PeakOfTree
+from tests.benchmarks.processes import ProgramFailedError, run_module, run_program
+from tests.benchmarks.rounds import PARTS, probe_seconds, take_rounds
+from tests.benchmarks.rows import Bench, rows
+from tests.tiny import save_tiny
 
 BATTERY = """
 models: {models}

@@ -3,9 +3,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tiny import save_tiny
 
 from reportgen.cli import run_command
+from tests.tiny import save_tiny
 
 
 @dataclass

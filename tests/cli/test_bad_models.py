@@ -9,9 +9,9 @@ import httpx2
 import huggingface_hub
 import pytest
 from huggingface_hub.errors import GatedRepoError
-from tiny import save_tiny
 
 from reportgen.cli import run_command
+from tests.tiny import save_tiny
 
 Call = Callable[..., object]
 CENSUS = "  census: {probe: parameter_census}"

@@ -2,13 +2,13 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from tiny import save_tiny
 
 from reportgen import cli
 from reportgen.errors import BatteryError
 from reportgen.model.files import gguf as convert
 from reportgen.model.files.demo import DEMO_MODELS, Wheel
 from reportgen.workflows import report as workflow
+from tests.tiny import save_tiny
 
 SMOLLM2 = DEMO_MODELS["smollm2-135m-instruct"]
 

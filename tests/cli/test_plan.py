@@ -3,10 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import save_tiny
 
 from reportgen.running.memory import memory_needed
 from reportgen.running.plan import make_plan
+from tests.tiny import save_tiny
 
 DRIFT = "  moved: {probe: drift, base: a, other: moved, prompts: [an apple a day, my eye]}"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import save_tiny
+
+from tests.tiny import save_tiny
 
 Call = Callable[..., Any]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import save_tiny
 
 from reportgen.cli import run_command
 from reportgen.cli.terminal import LONGEST
 from reportgen.spelling import is_hidden
+from tests.tiny import save_tiny
 
 Call = Callable[..., Any]
 EVIL = "x\\n::error::\\e[31m\\a\\u202e\\u200b##[error]y"

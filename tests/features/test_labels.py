@@ -2,11 +2,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_dictionaries import save_dictionaries, save_dictionary
 
 from reportgen.errors import BatteryError
 from reportgen.features.labels import BY_HAND, Label, labels_for, page_of, read_labels
 from reportgen.model.sae.sources import locate_dictionaries
+from tests.tiny_dictionaries import save_dictionaries, save_dictionary
 
 
 def written(folder: Path, name: str, text: str) -> Path:

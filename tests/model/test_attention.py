@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import WITH_ATTENTION, random_model
 
 from reportgen.model.capture.check import prove
 from reportgen.model.capture.hooks import Receiver, receiving
@@ -13,6 +12,7 @@ from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.needs import Captured, Keep, Need, Pass, Site, Unmeasurable
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.model.network.loaded import LoadedModel
+from tests.tiny import WITH_ATTENTION, random_model
 
 TOKENS = (0, 15, 90, 200, 31, 144)
 ATTENTION, FINAL = Need(Site.ATTENTION), Need(Site.FINAL)

@@ -3,13 +3,13 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import FAMILIES, random_model
 from torch import nn
 
 from reportgen.errors import ModelError
 from reportgen.model.capture.check import prove
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.model.network.loaded import LoadedModel
+from tests.tiny import FAMILIES, random_model
 
 
 def model(family: str = "llama", **changed: Any) -> LoadedModel:

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import save_tiny
 from transformers import PreTrainedModel
 
 from reports.dictionaries.activations import batches, cross_entropy, loaded, record, rows_of
+from tests.tiny import save_tiny
 
 TEXTS = [np.array(text, dtype=np.int32) for text in ([1, 5, 9, 4, 7, 3], [1, 8, 2], [1, 6, 6, 2, 9], [1])]
 ROWS = sum(len(text) - 1 for text in TEXTS)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from tiny import save_tiny
 from transformers import PreTrainedModel
 
 from reports.dictionaries.activations import at_layer, loaded
 from reports.dictionaries.sensitivity import Measure, sensitivity
+from tests.tiny import save_tiny
 
 WIDTH = 16
 

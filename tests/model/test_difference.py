@@ -2,12 +2,12 @@ import copy
 
 import pytest
 import torch
-from reference import drift as slow
-from tiny import random_model
 
 from reportgen.model.measures.difference import compare_weights, expected_next
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.model.network.loaded import LoadedModel
+from tests.reference import drift as slow
+from tests.tiny import random_model
 
 
 def loaded(network: torch.nn.Module) -> LoadedModel:

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from reference import edits as reference
-from tiny import FAMILIES, LAYERS, random_model
 
 from reportgen.model.capture import passes as capture
 from reportgen.model.capture.edit import Add, ProjectOut, Replace, Scale, edited
@@ -16,6 +14,8 @@ from reportgen.model.load import load
 from reportgen.model.needs import Draw, Edit, Need, Pass, Site, Unmeasurable
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.model.network.loaded import LoadedModel
+from tests.reference import edits as reference
+from tests.tiny import FAMILIES, LAYERS, random_model
 
 IDS = (0, 40, 41, 55, 7, 300)
 _FINAL = Need(Site.FINAL)

@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from shrunk import shrunk_config, shrunk_model
-from tiny import random_model
 from torch import nn
 
 from reportgen.errors import ModelError
@@ -16,6 +14,8 @@ from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.needs import Need, Pass, Site, Unmeasurable
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.model.network.loaded import LoadedModel
+from tests.shrunk import shrunk_config, shrunk_model
+from tests.tiny import random_model
 
 IDS = (5, 77, 300, 12, 9)
 

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from runs import run_probes
-from shrunk import KINDS, save_config_alone, save_shrunk
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from reportgen.errors import BatteryError, ModelError
+from tests.runs import run_probes
+from tests.shrunk import KINDS, save_config_alone, save_shrunk
 
 SECONDS = 120
 """The most that one class may take."""

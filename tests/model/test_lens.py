@@ -5,8 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reference import plain
-from tiny import FAMILIES, random_model
 
 from reportgen.model.capture.check import prove
 from reportgen.model.capture.shared_passes import run_all
@@ -16,6 +14,8 @@ from reportgen.model.measures.readout import Readout, read_out, stacked_layers
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.model.network.loaded import LoadedModel, likeliest
+from tests.reference import plain
+from tests.tiny import FAMILIES, random_model
 
 IDS = (5, 77, 300, 12, 9)
 

@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import save_tiny
 
 from reportgen.errors import ModelError
 from reportgen.model.files.device import chosen
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.files.weights import count_parameters, stored_names, weight_files
 from reportgen.model.load import load
+from tests.tiny import save_tiny
 
 
 def test_the_dtype_is_the_checkpoints_own_unless_asked(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runs import run_probes
-from shrunk import save_shrunk
+
+from tests.runs import run_probes
+from tests.shrunk import save_shrunk
 
 TEXTS = ["I ate an apple", "an apple a day"]
 PAIR = [

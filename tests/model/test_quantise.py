@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import random_model, save_tiny
 
 from reportgen.errors import ModelError
 from reportgen.model.capture.check import prove
@@ -17,6 +16,7 @@ from reportgen.model.measures.difference import compare_weights
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.quantise import plain, quantise, stored_dtype
+from tests.tiny import random_model, save_tiny
 
 MATRIX = "model.layers.1.mlp.down_proj.weight"
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import torch
-from tiny import save_tiny
 
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
 from reportgen.model.measures.readout import Readout, read_out
+from tests.tiny import save_tiny
 
 
 def test_a_readout_without_kl_has_the_same_bits_in_all_else(tmp_path: Path) -> None:

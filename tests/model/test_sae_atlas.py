@@ -2,10 +2,10 @@ import math
 
 import numpy as np
 import pytest
-from reference import sae_atlas as slow
 
 from reportgen.model.sae.atlas import BINS, EDGES, FeatureAtlas, Fired
 from reportgen.numerics.detection import auc, auc_of_pattern
+from tests.reference import sae_atlas as slow
 
 FEATURES = 12
 

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 import torch
-from reference import sae as reference
-from reference import sae_files
-from reference.sae_files import FEATURES, SAELENS, WIDTH, Made
 from safetensors.torch import save_file
 
 from reportgen.model.sae.dictionary import ROWS, load_dictionary
 from reportgen.model.sae.sources import locate_dictionaries
+from tests.reference import sae as reference
+from tests.reference import sae_files
+from tests.reference.sae_files import FEATURES, SAELENS, WIDTH, Made
 
 BY_NAME = {made.name: made for made in SAELENS}
 

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub import errors
-from reference import sae_files
-from reference.sae_files import FEATURES, OTHERS, SAELENS, WIDTH, Made
 from safetensors.torch import save_file
 
 from reportgen.errors import BatteryError, ModelError
@@ -23,6 +21,8 @@ from reportgen.model.sae.fit import check_fit
 from reportgen.model.sae.hook_names import place_of
 from reportgen.model.sae.notes import told
 from reportgen.model.sae.sources import fingerprint, locate_dictionaries, parse_dictionary_source
+from tests.reference import sae_files
+from tests.reference.sae_files import FEATURES, OTHERS, SAELENS, WIDTH, Made
 
 COMMIT = "d" * 40
 JUMPRELU = next(made for made in SAELENS if made.name == "jumprelu")

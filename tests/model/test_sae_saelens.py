@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from reference import sae_files
 from safetensors.torch import load_file, save_file
 
 from reportgen.model.sae.dictionary import load_dictionary
 from reportgen.model.sae.sources import locate_dictionaries
 from reportgen.numerics.sparse import ReconstructionQuality, loss_recovered
+from tests.reference import sae_files
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-saelens" / "bin" / "python"

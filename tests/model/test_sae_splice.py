@@ -2,12 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from reference import sae_files
-from reference.edits import greedy_text
-from reference.sae_files import FEATURES, SAELENS
 from safetensors.torch import save_file
-from tiny import random_model
-from tiny_dictionaries import AT_THRESHOLD, save_dictionary
 
 from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.needs import Edit, Need, Pass, Site
@@ -16,6 +11,11 @@ from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.sae.dictionary import Dictionary, load_dictionary
 from reportgen.model.sae.sources import locate_dictionaries
 from reportgen.model.sae.splice import AlongOther, ClampFeature, ScaleFeature, Splice, feature_activations
+from tests.reference import sae_files
+from tests.reference.edits import greedy_text
+from tests.reference.sae_files import FEATURES, SAELENS
+from tests.tiny import random_model
+from tests.tiny_dictionaries import AT_THRESHOLD, save_dictionary
 
 IDS = (0, 40, 41, 55, 7, 300)
 FINAL = Need(Site.FINAL)

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from runs import run_probes
-from tiny import FAMILIES, random_model, save_tiny
 from torch import nn
 
 from reportgen.model.capture.check_writes import PROVEN_LATER, reason_against
@@ -20,6 +18,8 @@ from reportgen.model.needs import Captured, Need, Pass, Site, Unmeasurable
 from reportgen.model.network.anatomy import Anatomy, anatomy_of
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.matrices import bias_of, matrix_of
+from tests.runs import run_probes
+from tests.tiny import FAMILIES, random_model, save_tiny
 
 IDS = (5, 77, 300, 12, 9)
 WITH_ATTENTION = [family for family in FAMILIES if family != "mamba"]

@@ -5,9 +5,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import drift as slow
 
 from reportgen.numerics.cka import alignment, centred_kernel, relative_change
+from tests.reference import drift as slow
 
 
 def cka(one: np.ndarray, other: np.ndarray) -> float:

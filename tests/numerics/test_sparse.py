@@ -3,7 +3,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from reference import sae as reference
 
 from reportgen.numerics.sparse import (
     DENSE,
@@ -13,6 +12,7 @@ from reportgen.numerics.sparse import (
     loss_recovered,
     mean_max_cosine,
 )
+from tests.reference import sae as reference
 
 RNG = np.random.default_rng(4)
 X = (RNG.normal(size=(120, 6)) * np.array([1, 2, 3, 1, 1, 9]) + np.array([0, 0, 5, -90, 0, 0])).astype(np.float32)

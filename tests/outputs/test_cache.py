@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny import random_model
 
 from reportgen import render, run
 from reportgen.cache import DRAWINGS, PAGES, Shelf
@@ -29,6 +28,7 @@ from reportgen.resources import folder
 from reportgen.results.bundle import Bundle, write_numbers
 from reportgen.results.quantities import Array, Metric
 from tests.report.fakes import GEMMA, LLAMA, fake_bundle
+from tests.tiny import random_model
 
 BOTH = ["html", "figures"]
 ALL = [*BOTH, "pdf"]

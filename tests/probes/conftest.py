@@ -1,7 +1,8 @@
 from pathlib import Path
 
 import pytest
-from tiny import save_tiny
+
+from tests.tiny import save_tiny
 
 
 @pytest.fixture(scope="session")

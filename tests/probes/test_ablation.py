@@ -5,9 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference import patching as reference
-from runs import run_probes
-from tiny import LAYERS, random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
@@ -17,6 +14,9 @@ from reportgen.probes.ablation import run as ablation
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
+from tests.reference import patching as reference
+from tests.runs import run_probes
+from tests.tiny import LAYERS, random_model, save_tiny, tokenizer_json
 
 TEXTS = ["I ate an apple a day", "the apple of my eye"]
 HEADS, BOS = 4, 0

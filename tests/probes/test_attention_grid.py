@@ -3,13 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from runs import run_probes
-from tiny import random_model, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.numerics.attention import binned
 from reportgen.results.quantities import Outcome
+from tests.runs import run_probes
+from tests.tiny import random_model, tokenizer_json
 
 TEXT = "I ate an apple for breakfast"
 

@@ -4,9 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference import attention_parts as reference
-from runs import run_probes
-from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
@@ -14,6 +11,9 @@ from reportgen.figures.describe import TokenGrid
 from reportgen.probes.attention_parts import probe
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
+from tests.reference import attention_parts as reference
+from tests.runs import run_probes
+from tests.tiny import random_model, save_tiny, tokenizer_json
 
 TEXT = "I ate a zebra with the quick fox"
 HEADS = [[0, 1], [2, 3]]

@@ -4,10 +4,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from reference import attention_sink as slow
-from reference import plain
-from runs import run_probes
-from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
@@ -17,6 +13,10 @@ from reportgen.probes.attention_sink.run import uniform_importance
 from reportgen.probes.attention_sink.statement import ranges
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
+from tests.reference import attention_sink as slow
+from tests.reference import plain
+from tests.runs import run_probes
+from tests.tiny import random_model, save_tiny, tokenizer_json
 
 TEXT = "I ate an apple for breakfast"
 LONG = "the apple of my eye " * 4

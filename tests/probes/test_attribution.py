@@ -4,15 +4,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference import attribution as reference
-from runs import run_probes
-from tiny import FAMILIES, random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.probes.attribution import probe
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
+from tests.reference import attribution as reference
+from tests.runs import run_probes
+from tests.tiny import FAMILIES, random_model, save_tiny, tokenizer_json
 
 TEXT = "I ate an apple"
 SEEDS = {"llama": 3, "gemma3": 4, "gpt2": 5, "falcon": 6, "granite": 7}

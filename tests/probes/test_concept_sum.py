@@ -3,16 +3,16 @@ from typing import Any
 
 import pytest
 import torch
-from reference import concept_sum as slow
-from reference import plain
-from runs import run_probes
-from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.probes.concept_sum import probe
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
+from tests.reference import concept_sum as slow
+from tests.reference import plain
+from tests.runs import run_probes
+from tests.tiny import random_model, save_tiny, tokenizer_json
 
 TEXT = "an apple a day"
 

@@ -6,10 +6,6 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from reference import drift as slow
-from reference import plain
-from runs import run_probes
-from tiny import configurations, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
@@ -19,6 +15,10 @@ from reportgen.probes.drift.run import _shuffled
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import Section, tell_apart
 from reportgen.running.execute import Results
+from tests.reference import drift as slow
+from tests.reference import plain
+from tests.runs import run_probes
+from tests.tiny import configurations, save_tiny, tokenizer_json
 
 TEXTS = ["an apple a day", "the apple of my eye"]
 

@@ -4,16 +4,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from reference import embedding_arithmetic as slow
-from reference import plain
-from runs import run_probes
-from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.probes.embedding_arithmetic import probe
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
+from tests.reference import embedding_arithmetic as slow
+from tests.reference import plain
+from tests.runs import run_probes
+from tests.tiny import random_model, save_tiny, tokenizer_json
 
 # One token each in the tiny tokenizer; together they are of no relation.
 PAIRS = [[" apple", " day"], [" my", " eye"], [" of", "I"]]

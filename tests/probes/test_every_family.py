@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from all_probes import CHANGING, FIRST, READING, TEXTS, sparse
-from reference.plain import PARTS
-from runs import run_probes
-from tiny import FAMILIES, LAYERS, save_tiny
-from tiny_dictionaries import save_dictionaries
 
 from reportgen.probes.registry import find
 from reportgen.results.section import ModelCard, Section
+from tests.all_probes import CHANGING, FIRST, READING, TEXTS, sparse
+from tests.reference.plain import PARTS
+from tests.runs import run_probes
+from tests.tiny import FAMILIES, LAYERS, save_tiny
+from tests.tiny_dictionaries import save_dictionaries
 
 DISTINCT = {"llama", "gemma3", "gpt2", "mamba", "falcon", "bloom", "mixtral", "gpt_oss"}
 """Families of which blocks are built differently; the others run with the slow tests."""

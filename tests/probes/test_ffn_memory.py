@@ -3,9 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reference import ffn_memory as reference
-from runs import run_probes
-from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
@@ -16,6 +13,9 @@ from reportgen.probes.ffn_memory.run import _spells
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 from reportgen.text.characters import mark_space
+from tests.reference import ffn_memory as reference
+from tests.runs import run_probes
+from tests.tiny import random_model, save_tiny, tokenizer_json
 
 TEXT = "I ate an apple"
 TEXTS = ["an apple a day", "the apple of my eye", "a zebra for breakfast", "I ate"]

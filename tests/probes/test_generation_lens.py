@@ -3,15 +3,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference import generation_lens as reference
-from runs import run_probes
-from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.probes.generation_lens import probe
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
+from tests.reference import generation_lens as reference
+from tests.runs import run_probes
+from tests.tiny import random_model, save_tiny, tokenizer_json
 
 TEXTS = ["I ate an apple", "an apple a day"]
 FAMILIES = [("llama", 0, True), ("gemma3", 1, False), ("gpt2", 2, True)]

@@ -5,9 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from reference import head_scores as slow
-from runs import run_probes
-from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
@@ -16,6 +13,9 @@ from reportgen.probes.head_scores import probe
 from reportgen.probes.head_scores.reducers import KINDS, wanted_by
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
+from tests.reference import head_scores as slow
+from tests.runs import run_probes
+from tests.tiny import random_model, save_tiny, tokenizer_json
 
 TEXT = "an apple a day, an apple a day"
 

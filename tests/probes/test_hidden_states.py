@@ -2,9 +2,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reference import hidden_states as reference
-from runs import run_probes
-from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
@@ -12,6 +9,9 @@ from reportgen.figures.describe import TokenGrid
 from reportgen.probes.hidden_states import probe
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
+from tests.reference import hidden_states as reference
+from tests.runs import run_probes
+from tests.tiny import random_model, save_tiny, tokenizer_json
 
 TEXTS = ["an apple a day", "an apple for breakfast and my eye"]
 QUESTIONS = ["how about you?", "how are you?"]

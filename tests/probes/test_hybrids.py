@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from runs import run_probes
-from tiny import WITH_ATTENTION, random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.figures.data import csv_of
@@ -22,6 +20,8 @@ from reportgen.probes.head_scores import run as head_scores
 from reportgen.probes.registry import find
 from reportgen.results.section import Section
 from reportgen.running.execute import Results
+from tests.runs import run_probes
+from tests.tiny import WITH_ATTENTION, random_model, save_tiny, tokenizer_json
 
 TEXT = "I ate an apple for breakfast"
 PROBES = {

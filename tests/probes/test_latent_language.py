@@ -3,9 +3,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference import latent_language as reference
-from runs import run_probes
-from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
@@ -19,6 +16,9 @@ from reportgen.results.section import ModelCard, Section
 from reportgen.text.prompts import read_prompt_file
 from reportgen.text.tokens import TextTokenizer
 from reportgen.text.word_openings import beginnings
+from tests.reference import latent_language as reference
+from tests.runs import run_probes
+from tests.tiny import random_model, save_tiny, tokenizer_json
 
 LANGUAGES = ("en", "fr", "zh")
 TRIPLES = [("dog", "chien", "狗"), ("apple", "pomme", "苹果"), ("eye", "vue", "眼"), ("tree", "arbre", "树")]

@@ -3,13 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reference import plain
-from runs import run_probes
-from tiny import random_model, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.numerics.settling import leads_from
 from reportgen.results.quantities import Outcome
+from tests.reference import plain
+from tests.runs import run_probes
+from tests.tiny import random_model, tokenizer_json
 
 TEXT = "I ate an apple"
 

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import run_probes
-from tiny import random_model
 
 from reportgen.errors import BatteryError
+from tests.runs import run_probes
+from tests.tiny import random_model
 
 
 def neighbours(source: Path | str, **options: object) -> list[dict]:
@@ -37,8 +37,9 @@ def test_the_query_itself_only_when_asked(llama: Path) -> None:
 def test_a_text_of_several_tokens_may_be_pooled(llama: Path) -> None:
     table = random_model("llama").model.embed_tokens.weight.detach()
     ids = [row["token_id"] for row in neighbours(llama, texts=["zq"], k=3, pool="mean")]
-    from tiny import tokenizer_json
     from tokenizers import Tokenizer
+
+    from tests.tiny import tokenizer_json
 
     pieces = Tokenizer.from_str(tokenizer_json()).encode("zq", add_special_tokens=False).ids
     assert len(pieces) == 2

@@ -2,9 +2,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reference import next_token as reference
-from runs import run_probes
-from tiny import random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
@@ -12,6 +9,9 @@ from reportgen.numerics.sampling import nucleus_size
 from reportgen.probes.next_token import probe
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
+from tests.reference import next_token as reference
+from tests.runs import run_probes
+from tests.tiny import random_model, save_tiny, tokenizer_json
 
 TEXTS = ["I ate an apple", "an apple a day"]
 FAMILIES = [("llama", 0, True), ("gemma3", 1, False), ("gpt2", 2, True)]

@@ -3,11 +3,11 @@ from math import prod
 from pathlib import Path
 
 import pytest
-from runs import run_probes
-from tiny import random_model
 from transformers import Gemma3Config, Gemma3TextConfig, LlamaConfig, SiglipVisionConfig
 
 from reportgen.probes.parameter_census.run import component_of
+from tests.runs import run_probes
+from tests.tiny import random_model
 
 CENSUS = {"census": {"probe": "parameter_census"}}
 

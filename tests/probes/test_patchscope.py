@@ -6,9 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference import patchscope as reference
-from runs import run_probes
-from tiny import LAYERS, random_model, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
@@ -17,6 +14,9 @@ from reportgen.probes.patchscope import probe
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
+from tests.reference import patchscope as reference
+from tests.runs import run_probes
+from tests.tiny import LAYERS, random_model, tokenizer_json
 
 TEXTS = ["I ate an apple", "an apple a day"]
 ASKING = {"id": "what", "text": "the apple: my eye, a day", "word": "eye"}

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import run_probes
-from tiny import LAYERS, save_tiny
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
@@ -16,6 +14,8 @@ from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
 from reportgen.running.planned import PlannedCase
+from tests.runs import run_probes
+from tests.tiny import LAYERS, save_tiny
 
 TEXTS = ["I ate an apple", "an apple a day"]
 ASKING = {"id": "what", "text": "the apple: my eye, a day", "word": "eye"}

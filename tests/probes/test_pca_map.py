@@ -2,12 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reference import plain
-from runs import run_probes
-from tiny import random_model, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
+from tests.reference import plain
+from tests.runs import run_probes
+from tests.tiny import random_model, tokenizer_json
 
 WORDS = ["apple", "breakfast", "day", "eye", "I", "my"]
 

@@ -3,12 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference import sae_atlas as slow
-from reference.plain import PARTS
-from runs import run_probes
 from safetensors.torch import load_file
-from tiny import random_model, save_tiny, tokenizer_json
-from tiny_dictionaries import AT_THRESHOLD, FEATURES, save_dictionaries
 from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
@@ -24,6 +19,11 @@ from reportgen.running.execute import execute
 from reportgen.running.outcome_cache import OutcomeCache
 from reportgen.running.plan import make_plan
 from reportgen.text.tokens import TextTokenizer
+from tests.reference import sae_atlas as slow
+from tests.reference.plain import PARTS
+from tests.runs import run_probes
+from tests.tiny import random_model, save_tiny, tokenizer_json
+from tests.tiny_dictionaries import AT_THRESHOLD, FEATURES, save_dictionaries
 
 CONTEXT = 16
 WORDS = [

@@ -10,12 +10,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from reference import plain
-from reference import sae_contrast as slow
-from runs import run_probes
 from safetensors.numpy import load_file, save_file
-from tiny import configurations, save_tiny, tokenizer_json
-from tiny_dictionaries import FEATURES, WIDTH, save_dictionaries, save_dictionary
 from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
@@ -26,6 +21,11 @@ from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
 from reportgen.running.planned import PlannedCase
+from tests.reference import plain
+from tests.reference import sae_contrast as slow
+from tests.runs import run_probes
+from tests.tiny import configurations, save_tiny, tokenizer_json
+from tests.tiny_dictionaries import FEATURES, WIDTH, save_dictionaries, save_dictionary
 
 TEXTS = ["I ate an apple for breakfast", "the apple of my eye", "an apple a day", "my breakfast", "the day I ate",
          "an eye for a day"]  # fmt: skip

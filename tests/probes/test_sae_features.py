@@ -4,10 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference import sae_features as reference
-from runs import run_probes
-from tiny import random_model, save_tiny, tokenizer_json
-from tiny_dictionaries import AT_THRESHOLD, FEATURES, save_dictionaries, save_dictionary
 from tokenizers import Tokenizer
 
 from reportgen.battery.reader import load_battery
@@ -19,6 +15,10 @@ from reportgen.results.section import ModelCard, Section
 from reportgen.running.execute import execute
 from reportgen.running.plan import make_plan
 from reportgen.text.tokens import TextTokenizer
+from tests.reference import sae_features as reference
+from tests.runs import run_probes
+from tests.tiny import random_model, save_tiny, tokenizer_json
+from tests.tiny_dictionaries import AT_THRESHOLD, FEATURES, save_dictionaries, save_dictionary
 
 TEXTS = ["I ate an apple for breakfast", "the apple of my eye"]
 A, B = ["an apple a day", "I ate an apple"], ["the eye of my zebra", "my eye", "of my day"]

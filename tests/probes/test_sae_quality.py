@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from reference import sae_atlas as slow
-from reference import sae_quality as reference
-from reference.plain import PARTS
-from runs import run_probes
 from safetensors.torch import load_file, save_file
-from tiny import LAYERS, random_model, save_tiny, tokenizer_json
-from tiny_dictionaries import WIDTH, save_dictionaries, save_dictionary
 from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
@@ -24,6 +18,12 @@ from reportgen.results.quantities import Metric, Outcome, Table
 from reportgen.results.section import ModelCard, Section
 from reportgen.running.execute import execute
 from reportgen.running.plan import make_plan
+from tests.reference import sae_atlas as slow
+from tests.reference import sae_quality as reference
+from tests.reference.plain import PARTS
+from tests.runs import run_probes
+from tests.tiny import LAYERS, random_model, save_tiny, tokenizer_json
+from tests.tiny_dictionaries import WIDTH, save_dictionaries, save_dictionary
 
 CONTEXT = 12
 TEXTS = ["I ate an apple for breakfast and my eye of the day", "an apple a day of my eye", "breakfast for the apple"]

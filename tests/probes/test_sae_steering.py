@@ -7,14 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from reference.edits import logits_after
-from reference.plain import PARTS
-from reference.sae import decode, encode
-from runs import run_probes
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tiny import LAYERS, random_model, tokenizer_json
-from tiny_dictionaries import AT_THRESHOLD, FEATURES, save_dictionaries, save_dictionary
 from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
@@ -27,6 +21,12 @@ from reportgen.running.execute import execute
 from reportgen.running.plan import make_plan
 from reportgen.text.refusals import refusal_tokens
 from reportgen.text.tokens import TextTokenizer
+from tests.reference.edits import logits_after
+from tests.reference.plain import PARTS
+from tests.reference.sae import decode, encode
+from tests.runs import run_probes
+from tests.tiny import LAYERS, random_model, tokenizer_json
+from tests.tiny_dictionaries import AT_THRESHOLD, FEATURES, save_dictionaries, save_dictionary
 
 FAMILIES = [("llama", 0, True), ("gemma3", 1, False), ("gpt2", 2, True)]
 PROMPTS = ["I ate an apple for", "my eye of the day"]

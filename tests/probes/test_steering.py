@@ -7,10 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from reference import plain
-from reference import steering as reference
-from runs import run_probes
-from tiny import LAYERS, random_model, save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
@@ -23,6 +19,10 @@ from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
 from reportgen.text.refusals import refusal_tokens
 from reportgen.text.tokens import TextTokenizer
+from tests.reference import plain
+from tests.reference import steering as reference
+from tests.runs import run_probes
+from tests.tiny import LAYERS, random_model, save_tiny, tokenizer_json
 
 TOWARDS = ["an apple a day", "the apple of my eye", "I ate"]
 AWAY = ["for breakfast", "my day", "an eye of the day", "ate"]

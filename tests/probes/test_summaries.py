@@ -1,10 +1,10 @@
 """The few numbers a probe sums itself up in, against its own arrays and tables, by loops."""
 
 import pytest
-from runs import run_probes
-from tiny import save_tiny
 
 from reportgen.results.quantities import Outcome
+from tests.runs import run_probes
+from tests.tiny import save_tiny
 
 PROBES = {
     "near": {"probe": "nearest_tokens", "ids": [5, 9], "k": 3},

@@ -2,9 +2,6 @@ from pathlib import Path
 
 import pytest
 import transformers
-from reference import tokenization as reference
-from runs import run_probes
-from tiny import save_tiny, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
@@ -12,6 +9,9 @@ from reportgen.probes.tokenization import probe
 from reportgen.probes.tokenization.run import kind_of
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
+from tests.reference import tokenization as reference
+from tests.runs import run_probes
+from tests.tiny import save_tiny, tokenizer_json
 
 TEXTS = ["an apple a day", "my eye, 天氣!"]
 CHINESE, EMOJI = 1, 3

@@ -3,15 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reference import weights as reference
-from runs import run_probes
-from tiny import random_model, save_tiny
 
 from reportgen.errors import BatteryError, ModelError
 from reportgen.model.measures.tensor_summary import singular_values, summary
 from reportgen.probes.weights import probe
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
+from tests.reference import weights as reference
+from tests.runs import run_probes
+from tests.tiny import random_model, save_tiny
 
 DOWN = "model.layers.1.mlp.down_proj.weight"
 

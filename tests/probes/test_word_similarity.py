@@ -3,13 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reference import plain
-from runs import run_probes
-from tiny import random_model, tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.results.quantities import Outcome
+from tests.reference import plain
+from tests.runs import run_probes
+from tests.tiny import random_model, tokenizer_json
 
 SENTENCES = ["I ate an apple for breakfast", "an apple a day", "the apple of my eye"]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from third_party import bring_probe
-from tiny import save_tiny
 
 from reportgen.cli import run_command
 from reportgen.probes import registry
+from tests.third_party import bring_probe
+from tests.tiny import save_tiny
 
 REASONS = {
     "import: raise": "cannot be loaded: RuntimeError: no such thing",

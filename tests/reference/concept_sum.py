@@ -2,7 +2,7 @@
 
 import math
 
-from reference.plain import cosine
+from tests.reference.plain import cosine
 
 
 def scaled(row):

@@ -3,7 +3,7 @@
 import itertools
 import math
 
-from reference.plain import cosine, kl
+from tests.reference.plain import cosine, kl
 
 
 def products(rows):

@@ -1,6 +1,6 @@
 """Slow second implementations of what the probe `embedding_arithmetic` measures; wrong formulas by keyword."""
 
-from reference.plain import cosine
+from tests.reference.plain import cosine
 
 
 def target(a, b, c, *, sign=1):

@@ -3,8 +3,9 @@
 import random
 
 import torch
-from reference import plain
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+from tests.reference import plain
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 import math
 
-from reference.plain import residuals
+from tests.reference.plain import residuals
 
 
 def norm(row):

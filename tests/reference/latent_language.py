@@ -2,8 +2,9 @@
 
 import math
 
-from reference import plain
 from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+from tests.reference import plain
 
 
 def vocabulary(tokenizer):

@@ -4,7 +4,8 @@ import math
 from contextlib import ExitStack, contextmanager
 
 import torch
-from reference.plain import PARTS
+
+from tests.reference.plain import PARTS
 
 ATTENTION = {"llama": "self_attn.o_proj", "gemma3": "post_attention_layernorm", "gpt2": "attn.c_proj"}
 """What gives, in each family, exactly what attention adds to the stream."""

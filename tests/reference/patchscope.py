@@ -4,7 +4,8 @@
 """
 
 import torch
-from reference.plain import PARTS, residuals
+
+from tests.reference.plain import PARTS, residuals
 
 
 def _hook(network, family, layer, change):

@@ -5,8 +5,9 @@ import math
 from itertools import product
 
 import numpy as np
-from reference import plain
-from reference.sae_features import activations, weights
+
+from tests.reference import plain
+from tests.reference.sae_features import activations, weights
 
 
 def of_prompts(network, family, prompts, folder, layer, **wrong):

@@ -2,8 +2,9 @@
 
 import numpy as np
 import torch
-from reference import plain
 from safetensors.numpy import load_file
+
+from tests.reference import plain
 
 
 def weights(folder):

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import torch
-from reference.edits import logits_after
-from reference.sae import averaged_explained_variance, encode, error_a_token_over_variance_of_all, fvu
-from reference.sae_atlas import streams
+
+from tests.reference.edits import logits_after
+from tests.reference.sae import averaged_explained_variance, encode, error_a_token_over_variance_of_all, fvu
+from tests.reference.sae_atlas import streams
 
 
 def loss(network, window, skip, block, change):

@@ -6,8 +6,9 @@ Keyword arguments make known wrong formulas.
 import math
 
 import torch
-from reference.edits import logits_after
-from reference.plain import PARTS, residuals
+
+from tests.reference.edits import logits_after
+from tests.reference.plain import PARTS, residuals
 
 WRITES = {
     "llama": ("self_attn", "mlp"),

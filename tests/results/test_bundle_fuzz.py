@@ -11,9 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mutations import HALF, TEXTS, damage
-from runs import run_probes
-from tiny import save_tiny
 
 from reportgen.baseline.accepted import Acceptance, accept, load_tolerances
 from reportgen.baseline.annotations import annotations
@@ -28,7 +25,10 @@ from reportgen.report.comparison.page import write_comparison
 from reportgen.results.bundle import Bundle, load_bundle, write_numbers
 from reportgen.workflows.comparison import tolerances_of
 from reportgen.workflows.report import render
+from tests.mutations import HALF, TEXTS, damage
 from tests.report.parsed import Page
+from tests.runs import run_probes
+from tests.tiny import save_tiny
 
 PYTHON = re.compile(
     r"\b(" + "|".join(n for n, one in vars(builtins).items() if isinstance(one, type) and issubclass(one, BaseException)

@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
-from tiny import save_tiny
 
 from reportgen.cli import run_command
 from reportgen.results.bundle import load_bundle
 from reportgen.results.section import ModelCard, tell_apart
+from tests.tiny import save_tiny
 
 LENS = "  lens: {probe: logit_lens, prompts: [an apple]}\n  census: {probe: parameter_census}"
 

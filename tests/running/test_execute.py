@@ -12,9 +12,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from runs import run_probes
 from safetensors.torch import save_file
-from tiny import save_tiny
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError, ModelError
@@ -27,6 +25,8 @@ from reportgen.running.execute import execute
 from reportgen.running.outcome_cache import OutcomeCache
 from reportgen.running.plan import make_plan
 from reportgen.running.planned import PlannedModel, Readied
+from tests.runs import run_probes
+from tests.tiny import save_tiny
 
 LENS = {"probe": "logit_lens", "prompts": ["an apple"]}
 

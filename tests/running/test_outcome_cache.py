@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import transformers
-from tiny import configurations, save_tiny
 
 from reportgen.cache import RESULTS, Shelf
 from reportgen.errors import BatteryError
 from reportgen.probes import pca_map
 from reportgen.workflows.report import run
+from tests.tiny import configurations, save_tiny
 
 PROBES: dict[str, Any] = {
     "census": {"probe": "parameter_census"},

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from tiny import save_tiny
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import ModelError
@@ -16,6 +15,7 @@ from reportgen.running import outcome_key as module
 from reportgen.running.outcome_cache import OutcomeCache
 from reportgen.running.outcome_key import outcome_key
 from reportgen.running.plan import make_plan
+from tests.tiny import save_tiny
 
 LENS: dict[str, Any] = {"probe": "logit_lens", "prompts": ["an apple"]}
 

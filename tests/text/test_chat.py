@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import transformers
-from tiny import tokenizer_json
 from transformers.models.auto import tokenization_auto
 from transformers.utils import chat_template_utils
 
@@ -18,6 +17,7 @@ from reportgen.text.chat_files import read_chat_template
 from reportgen.text.prompts import Message, Prompt
 from reportgen.text.special_tokens import BY_CLASS, CLASS_OF_TYPE, MISNAMED, NAMES
 from reportgen.text.tokens import TextTokenizer
+from tests.tiny import tokenizer_json
 
 FOLDER = Path(__file__).parent / "chat_templates"
 FAMILIES = sorted(file.stem for file in FOLDER.glob("*.jinja") if file.stem != "parts")

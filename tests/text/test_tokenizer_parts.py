@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
 from reportgen.errors import ModelError
@@ -12,6 +11,7 @@ from reportgen.text.pattern_cost import is_bounded
 from reportgen.text.tokenizer_parts import Unknown, check_parts
 from reportgen.text.tokenizer_process import Broken, TokenizerProcess
 from reportgen.text.tokens import TextTokenizer
+from tests.tiny import tokenizer_json
 
 Change = Callable[[dict[str, Any]], Any]
 TEXTS = ("an apple", "a" * 40 + "b", "", "天氣 🐠\n\n")

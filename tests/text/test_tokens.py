@@ -2,13 +2,13 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny import tokenizer_json
 from tokenizers import Tokenizer, models
 
 from reportgen.errors import ModelError
 from reportgen.text.chat import ChatTemplate, ChatUnavailable
 from reportgen.text.prompts import Prompt
 from reportgen.text.tokens import TextTokenizer, WordNotFound, spell
+from tests.tiny import tokenizer_json
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.card import Card
-from benchmarks.measurement import Measurement
-from benchmarks.rounds import Rounds
+from tests.benchmarks.card import Card
+from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.rounds import Rounds
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,19 @@ class Row:
 
 def rows() -> Mapping[int, Row]:
     """All rows by number."""
-    from benchmarks.rows import again, atlas, attention, commands, compute, edits, growth, large, lecture, peak, whole
+    from tests.benchmarks.rows import (
+        again,
+        atlas,
+        attention,
+        commands,
+        compute,
+        edits,
+        growth,
+        large,
+        lecture,
+        peak,
+        whole,
+    )
 
     listed = (compute, whole, again, commands, peak, attention, growth, large, lecture, edits, atlas)
     known = [*(module.ROW for module in listed), atlas.MANY_ROW]

@@ -1,7 +1,7 @@
 """A run whose answers are known, and one of which they nearly are."""
 
-from benchmarks.measurement import Measurement
-from benchmarks.rows import Bench, Row
+from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.rows import Bench, Row
 
 TARGET = 0.12
 

@@ -2,9 +2,9 @@
 
 import statistics
 
-from benchmarks.measurement import Measurement
-from benchmarks.processes import run_module
-from benchmarks.rows import Bench, Row
+from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.processes import run_module
+from tests.benchmarks.rows import Bench, Row
 
 TARGET = 1.3
 TOKENS, MANY = 10_000, 100_000

@@ -1,7 +1,7 @@
 """Commands that run no model."""
 
-from benchmarks.measurement import Measurement
-from benchmarks.rows import Bench, Row
+from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.rows import Bench, Row
 
 AT_ONCE = 0.3
 PAGE = 0.2

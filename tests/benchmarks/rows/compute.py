@@ -1,7 +1,7 @@
 """The six probes' own seconds against the floor's."""
 
-from benchmarks.measurement import Measurement
-from benchmarks.rows import Bench, Row
+from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.rows import Bench, Row
 
 TARGET = 1.5
 

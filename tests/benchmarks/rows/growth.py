@@ -3,9 +3,9 @@
 import statistics
 import tempfile
 
-from benchmarks.measurement import Measurement
-from benchmarks.processes import run_module
-from benchmarks.rows import Bench, Row
+from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.processes import run_module
+from tests.benchmarks.rows import Bench, Row
 
 KINDS = {
     "prompts": "prompts, numbers alone",

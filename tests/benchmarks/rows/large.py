@@ -1,9 +1,9 @@
 """A model of Llama-3.2-3B's shape with random bfloat16 weights: 6.4 GB on disk while it lasts."""
 
-from benchmarks.measurement import Measurement
-from benchmarks.memory import PeakOfTree
-from benchmarks.processes import run_module
-from benchmarks.rows import Bench, Row
+from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.memory import PeakOfTree
+from tests.benchmarks.processes import run_module
+from tests.benchmarks.rows import Bench, Row
 
 GIBIBYTE = 1 << 30
 MEMORY = 24

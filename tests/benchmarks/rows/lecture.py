@@ -13,12 +13,12 @@ Loading, its proof and planning are on neither side.
 
 import statistics
 
-from benchmarks.measurement import Measurement
-from benchmarks.processes import TESTS, run_module
-from benchmarks.rows import Bench, Row
+from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.processes import CHECKOUT, run_module
+from tests.benchmarks.rows import Bench, Row
 
 TARGET = 1.5
-BATTERY = TESTS.parent / "reports" / "lecture.yaml"
+BATTERY = CHECKOUT / "reports" / "lecture.yaml"
 
 
 def measure(bench: Bench) -> list[Measurement]:

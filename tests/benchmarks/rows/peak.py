@@ -1,9 +1,9 @@
 """Peak resident memory of a whole run."""
 
-from benchmarks.measurement import Measurement
-from benchmarks.memory import GIGABYTE, PeakOfTree
-from benchmarks.processes import run_module
-from benchmarks.rows import Bench, Row
+from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.memory import GIGABYTE, PeakOfTree
+from tests.benchmarks.processes import run_module
+from tests.benchmarks.rows import Bench, Row
 
 BESIDE_WEIGHTS = 1.3
 

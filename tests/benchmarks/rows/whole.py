@@ -1,7 +1,7 @@
 """A whole run, with figures, page and PDF, against the notebook."""
 
-from benchmarks.measurement import Measurement
-from benchmarks.rows import Bench, Row
+from tests.benchmarks.measurement import Measurement
+from tests.benchmarks.rows import Bench, Row
 
 TARGET = 0.6
 
