@@ -31,9 +31,8 @@ def _part(record: Mapping[str, Any]) -> str:
 
 def tell(view: SubjectView) -> str:
     """Which head stands out, if any does, and the MLP, attention and block that are missed most."""
-    outcome = view.outcome
     records = view.rows("largest")
-    loss = write_number(outcome.metrics["loss"].value)
+    loss = write_number(view.metric("loss"))
     least = write_setting(BARELY)
     if all(record["change"] < BARELY for record in records):
         return say(

@@ -13,12 +13,11 @@ LARGE = 0.2
 
 def tell(view: SubjectView) -> str:
     """Whether the prompts are told apart at all, when the difference arrives at the last position, which heads."""
-    name, outcome = view.name, view.outcome
     records = view.rows("pairs")
     values = {
-        "model": name,
-        "clean": write_signed(outcome.metrics["clean_difference"].value, 2),
-        "corrupted": write_signed(outcome.metrics["corrupted_difference"].value, 2),
+        "model": view.name,
+        "clean": write_signed(view.metric("clean_difference"), 2),
+        "corrupted": write_signed(view.metric("corrupted_difference"), 2),
     }
     if not any(record["defined"] for record in records):
         return say(

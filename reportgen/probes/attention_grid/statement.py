@@ -26,7 +26,6 @@ FEWEST_OTHERS = 4
 
 def tell(view: SubjectView) -> str:
     """How many heads park on the first token of the longest prompt, and in which blocks the others are."""
-    name = view.name
     counts = view.column("prompts", "token_count")
     longest = int(np.argmax(counts))
     # Attention spread evenly over what it may see has the importance H(T) / T: short prompts pass for sinks.
@@ -36,11 +35,11 @@ def tell(view: SubjectView) -> str:
             "No clear statement about {model}: a prompt of {count} token is too short to tell a sink.",
             "No clear statement about {model}: a prompt of {count} tokens is too short to tell a sink.",
             counts[longest],
-            model=name,
+            model=view.name,
         )
     sinks, blocks = view.values("sink")[longest] > SINK_THRESHOLD, view.along("sink", "block")
     values = {
-        "model": name,
+        "model": view.name,
         "many": write_count(int(sinks.sum())),
         "all": write_count(sinks.size),
         "token": next(r["token"] for r in view.rows("tokens") if r["prompt"] == longest),

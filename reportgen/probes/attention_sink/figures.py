@@ -35,19 +35,18 @@ def figures(section: Section) -> Iterable[Figure]:
 
 
 def _heads(view: SubjectView) -> HeatMap:
-    name = view.name
     found = view.outcome.arrays["importance"]
     importance = found.values.mean(0)
     return describe_head_map(
         view,
         name="heads",
-        title=say("attention_sink.heads.title", "{model}: importance of the first token", model=name),
+        title=say("attention_sink.heads.title", "{model}: importance of the first token", model=view.name),
         alt=say(
             "attention_sink.heads.alt",
             "Mean weight on the first token of {blocks} blocks × {heads} heads of {model}: {sinks} exceed {threshold}",
             blocks=importance.shape[0],
             heads=importance.shape[1],
-            model=name,
+            model=view.name,
             sinks=write_count(int((importance > SINK_THRESHOLD).sum())),
             threshold=write_setting(SINK_THRESHOLD),
         ),

@@ -20,23 +20,24 @@ def tell(view: SubjectView) -> str:
 
 def _stream_told(view: SubjectView) -> str:
     """From which layer on the two differ, and where most."""
-    name = view.name
     change = view.values("relative_change")
     first = view.metric("first_changed_layer")
     if np.isnan(change).all():
-        return say("drift.no_clear_statement", "No clear statement about {model}: no layer has a norm.", model=name)
+        return say(
+            "drift.no_clear_statement", "No clear statement about {model}: no layer has a norm.", model=view.name
+        )
     if first is None:
         return say(
             "drift.no_layer_changed",
             "{model}: no layer changed by more than {threshold} of its norm.",
-            model=name,
+            model=view.name,
             threshold=write_share(CLEAR),
         )
     top = int(np.nanargmax(change))
     return say(
         "drift.begins",
         "{model}: the change begins at layer {first} of {last} and is largest at layer {layer} ({change} of the norm).",
-        model=name,
+        model=view.name,
         first=first,
         last=len(change) - 1,
         layer=top,

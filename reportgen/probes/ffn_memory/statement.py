@@ -19,13 +19,12 @@ def _quoted(token: str) -> str:
 
 def tell(view: SubjectView) -> str:
     """How many of the strongest memories speak for the answer or a word of the prompt."""
-    name = view.name
     tokens, told = first_tokens(view), []
     labels = prompt_labels(view.outcome)
     for prompt in range(min(TOLD, len(labels))):
         records = [r for r in view.rows("memories") if r["prompt"] == prompt]
         telling = [r for r in records if r["word"] is not None]
-        values = {"model": name, "prompt": labels[prompt], "all": write_count(len(records))}
+        values = {"model": view.name, "prompt": labels[prompt], "all": write_count(len(records))}
         if not telling:
             told.append(
                 say(

@@ -99,7 +99,6 @@ def _norm_grids(view: SubjectView, prompt: int) -> Iterator[TokenGrid]:
 
 def _difference_grids(view: SubjectView, pair: int) -> Iterator[TokenGrid]:
     """Layers from the last at the top, each on a scale of its own; exact zeros are outlined."""
-    name = view.name
     array, record = view.outcome.arrays[f"differences/{pair}"], view.rows("pairs")[pair]
     values = np.asarray(array.values, np.float64)[::-1]
     largest = values.max(axis=1, keepdims=True)
@@ -114,7 +113,7 @@ def _difference_grids(view: SubjectView, pair: int) -> Iterator[TokenGrid]:
             view,
             name=f"differences-{pair}-{number}",
             title=_part_title(
-                say("hidden_states.differences.title", "{model}: “{a}” against “{b}”", model=name, **both),
+                say("hidden_states.differences.title", "{model}: “{a}” against “{b}”", model=view.name, **both),
                 part,
                 len(columns),
             ),
@@ -125,7 +124,7 @@ def _difference_grids(view: SubjectView, pair: int) -> Iterator[TokenGrid]:
                 "Largest difference of the streams of {model} on “{a}” and “{b}”: {before} on the {count} tokens that "
                 "they share, {after} at the next",
                 record["prefix"],
-                model=name,
+                model=view.name,
                 before=before,
                 after=after,
                 **both,

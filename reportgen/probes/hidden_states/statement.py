@@ -28,12 +28,11 @@ def tell(view: SubjectView) -> str:
 
 def _causality(view: SubjectView) -> str:
     """Whether the prompts are the same until they part; nothing where none are compared."""
-    name = view.name
     records: Sequence[Mapping[str, Any]] = view.rows("pairs")
     if not records:
         return ""
     worst = max(records, key=lambda record: float(record["prefix_difference"]))
-    values = {"model": name, "difference": write_number(worst["prefix_difference"], 2)}
+    values = {"model": view.name, "difference": write_number(worst["prefix_difference"], 2)}
     if worst["prefix_difference"] == 0:
         return say_count(
             "hidden_states.causal",

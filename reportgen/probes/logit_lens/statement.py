@@ -57,17 +57,23 @@ class Turn:
 
 def tell(view: SubjectView) -> str:
     """The answers and the layers at which they settle; turns to another script; what the last layer overturns."""
-    name = view.name
     traces = _traces(view)
     sure = [trace for trace in traces if float(trace.tops[-1]["probability"]) >= SURE]
     if not sure:
         return say(
             "logit_lens.no_clear_statement",
             "No clear statement about {model}: after no prompt has any token a probability of {threshold} or more.",
-            model=name,
+            model=view.name,
             threshold=write_share(SURE),
         )
-    return sentences([_settling(name, sure), _turning(name, sure), _overturning(name, traces), _fragments(name, sure)])
+    return sentences(
+        [
+            _settling(view.name, sure),
+            _turning(view.name, sure),
+            _overturning(view.name, traces),
+            _fragments(view.name, sure),
+        ]
+    )
 
 
 def _traces(view: SubjectView) -> list[_Trace]:

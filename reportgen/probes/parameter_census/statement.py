@@ -42,12 +42,11 @@ def _shares(view: SubjectView) -> dict[str, float]:
 
 def _most(view: SubjectView) -> str:
     """The part with at least half of the parameters."""
-    name, outcome = view.name, view.outcome
     shares = _shares(view)
     part, share = max(shares.items(), key=lambda one: one[1], default=("", 0.0))
     values = {
-        "model": name,
-        "total": write_count(int(outcome.metrics["total_parameters"].value or 0)),
+        "model": view.name,
+        "total": write_count(int(view.metric("total_parameters") or 0)),
         "share": write_share(share),
     }
     if share >= MOST and part == "vocabulary":

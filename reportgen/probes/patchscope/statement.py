@@ -78,7 +78,6 @@ def _leaking(view: SubjectView) -> set[tuple[int, str]]:
 
 def _maps_told(view: SubjectView) -> str:
     """From which source layer on the identity prompt gives the next token back."""
-    name = view.name
     if not view.values("precision_by_layer").size:
         return ""
     best, texts = below_last(view.outcome.arrays["precision_by_layer"]), len(view.options["identity_prompts"])
@@ -87,7 +86,7 @@ def _maps_told(view: SubjectView) -> str:
             "patchscope.maps.none",
             "No clear statement about {model}: below the last layer the identity prompt nowhere gives back the next "
             "token of {share} of the texts.",
-            model=name,
+            model=view.name,
             share=write_share(CLEAR),
         )
     source, into = np.unravel_index(int(best.argmax()), best.shape)
@@ -99,7 +98,7 @@ def _maps_told(view: SubjectView) -> str:
         "The identity prompt gives {model}'s next token back best from layer {source} into layer {into}: at {share} "
         "of {count} texts.",
         texts,
-        model=name,
+        model=view.name,
         source=precision.along("layer")[source],
         into=precision.along("item")[into],
         share=write_share(float(best.max())),

@@ -35,7 +35,6 @@ def _shown(view: SubjectView) -> list[int]:
 
 def _densities(view: SubjectView) -> Curves:
     """Features by the power of ten of their density, three bins to each."""
-    name = view.name
     fewest = 1 / int(view.rows("summary")[0]["tokens"])
     edges = np.arange(int(np.floor(3 * np.log10(fewest))), 1) / 3
     names, curves = place_names(view.outcome), []
@@ -50,11 +49,11 @@ def _densities(view: SubjectView) -> Curves:
     return Curves(
         name="density",
         subject=(view.subject,),
-        title=say("sae_atlas.density.title", "{model}: how often features fire", model=name),
+        title=say("sae_atlas.density.title", "{model}: how often features fire", model=view.name),
         alt=say(
             "sae_atlas.density.alt",
             "Share of the features of {model} by the share of tokens on which they fire; {dead} fire on none",
-            model=name,
+            model=view.name,
             dead=write_share(dead),
         ),
         x_label=say("sae_atlas.density.x", "share of tokens on which a feature fires, powers of ten"),

@@ -16,19 +16,18 @@ MANY_DEAD = 0.2
 
 def tell(view: SubjectView) -> str:
     """How many features are dead and dense, and for how many the label predicts where they fire."""
-    name = view.name
     summary = view.rows("summary")
     if summary[0]["tokens"] < FEW:
         return say(
             "sae_atlas.little_text",
             "No clear statement about the features of {model}: {tokens} tokens are too little text; {few} are wanted.",
-            model=name,
+            model=view.name,
             tokens=write_count(summary[0]["tokens"]),
             few=write_count(FEW),
         )
     dead, dense = (float(view.metric(one) or 0.0) for one in ("dead_share", "dense_share"))
     values = {
-        "model": name,
+        "model": view.name,
         "dead": write_share(dead),
         "dense": write_share(dense),
         "tokens": write_count(summary[0]["tokens"]),

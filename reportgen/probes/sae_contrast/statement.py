@@ -71,7 +71,6 @@ def _fvu(view: SubjectView, item: int) -> str:
 
 def _told_of(view: SubjectView, record: Mapping[str, Any]) -> Iterable[str]:
     """How many features of a dictionary changed, and the first of them."""
-    name, outcome = view.name, view.outcome
     item = record["item"]
     yield say_count(
         "sae_contrast.changed",
@@ -81,10 +80,10 @@ def _told_of(view: SubjectView, record: Mapping[str, Any]) -> Iterable[str]:
         "seldom give more than {chance}; {share} of those that fire on a token fire in both models.",
         record["changed"],
         place=place_names(view.outcome)[item],
-        model=name,
+        model=view.name,
         firing=write_count(record["firing"]),
         chance=write_number(record["chance"], 2),
-        share=write_share(outcome.arrays["in_common_by_item"].values[item]),
+        share=write_share(view.values("in_common_by_item")[item]),
     )
     names = feature_names(view.outcome)
     for row in view.rows("differences"):

@@ -87,7 +87,6 @@ def _strip(view: SubjectView, prompt: int, item: int) -> Iterable[TokenGrid]:
 
 def _l0_grid(view: SubjectView, prompt: int) -> TokenGrid:
     """Places from the last at the top."""
-    name = view.name
     counts = view.values(f"l0_by_token/{prompt}")[::-1]
     start = max(int(np.isnan(counts[0]).sum()), counts.shape[1] - WIDEST)
     counts = counts[:, start:]
@@ -98,12 +97,16 @@ def _l0_grid(view: SubjectView, prompt: int) -> TokenGrid:
     return TokenGrid(
         name=f"l0-{prompt}",
         subject=(view.subject,),
-        title=say("sae_features.l0.title", "{model}: how many features fire on each token of “{prompt}”", model=name,
-                  prompt=prompt_labels(view.outcome)[prompt]),
+        title=say(
+            "sae_features.l0.title",
+            "{model}: how many features fire on each token of “{prompt}”",
+            model=view.name,
+            prompt=prompt_labels(view.outcome)[prompt],
+        ),
         alt=say(
             "sae_features.l0.alt",
             "Mean number of features that fire a token in {model}: {places}",
-            model=name,
+            model=view.name,
             places=listed([f"{write_number(mean, 2)}, {place}" for place, mean in zip(places, means, strict=True)]),
         ),
         row_label=say("sae_features.place", "layer of the dictionary"),

@@ -29,7 +29,6 @@ def tell(view: SubjectView) -> str:
 
 def _of_prompts(view: SubjectView) -> Iterable[str]:
     """The prompts on which one feature stands out most; one sentence where it does on none."""
-    name = view.name
     labels, places = prompt_labels(view.outcome), place_names(view.outcome)
     found = [(one[0], prompt, one[1]) for prompt in range(len(labels)) if (one := _clearest(view, prompt))]
     clear = [one for one in sorted(found, key=lambda one: -one[0]) if one[0] >= CLEAR][:TOLD]
@@ -38,7 +37,7 @@ def _of_prompts(view: SubjectView) -> Iterable[str]:
             "sae_features.no_clear_statement",
             "No clear statement about {model}: on no prompt, at no layer, is one feature {times} times as strong as "
             "the next.",
-            model=name,
+            model=view.name,
             times=write_setting(CLEAR),
         )
     names_of = feature_names(view.outcome)
@@ -47,7 +46,7 @@ def _of_prompts(view: SubjectView) -> Iterable[str]:
             "sae_features.strongest",
             "On “{prompt}”, one feature of {model} stands out at {place}: {feature}, {times} times as strong "
             "as the next, on “{token}”.",
-            model=name,
+            model=view.name,
             prompt=labels[prompt],
             place=places[first["item"]],
             feature=names_of[first["item"], first["feature"]].told,

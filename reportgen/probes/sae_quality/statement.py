@@ -83,13 +83,12 @@ def _recovery_told(view: View) -> str:
 
 
 def _features_told(view: View) -> str:
-    metrics = view.outcome.metrics
     return say(
         "sae_quality.features",
         "On average {l0} features fire on a token, {dead} of the features on none and {dense} on more than a tenth.",
-        l0=write_quantity("l0", metrics["l0"].value),
-        dead=write_quantity("dead", metrics["dead_share"].value),
-        dense=write_quantity("dense", metrics["dense_share"].value),
+        l0=write_quantity("l0", view.metric("l0")),
+        dead=write_quantity("dead", view.metric("dead_share")),
+        dense=write_quantity("dense", view.metric("dense_share")),
     )
 
 

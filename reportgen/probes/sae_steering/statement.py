@@ -33,7 +33,7 @@ def tell(view: View) -> str:
         "before": before,
         "after": after,
         "control": write_number(three["control"], 2),
-        "kl": write_number(float(view.outcome.arrays["kl"].values[item]), 2),
+        "kl": write_number(float(view.values("kl")[item]), 2),
     }
     if not qualifies:
         most = view.rows("chosen")[0]["most_kl"]

@@ -126,7 +126,7 @@ def _price(view: View, dearest: float) -> TokenGrid:
         price=label,
         model=view.name,
         high=write_number(max(view.all_prices, default=0.0), 2),
-        value=write_number(float(view.outcome.arrays["kl"].values[at, item]), 2),
+        value=write_number(float(view.values("kl")[at, item]), 2),
     )
     ends = (0.0, dearest)
     scale = say("steering.price.scale", "{what} (1 = {high} or more)", what=label, high=write_number(dearest, 2))

@@ -33,7 +33,7 @@ def tell(view: View) -> str:
         "before": before,
         "after": after,
         "layer": view.layers[at],
-        "kl": write_number(float(view.outcome.arrays["kl"].values[at, item]), 2),
+        "kl": write_number(float(view.values("kl")[at, item]), 2),
     }
     if not abs(own) >= CLEAR[view.kind]:
         return say(

@@ -38,7 +38,6 @@ def figures(section: Section) -> Iterable[Figure]:
 
 def _strip_figure(view: SubjectView, prompt: int) -> TokenGrid:
     """Lines of tokens, below each line its ids."""
-    name = view.name
     records = [row for row in view.rows("tokens") if row["prompt"] == prompt]
     shown = records[: WIDEST * MOST_LINES]
     lines = [shown[at : at + WIDEST] for at in range(0, len(shown), WIDEST)]
@@ -61,7 +60,7 @@ def _strip_figure(view: SubjectView, prompt: int) -> TokenGrid:
         "{model}: “{text}” in {count} token",
         "{model}: “{text}” in {count} tokens",
         len(records),
-        model=name,
+        model=view.name,
         text=label,
     )
     if len(shown) < len(records):
@@ -74,7 +73,7 @@ def _strip_figure(view: SubjectView, prompt: int) -> TokenGrid:
             "tokenization.strip.alt",
             "Tokens of “{text}” in {model}, {characters} characters each on average: {tokens}",
             text=label,
-            model=name,
+            model=view.name,
             characters=write_number(counted["characters_per_token"], 2),
             tokens=" | ".join(mark_space(str(row["token"])) for row in shown),
         ),

@@ -25,15 +25,14 @@ def statement(section: Section) -> str:
 
 def _seen(view: SubjectView) -> str:
     """What one tokenizer needs, and what it cuts into bytes."""
-    name, outcome = view.name, view.outcome
     known = {metric: view.metric(metric) or 0 for metric in ("characters_per_token", "fragments", "added")}
     largest = view.rows("make_up")[0]
     first = say(
         "tokenization.seen",
         "{model} writes {characters} characters a token on these texts; {share} of its {vocabulary} tokens are {kind}.",
-        model=name,
+        model=view.name,
         characters=write_number(known["characters_per_token"], 2),
-        vocabulary=write_count(int(outcome.metrics["vocabulary"].value or 0)),
+        vocabulary=write_count(int(view.metric("vocabulary") or 0)),
         share=write_share(largest["share"]),
         kind=kind_label(str(largest["kind"])),
     )

@@ -31,7 +31,6 @@ def figures(section: Section) -> Iterable[Figure]:
 
 def _histogram(view: SubjectView, record: Mapping[str, Any]) -> Iterator[Curves]:
     """Shares a bin, beside those of a normal distribution of the same mean and standard deviation."""
-    name = view.name
     shares = view.values("histogram")[record["item"]]
     edges = np.linspace(record["low"], record["high"], len(shares) + 1)
     middles = (edges[:-1] + edges[1:]) / 2
@@ -45,7 +44,7 @@ def _histogram(view: SubjectView, record: Mapping[str, Any]) -> Iterator[Curves]
         name=f"histogram-{record['item']}",
         subject=(view.subject,),
         title=say(
-            "weights.histogram.title", "{model}: {tensor} ({shape})", model=name, tensor=record["tensor"],
+            "weights.histogram.title", "{model}: {tensor} ({shape})", model=view.name, tensor=record["tensor"],
             shape=record["shape"],
         ),
         alt=say(
@@ -53,7 +52,7 @@ def _histogram(view: SubjectView, record: Mapping[str, Any]) -> Iterator[Curves]
             "Numbers of {tensor} of {model}: from {min} to {max}, mean {mean}, standard deviation {std}, {zeros} of "
             "them 0",
             tensor=record["tensor"],
-            model=name,
+            model=view.name,
             min=write_number(record["min"]),
             max=write_number(record["max"]),
             mean=write_number(record["mean"]),
@@ -105,7 +104,6 @@ def _corner(view: SubjectView, record: Mapping[str, Any]) -> Iterator[HeatMap]:
 
 def _spectrum(view: SubjectView, record: Mapping[str, Any]) -> Iterator[Curves]:
     """Singular values from the largest on; nothing where they are not asked for, or but one."""
-    name = view.name
     found = view.outcome.arrays.get(f"spectrum/{record['item']}")
     if found is None or len(found.values) < 2:
         return
@@ -115,14 +113,14 @@ def _spectrum(view: SubjectView, record: Mapping[str, Any]) -> Iterator[Curves]:
         name=f"spectrum-{record['item']}",
         subject=(view.subject,),
         title=say(
-            "weights.spectrum.title", "{model}: singular values of {tensor}", model=name, tensor=record["tensor"]
+            "weights.spectrum.title", "{model}: singular values of {tensor}", model=view.name, tensor=record["tensor"]
         ),
         alt=say(
             "weights.spectrum.alt",
             "Singular values of {tensor} of {model}: from {first} to {last}; the largest of a random matrix would be "
             "{edge}",
             tensor=record["tensor"],
-            model=name,
+            model=view.name,
             first=write_number(values[0]),
             last=write_number(values[-1]),
             edge=write_number(edge),
