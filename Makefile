@@ -18,7 +18,7 @@ report: .venv/.installed  ## the report of BATTERY on two real models, as HTML a
 	$(BIN)/reportgen run $(BATTERY)
 
 test: .venv/.installed  ## the whole test suite, in processes of one thread; a third works while one of two waits
-	$(TESTING) $(BIN)/python -m pytest -n 3 --dist loadfile
+	$(TESTING) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 real: .venv/.installed  ## what the demo models are known to do, probe by probe
 	$(TESTING) $(BIN)/python -m pytest -n 3 --dist loadfile -m real
