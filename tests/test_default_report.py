@@ -96,6 +96,7 @@ def test_a_second_run_and_one_probe_alone_give_the_same_bytes(report: Bundle, tm
                 assert alone[id][subject].arrays[name].values.tobytes() == array.values.tobytes(), (id, subject, name)
 
 
+@pytest.mark.slow
 def test_rendering_again_gives_the_same_page(report: Bundle, page: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(report.path, copy)

@@ -95,7 +95,10 @@ def test_no_output_but_run_json_tells_where_a_model_lies(
             assert secret.encode() not in content, (file.name, secret)
 
 
-@pytest.mark.parametrize("probe", ["lens", "gone", "sae", "text"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("probe", ["lens", "gone", pytest.param("sae", marks=SLOW), pytest.param("text", marks=SLOW)])
 def test_a_probe_whose_files_cannot_be_used_tells_them_as_the_battery_does(
     reportgen: Call, battery: Path, tmp_path: Path, probe: str
 ) -> None:

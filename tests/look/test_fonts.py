@@ -67,6 +67,7 @@ def test_what_cannot_be_seen_is_spelled_out(text: str, shown: str) -> None:
     assert legible(shown) == shown
 
 
+@pytest.mark.slow
 def test_every_character_of_unicode_is_legible() -> None:
     covered = frozenset().union(*(legible_text.covered_by(source) for source in fonts.CHAIN))
     for code in range(0x110000):
@@ -116,6 +117,7 @@ def test_the_heading_face_is_bolder() -> None:
     assert widths[700] > widths[400]
 
 
+@pytest.mark.slow
 def test_equal_input_gives_equal_bytes(empty_cache: Path) -> None:
     first = {path.name: path.read_bytes() for path in typefaces("天氣 नमस्ते 🐠").files}
     for path in (empty_cache / "fonts").rglob("*.?tf"):
@@ -155,6 +157,7 @@ def test_damaged_fonts_are_made_again(empty_cache: Path) -> None:
     assert {file: file.read_bytes() for file in kept} == kept
 
 
+@pytest.mark.slow
 def test_a_cache_that_is_full_is_done_without(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = [path.name for path in typefaces("天").files]
     write, room = kept_fonts._write, [3]

@@ -186,6 +186,7 @@ def test_a_full_disk(cache, monkeypatch, gguf):
         convert_once("tiny", SHA, lambda _: gguf)
 
 
+@pytest.mark.slow
 def test_a_gguf_file_that_transformers_cannot_read(cache, gguf):
     with pytest.raises(ModelError) as refused:
         convert_once("tiny", SHA, lambda _: gguf)

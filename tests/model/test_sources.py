@@ -413,6 +413,7 @@ def tiny_gguf(file: Path, pre: str | None = "gpt-2") -> None:
     writer.close()
 
 
+@pytest.mark.real
 def test_a_gguf_file_is_converted_into_the_cache(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("REPORTGEN_CACHE", str(tmp_path / "cache"))
     file = tmp_path / "Tiny Llama.Q8.gguf"

@@ -157,7 +157,9 @@ BREAKS = {
 """Format -> what is broken, and what is there all the same."""
 
 
-@pytest.mark.parametrize("format", BREAKS)
+@pytest.mark.parametrize(
+    "format", [one if one in ("html", "pptx") else pytest.param(one, marks=pytest.mark.slow) for one in BREAKS]
+)
 def test_one_output_that_fails_never_takes_the_others(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
 ) -> None:

@@ -73,6 +73,7 @@ def test_where_the_answer_leads_to_the_end(ranks: list[int], layer: int) -> None
     assert leads_from(np.array(ranks)) == layer
 
 
+@pytest.mark.real
 def test_gemma_thinks_of_the_weather_in_english() -> None:
     outcome = lens("demo:gemma-3-270m", prompts=["今天天氣真"], top_k=10)
     rows = outcome.tables["top"].records()

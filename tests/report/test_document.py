@@ -185,6 +185,7 @@ def test_wide_figures_have_landscape_pages(printed):
     assert sum(sizes) == 2
 
 
+@pytest.mark.slow
 def test_equal_pages_give_equal_files(printed, bundle, drawings, tmp_path):
     again = tmp_path / "again.pdf"
     document.pdf(page.paper(bundle, drawings), again)
@@ -291,7 +292,7 @@ def beyond(pages):
 
 
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="Poppler is missing")
-@pytest.mark.parametrize("count", [4, 12])
+@pytest.mark.parametrize("count", [pytest.param(4, marks=pytest.mark.slow), 12])
 def test_a_table_with_a_column_a_model_stays_on_its_page_however_many_there_are(bundle, tmp_path, count):
     target = tmp_path / "report.pdf"
     assert document.pdf(page.paper(many_models(bundle, count), {}), target) == ()
