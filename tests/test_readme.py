@@ -130,5 +130,7 @@ def test_the_probe_example_is_a_probe(tmp_path: Path, monkeypatch: pytest.Monkey
     assert outcome.arrays["norms"].values.shape == (1, 4)
     assert np.all(outcome.arrays["norms"].values > 0)
     section = Section("n", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", 3)})
+    assert outcome.metrics["last_norm"].value == pytest.approx(outcome.arrays["norms"].values[0, -1])
+    assert stream_norms.probe.statement(section).startswith("Tiny ends at ")
     (figure,) = stream_norms.probe.figures(section)
     assert list(figure.curves[0].y) == outcome.arrays["norms"].values[0].tolist()

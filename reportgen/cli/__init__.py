@@ -25,6 +25,8 @@ COMMANDS = {
 }
 
 _SUPERVISED = frozenset(COMMANDS) - {"models", "init", "schema"}
+_SIGPIPE = 141
+"""As shells tell of a program that wrote where nobody reads any longer."""
 """Commands in which probes of third parties run, or native code on strangers' files."""
 
 
@@ -72,7 +74,7 @@ def _interrupt(number: int, frame: Any) -> None:
 
 def run_command(arguments: list[str]) -> int:
     """The exit code of a command line: 0 well, 1 no model or no output, 2 usage, 3 a failed probe, 130 Ctrl-C."""
-    from reportgen.cli.terminal import be_writable, tell, tell_mistake, tell_usage
+    from reportgen.cli.terminal import NobodyReads, be_writable, tell, tell_mistake, tell_usage
     from reportgen.errors import Mistake, ReportgenError
 
     be_writable()
@@ -91,9 +93,9 @@ def run_command(arguments: list[str]) -> int:
         for mistake in error.mistakes:
             tell_mistake(mistake)
         return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
+    except NobodyReads:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to be flushed goes nowhere
+        return _SIGPIPE
     except Exception as error:  # an error of ours: one line, and how to see more
         if os.environ.get("REPORTGEN_DEBUG"):
             raise

@@ -13,6 +13,17 @@ LONGEST = 1_000
 """Characters of a line; where something lies is told whole, so that it can be opened."""
 
 
+class NobodyReads(Exception):
+    """Whoever read what is written has gone, as `head` does: there is nothing left to do."""
+
+
+def _write(text: str, *, err: bool = False) -> None:
+    try:
+        click.echo(text, err=err)
+    except BrokenPipeError:  # click itself would end the program, and the process that watches this one tell of a crash
+        raise NobodyReads from None
+
+
 def be_writable() -> None:
     """Makes the streams write what their encoding lacks as an escape, where they would raise."""
     for stream in (sys.stdout, sys.stderr):
@@ -22,12 +33,12 @@ def be_writable() -> None:
 
 def tell(line: object, *, err: bool = False) -> None:
     """Writes one line, whatever strangers' texts are in it."""
-    click.echo(spelled(str(line), LONGEST), err=err)
+    _write(spelled(str(line), LONGEST), err=err)
 
 
 def tell_place(place: object) -> None:
     """Writes where something lies."""
-    click.echo(spelled(str(place), longest=None))
+    _write(spelled(str(place), longest=None))
 
 
 def tell_mistake(mistake: Mistake) -> None:
@@ -49,9 +60,9 @@ def tell_usage(error: click.ClickException) -> None:
 
 def tell_json(value: object) -> None:
     """Writes a document for programs: JSON has escapes of its own for what cannot be seen."""
-    click.echo(json.dumps(value, indent=2).replace("##", "#\\u0023"))
+    _write(json.dumps(value, indent=2).replace("##", "#\\u0023"))
 
 
 def tell_command(line: str) -> None:
     """Writes a line that is to be a command of a workflow; its texts are escaped where it is made."""
-    click.echo(line)
+    _write(line)

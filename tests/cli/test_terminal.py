@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -158,3 +160,12 @@ def test_only_one_place_writes_to_the_terminal() -> None:
 
     files = [file for file in PACKAGE.rglob("*.py") if "click.echo" in file.read_text("utf-8")]
     assert files == [PACKAGE / "cli" / "terminal.py"]
+
+
+def test_a_reader_that_goes_away_is_no_crash() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "reportgen", "probes"]
+    ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, "")
