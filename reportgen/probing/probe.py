@@ -23,7 +23,7 @@ from reportgen.figures.describe import Curve, Figure
 from reportgen.language import listed, name_of, say, say_count, sentences
 from reportgen.model.needs import Captured, Pass
 from reportgen.numerals import write_change, write_count
-from reportgen.probing.case import Case
+from reportgen.probing.case import Case, O
 from reportgen.probing.options import PairOptions, ProbeOptions
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Findings, Outcome, definitions
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from reportgen.model.network.loaded import LoadedModel
 
 
-# O for options and R for result, as everyone writes Probe[O, R]; beside no digit can it be taken for a 0.
-O = TypeVar("O", bound=ProbeOptions)  # noqa: E741
 P = TypeVar("P", bound=PairOptions)
 R = TypeVar("R", bound=Findings)
 
@@ -173,7 +171,8 @@ class Probe(Generic[O, R]):
     def run(self, case: Case[O], model: LoadedModel, captured: Sequence[Captured]) -> R | Later[R]:
         """The findings, from what the first passes gave (in the order `passes` named them)."""
         # Not abstract: a pair's probe has `compare` in its place.
-        return _part(self, "run").run(case, model, captured)  # type: ignore[no-any-return]
+        found: R | Later[R] = _part(self, "run").run(case, model, captured)
+        return found
 
     def figures(self, section: Section) -> Iterable[Figure]:
         """Descriptions of the figures of all subjects, on shared scales."""
@@ -217,7 +216,8 @@ class PairProbe(Probe[P, R], Generic[P, R]):
 
     def compare(self, base: Measured[P], other: Measured[P]) -> R:
         """The findings, from what the passes of both gave."""
-        return _part(self, "run").compare(base, other)  # type: ignore[no-any-return]
+        found: R = _part(self, "run").compare(base, other)
+        return found
 
 
 def _tell_each(probe: Probe[Any, Any], section: Section, tell: Callable[[Any], str]) -> str:

@@ -276,6 +276,7 @@ def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
                 kind = opened.get_slice(name).get_dtype()
                 if kind not in NUMBERS:
                     raise BundleError(damaged(file, f"the tensor {shown(name)} holds {shown(kind)}, not numbers"))
+            # An open safetensors file has keys(), but cannot be iterated over itself.
             return {name: np.asarray(opened.get_tensor(name)) for name in opened.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         told = getattr(error, "strerror", None) or "it is not a file of tensors, or it ends too early"

@@ -15,7 +15,7 @@ def describe_model(planned: PlannedModel, as_run: Mapping[str, Any]) -> ModelCar
     """What the report says of a model; of one that failed, only what was asked for."""
     source = {"source": planned.entry.source}
     if planned.readied is None:
-        return ModelCard(planned.id, planned.entry.name or planned.entry.source, "", 0, {**source, **as_run})
+        return ModelCard(planned.id, planned.entry.name or planned.id, "", 0, {**source, **as_run})
     located, facts = planned.readied.located, planned.readied.facts
     known = {
         "revision": located.revision,

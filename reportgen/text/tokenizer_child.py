@@ -39,6 +39,7 @@ def main() -> None:
     reply(wrong or {})
     while line := asked.readline():
         text, special_tokens = json.loads(line)
+        # The function is called at once, before the loop goes on.
         encoded, wrong = answer(lambda: tokenizer.encode(text, add_special_tokens=special_tokens), SECONDS[1])  # noqa: B023
         reply(wrong or [encoded.ids, encoded.offsets, encoded.special_tokens_mask])
 

@@ -189,7 +189,7 @@ def test_a_failed_probe_is_a_card_with_its_reason(comparison: Comparison) -> Non
     text = html(found, [])
     assert "A probe failed." in Page(text).text
     card = section(text, "weather.llama")
-    assert "It could not be measured." in card
+    assert "It failed." in card
     assert "<bdi>out of memory</bdi><br><bdi>of 8 GiB</bdi>" in card
 
 

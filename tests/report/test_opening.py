@@ -70,7 +70,7 @@ def test_at_most_six_findings_of_as_many_kinds_of_probes_as_there_are_and_every_
     made += [sentence("map", "pca_map", "It lies."), sentence("quiet", "drift", ""), sentence("broken", "x", "", True)]
     found = opening.findings(made)
     assert [one.section for one in found] == [*(f"lens{i}" for i in range(5)), "map", "broken"]
-    assert found[-1].text == "broken – could not be measured."
+    assert found[-1].text == "broken – failed."
 
 
 def test_a_finding_is_seen_in_the_first_figures_of_its_section(bundle, drawings):

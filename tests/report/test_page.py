@@ -73,7 +73,7 @@ def test_each_statement_is_a_finding_that_links_to_its_section(bundle, drawings)
     findings = html[html.index('<ul class="findings">') : html.index('<table class="metrics telling">')]
     assert re.findall(r'href="#probe-([^"]+)" aria-label="Section', findings) == list(bundle.outcomes)
     assert sentence(find("parameter_census").statement(bundle.section("census"))) in findings
-    assert "Where do the heads look? – could not be measured." in findings
+    assert "Where do the heads look? – failed." in findings
 
 
 def test_no_clock_unless_asked(bundle, drawings):
@@ -84,7 +84,7 @@ def test_no_clock_unless_asked(bundle, drawings):
 def test_a_failed_probe_is_a_card_with_its_reason_for_each_model(bundle, drawings):
     html = section(page.html(bundle, drawings), "heads")
     assert html.count('class="failure"') == 2
-    assert "<strong><bdi>SmolLM2-135M-Instruct</bdi> could not be measured.</strong>" in html
+    assert "<strong><bdi>SmolLM2-135M-Instruct</bdi> failed.</strong>" in html
     assert html.count("out of memory: 31 GiB wanted, 8 GiB free") == 2
     assert "<details>" not in html[: html.index('class="failure"')]
 
@@ -226,7 +226,7 @@ def test_what_strangers_wrote_runs_in_its_own_direction(bundle, drawings):
 
 def unusable(bundle):
     reason = "no folder of this name\nsee reportgen models"
-    card = ModelCard(GEMMA, "demo:gemma", "", 0, {"source": "demo:gemma", "failed": reason})
+    card = ModelCard(GEMMA, GEMMA, "", 0, {"source": "demo:gemma", "failed": reason})
     failed = outcome("parameter_census", GEMMA, status="failed", reason=reason)
     outcomes = {"census": {LLAMA: bundle.outcomes["census"][LLAMA], GEMMA: failed}}
     return replace(bundle, models={**bundle.models, GEMMA: card}, outcomes=outcomes)

@@ -79,11 +79,11 @@ def model_lines(bundle: "Bundle") -> list[ModelLine]:
     return [
         ModelLine(
             card.id,
-            card.id if (failure := str(card.facts.get("failed", ""))) else card.name,
+            card.name,
             list(_facts(card, _parameters(bundle, card.id))),
             _source(card),
             _glyph(card, widest, deepest),
-            failure,
+            str(card.facts.get("failed", "")),
         )
         for card in bundle.models.values()
     ]
@@ -103,7 +103,7 @@ def findings(sections: Sequence[SectionView]) -> list[Finding]:
 
 
 def _finding(section: SectionView) -> Finding:
-    unmeasured = say("opening.not_measured", "{title} – could not be measured.", title=section.title)
+    unmeasured = say("opening.not_measured", "{title} – failed.", title=section.title)
     rows = [[figure for figure in row.figures if not figure.left_out] for row in section.rows]
     pictures = next(filter(None, rows), [])
     return Finding(section.id, section.title, section.statement or unmeasured, section.failed, pictures)

@@ -89,7 +89,7 @@ def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> It
         for absence in row.absences
     ]
     if view.failed:
-        sentence = say("deck.failed", "It could not be measured: {reason}", reason="; ".join(absences))
+        sentence = say("deck.failed", "It failed: {reason}", reason="; ".join(absences))
         yield Slide(view.title, sentence, notes=_notes(view, absences))
     for at, together in enumerate(_grouped(pictures)):
         figures = [picture.figure for picture in together]
