@@ -36,6 +36,7 @@ from reportgen.results.schema import (
     read_bytes,
 )
 from reportgen.results.section import ModelCard, Section, tell_apart
+from reportgen.results.shared_texts import share_texts
 
 RESULTS, ARRAYS, RUN = "results.json", "arrays.safetensors", "run.json"
 
@@ -87,7 +88,8 @@ def write_numbers(folder: Path, bundle: Bundle) -> None:
         for probe_id, by in bundle.outcomes.items()
     }
     models = {id: _card_json(card) for id, card in bundle.models.items()}
-    content = {"schema": SCHEMA, "title": bundle.title, "models": models, "results": results}
+    shared, texts = share_texts(results)
+    content = {"schema": SCHEMA, "title": bundle.title, "models": models, "results": shared, "texts": texts}
     write_json(folder / RESULTS, content)
     save_file(dict(sorted(tensors.items())), folder / ARRAYS)
     (folder / ARRAYS).chmod(0o644)

@@ -18,8 +18,10 @@ from reportgen.documents.problem import Problem, dotted, shown
 from reportgen.errors import BundleError, Mistake
 from reportgen.results.columns import LARGEST, LONGEST
 from reportgen.results.quantities import Dim, Direction, Status
+from reportgen.results.shared_texts import restore_texts
 
-SCHEMA = 1
+SCHEMA = 2
+"""2 stores a text once that stands in several places (`texts`); 1 stored it in each."""
 ID = r"[A-Za-z0-9_-]{1,64}"
 MOST_BYTES = 1_000_000_000
 """Of a file of JSON or YAML in a bundle."""
@@ -218,7 +220,7 @@ class StoredModel(_Stored):
 
 
 class StoredResults(_Stored):
-    """results.json."""
+    """results.json, with the texts in their places."""
 
     title: Text
     models: dict[Id, StoredModel]
@@ -234,6 +236,12 @@ class StoredResults(_Stored):
                 if missing := [id for id in ids if id not in self.models]:
                     raise ValueError(f"{probe_id}.{subject} is about {missing[0]}, which is not one of its models")
         return self
+
+
+class _StoredTexts(_Stored):
+    """What results.json refers to from several places."""
+
+    texts: list[Text] = Field(default_factory=list)
 
 
 class StoredRun(_Stored):
@@ -319,16 +327,23 @@ def checked(model: type[M], content: Mapping[str, Any], file: Path) -> M:
 
 
 def checked_results(content: Mapping[str, Any], file: Path) -> StoredResults:
-    """The content of results.json as what it should be.
+    """The content of results.json as what it should be, of this schema or an older one.
 
     Raises:
-        BundleError: it is of another schema, or damaged.
+        BundleError: it is of a schema that is not known, or damaged.
     """
     schema = content.get("schema")
-    if type(schema) is not int or schema != SCHEMA:
-        told = f"a bundle of schema {shown(schema)}; this version reads {SCHEMA}"
+    if type(schema) is not int or not 1 <= schema <= SCHEMA:
+        told = f"a bundle of schema {shown(schema)}; this version reads 1 to {SCHEMA}"
         raise BundleError(Mistake(told, REMEDY, file=file))
-    return checked(StoredResults, content, file)
+    texts = checked(_StoredTexts, content if schema > 1 else {}, file).texts
+    if not texts or not isinstance(results := content.get("results"), dict):
+        return checked(StoredResults, content, file)
+    try:
+        restored = restore_texts(results, texts, MOST_BYTES)
+    except ValueError as error:
+        raise BundleError(damaged(file, str(error))) from error
+    return checked(StoredResults, {**content, "results": restored}, file)
 
 
 def _told(problem: Problem, more: int) -> str:

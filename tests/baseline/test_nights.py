@@ -135,7 +135,7 @@ def test_a_file_in_another_layout_is_read_whole(tmp_path):
         (lambda text: text[: len(text) // 2], "the bundle is damaged: "),
         (lambda text: "[]", "the bundle is damaged: it is not a mapping"),
         (lambda text: "[" * 100_000, "the bundle is damaged: "),
-        (lambda text: text.replace('"schema": 1', '"schema": 0'), "a bundle of schema 0; this version reads 1"),
+        (lambda text: text.replace('"schema": 2', '"schema": 0'), "a bundle of schema 0; this version reads 1 to 2"),
         (lambda text: text.replace('"results"', '"result"'), "results: missing"),
         (lambda text: text.replace("1.25", '"1.25"'), "entropy.value: expected a finite number, found '1.25'"),
         (lambda text: text.replace("1.25", "true"), "entropy.value: expected a finite number, found true"),

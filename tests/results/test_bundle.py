@@ -51,7 +51,7 @@ def test_what_is_written_is_read_back(stored: Path) -> None:
 
 def test_the_contract_of_results_json(stored: Path) -> None:
     content = json.loads((stored / "results.json").read_text())
-    assert content["schema"] == 1
+    assert content["schema"] == 2
     result = content["results"]["probe"]["m"]
     assert result["arrays"]["curve"] == {
         "dims": ["layer"], "shape": [2], "unit": "nat", "coordinates": {"layer": [0, 7]}, "tensor": "probe/m/curve",
@@ -136,7 +136,7 @@ def damaged(stored: Path, change: str) -> None:
         case "truncated":
             results.write_text(results.read_text()[:200])
         case "schema":
-            results.write_text(results.read_text().replace('"schema": 1', '"schema": 7'))
+            results.write_text(results.read_text().replace('"schema": 2', '"schema": 7'))
         case "tensor":
             save_file({"other": np.zeros(2)}, arrays)
         case "shape":
@@ -155,7 +155,7 @@ def damaged(stored: Path, change: str) -> None:
     ("change", "message"),
     [
         ("truncated", "results.json: the bundle is damaged"),
-        ("schema", "a bundle of schema 7; this version reads 1"),
+        ("schema", "a bundle of schema 7; this version reads 1 to 2"),
         ("tensor", "lacks the tensor 'probe/m/curve'"),
         ("shape", r"has shape \[5\], not \[2\]"),
         ("arrays", "arrays.safetensors: the bundle is damaged"),

@@ -35,7 +35,7 @@ PYTHON = re.compile(
                       and n not in ("Warning",)) + r"|Traceback|pydantic|numpy)\b"
 )  # fmt: skip
 """What no person should be told."""
-WORDS = ["an apple a day", "the apple of my eye"]
+WORDS = ["an apple a day, as they say, keeps nobody away", "the apple of my eye"]
 PROBES = {
     "census": {"probe": "parameter_census", "models": ["m"]},
     "near": {"probe": "nearest_tokens", "ids": [5, 300], "k": 3, "models": ["m"]},

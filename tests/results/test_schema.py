@@ -60,7 +60,7 @@ TOP = ("tables", "top")
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (at("schema", to=True), "a bundle of schema true; this version reads 1"),
+        (at("schema", to=True), "a bundle of schema true; this version reads 1 to 2"),
         (at("results", to={}), "results: expected at least 1 item, found an empty mapping"),
         (at("results", "lens", to={}), "results.lens: expected at least 1 item, found an empty mapping"),
         (at("results", "../x", to={}), "'../x' is not an id"),
