@@ -258,7 +258,28 @@ def _card(id: str, stored: StoredModel) -> ModelCard:
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:
     """Writes one of a bundle's JSON files; a number that is not finite is refused."""
-    file.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n", encoding="utf-8")
+    file.write_text(format_json(content) + "\n", encoding="utf-8")
+
+
+def format_json(value: Any, level: int = 0) -> str:
+    """JSON with a line a key and a line a row: a difference can be read, and nothing is spread over a line a number.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    if isinstance(value, dict) and value:
+        parts = [f"{format_json(str(key))}: {format_json(one, level + 1)}" for key, one in value.items()]
+        return _bracket("{", parts, "}", level)
+    if isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
+        return _bracket("[", [format_json(one, level + 1) for one in value], "]", level)
+    # Python's own indenting is done by Python code, at a tenth of this speed.
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _bracket(opening: str, parts: Sequence[str], closing: str, level: int) -> str:
+    """Parts on lines of their own, one space further in than what holds them."""
+    before, after = "\n" + " " * (level + 1), "\n" + " " * level
+    return opening + before + f",{before}".join(parts) + after + closing
 
 
 def read_json(file: Path) -> dict[str, Any]:

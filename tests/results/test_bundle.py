@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from reportgen.errors import BundleError, OutputError
-from reportgen.results.bundle import Bundle, load_bundle, write_numbers
+from reportgen.results.bundle import Bundle, load_bundle, write_json, write_numbers
 from reportgen.results.folder import check_writable, keep_earlier, staged
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 from reportgen.results.section import ModelCard
@@ -226,3 +226,19 @@ def test_the_current_folder_is_no_output(tmp_path: Path, monkeypatch: pytest.Mon
         check_writable(Path())
     with pytest.raises(OutputError, match="cannot be written: File name too long"):
         check_writable(Path("x" * 300))
+
+
+def test_a_file_of_numbers_has_a_line_a_row_and_refuses_what_is_none(tmp_path: Path) -> None:
+    content = {
+        "rows": [[0, "天", 0.5], [1, None, 1e-05]],
+        "empty": {},
+        "none": [],
+        "dims": ["layer"],
+        "deep": [{"a": []}],
+    }
+    write_json(tmp_path / "x.json", content)
+    text = (tmp_path / "x.json").read_text()
+    assert json.loads(text) == content
+    assert '\n "rows": [\n  [0, "天", 0.5],\n  [1, null, 1e-05]\n ],\n "empty": {},\n' in text
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "x.json", {"rows": [[0, float("nan")]]})
