@@ -54,7 +54,7 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenLabel:
     """A label as a file has it: its dictionary is not looked for yet."""
 
     place: str
@@ -64,7 +64,7 @@ class Written:
     line: int
 
 
-def origin_told(origin: str) -> str:
+def tell_origin(origin: str) -> str:
     """An origin in the spoken language; one that a file names as it is written."""
     known = {
         BY_HAND: say("label.by_hand", "by hand"),
@@ -82,7 +82,7 @@ def page_of(one: "DictionaryFiles", feature: int) -> str:
     return f"{_PAGES}/{pages}/{feature}" if _PAGE.fullmatch(pages) else ""
 
 
-def read_labels(file: Path) -> tuple[Written, ...]:
+def read_labels(file: Path) -> tuple[WrittenLabel, ...]:
     """The labels in a file.
 
     Raises:
@@ -94,7 +94,7 @@ def read_labels(file: Path) -> tuple[Written, ...]:
         raise BatteryError(Mistake("labels are read from .yaml, .csv and .jsonl", file=file))
     mistakes: list[Mistake] = []
     found = list(reader(_text(file), file, mistakes))
-    seen: dict[tuple[str, int], Written] = {}
+    seen: dict[tuple[str, int], WrittenLabel] = {}
     for one in found:
         first = seen.setdefault((one.place, one.feature), one)
         if first is not one and reader is not _of_jsonl:  # an export may hold several explanations of a feature
@@ -106,7 +106,7 @@ def read_labels(file: Path) -> tuple[Written, ...]:
 
 
 def labels_for(
-    written: Sequence[Written], found: Sequence["DictionaryFiles"], file: Path | str, known: Sequence[int] = ()
+    written: Sequence[WrittenLabel], found: Sequence["DictionaryFiles"], file: Path | str, known: Sequence[int] = ()
 ) -> dict[tuple[int, int], Label]:
     """(item of `found`, feature) -> its label. Labels of other layers of `known`, or of Neuronpedia's, are left out.
 
@@ -135,7 +135,7 @@ def labels_for(
     return labels
 
 
-def _meant(one: Written, files: "DictionaryFiles") -> bool:
+def _meant(one: WrittenLabel, files: "DictionaryFiles") -> bool:
     if "/" in one.place and files.card.neuronpedia:
         return one.place == files.card.neuronpedia
     return one.place in (str(files.place.index), files.name)
@@ -154,7 +154,7 @@ def _text(file: Path) -> str:
         raise BatteryError(Mistake(f"the labels cannot be read: {error.strerror}", "", file)) from error
 
 
-def _of_yaml(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Written]:
+def _of_yaml(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[WrittenLabel]:
     from reportgen.documents.yaml_source import read_source
 
     source = read_source(text, file)
@@ -179,7 +179,7 @@ def _of_yaml(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Written
 _FORM = "Write LAYER: {FEATURE: label}."
 
 
-def _of_csv(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Written]:
+def _of_csv(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[WrittenLabel]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     try:
         columns = [column.strip() for column in reader.fieldnames or ()]
@@ -211,7 +211,7 @@ def _wrong_heading(columns: Sequence[str], file: Path) -> Iterator[Mistake]:
         yield Mistake(f"the heading lacks {', '.join(map(repr, lacking))}", told, file, 1)
 
 
-def _of_jsonl(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Written]:
+def _of_jsonl(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[WrittenLabel]:
     for line, written in enumerate(text.split("\n"), 1):
         if not written.strip():
             continue
@@ -243,7 +243,7 @@ def _no_explanation(row: Any) -> str:
     return f"{wrong}: expected text, found {shown(row[wrong])}" if wrong else ""
 
 
-def _row(row: Mapping[str, Any], file: Path, line: int, mistakes: list[Mistake]) -> Iterator[Written]:
+def _row(row: Mapping[str, Any], file: Path, line: int, mistakes: list[Mistake]) -> Iterator[WrittenLabel]:
     """One label, or what is wrong with it."""
     wrong = [key for key in row if key not in _COLUMNS]
     place = str(row.get("layer") or row.get("name") or "").strip()
@@ -265,7 +265,7 @@ def _row(row: Mapping[str, Any], file: Path, line: int, mistakes: list[Mistake])
         except ValueError:
             mistakes.append(Mistake(f"expected a score, found {shown(row.get('score'))}", "", file, line))
             return
-        yield Written(place, int(feature), label, line)
+        yield WrittenLabel(place, int(feature), label, line)
 
 
 def _short(text: str) -> str:

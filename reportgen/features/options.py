@@ -41,7 +41,7 @@ class DictionaryOptions(ProbeOptions):
     def dictionaries_sha256(self) -> str:
         """Numbers depend on what the files hold, not on what they are called; empty where there are none."""
         try:
-            return fingerprint(located(self))
+            return fingerprint(dictionary_files_of(self))
         except (ReportgenError, OSError):
             return ""
 
@@ -73,7 +73,7 @@ class LabelledOptions(DictionaryOptions):
 
 
 @dataclass(frozen=True)
-class Found:
+class CaseDictionaries:
     """The dictionaries of a case."""
 
     files: tuple[DictionaryFiles, ...]
@@ -82,7 +82,7 @@ class Found:
     """What a reader should know of them."""
 
 
-def located(options: DictionaryOptions) -> tuple[DictionaryFiles, ...]:
+def dictionary_files_of(options: DictionaryOptions) -> tuple[DictionaryFiles, ...]:
     """The files of the dictionaries that are meant.
 
     Raises:
@@ -103,18 +103,18 @@ def _located(
     return locate_dictionaries(source, folder=folder, layers=layers, features=features, l0=l0)
 
 
-def dictionaries_of(case: Case[Any]) -> Found:
+def dictionaries_of(case: Case[Any]) -> CaseDictionaries:
     """The dictionaries of a case, found to fit its model.
 
     Raises:
         Unusable: there are none, or they do not fit; says the file and what was expected.
     """
     try:
-        files = located(case.options)
+        files = dictionary_files_of(case.options)
         notes = check_fit(files, case.facts, case.located.name)
     except (BatteryError, DictionaryError) as error:
         raise Unusable(error.in_one_line) from error
-    return Found(files, tuple(dict.fromkeys((*notes, *(note for one in files for note in one.card.notes)))))
+    return CaseDictionaries(files, tuple(dict.fromkeys((*notes, *(note for one in files for note in one.card.notes)))))
 
 
 def need_of(one: DictionaryFiles) -> Need:
@@ -130,7 +130,7 @@ def first_counted(case: Case[Any], tokens: Sequence[int]) -> int:
     return int(bool(tokens) and tokens[0] in case.tokenizer.special_ids)
 
 
-def labels_of(case: Case[Any], found: Found) -> dict[tuple[int, int], Label]:
+def labels_of(case: Case[Any], found: CaseDictionaries) -> dict[tuple[int, int], Label]:
     """(item, feature) -> the label that the battery's file has for it.
 
     Raises:

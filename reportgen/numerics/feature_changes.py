@@ -68,7 +68,7 @@ def changes(base: NDArray[np.float64], other: NDArray[np.float64], flips: int, s
     return Changes(one, two, error, np.array(found, np.int64))
 
 
-def in_common(base: Activity, other: Activity) -> NDArray[np.float64]:
+def share_in_common(base: Activity, other: Activity) -> NDArray[np.float64]:
     """(token) features that fire in both, as a share of those that fire in either; NaN where none does."""
     import numpy as np
 
@@ -78,7 +78,7 @@ def in_common(base: Activity, other: Activity) -> NDArray[np.float64]:
     return np.where(either > 0, both / np.maximum(either, 1), np.nan)
 
 
-def moved_on(activity: Activity) -> Activity:
+def shift_half_text(activity: Activity) -> Activity:
     """The same with every token's features given to the one half the text further on, around its end."""
     import numpy as np
 

@@ -23,7 +23,7 @@ from reportgen.text.characters import mark_space
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from reportgen.model.needs import Captured
+    from reportgen.model.needs import PassResult
     from reportgen.model.network.loaded import LoadedModel
 
 SHOWN = 20
@@ -104,14 +104,14 @@ class NearestTokens(Probe[Options, Neighbours]):
                 refused[text] = "no tokens"
             elif len(ids) != 1 and case.options.pool is None:
                 refused[text] = f"{len(ids)} tokens: {case.tokenizer.show_joined(ids)} (pool: mean accepts several)"
-            elif reason := case.tokenizer.no_row(ids):
+            elif reason := case.tokenizer.reason_against_tokens(ids):
                 refused[text] = reason
         for token_id in case.options.ids:
             if case.facts.vocabulary is not None and token_id >= case.facts.vocabulary:
                 refused[f"#{token_id}"] = f"ids go from 0 to {case.facts.vocabulary - 1}"
         return refused
 
-    def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Neighbours:
+    def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Neighbours:
         """One product of all queries with the table."""
         import numpy as np
 

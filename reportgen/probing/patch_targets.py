@@ -40,7 +40,7 @@ class Target(Prompt):
 
 def _sets(info: ValidationInfo) -> PromptSets:
     given: PromptSets | None = (info.context or {}).get("prompt_sets")
-    return given or PromptSets.beside(None)
+    return given or PromptSets.for_battery(None)
 
 
 def _of_prompt(prompt: Prompt) -> dict[str, Any]:

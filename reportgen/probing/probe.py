@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from reportgen.errors import ReportgenError
 from reportgen.figures.describe import Curve, Figure
 from reportgen.language import listed, name_of, say, say_count, sentences
-from reportgen.model.needs import Captured, Pass
+from reportgen.model.needs import Pass, PassResult
 from reportgen.numerals import write_change, write_count
 from reportgen.probing.case import Case, O
 from reportgen.probing.options import PairOptions, ProbeOptions
@@ -43,7 +43,7 @@ def prompt_labels(outcome: Outcome) -> list[str]:
     return [str(p.get("id") or p.get("text") or p["messages"][-1]["content"]) for p in prompts]
 
 
-def stated(probe: Probe[Any, Any], section: Section) -> str:
+def statement_of(probe: Probe[Any, Any], section: Section) -> str:
     """The statement of a probe; where only some layers or blocks were asked for, or only some rows are drawn, it says
     so.
 
@@ -118,13 +118,13 @@ def tell_ends(curve: Curve) -> str:
     return say("figure.curve_ends", "{curve} goes from {first} to {last}", curve=curve.label, first=first, last=last)
 
 
-def curves_read_out(name: str, what: str, curves: Iterable[Curve]) -> str:
+def read_curves_out(name: str, what: str, curves: Iterable[Curve]) -> str:
     """Where each curve over the layers of a model begins and ends, for who cannot see them."""
     ends = [tell_ends(curve) for curve in curves]
     return say("figure.curves", "{what} over the layers of {model}: {ends}", what=what, model=name, ends=listed(ends))
 
 
-Later = Generator[Sequence[Pass], Sequence[Captured], R]
+Later = Generator[Sequence[Pass], Sequence[PassResult], R]
 """A probe that chooses further passes by the numbers of the first yields them and returns its findings."""
 
 
@@ -168,7 +168,7 @@ class Probe(Generic[O, R]):
         """
         return {}
 
-    def run(self, case: Case[O], model: LoadedModel, captured: Sequence[Captured]) -> R | Later[R]:
+    def run(self, case: Case[O], model: LoadedModel, captured: Sequence[PassResult]) -> R | Later[R]:
         """The findings, from what the first passes gave (in the order `passes` named them)."""
         # Not abstract: a pair's probe has `compare` in its place.
         found: R | Later[R] = _part(self, "run").run(case, model, captured)
@@ -192,12 +192,12 @@ class Probe(Generic[O, R]):
 
 
 @dataclass(frozen=True)
-class Measured(Generic[P]):
+class MeasuredModel(Generic[P]):
     """One model of a pair, with what its passes gave."""
 
     case: Case[P]
     model: LoadedModel
-    captured: Sequence[Captured]
+    captured: Sequence[PassResult]
     """In the order in which `passes` named them."""
 
 
@@ -214,7 +214,7 @@ class PairProbe(Probe[P, R], Generic[P, R]):
             Unusable: says what differs; the pair is skipped, and the others run.
         """
 
-    def compare(self, base: Measured[P], other: Measured[P]) -> R:
+    def compare(self, base: MeasuredModel[P], other: MeasuredModel[P]) -> R:
         """The findings, from what the passes of both gave."""
         found: R = _part(self, "run").compare(base, other)
         return found

@@ -46,7 +46,7 @@ class _Generation(Extension):
     def parse(self, parser: Parser) -> nodes.Node:
         line = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return nodes.CallBlock(self.call_method("_itself"), [], [], body).set_lineno(line)
+        return nodes.CallBlock(self.call_method("_render_body"), [], [], body).set_lineno(line)
 
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
         """Every word of a template that is read is a step."""
@@ -54,7 +54,7 @@ class _Generation(Extension):
             step()
             yield token
 
-    def _itself(self, caller: Callable[[], str]) -> str:
+    def _render_body(self, caller: Callable[[], str]) -> str:
         return caller()
 
 
@@ -95,16 +95,16 @@ class ChatSandbox(BoundedEnvironment):
         _check_given(name, given)
         if name in ("format", "format_map") and isinstance(of, str):
             _check_layout(of)
-        return weighed(super().call(__context, __obj, *args, **kwargs))
+        return weigh_value(super().call(__context, __obj, *args, **kwargs))
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """What an operator is given and gives is weighed."""
         step()
-        weighed((left, right))
+        weigh_value((left, right))
         if operator == "%" and isinstance(left, str):
             _check_layout(left)
             _check_given("%", right if isinstance(right, tuple) else (right,))
-        return weighed(super().call_binop(context, operator, left, right))
+        return weigh_value(super().call_binop(context, operator, left, right))
 
 
 class _Weighing(NodeTransformer):
@@ -137,7 +137,7 @@ class _Weighing(NodeTransformer):
     visit_List = visit_Tuple = visit_Dict = _literal  # noqa: N815 - as Jinja calls it
 
 
-def weighed(value: Any) -> Any:
+def weigh_value(value: Any) -> Any:
     """Itself, if it is small enough.
 
     Raises:
@@ -176,7 +176,7 @@ def _held(one: Any) -> Collection[Any]:
 @pass_context
 def _weighed(context: Any, value: Any) -> Any:
     step()
-    return weighed(value)
+    return weigh_value(value)
 
 
 def _within_bounds(name: str, found: Callable[..., Any]) -> Callable[..., Any]:
@@ -189,9 +189,9 @@ def _within_bounds(name: str, found: Callable[..., Any]) -> Callable[..., Any]:
         _check_given(name, given)
         if name == "format":
             _check_layout(str(given[0]))
-        if name in _LAID_OUT and any(len(str(weighed(one))) > SOME for one in given if isinstance(one, _TEXT_LIKE)):
+        if name in _LAID_OUT and any(len(str(weigh_value(one))) > SOME for one in given if isinstance(one, _TEXT_LIKE)):
             raise Exceeded(f"it lays out more than {SOME:,} characters")
-        return weighed(found(*args, **kwargs))
+        return weigh_value(found(*args, **kwargs))
 
     return bounded
 
@@ -201,7 +201,7 @@ _TEXT_LIKE = (str, list, tuple, dict)
 
 def _check_given(name: str, given: Iterable[Any]) -> None:
     for one in given:
-        weighed(one)
+        weigh_value(one)
         if isinstance(one, int) and abs(one) > LARGEST_ARGUMENT:
             raise Exceeded(f"it asks for a width or a count beyond {LARGEST_ARGUMENT:,}")
         if name in _FROM_THE_END and isinstance(one, str | bytes) and len(one) > FEW:

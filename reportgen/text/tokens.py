@@ -13,7 +13,7 @@ from reportgen.errors import Mistake, ModelError
 from reportgen.text.chat import ChatTemplate
 from reportgen.text.chat_files import read_chat_template
 from reportgen.text.prompts import Prompt
-from reportgen.text.tokenizer_parts import Unknown, check_parts
+from reportgen.text.tokenizer_parts import UnknownPart, check_parts
 from reportgen.text.tokenizer_process import TokenizerProcess
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class WordNotFound(Exception):
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedText:
     """A text as tokens."""
 
     ids: tuple[int, ...]
@@ -66,7 +66,7 @@ class TextTokenizer:
         try:
             try:
                 check_parts(content)
-            except Unknown:
+            except UnknownPart:
                 process = TokenizerProcess(content)
             tokenizer = Tokenizer.from_buffer(content)
         except Exception as error:  # the tokenizers library raises bare Exception
@@ -96,7 +96,7 @@ class TextTokenizer:
         added = self._tokenizer.get_added_tokens_decoder()
         return sum(bool(re.search(r"unused|reserved", token.content)) for token in added.values())
 
-    def encode(self, text: str, *, special_tokens: bool = True) -> Encoded:
+    def encode(self, text: str, *, special_tokens: bool = True) -> EncodedText:
         """Tokens of a text, with what the tokenizer adds in front or behind if `special_tokens`.
 
         Raises:
@@ -108,13 +108,13 @@ class TextTokenizer:
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
             raise ModelError(_failed(text, error)) from error
-        return Encoded(
+        return EncodedText(
             tuple(encoding.ids),
             tuple((start, end) for start, end in encoding.offsets),
             tuple(bool(mask) for mask in encoding.special_tokens_mask),
         )
 
-    def encode_prompt(self, prompt: Prompt) -> Encoded:
+    def encode_prompt(self, prompt: Prompt) -> EncodedText:
         """Tokens of a prompt as the model will see it; messages go through the chat template.
 
         Raises:
@@ -130,7 +130,7 @@ class TextTokenizer:
             return prompt.text or ""
         return self._chat.render([{"role": one.role, "content": one.content} for one in prompt.messages])
 
-    def no_row(self, ids: Iterable[int]) -> str:
+    def reason_against_tokens(self, ids: Iterable[int]) -> str:
         """Why the model cannot read these tokens; empty where it can."""
         beyond = [] if self.rows is None else [token_id for token_id in ids if token_id >= self.rows]
         if not beyond:

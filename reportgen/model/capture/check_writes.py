@@ -9,8 +9,8 @@ from dataclasses import replace
 import torch
 
 from reportgen.model.capture.passes import join, run
-from reportgen.model.capture.trial import TOLERANCE, tokens_tried, tolerance_of
-from reportgen.model.needs import Captured, Need, Pass, Site
+from reportgen.model.capture.trial import TOLERANCE, choose_trial_tokens, tolerance_of
+from reportgen.model.needs import Need, Pass, PassResult, Site
 from reportgen.model.network.loaded import SEVERAL_STREAMS, LoadedModel
 from reportgen.model.network.matrices import bias_of, matrix_of
 from reportgen.model.network.scores import can_be_seen
@@ -50,7 +50,7 @@ def settle_writers(model: LoadedModel) -> None:
     off = _not_adding_up(model)
     if not off:
         return
-    found = writers_of(model.anatomy.decoder, model.anatomy.blocks, tokens_tried(model))
+    found = writers_of(model.anatomy.decoder, model.anatomy.blocks, choose_trial_tokens(model))
     attention, mlp = list(model.anatomy.attention_writers), list(model.anatomy.mlp_writers)
     for block in off:
         attention[block], mlp[block] = found[block].attention, found[block].mlp
@@ -92,9 +92,9 @@ def _of_writes(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
             return f"no {what} writes in block {', '.join(missing)}"
     stream_need, *needs = Need(Site.RESIDUAL), *(Need(write, "all", blocks) for write in _WRITES)
     captured = _tried(model, [stream_need, *needs])
-    stream = captured.kept(stream_need, 0)
-    for block, attention, mlp in zip(blocks, *(captured.kept(need, 0) for need in needs), strict=True):
-        added = stream[block].float() * model.anatomy.carried(block) + attention.float() + mlp.float()
+    stream = captured.tensors_of(stream_need, 0)
+    for block, attention, mlp in zip(blocks, *(captured.tensors_of(need, 0) for need in needs), strict=True):
+        added = stream[block].float() * model.anatomy.carry_factor(block) + attention.float() + mlp.float()
         apart = _apart(added, stream[block + 1].float())
         if not apart <= TOLERANCE[model.dtype]:
             return f"block {block} adds more to the stream than its attention and MLP write, by {apart:.2g} of it"
@@ -117,7 +117,7 @@ def _of_projections(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> 
     captured = _tried(model, needs)
     tolerance = tolerance_of(model)
     for block, writer, entering, written in zip(
-        blocks, writers, *(captured.kept(need, 0) for need in needs), strict=True
+        blocks, writers, *(captured.tensors_of(need, 0) for need in needs), strict=True
     ):
         assert writer.projection is not None
         bias = bias_of(writer.projection)
@@ -136,13 +136,13 @@ def _of_heads(model: LoadedModel, blocks: tuple[int, ...]) -> str:
     """What enters the output projection is a piece of one length a head, in order: pattern times values, where both
     are seen.
     """
-    missing = [told for block in blocks if (told := model.no_attention(block))]
+    missing = [told for block in blocks if (told := model.reason_without_attention(block))]
     if missing:
         return missing[0]
     needs = [Need(site, "all", blocks) for site in (Site.ATTENTION, Site.HEADS, Site.VALUES)]
     captured = _tried(model, needs if _all_seen(model) else needs[:2])
-    patterns, together = (captured.kept(need, 0) for need in needs[:2])
-    values = captured.kept(needs[2], 0) if _all_seen(model) else [None] * len(blocks)
+    patterns, together = (captured.tensors_of(need, 0) for need in needs[:2])
+    values = captured.tensors_of(needs[2], 0) if _all_seen(model) else [None] * len(blocks)
     for block, pattern, rows, value in zip(blocks, patterns, together, values, strict=True):
         if len(pattern) != model.anatomy.heads:
             return f"block {block} has {len(pattern)} heads, where the configuration has {model.anatomy.heads}"
@@ -158,16 +158,16 @@ def _of_heads(model: LoadedModel, blocks: tuple[int, ...]) -> str:
 
 def _of_scores(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
     """The softmax of the scores is the pattern; heads with a sink logit leave it a share."""
-    missing = [told for block in blocks if (told := model.no_attention(block))]
+    missing = [told for block in blocks if (told := model.reason_without_attention(block))]
     if missing:
         return missing[0]
     if not _all_seen(model):
         return "its attention computes scores where nobody can look"
     needs = [Need(Site.SCORES, "all", blocks), Need(Site.ATTENTION, "all", blocks)]
     captured = _tried(model, needs)
-    if len(captured.kept(needs[0], 0)) != len(blocks):
+    if len(captured.tensors_of(needs[0], 0)) != len(blocks):
         return "its attention does not compute scores where they are looked for"
-    for block, scores, pattern in zip(blocks, *(captured.kept(need, 0) for need in needs), strict=True):
+    for block, scores, pattern in zip(blocks, *(captured.tensors_of(need, 0) for need in needs), strict=True):
         share = pattern.float().sum(-1, keepdim=True)
         apart = float((scores.softmax(-1) * share - pattern.float()).abs().max())
         if not apart <= TOLERANCE[model.dtype]:
@@ -185,8 +185,8 @@ def _writers(model: LoadedModel, site: Site, blocks: Sequence[int]) -> list[Writ
     return [writer for block in blocks if (writer := found[block]) is not None]
 
 
-def _tried(model: LoadedModel, needs: Sequence[Need]) -> Captured:
-    single = Pass(tokens_tried(model), tuple(needs))
+def _tried(model: LoadedModel, needs: Sequence[Need]) -> PassResult:
+    single = Pass(choose_trial_tokens(model), tuple(needs))
     (taken,) = run(model, join([single]))
     return taken.part(single)
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reportgen.model.capture.check_writes import PROVEN_LATER, reason_against, settle_writers
-from reportgen.model.capture.passes import JoinedPass, Taken, join, run
-from reportgen.model.needs import Captured, Pass, Path, Site, Unmeasurable
+from reportgen.model.capture.passes import JoinedPass, JoinedResult, join, run
+from reportgen.model.needs import Pass, PassResult, Path, Site, Unmeasurable
 from reportgen.model.network.loaded import SEVERAL_STREAMS, LoadedModel
 
 
@@ -24,9 +24,9 @@ class SharedPasses:
         passes = [_possible(model, single) for single in passes]
         self._joined = {joined.path: joined for joined in join(passes)}
         self._waiting = Counter(single.path for single in passes)
-        self._taken: dict[Path, Taken] = {}
+        self._taken: dict[Path, JoinedResult] = {}
 
-    def run(self, passes: Sequence[Pass]) -> list[Captured]:
+    def run(self, passes: Sequence[Pass]) -> list[PassResult]:
         """The answers to some of the passes, in their order.
 
         Raises:
@@ -51,7 +51,7 @@ class SharedPasses:
         self._taken |= dict(zip(missing, ran, strict=True))
         return [self._answer(single) for single in passes]
 
-    def _answer(self, single: Pass) -> Captured:
+    def _answer(self, single: Pass) -> PassResult:
         answer = self._taken[single.path].part(single)
         self._done(single.path)
         return answer
@@ -103,6 +103,6 @@ def _reason_against_patterns(model: LoadedModel, single: Pass) -> str:
     return ""
 
 
-def run_all(model: LoadedModel, passes: Sequence[Pass]) -> list[Captured]:
+def run_all(model: LoadedModel, passes: Sequence[Pass]) -> list[PassResult]:
     """The answers to passes, in their order, each prompt run once."""
     return SharedPasses(model, passes).run(passes)

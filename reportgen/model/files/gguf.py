@@ -27,7 +27,7 @@ DISK_FAILED = 4
 """Exit code of the converting process where the disk, not the file, was the trouble."""
 
 
-def silent(line: str) -> None:
+def say_nothing(line: str) -> None:
     """The `Notify` that says nothing."""
 
 
@@ -74,7 +74,7 @@ def convert_once(
     gguf: Callable[[Path], Path],
     *,
     parameters: int | None = None,
-    notify: Notify = silent,
+    notify: Notify = say_nothing,
 ) -> Path:
     """The folder of the converted model; made now if it is not there yet, while other processes wait.
 

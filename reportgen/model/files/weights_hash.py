@@ -36,7 +36,7 @@ def weights_sha256(folder: Path) -> str:
     return found
 
 
-def remembered_sha256(folder: Path) -> str | None:
+def recall_sha256(folder: Path) -> str | None:
     """The same hash where it is known without reading the weights."""
     return _Remembered(weight_files(folder)).read()
 

@@ -55,7 +55,7 @@ class FrozenNorm:
 
 
 @torch.inference_mode()
-def frozen(norm: nn.Module, width: int, device: torch.device) -> FrozenNorm:
+def freeze_norm(norm: nn.Module, width: int, device: torch.device) -> FrozenNorm:
     """A norm over `width` numbers, taken apart.
 
     Raises:

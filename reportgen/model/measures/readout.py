@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from reportgen.model.network.loaded import LoadedModel, likeliest
+from reportgen.model.network.loaded import LoadedModel, select_likeliest
 from reportgen.numerics.distributions import entropy, kl_divergence, log_softmax, rank_of
 
 _COMPARED = 64
@@ -109,7 +109,7 @@ def _read_some(
         log_p = log_softmax(logits)
         if kl:
             final[rows] = log_p[: _count(rows)]
-        answer = likeliest(log_p, 1)[1][:, 0] if given is None else _filled(given[rows], len(logits))
+        answer = select_likeliest(log_p, 1)[1][:, 0] if given is None else _filled(given[rows], len(logits))
         _put(last, rows, _read_rows(log_p, log_p if kl else None, answer, k, _count(rows)))
     answers = last.token_ids[:, 0] if given is None else given
     place_of_row = torch.arange(places, device=final.device).repeat_interleave(layers)
@@ -145,7 +145,7 @@ def _put(into: Readout, rows: slice, read: Readout) -> None:
 
 def _read_rows(log_p: torch.Tensor, final: torch.Tensor | None, answer: torch.Tensor, k: int, count: int) -> Readout:
     """Padding is read too, and dropped after: shapes decide about bits."""
-    values, ids = likeliest(log_p, k)
+    values, ids = select_likeliest(log_p, k)
     chosen = log_p.take_along_dim(answer[:, None], dim=1)[:, 0]
     return Readout(
         token_ids=ids[:count],
@@ -173,6 +173,6 @@ def _filled(places: torch.Tensor, length: int) -> torch.Tensor:
     return torch.cat([places, places[-1:].expand(length - len(places))]) if len(places) < length else places
 
 
-def stacked_layers(layers: Sequence[torch.Tensor]) -> torch.Tensor:
+def stack_layers(layers: Sequence[torch.Tensor]) -> torch.Tensor:
     """(place x layer x width) from one (place x width) tensor a layer."""
     return torch.stack(list(layers), dim=1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from reportgen.model.network.loaded import LoadedModel, likeliest
+from reportgen.model.network.loaded import LoadedModel, select_likeliest
 from reportgen.numerics.distributions import entropy, log_softmax
 
 
@@ -100,7 +100,7 @@ class _Rows:
             self.mass[rows.start + at] = chosen.sum(-1)
         here = list(_those(places, named))
         if here:
-            values, ids = likeliest(log_p, k)
+            values, ids = select_likeliest(log_p, k)
             self.ids.append(ids[here])
             self.probabilities.append(values[here].exp())
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.network.attention import Modules, attentions_of, few_tokens
-from reportgen.model.network.ends import Ends, ends_of, unfollowed
+from reportgen.model.network.ends import Ends, ends_of, named_ends_of
 from reportgen.model.network.writers import Writer, named_attention_writer, named_mlp_writer
 
 Network = Any
@@ -46,7 +46,7 @@ class Anatomy:
     several_streams: bool = False
     """Whether the blocks hand on more than one row of numbers a token."""
 
-    def carried(self, block: int) -> float:
+    def carry_factor(self, block: int) -> float:
         """By what a block multiplies the stream that enters it."""
         return self.carries[block] if self.carries else 1.0
 
@@ -81,7 +81,7 @@ def anatomy_of(network: Network) -> Anatomy:
 def _ends(network: Network, decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Sequence[int]) -> Ends | None:
     if next(network.parameters()).device.type != "meta":
         return ends_of(network, decoder, blocks, tokens)
-    return unfollowed(network, decoder)
+    return named_ends_of(network, decoder)
 
 
 def _count(config: Any) -> int | None:

@@ -69,7 +69,7 @@ def _holds_weights(output: Any, length: int) -> bool:
     return written.ndim < 4 and weights.ndim == 4 and weights.shape[-2:] == (length, length)
 
 
-def in_turn(attentions: Modules) -> dict[nn.Module, Iterator[int]]:
+def blocks_in_turn(attentions: Modules) -> dict[nn.Module, Iterator[int]]:
     """Module -> the blocks that it is of, over and over: one that serves several is run for each in their order."""
     depths: dict[nn.Module, list[int]] = {}
     for index, attention in enumerate(attentions):

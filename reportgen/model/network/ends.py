@@ -79,7 +79,7 @@ def ends_of(network: Any, decoder: nn.Module, blocks: Sequence[nn.Module], token
     with _heard(network, blocks) as calls:
         logits = network(input_ids=ids, use_cache=False).logits
     if not bool(torch.isfinite(logits).all()):
-        return unfollowed(network, decoder)  # the proof tells where numbers cease to be finite
+        return named_ends_of(network, decoder)  # the proof tells where numbers cease to be finite
     behind = calls[next(at for at, call in enumerate(calls) if call.module is blocks[-1]) :]
     stream = behind[0].gave
     heads = [call for call in behind if _is_head(call.module, logits.shape[-1])]
@@ -106,7 +106,7 @@ def ends_of(network: Any, decoder: nn.Module, blocks: Sequence[nn.Module], token
     )
 
 
-def unfollowed(network: Any, decoder: nn.Module) -> Ends | None:
+def named_ends_of(network: Any, decoder: nn.Module) -> Ends | None:
     """What a network itself names as its unembedding, where no numbers lead to it; None where it has none."""
     head = network.get_output_embeddings()
     return None if head is None else Ends(None, decoder, head)

@@ -28,7 +28,7 @@ def can_be_seen(attention: nn.Module) -> bool:
 
 
 @contextmanager
-def attention_seen(attentions: Collection[nn.Module], take: Take) -> Iterator[None]:
+def watch_attention(attentions: Collection[nn.Module], take: Take) -> Iterator[None]:
     """Hands what these modules compute to `take`; everything is as before afterwards, also after an exception."""
     files = {sys.modules[type(attention).__module__] for attention in attentions if can_be_seen(attention)}
     with ExitStack() as restored:

@@ -50,7 +50,7 @@ class Writer:
         return self.norm or self.source
 
 
-def beside_of(writer: Writer) -> tuple[Callable[[], torch.Tensor | None], list[Any]]:
+def hook_side_writers(writer: Writer) -> tuple[Callable[[], torch.Tensor | None], list[Any]]:
     """What tells, when a writer has run, what was written beside it (None where nothing is), and the hooks for it."""
     given: dict[int, torch.Tensor] = {}
 
@@ -114,7 +114,7 @@ def _residual_scale(block: nn.Module) -> float:
 
 
 @dataclass(frozen=True)
-class Found:
+class BlockWriters:
     """The writers of a block, or what is in the way."""
 
     attention: Writer | None = None
@@ -143,7 +143,7 @@ class _Heard:
 
 
 @torch.inference_mode()
-def writers_of(decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Sequence[int]) -> list[Found]:
+def writers_of(decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Sequence[int]) -> list[BlockWriters]:
     """(block) what adds up to what it adds, on a few tokens that are run through the decoder."""
     ids = torch.tensor([tokens], device=next(blocks[0].parameters()).device)
     with _hearing(blocks) as heard:
@@ -192,7 +192,7 @@ def _numbers(output: Any) -> torch.Tensor | None:
     return next((one for one in values if isinstance(one, torch.Tensor) and one.is_floating_point()), None)
 
 
-def _added_up(heard: _Heard) -> Found:
+def _added_up(heard: _Heard) -> BlockWriters:
     parts = _parts(heard)
     outputs = [part.gave for part in parts]
     found = _sum_of(outputs, heard.gave.double() - heard.entered.double(), heard.gave.dtype)
@@ -200,13 +200,13 @@ def _added_up(heard: _Heard) -> Found:
     if found is None:
         whole = _sum_of([heard.entered, *outputs], heard.gave, heard.gave.dtype, most=_MOST + 1)
         if whole is None or 0 not in whole:
-            return Found(reason="adds to the stream what is no sum of what its parts give")
+            return BlockWriters(reason="adds to the stream what is no sum of what its parts give")
         carries = whole.pop(0)
         found = {at - 1: factor for at, factor in whole.items()}
     summed = [(parts[at], scale) for at, scale in found.items()]
     mlp = [one for one in summed if _sees_one_place(one[0], heard.calls)]
     attention = [one for one in summed if one not in mlp]
-    return Found(_writer(attention, heard.calls), _writer(mlp, heard.calls), carries)
+    return BlockWriters(_writer(attention, heard.calls), _writer(mlp, heard.calls), carries)
 
 
 def _parts(heard: _Heard) -> list[_Call]:

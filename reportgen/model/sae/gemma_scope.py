@@ -65,14 +65,14 @@ def describe_second(folder: Path, name: str) -> DictionaryFiles:
         DictionaryError: it is a transcoder, damaged, or of another kind.
     """
     config = Config.read(folder / CONFIG)
-    config.among("architecture", ("jump_relu",))
+    config.choice("architecture", ("jump_relu",))
     kind = config.text("type", "sae")
     hook, written = config.text("hf_hook_point_in"), config.text("hf_hook_point_out")
     if config.flag("affine_connection", False) or "transcoder" in kind or kind in ("clt", "crosscoder"):
         raise config.transcoder(f"`type: {kind}`")
     if written and written != hook:
         raise config.transcoder(f"it reads {hook} and writes {written}")
-    config.among("type", ("sae",), "sae")
+    config.choice("type", ("sae",), "sae")
     place = place_in(config, "hf_hook_point_in")
     file = folder / SAFETENSORS
     shapes, dtypes = read_header(file)

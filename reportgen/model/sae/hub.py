@@ -17,7 +17,7 @@ _WIDTH = re.compile(r"width_(\d+)(k|m)")
 _EXACT_WIDTH = {"k": 1 << 10, "m": 1 << 20}
 
 
-def downloaded(
+def download_dictionaries(
     repository: str, path: str, revision: str | None, wish: Wish, notify: Notify
 ) -> tuple[Path, list[str], str]:
     """The repository's folder on disk, the dictionaries' folders in it, and the commit.

@@ -6,7 +6,7 @@ from reportgen.language import say
 from reportgen.model.sae.files import Note
 
 
-def told(note: Note) -> str:
+def tell_note(note: Note) -> str:
     """The note as a sentence, in the language that is spoken; names in it are strangers' text as it was written."""
     return _SENTENCES[note.kind](dict(note.values))
 

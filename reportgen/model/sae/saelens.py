@@ -86,27 +86,27 @@ def _architecture(config: Config) -> str:
         raise config.transcoder(f"`architecture: {architecture}`")
     if config.values.get("hook_name_out") not in (None, config.values.get("hook_name")):
         raise config.transcoder(f"it reads {config.text('hook_name')} and writes {config.text('hook_name_out')}")
-    config.among("architecture", _ARCHITECTURES, "standard")
+    config.choice("architecture", _ARCHITECTURES, "standard")
     # Before version 6 a TopK dictionary was a standard one with another activation function.
-    function = config.among("activation_fn", ("relu", "topk"), "topk" if architecture == "topk" else "relu")
+    function = config.choice("activation_fn", ("relu", "topk"), "topk" if architecture == "topk" else "relu")
     if function == "topk" and architecture not in ("standard", "topk"):
-        raise config.refused("activation_fn", "relu")
+        raise config.refusal("activation_fn", "relu")
     _check_the_rest(config)
     return "topk" if function == "topk" else architecture
 
 
 def _check_the_rest(config: Config) -> None:
-    config.among("dtype", _DTYPES + tuple(f"torch.{dtype}" for dtype in _DTYPES), "float32")
+    config.choice("dtype", _DTYPES + tuple(f"torch.{dtype}" for dtype in _DTYPES), "float32")
     if config.values.get("hook_head_index") is not None:
-        raise config.refused("hook_head_index", "null (all heads of a block together)")
+        raise config.refusal("hook_head_index", "null (all heads of a block together)")
     shapes = ("none", "hook_z") if config.text("hook_name").endswith("hook_z") else ("none",)
-    config.among("reshape_activations", shapes, "none")
+    config.choice("reshape_activations", shapes, "none")
 
 
 def _layout(config: Config, architecture: str, shapes: Shapes, file: Path, scale: float) -> Layout:
     width, features = config.count("d_in"), config.count("d_sae")
     if width is None or features is None:
-        raise config.refused("d_in" if width is None else "d_sae", "a whole number of 1 or more")
+        raise config.refusal("d_in" if width is None else "d_sae", "a whole number of 1 or more")
     tensors = {"encoder": "W_enc", "decoder": "W_dec", "decoder_bias": "b_dec"}
     tensors |= _BIASES.get(architecture, {"encoder_bias": "b_enc"})
     if architecture == "batchtopk" and "topk_threshold" not in shapes:
@@ -143,7 +143,7 @@ def _layout(config: Config, architecture: str, shapes: Shapes, file: Path, scale
 def _k(config: Config) -> int:
     k = config.count("k") or config.part("activation_fn_kwargs").count("k")
     if k is None:
-        raise config.refused("k", "a whole number of 1 or more")
+        raise config.refusal("k", "a whole number of 1 or more")
     return k
 
 
@@ -151,7 +151,7 @@ def _normalise(config: Config) -> str:
     value = config.values.get("normalize_activations")
     if isinstance(value, bool):  # an early version's
         return "expected_average_only_in" if value else "none"
-    return config.among("normalize_activations", _NORMALISE, "none")
+    return config.choice("normalize_activations", _NORMALISE, "none")
 
 
 def _scale(config: Config, folder: Path) -> tuple[float, tuple[Note, ...]]:
@@ -164,7 +164,7 @@ def _scale(config: Config, folder: Path) -> tuple[float, tuple[Note, ...]]:
     scaler = Config.read(folder / SCALER)
     factor = scaler.number("scaling_factor")
     if factor is not None and factor <= 0:
-        raise scaler.refused("scaling_factor", "a number above 0")
+        raise scaler.refusal("scaling_factor", "a number above 0")
     return factor or 1.0, ()
 
 

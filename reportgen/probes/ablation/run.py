@@ -14,14 +14,14 @@ from torch import Tensor
 from reportgen.model.capture.edit import Replace, Scale
 from reportgen.model.capture.shared_passes import reason_against_pass
 from reportgen.model.measures.token_loss import token_losses
-from reportgen.model.needs import Captured, Edit, Operation, Pass, Site, Unmeasurable
+from reportgen.model.needs import Edit, Operation, Pass, PassResult, Site, Unmeasurable
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.probes.ablation import (
     Ablations,
     Options,
-    changed_at,
     last_need,
     list_parts,
+    positions_to_ablate,
     read_texts,
     total_needs,
     usable_texts,
@@ -49,7 +49,7 @@ class _Losses:
     """(1 + part) probability of the answer; NaN where there is none."""
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Ablations]:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[Ablations]:
     """The components of one text after the other, some at a time; those that can be measured in this model."""
     without = _not_measurable(case, model)
     case = _of_components(case, [kind for kind in case.options.components if kind not in without])
@@ -57,13 +57,13 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
     means = _means(case, captured[len(texts) :])
     read = []
     for text, clean in zip(texts, captured, strict=False):
-        found = [_read_losses(model, text, clean.kept(last, 0))]
+        found = [_read_losses(model, text, clean.tensors_of(last, 0))]
         for some in _portions(parts, len(text.tokens)):
             ablated = yield [
                 Pass(text.tokens, (last,), edits=_edits(case, text.tokens, part, means, model.anatomy.heads or 1))
                 for part in some
             ]
-            found.append(_read_losses(model, text, [single.kept(last, 0)[0] for single in ablated]))
+            found.append(_read_losses(model, text, [single.tensors_of(last, 0)[0] for single in ablated]))
         read.append(_joined(text, found))
     return _found(case, read, without)
 
@@ -96,12 +96,12 @@ def _portions(parts: Sequence[Part], length: int) -> Iterator[Sequence[Part]]:
         yield parts[start : start + together]
 
 
-def _means(case: Case[Options], captured: Sequence[Captured]) -> dict[tuple[Site, int], Tensor]:
+def _means(case: Case[Options], captured: Sequence[PassResult]) -> dict[tuple[Site, int], Tensor]:
     """What each component writes on average, in float32; empty where zeros take its place."""
     summed: dict[tuple[Site, int], Tensor] = {}
     count = 0
     for single in captured:
-        count += len(changed_at(case, single.tokens))
+        count += len(positions_to_ablate(case, single.tokens))
         for need in total_needs(case, single.tokens):
             for block, total in zip(case.named_blocks(case.options.blocks), single.values[need], strict=True):
                 before = summed.get((need.site, block))
@@ -113,7 +113,7 @@ def _edits(
     case: Case[Options], tokens: Sequence[int], part: Part, means: Mapping[tuple[Site, int], Tensor], heads: int
 ) -> tuple[Edit, ...]:
     """What a pass without one part changes."""
-    positions = changed_at(case, tokens)
+    positions = positions_to_ablate(case, tokens)
     return tuple(
         Edit(site, part.block, _operation(means.get((site, part.block)), part.head, heads), positions, part.head)
         for site in WRITES[part.kind]

@@ -14,7 +14,7 @@ from torch import Tensor
 from reportgen.model.capture.edit import Replace
 from reportgen.model.capture.shared_passes import reason_against_pass
 from reportgen.model.measures.token_loss import token_logits
-from reportgen.model.needs import Captured, Edit, Need, Pass, Unmeasurable
+from reportgen.model.needs import Edit, Need, Pass, PassResult, Unmeasurable
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.patching import CLEAR_DIFFERENCE, recovered_difference, stays_from
 from reportgen.probes.activation_patching import (
@@ -25,12 +25,12 @@ from reportgen.probes.activation_patching import (
     needs_of,
     pair_label,
     places_of,
-    read,
+    read_pairs,
     source_of,
     usable_pairs,
 )
 from reportgen.probes.activation_patching.pairs import CLEAN, SITES, Place, PromptPair, SiteName, pair_up
-from reportgen.probes.activation_patching.view import BY_POSITION, moved
+from reportgen.probes.activation_patching.view import BY_POSITION, share_moved
 from reportgen.probing.case import Case
 from reportgen.probing.probe import Later
 from reportgen.results.quantities import Rows
@@ -52,12 +52,12 @@ class _Measured:
     patched: NDArray[np.float64]
     """(place) logit differences."""
 
-    def unpatched(self, case: Case[Options]) -> float:
+    def unpatched_difference(self, case: Case[Options]) -> float:
         """The logit difference of the run that is patched."""
         return self.corrupted if source_of(case) == CLEAN else self.clean
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Patching]:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[Patching]:
     """The places of one pair after the other, each a pass of its own; of sites that this model has."""
     without = _not_measurable(case, model)
     sites = [site for site in case.options.sites if site not in without]
@@ -68,7 +68,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
         source, into = (clean, pair.corrupted) if source_of(case) == CLEAN else (corrupted, pair.clean)
         edits = _edits(case, pair, places, source, model.anatomy.heads or 1)
         patched = yield [Pass(into, (FINAL_NEED,), edits=(edit,)) for edit in edits]
-        rows = [one.kept(FINAL_NEED, 0)[0] for one in (clean, corrupted, *patched)]
+        rows = [one.tensors_of(FINAL_NEED, 0)[0] for one in (clean, corrupted, *patched)]
         difference = _differences(model, rows, pair)
         measured.append(_Measured(pair, float(difference[0]), float(difference[1]), places, difference[2:]))
     return _found(case, measured, without)
@@ -89,13 +89,13 @@ def _not_measurable(case: Case[Options], model: LoadedModel) -> dict[str, str]:
 
 
 def _edits(
-    case: Case[Options], pair: PromptPair, places: Sequence[Place], source: Captured, heads: int
+    case: Case[Options], pair: PromptPair, places: Sequence[Place], source: PassResult, heads: int
 ) -> Iterator[Edit]:
     """(place) each puts in what the other run has there."""
     kept: dict[tuple[str, int], Tensor] = {
         (site, index): rows
         for site, need in needs_of(case, pair).items()
-        for index, rows in zip(asked_indices(case, site), source.kept(need, 0), strict=True)
+        for index, rows in zip(asked_indices(case, site), source.tensors_of(need, 0), strict=True)
     }
     for place in places:
         rows, site = kept[place.site, place.index], SITES[place.site]
@@ -120,7 +120,7 @@ def _found(case: Case[Options], measured: Sequence[_Measured], without: Mapping[
     by_site = {site: [_shares(case, one, site) for one in measured] if site in sites else [] for site in BY_POSITION}
     defined = [_is_defined(one) for one in measured]
     ranked = any(defined) and "heads" in sites
-    top = _ranked(moved(heads[defined].mean(0), case.options.direction)) if ranked else []
+    top = _ranked(share_moved(heads[defined].mean(0), case.options.direction)) if ranked else []
     show = case.tokenizer
     return Patching(
         coordinates={"layer": case.named_layers(case.options.layers), "block": asked_indices(case, "heads")},
@@ -154,7 +154,7 @@ def _found(case: Case[Options], measured: Sequence[_Measured], without: Mapping[
 
 
 def _left_out(case: Case[Options], without: Mapping[str, str]) -> Rows:
-    rows: Rows = [[pair_label(case, at), pair] for at, pair in enumerate(read(case)) if isinstance(pair, str)]
+    rows: Rows = [[pair_label(case, at), pair] for at, pair in enumerate(read_pairs(case)) if isinstance(pair, str)]
     return rows + [[site, reason] for site, reason in without.items()]
 
 
@@ -170,7 +170,7 @@ def _recovered(one: _Measured) -> dict[Place, float]:
 def _shares(case: Case[Options], one: _Measured, site: SiteName) -> NDArray[np.float32]:
     """(layer or block x position) of one pair; where nothing was run, nothing changes."""
     indices, asked = asked_indices(case, site), case.options.positions
-    nothing = recovered_difference(np.array(one.unpatched(case)), one.clean, one.corrupted)
+    nothing = recovered_difference(np.array(one.unpatched_difference(case)), one.clean, one.corrupted)
     found = np.full((len(indices), len(one.pair.clean)), nothing, dtype=np.float32)
     if asked != "all":
         found[:, [at for at in range(found.shape[1]) if at not in asked]] = np.nan
@@ -206,7 +206,7 @@ def _arrival(case: Case[Options], residual: Sequence[NDArray[np.float32]], defin
     if not any(defined) or not residual:
         return "the prompts are not told apart" if residual else "the residual stream was not patched"
     arrived = [
-        stays_from(moved(shares[:, -1], case.options.direction), HALF)
+        stays_from(share_moved(shares[:, -1], case.options.direction), HALF)
         for shares, told_apart in zip(residual, defined, strict=True)
         if told_apart
     ]

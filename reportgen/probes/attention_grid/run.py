@@ -9,19 +9,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.probes.attention_grid import NEED, Attention, Options
-from reportgen.probes.attention_grid.reducers import Reduced
+from reportgen.probes.attention_grid.reducers import ReducedPattern
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
 from reportgen.results.quantities import Rows
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Attention:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Attention:
     """Stacks what the reducer kept."""
-    reduced: list[list[Reduced]] = [single.values[NEED] for single in captured]
+    reduced: list[list[ReducedPattern]] = [single.values[NEED] for single in captured]
     tokens: Rows = []
     for prompt, single in enumerate(captured):
         shown = case.tokenizer.show_sequence(single.tokens)
@@ -45,7 +45,10 @@ def _absent(case: Case[Options], model: LoadedModel) -> dict[str, str]:
     """Named heads that the model does not have, beside those that its configuration refuses."""
     refused = case.missing_heads(case.options.heads)
     known = {f"{block}.{head}": block for block, head in case.options.heads if f"{block}.{head}" not in refused}
-    return {**refused, **{head: told for head, block in known.items() if (told := model.no_attention(block))}}
+    return {
+        **refused,
+        **{head: told for head, block in known.items() if (told := model.reason_without_attention(block))},
+    }
 
 
 def _stack(tensors: Sequence[Tensor]) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ import numpy as np
 from reportgen.figures.describe import Figure, TokenGrid
 from reportgen.language import listed, say
 from reportgen.numerals import write_cell, write_number
-from reportgen.probes.attention_parts.view import of_head
+from reportgen.probes.attention_parts.view import rows_of_head
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
@@ -42,7 +42,7 @@ def _quantities() -> dict[str, str]:
 
 def _grids(view: SubjectView, prompt: int, block: int, head: int) -> Iterable[TokenGrid]:
     """The four numbers of every key, some keys a grid; shades from a row's least, or 0, to its largest."""
-    records = of_head(view, prompt, block, head)
+    records = rows_of_head(view, prompt, block, head)
     if not records:
         return
     quantities = _quantities()

@@ -128,7 +128,7 @@ def _refused(case: Case[Options], text: str) -> str:
         return f"{text!r} has no tokens"
     if len(ids) > 1 and case.options.pool is None:
         return f"{text!r} is {len(ids)} tokens: {case.tokenizer.show_joined(ids)} (pool: mean accepts several)"
-    return case.tokenizer.no_row(ids)
+    return case.tokenizer.reason_against_tokens(ids)
 
 
 def ids_of(case: Case[Options], text: str) -> tuple[int, ...]:

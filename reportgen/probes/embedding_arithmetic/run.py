@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reportgen.model.needs import Captured
-from reportgen.model.network.loaded import LoadedModel, likeliest
-from reportgen.numerics.analogy import completed, difference_cosines
+from reportgen.model.needs import PassResult
+from reportgen.model.network.loaded import LoadedModel, select_likeliest
+from reportgen.numerics.analogy import complete_analogy, difference_cosines
 from reportgen.numerics.similarity import unit_rows
 from reportgen.probes.embedding_arithmetic import (
     Arithmetic,
@@ -69,7 +69,7 @@ class _Found:
 class _Candidates(Protocol):
     """The words that a − b + c is compared with."""
 
-    def found(self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> list[_Found]:
+    def find_nearest(self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> list[_Found]:
         """(analogy) what is nearest, and where the expected word stands, at the layer that is read as number `at`."""
 
 
@@ -80,7 +80,7 @@ class _WholeTable:
     case: Case[Options]
     model: LoadedModel
 
-    def found(self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> list[_Found]:
+    def find_nearest(self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> list[_Found]:
         found = []
         for start in range(0, len(analogies), TOGETHER):
             some = analogies[start : start + TOGETHER]
@@ -89,10 +89,10 @@ class _WholeTable:
             cosines = self.model.embedding_scores(targets) / lengths / self.model.embedding_norms.clamp_min(_SMALLEST)
             if not bool(cosines.isfinite().all()):
                 raise ArithmeticError("the embedding table holds values that are not finite")
-            found += [self._found(one, vectors, *row) for one, *row in zip(some, targets, cosines, strict=True)]
+            found += [self._find_one(one, vectors, *row) for one, *row in zip(some, targets, cosines, strict=True)]
         return found
 
-    def _found(self, analogy: _Analogy, vectors: Mapping[str, Tensor], target: Tensor, cosines: Tensor) -> _Found:
+    def _find_one(self, analogy: _Analogy, vectors: Mapping[str, Tensor], target: Tensor, cosines: Tensor) -> _Found:
         """Of one (width) target and its (vocabulary) cosines."""
         ids = {word: ids_of(self.case, word) for word in analogy.words}
         own = float("nan")
@@ -103,7 +103,7 @@ class _WholeTable:
             own = float(cosines[of_expected[0]] if len(of_expected) == 1 else whole)
         left_out = [ids[word][0] for word in (analogy.a, analogy.b, analogy.c) if len(ids[word]) == 1]
         cosines[left_out] = float("-inf")
-        values, best = likeliest(cosines[None], min(self.case.options.k, len(cosines) - len(left_out)))
+        values, best = select_likeliest(cosines[None], min(self.case.options.k, len(cosines) - len(left_out)))
         pairs = zip(best[0].tolist(), values[0].tolist(), strict=True)
         nearest: Rows = [[rank, i, self.case.tokenizer.show(i), value] for rank, (i, value) in enumerate(pairs, 1)]
         rank = 1.0 + int((cosines > own).sum()) if analogy.expected is not None else float("nan")
@@ -116,15 +116,15 @@ class _WordsOfTheProbe:
 
     k: int
 
-    def found(self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> list[_Found]:
+    def find_nearest(self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> list[_Found]:
         if not analogies:
             return []
         words = list(vectors)
         units = unit_rows(torch.stack([vectors[word][at] for word in words]))
         cosines = unit_rows(_targets(analogies, vectors, at)) @ units.T
-        return [self._found(one, words, row) for one, row in zip(analogies, cosines.tolist(), strict=True)]
+        return [self._find_one(one, words, row) for one, row in zip(analogies, cosines.tolist(), strict=True)]
 
-    def _found(self, analogy: _Analogy, words: Sequence[str], cosines: Sequence[float]) -> _Found:
+    def _find_one(self, analogy: _Analogy, words: Sequence[str], cosines: Sequence[float]) -> _Found:
         """Of one target's (word) cosines."""
         others = [at for at, word in enumerate(words) if word not in (analogy.a, analogy.b, analogy.c)]
         order = sorted(others, key=lambda at: (-cosines[at], at))
@@ -135,7 +135,7 @@ class _WordsOfTheProbe:
         return _Found(1.0 + sum(cosines[at] > own for at in others), len(others), nearest)
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Arithmetic:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Arithmetic:
     """Vectors of all words, then ranks of all analogies and cosines of all differences."""
     words = usable_words(case)
     pairs = [pair for pair in case.options.pairs if {pair.first, pair.second} <= set(words)]
@@ -155,14 +155,14 @@ def _analogies(written: Sequence[Sequence[str]], pairs: Sequence[WordPair]) -> l
     return found
 
 
-def _vectors(case: Case[Options], model: LoadedModel, words: Sequence[str], captured: Sequence[Captured]) -> Tensor:
+def _vectors(case: Case[Options], model: LoadedModel, words: Sequence[str], captured: Sequence[PassResult]) -> Tensor:
     """(word x layer x width) in float32."""
     if not words:
         return torch.empty(0, len(asked_layers(case)), 1)
     if case.options.layers == "table":
         rows = [model.embedding_table[list(ids_of(case, word))].float() for word in words]
         return torch.stack([row.mean(0) if case.options.pool == "mean" else row[-1] for row in rows])[:, None]
-    kept = [single.kept(need_of(case, word), 0) for word, single in zip(words, captured, strict=True)]
+    kept = [single.tensors_of(need_of(case, word), 0) for word, single in zip(words, captured, strict=True)]
     return torch.stack([torch.cat(layers) for layers in kept]).float()
 
 
@@ -172,7 +172,7 @@ def _targets(analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: i
         torch.stack([vectors[word][at] for word in words])
         for words in zip(*((one.a, one.b, one.c) for one in analogies), strict=True)
     )
-    targets: Tensor = completed(a, b, c)
+    targets: Tensor = complete_analogy(a, b, c)
     return targets
 
 
@@ -184,7 +184,7 @@ def _findings(
     candidates: _Candidates,
 ) -> Arithmetic:
     layers = asked_layers(case)
-    by_layer = [candidates.found(analogies, vectors, at) for at in range(len(layers))]
+    by_layer = [candidates.find_nearest(analogies, vectors, at) for at in range(len(layers))]
     ranks = np.array([[one.rank for one in found] for found in by_layer], np.float32).T
     ranks = ranks.reshape(len(analogies), len(layers))
     asked = ranks[~np.isnan(ranks).all(1)]

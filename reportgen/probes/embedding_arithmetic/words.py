@@ -77,7 +77,7 @@ class Template(BaseModel):
             raise ValueError(f"{PLACE} stands {whole.count(PLACE)} times in the template: once is needed")
         return self
 
-    def filled(self, word: str) -> Prompt:
+    def fill_in(self, word: str) -> Prompt:
         """The prompt with the word in its place, without the spaces around it."""
         word = word.strip()
         if self.text is not None:

@@ -43,12 +43,12 @@ def _grid(view: View, trace: Key, written: Sequence[Mapping[str, Any]]) -> Token
     return describe_layer_grid(
         view,
         name=f"trace-{trace[0]}-{trace[1]}-{first}",
-        title=say("figure.of_model", "{model}: {what}", model=view.name, what=view.told(trace)),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=view.tell_trace(trace)),
         alt=say(
             "generation_lens.grid.alt",
             "Likeliest token of every layer of {model} before each token that it writes {where}: {tokens}",
             model=view.name,
-            where=view.told(trace),
+            where=view.tell_trace(trace),
             tokens=listed([mark_space(str(token["shown"])) for token in written]),
         ),
         rows=layers,
@@ -89,7 +89,7 @@ def _emoji_curves(view: View, trace: Key) -> Iterable[Curves]:
             "{model}: the way to {emoji} {where}",
             model=view.name,
             emoji=emoji,
-            where=view.told(trace),
+            where=view.tell_trace(trace),
         ),
         what=what,
         curves=curves,

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reportgen.model.capture.passes import end_tokens
-from reportgen.model.measures.readout import Readout, read_out, stacked_layers
-from reportgen.model.needs import Captured
+from reportgen.model.measures.readout import Readout, read_out, stack_layers
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.generation_lens import Generation, Options, needs_of
@@ -40,19 +40,19 @@ class _Trace:
         return self.written[: len(self.written) - self.ended]
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Generation:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Generation:
     """All layers of all steps through the unembedding together."""
     stream, final = needs_of(case)
     steps = [(single, step) for single in captured for step in range(single.steps)]
-    residual = torch.cat([stacked_layers(single.kept(stream, step)) for single, step in steps])
-    normed = torch.cat([single.kept(final, step)[0] for single, step in steps])
+    residual = torch.cat([stack_layers(single.tensors_of(stream, step)) for single, step in steps])
+    normed = torch.cat([single.tensors_of(final, step)[0] for single, step in steps])
     drawn = [token for single in captured for token in single.drawn]
     answers = torch.tensor(drawn, device=normed.device) if drawn else None
     read = read_out(model, residual, normed, k=case.options.k, answers=answers, kl=False)
     return _generation(case, _traces(case, captured, read, end_tokens(model.network)), read)
 
 
-def _traces(case: Case[Options], captured: Sequence[Captured], read: Readout, ends: set[int]) -> list[_Trace]:
+def _traces(case: Case[Options], captured: Sequence[PassResult], read: Readout, ends: set[int]) -> list[_Trace]:
     last, found = read.token_ids[:, -1, 0].tolist(), []
     for at, single in enumerate(captured):
         prompt, attempt = divmod(at, case.options.attempts)

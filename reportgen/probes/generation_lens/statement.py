@@ -51,7 +51,7 @@ def _emoji_told(
             "generation_lens.emoji_after",
             "{emoji} after “{prompt}”",
             emoji=listed([str(one["character"]) for one in found[:MOST_EMOJI]]),
-            prompt=view.quoted(prompt),
+            prompt=view.quote_prompt(prompt),
         )
         for prompt, found in list(emoji.items())[:TOLD]
     ]
@@ -74,5 +74,5 @@ def _emoji_told(
 def _silence_told(view: View, silent: Sequence[int]) -> str:
     if not silent:
         return ""
-    told = listed([say("text.quoted", "“{text}”", text=view.quoted(prompt)) for prompt in silent[:TOLD]])
+    told = listed([say("text.quoted", "“{text}”", text=view.quote_prompt(prompt)) for prompt in silent[:TOLD]])
     return say("generation_lens.silent", "After {prompts}, {model} ends at once.", model=view.name, prompts=told)

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reportgen.model.needs import Captured, Need, Pass, Site
+from reportgen.model.needs import Need, Pass, PassResult, Site
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics import head_patterns
 from reportgen.probes.head_scores import HeadScores, Options, need_of
-from reportgen.probes.head_scores.reducers import KINDS, wanted_by
+from reportgen.probes.head_scores.reducers import KINDS, pattern_of_kind
 from reportgen.probing.case import Case
 from reportgen.probing.probe import Later
 from reportgen.results.quantities import Rows
@@ -55,7 +55,7 @@ class _Head:
     score: float
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[HeadScores]:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[HeadScores]:
     """The scores; then one more pass shows the best heads on tokens that are few enough to be read."""
     stacked = [torch.stack(single.values[need_of(single.tokens)]) for single in captured]
     scores: NDArray[np.float32] = torch.stack(stacked).cpu().numpy()
@@ -102,13 +102,13 @@ def _ranked(scores: NDArray[np.float32], blocks: Sequence[int]) -> list[_Head]:
     return [_Head(blocks[row], head, float(scores[:, row, head].mean())) for row, head in places]
 
 
-def _most_possible(kind: str, captured: Sequence[Captured]) -> float:
+def _most_possible(kind: str, captured: Sequence[PassResult]) -> float:
     """The mean over prompts of what the best of all heads could score."""
-    wanted = [wanted_by(kind, np.asarray(single.tokens)) for single in captured]
+    wanted = [pattern_of_kind(kind, np.asarray(single.tokens)) for single in captured]
     return sum(head_patterns.most_possible(where) for where in wanted) / len(wanted)
 
 
-def _prompt_rows(case: Case[Options], captured: Sequence[Captured]) -> Rows:
+def _prompt_rows(case: Case[Options], captured: Sequence[PassResult]) -> Rows:
     if case.options.prompts is not None:
         return case.prompt_rows(case.options.prompts)
     show = case.tokenizer

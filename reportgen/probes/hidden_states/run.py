@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.probes.hidden_states import Options, Prompt, States, need_of, read_prompts_in_full
 from reportgen.probing.case import Case
@@ -44,11 +44,11 @@ class _Compared:
         return [self.a, self.b, self.prefix, self.before, self.before / norm if norm else 0.0, parted]
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> States:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> States:
     """Norms a prompt, differences a pair."""
     need, read = need_of(case), read_prompts_in_full(case)
     streams = [
-        torch.stack(single.kept(need, 0))[:, : len(one.tokens)].float()
+        torch.stack(single.tensors_of(need, 0))[:, : len(one.tokens)].float()
         for single, one in zip(captured, read, strict=True)
     ]
     layers = case.needed_layers(case.options.layers) or tuple(range(len(streams[0])))
@@ -67,7 +67,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
         shapes=[
             row
             for prompt, single in enumerate(captured)
-            for row in _shapes(prompt, layers, single.kept(need, 0), norms[prompt], shown[prompt])
+            for row in _shapes(prompt, layers, single.tensors_of(need, 0), norms[prompt], shown[prompt])
         ],
         tokens=[[prompt, at, token] for prompt, of_prompt in enumerate(shown) for at, token in enumerate(of_prompt)],
         prompts=case.prompt_rows(case.options.prompts),

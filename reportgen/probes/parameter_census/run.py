@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from math import prod
 
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel, Parameter
 from reportgen.probes.parameter_census import Census, Options
 from reportgen.probing.case import Case
@@ -33,7 +33,7 @@ _PATTERNS = (
 """The first that matches a tensor's name names its component."""
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Census:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Census:
     """Sizes from the model in memory (or on the meta device)."""
     rows = [_row(parameter) for parameter in _unique(model.parameters())]
     vocabulary, width = model.embedding_table.shape

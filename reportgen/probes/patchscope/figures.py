@@ -13,7 +13,7 @@ from reportgen.figures.describe import Figure, HeatMap, TokenGrid
 from reportgen.language import listed, say
 from reportgen.numerals import write_number
 from reportgen.probes.patchscope import MOST_DRAWN
-from reportgen.probes.patchscope.view import below_last, expected_of, quoted
+from reportgen.probes.patchscope.view import drop_last_layer, expected_of, quote_start
 from reportgen.probing.parts import describe_layer_grid
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
@@ -54,7 +54,9 @@ def answer_grids(views: Sequence[SubjectView]) -> Iterator[TokenGrid]:
             if prompt >= len(labels):
                 continue
             rows = [row for row in view.rows("answers") if (row["prompt"], row["target"]) == (prompt, target)]
-            what = say("patchscope.asked", "“{prompt}”, asked “{target}”", prompt=quoted(labels[prompt]), target=target)
+            what = say(
+                "patchscope.asked", "“{prompt}”, asked “{target}”", prompt=quote_start(labels[prompt]), target=target
+            )
             yield from _grids(view, rows, f"{prompt}-{at}", what)
 
 
@@ -149,7 +151,7 @@ def _naming(tokens: Sequence[str], words: Sequence[str]) -> list[bool]:
 def _highest_below_last(view: SubjectView) -> float:
     """Of the surprisals: an embedding read by the lens may be hundreds of nats off, beside which all others are 0."""
     array = view.outcome.arrays["surprisal_by_layer"]
-    return float(below_last(array).max(initial=0.0)) if array.values.size else 0.0
+    return float(drop_last_layer(array).max(initial=0.0)) if array.values.size else 0.0
 
 
 def _map(view: SubjectView, name: str, label: str, top: float) -> HeatMap:

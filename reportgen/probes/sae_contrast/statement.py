@@ -8,7 +8,7 @@ from typing import Any
 from reportgen.features.names import feature_names, place_names
 from reportgen.features.tables import notes_of
 from reportgen.language import listed, say, say_count, sentences
-from reportgen.model.sae.notes import told
+from reportgen.model.sae.notes import tell_note
 from reportgen.numerals import write_change, write_count, write_number, write_share
 from reportgen.probing.view import SubjectView
 
@@ -18,7 +18,7 @@ FEWEST_FLIPS = 20
 
 def tell(view: SubjectView) -> str:
     """Where more features changed than by chance, the first of them by name, and where names cannot be trusted."""
-    return sentences([*_told(view), *map(told, notes_of(view.outcome))])
+    return sentences([*_told(view), *map(tell_note, notes_of(view.outcome))])
 
 
 def _told(view: SubjectView) -> Iterable[str]:

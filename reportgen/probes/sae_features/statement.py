@@ -8,7 +8,7 @@ from typing import Any
 from reportgen.features.names import feature_names, place_names
 from reportgen.features.tables import notes_of
 from reportgen.language import say, sentences
-from reportgen.model.sae.notes import told
+from reportgen.model.sae.notes import tell_note
 from reportgen.numerals import write_change, write_number, write_setting
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
@@ -24,7 +24,7 @@ TOLD = 2
 
 def tell(view: SubjectView) -> str:
     """Features that stand out on a prompt, and the largest difference beyond what chance gives."""
-    return sentences([*_of_prompts(view), *_of_contrast(view), *map(told, notes_of(view.outcome))])
+    return sentences([*_of_prompts(view), *_of_contrast(view), *map(tell_note, notes_of(view.outcome))])
 
 
 def _of_prompts(view: SubjectView) -> Iterable[str]:

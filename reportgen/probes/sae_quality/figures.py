@@ -10,7 +10,7 @@ import numpy as np
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import listed, say, sentences
 from reportgen.numerals import write_count, write_number, write_setting
-from reportgen.probes.sae_quality.view import GOOD, View, called, name_place, token_count, write_quantity
+from reportgen.probes.sae_quality.view import GOOD, View, name_number, name_place, token_count, write_quantity
 from reportgen.results.section import Section
 
 SHOWN = ("l0", "fvu", "cosine", "dead", "dense", "delta_loss", "loss_recovered")
@@ -62,7 +62,7 @@ def _numbers(view: View) -> TokenGrid:
         row_label=say("sae_quality.dictionary", "dictionary"),
         rows=rows,
         column_label=say("sae_quality.over", "over {tokens} tokens", tokens=write_count(token_count(view))),
-        columns=[short.get(number) or called(number) for number in SHOWN],
+        columns=[short.get(number) or name_number(number) for number in SHOWN],
         texts=texts,
         values=np.clip([[_shade(item, number) for number in SHOWN] for item in items], 0.0, 1.0),
         value_label=say(
@@ -121,7 +121,7 @@ def _curves(view: View, name: str, title: str, curves: Sequence[Curve], **labels
 def _fidelity(view: View) -> Curves:
     """Loss recovered and explained variance of each suite."""
     curves = [
-        _curve(of, "index", number, _joined(called(number), line))
+        _curve(of, "index", number, _joined(name_number(number), line))
         for line, of in view.lines.items()
         for number in ("loss_recovered", "explained_variance")
     ]
@@ -142,7 +142,7 @@ def _sparsity(view: View) -> Curves:
     """L0, and what the files state of it."""
     curves = []
     for line, of in view.lines.items():
-        curves.append(_curve(of, "index", "l0", _joined(called("l0"), line)))
+        curves.append(_curve(of, "index", "l0", _joined(name_number("l0"), line)))
         curves.append(_curve(of, "index", "l0_stated", _joined(say("sae_quality.as_stated", "as stated"), line),
                              faint=True))  # fmt: skip
     highest = max((y for curve in curves for y in curve.y), default=1.0)
@@ -159,7 +159,7 @@ def _sparsity(view: View) -> Curves:
 
 def _against(view: View, number: str) -> Curves:
     """Sparsity against fidelity, a curve a place."""
-    what = called(number)
+    what = name_number(number)
     return _curves(
         view,
         "l0-" + number.replace("_", "-"),

@@ -14,7 +14,7 @@ from reportgen.features.tables import cell, dictionary_rows, note_rows
 from reportgen.features.window_options import windows_of
 from reportgen.model.capture.edit import Scale
 from reportgen.model.measures.token_loss import token_losses
-from reportgen.model.needs import Captured, Edit, Need, Operation, Pass, Site
+from reportgen.model.needs import Edit, Need, Operation, Pass, PassResult, Site
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.sae.dictionary import Dictionary, load_dictionary
 from reportgen.model.sae.files import DictionaryFiles, Place
@@ -63,16 +63,16 @@ class _Bench:
             ),
         ]
 
-    def take(self, window: int, captured: Sequence[Captured]) -> None:
+    def take(self, window: int, captured: Sequence[PassResult]) -> None:
         """Adds what a window gave."""
         first = self._first(window)
         for item, dictionary in enumerate(self.dictionaries):
-            rows = captured[0].kept(need_of(dictionary.files), 0)[0][first:]
-            self._states[item] = self._with(item, rows)
+            rows = captured[0].tensors_of(need_of(dictionary.files), 0)[0][first:]
+            self._states[item] = self._sum_rows(item, rows)
         tokens = self.windows.tokens(window)
         targets = torch.tensor(tokens[first + 1 :], device=self.model.device)
         self.predictions += len(targets)
-        streams = [single.kept(self._final, 0)[0][first:-1] for single in captured]
+        streams = [single.tensors_of(self._final, 0)[0][first:-1] for single in captured]
         losses = token_losses(self.model, torch.cat(streams), targets.repeat(len(streams)))
         for variant, of_variant in enumerate(losses.double().reshape(len(streams), -1).sum(1).tolist()):
             self._losses[variant] += of_variant
@@ -82,11 +82,11 @@ class _Bench:
         """Nats a token in the model as it is."""
         return self._losses[0] / self.predictions
 
-    def with_zeros(self, item: int) -> float:
+    def loss_with_zeros(self, item: int) -> float:
         """The same with zeros in the place of what a dictionary read."""
         return self._losses[1 + self.places.index(self.dictionaries[item].files.place)] / self.predictions
 
-    def spliced(self, item: int) -> float:
+    def loss_spliced(self, item: int) -> float:
         """The same with its reconstruction there."""
         return self._losses[1 + len(self.places) + item] / self.predictions
 
@@ -97,16 +97,16 @@ class _Bench:
     def _first(self, window: int) -> int:
         return int(self.windows.added[window])
 
-    def _with(self, item: int, rows: Any) -> Any:
+    def _sum_rows(self, item: int, rows: Any) -> Any:
         """The state after some rows, a few at a time: activations of all features are many."""
         state, dictionary = self._states[item], self.dictionaries[item]
-        for held, activations in dictionary.encoded(rows):
+        for held, activations in dictionary.encode_chunks(rows):
             some = rows[held].to(dictionary.device)
             state = self._accumulator.update(state, some, dictionary.decode(activations, some), activations)
         return state
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Qualities]:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[Qualities]:
     """One window after another."""
     bench = _Bench(model, dictionaries_of(case).files, windows_of(case))
     for window in range(len(bench.windows)):
@@ -153,7 +153,7 @@ def _cheap() -> str:
 
 def _quality_row(bench: _Bench, item: int, quality: Quality) -> dict[str, float]:
     """Of the `quality` table; NaN where a number is not defined."""
-    spliced, zero = bench.spliced(item), bench.with_zeros(item)
+    spliced, zero = bench.loss_spliced(item), bench.loss_with_zeros(item)
     dear = zero - bench.clean >= LEAST_COST
     return {
         "l0": quality.l0,

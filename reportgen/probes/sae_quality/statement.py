@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from reportgen.features.tables import notes_of
 from reportgen.language import say, say_count, sentences
-from reportgen.model.sae.notes import told
+from reportgen.model.sae.notes import tell_note
 from reportgen.numerals import write_count, write_setting
 from reportgen.probes.sae_quality.view import (
     APART,
@@ -14,7 +14,7 @@ from reportgen.probes.sae_quality.view import (
     GOOD,
     SHARES,
     View,
-    called,
+    name_number,
     name_place,
     token_count,
     write_quantity,
@@ -28,7 +28,7 @@ FEW = 200
 def tell(view: View) -> str:
     """How many dictionaries recover the loss, which does least; dead features; what the files state otherwise."""
     return sentences(
-        [_recovery_told(view), _features_told(view), _stated_told(view), *map(told, notes_of(view.outcome))]
+        [_recovery_told(view), _features_told(view), _stated_told(view), *map(tell_note, notes_of(view.outcome))]
     )
 
 
@@ -115,7 +115,7 @@ def _stated_told(view: View) -> str:
         "all {number}, {place}: {measured} here and {stated} there.",
         len(apart),
         all=write_count(len(records)),
-        number=called(str(most["number"])),
+        number=name_number(str(most["number"])),
         place=name_place(item),
         measured=write_quantity(str(most["number"]), most["measured"]),
         stated=write_quantity(str(most["number"]), most["stated"]),

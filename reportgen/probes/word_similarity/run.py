@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.similarity import cosine, divide_mean, mean_cosine
 from reportgen.probes.word_similarity import STREAM, Options, Similarity, position_of
@@ -19,7 +19,7 @@ from reportgen.probing.case import Case
 from reportgen.text.prompts import Prompt
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Similarity:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Similarity:
     """Cosines of all pairs at every layer."""
     options = case.options
     streams = [_stream(single) for single in captured]
@@ -44,9 +44,9 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
     )
 
 
-def _stream(captured: Captured) -> Tensor:
+def _stream(captured: PassResult) -> Tensor:
     """(layer x position x width) in float32."""
-    return torch.stack(captured.kept(STREAM, 0)).float()
+    return torch.stack(captured.tensors_of(STREAM, 0)).float()
 
 
 def _counted(case: Case[Options], prompt: Prompt) -> list[int]:
