@@ -46,7 +46,7 @@ class DictionaryOptions(ProbeOptions):
             return ""
 
 
-def _readable(written: str) -> str:
+def _check_labels(written: str) -> str:
     """Labels are read once while the battery is checked: what is wrong with them is told with the battery."""
     if not is_file(path_of(written)):
         remedy = where_looked(written, folder_of(written))
@@ -61,7 +61,7 @@ def _readable(written: str) -> str:
 class LabelledOptions(DictionaryOptions):
     """Which dictionaries, and what their features are called."""
 
-    labels: Annotated[Beside, AfterValidator(_readable)] | None = None
+    labels: Annotated[Beside, AfterValidator(_check_labels)] | None = None
     """A file of labels, beside the battery: YAML or CSV by hand, or an export of Neuronpedia (JSONL)."""
 
     # mypy knows no decorator on a property; pydantic's own documentation writes it so.
@@ -92,12 +92,12 @@ def dictionary_files_of(options: DictionaryOptions) -> tuple[DictionaryFiles, ..
     named = options.dictionaries
     sources = (named,) if isinstance(named, str) else tuple(dict.fromkeys(named))
     layers = None if options.layers == "all" else tuple(sorted(set(options.layers)))
-    found = (_located(one, folder_of(one), layers, options.features, options.l0) for one in sources)
+    found = (_locate_cached(one, folder_of(one), layers, options.features, options.l0) for one in sources)
     return tuple(files for of_source in found for files in of_source)
 
 
 @lru_cache(maxsize=32)
-def _located(
+def _locate_cached(
     source: str, folder: Path, layers: tuple[int, ...] | None, features: int | None, l0: float | None
 ) -> tuple[DictionaryFiles, ...]:
     return locate_dictionaries(source, folder=folder, layers=layers, features=features, l0=l0)

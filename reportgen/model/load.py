@@ -58,18 +58,19 @@ def load(
             output_loading_info=True,
         )
     except Exception as error:  # a stranger's files make transformers raise anything
-        raise ModelError(_not_loaded(located, error)) from error
+        raise ModelError(_explain_load_failure(located, error)) from error
     missing = sorted(report.get("missing_keys", ()))
     if missing:
         raise ModelError(
             Mistake(f"the weights lack {len(missing)} tensors of the model, among them {missing[0]}",
-                    _quantised(located) or "the file is of another model, or incomplete", file=located.folder)
+                    _remedy_for_quantised(located) or "the file is of another model, or incomplete",
+                    file=located.folder)
         )  # fmt: skip
     beyond = sorted(key for key in report.get("unexpected_keys", ()) if re.search(r"\.(layers|h|blocks)\.\d+\.", key))
     if beyond:
         raise ModelError(
             Mistake(f"the weights hold {len(beyond)} tensors that the model has no place for, such as {beyond[0]}",
-                    _quantised(located) or "config.json is of another model, or counts too few blocks",
+                    _remedy_for_quantised(located) or "config.json is of another model, or counts too few blocks",
                     file=located.folder)
         )  # fmt: skip
     try:
@@ -78,14 +79,14 @@ def load(
         remedy = "name another device, such as device: cpu"
         raise ModelError(Mistake(f"the model cannot go to {device}: {describe_error(error)}", remedy)) from error
     try:
-        return _proven(network, dtype, batch)
+        return _build_proven(network, dtype, batch)
     except ModelError:
         raise
     except Exception as error:  # the model runs for the first time: its own code may raise anything
-        raise ModelError(_not_proven(error)) from error
+        raise ModelError(_explain_proof_failure(error)) from error
 
 
-def _proven(network: Network, dtype: str, batch: int) -> LoadedModel:
+def _build_proven(network: Network, dtype: str, batch: int) -> LoadedModel:
     anatomy = anatomy_of(network)
     if dtype == INT8:
         quantise(anatomy.blocks)
@@ -117,28 +118,28 @@ def load_shape(config_file: Path) -> LoadedModel:
         ) from error
 
 
-def _quantised(located: ModelFiles) -> str:
+def _remedy_for_quantised(located: ModelFiles) -> str:
     """The remedy where a checkpoint is quantised in a form that is not read; empty where it is not."""
-    method = _quantisation(read_config(located.config))
+    method = _quantisation_method(read_config(located.config))
     if not method:
         return ""
     return f"Its weights are quantised ({method}): name the model that they were made from, or its .gguf file."
 
 
-def _quantisation(config: Config) -> str:
+def _quantisation_method(config: Config) -> str:
     written = config.get("quantization_config")
     return str(written.get("quant_method") or "in an unknown way") if isinstance(written, dict) else ""
 
 
-def _not_loaded(located: ModelFiles, error: Exception) -> Mistake:
+def _explain_load_failure(located: ModelFiles, error: Exception) -> Mistake:
     return Mistake(
         f"the model cannot be loaded: {describe_error(error)}",
-        _quantised(located) or "check that the folder is a complete causal LM in safetensors",
+        _remedy_for_quantised(located) or "check that the folder is a complete causal LM in safetensors",
         file=located.folder,
     )
 
 
-def _not_proven(error: Exception) -> Mistake:
+def _explain_proof_failure(error: Exception) -> Mistake:
     return Mistake(
         f"the model's own code failed while it was proven: {describe_error(error)}",
         "this architecture is not supported yet: please report its name",

@@ -53,14 +53,14 @@ def statement_of(probe: Probe[Any, Any], section: Section) -> str:
     told = probe.statement(section)
     if not isinstance(told, str):
         raise ReportgenError("its statement is no text")
-    return sentences([_within(section, told), _drawn(probe, section)]) if told else ""
+    return sentences([_add_scope(section, told), _tell_rows_drawn(probe, section)]) if told else ""
 
 
-def _within(section: Section, told: str) -> str:
+def _add_scope(section: Section, told: str) -> str:
     """What is told, with the layers or blocks that it holds for."""
     last = max(card.layers for card in section.models.values())
     asked = next(outcome.options for outcome in section.ok().values())
-    layers, blocks = _some(asked.get("layers"), last + 1), _some(asked.get("blocks"), last)
+    layers, blocks = _list_partial(asked.get("layers"), last + 1), _list_partial(asked.get("blocks"), last)
     if layers:
         return say_count(
             "probe.some_layers",
@@ -82,7 +82,7 @@ def _within(section: Section, told: str) -> str:
     return told
 
 
-def _drawn(probe: Probe[Any, Any], section: Section) -> str:
+def _tell_rows_drawn(probe: Probe[Any, Any], section: Section) -> str:
     """How many rows figures show; empty where they show them all."""
     if probe.drawn is None:
         return ""
@@ -99,7 +99,7 @@ def _drawn(probe: Probe[Any, Any], section: Section) -> str:
     )
 
 
-def _some(asked: Any, all_of_them: int) -> list[int]:
+def _list_partial(asked: Any, all_of_them: int) -> list[int]:
     """The numbers that an option lists, each once, in order; empty where that is all there are."""
     numbers = sorted(set(asked)) if isinstance(asked, list) else []
     return [] if set(numbers).issuperset(range(all_of_them)) else numbers
@@ -259,20 +259,20 @@ def explanation(probe: Probe[Any, Any]) -> Explanation:
     """What a probe shows, how to read it and how it is computed: its docstring, in the spoken language."""
     text = inspect.getdoc(type(probe)) or ""
     parts = dict(re.findall(r"^(Shows|Read|Computed): (.*?)(?=\n\n|\Z)", text, re.DOTALL | re.MULTILINE))
-    said = {name.lower(): _said(probe, name.lower(), part) for name, part in parts.items()}
+    said = {name.lower(): _translate(probe, name.lower(), part) for name, part in parts.items()}
     return Explanation(said.get("shows", ""), said.get("read", ""), said.get("computed", ""))
 
 
 def question(probe: Probe[Any, Any]) -> str:
     """The title of a probe's section, in the spoken language."""
-    return _said(probe, "question", probe.question)
+    return _translate(probe, "question", probe.question)
 
 
 def meanings(probe: Probe[Any, Any]) -> dict[str, str]:
     """The definition of each of a probe's numbers by its name, in the spoken language."""
-    return {name: _said(probe, f"definition.{name}", text) for name, text in definitions(probe.findings).items()}
+    return {name: _translate(probe, f"definition.{name}", text) for name, text in definitions(probe.findings).items()}
 
 
-def _said(probe: Probe[Any, Any], what: str, text: str) -> str:
+def _translate(probe: Probe[Any, Any], what: str, text: str) -> str:
     """A text of the probe's source, without its line breaks."""
     return say(f"{probe.name}.{what}", " ".join(text.split()))

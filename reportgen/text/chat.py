@@ -65,7 +65,7 @@ class ChatTemplate:
             if lost:
                 raise ChatUnavailable(
                     f"the model's chat template leaves out what the {message['role']} says: "
-                    f"{_cut(lost, 40)!r} is not in the prompt"
+                    f"{_shorten(lost, 40)!r} is not in the prompt"
                 )
         return written
 
@@ -91,7 +91,7 @@ class ChatTemplate:
             raise ChatUnavailable("the model's chat template writes half a character, which is no text") from error
         except Exception as error:  # a stranger's template may divide by zero
             told = " ".join(str(error).split()) or "it gives no reason"
-            raise ChatUnavailable(f"the model's chat template refuses the prompt: {_cut(told, 300)}") from error
+            raise ChatUnavailable(f"the model's chat template refuses the prompt: {_shorten(told, 300)}") from error
         return written
 
     @cached_property
@@ -104,7 +104,7 @@ class ChatTemplate:
         return compiled
 
 
-def _cut(text: str, most: int) -> str:
+def _shorten(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 

@@ -77,10 +77,10 @@ class ChatSandbox(BoundedEnvironment):
         super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation])
         self.filters["tojson"] = _json
         written: dict[str, Any] = {name: found for name, found in self.filters.items() if name.isidentifier()}
-        self.filters |= {name: _within_bounds(name, found) for name, found in written.items()}
+        self.filters |= {name: _bound_call(name, found) for name, found in written.items()}
         asked: dict[str, Any] = dict(self.tests)
-        self.tests |= {name: _within_bounds(name, found) for name, found in asked.items()}
-        self.filters[_WEIGHED] = _weighed
+        self.tests |= {name: _bound_call(name, found) for name, found in asked.items()}
+        self.filters[_WEIGHED] = _weigh_in_context
         self.globals |= {"raise_exception": _refuse, "strftime_now": _written_day}
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -149,7 +149,7 @@ def weigh_value(value: Any) -> Any:
         left -= OF_ANY + _size(one)
         if left < 0:
             raise Exceeded(f"it makes something larger than {LIMITS.characters:,} characters")
-        held = _held(one)
+        held = _list_members(one)
         if OF_ANY * len(held) > left:
             left = -1
         else:
@@ -163,7 +163,7 @@ def _size(one: Any) -> int:
     return one.bit_length() // 8 if isinstance(one, int) else 0
 
 
-def _held(one: Any) -> Collection[Any]:
+def _list_members(one: Any) -> Collection[Any]:
     if isinstance(one, list | tuple | set | frozenset):
         return one
     if isinstance(one, dict):
@@ -174,16 +174,16 @@ def _held(one: Any) -> Collection[Any]:
 
 
 @pass_context
-def _weighed(context: Any, value: Any) -> Any:
+def _weigh_in_context(context: Any, value: Any) -> Any:
     step()
     return weigh_value(value)
 
 
-def _within_bounds(name: str, found: Callable[..., Any]) -> Callable[..., Any]:
+def _bound_call(name: str, found: Callable[..., Any]) -> Callable[..., Any]:
     """A filter or a test of Jinja's that is a step, and whose arguments and result are weighed."""
 
     @functools.wraps(found)  # which keeps what Jinja is to pass it
-    def bounded(*args: Any, **kwargs: Any) -> Any:
+    def call_bounded(*args: Any, **kwargs: Any) -> Any:
         step()
         given = (*args, *kwargs.values())
         _check_given(name, given)
@@ -193,7 +193,7 @@ def _within_bounds(name: str, found: Callable[..., Any]) -> Callable[..., Any]:
             raise Exceeded(f"it lays out more than {SOME:,} characters")
         return weigh_value(found(*args, **kwargs))
 
-    return bounded
+    return call_bounded
 
 
 _TEXT_LIKE = (str, list, tuple, dict)

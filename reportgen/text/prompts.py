@@ -139,7 +139,7 @@ def _read_prompt(item: Any) -> Prompt:
         raise PromptsError(*problems(error, item, Prompt)) from error
 
 
-def _listed(value: Any) -> list[Prompt]:
+def _read_list(value: Any) -> list[Prompt]:
     return read_prompts(value, None)
 
 
@@ -156,7 +156,7 @@ class PromptSet(BaseModel):
     """What one should see when these prompts pass through a model."""
     prompts: Annotated[
         tuple[Prompt, ...],
-        BeforeValidator(_listed, json_schema_input_type=list[str | Prompt]),
+        BeforeValidator(_read_list, json_schema_input_type=list[str | Prompt]),
         Field(strict=False, min_length=1),
     ]
     """Strings, or mappings of text or messages and what is known about them."""

@@ -57,18 +57,18 @@ def _parts(content: bytes) -> tuple[dict[str, Any], Mapping[str, Any]]:
         parts, at = _members(text, 0)
         model, at = _members(text, at)
         if vocabulary < 0 or at < len(text) or not set(parts) <= _BEFORE:
-            return _whole(content)
+            return _parse_whole(content)
     except ValueError:
-        return _whole(content)
-    return _whole(content) if _holds_parts(content[vocabulary:]) else (parts, model)
+        return _parse_whole(content)
+    return _parse_whole(content) if _holds_parts(content[vocabulary:]) else (parts, model)
 
 
-def _whole(content: bytes) -> tuple[dict[str, Any], Mapping[str, Any]]:
-    parts = json.loads(content, object_pairs_hook=_once)
+def _parse_whole(content: bytes) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    parts = json.loads(content, object_pairs_hook=_refuse_repeated_names)
     return parts, parts["model"]
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeated_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a name stands twice")
@@ -77,21 +77,21 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _members(text: str, at: int) -> tuple[dict[str, Any], int]:
     """Members of the mapping that begins at a place, up to the model or to where the text is cut; and that place."""
-    read = json.JSONDecoder(object_pairs_hook=_once).raw_decode
+    read = json.JSONDecoder(object_pairs_hook=_refuse_repeated_names).raw_decode
     found: list[tuple[str, Any]] = []
-    at = _after(text, at, "{")
+    at = _skip_sign(text, at, "{")
     while at < len(text):
         name, at = read(text, at)
-        at = _after(text, at, ":")
+        at = _skip_sign(text, at, ":")
         if name == "model":
             break
         value, at = read(text, at)
         found.append((str(name), value))
-        at = _after(text, at, ",")
-    return _once(found), at
+        at = _skip_sign(text, at, ",")
+    return _refuse_repeated_names(found), at
 
 
-def _after(text: str, at: int, sign: str) -> int:
+def _skip_sign(text: str, at: int, sign: str) -> int:
     """Where the next value begins, after this sign."""
     found = re.compile(rf"\s*{sign}\s*").match(text, at)
     if found is None:

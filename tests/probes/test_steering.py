@@ -172,13 +172,13 @@ def test_a_planted_direction_is_recovered_and_flips_the_answer(
 
     folder, u = planted
     directions: list[torch.Tensor] = []
-    adding = steering._Found.adding
+    adding = steering._DirectionSweep.add_direction
 
     def watched(self: Any, at: int, name: str = "steered", factor: float = 1.0) -> Any:
         directions.append(self.vector("steered", at))
         return adding(self, at, name, factor)
 
-    monkeypatch.setattr(steering._Found, "add_direction", watched)
+    monkeypatch.setattr(steering._DirectionSweep, "add_direction", watched)
     options = {"direction": direction, "coefficients": [1], "max_kl": 100}
     outcome = steered(folder, **PLANTED, **options, score={"tokens": ["X"]})
     assert directions

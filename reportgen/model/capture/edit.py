@@ -97,11 +97,11 @@ def apply_edits(anatomy: Anatomy, edits: Edits, layout: Layout, *, prompt: int, 
         for layer in range(len(anatomy.blocks) + 1):
             here = [(row, edit) for row, edit in due if edit.site is Site.RESIDUAL and edit.index == layer]
             if here or layout.count_joining(layer):
-                handles.append(_at_layer(anatomy, layer, _Change(here, layout, layer, prompt, first)))
+                handles.append(_hook_layer(anatomy, layer, _Change(here, layout, layer, prompt, first)))
         for site, hook in (
-            (Site.ATTENTION_WRITE, _at_write),
-            (Site.MLP_WRITE, _at_write),
-            (Site.HEADS, _at_heads),
+            (Site.ATTENTION_WRITE, _hook_write),
+            (Site.MLP_WRITE, _hook_write),
+            (Site.HEADS, _hook_heads),
         ):
             for block in sorted({edit.index for _, edit in due if edit.site is site}):
                 writers = anatomy.mlp_writers if site is Site.MLP_WRITE else anatomy.attention_writers
@@ -184,21 +184,21 @@ def _columns(head: int | None, width: int, heads: int) -> slice:
     return slice(head * size, (head + 1) * size)
 
 
-def _at_layer(anatomy: Anatomy, layer: int, change: _Change) -> Any:
+def _hook_layer(anatomy: Anatomy, layer: int, change: _Change) -> Any:
     """Before block 0 what enters it, behind every block what it gives."""
     if layer:
-        return anatomy.blocks[layer - 1].register_forward_hook(_behind_block(change))
-    return anatomy.blocks[0].register_forward_pre_hook(_before_block(change), with_kwargs=True)
+        return anatomy.blocks[layer - 1].register_forward_hook(_change_output_of_block(change))
+    return anatomy.blocks[0].register_forward_pre_hook(_change_input_of_block(change), with_kwargs=True)
 
 
-def _behind_block(change: _Change) -> Callable[..., Any]:
+def _change_output_of_block(change: _Change) -> Callable[..., Any]:
     def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
         return replace_stream(output, change.apply(change.join_rows(stream_of(output))))
 
     return hook
 
 
-def _before_block(change: _Change) -> Callable[..., Any]:
+def _change_input_of_block(change: _Change) -> Callable[..., Any]:
     def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         stream = change.apply(change.join_rows(args[0] if args else kwargs["hidden_states"]))
         return ((stream, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": stream})
@@ -206,7 +206,7 @@ def _before_block(change: _Change) -> Callable[..., Any]:
     return hook
 
 
-def _at_write(writer: Writer, change: _Change, heads: int) -> Sequence[Any]:
+def _hook_write(writer: Writer, change: _Change, heads: int) -> Sequence[Any]:
     beside, handles = hook_side_writers(writer)
 
     def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
@@ -215,7 +215,7 @@ def _at_write(writer: Writer, change: _Change, heads: int) -> Sequence[Any]:
     return [*handles, writer.gives.register_forward_hook(hook)]
 
 
-def _at_heads(writer: Writer, change: _Change, heads: int) -> Sequence[Any]:
+def _hook_heads(writer: Writer, change: _Change, heads: int) -> Sequence[Any]:
     assert writer.projection is not None
 
     def hook(_module: nn.Module, args: tuple[Any, ...]) -> Any:

@@ -96,7 +96,7 @@ class Receiver:
         axis = 1 if site in _BY_HEAD else 0
         again = 0 if site is Site.VALUES else self._again  # values of all tokens are read in every step
         value = value.narrow(axis, again, value.shape[axis] - again)
-        chosen = _at(value, self.need.positions, axis, self._first + again)
+        chosen = _select_positions(value, self.need.positions, axis, self._first + again)
         if chosen is not None:
             told = f"{site.value} {index} holds values that are not finite, in {chosen.dtype}"
             # Two numbers tell: NaN is handed on by both. A mask of the whole would cost a quarter of its memory.
@@ -120,7 +120,7 @@ def shape_by_row(value: torch.Tensor, rows: int) -> torch.Tensor:
     return value if value.ndim > 2 else value.reshape(rows, -1, value.shape[-1])
 
 
-def _at(value: torch.Tensor, positions: Positions, axis: int, first: int) -> torch.Tensor | None:
+def _select_positions(value: torch.Tensor, positions: Positions, axis: int, first: int) -> torch.Tensor | None:
     """The rows of the wanted positions among those of this step, which begin at position `first`."""
     if positions == "all":
         return value
@@ -157,8 +157,10 @@ def hook_receivers(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[
             ):
                 if writer is None or writer.projection is None or not any(r.wants(site, index) for r in receivers):
                     continue
-                handles.append(writer.projection.register_forward_pre_hook(_on_entering(receivers, site, index)))
-        with _scores_taken(anatomy, receivers):
+                handles.append(
+                    writer.projection.register_forward_pre_hook(_on_projection_input(receivers, site, index))
+                )
+        with _take_scores(anatomy, receivers):
             yield
     finally:
         for handle in handles:
@@ -166,7 +168,7 @@ def hook_receivers(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[
 
 
 @contextmanager
-def _scores_taken(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]:
+def _take_scores(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]:
     """Scores and values of the blocks that somebody wants them of; nothing is touched where nobody does."""
     if not any(r.need.site in (Site.SCORES, Site.VALUES) for r in receivers):
         yield
@@ -234,7 +236,7 @@ def _on_write(
     return take
 
 
-def _on_entering(receivers: Sequence[Receiver], site: Site, block: int) -> Callable[..., None]:
+def _on_projection_input(receivers: Sequence[Receiver], site: Site, block: int) -> Callable[..., None]:
     def take(_module: nn.Module, args: tuple[Any, ...]) -> None:
         for receiver in receivers:
             receiver.take(site, block, args[0])

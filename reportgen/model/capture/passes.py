@@ -86,7 +86,7 @@ def run(model: LoadedModel, together: Sequence[JoinedPass]) -> list[JoinedResult
     Edited passes of one prompt are one batch.
     """
     found: dict[Path, JoinedResult] = {}
-    for batches in _in_step(_batches(model, together)):
+    for batches in _group_in_step(_batches(model, together)):
         found |= _run_in_step(model, batches)
     return [found[joined.path] for joined in together]
 
@@ -105,7 +105,7 @@ def _batches(model: LoadedModel, together: Sequence[JoinedPass]) -> Iterator[lis
             yield group[start : start + rows]
 
 
-def _in_step(batches: Iterable[list[JoinedPass]]) -> Iterator[list[list[JoinedPass]]]:
+def _group_in_step(batches: Iterable[list[JoinedPass]]) -> Iterator[list[list[JoinedPass]]]:
     """Batches that wait for each other's next tokens: as many rows as go through the unembedding together."""
     some: list[list[JoinedPass]] = []
     for batch in batches:
@@ -135,7 +135,7 @@ def _run_in_step(model: LoadedModel, batches: Sequence[list[JoinedPass]]) -> dic
         rows = [waiting[which][path] for which, path in asked]
         chosen = {which: {} for which in waiting}
         for (which, path), token in zip(
-            asked, _following(model, rows, [drawing[path] for _, path in asked]), strict=True
+            asked, _choose_next_tokens(model, rows, [drawing[path] for _, path in asked]), strict=True
         ):
             tokens = chosen[which]
             assert tokens is not None
@@ -237,7 +237,9 @@ def _layout(model: LoadedModel, batch: Sequence[JoinedPass]) -> Layout:
     return Layout(model.batch - 1, starts, midway=False)
 
 
-def _following(model: LoadedModel, rows: Sequence[torch.Tensor], drawing: Sequence[Sampler | None]) -> list[int]:
+def _choose_next_tokens(
+    model: LoadedModel, rows: Sequence[torch.Tensor], drawing: Sequence[Sampler | None]
+) -> list[int]:
     """The token after each (1 x width) row that left the final norm: the likeliest where none is drawn."""
     if not rows:
         return []

@@ -63,10 +63,10 @@ def direct_parts(model: LoadedModel, seen: ComponentOutputs, directions: torch.T
     norm = freeze_norm(model.final_norm, width, device)
     back = norm.back(directions, norm.scale(seen.last))
     bias = biases + directions @ norm.bias
-    heads, after = [], _carried_after(model)
+    heads, after = [], _factors_after(model)
     for block, (writer, found) in enumerate(zip(model.anatomy.attention_writers, seen.heads, strict=True)):
         assert writer is not None
-        of_heads, of_bias = _of_attention(writer, found.float(), back * after[block + 1], model.anatomy.heads or 1)
+        of_heads, of_bias = _split_attention(writer, found.float(), back * after[block + 1], model.anatomy.heads or 1)
         heads.append(of_heads)
         bias = bias + of_bias
     return Parts(
@@ -77,7 +77,7 @@ def direct_parts(model: LoadedModel, seen: ComponentOutputs, directions: torch.T
     )
 
 
-def _carried_after(model: LoadedModel) -> list[float]:
+def _factors_after(model: LoadedModel) -> list[float]:
     """(layer) by what all blocks behind it multiply what stands in the stream there."""
     after = [1.0]
     for block in reversed(range(model.layers)):
@@ -92,7 +92,7 @@ def unembedding_rows(model: LoadedModel, ids: Sequence[int]) -> tuple[torch.Tens
     return rows, torch.zeros(len(rows), device=rows.device) if head.bias is None else head.bias[list(ids)].float()
 
 
-def _of_attention(
+def _split_attention(
     writer: Writer, found: torch.Tensor, back: torch.Tensor, heads: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(row x head) parts of the heads, and (row) that of the biases behind them."""

@@ -37,7 +37,7 @@ def strengths(model: LoadedModel, block: int, coefficients: torch.Tensor) -> tor
 
 
 @torch.inference_mode()
-def as_written(model: LoadedModel, block: int, features: Sequence[int]) -> torch.Tensor:
+def scale_as_written(model: LoadedModel, block: int, features: Sequence[int]) -> torch.Tensor:
     """(feature x width) what some value vectors are in the stream, up to a positive scale: where a norm follows the
     MLP (Gemma), each of their numbers has its gain.
     """

@@ -61,7 +61,7 @@ def anatomy_of(network: Network) -> Anatomy:
     holder, blocks = _holder_and_blocks(network, _count(config))
     decoder = _decoder(network, holder)
     tokens = few_tokens(config, network.get_input_embeddings().weight.shape[0])
-    ends = _required(_ends(network, decoder, blocks, tokens), network, "a matrix that gives its logits")
+    ends = _require_part(_ends(network, decoder, blocks, tokens), network, "a matrix that gives its logits")
     return Anatomy(
         decoder=ends.decoder,
         blocks=tuple(blocks),
@@ -96,7 +96,7 @@ def _holder_and_blocks(network: nn.Module, count: int | None) -> tuple[nn.Module
         for held in module.children():
             if isinstance(held, nn.ModuleList) and len(held) == count and any(True for _ in held.parameters()):
                 return module, list(held)
-    raise _missing(network, "a list of its blocks" if count is None else f"a list of {count} blocks")
+    raise _missing_part_error(network, "a list of its blocks" if count is None else f"a list of {count} blocks")
 
 
 def _decoder(network: nn.Module, holder: nn.Module) -> nn.Module:
@@ -105,13 +105,13 @@ def _decoder(network: nn.Module, holder: nn.Module) -> nn.Module:
     return next(module for module in reversed(around) if "input_ids" in inspect.signature(module.forward).parameters)
 
 
-def _required(part: Any, network: nn.Module, what: str) -> Any:
+def _require_part(part: Any, network: nn.Module, what: str) -> Any:
     if part is None:
-        raise _missing(network, what)
+        raise _missing_part_error(network, what)
     return part
 
 
-def _missing(network: nn.Module, what: str) -> ModelError:
+def _missing_part_error(network: nn.Module, what: str) -> ModelError:
     return ModelError(
         Mistake(
             f"{type(network).__name__} has no part that is {what}",

@@ -37,7 +37,7 @@ def attentions_of(decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Seque
         return (None,) * len(blocks)
     found: dict[int, nn.Module] = {}
     handles = [
-        module.register_forward_hook(_noting(found, index, len(tokens)))
+        module.register_forward_hook(_note_attention(found, index, len(tokens)))
         for index, block in enumerate(blocks)
         for module in block.modules()
         if module is not block
@@ -50,7 +50,7 @@ def attentions_of(decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Seque
     return tuple(found.get(index) for index in range(len(blocks)))
 
 
-def _noting(found: dict[int, nn.Module], index: int, length: int) -> Callable[..., None]:
+def _note_attention(found: dict[int, nn.Module], index: int, length: int) -> Callable[..., None]:
     def note(module: nn.Module, _args: Any, output: Any) -> None:
         # What is inside is done before what is around it: the first of a block is the innermost.
         if index not in found and _holds_weights(output, length):

@@ -116,7 +116,7 @@ class LoadedModel:
     def embedding_scores(self, rows: torch.Tensor) -> torch.Tensor:
         """(row x vocabulary) dot products, in float32, of (row x width) float32 vectors with the embedding table."""
         scores = []
-        for held, chunk in _padded(rows, FINAL_CHUNK):
+        for held, chunk in _pad_chunks(rows, FINAL_CHUNK):
             parts = [chunk @ part.float().T for part in torch.split(self.embedding_table, _VOCABULARY_SLICE)]
             scores.append(torch.cat(parts, dim=-1)[: held.stop - held.start])
         return torch.cat(scores)
@@ -125,7 +125,7 @@ class LoadedModel:
         """(row x vocabulary) dot products, in float32, of (row x width) vectors with the unembedding's rows: neither
         norm nor bias, softcap or scale; some rows at a time, with the slice that they belong to.
         """
-        for held, chunk in _padded(self._pad_to_width(rows).float(), FINAL_CHUNK):
+        for held, chunk in _pad_chunks(self._pad_to_width(rows).float(), FINAL_CHUNK):
             parts = [chunk @ part.float().T for part in torch.split(self.anatomy.unembedding.weight, _VOCABULARY_SLICE)]
             yield held, torch.cat(parts, dim=-1)[: held.stop - held.start]
 
@@ -173,7 +173,7 @@ class LoadedModel:
         """(read_together x vocabulary) the model's own logits of rows that left its final norm, in its own dtype
         until they are read as float32; with the slice of rows that they belong to, the rest being padding.
         """
-        for rows, chunk in _padded(normed, FINAL_CHUNK):
+        for rows, chunk in _pad_chunks(normed, FINAL_CHUNK):
             # Some architectures (Mamba) keep a float32 stream beside weights of another dtype.
             logits = self.anatomy.unembedding(chunk.to(self.dtype))
             for some, part in self._parts(rows, logits):
@@ -186,7 +186,7 @@ class LoadedModel:
         together = CHUNK * (1 if self.dtype == torch.float32 else _CHUNKS_A_WIDENING)
         held = torch.empty(together, self.anatomy.unembedding.weight.shape[0], device=self.device)
         for start in range(0, len(residual), together):
-            chunks = list(_padded(residual[start : start + together].float(), CHUNK))
+            chunks = list(_pad_chunks(residual[start : start + together].float(), CHUNK))
             logits = held[: len(chunks) * CHUNK].view(len(chunks), CHUNK, -1)
             self._unembed_in_float32(
                 [self.norm_in_float32(rows) if norm else self._pad_to_width(rows) for _, rows in chunks], logits
@@ -241,7 +241,7 @@ def select_likeliest(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.
     return values[:, :k], ids.gather(-1, by_value)[:, :k]
 
 
-def _padded(rows: torch.Tensor, size: int) -> Iterator[tuple[slice, torch.Tensor]]:
+def _pad_chunks(rows: torch.Tensor, size: int) -> Iterator[tuple[slice, torch.Tensor]]:
     for start in range(0, len(rows), size):
         chunk = rows[start : start + size]
         held = slice(start, start + len(chunk))

@@ -72,15 +72,15 @@ def join_firings(windows: list[tuple[int, int, int, tuple[NDArray[Any], ...]]]) 
     """What reducers kept of (number, start in the text, tokens that count, what fired) windows, put together."""
     parts = [(number, start, seen) for number, start, _, seen in windows]
     return FiringTable(
-        place=_joined([seen[0] + start for _, start, seen in parts], np.int64),
-        window=_joined([np.full(len(seen[0]), number) for number, _, seen in parts], np.int64),
-        feature=_joined([seen[1] for _, _, seen in parts], np.int64),
-        value=_joined([seen[2] for _, _, seen in parts], np.float32),
+        place=_concatenate([seen[0] + start for _, start, seen in parts], np.int64),
+        window=_concatenate([np.full(len(seen[0]), number) for number, _, seen in parts], np.int64),
+        feature=_concatenate([seen[1] for _, _, seen in parts], np.int64),
+        value=_concatenate([seen[2] for _, _, seen in parts], np.float32),
         tokens=sum(count for _, _, count, _ in windows),
     )
 
 
-def _joined(parts: list[NDArray[Any]], dtype: Any) -> NDArray[Any]:
+def _concatenate(parts: list[NDArray[Any]], dtype: Any) -> NDArray[Any]:
     return np.concatenate([np.zeros(0, dtype), *(part.astype(dtype, copy=False) for part in parts)])
 
 
@@ -150,7 +150,7 @@ class FeatureAtlas:
         strength, strongest = _lowest(
             seen.strength, seen.strongest, part.feature[best], -part.value[best], part.place[best]
         )
-        lots = _lots(part.feature, part.place) if self.drawn else np.zeros(0, np.uint64)
+        lots = _draw_lots(part.feature, part.place) if self.drawn else np.zeros(0, np.uint64)
         chosen = slice(None) if self.drawn else slice(0, 0)
         lot, drawn = _lowest(seen.lot, seen.drawn, part.feature[chosen], lots, part.place[chosen])
         return AtlasState(
@@ -248,7 +248,7 @@ def _lowest(
     return keys, places
 
 
-def _lots(feature: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.uint64]:
+def _draw_lots(feature: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.uint64]:
     """(n) a number for each feature and place that looks random (the finaliser of SplitMix64)."""
     with np.errstate(over="ignore"):
         x = feature.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + place.astype(np.uint64)

@@ -39,11 +39,11 @@ def choose(found: Sequence[DictionaryFiles], wish: Wish, source: str) -> tuple[D
     for one in sized:
         if wish.layers is None or one.place.index in wish.layers:
             at.setdefault(one.place, []).append(one)
-    chosen = [_nearest(at[place], wish.l0, source) for place in at]
+    chosen = [_choose_nearest(at[place], wish.l0, source) for place in at]
     return tuple(sorted(chosen, key=lambda one: (one.place.site.value, one.place.index)))
 
 
-def _nearest(several: Sequence[DictionaryFiles], l0: float | None, source: str) -> DictionaryFiles:
+def _choose_nearest(several: Sequence[DictionaryFiles], l0: float | None, source: str) -> DictionaryFiles:
     told = [one for one in several if one.card.l0 is not None]
     sizes = {one.features for one in several}
     if l0 is not None and told and len(sizes) == 1:

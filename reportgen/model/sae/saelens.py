@@ -50,7 +50,7 @@ def describe(folder: Path, name: str) -> DictionaryFiles:
     Raises:
         DictionaryError: it is damaged, a transcoder, or a field has a value that is not supported.
     """
-    config = _flat(Config.read(folder / CONFIG))
+    config = _flatten_versions(Config.read(folder / CONFIG))
     architecture = _architecture(config)
     file = folder / WEIGHTS
     shapes, dtypes = read_header(file)
@@ -63,7 +63,7 @@ def describe(folder: Path, name: str) -> DictionaryFiles:
         hook=config.text("hook_name"),
         architecture=architecture,
         stored_dtype=dtypes["W_enc"],
-        l0=_stated_l0(config),
+        l0=_read_stated_l0(config),
         context_size=config.count("context_size"),
         prepend_bos=config.flag("prepend_bos", True),
         neuronpedia=config.text("neuronpedia_id") or None,
@@ -74,7 +74,7 @@ def describe(folder: Path, name: str) -> DictionaryFiles:
     return DictionaryFiles(folder, file, config.file, "SAELens", place, layout, card, name)
 
 
-def _flat(config: Config) -> Config:
+def _flatten_versions(config: Config) -> Config:
     """The fields of every version under their present names, those of `metadata` beside the others."""
     renamed = {_OLD_NAMES.get(key, key): value for key, value in config.values.items()}
     return Config(config.file, {**config.part("metadata").values, **renamed})
@@ -168,7 +168,7 @@ def _scale(config: Config, folder: Path) -> tuple[float, tuple[Note, ...]]:
     return factor or 1.0, ()
 
 
-def _stated_l0(config: Config) -> float | None:
+def _read_stated_l0(config: Config) -> float | None:
     value: Any = next((config.values[key] for key in ("l0", "L0") if key in config.values), None)
     return float(value) if type(value) in (int, float) else None
 

@@ -124,7 +124,7 @@ class Ablation(Probe[Options, Ablations]):
             raise Unusable("; ".join(self.skipped_rows(case).values()))
         return [
             *(Pass(text.tokens, (last_need(case),)) for text in texts),
-            *(Pass(tokens, total_needs(case, tokens), partial=True) for tokens in _averaged(case)),
+            *(Pass(tokens, total_needs(case, tokens), partial=True) for tokens in _list_mean_texts(case)),
         ]
 
     def further_passes(self, case: Case[Options]) -> int:
@@ -142,13 +142,13 @@ def last_need(case: Case[Options]) -> Need:
     return Need(Site.RESIDUAL, "all", (case.last_layer,))
 
 
-def _special(case: Case[Options], token: int) -> bool:
+def _is_special(case: Case[Options], token: int) -> bool:
     return case.options.special_tokens == "exclude" and token in case.tokenizer.special_ids
 
 
 def positions_to_ablate(case: Case[Options], tokens: Sequence[int]) -> tuple[int, ...]:
     """The positions at which components are ablated, and over which means are taken."""
-    return tuple(at for at, token in enumerate(tokens) if not _special(case, token))
+    return tuple(at for at, token in enumerate(tokens) if not _is_special(case, token))
 
 
 def read_texts(case: Case[Options]) -> list[Text | str]:
@@ -157,12 +157,12 @@ def read_texts(case: Case[Options]) -> list[Text | str]:
     texts: list[str | None] = [*answers] or [None]
     if len(texts) < len(prompts):
         texts *= len(prompts)
-    return [_readable(case, at, *both) for at, both in enumerate(zip(prompts, texts, strict=True))]
+    return [_read_text(case, at, *both) for at, both in enumerate(zip(prompts, texts, strict=True))]
 
 
-def _readable(case: Case[Options], at: int, prompt: Prompt, answer: str | None) -> Text | str:
+def _read_text(case: Case[Options], at: int, prompt: Prompt, answer: str | None) -> Text | str:
     tokens = case.tokens(prompt)
-    predicted = tuple(at for at in range(1, len(tokens)) if not _special(case, tokens[at]))
+    predicted = tuple(at for at in range(1, len(tokens)) if not _is_special(case, tokens[at]))
     if not predicted:
         return f"nothing is predicted in {case.tokenizer.show_joined(tokens)}"
     if answer is None:
@@ -202,7 +202,7 @@ def list_parts(case: Case[Options]) -> list[Part]:
     ]
 
 
-def _averaged(case: Case[Options]) -> list[tuple[int, ...]]:
+def _list_mean_texts(case: Case[Options]) -> list[tuple[int, ...]]:
     """(text) tokens of what the means are taken over; nothing where none are needed."""
     if case.options.method == "zero":
         return []

@@ -31,15 +31,15 @@ def figures(section: Section) -> Iterable[Figure]:
     with_heads = [view for view in views if _has_heads(view)]
     most = max((float(abs(_mean_heads(view)).max()) for view in with_heads), default=0.0)
     for view in with_heads:
-        yield _heads_drawn(view, most)
+        yield _draw_heads(view, most)
     for pair in range(max((len(view.rows("pairs")) for view in views), default=0)):
         for site in BY_POSITION:
             for view in views:
-                if f"{site}/{pair}" in view.outcome.arrays and _defined(view)[pair]:
+                if f"{site}/{pair}" in view.outcome.arrays and _list_defined(view)[pair]:
                     yield _grid(view, site, pair)
 
 
-def _defined(view: SubjectView) -> list[bool]:
+def _list_defined(view: SubjectView) -> list[bool]:
     return [bool(one) for one in view.column("pairs", "defined")]
 
 
@@ -59,7 +59,7 @@ def _has_heads(view: SubjectView) -> bool:
 
 def _mean_heads(view: SubjectView) -> NDArray[Any]:
     """(block x head) what each head moves, as a mean over the pairs that are told apart."""
-    return share_moved(view.values("heads")[_defined(view)].mean(0), _direction(view))
+    return share_moved(view.values("heads")[_list_defined(view)].mean(0), _direction(view))
 
 
 def _ways(view: SubjectView) -> list[Curve]:
@@ -95,7 +95,7 @@ def _way(view: SubjectView, curves: Sequence[Curve], shared: tuple[float, float]
     )
 
 
-def _heads_drawn(view: SubjectView, most: float) -> HeatMap:
+def _draw_heads(view: SubjectView, most: float) -> HeatMap:
     what = _value_label(view)
     return describe_head_map(
         view,
@@ -140,7 +140,7 @@ def _grid(view: SubjectView, site: str, pair: int) -> TokenGrid:
     shares = share_moved(found.values[:, first:], _direction(view))[::-1]
     indices = [str(index) for index in reversed(found.along("layer" if site == "residual" else "block"))]
     tokens = [one for one in view.rows("tokens") if one["pair"] == pair][first:]
-    columns = [_both(one["clean"], one["corrupted"]) for one in tokens]
+    columns = [_show_both_tokens(one["clean"], one["corrupted"]) for one in tokens]
     row, column = np.unravel_index(np.nanargmax(shares), shares.shape)
     what = _value_label(view)
     return describe_layer_grid(
@@ -175,6 +175,6 @@ def _grid(view: SubjectView, site: str, pair: int) -> TokenGrid:
     )
 
 
-def _both(clean: str, corrupted: str) -> str:
+def _show_both_tokens(clean: str, corrupted: str) -> str:
     """A column's token, or both where they differ."""
     return mark_space(clean) if clean == corrupted else f"{mark_space(clean)}/{corrupted.lstrip(' ')}"

@@ -33,7 +33,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         sink_share=float((sink > SINK_THRESHOLD).mean()),
         mean_entropy=float(entropy.mean()),
         tokens=tokens,
-        skipped=reason_rows(_absent(case, model)),
+        skipped=reason_rows(_list_absent_heads(case, model)),
         prompts=case.prompt_rows(case.options.prompts),
         weights=[_stack([block.weights for block in blocks]) for blocks in reduced],
         sink=sink,
@@ -41,7 +41,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     )
 
 
-def _absent(case: Case[Options], model: LoadedModel) -> dict[str, str]:
+def _list_absent_heads(case: Case[Options], model: LoadedModel) -> dict[str, str]:
     """Named heads that the model does not have, beside those that its configuration refuses."""
     refused = case.missing_heads(case.options.heads)
     known = {f"{block}.{head}": block for block, head in case.options.heads if f"{block}.{head}" not in refused}

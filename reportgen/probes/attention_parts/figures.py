@@ -50,7 +50,7 @@ def _grids(view: SubjectView, prompt: int, block: int, head: int) -> Iterable[To
     least = np.array([np.nanmin(numbers[0]), 0.0, 0.0, 0.0])[:, None]
     shades = (numbers - least) / np.maximum(np.nanmax(numbers, axis=1, keepdims=True) - least, 1e-12)
     query = view.rows("queries")[prompt]
-    for part, some in enumerate(_evenly(len(records))):
+    for part, some in enumerate(_split_evenly(len(records))):
         yield TokenGrid(
             name=f"head-{block}-{head}-{prompt}-{part}",
             subject=(view.subject,),
@@ -68,7 +68,7 @@ def _grids(view: SubjectView, prompt: int, block: int, head: int) -> Iterable[To
                 block=block,
                 head=head,
                 model=view.name,
-                keys=listed([_key_told(record) for record in records[some]]),
+                keys=listed([_tell_key(record) for record in records[some]]),
             ),
             row_label=say("attention_parts.of_each_key", "of each key"),
             rows=list(quantities.values()),
@@ -81,13 +81,13 @@ def _grids(view: SubjectView, prompt: int, block: int, head: int) -> Iterable[To
         )
 
 
-def _evenly(count: int) -> list[slice]:
+def _split_evenly(count: int) -> list[slice]:
     """Columns for as few grids as there can be, all about as wide."""
     width = math.ceil(count / math.ceil(count / WIDEST))
     return [slice(start, start + width) for start in range(0, count, width)]
 
 
-def _key_told(record: Mapping[str, Any]) -> str:
+def _tell_key(record: Mapping[str, Any]) -> str:
     return say(
         "attention_parts.key",
         "“{token}” has weight {weight}",

@@ -63,12 +63,12 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
             raise ArithmeticError("the unembedding, or the concept, holds values that are not finite")
         cosines = by_measure["cosine"]
         concepts.append([item, target.name, target.parts, *target.place, float(cosines.mean()), float(cosines.std())])
-        ranked = {measure: _ranked(case, target, scores) for measure, scores in by_measure.items()}
+        ranked = {measure: _rank_tokens(case, target, scores) for measure, scores in by_measure.items()}
         nearest += [[item, measure, *row] for measure, rows in ranked.items() for row in rows[: case.options.k]]
         highest.append(ranked["cosine"][0][-1])
         overlap.append(_overlap(ranked))
         if target.stands_for is not None:
-            missing.append([item, *_missing(case, target, by_measure)])
+            missing.append([item, *_look_up_missing(case, target, by_measure)])
     none = "every concept holds a text of several tokens here"
     return ConceptNeighbours(
         nearest_cosine=float(np.mean(highest)) if highest else none,
@@ -114,16 +114,16 @@ def _residuals(case: Case[Options], model: LoadedModel, captured: Sequence[PassR
     return found
 
 
-def _ranked(case: Case[Options], target: _Target, scores: Tensor) -> list[list[Any]]:
+def _rank_tokens(case: Case[Options], target: _Target, scores: Tensor) -> list[list[Any]]:
     """Rows of (rank, token_id, token, score) of the (vocabulary) scores."""
-    others = _without_own(target, scores)
+    others = _mask_own(target, scores)
     most = min(max(case.options.k, COMPARED), len(scores) - len(target.own))
     values, ids = select_likeliest(others[None], most)
     pairs = zip(ids[0].tolist(), values[0].tolist(), strict=True)
     return [[rank, i, case.tokenizer.show(i), value] for rank, (i, value) in enumerate(pairs, 1)]
 
 
-def _without_own(target: _Target, scores: Tensor) -> Tensor:
+def _mask_own(target: _Target, scores: Tensor) -> Tensor:
     others = scores.clone()
     others[list(target.own)] = float("-inf")
     return others
@@ -135,12 +135,12 @@ def _overlap(ranked: Mapping[str, Sequence[Sequence[Any]]]) -> float:
     return len(one & other) / len(one)
 
 
-def _missing(case: Case[Options], target: _Target, by_measure: Mapping[str, Tensor]) -> list[Any]:
+def _look_up_missing(case: Case[Options], target: _Target, by_measure: Mapping[str, Tensor]) -> list[Any]:
     """What became of the word that a concept stands for."""
     assert target.stands_for is not None
     ids = ids_of(case, target.stands_for)
     ranks: list[int | None] = [None, None]
     if len(ids) == 1 and ids[0] not in target.own:
-        others = [_without_own(target, by_measure[measure]) for measure in MEASURES]
+        others = [_mask_own(target, by_measure[measure]) for measure in MEASURES]
         ranks = [1 + int((scores > scores[ids[0]]).sum()) for scores in others]
     return [target.stands_for, len(ids), case.tokenizer.show_joined(ids), *ranks]

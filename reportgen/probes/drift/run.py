@@ -61,8 +61,8 @@ def compare(base: MeasuredModel[Options], other: MeasuredModel[Options]) -> Drif
         cka_shuffled=layers["cka_shuffled"],
         cosine=layers["cosine"],
         relative_change=layers["relative_change"],
-        kl_by_prompt=_by_prompt(predictions, "kl", len(counted)),
-        agreement_by_prompt=_by_prompt(predictions, "agree", len(counted)),
+        kl_by_prompt=_average_by_prompt(predictions, "kl", len(counted)),
+        agreement_by_prompt=_average_by_prompt(predictions, "agree", len(counted)),
         weights=[_row(tensor) for tensor in compared.tensors],
         partings=[one.row(case) for one in predictions if not one.expected.agree],
         skipped=[[name, reason] for name, reason in compared.left_out],
@@ -74,7 +74,7 @@ def _layers(
     base: MeasuredModel[Options], other: MeasuredModel[Options], counted: Sequence[Sequence[int]], seed: int
 ) -> dict[str, NDArray[np.float32]]:
     """(layer) what is said of the residual stream, by the name of its array."""
-    order = _shuffled(sum(map(len, counted)), seed)
+    order = _shuffle_all(sum(map(len, counted)), seed)
     found: dict[str, list[Any]] = {"cka": [], "cka_shuffled": [], "cosine": [], "relative_change": []}
     for one, two in zip(_stream(base, counted), _stream(other, counted), strict=True):
         kernel, its = centred_kernel(one), centred_kernel(two)
@@ -93,7 +93,7 @@ def _stream(measured: MeasuredModel[Options], counted: Sequence[Sequence[int]]) 
         yield together.cpu().double()  # not every accelerator has float64
 
 
-def _shuffled(count: int, seed: int) -> list[int]:
+def _shuffle_all(count: int, seed: int) -> list[int]:
     """A random order in which nothing keeps its place (Sattolo 1986)."""
     generator, order = random.Random(seed), list(range(count))
     for last in range(count - 1, 0, -1):
@@ -119,7 +119,7 @@ def _mean(predictions: Iterable[_Prediction], what: str) -> float:
     return float(np.mean([getattr(one.expected, what) for one in predictions]))
 
 
-def _by_prompt(predictions: Sequence[_Prediction], what: str, prompts: int) -> NDArray[np.float32]:
+def _average_by_prompt(predictions: Sequence[_Prediction], what: str, prompts: int) -> NDArray[np.float32]:
     """(prompt) mean over its positions; NaN for a prompt of special tokens alone."""
     found = np.full(prompts, np.nan, np.float32)
     for prompt, some in groupby(predictions, key=lambda one: one.prompt):

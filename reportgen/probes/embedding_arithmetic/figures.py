@@ -27,7 +27,7 @@ def figures(section: Section) -> Iterable[Figure]:
     """Nearest words, the matrix of cosines, and, in context, success and parallelism over the layers."""
     views = SubjectView.each(section)
     for view in views:
-        yield from _nearest_drawn(view)
+        yield from _draw_nearest(view)
     for view in views:
         yield from _matrix(view)
     for draw in (_success_curves, _parallel_curves):
@@ -36,7 +36,7 @@ def figures(section: Section) -> Iterable[Figure]:
                 yield from draw(view)
 
 
-def _nearest_drawn(view: SubjectView) -> Iterable[Rankings]:
+def _draw_nearest(view: SubjectView) -> Iterable[Rankings]:
     """What is nearest to the first analogies, those that were written out before those that pairs make."""
     analogies = view.rows("analogies")
     written = [one for one in analogies if one["item"] < len(view.options["analogies"])]

@@ -56,7 +56,7 @@ class _Analogy:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _AnalogyResult:
     """What one analogy came to at one layer."""
 
     rank: float
@@ -69,7 +69,9 @@ class _Found:
 class _Candidates(Protocol):
     """The words that a − b + c is compared with."""
 
-    def find_nearest(self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> list[_Found]:
+    def find_nearest(
+        self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int
+    ) -> list[_AnalogyResult]:
         """(analogy) what is nearest, and where the expected word stands, at the layer that is read as number `at`."""
 
 
@@ -80,7 +82,9 @@ class _WholeTable:
     case: Case[Options]
     model: LoadedModel
 
-    def find_nearest(self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> list[_Found]:
+    def find_nearest(
+        self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int
+    ) -> list[_AnalogyResult]:
         found = []
         for start in range(0, len(analogies), TOGETHER):
             some = analogies[start : start + TOGETHER]
@@ -92,7 +96,9 @@ class _WholeTable:
             found += [self._find_one(one, vectors, *row) for one, *row in zip(some, targets, cosines, strict=True)]
         return found
 
-    def _find_one(self, analogy: _Analogy, vectors: Mapping[str, Tensor], target: Tensor, cosines: Tensor) -> _Found:
+    def _find_one(
+        self, analogy: _Analogy, vectors: Mapping[str, Tensor], target: Tensor, cosines: Tensor
+    ) -> _AnalogyResult:
         """Of one (width) target and its (vocabulary) cosines."""
         ids = {word: ids_of(self.case, word) for word in analogy.words}
         own = float("nan")
@@ -107,7 +113,7 @@ class _WholeTable:
         pairs = zip(best[0].tolist(), values[0].tolist(), strict=True)
         nearest: Rows = [[rank, i, self.case.tokenizer.show(i), value] for rank, (i, value) in enumerate(pairs, 1)]
         rank = 1.0 + int((cosines > own).sum()) if analogy.expected is not None else float("nan")
-        return _Found(rank, len(cosines) - len(left_out), nearest)
+        return _AnalogyResult(rank, len(cosines) - len(left_out), nearest)
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,9 @@ class _WordsOfTheProbe:
 
     k: int
 
-    def find_nearest(self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> list[_Found]:
+    def find_nearest(
+        self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int
+    ) -> list[_AnalogyResult]:
         if not analogies:
             return []
         words = list(vectors)
@@ -124,15 +132,15 @@ class _WordsOfTheProbe:
         cosines = unit_rows(_targets(analogies, vectors, at)) @ units.T
         return [self._find_one(one, words, row) for one, row in zip(analogies, cosines.tolist(), strict=True)]
 
-    def _find_one(self, analogy: _Analogy, words: Sequence[str], cosines: Sequence[float]) -> _Found:
+    def _find_one(self, analogy: _Analogy, words: Sequence[str], cosines: Sequence[float]) -> _AnalogyResult:
         """Of one target's (word) cosines."""
         others = [at for at, word in enumerate(words) if word not in (analogy.a, analogy.b, analogy.c)]
         order = sorted(others, key=lambda at: (-cosines[at], at))
         nearest: Rows = [[rank, None, words[at], cosines[at]] for rank, at in enumerate(order[: self.k], 1)]
         if analogy.expected is None:
-            return _Found(float("nan"), len(others), nearest)
+            return _AnalogyResult(float("nan"), len(others), nearest)
         own = cosines[words.index(analogy.expected)]
-        return _Found(1.0 + sum(cosines[at] > own for at in others), len(others), nearest)
+        return _AnalogyResult(1.0 + sum(cosines[at] > own for at in others), len(others), nearest)
 
 
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Arithmetic:
@@ -190,10 +198,10 @@ def _findings(
     asked = ranks[~np.isnan(ranks).all(1)]
     places = list(combinations(range(len(pairs)), 2))
     same = [pairs[a].group == pairs[b].group for a, b in places]
-    parallel = _parallel(pairs, vectors, places, len(layers))
+    parallel = _measure_parallelism(pairs, vectors, places, len(layers))
     control = _control(pairs, vectors, [place for place, alike in zip(places, same, strict=True) if alike], case)
     alike = parallel[np.array(same, bool)] if places else parallel
-    best = _best(asked, alike)
+    best = _find_best_layer(asked, alike)
     none_expected = "no analogy with an expected word can be made here"
     no_pairs = "no two word pairs of one group are here"
     return Arithmetic(
@@ -217,18 +225,18 @@ def _findings(
     )
 
 
-def _rank_cells(found: _Found) -> list[int | None]:
+def _rank_cells(found: _AnalogyResult) -> list[int | None]:
     return [int(found.rank) if found.rank == found.rank else None, found.candidates]
 
 
-def _best(ranks: NDArray[np.float32], alike: NDArray[np.float32]) -> int:
+def _find_best_layer(ranks: NDArray[np.float32], alike: NDArray[np.float32]) -> int:
     """Which of the layers that are read has most success, the first of equals; without ranks, most parallelism."""
     if len(ranks):
         return int((ranks <= 1).mean(0).argmax())
     return int(alike.mean(0).argmax()) if len(alike) else 0
 
 
-def _parallel(
+def _measure_parallelism(
     pairs: Sequence[WordPair], vectors: Mapping[str, Tensor], places: Sequence[tuple[int, int]], layers: int
 ) -> NDArray[np.float32]:
     """(pair x layer) cosines of differences."""
@@ -236,7 +244,7 @@ def _parallel(
         return np.empty((0, layers), np.float32)
     first = torch.stack([vectors[pair.first] for pair in pairs], dim=1)
     second = torch.stack([vectors[pair.second] for pair in pairs], dim=1)
-    return _chosen(difference_cosines(first, second), places)
+    return _choose_cosines(difference_cosines(first, second), places)
 
 
 def _control(
@@ -251,11 +259,11 @@ def _control(
     for _ in range(DRAWS):
         order = generator.sample(range(words.shape[1]), words.shape[1])
         cosines = difference_cosines(words[:, order[0::2]], words[:, order[1::2]])
-        means.append(_chosen(cosines, places).mean(0))
+        means.append(_choose_cosines(cosines, places).mean(0))
     return np.stack(means)
 
 
-def _chosen(cosines: Tensor, places: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
+def _choose_cosines(cosines: Tensor, places: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
     """(pair x layer) from (layer x item x item)."""
     a, b = ([place[side] for place in places] for side in (0, 1))
     chosen: NDArray[np.float32] = cosines[:, a, b].T.float().cpu().numpy()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from reportgen.model.measures.memories import Reading, as_written, readings, strengths
+from reportgen.model.measures.memories import Reading, readings, scale_as_written, strengths
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel, select_likeliest
 from reportgen.probes.ffn_memory import Memories, Options, named_keys, needs_of, passes_of_texts, trigger_need
@@ -41,15 +41,15 @@ class _Memory:
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Memories | Later[Memories]:
     """The strongest memories first, then, where it was not known before, what sets them off."""
     count = len(case.options.prompts)
-    found = _strongest(case, model, captured[:count])
+    found = _find_strongest(case, model, captured[:count])
     if case.options.texts is None:
         return _memories(case, model, captured, found, {})
     if case.options.keys:
         return _memories(case, model, captured[:count], found, _triggers(case, named_keys(case), captured[count:]))
-    return _then_texts(case, model, captured, found)
+    return _run_texts(case, model, captured, found)
 
 
-def _strongest(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> list[_Memory]:
+def _find_strongest(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> list[_Memory]:
     """Of every prompt and block, all prompts of a block together."""
     by_prompt = [single.tensors_of(needs_of(case, single.tokens)[0], 0) for single in captured]
     found = []
@@ -122,7 +122,7 @@ def _readings(
     by_block: dict[int, list[int]] = {}
     for block, feature in wanted:
         by_block.setdefault(block, []).append(feature)
-    rows = torch.cat([as_written(model, block, features) for block, features in by_block.items()])
+    rows = torch.cat([scale_as_written(model, block, features) for block, features in by_block.items()])
     return dict(zip(wanted, readings(model, rows, case.options.tokens), strict=True))
 
 
@@ -177,7 +177,7 @@ def _trigger_rows(case: Case[Options], triggers: Mapping[tuple[int, int], Sequen
     ]
 
 
-def _then_texts(
+def _run_texts(
     case: Case[Options], model: LoadedModel, captured: Sequence[PassResult], found: Sequence[_Memory]
 ) -> Later[Memories]:
     keys = tuple((memory.block, memory.feature) for memory in found if memory.prompt == 0 and memory.rank == 1)

@@ -53,7 +53,7 @@ def _grid(view: View, trace: Key, written: Sequence[Mapping[str, Any]]) -> Token
         ),
         rows=layers,
         column_label=say("generation_lens.written", "token written"),
-        columns=[_head(str(token["shown"])) for token in written],
+        columns=[_title_of_column(str(token["shown"])) for token in written],
         texts=[[str(cell[0]["token"]) for cell in row] for row in cells],
         values=np.array([[cell[0]["probability"] for cell in row] for row in cells]),
         value_label=unit_of("probability"),
@@ -97,7 +97,7 @@ def _emoji_curves(view: View, trace: Key) -> Iterable[Curves]:
     )
 
 
-def _head(shown: str) -> str:
+def _title_of_column(shown: str) -> str:
     """What stands above a column: of `<A0>→🐠`, whose bytes are in the cell below it, the character they complete."""
     fragment, arrow, character = shown.partition("→")
     return f"{arrow}{character}" if arrow and fragment.startswith("<") else mark_space(shown)

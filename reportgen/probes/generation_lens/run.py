@@ -92,9 +92,9 @@ def _generation(case: Case[Options], traces: Sequence[_Trace], read: Readout) ->
         mean_length=float(np.mean([len(trace.text) for trace in traces])),
         emoji_share=len(with_emoji) / len(traces),
         settling_layer=float(np.mean(settled)) if settled else "no written token is the model's likeliest",
-        rank=_by_step(options, traces, read.answer_rank),
-        probability=_by_step(options, traces, read.answer_probability),
-        entropy=_by_step(options, traces, read.entropy),
+        rank=_arrange_by_step(options, traces, read.answer_rank),
+        probability=_arrange_by_step(options, traces, read.answer_probability),
+        entropy=_arrange_by_step(options, traces, read.entropy),
         written=written,
         characters=found,
         attempts=[[t.prompt, t.attempt, len(t.text), t.ended, case.tokenizer.decode(t.text)] for t in traces],
@@ -113,7 +113,7 @@ def _character_row(one: Character) -> list[Any]:
     return [one.first, one.last, len(one.pieces), one.bytes, one.text, one.kind]
 
 
-def _by_step(options: Options, traces: Sequence[_Trace], values: Tensor) -> NDArray[np.float32]:
+def _arrange_by_step(options: Options, traces: Sequence[_Trace], values: Tensor) -> NDArray[np.float32]:
     """(prompt x attempt x step x layer) from (row x layer), NaN where a trace had ended."""
     read = values.float().cpu().numpy()
     shape = (len(options.prompts), options.attempts, options.continue_, read.shape[1])

@@ -84,7 +84,7 @@ class HiddenStates(Probe[Options, States]):
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, those that are compared in one shape."""
         need = need_of(case)
-        return [Pass(tokens, (need,)) for tokens in _filled(read_prompts_in_full(case))]
+        return [Pass(tokens, (need,)) for tokens in _fill_to_longest(read_prompts_in_full(case))]
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def read_prompts_in_full(case: Case[Options]) -> list[Prompt]:
     ]
 
 
-def _filled(read: Sequence[Prompt]) -> list[tuple[int, ...]]:
+def _fill_to_longest(read: Sequence[Prompt]) -> list[tuple[int, ...]]:
     """The tokens that pass: prompts that are compared with each other are as long as the longest of them."""
     longest: dict[tuple[str, int], int] = {}
     for one in read:

@@ -20,7 +20,7 @@ from reportgen.results.quantities import Rows
 
 
 @dataclass(frozen=True)
-class _Compared:
+class _Comparison:
     """Two prompts that begin with the same tokens."""
 
     a: int
@@ -53,7 +53,9 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     ]
     layers = case.needed_layers(case.options.layers) or tuple(range(len(streams[0])))
     norms = [_numpy(torch.linalg.vector_norm(stream, dim=-1)) for stream in streams]
-    compared = [_Compared(a, b, prefix, _apart(streams[a], streams[b])) for a, b, prefix in _pairs(read)]
+    compared = [
+        _Comparison(a, b, prefix, _measure_differences(streams[a], streams[b])) for a, b, prefix in _pairs(read)
+    ]
     rows = [[i, *pair.row(norms)] for i, pair in enumerate(compared)]
     shown = [case.tokenizer.show_sequence(one.tokens) for one in read]
     return States(
@@ -83,7 +85,7 @@ def _pairs(read: Sequence[Prompt]) -> Iterator[tuple[int, int, int]]:
             yield a, b, prefix
 
 
-def _apart(one: Tensor, other: Tensor) -> NDArray[np.float32]:
+def _measure_differences(one: Tensor, other: Tensor) -> NDArray[np.float32]:
     """(layer x position) largest absolute difference of (layer x position x width), as far as the shorter goes."""
     both = min(one.shape[1], other.shape[1])
     return _numpy((one[:, :both] - other[:, :both]).abs().amax(-1))

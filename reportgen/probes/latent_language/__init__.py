@@ -199,7 +199,7 @@ def choose_senses(case: Case[Options]) -> SenseChoice:
     for sense in senses:
         of_sense = [options.by_sense[sense][language] for language in options.languages]
         sets = [frozenset().union(*(known[word] for word in of_language)) for of_language in of_sense]
-        reason = _against(tokenizer, of_sense, sets)
+        reason = _reason_against_words(tokenizer, of_sense, sets)
         if reason:
             skipped.append([sense, " · ".join(of_language[0] for of_language in of_sense), reason])
         else:
@@ -209,7 +209,9 @@ def choose_senses(case: Case[Options]) -> SenseChoice:
     return SenseChoice(words, skipped)
 
 
-def _against(tokenizer: TextTokenizer, words: Sequence[Sequence[str]], sets: Sequence[frozenset[int]]) -> str:
+def _reason_against_words(
+    tokenizer: TextTokenizer, words: Sequence[Sequence[str]], sets: Sequence[frozenset[int]]
+) -> str:
     """Why a word is left out: the tokens that the first language shares with the others, or a word without tokens."""
     for of_language, ids in zip(words, sets, strict=True):
         if not ids:

@@ -79,7 +79,7 @@ def _lens(
     captured: Sequence[PassResult],
     between: list[NDArray[np.float32]],
 ) -> Lens:
-    read = _of_layers(everything, case.facts.layers or 0)
+    read = _select_layers(everything, case.facts.layers or 0)
     ids, probabilities = read.token_ids.tolist(), read.probabilities.tolist()
     show = {i: case.tokenizer.show(i) for place in ids for layer in place for i in layer}
     top: Rows = []
@@ -97,15 +97,15 @@ def _lens(
             text = case.tokenizer.decode(captured[place.prompt].tokens[: place.position + 1])
             answer = by_layer[-1][0]
             steps.append([place.prompt, place.step, place.position + 1, text, answer, show[answer]])
-    entropy, ranks = _by_step(case, places, read.entropy), _by_step(case, places, read.answer_rank)
+    entropy, ranks = _arrange_by_step(case, places, read.entropy), _arrange_by_step(case, places, read.answer_rank)
     return Lens(
         answer_entropy=float(entropy[:, 0, -1].mean()),
         settling_layer=float(np.mean([leads_from(of_prompt) for of_prompt in ranks[:, 0]])),
         top=top,
         entropy=entropy,
-        kl=_by_step(case, places, read.kl),
+        kl=_arrange_by_step(case, places, read.kl),
         answer_rank=ranks,
-        answer_probability=_by_step(case, places, read.answer_probability),
+        answer_probability=_arrange_by_step(case, places, read.answer_probability),
         steps=steps,
         sublayers=_sublayers(case, places, everything),
         between=between,
@@ -115,7 +115,7 @@ def _lens(
     )
 
 
-def _of_layers(read: Readout, layers: int) -> Readout:
+def _select_layers(read: Readout, layers: int) -> Readout:
     """Without the rows inside the blocks, which stand between those of the layers and the last."""
     names = Readout.__dataclass_fields__
     rows = [*range(layers), -1]
@@ -139,7 +139,7 @@ def _sublayers(case: Case[Options], places: Sequence[_Place], read: Readout) -> 
     return found
 
 
-def _by_step(case: Case[Options], places: Sequence[_Place], values: Tensor) -> NDArray[np.float32]:
+def _arrange_by_step(case: Case[Options], places: Sequence[_Place], values: Tensor) -> NDArray[np.float32]:
     """(prompt x step x layer) from (place x layer), NaN where a trace ended early."""
     read = values.float().cpu().numpy()
     by_step = np.full((len(case.options.prompts), case.options.continue_, read.shape[1]), np.nan, np.float32)

@@ -29,7 +29,7 @@ def figures(section: Section) -> Iterable[Figure]:
     """A prompt and a target at a time, models side by side; then the layer maps on shared scales."""
     views = SubjectView.each(section)
     yield from answer_grids(views)
-    highest = max((_highest_below_last(view) for view in views), default=0.0) or 1.0
+    highest = max((_find_highest(view) for view in views), default=0.0) or 1.0
     surprisal = say(
         "patchscope.surprisal", "surprisal (nat), the darkest {highest} or more", highest=write_number(highest, 2)
     )
@@ -85,7 +85,7 @@ def _grid(view: SubjectView, rows: Sequence[Mapping[str, Any]], key: str, what: 
             texts[at][step] = token
             values[at, step] = 0.0 if token.strip().casefold() in copied else SHADE
         named = bool(shown[at]["named"])
-        outlined[at, : len(tokens)] = _naming(tokens[:width], words) if named else False
+        outlined[at, : len(tokens)] = _mark_named(tokens[:width], words) if named else False
     return describe_layer_grid(
         view,
         name=f"answers-{key}",
@@ -131,7 +131,7 @@ def _own_tokens(view: SubjectView, target: str) -> set[str]:
     return {token.strip().casefold() for token in joined.split(" | ")}
 
 
-def _naming(tokens: Sequence[str], words: Sequence[str]) -> list[bool]:
+def _mark_named(tokens: Sequence[str], words: Sequence[str]) -> list[bool]:
     """(token) whether it holds a part of an expected word."""
     text = "".join(tokens).casefold()
     inside = [False] * len(text)
@@ -148,7 +148,7 @@ def _naming(tokens: Sequence[str], words: Sequence[str]) -> list[bool]:
     return found
 
 
-def _highest_below_last(view: SubjectView) -> float:
+def _find_highest(view: SubjectView) -> float:
     """Of the surprisals: an embedding read by the lens may be hundreds of nats off, beside which all others are 0."""
     array = view.outcome.arrays["surprisal_by_layer"]
     return float(drop_last_layer(array).max(initial=0.0)) if array.values.size else 0.0

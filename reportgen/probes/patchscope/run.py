@@ -58,7 +58,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     places = target_places(case, options)
     written: list[WrittenAnswer] = []
     for prompt, place in enumerate(source_places(case, options)):
-        rows = _by_layer(captured[prompt], place, stream)
+        rows = _map_by_layer(captured[prompt], place, stream)
         for target, into in enumerate(places):
             passes = list_answer_passes(case, options, into, rows, layer_pairs(case, options))
             for pair, single in zip(layer_pairs(case, options), (yield passes), strict=True):
@@ -67,12 +67,12 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     surprise: list[Tensor] = []
     for place, single in zip(identity_places(case), captured[sources + targets :], strict=True):
         passes, answers = _echoes(case, model, place, single)
-        found = _compared(model, (yield passes), answers)
+        found = _measure_surprisals(model, (yield passes), answers)
         agree.append(found[0])
         surprise.append(found[1])
     layers, into_layers = map_layers(case)
     shape = (len(layers), len(into_layers)) if agree else (0, 0)
-    maps = [_mean_over_texts(one, shape) for one in (agree, surprise)]
+    maps = [_average_over_texts(one, shape) for one in (agree, surprise)]
     told = "identity_prompts are not asked for"
     return PatchedAnswers(
         **collect_answers(case, options, written, [one.tokens[one.prompt_length :] for one in unpatched]),
@@ -115,11 +115,13 @@ def _echoes(case: Case[Options], model: LoadedModel, place: Place, single: PassR
     return passes, answers * len(pairs)
 
 
-def _compared(model: LoadedModel, captured: Sequence[PassResult], answers: Sequence[int]) -> tuple[Tensor, Tensor]:
+def _measure_surprisals(
+    model: LoadedModel, captured: Sequence[PassResult], answers: Sequence[int]
+) -> tuple[Tensor, Tensor]:
     return surprisals(model, torch.cat([single.tensors_of(_FINAL, 0)[0] for single in captured]), answers)
 
 
-def _mean_over_texts(found: Sequence[Tensor], shape: tuple[int, int]) -> NDArray[np.float32]:
+def _average_over_texts(found: Sequence[Tensor], shape: tuple[int, int]) -> NDArray[np.float32]:
     """(source layer x target layer)"""
     if not found:
         return np.empty(shape, np.float32)
@@ -179,7 +181,7 @@ def _place_row(case: Case[Any], place: Place) -> list[Any]:
     return [place.position, case.tokenizer.show(place.token), place.word_tokens]
 
 
-def _by_layer(captured: PassResult, place: Place, layers: tuple[int, ...]) -> dict[int, Tensor]:
+def _map_by_layer(captured: PassResult, place: Place, layers: tuple[int, ...]) -> dict[int, Tensor]:
     """Layer -> (width) the representation."""
     kept = captured.tensors_of(stream_need(place, layers), 0)
     return {layer: row[0] for layer, row in zip(sorted(layers), kept, strict=True)}

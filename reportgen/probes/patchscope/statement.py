@@ -21,14 +21,14 @@ CLEAR = 0.5
 
 def tell(view: SubjectView) -> str:
     """From which layer on a model names what it was given, and where the identity prompt gives tokens back."""
-    return sentences([tell_named_layers(view), _maps_told(view)])
+    return sentences([tell_named_layers(view), _tell_maps(view)])
 
 
 def tell_named_layers(view: SubjectView) -> str:
     """The layers at which each prompt is named, with the answer of the first."""
     labels = prompt_labels(view.outcome)
     rows = view.rows("answers")
-    leaking = _leaking(view)
+    leaking = _find_leaks(view)
     told = []
     for prompt, label in enumerate(labels[:TOLD]):
         asked = [row for row in rows if row["prompt"] == prompt and row["named"] is not None]
@@ -65,7 +65,7 @@ def tell_named_layers(view: SubjectView) -> str:
     )
 
 
-def _leaking(view: SubjectView) -> set[tuple[int, str]]:
+def _find_leaks(view: SubjectView) -> set[tuple[int, str]]:
     """(prompt, target) where the target names what is expected without being patched."""
     control = view.rows("unpatched")
     prompts = range(len(view.options["prompts"]))
@@ -76,7 +76,7 @@ def _leaking(view: SubjectView) -> set[tuple[int, str]]:
     }
 
 
-def _maps_told(view: SubjectView) -> str:
+def _tell_maps(view: SubjectView) -> str:
     """From which source layer on the identity prompt gives the next token back."""
     if not view.values("precision_by_layer").size:
         return ""

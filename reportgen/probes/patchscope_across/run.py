@@ -28,7 +28,7 @@ from reportgen.probing.probe import MeasuredModel
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class _FittedMap:
     """A map with how well it holds."""
 
     map: LinearMap
@@ -44,11 +44,11 @@ def compare(base: MeasuredModel[Options], other: MeasuredModel[Options]) -> Acro
     maps = _maps(base, other, pairs)
     written: list[WrittenAnswer] = []
     for prompt, place in enumerate(source_places(base.case, options)):
-        rows = _by_layer(base.case, base.captured[prompt])
+        rows = _map_by_layer(base.case, base.captured[prompt])
         for target, into in enumerate(target_places(case, options)):
             passes = []
             for source, layer in pairs:
-                taken = {source: _mapped(maps, (source, layer), rows[source][place.position])}
+                taken = {source: _map_row(maps, (source, layer), rows[source][place.position])}
                 passes += list_answer_passes(case, options, into, taken, [(source, layer)])
             for pair, single in zip(pairs, run_all(other.model, passes), strict=True):
                 written.append(WrittenAnswer(prompt, target, *pair, single.tokens[single.prompt_length :]))
@@ -65,7 +65,7 @@ def compare(base: MeasuredModel[Options], other: MeasuredModel[Options]) -> Acro
     )
 
 
-def _by_layer(case: Case[Options], captured: PassResult) -> dict[int, Tensor]:
+def _map_by_layer(case: Case[Options], captured: PassResult) -> dict[int, Tensor]:
     """Layer -> (position x width)"""
     layers = own_layers(case)
     return dict(zip(layers, captured.tensors_of(all_positions(layers), 0), strict=True))
@@ -73,15 +73,15 @@ def _by_layer(case: Case[Options], captured: PassResult) -> dict[int, Tensor]:
 
 def _maps(
     base: MeasuredModel[Options], other: MeasuredModel[Options], pairs: Sequence[tuple[int, int]]
-) -> dict[tuple[int, int], _Fitted]:
+) -> dict[tuple[int, int], _FittedMap]:
     """(source layer, target layer) -> the map; none where none is asked for."""
     options = base.case.options
     if options.map == "none":
         return {}
     texts = options.fit or []
     places = [share_positions(base.case, other.case, prompt) for prompt in texts]
-    ours = [_by_layer(base.case, single) for single in base.captured[len(options.prompts) :]]
-    theirs = [_by_layer(other.case, single) for single in other.captured[len(options.targets) :]]
+    ours = [_map_by_layer(base.case, single) for single in base.captured[len(options.prompts) :]]
+    theirs = [_map_by_layer(other.case, single) for single in other.captured[len(options.targets) :]]
 
     def rows(of: Sequence[Mapping[int, Tensor]], which: int, layer: int, held_out: bool) -> Tensor:
         """(position x width) of the texts that are held out, or of the others, in float64."""
@@ -98,11 +98,11 @@ def _maps(
         fitted = fit_linear_map(x, y, options.ridge)
         unseen, expected = rows(ours, 0, source, True), rows(theirs, 1, layer, True)
         r2 = float(r_squared(expected, fitted(unseen)))
-        found[source, layer] = _Fitted(fitted, len(x), len(unseen), r2)
+        found[source, layer] = _FittedMap(fitted, len(x), len(unseen), r2)
     return found
 
 
-def _mapped(maps: Mapping[tuple[int, int], _Fitted], pair: tuple[int, int], row: Tensor) -> Tensor:
+def _map_row(maps: Mapping[tuple[int, int], _FittedMap], pair: tuple[int, int], row: Tensor) -> Tensor:
     """(width of other)"""
     if not maps:
         return row

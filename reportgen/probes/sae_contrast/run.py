@@ -134,7 +134,7 @@ def _part(base: MeasuredModel[Options], other: MeasuredModel[Options], found: Ca
     ours, theirs = (_side(measured, dictionary) for measured in (base, other))
     prompts = [_means(base, one.activity) for one in (ours, theirs)]
     compared = changes(prompts[0], prompts[1], FLIPS, options.seed)
-    reason = _not_measurable(ours.fvu, theirs.fvu)
+    reason = _reason_against_other(ours.fvu, theirs.fvu)
     moved = np.where(compared.beyond, compared.difference, 0.0) * (not reason)
     rising, falling = select_top(moved, options.top), select_top(-moved, options.top)
     named = sorted({*rising, *falling})
@@ -182,7 +182,7 @@ def _means(measured: MeasuredModel[Options], activity: Activity) -> NDArray[np.f
     return means_of(prompts)
 
 
-def _not_measurable(base: float, other: float) -> str:
+def _reason_against_other(base: float, other: float) -> str:
     if not other - base > WORSE:
         return ""
     return (

@@ -32,7 +32,7 @@ SPEAKS = 10
 
 
 @dataclass(frozen=True)
-class _Differing:
+class _Difference:
     """What the contrast says of one dictionary; empty where none is asked for."""
 
     rows: Rows
@@ -50,7 +50,7 @@ class _Part:
     """(text) the prompts, then those of the contrast, then the examples."""
     strongest: Sequence[Sequence[int]]
     """(prompt) its features, the strongest first."""
-    differing: _Differing
+    differing: _Difference
     read: Mapping[int, Reading]
     """Feature -> its tokens."""
 
@@ -67,10 +67,10 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     return Features(
         l0=float(l0.mean()) if len(l0) else "no prompt has a token beside BOS",
         strongest_share=_strongest_share(active),
-        example_tokens=sum(parts[0].activity[text].tokens for text in _different(texts)),
+        example_tokens=sum(parts[0].activity[text].tokens for text in _drop_repeated(texts)),
         dictionaries=dictionary_rows(case.options),
         strongest=[row for part in parts for row in _strongest_rows(part, starts, shown)],
-        features=[row for part in parts for row in _feature_rows(case, part, found, labels, _different(texts))],
+        features=[row for part in parts for row in _feature_rows(case, part, found, labels, _drop_repeated(texts))],
         examples=[row for part in parts for row in _example_rows(case, part, texts, starts)],
         by_token=[
             [prompt, part.item, position + starts[prompt], rank, feature, value]
@@ -107,7 +107,7 @@ def _part(
     return _Part(item, activity, strongest, differing, read)
 
 
-def _different(texts: Sequence[tuple[int, ...]]) -> list[int]:
+def _drop_repeated(texts: Sequence[tuple[int, ...]]) -> list[int]:
     """The places of texts that no earlier one equals: a prompt may be a side of the contrast and an example too."""
     first: dict[tuple[int, ...], int] = {}
     for at, tokens in enumerate(texts):
@@ -125,9 +125,9 @@ def _strongest_share(active: Sequence[Activity]) -> float | str:
     return float(np.mean(shares)) if shares else "no feature fires on any token"
 
 
-def _contrast(options: Options, item: int, activity: Sequence[Activity]) -> _Differing:
+def _contrast(options: Options, item: int, activity: Sequence[Activity]) -> _Difference:
     if options.contrast is None:
-        return _Differing([], [])
+        return _Difference([], [])
     ends = len(options.contrast.a), len(options.contrast.a) + len(options.contrast.b)
     a, b = activity[: ends[0]], activity[ends[0] : ends[1]]
     compared = contrast(a, b)
@@ -135,10 +135,10 @@ def _contrast(options: Options, item: int, activity: Sequence[Activity]) -> _Dif
     columns = (compared.mean_a, compared.mean_b, compared.difference, compared.effect)
     rows: Rows = [[item, rank, one, *(float(column[one]) for column in columns)] for rank, one in enumerate(top, 1)]
     if min(len(a), len(b)) < 2:
-        return _Differing(rows, [item, 0, None], top)
+        return _Difference(rows, [item, 0, None], top)
     effects = permute_largest_effect(means_of(a), means_of(b), DEALS, options.seed)
     reached = float(np.quantile(effects, 0.95)) if len(effects) else None
-    return _Differing(rows, [item, len(effects), reached], top)
+    return _Difference(rows, [item, len(effects), reached], top)
 
 
 def _strongest_rows(part: _Part, starts: Sequence[int], shown: Sequence[Sequence[str]]) -> Rows:
@@ -178,7 +178,7 @@ def _feature_rows(
 
 def _example_rows(case: Case[Options], part: _Part, texts: Sequence[tuple[int, ...]], starts: Sequence[int]) -> Rows:
     best: dict[int, list[tuple[float, int, int]]] = {feature: [] for feature in part.read}
-    for text in _different(texts):
+    for text in _drop_repeated(texts):
         one = part.activity[text]
         for row, feature, value in zip(one.row.tolist(), one.feature.tolist(), one.value.tolist(), strict=True):
             if feature in best:

@@ -24,13 +24,13 @@ TOLD = 2
 
 def tell(view: SubjectView) -> str:
     """Features that stand out on a prompt, and the largest difference beyond what chance gives."""
-    return sentences([*_of_prompts(view), *_of_contrast(view), *map(tell_note, notes_of(view.outcome))])
+    return sentences([*_tell_prompts(view), *_tell_contrast(view), *map(tell_note, notes_of(view.outcome))])
 
 
-def _of_prompts(view: SubjectView) -> Iterable[str]:
+def _tell_prompts(view: SubjectView) -> Iterable[str]:
     """The prompts on which one feature stands out most; one sentence where it does on none."""
     labels, places = prompt_labels(view.outcome), place_names(view.outcome)
-    found = [(one[0], prompt, one[1]) for prompt in range(len(labels)) if (one := _clearest(view, prompt))]
+    found = [(one[0], prompt, one[1]) for prompt in range(len(labels)) if (one := _find_clearest(view, prompt))]
     clear = [one for one in sorted(found, key=lambda one: -one[0]) if one[0] >= CLEAR][:TOLD]
     if not clear:
         yield say(
@@ -55,7 +55,7 @@ def _of_prompts(view: SubjectView) -> Iterable[str]:
         )
 
 
-def _clearest(view: SubjectView, prompt: int) -> tuple[float, dict[str, Any]] | None:
+def _find_clearest(view: SubjectView, prompt: int) -> tuple[float, dict[str, Any]] | None:
     """How many times stronger than the next the strongest feature is, where that is most, and its row."""
     records = [r for r in view.rows("strongest") if r["prompt"] == prompt]
     second = {r["item"]: r["largest"] for r in records if r["rank"] == 2}
@@ -63,7 +63,7 @@ def _clearest(view: SubjectView, prompt: int) -> tuple[float, dict[str, Any]] | 
     return max(first, key=lambda one: float(one[0]), default=None)
 
 
-def _of_contrast(view: SubjectView) -> Iterable[str]:
+def _tell_contrast(view: SubjectView) -> Iterable[str]:
     """The largest effect beside what the same prompts give in other hands."""
     records = view.rows("contrast")
     controls = view.rows("controls")

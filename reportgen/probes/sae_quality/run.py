@@ -111,10 +111,10 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     bench = _Bench(model, dictionaries_of(case).files, windows_of(case))
     for window in range(len(bench.windows)):
         bench.take(window, (yield bench.passes(window)))
-    return _found(case, bench)
+    return _build_findings(case, bench)
 
 
-def _found(case: Case[Options], bench: _Bench) -> Qualities:
+def _build_findings(case: Case[Options], bench: _Bench) -> Qualities:
     found, count = dictionaries_of(case), len(bench.dictionaries)
     qualities = [bench.quality(item) for item in range(count)]
     rows = [_quality_row(bench, item, qualities[item]) for item in range(count)]
@@ -126,14 +126,14 @@ def _found(case: Case[Options], bench: _Bench) -> Qualities:
         tokens=qualities[0].tokens,
         loss=bench.clean,
         l0=mean("l0"),
-        fvu=_or(mean("fvu"), "what the dictionaries read does not vary"),
-        loss_recovered=_or(mean("loss_recovered"), _cheap()),
+        fvu=_replace_undefined(mean("fvu"), "what the dictionaries read does not vary"),
+        loss_recovered=_replace_undefined(mean("loss_recovered"), _explain_cheap()),
         delta_loss=mean("delta_loss"),
         dead_share=mean("dead"),
         dense_share=mean("dense"),
         dictionaries=dictionary_rows(case.options),
         quality=[
-            [item, *map(cell, row.values()), "" if isfinite(row["loss_recovered"]) else _cheap()]
+            [item, *map(cell, row.values()), "" if isfinite(row["loss_recovered"]) else _explain_cheap()]
             for item, row in enumerate(rows)
         ],
         stated=[row for item, one in enumerate(found.files) for row in _stated_rows(item, one, rows[item])],
@@ -143,11 +143,11 @@ def _found(case: Case[Options], bench: _Bench) -> Qualities:
     )
 
 
-def _or(value: float, reason: str) -> float | str:
+def _replace_undefined(value: float, reason: str) -> float | str:
     return value if isfinite(value) else reason
 
 
-def _cheap() -> str:
+def _explain_cheap() -> str:
     return f"zeros in its place cost less than {LEAST_COST} nat"
 
 

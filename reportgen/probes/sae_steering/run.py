@@ -36,7 +36,7 @@ SPEAKS = 10
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _EditReading:
     """One prompt in the model as one edit leaves it."""
 
     score: float
@@ -46,7 +46,7 @@ class _Seen:
     """None where nothing was written."""
 
 
-class _Found:
+class _FeatureSweep:
     """The feature, its control, and the reading of every pass that they change."""
 
     def __init__(self, setting: Setting, model: LoadedModel, captured: Sequence[PassResult]) -> None:
@@ -83,7 +83,7 @@ class _Found:
             for operation in operations
         ]
 
-    def read_passes(self, one: HeldOutPrompt, captured: Sequence[PassResult]) -> list[_Seen]:
+    def read_passes(self, one: HeldOutPrompt, captured: Sequence[PassResult]) -> list[_EditReading]:
         """What some passes of a prompt gave."""
         rows = [single.tensors_of(FINAL, 0)[0] for single in captured]
         following = compare_with_unsteered(self._model, self._own[one.index], rows, self._counted)
@@ -93,7 +93,9 @@ class _Found:
             if one.steps > 1:
                 text = self.setting.case.tokenizer.decode(single.tokens[single.prompt_length :])
             score = self._score_text(following.mass[at], following.odds[at], text)
-            seen.append(_Seen(score, following.kl[at], float("nan") if text is None else repeated_share(text), text))
+            seen.append(
+                _EditReading(score, following.kl[at], float("nan") if text is None else repeated_share(text), text)
+            )
         return seen
 
     def _edits(self) -> list[ClampFeature | ScaleFeature]:
@@ -127,7 +129,7 @@ class _Found:
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[FeatureSteering]:
     """A prompt at a time, with all strengths."""
     setting = Setting.of(case)
-    found = _Found(setting, model, captured)
+    found = _FeatureSweep(setting, model, captured)
     unsteered = [found.read_passes(one, [captured[one.index]])[0] for one in setting.held]
     seen = []
     for one in setting.held:
@@ -135,13 +137,13 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     return _findings(setting, found, unsteered, seen)
 
 
-def _values(seen: Sequence[Sequence[_Seen]], what: str, start: int) -> NDArray[np.float64]:
+def _values(seen: Sequence[Sequence[_EditReading]], what: str, start: int) -> NDArray[np.float64]:
     """(prompt x strength) one number of the feature (0) or the control (1)."""
     return np.array([[getattr(one, what) for one in of_prompt[start::2]] for of_prompt in seen])
 
 
 def _findings(
-    setting: Setting, found: _Found, unsteered: Sequence[_Seen], seen: Sequence[Sequence[_Seen]]
+    setting: Setting, found: _FeatureSweep, unsteered: Sequence[_EditReading], seen: Sequence[Sequence[_EditReading]]
 ) -> FeatureSteering:
     case, options = setting.case, setting.case.options
     scores = _values(seen, "score", 0)
@@ -155,7 +157,7 @@ def _findings(
     fallback = best_cell(mean[None], kl[None], anywhere[None], lowest=lowest) or (0, len(mean) - 1)
     item = (best or fallback)[1]
 
-    def told(value: float) -> float | str:
+    def value_or_reason(value: float) -> float | str:
         return float(value) if best is not None else "no strength qualifies"
 
     own = float(mean_of_defined(np.array([one.score for one in unsteered])))
@@ -163,9 +165,9 @@ def _findings(
         largest_activation=found.largest,
         fires=found.fires,
         unsteered_score=replace_undefined(own),
-        best_score=told(mean[item]),
-        best_strength=told(options.strengths[item]),
-        best_kl=told(kl[item]),
+        best_score=value_or_reason(mean[item]),
+        best_strength=value_or_reason(options.strengths[item]),
+        best_kl=value_or_reason(kl[item]),
         control_score=replace_undefined(float(control[item])),
         score=mean,
         kl=kl,
@@ -182,13 +184,13 @@ def _findings(
             for one in setting.held
             if one.steps > 1
         ],
-        written=_written(unsteered, seen),
+        written=_list_texts(unsteered, seen),
         prompts=case.prompt_rows(options.prompts),
         skipped=reason_rows(reasons_against_words(case.tokenizer, case.options.words)),
     )  # fmt: skip
 
 
-def _feature_rows(setting: Setting, found: _Found) -> Rows:
+def _feature_rows(setting: Setting, found: _FeatureSweep) -> Rows:
     place, show = setting.files.place, setting.case.tokenizer.show
     residual = place.site is Site.RESIDUAL
     label = f"layer {place.index}" if residual else f"block {place.index}, {place.site.value}"
@@ -201,8 +203,8 @@ def _feature_rows(setting: Setting, found: _Found) -> Rows:
     return rows
 
 
-def _written(unsteered: Sequence[_Seen], seen: Sequence[Sequence[_Seen]]) -> Rows:
-    def row(prompt: int, item: int | None, by: str, one: _Seen) -> list[Any]:
+def _list_texts(unsteered: Sequence[_EditReading], seen: Sequence[Sequence[_EditReading]]) -> Rows:
+    def row(prompt: int, item: int | None, by: str, one: _EditReading) -> list[Any]:
         return [prompt, item, by, cell(one.score), cell(one.repeated), one.kl, one.text]
 
     rows: Rows = []

@@ -171,7 +171,7 @@ class Setting:
         layers = tuple(range(blocks)) if options.layers == "all" else tuple(sorted(set(options.layers)))
         if layers[-1] >= blocks:
             raise Unusable(f"layer {layers[-1]} cannot be steered: what enters a block are layers 0 to {blocks - 1}")
-        counted = _counted(case)
+        counted = _counted_tokens(case)
         if options.score.kind in ("tokens", "refusal") and not counted:
             reasons = reasons_against_words(case.tokenizer, options.score.words).values()
             raise Unusable(f"no word of the score is one token: {'; '.join(reasons)}")
@@ -237,7 +237,7 @@ def wrap_as_chat(case: Case[Options], prompt: Prompt) -> Prompt:
     return prompt.model_copy(update={"text": None, "messages": said})
 
 
-def _counted(case: Case[Options]) -> frozenset[int]:
+def _counted_tokens(case: Case[Options]) -> frozenset[int]:
     return refusal_tokens(case.tokenizer, case.options.score.words)
 
 

@@ -41,7 +41,7 @@ Side = Literal["towards", "away", "prompts", "harmless"]
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _EditReading:
     """One prompt in the model as one edit leaves it."""
 
     score: float
@@ -51,7 +51,7 @@ class _Seen:
     """None where nothing was written."""
 
 
-class _Found:
+class _DirectionSweep:
     """The directions, and the reading of every pass that is steered by them."""
 
     def __init__(self, setting: Setting, model: LoadedModel, captured: Sequence[PassResult]) -> None:
@@ -100,9 +100,9 @@ class _Found:
 
     def measure(
         self, held: Sequence[HeldOutPrompt], variants: Sequence[tuple[Edit, ...]], *, written: bool = False
-    ) -> Generator[Sequence[Pass], Sequence[PassResult], list[list[_Seen]]]:
+    ) -> Generator[Sequence[Pass], Sequence[PassResult], list[list[_EditReading]]]:
         """(prompt x variant) of all of these prompts with all of these edits, a few prompts at a time."""
-        options, found = self.setting.case.options, list[list[_Seen]]()
+        options, found = self.setting.case.options, list[list[_EditReading]]()
         steps = options.continue_ + 1 if written or options.score.of_text else 1
         together = max(1, TOGETHER // len(variants))
         for start in range(0, len(held), together):
@@ -118,14 +118,14 @@ class _Found:
                 )
         return found
 
-    def read_unsteered(self) -> list[_Seen]:
+    def read_unsteered(self) -> list[_EditReading]:
         """(prompt) the model as it is."""
         shown = {one.index for one in self.setting.shown}
         return [
             self._read_passes(one, [self._own[one.index]], written=one.index in shown)[0] for one in self.setting.held
         ]
 
-    def _read_passes(self, one: HeldOutPrompt, captured: Sequence[PassResult], *, written: bool) -> list[_Seen]:
+    def _read_passes(self, one: HeldOutPrompt, captured: Sequence[PassResult], *, written: bool) -> list[_EditReading]:
         score = self.setting.case.options.score
         final, *last = self.setting.needs
         own = self._own[one.index].tensors_of(final, 0)[0]
@@ -138,7 +138,7 @@ class _Found:
                 text = self.setting.case.tokenizer.decode(single.tokens[single.prompt_length :])
             stream = _rows(single, last[0])[0] if last else None
             own_score = self._score_text(following.mass[at], following.odds[at], text, stream)
-            seen.append(_Seen(own_score, following.kl[at], _repeated(text), text))
+            seen.append(_EditReading(own_score, following.kl[at], _measure_repetition(text), text))
         return seen
 
     def _score_text(self, mass: float, odds: float, text: str | None, stream: NDArray[np.float64] | None) -> float:
@@ -157,8 +157,8 @@ class _Table:
     """The sweep, with the model as it is among its cells."""
 
     setting: Setting
-    unsteered: Sequence[_Seen]
-    sweep: Sequence[Sequence[_Seen]]
+    unsteered: Sequence[_EditReading]
+    sweep: Sequence[Sequence[_EditReading]]
     scores: NDArray[np.float64]
     """(prompt x layer x factor)"""
     kl: NDArray[np.float64]
@@ -171,7 +171,11 @@ class _Table:
 
     @classmethod
     def of(
-        cls, setting: Setting, found: _Found, sweep: Sequence[Sequence[_Seen]], induced: Sequence[Sequence[_Seen]]
+        cls,
+        setting: Setting,
+        found: _DirectionSweep,
+        sweep: Sequence[Sequence[_EditReading]],
+        induced: Sequence[Sequence[_EditReading]],
     ) -> _Table:
         """Chooses the cell."""
         options, layers = setting.case.options, setting.layers
@@ -202,7 +206,7 @@ class _Controls:
     """The controls at some of the layers."""
 
     at: Sequence[int]
-    seen: Sequence[Sequence[_Seen]]
+    seen: Sequence[Sequence[_EditReading]]
     """(prompt x control and layer)"""
 
     def means(self, held: Sequence[HeldOutPrompt], what: str, layers: int) -> NDArray[np.float64]:
@@ -212,7 +216,7 @@ class _Controls:
         found[:, list(self.at)] = values.reshape(len(CONTROLS), -1)
         return found
 
-    def of_prompt(self, prompt: int, control: int, at: int) -> _Seen:
+    def of_prompt(self, prompt: int, control: int, at: int) -> _EditReading:
         """One prompt with one control at a layer."""
         return self.seen[prompt][control * len(self.at) + list(self.at).index(at)]
 
@@ -220,7 +224,7 @@ class _Controls:
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[Steering]:
     """Directions, the sweep, the choice, the controls, the texts."""
     setting = Setting.of(case)
-    found = _Found(setting, model, captured)
+    found = _DirectionSweep(setting, model, captured)
     layers, factors = range(len(setting.layers)), case.options.factors
     cells = [found.edits("steered", at, factor) for at in layers for factor in factors]
     # Where there is one coefficient only, it is known for the controls beforehand: all pass together.
@@ -228,7 +232,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     beside = found.controls(layers, factors[0]) if known else []
     sweep = yield from found.measure(setting.held, cells + beside)
     controls = [of_prompt[len(cells) :] for of_prompt in sweep]
-    induced: list[list[_Seen]] = []
+    induced: list[list[_EditReading]] = []
     if case.options.choose == "paper":
         induced = yield from found.measure(setting.priced, [found.add_direction(at) for at in layers])
     table = _Table.of(setting, found, [of_prompt[: len(cells)] for of_prompt in sweep], induced)
@@ -237,7 +241,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     controlled = [at] if case.options.mode == "ablate" else list(layers)
     if not known:
         controls = yield from found.measure(setting.held, found.controls(controlled, factor))
-    texts: list[list[_Seen]] = []
+    texts: list[list[_EditReading]] = []
     if not case.options.score.of_text:
         three = [found.edits(name, at, factor) for name in ("steered", *CONTROLS)]
         texts = yield from found.measure(setting.shown, three, written=True)
@@ -249,11 +253,11 @@ def _rows(single: PassResult, need: Need) -> NDArray[np.float64]:
     return np.stack([value[0].double().cpu().numpy() for value in single.tensors_of(need, 0)])
 
 
-def _repeated(text: str | None) -> float:
+def _measure_repetition(text: str | None) -> float:
     return float("nan") if text is None else repeated_share(text)
 
 
-def _values(seen: Sequence[Sequence[_Seen]], held: Sequence[HeldOutPrompt], what: str) -> NDArray[np.float64]:
+def _values(seen: Sequence[Sequence[_EditReading]], held: Sequence[HeldOutPrompt], what: str) -> NDArray[np.float64]:
     """(prompt x variant) one number of some of the prompts."""
     return np.array([[getattr(one, what) for one in seen[prompt.index]] for prompt in held])
 
@@ -261,10 +265,10 @@ def _values(seen: Sequence[Sequence[_Seen]], held: Sequence[HeldOutPrompt], what
 def _findings(
     case: Case[Options],
     setting: Setting,
-    found: _Found,
+    found: _DirectionSweep,
     table: _Table,
     controls: _Controls,
-    texts: Sequence[Sequence[_Seen]],
+    texts: Sequence[Sequence[_EditReading]],
 ) -> Steering:
     options, layers = case.options, setting.layers
     swept = [None] if options.mode == "ablate" else list(options.factors)
@@ -280,16 +284,16 @@ def _findings(
     none = "no layer qualifies" if options.choose == "paper" else "no cell qualifies"
     asked = [wrap_as_chat(case, prompt) for prompt in options.prompts]
 
-    def told(value: float) -> float | str:
+    def value_or_reason(value: float) -> float | str:
         return float(value) if qualifies else none
 
     return Steering(
         coordinates={"layer": layers},
         unsteered_score=replace_undefined(float(mean[0, zero])),
-        best_score=told(mean_of_defined(table.scores)[at, item]),
-        best_layer=told(layers[at]),
-        best_coefficient=told(options.factors[item]) if options.mode == "add" else "nothing is added",
-        best_kl=told(table.kl[at, item]),
+        best_score=value_or_reason(mean_of_defined(table.scores)[at, item]),
+        best_layer=value_or_reason(layers[at]),
+        best_coefficient=value_or_reason(options.factors[item]) if options.mode == "add" else "nothing is added",
+        best_kl=value_or_reason(table.kl[at, item]),
         random_score=replace_undefined(float(control_score[0, at])),
         shuffled_score=replace_undefined(float(control_score[1, at])),
         score=mean,
@@ -303,14 +307,14 @@ def _findings(
         chosen=[[layers[at], swept[item], qualifies, most]],
         choice=table.choice,
         texts=_texts(setting, table, controls, texts),
-        written=_written(setting, table, controls, swept) if options.score.of_text else [],
+        written=_list_texts(setting, table, controls, swept) if options.score.of_text else [],
         read=_read_at(case, setting),
         prompts=case.prompt_rows(asked),
         skipped=reason_rows(reasons_against_words(case.tokenizer, case.options.score.words)),
     )
 
 
-def _texts(setting: Setting, table: _Table, controls: _Controls, texts: Sequence[Sequence[_Seen]]) -> Rows:
+def _texts(setting: Setting, table: _Table, controls: _Controls, texts: Sequence[Sequence[_EditReading]]) -> Rows:
     """Side by side: as it is, steered, and with both controls."""
     (at, item), _ = table.chosen
     rows: Rows = []
@@ -325,12 +329,12 @@ def _texts(setting: Setting, table: _Table, controls: _Controls, texts: Sequence
     return rows
 
 
-def _written(setting: Setting, table: _Table, controls: _Controls, swept: Sequence[float | None]) -> Rows:
+def _list_texts(setting: Setting, table: _Table, controls: _Controls, swept: Sequence[float | None]) -> Rows:
     """Every scored text: as it is (no layer), of the sweep, and of the controls."""
     layers, factors = setting.layers, len(setting.case.options.factors)
     (_, item), _ = table.chosen
 
-    def row(prompt: int, layer: int | None, coefficient: float | None, name: str, seen: _Seen) -> list[Any]:
+    def row(prompt: int, layer: int | None, coefficient: float | None, name: str, seen: _EditReading) -> list[Any]:
         return [prompt, layer, coefficient, name, _cell(seen.score), _cell(seen.repeated), seen.kl, seen.text]
 
     rows: Rows = []

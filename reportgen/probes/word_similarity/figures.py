@@ -62,7 +62,7 @@ def _curves(view: SubjectView, name: str, start: int, shared: tuple[float, float
     return Curves(
         name=name,
         subject=(view.subject,),
-        title=say("figure.of_model", "{model}: {what}", model=view.name, what=_asked(name)),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=_title_of_array(name)),
         alt=say(
             "word_similarity.alt",
             "{what} over the layers of {model}, one curve a pair of sentences: {ends}",
@@ -85,7 +85,7 @@ def _what(name: str) -> str:
     return say("word_similarity.normalised", "normalised cosine")
 
 
-def _asked(name: str) -> str:
+def _title_of_array(name: str) -> str:
     """What the curves show, in a few words."""
     if name == "raw":
         return say("word_similarity.raw.title", "how alike the word's vectors are (cosine)")
