@@ -170,8 +170,8 @@ def _read_yaml(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Writt
         for feature, value in labels.items():
             held = value if isinstance(value, dict) else {"label": value}
             line = source.lines.get((place, feature), 1)
-            if beside := [key for key in held if key not in _SAID]:
-                mistakes.append(Mistake(f"unknown key {shown(beside[0])}", suggestion(beside[0], _SAID), file, line))
+            if unknown := [key for key in held if key not in _SAID]:
+                mistakes.append(Mistake(f"unknown key {shown(unknown[0])}", suggestion(unknown[0], _SAID), file, line))
                 continue
             yield from _row({"layer": place, "feature": feature, **held}, file, line, mistakes)
 

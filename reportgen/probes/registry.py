@@ -19,7 +19,7 @@ GROUP = "reportgen.probes"
 
 
 class Unloadable(BatteryError):
-    """A probe of another distribution is there, but is not usable: a failed card, beside which the others run."""
+    """A probe of another distribution is there, but is not usable: a failed card, and the others run."""
 
 
 def names() -> tuple[str, ...]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reportgen.model.files.sources import ModelFiles
     from reportgen.text.tokens import TextTokenizer
 
-# As everyone writes Probe[O, R]; beside no digit can it be taken for a 0.
+# As everyone writes Probe[O, R]; next to no digit can it be taken for a 0.
 O = TypeVar("O", bound=ProbeOptions)  # noqa: E741
 
 

@@ -1,6 +1,6 @@
 """What every probe is: options, findings, the passes it needs, what it computes, what it draws.
 
-A probe is one module, or a folder of several: its face (`__init__`: options, findings, passes), and beside it `run`,
+A probe is one module, or a folder of several: its face (`__init__`: options, findings, passes), and next to it `run`,
 which measures, `figures`, which describes what is drawn, and `statement`, the rule of its sentence: `tell` of one
 subject, or `statement` of all where it compares them. `view` may hold `View`, what both read of a subject. Nothing here
 or in a face imports torch or numpy: batteries are checked and planned without them, and a stored bundle is rendered
@@ -141,7 +141,7 @@ class Probe(Generic[O, R]):
     options: ClassVar[type[ProbeOptions]]
     findings: ClassVar[type[Findings]]
     libraries: ClassVar[tuple[str, ...]] = ()
-    """Modules beside torch that `run` needs and that take long to import: loaded with the model."""
+    """Modules, in addition to torch, that `run` needs and that take long to import: loaded with the model."""
     drawn: ClassVar[tuple[str, int] | None] = None
     """A table, and of how many of its rows there are figures, where that may be fewer than all."""
     needs_weights: ClassVar[bool] = True
@@ -156,7 +156,7 @@ class Probe(Generic[O, R]):
         return ()
 
     def further_passes(self, case: Case[O]) -> int:
-        """How many passes `run` asks for beside the first, counted before any model is loaded: the plan names them, and
+        """How many passes `run` asks for after the first, counted before any model is loaded: the plan names them, and
         progress is told by them.
         """
         return 0
@@ -208,7 +208,7 @@ class PairProbe(Probe[P, R], Generic[P, R]):
     """
 
     def comparable(self, base: Case[P], other: Case[P]) -> None:
-        """Refuses two models whose numbers would mean nothing beside each other. Imports no torch.
+        """Refuses two models whose numbers cannot be compared. Imports no torch.
 
         Raises:
             Unusable: says what differs; the pair is skipped, and the others run.
@@ -232,13 +232,13 @@ def _part(probe: Probe[Any, Any], name: str) -> ModuleType:
     """
     place = _place_of(probe, name)
     if not place:
-        # A third party's probe without it is a failed card that names it, beside the others' results.
+        # A third party's probe without it is a failed card that names it, next to the others' results.
         raise NotImplementedError(f"{type(probe).__name__} does not say how it is computed")
     return importlib.import_module(place)
 
 
 def _place_of(probe: Probe[Any, Any], name: str) -> str:
-    """Where that module is, beside the probe's own class or one that it was made of; empty where there is none."""
+    """Where that module is, next to the probe's own class or one that it was made of; empty where there is none."""
     for kind in type(probe).__mro__:
         module = sys.modules[kind.__module__]
         if hasattr(module, "__path__") and importlib.util.find_spec(f"{module.__name__}.{name}") is not None:

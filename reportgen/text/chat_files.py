@@ -13,7 +13,7 @@ TEMPLATE = "chat_template.jinja"
 FURTHER = "additional_chat_templates"
 """Folder of the templates that are chosen by name; `default.jinja` among them is the one of that name."""
 FILES = ("tokenizer_config.json", "special_tokens_map.json", TEMPLATE, f"{FURTHER}/default.jinja", "chat_template.json")
-"""Everything that a prompt may depend on beside tokenizer.json and config.json."""
+"""Everything that a prompt may depend on in addition to tokenizer.json and config.json."""
 MOST_CHARACTERS = 100_000
 """Of a template; those that are published have some thousand."""
 MOST_SETTINGS_BYTES = 50_000_000

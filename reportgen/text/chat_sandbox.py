@@ -30,7 +30,7 @@ FEW = 1_000
 SOME = 20_000
 """Characters that a filter which lays out or searches text may get."""
 OF_ANY = 10
-"""Characters that a value counts as beside its own, so that lists of many are weighed in milliseconds."""
+"""Characters that a value counts as in addition to its own, so that lists of many are weighed in milliseconds."""
 _FROM_THE_END = frozenset({"rfind", "rindex", "rsplit", "rpartition", "strip", "lstrip", "rstrip"})
 _LAID_OUT = frozenset({"wordwrap", "urlize", "pprint", "striptags", "xmlattr"})
 _WEIGHED = "weighed"

@@ -174,7 +174,7 @@ class PromptSets:
 
     @classmethod
     def for_battery(cls, battery: Path | None) -> "PromptSets":
-        """The sets in `prompts/` beside a battery or beside its folder, then the shipped ones."""
+        """The sets in `prompts/` next to a battery or next to its folder, then the shipped ones."""
         own = [] if battery is None else [at / "prompts" for at in battery.resolve().parents[:2]]
         return cls(tuple(folder for folder in [*own, resources.folder("prompts")] if folder.is_dir()))
 

@@ -116,7 +116,7 @@ def _reason_against_projections(model: LoadedModel, site: Site, blocks: tuple[in
     without = [str(block) for block, writer in zip(blocks, writers, strict=True) if writer.projection is None]
     if without:
         return f"the MLP of block {without[0]} has no down projection of its own: it is a mixture of experts"
-    aside = [str(block) for block, writer in zip(blocks, writers, strict=True) if writer.beside]
+    aside = [str(block) for block, writer in zip(blocks, writers, strict=True) if writer.side_modules]
     if aside:
         return f"block {aside[0]} has several modules that write side by side"
     needs = [Need(site, "all", blocks), Need(_INSIDE[site], "all", blocks)]

@@ -135,10 +135,10 @@ class _Change:
         return torch.cat([stream, stream[:1].expand(joining, *stream.shape[1:])])
 
     def apply(
-        self, value: torch.Tensor, *, scale: float = 1.0, heads: int = 1, beside: torch.Tensor | None = None
+        self, value: torch.Tensor, *, scale: float = 1.0, heads: int = 1, others: torch.Tensor | None = None
     ) -> torch.Tensor:
         """(row x position x width) rows with the edits; before they count the values are multiplied by `scale`, and
-        what was written `beside` them is added: afterwards it is taken out again, since the model adds it itself.
+        what other modules wrote (`others`) is added: afterwards it is taken out again, since the model adds it itself.
         """
         if not self.edits:
             return value
@@ -150,11 +150,10 @@ class _Change:
             own = changed[self.layout.place(row, self.layer)]
             columns = _columns(edit.head, own.shape[1], heads)
             rows = own[at, columns].float()
-            if beside is not None:
-                others = shape_by_row(beside, self.layout.rows(self.layer))[self.layout.place(row, self.layer)][
-                    at
-                ].float()
-                new = (edit.operation(rows * scale + others) - others) / scale
+            if others is not None:
+                by_row = shape_by_row(others, self.layout.rows(self.layer))
+                side = by_row[self.layout.place(row, self.layer)][at].float()
+                new = (edit.operation(rows * scale + side) - side) / scale
             else:
                 new = edit.operation(rows) if scale == 1.0 else edit.operation(rows * scale) / scale
             own[at, columns] = new.to(own.dtype)
@@ -207,10 +206,10 @@ def _change_input_of_block(change: _Change) -> Callable[..., Any]:
 
 
 def _hook_write(writer: Writer, change: _Change, heads: int) -> Sequence[Any]:
-    beside, handles = hook_side_writers(writer)
+    others, handles = hook_side_writers(writer)
 
     def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
-        return replace_stream(output, change.apply(stream_of(output), scale=writer.scale, beside=beside()))
+        return replace_stream(output, change.apply(stream_of(output), scale=writer.scale, others=others()))
 
     return [*handles, writer.gives.register_forward_hook(hook)]
 

@@ -148,8 +148,8 @@ def hook_receivers(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[
                 (Site.MLP_WRITE, anatomy.mlp_writers[index]),
             ):
                 if writer is not None and any(r.wants(site, index) for r in receivers):
-                    beside, kept = hook_side_writers(writer)
-                    hook = _on_write(receivers, site, index, writer.scale, beside)
+                    read_others, kept = hook_side_writers(writer)
+                    hook = _on_write(receivers, site, index, writer.scale, read_others)
                     handles += [*kept, writer.gives.register_forward_hook(hook)]
             for site, writer in (
                 (Site.HEADS, anatomy.attention_writers[index]),
@@ -225,10 +225,10 @@ def _on_attention(receivers: Sequence[Receiver], blocks: Iterator[int]) -> Calla
 
 
 def _on_write(
-    receivers: Sequence[Receiver], site: Site, block: int, scale: float, beside: Callable[[], torch.Tensor | None]
+    receivers: Sequence[Receiver], site: Site, block: int, scale: float, read_others: Callable[[], torch.Tensor | None]
 ) -> Callable[..., None]:
     def take(_module: nn.Module, _args: Any, output: Any) -> None:
-        written, others = stream_of(output), beside()
+        written, others = stream_of(output), read_others()
         written = written if scale == 1.0 else written * scale
         for receiver in receivers:
             receiver.take(site, block, written if others is None else written + others.reshape(written.shape))

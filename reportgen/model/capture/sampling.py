@@ -9,7 +9,7 @@ from reportgen.numerics.sampling import apply_temperature, nucleus_size, renorma
 
 
 class Sampler:
-    """What one trace draws. Its random numbers are its own, so that no trace beside it changes them."""
+    """What one trace draws. Its random numbers are its own, so that no other trace changes them."""
 
     def __init__(self, draw: Draw) -> None:
         self._draw = draw

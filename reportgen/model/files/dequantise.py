@@ -22,7 +22,7 @@ from reportgen.model.files.gguf import DISK_FAILED
 from reportgen.model.files.gguf_pre_tokenizers import find_pre_tokenizer, set_pre_tokenizer
 
 _SAID = ("model", "pre", "add_bos_token")
-"""What a file says of its tokenizer, beside what transformers reads."""
+"""What a file says of its tokenizer, in addition to what transformers reads."""
 
 
 class _Reader(gguf.GGUFReader):  # type: ignore[misc]  # gguf is not typed

@@ -64,7 +64,7 @@ class ModelFacts:
 
 
 def read_facts(config_path: Path) -> ModelFacts:
-    """The facts of a model from its config.json, and from the tokenizer files beside it.
+    """The facts of a model from its config.json, and from the tokenizer files next to it.
 
     Raises:
         ModelError: the file is missing, no JSON, lacks model_type, or is not about a causal language model.

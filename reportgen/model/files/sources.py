@@ -68,7 +68,7 @@ def parse_source(text: str, revision: str | None = None, folder: Path = HERE) ->
 
     Raises:
         BatteryError: it is none of the known forms, the demo model is unknown, or a folder of the working directory
-            is named as if it lay beside the battery.
+            is named as if it lay next to the battery.
     """
     text = text.strip()
     if told := no_name(text):

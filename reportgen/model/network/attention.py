@@ -28,7 +28,7 @@ def few_tokens(config: Any, vocabulary: int) -> tuple[int, ...]:
 
 @torch.inference_mode()
 def attentions_of(decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Sequence[int]) -> Modules:
-    """(block) the innermost module that returns a number a head, query and key beside what it writes.
+    """(block) the innermost module that returns a number a head, query and key in addition to what it writes.
 
     Runs the tokens through the decoder; None for every block of a network without weights.
     """

@@ -15,7 +15,7 @@ from reportgen.numerics.distributions import softcap
 
 CHUNK = 64
 """Rows that go through the unembedding together. Fixed, and padded to: a row's bits change with the number of
-rows beside it, not with their content."""
+rows next to it, not with their content."""
 FINAL_CHUNK = 16
 """The same for the few rows of final logits."""
 READ_TOGETHER = 4
@@ -174,7 +174,7 @@ class LoadedModel:
         until they are read as float32; with the slice of rows that they belong to, the rest being padding.
         """
         for rows, chunk in _pad_chunks(normed, FINAL_CHUNK):
-            # Some architectures (Mamba) keep a float32 stream beside weights of another dtype.
+            # Some architectures (Mamba) keep a float32 stream with weights of another dtype.
             logits = self.anatomy.unembedding(chunk.to(self.dtype))
             for some, part in self._parts(rows, logits):
                 yield some, self._scale_logits(part).float()

@@ -41,7 +41,7 @@ class Writer:
     """The norm between it and the stream, where an architecture has one."""
     scale: float
     """Factor of what is added; 1 for most architectures."""
-    beside: tuple[tuple[nn.Module, float], ...] = ()
+    side_modules: tuple[tuple[nn.Module, float], ...] = ()
     """Modules that ran before it, whose outputs, times a number each, are added together with its own."""
 
     @property
@@ -51,7 +51,7 @@ class Writer:
 
 
 def hook_side_writers(writer: Writer) -> tuple[Callable[[], torch.Tensor | None], list[Any]]:
-    """What tells, when a writer has run, what was written beside it (None where nothing is), and the hooks for it."""
+    """What tells, when a writer has run, what its side modules wrote (None if it has none), and the hooks for it."""
     given: dict[int, torch.Tensor] = {}
 
     def keep(at: int, scale: float) -> Callable[..., None]:
@@ -62,7 +62,7 @@ def hook_side_writers(writer: Writer) -> tuple[Callable[[], torch.Tensor | None]
 
         return hook
 
-    handles = [module.register_forward_hook(keep(at, scale)) for at, (module, scale) in enumerate(writer.beside)]
+    handles = [module.register_forward_hook(keep(at, scale)) for at, (module, scale) in enumerate(writer.side_modules)]
     return lambda: torch.stack(list(given.values())).sum(0) if given else None, handles
 
 

@@ -9,7 +9,7 @@ from reportgen.model.sae.files import DictionaryFiles
 from reportgen.model.sae.weights import read_parts
 
 ROWS = 64
-"""Rows that are encoded together. Fixed, and padded to: a row's bits change with the number of rows beside it."""
+"""Rows that are encoded together. Fixed, and padded to: a row's bits change with the number of rows with it."""
 _EPSILON = 1e-5
 """Added to the standard deviation of a row, as SAELens does."""
 

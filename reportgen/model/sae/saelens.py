@@ -15,7 +15,7 @@ from reportgen.model.sae.tensors import check_tensors, refuse_skip
 CONFIG = "cfg.json"
 WEIGHTS = "sae_weights.safetensors"
 SCALER = "activation_scaler.json"
-"""Written beside checkpoints of a training with `expected_average_only_in`: what activations are multiplied by."""
+"""Written next to checkpoints of a training with `expected_average_only_in`: what activations are multiplied by."""
 
 _OLD_NAMES = {
     "hook_point": "hook_name",
@@ -75,7 +75,7 @@ def describe(folder: Path, name: str) -> DictionaryFiles:
 
 
 def _flatten_versions(config: Config) -> Config:
-    """The fields of every version under their present names, those of `metadata` beside the others."""
+    """The fields of every version under their present names, those of `metadata` with the others."""
     renamed = {_OLD_NAMES.get(key, key): value for key, value in config.values.items()}
     return Config(config.file, {**config.part("metadata").values, **renamed})
 

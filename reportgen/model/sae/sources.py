@@ -129,11 +129,11 @@ def _demo_folder(name: str) -> Path:
     )
 
 
-def _folder(written: str, beside: Path) -> Path:
-    found = placed(written, beside).absolute()
+def _folder(written: str, folder: Path) -> Path:
+    found = placed(written, folder).absolute()
     if is_file(found):
         raise DictionaryError(Mistake("this is a file, not a dictionary's folder", "Name its folder.", written))
     if not is_folder(found):
-        remedy = f"{where_looked(written, beside)} It is not a hub id."
+        remedy = f"{where_looked(written, folder)} It is not a hub id."
         raise DictionaryError(Mistake("there is no such folder", remedy, written))
     return found

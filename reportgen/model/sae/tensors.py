@@ -37,7 +37,7 @@ def sizes_of_encoder(shapes: Shapes, encoder: str, file: Path) -> tuple[int, int
 
 
 def check_tensors(shapes: Shapes, layout: Layout, file: Path) -> None:
-    """Looks whether all tensors are there, in their shapes, and none beside them.
+    """Looks whether all tensors are there, in their shapes, and no others.
 
     Raises:
         DictionaryError: naming the file, the tensor, and what was expected.

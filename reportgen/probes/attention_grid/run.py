@@ -42,7 +42,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
 
 
 def _list_absent_heads(case: Case[Options], model: LoadedModel) -> dict[str, str]:
-    """Named heads that the model does not have, beside those that its configuration refuses."""
+    """Named heads that the model does not have, in addition to those that its configuration refuses."""
     refused = case.missing_heads(case.options.heads)
     known = {f"{block}.{head}": block for block, head in case.options.heads if f"{block}.{head}" not in refused}
     return {

@@ -137,7 +137,7 @@ def _matrix(view: SubjectView) -> Iterable[Figure]:
 
 
 def _success_curves(view: SubjectView) -> Iterable[Curves]:
-    """Success over the layers, beside what guessing among the candidates would give."""
+    """Success over the layers, compared with what guessing among the candidates would give."""
     ranks = view.outcome.arrays["rank"]
     asked = ranks.values[~np.isnan(ranks.values).all(1)]
     if not len(asked):
@@ -170,7 +170,7 @@ def _success_curves(view: SubjectView) -> Iterable[Curves]:
 
 
 def _parallel_curves(view: SubjectView) -> Iterable[Curves]:
-    """Mean cosine of the differences of a group over the layers, beside random pairs of the same words."""
+    """Mean cosine of the differences of a group over the layers, compared with random pairs of the same words."""
     same = np.array(view.column("pairs", "same_group"), bool)
     if not same.any():
         return

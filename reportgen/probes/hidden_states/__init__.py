@@ -101,7 +101,7 @@ def need_of(case: Case[Options]) -> Need:
 
 
 def read_prompts_in_full(case: Case[Options]) -> list[Prompt]:
-    """The prompts; one that names no pair beside others that do is compared with none."""
+    """The prompts; one that names no pair while others do is compared with none."""
     prompts = case.options.prompts
     named = any(prompt.pair for prompt in prompts)
     return [

@@ -64,7 +64,7 @@ def _find_clearest(view: SubjectView, prompt: int) -> tuple[float, dict[str, Any
 
 
 def _tell_contrast(view: SubjectView) -> Iterable[str]:
-    """The largest effect beside what the same prompts give in other hands."""
+    """The largest effect compared with what the same prompts give in other hands."""
     records = view.rows("contrast")
     controls = view.rows("controls")
     chance = {r["item"]: r["effect"] for r in controls if r["effect"] is not None and r["deals"] >= FEWEST_DEALS}

@@ -48,7 +48,7 @@ def _ends(views: Sequence[View]) -> tuple[float, float]:
 
 
 def _draw_before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
-    """The chosen strength beside the model as it is and the control."""
+    """The chosen strength next to the model as it is and the control."""
     known = {name: value for name, value in view.three.items() if isfinite(value)}
     labels = [_names()[name] for name in known]
     bars = [

@@ -23,7 +23,7 @@ from reportgen.text.wording import script_share, words_of
 
 
 def figures(section: Section) -> Iterable[Figure]:
-    """The sweep and its price with the controls beside them, curves of the chosen coefficient, before and after in
+    """The sweep and its price with the controls next to them, curves of the chosen coefficient, before and after in
     numbers and in words.
     """
     views = View.each(section)
@@ -169,7 +169,7 @@ def _coefficient(view: View) -> str:
 
 
 def _draw_before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
-    """The bars of the paper: as it is, steered, and the controls; models beside each other on one scale."""
+    """The bars of the paper: as it is, steered, and the controls; models side by side on one scale."""
     names = list(_names_of_cells(view).values())
     values = list(cells_of(view).values())
     told = [

@@ -97,7 +97,7 @@ class Options(ProbeOptions):
 
     @property
     def factors(self) -> list[float]:
-        """What is swept beside the unsteered model: coefficients but 0; one that means nothing for an ablation."""
+        """What is swept after the unsteered model: coefficients but 0; one that means nothing for an ablation."""
         return [1.0] if self.mode == "ablate" else [c for c in self.coefficients if c]
 
     @property

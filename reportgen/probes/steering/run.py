@@ -229,8 +229,8 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     cells = [found.edits("steered", at, factor) for at in layers for factor in factors]
     # Where there is one coefficient only, it is known for the controls beforehand: all pass together.
     known = len(factors) == 1 and case.options.mode == "add"
-    beside = found.controls(layers, factors[0]) if known else []
-    sweep = yield from found.measure(setting.held, cells + beside)
+    further = found.controls(layers, factors[0]) if known else []
+    sweep = yield from found.measure(setting.held, cells + further)
     controls = [of_prompt[len(cells) :] for of_prompt in sweep]
     induced: list[list[_EditReading]] = []
     if case.options.choose == "paper":
@@ -323,8 +323,8 @@ def _texts(setting: Setting, table: _Table, controls: _Controls, texts: Sequence
             three = [seen.text for seen in texts[number]]
         else:
             steered = table.sweep[one.index][at * len(setting.case.options.factors) + item]
-            beside = [controls.of_prompt(one.index, control, at) for control in range(len(CONTROLS))]
-            three = [seen.text for seen in (steered, *beside)]
+            of_controls = [controls.of_prompt(one.index, control, at) for control in range(len(CONTROLS))]
+            three = [seen.text for seen in (steered, *of_controls)]
         rows.append([one.index, text_of_prompt(one.prompt), table.unsteered[one.index].text, *three])
     return rows
 
