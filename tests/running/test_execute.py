@@ -125,7 +125,7 @@ def test_chat_prompts_skip_a_model_without_template(tiny: Path, tmp_path: Path) 
     assert chat.tables["prompts"].column("text") == ["an apple:"]
 
 
-@pytest.mark.parametrize("where", ["_possible", "_settle"])
+@pytest.mark.parametrize("where", ["_drop_unmeasurable_needs", "_settle"])
 def test_what_cannot_be_joined_is_a_failed_card_of_its_probe_alone(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:

@@ -149,7 +149,7 @@ def _mark_named(tokens: Sequence[str], words: Sequence[str]) -> list[bool]:
 
 
 def _find_highest(view: SubjectView) -> float:
-    """Of the surprisals: an embedding read by the lens may be hundreds of nats off, and the others would look like 0."""
+    """Of the surprisals: an embedding read by the lens may be hundreds of nats off, and the rest would look like 0."""
     array = view.outcome.arrays["surprisal_by_layer"]
     return float(drop_last_layer(array).max(initial=0.0)) if array.values.size else 0.0
 
