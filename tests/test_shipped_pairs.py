@@ -7,7 +7,7 @@ import pytest
 from reportgen.text.prompts import Prompt, PromptSets
 from reportgen.text.tokens import TextTokenizer
 
-SETS = PromptSets.beside(None)
+SETS = PromptSets.for_battery(None)
 SIDES = [
     ("french", "english", "openings"),
     ("formal", "casual", "openings_register"),

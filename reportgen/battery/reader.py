@@ -169,7 +169,7 @@ def read_battery(text: str, path: Path | None = None, only: Sequence[str] = ()) 
         BatteryError: with every mistake in it.
     """
     source = read_source(text, path or "battery")
-    reading = _Reading(PromptSets.beside(path), path.parent if path is not None else None)
+    reading = _Reading(PromptSets.for_battery(path), path.parent if path is not None else None)
     battery = reading.battery(source.value, path, only)
     mistakes = [*source.mistakes(reading.problems), *dict.fromkeys(reading.elsewhere)]
     if battery is None or mistakes:

@@ -17,7 +17,7 @@ AGREE = 0.5
 NAMED = 3
 
 
-def from_promoted(tokens: Sequence[str]) -> Label:
+def label_promoted_tokens(tokens: Sequence[str]) -> Label:
     """A label from the tokens that a feature promotes, the most promoted first; the score is the share that agrees."""
     words = [word_of(token) for token in tokens]
     needed = int(np.ceil(AGREE * len(tokens)))

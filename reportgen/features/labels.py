@@ -54,7 +54,7 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenLabel:
     """A label as a file has it: its dictionary is not looked for yet."""
 
     place: str
@@ -64,7 +64,7 @@ class Written:
     line: int
 
 
-def origin_told(origin: str) -> str:
+def tell_origin(origin: str) -> str:
     """An origin in the spoken language; one that a file names as it is written."""
     known = {
         BY_HAND: say("label.by_hand", "by hand"),
@@ -82,22 +82,22 @@ def page_of(one: "DictionaryFiles", feature: int) -> str:
     return f"{_PAGES}/{pages}/{feature}" if _PAGE.fullmatch(pages) else ""
 
 
-def read_labels(file: Path) -> tuple[Written, ...]:
+def read_labels(file: Path) -> tuple[WrittenLabel, ...]:
     """The labels in a file.
 
     Raises:
         BatteryError: with every mistake in it, each with its line.
     """
-    readers = {".yaml": _of_yaml, ".yml": _of_yaml, ".csv": _of_csv, ".jsonl": _of_jsonl}
+    readers = {".yaml": _read_yaml, ".yml": _read_yaml, ".csv": _read_csv, ".jsonl": _read_jsonl}
     reader = readers.get(file.suffix.lower())
     if reader is None:
         raise BatteryError(Mistake("labels are read from .yaml, .csv and .jsonl", file=file))
     mistakes: list[Mistake] = []
     found = list(reader(_text(file), file, mistakes))
-    seen: dict[tuple[str, int], Written] = {}
+    seen: dict[tuple[str, int], WrittenLabel] = {}
     for one in found:
         first = seen.setdefault((one.place, one.feature), one)
-        if first is not one and reader is not _of_jsonl:  # an export may hold several explanations of a feature
+        if first is not one and reader is not _read_jsonl:  # an export may hold several explanations of a feature
             told = f"feature {one.feature} of {one.place} has a label in line {first.line} already"
             mistakes.append(Mistake(told, file=file, line=one.line))
     if mistakes:
@@ -106,7 +106,7 @@ def read_labels(file: Path) -> tuple[Written, ...]:
 
 
 def labels_for(
-    written: Sequence[Written], found: Sequence["DictionaryFiles"], file: Path | str, known: Sequence[int] = ()
+    written: Sequence[WrittenLabel], found: Sequence["DictionaryFiles"], file: Path | str, known: Sequence[int] = ()
 ) -> dict[tuple[int, int], Label]:
     """(item of `found`, feature) -> its label. Labels of other layers of `known`, or of Neuronpedia's, are left out.
 
@@ -116,7 +116,7 @@ def labels_for(
     labels: dict[tuple[int, int], Label] = {}
     mistakes = []
     for one in written:
-        items = [item for item, files in enumerate(found) if _meant(one, files)]
+        items = [item for item, files in enumerate(found) if _is_meant(one, files)]
         if not items and "/" not in one.place and not (one.place.isdigit() and int(one.place) in known):
             names = [str(files.place.index) for files in found] + [files.name for files in found if files.name]
             told = f"no dictionary {shown(one.place)} is used"
@@ -135,7 +135,7 @@ def labels_for(
     return labels
 
 
-def _meant(one: Written, files: "DictionaryFiles") -> bool:
+def _is_meant(one: WrittenLabel, files: "DictionaryFiles") -> bool:
     if "/" in one.place and files.card.neuronpedia:
         return one.place == files.card.neuronpedia
     return one.place in (str(files.place.index), files.name)
@@ -154,7 +154,7 @@ def _text(file: Path) -> str:
         raise BatteryError(Mistake(f"the labels cannot be read: {error.strerror}", "", file)) from error
 
 
-def _of_yaml(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Written]:
+def _read_yaml(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[WrittenLabel]:
     from reportgen.documents.yaml_source import read_source
 
     source = read_source(text, file)
@@ -170,8 +170,8 @@ def _of_yaml(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Written
         for feature, value in labels.items():
             held = value if isinstance(value, dict) else {"label": value}
             line = source.lines.get((place, feature), 1)
-            if beside := [key for key in held if key not in _SAID]:
-                mistakes.append(Mistake(f"unknown key {shown(beside[0])}", suggestion(beside[0], _SAID), file, line))
+            if unknown := [key for key in held if key not in _SAID]:
+                mistakes.append(Mistake(f"unknown key {shown(unknown[0])}", suggestion(unknown[0], _SAID), file, line))
                 continue
             yield from _row({"layer": place, "feature": feature, **held}, file, line, mistakes)
 
@@ -179,11 +179,11 @@ def _of_yaml(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Written
 _FORM = "Write LAYER: {FEATURE: label}."
 
 
-def _of_csv(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Written]:
+def _read_csv(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[WrittenLabel]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     try:
         columns = [column.strip() for column in reader.fieldnames or ()]
-        if wrong := list(_wrong_heading(columns, file)):
+        if wrong := list(_check_heading(columns, file)):
             mistakes += wrong
             return
         reader.fieldnames = columns
@@ -197,7 +197,7 @@ def _of_csv(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Written]
         mistakes.append(Mistake(f"not CSV: {error}", "", file, max(reader.line_num, 1)))
 
 
-def _wrong_heading(columns: Sequence[str], file: Path) -> Iterator[Mistake]:
+def _check_heading(columns: Sequence[str], file: Path) -> Iterator[Mistake]:
     for column in columns:
         if column not in _COLUMNS:
             yield Mistake(f"unknown column {shown(column)}", suggestion(column, _COLUMNS), file, 1)
@@ -211,7 +211,7 @@ def _wrong_heading(columns: Sequence[str], file: Path) -> Iterator[Mistake]:
         yield Mistake(f"the heading lacks {', '.join(map(repr, lacking))}", told, file, 1)
 
 
-def _of_jsonl(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Written]:
+def _read_jsonl(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[WrittenLabel]:
     for line, written in enumerate(text.split("\n"), 1):
         if not written.strip():
             continue
@@ -220,7 +220,7 @@ def _of_jsonl(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Writte
         except ValueError as error:
             mistakes.append(Mistake(f"not JSON: {error}", "An export has one object a line.", file, line))
             continue
-        if told := _no_explanation(row):
+        if told := _reason_against_row(row):
             mistakes.append(Mistake(told, "Is it an export of explanations from Neuronpedia?", file, line))
             continue
         by = row.get("explanationModelName")
@@ -233,7 +233,7 @@ def _of_jsonl(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Writte
         yield from _row(held, file, line, mistakes)
 
 
-def _no_explanation(row: Any) -> str:
+def _reason_against_row(row: Any) -> str:
     """Why a line of an export is not about a feature; empty where it is."""
     if not isinstance(row, dict):
         return f"expected an object, found {shown(row)}"
@@ -243,7 +243,7 @@ def _no_explanation(row: Any) -> str:
     return f"{wrong}: expected text, found {shown(row[wrong])}" if wrong else ""
 
 
-def _row(row: Mapping[str, Any], file: Path, line: int, mistakes: list[Mistake]) -> Iterator[Written]:
+def _row(row: Mapping[str, Any], file: Path, line: int, mistakes: list[Mistake]) -> Iterator[WrittenLabel]:
     """One label, or what is wrong with it."""
     wrong = [key for key in row if key not in _COLUMNS]
     place = str(row.get("layer") or row.get("name") or "").strip()
@@ -261,14 +261,14 @@ def _row(row: Mapping[str, Any], file: Path, line: int, mistakes: list[Mistake])
         mistakes.append(Mistake(f"expected an origin, found {shown(row['origin'])}", "", file, line))
     else:
         try:
-            label = Label(_short(text), _short(str(row.get("origin") or BY_HAND)), _score(row.get("score")))
+            label = Label(_shorten(text), _shorten(str(row.get("origin") or BY_HAND)), _score(row.get("score")))
         except ValueError:
             mistakes.append(Mistake(f"expected a score, found {shown(row.get('score'))}", "", file, line))
             return
-        yield Written(place, int(feature), label, line)
+        yield WrittenLabel(place, int(feature), label, line)
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     one_line = " ".join(text.split())
     return one_line if len(one_line) <= LONGEST else one_line[: LONGEST - 1] + "…"
 

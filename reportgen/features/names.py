@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from reportgen.features.labels import PROMOTED, origin_told
+from reportgen.features.labels import PROMOTED, tell_origin
 from reportgen.language import listed, say
 from reportgen.model.needs import Site
 from reportgen.numerals import write_number
@@ -58,7 +58,7 @@ def _name(feature: int, label: str, origin: str, score: float | None, tokens: li
         named = [say("feature.quoted", "“{token}”", token=token) for token in tokens[:NAMED_BY]]
         told = say("feature.strongest_on", " (strongest on {tokens})", tokens=listed(named)) if named else ""
         return FeatureName(JOINED.join([number, *tokens[:NAMED_BY]]), number + told)
-    values = {"label": f"{number} {label}", "origin": origin_told(origin)}
+    values = {"label": f"{number} {label}", "origin": tell_origin(origin)}
     if score is None:
         told = say("feature.labelled", "{label} (label: {origin}, not scored)", **values)
     else:

@@ -41,12 +41,12 @@ class DictionaryOptions(ProbeOptions):
     def dictionaries_sha256(self) -> str:
         """Numbers depend on what the files hold, not on what they are called; empty where there are none."""
         try:
-            return fingerprint(located(self))
+            return fingerprint(dictionary_files_of(self))
         except (ReportgenError, OSError):
             return ""
 
 
-def _readable(written: str) -> str:
+def _check_labels(written: str) -> str:
     """Labels are read once while the battery is checked: what is wrong with them is told with the battery."""
     if not is_file(path_of(written)):
         remedy = where_looked(written, folder_of(written))
@@ -61,7 +61,7 @@ def _readable(written: str) -> str:
 class LabelledOptions(DictionaryOptions):
     """Which dictionaries, and what their features are called."""
 
-    labels: Annotated[Beside, AfterValidator(_readable)] | None = None
+    labels: Annotated[Beside, AfterValidator(_check_labels)] | None = None
     """A file of labels, beside the battery: YAML or CSV by hand, or an export of Neuronpedia (JSONL)."""
 
     # mypy knows no decorator on a property; pydantic's own documentation writes it so.
@@ -73,7 +73,7 @@ class LabelledOptions(DictionaryOptions):
 
 
 @dataclass(frozen=True)
-class Found:
+class CaseDictionaries:
     """The dictionaries of a case."""
 
     files: tuple[DictionaryFiles, ...]
@@ -82,7 +82,7 @@ class Found:
     """What a reader should know of them."""
 
 
-def located(options: DictionaryOptions) -> tuple[DictionaryFiles, ...]:
+def dictionary_files_of(options: DictionaryOptions) -> tuple[DictionaryFiles, ...]:
     """The files of the dictionaries that are meant.
 
     Raises:
@@ -92,29 +92,29 @@ def located(options: DictionaryOptions) -> tuple[DictionaryFiles, ...]:
     named = options.dictionaries
     sources = (named,) if isinstance(named, str) else tuple(dict.fromkeys(named))
     layers = None if options.layers == "all" else tuple(sorted(set(options.layers)))
-    found = (_located(one, folder_of(one), layers, options.features, options.l0) for one in sources)
+    found = (_locate_cached(one, folder_of(one), layers, options.features, options.l0) for one in sources)
     return tuple(files for of_source in found for files in of_source)
 
 
 @lru_cache(maxsize=32)
-def _located(
+def _locate_cached(
     source: str, folder: Path, layers: tuple[int, ...] | None, features: int | None, l0: float | None
 ) -> tuple[DictionaryFiles, ...]:
     return locate_dictionaries(source, folder=folder, layers=layers, features=features, l0=l0)
 
 
-def dictionaries_of(case: Case[Any]) -> Found:
+def dictionaries_of(case: Case[Any]) -> CaseDictionaries:
     """The dictionaries of a case, found to fit its model.
 
     Raises:
         Unusable: there are none, or they do not fit; says the file and what was expected.
     """
     try:
-        files = located(case.options)
+        files = dictionary_files_of(case.options)
         notes = check_fit(files, case.facts, case.located.name)
     except (BatteryError, DictionaryError) as error:
         raise Unusable(error.in_one_line) from error
-    return Found(files, tuple(dict.fromkeys((*notes, *(note for one in files for note in one.card.notes)))))
+    return CaseDictionaries(files, tuple(dict.fromkeys((*notes, *(note for one in files for note in one.card.notes)))))
 
 
 def need_of(one: DictionaryFiles) -> Need:
@@ -130,7 +130,7 @@ def first_counted(case: Case[Any], tokens: Sequence[int]) -> int:
     return int(bool(tokens) and tokens[0] in case.tokenizer.special_ids)
 
 
-def labels_of(case: Case[Any], found: Found) -> dict[tuple[int, int], Label]:
+def labels_of(case: Case[Any], found: CaseDictionaries) -> dict[tuple[int, int], Label]:
     """(item, feature) -> the label that the battery's file has for it.
 
     Raises:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import isfinite
 
-from reportgen.features.options import DictionaryOptions, located
+from reportgen.features.options import DictionaryOptions, dictionary_files_of
 from reportgen.model.needs import Site
 from reportgen.model.sae.files import Note
 from reportgen.results.quantities import Outcome, Rows
@@ -19,7 +19,7 @@ def dictionary_rows(options: DictionaryOptions) -> Rows:
     sources = [named] if isinstance(named, str) else list(dict.fromkeys(named))
     rows: Rows = []
     for source in sources:
-        for one in located(options.model_copy(update={"dictionaries": source})):
+        for one in dictionary_files_of(options.model_copy(update={"dictionaries": source})):
             residual = one.place.site is Site.RESIDUAL
             label = f"layer {one.place.index}" if residual else f"block {one.place.index}, {one.place.site.value}"
             rows.append(

@@ -12,7 +12,7 @@ from reportgen.probing.case import Case, Unusable
 from reportgen.probing.options import Prompts
 from reportgen.text.prompts import Prompt
 from reportgen.text.tokens import TextTokenizer
-from reportgen.text.windows import Windows, documents_in, split
+from reportgen.text.windows import Windows, documents_in, split_documents
 
 
 class WindowOptions(DictionaryOptions):
@@ -67,4 +67,4 @@ def windows_of(case: Case[Any]) -> Windows:
 
 @lru_cache(maxsize=4)
 def _split(tokenizer: TextTokenizer, documents: tuple[Prompt, ...], context: int, most: int) -> Windows:
-    return split(tokenizer, documents, context, most)
+    return split_documents(tokenizer, documents, context, most)

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 from reportgen.errors import Mistake, ModelError
 
 if TYPE_CHECKING:
-    from reportgen.model.files.sources import Located
+    from reportgen.model.files.sources import ModelFiles
 
 import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from reportgen.model.capture.check import prove
-from reportgen.model.files.device import chosen, default_threads
+from reportgen.model.files.device import choose_device, default_threads
 from reportgen.model.files.facts import Config, read_config
 from reportgen.model.network.anatomy import Network, anatomy_of
 from reportgen.model.network.loaded import LoadedModel
-from reportgen.model.network.own_code import in_words
+from reportgen.model.network.own_code import describe_error
 from reportgen.model.network.quantise import INT8, quantise
 
 transformers.utils.logging.set_verbosity_error()
@@ -35,7 +35,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def load(
-    located: Located, *, dtype: str = "auto", device: str = "auto", threads: int | None = None, batch: int = 1
+    located: ModelFiles, *, dtype: str = "auto", device: str = "auto", threads: int | None = None, batch: int = 1
 ) -> LoadedModel:
     """A model with its attention computed eagerly (the only implementation that shows its patterns), and proven.
 
@@ -58,34 +58,35 @@ def load(
             output_loading_info=True,
         )
     except Exception as error:  # a stranger's files make transformers raise anything
-        raise ModelError(_not_loaded(located, error)) from error
+        raise ModelError(_explain_load_failure(located, error)) from error
     missing = sorted(report.get("missing_keys", ()))
     if missing:
         raise ModelError(
             Mistake(f"the weights lack {len(missing)} tensors of the model, among them {missing[0]}",
-                    _quantised(located) or "the file is of another model, or incomplete", file=located.folder)
+                    _remedy_for_quantised(located) or "the file is of another model, or incomplete",
+                    file=located.folder)
         )  # fmt: skip
     beyond = sorted(key for key in report.get("unexpected_keys", ()) if re.search(r"\.(layers|h|blocks)\.\d+\.", key))
     if beyond:
         raise ModelError(
             Mistake(f"the weights hold {len(beyond)} tensors that the model has no place for, such as {beyond[0]}",
-                    _quantised(located) or "config.json is of another model, or counts too few blocks",
+                    _remedy_for_quantised(located) or "config.json is of another model, or counts too few blocks",
                     file=located.folder)
         )  # fmt: skip
     try:
-        network = network.eval().requires_grad_(False).to(chosen(device))
+        network = network.eval().requires_grad_(False).to(choose_device(device))
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch has all three for a missing device
         remedy = "name another device, such as device: cpu"
-        raise ModelError(Mistake(f"the model cannot go to {device}: {in_words(error)}", remedy)) from error
+        raise ModelError(Mistake(f"the model cannot go to {device}: {describe_error(error)}", remedy)) from error
     try:
-        return _proven(network, dtype, batch)
+        return _build_proven(network, dtype, batch)
     except ModelError:
         raise
     except Exception as error:  # the model runs for the first time: its own code may raise anything
-        raise ModelError(_not_proven(error)) from error
+        raise ModelError(_explain_proof_failure(error)) from error
 
 
-def _proven(network: Network, dtype: str, batch: int) -> LoadedModel:
+def _build_proven(network: Network, dtype: str, batch: int) -> LoadedModel:
     anatomy = anatomy_of(network)
     if dtype == INT8:
         quantise(anatomy.blocks)
@@ -112,32 +113,34 @@ def load_shape(config_file: Path) -> LoadedModel:
     except ModelError:
         raise
     except Exception as error:  # a stranger's configuration makes transformers raise anything
-        raise ModelError(Mistake(f"no causal LM can be built from it: {in_words(error)}", file=config_file)) from error
+        raise ModelError(
+            Mistake(f"no causal LM can be built from it: {describe_error(error)}", file=config_file)
+        ) from error
 
 
-def _quantised(located: Located) -> str:
+def _remedy_for_quantised(located: ModelFiles) -> str:
     """The remedy where a checkpoint is quantised in a form that is not read; empty where it is not."""
-    method = _quantisation(read_config(located.config))
+    method = _quantisation_method(read_config(located.config))
     if not method:
         return ""
     return f"Its weights are quantised ({method}): name the model that they were made from, or its .gguf file."
 
 
-def _quantisation(config: Config) -> str:
+def _quantisation_method(config: Config) -> str:
     written = config.get("quantization_config")
     return str(written.get("quant_method") or "in an unknown way") if isinstance(written, dict) else ""
 
 
-def _not_loaded(located: Located, error: Exception) -> Mistake:
+def _explain_load_failure(located: ModelFiles, error: Exception) -> Mistake:
     return Mistake(
-        f"the model cannot be loaded: {in_words(error)}",
-        _quantised(located) or "check that the folder is a complete causal LM in safetensors",
+        f"the model cannot be loaded: {describe_error(error)}",
+        _remedy_for_quantised(located) or "check that the folder is a complete causal LM in safetensors",
         file=located.folder,
     )
 
 
-def _not_proven(error: Exception) -> Mistake:
+def _explain_proof_failure(error: Exception) -> Mistake:
     return Mistake(
-        f"the model's own code failed while it was proven: {in_words(error)}",
+        f"the model's own code failed while it was proven: {describe_error(error)}",
         "this architecture is not supported yet: please report its name",
     )

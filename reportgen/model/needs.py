@@ -192,7 +192,7 @@ class Path(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Captured:
+class PassResult:
     """What one pass gave."""
 
     tokens: tuple[int, ...]
@@ -205,7 +205,7 @@ class Captured:
     drawn: tuple[int, ...] = ()
     """(step) what was drawn after each step, an end token too; empty where the likeliest token follows."""
 
-    def kept(self, need: Need, step: int) -> list[Any]:
+    def tensors_of(self, need: Need, step: int) -> list[Any]:
         """The tensors of a `Keep` need at one step, by ascending layer or block."""
         found: Mapping[tuple[int, int], Any] = self.values[need]
         return [found[index, at] for index, at in sorted(found) if at == step]

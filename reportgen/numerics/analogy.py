@@ -15,7 +15,7 @@ Rows = Any
 """A numpy array or torch tensor."""
 
 
-def completed(a: Rows, b: Rows, c: Rows) -> Rows:
+def complete_analogy(a: Rows, b: Rows, c: Rows) -> Rows:
     """(… x width) a − b + c: what should stand to c as a stands to b (Mikolov et al. 2013)."""
     return a - b + c
 

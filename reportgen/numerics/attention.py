@@ -38,7 +38,7 @@ def bin_edges(length: int, bins: int) -> list[int]:
     return [length * i // count for i in range(count + 1)]
 
 
-def binned(patterns: Patterns, bins: int) -> Any:
+def bin_patterns(patterns: Patterns, bins: int) -> Any:
     """(… x bin x bin) mean over the queries of a bin of the weight that goes to the keys of a bin.
 
     Keys are summed and queries averaged, so rows still sum to 1.

@@ -1,7 +1,7 @@
 """How far a mean of a sample may lie from the mean of what it was drawn from.
 
 The interval is the normal one: samples here are of 60 words and more, where a bootstrap would cost a thousand times as
-much and give the same two digits; of fewer it is too narrow, which is why n stands beside it.
+much and give the same two digits; of fewer it is too narrow, which is why n stands next to it.
 """
 
 from typing import Any

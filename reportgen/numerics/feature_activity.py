@@ -39,7 +39,7 @@ class Activity:
 
         return np.bincount(self.row, minlength=self.tokens)
 
-    def firing(self) -> NDArray[np.int64]:
+    def firing_counts(self) -> NDArray[np.int64]:
         """(feature) tokens on which it fires."""
         import numpy as np
 
@@ -47,18 +47,18 @@ class Activity:
 
     def sums(self) -> NDArray[np.float64]:
         """(feature) over the tokens."""
-        return self._summed(self.value)
+        return self._sum_by_feature(self.value)
 
     def squares(self) -> NDArray[np.float64]:
         """(feature) sums of squares over the tokens."""
-        return self._summed(self.value**2)
+        return self._sum_by_feature(self.value**2)
 
-    def _summed(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _sum_by_feature(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         import numpy as np
 
         return np.bincount(self.feature, weights=values, minlength=self.features).astype(np.float64)
 
-    def largest(self) -> NDArray[np.float64]:
+    def maxima(self) -> NDArray[np.float64]:
         """(feature) over the tokens; 0 where it does not fire."""
         import numpy as np
 
@@ -88,7 +88,7 @@ class Activity:
                 yield token, rank, int(self.feature[at]), float(self.value[at])
 
 
-def top_of(values: NDArray[np.float64], k: int) -> list[int]:
+def select_top(values: NDArray[np.float64], k: int) -> list[int]:
     """The places of the k largest of values above 0; equal ones in their order."""
     import numpy as np
 
@@ -121,7 +121,7 @@ def contrast(a: Sequence[Activity], b: Sequence[Activity]) -> Contrast:
     import numpy as np
 
     if min(len(a), len(b)) >= 2:
-        return between_prompts(means_of(a), means_of(b))
+        return contrast_prompts(means_of(a), means_of(b))
     means = [means_of(one).mean(0) for one in (a, b)]
     counts = [sum(prompt.tokens for prompt in one) for one in (a, b)]
     scatter = np.zeros_like(means[0])
@@ -138,7 +138,7 @@ def means_of(prompts: Sequence[Activity]) -> NDArray[np.float64]:
     return np.stack([prompt.sums() / max(prompt.tokens, 1) for prompt in prompts])
 
 
-def between_prompts(a: NDArray[np.float64], b: NDArray[np.float64]) -> Contrast:
+def contrast_prompts(a: NDArray[np.float64], b: NDArray[np.float64]) -> Contrast:
     """The contrast of two (prompt x feature) sets of means."""
     scatter = ((a - a.mean(0)) ** 2).sum(0) + ((b - b.mean(0)) ** 2).sum(0)
     return _contrast(a.mean(0), b.mean(0), scatter / (len(a) + len(b) - 2))
@@ -152,7 +152,9 @@ def _contrast(a: NDArray[np.float64], b: NDArray[np.float64], variance: NDArray[
     return Contrast(a, b, (a - b) / spread)
 
 
-def largest_by_chance(a: NDArray[np.float64], b: NDArray[np.float64], deals: int, seed: int) -> NDArray[np.float64]:
+def permute_largest_effect(
+    a: NDArray[np.float64], b: NDArray[np.float64], deals: int, seed: int
+) -> NDArray[np.float64]:
     """(deal) the largest |effect| of any feature where the prompts are dealt to the two sets at random.
 
     Deals that are the sets themselves, or these the other way around, are left out; where there are few others, each
@@ -172,6 +174,6 @@ def largest_by_chance(a: NDArray[np.float64], b: NDArray[np.float64], deals: int
     found = []
     for dealt in made:
         chosen = np.array([place in dealt for place in range(len(together))])
-        effect = np.abs(between_prompts(together[chosen], together[~chosen]).effect)
+        effect = np.abs(contrast_prompts(together[chosen], together[~chosen]).effect)
         found.append(float(np.nanmax(effect, initial=0.0)))
     return np.array(found)

@@ -48,7 +48,7 @@ class Changes:
     @property
     def beyond(self) -> NDArray[np.bool_]:
         """(feature) whether the difference counts: it exceeds 2 standard errors, and what rounding moves."""
-        return _beyond(self.difference, self.standard_error, _floor(self.mean_base, self.mean_other))
+        return _exceeds_error(self.difference, self.standard_error, _rounding_floor(self.mean_base, self.mean_other))
 
 
 def changes(base: NDArray[np.float64], other: NDArray[np.float64], flips: int, seed: int) -> Changes:
@@ -58,17 +58,17 @@ def changes(base: NDArray[np.float64], other: NDArray[np.float64], flips: int, s
     apart, count = other - base, len(base)
     one, two = base.mean(0), other.mean(0)
     some = (apart != 0).any(0)  # a feature that no prompt moves is beyond nothing, whatever the signs
-    squares, floor = (apart[:, some] ** 2).sum(0), _floor(one, two)[some]
+    squares, floor = (apart[:, some] ** 2).sum(0), _rounding_floor(one, two)[some]
     found = []
-    for signs in _signs(count, flips, seed):
+    for signs in _draw_signs(count, flips, seed):
         mean = signs @ apart[:, some] / count
         variance = np.maximum(squares - count * mean**2, 0.0) / (count - 1)
-        found.append(int(_beyond(mean, np.sqrt(variance / count), floor).sum()))
+        found.append(int(_exceeds_error(mean, np.sqrt(variance / count), floor).sum()))
     error = apart.std(0, ddof=1) / math.sqrt(count)
     return Changes(one, two, error, np.array(found, np.int64))
 
 
-def in_common(base: Activity, other: Activity) -> NDArray[np.float64]:
+def share_in_common(base: Activity, other: Activity) -> NDArray[np.float64]:
     """(token) features that fire in both, as a share of those that fire in either; NaN where none does."""
     import numpy as np
 
@@ -78,7 +78,7 @@ def in_common(base: Activity, other: Activity) -> NDArray[np.float64]:
     return np.where(either > 0, both / np.maximum(either, 1), np.nan)
 
 
-def moved_on(activity: Activity) -> Activity:
+def shift_half_text(activity: Activity) -> Activity:
     """The same with every token's features given to the one half the text further on, around its end."""
     import numpy as np
 
@@ -98,19 +98,21 @@ def part_of(activity: Activity, first: int, end: int) -> Activity:
     )
 
 
-def _beyond(mean: NDArray[np.float64], error: NDArray[np.float64], floor: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _exceeds_error(
+    mean: NDArray[np.float64], error: NDArray[np.float64], floor: NDArray[np.float64]
+) -> NDArray[np.bool_]:
     import numpy as np
 
     return np.asarray(np.abs(mean) > np.maximum(BEYOND * error, floor))
 
 
-def _floor(one: NDArray[np.float64], two: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rounding_floor(one: NDArray[np.float64], two: NDArray[np.float64]) -> NDArray[np.float64]:
     import numpy as np
 
     return ROUNDING * np.maximum(one, two)
 
 
-def _signs(count: int, flips: int, seed: int) -> list[NDArray[np.float64]]:
+def _draw_signs(count: int, flips: int, seed: int) -> list[NDArray[np.float64]]:
     """Different signs of `count` prompts, the last one's always +; not all + (the prompts as they are)."""
     import numpy as np
 

@@ -2,7 +2,7 @@
 
 The score is a share of all of a head's weight, sum(A · pattern) / sum(A); the mean over queries that have such a key
 would read higher, and could not be compared between kinds that different numbers of queries have. What the best head
-could reach (`most_possible`) is told beside it instead. Cost: one sum over (query x key) a head and kind.
+could reach (`most_possible`) is told with it instead. Cost: one sum over (query x key) a head and kind.
 """
 
 from typing import Any

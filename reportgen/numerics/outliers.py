@@ -25,7 +25,7 @@ def median_magnitude(stream: Values) -> Values:
     return magnitudes[(magnitudes.shape[0] - 1) // 2]
 
 
-def massive(values: Values, median: Values) -> Values:
+def flag_massive(values: Values, median: Values) -> Values:
     """Whether activations are massive: |h| > 100, and more than 1,000 times the median magnitude of their layer."""
     xp = array_namespace(values)
     magnitudes = xp.abs(values)

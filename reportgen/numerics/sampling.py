@@ -14,7 +14,7 @@ Rows = Any
 """A numpy array or torch tensor."""
 
 
-def tempered(logits: Rows, temperature: float) -> Rows:
+def apply_temperature(logits: Rows, temperature: float) -> Rows:
     """(… x vocabulary) natural logarithm of softmax(logits / temperature)."""
     return log_softmax(logits / temperature)
 
@@ -26,7 +26,7 @@ def nucleus_size(probabilities: Rows, mass: float) -> int:
     return min(1 + short, int(probabilities.shape[0]))
 
 
-def renormalised(probabilities: Rows) -> Rows:
+def renormalise(probabilities: Rows) -> Rows:
     """(token) probabilities of what a cut left, as shares of their sum."""
     xp = array_namespace(probabilities)
     return probabilities / xp.sum(probabilities)

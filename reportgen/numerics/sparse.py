@@ -66,7 +66,7 @@ class ReconstructionQuality:
 
     def update(self, state: QualityState, rows: Rows, reconstructed: Rows, activations: Rows) -> QualityState:
         """What was seen before, and (row x width) x, (row x width) y and (row x feature) activations."""
-        return self.merge(state, _of_part(rows, reconstructed, activations))
+        return self.merge(state, _measure_part(rows, reconstructed, activations))
 
     def merge(self, one: QualityState, other: QualityState) -> QualityState:
         """What both have seen."""
@@ -126,7 +126,7 @@ def mean_max_cosine(found: Rows, planted: Rows) -> float:
     return float(xp.mean(xp.max(cosines, axis=-1)))
 
 
-def _of_part(rows: Rows, reconstructed: Rows, activations: Rows) -> QualityState:
+def _measure_part(rows: Rows, reconstructed: Rows, activations: Rows) -> QualityState:
     xp = array_namespace(rows, reconstructed, activations)
     if not rows.shape[0]:
         return QualityState()

@@ -59,7 +59,7 @@ METHODS: dict[str, Callable[[Any, Any], Any]] = {
 """What each way to find a direction is called."""
 
 
-def shuffled_split(towards: int, away: int, seed: int) -> tuple[list[int], list[int]]:
+def split_shuffled(towards: int, away: int, seed: int) -> tuple[list[int], list[int]]:
     """Two halves of both sets, so mixed that nothing of what tells the sets apart is left between them.
 
     Numbers below `towards` are rows of the first set, the others of the second. Each half holds as many of either set,
@@ -84,7 +84,7 @@ def random_direction(width: int, layer: int, seed: int) -> NDArray[np.float64]:
     return drawn / np.linalg.norm(drawn)
 
 
-def of_length(direction: NDArray[np.float64], length: float) -> NDArray[np.float64]:
+def scale_to_length(direction: NDArray[np.float64], length: float) -> NDArray[np.float64]:
     """(width) the same direction with another length; 0 where it has none."""
     import numpy as np
 

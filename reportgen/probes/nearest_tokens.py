@@ -23,7 +23,7 @@ from reportgen.text.characters import mark_space
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from reportgen.model.needs import Captured
+    from reportgen.model.needs import PassResult
     from reportgen.model.network.loaded import LoadedModel
 
 SHOWN = 20
@@ -104,14 +104,14 @@ class NearestTokens(Probe[Options, Neighbours]):
                 refused[text] = "no tokens"
             elif len(ids) != 1 and case.options.pool is None:
                 refused[text] = f"{len(ids)} tokens: {case.tokenizer.show_joined(ids)} (pool: mean accepts several)"
-            elif reason := case.tokenizer.no_row(ids):
+            elif reason := case.tokenizer.reason_against_tokens(ids):
                 refused[text] = reason
         for token_id in case.options.ids:
             if case.facts.vocabulary is not None and token_id >= case.facts.vocabulary:
                 refused[f"#{token_id}"] = f"ids go from 0 to {case.facts.vocabulary - 1}"
         return refused
 
-    def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Neighbours:
+    def run(self, case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Neighbours:
         """One product of all queries with the table."""
         import numpy as np
 
@@ -119,9 +119,9 @@ class NearestTokens(Probe[Options, Neighbours]):
         queries = [query for query in _queries(case) if query.label not in skipped]
         rows: Rows = []
         if queries:
-            scores = _scores(model, _pooled(model, queries, case.options.pool), case.options.metric)
+            scores = _scores(model, _pool_rows(model, queries, case.options.pool), case.options.metric)
             for query, row in zip(queries, scores, strict=True):
-                rows += _ranked(case, query, row)
+                rows += _rank_tokens(case, query, row)
         nearest = [row[-1] for row in rows if row[1] == 1 and isinstance(row[-1], float)]
         return Neighbours(
             nearest_similarity=float(np.mean(nearest)) if nearest else "no text is one token here",
@@ -141,14 +141,14 @@ class NearestTokens(Probe[Options, Neighbours]):
                     labels=[mark_space(str(record["token"])) for record in records],
                     values=[float(record["similarity"]) for record in records],
                 )
-                for query, records in _by_query(view).items()
+                for query, records in _group_by_query(view).items()
             ]
             if rankings:
                 yield Rankings(
                     name="neighbours",
                     subject=(view.subject,),
                     title=_title(view),
-                    alt=sentences(_read_out(ranking) for ranking in rankings),
+                    alt=sentences(_tell_ranking(ranking) for ranking in rankings),
                     rankings=rankings,
                     value_label=_similarity(view),
                     value_range=(0.0, max(top, 1.0) if view.options["metric"] == "cosine" else top),
@@ -157,20 +157,20 @@ class NearestTokens(Probe[Options, Neighbours]):
 
     def statement(self, section: Section) -> str:
         """Of the query that most models have: whether its neighbours are its own spellings, and the first others."""
-        found = [(view, _by_query(view)) for view in SubjectView.each(section)]
+        found = [(view, _group_by_query(view)) for view in SubjectView.each(section)]
         queries = list(dict.fromkeys(query for _, by_query in found for query in by_query))
         if not queries:
             return ""
         query = max(queries, key=lambda one: sum(one in by_query for _, by_query in found))
-        return sentences(_seen(view, query, by_query[query]) for view, by_query in found if query in by_query)
+        return sentences(_tell_query(view, query, by_query[query]) for view, by_query in found if query in by_query)
 
 
-def _seen(view: SubjectView, query: str, records: Sequence[Mapping[str, str | float]]) -> str:
+def _tell_query(view: SubjectView, query: str, records: Sequence[Mapping[str, str | float]]) -> str:
     """What one model's nearest tokens are."""
     looked_at = records[:TOLD]
     tokens = [str(record["token"]) for record in looked_at]
     own = [token for token in tokens if _spells(token, query)]
-    others = [_quoted(token) for token in tokens if not _spells(token, query)][:NAMED]
+    others = [_quote_token(token) for token in tokens if not _spells(token, query)][:NAMED]
     values = {"model": view.name, "query": query, "own": len(own), "all": len(tokens), "others": listed(others)}
     if not tokens or (view.options["metric"] == "cosine" and float(looked_at[0]["similarity"]) < NEAR):
         near = write_number(float(looked_at[0]["similarity"]), 2) if tokens else UNDEFINED
@@ -207,11 +207,11 @@ def _spells(token: str, query: str) -> bool:
     return bool(asked) and word.startswith(asked)
 
 
-def _quoted(token: str) -> str:
+def _quote_token(token: str) -> str:
     return say("text.quoted", "“{text}”", text=mark_space(token))
 
 
-def _read_out(ranking: Ranking) -> str:
+def _tell_ranking(ranking: Ranking) -> str:
     """One panel, for who cannot see it."""
     return say(
         "nearest_tokens.alt", "Nearest to “{query}”: {tokens}.", query=ranking.title, tokens=listed(ranking.labels)
@@ -247,7 +247,7 @@ def _queries(case: Case[Options]) -> list[_Query]:
     return texts + [_Query(f"#{token_id}", (token_id,)) for token_id in dict.fromkeys(case.options.ids)]
 
 
-def _pooled(model: LoadedModel, queries: Sequence[_Query], pool: str | None) -> Tensor:
+def _pool_rows(model: LoadedModel, queries: Sequence[_Query], pool: str | None) -> Tensor:
     """(query x width) one row a query."""
     import torch
 
@@ -268,7 +268,7 @@ def _scores(model: LoadedModel, rows: Tensor, metric: str) -> Tensor:
     return cosines
 
 
-def _ranked(case: Case[Options], query: _Query, scores: Tensor) -> Rows:
+def _rank_tokens(case: Case[Options], query: _Query, scores: Tensor) -> Rows:
     if not case.options.include_self and len(query.ids) == 1:
         scores[query.ids[0]] = float("-inf")
     best = scores.topk(min(case.options.k, len(scores) - 1))
@@ -276,7 +276,7 @@ def _ranked(case: Case[Options], query: _Query, scores: Tensor) -> Rows:
     return [[query.label, rank, i, case.tokenizer.show(i), value] for rank, (i, value) in enumerate(pairs, 1)]
 
 
-def _by_query(view: SubjectView) -> dict[str, list[dict[str, str | float]]]:
+def _group_by_query(view: SubjectView) -> dict[str, list[dict[str, str | float]]]:
     found: dict[str, list[dict[str, str | float]]] = {}
     for record in view.rows("neighbours"):
         shown = found.setdefault(str(record["query"]), [])

@@ -19,13 +19,13 @@ GROUP = "reportgen.probes"
 
 
 class Unloadable(BatteryError):
-    """A probe of another distribution is there, but is not usable: a failed card, beside which the others run."""
+    """A probe of another distribution is there, but is not usable: a failed card, and the others run."""
 
 
 def names() -> tuple[str, ...]:
     """All probe names: the built-in ones, then those of other distributions. Imports none of them."""
-    others = sorted({point.name for point in _points(entry_points)} - set(_built_in()))
-    return (*_built_in(), *others)
+    others = sorted({point.name for point in _points(entry_points)} - set(_list_built_in()))
+    return (*_list_built_in(), *others)
 
 
 def find(name: str) -> Probe[Any, Any]:
@@ -36,13 +36,13 @@ def find(name: str) -> Probe[Any, Any]:
         Unloadable: the one that has it, another distribution's, cannot be loaded.
     """
     points = [point for point in _points(entry_points) if point.name == name]
-    built_in = name in _built_in()
+    built_in = name in _list_built_in()
     if built_in + len(points) > 1:
         raise BatteryError(_collision(name, points, built_in))
     if built_in:
-        return _checked(importlib.import_module(f"{probes.__name__}.{name}").probe, name, "reportgen")
+        return _check_probe(importlib.import_module(f"{probes.__name__}.{name}").probe, name, "reportgen")
     if points:
-        return _loaded(points[0])
+        return _load_point(points[0])
     raise BatteryError(Mistake(f"unknown probe {name!r}", suggestion(name, names())))
 
 
@@ -53,15 +53,15 @@ def _points(search: Callable[..., Iterable[EntryPoint]]) -> tuple[EntryPoint, ..
 
 
 @cache
-def _built_in() -> tuple[str, ...]:
+def _list_built_in() -> tuple[str, ...]:
     found = (module.name for module in pkgutil.iter_modules(probes.__path__))
     return tuple(sorted(name for name in found if name != "registry"))
 
 
-def _loaded(point: EntryPoint) -> Probe[Any, Any]:
+def _load_point(point: EntryPoint) -> Probe[Any, Any]:
     origin = _distribution(point)
     if told := ended_before("import", point.name):
-        raise Unloadable(_unloadable(point, origin, told))
+        raise Unloadable(_explain_unloadable(point, origin, told))
     try:
         with underway("import", point.name):
             loaded = point.load()
@@ -69,20 +69,20 @@ def _loaded(point: EntryPoint) -> Probe[Any, Any]:
         raise
     except BaseException as error:
         # whatever a third party raises while it is imported, an end of the program too: the others stay usable
-        raise Unloadable(_unloadable(point, origin, reason_of(error))) from error
-    return _checked(loaded, point.name, origin)
+        raise Unloadable(_explain_unloadable(point, origin, reason_of(error))) from error
+    return _check_probe(loaded, point.name, origin)
 
 
-def _unloadable(point: EntryPoint, origin: str, reason: str) -> Mistake:
+def _explain_unloadable(point: EntryPoint, origin: str, reason: str) -> Mistake:
     return Mistake(f"the probe {point.name!r} of {origin} cannot be loaded: {reason}", f"Update or remove {origin}.")
 
 
-def _checked(loaded: Any, name: str, origin: str) -> Probe[Any, Any]:
+def _check_probe(loaded: Any, name: str, origin: str) -> Probe[Any, Any]:
     if not isinstance(loaded, Probe):
         raise Unloadable(Mistake(f"the probe {name!r} of {origin} is a {type(loaded).__name__}, not a Probe"))
     if getattr(loaded, "name", None) != name:
         raise Unloadable(Mistake(f"the probe {name!r} of {origin} calls itself {getattr(loaded, 'name', None)!r}"))
-    lacking = [what for what, kind in _STATED.items() if not _is(getattr(loaded, what, None), kind)]
+    lacking = [what for what, kind in _STATED.items() if not _is_of_kind(getattr(loaded, what, None), kind)]
     if lacking:
         raise Unloadable(Mistake(f"the probe {name!r} of {origin} does not state its {', '.join(lacking)}"))
     return loaded
@@ -92,7 +92,7 @@ _STATED: dict[str, type] = {"version": int, "question": str, "options": ProbeOpt
 """What every probe states, and what it is (an instance, or a class below it)."""
 
 
-def _is(value: Any, kind: type) -> bool:
+def _is_of_kind(value: Any, kind: type) -> bool:
     return isinstance(value, kind) or (isinstance(value, type) and issubclass(value, kind))
 
 

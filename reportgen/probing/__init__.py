@@ -19,13 +19,13 @@ from reportgen.figures.describe import (
 )
 from reportgen.model.needs import (
     ByIndex,
-    Captured,
     Draw,
     Edit,
     Keep,
     Need,
     Operation,
     Pass,
+    PassResult,
     Reducer,
     Site,
     Unmeasurable,
@@ -35,7 +35,7 @@ from reportgen.probing.case import Case, Unusable
 from reportgen.probing.options import Layers, PairOptions, ProbeOptions, Prompts, SpecialTokens
 from reportgen.probing.probe import (
     Later,
-    Measured,
+    MeasuredModel,
     PairProbe,
     Probe,
     axis_label,
@@ -49,7 +49,6 @@ from reportgen.text.prompts import Prompt
 __all__ = [
     "AttentionHead",
     "ByIndex",
-    "Captured",
     "Case",
     "Curve",
     "Curves",
@@ -63,7 +62,7 @@ __all__ = [
     "Later",
     "Layers",
     "Maps",
-    "Measured",
+    "MeasuredModel",
     "Need",
     "Operation",
     "Outcome",
@@ -71,6 +70,7 @@ __all__ = [
     "PairProbe",
     "Panel",
     "Pass",
+    "PassResult",
     "Probe",
     "ProbeOptions",
     "Prompt",

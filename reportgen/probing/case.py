@@ -14,10 +14,10 @@ from reportgen.text.prompts import Prompt
 if TYPE_CHECKING:
     from reportgen.cache import Unfinished
     from reportgen.model.files.facts import ModelFacts
-    from reportgen.model.files.sources import Located
+    from reportgen.model.files.sources import ModelFiles
     from reportgen.text.tokens import TextTokenizer
 
-# As everyone writes Probe[O, R]; beside no digit can it be taken for a 0.
+# As everyone writes Probe[O, R]; next to no digit can it be taken for a 0.
 O = TypeVar("O", bound=ProbeOptions)  # noqa: E741
 
 
@@ -39,7 +39,7 @@ class Case(Generic[O]):
     tokenizer_if_any: TextTokenizer | None
     """None for a configuration without weights."""
     facts: ModelFacts
-    located: Located
+    located: ModelFiles
     """Where its files lie."""
     unfinished: Unfinished | None = None
     """While it runs: where a probe of much work may keep what is done, to go on with after an interruption."""
@@ -68,7 +68,7 @@ class Case(Generic[O]):
             raise Unusable(str(error)) from error
         if not ids:
             raise Unusable(f"the prompt {prompt.text!r} has no tokens")
-        if reason := self.tokenizer.no_row(ids):
+        if reason := self.tokenizer.reason_against_tokens(ids):
             raise NoRow(reason)
         length, most = len(ids) + steps - 1, self.facts.context_length
         if most is not None and length > most:

@@ -10,7 +10,7 @@ from reportgen.text.prompts import Prompt, read_prompts
 
 
 class ProbeOptions(BaseModel):
-    """Options every probe takes, beside `probe` and `models`."""
+    """Options every probe takes, in addition to `probe` and `models`."""
 
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from reportgen.figures.describe import Curve, Curves, HeatMap, TokenGrid
 from reportgen.language import say
-from reportgen.probing.probe import axis_label, curves_read_out
+from reportgen.probing.probe import axis_label, read_curves_out
 from reportgen.probing.view import SubjectView
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def describe_curves(
         name=name,
         subject=(view.subject,),
         title=title,
-        alt=curves_read_out(view.name, what, curves),
+        alt=read_curves_out(view.name, what, curves),
         x_label=x_label or axis_label(relative=False),
         y_label=y_label or what,
         curves=curves,

@@ -40,36 +40,36 @@ class Target(Prompt):
 
 def _sets(info: ValidationInfo) -> PromptSets:
     given: PromptSets | None = (info.context or {}).get("prompt_sets")
-    return given or PromptSets.beside(None)
+    return given or PromptSets.for_battery(None)
 
 
-def _of_prompt(prompt: Prompt) -> dict[str, Any]:
+def _dump_prompt(prompt: Prompt) -> dict[str, Any]:
     return prompt.model_dump(exclude_none=True)
 
 
-def _named(name: str, sets: PromptSets) -> dict[str, Any]:
+def _find_named(name: str, sets: PromptSets) -> dict[str, Any]:
     known = {prompt.id: prompt for prompt in sets.find(SHIPPED).prompts if prompt.id is not None}
     if name not in known:
         raise PromptsError(Problem((), f"there is no target {name!r} in {SHIPPED}", suggestion(name, known)))
-    return _of_prompt(known[name])
+    return _dump_prompt(known[name])
 
 
-def _one(value: Any, info: ValidationInfo) -> Any:
-    return _named(value, _sets(info)) if isinstance(value, str) else value
+def _read_target(value: Any, info: ValidationInfo) -> Any:
+    return _find_named(value, _sets(info)) if isinstance(value, str) else value
 
 
-def _all(value: Any, info: ValidationInfo) -> Any:
+def _read_targets(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, str):
-        return [_of_prompt(prompt) for prompt in _sets(info).find(value).prompts]
+        return [_dump_prompt(prompt) for prompt in _sets(info).find(value).prompts]
     if isinstance(value, list | tuple):
-        return [_one(item, info) for item in value]
+        return [_read_target(item, info) for item in value]
     return value
 
 
-OneTarget = Annotated[Target, BeforeValidator(_one, json_schema_input_type=str | Target)]
+OneTarget = Annotated[Target, BeforeValidator(_read_target, json_schema_input_type=str | Target)]
 """A target, or its id in the shipped set."""
 Targets = Annotated[
-    list[Target], BeforeValidator(_all, json_schema_input_type=str | list[str | Target]), Field(min_length=1)
+    list[Target], BeforeValidator(_read_targets, json_schema_input_type=str | list[str | Target]), Field(min_length=1)
 ]
 """A list of targets, each a mapping or an id in the shipped set; or the name FILE/SET of a prompt set."""
 
@@ -114,9 +114,9 @@ def place_of(tokenizer: TextTokenizer, prompt: Prompt, position: int | None) -> 
     last = tokenizer.word_position(prompt, prompt.word)
     end = min(encoded.offsets[last][1], len(tokenizer.prompt_text(prompt)))
     start = tokenizer.prompt_text(prompt).rfind(prompt.word, 0, end)
-    return Place(encoded.ids, last, _overlapping(encoded.offsets, encoded.added, start, end))
+    return Place(encoded.ids, last, _count_overlapping(encoded.offsets, encoded.added, start, end))
 
 
-def _overlapping(offsets: Sequence[tuple[int, int]], added: Sequence[bool], start: int, end: int) -> int:
+def _count_overlapping(offsets: Sequence[tuple[int, int]], added: Sequence[bool], start: int, end: int) -> int:
     """Tokens that hold something of a range of characters."""
     return sum(not one and first < end and last > start for (first, last), one in zip(offsets, added, strict=True))

@@ -1,6 +1,6 @@
 """What every probe is: options, findings, the passes it needs, what it computes, what it draws.
 
-A probe is one module, or a folder of several: its face (`__init__`: options, findings, passes), and beside it `run`,
+A probe is one module, or a folder of several: its face (`__init__`: options, findings, passes), and next to it `run`,
 which measures, `figures`, which describes what is drawn, and `statement`, the rule of its sentence: `tell` of one
 subject, or `statement` of all where it compares them. `view` may hold `View`, what both read of a subject. Nothing here
 or in a face imports torch or numpy: batteries are checked and planned without them, and a stored bundle is rendered
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from reportgen.errors import ReportgenError
 from reportgen.figures.describe import Curve, Figure
 from reportgen.language import listed, name_of, say, say_count, sentences
-from reportgen.model.needs import Captured, Pass
+from reportgen.model.needs import Pass, PassResult
 from reportgen.numerals import write_change, write_count
 from reportgen.probing.case import Case, O
 from reportgen.probing.options import PairOptions, ProbeOptions
@@ -43,7 +43,7 @@ def prompt_labels(outcome: Outcome) -> list[str]:
     return [str(p.get("id") or p.get("text") or p["messages"][-1]["content"]) for p in prompts]
 
 
-def stated(probe: Probe[Any, Any], section: Section) -> str:
+def statement_of(probe: Probe[Any, Any], section: Section) -> str:
     """The statement of a probe; where only some layers or blocks were asked for, or only some rows are drawn, it says
     so.
 
@@ -53,14 +53,14 @@ def stated(probe: Probe[Any, Any], section: Section) -> str:
     told = probe.statement(section)
     if not isinstance(told, str):
         raise ReportgenError("its statement is no text")
-    return sentences([_within(section, told), _drawn(probe, section)]) if told else ""
+    return sentences([_add_scope(section, told), _tell_rows_drawn(probe, section)]) if told else ""
 
 
-def _within(section: Section, told: str) -> str:
+def _add_scope(section: Section, told: str) -> str:
     """What is told, with the layers or blocks that it holds for."""
     last = max(card.layers for card in section.models.values())
     asked = next(outcome.options for outcome in section.ok().values())
-    layers, blocks = _some(asked.get("layers"), last + 1), _some(asked.get("blocks"), last)
+    layers, blocks = _list_partial(asked.get("layers"), last + 1), _list_partial(asked.get("blocks"), last)
     if layers:
         return say_count(
             "probe.some_layers",
@@ -82,7 +82,7 @@ def _within(section: Section, told: str) -> str:
     return told
 
 
-def _drawn(probe: Probe[Any, Any], section: Section) -> str:
+def _tell_rows_drawn(probe: Probe[Any, Any], section: Section) -> str:
     """How many rows figures show; empty where they show them all."""
     if probe.drawn is None:
         return ""
@@ -99,7 +99,7 @@ def _drawn(probe: Probe[Any, Any], section: Section) -> str:
     )
 
 
-def _some(asked: Any, all_of_them: int) -> list[int]:
+def _list_partial(asked: Any, all_of_them: int) -> list[int]:
     """The numbers that an option lists, each once, in order; empty where that is all there are."""
     numbers = sorted(set(asked)) if isinstance(asked, list) else []
     return [] if set(numbers).issuperset(range(all_of_them)) else numbers
@@ -118,13 +118,13 @@ def tell_ends(curve: Curve) -> str:
     return say("figure.curve_ends", "{curve} goes from {first} to {last}", curve=curve.label, first=first, last=last)
 
 
-def curves_read_out(name: str, what: str, curves: Iterable[Curve]) -> str:
+def read_curves_out(name: str, what: str, curves: Iterable[Curve]) -> str:
     """Where each curve over the layers of a model begins and ends, for who cannot see them."""
     ends = [tell_ends(curve) for curve in curves]
     return say("figure.curves", "{what} over the layers of {model}: {ends}", what=what, model=name, ends=listed(ends))
 
 
-Later = Generator[Sequence[Pass], Sequence[Captured], R]
+Later = Generator[Sequence[Pass], Sequence[PassResult], R]
 """A probe that chooses further passes by the numbers of the first yields them and returns its findings."""
 
 
@@ -141,7 +141,7 @@ class Probe(Generic[O, R]):
     options: ClassVar[type[ProbeOptions]]
     findings: ClassVar[type[Findings]]
     libraries: ClassVar[tuple[str, ...]] = ()
-    """Modules beside torch that `run` needs and that take long to import: loaded with the model."""
+    """Modules, in addition to torch, that `run` needs and that take long to import: loaded with the model."""
     drawn: ClassVar[tuple[str, int] | None] = None
     """A table, and of how many of its rows there are figures, where that may be fewer than all."""
     needs_weights: ClassVar[bool] = True
@@ -156,7 +156,7 @@ class Probe(Generic[O, R]):
         return ()
 
     def further_passes(self, case: Case[O]) -> int:
-        """How many passes `run` asks for beside the first, counted before any model is loaded: the plan names them, and
+        """How many passes `run` asks for after the first, counted before any model is loaded: the plan names them, and
         progress is told by them.
         """
         return 0
@@ -168,7 +168,7 @@ class Probe(Generic[O, R]):
         """
         return {}
 
-    def run(self, case: Case[O], model: LoadedModel, captured: Sequence[Captured]) -> R | Later[R]:
+    def run(self, case: Case[O], model: LoadedModel, captured: Sequence[PassResult]) -> R | Later[R]:
         """The findings, from what the first passes gave (in the order `passes` named them)."""
         # Not abstract: a pair's probe has `compare` in its place.
         found: R | Later[R] = _part(self, "run").run(case, model, captured)
@@ -192,12 +192,12 @@ class Probe(Generic[O, R]):
 
 
 @dataclass(frozen=True)
-class Measured(Generic[P]):
+class MeasuredModel(Generic[P]):
     """One model of a pair, with what its passes gave."""
 
     case: Case[P]
     model: LoadedModel
-    captured: Sequence[Captured]
+    captured: Sequence[PassResult]
     """In the order in which `passes` named them."""
 
 
@@ -208,13 +208,13 @@ class PairProbe(Probe[P, R], Generic[P, R]):
     """
 
     def comparable(self, base: Case[P], other: Case[P]) -> None:
-        """Refuses two models whose numbers would mean nothing beside each other. Imports no torch.
+        """Refuses two models whose numbers cannot be compared. Imports no torch.
 
         Raises:
             Unusable: says what differs; the pair is skipped, and the others run.
         """
 
-    def compare(self, base: Measured[P], other: Measured[P]) -> R:
+    def compare(self, base: MeasuredModel[P], other: MeasuredModel[P]) -> R:
         """The findings, from what the passes of both gave."""
         found: R = _part(self, "run").compare(base, other)
         return found
@@ -232,13 +232,13 @@ def _part(probe: Probe[Any, Any], name: str) -> ModuleType:
     """
     place = _place_of(probe, name)
     if not place:
-        # A third party's probe without it is a failed card that names it, beside the others' results.
+        # A third party's probe without it is a failed card that names it, next to the others' results.
         raise NotImplementedError(f"{type(probe).__name__} does not say how it is computed")
     return importlib.import_module(place)
 
 
 def _place_of(probe: Probe[Any, Any], name: str) -> str:
-    """Where that module is, beside the probe's own class or one that it was made of; empty where there is none."""
+    """Where that module is, next to the probe's own class or one that it was made of; empty where there is none."""
     for kind in type(probe).__mro__:
         module = sys.modules[kind.__module__]
         if hasattr(module, "__path__") and importlib.util.find_spec(f"{module.__name__}.{name}") is not None:
@@ -259,20 +259,20 @@ def explanation(probe: Probe[Any, Any]) -> Explanation:
     """What a probe shows, how to read it and how it is computed: its docstring, in the spoken language."""
     text = inspect.getdoc(type(probe)) or ""
     parts = dict(re.findall(r"^(Shows|Read|Computed): (.*?)(?=\n\n|\Z)", text, re.DOTALL | re.MULTILINE))
-    said = {name.lower(): _said(probe, name.lower(), part) for name, part in parts.items()}
+    said = {name.lower(): _translate(probe, name.lower(), part) for name, part in parts.items()}
     return Explanation(said.get("shows", ""), said.get("read", ""), said.get("computed", ""))
 
 
 def question(probe: Probe[Any, Any]) -> str:
     """The title of a probe's section, in the spoken language."""
-    return _said(probe, "question", probe.question)
+    return _translate(probe, "question", probe.question)
 
 
 def meanings(probe: Probe[Any, Any]) -> dict[str, str]:
     """The definition of each of a probe's numbers by its name, in the spoken language."""
-    return {name: _said(probe, f"definition.{name}", text) for name, text in definitions(probe.findings).items()}
+    return {name: _translate(probe, f"definition.{name}", text) for name, text in definitions(probe.findings).items()}
 
 
-def _said(probe: Probe[Any, Any], what: str, text: str) -> str:
+def _translate(probe: Probe[Any, Any], what: str, text: str) -> str:
     """A text of the probe's source, without its line breaks."""
     return say(f"{probe.name}.{what}", " ".join(text.split()))

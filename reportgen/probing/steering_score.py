@@ -107,7 +107,7 @@ class Score(BaseModel):
         return self.tokens or self.refusal or ()
 
 
-def not_tokens(tokenizer: TextTokenizer, words: Sequence[str]) -> dict[str, str]:
+def reasons_against_words(tokenizer: TextTokenizer, words: Sequence[str]) -> dict[str, str]:
     """Word -> why it is not counted: it is not one token."""
     return {
         word: f"{word!r} is no single token: {tokenizer.show_joined(tokenizer.encode(word, special_tokens=False).ids)}"
@@ -116,11 +116,11 @@ def not_tokens(tokenizer: TextTokenizer, words: Sequence[str]) -> dict[str, str]
     }
 
 
-def said(prompt: Prompt) -> str:
+def text_of_prompt(prompt: Prompt) -> str:
     """What a prompt says, without the template around it; of a chat the last message."""
     return prompt.text or (prompt.messages[-1].content if prompt.messages else "")
 
 
-def defined(value: float) -> float | str:
+def replace_undefined(value: float) -> float | str:
     """A mean score, or why there is none."""
     return value if value == value else "fewer than half of the texts tell a language"

@@ -82,7 +82,9 @@ def _readable(entry: ProbeEntry, model: PlannedModel) -> tuple[ProbeEntry, dict[
     """
     tokenizer = model.readied.tokenizer if model.readied is not None else None
     prompts = [one for one in getattr(entry.options, "prompts", None) or () if isinstance(one, Prompt)]
-    reasons = [tokenizer.no_row(tokenizer.prompt_ids(one)) if tokenizer is not None else "" for one in prompts]
+    reasons = [
+        tokenizer.reason_against_tokens(tokenizer.prompt_ids(one)) if tokenizer is not None else "" for one in prompts
+    ]
     kept = [one for one, reason in zip(prompts, reasons, strict=True) if not reason]
     if not kept:
         return entry, {}

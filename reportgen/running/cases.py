@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reportgen.cache import Unfinished
 from reportgen.errors import OutOfTime, reason_of
 from reportgen.model.needs import Unmeasurable
-from reportgen.probing.probe import Later, Measured, PairProbe, Probe
+from reportgen.probing.probe import Later, MeasuredModel, PairProbe, Probe
 from reportgen.processes.supervision import ended_before, underway
 from reportgen.results.quantities import Cell, Findings, Outcome, Table, WrongFindings
 from reportgen.running.outcome_cache import Kept, OutcomeCache
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 """Receives one plain line a finished piece of work."""
-RunSide = Callable[[Side], Measured[Any]]
+RunSide = Callable[[Side], MeasuredModel[Any]]
 _OTHER_FILES = "a file that its options name changed while it ran: run it again"
 _MANY = 20
 """Further passes of a probe from which progress tells of them."""
@@ -85,7 +85,7 @@ def join_passes(ready: ReadyModel, sides: Sequence[Side]) -> RunSide:
 
     shared = _shared_passes(model, sides)
 
-    def run(side: Side) -> Measured[Any]:
+    def run(side: Side) -> MeasuredModel[Any]:
         torch.set_num_threads(threads_of(ready.planned.entry))  # the other model of a pair may have another number
         torch.set_default_dtype(torch.float32)  # a third party's probe may have left another
         try:
@@ -94,7 +94,7 @@ def join_passes(ready: ReadyModel, sides: Sequence[Side]) -> RunSide:
             raise
         except BaseException:  # what a third party's probe wants of a prompt breaks no other's: each alone, then
             captured = run_all(model, side.passes)
-        return Measured(side.case, model, captured)
+        return MeasuredModel(side.case, model, captured)
 
     return run
 
@@ -119,7 +119,7 @@ def _shared_passes(model: "LoadedModel", sides: Sequence[Side]) -> "SharedPasses
         return joined(whole)
 
 
-def _nothing_to_run(side: Side) -> Measured[Any]:
+def _nothing_to_run(side: Side) -> MeasuredModel[Any]:
     raise AssertionError(f"{side.case.id} is to be measured in a model that is not there")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from reportgen.documents.places import Places, places
 from reportgen.errors import Mistake, ModelError
-from reportgen.model.network.own_code import in_words
+from reportgen.model.network.own_code import describe_error
 from reportgen.processes.supervision import ended_before, underway
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard
@@ -133,7 +133,7 @@ class _Running:
             except Exception as error:  # whatever is wrong with one model, its hash too, ends no other's results
                 if os.environ.get("REPORTGEN_DEBUG"):
                     raise
-                self._fail(planned, f"the model could not be made ready: {in_words(error)}")
+                self._fail(planned, f"the model could not be made ready: {describe_error(error)}")
                 break
         return ready
 

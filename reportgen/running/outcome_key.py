@@ -15,7 +15,7 @@ from reportgen.documents.regular_file import CONFIGURATION_BYTES, TOKENIZER_BYTE
 from reportgen.errors import Mistake, ModelError
 from reportgen.fingerprints import version_of
 from reportgen.model.files.device import default_threads, hardware
-from reportgen.model.files.sources import Located
+from reportgen.model.files.sources import ModelFiles
 from reportgen.model.files.weights import MAYBE, weight_files
 from reportgen.probing.options import PAIR
 from reportgen.probing.probe import PairProbe
@@ -80,7 +80,7 @@ def contents_named(entry: ProbeEntry) -> dict[str, Any]:
     return {name: getattr(entry.options, name) for name in type(entry.options).model_computed_fields}
 
 
-def conditions(located: Located, entry: ModelEntry, *, weights_sha256: str, device: str) -> Conditions:
+def conditions(located: ModelFiles, entry: ModelEntry, *, weights_sha256: str, device: str) -> Conditions:
     """The conditions of a model of a battery, on a device of this kind."""
     return Conditions(
         weights=weights_sha256,
@@ -98,7 +98,7 @@ def conditions(located: Located, entry: ModelEntry, *, weights_sha256: str, devi
     )
 
 
-def files_of(located: Located) -> list[Path]:
+def files_of(located: ModelFiles) -> list[Path]:
     """All files of a model's folder that decide its numbers, also those that are not there but would."""
     names = {*_CONFIGURATION, *_TOKENIZER, located.config.name}
     if not located.weights:

@@ -10,7 +10,7 @@ from reportgen.errors import BatteryError, Mistake, ModelError
 from reportgen.model.files.device import SHAPE_ALONE, kind_of
 from reportgen.model.files.facts import read_facts
 from reportgen.model.files.sources import locate, parse_source
-from reportgen.model.files.weights_hash import remembered_sha256
+from reportgen.model.files.weights_hash import recall_sha256
 from reportgen.running.asking import TokenizerFails, ask_probe
 from reportgen.running.outcome_cache import Kept, OutcomeCache
 from reportgen.running.outcome_key import conditions, contents_named, files_of
@@ -89,7 +89,7 @@ def _ready(entry: ModelEntry, folder: Path, notify: Notify) -> Readied:
     located = locate(parse_source(entry.source, entry.revision, folder), notify)
     device = kind_of(entry.device) if located.weights else SHAPE_ALONE
     watched = Watched.begin(files_of(located))
-    known = remembered_sha256(located.folder) if located.weights else ""
+    known = recall_sha256(located.folder) if located.weights else ""
     told = None if known is None else conditions(located, entry, weights_sha256=known, device=device)
     return Readied(located, read_facts(located.config), device, told, watched)
 

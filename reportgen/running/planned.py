@@ -7,7 +7,7 @@ from typing import Any
 from reportgen.battery.reader import Battery, ModelEntry, ProbeEntry
 from reportgen.documents.watched import Watched
 from reportgen.model.files.facts import ModelFacts
-from reportgen.model.files.sources import Located
+from reportgen.model.files.sources import ModelFiles
 from reportgen.model.needs import Pass
 from reportgen.probing.case import Case
 from reportgen.results.section import subject_of
@@ -20,7 +20,7 @@ from reportgen.text.tokens import TextTokenizer
 class Readied:
     """A model that lies on disk, with all that is known of it without loading it."""
 
-    located: Located
+    located: ModelFiles
     facts: ModelFacts
     device: str
     """The kind of device that it will run on: cpu, cuda, mps, …"""

@@ -42,7 +42,7 @@ def characters(pieces: Sequence[bytes]) -> list[Character]:
     data, starts = b"".join(pieces), [0, *accumulate(map(len, pieces))]
     found: list[Character] = []
     for first, last, whole in _runs(data):
-        for kind, begin, end in _in_text(data[first:last].decode()) if whole else _no_text(last - first):
+        for kind, begin, end in _split_text(data[first:last].decode()) if whole else _name_fragment(last - first):
             parts = _parts(pieces, starts, first + begin, first + end)
             if kind == "joined" and len(parts) == 1:
                 continue
@@ -61,7 +61,7 @@ def _runs(data: bytes) -> Iterator[tuple[int, int, bool]]:
         at += size
 
 
-def _in_text(text: str) -> Iterator[tuple[Kind, int, int]]:
+def _split_text(text: str) -> Iterator[tuple[Kind, int, int]]:
     """(kind, first, last) byte ranges of the emoji of a text, and of its other characters of several bytes."""
     at, place = 0, 0
     while at < len(text):
@@ -73,7 +73,7 @@ def _in_text(text: str) -> Iterator[tuple[Kind, int, int]]:
         at, place = at + len(unit), place + size
 
 
-def _no_text(size: int) -> Iterator[tuple[Kind, int, int]]:
+def _name_fragment(size: int) -> Iterator[tuple[Kind, int, int]]:
     yield "fragment", 0, size
 
 

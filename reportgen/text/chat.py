@@ -40,32 +40,32 @@ class ChatTemplate:
         """
         key = tuple((one["role"], one["content"]) for one in messages)
         if key not in self._written:
-            self._written[key] = self._of_text_or_parts(messages)
+            self._written[key] = self._render_text_or_parts(messages)
         return self._written[key]
 
-    def _of_text_or_parts(self, messages: Messages) -> str:
+    def _render_text_or_parts(self, messages: Messages) -> str:
         if not self.text:
             raise ChatUnavailable(f"the prompt is a chat, and {self.missing}")
         try:
-            return self._with_all_words(messages, messages)
+            return self._require_all_words(messages, messages)
         except ChatUnavailable as refused:
             in_parts = [{**one, "content": [{"type": "text", "text": one["content"]}]} for one in messages]
             try:
-                written = self._with_all_words(messages, in_parts)
+                written = self._require_all_words(messages, in_parts)
             except ChatUnavailable:
                 raise refused from None
             if _NO_PART.search(written):  # it wrote the list out, as it stands in a program
                 raise refused from None
             return written
 
-    def _with_all_words(self, messages: Messages, given: Sequence[Mapping[str, Any]]) -> str:
+    def _require_all_words(self, messages: Messages, given: Sequence[Mapping[str, Any]]) -> str:
         written = self._render(given)
         for message in messages:
             lost = _lost_word(message["content"], written)
             if lost:
                 raise ChatUnavailable(
                     f"the model's chat template leaves out what the {message['role']} says: "
-                    f"{_cut(lost, 40)!r} is not in the prompt"
+                    f"{_shorten(lost, 40)!r} is not in the prompt"
                 )
         return written
 
@@ -91,7 +91,7 @@ class ChatTemplate:
             raise ChatUnavailable("the model's chat template writes half a character, which is no text") from error
         except Exception as error:  # a stranger's template may divide by zero
             told = " ".join(str(error).split()) or "it gives no reason"
-            raise ChatUnavailable(f"the model's chat template refuses the prompt: {_cut(told, 300)}") from error
+            raise ChatUnavailable(f"the model's chat template refuses the prompt: {_shorten(told, 300)}") from error
         return written
 
     @cached_property
@@ -104,7 +104,7 @@ class ChatTemplate:
         return compiled
 
 
-def _cut(text: str, most: int) -> str:
+def _shorten(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 

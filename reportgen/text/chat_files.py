@@ -13,7 +13,7 @@ TEMPLATE = "chat_template.jinja"
 FURTHER = "additional_chat_templates"
 """Folder of the templates that are chosen by name; `default.jinja` among them is the one of that name."""
 FILES = ("tokenizer_config.json", "special_tokens_map.json", TEMPLATE, f"{FURTHER}/default.jinja", "chat_template.json")
-"""Everything that a prompt may depend on beside tokenizer.json and config.json."""
+"""Everything that a prompt may depend on in addition to tokenizer.json and config.json."""
 MOST_CHARACTERS = 100_000
 """Of a template; those that are published have some thousand."""
 MOST_SETTINGS_BYTES = 50_000_000
@@ -54,13 +54,13 @@ def _template(folder: Path, settings: Mapping[str, Any]) -> tuple[str, str]:
     """The template, and why there is none."""
     named = _files(folder)
     if named:
-        return named.get(_DEFAULT, ""), _none_of(named)
+        return named.get(_DEFAULT, ""), _reason_without_default(named)
     written = settings.get("chat_template") or read_settings(folder / "chat_template.json").get("chat_template")
     if isinstance(written, list):
         written = {one["name"]: one.get("template") for one in written if _is_named(one)}
     if isinstance(written, dict):
         named = {name: text for name, text in written.items() if isinstance(text, str)}
-        return named.get(_DEFAULT, ""), _none_of(named)
+        return named.get(_DEFAULT, ""), _reason_without_default(named)
     return (written, "") if isinstance(written, str) else ("", "")
 
 
@@ -68,10 +68,10 @@ def _files(folder: Path) -> dict[str, str]:
     places = {file.stem: file for file in (folder / FURTHER).glob("*.jinja")} if (folder / FURTHER).is_dir() else {}
     if (folder / TEMPLATE).is_file():
         places = {_DEFAULT: folder / TEMPLATE} | places
-    return {name: _read(file) for name, file in places.items()}
+    return {name: _read_text(file) for name, file in places.items()}
 
 
-def _read(file: Path) -> str:
+def _read_text(file: Path) -> str:
     """Its text, as far as it is not too long already."""
     with file.open(encoding="utf-8") as stream:
         return stream.read(MOST_CHARACTERS + 1)
@@ -81,24 +81,24 @@ def _is_named(one: Any) -> bool:
     return isinstance(one, dict) and isinstance(one.get("name"), str)
 
 
-def _none_of(named: Mapping[str, str]) -> str:
+def _reason_without_default(named: Mapping[str, str]) -> str:
     return f"the model has chat templates for {', '.join(sorted(named))} alone" if named else ""
 
 
 def _special_tokens(folder: Path, settings: Mapping[str, Any]) -> dict[str, str]:
     """Name -> token, for those that have one: of the tokenizer's class, its settings and, in older folders, a map."""
     written = {name: value for name, value in settings.items() if name in NAMES or name.endswith("_token")}
-    written |= _named(settings)
+    written |= _extra_tokens(settings)
     if "added_tokens_decoder" not in settings:
         mapped = read_settings(folder / "special_tokens_map.json")
         written |= {name: value for name, value in mapped.items() if name in NAMES or name.endswith("_token")}
-        written |= _named(mapped)
+        written |= _extra_tokens(mapped)
     known = {**defaults_of(folder, settings), **written}
     tokens = {name: _token_text(value) for name, value in known.items()}
     return {name: text for name, text in tokens.items() if isinstance(text, str)}
 
 
-def _named(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _extra_tokens(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Tokens of one model (`image_token`), where they are named and not only listed."""
     extra = settings.get("extra_special_tokens")
     return extra if isinstance(extra, dict) else {}

@@ -30,7 +30,7 @@ FEW = 1_000
 SOME = 20_000
 """Characters that a filter which lays out or searches text may get."""
 OF_ANY = 10
-"""Characters that a value counts as beside its own, so that lists of many are weighed in milliseconds."""
+"""Characters that a value counts as in addition to its own, so that lists of many are weighed in milliseconds."""
 _FROM_THE_END = frozenset({"rfind", "rindex", "rsplit", "rpartition", "strip", "lstrip", "rstrip"})
 _LAID_OUT = frozenset({"wordwrap", "urlize", "pprint", "striptags", "xmlattr"})
 _WEIGHED = "weighed"
@@ -46,7 +46,7 @@ class _Generation(Extension):
     def parse(self, parser: Parser) -> nodes.Node:
         line = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return nodes.CallBlock(self.call_method("_itself"), [], [], body).set_lineno(line)
+        return nodes.CallBlock(self.call_method("_render_body"), [], [], body).set_lineno(line)
 
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
         """Every word of a template that is read is a step."""
@@ -54,7 +54,7 @@ class _Generation(Extension):
             step()
             yield token
 
-    def _itself(self, caller: Callable[[], str]) -> str:
+    def _render_body(self, caller: Callable[[], str]) -> str:
         return caller()
 
 
@@ -77,10 +77,10 @@ class ChatSandbox(BoundedEnvironment):
         super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation])
         self.filters["tojson"] = _json
         written: dict[str, Any] = {name: found for name, found in self.filters.items() if name.isidentifier()}
-        self.filters |= {name: _within_bounds(name, found) for name, found in written.items()}
+        self.filters |= {name: _bound_call(name, found) for name, found in written.items()}
         asked: dict[str, Any] = dict(self.tests)
-        self.tests |= {name: _within_bounds(name, found) for name, found in asked.items()}
-        self.filters[_WEIGHED] = _weighed
+        self.tests |= {name: _bound_call(name, found) for name, found in asked.items()}
+        self.filters[_WEIGHED] = _weigh_in_context
         self.globals |= {"raise_exception": _refuse, "strftime_now": _written_day}
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -95,16 +95,16 @@ class ChatSandbox(BoundedEnvironment):
         _check_given(name, given)
         if name in ("format", "format_map") and isinstance(of, str):
             _check_layout(of)
-        return weighed(super().call(__context, __obj, *args, **kwargs))
+        return weigh_value(super().call(__context, __obj, *args, **kwargs))
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """What an operator is given and gives is weighed."""
         step()
-        weighed((left, right))
+        weigh_value((left, right))
         if operator == "%" and isinstance(left, str):
             _check_layout(left)
             _check_given("%", right if isinstance(right, tuple) else (right,))
-        return weighed(super().call_binop(context, operator, left, right))
+        return weigh_value(super().call_binop(context, operator, left, right))
 
 
 class _Weighing(NodeTransformer):
@@ -137,7 +137,7 @@ class _Weighing(NodeTransformer):
     visit_List = visit_Tuple = visit_Dict = _literal  # noqa: N815 - as Jinja calls it
 
 
-def weighed(value: Any) -> Any:
+def weigh_value(value: Any) -> Any:
     """Itself, if it is small enough.
 
     Raises:
@@ -149,7 +149,7 @@ def weighed(value: Any) -> Any:
         left -= OF_ANY + _size(one)
         if left < 0:
             raise Exceeded(f"it makes something larger than {LIMITS.characters:,} characters")
-        held = _held(one)
+        held = _list_members(one)
         if OF_ANY * len(held) > left:
             left = -1
         else:
@@ -163,7 +163,7 @@ def _size(one: Any) -> int:
     return one.bit_length() // 8 if isinstance(one, int) else 0
 
 
-def _held(one: Any) -> Collection[Any]:
+def _list_members(one: Any) -> Collection[Any]:
     if isinstance(one, list | tuple | set | frozenset):
         return one
     if isinstance(one, dict):
@@ -174,26 +174,26 @@ def _held(one: Any) -> Collection[Any]:
 
 
 @pass_context
-def _weighed(context: Any, value: Any) -> Any:
+def _weigh_in_context(context: Any, value: Any) -> Any:
     step()
-    return weighed(value)
+    return weigh_value(value)
 
 
-def _within_bounds(name: str, found: Callable[..., Any]) -> Callable[..., Any]:
+def _bound_call(name: str, found: Callable[..., Any]) -> Callable[..., Any]:
     """A filter or a test of Jinja's that is a step, and whose arguments and result are weighed."""
 
     @functools.wraps(found)  # which keeps what Jinja is to pass it
-    def bounded(*args: Any, **kwargs: Any) -> Any:
+    def call_bounded(*args: Any, **kwargs: Any) -> Any:
         step()
         given = (*args, *kwargs.values())
         _check_given(name, given)
         if name == "format":
             _check_layout(str(given[0]))
-        if name in _LAID_OUT and any(len(str(weighed(one))) > SOME for one in given if isinstance(one, _TEXT_LIKE)):
+        if name in _LAID_OUT and any(len(str(weigh_value(one))) > SOME for one in given if isinstance(one, _TEXT_LIKE)):
             raise Exceeded(f"it lays out more than {SOME:,} characters")
-        return weighed(found(*args, **kwargs))
+        return weigh_value(found(*args, **kwargs))
 
-    return bounded
+    return call_bounded
 
 
 _TEXT_LIKE = (str, list, tuple, dict)
@@ -201,7 +201,7 @@ _TEXT_LIKE = (str, list, tuple, dict)
 
 def _check_given(name: str, given: Iterable[Any]) -> None:
     for one in given:
-        weighed(one)
+        weigh_value(one)
         if isinstance(one, int) and abs(one) > LARGEST_ARGUMENT:
             raise Exceeded(f"it asks for a width or a count beyond {LARGEST_ARGUMENT:,}")
         if name in _FROM_THE_END and isinstance(one, str | bytes) and len(one) > FEW:

@@ -74,7 +74,7 @@ def _sequence(pattern: str, at: int, depth: int) -> tuple[_Cost, int]:
             raise _Unbounded
         if repeated is not None:
             end = repeated.end()
-            cost = _repeated(cost, repeated)
+            cost = _repeat_cost(cost, repeated)
             if _REPETITION.match(pattern, end):
                 raise _Unbounded
         at, endless, choices = end, endless + cost.endless, choices + cost.choices
@@ -89,7 +89,7 @@ def _may_be_nothing(repeated: "re.Match[str]") -> bool:
     return repeated.group()[0] in "*?"
 
 
-def _repeated(cost: _Cost, repeated: "re.Match[str]") -> _Cost:
+def _repeat_cost(cost: _Cost, repeated: "re.Match[str]") -> _Cost:
     sign, (least, comma, most) = repeated.group()[0], repeated.groups()
     if sign == "?":
         return _Cost(cost.endless, cost.choices + 1)

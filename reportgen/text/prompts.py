@@ -139,7 +139,7 @@ def _read_prompt(item: Any) -> Prompt:
         raise PromptsError(*problems(error, item, Prompt)) from error
 
 
-def _listed(value: Any) -> list[Prompt]:
+def _read_list(value: Any) -> list[Prompt]:
     return read_prompts(value, None)
 
 
@@ -156,7 +156,7 @@ class PromptSet(BaseModel):
     """What one should see when these prompts pass through a model."""
     prompts: Annotated[
         tuple[Prompt, ...],
-        BeforeValidator(_listed, json_schema_input_type=list[str | Prompt]),
+        BeforeValidator(_read_list, json_schema_input_type=list[str | Prompt]),
         Field(strict=False, min_length=1),
     ]
     """Strings, or mappings of text or messages and what is known about them."""
@@ -173,8 +173,8 @@ class PromptSets:
     _files: dict[Path, dict[str, PromptSet]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def beside(cls, battery: Path | None) -> "PromptSets":
-        """The sets in `prompts/` beside a battery or beside its folder, then the shipped ones."""
+    def for_battery(cls, battery: Path | None) -> "PromptSets":
+        """The sets in `prompts/` next to a battery or next to its folder, then the shipped ones."""
         own = [] if battery is None else [at / "prompts" for at in battery.resolve().parents[:2]]
         return cls(tuple(folder for folder in [*own, resources.folder("prompts")] if folder.is_dir()))
 
@@ -187,7 +187,7 @@ class PromptSets:
         file, _, one = name.partition("/")
         path = self._path(file)
         if path is not None:
-            sets = self._read(path)
+            sets = self._read_file(path)
             if one in sets:
                 self.used[name] = sets[one]
                 return sets[one]
@@ -207,7 +207,7 @@ class PromptSets:
             if path != self._path(path.stem):
                 continue
             try:
-                found |= dict.fromkeys(f"{path.stem}/{one}" for one in self._read(path))
+                found |= dict.fromkeys(f"{path.stem}/{one}" for one in self._read_file(path))
             except PromptsError:
                 continue
         return list(found)
@@ -218,7 +218,7 @@ class PromptSets:
         paths = (folder / f"{file}.yaml" for folder in self.folders)
         return next((path for path in paths if is_file(path)), None)
 
-    def _read(self, path: Path) -> dict[str, PromptSet]:
+    def _read_file(self, path: Path) -> dict[str, PromptSet]:
         if path not in self._files:
             try:
                 self._files[path] = read_prompt_file(path)

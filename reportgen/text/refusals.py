@@ -27,7 +27,7 @@ def refusal_tokens(tokenizer: TextTokenizer, openings: Iterable[str] | None = No
     found: set[int] = set()
     for form in (form for word in words for form in (word, f" {word}")):
         ids = tokenizer.encode(form, special_tokens=False).ids
-        if len(ids) != 1 or tokenizer.no_row(ids):
+        if len(ids) != 1 or tokenizer.reason_against_tokens(ids):
             continue
         if tokenizer.piece(ids[0]).decode(errors="replace").strip() == form.strip():
             found.add(ids[0])

@@ -20,7 +20,7 @@ def main() -> None:
     asked, told = sys.stdin.buffer, sys.stdout.buffer
 
     def answer(found: Callable[[], Any], seconds: int) -> Any:
-        _within(seconds)
+        _limit_time(seconds)
         try:
             given, said = found(), None
         except BaseException as error:  # Rust's panics are no Exception
@@ -35,7 +35,7 @@ def main() -> None:
 
     _hold_memory()
     content = asked.read(int(asked.readline()))
-    tokenizer, wrong = answer(lambda: _without_training(Tokenizer.from_buffer(content)), SECONDS[0])
+    tokenizer, wrong = answer(lambda: _drop_training_settings(Tokenizer.from_buffer(content)), SECONDS[0])
     reply(wrong or {})
     while line := asked.readline():
         text, special_tokens = json.loads(line)
@@ -44,7 +44,7 @@ def main() -> None:
         reply(wrong or [encoded.ids, encoded.offsets, encoded.special_tokens_mask])
 
 
-def _without_training(tokenizer: Any) -> Any:
+def _drop_training_settings(tokenizer: Any) -> Any:
     """A file may carry the truncation and padding of its training: a text is read whole and as it is."""
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -61,7 +61,7 @@ def _hold_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
-def _within(seconds: int) -> None:
+def _limit_time(seconds: int) -> None:
     """Ends this process when it has computed this long from now."""
     if sys.platform != "win32":
         import resource

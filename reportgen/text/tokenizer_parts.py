@@ -24,7 +24,7 @@ _BEFORE = frozenset(
 """Parts that the tokenizers library writes before the model."""
 
 
-class Unknown(Exception):
+class UnknownPart(Exception):
     """A tokenizer.json has a part of which it is not known that it ends."""
 
 
@@ -37,16 +37,16 @@ def check_parts(content: bytes) -> None:
     try:
         parts, model = _parts(content)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Unknown("it is not the JSON of a tokenizer") from error
+        raise UnknownPart("it is not the JSON of a tokenizer") from error
     try:
         growth = _growth(parts.get("normalizer"))
         _check_pre_tokenizer(parts.get("pre_tokenizer"))
         _check_post_processor(parts.get("post_processor"))
         _check_model(model)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, re.error) as error:
-        raise Unknown("a part of it is not of the usual form") from error
+        raise UnknownPart("a part of it is not of the usual form") from error
     if growth > MOST_GROWTH:
-        raise Unknown("its normaliser may make much of little")
+        raise UnknownPart("its normaliser may make much of little")
 
 
 def _parts(content: bytes) -> tuple[dict[str, Any], Mapping[str, Any]]:
@@ -57,18 +57,18 @@ def _parts(content: bytes) -> tuple[dict[str, Any], Mapping[str, Any]]:
         parts, at = _members(text, 0)
         model, at = _members(text, at)
         if vocabulary < 0 or at < len(text) or not set(parts) <= _BEFORE:
-            return _whole(content)
+            return _parse_whole(content)
     except ValueError:
-        return _whole(content)
-    return _whole(content) if _holds_parts(content[vocabulary:]) else (parts, model)
+        return _parse_whole(content)
+    return _parse_whole(content) if _holds_parts(content[vocabulary:]) else (parts, model)
 
 
-def _whole(content: bytes) -> tuple[dict[str, Any], Mapping[str, Any]]:
-    parts = json.loads(content, object_pairs_hook=_once)
+def _parse_whole(content: bytes) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    parts = json.loads(content, object_pairs_hook=_refuse_repeated_names)
     return parts, parts["model"]
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeated_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a name stands twice")
@@ -77,21 +77,21 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _members(text: str, at: int) -> tuple[dict[str, Any], int]:
     """Members of the mapping that begins at a place, up to the model or to where the text is cut; and that place."""
-    read = json.JSONDecoder(object_pairs_hook=_once).raw_decode
+    read = json.JSONDecoder(object_pairs_hook=_refuse_repeated_names).raw_decode
     found: list[tuple[str, Any]] = []
-    at = _after(text, at, "{")
+    at = _skip_sign(text, at, "{")
     while at < len(text):
         name, at = read(text, at)
-        at = _after(text, at, ":")
+        at = _skip_sign(text, at, ":")
         if name == "model":
             break
         value, at = read(text, at)
         found.append((str(name), value))
-        at = _after(text, at, ",")
-    return _once(found), at
+        at = _skip_sign(text, at, ",")
+    return _refuse_repeated_names(found), at
 
 
-def _after(text: str, at: int, sign: str) -> int:
+def _skip_sign(text: str, at: int, sign: str) -> int:
     """Where the next value begins, after this sign."""
     found = re.compile(rf"\s*{sign}\s*").match(text, at)
     if found is None:
@@ -132,15 +132,15 @@ def _growth_of_replacement(normalizer: Mapping[str, Any]) -> float:
     pattern = normalizer["pattern"]
     sought = pattern.get("String") or pattern["Regex"]
     if "Regex" in pattern and not is_bounded(sought):
-        raise Unknown("its normaliser has a pattern whose search may not end")
+        raise UnknownPart("its normaliser has a pattern whose search may not end")
     if not sought or ("Regex" in pattern and re.compile(sought).match("")):
-        raise Unknown("its normaliser replaces nothing by something")
+        raise UnknownPart("its normaliser replaces nothing by something")
     return max(1, len(normalizer["content"]) / (len(sought) if "String" in pattern else 1))
 
 
 def _growth_of_prefix(normalizer: Mapping[str, Any]) -> float:
     if not normalizer["prepend"]:
-        raise Unknown("its normaliser puts nothing in front")
+        raise UnknownPart("its normaliser puts nothing in front")
     return 1 + len(normalizer["prepend"])
 
 
@@ -162,9 +162,9 @@ def _check_pre_tokenizer(part: Any) -> None:
     elif part["type"] == "Split":
         pattern = part["pattern"]
         if not (pattern.get("String") or is_bounded(pattern["Regex"])):
-            raise Unknown(f"it splits texts by a pattern whose search may not end: {pattern['Regex'][:40]}")
+            raise UnknownPart(f"it splits texts by a pattern whose search may not end: {pattern['Regex'][:40]}")
     elif part["type"] not in _PRE_TOKENIZERS:
-        raise Unknown("it splits texts in an unusual way")
+        raise UnknownPart("it splits texts in an unusual way")
 
 
 _PRE_TOKENIZERS = frozenset(
@@ -183,13 +183,13 @@ def _check_post_processor(part: Any) -> None:
         named = {piece["SpecialToken"]["id"] for piece in part["single"] if "SpecialToken" in piece}
         texts = {piece["Sequence"]["id"] for piece in part["single"] if "Sequence" in piece}
         if not named <= set(part["special_tokens"]) or not texts <= {"A"}:
-            raise Unknown("it adds a token that it does not have, or a second text")
+            raise UnknownPart("it adds a token that it does not have, or a second text")
     elif part["type"] not in ("BertProcessing", "ByteLevel", "RobertaProcessing"):
-        raise Unknown("it adds tokens in an unusual way")
+        raise UnknownPart("it adds tokens in an unusual way")
 
 
 def _check_model(model: Mapping[str, Any]) -> None:
     if model.get("type") not in ("BPE", "Unigram", "WordLevel", "WordPiece", None):  # older files name none
-        raise Unknown("it is of an unusual kind")
+        raise UnknownPart("it is of an unusual kind")
     if not 0 < model.get("max_input_chars_per_word", 100) <= LONGEST_WORD:
-        raise Unknown("it takes words of any length apart")
+        raise UnknownPart("it takes words of any length apart")

@@ -13,7 +13,7 @@ WAITED = 120.0
 """Seconds after which the process is taken for hung, however little it computes."""
 
 
-class Broken(Exception):
+class BrokenProcess(Exception):
     """The tokenizer cannot be read, or fails on a text: says why."""
 
 
@@ -48,13 +48,13 @@ class TokenizerProcess:
         """
         with self._one_at_a_time:
             if self._ended:
-                raise Broken(self._ended)
+                raise BrokenProcess(self._ended)
             return Encoding(*self._ask(json.dumps([text, add_special_tokens]).encode() + b"\n"))
 
     def _ask(self, question: bytes) -> Any:
         said = self._answer(question)
         if isinstance(said, dict) and "wrong" in said:
-            raise Broken(said["wrong"] or "it gives no reason")
+            raise BrokenProcess(said["wrong"] or "it gives no reason")
         return said
 
     def _answer(self, question: bytes) -> Any:
@@ -69,7 +69,7 @@ class TokenizerProcess:
             return json.loads(told.readline())
         except (OSError, ValueError) as error:  # it ended
             self._ended = "it takes too many seconds, or too much memory"
-            raise Broken(self._ended) from error
+            raise BrokenProcess(self._ended) from error
         finally:
             hung.cancel()
 

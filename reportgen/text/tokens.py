@@ -13,7 +13,7 @@ from reportgen.errors import Mistake, ModelError
 from reportgen.text.chat import ChatTemplate
 from reportgen.text.chat_files import read_chat_template
 from reportgen.text.prompts import Prompt
-from reportgen.text.tokenizer_parts import Unknown, check_parts
+from reportgen.text.tokenizer_parts import UnknownPart, check_parts
 from reportgen.text.tokenizer_process import TokenizerProcess
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class WordNotFound(Exception):
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedText:
     """A text as tokens."""
 
     ids: tuple[int, ...]
@@ -61,12 +61,12 @@ class TextTokenizer:
         from tokenizers import Tokenizer
 
         file = folder / "tokenizer.json"
-        content = _read(file)
+        content = _read_file(file)
         process = None
         try:
             try:
                 check_parts(content)
-            except Unknown:
+            except UnknownPart:
                 process = TokenizerProcess(content)
             tokenizer = Tokenizer.from_buffer(content)
         except Exception as error:  # the tokenizers library raises bare Exception
@@ -96,7 +96,7 @@ class TextTokenizer:
         added = self._tokenizer.get_added_tokens_decoder()
         return sum(bool(re.search(r"unused|reserved", token.content)) for token in added.values())
 
-    def encode(self, text: str, *, special_tokens: bool = True) -> Encoded:
+    def encode(self, text: str, *, special_tokens: bool = True) -> EncodedText:
         """Tokens of a text, with what the tokenizer adds in front or behind if `special_tokens`.
 
         Raises:
@@ -107,14 +107,14 @@ class TextTokenizer:
         except BaseException as error:  # a panic of Rust is no Exception
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
-            raise ModelError(_failed(text, error)) from error
-        return Encoded(
+            raise ModelError(_explain_failure(text, error)) from error
+        return EncodedText(
             tuple(encoding.ids),
             tuple((start, end) for start, end in encoding.offsets),
             tuple(bool(mask) for mask in encoding.special_tokens_mask),
         )
 
-    def encode_prompt(self, prompt: Prompt) -> Encoded:
+    def encode_prompt(self, prompt: Prompt) -> EncodedText:
         """Tokens of a prompt as the model will see it; messages go through the chat template.
 
         Raises:
@@ -130,7 +130,7 @@ class TextTokenizer:
             return prompt.text or ""
         return self._chat.render([{"role": one.role, "content": one.content} for one in prompt.messages])
 
-    def no_row(self, ids: Iterable[int]) -> str:
+    def reason_against_tokens(self, ids: Iterable[int]) -> str:
         """Why the model cannot read these tokens; empty where it can."""
         beyond = [] if self.rows is None else [token_id for token_id in ids if token_id >= self.rows]
         if not beyond:
@@ -148,9 +148,9 @@ class TextTokenizer:
             WordNotFound: it is not there, or more than once and the prompt has no `index`.
         """
         text = self.prompt_text(prompt)
-        places = [match.span() for match in re.finditer(_bounded(word), text)]
+        places = [match.span() for match in re.finditer(_pattern_of_word(word), text)]
         if not places:
-            raise WordNotFound(_not_there(word, text))
+            raise WordNotFound(_explain_missing_word(word, text))
         if len(places) > 1 and prompt.index is None:
             raise WordNotFound(f"the word {word!r} stands {len(places)} times in {text!r}: say which by index: 0 …")
         which = prompt.index or 0
@@ -193,7 +193,7 @@ class TextTokenizer:
         for piece in map(self.piece, ids):
             text = spell(piece)
             pending = pending + piece if _is_fragment(piece) else b""
-            whole = _completed(pending)
+            whole = _complete_characters(pending)
             if whole:
                 text, pending = f"{text}→{whole}", b""
             shown.append(text)
@@ -223,7 +223,7 @@ class TextTokenizer:
         return decoder is not None and b'"ByteLevel"' in decoder.__getstate__()
 
 
-def _read(file: Path) -> bytes:
+def _read_file(file: Path) -> bytes:
     if not file.exists():
         raise ModelError(
             Mistake(
@@ -238,13 +238,13 @@ def _read(file: Path) -> bytes:
         raise ModelError(Mistake(f"the tokenizer cannot be read: {error.strerror}", file=file)) from error
 
 
-def _failed(text: str, error: BaseException) -> Mistake:
+def _explain_failure(text: str, error: BaseException) -> Mistake:
     shown = text if len(text) <= 40 else f"{text[:40]}…"
     told = " ".join(str(error).split())[:300] or "it gives no reason"
     return Mistake(f"the tokenizer fails on {shown!r}: {told}", "its tokenizer.json is damaged, or of another program")
 
 
-def _not_there(word: str, text: str) -> str:
+def _explain_missing_word(word: str, text: str) -> str:
     """Why a word is not found, which is hard to see where it only is composed otherwise."""
     told = f"the word {word!r} is not in the sentence {text!r}"
     if normalize("NFC", word) in normalize("NFC", text):
@@ -271,13 +271,13 @@ def spell(data: bytes) -> str:
         except UnicodeDecodeError as error:
             good, bad, rest = data[: error.start].decode(), data[error.start : error.end], data[error.end :]
         if good:
-            text, fragment = text + _bytes_shown(fragment) + good, b""
+            text, fragment = text + _show_bytes(fragment) + good, b""
         fragment += bad
         data = rest
-    return text + _bytes_shown(fragment)
+    return text + _show_bytes(fragment)
 
 
-def _bytes_shown(fragment: bytes) -> str:
+def _show_bytes(fragment: bytes) -> str:
     return f"<{fragment.hex(' ').upper()}>" if fragment else ""
 
 
@@ -289,7 +289,7 @@ def _is_fragment(piece: bytes) -> bool:
     return False
 
 
-def _completed(pending: bytes) -> str:
+def _complete_characters(pending: bytes) -> str:
     """The characters that pieces write together, empty while one is unfinished."""
     try:
         return pending.decode().strip()
@@ -297,7 +297,7 @@ def _completed(pending: bytes) -> str:
         return ""
 
 
-def _bounded(word: str) -> str:
+def _pattern_of_word(word: str) -> str:
     """A pattern for a word that does not match inside a longer one; scripts without spaces have no such bounds."""
     before = r"(?<![^\W\d_])" if _has_bounds(word[0]) else ""
     after = r"(?![^\W\d_])" if _has_bounds(word[-1]) else ""

@@ -37,7 +37,7 @@ class Windows:
         """The tokens of one window, those that were added included."""
         return tuple(self.ids[self.starts[window] : self.starts[window + 1]].tolist())
 
-    def counted(self, window: int) -> int:
+    def count_tokens(self, window: int) -> int:
         """Its tokens without those that were added."""
         return int(self.starts[window + 1] - self.starts[window] - self.added[window])
 
@@ -47,7 +47,9 @@ class Windows:
         return int(self.starts[window] + self.added[window]), place, int(self.starts[window + 1])
 
 
-def split(tokenizer: TextTokenizer, documents: Sequence[Prompt], context: int, most: int | None = None) -> Windows:
+def split_documents(
+    tokenizer: TextTokenizer, documents: Sequence[Prompt], context: int, most: int | None = None
+) -> Windows:
     """Documents as windows of `context` tokens, BOS at the head of each where the tokenizer adds it; what is left of a
     document makes a shorter one, and no window holds two documents. Ends after the window in which `most` tokens are
     reached.
@@ -60,7 +62,7 @@ def split(tokenizer: TextTokenizer, documents: Sequence[Prompt], context: int, m
     added: list[int] = []
     seen = 0
     for body in (_body(tokenizer, document, head) for document in documents):
-        if reason := tokenizer.no_row([*head, *body]):
+        if reason := tokenizer.reason_against_tokens([*head, *body]):
             raise ValueError(reason)
         step = context - len(head)
         for start in range(0, len(body), step):

@@ -37,7 +37,7 @@ def words_of(text: str) -> list[str]:
     """The words of a text, in order."""
     folded = unicodedata.normalize("NFC", text.translate(_APOSTROPHES).casefold())
     found: list[str] = []
-    for run in "".join(map(_parted, folded)).split():
+    for run in "".join(map(_space_out, folded)).split():
         rest = run.strip("'")
         while (end := rest.find("'") + 1) and rest[:end] in elisions():
             found.append(rest[:end])
@@ -68,7 +68,7 @@ def repeated_share(texts: Texts) -> float:
 
     A text that loops with k rounds has 1 - 1/k; prose has 0, or little more.
     """
-    again = [one for text in _separate(texts) for one in repeats(words_of(text))]
+    again = [one for text in _list_texts(texts) for one in repeats(words_of(text))]
     return sum(again) / len(again) if again else float("nan")
 
 
@@ -83,7 +83,7 @@ def function_word_share(texts: Texts, language: str) -> float:
         ValueError: there is no list of that language.
     """
     listed = function_words()[listed_language(language)]
-    words = _once(texts)
+    words = _drop_repeats(texts)
     return sum(word in listed for word in words) / len(words) if words else float("nan")
 
 
@@ -99,7 +99,7 @@ def language_share(texts: Texts, language: str) -> float:
         ValueError: there is no list of that language.
     """
     asked = listed_language(language)
-    words = _once(texts)
+    words = _drop_repeats(texts)
     hits = {one: sum(word in telling for word in words) for one, telling in telling_words().items()}
     told = sum(hits.values())
     return hits[asked] / told if told >= LEAST_HITS else float("nan")
@@ -107,23 +107,23 @@ def language_share(texts: Texts, language: str) -> float:
 
 def script_share(texts: Texts, script: str) -> float:
     """Share of the letters that are of one of `scripts.script_names()`, loops counted once; NaN without letters."""
-    letters = [letter for word in _once(texts) for letter in word if letter.isalpha()]
+    letters = [letter for word in _drop_repeats(texts) for letter in word if letter.isalpha()]
     return sum(script_of(letter) == script for letter in letters) / len(letters) if letters else float("nan")
 
 
-def _once(texts: Texts) -> list[str]:
+def _drop_repeats(texts: Texts) -> list[str]:
     """The words of texts without those of each text's repeats."""
     found: list[str] = []
-    for words in map(words_of, _separate(texts)):
+    for words in map(words_of, _list_texts(texts)):
         found += [word for word, again in zip(words, repeats(words), strict=True) if not again]
     return found
 
 
-def _separate(texts: Texts) -> Sequence[str]:
+def _list_texts(texts: Texts) -> Sequence[str]:
     return [texts] if isinstance(texts, str) else texts
 
 
-def _parted(character: str) -> str:
+def _space_out(character: str) -> str:
     """A character as it stands in a line of words with spaces between them."""
     if character == "'":
         return character

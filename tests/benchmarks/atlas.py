@@ -45,7 +45,7 @@ def main(folder: str, rounds: str, tokens: str) -> None:
         stream = AtlasStream(windows, [dictionary], vocabulary, Sizes(examples=5))
         for portion in stream.portions():
             stream.take(portion, run_all(model, stream.passes(portion)))
-        seen = stream.whole(0)
+        seen = stream.merge_halves(0)
         l0.append(float(seen.fired.sum() / seen.tokens))
 
     def passes() -> None:
@@ -76,7 +76,7 @@ def save_random(folder: Path, model: LoadedModel, windows: Windows, layer: int) 
 
     need = Need(Site.RESIDUAL, "all", (layer,))
     (single,) = run_all(model, [Pass(windows.tokens(0), (need,))])
-    rows = single.kept(need, 0)[0][1:].float()
+    rows = single.tensors_of(need, 0)[0][1:].float()
     made = torch.Generator().manual_seed(0)
     encoder = torch.randn(rows.shape[1], FEATURES, generator=made)
     threshold = (rows @ encoder).quantile(1 - FIRING / FEATURES, dim=0).clamp_min(1e-3)

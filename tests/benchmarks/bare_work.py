@@ -84,8 +84,8 @@ def _noting_rows(own: Any, table: str, note: Any) -> Any:
 
 
 def _noting_passes(own: Any, work: Work) -> Any:
-    def run(model: LoadedModel, together: Sequence[capture.JoinedPass]) -> list[capture.Taken]:
-        taken: list[capture.Taken] = own(model, together)
+    def run(model: LoadedModel, together: Sequence[capture.JoinedPass]) -> list[capture.JoinedResult]:
+        taken: list[capture.JoinedResult] = own(model, together)
         for joined, one in zip(together, taken, strict=True):
             whole = one.part(Pass(joined.tokens, (), joined.steps, joined.draw))
             work.passes.append((whole.tokens, whole.prompt_length))

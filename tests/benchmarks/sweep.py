@@ -38,7 +38,7 @@ def main(folder: str, rounds: str) -> None:
     found: dict[str, list[torch.Tensor]] = {}
 
     def together() -> None:
-        found["ours"] = [single.kept(LAST, 0)[0][0] for single in run_all(model, passes)]
+        found["ours"] = [single.tensors_of(LAST, 0)[0][0] for single in run_all(model, passes)]
 
     def apart() -> None:
         found["separate"] = [_one(model, tokens, at, direction * factor) for at, factor in variants]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reportgen.features.auto_labels import from_promoted
+from reportgen.features.auto_labels import label_promoted_tokens
 from reportgen.features.labels import PROMOTED
 from reportgen.text.token_patterns import BEGINNING, PatternTable, Vocabulary, kind_of, pattern_of, stem_of
 
@@ -19,18 +19,18 @@ def pairs(*texts: str, before: str = " run") -> list[tuple[int, int]]:
 
 
 def test_promoted_tokens_of_one_word_in_any_form_give_its_name_and_their_share() -> None:
-    label = from_promoted([" Apple", "apple", " apple", "APPLE", "apple ", " pear", "x", "y", "z", "w"])
+    label = label_promoted_tokens([" Apple", "apple", " apple", "APPLE", "apple ", " pear", "x", "y", "z", "w"])
     assert (label.text, label.origin, label.score) == ("says “apple”", PROMOTED, 0.5)
 
 
 def test_promoted_tokens_of_one_stem_or_one_kind_are_named_by_it() -> None:
-    assert from_promoted([" walking", "walked", " walks", "walk", " of"]).text == "says “walk…”"
-    assert from_promoted(["1", "2", " 30", "x"]).text == "says digits"
-    assert from_promoted(["蘋", "果", "x"]).text == "says Chinese characters"
+    assert label_promoted_tokens([" walking", "walked", " walks", "walk", " of"]).text == "says “walk…”"
+    assert label_promoted_tokens(["1", "2", " 30", "x"]).text == "says digits"
+    assert label_promoted_tokens(["蘋", "果", "x"]).text == "says Chinese characters"
 
 
 def test_promoted_tokens_that_share_nothing_are_named_with_a_low_score() -> None:
-    label = from_promoted([" one", "two", "six", "ten", " cat", "dog", "sun", "fox", "box", "jam"])
+    label = label_promoted_tokens([" one", "two", "six", "ten", " cat", "dog", "sun", "fox", "box", "jam"])
     assert (label.text, label.score) == ("says ␣one · two · six", 0.1)
 
 

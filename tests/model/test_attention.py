@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from reportgen.model.capture.check import prove
-from reportgen.model.capture.hooks import Receiver, receiving
+from reportgen.model.capture.hooks import Receiver, hook_receivers
 from reportgen.model.capture.shared_passes import run_all
-from reportgen.model.needs import Captured, Keep, Need, Pass, Site, Unmeasurable
+from reportgen.model.needs import Keep, Need, Pass, PassResult, Site, Unmeasurable
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.model.network.loaded import LoadedModel
 from tests.tiny import WITH_ATTENTION, random_model
@@ -42,10 +42,10 @@ def test_attention_of_a_hybrid_is_that_of_its_own_blocks(family: str) -> None:
 
 def test_blocks_without_attention_are_named() -> None:
     model = proven("jamba")
-    assert [model.no_attention(block) for block in range(4)] == [
+    assert [model.reason_without_attention(block) for block in range(4)] == [
         "block 0 has no attention", "", "block 2 has no attention", "",
     ]  # fmt: skip
-    assert "block 2 has no attention whose weights sum to 1" in proven("minimax").no_attention(2)
+    assert "block 2 has no attention whose weights sum to 1" in proven("minimax").reason_without_attention(2)
 
 
 def test_blocks_of_different_numbers_of_heads_and_models_without_patterns_are_told() -> None:
@@ -63,7 +63,7 @@ def test_a_module_that_serves_two_blocks_is_seen_in_each_of_them() -> None:
     network.model.layers[2].self_attn = network.model.layers[0].self_attn
     anatomy = anatomy_of(network)
     states: dict[tuple[Need, int], Any] = {(ATTENTION, 1): Keep().init()}
-    with receiving(anatomy, [Receiver((ATTENTION, 1), states, step=0, first=0)]), torch.no_grad():
+    with hook_receivers(anatomy, [Receiver((ATTENTION, 1), states, step=0, first=0)]), torch.no_grad():
         seen = network(torch.tensor([TOKENS]), output_attentions=True, use_cache=False).attentions
     assert not torch.equal(seen[0], seen[4])
     for block, expected in enumerate(seen[::2]):  # transformers tells what the shared one does twice
@@ -76,7 +76,7 @@ def whole(model: LoadedModel, tokens: tuple[int, ...]) -> torch.Tensor:
     return logits
 
 
-def continued(model: LoadedModel, steps: int) -> Captured:
+def continued(model: LoadedModel, steps: int) -> PassResult:
     (captured,) = run_all(model, [Pass(TOKENS, (FINAL, ATTENTION), steps)])
     return captured
 
@@ -90,7 +90,7 @@ def test_a_model_whose_cache_misleads_it_is_continued_without(family: str, keeps
     tokens = list(TOKENS)
     for step in range(4):
         logits = whole(model, tuple(tokens))[-1]
-        (normed,) = captured.kept(FINAL, step)
+        (normed,) = captured.tensors_of(FINAL, step)
         with torch.no_grad():
             own = model.network.lm_head(normed[-1:])[0]
         torch.testing.assert_close(own, logits, atol=1e-4, rtol=1e-4)

@@ -68,8 +68,8 @@ def test_what_only_looks_like_attention_is_left_out_of_its_block_alone(other: An
     found = showing(model(), 1, other)
     prove(found)
     assert found.attention_blocks == (0, 2)
-    assert "block 1 has no attention whose weights sum to 1" in found.no_attention(1)
-    assert not found.no_attention(0)
+    assert "block 1 has no attention whose weights sum to 1" in found.reason_without_attention(1)
+    assert not found.reason_without_attention(0)
 
 
 def test_a_network_without_blocks_is_refused_by_name() -> None:

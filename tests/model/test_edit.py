@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from reportgen.model.capture import passes as capture
-from reportgen.model.capture.edit import Add, ProjectOut, Replace, Scale, edited
+from reportgen.model.capture.edit import Add, ProjectOut, Replace, Scale, apply_edits
 from reportgen.model.capture.hooks import Layout
 from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.files.sources import locate, parse_source
@@ -33,7 +33,7 @@ def logits_of(model: LoadedModel, passes: list[Pass]) -> list[torch.Tensor]:
     found = []
     with torch.inference_mode():
         for single in run_all(model, passes):
-            (normed,) = single.kept(_FINAL, 0)
+            (normed,) = single.tensors_of(_FINAL, 0)
             found.append(torch.cat([part[: rows.stop - rows.start] for rows, part in model.final_logits(normed)]))
     return found
 
@@ -85,7 +85,7 @@ def test_most_families_let_rows_join_midway_and_bloom_does_not() -> None:
 def test_an_edit_of_nothing_changes_nothing(family: str) -> None:
     model = tiny(family)
     own = own_logits(model)
-    stream = run_all(model, [Pass(IDS, (_STREAM,))])[0].kept(_STREAM, 0)
+    stream = run_all(model, [Pass(IDS, (_STREAM,))])[0].tensors_of(_STREAM, 0)
     nothing = [steered(model, 0.0, 1), Edit(Site.RESIDUAL, 2, Replace(stream[2])), Edit(Site.RESIDUAL, 0, Scale(1.0))]
     for found in logits_of(model, [Pass(IDS, (_FINAL,), edits=(edit,)) for edit in nothing]):
         assert apart(found, own) < ALIKE
@@ -108,10 +108,10 @@ def test_after_ablation_nothing_is_left_along_the_direction_at_any_site(family: 
         model, [Pass(IDS, needs, edits=everywhere), Pass(IDS, needs, edits=everywhere * 2), Pass(IDS, needs)]
     )
     for need in needs[:3]:
-        for rows, own in zip(once.kept(need, 0), untouched.kept(need, 0), strict=True):
+        for rows, own in zip(once.tensors_of(need, 0), untouched.tensors_of(need, 0), strict=True):
             assert float(((rows @ unit).abs() / rows.norm(dim=-1)).max()) <= 1e-5
             assert float(((own @ unit).abs() / own.norm(dim=-1)).max()) > 1e-3
-    assert apart(twice.kept(_FINAL, 0)[0], once.kept(_FINAL, 0)[0]) < ALIKE
+    assert apart(twice.tensors_of(_FINAL, 0)[0], once.tensors_of(_FINAL, 0)[0]) < ALIKE
 
 
 def test_a_projection_that_divides_by_the_length_once_leaves_something() -> None:
@@ -141,7 +141,7 @@ def test_a_model_left_by_an_exception_inside_an_edit_gives_its_old_logits(family
 
 
 def leave_within(model: LoadedModel, own: torch.Tensor) -> None:
-    with edited(model.anatomy, [(steered(model, 5.0, 1),)], Layout(0, (0,), midway=False), prompt=len(IDS)):
+    with apply_edits(model.anatomy, [(steered(model, 5.0, 1),)], Layout(0, (0,), midway=False), prompt=len(IDS)):
         assert not torch.equal(own_logits(model), own)
         raise KeyError
 
@@ -152,7 +152,7 @@ def test_only_the_chosen_positions_are_edited() -> None:
     for positions, where in (("all", range(6)), ("last", [5]), ((1, 3), [1, 3])):
         edit = Edit(Site.RESIDUAL, 1, Add(torch.ones(width_of(model))), positions)
         changed, own = run_all(model, [Pass(IDS, (need,), edits=(edit,)), Pass(IDS, (need,))])
-        moved = (changed.kept(need, 0)[0] - own.kept(need, 0)[0]).abs().amax(-1) > 0.5
+        moved = (changed.tensors_of(need, 0)[0] - own.tensors_of(need, 0)[0]).abs().amax(-1) > 0.5
         assert [at for at in range(6) if moved[at]] == list(where)
 
 
@@ -213,7 +213,7 @@ def test_heads_are_edited_one_by_one() -> None:
     need = Need(Site.HEADS, indices=(1,))
     silent = Pass(IDS, (need,), edits=(Edit(Site.HEADS, 1, Scale(0.0), head=2),))
     changed, own = run_all(model, [silent, Pass(IDS, (need,))])
-    found, expected = changed.kept(need, 0)[0], own.kept(need, 0)[0]
+    found, expected = changed.tensors_of(need, 0)[0], own.tensors_of(need, 0)[0]
     size = found.shape[-1] // 4
     assert float(found[:, 2 * size : 3 * size].abs().max()) == 0
     for head in (0, 1, 3):
@@ -226,7 +226,7 @@ def test_what_granite_scales_is_edited_as_it_reaches_the_stream() -> None:
     added = Edit(Site.MLP_WRITE, 1, Add(torch.ones(width_of(model))))
     changed, own = run_all(model, [Pass(IDS, (need, stream), edits=(added,)), Pass(IDS, (need, stream))])
     for one in (need, stream):
-        assert torch.allclose(changed.kept(one, 0)[0] - own.kept(one, 0)[0], torch.tensor(1.0), atol=1e-4)
+        assert torch.allclose(changed.tensors_of(one, 0)[0] - own.tensors_of(one, 0)[0], torch.tensor(1.0), atol=1e-4)
 
 
 def test_a_site_that_a_model_has_not_cannot_be_edited_there() -> None:
@@ -269,5 +269,5 @@ def test_copies_of_a_prompt_pass_beside_edited_rows(smollm2_folder: Path) -> Non
         model.batch = 1
         single = run_all(model, [Pass(IDS, (need,), steps, edits=(edit,))])[0]
         model.batch = 2
-        assert apart(doubled.kept(need, 0)[0], single.kept(need, 0)[0]) < ALIKE
+        assert apart(doubled.tensors_of(need, 0)[0], single.tensors_of(need, 0)[0]) < ALIKE
         assert doubled.tokens == single.tokens

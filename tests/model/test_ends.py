@@ -31,7 +31,7 @@ def lens_of_last(model: LoadedModel) -> torch.Tensor:
     """(vocabulary) what the lens reads in the last layer, at the last position."""
     need = Need(Site.RESIDUAL, "last", (model.layers,))
     (captured,) = run_all(model, [Pass(IDS, (need,))])
-    return next(model.lens_logits(captured.kept(need, 0)[0]))[1][0].clone()
+    return next(model.lens_logits(captured.tensors_of(need, 0)[0]))[1][0].clone()
 
 
 @pytest.mark.parametrize("kind", ["lfm2", "biogpt", "recurrent_gemma", "falcon_h1", "minicpm3", "xlstm"])

@@ -10,10 +10,10 @@ from reportgen.model.capture.check import prove
 from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
-from reportgen.model.measures.readout import Readout, read_out, stacked_layers
+from reportgen.model.measures.readout import Readout, read_out, stack_layers
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.model.network.anatomy import anatomy_of
-from reportgen.model.network.loaded import LoadedModel, likeliest
+from reportgen.model.network.loaded import LoadedModel, select_likeliest
 from tests.reference import plain
 from tests.tiny import FAMILIES, random_model
 
@@ -29,8 +29,8 @@ def loaded(family: str, dtype: torch.dtype = torch.float32) -> LoadedModel:
 def read(model: LoadedModel, ids: tuple[int, ...], k: int = 5, norm: bool = True) -> Readout:
     stream, final = Need(Site.RESIDUAL, "last", tuple(range(model.layers))), Need(Site.FINAL, "last")
     (captured,) = run_all(model, [Pass(ids, (stream, final))])
-    rows = stacked_layers(captured.kept(stream, 0))
-    return read_out(model, rows, captured.kept(final, 0)[0], k=k, norm=norm)
+    rows = stack_layers(captured.tensors_of(stream, 0))
+    return read_out(model, rows, captured.tensors_of(final, 0)[0], k=k, norm=norm)
 
 
 def agrees(found: Readout, expected: list[torch.Tensor]) -> bool:
@@ -87,7 +87,7 @@ def test_the_last_row_is_the_models_own_logits(family: str, dtype: torch.dtype) 
     final = Need(Site.FINAL, "last")
     (captured,) = run_all(model, [Pass(IDS, (final,))])
     with torch.inference_mode():
-        own = next(model.final_logits(captured.kept(final, 0)[0]))[1][0]
+        own = next(model.final_logits(captured.tensors_of(final, 0)[0]))[1][0]
         logits = model.network(torch.tensor([IDS])).logits[0, -1].float()
     assert float((own - logits).abs().max()) <= (1e-4 if dtype is torch.float32 else 0.05)
 
@@ -104,7 +104,7 @@ def test_the_last_row_of_a_real_model_is_its_own_logits(name: str) -> None:
     final = Need(Site.FINAL, "last")
     (captured,) = run_all(model, [Pass(ids, (final,))])
     with torch.inference_mode():
-        own = next(model.final_logits(captured.kept(final, 0)[0]))[1][0]
+        own = next(model.final_logits(captured.tensors_of(final, 0)[0]))[1][0]
     assert float((own - logits).abs().max()) <= 1e-4
 
 
@@ -123,13 +123,13 @@ def test_steps_do_not_change_the_first_one_and_agree_with_whole_passes() -> None
     stream = Need(Site.RESIDUAL, "last")
     (alone,) = run_all(model, [Pass(IDS, (stream,))])
     long, short = run_all(model, [Pass(IDS, (stream,), 4), Pass(IDS, (stream,))])
-    assert all(torch.equal(a, b) for a, b in zip(alone.kept(stream, 0), short.kept(stream, 0), strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(alone.kept(stream, 0), long.kept(stream, 0), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(alone.tensors_of(stream, 0), short.tensors_of(stream, 0), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(alone.tensors_of(stream, 0), long.tensors_of(stream, 0), strict=True))
     assert short.steps == 1
     assert len(long.tokens) == len(IDS) + 3
     whole = plain.residuals(model.network, "gemma3", long.tokens)
     for step in range(4):
-        found = torch.cat(long.kept(stream, step))
+        found = torch.cat(long.tensors_of(stream, step))
         assert torch.allclose(found, whole[:, len(IDS) - 1 + step], atol=1e-4 * float(whole.abs().max()))
 
 
@@ -167,7 +167,7 @@ def test_the_folder_of_a_demo_model_is_found(gemma_folder: Path) -> None:
 
 def test_ties_are_ordered_by_id_everywhere() -> None:
     scores = torch.tensor([[1.0, 5.0, 3.0, 5.0, 5.0, 0.0]])
-    values, ids = likeliest(scores, 4)
+    values, ids = select_likeliest(scores, 4)
     assert ids.tolist() == [[1, 3, 4, 2]]
     assert values.tolist() == [[5.0, 5.0, 5.0, 3.0]]
 

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from reportgen.errors import ModelError
-from reportgen.model.files.device import chosen
+from reportgen.model.files.device import choose_device
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.files.weights import count_parameters, stored_names, weight_files
 from reportgen.model.load import load
@@ -38,8 +38,8 @@ def test_weights_of_other_shapes_are_refused_in_a_line(tmp_path: Path) -> None:
 
 
 def test_auto_is_the_accelerator_if_there_is_one() -> None:
-    assert chosen("cpu").type == "cpu"
-    assert (chosen("auto").type == "cpu") == (not torch.accelerator.is_available())
+    assert choose_device("cpu").type == "cpu"
+    assert (choose_device("auto").type == "cpu") == (not torch.accelerator.is_available())
 
 
 @pytest.mark.gpu

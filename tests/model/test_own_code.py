@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from reportgen.model.network.own_code import in_words
+from reportgen.model.network.own_code import describe_error
 
 
 def test_a_part_that_is_looked_for_in_vain_is_named_without_its_class() -> None:
     config: Any = SimpleNamespace()
     with pytest.raises(AttributeError) as raised:
         _ = config.rope_theta
-    assert in_words(raised.value) == "there is no 'rope_theta' where it looks for it"
+    assert describe_error(raised.value) == "there is no 'rope_theta' where it looks for it"

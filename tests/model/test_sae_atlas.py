@@ -3,14 +3,14 @@ import math
 import numpy as np
 import pytest
 
-from reportgen.model.sae.atlas import BINS, EDGES, FeatureAtlas, Fired
+from reportgen.model.sae.atlas import BINS, EDGES, FeatureAtlas, FiringTable
 from reportgen.numerics.detection import auc, auc_of_pattern
 from tests.reference import sae_atlas as slow
 
 FEATURES = 12
 
 
-def part(windows: range, seed: int = 0, length: int = 20) -> Fired:
+def part(windows: range, seed: int = 0, length: int = 20) -> FiringTable:
     """Some windows in which about a third fires; equal activations on purpose."""
     entries = []
     for window in windows:
@@ -20,7 +20,7 @@ def part(windows: range, seed: int = 0, length: int = 20) -> Fired:
         places = position + window * length
         entries.append((places, np.full(len(places), window), feature, values[position, feature]))
     place, window, feature, value = (np.concatenate(column) for column in zip(*entries, strict=True))
-    return Fired(
+    return FiringTable(
         place.astype(np.int64), window.astype(np.int64), feature.astype(np.int64), value.astype(np.float32),
         length * len(windows),
     )  # fmt: skip
@@ -81,14 +81,14 @@ def test_an_activation_at_an_edge_belongs_to_the_bin_above_it_and_ends_hold_what
     kept = FeatureAtlas(1, 1, 0, np.zeros(0, np.int64))
     values = np.array([EDGES[0] / 100, EDGES[0], 1.5, EDGES[-1] * 100], np.float64)
     seen = kept.update(
-        kept.init(), Fired(np.arange(4), np.arange(4), np.zeros(4, np.int64), values.astype(np.float64), 4)
+        kept.init(), FiringTable(np.arange(4), np.arange(4), np.zeros(4, np.int64), values.astype(np.float64), 4)
     )
     expected = np.zeros(BINS, np.int64)
     for value in values:
         expected[slow.bin_of(value)] += 1
     assert seen.histogram[0].tolist() == expected.tolist()
     assert (seen.histogram[0, 0], seen.histogram[0, -1]) == (2, 1)
-    edge = kept.update(kept.init(), Fired(*(np.zeros(1, np.int64),) * 3, np.array([EDGES[8]]), 1))
+    edge = kept.update(kept.init(), FiringTable(*(np.zeros(1, np.int64),) * 3, np.array([EDGES[8]]), 1))
     assert edge.histogram[0].argmax() == 8
 
 

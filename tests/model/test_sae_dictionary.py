@@ -89,7 +89,7 @@ def test_the_bits_of_a_row_do_not_depend_on_its_neighbours(tmp_path, name):
 
 def test_the_sparse_form_holds_the_same_numbers_in_order(tmp_path):
     dictionary, rows = loaded(tmp_path, BY_NAME["topk"]), sae_files.rows(2 * ROWS + 5)
-    active, dense = dictionary.active(rows), dictionary.encode(rows)
+    active, dense = dictionary.find_active(rows), dictionary.encode(rows)
     assert torch.equal(dense[active.row, active.feature], active.value)
     assert len(active.value) == int((dense > 0).sum())
     order = active.row * FEATURES + active.feature
@@ -100,7 +100,7 @@ def test_no_rows_give_nothing(tmp_path):
     dictionary, none = loaded(tmp_path, BY_NAME["gated"]), torch.zeros(0, WIDTH)
     assert dictionary.encode(none).shape == (0, FEATURES)
     assert dictionary.reconstruct(none).shape == (0, WIDTH)
-    assert len(dictionary.active(none).row) == 0
+    assert len(dictionary.find_active(none).row) == 0
 
 
 def test_a_dictionary_that_normalises_wants_the_rows_to_decode(tmp_path):

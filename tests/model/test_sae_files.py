@@ -19,7 +19,7 @@ from reportgen.model.sae.dictionary import load_dictionary
 from reportgen.model.sae.files import DictionaryError, Place
 from reportgen.model.sae.fit import check_fit
 from reportgen.model.sae.hook_names import place_of
-from reportgen.model.sae.notes import told
+from reportgen.model.sae.notes import tell_note
 from reportgen.model.sae.sources import fingerprint, locate_dictionaries, parse_dictionary_source
 from tests.reference import sae_files
 from tests.reference.sae_files import FEATURES, OTHERS, SAELENS, WIDTH, Made
@@ -84,7 +84,7 @@ def test_the_sites_of_gemma_scope(tmp_path, repository, place):
 def test_a_gemma_scope_folder_that_does_not_say_its_site_is_taken_for_the_stream_and_says_so(tmp_path):
     (files,) = locate_dictionaries(str(sae_files.write(tmp_path, Made("layer_0/width_1k", "gemma_scope"))))
     assert files.place == Place(Site.RESIDUAL, 1)
-    assert "blocks.0.hook_resid_post is assumed" in told(files.card.notes[0])
+    assert "blocks.0.hook_resid_post is assumed" in tell_note(files.card.notes[0])
     assert "keep the folders" in refusal(sae_files.write(tmp_path, Made("loose", "gemma_scope"))).lower()
 
 
@@ -463,13 +463,16 @@ def test_another_name_of_the_model_is_a_note(tmp_path):
     assert check_fit(found, facts(), "Gemma-3-270M") == ()
     (note,) = check_fit(found, facts(), "Gemma-3-270M-it")
     with speaking("en"):
-        assert told(note) == "The dictionary was trained on google/gemma-3-270m-pt and is used here on Gemma-3-270M-it."
+        assert (
+            tell_note(note)
+            == "The dictionary was trained on google/gemma-3-270m-pt and is used here on Gemma-3-270M-it."
+        )
 
 
 def test_a_dictionary_of_centred_weights_says_so(tmp_path):
     fields = {"hook_name": "blocks.2.hook_resid_pre", "model_from_pretrained_kwargs": {"center_writing_weights": True}}
     (files,) = locate_dictionaries(str(changed(tmp_path, JUMPRELU, metadata=fields)))
-    assert "weights were centred" in told(files.card.notes[0])
+    assert "weights were centred" in tell_note(files.card.notes[0])
 
 
 def test_dictionaries_are_found_and_checked_without_torch(tmp_path):

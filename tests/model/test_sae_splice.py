@@ -105,7 +105,7 @@ def tiny() -> LoadedModel:
 
 def final(model: LoadedModel, edit: Edit | None = None) -> torch.Tensor:
     (single,) = run_all(model, [Pass(IDS, (FINAL,), edits=(edit,) if edit else ())])
-    found: torch.Tensor = single.kept(FINAL, 0)[0]
+    found: torch.Tensor = single.tensors_of(FINAL, 0)[0]
     return found
 
 

@@ -14,7 +14,7 @@ from huggingface_hub import errors
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError, ModelError
-from reportgen.model.files.sources import Located, Source, locate, parse_source
+from reportgen.model.files.sources import ModelFiles, Source, locate, parse_source
 
 COMMIT = "c" * 40
 UNREACHABLE = "org/name@v1 is not in the local cache, and the Hugging Face hub cannot be reached"
@@ -111,18 +111,18 @@ def test_the_nearest_demo_model_is_named():
 def test_a_demo_model_has_its_own_name(smollm2_folder):
     found = locate(parse_source("demo:smollm2-135m-instruct"))
     folder = found.folder
-    assert found == Located(folder, folder / "config.json", "SmolLM2-135M-Instruct", None, weights=True)
+    assert found == ModelFiles(folder, folder / "config.json", "SmolLM2-135M-Instruct", None, weights=True)
     assert folder.resolve() == smollm2_folder.resolve()
 
 
 def test_a_folder(folder):
-    assert locate(parse_source(str(folder))) == Located(folder, folder / "config.json", "Tiny-Llama", None, True)
+    assert locate(parse_source(str(folder))) == ModelFiles(folder, folder / "config.json", "Tiny-Llama", None, True)
 
 
 def test_a_configuration_alone(tmp_path):
     file = tmp_path / "llama-3.2-3b.json"
     file.write_text('{"model_type": "llama"}')
-    assert locate(parse_source(f"config:{file}")) == Located(tmp_path, file, "llama-3.2-3b", None, weights=False)
+    assert locate(parse_source(f"config:{file}")) == ModelFiles(tmp_path, file, "llama-3.2-3b", None, weights=False)
 
 
 def test_a_configuration_is_named_by_its_folder(folder):
@@ -311,7 +311,7 @@ def test_a_hub_model_records_the_commit(monkeypatch, folder):
     asked = hub_answer(monkeypatch, snapshot)
     told = []
     found = locate(parse_source("org/Name-1B@v1"), told.append)
-    assert found == Located(snapshot, snapshot / "config.json", "Name-1B", COMMIT, weights=True)
+    assert found == ModelFiles(snapshot, snapshot / "config.json", "Name-1B", COMMIT, weights=True)
     assert told == ["Asking the Hugging Face hub for org/Name-1B."]
     [(repo, options)] = asked
     assert (repo, options["revision"]) == ("org/Name-1B", "v1")

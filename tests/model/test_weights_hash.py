@@ -66,7 +66,7 @@ def test_an_overwrite_that_keeps_size_and_time_is_hashed_anew(tmp_path: Path) ->
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     after = file.stat()
     assert (after.st_size, after.st_mtime_ns, after.st_ino) == (before.st_size, before.st_mtime_ns, before.st_ino)
-    assert weights_hash.remembered_sha256(model) is None
+    assert weights_hash.recall_sha256(model) is None
     assert weights_hash.weights_sha256(model) != first
 
 
@@ -80,7 +80,7 @@ def test_a_remembered_hash_that_was_touched_is_not_believed(tmp_path: Path, dama
     (others,) = set(Shelf(HASHES).files()) - {file}
     digit = content[:-1] + (b"0" if content[-1:] != b"0" else b"1")
     file.write_bytes({"digit": digit, "another model's": others.read_bytes()}.get(damage, damage.encode()))
-    assert weights_hash.remembered_sha256(model) is None
+    assert weights_hash.recall_sha256(model) is None
     assert weights_hash.weights_sha256(model) == right
 
 
@@ -98,4 +98,4 @@ def test_weights_that_change_while_they_are_hashed_have_no_hash(
     monkeypatch.setattr(weights_hash, "_hash_tensors", overtaken)
     with pytest.raises(ModelError, match=r"the model changed while it was read: model\.safetensors"):
         weights_hash.weights_sha256(model)
-    assert weights_hash.remembered_sha256(model) is None
+    assert weights_hash.recall_sha256(model) is None

@@ -13,8 +13,8 @@ from reportgen.model.capture.shared_passes import SharedPasses, run_all
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
 from reportgen.model.measures import frozen_norm
-from reportgen.model.measures.direct_parts import Seen, direct_parts, unembedding_rows
-from reportgen.model.needs import Captured, Need, Pass, Site, Unmeasurable
+from reportgen.model.measures.direct_parts import ComponentOutputs, direct_parts, unembedding_rows
+from reportgen.model.needs import Need, Pass, PassResult, Site, Unmeasurable
 from reportgen.model.network.anatomy import Anatomy, anatomy_of
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.matrices import bias_of, matrix_of
@@ -42,7 +42,7 @@ def with_anatomy(family: str, **changed: Any) -> LoadedModel:
     return LoadedModel(network, anatomy)
 
 
-def passed(model: LoadedModel, *needs: Need) -> Captured:
+def passed(model: LoadedModel, *needs: Need) -> PassResult:
     (captured,) = run_all(model, [Pass(IDS, needs)])
     return captured
 
@@ -51,8 +51,8 @@ def apart(found: torch.Tensor, expected: torch.Tensor) -> float:
     return float((found - expected).abs().max() / expected.abs().max())
 
 
-def writes_are_all_that_is_added(captured: Captured) -> bool:
-    stream, attention, mlp = (captured.kept(need, 0) for need in (STREAM, ATTENTION, MLP))
+def writes_are_all_that_is_added(captured: PassResult) -> bool:
+    stream, attention, mlp = (captured.tensors_of(need, 0) for need in (STREAM, ATTENTION, MLP))
     pairs = zip(stream[:-1], attention, mlp, stream[1:], strict=True)
     return all(apart(before + one + two, after) < 1e-5 for before, one, two, after in pairs)
 
@@ -75,7 +75,7 @@ def test_what_the_heads_found_gives_what_attention_writes(family: str) -> None:
     model = loaded(family)
     captured = passed(model, HEADS, ATTENTION, PATTERN)
     for writer, found, written in zip(
-        model.anatomy.attention_writers, captured.kept(HEADS, 0), captured.kept(ATTENTION, 0), strict=True
+        model.anatomy.attention_writers, captured.tensors_of(HEADS, 0), captured.tensors_of(ATTENTION, 0), strict=True
     ):
         bias = bias_of(writer.projection)
         heads = found.unflatten(-1, (4, -1))
@@ -90,7 +90,7 @@ def test_what_the_heads_found_gives_what_attention_writes(family: str) -> None:
 def test_scores_and_values_lead_to_the_pattern_and_to_what_the_heads_found(family: str) -> None:
     captured = passed(loaded(family), SCORES, VALUES, PATTERN, HEADS)
     for scores, values, pattern, found in zip(
-        *(captured.kept(need, 0) for need in (SCORES, VALUES, PATTERN, HEADS)), strict=True
+        *(captured.tensors_of(need, 0) for need in (SCORES, VALUES, PATTERN, HEADS)), strict=True
     ):
         assert apart(scores.softmax(-1) * pattern.sum(-1, keepdim=True), pattern) < 1e-5
         assert bool(scores.triu(1)[scores.triu(1) != 0].isneginf().all())
@@ -141,10 +141,10 @@ def test_a_block_that_multiplies_the_stream_is_taken_into_account() -> None:
     assert reason_against(model, Site.HEADS) == reason_against(model, Site.MEMORIES) == ""
     assert model.anatomy.carries == pytest.approx((1.0, 1.5, 1.0), rel=1e-6)
     captured = passed(model, STREAM, HEADS, MLP)
-    last = [rows[-1:].float() for rows in captured.kept(STREAM, 0)]
-    heads, mlp = ([rows[-1:] for rows in captured.kept(need, 0)] for need in (HEADS, MLP))
+    last = [rows[-1:].float() for rows in captured.tensors_of(STREAM, 0)]
+    heads, mlp = ([rows[-1:] for rows in captured.tensors_of(need, 0)] for need in (HEADS, MLP))
     directions, biases = unembedding_rows(model, [77])
-    parts = direct_parts(model, Seen(last[0], last[-1], heads, mlp), directions, biases)
+    parts = direct_parts(model, ComponentOutputs(last[0], last[-1], heads, mlp), directions, biases)
     logit = model.network(torch.tensor([IDS])).logits[0, -1, 77]
     assert float(parts.total) == pytest.approx(float(logit), rel=1e-4)
 
@@ -173,7 +173,9 @@ def test_other_numbers_keep_their_bits_beside_them() -> None:
     alone = passed(model, STREAM, PATTERN)
     beside = passed(model, STREAM, PATTERN, ATTENTION, MLP, HEADS, SCORES, VALUES, Need(Site.MEMORIES))
     for need in (STREAM, PATTERN):
-        assert all(torch.equal(a, b) for a, b in zip(alone.kept(need, 0), beside.kept(need, 0), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(alone.tensors_of(need, 0), beside.tensors_of(need, 0), strict=True)
+        )
 
 
 def test_greedy_steps_see_their_own_rows() -> None:
@@ -181,10 +183,10 @@ def test_greedy_steps_see_their_own_rows() -> None:
     model.network.generation_config.eos_token_id = 9_999
     needs = (STREAM, ATTENTION, MLP, SCORES, PATTERN)
     (captured,) = run_all(model, [Pass(IDS, needs, 3)])
-    assert [len(captured.kept(ATTENTION, step)[0]) for step in range(3)] == [len(IDS), 1, 1]
-    stream, attention, mlp = (captured.kept(need, 2) for need in (STREAM, ATTENTION, MLP))
+    assert [len(captured.tensors_of(ATTENTION, step)[0]) for step in range(3)] == [len(IDS), 1, 1]
+    stream, attention, mlp = (captured.tensors_of(need, 2) for need in (STREAM, ATTENTION, MLP))
     assert apart(stream[0] + attention[0] + mlp[0], stream[1]) < 1e-5
-    scores, pattern = captured.kept(SCORES, 2)[0], captured.kept(PATTERN, 2)[0]
+    scores, pattern = captured.tensors_of(SCORES, 2)[0], captured.tensors_of(PATTERN, 2)[0]
     assert scores.shape == pattern.shape == (4, 1, len(IDS) + 2)
     assert apart(scores.softmax(-1), pattern) < 1e-5
 
@@ -216,7 +218,7 @@ def test_only_who_asks_for_what_a_model_lacks_goes_without() -> None:
     with pytest.raises(Unmeasurable, match="not measurable in FalconForCausalLM"):
         shared.run([asks])
     (answer,) = shared.run([other])
-    assert len(answer.kept(STREAM, 0)) == 4
+    assert len(answer.tensors_of(STREAM, 0)) == 4
     assert not shared._taken
 
 
@@ -240,7 +242,7 @@ def test_a_frozen_norm_is_the_norm_itself(family: str, width: int) -> None:
     for parameter in norm.parameters():
         parameter.copy_(torch.randn(width, generator=generator))
     rows, directions = (torch.randn(5, width, generator=generator) for _ in range(2))
-    frozen = frozen_norm.frozen(norm, width, torch.device("cpu"))
+    frozen = frozen_norm.freeze_norm(norm, width, torch.device("cpu"))
     found = (rows * frozen.back(directions, frozen.scale(rows))).sum(-1) + directions @ frozen.bias
     assert apart(found, (norm(rows) * directions).sum(-1)) < 1e-5
     assert frozen.centred == (family in {"gpt2", "cohere"})
@@ -253,7 +255,7 @@ def test_a_norm_that_scales_by_halves_is_not_mistaken() -> None:
     whole = torch.arange(8.0)[None]
     part = torch.zeros(1, 8)
     part[0, 3] = 3.0
-    frozen = frozen_norm.frozen(norm, 8, torch.device("cpu"))
+    frozen = frozen_norm.freeze_norm(norm, 8, torch.device("cpu"))
     direction = torch.eye(8)[3][None]
     found = float((part * frozen.back(direction, frozen.scale(whole))).sum())
     by_hand = float((3.0 - 3.0 / 8) / (whole.var(unbiased=False) + norm.eps).sqrt())

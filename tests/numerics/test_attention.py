@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from reportgen.numerics.attention import bin_edges, binned, row_entropy, sink_importance
+from reportgen.numerics.attention import bin_edges, bin_patterns, row_entropy, sink_importance
 
 
 def uniform(length: int) -> np.ndarray:
@@ -37,10 +37,10 @@ def test_bins_against_loops(length: int, bins: int) -> None:
         for j in range(len(edges) - 1):
             for q in range(edges[i], edges[i + 1]):
                 expected[:, i, j] += pattern[:, q, edges[j] : edges[j + 1]].sum(-1) / (edges[i + 1] - edges[i])
-    assert binned(pattern, bins) == pytest.approx(expected)
+    assert bin_patterns(pattern, bins) == pytest.approx(expected)
 
 
 def test_rows_of_bins_still_sum_to_one_and_the_future_stays_dark() -> None:
-    found = binned(uniform(600), 256)
+    found = bin_patterns(uniform(600), 256)
     assert found.sum(-1) == pytest.approx(np.ones(256))
     assert np.triu(found, 1).max() == 0

@@ -1,7 +1,7 @@
 import numpy as np
 
 from reportgen.numerics.feature_activity import Activity
-from reportgen.numerics.feature_changes import changes, in_common, moved_on, part_of
+from reportgen.numerics.feature_changes import changes, part_of, share_in_common, shift_half_text
 
 
 def activity(dense: list[list[float]]) -> Activity:
@@ -12,13 +12,13 @@ def activity(dense: list[list[float]]) -> Activity:
 
 def test_a_token_on_which_nothing_fires_in_either_has_no_share() -> None:
     base, other = activity([[1, 1, 0], [0, 0, 0], [0, 2, 0]]), activity([[2, 0, 3], [0, 0, 0], [0, 0, 0]])
-    shares = in_common(base, other)
+    shares = share_in_common(base, other)
     assert shares[[0, 2]].tolist() == [1 / 3, 0.0]
     assert np.isnan(shares[1])
 
 
 def test_tokens_move_on_by_half_the_text_and_around_its_end() -> None:
-    moved = moved_on(activity([[1, 0], [2, 0], [0, 3]]))
+    moved = shift_half_text(activity([[1, 0], [2, 0], [0, 3]]))
     assert [moved.column(0).tolist(), moved.column(1).tolist()] == [[0, 1, 2], [3, 0, 0]]
     assert moved.row.tolist() == [0, 1, 2]
 

@@ -160,16 +160,16 @@ def test_all_heads_of_a_block_together_are_its_attention(llama: Path) -> None:
     needs, final = (Need(Site.HEADS, "all", (1,)), Need(Site.ATTENTION_WRITE, "all", (1,))), Need(Site.FINAL)
     with torch.inference_mode():
         (kept,) = run_all(model, [Pass(clean, needs)])
-        heads, written = (kept.kept(need, 0)[0] for need in needs)
+        heads, written = (kept.tensors_of(need, 0)[0] for need in needs)
         size = heads.shape[-1] // HEADS
         each = tuple(Edit(Site.HEADS, 1, Replace(heads[:, h * size :][:, :size]), head=h) for h in range(HEADS))
         whole = (Edit(Site.ATTENTION_WRITE, 1, Replace(written)),)
         own, *both = run_all(model, [Pass(corrupted, (final,), edits=edits) for edits in ((), each, whole)])
         same = run_all(model, [Pass(clean, (final,), edits=edits) for edits in (each, whole, ())])
-    one, other = (single.kept(final, 0)[0] for single in both)
+    one, other = (single.tensors_of(final, 0)[0] for single in both)
     assert torch.allclose(one, other, atol=1e-4)
-    assert not torch.allclose(one, own.kept(final, 0)[0], atol=1e-2)
-    into_itself = [single.kept(final, 0)[0] for single in same]
+    assert not torch.allclose(one, own.tensors_of(final, 0)[0], atol=1e-2)
+    into_itself = [single.tensors_of(final, 0)[0] for single in same]
     assert torch.allclose(into_itself[0], into_itself[2], atol=1e-4)
     assert torch.allclose(into_itself[1], into_itself[2], atol=1e-4)
 

@@ -6,7 +6,7 @@ import torch
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
-from reportgen.numerics.attention import binned
+from reportgen.numerics.attention import bin_patterns
 from reportgen.results.quantities import Outcome
 from tests.runs import run_probes
 from tests.tiny import random_model, tokenizer_json
@@ -54,7 +54,7 @@ def test_a_long_prompt_is_kept_in_bins_with_sink_and_entropy_of_the_whole(llama:
     whole = reference("llama", 0, text, True)
     assert whole.shape[-1] > 256
     assert outcome.arrays["weights/0"].values.shape == (3, 4, 256, 256)
-    np.testing.assert_allclose(outcome.arrays["weights/0"].values, binned(whole, 256), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(outcome.arrays["weights/0"].values, bin_patterns(whole, 256), rtol=0, atol=1e-5)
     assert outcome.arrays["sink"].values[0] == pytest.approx(whole[..., 0].mean(-1), abs=1e-5)
 
 

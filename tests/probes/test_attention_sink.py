@@ -7,7 +7,7 @@ import torch
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
-from reportgen.numerics.outliers import massive, median_magnitude
+from reportgen.numerics.outliers import flag_massive, median_magnitude
 from reportgen.probes.attention_sink import FirstKey, probe
 from reportgen.probes.attention_sink.run import uniform_importance
 from reportgen.probes.attention_sink.statement import ranges
@@ -84,9 +84,9 @@ def test_uniform_causal_attention_over_64_tokens_gives_0_0741() -> None:
 
 def test_massive_is_over_100_and_over_1000_times_the_median() -> None:
     values = np.array([99.0, 101.0, -5000.0, 150.0])
-    assert massive(values, np.array(0.05)).tolist() == [False, True, True, True]
-    assert massive(values, np.array(0.12)).tolist() == [False, False, True, True]
-    assert massive(values, np.array(2.0)).tolist() == [False, False, True, False]
+    assert flag_massive(values, np.array(0.05)).tolist() == [False, True, True, True]
+    assert flag_massive(values, np.array(0.12)).tolist() == [False, False, True, True]
+    assert flag_massive(values, np.array(2.0)).tolist() == [False, False, True, False]
     assert median_magnitude(np.array([[-3.0, 1.0], [2.0, 100.0]])) == 2.0
 
 

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Curves, TokenGrid
 from reportgen.probes.drift import probe
-from reportgen.probes.drift.run import _shuffled
+from reportgen.probes.drift.run import _shuffle_all
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import Section, tell_apart
 from reportgen.running.execute import Results
@@ -91,7 +91,7 @@ def test_layers_are_as_the_slow_reference_has_them(llama: Path, moved: Path, rea
     ckas = [slow.debiased_cka(a.tolist(), b.tolist()) for a, b in zip(base.double(), other.double(), strict=True)]
     assert values(outcome, "cka") == pytest.approx(ckas, abs=1e-4)
     assert values(outcome, "cka")[-1] < 0.999
-    order = _shuffled(base.shape[1], 0)
+    order = _shuffle_all(base.shape[1], 0)
     controls = [
         slow.debiased_cka(a.tolist(), b[order].tolist()) for a, b in zip(base.double(), other.double(), strict=True)
     ]
@@ -178,7 +178,7 @@ def test_the_shuffled_control_is_far_below_equal_checkpoints_and_has_a_seed(llam
 @pytest.mark.parametrize("count", [2, 3, 40])
 def test_no_position_keeps_its_place_in_the_shuffled_control(count: int) -> None:
     for seed in range(20):
-        order = _shuffled(count, seed)
+        order = _shuffle_all(count, seed)
         assert sorted(order) == list(range(count))
         assert all(place != position for place, position in enumerate(order))
 

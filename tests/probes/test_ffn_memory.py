@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Rankings, TokenGrid
-from reportgen.probes.ffn_memory import Strongest, probe
+from reportgen.probes.ffn_memory import StrongestCoefficients, probe
 from reportgen.probes.ffn_memory.figures import _last_words
 from reportgen.probes.ffn_memory.run import _spells
 from reportgen.results.quantities import Outcome
@@ -134,7 +134,7 @@ def test_a_reducer_keeps_so_many_and_merges_to_the_same() -> None:
     import torch
 
     rows = torch.randn(9, 6, generator=torch.Generator().manual_seed(3))
-    reducer = Strongest(((1, 4), (1, 2), (2, 0)), 3, left_out=(0,))
+    reducer = StrongestCoefficients(((1, 4), (1, 2), (2, 0)), 3, left_out=(0,))
     state = reducer.finish(reducer.update(reducer.init(), rows, index=1, step=0))
     assert set(state) == {(1, 4), (1, 2)}
     by_hand = sorted(range(1, 9), key=lambda position: -abs(float(rows[position, 4])))[:3]

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from reportgen.errors import BatteryError
 from reportgen.numerics import head_patterns
 from reportgen.probes.head_scores import probe
-from reportgen.probes.head_scores.reducers import KINDS, wanted_by
+from reportgen.probes.head_scores.reducers import KINDS, pattern_of_kind
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 from tests.reference import head_scores as slow
@@ -57,8 +57,8 @@ def test_a_wrong_induction_score_is_caught(llama: Path, wrong: dict[str, Any]) -
 def test_the_kinds_against_loops_on_numpy_and_torch(kind: str) -> None:
     ids = [0, 5, 6, 7, 5, 6, 6, 5, 7]
     expected = [[slow.looks(kind, ids, query, key) for key in range(9)] for query in range(9)]
-    assert wanted_by(kind, np.array(ids)).tolist() == expected
-    assert wanted_by(kind, torch.tensor(ids)).tolist() == expected
+    assert pattern_of_kind(kind, np.array(ids)).tolist() == expected
+    assert pattern_of_kind(kind, torch.tensor(ids)).tolist() == expected
 
 
 def test_a_perfect_head_scores_the_most_possible_and_a_uniform_one_little() -> None:

@@ -117,8 +117,8 @@ def random_tokens(tokens: list[str]) -> int:
 
 def test_sentences_name_blocks_by_their_numbers() -> None:
     sinks = np.array([[True] * 4, [False] * 4, [True] * 4])
-    assert attention_grid._others(sinks, (1, 3, 5)) == "The heads that do not are mostly in block 3."
-    ranked = head_scores._ranked(np.array([[[0.1, 0.2], [0.9, 0.3]]], dtype=np.float32), (1, 3))
+    assert attention_grid._tell_others(sinks, (1, 3, 5)) == "The heads that do not are mostly in block 3."
+    ranked = head_scores._rank_heads(np.array([[[0.1, 0.2], [0.9, 0.3]]], dtype=np.float32), (1, 3))
     assert [(one.block, one.head) for one in ranked] == [(3, 0), (3, 1), (1, 1), (1, 0)]
 
 

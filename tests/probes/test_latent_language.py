@@ -9,7 +9,7 @@ from reportgen.errors import BatteryError
 from reportgen.model.files.demo import DEMO_MODELS, demo_folder
 from reportgen.numerics.confidence import margin_95
 from reportgen.probes.latent_language import probe
-from reportgen.probes.latent_language.statement import leading
+from reportgen.probes.latent_language.statement import find_leading_language
 from reportgen.resources import folder
 from reportgen.results.quantities import Array, Outcome, Table
 from reportgen.results.section import ModelCard, Section
@@ -239,7 +239,7 @@ def test_a_language_leads_in_the_middle_or_none_does(
 
 
 def test_bands_that_touch_have_no_leader() -> None:
-    assert leading([0.3, 0.2], [0.02, 0.02]) == 0
-    assert leading([0.3, 0.2], [0.05, 0.05]) is None
-    assert leading([0.049, 0.0], [0.0, 0.0]) is None
-    assert leading([0.3, 0.2], [float("nan")] * 2) == 0
+    assert find_leading_language([0.3, 0.2], [0.02, 0.02]) == 0
+    assert find_leading_language([0.3, 0.2], [0.05, 0.05]) is None
+    assert find_leading_language([0.049, 0.0], [0.0, 0.0]) is None
+    assert find_leading_language([0.3, 0.2], [float("nan")] * 2) == 0

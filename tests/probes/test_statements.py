@@ -10,7 +10,7 @@ import pytest
 from reportgen.language import ENGLISH, languages, speaking
 from reportgen.probes.logit_lens.statement import Turn, turn_of
 from reportgen.probes.registry import find
-from reportgen.probing.probe import stated
+from reportgen.probing.probe import statement_of
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 from reportgen.results.section import ModelCard, Section
 from reportgen.text.scripts import script_of
@@ -378,7 +378,7 @@ def test_groups_lie_apart_from_a_layer_on_between_or_nowhere(found: Outcome, sai
 )
 def test_a_statement_about_some_layers_says_which(options: dict[str, Any], said: str) -> None:
     found = replace(points(APART), options=options)
-    assert stated(find("pca_map"), section(found)) == said
+    assert statement_of(find("pca_map"), section(found)) == said
 
 
 def test_figures_of_the_first_prompts_are_announced() -> None:
@@ -386,9 +386,9 @@ def test_figures_of_the_first_prompts_are_announced() -> None:
         drawn = ("items", 3)
 
     told = f"M holds the groups apart at layer 0 of 4: {BEST}"
-    assert stated(Few(), section(points(APART))) == f"{told} Figures show the first 3 of 4: items."
+    assert statement_of(Few(), section(points(APART))) == f"{told} Figures show the first 3 of 4: items."
     Few.drawn = ("items", 4)
-    assert stated(Few(), section(points(APART))) == told
+    assert statement_of(Few(), section(points(APART))) == told
 
 
 # drift

@@ -172,13 +172,13 @@ def test_a_planted_direction_is_recovered_and_flips_the_answer(
 
     folder, u = planted
     directions: list[torch.Tensor] = []
-    adding = steering._Found.adding
+    adding = steering._DirectionSweep.add_direction
 
     def watched(self: Any, at: int, name: str = "steered", factor: float = 1.0) -> Any:
         directions.append(self.vector("steered", at))
         return adding(self, at, name, factor)
 
-    monkeypatch.setattr(steering._Found, "adding", watched)
+    monkeypatch.setattr(steering._DirectionSweep, "add_direction", watched)
     options = {"direction": direction, "coefficients": [1], "max_kl": 100}
     outcome = steered(folder, **PLANTED, **options, score={"tokens": ["X"]})
     assert directions
@@ -431,11 +431,11 @@ def test_a_shipped_word_that_is_no_token_is_left_out_with_its_tokens(smollm2_fol
 
 
 def test_a_shuffled_split_holds_as_much_of_both_sets_and_pairs_like_with_like() -> None:
-    one, other = numerics.shuffled_split(5, 8, 0)
+    one, other = numerics.split_shuffled(5, 8, 0)
     assert len(one) == len(other) == 2 + 4
     assert not set(one) & set(other)
     assert [i < 5 for i in one] == [i < 5 for i in other] == [True] * 2 + [False] * 4
-    assert numerics.shuffled_split(5, 8, 0) == (one, other) != numerics.shuffled_split(5, 8, 1)
+    assert numerics.split_shuffled(5, 8, 0) == (one, other) != numerics.split_shuffled(5, 8, 1)
     far = np.concatenate([np.full((5, 3), 9.0), np.zeros((8, 3))])
     assert numerics.difference_of_means(far[one], far[other]) == pytest.approx(np.zeros(3))
 
@@ -529,7 +529,7 @@ def test_no_effect_is_told_where_controls_do_as_much_or_nothing_moves() -> None:
 def test_gemma_is_steered_to_french_and_not_by_a_random_direction(gemma_folder: Path) -> None:
     from reportgen.text.prompts import PromptSets
 
-    sets = PromptSets.beside(None)
+    sets = PromptSets.for_battery(None)
     french, english, openings = (
         [prompt.text for prompt in sets.find(f"steering/{name}").prompts] for name in ("french", "english", "openings")
     )

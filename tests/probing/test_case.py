@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reportgen.model.files.facts import ModelFacts
-from reportgen.model.files.sources import Located
+from reportgen.model.files.sources import ModelFiles
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.options import ProbeOptions
 
@@ -14,7 +14,7 @@ HERE = Path()
 
 def case(layers: int | None = 3, heads: int | None = 2) -> Case[ProbeOptions]:
     facts = ModelFacts("llama", "LlamaForCausalLM", layers, heads, 1, 8, 16, 32, 64, None, chat_template=False)
-    return Case("probe", "m", ProbeOptions(), None, facts, Located(HERE, HERE, "Tiny", None, weights=False))
+    return Case("probe", "m", ProbeOptions(), None, facts, ModelFiles(HERE, HERE, "Tiny", None, weights=False))
 
 
 def test_all_layers_are_one_more_than_the_blocks() -> None:

@@ -125,7 +125,7 @@ def test_chat_prompts_skip_a_model_without_template(tiny: Path, tmp_path: Path) 
     assert chat.tables["prompts"].column("text") == ["an apple:"]
 
 
-@pytest.mark.parametrize("where", ["_possible", "_settle"])
+@pytest.mark.parametrize("where", ["_drop_unmeasurable_needs", "_settle"])
 def test_what_cannot_be_joined_is_a_failed_card_of_its_probe_alone(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -155,7 +155,7 @@ def test_a_shared_prompt_passes_the_model_once(tiny: Path, monkeypatch: pytest.M
     ran: list[int] = []
     original = capture.run
 
-    def counted(model: object, together: Sequence[capture.JoinedPass]) -> list[capture.Taken]:
+    def counted(model: object, together: Sequence[capture.JoinedPass]) -> list[capture.JoinedResult]:
         ran.extend(len(joined.tokens) for joined in together)
         return original(model, together)
 
@@ -295,7 +295,7 @@ def test_each_prompt_of_a_pair_passes_each_model_once(tiny: Path, other: Path, m
     ran: list[int] = []
     original = capture.run
 
-    def counted(model: object, together: Sequence[capture.JoinedPass]) -> list[capture.Taken]:
+    def counted(model: object, together: Sequence[capture.JoinedPass]) -> list[capture.JoinedResult]:
         ran.extend(id(model) for _ in together)
         return original(model, together)
 

@@ -7,7 +7,7 @@ from reportgen import resources
 from reportgen.documents.problem import Problem
 from reportgen.text.prompts import Prompt, PromptsError, PromptSets, read_prompt_file, read_prompts
 
-SHIPPED = PromptSets.beside(None)
+SHIPPED = PromptSets.for_battery(None)
 SET = "{title: t, source: s, what_to_see: w, prompts: [%s]}"
 
 
@@ -68,7 +68,7 @@ def test_a_name_without_sets_is_an_error() -> None:
 
 
 def test_a_named_set_is_found_and_remembered() -> None:
-    sets = PromptSets.beside(None)
+    sets = PromptSets.for_battery(None)
     prompts = read_prompts("lecture/apple", sets)
     assert [prompt.sense for prompt in prompts] == ["fruit", "fruit", "company", "company"]
     assert list(sets.used) == ["lecture/apple"]
@@ -104,7 +104,7 @@ def test_sets_beside_the_battery_come_first_then_those_beside_its_folder(tmp_pat
         folder.mkdir(parents=True)
         (folder / "mine.yaml").write_text(f"one: {SET % text}")
     (far / "other.yaml").write_text(f"two: {SET % 'far'}")
-    sets = PromptSets.beside(tmp_path / "reports" / "nightly.yaml")
+    sets = PromptSets.for_battery(tmp_path / "reports" / "nightly.yaml")
     assert sets.folders == (near, far, resources.folder("prompts"))
     assert sets.find("mine/one").prompts == (Prompt(text="near"),)
     assert sets.find("other/two").prompts == (Prompt(text="far"),)

@@ -8,8 +8,8 @@ from tokenizers import Tokenizer
 
 from reportgen.errors import ModelError
 from reportgen.text.pattern_cost import is_bounded
-from reportgen.text.tokenizer_parts import Unknown, check_parts
-from reportgen.text.tokenizer_process import Broken, TokenizerProcess
+from reportgen.text.tokenizer_parts import UnknownPart, check_parts
+from reportgen.text.tokenizer_process import BrokenProcess, TokenizerProcess
 from reportgen.text.tokens import TextTokenizer
 from tests.tiny import tokenizer_json
 
@@ -90,7 +90,7 @@ UNKNOWN: dict[str, Change] = {
 
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_a_part_of_which_it_is_not_known_that_it_ends(name: str) -> None:
-    with pytest.raises(Unknown):
+    with pytest.raises(UnknownPart):
         check_parts(changed(UNKNOWN[name]))
 
 
@@ -98,9 +98,9 @@ def test_a_part_of_which_it_is_not_known_that_it_ends(name: str) -> None:
 def test_a_part_that_stands_twice_is_seen(name: str) -> None:
     written = tokenizer_json().strip()
     again = '{"type": "Prepend", "prepend": ""}'
-    with pytest.raises(Unknown):
+    with pytest.raises(UnknownPart):
         check_parts(f'{written[:-1]}, "{name}" : {again}}}'.encode())
-    with pytest.raises(Unknown):
+    with pytest.raises(UnknownPart):
         check_parts(f'{{"{name}": null, {written[1:-1]}, "{name}": {again}}}'.encode())
 
 
@@ -118,7 +118,7 @@ def test_a_part_that_stands_twice_is_seen(name: str) -> None:
     ],
 )
 def test_what_is_not_a_tokenizer_is_unknown(content: bytes) -> None:
-    with pytest.raises(Unknown):
+    with pytest.raises(UnknownPart):
         check_parts(content)
 
 
@@ -166,5 +166,5 @@ def test_a_broken_tokenizer_is_told_in_a_line(name: str, tmp_path: Path, capfd: 
 def test_a_tokenizer_that_grows_is_stopped() -> None:
     process = TokenizerProcess(changed(normaliser(*[replaces("String", "a", "a" * 100)] * 8)))
     for _ in range(2):
-        with pytest.raises(Broken, match="too many seconds, or too much memory"):
+        with pytest.raises(BrokenProcess, match="too many seconds, or too much memory"):
             process.encode("aaaa")

@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 from reportgen.errors import Mistake, ModelError
-from reportgen.model.capture.check_cache import Begun, begin, try_cache
-from reportgen.model.capture.hooks import NotFiniteError, stream_of, with_stream
+from reportgen.model.capture.check_cache import Beginning, begin, try_cache
+from reportgen.model.capture.hooks import NotFiniteError, replace_stream, stream_of
 from reportgen.model.capture.shared_passes import run_all
-from reportgen.model.capture.trial import TOLERANCE, tokens_tried, tolerance_of
-from reportgen.model.needs import Captured, Need, Pass, Site
+from reportgen.model.capture.trial import TOLERANCE, choose_trial_tokens, tolerance_of
+from reportgen.model.needs import Need, Pass, PassResult, Site
 from reportgen.model.network.loaded import LoadedModel
 
 _LOOKED_INSIDE = "reportgen looks inside causal language models; BERT's kin are such where they have is_decoder: true"
@@ -39,10 +39,10 @@ def prove(model: LoadedModel) -> None:
     Raises:
         ModelError: names what differed, by how much.
     """
-    tokens = tokens_tried(model)
+    tokens = choose_trial_tokens(model)
     begun = begin(model, tokens[:-1])
     try:
-        (captured,) = run_all(model, [Pass(tokens, _wanted(model))])
+        (captured,) = run_all(model, [Pass(tokens, _list_needs(model))])
     except NotFiniteError as error:
         remedy = "the weights are damaged, or need a wider dtype: try dtype: float32"
         raise ModelError(Mistake(f"{type(model.network).__name__} is refused: {error}", remedy)) from error
@@ -50,35 +50,35 @@ def prove(model: LoadedModel) -> None:
     if _ATTENTION in captured.values:
         _check_attention(model, captured)
     _check_overwriting(model, tokens[:-1], begun)
-    try_cache(model, begun, tokens[-1], captured.kept(_FINAL, 0)[0][-1])
+    try_cache(model, begun, tokens[-1], captured.tensors_of(_FINAL, 0)[0][-1])
 
 
-def _wanted(model: LoadedModel) -> tuple[Need, ...]:
+def _list_needs(model: LoadedModel) -> tuple[Need, ...]:
     stream = () if model.anatomy.several_streams else (_RESIDUAL,)
     if all(attention is None for attention in model.anatomy.attentions):
         return (*stream, _FINAL)
     return (*stream, _FINAL, _ATTENTION)
 
 
-def _logits(model: LoadedModel, tokens: tuple[int, ...], begun: Begun) -> torch.Tensor:
+def _logits(model: LoadedModel, tokens: tuple[int, ...], begun: Beginning) -> torch.Tensor:
     """(position x vocabulary) in float32, run as the beginning was."""
     ids = torch.tensor([tokens], device=model.device)
     logits: torch.Tensor = model.network(ids, use_cache=begun.use_cache).logits[0]
     return logits.float()
 
 
-def _check_lens(model: LoadedModel, tokens: tuple[int, ...], captured: Captured, begun: Begun) -> None:
-    (normed,), logits = captured.kept(_FINAL, 0), begun.logits
+def _check_lens(model: LoadedModel, tokens: tuple[int, ...], captured: PassResult, begun: Beginning) -> None:
+    (normed,), logits = captured.tensors_of(_FINAL, 0), begun.logits
     own = torch.cat([chunk[: rows.stop - rows.start] for rows, chunk in model.final_logits(normed)])
-    if not _alike(model, own[: len(logits)], logits) and _alike(model, own, _logits(model, tokens, begun)):
+    if not _are_alike(model, own[: len(logits)], logits) and _are_alike(model, own, _logits(model, tokens, begun)):
         raise _refusal(model, "what comes later in a text changes its logits before: it is not causal", _LOOKED_INSIDE)
-    _equal(model, own[: len(logits)], logits, "the unembedding's logits differ from the model's own")
+    _check_equal(model, own[: len(logits)], logits, "the unembedding's logits differ from the model's own")
     if model.anatomy.final_norm is None:
         return
-    stream = captured.kept(_RESIDUAL, 0)
+    stream = captured.tensors_of(_RESIDUAL, 0)
     if len(stream) != model.layers + 1:
         raise _refusal(model, f"{len(stream)} residual rows where {model.layers + 1} were expected")
-    _equal(
+    _check_equal(
         model,
         model.anatomy.final_norm(stream[-1]).float(),
         normed.float(),
@@ -86,22 +86,22 @@ def _check_lens(model: LoadedModel, tokens: tuple[int, ...], captured: Captured,
     )
 
 
-def _equal(model: LoadedModel, found: torch.Tensor, expected: torch.Tensor, what: str) -> None:
+def _check_equal(model: LoadedModel, found: torch.Tensor, expected: torch.Tensor, what: str) -> None:
     if found.shape != expected.shape:
         raise _refusal(model, f"{what}: shape {tuple(found.shape)}, expected {tuple(expected.shape)}")
-    if not _alike(model, found, expected):
+    if not _are_alike(model, found, expected):
         difference, scale = float((found - expected).abs().max()), float(expected.abs().max())
         raise _refusal(model, f"{what}, by {difference:.3g} where values reach {scale:.3g}")
 
 
-def _alike(model: LoadedModel, found: torch.Tensor, expected: torch.Tensor) -> bool:
+def _are_alike(model: LoadedModel, found: torch.Tensor, expected: torch.Tensor) -> bool:
     if found.shape != expected.shape:
         return False
     difference = float((found - expected).abs().max())
     return difference <= tolerance_of(model) * max(1.0, float(expected.abs().max()))
 
 
-def _check_attention(model: LoadedModel, captured: Captured) -> None:
+def _check_attention(model: LoadedModel, captured: PassResult) -> None:
     """Leaves out what only looks like attention: linear attention has numbers a query and key, too."""
     for (block, _), pattern in sorted(captured.values[_ATTENTION].items()):
         sums = pattern.float().sum(-1)
@@ -119,19 +119,19 @@ def _leave_out(model: LoadedModel, block: int, sums: str) -> None:
     model.anatomy = replace(model.anatomy, attentions=others)
 
 
-def _check_overwriting(model: LoadedModel, tokens: tuple[int, ...], begun: Begun) -> None:
-    with _overwritten(model.anatomy.blocks[model.layers // 2]):
+def _check_overwriting(model: LoadedModel, tokens: tuple[int, ...], begun: Beginning) -> None:
+    with _overwrite_stream(model.anatomy.blocks[model.layers // 2]):
         changed = _logits(model, tokens, begun)
     if torch.equal(changed, begun.logits):
         raise _refusal(model, "overwriting the residual stream does not change the logits")
 
 
 @contextmanager
-def _overwritten(block: nn.Module) -> Iterator[None]:
+def _overwrite_stream(block: nn.Module) -> Iterator[None]:
     def overwrite(_module: nn.Module, _args: Any, output: Any) -> Any:
         stream = stream_of(output)
         noise = torch.linspace(-1, 1, stream.numel(), device=stream.device, dtype=stream.dtype).reshape(stream.shape)
-        return with_stream(output, noise * stream.abs().max())
+        return replace_stream(output, noise * stream.abs().max())
 
     handle = block.register_forward_hook(overwrite)
     try:

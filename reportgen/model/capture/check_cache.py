@@ -19,7 +19,7 @@ _APART_IN_INT8 = 0.04
 
 
 @dataclass(frozen=True)
-class Begun:
+class Beginning:
     """What a model made of the beginning of a text."""
 
     logits: torch.Tensor
@@ -30,7 +30,7 @@ class Begun:
     """How it was run."""
 
 
-def begin(model: LoadedModel, tokens: tuple[int, ...]) -> Begun:
+def begin(model: LoadedModel, tokens: tuple[int, ...]) -> Beginning:
     """Runs the beginning of a text through the whole network, and keeps what the cache remembers of it."""
     ids = torch.tensor([tokens], device=model.device)
     use_cache = True
@@ -40,10 +40,10 @@ def begin(model: LoadedModel, tokens: tuple[int, ...]) -> Begun:
         use_cache, output = False, model.network(ids, use_cache=False)
     cache = getattr(output, "past_key_values", None)
     model.keeps_cache = cache is not None
-    return Begun(output.logits[0].float(), cache, use_cache)
+    return Beginning(output.logits[0].float(), cache, use_cache)
 
 
-def try_cache(model: LoadedModel, begun: Begun, token: int, whole: torch.Tensor) -> None:
+def try_cache(model: LoadedModel, begun: Beginning, token: int, whole: torch.Tensor) -> None:
     """Says of a model whether it can be continued by its cache: a token after a beginning is to end at the (width) row
     at which the whole text ends.
     """

@@ -2,9 +2,9 @@
 
 import torch
 
-from reportgen.model.capture.edit import Scale, edited
+from reportgen.model.capture.edit import Scale, apply_edits
 from reportgen.model.capture.hooks import Layout
-from reportgen.model.capture.trial import tokens_tried, tolerance_of
+from reportgen.model.capture.trial import choose_trial_tokens, tolerance_of
 from reportgen.model.needs import Edit, Site
 from reportgen.model.network.loaded import LoadedModel
 
@@ -22,11 +22,11 @@ def joins_midway(model: LoadedModel) -> bool:
 
 
 def _ends_alike(model: LoadedModel) -> bool:
-    tokens, layers = tokens_tried(model), sorted({0, model.layers // 2, model.layers - 1})
+    tokens, layers = choose_trial_tokens(model), sorted({0, model.layers // 2, model.layers - 1})
     edits = [(Edit(Site.RESIDUAL, layer, Scale(1.0)),) for layer in layers]
     ids = torch.tensor([tokens] * model.batch, device=model.device)
     try:
-        with edited(model.anatomy, edits, Layout(model.batch, tuple(layers)), prompt=len(tokens)):
+        with apply_edits(model.anatomy, edits, Layout(model.batch, tuple(layers)), prompt=len(tokens)):
             normed = model.anatomy.decoder(input_ids=ids, use_cache=False).last_hidden_state.float()
     except (RuntimeError, ValueError, TypeError, IndexError):  # whatever a family says to a row too many
         return False

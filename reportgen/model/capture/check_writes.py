@@ -9,8 +9,8 @@ from dataclasses import replace
 import torch
 
 from reportgen.model.capture.passes import join, run
-from reportgen.model.capture.trial import TOLERANCE, tokens_tried, tolerance_of
-from reportgen.model.needs import Captured, Need, Pass, Site
+from reportgen.model.capture.trial import TOLERANCE, choose_trial_tokens, tolerance_of
+from reportgen.model.needs import Need, Pass, PassResult, Site
 from reportgen.model.network.loaded import SEVERAL_STREAMS, LoadedModel
 from reportgen.model.network.matrices import bias_of, matrix_of
 from reportgen.model.network.scores import can_be_seen
@@ -35,7 +35,13 @@ def reason_against(model: LoadedModel, site: Site, blocks: Sequence[int] | None 
 def _known_reason(model: LoadedModel, site: Site, blocks: tuple[int, ...] | None) -> str:
     settle_writers(model)
     if (site, blocks) not in model.reasons_against:
-        against = _of_writes if site in _WRITES else _of_projections if site in _INSIDE else _of_scores
+        against = (
+            _reason_against_writes
+            if site in _WRITES
+            else _reason_against_projections
+            if site in _INSIDE
+            else _reason_against_scores
+        )
         reason = against(model, site, tuple(range(model.layers)) if blocks is None else blocks)
         model.reasons_against[site, blocks] = model.not_measurable(reason) if reason else ""
     return model.reasons_against[site, blocks]
@@ -47,10 +53,10 @@ def settle_writers(model: LoadedModel) -> None:
     if model.anatomy.several_streams or model.no_sum is not None:
         return
     model.no_sum = {}
-    off = _not_adding_up(model)
+    off = _find_blocks_off(model)
     if not off:
         return
-    found = writers_of(model.anatomy.decoder, model.anatomy.blocks, tokens_tried(model))
+    found = writers_of(model.anatomy.decoder, model.anatomy.blocks, choose_trial_tokens(model))
     attention, mlp = list(model.anatomy.attention_writers), list(model.anatomy.mlp_writers)
     for block in off:
         attention[block], mlp[block] = found[block].attention, found[block].mlp
@@ -65,22 +71,22 @@ def settle_writers(model: LoadedModel) -> None:
     )
 
 
-def _not_adding_up(model: LoadedModel) -> list[int]:
+def _find_blocks_off(model: LoadedModel) -> list[int]:
     """The blocks whose named parts do not write what they add."""
     needs = [Need(site) for site in (Site.RESIDUAL, *_WRITES)]
-    captured = _tried(model, needs)
+    captured = _run_trial(model, needs)
     stream, attention, mlp = (captured.values[need] for need in needs)
     off = []
     for block in range(model.layers):
         before, after = stream[block, 0].float(), stream[block + 1, 0].float()
         written = [one.float() for part in (attention, mlp) if (one := part.get((block, 0))) is not None]
         alike = len(written) == len(_WRITES) and all(one.shape == before.shape for one in written)
-        if not (alike and _apart(before + written[0] + written[1], after) <= TOLERANCE[model.dtype]):
+        if not (alike and _measure_gap(before + written[0] + written[1], after) <= TOLERANCE[model.dtype]):
             off.append(block)
     return off
 
 
-def _of_writes(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
+def _reason_against_writes(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
     """resid[l + 1] - resid[l] is what attention writes and what the MLP writes."""
     if model.anatomy.several_streams:
         return SEVERAL_STREAMS
@@ -91,17 +97,17 @@ def _of_writes(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
         if missing:
             return f"no {what} writes in block {', '.join(missing)}"
     stream_need, *needs = Need(Site.RESIDUAL), *(Need(write, "all", blocks) for write in _WRITES)
-    captured = _tried(model, [stream_need, *needs])
-    stream = captured.kept(stream_need, 0)
-    for block, attention, mlp in zip(blocks, *(captured.kept(need, 0) for need in needs), strict=True):
-        added = stream[block].float() * model.anatomy.carried(block) + attention.float() + mlp.float()
-        apart = _apart(added, stream[block + 1].float())
+    captured = _run_trial(model, [stream_need, *needs])
+    stream = captured.tensors_of(stream_need, 0)
+    for block, attention, mlp in zip(blocks, *(captured.tensors_of(need, 0) for need in needs), strict=True):
+        added = stream[block].float() * model.anatomy.carry_factor(block) + attention.float() + mlp.float()
+        apart = _measure_gap(added, stream[block + 1].float())
         if not apart <= TOLERANCE[model.dtype]:
             return f"block {block} adds more to the stream than its attention and MLP write, by {apart:.2g} of it"
     return ""
 
 
-def _of_projections(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
+def _reason_against_projections(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
     """What enters the last matrix, through it, is what it gives."""
     reason = reason_against(model, _INSIDE[site], blocks).partition(": ")[2]
     if reason:
@@ -110,39 +116,39 @@ def _of_projections(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> 
     without = [str(block) for block, writer in zip(blocks, writers, strict=True) if writer.projection is None]
     if without:
         return f"the MLP of block {without[0]} has no down projection of its own: it is a mixture of experts"
-    aside = [str(block) for block, writer in zip(blocks, writers, strict=True) if writer.beside]
+    aside = [str(block) for block, writer in zip(blocks, writers, strict=True) if writer.side_modules]
     if aside:
         return f"block {aside[0]} has several modules that write side by side"
     needs = [Need(site, "all", blocks), Need(_INSIDE[site], "all", blocks)]
-    captured = _tried(model, needs)
+    captured = _run_trial(model, needs)
     tolerance = tolerance_of(model)
     for block, writer, entering, written in zip(
-        blocks, writers, *(captured.kept(need, 0) for need in needs), strict=True
+        blocks, writers, *(captured.tensors_of(need, 0) for need in needs), strict=True
     ):
         assert writer.projection is not None
         bias = bias_of(writer.projection)
         found = entering.float() @ matrix_of(writer.projection) + (0.0 if bias is None else bias)
         if writer.norm is not None:
             found = writer.norm(found.to(model.dtype)).float()
-        apart = _apart(found * writer.scale, written.float())
+        apart = _measure_gap(found * writer.scale, written.float())
         if not apart <= tolerance:
             return f"what enters the projection of block {block} does not give what it writes, by {apart:.2g} of it"
     if site is Site.HEADS:
-        return _of_heads(model, blocks)
+        return _reason_against_heads(model, blocks)
     return ""
 
 
-def _of_heads(model: LoadedModel, blocks: tuple[int, ...]) -> str:
+def _reason_against_heads(model: LoadedModel, blocks: tuple[int, ...]) -> str:
     """What enters the output projection is a piece of one length a head, in order: pattern times values, where both
     are seen.
     """
-    missing = [told for block in blocks if (told := model.no_attention(block))]
+    missing = [told for block in blocks if (told := model.reason_without_attention(block))]
     if missing:
         return missing[0]
     needs = [Need(site, "all", blocks) for site in (Site.ATTENTION, Site.HEADS, Site.VALUES)]
-    captured = _tried(model, needs if _all_seen(model) else needs[:2])
-    patterns, together = (captured.kept(need, 0) for need in needs[:2])
-    values = captured.kept(needs[2], 0) if _all_seen(model) else [None] * len(blocks)
+    captured = _run_trial(model, needs if _can_see_all_attention(model) else needs[:2])
+    patterns, together = (captured.tensors_of(need, 0) for need in needs[:2])
+    values = captured.tensors_of(needs[2], 0) if _can_see_all_attention(model) else [None] * len(blocks)
     for block, pattern, rows, value in zip(blocks, patterns, together, values, strict=True):
         if len(pattern) != model.anatomy.heads:
             return f"block {block} has {len(pattern)} heads, where the configuration has {model.anatomy.heads}"
@@ -150,24 +156,24 @@ def _of_heads(model: LoadedModel, blocks: tuple[int, ...]) -> str:
             return f"{rows.shape[-1]} numbers of block {block} cannot be shared by {len(pattern)} heads"
         if value is not None:
             read = pattern.float() @ value.float()
-            apart = _apart(read.transpose(0, 1).flatten(1), rows.float())
+            apart = _measure_gap(read.transpose(0, 1).flatten(1), rows.float())
             if not apart <= TOLERANCE[model.dtype]:
                 return f"the heads of block {block} are not where they are looked for, by {apart:.2g} of what they find"
     return ""
 
 
-def _of_scores(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
+def _reason_against_scores(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
     """The softmax of the scores is the pattern; heads with a sink logit leave it a share."""
-    missing = [told for block in blocks if (told := model.no_attention(block))]
+    missing = [told for block in blocks if (told := model.reason_without_attention(block))]
     if missing:
         return missing[0]
-    if not _all_seen(model):
+    if not _can_see_all_attention(model):
         return "its attention computes scores where nobody can look"
     needs = [Need(Site.SCORES, "all", blocks), Need(Site.ATTENTION, "all", blocks)]
-    captured = _tried(model, needs)
-    if len(captured.kept(needs[0], 0)) != len(blocks):
+    captured = _run_trial(model, needs)
+    if len(captured.tensors_of(needs[0], 0)) != len(blocks):
         return "its attention does not compute scores where they are looked for"
-    for block, scores, pattern in zip(blocks, *(captured.kept(need, 0) for need in needs), strict=True):
+    for block, scores, pattern in zip(blocks, *(captured.tensors_of(need, 0) for need in needs), strict=True):
         share = pattern.float().sum(-1, keepdim=True)
         apart = float((scores.softmax(-1) * share - pattern.float()).abs().max())
         if not apart <= TOLERANCE[model.dtype]:
@@ -175,7 +181,7 @@ def _of_scores(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
     return ""
 
 
-def _all_seen(model: LoadedModel) -> bool:
+def _can_see_all_attention(model: LoadedModel) -> bool:
     return all(can_be_seen(attention) for attention in model.anatomy.attentions if attention is not None)
 
 
@@ -185,13 +191,13 @@ def _writers(model: LoadedModel, site: Site, blocks: Sequence[int]) -> list[Writ
     return [writer for block in blocks if (writer := found[block]) is not None]
 
 
-def _tried(model: LoadedModel, needs: Sequence[Need]) -> Captured:
-    single = Pass(tokens_tried(model), tuple(needs))
+def _run_trial(model: LoadedModel, needs: Sequence[Need]) -> PassResult:
+    single = Pass(choose_trial_tokens(model), tuple(needs))
     (taken,) = run(model, join([single]))
     return taken.part(single)
 
 
-def _apart(found: torch.Tensor, expected: torch.Tensor) -> float:
+def _measure_gap(found: torch.Tensor, expected: torch.Tensor) -> float:
     """The largest difference in (position x width) rows, as a share of the row's own largest number: the stream of the
     first token may be a thousand times as large as the others.
     """

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from reportgen.model.capture.hooks import Layout, by_row, stream_of, with_stream
+from reportgen.model.capture.hooks import Layout, replace_stream, shape_by_row, stream_of
 from reportgen.model.needs import Edit, Site
 from reportgen.model.network.anatomy import Anatomy
-from reportgen.model.network.writers import Writer, beside_of
+from reportgen.model.network.writers import Writer, hook_side_writers
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ def start_of(edits: Sequence[Edit]) -> int:
 
 
 @contextmanager
-def edited(anatomy: Anatomy, edits: Edits, layout: Layout, *, prompt: int, first: int = 0) -> Iterator[None]:
+def apply_edits(anatomy: Anatomy, edits: Edits, layout: Layout, *, prompt: int, first: int = 0) -> Iterator[None]:
     """Makes the edits of each row in what passes meanwhile; the model is as before afterwards, also after an
     exception.
 
@@ -96,12 +96,12 @@ def edited(anatomy: Anatomy, edits: Edits, layout: Layout, *, prompt: int, first
     try:
         for layer in range(len(anatomy.blocks) + 1):
             here = [(row, edit) for row, edit in due if edit.site is Site.RESIDUAL and edit.index == layer]
-            if here or layout.joining(layer):
-                handles.append(_at_layer(anatomy, layer, _Change(here, layout, layer, prompt, first)))
+            if here or layout.count_joining(layer):
+                handles.append(_hook_layer(anatomy, layer, _Change(here, layout, layer, prompt, first)))
         for site, hook in (
-            (Site.ATTENTION_WRITE, _at_write),
-            (Site.MLP_WRITE, _at_write),
-            (Site.HEADS, _at_heads),
+            (Site.ATTENTION_WRITE, _hook_write),
+            (Site.MLP_WRITE, _hook_write),
+            (Site.HEADS, _hook_heads),
         ):
             for block in sorted({edit.index for _, edit in due if edit.site is site}):
                 writers = anatomy.mlp_writers if site is Site.MLP_WRITE else anatomy.attention_writers
@@ -127,22 +127,22 @@ class _Change:
     prompt: int
     first: int
 
-    def joined(self, stream: torch.Tensor) -> torch.Tensor:
+    def join_rows(self, stream: torch.Tensor) -> torch.Tensor:
         """The stream with the rows that begin here, as copies of the clean row."""
-        joining = self.layout.joining(self.layer)
+        joining = self.layout.count_joining(self.layer)
         if not joining:
             return stream
         return torch.cat([stream, stream[:1].expand(joining, *stream.shape[1:])])
 
-    def made(
-        self, value: torch.Tensor, *, scale: float = 1.0, heads: int = 1, beside: torch.Tensor | None = None
+    def apply(
+        self, value: torch.Tensor, *, scale: float = 1.0, heads: int = 1, others: torch.Tensor | None = None
     ) -> torch.Tensor:
         """(row x position x width) rows with the edits; before they count the values are multiplied by `scale`, and
-        what was written `beside` them is added: afterwards it is taken out again, since the model adds it itself.
+        what other modules wrote (`others`) is added: afterwards it is taken out again, since the model adds it itself.
         """
         if not self.edits:
             return value
-        changed = by_row(value, self.layout.rows(self.layer)).clone()
+        changed = shape_by_row(value, self.layout.rows(self.layer)).clone()
         for row, edit in self.edits:
             at = self._places(edit, changed.shape[1])
             if not at:
@@ -150,9 +150,10 @@ class _Change:
             own = changed[self.layout.place(row, self.layer)]
             columns = _columns(edit.head, own.shape[1], heads)
             rows = own[at, columns].float()
-            if beside is not None:
-                others = by_row(beside, self.layout.rows(self.layer))[self.layout.place(row, self.layer)][at].float()
-                new = (edit.operation(rows * scale + others) - others) / scale
+            if others is not None:
+                by_row = shape_by_row(others, self.layout.rows(self.layer))
+                side = by_row[self.layout.place(row, self.layer)][at].float()
+                new = (edit.operation(rows * scale + side) - side) / scale
             else:
                 new = edit.operation(rows) if scale == 1.0 else edit.operation(rows * scale) / scale
             own[at, columns] = new.to(own.dtype)
@@ -182,41 +183,41 @@ def _columns(head: int | None, width: int, heads: int) -> slice:
     return slice(head * size, (head + 1) * size)
 
 
-def _at_layer(anatomy: Anatomy, layer: int, change: _Change) -> Any:
+def _hook_layer(anatomy: Anatomy, layer: int, change: _Change) -> Any:
     """Before block 0 what enters it, behind every block what it gives."""
     if layer:
-        return anatomy.blocks[layer - 1].register_forward_hook(_behind_block(change))
-    return anatomy.blocks[0].register_forward_pre_hook(_before_block(change), with_kwargs=True)
+        return anatomy.blocks[layer - 1].register_forward_hook(_change_output_of_block(change))
+    return anatomy.blocks[0].register_forward_pre_hook(_change_input_of_block(change), with_kwargs=True)
 
 
-def _behind_block(change: _Change) -> Callable[..., Any]:
+def _change_output_of_block(change: _Change) -> Callable[..., Any]:
     def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
-        return with_stream(output, change.made(change.joined(stream_of(output))))
+        return replace_stream(output, change.apply(change.join_rows(stream_of(output))))
 
     return hook
 
 
-def _before_block(change: _Change) -> Callable[..., Any]:
+def _change_input_of_block(change: _Change) -> Callable[..., Any]:
     def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        stream = change.made(change.joined(args[0] if args else kwargs["hidden_states"]))
+        stream = change.apply(change.join_rows(args[0] if args else kwargs["hidden_states"]))
         return ((stream, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": stream})
 
     return hook
 
 
-def _at_write(writer: Writer, change: _Change, heads: int) -> Sequence[Any]:
-    beside, handles = beside_of(writer)
+def _hook_write(writer: Writer, change: _Change, heads: int) -> Sequence[Any]:
+    others, handles = hook_side_writers(writer)
 
     def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
-        return with_stream(output, change.made(stream_of(output), scale=writer.scale, beside=beside()))
+        return replace_stream(output, change.apply(stream_of(output), scale=writer.scale, others=others()))
 
     return [*handles, writer.gives.register_forward_hook(hook)]
 
 
-def _at_heads(writer: Writer, change: _Change, heads: int) -> Sequence[Any]:
+def _hook_heads(writer: Writer, change: _Change, heads: int) -> Sequence[Any]:
     assert writer.projection is not None
 
     def hook(_module: nn.Module, args: tuple[Any, ...]) -> Any:
-        return (change.made(args[0], heads=heads), *args[1:])
+        return (change.apply(args[0], heads=heads), *args[1:])
 
     return [writer.projection.register_forward_pre_hook(hook)]

@@ -11,9 +11,9 @@ from torch import nn
 
 from reportgen.model.needs import Need, Positions, Site
 from reportgen.model.network.anatomy import Anatomy
-from reportgen.model.network.attention import in_turn
-from reportgen.model.network.scores import attention_seen
-from reportgen.model.network.writers import beside_of
+from reportgen.model.network.attention import blocks_in_turn
+from reportgen.model.network.scores import watch_attention
+from reportgen.model.network.writers import hook_side_writers
 
 _OF_ONE_ROW = frozenset({Site.SCORES, Site.VALUES})
 """Sites of which only the first row of a batch is seen."""
@@ -44,7 +44,7 @@ class Layout:
         """Rows of the batch behind a layer; those that enter the model are behind layer -1."""
         return self.clean + (bisect_right(self.starts, layer) if self.midway else len(self.starts))
 
-    def joining(self, layer: int) -> int:
+    def count_joining(self, layer: int) -> int:
         """Rows that join at a layer."""
         return self.starts.count(layer) if self.midway else 0
 
@@ -92,11 +92,11 @@ class Receiver:
             return
         if site not in _OF_ONE_ROW:
             layer = index if behind is None else behind
-            value = by_row(value, self._layout.rows(layer))[self._layout.place(self._row, layer)]
+            value = shape_by_row(value, self._layout.rows(layer))[self._layout.place(self._row, layer)]
         axis = 1 if site in _BY_HEAD else 0
         again = 0 if site is Site.VALUES else self._again  # values of all tokens are read in every step
         value = value.narrow(axis, again, value.shape[axis] - again)
-        chosen = _at(value, self.need.positions, axis, self._first + again)
+        chosen = _select_positions(value, self.need.positions, axis, self._first + again)
         if chosen is not None:
             told = f"{site.value} {index} holds values that are not finite, in {chosen.dtype}"
             # Two numbers tell: NaN is handed on by both. A mask of the whole would cost a quarter of its memory.
@@ -115,12 +115,12 @@ class Receiver:
         raise NotFiniteError(next(told for told, flag in self._finite if not flag))
 
 
-def by_row(value: torch.Tensor, rows: int) -> torch.Tensor:
+def shape_by_row(value: torch.Tensor, rows: int) -> torch.Tensor:
     """(row x position x width): some modules lose count of the rows, and have one position after another."""
     return value if value.ndim > 2 else value.reshape(rows, -1, value.shape[-1])
 
 
-def _at(value: torch.Tensor, positions: Positions, axis: int, first: int) -> torch.Tensor | None:
+def _select_positions(value: torch.Tensor, positions: Positions, axis: int, first: int) -> torch.Tensor | None:
     """The rows of the wanted positions among those of this step, which begin at position `first`."""
     if positions == "all":
         return value
@@ -131,12 +131,12 @@ def _at(value: torch.Tensor, positions: Positions, axis: int, first: int) -> tor
 
 
 @contextmanager
-def receiving(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]:
+def hook_receivers(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]:
     """Hooks on the blocks whose tensors somebody wants; removed also after an exception."""
     handles = []
     try:
         if any(r.need.site is Site.ATTENTION for r in receivers):
-            for attention, blocks in in_turn(anatomy.attentions).items():
+            for attention, blocks in blocks_in_turn(anatomy.attentions).items():
                 handles.append(attention.register_forward_hook(_on_attention(receivers, blocks)))
         for index, block in enumerate(anatomy.blocks):
             if index == 0 and any(r.wants(Site.RESIDUAL, 0) for r in receivers):
@@ -148,8 +148,8 @@ def receiving(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]
                 (Site.MLP_WRITE, anatomy.mlp_writers[index]),
             ):
                 if writer is not None and any(r.wants(site, index) for r in receivers):
-                    beside, kept = beside_of(writer)
-                    hook = _on_write(receivers, site, index, writer.scale, beside)
+                    read_others, kept = hook_side_writers(writer)
+                    hook = _on_write(receivers, site, index, writer.scale, read_others)
                     handles += [*kept, writer.gives.register_forward_hook(hook)]
             for site, writer in (
                 (Site.HEADS, anatomy.attention_writers[index]),
@@ -157,8 +157,10 @@ def receiving(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]
             ):
                 if writer is None or writer.projection is None or not any(r.wants(site, index) for r in receivers):
                     continue
-                handles.append(writer.projection.register_forward_pre_hook(_on_entering(receivers, site, index)))
-        with _scores_taken(anatomy, receivers):
+                handles.append(
+                    writer.projection.register_forward_pre_hook(_on_projection_input(receivers, site, index))
+                )
+        with _take_scores(anatomy, receivers):
             yield
     finally:
         for handle in handles:
@@ -166,12 +168,12 @@ def receiving(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]
 
 
 @contextmanager
-def _scores_taken(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]:
+def _take_scores(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]:
     """Scores and values of the blocks that somebody wants them of; nothing is touched where nobody does."""
     if not any(r.need.site in (Site.SCORES, Site.VALUES) for r in receivers):
         yield
         return
-    blocks = in_turn(anatomy.attentions)
+    blocks = blocks_in_turn(anatomy.attentions)
 
     def take(module: nn.Module, scores: Callable[[], torch.Tensor], values: torch.Tensor) -> None:
         index = next(blocks[module])
@@ -180,7 +182,7 @@ def _scores_taken(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[N
                 receiver.take(Site.SCORES, index, scores())
             receiver.take(Site.VALUES, index, values)
 
-    with attention_seen(blocks, take):
+    with watch_attention(blocks, take):
         yield
 
 
@@ -190,7 +192,7 @@ def stream_of(output: Any) -> torch.Tensor:
     return stream
 
 
-def with_stream(output: Any, stream: torch.Tensor) -> Any:
+def replace_stream(output: Any, stream: torch.Tensor) -> Any:
     """A block's output with another stream in it."""
     return type(output)((stream, *output[1:])) if isinstance(output, tuple | list) else stream
 
@@ -223,10 +225,10 @@ def _on_attention(receivers: Sequence[Receiver], blocks: Iterator[int]) -> Calla
 
 
 def _on_write(
-    receivers: Sequence[Receiver], site: Site, block: int, scale: float, beside: Callable[[], torch.Tensor | None]
+    receivers: Sequence[Receiver], site: Site, block: int, scale: float, read_others: Callable[[], torch.Tensor | None]
 ) -> Callable[..., None]:
     def take(_module: nn.Module, _args: Any, output: Any) -> None:
-        written, others = stream_of(output), beside()
+        written, others = stream_of(output), read_others()
         written = written if scale == 1.0 else written * scale
         for receiver in receivers:
             receiver.take(site, block, written if others is None else written + others.reshape(written.shape))
@@ -234,7 +236,7 @@ def _on_write(
     return take
 
 
-def _on_entering(receivers: Sequence[Receiver], site: Site, block: int) -> Callable[..., None]:
+def _on_projection_input(receivers: Sequence[Receiver], site: Site, block: int) -> Callable[..., None]:
     def take(_module: nn.Module, args: tuple[Any, ...]) -> None:
         for receiver in receivers:
             receiver.take(site, block, args[0])

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from reportgen.model.capture.check_edits import joins_midway
-from reportgen.model.capture.edit import edited, start_of
-from reportgen.model.capture.hooks import Layout, Receiver, receiving
-from reportgen.model.capture.sampling import Drawing
-from reportgen.model.needs import Captured, Draw, Edit, Need, Pass, Path, Site
+from reportgen.model.capture.edit import apply_edits, start_of
+from reportgen.model.capture.hooks import Layout, Receiver, hook_receivers
+from reportgen.model.capture.sampling import Sampler
+from reportgen.model.needs import Draw, Edit, Need, Pass, PassResult, Path, Site
 from reportgen.model.network.anatomy import Network
-from reportgen.model.network.loaded import FINAL_CHUNK, LoadedModel, likeliest
+from reportgen.model.network.loaded import FINAL_CHUNK, LoadedModel, select_likeliest
 
 TOGETHER = 4_096
 """Tokens of edited passes that go through the model together, at most."""
@@ -58,7 +58,7 @@ def join(passes: Iterable[Pass]) -> list[JoinedPass]:
     ]
 
 
-class Taken:
+class JoinedResult:
     """What a joined pass gave, from which each of the passes takes its own part."""
 
     def __init__(
@@ -69,24 +69,24 @@ class Taken:
         self._kept = kept
         self._drawn = tuple(drawn)
 
-    def part(self, single: Pass) -> Captured:
+    def part(self, single: Pass) -> PassResult:
         """The answer to one of the joined passes."""
         took_place = len(self._tokens) - self._prompt_length + 1
         steps = min(single.steps, took_place)
         values = {need: self._kept[need, single.steps] for need in single.needs}
         tokens, drawn = self._tokens[: self._prompt_length + steps - 1], self._drawn[:steps]
-        return Captured(tokens, self._prompt_length, steps, values, drawn)
+        return PassResult(tokens, self._prompt_length, steps, values, drawn)
 
 
 @torch.inference_mode()
-def run(model: LoadedModel, together: Sequence[JoinedPass]) -> list[Taken]:
+def run(model: LoadedModel, together: Sequence[JoinedPass]) -> list[JoinedResult]:
     """Runs each prompt, and the steps after it, through the model once.
 
     A prompt is a batch of its own; only the rows that choose the next tokens go through the unembedding together.
     Edited passes of one prompt are one batch.
     """
-    found: dict[Path, Taken] = {}
-    for batches in _in_step(_batches(model, together)):
+    found: dict[Path, JoinedResult] = {}
+    for batches in _group_in_step(_batches(model, together)):
         found |= _run_in_step(model, batches)
     return [found[joined.path] for joined in together]
 
@@ -105,7 +105,7 @@ def _batches(model: LoadedModel, together: Sequence[JoinedPass]) -> Iterator[lis
             yield group[start : start + rows]
 
 
-def _in_step(batches: Iterable[list[JoinedPass]]) -> Iterator[list[list[JoinedPass]]]:
+def _group_in_step(batches: Iterable[list[JoinedPass]]) -> Iterator[list[list[JoinedPass]]]:
     """Batches that wait for each other's next tokens: as many rows as go through the unembedding together."""
     some: list[list[JoinedPass]] = []
     for batch in batches:
@@ -117,12 +117,12 @@ def _in_step(batches: Iterable[list[JoinedPass]]) -> Iterator[list[list[JoinedPa
         yield some
 
 
-def _run_in_step(model: LoadedModel, batches: Sequence[list[JoinedPass]]) -> dict[Path, Taken]:
+def _run_in_step(model: LoadedModel, batches: Sequence[list[JoinedPass]]) -> dict[Path, JoinedResult]:
     under_way = [_steps(model, batch) for batch in batches]
     drawing = {
-        joined.path: None if joined.draw is None else Drawing(joined.draw) for batch in batches for joined in batch
+        joined.path: None if joined.draw is None else Sampler(joined.draw) for batch in batches for joined in batch
     }
-    found: dict[Path, Taken] = {}
+    found: dict[Path, JoinedResult] = {}
     chosen: dict[int, dict[Path, int] | None] = dict.fromkeys(range(len(under_way)))
     while chosen:
         waiting: dict[int, dict[Path, torch.Tensor]] = {}
@@ -135,7 +135,7 @@ def _run_in_step(model: LoadedModel, batches: Sequence[list[JoinedPass]]) -> dic
         rows = [waiting[which][path] for which, path in asked]
         chosen = {which: {} for which in waiting}
         for (which, path), token in zip(
-            asked, _following(model, rows, [drawing[path] for _, path in asked]), strict=True
+            asked, _choose_next_tokens(model, rows, [drawing[path] for _, path in asked]), strict=True
         ):
             tokens = chosen[which]
             assert tokens is not None
@@ -173,15 +173,15 @@ class _Trace:
         if not self.ended:
             self.tokens.append(token)
 
-    def taken(self) -> Taken:
+    def result(self) -> JoinedResult:
         """What it gave."""
         kept = {want: want[0].reducer.finish(self.states[want]) for want in self.joined.wants}
-        return Taken(tuple(self.tokens), len(self.joined.tokens), kept, self.drawn)
+        return JoinedResult(tuple(self.tokens), len(self.joined.tokens), kept, self.drawn)
 
 
 def _steps(
     model: LoadedModel, batch: Sequence[JoinedPass]
-) -> Generator[dict[Path, torch.Tensor], dict[Path, int] | None, dict[Path, Taken]]:
+) -> Generator[dict[Path, torch.Tensor], dict[Path, int] | None, dict[Path, JoinedResult]]:
     """One batch step by step: gives the (1 x width) rows after which a token is wanted, and is sent those tokens."""
     traces = [_Trace(joined, row) for row, joined in enumerate(batch)]
     layout = _layout(model, batch)
@@ -194,8 +194,8 @@ def _steps(
         first = prompt + step - ids.shape[1]
         receivers = [one for trace in traces for one in trace.receivers(step, first, layout)]
         with (
-            edited(model.anatomy, edits, layout, prompt=prompt, first=first),
-            receiving(model.anatomy, receivers),
+            apply_edits(model.anatomy, edits, layout, prompt=prompt, first=first),
+            hook_receivers(model.anatomy, receivers),
         ):
             output = model.anatomy.decoder(
                 input_ids=ids, past_key_values=cache, use_cache=model.keeps_cache and not growing
@@ -220,7 +220,7 @@ def _steps(
         fresh = torch.tensor([trace.tokens[-1:] for trace in traces], device=model.device)
         fresh = torch.cat([fresh[:1].expand(layout.rows(-1) - len(fresh), 1), fresh])
         ids = torch.cat([ids, fresh], dim=1) if cache is None else fresh
-    return {trace.joined.path: trace.taken() for trace in traces}
+    return {trace.joined.path: trace.result() for trace in traces}
 
 
 def _layout(model: LoadedModel, batch: Sequence[JoinedPass]) -> Layout:
@@ -237,17 +237,19 @@ def _layout(model: LoadedModel, batch: Sequence[JoinedPass]) -> Layout:
     return Layout(model.batch - 1, starts, midway=False)
 
 
-def _following(model: LoadedModel, rows: Sequence[torch.Tensor], drawing: Sequence[Drawing | None]) -> list[int]:
+def _choose_next_tokens(
+    model: LoadedModel, rows: Sequence[torch.Tensor], drawing: Sequence[Sampler | None]
+) -> list[int]:
     """The token after each (1 x width) row that left the final norm: the likeliest where none is drawn."""
     if not rows:
         return []
     ids, drawn = [], {}
     for place, logits in model.final_logits(torch.cat(list(rows))):
-        ids.append(likeliest(logits, 1)[1][: place.stop - place.start, 0])
+        ids.append(select_likeliest(logits, 1)[1][: place.stop - place.start, 0])
         for at, row in zip(range(place.start, place.stop), logits, strict=False):  # the rest is padding
             source = drawing[at]
             if source is not None:
-                drawn[at] = source.token(row)
+                drawn[at] = source.draw_token(row)
     return [drawn.get(at, token) for at, token in enumerate(torch.cat(ids).tolist())]
 
 

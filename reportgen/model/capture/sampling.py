@@ -5,17 +5,17 @@ import random
 import torch
 
 from reportgen.model.needs import Draw
-from reportgen.numerics.sampling import nucleus_size, renormalised, tempered
+from reportgen.numerics.sampling import apply_temperature, nucleus_size, renormalise
 
 
-class Drawing:
-    """What one trace draws. Its random numbers are its own, so that no trace beside it changes them."""
+class Sampler:
+    """What one trace draws. Its random numbers are its own, so that no other trace changes them."""
 
     def __init__(self, draw: Draw) -> None:
         self._draw = draw
         self._random = random.Random(f"{draw.seed} {draw.attempt}")
 
-    def token(self, logits: torch.Tensor) -> int:
+    def draw_token(self, logits: torch.Tensor) -> int:
         """The next token after (vocabulary) logits: temperature first, then the cuts, as transformers' samplers do.
 
         One random number a token; it falls among the tokens as they stand by descending probability, equal ones by
@@ -23,10 +23,10 @@ class Drawing:
         """
         ordered = logits.sort(descending=True, stable=True)
         # In float64, on the host: sums over a vocabulary, which not every accelerator has.
-        p = tempered(logits, self._draw.temperature)[ordered.indices].cpu().double().exp()
+        p = apply_temperature(logits, self._draw.temperature)[ordered.indices].cpu().double().exp()
         if self._draw.top_k is not None:
             p = p[: self._draw.top_k]
         if self._draw.top_p is not None:
-            p = p[: nucleus_size(renormalised(p), self._draw.top_p)]
-        passed = int((renormalised(p).cumsum(0) <= self._random.random()).sum())
+            p = p[: nucleus_size(renormalise(p), self._draw.top_p)]
+        passed = int((renormalise(p).cumsum(0) <= self._random.random()).sum())
         return int(ordered.indices[min(passed, len(p) - 1)])

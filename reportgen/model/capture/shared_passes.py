@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reportgen.model.capture.check_writes import PROVEN_LATER, reason_against, settle_writers
-from reportgen.model.capture.passes import JoinedPass, Taken, join, run
-from reportgen.model.needs import Captured, Pass, Path, Site, Unmeasurable
+from reportgen.model.capture.passes import JoinedPass, JoinedResult, join, run
+from reportgen.model.needs import Pass, PassResult, Path, Site, Unmeasurable
 from reportgen.model.network.loaded import SEVERAL_STREAMS, LoadedModel
 
 
@@ -21,23 +21,23 @@ class SharedPasses:
 
     def __init__(self, model: LoadedModel, passes: Sequence[Pass]) -> None:
         self._model = model
-        passes = [_possible(model, single) for single in passes]
+        passes = [_drop_unmeasurable_needs(model, single) for single in passes]
         self._joined = {joined.path: joined for joined in join(passes)}
         self._waiting = Counter(single.path for single in passes)
-        self._taken: dict[Path, Taken] = {}
+        self._taken: dict[Path, JoinedResult] = {}
 
-    def run(self, passes: Sequence[Pass]) -> list[Captured]:
+    def run(self, passes: Sequence[Pass]) -> list[PassResult]:
         """The answers to some of the passes, in their order.
 
         Raises:
             Unmeasurable: a site of their needs is not in this model, or not what it looks like. What other probes want
                 of the same prompts is not touched by that.
         """
-        passes = [_possible(self._model, single) for single in passes]
+        passes = [_drop_unmeasurable_needs(self._model, single) for single in passes]
         reasons = [reason for single in passes if (reason := reason_against_pass(self._model, single))]
         if reasons:
             for single in passes:
-                self._done(single.path)
+                self._release(single.path)
             raise Unmeasurable(reasons[0])
         missing = list(dict.fromkeys(single.path for single in passes if single.path not in self._taken))
         joined = [self._joined[path] for path in missing]
@@ -46,17 +46,17 @@ class SharedPasses:
             ran = run(self._model, joined)
         except BaseException:  # one that several share may break for what only one of them wants
             for single in passes:
-                self._done(single.path)
+                self._release(single.path)
             raise
         self._taken |= dict(zip(missing, ran, strict=True))
         return [self._answer(single) for single in passes]
 
-    def _answer(self, single: Pass) -> Captured:
+    def _answer(self, single: Pass) -> PassResult:
         answer = self._taken[single.path].part(single)
-        self._done(single.path)
+        self._release(single.path)
         return answer
 
-    def _done(self, path: Path) -> None:
+    def _release(self, path: Path) -> None:
         self._waiting[path] -= 1
         if not self._waiting[path]:
             self._taken.pop(path, None)
@@ -66,7 +66,7 @@ def _sites(single: Pass) -> list[Site]:
     return [*(need.site for need in single.needs), *(edit.site for edit in single.edits)]
 
 
-def _possible(model: LoadedModel, single: Pass) -> Pass:
+def _drop_unmeasurable_needs(model: LoadedModel, single: Pass) -> Pass:
     """A pass without the needs that it can do without."""
     if not single.partial:
         return single
@@ -103,6 +103,6 @@ def _reason_against_patterns(model: LoadedModel, single: Pass) -> str:
     return ""
 
 
-def run_all(model: LoadedModel, passes: Sequence[Pass]) -> list[Captured]:
+def run_all(model: LoadedModel, passes: Sequence[Pass]) -> list[PassResult]:
     """The answers to passes, in their order, each prompt run once."""
     return SharedPasses(model, passes).run(passes)

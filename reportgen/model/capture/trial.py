@@ -12,7 +12,7 @@ IN_INT8 = 0.1
 """The same, where a step of int8 lies between two numbers."""
 
 
-def tokens_tried(model: LoadedModel) -> tuple[int, ...]:
+def choose_trial_tokens(model: LoadedModel) -> tuple[int, ...]:
     """A few tokens from all over the vocabulary, after BOS."""
     return few_tokens(model.network.config.get_text_config(), model.embedding_table.shape[0])
 

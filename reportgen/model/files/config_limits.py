@@ -43,16 +43,18 @@ def check_sizes(config: Mapping[str, Any], path: Path) -> None:
     """
     for name, value, depth in _numbers(config):
         if depth > DEEPEST:
-            raise _refused(f"it is nested more than {DEEPEST} deep", path)
+            raise _make_error(f"it is nested more than {DEEPEST} deep", path)
         if isinstance(value, int) and abs(value) > LARGEST:
-            raise _refused(f"{_shown(name)} is a number beyond {LARGEST:,}", path)
+            raise _make_error(f"{_shorten_value(name)} is a number beyond {LARGEST:,}", path)
         most = next((most for names, most in _SIZES if names.fullmatch(name)), None)
         if most is not None and isinstance(value, int | float) and not (value == int_of(value) and 0 <= value <= most):
-            raise _refused(f"{name} is {_shown(value)}, where a model has a whole number up to {most:,}", path)
+            raise _make_error(
+                f"{name} is {_shorten_value(value)}, where a model has a whole number up to {most:,}", path
+            )
     for part in _parts(config):
-        blocks, experts = (_largest(part, names) for names in (_LAYERS, _EXPERTS))
+        blocks, experts = (_find_largest(part, names) for names in (_LAYERS, _EXPERTS))
         if blocks * experts > MOST_EXPERTS_IN_ALL:
-            raise _refused(f"it has {blocks:,} blocks of {experts:,} experts each", path)
+            raise _make_error(f"it has {blocks:,} blocks of {experts:,} experts each", path)
 
 
 def int_of(value: float) -> int | None:
@@ -63,11 +65,11 @@ def int_of(value: float) -> int | None:
         return None
 
 
-def _refused(message: str, path: Path) -> ModelError:
+def _make_error(message: str, path: Path) -> ModelError:
     return ModelError(Mistake(f"no model can be built from it: {message}", "Take the model's own config.json.", path))
 
 
-def _shown(value: float | str) -> str:
+def _shorten_value(value: float | str) -> str:
     text = str(value)
     return text if len(text) <= 40 else f"{text[:40]}…"
 
@@ -90,6 +92,6 @@ def _parts(config: Any) -> Iterator[Mapping[str, Any]]:
     return (value for _, value, _ in _numbers(config) if isinstance(value, dict))
 
 
-def _largest(part: Mapping[str, Any], names: re.Pattern[str]) -> int:
+def _find_largest(part: Mapping[str, Any], names: re.Pattern[str]) -> int:
     sizes = [value for name, value in part.items() if names.fullmatch(name) and isinstance(value, int)]
     return max(sizes, default=0)

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from reportgen.errors import Mistake, ModelError
-from reportgen.model.files.gguf import Notify, convert_once, converted_folder, is_converted, silent
+from reportgen.model.files.gguf import Notify, convert_once, converted_folder, is_converted, say_nothing
 
 CHUNK = 1 << 22
 
@@ -106,7 +106,7 @@ DEMO_MODELS: dict[str, DemoModel] = {
 }
 
 
-def demo_folder(model: DemoModel, notify: Notify = silent) -> Path:
+def demo_folder(model: DemoModel, notify: Notify = say_nothing) -> Path:
     """The folder of a demo model's safetensors and tokenizer; converted on first use.
 
     Raises:

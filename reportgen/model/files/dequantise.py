@@ -22,7 +22,7 @@ from reportgen.model.files.gguf import DISK_FAILED
 from reportgen.model.files.gguf_pre_tokenizers import find_pre_tokenizer, set_pre_tokenizer
 
 _SAID = ("model", "pre", "add_bos_token")
-"""What a file says of its tokenizer, beside what transformers reads."""
+"""What a file says of its tokenizer, in addition to what transformers reads."""
 
 
 class _Reader(gguf.GGUFReader):  # type: ignore[misc]  # gguf is not typed
@@ -81,15 +81,15 @@ def _main() -> int:
     try:
         dequantise(Path(sys.argv[1]), Path(sys.argv[2]))
     except SafetensorError as error:  # it tells of a full disk in words only
-        return _told(error, DISK_FAILED)
+        return _report_error(error, DISK_FAILED)
     except OSError as error:
-        return _told(error, 1 if error.errno is None else DISK_FAILED)
+        return _report_error(error, 1 if error.errno is None else DISK_FAILED)
     except Exception as error:  # whatever a stranger's file makes transformers raise
-        return _told(error, 1)
+        return _report_error(error, 1)
     return 0
 
 
-def _told(error: Exception, code: int) -> int:
+def _report_error(error: Exception, code: int) -> int:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     sys.stderr.write(f"\n{lines[0]}\n")
     return code

@@ -23,10 +23,10 @@ def kind_of(device: str) -> str:
     """The kind of device (cpu, cuda, mps, …) that a battery's `device` will mean; torch is asked only where it must."""
     if device != "auto":
         return device.partition(":")[0]
-    return "cpu" if _surely_no_accelerator() else str(chosen(device).type)
+    return "cpu" if _lacks_accelerator() else str(choose_device(device).type)
 
 
-def chosen(device: str) -> "torch.device":
+def choose_device(device: str) -> "torch.device":
     """The device a battery asks for; `auto` is the accelerator if there is one."""
     import torch
 
@@ -54,7 +54,7 @@ def default_threads() -> int:
     return max(1, min(_cores(), MOST_THREADS))
 
 
-def _surely_no_accelerator() -> bool:
+def _lacks_accelerator() -> bool:
     if version("torch").endswith("+cpu"):
         return platform.system() != "Darwin"
     return platform.system() == "Linux" and not any(Path(node).exists() for node in _NODES)

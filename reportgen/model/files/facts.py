@@ -64,25 +64,25 @@ class ModelFacts:
 
 
 def read_facts(config_path: Path) -> ModelFacts:
-    """The facts of a model from its config.json, and from the tokenizer files beside it.
+    """The facts of a model from its config.json, and from the tokenizer files next to it.
 
     Raises:
         ModelError: the file is missing, no JSON, lacks model_type, or is not about a causal language model.
     """
     config = read_config(config_path)
     text = _text_part(config)
-    heads = None if text.get("model_type") in _WITHOUT_ATTENTION else _first(text, _HEADS)
+    heads = None if text.get("model_type") in _WITHOUT_ATTENTION else _read_first_size(text, _HEADS)
     return ModelFacts(
         model_type=config["model_type"],
         architecture=_architecture(config),
-        layers=_first(text, _LAYERS) or _listed(text),
+        layers=_read_first_size(text, _LAYERS) or _count_listed_blocks(text),
         heads=heads,
         kv_heads=None if heads is None else _kv_heads(text, heads),
-        hidden_size=_first(text, _HIDDEN_SIZE),
-        features=None if _first(text, _EXPERTS) else _first(text, _FEATURES),
-        vocabulary=_first(text, ("vocab_size",)) or _first(config, ("vocab_size",)),
-        context_length=_first(text, _CONTEXT),
-        sliding_window=_first(text, ("sliding_window",)) if text.get("use_sliding_window", True) else None,
+        hidden_size=_read_first_size(text, _HIDDEN_SIZE),
+        features=None if _read_first_size(text, _EXPERTS) else _read_first_size(text, _FEATURES),
+        vocabulary=_read_first_size(text, ("vocab_size",)) or _read_first_size(config, ("vocab_size",)),
+        context_length=_read_first_size(text, _CONTEXT),
+        sliding_window=_read_first_size(text, ("sliding_window",)) if text.get("use_sliding_window", True) else None,
         chat_template=has_chat_template(config_path.parent),
     )
 
@@ -104,9 +104,9 @@ def read_config(path: Path) -> Config:
     check_sizes(config, path)
     architecture = _architecture(config)
     if config.get("is_encoder_decoder") is True:
-        raise _not_causal(path, f"{architecture or config['model_type']} has an encoder and a decoder")
+        raise _not_causal_error(path, f"{architecture or config['model_type']} has an encoder and a decoder")
     if architecture and not architecture.endswith(_CAUSAL):
-        raise _not_causal(path, f"{architecture} is no causal language model")
+        raise _not_causal_error(path, f"{architecture} is no causal language model")
     return config
 
 
@@ -125,7 +125,7 @@ def _read_json(path: Path) -> Config:
     return config
 
 
-def _not_causal(path: Path, what: str) -> ModelError:
+def _not_causal_error(path: Path, what: str) -> ModelError:
     return ModelError(Mistake(what, "reportgen looks inside causal (decoder-only) language models.", path))
 
 
@@ -140,13 +140,13 @@ def _text_part(config: Config) -> Config:
     return next(parts, config)
 
 
-def _first(config: Config, keys: tuple[str, ...]) -> int | None:
+def _read_first_size(config: Config, keys: tuple[str, ...]) -> int | None:
     # `true` is an int to Python, and some families give a list with one number a layer.
     values = (config.get(key) for key in keys)
     return next((value for value in values if type(value) is int and value > 0), None)
 
 
-def _listed(config: Config) -> int | None:
+def _count_listed_blocks(config: Config) -> int | None:
     """Number of blocks where their kinds are listed one by one."""
     values = (config.get(key) for key in _LAYER_BY_LAYER)
     return next((len(value) for value in values if isinstance(value, list | str) and value), None)
@@ -157,7 +157,7 @@ def _kv_heads(config: Config, heads: int) -> int:
     if config.get("multi_query") and not config.get("new_decoder_architecture"):
         return 1
     if config.get("multi_query_attention"):
-        return _first(config, ("multi_query_group_num",)) or 1
+        return _read_first_size(config, ("multi_query_group_num",)) or 1
     inner = config.get("attn_config")
-    nested = _first(inner, ("kv_n_heads",)) if isinstance(inner, dict) else None
-    return _first(config, _KV_HEADS) or nested or heads
+    nested = _read_first_size(inner, ("kv_n_heads",)) if isinstance(inner, dict) else None
+    return _read_first_size(config, _KV_HEADS) or nested or heads

@@ -27,7 +27,7 @@ DISK_FAILED = 4
 """Exit code of the converting process where the disk, not the file, was the trouble."""
 
 
-def silent(line: str) -> None:
+def say_nothing(line: str) -> None:
     """The `Notify` that says nothing."""
 
 
@@ -74,7 +74,7 @@ def convert_once(
     gguf: Callable[[Path], Path],
     *,
     parameters: int | None = None,
-    notify: Notify = silent,
+    notify: Notify = say_nothing,
 ) -> Path:
     """The folder of the converted model; made now if it is not there yet, while other processes wait.
 
@@ -91,7 +91,7 @@ def convert_once(
     folder = converted_folder(name, sha256)
     if is_converted(folder):
         return folder
-    with _cache_errors(), _alone(folder, notify):
+    with _cache_errors(), _lock_conversion(folder, notify):
         if is_converted(folder):
             return folder
         # Only the holder of the lock writes here: what lies there is left over from a process that was killed.
@@ -130,10 +130,10 @@ def _save_dequantised(file: Path, folder: Path) -> None:
     if ended.returncode == 0:
         return
     reason = (ended.stderr.decode(errors="replace").strip().splitlines() or ["the converting process was ended"])[-1]
-    raise OSError(reason) if ended.returncode == DISK_FAILED else _unreadable(file, reason)
+    raise OSError(reason) if ended.returncode == DISK_FAILED else _unreadable_error(file, reason)
 
 
-def _unreadable(file: Path, reason: str) -> ModelError:
+def _unreadable_error(file: Path, reason: str) -> ModelError:
     return ModelError(
         Mistake(
             f"this GGUF file cannot be read as a causal language model: {reason[:200]}",
@@ -144,7 +144,7 @@ def _unreadable(file: Path, reason: str) -> ModelError:
 
 
 @contextmanager
-def _alone(folder: Path, notify: Notify) -> Iterator[None]:
+def _lock_conversion(folder: Path, notify: Notify) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -55,26 +55,28 @@ class PreTokenizer:
     """BOS stands first unless the file says otherwise."""
 
 
-def _named(names: str, *patterns: str, whole_first: bool = False, bos: bool = False) -> dict[str, PreTokenizer]:
+def _map_names(names: str, *patterns: str, whole_first: bool = False, bos: bool = False) -> dict[str, PreTokenizer]:
     return dict.fromkeys(names.split(), PreTokenizer(patterns, whole_first, bos))
 
 
 PRE_TOKENIZERS: dict[str, PreTokenizer] = {
-    **_named("default", _DEFAULT_SIGNS, _GPT2, _DIGITS, _THREE),
-    **_named("gpt-2 phi-2 jina-es jina-de gigachat a.x-4.0 mellum exaone4 mpt olmo jais trillion", _GPT2),
-    **_named("granite-docling", _GPT2),
-    **_named("starcoder refact command-r smollm codeshell exaone minerva-7b mellum2", _DIGIT, _GPT2),
-    **_named("llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2", _GPT4, whole_first=True, bos=True),
-    **_named("dbrx smaug-bpe glm4 chatglm-bpe", _GPT4),
-    **_named("stablelm2 qwen2 deepseek-r1-qwen kormo f2llmv2 megrez hunyuan solar-open grok-2", _QWEN2),
-    **_named("qwen35", _words(_DIGIT, letters=r"\p{L}\p{M}")),
-    **_named("minicpm5", _UP_TO_THREE, _words(_DIGITS), whole_first=True),
-    **_named("tekken", _cased_words(_DIGIT), whole_first=True, bos=True),
-    **_named("gpt-4o llama4 kanana2 talkie minimax-m2", _cased_words(_UP_TO_THREE, _SHORT_FORMS)),
-    **_named("falcon", _FALCON_SIGNS, _GPT2, _THREE),
-    **_named("bloom poro-chat gpt3-finnish", _BLOOM),
-    **_named("viking", _BLOOM, _DIGIT),
-    **_named(
+    **_map_names("default", _DEFAULT_SIGNS, _GPT2, _DIGITS, _THREE),
+    **_map_names("gpt-2 phi-2 jina-es jina-de gigachat a.x-4.0 mellum exaone4 mpt olmo jais trillion", _GPT2),
+    **_map_names("granite-docling", _GPT2),
+    **_map_names("starcoder refact command-r smollm codeshell exaone minerva-7b mellum2", _DIGIT, _GPT2),
+    **_map_names(
+        "llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2", _GPT4, whole_first=True, bos=True
+    ),
+    **_map_names("dbrx smaug-bpe glm4 chatglm-bpe", _GPT4),
+    **_map_names("stablelm2 qwen2 deepseek-r1-qwen kormo f2llmv2 megrez hunyuan solar-open grok-2", _QWEN2),
+    **_map_names("qwen35", _words(_DIGIT, letters=r"\p{L}\p{M}")),
+    **_map_names("minicpm5", _UP_TO_THREE, _words(_DIGITS), whole_first=True),
+    **_map_names("tekken", _cased_words(_DIGIT), whole_first=True, bos=True),
+    **_map_names("gpt-4o llama4 kanana2 talkie minimax-m2", _cased_words(_UP_TO_THREE, _SHORT_FORMS)),
+    **_map_names("falcon", _FALCON_SIGNS, _GPT2, _THREE),
+    **_map_names("bloom poro-chat gpt3-finnish", _BLOOM),
+    **_map_names("viking", _BLOOM, _DIGIT),
+    **_map_names(
         "deepseek-llm",
         r"[\r\n]",
         r"\s?[\p{Lu}\p{Ll}\p{Lt}]+",  # the table lists these letters one by one: those that have a case
@@ -83,8 +85,8 @@ PRE_TOKENIZERS: dict[str, PreTokenizer] = {
         _HAN_AND_HANGUL,
         _DIGITS,
     ),
-    **_named("deepseek-coder", r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", _HAN_AND_HANGUL, _DIGIT),
-    **_named("deepseek-v3 hunyuan-dense joyai-llm", _UP_TO_THREE, _HAN_AND_KANA, _DEEPSEEK3),
+    **_map_names("deepseek-coder", r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", _HAN_AND_HANGUL, _DIGIT),
+    **_map_names("deepseek-v3 hunyuan-dense joyai-llm", _UP_TO_THREE, _HAN_AND_KANA, _DEEPSEEK3),
 }
 """`tokenizer.ggml.pre` -> how text is cut. What llama.cpp computes by functions of its own (kimi-k2, afmoe), and kinds
 of models that are no causal LM, are not there."""

@@ -15,7 +15,7 @@ from reportgen.documents.regular_file import open_regular
 from reportgen.errors import BatteryError, Mistake, ModelError
 from reportgen.model.files.demo import DEMO_MODELS, demo_folder
 from reportgen.model.files.facts import Config, read_config
-from reportgen.model.files.gguf import Notify, convert_once, sha256_of, silent
+from reportgen.model.files.gguf import Notify, convert_once, say_nothing, sha256_of
 from reportgen.model.files.weights import check_weights
 
 Kind = Literal["demo", "hub", "folder", "gguf", "adapter", "config"]
@@ -48,7 +48,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Located:
+class ModelFiles:
     """A model whose files lie on disk and look whole."""
 
     folder: Path
@@ -68,7 +68,7 @@ def parse_source(text: str, revision: str | None = None, folder: Path = HERE) ->
 
     Raises:
         BatteryError: it is none of the known forms, the demo model is unknown, or a folder of the working directory
-            is named as if it lay beside the battery.
+            is named as if it lay next to the battery.
     """
     text = text.strip()
     if told := no_name(text):
@@ -77,12 +77,12 @@ def parse_source(text: str, revision: str | None = None, folder: Path = HERE) ->
         return Source(text, "adapter", text, revision, folder)
     prefix, _, rest = text.partition(":")
     if prefix == "demo":
-        return _no_revision(Source(text, "demo", _known_demo(rest)), revision)
+        return _refuse_revision(Source(text, "demo", _require_known_demo(rest)), revision)
     if prefix == "config" and rest:
-        return _no_revision(Source(text, "config", rest, folder=folder), revision)
+        return _refuse_revision(Source(text, "config", rest, folder=folder), revision)
     if text and _is_path(text, folder):
         kind: Kind = "gguf" if text.lower().endswith(".gguf") else "folder"
-        return _no_revision(Source(text, kind, text, folder=folder), revision)
+        return _refuse_revision(Source(text, kind, text, folder=folder), revision)
     if text and only_here(text, folder):
         told = f"{shown(text)} is not beside the battery, but in the working directory"
         remedy = f"Write its path as it is from {folder}; if a model of the hub is meant, {text}@main."
@@ -90,7 +90,7 @@ def parse_source(text: str, revision: str | None = None, folder: Path = HERE) ->
     return _hub_source(text, revision)
 
 
-def locate(source: Source, notify: Notify = silent) -> Located:
+def locate(source: Source, notify: Notify = say_nothing) -> ModelFiles:
     """Makes a model's files present on disk and looks whether they are whole.
 
     Raises:
@@ -99,7 +99,7 @@ def locate(source: Source, notify: Notify = silent) -> Located:
     return _LOCATE[source.kind](source, notify)
 
 
-def _known_demo(name: str) -> str:
+def _require_known_demo(name: str) -> str:
     if name in DEMO_MODELS:
         return name
     from rapidfuzz import process  # here: most names are known
@@ -109,7 +109,7 @@ def _known_demo(name: str) -> str:
     raise BatteryError(Mistake(f"unknown demo model {shown(name)}", hint))
 
 
-def _no_revision(source: Source, revision: str | None) -> Source:
+def _refuse_revision(source: Source, revision: str | None) -> Source:
     if revision is not None:
         raise BatteryError(Mistake(f"{shown(source.text)} has no revisions", "Only a hub id takes a revision."))
     return source
@@ -132,36 +132,36 @@ def _hub_source(text: str, revision: str | None) -> Source:
     return Source(text, "hub", target, written or revision)
 
 
-def _locate_demo(source: Source, notify: Notify) -> Located:
+def _locate_demo(source: Source, notify: Notify) -> ModelFiles:
     model = DEMO_MODELS[source.target]
-    return _located(demo_folder(model, notify), model.name)
+    return _inspect_folder(demo_folder(model, notify), model.name)
 
 
-def _locate_folder(source: Source, notify: Notify) -> Located:
-    folder = _existing(source)
+def _locate_folder(source: Source, notify: Notify) -> ModelFiles:
+    folder = _require_existing_path(source)
     if not is_folder(folder):
         raise ModelError(Mistake("this is a file, not a model's folder", _FORMS, folder))
-    return _located(folder, folder.name)
+    return _inspect_folder(folder, folder.name)
 
 
-def _locate_gguf(source: Source, notify: Notify) -> Located:
-    file = _existing(source)
+def _locate_gguf(source: Source, notify: Notify) -> ModelFiles:
+    file = _require_existing_path(source)
     if not _begins_with(file, b"GGUF"):
         raise ModelError(Mistake("this is no GGUF file", "Is the download whole?", file))
     name = file.name[: -len(".gguf")]
     safe_name = re.sub(r"[^\w.-]", "_", name)[:80]
     notify(f"Reading {file.name}.")
-    return _located(convert_once(safe_name, sha256_of(file), lambda _: file, notify=notify), name)
+    return _inspect_folder(convert_once(safe_name, sha256_of(file), lambda _: file, notify=notify), name)
 
 
-def _locate_config(source: Source, notify: Notify) -> Located:
-    file = _existing(source)
+def _locate_config(source: Source, notify: Notify) -> ModelFiles:
+    file = _require_existing_path(source)
     _refuse_detours(read_config(file), file)
     name = file.parent.name if file.name == "config.json" else file.stem
-    return Located(file.parent, file, name, None, weights=False)
+    return ModelFiles(file.parent, file, name, None, weights=False)
 
 
-def _locate_adapter(source: Source, notify: Notify) -> Located:
+def _locate_adapter(source: Source, notify: Notify) -> ModelFiles:
     base = source.target.partition(" + ")[0]
     raise ModelError(
         Mistake(
@@ -171,12 +171,12 @@ def _locate_adapter(source: Source, notify: Notify) -> Located:
     )
 
 
-def _locate_hub(source: Source, notify: Notify) -> Located:
+def _locate_hub(source: Source, notify: Notify) -> ModelFiles:
     folder = _snapshot(source, notify)
-    return _located(folder, source.target.rpartition("/")[2], revision=folder.name)
+    return _inspect_folder(folder, source.target.rpartition("/")[2], revision=folder.name)
 
 
-_LOCATE: dict[Kind, Callable[[Source, Notify], Located]] = {
+_LOCATE: dict[Kind, Callable[[Source, Notify], ModelFiles]] = {
     "demo": _locate_demo,
     "hub": _locate_hub,
     "folder": _locate_folder,
@@ -186,7 +186,7 @@ _LOCATE: dict[Kind, Callable[[Source, Notify], Located]] = {
 }
 
 
-def _existing(source: Source) -> Path:
+def _require_existing_path(source: Source) -> Path:
     if not exists(source.path):
         remedy = f"{where_looked(source.target, source.folder)} It is not a hub id."
         raise ModelError(Mistake("there is no such file or folder", remedy, source.target))
@@ -201,7 +201,7 @@ def _begins_with(file: Path, magic: bytes) -> bool:
         raise ModelError(Mistake(f"cannot be read: {error.strerror}", file=file)) from error
 
 
-def _located(folder: Path, name: str, revision: str | None = None) -> Located:
+def _inspect_folder(folder: Path, name: str, revision: str | None = None) -> ModelFiles:
     """The folder, once its configuration, weights and tokenizer were looked at."""
     config = folder / "config.json"
     if not config.is_file() and (folder / "adapter_config.json").is_file():
@@ -221,7 +221,7 @@ def _located(folder: Path, name: str, revision: str | None = None) -> Located:
                 folder,
             )
         )
-    return Located(folder, config, name, revision, weights=True)
+    return ModelFiles(folder, config, name, revision, weights=True)
 
 
 def _refuse_detours(values: Config, file: Path) -> None:

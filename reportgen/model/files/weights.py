@@ -59,7 +59,7 @@ def weight_files(folder: Path) -> list[Path]:
     What is counted, hashed and watched is read from this list, and nothing else is ever loaded.
 
     Raises:
-        ModelError: there are none, one that the index names is missing, or others would be loaded beside them.
+        ModelError: there are none, one that the index names is missing, or others would be loaded in addition.
     """
     _refuse_others(folder)
     if (folder / SINGLE).is_file():

@@ -28,7 +28,7 @@ def weights_sha256(folder: Path) -> str:
         ModelError: there are no weights, or they changed while they were read.
     """
     files = weight_files(folder)
-    known = _Remembered(files)
+    known = _HashMemory(files)
     found = known.read()
     if found is None:
         found = _hash_tensors(files)
@@ -36,9 +36,9 @@ def weights_sha256(folder: Path) -> str:
     return found
 
 
-def remembered_sha256(folder: Path) -> str | None:
+def recall_sha256(folder: Path) -> str | None:
     """The same hash where it is known without reading the weights."""
-    return _Remembered(weight_files(folder)).read()
+    return _HashMemory(weight_files(folder)).read()
 
 
 def _hash_tensors(files: list[Path]) -> str:
@@ -50,12 +50,12 @@ def _hash_tensors(files: list[Path]) -> str:
         for name, file, entry in tensors:
             start, end = entry["at"]
             digest.update(json.dumps([name, entry["dtype"], entry["shape"]]).encode())
-            for part in _read(opened[file], start, end, held):
+            for part in _read_range(opened[file], start, end, held):
                 digest.update(part)
     return digest.hexdigest()
 
 
-def _read(file: FileIO, start: int, end: int, held: memoryview) -> Iterator[memoryview]:
+def _read_range(file: FileIO, start: int, end: int, held: memoryview) -> Iterator[memoryview]:
     """Some bytes of a file, part by part in the same memory.
 
     Mapped into memory instead, the weights would count as memory of this process a second time.
@@ -79,7 +79,7 @@ def _entries(file: Path) -> list[tuple[str, dict[str, Any]]]:
     return [(name, e | {"at": [begin + o for o in e["data_offsets"]]}) for name, e in header.items()]
 
 
-class _Remembered:
+class _HashMemory:
     """A hash kept in the cache, valid while the files are untouched."""
 
     _shelf = Shelf(HASHES)

@@ -1,1 +1,1 @@
-"""Measures that need the model beside them: its unembedding, its distribution, its weights."""
+"""Measures that need the model itself: its unembedding, its distribution, its weights."""

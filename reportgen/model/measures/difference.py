@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
-from reportgen.model.network.loaded import LoadedModel, likeliest
-from reportgen.model.network.quantise import plain
+from reportgen.model.network.loaded import LoadedModel, select_likeliest
+from reportgen.model.network.quantise import to_plain_tensor
 from reportgen.numerics.distributions import kl_divergence, log_softmax
 
 _ROWS_TOGETHER = 16
@@ -22,7 +22,7 @@ _NUMBERS_TOGETHER = 1 << 22
 
 
 @dataclass(frozen=True)
-class Expected:
+class PredictionPair:
     """What two models expect after one token."""
 
     base: int
@@ -39,7 +39,7 @@ class Expected:
 
 def expected_next(
     base: LoadedModel, other: LoadedModel, ours: torch.Tensor, theirs: torch.Tensor
-) -> Iterator[Expected]:
+) -> Iterator[PredictionPair]:
     """What the models' own logits say at each of (row x width) rows that left their final norms.
 
     Nothing of vocabulary size is kept.
@@ -48,9 +48,9 @@ def expected_next(
         some = slice(start, start + _ROWS_TOGETHER)
         log_p = _log_probabilities(base, ours[some])
         log_q = _log_probabilities(other, theirs[some]).to(log_p.device)
-        best = (likeliest(scores, 1)[1][:, 0].tolist() for scores in (log_p, log_q))
+        best = (select_likeliest(scores, 1)[1][:, 0].tolist() for scores in (log_p, log_q))
         for one, two, kl in zip(*best, kl_divergence(log_p, log_q).tolist(), strict=True):
-            yield Expected(one, two, kl)
+            yield PredictionPair(one, two, kl)
 
 
 def _log_probabilities(model: LoadedModel, normed: torch.Tensor) -> torch.Tensor:
@@ -60,7 +60,7 @@ def _log_probabilities(model: LoadedModel, normed: torch.Tensor) -> torch.Tensor
 
 
 @dataclass(frozen=True)
-class Changed:
+class TensorChange:
     """One tensor of two models."""
 
     name: str
@@ -74,16 +74,16 @@ class Changed:
 
 
 @dataclass(frozen=True)
-class Compared:
+class WeightComparison:
     """The weights of two models."""
 
-    tensors: Sequence[Changed]
+    tensors: Sequence[TensorChange]
     """Those that both have, under one name and of one shape; tied ones once."""
     left_out: Sequence[tuple[str, str]]
     """Names of the others, each with the reason."""
 
 
-def compare_weights(base: LoadedModel, other: LoadedModel) -> Compared:
+def compare_weights(base: LoadedModel, other: LoadedModel) -> WeightComparison:
     """Every tensor of both models, in base's order."""
     ours, theirs = (dict(model.network.named_parameters(remove_duplicate=False)) for model in (base, other))
     block_of = {id(tensor): at for at, block in enumerate(base.anatomy.blocks) for tensor in block.parameters()}
@@ -96,11 +96,11 @@ def compare_weights(base: LoadedModel, other: LoadedModel) -> Compared:
             continue
         seen.add((id(one), id(two)))
         if one.shape == two.shape:
-            norms = _norms(plain(one), plain(two))
-            tensors.append(Changed(name, block_of.get(id(one)), tuple(one.shape), *norms))
+            norms = _norms(to_plain_tensor(one), to_plain_tensor(two))
+            tensors.append(TensorChange(name, block_of.get(id(one)), tuple(one.shape), *norms))
         else:
             left_out.append((name, f"its shape is {tuple(one.shape)} in base, {tuple(two.shape)} in other"))
-    return Compared(tensors, left_out)
+    return WeightComparison(tensors, left_out)
 
 
 def _norms(base: torch.Tensor, other: torch.Tensor) -> tuple[float, float]:

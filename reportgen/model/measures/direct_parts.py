@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import torch
 
-from reportgen.model.measures.frozen_norm import frozen
+from reportgen.model.measures.frozen_norm import freeze_norm
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.matrices import bias_of, matrix_of
 from reportgen.model.network.writers import Writer
 
 
 @dataclass(frozen=True)
-class Seen:
+class ComponentOutputs:
     """What one pass gave at some rows of the stream, one row a logit that is taken apart."""
 
     embedding: torch.Tensor
@@ -50,7 +50,7 @@ class Parts:
 
 
 @torch.inference_mode()
-def direct_parts(model: LoadedModel, seen: Seen, directions: torch.Tensor, biases: torch.Tensor) -> Parts:
+def direct_parts(model: LoadedModel, seen: ComponentOutputs, directions: torch.Tensor, biases: torch.Tensor) -> Parts:
     """The parts of row · direction + bias behind the final norm, for each row that was seen.
 
     Args:
@@ -60,13 +60,13 @@ def direct_parts(model: LoadedModel, seen: Seen, directions: torch.Tensor, biase
         biases: (row) what the unembedding adds to it.
     """
     width, device = directions.shape[1], directions.device
-    norm = frozen(model.final_norm, width, device)
+    norm = freeze_norm(model.final_norm, width, device)
     back = norm.back(directions, norm.scale(seen.last))
     bias = biases + directions @ norm.bias
-    heads, after = [], _carried_after(model)
+    heads, after = [], _factors_after(model)
     for block, (writer, found) in enumerate(zip(model.anatomy.attention_writers, seen.heads, strict=True)):
         assert writer is not None
-        of_heads, of_bias = _of_attention(writer, found.float(), back * after[block + 1], model.anatomy.heads or 1)
+        of_heads, of_bias = _split_attention(writer, found.float(), back * after[block + 1], model.anatomy.heads or 1)
         heads.append(of_heads)
         bias = bias + of_bias
     return Parts(
@@ -77,11 +77,11 @@ def direct_parts(model: LoadedModel, seen: Seen, directions: torch.Tensor, biase
     )
 
 
-def _carried_after(model: LoadedModel) -> list[float]:
+def _factors_after(model: LoadedModel) -> list[float]:
     """(layer) by what all blocks behind it multiply what stands in the stream there."""
     after = [1.0]
     for block in reversed(range(model.layers)):
-        after.append(after[-1] * model.anatomy.carried(block))
+        after.append(after[-1] * model.anatomy.carry_factor(block))
     return after[::-1]
 
 
@@ -92,7 +92,7 @@ def unembedding_rows(model: LoadedModel, ids: Sequence[int]) -> tuple[torch.Tens
     return rows, torch.zeros(len(rows), device=rows.device) if head.bias is None else head.bias[list(ids)].float()
 
 
-def _of_attention(
+def _split_attention(
     writer: Writer, found: torch.Tensor, back: torch.Tensor, heads: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(row x head) parts of the heads, and (row) that of the biases behind them."""
@@ -100,7 +100,7 @@ def _of_attention(
     matrix, bias = matrix_of(writer.projection), bias_of(writer.projection)
     direction, of_bias = back * writer.scale, torch.zeros(len(back), device=back.device)
     if writer.norm is not None:
-        norm = frozen(writer.norm, matrix.shape[1], back.device)
+        norm = freeze_norm(writer.norm, matrix.shape[1], back.device)
         written = found @ matrix + (0.0 if bias is None else bias)
         of_bias = of_bias + direction @ norm.bias
         direction = norm.back(direction, norm.scale(written))

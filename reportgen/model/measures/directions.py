@@ -21,7 +21,7 @@ def normed_residual(model: LoadedModel, residual: torch.Tensor) -> torch.Tensor:
     return normed
 
 
-def along(model: LoadedModel, direction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def compare_with_unembedding(model: LoadedModel, direction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(vocabulary) cosine and dot product of each row of the unembedding with a (width) float32 direction.
 
     The rows alone: neither the unembedding's bias nor softcap or output scaling play a part.

@@ -13,7 +13,7 @@ from torch import nn
 from reportgen.model.needs import Unmeasurable
 
 _LARGE = 1e3
-"""Size of the rows that a norm is tried on: its epsilon is nothing beside their square."""
+"""Size of the rows that a norm is tried on: its epsilon is nothing compared with their square."""
 
 _OFF = 1e-2
 """Largest difference, as a share of the largest number, from what the norm itself makes of a row."""
@@ -34,7 +34,7 @@ class FrozenNorm:
     centred: bool
 
     def scale(self, rows: torch.Tensor) -> torch.Tensor:
-        """(row) by how much each of (row x width) rows is scaled, beside the gain."""
+        """(row) by how much each of (row x width) rows is scaled, apart from the gain."""
         linear = self.linear(rows.float())
         normed = self.module(rows.float()) - self.bias
         scale: torch.Tensor = (normed * linear).sum(-1) / (linear * linear).sum(-1).clamp_min(1e-30)
@@ -55,7 +55,7 @@ class FrozenNorm:
 
 
 @torch.inference_mode()
-def frozen(norm: nn.Module, width: int, device: torch.device) -> FrozenNorm:
+def freeze_norm(norm: nn.Module, width: int, device: torch.device) -> FrozenNorm:
     """A norm over `width` numbers, taken apart.
 
     Raises:

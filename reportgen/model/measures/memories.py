@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from reportgen.model.measures.frozen_norm import frozen
-from reportgen.model.network.loaded import LoadedModel, likeliest
+from reportgen.model.measures.frozen_norm import freeze_norm
+from reportgen.model.network.loaded import LoadedModel, select_likeliest
 from reportgen.model.network.matrices import matrix_of
 
 
@@ -37,14 +37,14 @@ def strengths(model: LoadedModel, block: int, coefficients: torch.Tensor) -> tor
 
 
 @torch.inference_mode()
-def as_written(model: LoadedModel, block: int, features: Sequence[int]) -> torch.Tensor:
+def scale_as_written(model: LoadedModel, block: int, features: Sequence[int]) -> torch.Tensor:
     """(feature x width) what some value vectors are in the stream, up to a positive scale: where a norm follows the
     MLP (Gemma), each of their numbers has its gain.
     """
     writer = model.anatomy.mlp_writers[block]
     assert writer is not None
     rows = values_of(model, block)[list(features)]
-    return rows if writer.norm is None else frozen(writer.norm, rows.shape[1], rows.device).linear(rows)
+    return rows if writer.norm is None else freeze_norm(writer.norm, rows.shape[1], rows.device).linear(rows)
 
 
 @torch.inference_mode()
@@ -52,8 +52,8 @@ def readings(model: LoadedModel, rows: torch.Tensor, k: int) -> list[Reading]:
     """The k tokens of largest and of smallest W_U · row, for each of (row x width) rows."""
     found = []
     for _, scores in model.unembedding_scores(rows):
-        top, top_ids = likeliest(scores, k)
-        bottom, bottom_ids = likeliest(-scores, k)
+        top, top_ids = select_likeliest(scores, k)
+        bottom, bottom_ids = select_likeliest(-scores, k)
         columns = (top_ids.tolist(), top.tolist(), bottom_ids.tolist(), (-bottom).tolist())
         found += [Reading(*row) for row in zip(*columns, strict=True)]
     return found

@@ -13,7 +13,7 @@ import torch
 
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.distributions import entropy
-from reportgen.numerics.sampling import nucleus_size, renormalised, tempered
+from reportgen.numerics.sampling import apply_temperature, nucleus_size, renormalise
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def distributions(
     transformers' samplers. Equal logits stand by ascending id.
     """
     for rows, logits in model.final_logits(normed):
-        together = [tempered(logits, temperature) for temperature in temperatures]
+        together = [apply_temperature(logits, temperature) for temperature in temperatures]
         whole = [entropy(log_p).tolist() for log_p in together]
         for at, prompt in enumerate(range(rows.start, rows.stop)):
             # A temperature leaves the order as it is, so that one sort serves them all.
@@ -81,7 +81,7 @@ def _setting(
         kept = min(kept, cut.top_k)
     if cut.top_p is not None:
         kept = nucleus_size(p, cut.top_p)
-    left = p if kept == len(p) else renormalised(p[:kept])
+    left = p if kept == len(p) else renormalise(p[:kept])
     named = min(k, kept)
     return Setting(
         prompt=prompt,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from reportgen.model.network.loaded import LoadedModel, likeliest
+from reportgen.model.network.loaded import LoadedModel, select_likeliest
 from reportgen.numerics.distributions import entropy, kl_divergence, log_softmax, rank_of
 
 _COMPARED = 64
@@ -109,14 +109,14 @@ def _read_some(
         log_p = log_softmax(logits)
         if kl:
             final[rows] = log_p[: _count(rows)]
-        answer = likeliest(log_p, 1)[1][:, 0] if given is None else _filled(given[rows], len(logits))
-        _put(last, rows, _read_rows(log_p, log_p if kl else None, answer, k, _count(rows)))
+        answer = select_likeliest(log_p, 1)[1][:, 0] if given is None else _pad_indices(given[rows], len(logits))
+        _store_rows(last, rows, _read_rows(log_p, log_p if kl else None, answer, k, _count(rows)))
     answers = last.token_ids[:, 0] if given is None else given
     place_of_row = torch.arange(places, device=final.device).repeat_interleave(layers)
     for rows, logits in model.lens_logits(residual.reshape(-1, width), norm=norm):
-        place = _filled(place_of_row[rows], len(logits))
+        place = _pad_indices(place_of_row[rows], len(logits))
         compared = final[place] if kl else None
-        _put(lower, rows, _read_rows(log_softmax(logits), compared, answers[place], k, _count(rows)))
+        _store_rows(lower, rows, _read_rows(log_softmax(logits), compared, answers[place], k, _count(rows)))
     stacked = {}
     for name in Readout.__dataclass_fields__:
         below, above = getattr(lower, name), getattr(last, name)
@@ -138,26 +138,26 @@ def _room(rows: int, k: int, device: torch.device) -> Readout:
     )
 
 
-def _put(into: Readout, rows: slice, read: Readout) -> None:
+def _store_rows(into: Readout, rows: slice, read: Readout) -> None:
     for name in Readout.__dataclass_fields__:
         getattr(into, name)[rows] = getattr(read, name)
 
 
 def _read_rows(log_p: torch.Tensor, final: torch.Tensor | None, answer: torch.Tensor, k: int, count: int) -> Readout:
     """Padding is read too, and dropped after: shapes decide about bits."""
-    values, ids = likeliest(log_p, k)
+    values, ids = select_likeliest(log_p, k)
     chosen = log_p.take_along_dim(answer[:, None], dim=1)[:, 0]
     return Readout(
         token_ids=ids[:count],
         probabilities=values.exp()[:count],
         entropy=entropy(log_p)[:count],
-        kl=_compared(log_p, final)[:count],
+        kl=_measure_kl(log_p, final)[:count],
         answer_rank=rank_of(log_p, answer)[:count],
         answer_probability=chosen.exp()[:count],
     )
 
 
-def _compared(log_p: torch.Tensor, final: torch.Tensor | None) -> torch.Tensor:
+def _measure_kl(log_p: torch.Tensor, final: torch.Tensor | None) -> torch.Tensor:
     """(row) KL(final || row); NaN where there is nothing to compare with."""
     if final is None:
         return torch.full_like(log_p[:, 0], torch.nan)
@@ -168,11 +168,11 @@ def _count(rows: slice) -> int:
     return int(rows.stop - rows.start)
 
 
-def _filled(places: torch.Tensor, length: int) -> torch.Tensor:
+def _pad_indices(places: torch.Tensor, length: int) -> torch.Tensor:
     """Indices padded to a length."""
     return torch.cat([places, places[-1:].expand(length - len(places))]) if len(places) < length else places
 
 
-def stacked_layers(layers: Sequence[torch.Tensor]) -> torch.Tensor:
+def stack_layers(layers: Sequence[torch.Tensor]) -> torch.Tensor:
     """(place x layer x width) from one (place x width) tensor a layer."""
     return torch.stack(list(layers), dim=1)

@@ -12,12 +12,12 @@ from reportgen.numerics.distributions import kl_divergence, log_softmax
 from reportgen.numerics.steering import set_mass
 
 
-def adding(layer: int, direction: torch.Tensor, coefficient: float, positions: Positions) -> tuple[Edit, ...]:
+def add_direction(layer: int, direction: torch.Tensor, coefficient: float, positions: Positions) -> tuple[Edit, ...]:
     """Adds c r to what enters block `layer`, in the prompt and in what is written after it."""
     return (Edit(Site.RESIDUAL, layer, Add(direction.float(), coefficient), positions),)
 
 
-def ablating(blocks: int, direction: torch.Tensor, positions: Positions) -> tuple[Edit, ...]:
+def ablate_direction(blocks: int, direction: torch.Tensor, positions: Positions) -> tuple[Edit, ...]:
     """Takes (x·r̂) r̂ from what enters every block, and from what its attention and MLP write (Arditi et al. 2024).
 
     Nothing is done with a direction of length 0.
@@ -40,7 +40,7 @@ class NextToken:
 
 
 @torch.inference_mode()
-def beside_unsteered(
+def compare_with_unsteered(
     model: LoadedModel, own: torch.Tensor, rows: Sequence[torch.Tensor], counted: Iterable[int]
 ) -> NextToken:
     """Compares next-token distributions with the unsteered one.

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import torch
 
-from reportgen.model.network.loaded import LoadedModel, likeliest
+from reportgen.model.network.loaded import LoadedModel, select_likeliest
 from reportgen.numerics.distributions import log_softmax
 
 
 @torch.inference_mode()
 def next_tokens(model: LoadedModel, normed: torch.Tensor) -> list[int]:
     """(row) the likeliest token after each of (row x width) rows that left the final norm."""
-    found = [likeliest(logits, 1)[1][: rows.stop - rows.start, 0] for rows, logits in model.final_logits(normed)]
+    found = [select_likeliest(logits, 1)[1][: rows.stop - rows.start, 0] for rows, logits in model.final_logits(normed)]
     return [int(token) for token in torch.cat(found).tolist()]
 
 
@@ -25,6 +25,6 @@ def surprisals(model: LoadedModel, normed: torch.Tensor, answers: Sequence[int])
         count = rows.stop - rows.start
         log_p = log_softmax(logits[:count])
         wanted = torch.tensor(list(answers[rows]), device=logits.device)
-        agree.append(likeliest(log_p, 1)[1][:, 0] == wanted)
+        agree.append(select_likeliest(log_p, 1)[1][:, 0] == wanted)
         surprise.append(-log_p.gather(1, wanted[:, None])[:, 0])
     return torch.cat(agree).cpu(), torch.cat(surprise).cpu()

@@ -2,7 +2,7 @@
 
 from fnmatch import fnmatchcase
 
-from reportgen.model.files.sources import Located
+from reportgen.model.files.sources import ModelFiles
 from reportgen.model.files.weights import stored_names
 
 
@@ -11,7 +11,7 @@ def matches(name: str, pattern: str) -> bool:
     return name == pattern or fnmatchcase(name, pattern)
 
 
-def unmatched(located: Located, patterns: list[str]) -> tuple[list[str], list[str]]:
+def find_unmatched(located: ModelFiles, patterns: list[str]) -> tuple[list[str], list[str]]:
     """The patterns that no tensor of the model has the name of, and where there are any, all names it has.
 
     Most files call their tensors as the model does. Where a pattern matches none in the file, the model itself is

@@ -10,7 +10,7 @@ import torch
 
 from reportgen.model.measures.tensor_names import matches
 from reportgen.model.network.loaded import LoadedModel
-from reportgen.model.network.quantise import plain, stored_dtype
+from reportgen.model.network.quantise import stored_dtype, to_plain_tensor
 
 BINS = 100
 """Bars of a histogram."""
@@ -71,7 +71,7 @@ def summary(tensor: torch.Tensor) -> Summary:
     Raises:
         ArithmeticError: some are not finite.
     """
-    values = plain(tensor)
+    values = to_plain_tensor(tensor)
     total = values.numel()
     least = min(float(part.min()) for part in _parts(values))
     largest = max(float(part.max()) for part in _parts(values))
@@ -106,7 +106,7 @@ def singular_values(tensor: torch.Tensor) -> torch.Tensor:
     They are the roots of the eigenvalues of the smaller of W·Wᵀ and Wᵀ·W, which is summed up part by part: exact to
     10⁻⁸ of the largest, where decomposing a table of a large vocabulary itself would need many times its memory.
     """
-    matrix = _matrix(plain(tensor))
+    matrix = _matrix(to_plain_tensor(tensor))
     if matrix.shape[0] < matrix.shape[1]:
         matrix = matrix.T
     width = matrix.shape[1]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from reportgen.model.network.loaded import LoadedModel, likeliest
+from reportgen.model.network.loaded import LoadedModel, select_likeliest
 from reportgen.numerics.distributions import entropy, log_softmax
 
 
@@ -98,12 +98,12 @@ class _Rows:
         for at, place in enumerate(places):
             chosen = log_p[at][self._table.ids[place]].exp() * self._table.counted[place]
             self.mass[rows.start + at] = chosen.sum(-1)
-        here = list(_those(places, named))
+        here = list(_places_named(places, named))
         if here:
-            values, ids = likeliest(log_p, k)
+            values, ids = select_likeliest(log_p, k)
             self.ids.append(ids[here])
             self.probabilities.append(values[here].exp())
 
 
-def _those(places: Sequence[int], named: int) -> Iterator[int]:
+def _places_named(places: Sequence[int], named: int) -> Iterator[int]:
     return (at for at, place in enumerate(places) if place == named)

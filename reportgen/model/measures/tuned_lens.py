@@ -44,7 +44,7 @@ def check_tuned_lens(path: Path, layers: int, width: int) -> None:
                 raise ValueError(f"the tuned lens {path} has {name} of shape {shapes[name]}, expected {expected}")
 
 
-def tuned(path: Path, residual: torch.Tensor) -> torch.Tensor:
+def apply_tuned_lens(path: Path, residual: torch.Tensor) -> torch.Tensor:
     """(place x layer x width) h + W h + b of every layer of (place x layer x width) rows, in float32."""
     import torch
     from safetensors.torch import load_file

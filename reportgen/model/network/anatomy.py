@@ -11,7 +11,7 @@ from torch import nn
 
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.network.attention import Modules, attentions_of, few_tokens
-from reportgen.model.network.ends import Ends, ends_of, unfollowed
+from reportgen.model.network.ends import Ends, ends_of, named_ends_of
 from reportgen.model.network.writers import Writer, named_attention_writer, named_mlp_writer
 
 Network = Any
@@ -46,7 +46,7 @@ class Anatomy:
     several_streams: bool = False
     """Whether the blocks hand on more than one row of numbers a token."""
 
-    def carried(self, block: int) -> float:
+    def carry_factor(self, block: int) -> float:
         """By what a block multiplies the stream that enters it."""
         return self.carries[block] if self.carries else 1.0
 
@@ -61,7 +61,7 @@ def anatomy_of(network: Network) -> Anatomy:
     holder, blocks = _holder_and_blocks(network, _count(config))
     decoder = _decoder(network, holder)
     tokens = few_tokens(config, network.get_input_embeddings().weight.shape[0])
-    ends = _required(_ends(network, decoder, blocks, tokens), network, "a matrix that gives its logits")
+    ends = _require_part(_ends(network, decoder, blocks, tokens), network, "a matrix that gives its logits")
     return Anatomy(
         decoder=ends.decoder,
         blocks=tuple(blocks),
@@ -81,7 +81,7 @@ def anatomy_of(network: Network) -> Anatomy:
 def _ends(network: Network, decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Sequence[int]) -> Ends | None:
     if next(network.parameters()).device.type != "meta":
         return ends_of(network, decoder, blocks, tokens)
-    return unfollowed(network, decoder)
+    return named_ends_of(network, decoder)
 
 
 def _count(config: Any) -> int | None:
@@ -96,7 +96,7 @@ def _holder_and_blocks(network: nn.Module, count: int | None) -> tuple[nn.Module
         for held in module.children():
             if isinstance(held, nn.ModuleList) and len(held) == count and any(True for _ in held.parameters()):
                 return module, list(held)
-    raise _missing(network, "a list of its blocks" if count is None else f"a list of {count} blocks")
+    raise _missing_part_error(network, "a list of its blocks" if count is None else f"a list of {count} blocks")
 
 
 def _decoder(network: nn.Module, holder: nn.Module) -> nn.Module:
@@ -105,13 +105,13 @@ def _decoder(network: nn.Module, holder: nn.Module) -> nn.Module:
     return next(module for module in reversed(around) if "input_ids" in inspect.signature(module.forward).parameters)
 
 
-def _required(part: Any, network: nn.Module, what: str) -> Any:
+def _require_part(part: Any, network: nn.Module, what: str) -> Any:
     if part is None:
-        raise _missing(network, what)
+        raise _missing_part_error(network, what)
     return part
 
 
-def _missing(network: nn.Module, what: str) -> ModelError:
+def _missing_part_error(network: nn.Module, what: str) -> ModelError:
     return ModelError(
         Mistake(
             f"{type(network).__name__} has no part that is {what}",

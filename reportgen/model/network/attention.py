@@ -28,7 +28,7 @@ def few_tokens(config: Any, vocabulary: int) -> tuple[int, ...]:
 
 @torch.inference_mode()
 def attentions_of(decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Sequence[int]) -> Modules:
-    """(block) the innermost module that returns a number a head, query and key beside what it writes.
+    """(block) the innermost module that returns a number a head, query and key in addition to what it writes.
 
     Runs the tokens through the decoder; None for every block of a network without weights.
     """
@@ -37,7 +37,7 @@ def attentions_of(decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Seque
         return (None,) * len(blocks)
     found: dict[int, nn.Module] = {}
     handles = [
-        module.register_forward_hook(_noting(found, index, len(tokens)))
+        module.register_forward_hook(_note_attention(found, index, len(tokens)))
         for index, block in enumerate(blocks)
         for module in block.modules()
         if module is not block
@@ -50,7 +50,7 @@ def attentions_of(decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Seque
     return tuple(found.get(index) for index in range(len(blocks)))
 
 
-def _noting(found: dict[int, nn.Module], index: int, length: int) -> Callable[..., None]:
+def _note_attention(found: dict[int, nn.Module], index: int, length: int) -> Callable[..., None]:
     def note(module: nn.Module, _args: Any, output: Any) -> None:
         # What is inside is done before what is around it: the first of a block is the innermost.
         if index not in found and _holds_weights(output, length):
@@ -69,7 +69,7 @@ def _holds_weights(output: Any, length: int) -> bool:
     return written.ndim < 4 and weights.ndim == 4 and weights.shape[-2:] == (length, length)
 
 
-def in_turn(attentions: Modules) -> dict[nn.Module, Iterator[int]]:
+def blocks_in_turn(attentions: Modules) -> dict[nn.Module, Iterator[int]]:
     """Module -> the blocks that it is of, over and over: one that serves several is run for each in their order."""
     depths: dict[nn.Module, list[int]] = {}
     for index, attention in enumerate(attentions):

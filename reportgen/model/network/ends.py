@@ -76,16 +76,16 @@ class _Call:
 def ends_of(network: Any, decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Sequence[int]) -> Ends | None:
     """The ends of a network, which runs the tokens once; None where no matrix gives its logits."""
     ids = torch.tensor([tokens], device=next(network.parameters()).device)
-    with _heard(network, blocks) as calls:
+    with _record_calls(network, blocks) as calls:
         logits = network(input_ids=ids, use_cache=False).logits
     if not bool(torch.isfinite(logits).all()):
-        return unfollowed(network, decoder)  # the proof tells where numbers cease to be finite
+        return named_ends_of(network, decoder)  # the proof tells where numbers cease to be finite
     behind = calls[next(at for at, call in enumerate(calls) if call.module is blocks[-1]) :]
     stream = behind[0].gave
     heads = [call for call in behind if _is_head(call.module, logits.shape[-1])]
     if not heads or heads[-1].entered is None:
         return None
-    read, made = heads[-1].entered, _made(network.config.get_text_config(), heads[-1].gave, logits)
+    read, made = heads[-1].entered, _find_logit_transform(network.config.get_text_config(), heads[-1].gave, logits)
     handed = next((call.gave for call in behind if call.module is decoder), None)
     if made is None or handed is None:
         return None
@@ -97,8 +97,8 @@ def ends_of(network: Any, decoder: nn.Module, blocks: Sequence[nn.Module], token
     leading = None if several else _modules(stream, read, behind[1:])
     unembedding: Any = heads[-1].module
     return Ends(
-        final_norm=None if leading is None else _one(leading),
-        decoder=_as_asked(decoder, _one(onward) if onward else None),
+        final_norm=None if leading is None else _join_modules(leading),
+        decoder=_wrap_decoder(decoder, _join_modules(onward) if onward else None),
         unembedding=unembedding,
         logit_scale=made[0],
         softcap=made[1],
@@ -106,24 +106,24 @@ def ends_of(network: Any, decoder: nn.Module, blocks: Sequence[nn.Module], token
     )
 
 
-def unfollowed(network: Any, decoder: nn.Module) -> Ends | None:
+def named_ends_of(network: Any, decoder: nn.Module) -> Ends | None:
     """What a network itself names as its unembedding, where no numbers lead to it; None where it has none."""
     head = network.get_output_embeddings()
     return None if head is None else Ends(None, decoder, head)
 
 
-def _as_asked(decoder: nn.Module, into_head: nn.Module | None) -> nn.Module:
+def _wrap_decoder(decoder: nn.Module, into_head: nn.Module | None) -> nn.Module:
     takes = inspect.signature(decoder.forward).parameters
     return decoder if into_head is None and "past_key_values" in takes else Decoder(decoder, into_head)
 
 
 @contextmanager
-def _heard(network: nn.Module, blocks: Sequence[nn.Module]) -> Iterator[list[_Call]]:
+def _record_calls(network: nn.Module, blocks: Sequence[nn.Module]) -> Iterator[list[_Call]]:
     """Every call of a module that is not inside a block, in the order in which they end."""
     inside = {module for block in blocks for module in block.modules()} - {blocks[-1]}
     calls: list[_Call] = []
     outside = [module for module in network.modules() if module not in inside and module is not network]
-    handles = [module.register_forward_hook(_hearing(calls), with_kwargs=True) for module in outside]
+    handles = [module.register_forward_hook(_record_call(calls), with_kwargs=True) for module in outside]
     try:
         yield calls
     finally:
@@ -131,7 +131,7 @@ def _heard(network: nn.Module, blocks: Sequence[nn.Module]) -> Iterator[list[_Ca
             handle.remove()
 
 
-def _hearing(calls: list[_Call]) -> Callable[..., None]:
+def _record_call(calls: list[_Call]) -> Callable[..., None]:
     def hear(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         gave = _first_numbers([output, *_values(output)])
         if gave is not None:
@@ -156,10 +156,14 @@ def _is_head(module: nn.Module, vocabulary: int) -> bool:
 
 def _modules(start: torch.Tensor, end: torch.Tensor, calls: Sequence[_Call]) -> list[nn.Module] | None:
     """The modules that make one tensor of another, each of what the one before it gave; None where none do."""
-    if _same(start, end):
+    if _hold_same_numbers(start, end):
         return []
     for at, call in enumerate(calls):
-        if call.entered is None or _same(call.gave, call.entered) or not _same(call.entered, start):
+        if (
+            call.entered is None
+            or _hold_same_numbers(call.gave, call.entered)
+            or not _hold_same_numbers(call.entered, start)
+        ):
             continue
         rest = _modules(call.gave, end, calls[at + 1 :])
         if rest is not None:
@@ -168,11 +172,11 @@ def _modules(start: torch.Tensor, end: torch.Tensor, calls: Sequence[_Call]) -> 
     return None if factor is None else [Times(factor)]
 
 
-def _one(modules: Sequence[nn.Module]) -> nn.Module:
+def _join_modules(modules: Sequence[nn.Module]) -> nn.Module:
     return modules[0] if len(modules) == 1 else nn.Sequential(*modules)  # of none: what gives back what it is given
 
 
-def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+def _hold_same_numbers(one: torch.Tensor, other: torch.Tensor) -> bool:
     """Whether two tensors hold the same numbers in the same order, whatever their axes and, at the end, their dtype."""
     if one is other or one.numel() != other.numel():
         return one is other
@@ -185,10 +189,10 @@ def _factor(one: torch.Tensor, other: torch.Tensor) -> float | None:
         return None
     a, b = one.reshape(-1).double(), other.reshape(-1).double()
     factor = float(a @ b / (a @ a).clamp_min(1e-30))
-    return factor if factor > 0 and _off((factor, None), a, b) <= _EQUAL[one.dtype] else None
+    return factor if factor > 0 and _measure_gap((factor, None), a, b) <= _EQUAL[one.dtype] else None
 
 
-def _made(config: Any, given: torch.Tensor, logits: torch.Tensor) -> tuple[float, float | None] | None:
+def _find_logit_transform(config: Any, given: torch.Tensor, logits: torch.Tensor) -> tuple[float, float | None] | None:
     """(scale, softcap) that make logits of what the unembedding gave; None where none do.
 
     What a family is known to call them goes first: logits may be too small to tell one number from another.
@@ -197,10 +201,10 @@ def _made(config: Any, given: torch.Tensor, logits: torch.Tensor) -> tuple[float
         return None
     z, wanted = given.reshape(-1).double(), logits.reshape(-1).double()
     known = (_logit_scale(config), getattr(config, "final_logit_softcapping", None))
-    if known != (1.0, None) and _off(known, z, wanted) <= _EQUAL[given.dtype]:
+    if known != (1.0, None) and _measure_gap(known, z, wanted) <= _EQUAL[given.dtype]:
         return known
-    made = min([(1.0, None), *_candidates(config)], key=lambda made: _off(made, z, wanted))
-    if _off(made, z, wanted) <= _EQUAL[given.dtype]:
+    made = min([(1.0, None), *_candidates(config)], key=lambda made: _measure_gap(made, z, wanted))
+    if _measure_gap(made, z, wanted) <= _EQUAL[given.dtype]:
         return made
     factor = _factor(given, logits)
     return None if factor is None else (factor, None)
@@ -216,7 +220,7 @@ def _candidates(config: Any) -> Iterator[tuple[float, float | None]]:
         yield 1 / value, None
 
 
-def _off(made: tuple[float, float | None], given: torch.Tensor, wanted: torch.Tensor) -> float:
+def _measure_gap(made: tuple[float, float | None], given: torch.Tensor, wanted: torch.Tensor) -> float:
     scale, cap = made
     found = softcap(given * scale, cap)
     return float((found - wanted).abs().max() / wanted.abs().max().clamp_min(1e-30))

@@ -15,7 +15,7 @@ from reportgen.numerics.distributions import softcap
 
 CHUNK = 64
 """Rows that go through the unembedding together. Fixed, and padded to: a row's bits change with the number of
-rows beside it, not with their content."""
+rows next to it, not with their content."""
 FINAL_CHUNK = 16
 """The same for the few rows of final logits."""
 READ_TOGETHER = 4
@@ -97,7 +97,7 @@ class LoadedModel:
         blocks = self.attention_blocks
         return {} if len(blocks) == self.layers else {"block": blocks}
 
-    def no_attention(self, block: int) -> str:
+    def reason_without_attention(self, block: int) -> str:
         """Why a block has no attention pattern; empty where it has one."""
         if self.anatomy.attentions[block] is not None:
             return ""
@@ -116,7 +116,7 @@ class LoadedModel:
     def embedding_scores(self, rows: torch.Tensor) -> torch.Tensor:
         """(row x vocabulary) dot products, in float32, of (row x width) float32 vectors with the embedding table."""
         scores = []
-        for held, chunk in _padded(rows, FINAL_CHUNK):
+        for held, chunk in _pad_chunks(rows, FINAL_CHUNK):
             parts = [chunk @ part.float().T for part in torch.split(self.embedding_table, _VOCABULARY_SLICE)]
             scores.append(torch.cat(parts, dim=-1)[: held.stop - held.start])
         return torch.cat(scores)
@@ -125,7 +125,7 @@ class LoadedModel:
         """(row x vocabulary) dot products, in float32, of (row x width) vectors with the unembedding's rows: neither
         norm nor bias, softcap or scale; some rows at a time, with the slice that they belong to.
         """
-        for held, chunk in _padded(self._as_read(rows).float(), FINAL_CHUNK):
+        for held, chunk in _pad_chunks(self._pad_to_width(rows).float(), FINAL_CHUNK):
             parts = [chunk @ part.float().T for part in torch.split(self.anatomy.unembedding.weight, _VOCABULARY_SLICE)]
             yield held, torch.cat(parts, dim=-1)[: held.stop - held.start]
 
@@ -156,7 +156,7 @@ class LoadedModel:
         """The reason, and what it is about."""
         return f"not measurable in {type(self.network).__name__}: {reason}"
 
-    def _as_read(self, rows: torch.Tensor) -> torch.Tensor:
+    def _pad_to_width(self, rows: torch.Tensor) -> torch.Tensor:
         """Rows that are as wide as those that the unembedding reads."""
         read = self.anatomy.unembedding.weight.shape[1]
         if rows.shape[-1] != read:
@@ -173,11 +173,11 @@ class LoadedModel:
         """(read_together x vocabulary) the model's own logits of rows that left its final norm, in its own dtype
         until they are read as float32; with the slice of rows that they belong to, the rest being padding.
         """
-        for rows, chunk in _padded(normed, FINAL_CHUNK):
-            # Some architectures (Mamba) keep a float32 stream beside weights of another dtype.
+        for rows, chunk in _pad_chunks(normed, FINAL_CHUNK):
+            # Some architectures (Mamba) keep a float32 stream with weights of another dtype.
             logits = self.anatomy.unembedding(chunk.to(self.dtype))
             for some, part in self._parts(rows, logits):
-                yield some, self._scaled(part).float()
+                yield some, self._scale_logits(part).float()
 
     def lens_logits(self, residual: torch.Tensor, *, norm: bool = True) -> Iterator[tuple[slice, torch.Tensor]]:
         """(read_together x vocabulary) scale(softcap(lm_head(final_norm(residual)))) in float32, with the slice of
@@ -186,14 +186,14 @@ class LoadedModel:
         together = CHUNK * (1 if self.dtype == torch.float32 else _CHUNKS_A_WIDENING)
         held = torch.empty(together, self.anatomy.unembedding.weight.shape[0], device=self.device)
         for start in range(0, len(residual), together):
-            chunks = list(_padded(residual[start : start + together].float(), CHUNK))
+            chunks = list(_pad_chunks(residual[start : start + together].float(), CHUNK))
             logits = held[: len(chunks) * CHUNK].view(len(chunks), CHUNK, -1)
             self._unembed_in_float32(
-                [self.norm_in_float32(rows) if norm else self._as_read(rows) for _, rows in chunks], logits
+                [self.norm_in_float32(rows) if norm else self._pad_to_width(rows) for _, rows in chunks], logits
             )
             for (rows, _), of_chunk in zip(chunks, logits, strict=True):
                 for place, part in self._parts(rows, of_chunk):
-                    yield slice(start + place.start, start + place.stop), self._scaled(part)
+                    yield slice(start + place.start, start + place.stop), self._scale_logits(part)
 
     def _parts(self, rows: slice, logits: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
         """A few rows at a time of a chunk's logits, leaving out those that are padding alone."""
@@ -201,7 +201,7 @@ class LoadedModel:
         for start in range(0, rows.stop - rows.start, step):
             yield slice(rows.start + start, min(rows.start + start + step, rows.stop)), logits[start : start + step]
 
-    def _scaled(self, logits: torch.Tensor) -> torch.Tensor:
+    def _scale_logits(self, logits: torch.Tensor) -> torch.Tensor:
         if self.anatomy.logit_scale != 1.0:
             logits = logits * self.anatomy.logit_scale
         capped: torch.Tensor = softcap(logits, self.anatomy.softcap)
@@ -230,7 +230,7 @@ class LoadedModel:
             yield slice(start, start + len(rows)), held[: len(rows)].copy_(rows)
 
 
-def likeliest(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+def select_likeliest(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     """(row x k) the largest of (row x vocabulary) scores and their ids, equal ones by ascending id.
 
     In bfloat16 logits often tie: the table, the answer and the greedy step must choose alike.
@@ -241,7 +241,7 @@ def likeliest(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]
     return values[:, :k], ids.gather(-1, by_value)[:, :k]
 
 
-def _padded(rows: torch.Tensor, size: int) -> Iterator[tuple[slice, torch.Tensor]]:
+def _pad_chunks(rows: torch.Tensor, size: int) -> Iterator[tuple[slice, torch.Tensor]]:
     for start in range(0, len(rows), size):
         chunk = rows[start : start + size]
         held = slice(start, start + len(chunk))

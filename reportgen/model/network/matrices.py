@@ -3,17 +3,17 @@
 import torch
 from torch import nn
 
-from reportgen.model.network.quantise import plain
+from reportgen.model.network.quantise import to_plain_tensor
 
 
 def matrix_of(projection: nn.Module) -> torch.Tensor:
     """(in x out) what the projection multiplies rows by: nn.Linear stores (out x in), GPT-2's Conv1D (in x out)."""
     # torch types whatever a module holds as a tensor or a module: a projection's weight is a tensor.
-    weight = plain(projection.weight).float()  # type: ignore[arg-type]
+    weight = to_plain_tensor(projection.weight).float()  # type: ignore[arg-type]
     return weight.T if isinstance(projection, nn.Linear) else weight
 
 
 def bias_of(projection: nn.Module) -> torch.Tensor | None:
     """(out) what it adds; None where it adds nothing."""
     bias = getattr(projection, "bias", None)
-    return None if bias is None else plain(bias).float()
+    return None if bias is None else to_plain_tensor(bias).float()

@@ -6,7 +6,7 @@ LONGEST = 300
 """Characters of a stranger's message that are told."""
 
 
-def in_words(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Why something failed, in one line without Python's name for it."""
     if isinstance(error, ReportgenError):
         return error.in_one_line

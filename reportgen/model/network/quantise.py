@@ -42,6 +42,6 @@ def stored_dtype(tensor: torch.Tensor) -> str:
     return INT8 if is_quantised(tensor) else str(tensor.dtype).removeprefix("torch.")
 
 
-def plain(tensor: torch.Tensor) -> torch.Tensor:
+def to_plain_tensor(tensor: torch.Tensor) -> torch.Tensor:
     """The numbers that a weight stands for, as an ordinary tensor."""
     return (tensor.dequantize() if is_quantised(tensor) else tensor).detach()

@@ -28,18 +28,18 @@ def can_be_seen(attention: nn.Module) -> bool:
 
 
 @contextmanager
-def attention_seen(attentions: Collection[nn.Module], take: Take) -> Iterator[None]:
+def watch_attention(attentions: Collection[nn.Module], take: Take) -> Iterator[None]:
     """Hands what these modules compute to `take`; everything is as before afterwards, also after an exception."""
     files = {sys.modules[type(attention).__module__] for attention in attentions if can_be_seen(attention)}
     with ExitStack() as restored:
         for file in files:
             own = getattr(file, FUNCTION)
             restored.callback(setattr, file, FUNCTION, own)
-            setattr(file, FUNCTION, _looking(own, attentions, take))
+            setattr(file, FUNCTION, _wrap_attention(own, attentions, take))
         yield
 
 
-def _looking(own: Callable[..., Any], attentions: Collection[nn.Module], take: Take) -> Callable[..., Any]:
+def _wrap_attention(own: Callable[..., Any], attentions: Collection[nn.Module], take: Take) -> Callable[..., Any]:
     def look(
         module: nn.Module,
         query: torch.Tensor,
@@ -50,7 +50,11 @@ def _looking(own: Callable[..., Any], attentions: Collection[nn.Module], take: T
         **named: Any,
     ) -> Any:
         if module in attentions:
-            q, k, v = query[0], _a_query_head(key[0], len(query[0])), _a_query_head(value[0], len(query[0]))
+            q, k, v = (
+                query[0],
+                _repeat_for_query_heads(key[0], len(query[0])),
+                _repeat_for_query_heads(value[0], len(query[0])),
+            )
             mask = None if attention_mask is None else attention_mask[0]
             take(module, lambda: _scores(q, k, mask, _scaling(q, named), named.get("softcap")), v)
         return own(module, query, key, value, attention_mask, *rest, **named)
@@ -58,7 +62,7 @@ def _looking(own: Callable[..., Any], attentions: Collection[nn.Module], take: T
     return look
 
 
-def _a_query_head(shared: torch.Tensor, heads: int) -> torch.Tensor:
+def _repeat_for_query_heads(shared: torch.Tensor, heads: int) -> torch.Tensor:
     """(head x position x head width) from what groups of heads share."""
     return shared if len(shared) == heads else shared.repeat_interleave(heads // len(shared), dim=0)
 

@@ -41,7 +41,7 @@ class Writer:
     """The norm between it and the stream, where an architecture has one."""
     scale: float
     """Factor of what is added; 1 for most architectures."""
-    beside: tuple[tuple[nn.Module, float], ...] = ()
+    side_modules: tuple[tuple[nn.Module, float], ...] = ()
     """Modules that ran before it, whose outputs, times a number each, are added together with its own."""
 
     @property
@@ -50,8 +50,8 @@ class Writer:
         return self.norm or self.source
 
 
-def beside_of(writer: Writer) -> tuple[Callable[[], torch.Tensor | None], list[Any]]:
-    """What tells, when a writer has run, what was written beside it (None where nothing is), and the hooks for it."""
+def hook_side_writers(writer: Writer) -> tuple[Callable[[], torch.Tensor | None], list[Any]]:
+    """What tells, when a writer has run, what its side modules wrote (None if it has none), and the hooks for it."""
     given: dict[int, torch.Tensor] = {}
 
     def keep(at: int, scale: float) -> Callable[..., None]:
@@ -62,7 +62,7 @@ def beside_of(writer: Writer) -> tuple[Callable[[], torch.Tensor | None], list[A
 
         return hook
 
-    handles = [module.register_forward_hook(keep(at, scale)) for at, (module, scale) in enumerate(writer.beside)]
+    handles = [module.register_forward_hook(keep(at, scale)) for at, (module, scale) in enumerate(writer.side_modules)]
     return lambda: torch.stack(list(given.values())).sum(0) if given else None, handles
 
 
@@ -114,7 +114,7 @@ def _residual_scale(block: nn.Module) -> float:
 
 
 @dataclass(frozen=True)
-class Found:
+class BlockWriters:
     """The writers of a block, or what is in the way."""
 
     attention: Writer | None = None
@@ -134,7 +134,7 @@ class _Call:
 
 
 @dataclass
-class _Heard:
+class _BlockRecord:
     """What passed through a block."""
 
     calls: list[_Call]
@@ -143,23 +143,23 @@ class _Heard:
 
 
 @torch.inference_mode()
-def writers_of(decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Sequence[int]) -> list[Found]:
+def writers_of(decoder: nn.Module, blocks: Sequence[nn.Module], tokens: Sequence[int]) -> list[BlockWriters]:
     """(block) what adds up to what it adds, on a few tokens that are run through the decoder."""
     ids = torch.tensor([tokens], device=next(blocks[0].parameters()).device)
-    with _hearing(blocks) as heard:
+    with _record_blocks(blocks) as heard:
         decoder(input_ids=ids, use_cache=False)
-    return [_added_up(heard[block]) for block in blocks]
+    return [_find_writers(heard[block]) for block in blocks]
 
 
 @contextmanager
-def _hearing(blocks: Sequence[nn.Module]) -> Iterator[dict[nn.Module, _Heard]]:
-    heard: dict[nn.Module, _Heard] = {}
+def _record_blocks(blocks: Sequence[nn.Module]) -> Iterator[dict[nn.Module, _BlockRecord]]:
+    heard: dict[nn.Module, _BlockRecord] = {}
     handles = []
     for block in blocks:
         calls: list[_Call] = []
         inside = [module for module in block.modules() if module is not block]
-        handles += [module.register_forward_hook(_noting(calls), with_kwargs=True) for module in inside]
-        handles.append(block.register_forward_hook(_closing(heard, calls), with_kwargs=True))
+        handles += [module.register_forward_hook(_note_call(calls), with_kwargs=True) for module in inside]
+        handles.append(block.register_forward_hook(_close_block(heard, calls), with_kwargs=True))
     try:
         yield heard
     finally:
@@ -167,7 +167,7 @@ def _hearing(blocks: Sequence[nn.Module]) -> Iterator[dict[nn.Module, _Heard]]:
             handle.remove()
 
 
-def _noting(calls: list[_Call]) -> Callable[..., None]:
+def _note_call(calls: list[_Call]) -> Callable[..., None]:
     def note(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         gave = _numbers(output)
         if gave is not None:
@@ -176,12 +176,12 @@ def _noting(calls: list[_Call]) -> Callable[..., None]:
     return note
 
 
-def _closing(heard: dict[nn.Module, _Heard], calls: list[_Call]) -> Callable[..., None]:
+def _close_block(heard: dict[nn.Module, _BlockRecord], calls: list[_Call]) -> Callable[..., None]:
     def close(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         entered, gave = _numbers([*args, *kwargs.values()]), _numbers(output)
         assert entered is not None
         assert gave is not None
-        heard[block] = _Heard(calls, entered, gave)
+        heard[block] = _BlockRecord(calls, entered, gave)
 
     return close
 
@@ -192,7 +192,7 @@ def _numbers(output: Any) -> torch.Tensor | None:
     return next((one for one in values if isinstance(one, torch.Tensor) and one.is_floating_point()), None)
 
 
-def _added_up(heard: _Heard) -> Found:
+def _find_writers(heard: _BlockRecord) -> BlockWriters:
     parts = _parts(heard)
     outputs = [part.gave for part in parts]
     found = _sum_of(outputs, heard.gave.double() - heard.entered.double(), heard.gave.dtype)
@@ -200,26 +200,26 @@ def _added_up(heard: _Heard) -> Found:
     if found is None:
         whole = _sum_of([heard.entered, *outputs], heard.gave, heard.gave.dtype, most=_MOST + 1)
         if whole is None or 0 not in whole:
-            return Found(reason="adds to the stream what is no sum of what its parts give")
+            return BlockWriters(reason="adds to the stream what is no sum of what its parts give")
         carries = whole.pop(0)
         found = {at - 1: factor for at, factor in whole.items()}
     summed = [(parts[at], scale) for at, scale in found.items()]
     mlp = [one for one in summed if _sees_one_place(one[0], heard.calls)]
     attention = [one for one in summed if one not in mlp]
-    return Found(_writer(attention, heard.calls), _writer(mlp, heard.calls), carries)
+    return BlockWriters(_writer(attention, heard.calls), _writer(mlp, heard.calls), carries)
 
 
-def _parts(heard: _Heard) -> list[_Call]:
+def _parts(heard: _BlockRecord) -> list[_Call]:
     """What gave rows like those of the stream, the innermost of those that gave the same."""
     parts: list[_Call] = []
     for call in heard.calls:
         alike = call.gave.numel() == heard.gave.numel() and call.gave.shape[-1] == heard.gave.shape[-1]
-        if alike and bool(call.gave.any()) and not any(_same(call.gave, part.gave) for part in parts):
+        if alike and bool(call.gave.any()) and not any(_hold_same_numbers(call.gave, part.gave) for part in parts):
             parts.append(call)
     return parts
 
 
-def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+def _hold_same_numbers(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one is other or (one.numel() == other.numel() and torch.equal(one.reshape(-1), other.reshape(-1)))
 
 
@@ -236,17 +236,17 @@ def _sum_of(
             factors, singular = torch.linalg.solve_ex(products[some, :][:, some], along[list(some)])
             left = length - float(factors @ along[list(some)])
             if not int(singular) and left <= _LEFT[dtype] ** 2 * length and bool((factors > 0).all()):
-                return {at: _plain(float(factor), dtype) for at, factor in zip(some, factors, strict=True)}
+                return {at: _snap_to_one(float(factor), dtype) for at, factor in zip(some, factors, strict=True)}
     return None
 
 
-def _plain(factor: float, dtype: torch.dtype) -> float:
+def _snap_to_one(factor: float, dtype: torch.dtype) -> float:
     return 1.0 if abs(factor - 1.0) <= _LEFT[dtype] else factor
 
 
 def _sees_one_place(part: _Call, calls: Sequence[_Call]) -> bool:
     """Whether the outermost module that a part is made in reads every position by itself, as an MLP does."""
-    origin = _before_norm(part, calls)
+    origin = _find_call_before_norm(part, calls)
     around = [call for call in calls if any(origin.module is inside for inside in call.module.modules())][-1]
     if around.entered is None:
         return False
@@ -260,12 +260,12 @@ def _sees_one_place(part: _Call, calls: Sequence[_Call]) -> bool:
     return bool(torch.allclose(alone.reshape(-1), whole, rtol=1e-2, atol=1e-2 * float(whole.abs().max())))
 
 
-def _before_norm(part: _Call, calls: Sequence[_Call]) -> _Call:
+def _find_call_before_norm(part: _Call, calls: Sequence[_Call]) -> _Call:
     """What a norm after attention, or after the MLP, was given; the part itself where it is no norm."""
     entered = part.entered
     if not _is_norm(part.module) or entered is None:
         return part
-    return next((call for call in calls if call is not part and _same(call.gave, entered)), part)
+    return next((call for call in calls if call is not part and _hold_same_numbers(call.gave, entered)), part)
 
 
 def _is_norm(module: nn.Module) -> bool:
@@ -278,7 +278,7 @@ def _writer(summed: Sequence[tuple[_Call, float]], calls: Sequence[_Call]) -> Wr
     if not summed:
         return None
     *others, (part, scale) = summed
-    origin = _before_norm(part, calls)
+    origin = _find_call_before_norm(part, calls)
     matrix = origin.module if getattr(getattr(origin.module, "weight", None), "ndim", 0) == 2 else None
     norm = None if origin is part else part.module
     return Writer(origin.module, matrix, norm, scale, tuple((other.module, factor) for other, factor in others))

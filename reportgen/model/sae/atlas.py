@@ -28,7 +28,7 @@ _EMPTY = np.uint64(2**64 - 1)
 
 
 @dataclass(frozen=True)
-class Fired:
+class FiringTable:
     """What fires in some windows, one entry a feature and token."""
 
     place: NDArray[np.int64]
@@ -55,7 +55,7 @@ class Firing:
 
     def update(self, state: Any, value: Tensor, *, index: int, step: int) -> tuple[NDArray[Any], ...]:
         """(position, feature, activation) of what fires in (position x width) rows of one window."""
-        active = self.dictionary.active(value)
+        active = self.dictionary.find_active(value)
         counts = active.row >= self.left_out
         return tuple(part[counts].cpu().numpy() for part in (active.row, active.feature, active.value))
 
@@ -68,24 +68,24 @@ class Firing:
         return state
 
 
-def fired_in(windows: list[tuple[int, int, int, tuple[NDArray[Any], ...]]]) -> Fired:
+def join_firings(windows: list[tuple[int, int, int, tuple[NDArray[Any], ...]]]) -> FiringTable:
     """What reducers kept of (number, start in the text, tokens that count, what fired) windows, put together."""
     parts = [(number, start, seen) for number, start, _, seen in windows]
-    return Fired(
-        place=_joined([seen[0] + start for _, start, seen in parts], np.int64),
-        window=_joined([np.full(len(seen[0]), number) for number, _, seen in parts], np.int64),
-        feature=_joined([seen[1] for _, _, seen in parts], np.int64),
-        value=_joined([seen[2] for _, _, seen in parts], np.float32),
+    return FiringTable(
+        place=_concatenate([seen[0] + start for _, start, seen in parts], np.int64),
+        window=_concatenate([np.full(len(seen[0]), number) for number, _, seen in parts], np.int64),
+        feature=_concatenate([seen[1] for _, _, seen in parts], np.int64),
+        value=_concatenate([seen[2] for _, _, seen in parts], np.float32),
         tokens=sum(count for _, _, count, _ in windows),
     )
 
 
-def _joined(parts: list[NDArray[Any]], dtype: Any) -> NDArray[Any]:
+def _concatenate(parts: list[NDArray[Any]], dtype: Any) -> NDArray[Any]:
     return np.concatenate([np.zeros(0, dtype), *(part.astype(dtype, copy=False) for part in parts)])
 
 
 @dataclass(frozen=True)
-class Seen:
+class AtlasState:
     """What was counted and kept; arrays of fixed shapes."""
 
     tokens: NDArray[np.int64]
@@ -124,10 +124,10 @@ class FeatureAtlas:
     watched: NDArray[np.int64]
     """(watched) places of which it is kept what fires there, ascending."""
 
-    def init(self) -> Seen:
+    def init(self) -> AtlasState:
         """Nothing seen."""
         count = self.features
-        return Seen(
+        return AtlasState(
             tokens=np.zeros((), np.int64),
             fired=np.zeros(count, np.int64),
             hits=np.zeros(count, np.int64),
@@ -139,7 +139,7 @@ class FeatureAtlas:
             there=np.zeros((len(self.watched), count), np.bool_),
         )
 
-    def update(self, seen: Seen, part: Fired, hit: NDArray[np.bool_] | None = None) -> Seen:
+    def update(self, seen: AtlasState, part: FiringTable, hit: NDArray[np.bool_] | None = None) -> AtlasState:
         """What was seen before, and a part of the text; `hit` (n) says which entries a pattern matches."""
         count = self.features
         bins = np.clip(np.searchsorted(EDGES, part.value, side="right") - 1, 0, BINS - 1)
@@ -150,10 +150,10 @@ class FeatureAtlas:
         strength, strongest = _lowest(
             seen.strength, seen.strongest, part.feature[best], -part.value[best], part.place[best]
         )
-        lots = _lots(part.feature, part.place) if self.drawn else np.zeros(0, np.uint64)
+        lots = _draw_lots(part.feature, part.place) if self.drawn else np.zeros(0, np.uint64)
         chosen = slice(None) if self.drawn else slice(0, 0)
         lot, drawn = _lowest(seen.lot, seen.drawn, part.feature[chosen], lots, part.place[chosen])
-        return Seen(
+        return AtlasState(
             tokens=seen.tokens + np.int64(part.tokens),
             fired=seen.fired + np.bincount(part.feature, minlength=count),
             hits=seen.hits + np.bincount(matched, minlength=count),
@@ -165,11 +165,11 @@ class FeatureAtlas:
             there=self._watch(seen.there, part),
         )
 
-    def merge(self, one: Seen, other: Seen) -> Seen:
+    def merge(self, one: AtlasState, other: AtlasState) -> AtlasState:
         """What both have seen, of windows that only one of them has."""
         strength, strongest = _lowest(one.strength, one.strongest, *_entries(other.strength, other.strongest))
         lot, drawn = _lowest(one.lot, one.drawn, *_entries(other.lot, other.drawn))
-        return Seen(
+        return AtlasState(
             tokens=one.tokens + other.tokens,
             fired=one.fired + other.fired,
             hits=one.hits + other.hits,
@@ -181,8 +181,8 @@ class FeatureAtlas:
             there=one.there | other.there,
         )
 
-    def from_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> Seen:
-        """What `Seen.arrays` gave.
+    def from_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> AtlasState:
+        """What `AtlasState.arrays` gave.
 
         Raises:
             ValueError: an array is missing, or of another shape.
@@ -190,9 +190,9 @@ class FeatureAtlas:
         fresh = self.init().arrays()
         if any(name not in arrays or arrays[name].shape != one.shape for name, one in fresh.items()):
             raise ValueError("this was kept by another atlas")
-        return Seen(**{name: arrays[name] for name in fresh})
+        return AtlasState(**{name: arrays[name] for name in fresh})
 
-    def _watch(self, there: NDArray[np.bool_], part: Fired) -> NDArray[np.bool_]:
+    def _watch(self, there: NDArray[np.bool_], part: FiringTable) -> NDArray[np.bool_]:
         if not len(self.watched):
             return there
         at = np.searchsorted(self.watched, part.place).clip(max=len(self.watched) - 1)
@@ -248,7 +248,7 @@ def _lowest(
     return keys, places
 
 
-def _lots(feature: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.uint64]:
+def _draw_lots(feature: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.uint64]:
     """(n) a number for each feature and place that looks random (the finaliser of SplitMix64)."""
     with np.errstate(over="ignore"):
         x = feature.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + place.astype(np.uint64)

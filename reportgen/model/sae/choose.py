@@ -39,21 +39,21 @@ def choose(found: Sequence[DictionaryFiles], wish: Wish, source: str) -> tuple[D
     for one in sized:
         if wish.layers is None or one.place.index in wish.layers:
             at.setdefault(one.place, []).append(one)
-    chosen = [_nearest(at[place], wish.l0, source) for place in at]
+    chosen = [_choose_nearest(at[place], wish.l0, source) for place in at]
     return tuple(sorted(chosen, key=lambda one: (one.place.site.value, one.place.index)))
 
 
-def _nearest(several: Sequence[DictionaryFiles], l0: float | None, source: str) -> DictionaryFiles:
+def _choose_nearest(several: Sequence[DictionaryFiles], l0: float | None, source: str) -> DictionaryFiles:
     told = [one for one in several if one.card.l0 is not None]
     sizes = {one.features for one in several}
     if l0 is not None and told and len(sizes) == 1:
         return min(told, key=lambda one: (abs((one.card.l0 or 0.0) - l0), one.name))
     if len(several) > 1:
-        raise several_at(str(several[0].place), [one.name for one in several], source)
+        raise ambiguity_error(str(several[0].place), [one.name for one in several], source)
     return several[0]
 
 
-def several_at(place: str, names: Sequence[str], source: str) -> BatteryError:
+def ambiguity_error(place: str, names: Sequence[str], source: str) -> BatteryError:
     """The error that asks which of several dictionaries at one place is meant."""
     listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
     return BatteryError(

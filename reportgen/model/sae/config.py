@@ -44,15 +44,15 @@ class Config:
 
     def part(self, field: str) -> "Config":
         """A mapping inside; empty where there is none."""
-        return Config(self.file, self._typed(field, dict, {}))
+        return Config(self.file, self._read_typed(field, dict, {}))
 
     def text(self, field: str, default: str = "") -> str:
         """A string."""
-        return str(self._typed(field, str, default))
+        return str(self._read_typed(field, str, default))
 
     def flag(self, field: str, default: bool) -> bool:
         """True or false."""
-        return bool(self._typed(field, bool, default))
+        return bool(self._read_typed(field, bool, default))
 
     def count(self, field: str) -> int | None:
         """A whole number of 1 at least."""
@@ -60,7 +60,7 @@ class Config:
         if value is None:
             return None
         if type(value) is not int or value < 1:
-            raise self.refused(field, "a whole number of 1 or more")
+            raise self.refusal(field, "a whole number of 1 or more")
         return value
 
     def number(self, field: str) -> float | None:
@@ -69,19 +69,19 @@ class Config:
         if value is None:
             return None
         if type(value) not in (int, float) or not math.isfinite(value):
-            raise self.refused(field, "a number")
+            raise self.refusal(field, "a number")
         return float(value)
 
-    def among(self, field: str, supported: Iterable[str], default: str | None = None) -> str:
+    def choice(self, field: str, supported: Iterable[str], default: str | None = None) -> str:
         """One of the supported strings."""
         known = tuple(supported)
         value = self.values.get(field, default)
         value = default if value is None else value
         if not isinstance(value, str) or value not in known:
-            raise self.refused(field, ", ".join(known))
+            raise self.refusal(field, ", ".join(known))
         return value
 
-    def refused(self, field: str, supported: str) -> DictionaryError:
+    def refusal(self, field: str, supported: str) -> DictionaryError:
         """The error that says what a field holds and what it may."""
         value = self.values.get(field)
         what = f"`{field}` is missing" if value is None else f"`{field}: {json.dumps(value)[:80]}` is not supported"
@@ -93,10 +93,10 @@ class Config:
             Mistake(f"{NO_TRANSCODERS}: {what}", "Name a dictionary that writes what it reads.", self.file)
         )
 
-    def _typed(self, field: str, kind: type, default: Any) -> Any:
+    def _read_typed(self, field: str, kind: type, default: Any) -> Any:
         value = self.values.get(field)
         if value is None:
             return default
         if not isinstance(value, kind):
-            raise self.refused(field, {str: "a string", bool: "true or false", dict: "a mapping"}[kind])
+            raise self.refusal(field, {str: "a string", bool: "true or false", dict: "a mapping"}[kind])
         return value

@@ -9,13 +9,13 @@ from reportgen.model.sae.files import DictionaryFiles
 from reportgen.model.sae.weights import read_parts
 
 ROWS = 64
-"""Rows that are encoded together. Fixed, and padded to: a row's bits change with the number of rows beside it."""
+"""Rows that are encoded together. Fixed, and padded to: a row's bits change with the number of rows with it."""
 _EPSILON = 1e-5
 """Added to the standard deviation of a row, as SAELens does."""
 
 
 @dataclass(frozen=True)
-class Active:
+class ActiveFeatures:
     """The features that fire, by ascending row, then feature; a (row x feature) matrix of mostly zeros."""
 
     row: torch.Tensor
@@ -77,25 +77,25 @@ class Dictionary:
 
     def encode(self, rows: torch.Tensor) -> torch.Tensor:
         """(row x feature) float32 activations, not negative, of (row x width) vectors."""
-        parts = [part for _, part in self.encoded(rows)]
+        parts = [part for _, part in self.encode_chunks(rows)]
         return torch.cat(parts) if parts else torch.zeros(0, self.features, device=self.device)
 
-    def encoded(self, rows: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
+    def encode_chunks(self, rows: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
         """The same, `ROWS` rows at a time, with the slice that they belong to."""
         for held, chunk in self._chunks(rows):
-            yield held, self._activations(self._normalised(chunk)[0])[: held.stop - held.start]
+            yield held, self._activations(self._normalise_rows(chunk)[0])[: held.stop - held.start]
 
-    def active(self, rows: torch.Tensor) -> Active:
+    def find_active(self, rows: torch.Tensor) -> ActiveFeatures:
         """What fires in (row x width) vectors, in memory that grows with what fires."""
         found: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-        for held, activations in self.encoded(rows):
+        for held, activations in self.encode_chunks(rows):
             row, feature = activations.nonzero(as_tuple=True)
             found.append((row + held.start, feature, activations[row, feature]))
         if not found:
             none = torch.zeros(0, dtype=torch.int64, device=self.device)
-            return Active(none, none, torch.zeros(0, device=self.device))
+            return ActiveFeatures(none, none, torch.zeros(0, device=self.device))
         row, feature, value = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return Active(row, feature, value)
+        return ActiveFeatures(row, feature, value)
 
     def decode(self, activations: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         """(row x width) float32 sums of directions and bias, of (row x feature) activations.
@@ -112,15 +112,15 @@ class Dictionary:
         out = torch.empty(len(activations), self.width, device=self.device)
         sources = activations if rows is None else rows
         for (held, chunk), (_, source) in zip(self._chunks(activations), self._chunks(sources), strict=True):
-            out[held] = self._decoded(chunk, source)[: held.stop - held.start]
+            out[held] = self._decode_rows(chunk, source)[: held.stop - held.start]
         return out
 
     def reconstruct(self, rows: torch.Tensor) -> torch.Tensor:
         """(row x width) decode(encode(rows)), holding activations of `ROWS` rows at a time."""
         out = torch.empty(len(rows), self.width, device=self.device)
         for held, chunk in self._chunks(rows):
-            activations = self._activations(self._normalised(chunk)[0])
-            out[held] = self._decoded(activations, chunk)[: held.stop - held.start]
+            activations = self._activations(self._normalise_rows(chunk)[0])
+            out[held] = self._decode_rows(activations, chunk)[: held.stop - held.start]
         return out
 
     def _chunks(self, rows: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
@@ -132,7 +132,7 @@ class Dictionary:
                 chunk = torch.cat([chunk, chunk[-1:].expand(ROWS - len(chunk), -1)])
             yield held, chunk
 
-    def _normalised(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _normalise_rows(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The rows as the encoder reads them, and what (row x 1) factor and shift undo it."""
         if self.files.layout.normalise == "constant norm":
             factor = torch.linalg.vector_norm(rows, dim=-1, keepdim=True) / self.width**0.5
@@ -159,11 +159,11 @@ class Dictionary:
             return before.relu() * (before > self.threshold)
         return before.relu()
 
-    def _decoded(self, activations: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    def _decode_rows(self, activations: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         sums = activations @ self.directions + self.decoder_bias
         if not self.normalises:
             return sums
-        _, factor, shift = self._normalised(rows)
+        _, factor, shift = self._normalise_rows(rows)
         return sums * factor + shift
 
 

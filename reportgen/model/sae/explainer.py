@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from reportgen.model.capture.shared_passes import run_all
-from reportgen.model.files.sources import Located
+from reportgen.model.files.sources import ModelFiles
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.detection import auc
@@ -34,7 +34,7 @@ _NUMBER = re.compile(r"^\d+[.)]\s")
 
 
 @dataclass(frozen=True)
-class Explained:
+class ScoredLabel:
     """What an explainer made of one feature."""
 
     text: str
@@ -62,7 +62,7 @@ class Explainer:
         self._yes, self._no = (self._ids(words) for words in (YES, NO))
 
     @classmethod
-    def load(cls, located: Located, threads: int) -> "Explainer":
+    def load(cls, located: ModelFiles, threads: int) -> "Explainer":
         """The model in a folder, in memory.
 
         Raises:
@@ -72,13 +72,13 @@ class Explainer:
 
         return cls(load(located, threads=threads), TextTokenizer.from_folder(located.folder))
 
-    def explain(self, evidence: Evidence) -> Explained:
+    def explain(self, evidence: Evidence) -> ScoredLabel:
         """A label from the strongest examples, and its score on the others."""
         listed = "\n".join(f"{number}. {text}" for number, text in enumerate(evidence.strongest, 1))
         tokens = self._tokens(f"{ASK}\n\n{listed}\n\n{ANSWER}", "The tokens have in common:")
         (single,) = run_all(self._model, [Pass(tokens, (), steps=WORDS)])
         label = one_line(self._tokenizer.decode(single.tokens[single.prompt_length :]))
-        return Explained(label, self.score(label, evidence))
+        return ScoredLabel(label, self.score(label, evidence))
 
     def score(self, label: str, evidence: Evidence) -> float:
         """How well a label tells held-out texts on which the feature fires from those on which it does not."""
@@ -92,7 +92,7 @@ class Explainer:
         """(text) ln p(Yes) - ln p(No)."""
         asked = [self._tokens(CHECK.format(label=label, text=text) + "Answer Yes or No.", "Answer:") for text in texts]
         captured = run_all(self._model, [Pass(tokens, (_LAST,)) for tokens in asked])
-        normed = torch.cat([single.kept(_LAST, 0)[0] for single in captured])
+        normed = torch.cat([single.tensors_of(_LAST, 0)[0] for single in captured])
         for rows, logits in self._model.final_logits(normed):
             some = logits[: rows.stop - rows.start]
             yield from (some[:, self._yes].logsumexp(-1) - some[:, self._no].logsumexp(-1)).tolist()

@@ -32,7 +32,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Note:
-    """Something that a reader of the numbers should know; `notes.told` says it."""
+    """Something that a reader of the numbers should know; `notes.tell_note` says it."""
 
     kind: str
     values: tuple[tuple[str, str], ...] = ()

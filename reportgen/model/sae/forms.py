@@ -38,7 +38,7 @@ def describe_all(root: Path) -> list[DictionaryFiles]:
     files = files_below(root)
     folders = dictionary_folders(files)
     if not folders:
-        raise _none(root, files)
+        raise _nothing_found_error(root, files)
     return [describe(root, folder) for folder in folders]
 
 
@@ -58,7 +58,7 @@ def files_below(root: Path) -> list[str]:
     Raises:
         DictionaryError: a folder cannot be read.
     """
-    return [path.relative_to(root).as_posix() for path in _below(root, DEEPEST)]
+    return [path.relative_to(root).as_posix() for path in _walk_folders(root, DEEPEST)]
 
 
 def dictionary_folders(files: Iterable[str]) -> list[str]:
@@ -71,7 +71,7 @@ def dictionary_folders(files: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def _below(folder: Path, depth: int) -> Iterable[Path]:
+def _walk_folders(folder: Path, depth: int) -> Iterable[Path]:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
@@ -80,12 +80,12 @@ def _below(folder: Path, depth: int) -> Iterable[Path]:
         if entry.is_dir():
             # A hidden folder is somebody's unfinished work; a link could lead round in a circle.
             if depth > 0 and not entry.is_symlink() and not entry.name.startswith("."):
-                yield from _below(entry, depth - 1)
+                yield from _walk_folders(entry, depth - 1)
         else:
             yield entry
 
 
-def _none(root: Path, found: list[str]) -> DictionaryError:
+def _nothing_found_error(root: Path, found: list[str]) -> DictionaryError:
     pickled = sorted(file for file in found if file.endswith(_PICKLES))
     if pickled:
         return DictionaryError(

@@ -37,13 +37,13 @@ def describe_first(folder: Path, name: str) -> DictionaryFiles:
         raise DictionaryError(
             Mistake("its path does not say its layer", "Keep the folders layer_N/width_W/average_l0_X.", file)
         )
-    repository = _last(_REPOSITORY, where)
+    repository = _match_last(_REPOSITORY, where)
     if repository is not None and repository[3] == "transcoders":
         raise DictionaryError(Mistake(NO_TRANSCODERS, file=file))
     shapes, dtypes = read_header(file)
     layout = _layout(shapes, file, upper="W_enc" in shapes)
     hook = _HOOKS[repository[3] if repository else "res"].format(layers[-1])
-    l0 = _last(_L0, where)
+    l0 = _match_last(_L0, where)
     card = Card(
         model=_model(repository) if repository else "",
         hook=hook,
@@ -65,14 +65,14 @@ def describe_second(folder: Path, name: str) -> DictionaryFiles:
         DictionaryError: it is a transcoder, damaged, or of another kind.
     """
     config = Config.read(folder / CONFIG)
-    config.among("architecture", ("jump_relu",))
+    config.choice("architecture", ("jump_relu",))
     kind = config.text("type", "sae")
     hook, written = config.text("hf_hook_point_in"), config.text("hf_hook_point_out")
     if config.flag("affine_connection", False) or "transcoder" in kind or kind in ("clt", "crosscoder"):
         raise config.transcoder(f"`type: {kind}`")
     if written and written != hook:
         raise config.transcoder(f"it reads {hook} and writes {written}")
-    config.among("type", ("sae",), "sae")
+    config.choice("type", ("sae",), "sae")
     place = place_in(config, "hf_hook_point_in")
     file = folder / SAFETENSORS
     shapes, dtypes = read_header(file)
@@ -104,7 +104,7 @@ def _layout(shapes: Shapes, file: Path, *, upper: bool) -> Layout:
     return layout
 
 
-def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+def _match_last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     return next(reversed(list(pattern.finditer(text))), None)
 
 

@@ -24,10 +24,10 @@ def read_header(file: Path) -> tuple[Shapes, Mapping[str, str]]:
     """
     if not file.is_file():
         raise DictionaryError(Mistake("there is no such file", "Is the dictionary's download whole?", file))
-    return _of_npz(file) if file.suffix == ".npz" else _of_safetensors(file)
+    return _read_npz(file) if file.suffix == ".npz" else _read_safetensors(file)
 
 
-def _of_safetensors(file: Path) -> tuple[Shapes, Mapping[str, str]]:
+def _read_safetensors(file: Path) -> tuple[Shapes, Mapping[str, str]]:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -44,13 +44,13 @@ def _of_safetensors(file: Path) -> tuple[Shapes, Mapping[str, str]]:
     return shapes, dtypes
 
 
-def _of_npz(file: Path) -> tuple[Shapes, Mapping[str, str]]:
+def _read_npz(file: Path) -> tuple[Shapes, Mapping[str, str]]:
     shapes, dtypes = {}, {}
     try:
         with zipfile.ZipFile(file) as archive:
             for member in archive.namelist():
                 with archive.open(member) as stream:
-                    shape, dtype = _of_npy(stream)
+                    shape, dtype = _read_npy(stream)
                 name = member.removesuffix(".npy")
                 shapes[name], dtypes[name] = shape, dtype.name
                 if dtype.hasobject:
@@ -68,7 +68,7 @@ def _of_npz(file: Path) -> tuple[Shapes, Mapping[str, str]]:
     return shapes, dtypes
 
 
-def _of_npy(stream: IO[bytes]) -> tuple[tuple[int, ...], "np.dtype[np.generic]"]:
+def _read_npy(stream: IO[bytes]) -> tuple[tuple[int, ...], "np.dtype[np.generic]"]:
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(stream)

@@ -55,4 +55,4 @@ def place_in(config: Config, field: str) -> Place:
     try:
         return place_of(config.text(field))
     except LookupError as error:
-        raise config.refused(field, SUPPORTED) from error
+        raise config.refusal(field, SUPPORTED) from error

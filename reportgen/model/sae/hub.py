@@ -17,7 +17,7 @@ _WIDTH = re.compile(r"width_(\d+)(k|m)")
 _EXACT_WIDTH = {"k": 1 << 10, "m": 1 << 20}
 
 
-def downloaded(
+def download_dictionaries(
     repository: str, path: str, revision: str | None, wish: Wish, notify: Notify
 ) -> tuple[Path, list[str], str]:
     """The repository's folder on disk, the dictionaries' folders in it, and the commit.
@@ -38,18 +38,18 @@ def downloaded(
     try:
         if not huggingface_hub.is_offline_mode():
             notify(f"Asking the Hugging Face hub for {repository}.")
-            listed = _listed(repository, revision)
-            folders = _wanted(listed, path, wish, repository) if listed else []
+            listed = _list_files(repository, revision)
+            folders = _select_folders(listed, path, wish, repository) if listed else []
         patterns = [f"{folder}/{file}".removeprefix("./") for folder in folders for file in FILES]
         snapshot = Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=patterns))
     except DictionaryError:
         raise
     except Exception as error:
         raise DictionaryError(hub_mistake(source, error)) from error
-    return snapshot, folders or _wanted(files_below(snapshot), path, wish, repository), snapshot.name
+    return snapshot, folders or _select_folders(files_below(snapshot), path, wish, repository), snapshot.name
 
 
-def _listed(repository: str, revision: str | None) -> list[str]:
+def _list_files(repository: str, revision: str | None) -> list[str]:
     """The repository's files; none where the hub cannot be reached, so that the cache is looked at."""
     import huggingface_hub
     from huggingface_hub import errors
@@ -62,16 +62,16 @@ def _listed(repository: str, revision: str | None) -> list[str]:
         return []
 
 
-def _wanted(files: Sequence[str], path: str, wish: Wish, repository: str) -> list[str]:
+def _select_folders(files: Sequence[str], path: str, wish: Wish, repository: str) -> list[str]:
     """The dictionaries' folders below a path, without those whose names tell that they are not wanted."""
     inside = [file for file in files if not path or file.startswith(f"{path}/")]
     folders = dictionary_folders(inside)
     if not folders:
-        raise _absent(repository, path)
-    return [folder for folder in folders if _may_be(folder, wish)] or folders
+        raise _absence_error(repository, path)
+    return [folder for folder in folders if _may_be_wanted(folder, wish)] or folders
 
 
-def _may_be(folder: str, wish: Wish) -> bool:
+def _may_be_wanted(folder: str, wish: Wish) -> bool:
     blocks, widths = _BLOCK.findall(folder), _WIDTH.findall(folder)
     if wish.features is not None and widths:
         number, unit = widths[-1]
@@ -82,7 +82,7 @@ def _may_be(folder: str, wish: Wish) -> bool:
     return wish.layers is None or not blocks or {int(blocks[-1]), int(blocks[-1]) + 1} & set(wish.layers) != set()
 
 
-def _absent(repository: str, path: str) -> DictionaryError:
+def _absence_error(repository: str, path: str) -> DictionaryError:
     where = f"{repository}/{path}" if path else repository
     page = f"https://huggingface.co/{repository}/tree/main"
     return DictionaryError(Mistake(f"{where}: no dictionary is there", f"See {page}, and name a folder of it."))

@@ -29,9 +29,9 @@ def describe(folder: Path, name: str) -> DictionaryFiles:
     hook, written = config.text("hook_point_in"), config.text("hook_point_out")
     if written and written != hook:
         raise config.transcoder(f"it reads {hook} and writes {written}")
-    config.among("sae_type", ("sae",), "sae")
+    config.choice("sae_type", ("sae",), "sae")
     if config.flag("use_glu_encoder", False):
-        raise config.refused("use_glu_encoder", "false")
+        raise config.refusal("use_glu_encoder", "false")
     place = place_in(config, "hook_point_in")
     file = folder / WEIGHTS
     shapes, dtypes = read_header(file)
@@ -53,11 +53,11 @@ def describe(folder: Path, name: str) -> DictionaryFiles:
 def _layout(config: Config) -> Layout:
     width = config.count("d_model")
     if width is None:
-        raise config.refused("d_model", "a whole number of 1 or more")
+        raise config.refusal("d_model", "a whole number of 1 or more")
     times = config.count("expansion_factor")
     features = config.count("d_sae") or (width * times if times else None)
     if features is None:
-        raise config.refused("d_sae", "a whole number of 1 or more")
+        raise config.refusal("d_sae", "a whole number of 1 or more")
     scale = _scale(config, width)
     bias = config.flag("use_decoder_bias", True)
     activation, threshold, k = _activation(config)
@@ -77,26 +77,26 @@ def _layout(config: Config) -> Layout:
 
 def _activation(config: Config) -> tuple[Activation, float | None, int | None]:
     """What fires: the activation, its threshold, its k."""
-    function = config.among("act_fn", ("jumprelu", "topk", "relu"))
+    function = config.choice("act_fn", ("jumprelu", "topk", "relu"))
     threshold = config.number("jump_relu_threshold")
     if function == "jumprelu" and threshold is None:
-        raise config.refused("jump_relu_threshold", "a number")
+        raise config.refusal("jump_relu_threshold", "a number")
     if function == "topk" and not threshold:
         k = config.count("top_k")
         if k is None:
-            raise config.refused("top_k", "a whole number of 1 or more")
+            raise config.refusal("top_k", "a whole number of 1 or more")
         return "topk", None, k
     # A TopK dictionary with a threshold is read as JumpReLU: what its authors do when they load it.
     return ("relu", None, None) if function == "relu" else ("jumprelu", threshold, None)
 
 
 def _scale(config: Config, width: int) -> float:
-    if config.among("norm_activation", ("dataset-wise", "inference"), "dataset-wise") == "inference":
+    if config.choice("norm_activation", ("dataset-wise", "inference"), "dataset-wise") == "inference":
         return 1.0  # folded in already
     norms = config.part("dataset_average_activation_norm")
     norm, after = norms.number("in"), norms.number("out")
     if norm is None or norm <= 0:
-        raise norms.refused("in", "a mean norm above 0, in dataset_average_activation_norm")
+        raise norms.refusal("in", "a mean norm above 0, in dataset_average_activation_norm")
     if after is not None and after != norm:
-        raise norms.refused("out", f"the same as `in`, {norm}")
+        raise norms.refusal("out", f"the same as `in`, {norm}")
     return math.sqrt(width) / norm

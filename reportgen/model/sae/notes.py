@@ -6,12 +6,12 @@ from reportgen.language import say
 from reportgen.model.sae.files import Note
 
 
-def told(note: Note) -> str:
+def tell_note(note: Note) -> str:
     """The note as a sentence, in the language that is spoken; names in it are strangers' text as it was written."""
     return _SENTENCES[note.kind](dict(note.values))
 
 
-def _site_assumed(values: Mapping[str, str]) -> str:
+def _tell_assumed_site(values: Mapping[str, str]) -> str:
     return say(
         "sae.site_assumed",
         "The files do not say which place of the model the dictionary reads: {hook} is assumed.",
@@ -19,7 +19,7 @@ def _site_assumed(values: Mapping[str, str]) -> str:
     )
 
 
-def _other_model(values: Mapping[str, str]) -> str:
+def _tell_other_model(values: Mapping[str, str]) -> str:
     return say(
         "sae.other_model",
         "The dictionary was trained on {trained} and is used here on {used}.",
@@ -28,7 +28,7 @@ def _other_model(values: Mapping[str, str]) -> str:
     )
 
 
-def _scale(values: Mapping[str, str]) -> str:
+def _tell_scale(values: Mapping[str, str]) -> str:
     return say(
         "sae.scale_taken_as_folded",
         "The dictionary was trained on activations of a scaled mean norm; the files hold no factor, so it is taken "
@@ -36,14 +36,14 @@ def _scale(values: Mapping[str, str]) -> str:
     )
 
 
-def _centred(values: Mapping[str, str]) -> str:
+def _tell_centred_weights(values: Mapping[str, str]) -> str:
     return say(
         "sae.centred_weights",
         "The dictionary was trained on a model whose writing weights were centred: here the stream keeps its mean.",
     )
 
 
-def _some_positions(values: Mapping[str, str]) -> str:
+def _tell_some_positions(values: Mapping[str, str]) -> str:
     return say(
         "sae.some_positions",
         "The dictionary was trained on a slice of the positions only: {slice}.",
@@ -52,9 +52,9 @@ def _some_positions(values: Mapping[str, str]) -> str:
 
 
 _SENTENCES: Mapping[str, Callable[[Mapping[str, str]], str]] = {
-    "site assumed": _site_assumed,
-    "other model": _other_model,
-    "scale taken as folded in": _scale,
-    "centred weights": _centred,
-    "some positions": _some_positions,
+    "site assumed": _tell_assumed_site,
+    "other model": _tell_other_model,
+    "scale taken as folded in": _tell_scale,
+    "centred weights": _tell_centred_weights,
+    "some positions": _tell_some_positions,
 }

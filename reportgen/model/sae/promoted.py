@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from reportgen.model.measures.frozen_norm import frozen
+from reportgen.model.measures.frozen_norm import freeze_norm
 from reportgen.model.measures.memories import Reading, readings
 from reportgen.model.needs import Site
 from reportgen.model.network.loaded import LoadedModel
@@ -13,7 +13,7 @@ from reportgen.model.sae.dictionary import Dictionary
 
 
 @torch.inference_mode()
-def promoted(model: LoadedModel, dictionary: Dictionary, features: Sequence[int], k: int) -> list[Reading]:
+def find_promoted_tokens(model: LoadedModel, dictionary: Dictionary, features: Sequence[int], k: int) -> list[Reading]:
     """(feature) the k tokens at either end of W_U · norm(direction), the final norm's gain in it and its scale, which
     is positive, left out. Directions in what heads found pass the output projection, and a norm after it, first.
     """
@@ -27,6 +27,6 @@ def promoted(model: LoadedModel, dictionary: Dictionary, features: Sequence[int]
         assert writer.projection is not None
         rows = rows @ matrix_of(writer.projection)
         if writer.norm is not None:
-            rows = frozen(writer.norm, rows.shape[1], rows.device).linear(rows)
-    gained = frozen(model.final_norm, rows.shape[1], rows.device).linear(rows)
+            rows = freeze_norm(writer.norm, rows.shape[1], rows.device).linear(rows)
+    gained = freeze_norm(model.final_norm, rows.shape[1], rows.device).linear(rows)
     return readings(model, gained, k)

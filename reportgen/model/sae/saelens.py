@@ -15,7 +15,7 @@ from reportgen.model.sae.tensors import check_tensors, refuse_skip
 CONFIG = "cfg.json"
 WEIGHTS = "sae_weights.safetensors"
 SCALER = "activation_scaler.json"
-"""Written beside checkpoints of a training with `expected_average_only_in`: what activations are multiplied by."""
+"""Written next to checkpoints of a training with `expected_average_only_in`: what activations are multiplied by."""
 
 _OLD_NAMES = {
     "hook_point": "hook_name",
@@ -50,7 +50,7 @@ def describe(folder: Path, name: str) -> DictionaryFiles:
     Raises:
         DictionaryError: it is damaged, a transcoder, or a field has a value that is not supported.
     """
-    config = _flat(Config.read(folder / CONFIG))
+    config = _flatten_versions(Config.read(folder / CONFIG))
     architecture = _architecture(config)
     file = folder / WEIGHTS
     shapes, dtypes = read_header(file)
@@ -63,7 +63,7 @@ def describe(folder: Path, name: str) -> DictionaryFiles:
         hook=config.text("hook_name"),
         architecture=architecture,
         stored_dtype=dtypes["W_enc"],
-        l0=_stated_l0(config),
+        l0=_read_stated_l0(config),
         context_size=config.count("context_size"),
         prepend_bos=config.flag("prepend_bos", True),
         neuronpedia=config.text("neuronpedia_id") or None,
@@ -74,8 +74,8 @@ def describe(folder: Path, name: str) -> DictionaryFiles:
     return DictionaryFiles(folder, file, config.file, "SAELens", place, layout, card, name)
 
 
-def _flat(config: Config) -> Config:
-    """The fields of every version under their present names, those of `metadata` beside the others."""
+def _flatten_versions(config: Config) -> Config:
+    """The fields of every version under their present names, those of `metadata` with the others."""
     renamed = {_OLD_NAMES.get(key, key): value for key, value in config.values.items()}
     return Config(config.file, {**config.part("metadata").values, **renamed})
 
@@ -86,27 +86,27 @@ def _architecture(config: Config) -> str:
         raise config.transcoder(f"`architecture: {architecture}`")
     if config.values.get("hook_name_out") not in (None, config.values.get("hook_name")):
         raise config.transcoder(f"it reads {config.text('hook_name')} and writes {config.text('hook_name_out')}")
-    config.among("architecture", _ARCHITECTURES, "standard")
+    config.choice("architecture", _ARCHITECTURES, "standard")
     # Before version 6 a TopK dictionary was a standard one with another activation function.
-    function = config.among("activation_fn", ("relu", "topk"), "topk" if architecture == "topk" else "relu")
+    function = config.choice("activation_fn", ("relu", "topk"), "topk" if architecture == "topk" else "relu")
     if function == "topk" and architecture not in ("standard", "topk"):
-        raise config.refused("activation_fn", "relu")
+        raise config.refusal("activation_fn", "relu")
     _check_the_rest(config)
     return "topk" if function == "topk" else architecture
 
 
 def _check_the_rest(config: Config) -> None:
-    config.among("dtype", _DTYPES + tuple(f"torch.{dtype}" for dtype in _DTYPES), "float32")
+    config.choice("dtype", _DTYPES + tuple(f"torch.{dtype}" for dtype in _DTYPES), "float32")
     if config.values.get("hook_head_index") is not None:
-        raise config.refused("hook_head_index", "null (all heads of a block together)")
+        raise config.refusal("hook_head_index", "null (all heads of a block together)")
     shapes = ("none", "hook_z") if config.text("hook_name").endswith("hook_z") else ("none",)
-    config.among("reshape_activations", shapes, "none")
+    config.choice("reshape_activations", shapes, "none")
 
 
 def _layout(config: Config, architecture: str, shapes: Shapes, file: Path, scale: float) -> Layout:
     width, features = config.count("d_in"), config.count("d_sae")
     if width is None or features is None:
-        raise config.refused("d_in" if width is None else "d_sae", "a whole number of 1 or more")
+        raise config.refusal("d_in" if width is None else "d_sae", "a whole number of 1 or more")
     tensors = {"encoder": "W_enc", "decoder": "W_dec", "decoder_bias": "b_dec"}
     tensors |= _BIASES.get(architecture, {"encoder_bias": "b_enc"})
     if architecture == "batchtopk" and "topk_threshold" not in shapes:
@@ -143,7 +143,7 @@ def _layout(config: Config, architecture: str, shapes: Shapes, file: Path, scale
 def _k(config: Config) -> int:
     k = config.count("k") or config.part("activation_fn_kwargs").count("k")
     if k is None:
-        raise config.refused("k", "a whole number of 1 or more")
+        raise config.refusal("k", "a whole number of 1 or more")
     return k
 
 
@@ -151,7 +151,7 @@ def _normalise(config: Config) -> str:
     value = config.values.get("normalize_activations")
     if isinstance(value, bool):  # an early version's
         return "expected_average_only_in" if value else "none"
-    return config.among("normalize_activations", _NORMALISE, "none")
+    return config.choice("normalize_activations", _NORMALISE, "none")
 
 
 def _scale(config: Config, folder: Path) -> tuple[float, tuple[Note, ...]]:
@@ -164,11 +164,11 @@ def _scale(config: Config, folder: Path) -> tuple[float, tuple[Note, ...]]:
     scaler = Config.read(folder / SCALER)
     factor = scaler.number("scaling_factor")
     if factor is not None and factor <= 0:
-        raise scaler.refused("scaling_factor", "a number above 0")
+        raise scaler.refusal("scaling_factor", "a number above 0")
     return factor or 1.0, ()
 
 
-def _stated_l0(config: Config) -> float | None:
+def _read_stated_l0(config: Config) -> float | None:
     value: Any = next((config.values[key] for key in ("l0", "L0") if key in config.values), None)
     return float(value) if type(value) in (int, float) else None
 

@@ -11,12 +11,12 @@ from typing import Literal
 from reportgen.documents.beside import HERE, exists, is_file, is_folder, only_here, placed, where_looked
 from reportgen.documents.watched import State, state_of
 from reportgen.errors import BatteryError, Mistake
-from reportgen.model.files.gguf import Notify, silent
+from reportgen.model.files.gguf import Notify, say_nothing
 from reportgen.model.measures.tuned_lens import sha256_of
 from reportgen.model.sae.choose import Wish, choose
 from reportgen.model.sae.files import DictionaryError, DictionaryFiles
 from reportgen.model.sae.forms import describe, describe_all
-from reportgen.model.sae.hub import downloaded
+from reportgen.model.sae.hub import download_dictionaries
 from reportgen.resources import PACKAGE
 from reportgen.suggest import suggestion
 
@@ -74,7 +74,7 @@ def locate_dictionaries(
     layers: Sequence[int] | None = None,
     features: int | None = None,
     l0: float | None = None,
-    notify: Notify = silent,
+    notify: Notify = say_nothing,
 ) -> tuple[DictionaryFiles, ...]:
     """The dictionaries that a source stands for, one a place, by ascending place; made present on disk.
 
@@ -93,7 +93,7 @@ def locate_dictionaries(
     parsed = parse_dictionary_source(source, folder)
     wish = Wish(None if layers is None else tuple(layers), features, l0)
     if parsed.kind == "hub":
-        root, folders, revision = downloaded(parsed.target, parsed.path, parsed.revision, wish, notify)
+        root, folders, revision = download_dictionaries(parsed.target, parsed.path, parsed.revision, wish, notify)
         found = [describe(root, folder) for folder in folders]
         return choose([replace(one, card=replace(one.card, revision=revision)) for one in found], wish, parsed.text)
     root = _demo_folder(parsed.target) if parsed.kind == "demo" else _folder(parsed.target, folder)
@@ -129,11 +129,11 @@ def _demo_folder(name: str) -> Path:
     )
 
 
-def _folder(written: str, beside: Path) -> Path:
-    found = placed(written, beside).absolute()
+def _folder(written: str, folder: Path) -> Path:
+    found = placed(written, folder).absolute()
     if is_file(found):
         raise DictionaryError(Mistake("this is a file, not a dictionary's folder", "Name its folder.", written))
     if not is_folder(found):
-        remedy = f"{where_looked(written, beside)} It is not a hub id."
+        remedy = f"{where_looked(written, folder)} It is not a hub id."
         raise DictionaryError(Mistake("there is no such folder", remedy, written))
     return found

@@ -81,14 +81,14 @@ class AlongOther:
 
 def feature_activations(dictionary: Dictionary, feature: int, rows: torch.Tensor) -> torch.Tensor:
     """(row) activations of one feature on (row x width) vectors, in memory of a few rows of all features."""
-    parts = [part[:, feature] for _, part in dictionary.encoded(rows)]
+    parts = [part[:, feature] for _, part in dictionary.encode_chunks(rows)]
     return torch.cat(parts) if parts else torch.zeros(0, device=dictionary.device)
 
 
 def _change(dictionary: Dictionary, feature: int, rows: torch.Tensor, new: NewActivation) -> torch.Tensor:
     """(row x width) what another activation of a feature adds."""
     found = torch.empty(len(rows), dictionary.width, device=dictionary.device)
-    for held, activations in dictionary.encoded(rows):
+    for held, activations in dictionary.encode_chunks(rows):
         own = activations[:, feature]
         if not dictionary.normalises:
             found[held] = (new(own) - own)[:, None] * dictionary.directions[feature]

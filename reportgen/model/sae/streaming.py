@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.model.needs import Captured, Need, Pass
-from reportgen.model.sae.atlas import FeatureAtlas, Firing, Seen, fired_in
+from reportgen.model.needs import Need, Pass, PassResult
+from reportgen.model.sae.atlas import AtlasState, FeatureAtlas, Firing, join_firings
 from reportgen.text.token_patterns import BEGINNING, Pattern, PatternTable, Vocabulary, pattern_of
 from reportgen.text.windows import Windows
 
@@ -66,7 +66,7 @@ class AtlasStream:
         self.atlases = [
             FeatureAtlas(one.features, max(sizes.examples, EXAMPLES), sizes.drawn, self.watched) for one in dictionaries
         ]
-        self.halves: list[list[Seen]] = [[atlas.init(), atlas.init()] for atlas in self.atlases]
+        self.halves: list[list[AtlasState]] = [[atlas.init(), atlas.init()] for atlas in self.atlases]
         """(item x half)"""
         self._done = 0
         """Portions that have passed."""
@@ -78,7 +78,7 @@ class AtlasStream:
         """(item x feature) what the strongest examples of the shown half have in common."""
         return [[self._pattern(row) for row in seen[SHOWN].strongest[:, :EXAMPLES]] for seen in self.halves]
 
-    def whole(self, item: int) -> Seen:
+    def merge_halves(self, item: int) -> AtlasState:
         """What a dictionary does over the whole text."""
         return self.atlases[item].merge(*self.halves[item])
 
@@ -101,13 +101,18 @@ class AtlasStream:
         """The passes of some windows."""
         return [Pass(self.windows.tokens(window), self._needs_of(window)) for window in portion]
 
-    def take(self, portion: Sequence[int], captured: Sequence[Captured]) -> None:
+    def take(self, portion: Sequence[int], captured: Sequence[PassResult]) -> None:
         """What some windows gave."""
         half = portion[0] % 2
         for item, atlas in enumerate(self.atlases):
-            part = fired_in(
+            part = join_firings(
                 [
-                    (window, int(self.windows.starts[window]), self.windows.counted(window), single.values[needs[item]])
+                    (
+                        window,
+                        int(self.windows.starts[window]),
+                        self.windows.count_tokens(window),
+                        single.values[needs[item]],
+                    )
                     for window, single in zip(portion, captured, strict=True)
                     for needs in (self._needs_of(window),)
                 ]

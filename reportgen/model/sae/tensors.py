@@ -29,7 +29,7 @@ def sizes_of_encoder(shapes: Shapes, encoder: str, file: Path) -> tuple[int, int
         DictionaryError: there is no such tensor, or it is no matrix.
     """
     if encoder not in shapes:
-        raise _missing([encoder], shapes, file)
+        raise _missing_error([encoder], shapes, file)
     if len(shapes[encoder]) != 2:
         raise DictionaryError(Mistake(f"{encoder!r} has the shape {shapes[encoder]}, expected a matrix", file=file))
     width, features = shapes[encoder]
@@ -37,28 +37,30 @@ def sizes_of_encoder(shapes: Shapes, encoder: str, file: Path) -> tuple[int, int
 
 
 def check_tensors(shapes: Shapes, layout: Layout, file: Path) -> None:
-    """Looks whether all tensors are there, in their shapes, and none beside them.
+    """Looks whether all tensors are there, in their shapes, and no others.
 
     Raises:
         DictionaryError: naming the file, the tensor, and what was expected.
     """
-    expected = {layout.tensors[part]: shape for part, shape in _expected(layout).items() if part in layout.tensors}
+    expected = {
+        layout.tensors[part]: shape for part, shape in _expected_shapes(layout).items() if part in layout.tensors
+    }
     missing = [name for name in expected if name not in shapes]
     if missing:
-        raise _missing(missing, shapes, file)
+        raise _missing_error(missing, shapes, file)
     for name, shape in expected.items():
         if shapes[name] != shape:
             raise DictionaryError(Mistake(f"{name!r} has the shape {shapes[name]}, expected {shape}", file=file))
     unknown = sorted(set(shapes) - set(expected))
     if unknown:
         raise DictionaryError(
-            Mistake(f"a tensor {unknown[0]!r} that this kind of dictionary does not have", _known(expected), file)
+            Mistake(f"a tensor {unknown[0]!r} that this kind of dictionary does not have", _list_names(expected), file)
         )
     if layout.k is not None and layout.k > layout.features:
         raise DictionaryError(Mistake(f"k = {layout.k} exceeds its {layout.features} features", file=file))
 
 
-def _expected(layout: Layout) -> Mapping[str, tuple[int, ...]]:
+def _expected_shapes(layout: Layout) -> Mapping[str, tuple[int, ...]]:
     width, features = layout.width, layout.features
     turned = (features, width) if layout.transposed else (width, features)
     return {
@@ -75,10 +77,10 @@ def _expected(layout: Layout) -> Mapping[str, tuple[int, ...]]:
     }
 
 
-def _missing(names: list[str], shapes: Shapes, file: Path) -> DictionaryError:
+def _missing_error(names: list[str], shapes: Shapes, file: Path) -> DictionaryError:
     held = ", ".join(sorted(shapes)[:8]) or "nothing"
     return DictionaryError(Mistake(f"lacks {', '.join(map(repr, names))}", f"It holds: {held}.", file))
 
 
-def _known(expected: Mapping[str, tuple[int, ...]]) -> str:
+def _list_names(expected: Mapping[str, tuple[int, ...]]) -> str:
     return f"Supported: {', '.join(sorted(expected))}."

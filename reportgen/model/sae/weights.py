@@ -21,7 +21,7 @@ def read_parts(files: DictionaryFiles, device: torch.device | str) -> dict[str, 
         DictionaryError: a tensor cannot be read, or holds NaN or infinity.
     """
     layout = files.layout
-    stored = _stored(files.weights, list(layout.tensors.values()))
+    stored = _read_tensors(files.weights, list(layout.tensors.values()))
     parts = {}
     for part, name in layout.tensors.items():
         tensor = stored.pop(name).to(device=device, dtype=torch.float32)
@@ -37,10 +37,10 @@ def read_parts(files: DictionaryFiles, device: torch.device | str) -> dict[str, 
         parts[part] = tensor.T if layout.transposed and part in ("encoder", "decoder") else tensor
     if layout.unit_decoder:
         _check_norms(parts["decoder"], files)
-    return _folded(parts, layout)
+    return _fold_scales(parts, layout)
 
 
-def _stored(file: Path, names: list[str]) -> dict[str, torch.Tensor]:
+def _read_tensors(file: Path, names: list[str]) -> dict[str, torch.Tensor]:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -70,7 +70,7 @@ def _check_norms(decoder: torch.Tensor, files: DictionaryFiles) -> None:
         )
 
 
-def _folded(parts: dict[str, torch.Tensor], layout: Layout) -> dict[str, torch.Tensor]:
+def _fold_scales(parts: dict[str, torch.Tensor], layout: Layout) -> dict[str, torch.Tensor]:
     """The parts with every scale of the layout taken into them, so that one arithmetic serves all."""
     zeros = torch.zeros(layout.width, device=parts["encoder"].device)
     parts.setdefault("decoder_bias", zeros)

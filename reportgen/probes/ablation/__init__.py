@@ -16,7 +16,7 @@ from reportgen.probing.findings import prompt_table
 from reportgen.probing.options import ProbeOptions, Prompts, SpecialTokens
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, array, metric, table
-from reportgen.text.answer_tokens import answer_ids, no_answer
+from reportgen.text.answer_tokens import answer_ids, reason_against_answer
 from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Ablation(Probe[Options, Ablations]):
             raise Unusable("; ".join(self.skipped_rows(case).values()))
         return [
             *(Pass(text.tokens, (last_need(case),)) for text in texts),
-            *(Pass(tokens, total_needs(case, tokens), partial=True) for tokens in _averaged(case)),
+            *(Pass(tokens, total_needs(case, tokens), partial=True) for tokens in _list_mean_texts(case)),
         ]
 
     def further_passes(self, case: Case[Options]) -> int:
@@ -142,13 +142,13 @@ def last_need(case: Case[Options]) -> Need:
     return Need(Site.RESIDUAL, "all", (case.last_layer,))
 
 
-def _special(case: Case[Options], token: int) -> bool:
+def _is_special(case: Case[Options], token: int) -> bool:
     return case.options.special_tokens == "exclude" and token in case.tokenizer.special_ids
 
 
-def changed_at(case: Case[Options], tokens: Sequence[int]) -> tuple[int, ...]:
+def positions_to_ablate(case: Case[Options], tokens: Sequence[int]) -> tuple[int, ...]:
     """The positions at which components are ablated, and over which means are taken."""
-    return tuple(at for at, token in enumerate(tokens) if not _special(case, token))
+    return tuple(at for at, token in enumerate(tokens) if not _is_special(case, token))
 
 
 def read_texts(case: Case[Options]) -> list[Text | str]:
@@ -157,17 +157,17 @@ def read_texts(case: Case[Options]) -> list[Text | str]:
     texts: list[str | None] = [*answers] or [None]
     if len(texts) < len(prompts):
         texts *= len(prompts)
-    return [_readable(case, at, *both) for at, both in enumerate(zip(prompts, texts, strict=True))]
+    return [_read_text(case, at, *both) for at, both in enumerate(zip(prompts, texts, strict=True))]
 
 
-def _readable(case: Case[Options], at: int, prompt: Prompt, answer: str | None) -> Text | str:
+def _read_text(case: Case[Options], at: int, prompt: Prompt, answer: str | None) -> Text | str:
     tokens = case.tokens(prompt)
-    predicted = tuple(at for at in range(1, len(tokens)) if not _special(case, tokens[at]))
+    predicted = tuple(at for at in range(1, len(tokens)) if not _is_special(case, tokens[at]))
     if not predicted:
         return f"nothing is predicted in {case.tokenizer.show_joined(tokens)}"
     if answer is None:
         return Text(at, tokens, predicted, None)
-    refused = no_answer(case.tokenizer, answer)
+    refused = reason_against_answer(case.tokenizer, answer)
     return refused or Text(at, tokens, predicted, answer_ids(case.tokenizer, answer)[0])
 
 
@@ -202,21 +202,21 @@ def list_parts(case: Case[Options]) -> list[Part]:
     ]
 
 
-def _averaged(case: Case[Options]) -> list[tuple[int, ...]]:
+def _list_mean_texts(case: Case[Options]) -> list[tuple[int, ...]]:
     """(text) tokens of what the means are taken over; nothing where none are needed."""
     if case.options.method == "zero":
         return []
     if case.options.mean_over is None:
         return [text.tokens for text in usable_texts(case)]
     texts = [case.tokens(prompt) for prompt in case.options.mean_over]
-    if not any(changed_at(case, tokens) for tokens in texts):
+    if not any(positions_to_ablate(case, tokens) for tokens in texts):
         raise Unusable("mean_over: its texts hold nothing but special tokens")
     return texts
 
 
 def total_needs(case: Case[Options], tokens: Sequence[int]) -> tuple[Need, ...]:
     """What sums the components over a text, for the mean that takes their place."""
-    positions, blocks = changed_at(case, tokens), case.named_blocks(case.options.blocks)
+    positions, blocks = positions_to_ablate(case, tokens), case.named_blocks(case.options.blocks)
     sites = dict.fromkeys(site for kind in case.options.components for site in WRITES[kind])
     return tuple(Need(site, positions, blocks, Total()) for site in sites) if positions else ()
 

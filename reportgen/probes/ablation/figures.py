@@ -69,9 +69,9 @@ class _Changes:
 def figures(section: Section) -> Iterable[Figure]:
     """Heads as a map, attention, MLPs and blocks as curves, of the loss; the same of each answer."""
     views = SubjectView.each(section)
-    yield from _drawn([_Changes.of_loss(view) for view in views])
+    yield from _draw_changes([_Changes.of_loss(view) for view in views])
     for prompt in range(max((len(view.rows("texts")) for view in views), default=0)):
-        yield from _drawn([found for view in views if (found := _Changes.of_answer(view, prompt)) is not None])
+        yield from _draw_changes([found for view in views if (found := _Changes.of_answer(view, prompt)) is not None])
 
 
 def _title(view: SubjectView) -> str:
@@ -88,7 +88,7 @@ def _kind(kind: str) -> str:
     return say("ablation.block", "whole block")
 
 
-def _drawn(changes: Sequence[_Changes]) -> Iterator[Figure]:
+def _draw_changes(changes: Sequence[_Changes]) -> Iterator[Figure]:
     """Maps and curves of all models on shared scales."""
     with_heads = [one for one in changes if not is_unmeasured(one.heads)]
     most = max((float(abs(one.heads).max()) for one in with_heads), default=0.0)

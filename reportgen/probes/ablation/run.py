@@ -14,14 +14,14 @@ from torch import Tensor
 from reportgen.model.capture.edit import Replace, Scale
 from reportgen.model.capture.shared_passes import reason_against_pass
 from reportgen.model.measures.token_loss import token_losses
-from reportgen.model.needs import Captured, Edit, Operation, Pass, Site, Unmeasurable
+from reportgen.model.needs import Edit, Operation, Pass, PassResult, Site, Unmeasurable
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.probes.ablation import (
     Ablations,
     Options,
-    changed_at,
     last_need,
     list_parts,
+    positions_to_ablate,
     read_texts,
     total_needs,
     usable_texts,
@@ -49,26 +49,26 @@ class _Losses:
     """(1 + part) probability of the answer; NaN where there is none."""
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Ablations]:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[Ablations]:
     """The components of one text after the other, some at a time; those that can be measured in this model."""
-    without = _not_measurable(case, model)
-    case = _of_components(case, [kind for kind in case.options.components if kind not in without])
+    without = _find_unmeasurable(case, model)
+    case = _narrow_to_components(case, [kind for kind in case.options.components if kind not in without])
     texts, parts, last = usable_texts(case), list_parts(case), last_need(case)
     means = _means(case, captured[len(texts) :])
     read = []
     for text, clean in zip(texts, captured, strict=False):
-        found = [_read_losses(model, text, clean.kept(last, 0))]
+        found = [_read_losses(model, text, clean.tensors_of(last, 0))]
         for some in _portions(parts, len(text.tokens)):
             ablated = yield [
                 Pass(text.tokens, (last,), edits=_edits(case, text.tokens, part, means, model.anatomy.heads or 1))
                 for part in some
             ]
-            found.append(_read_losses(model, text, [single.kept(last, 0)[0] for single in ablated]))
-        read.append(_joined(text, found))
-    return _found(case, read, without)
+            found.append(_read_losses(model, text, [single.tensors_of(last, 0)[0] for single in ablated]))
+        read.append(_join_losses(text, found))
+    return _build_findings(case, read, without)
 
 
-def _not_measurable(case: Case[Options], model: LoadedModel) -> dict[Kind, str]:
+def _find_unmeasurable(case: Case[Options], model: LoadedModel) -> dict[Kind, str]:
     """The components that cannot be ablated in this model, each with the reason.
 
     Raises:
@@ -86,7 +86,7 @@ def _not_measurable(case: Case[Options], model: LoadedModel) -> dict[Kind, str]:
     return reasons
 
 
-def _of_components(case: Case[Options], components: Sequence[Kind]) -> Case[Options]:
+def _narrow_to_components(case: Case[Options], components: Sequence[Kind]) -> Case[Options]:
     return replace(case, options=case.options.model_copy(update={"components": list(components)}))
 
 
@@ -96,12 +96,12 @@ def _portions(parts: Sequence[Part], length: int) -> Iterator[Sequence[Part]]:
         yield parts[start : start + together]
 
 
-def _means(case: Case[Options], captured: Sequence[Captured]) -> dict[tuple[Site, int], Tensor]:
+def _means(case: Case[Options], captured: Sequence[PassResult]) -> dict[tuple[Site, int], Tensor]:
     """What each component writes on average, in float32; empty where zeros take its place."""
     summed: dict[tuple[Site, int], Tensor] = {}
     count = 0
     for single in captured:
-        count += len(changed_at(case, single.tokens))
+        count += len(positions_to_ablate(case, single.tokens))
         for need in total_needs(case, single.tokens):
             for block, total in zip(case.named_blocks(case.options.blocks), single.values[need], strict=True):
                 before = summed.get((need.site, block))
@@ -113,7 +113,7 @@ def _edits(
     case: Case[Options], tokens: Sequence[int], part: Part, means: Mapping[tuple[Site, int], Tensor], heads: int
 ) -> tuple[Edit, ...]:
     """What a pass without one part changes."""
-    positions = changed_at(case, tokens)
+    positions = positions_to_ablate(case, tokens)
     return tuple(
         Edit(site, part.block, _operation(means.get((site, part.block)), part.head, heads), positions, part.head)
         for site in WRITES[part.kind]
@@ -140,16 +140,16 @@ def _read_losses(model: LoadedModel, text: Text, passes: Sequence[Tensor]) -> _L
     return _Losses(text, by_pass[:, : len(text.predicted)].sum(1), answer)
 
 
-def _joined(text: Text, found: Sequence[_Losses]) -> _Losses:
+def _join_losses(text: Text, found: Sequence[_Losses]) -> _Losses:
     return _Losses(text, np.concatenate([one.summed for one in found]), np.concatenate([one.answer for one in found]))
 
 
-def _found(case: Case[Options], read: Sequence[_Losses], without: Mapping[Kind, str]) -> Ablations:
+def _build_findings(case: Case[Options], read: Sequence[_Losses], without: Mapping[Kind, str]) -> Ablations:
     parts, show = list_parts(case), case.tokenizer
     losses = np.sum([one.summed for one in read], axis=0) / sum(len(one.text.predicted) for one in read)
-    change = _arranged(case, parts, losses[1:] - losses[0])
+    change = _arrange_by_kind(case, parts, losses[1:] - losses[0])
     answered = [one for one in read if one.text.answer is not None]
-    by_prompt = [_arranged(case, parts, one.answer[1:] - one.answer[0]) for one in answered]
+    by_prompt = [_arrange_by_kind(case, parts, one.answer[1:] - one.answer[0]) for one in answered]
     # A prompt axis of length 0 where there are no answers.
     answers = {
         kind: np.stack([one[kind] for one in by_prompt]) if by_prompt else empty[None][:0]
@@ -158,9 +158,9 @@ def _found(case: Case[Options], read: Sequence[_Losses], without: Mapping[Kind, 
     return Ablations(
         coordinates={"block": case.named_blocks(case.options.blocks)},
         loss=float(losses[0]),
-        largest_head=_largest(change["heads"], without.get("heads")),
-        largest_mlp=_largest(change["mlp"], without.get("mlp")),
-        largest_attention=_largest(change["attention"], without.get("attention")),
+        largest_head=_find_largest(change["heads"], without.get("heads")),
+        largest_mlp=_find_largest(change["mlp"], without.get("mlp")),
+        largest_attention=_find_largest(change["attention"], without.get("attention")),
         heads=change["heads"],
         attention=change["attention"],
         mlp=change["mlp"],
@@ -169,24 +169,26 @@ def _found(case: Case[Options], read: Sequence[_Losses], without: Mapping[Kind, 
         answer_attention=answers["attention"],
         answer_mlp=answers["mlp"],
         answer_blocks=answers["blocks"],
-        largest=_ranked(parts, losses[1:] - losses[0]),
+        largest=_rank_parts(parts, losses[1:] - losses[0]),
         texts=[
             [row, len(one.text.predicted), float(one.summed[0] / len(one.text.predicted)), one.text.answer,
              *((None, None) if one.text.answer is None else (show.show(one.text.answer), float(one.answer[0])))]
             for row, one in enumerate(read)
         ],
-        skipped=_left_out(case, without),
+        skipped=_list_skipped(case, without),
         prompts=case.prompt_rows([case.options.prompts[one.text.prompt] for one in read]),
     )  # fmt: skip
 
 
-def _left_out(case: Case[Options], without: Mapping[Kind, str]) -> Rows:
+def _list_skipped(case: Case[Options], without: Mapping[Kind, str]) -> Rows:
     read = zip(case.options.prompts, read_texts(case), strict=True)
     rows: Rows = [[prompt.called, text] for prompt, text in read if isinstance(text, str)]
     return rows + [[kind, reason] for kind, reason in without.items()]
 
 
-def _arranged(case: Case[Options], parts: Sequence[Part], values: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+def _arrange_by_kind(
+    case: Case[Options], parts: Sequence[Part], values: NDArray[Any]
+) -> dict[str, NDArray[np.float64]]:
     """Kind -> (block) values, of heads (block x head); NaN where a kind was not asked for."""
     blocks, heads = case.named_blocks(case.options.blocks), case.facts.heads or 0
     found = {kind: np.full((len(blocks), heads) if kind == "heads" else len(blocks), np.nan) for kind in WRITES}
@@ -196,11 +198,11 @@ def _arranged(case: Case[Options], parts: Sequence[Part], values: NDArray[Any]) 
     return found
 
 
-def _largest(change: NDArray[Any], reason: str | None) -> float | str:
+def _find_largest(change: NDArray[Any], reason: str | None) -> float | str:
     return reason or "they were not ablated" if is_unmeasured(change) else float(change.max())
 
 
-def _ranked(parts: Sequence[Part], change: NDArray[Any]) -> Rows:
+def _rank_parts(parts: Sequence[Part], change: NDArray[Any]) -> Rows:
     """Rows of the `largest` table; equal ones in the order of the model."""
     rows: Rows = []
     for kind in WRITES:

@@ -57,11 +57,11 @@ def tell(view: SubjectView) -> str:
             )
         )
     if heads:
-        told.append(_of_heads(view.name, heads, least))
+        told.append(_tell_heads(view.name, heads, least))
     return sentences(told)
 
 
-def _of_heads(name: str, heads: Sequence[Mapping[str, Any]], least: str) -> str:
+def _tell_heads(name: str, heads: Sequence[Mapping[str, Any]], least: str) -> str:
     """Whether one head of a model stands out, several are missed, or none is."""
     largest = [_part(record) for record in heads[:TOLD]]
     first, second = (heads[at]["change"] if at < len(heads) else 0.0 for at in (0, 1))

@@ -156,7 +156,7 @@ class ActivationPatching(Probe[Options, Patching]):
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Pairs whose prompts or answers are of no use in this model's tokens."""
-        return {pair_label(case, at): pair for at, pair in enumerate(read(case)) if isinstance(pair, str)}
+        return {pair_label(case, at): pair for at, pair in enumerate(read_pairs(case)) if isinstance(pair, str)}
 
 
 FINAL_NEED = Need(Site.FINAL, "last")
@@ -172,7 +172,7 @@ def source_of(case: Case[Options]) -> str:
     return CLEAN if case.options.direction == "denoise" else CORRUPTED
 
 
-def read(case: Case[Options]) -> list[PromptPair | str]:
+def read_pairs(case: Case[Options]) -> list[PromptPair | str]:
     """(pair) in this model's tokens, or why it cannot be used."""
     answers = case.options.answers
     halves = pair_up(case.options.prompts)
@@ -182,7 +182,7 @@ def read(case: Case[Options]) -> list[PromptPair | str]:
 
 def usable_pairs(case: Case[Options]) -> list[PromptPair]:
     """The pairs that this model can have."""
-    return [pair for pair in read(case) if isinstance(pair, PromptPair)]
+    return [pair for pair in read_pairs(case) if isinstance(pair, PromptPair)]
 
 
 def asked_indices(case: Case[Options], site: str) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, TokenGrid
 from reportgen.language import listed, say
 from reportgen.numerals import write_cell, write_number
-from reportgen.probes.activation_patching.view import BY_POSITION, moved, told_heads
+from reportgen.probes.activation_patching.view import BY_POSITION, share_moved, tell_heads
 from reportgen.probing.parts import describe_curves, describe_head_map, describe_layer_grid
 from reportgen.probing.probe import axis_label
 from reportgen.probing.view import SubjectView
@@ -31,15 +31,15 @@ def figures(section: Section) -> Iterable[Figure]:
     with_heads = [view for view in views if _has_heads(view)]
     most = max((float(abs(_mean_heads(view)).max()) for view in with_heads), default=0.0)
     for view in with_heads:
-        yield _heads_drawn(view, most)
+        yield _draw_heads(view, most)
     for pair in range(max((len(view.rows("pairs")) for view in views), default=0)):
         for site in BY_POSITION:
             for view in views:
-                if f"{site}/{pair}" in view.outcome.arrays and _defined(view)[pair]:
+                if f"{site}/{pair}" in view.outcome.arrays and _list_defined(view)[pair]:
                     yield _grid(view, site, pair)
 
 
-def _defined(view: SubjectView) -> list[bool]:
+def _list_defined(view: SubjectView) -> list[bool]:
     return [bool(one) for one in view.column("pairs", "defined")]
 
 
@@ -59,13 +59,13 @@ def _has_heads(view: SubjectView) -> bool:
 
 def _mean_heads(view: SubjectView) -> NDArray[Any]:
     """(block x head) what each head moves, as a mean over the pairs that are told apart."""
-    return moved(view.values("heads")[_defined(view)].mean(0), _direction(view))
+    return share_moved(view.values("heads")[_list_defined(view)].mean(0), _direction(view))
 
 
 def _ways(view: SubjectView) -> list[Curve]:
     """What the residual stream moves at the first position that differs, and at the last; means over pairs."""
     pairs = [
-        (moved(view.values(f"residual/{record['pair']}"), _direction(view)), record["first_difference"])
+        (share_moved(view.values(f"residual/{record['pair']}"), _direction(view)), record["first_difference"])
         for record in view.rows("pairs")
         if record["defined"] and f"residual/{record['pair']}" in view.outcome.arrays
     ]
@@ -95,7 +95,7 @@ def _way(view: SubjectView, curves: Sequence[Curve], shared: tuple[float, float]
     )
 
 
-def _heads_drawn(view: SubjectView, most: float) -> HeatMap:
+def _draw_heads(view: SubjectView, most: float) -> HeatMap:
     what = _value_label(view)
     return describe_head_map(
         view,
@@ -106,7 +106,7 @@ def _heads_drawn(view: SubjectView, most: float) -> HeatMap:
             "{what} for each head of {model}, mean over pairs; most: {heads}",
             what=what,
             model=view.name,
-            heads=listed(told_heads(view)),
+            heads=listed(tell_heads(view)),
         ),
         values=_mean_heads(view),
         row_label=_block_label(view),
@@ -137,10 +137,10 @@ def _grid(view: SubjectView, site: str, pair: int) -> TokenGrid:
     record = view.rows("pairs")[pair]
     found = view.outcome.arrays[f"{site}/{pair}"]
     first = int(record["first_difference"])
-    shares = moved(found.values[:, first:], _direction(view))[::-1]
+    shares = share_moved(found.values[:, first:], _direction(view))[::-1]
     indices = [str(index) for index in reversed(found.along("layer" if site == "residual" else "block"))]
     tokens = [one for one in view.rows("tokens") if one["pair"] == pair][first:]
-    columns = [_both(one["clean"], one["corrupted"]) for one in tokens]
+    columns = [_show_both_tokens(one["clean"], one["corrupted"]) for one in tokens]
     row, column = np.unravel_index(np.nanargmax(shares), shares.shape)
     what = _value_label(view)
     return describe_layer_grid(
@@ -175,6 +175,6 @@ def _grid(view: SubjectView, site: str, pair: int) -> TokenGrid:
     )
 
 
-def _both(clean: str, corrupted: str) -> str:
+def _show_both_tokens(clean: str, corrupted: str) -> str:
     """A column's token, or both where they differ."""
     return mark_space(clean) if clean == corrupted else f"{mark_space(clean)}/{corrupted.lstrip(' ')}"

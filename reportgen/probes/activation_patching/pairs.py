@@ -9,7 +9,7 @@ from typing import Any, Literal
 from reportgen.model.needs import Site
 from reportgen.numerics.patching import first_difference
 from reportgen.probing.case import Case
-from reportgen.text.answer_tokens import answer_ids, no_answer
+from reportgen.text.answer_tokens import answer_ids, reason_against_answer
 from reportgen.text.prompts import Prompt
 
 CLEAN, CORRUPTED = "clean", "corrupted"
@@ -82,7 +82,7 @@ def read_pair(case: Case[Any], at: int, prompts: tuple[Prompt, Prompt], right: s
     first = first_difference(clean, corrupted)
     if first is None:
         return f"the clean and the corrupted prompt are the same tokens: {show.show_joined(clean)}"
-    refused = "; ".join(filter(None, (no_answer(show, text) for text in (right, wrong))))
+    refused = "; ".join(filter(None, (reason_against_answer(show, text) for text in (right, wrong))))
     if refused:
         return refused
     (one,), (other,) = answer_ids(show, right), answer_ids(show, wrong)

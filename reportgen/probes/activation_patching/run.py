@@ -14,7 +14,7 @@ from torch import Tensor
 from reportgen.model.capture.edit import Replace
 from reportgen.model.capture.shared_passes import reason_against_pass
 from reportgen.model.measures.token_loss import token_logits
-from reportgen.model.needs import Captured, Edit, Need, Pass, Unmeasurable
+from reportgen.model.needs import Edit, Need, Pass, PassResult, Unmeasurable
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.patching import CLEAR_DIFFERENCE, recovered_difference, stays_from
 from reportgen.probes.activation_patching import (
@@ -25,12 +25,12 @@ from reportgen.probes.activation_patching import (
     needs_of,
     pair_label,
     places_of,
-    read,
+    read_pairs,
     source_of,
     usable_pairs,
 )
 from reportgen.probes.activation_patching.pairs import CLEAN, SITES, Place, PromptPair, SiteName, pair_up
-from reportgen.probes.activation_patching.view import BY_POSITION, moved
+from reportgen.probes.activation_patching.view import BY_POSITION, share_moved
 from reportgen.probing.case import Case
 from reportgen.probing.probe import Later
 from reportgen.results.quantities import Rows
@@ -42,7 +42,7 @@ KEPT = 8
 
 
 @dataclass(frozen=True)
-class _Measured:
+class _PairDifferences:
     """What the passes of one pair gave."""
 
     pair: PromptPair
@@ -52,14 +52,14 @@ class _Measured:
     patched: NDArray[np.float64]
     """(place) logit differences."""
 
-    def unpatched(self, case: Case[Options]) -> float:
+    def unpatched_difference(self, case: Case[Options]) -> float:
         """The logit difference of the run that is patched."""
         return self.corrupted if source_of(case) == CLEAN else self.clean
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Patching]:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[Patching]:
     """The places of one pair after the other, each a pass of its own; of sites that this model has."""
-    without = _not_measurable(case, model)
+    without = _find_unmeasurable(case, model)
     sites = [site for site in case.options.sites if site not in without]
     case = replace(case, options=case.options.model_copy(update={"sites": sites}))
     measured = []
@@ -68,13 +68,13 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
         source, into = (clean, pair.corrupted) if source_of(case) == CLEAN else (corrupted, pair.clean)
         edits = _edits(case, pair, places, source, model.anatomy.heads or 1)
         patched = yield [Pass(into, (FINAL_NEED,), edits=(edit,)) for edit in edits]
-        rows = [one.kept(FINAL_NEED, 0)[0] for one in (clean, corrupted, *patched)]
+        rows = [one.tensors_of(FINAL_NEED, 0)[0] for one in (clean, corrupted, *patched)]
         difference = _differences(model, rows, pair)
-        measured.append(_Measured(pair, float(difference[0]), float(difference[1]), places, difference[2:]))
-    return _found(case, measured, without)
+        measured.append(_PairDifferences(pair, float(difference[0]), float(difference[1]), places, difference[2:]))
+    return _build_findings(case, measured, without)
 
 
-def _not_measurable(case: Case[Options], model: LoadedModel) -> dict[str, str]:
+def _find_unmeasurable(case: Case[Options], model: LoadedModel) -> dict[str, str]:
     """The sites that cannot be patched in this model, each with the reason.
 
     Raises:
@@ -89,13 +89,13 @@ def _not_measurable(case: Case[Options], model: LoadedModel) -> dict[str, str]:
 
 
 def _edits(
-    case: Case[Options], pair: PromptPair, places: Sequence[Place], source: Captured, heads: int
+    case: Case[Options], pair: PromptPair, places: Sequence[Place], source: PassResult, heads: int
 ) -> Iterator[Edit]:
     """(place) each puts in what the other run has there."""
     kept: dict[tuple[str, int], Tensor] = {
         (site, index): rows
         for site, need in needs_of(case, pair).items()
-        for index, rows in zip(asked_indices(case, site), source.kept(need, 0), strict=True)
+        for index, rows in zip(asked_indices(case, site), source.tensors_of(need, 0), strict=True)
     }
     for place in places:
         rows, site = kept[place.site, place.index], SITES[place.site]
@@ -114,20 +114,20 @@ def _differences(model: LoadedModel, rows: Sequence[Tensor], pair: PromptPair) -
     return found
 
 
-def _found(case: Case[Options], measured: Sequence[_Measured], without: Mapping[str, str]) -> Patching:
+def _build_findings(case: Case[Options], measured: Sequence[_PairDifferences], without: Mapping[str, str]) -> Patching:
     sites = case.options.sites
     heads = np.stack([_head_shares(case, one) for one in measured])
     by_site = {site: [_shares(case, one, site) for one in measured] if site in sites else [] for site in BY_POSITION}
     defined = [_is_defined(one) for one in measured]
     ranked = any(defined) and "heads" in sites
-    top = _ranked(moved(heads[defined].mean(0), case.options.direction)) if ranked else []
+    top = _rank_heads(share_moved(heads[defined].mean(0), case.options.direction)) if ranked else []
     show = case.tokenizer
     return Patching(
         coordinates={"layer": case.named_layers(case.options.layers), "block": asked_indices(case, "heads")},
         clean_difference=float(np.mean([one.clean for one in measured])),
         corrupted_difference=float(np.mean([one.corrupted for one in measured])),
         arrival_layer=_arrival(case, by_site["residual"], defined),
-        best_head=top[0][1] if top else without.get("heads", _why_no_head(case, defined)),
+        best_head=top[0][1] if top else without.get("heads", _reason_without_head(case, defined)),
         residual=by_site["residual"],
         attention=by_site["attention"],
         mlp=by_site["mlp"],
@@ -148,56 +148,56 @@ def _found(case: Case[Options], measured: Sequence[_Measured], without: Mapping[
                 zip(show.show_sequence(one.pair.clean), show.show_sequence(one.pair.corrupted), strict=True)
             )
         ],
-        skipped=_left_out(case, without),
+        skipped=_list_skipped(case, without),
         prompts=case.prompt_rows([half for one in measured for half in pair_up(case.options.prompts)[one.pair.index]]),
     )  # fmt: skip
 
 
-def _left_out(case: Case[Options], without: Mapping[str, str]) -> Rows:
-    rows: Rows = [[pair_label(case, at), pair] for at, pair in enumerate(read(case)) if isinstance(pair, str)]
+def _list_skipped(case: Case[Options], without: Mapping[str, str]) -> Rows:
+    rows: Rows = [[pair_label(case, at), pair] for at, pair in enumerate(read_pairs(case)) if isinstance(pair, str)]
     return rows + [[site, reason] for site, reason in without.items()]
 
 
-def _is_defined(one: _Measured) -> bool:
+def _is_defined(one: _PairDifferences) -> bool:
     return abs(one.clean - one.corrupted) >= CLEAR_DIFFERENCE
 
 
-def _recovered(one: _Measured) -> dict[Place, float]:
+def _recover_differences(one: _PairDifferences) -> dict[Place, float]:
     shares = recovered_difference(one.patched, one.clean, one.corrupted).tolist()
     return dict(zip(one.places, shares, strict=True))
 
 
-def _shares(case: Case[Options], one: _Measured, site: SiteName) -> NDArray[np.float32]:
+def _shares(case: Case[Options], one: _PairDifferences, site: SiteName) -> NDArray[np.float32]:
     """(layer or block x position) of one pair; where nothing was run, nothing changes."""
     indices, asked = asked_indices(case, site), case.options.positions
-    nothing = recovered_difference(np.array(one.unpatched(case)), one.clean, one.corrupted)
+    nothing = recovered_difference(np.array(one.unpatched_difference(case)), one.clean, one.corrupted)
     found = np.full((len(indices), len(one.pair.clean)), nothing, dtype=np.float32)
     if asked != "all":
         found[:, [at for at in range(found.shape[1]) if at not in asked]] = np.nan
-    for place, share in _recovered(one).items():
+    for place, share in _recover_differences(one).items():
         if place.site == site:
             found[indices.index(place.index), place.at] = share
     return found
 
 
-def _head_shares(case: Case[Options], one: _Measured) -> NDArray[np.float32]:
+def _head_shares(case: Case[Options], one: _PairDifferences) -> NDArray[np.float32]:
     """(block x head) of one pair; NaN where heads are not asked for."""
     blocks = asked_indices(case, "heads")
     found = np.full((len(blocks), case.facts.heads or 0), np.nan, dtype=np.float32)
-    for place, share in _recovered(one).items():
+    for place, share in _recover_differences(one).items():
         if place.site == "heads":
             found[blocks.index(place.index), place.at] = share
     return found
 
 
-def _ranked(shares: NDArray[Any]) -> list[tuple[tuple[int, int], float]]:
+def _rank_heads(shares: NDArray[Any]) -> list[tuple[tuple[int, int], float]]:
     """((row, head), share) of all heads, the largest share first."""
     order = np.argsort(-shares, axis=None, kind="stable").tolist()
     places = [divmod(at, shares.shape[1]) for at in order]
     return [(place, float(shares[place])) for place in places]
 
 
-def _why_no_head(case: Case[Options], defined: Sequence[bool]) -> str:
+def _reason_without_head(case: Case[Options], defined: Sequence[bool]) -> str:
     return "the prompts are not told apart" if not any(defined) else "heads were not patched"
 
 
@@ -206,7 +206,7 @@ def _arrival(case: Case[Options], residual: Sequence[NDArray[np.float32]], defin
     if not any(defined) or not residual:
         return "the prompts are not told apart" if residual else "the residual stream was not patched"
     arrived = [
-        stays_from(moved(shares[:, -1], case.options.direction), HALF)
+        stays_from(share_moved(shares[:, -1], case.options.direction), HALF)
         for shares, told_apart in zip(residual, defined, strict=True)
         if told_apart
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reportgen.language import listed, say, sentences
 from reportgen.numerals import write_number, write_share, write_signed
-from reportgen.probes.activation_patching.view import told_heads
+from reportgen.probes.activation_patching.view import tell_heads
 from reportgen.probing.view import SubjectView
 
 LARGE = 0.2
@@ -43,7 +43,7 @@ def tell(view: SubjectView) -> str:
                 layer=write_number(arrival, 2),
             )
         )
-    large = told_heads(view, LARGE)
+    large = tell_heads(view, LARGE)
     if large:
         told.append(
             say("activation_patching.some_heads", "Heads that move much of it alone: {heads}.", heads=listed(large))
@@ -54,7 +54,7 @@ def tell(view: SubjectView) -> str:
                 "activation_patching.no_head",
                 "No single head moves {least} of it; the most: {heads}.",
                 least=write_share(LARGE),
-                heads=listed(told_heads(view)),
+                heads=listed(tell_heads(view)),
             )
         )
     return sentences(told)

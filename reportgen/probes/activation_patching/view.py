@@ -15,12 +15,12 @@ TOLD = 3
 BY_POSITION = ("residual", "attention", "mlp")
 
 
-def moved(recovered: NDArray[Any], direction: str) -> NDArray[Any]:
+def share_moved(recovered: NDArray[Any], direction: str) -> NDArray[Any]:
     """What a patch does: the share that comes back, or the share that is lost."""
     return recovered if direction == "denoise" else 1 - recovered
 
 
-def told_heads(view: SubjectView, least: float | None = None) -> list[str]:
+def tell_heads(view: SubjectView, least: float | None = None) -> list[str]:
     """The heads that move most, with what they move; only those that move at least so much."""
     return [
         say(

@@ -28,7 +28,7 @@ def figures(section: Section) -> Iterable[Figure]:
             for prompt in range(len(view.rows("prompts"))):
                 patterns = view.outcome.arrays[f"weights/{prompt}"]
                 if block in patterns.along("block") and head in patterns.along("head"):
-                    yield _large(view, patterns, tokens[view.subject][prompt], prompt, block, head)
+                    yield _draw_large(view, patterns, tokens[view.subject][prompt], prompt, block, head)
 
 
 def _mosaic(view: SubjectView, patterns: Array, places: list[str], prompt: int, text: str) -> HeadMosaic:
@@ -77,7 +77,9 @@ def _places(tokens: list[str], count: int) -> list[str]:
     return [f"{a}–{b - 1}" if b - a > 1 else str(a) for a, b in pairwise(bin_edges(len(tokens), count))]
 
 
-def _large(view: SubjectView, patterns: Array, tokens: list[str], prompt: int, block: int, head: int) -> AttentionHead:
+def _draw_large(
+    view: SubjectView, patterns: Array, tokens: list[str], prompt: int, block: int, head: int
+) -> AttentionHead:
     pattern = patterns.sel(block=block, head=head).values
     places = _places(tokens, len(pattern))
     return AttentionHead(

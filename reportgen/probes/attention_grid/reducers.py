@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reportgen.numerics.attention import binned, row_entropy, sink_importance
+from reportgen.numerics.attention import bin_patterns, row_entropy, sink_importance
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,7 +16,7 @@ _ROWS = 64
 
 
 @dataclass(frozen=True)
-class Reduced:
+class ReducedPattern:
     """What is kept of the patterns of one block, or of one of its heads."""
 
     weights: Tensor
@@ -33,37 +33,39 @@ class Bins:
 
     bins: int = LONGEST_WHOLE
 
-    def init(self) -> dict[int, Reduced]:
+    def init(self) -> dict[int, ReducedPattern]:
         """No block seen."""
         return {}
 
-    def update(self, state: dict[int, Reduced], value: Tensor, *, index: int, step: int) -> dict[int, Reduced]:
+    def update(
+        self, state: dict[int, ReducedPattern], value: Tensor, *, index: int, step: int
+    ) -> dict[int, ReducedPattern]:
         """One block's (head x query x key) patterns, head by head: what is computed of them stays small."""
         import torch
 
-        heads = [self._reduced(head.float()) for head in value]
-        state[index] = Reduced(
+        heads = [self._reduce_pattern(head.float()) for head in value]
+        state[index] = ReducedPattern(
             torch.stack([head.weights for head in heads]),
             torch.stack([head.sink for head in heads]),
             torch.stack([head.entropy for head in heads]),
         )
         return state
 
-    def _reduced(self, pattern: Tensor) -> Reduced:
+    def _reduce_pattern(self, pattern: Tensor) -> ReducedPattern:
         """What is kept of one head's (query x key) pattern."""
         import torch
 
         if len(pattern) <= self.bins:
-            return Reduced(pattern, sink_importance(pattern), row_entropy(pattern))
+            return ReducedPattern(pattern, sink_importance(pattern), row_entropy(pattern))
         # Some rows at a time: pieces of a whole pattern's size leave holes that the next ones do not fit.
         entropies = [row_entropy(rows) * len(rows) for rows in torch.split(pattern, _ROWS)]
         entropy = torch.stack(entropies).sum() / len(pattern)
-        return Reduced(binned(pattern, self.bins), sink_importance(pattern), entropy)
+        return ReducedPattern(bin_patterns(pattern, self.bins), sink_importance(pattern), entropy)
 
-    def merge(self, one: dict[int, Reduced], other: dict[int, Reduced]) -> dict[int, Reduced]:
+    def merge(self, one: dict[int, ReducedPattern], other: dict[int, ReducedPattern]) -> dict[int, ReducedPattern]:
         """The blocks of both."""
         return {**one, **other}
 
-    def finish(self, state: dict[int, Reduced]) -> list[Reduced]:
+    def finish(self, state: dict[int, ReducedPattern]) -> list[ReducedPattern]:
         """Block by block."""
         return [state[block] for block in sorted(state)]

@@ -9,19 +9,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.probes.attention_grid import NEED, Attention, Options
-from reportgen.probes.attention_grid.reducers import Reduced
+from reportgen.probes.attention_grid.reducers import ReducedPattern
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
 from reportgen.results.quantities import Rows
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Attention:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Attention:
     """Stacks what the reducer kept."""
-    reduced: list[list[Reduced]] = [single.values[NEED] for single in captured]
+    reduced: list[list[ReducedPattern]] = [single.values[NEED] for single in captured]
     tokens: Rows = []
     for prompt, single in enumerate(captured):
         shown = case.tokenizer.show_sequence(single.tokens)
@@ -33,7 +33,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
         sink_share=float((sink > SINK_THRESHOLD).mean()),
         mean_entropy=float(entropy.mean()),
         tokens=tokens,
-        skipped=reason_rows(_absent(case, model)),
+        skipped=reason_rows(_list_absent_heads(case, model)),
         prompts=case.prompt_rows(case.options.prompts),
         weights=[_stack([block.weights for block in blocks]) for blocks in reduced],
         sink=sink,
@@ -41,11 +41,14 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
     )
 
 
-def _absent(case: Case[Options], model: LoadedModel) -> dict[str, str]:
-    """Named heads that the model does not have, beside those that its configuration refuses."""
+def _list_absent_heads(case: Case[Options], model: LoadedModel) -> dict[str, str]:
+    """Named heads that the model does not have, in addition to those that its configuration refuses."""
     refused = case.missing_heads(case.options.heads)
     known = {f"{block}.{head}": block for block, head in case.options.heads if f"{block}.{head}" not in refused}
-    return {**refused, **{head: told for head, block in known.items() if (told := model.no_attention(block))}}
+    return {
+        **refused,
+        **{head: told for head, block in known.items() if (told := model.reason_without_attention(block))},
+    }
 
 
 def _stack(tensors: Sequence[Tensor]) -> NDArray[np.float32]:

@@ -51,7 +51,7 @@ def tell(view: SubjectView) -> str:
             "In {model}, {many} of {all} heads park their attention on the first of {tokens} tokens, “{token}”.",
             **values,
         )
-        return sentences([most, _others(sinks, blocks)])
+        return sentences([most, _tell_others(sinks, blocks)])
     if sinks.mean() <= FEW:
         return say(
             "attention_grid.few_sink",
@@ -65,7 +65,7 @@ def tell(view: SubjectView) -> str:
     )
 
 
-def _others(sinks: NDArray[Any], numbers: Sequence[int]) -> str:
+def _tell_others(sinks: NDArray[Any], numbers: Sequence[int]) -> str:
     """The few blocks that hold most heads without a sink; nothing where they are few or everywhere."""
     by_block = (~sinks).sum(1)
     largest = np.argsort(-by_block, kind="stable")[:MOST_BLOCKS]

@@ -11,7 +11,7 @@ import numpy as np
 from reportgen.figures.describe import Figure, TokenGrid
 from reportgen.language import listed, say
 from reportgen.numerals import write_cell, write_number
-from reportgen.probes.attention_parts.view import of_head
+from reportgen.probes.attention_parts.view import rows_of_head
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
@@ -42,7 +42,7 @@ def _quantities() -> dict[str, str]:
 
 def _grids(view: SubjectView, prompt: int, block: int, head: int) -> Iterable[TokenGrid]:
     """The four numbers of every key, some keys a grid; shades from a row's least, or 0, to its largest."""
-    records = of_head(view, prompt, block, head)
+    records = rows_of_head(view, prompt, block, head)
     if not records:
         return
     quantities = _quantities()
@@ -50,7 +50,7 @@ def _grids(view: SubjectView, prompt: int, block: int, head: int) -> Iterable[To
     least = np.array([np.nanmin(numbers[0]), 0.0, 0.0, 0.0])[:, None]
     shades = (numbers - least) / np.maximum(np.nanmax(numbers, axis=1, keepdims=True) - least, 1e-12)
     query = view.rows("queries")[prompt]
-    for part, some in enumerate(_evenly(len(records))):
+    for part, some in enumerate(_split_evenly(len(records))):
         yield TokenGrid(
             name=f"head-{block}-{head}-{prompt}-{part}",
             subject=(view.subject,),
@@ -68,7 +68,7 @@ def _grids(view: SubjectView, prompt: int, block: int, head: int) -> Iterable[To
                 block=block,
                 head=head,
                 model=view.name,
-                keys=listed([_key_told(record) for record in records[some]]),
+                keys=listed([_tell_key(record) for record in records[some]]),
             ),
             row_label=say("attention_parts.of_each_key", "of each key"),
             rows=list(quantities.values()),
@@ -81,13 +81,13 @@ def _grids(view: SubjectView, prompt: int, block: int, head: int) -> Iterable[To
         )
 
 
-def _evenly(count: int) -> list[slice]:
+def _split_evenly(count: int) -> list[slice]:
     """Columns for as few grids as there can be, all about as wide."""
     width = math.ceil(count / math.ceil(count / WIDEST))
     return [slice(start, start + width) for start in range(0, count, width)]
 
 
-def _key_told(record: Mapping[str, Any]) -> str:
+def _tell_key(record: Mapping[str, Any]) -> str:
     return say(
         "attention_parts.key",
         "“{token}” has weight {weight}",

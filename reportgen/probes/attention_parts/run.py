@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.matrices import matrix_of
 from reportgen.probes.attention_parts import AttentionParts, Options, asked_heads, needs_of
@@ -17,7 +17,7 @@ from reportgen.probing.findings import reason_rows
 from reportgen.results.quantities import Rows
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> AttentionParts:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> AttentionParts:
     """Head by head, from what its block gave."""
     heads = asked_heads(case)
     found = [_parts(case, model, single, heads) for single in captured]
@@ -50,13 +50,13 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
 
 
 def _parts(
-    case: Case[Options], model: LoadedModel, single: Captured, heads: Sequence[tuple[int, int]]
+    case: Case[Options], model: LoadedModel, single: PassResult, heads: Sequence[tuple[int, int]]
 ) -> dict[str, NDArray[np.float32]]:
     """(head x key) scores, weights and norms of values, of the keys up to the query."""
     query = case.named_position(case.options.query, single.tokens)
     needs = needs_of(case, query)
     blocks = sorted({block for block, _ in heads})
-    scores, patterns, values, _ = (dict(zip(blocks, single.kept(need, 0), strict=True)) for need in needs)
+    scores, patterns, values, _ = (dict(zip(blocks, single.tensors_of(need, 0), strict=True)) for need in needs)
     seen = slice(0, query + 1)
     found = {
         "scores": [scores[block][head, 0, seen] for block, head in heads],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reportgen.language import say, sentences
 from reportgen.numerals import write_share
-from reportgen.probes.attention_parts.view import of_head
+from reportgen.probes.attention_parts.view import rows_of_head
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
 
@@ -19,7 +19,7 @@ def tell(view: SubjectView) -> str:
     told = []
     query = view.rows("queries")[0]
     for record in view.rows("heads")[:TOLD]:
-        keys = of_head(view, 0, record["block"], record["head"])
+        keys = rows_of_head(view, 0, record["block"], record["head"])
         looked = max(keys, key=lambda key: float(key["weight"]))
         read = max(keys, key=lambda key: float(key["norm_weighted"]))
         whole = sum(float(key["norm_weighted"]) for key in keys) or 1.0

@@ -27,11 +27,11 @@ def figures(section: Section) -> Iterable[Figure]:
     for view in views:
         yield _heads(view)
     for view in views:
-        yield _by_block(view)
+        yield _draw_by_block(view)
     heights = [_heights(view) for view in views]
     top = max([float(height.max()) for height in heights], default=0.0)
     for view, height in zip(views, heights, strict=True):
-        yield _by_layer(view, height, top)
+        yield _draw_by_layer(view, height, top)
 
 
 def _heads(view: SubjectView) -> HeatMap:
@@ -66,7 +66,7 @@ def _kind_label(kind: str) -> str:
     return kind.replace("_", " ")
 
 
-def _by_block(view: SubjectView) -> Curves:
+def _draw_by_block(view: SubjectView) -> Curves:
     """One curve a kind of attention, over the blocks that have it."""
     records = view.rows("blocks")
     kinds = list(dict.fromkeys(record["attention"] for record in records))
@@ -104,7 +104,7 @@ def _heights(view: SubjectView) -> NDArray[Any]:
     return heights
 
 
-def _by_layer(view: SubjectView, heights: NDArray[Any], top: float) -> Curves:
+def _draw_by_layer(view: SubjectView, heights: NDArray[Any], top: float) -> Curves:
     """The three largest activations of each layer."""
     labels = (
         say("attention_sink.largest", "largest"),

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.attention import SINK_THRESHOLD
-from reportgen.numerics.outliers import massive
+from reportgen.numerics.outliers import flag_massive
 from reportgen.probes.attention_sink import FIRST_KEY_NEED, STREAM, Extremes, Options, Sinks
 from reportgen.probes.attention_sink.view import FULL, SLIDING
 from reportgen.probing.case import Case
@@ -40,13 +40,13 @@ class _Window:
         return 1.0 if self.size is None else min(self.size, length) / length
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Sinks:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Sinks:
     """Stacks what the reducers kept."""
     importance = np.stack([_numpy(single.values[FIRST_KEY_NEED]) for single in captured])
     layers: list[list[Extremes]] = [single.values[STREAM] for single in captured]
     largest = np.stack([_numpy([layer.values for layer in of_prompt]) for of_prompt in layers])
     median = np.stack([_numpy([layer.median for layer in of_prompt]) for of_prompt in layers])
-    is_massive = massive(largest, median[..., None])
+    is_massive = flag_massive(largest, median[..., None])
     return Sinks(
         coordinates={"rank": range(1, largest.shape[-1] + 1), **model.attention_coordinates},
         sink_share=float((importance > SINK_THRESHOLD).mean()),
@@ -101,7 +101,7 @@ def uniform_importance(length: int) -> float:
     return sum(1 / seen for seen in range(1, length + 1)) / length
 
 
-def _sink_row(case: Case[Options], prompt: int, single: Captured, importance: NDArray[np.float32]) -> list[Any]:
+def _sink_row(case: Case[Options], prompt: int, single: PassResult, importance: NDArray[np.float32]) -> list[Any]:
     """A row of the `sinks` table, from (block x head) importances."""
     first, length = single.tokens[0], len(single.tokens)
     special = first in case.tokenizer.special_ids
@@ -110,7 +110,7 @@ def _sink_row(case: Case[Options], prompt: int, single: Captured, importance: ND
 
 
 def _activation_rows(
-    case: Case[Options], prompt: int, single: Captured, layers: Sequence[Extremes], is_massive: NDArray[Any]
+    case: Case[Options], prompt: int, single: PassResult, layers: Sequence[Extremes], is_massive: NDArray[Any]
 ) -> Rows:
     """Rows of the `activations` table of one prompt."""
     shown = case.tokenizer.show_sequence(single.tokens)

@@ -33,11 +33,11 @@ def tell(view: SubjectView) -> str:
             model=view.name,
         )
     else:
-        told = sentences([_heads_seen(view.name, longest), _kinds_seen(view, longest["prompt"])])
-    return sentences([told, _massive_seen(view, longest["prompt"])])
+        told = sentences([_tell_heads(view.name, longest), _tell_kinds(view, longest["prompt"])])
+    return sentences([told, _tell_massive(view, longest["prompt"])])
 
 
-def _heads_seen(name: str, longest: Mapping[str, Any]) -> str:
+def _tell_heads(name: str, longest: Mapping[str, Any]) -> str:
     """How many heads rest there."""
     share = longest["sink_heads"] / longest["heads"]
     values = {
@@ -66,7 +66,7 @@ def _heads_seen(name: str, longest: Mapping[str, Any]) -> str:
     )
 
 
-def _kinds_seen(view: SubjectView, prompt: int) -> str:
+def _tell_kinds(view: SubjectView, prompt: int) -> str:
     """Whether full attention and sliding windows differ; nothing where a model has only one of them."""
     kinds = view.column("blocks", "attention")
     sinks = view.values("importance")[prompt] > SINK_THRESHOLD  # its rows are those of the table
@@ -97,7 +97,7 @@ def _kinds_seen(view: SubjectView, prompt: int) -> str:
     )
 
 
-def _massive_seen(view: SubjectView, prompt: int) -> str:
+def _tell_massive(view: SubjectView, prompt: int) -> str:
     """In which layers activations are massive, and where the largest of them stands."""
     records = [r for r in view.rows("activations") if r["prompt"] == prompt]
     found = [record for record in records if record["massive"]]

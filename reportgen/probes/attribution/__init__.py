@@ -104,7 +104,7 @@ class DirectLogitAttribution(Probe[Options, Attribution]):
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Answers that are no token of this model, or several where no pooling is asked for."""
         texts = dict.fromkeys([*case.options.answers, *case.options.against])
-        return {text: reason for text in texts if (reason := _refused(case, text))}
+        return {text: reason for text in texts if (reason := _reason_against_text(case, text))}
 
 
 def needs_of(case: Case[Options]) -> tuple[Need, Need, Need, Need]:
@@ -122,13 +122,13 @@ def text_for(texts: Sequence[str], prompt: int) -> str | None:
     return None if not texts else texts[0] if len(texts) == 1 else texts[prompt]
 
 
-def _refused(case: Case[Options], text: str) -> str:
+def _reason_against_text(case: Case[Options], text: str) -> str:
     ids = ids_of(case, text)
     if not ids:
         return f"{text!r} has no tokens"
     if len(ids) > 1 and case.options.pool is None:
         return f"{text!r} is {len(ids)} tokens: {case.tokenizer.show_joined(ids)} (pool: mean accepts several)"
-    return case.tokenizer.no_row(ids)
+    return case.tokenizer.reason_against_tokens(ids)
 
 
 def ids_of(case: Case[Options], text: str) -> tuple[int, ...]:
@@ -144,7 +144,7 @@ def usable_prompts(case: Case[Options]) -> list[int]:
 def refusal_of(case: Case[Options], prompt: int) -> str:
     """Why the answers of a prompt cannot be used in this model; empty where they can."""
     texts = (text_for(case.options.answers, prompt), text_for(case.options.against, prompt))
-    return "; ".join(reason for text in texts if text is not None and (reason := _refused(case, text)))
+    return "; ".join(reason for text in texts if text is not None and (reason := _reason_against_text(case, text)))
 
 
 probe = DirectLogitAttribution()

@@ -19,7 +19,7 @@ def figures(section: Section) -> Iterable[Figure]:
     for prompt in range(max((len(view.values("logit")) for view in views), default=0)):
         shown = [view for view in views if prompt < len(view.values("logit"))]
         most = max(float(abs(view.values("heads")[prompt]).max()) for view in shown)
-        blocks = [_by_kind(view, prompt) for view in shown]
+        blocks = [_sum_by_kind(view, prompt) for view in shown]
         low = min(min(min(values) for values in kinds.values()) for kinds in blocks)
         high = max(max(max(values) for values in kinds.values()) for kinds in blocks)
         room = 0.05 * (high - low or 1.0)
@@ -48,7 +48,7 @@ def _map(view: SubjectView, prompt: int, most: float) -> HeatMap:
     )
 
 
-def _by_kind(view: SubjectView, prompt: int) -> dict[str, list[float]]:
+def _sum_by_kind(view: SubjectView, prompt: int) -> dict[str, list[float]]:
     """Attention and MLP -> (block) their parts."""
     return {
         say("attribution.attention", "attention"): view.values("heads")[prompt].sum(-1).tolist(),
@@ -57,7 +57,7 @@ def _by_kind(view: SubjectView, prompt: int) -> dict[str, list[float]]:
 
 
 def _curves(view: SubjectView, prompt: int, shared: tuple[float, float]) -> Curves:
-    kinds = _by_kind(view, prompt)
+    kinds = _sum_by_kind(view, prompt)
     curves = [Curve(label=kind, x=list(range(len(y))), y=y, group=kind) for kind, y in kinds.items()]
     ends = [
         say(

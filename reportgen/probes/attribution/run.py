@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reportgen.model.measures.direct_parts import Parts, Seen, direct_parts, unembedding_rows
-from reportgen.model.needs import Captured, Need
-from reportgen.model.network.loaded import LoadedModel, likeliest
+from reportgen.model.measures.direct_parts import ComponentOutputs, Parts, direct_parts, unembedding_rows
+from reportgen.model.needs import Need, PassResult
+from reportgen.model.network.loaded import LoadedModel, select_likeliest
 from reportgen.probes.attribution import Attribution, Options, ids_of, needs_of, refusal_of, text_for, usable_prompts
 from reportgen.probes.attribution.view import BIAS, EMBEDDING, HEAD, MLP
 from reportgen.probing.case import Case
@@ -24,7 +24,7 @@ KEPT = 12
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _LogitDirection:
     """The logit that is taken apart after one prompt."""
 
     prompt: int
@@ -35,28 +35,28 @@ class _Asked:
     bias: Tensor
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Attribution:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Attribution:
     """One direction a prompt, then every component of all prompts together."""
     ends, heads, mlp, final = needs_of(case)
-    normed = torch.cat([single.kept(final, 0)[0] for single in captured])
+    normed = torch.cat([single.tensors_of(final, 0)[0] for single in captured])
     kept = usable_prompts(case)
-    asked = [_asked(case, model, prompt, row) for prompt, row in zip(kept, normed, strict=True)]
-    seen = Seen(
-        embedding=torch.cat([single.kept(ends, 0)[0] for single in captured]),
-        last=torch.cat([single.kept(ends, 0)[1] for single in captured]),
-        heads=_by_block(captured, heads),
-        mlp=_by_block(captured, mlp),
+    asked = [_find_direction(case, model, prompt, row) for prompt, row in zip(kept, normed, strict=True)]
+    seen = ComponentOutputs(
+        embedding=torch.cat([single.tensors_of(ends, 0)[0] for single in captured]),
+        last=torch.cat([single.tensors_of(ends, 0)[1] for single in captured]),
+        heads=_stack_by_block(captured, heads),
+        mlp=_stack_by_block(captured, mlp),
     )
     directions, biases = torch.stack([one.direction for one in asked]), torch.stack([one.bias for one in asked])
     parts = direct_parts(model, seen, directions, biases)
-    return _found(case, asked, parts, (normed.float() * directions).sum(-1) + biases)
+    return _build_findings(case, asked, parts, (normed.float() * directions).sum(-1) + biases)
 
 
-def _asked(case: Case[Options], model: LoadedModel, prompt: int, normed: Tensor) -> _Asked:
+def _find_direction(case: Case[Options], model: LoadedModel, prompt: int, normed: Tensor) -> _LogitDirection:
     answer, against = (text_for(texts, prompt) for texts in (case.options.answers, case.options.against))
     if answer is None:
         logits = next(model.final_logits(normed[None]))[1]
-        ids: tuple[int, ...] = (int(likeliest(logits, 1)[1][0, 0]),)
+        ids: tuple[int, ...] = (int(select_likeliest(logits, 1)[1][0, 0]),)
     else:
         ids = ids_of(case, answer)
     others = () if against is None else ids_of(case, against)
@@ -64,7 +64,7 @@ def _asked(case: Case[Options], model: LoadedModel, prompt: int, normed: Tensor)
     if others:
         other, other_bias = _row(model, others, case.options.pool)
         direction, bias = direction - other, bias - other_bias
-    return _Asked(prompt, ids, others, direction, bias)
+    return _LogitDirection(prompt, ids, others, direction, bias)
 
 
 def _row(model: LoadedModel, ids: Sequence[int], pool: str | None) -> tuple[Tensor, Tensor]:
@@ -72,12 +72,12 @@ def _row(model: LoadedModel, ids: Sequence[int], pool: str | None) -> tuple[Tens
     return (rows.mean(0), biases.mean(0)) if pool == "mean" else (rows[-1], biases[-1])
 
 
-def _by_block(captured: Sequence[Captured], need: Need) -> list[Tensor]:
+def _stack_by_block(captured: Sequence[PassResult], need: Need) -> list[Tensor]:
     """(block) (prompt x width)"""
-    return [torch.cat(rows) for rows in zip(*(single.kept(need, 0) for single in captured), strict=True)]
+    return [torch.cat(rows) for rows in zip(*(single.tensors_of(need, 0) for single in captured), strict=True)]
 
 
-def _found(case: Case[Options], asked: Sequence[_Asked], parts: Parts, logits: Tensor) -> Attribution:
+def _build_findings(case: Case[Options], asked: Sequence[_LogitDirection], parts: Parts, logits: Tensor) -> Attribution:
     heads, mlp, embedding, bias, logit, total = (
         values.float().cpu().numpy()
         for values in (parts.heads, parts.mlp, parts.embedding, parts.bias, logits, parts.total)
@@ -104,7 +104,7 @@ def _found(case: Case[Options], asked: Sequence[_Asked], parts: Parts, logits: T
         parts=[
             [row, rank, *part]
             for row in range(len(asked))
-            for rank, part in enumerate(_largest(embedding[row], heads[row], mlp[row], bias[row]), 1)
+            for rank, part in enumerate(_select_largest(embedding[row], heads[row], mlp[row], bias[row]), 1)
         ],
         skipped=[
             [case.tokenizer.prompt_text(prompt), reason]
@@ -115,7 +115,7 @@ def _found(case: Case[Options], asked: Sequence[_Asked], parts: Parts, logits: T
     )
 
 
-def _largest(embedding: Any, heads: NDArray[Any], mlp: NDArray[Any], bias: Any) -> Rows:
+def _select_largest(embedding: Any, heads: NDArray[Any], mlp: NDArray[Any], bias: Any) -> Rows:
     """(part, block, head, logit) of the largest parts, by size; equal ones in the order of the model."""
     every: Rows = [[EMBEDDING, None, None, float(embedding)], [BIAS, None, None, float(bias)]]
     for block in range(len(mlp)):

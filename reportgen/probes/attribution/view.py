@@ -16,7 +16,7 @@ TOLD = 3
 EMBEDDING, HEAD, MLP, BIAS = "embedding", "head", "mlp", "bias"
 
 
-def _measured(view: SubjectView) -> list[str]:
+def _label_measured(view: SubjectView) -> list[str]:
     """(prompt) what a figure calls each prompt that was measured: the same, whichever others were skipped."""
     labels = prompt_labels(view.outcome)
     return [labels[prompt] for prompt in view.along("logit", "prompt")]
@@ -25,7 +25,7 @@ def _measured(view: SubjectView) -> list[str]:
 def name_answer(view: SubjectView, prompt: int) -> str:
     """The answer, with what it is contrasted with, and its prompt."""
     record = view.rows("answers")[prompt]
-    values = {"answer": mark_space(str(record["answer"])), "prompt": _measured(view)[prompt]}
+    values = {"answer": mark_space(str(record["answer"])), "prompt": _label_measured(view)[prompt]}
     if record["against"] is None:
         return say("attribution.answer", "“{answer}” after “{prompt}”", **values)
     return say(

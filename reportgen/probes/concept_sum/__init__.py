@@ -70,7 +70,7 @@ class Options(ProbeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nearest(PromptFindings):
+class ConceptNeighbours(PromptFindings):
     """What the concept sum gives."""
 
     nearest_cosine: float | str = metric("cosine")
@@ -90,7 +90,7 @@ class Nearest(PromptFindings):
     """Concepts that this model cannot have."""
 
 
-class ConceptSum(Probe[Options, Nearest]):
+class ConceptSum(Probe[Options, ConceptNeighbours]):
     """Shows: which tokens the model's unembedding has nearest to a concept, made of the rows of several words or taken
     from the residual stream: what could be written for a word that the vocabulary does not have.
 
@@ -109,7 +109,7 @@ class ConceptSum(Probe[Options, Nearest]):
     version = 1
     question = "What is written for a word that has no token?"
     options = Options
-    findings = Nearest
+    findings = ConceptNeighbours
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, at one position."""
@@ -141,7 +141,7 @@ def refusal(case: Case[Options], concept: Concept) -> str:
         if len(ids) > 1 and case.options.pool is None:
             shown = case.tokenizer.show_joined(ids)
             return f"{text!r} is {len(ids)} tokens: {shown} (pool: mean accepts several)"
-        if reason := case.tokenizer.no_row(ids):
+        if reason := case.tokenizer.reason_against_tokens(ids):
             return reason
     return ""
 

@@ -17,16 +17,16 @@ def figures(section: Section) -> Iterable[Figure]:
     for measure in MEASURES:
         for view in SubjectView.each(section):
             if view.rows("concepts"):
-                yield _drawn(view, measure)
+                yield _draw_rankings(view, measure)
 
 
-def _measured(measure: str) -> str:
+def _name_measure(measure: str) -> str:
     if measure == "cosine":
         return say("concept_sum.cosine", "cosine similarity")
     return say("concept_sum.dot", "dot product")
 
 
-def _drawn(view: SubjectView, measure: str) -> Rankings:
+def _draw_rankings(view: SubjectView, measure: str) -> Rankings:
     records = rows_by_item(view, measure)
     rankings = [
         Ranking(
@@ -44,10 +44,10 @@ def _drawn(view: SubjectView, measure: str) -> Rankings:
     return Rankings(
         name=measure,
         subject=(view.subject,),
-        title=say("figure.of_model", "{model}: {what}", model=view.name, what=_measured(measure)),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=_name_measure(measure)),
         alt=sentences(told),
         rankings=rankings,
-        value_label=_measured(measure),
+        value_label=_name_measure(measure),
         value_range=(0.0, 1.0 if measure == "cosine" else top or 1.0),
         model=view.subject,
     )

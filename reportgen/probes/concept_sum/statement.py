@@ -25,10 +25,10 @@ def statement(section: Section) -> str:
     if not names:
         return ""
     name = max(names, key=lambda one: sum(one in of_model for _, of_model in found))
-    return sentences(_seen(view, of_model.index(name)) for view, of_model in found if name in of_model)
+    return sentences(_tell_concept(view, of_model.index(name)) for view, of_model in found if name in of_model)
 
 
-def _seen(view: SubjectView, item: int) -> str:
+def _tell_concept(view: SubjectView, item: int) -> str:
     """What is nearest to one concept in one model."""
     concept = view.rows("concepts")[item]
     by_cosine, by_dot = (rows_by_item(view, measure)[item] for measure in MEASURES)
@@ -37,10 +37,10 @@ def _seen(view: SubjectView, item: int) -> str:
     values = {
         "model": view.name,
         "concept": concept["name"],
-        "tokens": _quoted(by_cosine),
+        "tokens": _quote_tokens(by_cosine),
         "cosine": write_number(by_cosine[0]["score"], 2),
         "usual": write_number(concept["usual"], 2),
-        "dot": _quoted(by_dot),
+        "dot": _quote_tokens(by_dot),
     }
     if above < CLEAR:
         told = say(
@@ -63,10 +63,10 @@ def _seen(view: SubjectView, item: int) -> str:
             "by dot product.",
             **values,
         )
-    return sentences([told, "" if missing is None else _missing_seen(missing)])
+    return sentences([told, "" if missing is None else _tell_missing(missing)])
 
 
-def _missing_seen(missing: Mapping[str, Any]) -> str:
+def _tell_missing(missing: Mapping[str, Any]) -> str:
     """Whether there is a token for what is meant, and where it stands."""
     if missing["rank_cosine"] is None:
         if missing["token_count"] == 1:
@@ -86,5 +86,5 @@ def _missing_seen(missing: Mapping[str, Any]) -> str:
     )
 
 
-def _quoted(records: Sequence[Mapping[str, Any]]) -> str:
+def _quote_tokens(records: Sequence[Mapping[str, Any]]) -> str:
     return listed([say("text.quoted", "“{text}”", text=mark_space(str(r["token"]))) for r in records[:TOLD]])

@@ -45,7 +45,7 @@ def _curves(view: SubjectView, figure: str, labels: Mapping[str, str]) -> Curves
             "{model}: {what} over {count} positions",
             positions,
             model=view.name,
-            what=_asked(first),
+            what=_title_of_array(first),
         ),
         what=labels[first],
         y_label=unit_of(view.outcome.arrays[first].unit),
@@ -53,7 +53,7 @@ def _curves(view: SubjectView, figure: str, labels: Mapping[str, str]) -> Curves
     )
 
 
-def _asked(array: str) -> str:
+def _title_of_array(array: str) -> str:
     """What the curves of an array show, in a few words."""
     return {
         "relative_change": say("drift.relative_change.title", "how much each layer changed, beside its norm"),

@@ -15,10 +15,10 @@ from reportgen.probing.view import SubjectView
 
 def tell(view: SubjectView) -> str:
     """Where the change begins, where it is largest, and what reaches the next token."""
-    return sentences([_stream_told(view), _weights_told(view), _tokens_told(view)])
+    return sentences([_tell_stream(view), _tell_weights(view), _tell_tokens(view)])
 
 
-def _stream_told(view: SubjectView) -> str:
+def _tell_stream(view: SubjectView) -> str:
     """From which layer on the two differ, and where most."""
     change = view.values("relative_change")
     first = view.metric("first_changed_layer")
@@ -45,7 +45,7 @@ def _stream_told(view: SubjectView) -> str:
     )
 
 
-def _tokens_told(view: SubjectView) -> str:
+def _tell_tokens(view: SubjectView) -> str:
     """How much of the difference reaches the next token; nothing where that is undefined."""
     agreement, kl = view.metric("agreement"), view.metric("kl")
     if agreement is None or kl is None:
@@ -60,7 +60,7 @@ def _tokens_told(view: SubjectView) -> str:
     )
 
 
-def _weights_told(view: SubjectView) -> str:
+def _tell_weights(view: SubjectView) -> str:
     """Which blocks' weights differ, and where most."""
     cells = changed_cells(view)
     changed = sorted({cell.block for cell in cells if cell.change})

@@ -127,9 +127,10 @@ class EmbeddingArithmetic(Probe[Options, Arithmetic]):
             return []
         asked_layers(case)
         for word in _every_word(case.options):
-            case.tokens(case.options.template.filled(word))
+            case.tokens(case.options.template.fill_in(word))
         return [
-            Pass(case.tokens(case.options.template.filled(word)), (need_of(case, word),)) for word in usable_words(case)
+            Pass(case.tokens(case.options.template.fill_in(word)), (need_of(case, word),))
+            for word in usable_words(case)
         ]
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
@@ -160,14 +161,14 @@ def _refusal(case: Case[Options], word: str) -> str:
             _position(case, word)
         except WordNotFound as error:
             return str(error)
-        return case.tokenizer.no_row(case.tokenizer.prompt_ids(case.options.template.filled(word)))
+        return case.tokenizer.reason_against_tokens(case.tokenizer.prompt_ids(case.options.template.fill_in(word)))
     ids = ids_of(case, word)
     if not ids:
         return f"{word!r} has no tokens"
     if len(ids) > 1 and case.options.pool is None:
         shown = case.tokenizer.show_joined(ids)
         return f"{word!r} is {len(ids)} tokens: {shown} (pool: mean accepts several)"
-    return case.tokenizer.no_row(ids)
+    return case.tokenizer.reason_against_tokens(ids)
 
 
 def _first_reason(words: Iterable[str], refused: Mapping[str, str]) -> str:
@@ -180,7 +181,7 @@ def ids_of(case: Case[Options], word: str) -> tuple[int, ...]:
 
 
 def _position(case: Case[Options], word: str) -> int:
-    prompt = case.options.template.filled(word)
+    prompt = case.options.template.fill_in(word)
     return case.tokenizer.word_position(prompt, prompt.word or "")
 
 

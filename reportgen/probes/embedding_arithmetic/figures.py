@@ -27,7 +27,7 @@ def figures(section: Section) -> Iterable[Figure]:
     """Nearest words, the matrix of cosines, and, in context, success and parallelism over the layers."""
     views = SubjectView.each(section)
     for view in views:
-        yield from _nearest_drawn(view)
+        yield from _draw_nearest(view)
     for view in views:
         yield from _matrix(view)
     for draw in (_success_curves, _parallel_curves):
@@ -36,7 +36,7 @@ def figures(section: Section) -> Iterable[Figure]:
                 yield from draw(view)
 
 
-def _nearest_drawn(view: SubjectView) -> Iterable[Rankings]:
+def _draw_nearest(view: SubjectView) -> Iterable[Rankings]:
     """What is nearest to the first analogies, those that were written out before those that pairs make."""
     analogies = view.rows("analogies")
     written = [one for one in analogies if one["item"] < len(view.options["analogies"])]
@@ -137,7 +137,7 @@ def _matrix(view: SubjectView) -> Iterable[Figure]:
 
 
 def _success_curves(view: SubjectView) -> Iterable[Curves]:
-    """Success over the layers, beside what guessing among the candidates would give."""
+    """Success over the layers, compared with what guessing among the candidates would give."""
     ranks = view.outcome.arrays["rank"]
     asked = ranks.values[~np.isnan(ranks.values).all(1)]
     if not len(asked):
@@ -170,7 +170,7 @@ def _success_curves(view: SubjectView) -> Iterable[Curves]:
 
 
 def _parallel_curves(view: SubjectView) -> Iterable[Curves]:
-    """Mean cosine of the differences of a group over the layers, beside random pairs of the same words."""
+    """Mean cosine of the differences of a group over the layers, compared with random pairs of the same words."""
     same = np.array(view.column("pairs", "same_group"), bool)
     if not same.any():
         return

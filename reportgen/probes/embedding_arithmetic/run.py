@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reportgen.model.needs import Captured
-from reportgen.model.network.loaded import LoadedModel, likeliest
-from reportgen.numerics.analogy import completed, difference_cosines
+from reportgen.model.needs import PassResult
+from reportgen.model.network.loaded import LoadedModel, select_likeliest
+from reportgen.numerics.analogy import complete_analogy, difference_cosines
 from reportgen.numerics.similarity import unit_rows
 from reportgen.probes.embedding_arithmetic import (
     Arithmetic,
@@ -56,7 +56,7 @@ class _Analogy:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _AnalogyResult:
     """What one analogy came to at one layer."""
 
     rank: float
@@ -69,7 +69,9 @@ class _Found:
 class _Candidates(Protocol):
     """The words that a − b + c is compared with."""
 
-    def found(self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> list[_Found]:
+    def find_nearest(
+        self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int
+    ) -> list[_AnalogyResult]:
         """(analogy) what is nearest, and where the expected word stands, at the layer that is read as number `at`."""
 
 
@@ -80,7 +82,9 @@ class _WholeTable:
     case: Case[Options]
     model: LoadedModel
 
-    def found(self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> list[_Found]:
+    def find_nearest(
+        self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int
+    ) -> list[_AnalogyResult]:
         found = []
         for start in range(0, len(analogies), TOGETHER):
             some = analogies[start : start + TOGETHER]
@@ -89,10 +93,12 @@ class _WholeTable:
             cosines = self.model.embedding_scores(targets) / lengths / self.model.embedding_norms.clamp_min(_SMALLEST)
             if not bool(cosines.isfinite().all()):
                 raise ArithmeticError("the embedding table holds values that are not finite")
-            found += [self._found(one, vectors, *row) for one, *row in zip(some, targets, cosines, strict=True)]
+            found += [self._find_one(one, vectors, *row) for one, *row in zip(some, targets, cosines, strict=True)]
         return found
 
-    def _found(self, analogy: _Analogy, vectors: Mapping[str, Tensor], target: Tensor, cosines: Tensor) -> _Found:
+    def _find_one(
+        self, analogy: _Analogy, vectors: Mapping[str, Tensor], target: Tensor, cosines: Tensor
+    ) -> _AnalogyResult:
         """Of one (width) target and its (vocabulary) cosines."""
         ids = {word: ids_of(self.case, word) for word in analogy.words}
         own = float("nan")
@@ -103,11 +109,11 @@ class _WholeTable:
             own = float(cosines[of_expected[0]] if len(of_expected) == 1 else whole)
         left_out = [ids[word][0] for word in (analogy.a, analogy.b, analogy.c) if len(ids[word]) == 1]
         cosines[left_out] = float("-inf")
-        values, best = likeliest(cosines[None], min(self.case.options.k, len(cosines) - len(left_out)))
+        values, best = select_likeliest(cosines[None], min(self.case.options.k, len(cosines) - len(left_out)))
         pairs = zip(best[0].tolist(), values[0].tolist(), strict=True)
         nearest: Rows = [[rank, i, self.case.tokenizer.show(i), value] for rank, (i, value) in enumerate(pairs, 1)]
         rank = 1.0 + int((cosines > own).sum()) if analogy.expected is not None else float("nan")
-        return _Found(rank, len(cosines) - len(left_out), nearest)
+        return _AnalogyResult(rank, len(cosines) - len(left_out), nearest)
 
 
 @dataclass(frozen=True)
@@ -116,26 +122,28 @@ class _WordsOfTheProbe:
 
     k: int
 
-    def found(self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int) -> list[_Found]:
+    def find_nearest(
+        self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int
+    ) -> list[_AnalogyResult]:
         if not analogies:
             return []
         words = list(vectors)
         units = unit_rows(torch.stack([vectors[word][at] for word in words]))
         cosines = unit_rows(_targets(analogies, vectors, at)) @ units.T
-        return [self._found(one, words, row) for one, row in zip(analogies, cosines.tolist(), strict=True)]
+        return [self._find_one(one, words, row) for one, row in zip(analogies, cosines.tolist(), strict=True)]
 
-    def _found(self, analogy: _Analogy, words: Sequence[str], cosines: Sequence[float]) -> _Found:
+    def _find_one(self, analogy: _Analogy, words: Sequence[str], cosines: Sequence[float]) -> _AnalogyResult:
         """Of one target's (word) cosines."""
         others = [at for at, word in enumerate(words) if word not in (analogy.a, analogy.b, analogy.c)]
         order = sorted(others, key=lambda at: (-cosines[at], at))
         nearest: Rows = [[rank, None, words[at], cosines[at]] for rank, at in enumerate(order[: self.k], 1)]
         if analogy.expected is None:
-            return _Found(float("nan"), len(others), nearest)
+            return _AnalogyResult(float("nan"), len(others), nearest)
         own = cosines[words.index(analogy.expected)]
-        return _Found(1.0 + sum(cosines[at] > own for at in others), len(others), nearest)
+        return _AnalogyResult(1.0 + sum(cosines[at] > own for at in others), len(others), nearest)
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Arithmetic:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Arithmetic:
     """Vectors of all words, then ranks of all analogies and cosines of all differences."""
     words = usable_words(case)
     pairs = [pair for pair in case.options.pairs if {pair.first, pair.second} <= set(words)]
@@ -155,14 +163,14 @@ def _analogies(written: Sequence[Sequence[str]], pairs: Sequence[WordPair]) -> l
     return found
 
 
-def _vectors(case: Case[Options], model: LoadedModel, words: Sequence[str], captured: Sequence[Captured]) -> Tensor:
+def _vectors(case: Case[Options], model: LoadedModel, words: Sequence[str], captured: Sequence[PassResult]) -> Tensor:
     """(word x layer x width) in float32."""
     if not words:
         return torch.empty(0, len(asked_layers(case)), 1)
     if case.options.layers == "table":
         rows = [model.embedding_table[list(ids_of(case, word))].float() for word in words]
         return torch.stack([row.mean(0) if case.options.pool == "mean" else row[-1] for row in rows])[:, None]
-    kept = [single.kept(need_of(case, word), 0) for word, single in zip(words, captured, strict=True)]
+    kept = [single.tensors_of(need_of(case, word), 0) for word, single in zip(words, captured, strict=True)]
     return torch.stack([torch.cat(layers) for layers in kept]).float()
 
 
@@ -172,7 +180,7 @@ def _targets(analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: i
         torch.stack([vectors[word][at] for word in words])
         for words in zip(*((one.a, one.b, one.c) for one in analogies), strict=True)
     )
-    targets: Tensor = completed(a, b, c)
+    targets: Tensor = complete_analogy(a, b, c)
     return targets
 
 
@@ -184,16 +192,16 @@ def _findings(
     candidates: _Candidates,
 ) -> Arithmetic:
     layers = asked_layers(case)
-    by_layer = [candidates.found(analogies, vectors, at) for at in range(len(layers))]
+    by_layer = [candidates.find_nearest(analogies, vectors, at) for at in range(len(layers))]
     ranks = np.array([[one.rank for one in found] for found in by_layer], np.float32).T
     ranks = ranks.reshape(len(analogies), len(layers))
     asked = ranks[~np.isnan(ranks).all(1)]
     places = list(combinations(range(len(pairs)), 2))
     same = [pairs[a].group == pairs[b].group for a, b in places]
-    parallel = _parallel(pairs, vectors, places, len(layers))
+    parallel = _measure_parallelism(pairs, vectors, places, len(layers))
     control = _control(pairs, vectors, [place for place, alike in zip(places, same, strict=True) if alike], case)
     alike = parallel[np.array(same, bool)] if places else parallel
-    best = _best(asked, alike)
+    best = _find_best_layer(asked, alike)
     none_expected = "no analogy with an expected word can be made here"
     no_pairs = "no two word pairs of one group are here"
     return Arithmetic(
@@ -217,18 +225,18 @@ def _findings(
     )
 
 
-def _rank_cells(found: _Found) -> list[int | None]:
+def _rank_cells(found: _AnalogyResult) -> list[int | None]:
     return [int(found.rank) if found.rank == found.rank else None, found.candidates]
 
 
-def _best(ranks: NDArray[np.float32], alike: NDArray[np.float32]) -> int:
+def _find_best_layer(ranks: NDArray[np.float32], alike: NDArray[np.float32]) -> int:
     """Which of the layers that are read has most success, the first of equals; without ranks, most parallelism."""
     if len(ranks):
         return int((ranks <= 1).mean(0).argmax())
     return int(alike.mean(0).argmax()) if len(alike) else 0
 
 
-def _parallel(
+def _measure_parallelism(
     pairs: Sequence[WordPair], vectors: Mapping[str, Tensor], places: Sequence[tuple[int, int]], layers: int
 ) -> NDArray[np.float32]:
     """(pair x layer) cosines of differences."""
@@ -236,7 +244,7 @@ def _parallel(
         return np.empty((0, layers), np.float32)
     first = torch.stack([vectors[pair.first] for pair in pairs], dim=1)
     second = torch.stack([vectors[pair.second] for pair in pairs], dim=1)
-    return _chosen(difference_cosines(first, second), places)
+    return _choose_cosines(difference_cosines(first, second), places)
 
 
 def _control(
@@ -251,11 +259,11 @@ def _control(
     for _ in range(DRAWS):
         order = generator.sample(range(words.shape[1]), words.shape[1])
         cosines = difference_cosines(words[:, order[0::2]], words[:, order[1::2]])
-        means.append(_chosen(cosines, places).mean(0))
+        means.append(_choose_cosines(cosines, places).mean(0))
     return np.stack(means)
 
 
-def _chosen(cosines: Tensor, places: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
+def _choose_cosines(cosines: Tensor, places: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
     """(pair x layer) from (layer x item x item)."""
     a, b = ([place[side] for place in places] for side in (0, 1))
     chosen: NDArray[np.float32] = cosines[:, a, b].T.float().cpu().numpy()

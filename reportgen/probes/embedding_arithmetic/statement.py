@@ -15,7 +15,7 @@ PARALLEL = 0.2
 
 def tell(view: SubjectView) -> str:
     """How many analogies succeed, and whether differences are more parallel than those of random pairs."""
-    told = [_success_seen(view), _parallel_seen(view)]
+    told = [_tell_success(view), _tell_parallelism(view)]
     if not any(told):
         return say(
             "embedding_arithmetic.no_clear_statement",
@@ -25,7 +25,7 @@ def tell(view: SubjectView) -> str:
     return say("embedding_arithmetic.of_model", "{place}: {told}", place=tell_place(view), told=sentences(told))
 
 
-def _success_seen(view: SubjectView) -> str:
+def _tell_success(view: SubjectView) -> str:
     asked = [one for one in view.rows("analogies") if one["rank"] is not None]
     if not asked:
         return ""
@@ -43,7 +43,7 @@ def _success_seen(view: SubjectView) -> str:
     )
 
 
-def _parallel_seen(view: SubjectView) -> str:
+def _tell_parallelism(view: SubjectView) -> str:
     """Whether differences of a group are parallel, beyond random pairs of the same words."""
     mean = view.metric("parallelism")
     if mean is None:

@@ -9,13 +9,13 @@ CHANCE = (0.025, 0.975)
 """Quantiles of the random pairings between which a mean cosine is chance."""
 
 
-def _in_context(view: SubjectView) -> bool:
+def _is_in_context(view: SubjectView) -> bool:
     return bool(view.options["layers"] != "table")
 
 
 def tell_place(view: SubjectView) -> str:
     """A model, and where its words were read."""
-    if not _in_context(view):
+    if not _is_in_context(view):
         return view.name
     return say(
         "embedding_arithmetic.at_layer",

@@ -30,13 +30,13 @@ class WordPair(BaseModel):
 def read_pairs(value: Any, info: ValidationInfo) -> Any:
     """Pairs from the name of a prompt set, whose prompts of one `pair` belong together, or from [first, second]."""
     if isinstance(value, str):
-        return _named_pairs(read_prompts(value, (info.context or {}).get("prompt_sets")))
+        return _read_named_pairs(read_prompts(value, (info.context or {}).get("prompt_sets")))
     if not isinstance(value, list | tuple):
         return value
-    return [_written_pair(item) for item in value]
+    return [_read_written_pair(item) for item in value]
 
 
-def _written_pair(item: Any) -> Any:
+def _read_written_pair(item: Any) -> Any:
     if not isinstance(item, list | tuple):
         return item
     if len(item) != 2:
@@ -44,7 +44,7 @@ def _written_pair(item: Any) -> Any:
     return {"first": item[0], "second": item[1]}
 
 
-def _named_pairs(prompts: Sequence[Prompt]) -> list[WordPair]:
+def _read_named_pairs(prompts: Sequence[Prompt]) -> list[WordPair]:
     by_name: dict[str, list[Prompt]] = {}
     for prompt in prompts:
         by_name.setdefault(prompt.pair or "", []).append(prompt)
@@ -77,7 +77,7 @@ class Template(BaseModel):
             raise ValueError(f"{PLACE} stands {whole.count(PLACE)} times in the template: once is needed")
         return self
 
-    def filled(self, word: str) -> Prompt:
+    def fill_in(self, word: str) -> Prompt:
         """The prompt with the word in its place, without the spaces around it."""
         word = word.strip()
         if self.text is not None:

@@ -79,7 +79,7 @@ class Memories(PromptFindings):
 
 
 @dataclass(frozen=True)
-class Strongest:
+class StrongestCoefficients:
     """A reducer that keeps the positions at which some memories are set off most; nothing else of the text."""
 
     keys: tuple[tuple[int, int], ...]
@@ -99,7 +99,7 @@ class Strongest:
         features = [feature for block, feature in self.keys if block == index and feature < value.shape[1]]
         for feature, column in zip(features, value[:, features].float().T.tolist(), strict=True):
             seen = [(m, position) for position, m in enumerate(column) if position not in self.left_out]
-            state[index, feature] = largest(seen, self.most)
+            state[index, feature] = select_largest(seen, self.most)
         return state
 
     def merge(
@@ -108,7 +108,7 @@ class Strongest:
         other: dict[tuple[int, int], list[tuple[float, int]]],
     ) -> dict[tuple[int, int], list[tuple[float, int]]]:
         """The largest of both."""
-        return {key: largest([*one.get(key, []), *other.get(key, [])], self.most) for key in {**one, **other}}
+        return {key: select_largest([*one.get(key, []), *other.get(key, [])], self.most) for key in {**one, **other}}
 
     def finish(
         self, state: dict[tuple[int, int], list[tuple[float, int]]]
@@ -117,7 +117,7 @@ class Strongest:
         return state
 
 
-def largest(seen: Sequence[tuple[float, int]], most: int) -> list[tuple[float, int]]:
+def select_largest(seen: Sequence[tuple[float, int]], most: int) -> list[tuple[float, int]]:
     """The coefficients of largest size with their places; equal ones in their order."""
     return sorted(seen, key=lambda one: -abs(one[0]))[:most]
 
@@ -184,7 +184,7 @@ def trigger_need(case: Case[Options], tokens: Sequence[int], keys: tuple[tuple[i
     special = case.tokenizer.special_ids if case.options.special_tokens == "exclude" else frozenset()
     left_out = tuple(position for position, token in enumerate(tokens) if token in special)
     blocks = tuple(sorted({block for block, _ in keys}))
-    return Need(Site.MEMORIES, "all", blocks, Strongest(keys, case.options.prefixes, left_out))
+    return Need(Site.MEMORIES, "all", blocks, StrongestCoefficients(keys, case.options.prefixes, left_out))
 
 
 probe = FfnMemory()

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from reportgen.model.measures.memories import Reading, as_written, readings, strengths
-from reportgen.model.needs import Captured
-from reportgen.model.network.loaded import LoadedModel, likeliest
+from reportgen.model.measures.memories import Reading, readings, scale_as_written, strengths
+from reportgen.model.needs import PassResult
+from reportgen.model.network.loaded import LoadedModel, select_likeliest
 from reportgen.probes.ffn_memory import Memories, Options, named_keys, needs_of, passes_of_texts, trigger_need
 from reportgen.probes.ffn_memory.view import BOTTOM, TOP
 from reportgen.probing.case import Case
@@ -38,20 +38,20 @@ class _Memory:
     """Of all strength in its block."""
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Memories | Later[Memories]:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Memories | Later[Memories]:
     """The strongest memories first, then, where it was not known before, what sets them off."""
     count = len(case.options.prompts)
-    found = _strongest(case, model, captured[:count])
+    found = _find_strongest(case, model, captured[:count])
     if case.options.texts is None:
         return _memories(case, model, captured, found, {})
     if case.options.keys:
         return _memories(case, model, captured[:count], found, _triggers(case, named_keys(case), captured[count:]))
-    return _then_texts(case, model, captured, found)
+    return _run_texts(case, model, captured, found)
 
 
-def _strongest(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> list[_Memory]:
+def _find_strongest(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> list[_Memory]:
     """Of every prompt and block, all prompts of a block together."""
-    by_prompt = [single.kept(needs_of(case, single.tokens)[0], 0) for single in captured]
+    by_prompt = [single.tensors_of(needs_of(case, single.tokens)[0], 0) for single in captured]
     found = []
     for at, block in enumerate(case.named_blocks(case.options.blocks)):
         coefficients = torch.cat([blocks[at] for blocks in by_prompt]).float()
@@ -67,7 +67,7 @@ def _strongest(case: Case[Options], model: LoadedModel, captured: Sequence[Captu
 
 
 def _triggers(
-    case: Case[Options], keys: Sequence[tuple[int, int]], passed: Sequence[Captured]
+    case: Case[Options], keys: Sequence[tuple[int, int]], passed: Sequence[PassResult]
 ) -> dict[tuple[int, int], list[tuple[float, int, int]]]:
     """Key -> (coefficient, text, position), by size."""
     found = {}
@@ -83,7 +83,7 @@ def _triggers(
 def _memories(
     case: Case[Options],
     model: LoadedModel,
-    captured: Sequence[Captured],
+    captured: Sequence[PassResult],
     found: Sequence[_Memory],
     triggers: Mapping[tuple[int, int], Sequence[tuple[float, int, int]]],
 ) -> Memories:
@@ -122,7 +122,7 @@ def _readings(
     by_block: dict[int, list[int]] = {}
     for block, feature in wanted:
         by_block.setdefault(block, []).append(feature)
-    rows = torch.cat([as_written(model, block, features) for block, features in by_block.items()])
+    rows = torch.cat([scale_as_written(model, block, features) for block, features in by_block.items()])
     return dict(zip(wanted, readings(model, rows, case.options.tokens), strict=True))
 
 
@@ -156,13 +156,13 @@ def _ends(case: Case[Options], block: int, feature: int, reading: Reading) -> Ro
     ]
 
 
-def _answers(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Rows:
+def _answers(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Rows:
     singles = captured[: len(case.options.prompts)]
-    normed = torch.cat([single.kept(needs_of(case, single.tokens)[1], 0)[0] for single in singles])
+    normed = torch.cat([single.tensors_of(needs_of(case, single.tokens)[1], 0)[0] for single in singles])
     ids = [
         i
         for rows, logits in model.final_logits(normed)
-        for i in likeliest(logits, 1)[1][: rows.stop - rows.start, 0].tolist()
+        for i in select_likeliest(logits, 1)[1][: rows.stop - rows.start, 0].tolist()
     ]
     places = (case.named_position(case.options.position, single.tokens) for single in singles)
     return [[p, at, i, case.tokenizer.show(i)] for p, (at, i) in enumerate(zip(places, ids, strict=True))]
@@ -177,8 +177,8 @@ def _trigger_rows(case: Case[Options], triggers: Mapping[tuple[int, int], Sequen
     ]
 
 
-def _then_texts(
-    case: Case[Options], model: LoadedModel, captured: Sequence[Captured], found: Sequence[_Memory]
+def _run_texts(
+    case: Case[Options], model: LoadedModel, captured: Sequence[PassResult], found: Sequence[_Memory]
 ) -> Later[Memories]:
     keys = tuple((memory.block, memory.feature) for memory in found if memory.prompt == 0 and memory.rank == 1)
     texts = [case.tokens(text) for text in case.options.texts or ()]

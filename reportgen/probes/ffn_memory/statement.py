@@ -13,7 +13,7 @@ TOLD = 2
 """Prompts of a model that a statement is about."""
 
 
-def _quoted(token: str) -> str:
+def _quote_token(token: str) -> str:
     return say("text.quoted", "“{text}”", text=mark_space(token))
 
 
@@ -46,7 +46,7 @@ def tell(view: SubjectView) -> str:
                 len(telling),
                 key=f"{first['block']}.{first['feature']}",
                 rank=write_count(first["rank"]),
-                tokens=listed([_quoted(t) for t in tokens[first["block"], first["feature"], tell_end(first)]]),
+                tokens=listed([_quote_token(t) for t in tokens[first["block"], first["feature"], tell_end(first)]]),
                 **values,
             )
         )

@@ -43,17 +43,17 @@ def _grid(view: View, trace: Key, written: Sequence[Mapping[str, Any]]) -> Token
     return describe_layer_grid(
         view,
         name=f"trace-{trace[0]}-{trace[1]}-{first}",
-        title=say("figure.of_model", "{model}: {what}", model=view.name, what=view.told(trace)),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=view.tell_trace(trace)),
         alt=say(
             "generation_lens.grid.alt",
             "Likeliest token of every layer of {model} before each token that it writes {where}: {tokens}",
             model=view.name,
-            where=view.told(trace),
+            where=view.tell_trace(trace),
             tokens=listed([mark_space(str(token["shown"])) for token in written]),
         ),
         rows=layers,
         column_label=say("generation_lens.written", "token written"),
-        columns=[_head(str(token["shown"])) for token in written],
+        columns=[_title_of_column(str(token["shown"])) for token in written],
         texts=[[str(cell[0]["token"]) for cell in row] for row in cells],
         values=np.array([[cell[0]["probability"] for cell in row] for row in cells]),
         value_label=unit_of("probability"),
@@ -89,7 +89,7 @@ def _emoji_curves(view: View, trace: Key) -> Iterable[Curves]:
             "{model}: the way to {emoji} {where}",
             model=view.name,
             emoji=emoji,
-            where=view.told(trace),
+            where=view.tell_trace(trace),
         ),
         what=what,
         curves=curves,
@@ -97,7 +97,7 @@ def _emoji_curves(view: View, trace: Key) -> Iterable[Curves]:
     )
 
 
-def _head(shown: str) -> str:
+def _title_of_column(shown: str) -> str:
     """What stands above a column: of `<A0>→🐠`, whose bytes are in the cell below it, the character they complete."""
     fragment, arrow, character = shown.partition("→")
     return f"{arrow}{character}" if arrow and fragment.startswith("<") else mark_space(shown)

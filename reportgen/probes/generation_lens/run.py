@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reportgen.model.capture.passes import end_tokens
-from reportgen.model.measures.readout import Readout, read_out, stacked_layers
-from reportgen.model.needs import Captured
+from reportgen.model.measures.readout import Readout, read_out, stack_layers
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.generation_lens import Generation, Options, needs_of
@@ -40,19 +40,19 @@ class _Trace:
         return self.written[: len(self.written) - self.ended]
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Generation:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Generation:
     """All layers of all steps through the unembedding together."""
     stream, final = needs_of(case)
     steps = [(single, step) for single in captured for step in range(single.steps)]
-    residual = torch.cat([stacked_layers(single.kept(stream, step)) for single, step in steps])
-    normed = torch.cat([single.kept(final, step)[0] for single, step in steps])
+    residual = torch.cat([stack_layers(single.tensors_of(stream, step)) for single, step in steps])
+    normed = torch.cat([single.tensors_of(final, step)[0] for single, step in steps])
     drawn = [token for single in captured for token in single.drawn]
     answers = torch.tensor(drawn, device=normed.device) if drawn else None
     read = read_out(model, residual, normed, k=case.options.k, answers=answers, kl=False)
     return _generation(case, _traces(case, captured, read, end_tokens(model.network)), read)
 
 
-def _traces(case: Case[Options], captured: Sequence[Captured], read: Readout, ends: set[int]) -> list[_Trace]:
+def _traces(case: Case[Options], captured: Sequence[PassResult], read: Readout, ends: set[int]) -> list[_Trace]:
     last, found = read.token_ids[:, -1, 0].tolist(), []
     for at, single in enumerate(captured):
         prompt, attempt = divmod(at, case.options.attempts)
@@ -92,9 +92,9 @@ def _generation(case: Case[Options], traces: Sequence[_Trace], read: Readout) ->
         mean_length=float(np.mean([len(trace.text) for trace in traces])),
         emoji_share=len(with_emoji) / len(traces),
         settling_layer=float(np.mean(settled)) if settled else "no written token is the model's likeliest",
-        rank=_by_step(options, traces, read.answer_rank),
-        probability=_by_step(options, traces, read.answer_probability),
-        entropy=_by_step(options, traces, read.entropy),
+        rank=_arrange_by_step(options, traces, read.answer_rank),
+        probability=_arrange_by_step(options, traces, read.answer_probability),
+        entropy=_arrange_by_step(options, traces, read.entropy),
         written=written,
         characters=found,
         attempts=[[t.prompt, t.attempt, len(t.text), t.ended, case.tokenizer.decode(t.text)] for t in traces],
@@ -113,7 +113,7 @@ def _character_row(one: Character) -> list[Any]:
     return [one.first, one.last, len(one.pieces), one.bytes, one.text, one.kind]
 
 
-def _by_step(options: Options, traces: Sequence[_Trace], values: Tensor) -> NDArray[np.float32]:
+def _arrange_by_step(options: Options, traces: Sequence[_Trace], values: Tensor) -> NDArray[np.float32]:
     """(prompt x attempt x step x layer) from (row x layer), NaN where a trace had ended."""
     read = values.float().cpu().numpy()
     shape = (len(options.prompts), options.attempts, options.continue_, read.shape[1])

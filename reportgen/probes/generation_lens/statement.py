@@ -36,11 +36,11 @@ def tell(view: View) -> str:
             "at once.",
             model=view.name,
         )
-    parts = [_emoji_told(view, traces, emoji), _silence_told(view, silent), joined]
+    parts = [_tell_emoji(view, traces, emoji), _tell_silence(view, silent), joined]
     return sentences(parts)
 
 
-def _emoji_told(
+def _tell_emoji(
     view: View, traces: Mapping[int, Sequence[Key]], emoji: Mapping[int, Sequence[Mapping[str, Any]]]
 ) -> str:
     """The emoji after each prompt, and the layers from which the tokens of the first lead."""
@@ -51,7 +51,7 @@ def _emoji_told(
             "generation_lens.emoji_after",
             "{emoji} after “{prompt}”",
             emoji=listed([str(one["character"]) for one in found[:MOST_EMOJI]]),
-            prompt=view.quoted(prompt),
+            prompt=view.quote_prompt(prompt),
         )
         for prompt, found in list(emoji.items())[:TOLD]
     ]
@@ -71,8 +71,8 @@ def _emoji_told(
     return sentences([writes, decided])
 
 
-def _silence_told(view: View, silent: Sequence[int]) -> str:
+def _tell_silence(view: View, silent: Sequence[int]) -> str:
     if not silent:
         return ""
-    told = listed([say("text.quoted", "“{text}”", text=view.quoted(prompt)) for prompt in silent[:TOLD]])
+    told = listed([say("text.quoted", "“{text}”", text=view.quote_prompt(prompt)) for prompt in silent[:TOLD]])
     return say("generation_lens.silent", "After {prompts}, {model} ends at once.", model=view.name, prompts=told)

@@ -69,20 +69,20 @@ class View(SubjectView):
         """The last layer."""
         return int(self.probability.shape[-1]) - 1
 
-    def quoted(self, prompt: int) -> str:
+    def quote_prompt(self, prompt: int) -> str:
         """The start of a prompt."""
         label = self.labels[prompt]
         return label if len(label) <= LONGEST_LABEL else f"{label[:LONGEST_LABEL]}…"
 
-    def told(self, trace: Key) -> str:
+    def tell_trace(self, trace: Key) -> str:
         """What a trace is called in a title."""
         prompt, attempt = trace
         if sum(one[0] == prompt for one in self.traces) == 1:
-            return say("generation_lens.after", "after “{prompt}”", prompt=self.quoted(prompt))
+            return say("generation_lens.after", "after “{prompt}”", prompt=self.quote_prompt(prompt))
         return say(
             "generation_lens.after_again",
             "after “{prompt}”, attempt {attempt}",
-            prompt=self.quoted(prompt),
+            prompt=self.quote_prompt(prompt),
             attempt=attempt + 1,
         )
 

@@ -111,7 +111,7 @@ def need_of(tokens: tuple[int, ...]) -> Need:
 def _random_sequences(case: Case[Options]) -> list[tuple[int, ...]]:
     """(sequence) token ids: what the tokenizer puts in front, and random tokens twice."""
     length, size = case.options.length, case.tokenizer.size
-    front = _front(case)
+    front = _read_front_tokens(case)
     whole, most = len(front) + 2 * length, case.facts.context_length
     if most is not None and whole > most:
         raise Unusable(f"{length} random tokens twice are {whole} tokens and exceed the context of {most}")
@@ -119,7 +119,7 @@ def _random_sequences(case: Case[Options]) -> list[tuple[int, ...]]:
     vocabulary = min(size, case.facts.vocabulary or size)
     found = []
     for _ in range(case.options.sequences):
-        ordinary = (token for token in _drawn(generator, vocabulary) if _is_ordinary(case, token))
+        ordinary = (token for token in _draw_numbers(generator, vocabulary) if _is_ordinary(case, token))
         tokens = tuple(islice(ordinary, length))
         if len(tokens) < length:
             raise Unusable(f"length {length} is out of range: there are {len(tokens)} tokens to draw from")
@@ -127,7 +127,7 @@ def _random_sequences(case: Case[Options]) -> list[tuple[int, ...]]:
     return found
 
 
-def _front(case: Case[Options]) -> tuple[int, ...]:
+def _read_front_tokens(case: Case[Options]) -> tuple[int, ...]:
     """What the tokenizer puts in front of any text."""
     if case.options.special_tokens == "exclude":
         return ()
@@ -136,7 +136,7 @@ def _front(case: Case[Options]) -> tuple[int, ...]:
     return tuple(token for token, _ in added)
 
 
-def _drawn(generator: random.Random, size: int) -> Iterator[int]:
+def _draw_numbers(generator: random.Random, size: int) -> Iterator[int]:
     """All numbers below `size` in random order; the first of them cost nothing like the whole."""
     seen: set[int] = set()
     while len(seen) < size:

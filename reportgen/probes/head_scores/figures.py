@@ -21,12 +21,12 @@ def figures(section: Section) -> Iterable[Figure]:
     for at, kind in enumerate(KINDS):
         top = max((float(view.values(kind).mean(0).max()) for view in views), default=0.0)
         for view in views:
-            yield _scores_drawn(view, kind, top)
+            yield _draw_scores(view, kind, top)
         for view in views:
-            yield _large(view, at)
+            yield _draw_large(view, at)
 
 
-def _called(kind: str) -> str:
+def _name_kind(kind: str) -> str:
     """What is drawn of a kind."""
     if kind == "previous_token":
         return say("head_scores.previous_token", "share of weight on the token before")
@@ -35,7 +35,7 @@ def _called(kind: str) -> str:
     return say("head_scores.induction", "share of weight on what followed a copy (induction)")
 
 
-def _scores_drawn(view: SubjectView, kind: str, top: float) -> HeatMap:
+def _draw_scores(view: SubjectView, kind: str, top: float) -> HeatMap:
     found = view.outcome.arrays[kind]
     best = [record for record in view.rows("top") if record["kind"] == kind]
     told = [
@@ -51,23 +51,23 @@ def _scores_drawn(view: SubjectView, kind: str, top: float) -> HeatMap:
     return describe_head_map(
         view,
         name=kind.replace("_", "-"),
-        title=say("figure.of_model", "{model}: {what}", model=view.name, what=_called(kind)),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=_name_kind(kind)),
         alt=say(
             "head_scores.alt",
             "{what} of all heads of {model}; highest: {heads}",
-            what=_called(kind),
+            what=_name_kind(kind),
             model=view.name,
             heads=listed(told),
         ),
         values=at_their_numbers(found.values.mean(0), found.along("block")),
         row_label=say("head_scores.block", "block"),
         column_label=say("head_scores.head", "head"),
-        value_label=_called(kind),
+        value_label=_name_kind(kind),
         value_range=(0.0, top or 1.0),
     )
 
 
-def _large(view: SubjectView, at: int) -> AttentionHead:
+def _draw_large(view: SubjectView, at: int) -> AttentionHead:
     """The best head of one kind."""
     kind, block, head = view.outcome.tables["shown"].rows[at][1:]
     tokens = [str(token) for token in view.column("tokens", "token")]

@@ -26,13 +26,13 @@ class Scores(ByIndex):
         import torch
 
         tokens = torch.tensor(self.tokens, device=value.device)
-        wanted = [wanted_by(kind, tokens) for kind in KINDS]
+        wanted = [pattern_of_kind(kind, tokens) for kind in KINDS]
         scores = [[head_patterns.head_score(head.float(), where) for head in value] for where in wanted]
         state[index] = torch.stack([torch.stack(of_kind) for of_kind in scores])
         return state
 
 
-def wanted_by(kind: str, tokens: Any) -> Any:
+def pattern_of_kind(kind: str, tokens: Any) -> Any:
     """(query x key) true where a head of this kind looks, for (position) token ids."""
     pattern = {
         "previous_token": head_patterns.previous_token,

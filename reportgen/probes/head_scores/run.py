@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reportgen.model.needs import Captured, Need, Pass, Site
+from reportgen.model.needs import Need, Pass, PassResult, Site
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics import head_patterns
 from reportgen.probes.head_scores import HeadScores, Options, need_of
-from reportgen.probes.head_scores.reducers import KINDS, wanted_by
+from reportgen.probes.head_scores.reducers import KINDS, pattern_of_kind
 from reportgen.probing.case import Case
 from reportgen.probing.probe import Later
 from reportgen.results.quantities import Rows
@@ -55,17 +55,17 @@ class _Head:
     score: float
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[HeadScores]:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[HeadScores]:
     """The scores; then one more pass shows the best heads on tokens that are few enough to be read."""
     stacked = [torch.stack(single.values[need_of(single.tokens)]) for single in captured]
     scores: NDArray[np.float32] = torch.stack(stacked).cpu().numpy()
     of_kind = {kind: scores[:, :, at] for at, kind in enumerate(KINDS)}
-    ranked = {kind: _ranked(values, model.attention_blocks) for kind, values in of_kind.items()}
+    ranked = {kind: _rank_heads(values, model.attention_blocks) for kind, values in of_kind.items()}
     best = {kind: (first.block, first.head) for kind, (first, *_) in ranked.items()}
-    tokens = _drawn_large(case, captured[0].tokens)
+    tokens = _choose_shown_tokens(case, captured[0].tokens)
     needs = [Need(Site.ATTENTION, "all", (block,), OneHead(head)) for block, head in best.values()]
     (shown,) = yield [Pass(tokens, tuple(dict.fromkeys(needs)))]
-    most = {kind: _most_possible(kind, captured) for kind in KINDS}
+    most = {kind: _measure_most_possible(kind, captured) for kind in KINDS}
     return HeadScores(
         coordinates=model.attention_coordinates,
         best_previous_token=ranked["previous_token"][0].score,
@@ -86,7 +86,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
     )
 
 
-def _drawn_large(case: Case[Options], tokens: tuple[int, ...]) -> tuple[int, ...]:
+def _choose_shown_tokens(case: Case[Options], tokens: tuple[int, ...]) -> tuple[int, ...]:
     """The tokens on which heads are shown large: the first few random ones twice, or the first text as it is."""
     if case.options.prompts is not None:
         return tokens
@@ -95,20 +95,20 @@ def _drawn_large(case: Case[Options], tokens: tuple[int, ...]) -> tuple[int, ...
     return (*tokens[:front], *few, *few)
 
 
-def _ranked(scores: NDArray[np.float32], blocks: Sequence[int]) -> list[_Head]:
+def _rank_heads(scores: NDArray[np.float32], blocks: Sequence[int]) -> list[_Head]:
     """All heads of (prompt x block x head) scores of the blocks of these numbers, the highest mean first."""
     order = np.argsort(-scores.mean(0), axis=None, kind="stable").tolist()
     places = [divmod(at, scores.shape[2]) for at in order]
     return [_Head(blocks[row], head, float(scores[:, row, head].mean())) for row, head in places]
 
 
-def _most_possible(kind: str, captured: Sequence[Captured]) -> float:
+def _measure_most_possible(kind: str, captured: Sequence[PassResult]) -> float:
     """The mean over prompts of what the best of all heads could score."""
-    wanted = [wanted_by(kind, np.asarray(single.tokens)) for single in captured]
+    wanted = [pattern_of_kind(kind, np.asarray(single.tokens)) for single in captured]
     return sum(head_patterns.most_possible(where) for where in wanted) / len(wanted)
 
 
-def _prompt_rows(case: Case[Options], captured: Sequence[Captured]) -> Rows:
+def _prompt_rows(case: Case[Options], captured: Sequence[PassResult]) -> Rows:
     if case.options.prompts is not None:
         return case.prompt_rows(case.options.prompts)
     show = case.tokenizer

@@ -84,7 +84,7 @@ class HiddenStates(Probe[Options, States]):
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, those that are compared in one shape."""
         need = need_of(case)
-        return [Pass(tokens, (need,)) for tokens in _filled(read_prompts_in_full(case))]
+        return [Pass(tokens, (need,)) for tokens in _fill_to_longest(read_prompts_in_full(case))]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def need_of(case: Case[Options]) -> Need:
 
 
 def read_prompts_in_full(case: Case[Options]) -> list[Prompt]:
-    """The prompts; one that names no pair beside others that do is compared with none."""
+    """The prompts; one that names no pair while others do is compared with none."""
     prompts = case.options.prompts
     named = any(prompt.pair for prompt in prompts)
     return [
@@ -110,7 +110,7 @@ def read_prompts_in_full(case: Case[Options]) -> list[Prompt]:
     ]
 
 
-def _filled(read: Sequence[Prompt]) -> list[tuple[int, ...]]:
+def _fill_to_longest(read: Sequence[Prompt]) -> list[tuple[int, ...]]:
     """The tokens that pass: prompts that are compared with each other are as long as the longest of them."""
     longest: dict[tuple[str, int], int] = {}
     for one in read:

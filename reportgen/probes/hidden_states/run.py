@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.probes.hidden_states import Options, Prompt, States, need_of, read_prompts_in_full
 from reportgen.probing.case import Case
@@ -20,7 +20,7 @@ from reportgen.results.quantities import Rows
 
 
 @dataclass(frozen=True)
-class _Compared:
+class _Comparison:
     """Two prompts that begin with the same tokens."""
 
     a: int
@@ -44,16 +44,18 @@ class _Compared:
         return [self.a, self.b, self.prefix, self.before, self.before / norm if norm else 0.0, parted]
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> States:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> States:
     """Norms a prompt, differences a pair."""
     need, read = need_of(case), read_prompts_in_full(case)
     streams = [
-        torch.stack(single.kept(need, 0))[:, : len(one.tokens)].float()
+        torch.stack(single.tensors_of(need, 0))[:, : len(one.tokens)].float()
         for single, one in zip(captured, read, strict=True)
     ]
     layers = case.needed_layers(case.options.layers) or tuple(range(len(streams[0])))
     norms = [_numpy(torch.linalg.vector_norm(stream, dim=-1)) for stream in streams]
-    compared = [_Compared(a, b, prefix, _apart(streams[a], streams[b])) for a, b, prefix in _pairs(read)]
+    compared = [
+        _Comparison(a, b, prefix, _measure_differences(streams[a], streams[b])) for a, b, prefix in _pairs(read)
+    ]
     rows = [[i, *pair.row(norms)] for i, pair in enumerate(compared)]
     shown = [case.tokenizer.show_sequence(one.tokens) for one in read]
     return States(
@@ -67,7 +69,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
         shapes=[
             row
             for prompt, single in enumerate(captured)
-            for row in _shapes(prompt, layers, single.kept(need, 0), norms[prompt], shown[prompt])
+            for row in _shapes(prompt, layers, single.tensors_of(need, 0), norms[prompt], shown[prompt])
         ],
         tokens=[[prompt, at, token] for prompt, of_prompt in enumerate(shown) for at, token in enumerate(of_prompt)],
         prompts=case.prompt_rows(case.options.prompts),
@@ -83,7 +85,7 @@ def _pairs(read: Sequence[Prompt]) -> Iterator[tuple[int, int, int]]:
             yield a, b, prefix
 
 
-def _apart(one: Tensor, other: Tensor) -> NDArray[np.float32]:
+def _measure_differences(one: Tensor, other: Tensor) -> NDArray[np.float32]:
     """(layer x position) largest absolute difference of (layer x position x width), as far as the shorter goes."""
     both = min(one.shape[1], other.shape[1])
     return _numpy((one[:, :both] - other[:, :both]).abs().amax(-1))

@@ -23,10 +23,10 @@ FEWEST = 3
 
 def tell(view: SubjectView) -> str:
     """Whether anything looks ahead, and which position's vector is much longer than the others."""
-    return sentences([_causality(view), _longest(view)])
+    return sentences([_tell_causality(view), _tell_longest(view)])
 
 
-def _causality(view: SubjectView) -> str:
+def _tell_causality(view: SubjectView) -> str:
     """Whether the prompts are the same until they part; nothing where none are compared."""
     records: Sequence[Mapping[str, Any]] = view.rows("pairs")
     if not records:
@@ -57,7 +57,7 @@ def _causality(view: SubjectView) -> str:
     )
 
 
-def _longest(view: SubjectView) -> str:
+def _tell_longest(view: SubjectView) -> str:
     """The position whose vector stands out most in the longest prompt."""
     prompt = int(np.argmax(view.column("prompts", "token_count")))
     array = view.outcome.arrays[f"norms/{prompt}"]

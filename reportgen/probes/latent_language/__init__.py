@@ -100,7 +100,7 @@ class Options(ProbeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Latent(PromptFindings):
+class LatentLanguages(PromptFindings):
     """What latent language gives."""
 
     pivot_peak: float = metric("probability")
@@ -134,7 +134,7 @@ class Latent(PromptFindings):
     """The likeliest tokens of every layer after one of the prompts."""
 
 
-class LatentLanguage(Probe[Options, Latent]):
+class LatentLanguage(Probe[Options, LatentLanguages]):
     """Shows: in which language a word is thought of on its way through the layers, while the model translates it from
     one language into another.
 
@@ -154,7 +154,7 @@ class LatentLanguage(Probe[Options, Latent]):
     version = 1
     question = "Which language does it think in?"
     options = Options
-    findings = Latent
+    findings = LatentLanguages
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each word's prompt once, its last position."""
@@ -178,14 +178,14 @@ class _Word:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SenseChoice:
     """The words that a model is measured on, and those that it is not."""
 
     words: Sequence[_Word]
     skipped: Rows
 
 
-def choose_senses(case: Case[Options]) -> Chosen:
+def choose_senses(case: Case[Options]) -> SenseChoice:
     """Applies the overlap rule.
 
     Raises:
@@ -199,17 +199,19 @@ def choose_senses(case: Case[Options]) -> Chosen:
     for sense in senses:
         of_sense = [options.by_sense[sense][language] for language in options.languages]
         sets = [frozenset().union(*(known[word] for word in of_language)) for of_language in of_sense]
-        reason = _against(tokenizer, of_sense, sets)
+        reason = _reason_against_words(tokenizer, of_sense, sets)
         if reason:
             skipped.append([sense, " · ".join(of_language[0] for of_language in of_sense), reason])
         else:
             words.append(_Word(sense, _prompt(options, sense), [sorted(ids) for ids in sets]))
     if not words:
         raise Unusable(f"none of its {len(senses)} words is left: {skipped[0][1]}: {skipped[0][2]}")
-    return Chosen(words, skipped)
+    return SenseChoice(words, skipped)
 
 
-def _against(tokenizer: TextTokenizer, words: Sequence[Sequence[str]], sets: Sequence[frozenset[int]]) -> str:
+def _reason_against_words(
+    tokenizer: TextTokenizer, words: Sequence[Sequence[str]], sets: Sequence[frozenset[int]]
+) -> str:
     """Why a word is left out: the tokens that the first language shares with the others, or a word without tokens."""
     for of_language, ids in zip(words, sets, strict=True):
         if not ids:

@@ -8,24 +8,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reportgen.model.measures.readout import stacked_layers
+from reportgen.model.measures.readout import stack_layers
 from reportgen.model.measures.token_mass import token_mass
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.confidence import margin_95
-from reportgen.probes.latent_language import Chosen, Latent, Options, choose_senses, needs_of
+from reportgen.probes.latent_language import LatentLanguages, Options, SenseChoice, choose_senses, needs_of
 from reportgen.probing.case import Case
 from reportgen.results.quantities import Rows
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Latent:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> LatentLanguages:
     """All layers of all prompts through the unembedding together; only the counted tokens are kept."""
     chosen, (stream, final) = choose_senses(case), needs_of(case)
     senses = [word.sense for word in chosen.words]
     read = token_mass(
         model,
-        torch.cat([stacked_layers(single.kept(stream, 0)) for single in captured]),
-        torch.cat([single.kept(final, 0)[0] for single in captured]),
+        torch.cat([stack_layers(single.tensors_of(stream, 0)) for single in captured]),
+        torch.cat([single.tensors_of(final, 0)[0] for single in captured]),
         [word.tokens for word in chosen.words],
         named=senses.index(case.options.example) if case.options.example in senses else 0,
         k=case.options.k,
@@ -41,14 +41,14 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
 
 
 def _latent(
-    case: Case[Options], chosen: Chosen, mass: NDArray[np.float32], entropy: NDArray[np.float32], example: Rows
-) -> Latent:
+    case: Case[Options], chosen: SenseChoice, mass: NDArray[np.float32], entropy: NDArray[np.float32], example: Rows
+) -> LatentLanguages:
     options = case.options
     by_sense, languages = options.by_sense, options.languages
     mean = mass.mean(axis=0, dtype=np.float64)
     peak = int(mean[0, :-1].argmax())
     roles = {role: getattr(options, role) for role in ("pivot", "target", "source")}
-    return Latent(
+    return LatentLanguages(
         pivot_peak=float(mean[0, peak]),
         pivot_peak_layer=peak,
         target_final=float(mean[languages.index(options.target), -1]),

@@ -23,7 +23,7 @@ def tell(view: SubjectView) -> str:
     """Which language leads in the middle layers of each model, and what the last says."""
     mean, margin = view.values("mean"), view.values("margin")
     languages, last = language_names(view), mean.shape[1] - 1
-    leads = [leading(mean[:, layer], margin[:, layer]) for layer in range(last + 1)]
+    leads = [find_leading_language(mean[:, layer], margin[:, layer]) for layer in range(last + 1)]
     middle = [layer for layer in range(last + 1) if MIDDLE[0] <= layer / last <= MIDDLE[1]]
     found = [lead for layer in middle if (lead := leads[layer]) is not None]
     target = view.column("languages", "language").index(view.options["target"])
@@ -73,7 +73,7 @@ def tell(view: SubjectView) -> str:
     return sentences([led, turn, ends])
 
 
-def leading(mean: Sequence[float] | NDArray[Any], margin: Sequence[float] | NDArray[Any]) -> int | None:
+def find_leading_language(mean: Sequence[float] | NDArray[Any], margin: Sequence[float] | NDArray[Any]) -> int | None:
     """The language whose band lies above those of all others at a layer, with a mean of `LEAST` or more; None where
     there is none. Margins that are unknown count as 0.
     """

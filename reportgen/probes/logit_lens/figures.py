@@ -65,12 +65,12 @@ def figures(section: Section) -> Iterable[Figure]:
                 yield _grid(view, cells[view.subject], number, columns[view.subject][number])
     for view in views:
         if _records(view, "sublayers"):
-            inside, parts = _inside(view, cells[view.subject]), _inside_rows(view)
+            inside, parts = _collect_sublayers(view, cells[view.subject]), _inside_rows(view)
             for number, grid in enumerate(columns[view.subject]):
                 yield _grid(view, inside, number, grid, parts)
     for view in views:
         if _records(view, "pairs"):
-            yield _between(view)
+            yield _draw_kl_between(view)
     for name, label in _curve_labels().items():
         shared = _range([view.values(name)[:, 0] for view in views])
         for view in views:
@@ -137,7 +137,7 @@ def _inside_rows(view: SubjectView) -> list[str]:
     return parts if "mlp" in view.options["rows"] else [*parts, say("logit_lens.own", "answer")]
 
 
-def _inside(view: SubjectView, cells: _Cells) -> _Cells:
+def _collect_sublayers(view: SubjectView, cells: _Cells) -> _Cells:
     """The likeliest tokens after each part of each block, the model's own answer above them."""
     records = view.rows("sublayers")
     rows = {key: row for row, key in enumerate(dict.fromkeys((r["block"], r["part"]) for r in records))}
@@ -156,7 +156,7 @@ def _inside(view: SubjectView, cells: _Cells) -> _Cells:
     return replace(cells, at={**at, **own}, others={**others, **own_others}, last=len(rows))
 
 
-def _between(view: SubjectView) -> Curves:
+def _draw_kl_between(view: SubjectView) -> Curves:
     """How far the layers of two prompts are from each other, a curve a pair."""
     labels, curves = prompt_labels(view.outcome), []
     relative = view.options["axis"] == "relative"
@@ -216,7 +216,7 @@ def _grid(
 
 
 def _grid_title(name: str, cells: _Cells, columns: Sequence[_Column], *, of_parts: bool) -> str:
-    shown = _shown_of(cells, columns)
+    shown = _name_shown(cells, columns)
     if of_parts:
         return say(
             "logit_lens.inside.title",
@@ -229,7 +229,7 @@ def _grid_title(name: str, cells: _Cells, columns: Sequence[_Column], *, of_part
     return say("logit_lens.grid.title", "{model}: what each layer expects after {prompt}", model=name, prompt=shown)
 
 
-def _shown_of(cells: _Cells, columns: Sequence[_Column]) -> str:
+def _name_shown(cells: _Cells, columns: Sequence[_Column]) -> str:
     """What a grid is about: a prompt, a part of one, or several."""
     first, last = columns[0], columns[-1]
     if first.prompt != last.prompt:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reportgen.documents.beside import path_of
-from reportgen.model.measures.readout import Readout, kl_between, read_out, stacked_layers
-from reportgen.model.measures.tuned_lens import tuned
-from reportgen.model.needs import Captured
+from reportgen.model.measures.readout import Readout, kl_between, read_out, stack_layers
+from reportgen.model.measures.tuned_lens import apply_tuned_lens
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.logit_lens import Lens, Options, needs_of
@@ -31,7 +31,7 @@ class _Place:
     last: bool
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Lens:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Lens:
     """All rows of all prompts through the unembedding together."""
     stream, final, *inside = needs_of(case)
     places: list[_Place] = []
@@ -40,16 +40,16 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
     normed: list[Tensor] = []
     for prompt, single in enumerate(captured):
         for step in range(single.steps):
-            layers = single.kept(stream, step)
-            residual.append(stacked_layers(layers))
-            normed.append(single.kept(final, step)[0])
-            written += [stacked_layers(single.kept(need, step)) for need in inside]
+            layers = single.tensors_of(stream, step)
+            residual.append(stack_layers(layers))
+            normed.append(single.tensors_of(final, step)[0])
+            written += [stack_layers(single.tensors_of(need, step)) for need in inside]
             places += _places(single, prompt, step, len(layers[0]))
     blocks, after, norm = torch.cat(residual), torch.cat(normed), case.options.norm == "final"
     # Behind the rows of the layers, so that all of them pass the unembedding together.
     sublayers = [blocks + torch.cat(written)] if written else []
     if case.options.tuned_lens is not None:
-        blocks = tuned(path_of(case.options.tuned_lens), blocks)
+        blocks = apply_tuned_lens(path_of(case.options.tuned_lens), blocks)
     read = read_out(model, torch.cat([blocks, *sublayers], dim=1), after, k=case.options.top_k, norm=norm)
     between = [
         kl_between(model, blocks[one], blocks[other], after[[one, other]], norm=norm).cpu().numpy()
@@ -67,7 +67,7 @@ def _ends(places: Sequence[_Place], prompts: Sequence[int]) -> tuple[int, int]:
     return one, other
 
 
-def _places(single: Captured, prompt: int, step: int, count: int) -> list[_Place]:
+def _places(single: PassResult, prompt: int, step: int, count: int) -> list[_Place]:
     end = single.prompt_length + step
     return [_Place(prompt, step, position, position == end - 1) for position in range(end - count, end)]
 
@@ -76,10 +76,10 @@ def _lens(
     case: Case[Options],
     places: Sequence[_Place],
     everything: Readout,
-    captured: Sequence[Captured],
+    captured: Sequence[PassResult],
     between: list[NDArray[np.float32]],
 ) -> Lens:
-    read = _of_layers(everything, case.facts.layers or 0)
+    read = _select_layers(everything, case.facts.layers or 0)
     ids, probabilities = read.token_ids.tolist(), read.probabilities.tolist()
     show = {i: case.tokenizer.show(i) for place in ids for layer in place for i in layer}
     top: Rows = []
@@ -97,15 +97,15 @@ def _lens(
             text = case.tokenizer.decode(captured[place.prompt].tokens[: place.position + 1])
             answer = by_layer[-1][0]
             steps.append([place.prompt, place.step, place.position + 1, text, answer, show[answer]])
-    entropy, ranks = _by_step(case, places, read.entropy), _by_step(case, places, read.answer_rank)
+    entropy, ranks = _arrange_by_step(case, places, read.entropy), _arrange_by_step(case, places, read.answer_rank)
     return Lens(
         answer_entropy=float(entropy[:, 0, -1].mean()),
         settling_layer=float(np.mean([leads_from(of_prompt) for of_prompt in ranks[:, 0]])),
         top=top,
         entropy=entropy,
-        kl=_by_step(case, places, read.kl),
+        kl=_arrange_by_step(case, places, read.kl),
         answer_rank=ranks,
-        answer_probability=_by_step(case, places, read.answer_probability),
+        answer_probability=_arrange_by_step(case, places, read.answer_probability),
         steps=steps,
         sublayers=_sublayers(case, places, everything),
         between=between,
@@ -115,7 +115,7 @@ def _lens(
     )
 
 
-def _of_layers(read: Readout, layers: int) -> Readout:
+def _select_layers(read: Readout, layers: int) -> Readout:
     """Without the rows inside the blocks, which stand between those of the layers and the last."""
     names = Readout.__dataclass_fields__
     rows = [*range(layers), -1]
@@ -139,7 +139,7 @@ def _sublayers(case: Case[Options], places: Sequence[_Place], read: Readout) -> 
     return found
 
 
-def _by_step(case: Case[Options], places: Sequence[_Place], values: Tensor) -> NDArray[np.float32]:
+def _arrange_by_step(case: Case[Options], places: Sequence[_Place], values: Tensor) -> NDArray[np.float32]:
     """(prompt x step x layer) from (place x layer), NaN where a trace ended early."""
     read = values.float().cpu().numpy()
     by_step = np.full((len(case.options.prompts), case.options.continue_, read.shape[1]), np.nan, np.float32)

@@ -68,10 +68,10 @@ def tell(view: SubjectView) -> str:
         )
     return sentences(
         [
-            _settling(view.name, sure),
-            _turning(view.name, sure),
-            _overturning(view.name, traces),
-            _fragments(view.name, sure),
+            _tell_settling(view.name, sure),
+            _tell_turning(view.name, sure),
+            _tell_overturning(view.name, traces),
+            _tell_fragments(view.name, sure),
         ]
     )
 
@@ -91,7 +91,7 @@ def _traces(view: SubjectView) -> list[_Trace]:
     ]
 
 
-def _settling(name: str, sure: Sequence[_Trace]) -> str:
+def _tell_settling(name: str, sure: Sequence[_Trace]) -> str:
     """From which layer on the answers lead."""
     last = len(sure[0].tops) - 1
     first, final = min(trace.settled for trace in sure), max(trace.settled for trace in sure)
@@ -110,7 +110,7 @@ def _settling(name: str, sure: Sequence[_Trace]) -> str:
     )
 
 
-def _turning(name: str, sure: Sequence[_Trace]) -> str:
+def _tell_turning(name: str, sure: Sequence[_Trace]) -> str:
     """The turn to another script that most prompts make; nothing where none makes one."""
     turns = [turn for trace in sure if (turn := turn_of([str(top["token"]) for top in trace.tops])) is not None]
     if not turns:
@@ -153,7 +153,7 @@ def turn_of(tokens: Sequence[str]) -> Turn | None:
     return Turn(layer, str(before), after)
 
 
-def _overturning(name: str, traces: Sequence[_Trace]) -> str:
+def _tell_overturning(name: str, traces: Sequence[_Trace]) -> str:
     """The likeliest token that led until the last layer chose another; nothing where it was not likely."""
     led = [trace for trace in traces if trace.tops[-2]["token_id"] != trace.tops[-1]["token_id"]]
     most = max(led, key=lambda trace: float(trace.tops[-2]["probability"]), default=None)
@@ -172,7 +172,7 @@ def _overturning(name: str, traces: Sequence[_Trace]) -> str:
     )
 
 
-def _fragments(name: str, sure: Sequence[_Trace]) -> str:
+def _tell_fragments(name: str, sure: Sequence[_Trace]) -> str:
     """How many answers are bytes of a character; nothing where none is."""
     count = sum(BYTES.fullmatch(str(trace.tops[-1]["token"])) is not None for trace in sure)
     if not count:

@@ -42,7 +42,7 @@ def _rankings(view: View, prompt: int) -> Rankings:
     cut = [place for place in shown if place[1] == OWN and place[2] != WHOLE]
     rankings = [
         Ranking(
-            title=_setting_told(view, place),
+            title=_tell_setting(view, place),
             labels=[mark_space(str(row["token"])) for row in view.top[place]],
             values=[float(row["probability"]) for row in view.top[place]],
         )
@@ -52,7 +52,7 @@ def _rankings(view: View, prompt: int) -> Rankings:
         name=f"tokens-{prompt}",
         subject=(view.subject,),
         title=say("next_token.after", "{model}: after “{prompt}”", model=view.name, prompt=view.labels[prompt]),
-        alt=sentences(_read_out(ranking) for ranking in rankings),
+        alt=sentences(_tell_ranking(ranking) for ranking in rankings),
         rankings=rankings,
         value_label=unit_of("probability"),
         value_range=(0.0, max(max(ranking.values) for ranking in rankings)),
@@ -60,11 +60,11 @@ def _rankings(view: View, prompt: int) -> Rankings:
     )
 
 
-def _setting_told(view: View, place: tuple[int, float, str]) -> str:
+def _tell_setting(view: View, place: tuple[int, float, str]) -> str:
     """What stands above a panel."""
     _, temperature, cut = place
     if cut == WHOLE:
-        return _temperature_told(temperature)
+        return _tell_temperature(temperature)
     kept = int(view.settings[place]["kept"])
     if cut == TOP_K:
         return say_count("next_token.top_k", "top_k: {count} token", "top_k: {count} tokens", kept)
@@ -77,11 +77,11 @@ def _setting_told(view: View, place: tuple[int, float, str]) -> str:
     )
 
 
-def _temperature_told(temperature: float) -> str:
+def _tell_temperature(temperature: float) -> str:
     return say("next_token.temperature", "temperature {value}", value=write_setting(temperature))
 
 
-def _read_out(ranking: Ranking) -> str:
+def _tell_ranking(ranking: Ranking) -> str:
     """One panel, for who cannot see it."""
     shown = [
         say("next_token.token", "{token} {probability}", token=token, probability=write_share(p))
@@ -100,7 +100,7 @@ def _logits(view: View, prompt: int) -> Curves:
         top = view.top[prompt, temperature, WHOLE][0]
         # One factor turns e^(logit / temperature) into probabilities, so that one token gives the whole curve.
         curve = [float(top["probability"]) * math.exp((logit - first) / temperature) for logit in across]
-        label = _temperature_told(temperature)
+        label = _tell_temperature(temperature)
         curves.append(Curve(label=label, x=across, y=curve, group=label))
     tokens = say("next_token.tokens", "the likeliest tokens")
     # A gap after each makes it a dot.
@@ -119,7 +119,7 @@ def _logits(view: View, prompt: int) -> Curves:
             "next_token.logits.alt",
             "Logit and probability of the likeliest tokens of {model} at each temperature; at temperature 1: {tokens}",
             model=view.name,
-            tokens=listed([_logit_told(row) for row in likeliest]),
+            tokens=listed([_tell_logit(row) for row in likeliest]),
         ),
         x_label=say("next_token.logit_axis", "logit of the {count} likeliest tokens", count=len(likeliest)),
         y_label=unit_of("probability"),
@@ -128,7 +128,7 @@ def _logits(view: View, prompt: int) -> Curves:
     )
 
 
-def _logit_told(row: Mapping[str, Any]) -> str:
+def _tell_logit(row: Mapping[str, Any]) -> str:
     return say(
         "next_token.logit_told",
         "{token} {logit} ({probability})",

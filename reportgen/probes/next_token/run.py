@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from reportgen.model.measures.next_token import Cut, distributions
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.probes.next_token import FINAL_NEED, NextToken, Options
 from reportgen.probes.next_token.view import OWN, TOP_K, TOP_P, WHOLE
@@ -16,10 +16,10 @@ from reportgen.probing.case import Case
 from reportgen.results.quantities import Rows
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> NextToken:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> NextToken:
     """All prompts through the unembedding together."""
     options, temperatures = case.options, _temperatures(case.options)
-    normed = torch.cat([single.kept(FINAL_NEED, 0)[0] for single in captured])
+    normed = torch.cat([single.tensors_of(FINAL_NEED, 0)[0] for single in captured])
     found = list(distributions(model, normed, temperatures, _cuts(options), options.k))
     own = [one for one in found if one.temperature == OWN]
     whole = [one for one in own if one.cut == WHOLE]

@@ -28,18 +28,18 @@ def tell(view: View) -> str:
             model=view.name,
             threshold=write_share(SURE),
         )
-    told = [_expected(view, surest, first[surest]), _spread(view, surest)]
+    told = [_tell_expected(view, surest, first[surest]), _tell_spread(view, surest)]
     if least != surest:
-        told.append(_least(view, least, first[least]))
+        told.append(_tell_least_sure(view, least, first[least]))
     return sentences(told)
 
 
-def _expected(view: View, prompt: int, row: Mapping[str, Any]) -> str:
+def _tell_expected(view: View, prompt: int, row: Mapping[str, Any]) -> str:
     values = {
         "model": view.name,
         "token": mark_space(str(row["token"])),
         "probability": write_share(float(row["probability"])),
-        "prompt": _quoted(view, prompt),
+        "prompt": _quote_prompt(view, prompt),
     }
     nucleus = view.settings.get((prompt, OWN, TOP_P))
     if nucleus is None:
@@ -54,11 +54,11 @@ def _expected(view: View, prompt: int, row: Mapping[str, Any]) -> str:
     )
 
 
-def _least(view: View, prompt: int, row: Mapping[str, Any]) -> str:
+def _tell_least_sure(view: View, prompt: int, row: Mapping[str, Any]) -> str:
     values = {
         "token": mark_space(str(row["token"])),
         "probability": write_share(float(row["probability"])),
-        "prompt": _quoted(view, prompt),
+        "prompt": _quote_prompt(view, prompt),
     }
     nucleus = view.settings.get((prompt, OWN, TOP_P))
     if nucleus is None:
@@ -73,7 +73,7 @@ def _least(view: View, prompt: int, row: Mapping[str, Any]) -> str:
     )
 
 
-def _spread(view: View, prompt: int) -> str:
+def _tell_spread(view: View, prompt: int) -> str:
     """What the temperatures make of the surest prompt's likeliest token; nothing where there is one temperature."""
     if len(view.temperatures) < 2:
         return ""
@@ -89,6 +89,6 @@ def _spread(view: View, prompt: int) -> str:
     )
 
 
-def _quoted(view: View, prompt: int) -> str:
+def _quote_prompt(view: View, prompt: int) -> str:
     text = view.labels[prompt]
     return text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]}…"

@@ -32,7 +32,7 @@ def figures(section: Section) -> Iterable[Figure]:
         name="components",
         subject=tuple(view.subject for view in views),
         title=say("parameter_census.components.title", "Parameters by component"),
-        alt=sentences(_told(view.name, size) for view, size in zip(views, sizes, strict=True)),
+        alt=sentences(_tell_sizes(view.name, size) for view, size in zip(views, sizes, strict=True)),
         bars=[view.name for view in views],
         segments=[component_label(component) for component in used],
         values=np.array([[size.get(component, 0) / 1e6 for component in used] for size in sizes]),
@@ -51,7 +51,7 @@ def _millions() -> str:
     return say("unit.million parameters", "million parameters")
 
 
-def _told(name: str, sizes: Mapping[str, int]) -> str:
+def _tell_sizes(name: str, sizes: Mapping[str, int]) -> str:
     """The parameters of all components, for who cannot see the bars."""
     parts = [f"{component_label(component)} {write_count(size)}" for component, size in sizes.items()]
     return say("parameter_census.parts", "{model}: {parts}.", model=name, parts=listed(parts))
@@ -70,7 +70,7 @@ def _blocks(view: SubjectView) -> StackedBars:
         len(blocks),
         model=view.name,
     )
-    first = _told(say("parameter_census.block", "block {block}", block=0), sizes[0]) if sizes else ""
+    first = _tell_sizes(say("parameter_census.block", "block {block}", block=0), sizes[0]) if sizes else ""
     return StackedBars(
         name="blocks",
         subject=(view.subject,),

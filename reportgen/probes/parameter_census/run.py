@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from math import prod
 
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel, Parameter
 from reportgen.probes.parameter_census import Census, Options
 from reportgen.probing.case import Case
@@ -33,9 +33,9 @@ _PATTERNS = (
 """The first that matches a tensor's name names its component."""
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Census:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Census:
     """Sizes from the model in memory (or on the meta device)."""
-    rows = [_row(parameter) for parameter in _unique(model.parameters())]
+    rows = [_row(parameter) for parameter in _drop_repeated(model.parameters())]
     vocabulary, width = model.embedding_table.shape
     heads, kv_heads = case.facts.heads, case.facts.kv_heads
     none = "the architecture has no attention heads"
@@ -47,7 +47,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
         grouped_query_ratio=heads / kv_heads if heads and kv_heads else none,
         hidden_size=width,
         vocabulary=vocabulary,
-        reserved_vocabulary=_reserved(case, vocabulary),
+        reserved_vocabulary=_count_reserved(case, vocabulary),
         tied_head=int(model.anatomy.unembedding.weight is model.anatomy.embedding.weight),
         tensors=rows,
     )
@@ -58,7 +58,7 @@ def component_of(name: str) -> str:
     return next((component for component, pattern in _PATTERNS if re.search(pattern, name)), "other")
 
 
-def _unique(parameters: Iterable[Parameter]) -> list[Parameter]:
+def _drop_repeated(parameters: Iterable[Parameter]) -> list[Parameter]:
     return list({parameter.identity: parameter for parameter in reversed(list(parameters))}.values())[::-1]
 
 
@@ -76,7 +76,7 @@ def _size(row: list[str | int | float | bool | None]) -> int:
     return size
 
 
-def _reserved(case: Case[Options], vocabulary: int) -> int | str:
+def _count_reserved(case: Case[Options], vocabulary: int) -> int | str:
     tokenizer = case.tokenizer_if_any
     if tokenizer is None:
         return "a configuration alone has no tokenizer"

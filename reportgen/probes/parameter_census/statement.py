@@ -19,7 +19,7 @@ APART = 0.2
 def statement(section: Section) -> str:
     """The part that holds at least half of a model's parameters, and where the vocabulary's share differs."""
     views = SubjectView.each(section)
-    return sentences([*map(_most, views), _difference(views)])
+    return sentences([*map(_tell_largest_part, views), _tell_difference(views)])
 
 
 def _part_of(component: str) -> str:
@@ -40,7 +40,7 @@ def _shares(view: SubjectView) -> dict[str, float]:
     return {part: size / total for part, size in sizes.items()} if total else {}
 
 
-def _most(view: SubjectView) -> str:
+def _tell_largest_part(view: SubjectView) -> str:
     """The part with at least half of the parameters."""
     shares = _shares(view)
     part, share = max(shares.items(), key=lambda one: one[1], default=("", 0.0))
@@ -72,7 +72,7 @@ def _most(view: SubjectView) -> str:
     )
 
 
-def _difference(views: Iterable[SubjectView]) -> str:
+def _tell_difference(views: Iterable[SubjectView]) -> str:
     """The two models whose vocabularies take the most different shares; nothing where these are near."""
     shares = sorted((shares["vocabulary"], view.name) for view in views if (shares := _shares(view)))
     if not shares or shares[-1][0] - shares[0][0] < APART:

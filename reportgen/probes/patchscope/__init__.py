@@ -29,7 +29,7 @@ MOST_DRAWN = 4
 Words = list[Annotated[str, Field(min_length=1)]]
 
 
-class Asked(ProbeOptions):
+class AnswerOptions(ProbeOptions):
     """What is asked of which representations."""
 
     prompts: Prompts
@@ -65,14 +65,14 @@ class Asked(ProbeOptions):
                 raise ValueError(f"expect: {word!r} stands in the target {target.id!r} itself, and would tell nothing")
         return self
 
-    def expected(self, prompt: Prompt) -> Sequence[str]:
+    def expected_words(self, prompt: Prompt) -> Sequence[str]:
         """The words that tell that this prompt's representation was named."""
         if not isinstance(self.expect, dict):
             return self.expect
         return self.expect.get(prompt.id or "", self.expect.get(prompt.text or "", []))
 
 
-class Options(Asked):
+class Options(AnswerOptions):
     """Which representations, what is asked of them, and at which layers."""
 
     identity_prompts: Prompts | None = None
@@ -83,7 +83,7 @@ class Options(Asked):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patched(PromptFindings):
+class PatchedAnswers(PromptFindings):
     """What patchscopes give."""
 
     named_share: float | str = metric("share", "higher")
@@ -115,7 +115,7 @@ class Patched(PromptFindings):
     """Where each prompt's representation is taken."""
 
 
-class Patchscope(Probe[Options, Patched]):
+class Patchscope(Probe[Options, PatchedAnswers]):
     """Shows: what a representation holds, in the model's own words. The vector of one token after one layer takes the
     place of a token of another prompt, which asks what it is, and the model goes on writing.
 
@@ -136,7 +136,7 @@ class Patchscope(Probe[Options, Patched]):
     version = 1
     question = "What does a representation say of itself?"
     options = Options
-    findings = Patched
+    findings = PatchedAnswers
     drawn = ("prompts", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
@@ -164,7 +164,7 @@ def names(text: str, words: Sequence[str]) -> bool:
     return any(word.casefold() in text.casefold() for word in words)
 
 
-def layer_pairs(case: Case[Any], options: Asked) -> list[tuple[int, int]]:
+def layer_pairs(case: Case[Any], options: AnswerOptions) -> list[tuple[int, int]]:
     """(source layer, target layer) of every answer."""
     layers = case.named_layers(options.layers)
     if options.target_layers == "same":
@@ -190,7 +190,7 @@ def _place(case: Case[Any], prompt: Prompt, position: int | None) -> Place:
         raise Unusable(str(error)) from error
 
 
-def source_places(case: Case[Any], options: Asked) -> list[Place]:
+def source_places(case: Case[Any], options: AnswerOptions) -> list[Place]:
     """Where the representations are taken."""
     for prompt in options.prompts:
         case.tokens(prompt)
@@ -203,7 +203,7 @@ def target_place(case: Case[Any], target: Target, steps: int = 1) -> Place:
     return _place(case, target, target.position)
 
 
-def target_places(case: Case[Any], options: Asked) -> list[Place]:
+def target_places(case: Case[Any], options: AnswerOptions) -> list[Place]:
     """(target) where representations are put in."""
     return [target_place(case, target, options.continue_ + 1) for target in options.targets]
 

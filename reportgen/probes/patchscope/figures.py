@@ -13,7 +13,7 @@ from reportgen.figures.describe import Figure, HeatMap, TokenGrid
 from reportgen.language import listed, say
 from reportgen.numerals import write_number
 from reportgen.probes.patchscope import MOST_DRAWN
-from reportgen.probes.patchscope.view import below_last, expected_of, quoted
+from reportgen.probes.patchscope.view import drop_last_layer, expected_of, quote_start
 from reportgen.probing.parts import describe_layer_grid
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
@@ -29,7 +29,7 @@ def figures(section: Section) -> Iterable[Figure]:
     """A prompt and a target at a time, models side by side; then the layer maps on shared scales."""
     views = SubjectView.each(section)
     yield from answer_grids(views)
-    highest = max((_highest_below_last(view) for view in views), default=0.0) or 1.0
+    highest = max((_find_highest(view) for view in views), default=0.0) or 1.0
     surprisal = say(
         "patchscope.surprisal", "surprisal (nat), the darkest {highest} or more", highest=write_number(highest, 2)
     )
@@ -54,7 +54,9 @@ def answer_grids(views: Sequence[SubjectView]) -> Iterator[TokenGrid]:
             if prompt >= len(labels):
                 continue
             rows = [row for row in view.rows("answers") if (row["prompt"], row["target"]) == (prompt, target)]
-            what = say("patchscope.asked", "“{prompt}”, asked “{target}”", prompt=quoted(labels[prompt]), target=target)
+            what = say(
+                "patchscope.asked", "“{prompt}”, asked “{target}”", prompt=quote_start(labels[prompt]), target=target
+            )
             yield from _grids(view, rows, f"{prompt}-{at}", what)
 
 
@@ -83,7 +85,7 @@ def _grid(view: SubjectView, rows: Sequence[Mapping[str, Any]], key: str, what: 
             texts[at][step] = token
             values[at, step] = 0.0 if token.strip().casefold() in copied else SHADE
         named = bool(shown[at]["named"])
-        outlined[at, : len(tokens)] = _naming(tokens[:width], words) if named else False
+        outlined[at, : len(tokens)] = _mark_named(tokens[:width], words) if named else False
     return describe_layer_grid(
         view,
         name=f"answers-{key}",
@@ -129,7 +131,7 @@ def _own_tokens(view: SubjectView, target: str) -> set[str]:
     return {token.strip().casefold() for token in joined.split(" | ")}
 
 
-def _naming(tokens: Sequence[str], words: Sequence[str]) -> list[bool]:
+def _mark_named(tokens: Sequence[str], words: Sequence[str]) -> list[bool]:
     """(token) whether it holds a part of an expected word."""
     text = "".join(tokens).casefold()
     inside = [False] * len(text)
@@ -146,10 +148,10 @@ def _naming(tokens: Sequence[str], words: Sequence[str]) -> list[bool]:
     return found
 
 
-def _highest_below_last(view: SubjectView) -> float:
-    """Of the surprisals: an embedding read by the lens may be hundreds of nats off, beside which all others are 0."""
+def _find_highest(view: SubjectView) -> float:
+    """Of the surprisals: an embedding read by the lens may be hundreds of nats off, and the rest would look like 0."""
     array = view.outcome.arrays["surprisal_by_layer"]
-    return float(below_last(array).max(initial=0.0)) if array.values.size else 0.0
+    return float(drop_last_layer(array).max(initial=0.0)) if array.values.size else 0.0
 
 
 def _map(view: SubjectView, name: str, label: str, top: float) -> HeatMap:

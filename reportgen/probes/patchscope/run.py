@@ -13,12 +13,12 @@ from torch import Tensor
 
 from reportgen.model.capture.edit import Replace
 from reportgen.model.measures.surprisal import next_tokens, surprisals
-from reportgen.model.needs import Captured, Edit, Need, Pass, Site
+from reportgen.model.needs import Edit, Need, Pass, PassResult, Site
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.probes.patchscope import (
-    Asked,
+    AnswerOptions,
     Options,
-    Patched,
+    PatchedAnswers,
     identity_places,
     layer_pairs,
     map_layers,
@@ -39,7 +39,7 @@ _FINAL = Need(Site.FINAL, "last")
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenAnswer:
     """What was written with one representation in one target."""
 
     prompt: int
@@ -49,33 +49,33 @@ class Written:
     tokens: tuple[int, ...]
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Patched]:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[PatchedAnswers]:
     """A prompt and a target at a time, all layers together."""
     options = case.options
     sources, targets = len(options.prompts), len(options.targets)
     stream = tuple(dict.fromkeys(layer for layer, _ in layer_pairs(case, options)))
     unpatched = captured[sources : sources + targets]
     places = target_places(case, options)
-    written: list[Written] = []
+    written: list[WrittenAnswer] = []
     for prompt, place in enumerate(source_places(case, options)):
-        rows = _by_layer(captured[prompt], place, stream)
+        rows = _map_by_layer(captured[prompt], place, stream)
         for target, into in enumerate(places):
-            passes = answering(case, options, into, rows, layer_pairs(case, options))
+            passes = list_answer_passes(case, options, into, rows, layer_pairs(case, options))
             for pair, single in zip(layer_pairs(case, options), (yield passes), strict=True):
-                written.append(Written(prompt, target, *pair, single.tokens[single.prompt_length :]))
+                written.append(WrittenAnswer(prompt, target, *pair, single.tokens[single.prompt_length :]))
     agree: list[Tensor] = []
     surprise: list[Tensor] = []
     for place, single in zip(identity_places(case), captured[sources + targets :], strict=True):
         passes, answers = _echoes(case, model, place, single)
-        found = _compared(model, (yield passes), answers)
+        found = _measure_surprisals(model, (yield passes), answers)
         agree.append(found[0])
         surprise.append(found[1])
     layers, into_layers = map_layers(case)
     shape = (len(layers), len(into_layers)) if agree else (0, 0)
-    maps = [_mean_over_texts(one, shape) for one in (agree, surprise)]
+    maps = [_average_over_texts(one, shape) for one in (agree, surprise)]
     told = "identity_prompts are not asked for"
-    return Patched(
-        **answered(case, options, written, [one.tokens[one.prompt_length :] for one in unpatched]),
+    return PatchedAnswers(
+        **collect_answers(case, options, written, [one.tokens[one.prompt_length :] for one in unpatched]),
         precision=float(np.mean(maps[0])) if agree else told,
         surprisal=float(np.mean(maps[1])) if agree else told,
         precision_by_layer=maps[0],
@@ -87,36 +87,41 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
     )
 
 
-def put_in(place: Place, layer: int, row: Tensor) -> Edit:
+def put_representation(place: Place, layer: int, row: Tensor) -> Edit:
     """The edit that puts a representation into a target, while its prompt passes."""
     return Edit(Site.RESIDUAL, layer, Replace(row), (place.position,), during="prompt")
 
 
-def answering(
-    case: Case[Any], options: Asked, into: Place, rows: Mapping[int, Tensor], pairs: Sequence[tuple[int, int]]
+def list_answer_passes(
+    case: Case[Any], options: AnswerOptions, into: Place, rows: Mapping[int, Tensor], pairs: Sequence[tuple[int, int]]
 ) -> list[Pass]:
     """A pass a pair of layers, which writes the answer."""
     return [
-        Pass(into.ids, (), options.continue_ + 1, edits=(put_in(into, layer, rows[source]),)) for source, layer in pairs
+        Pass(into.ids, (), options.continue_ + 1, edits=(put_representation(into, layer, rows[source]),))
+        for source, layer in pairs
     ]
 
 
-def _echoes(case: Case[Options], model: LoadedModel, place: Place, single: Captured) -> tuple[list[Pass], list[int]]:
+def _echoes(case: Case[Options], model: LoadedModel, place: Place, single: PassResult) -> tuple[list[Pass], list[int]]:
     """The identity prompt with the representation of every pair of layers, and the token that it is to give back."""
     stream, final = needs_of(place, tuple(dict.fromkeys(layer for layer, _ in layer_pairs(case, case.options))))
-    rows = dict(zip(sorted(stream.indices or ()), (row[0] for row in single.kept(stream, 0)), strict=True))
-    answers = next_tokens(model, single.kept(final, 0)[0])
+    rows = dict(zip(sorted(stream.indices or ()), (row[0] for row in single.tensors_of(stream, 0)), strict=True))
+    answers = next_tokens(model, single.tensors_of(final, 0)[0])
     into = target_place(case, case.options.identity)
     pairs = map_pairs(case)
-    passes = [Pass(into.ids, (_FINAL,), edits=(put_in(into, layer, rows[source]),)) for source, layer in pairs]
+    passes = [
+        Pass(into.ids, (_FINAL,), edits=(put_representation(into, layer, rows[source]),)) for source, layer in pairs
+    ]
     return passes, answers * len(pairs)
 
 
-def _compared(model: LoadedModel, captured: Sequence[Captured], answers: Sequence[int]) -> tuple[Tensor, Tensor]:
-    return surprisals(model, torch.cat([single.kept(_FINAL, 0)[0] for single in captured]), answers)
+def _measure_surprisals(
+    model: LoadedModel, captured: Sequence[PassResult], answers: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    return surprisals(model, torch.cat([single.tensors_of(_FINAL, 0)[0] for single in captured]), answers)
 
 
-def _mean_over_texts(found: Sequence[Tensor], shape: tuple[int, int]) -> NDArray[np.float32]:
+def _average_over_texts(found: Sequence[Tensor], shape: tuple[int, int]) -> NDArray[np.float32]:
     """(source layer x target layer)"""
     if not found:
         return np.empty(shape, np.float32)
@@ -124,13 +129,13 @@ def _mean_over_texts(found: Sequence[Tensor], shape: tuple[int, int]) -> NDArray
     return mean.reshape(shape).astype(np.float32)
 
 
-def answered(
-    case: Case[Any], options: Asked, written: Sequence[Written], unpatched: Sequence[Sequence[int]]
+def collect_answers(
+    case: Case[Any], options: AnswerOptions, written: Sequence[WrittenAnswer], unpatched: Sequence[Sequence[int]]
 ) -> dict[str, Any]:
     """What every probe of answers finds, by the names of its findings. `case` is that of the model that writes."""
     decode, show = case.tokenizer.decode, case.tokenizer.show_sequence
     own = [decode(tokens) for tokens in unpatched]
-    words = [options.expected(prompt) for prompt in options.prompts]
+    words = [options.expected_words(prompt) for prompt in options.prompts]
     answers: Rows = []
     counted: list[bool] = []
     first: dict[int, int] = {}
@@ -167,7 +172,7 @@ def target_rows(case: Case[Any], targets: Sequence[Target]) -> Rows:
     return rows
 
 
-def source_rows(case: Case[Any], options: Asked) -> Rows:
+def source_rows(case: Case[Any], options: AnswerOptions) -> Rows:
     """Rows of `sources`."""
     return [[prompt, *_place_row(case, place)] for prompt, place in enumerate(source_places(case, options))]
 
@@ -176,7 +181,7 @@ def _place_row(case: Case[Any], place: Place) -> list[Any]:
     return [place.position, case.tokenizer.show(place.token), place.word_tokens]
 
 
-def _by_layer(captured: Captured, place: Place, layers: tuple[int, ...]) -> dict[int, Tensor]:
+def _map_by_layer(captured: PassResult, place: Place, layers: tuple[int, ...]) -> dict[int, Tensor]:
     """Layer -> (width) the representation."""
-    kept = captured.kept(stream_need(place, layers), 0)
+    kept = captured.tensors_of(stream_need(place, layers), 0)
     return {layer: row[0] for layer, row in zip(sorted(layers), kept, strict=True)}

@@ -9,7 +9,7 @@ import numpy as np
 from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_share
 from reportgen.probes.patchscope import names
-from reportgen.probes.patchscope.view import below_last, expected_of, quoted
+from reportgen.probes.patchscope.view import drop_last_layer, expected_of, quote_start
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 
@@ -21,14 +21,14 @@ CLEAR = 0.5
 
 def tell(view: SubjectView) -> str:
     """From which layer on a model names what it was given, and where the identity prompt gives tokens back."""
-    return sentences([named_told(view), _maps_told(view)])
+    return sentences([tell_named_layers(view), _tell_maps(view)])
 
 
-def named_told(view: SubjectView) -> str:
+def tell_named_layers(view: SubjectView) -> str:
     """The layers at which each prompt is named, with the answer of the first."""
     labels = prompt_labels(view.outcome)
     rows = view.rows("answers")
-    leaking = _leaking(view)
+    leaking = _find_leaks(view)
     told = []
     for prompt, label in enumerate(labels[:TOLD]):
         asked = [row for row in rows if row["prompt"] == prompt and row["named"] is not None]
@@ -44,7 +44,7 @@ def named_told(view: SubjectView) -> str:
                 "{model} names “{prompt}” at {count} layers of {of}, from layer {layer} (“{answer}”).",
                 len(layers),
                 model=view.name,
-                prompt=quoted(label),
+                prompt=quote_start(label),
                 of=len({row["layer"] for row in counted}),
                 layer=naming[0]["layer"],
                 answer=str(naming[0]["answer"]),
@@ -65,7 +65,7 @@ def named_told(view: SubjectView) -> str:
     )
 
 
-def _leaking(view: SubjectView) -> set[tuple[int, str]]:
+def _find_leaks(view: SubjectView) -> set[tuple[int, str]]:
     """(prompt, target) where the target names what is expected without being patched."""
     control = view.rows("unpatched")
     prompts = range(len(view.options["prompts"]))
@@ -76,11 +76,11 @@ def _leaking(view: SubjectView) -> set[tuple[int, str]]:
     }
 
 
-def _maps_told(view: SubjectView) -> str:
+def _tell_maps(view: SubjectView) -> str:
     """From which source layer on the identity prompt gives the next token back."""
     if not view.values("precision_by_layer").size:
         return ""
-    best, texts = below_last(view.outcome.arrays["precision_by_layer"]), len(view.options["identity_prompts"])
+    best, texts = drop_last_layer(view.outcome.arrays["precision_by_layer"]), len(view.options["identity_prompts"])
     if not best.size or float(best.max()) < CLEAR:
         return say(
             "patchscope.maps.none",

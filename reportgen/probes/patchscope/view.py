@@ -14,13 +14,13 @@ LONGEST_LABEL = 48
 """Characters of a text that a statement or a title quotes."""
 
 
-def quoted(text: str) -> str:
+def quote_start(text: str) -> str:
     """The start of a text."""
     return text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]}…"
 
 
 def expected_of(view: SubjectView, prompt: int) -> Sequence[str]:
-    """As `Asked.expected`, of stored options."""
+    """As `AnswerOptions.expected_words`, of stored options."""
     expect = view.options.get("expect") or []
     if not isinstance(expect, Mapping):
         return list(expect)
@@ -28,7 +28,7 @@ def expected_of(view: SubjectView, prompt: int) -> Sequence[str]:
     return list(expect.get(written.get("id"), expect.get(written.get("text"), [])))
 
 
-def below_last(array: Array) -> NDArray[Any]:
+def drop_last_layer(array: Array) -> NDArray[Any]:
     """(source layer x target layer) without what is put in at the last layer: that is the logit lens."""
     into = array.along("item")
     kept = [at for at, layer in enumerate(into) if layer < max(into)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probes.patchscope import MOST_DRAWN, Asked, source_places, target_places
+from reportgen.probes.patchscope import MOST_DRAWN, AnswerOptions, source_places, target_places
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
 from reportgen.probing.options import PairOptions, Prompts
@@ -28,7 +28,7 @@ Shared = list[tuple[int, int]]
 """(base position, other position) at which both models have read the same characters."""
 
 
-class Options(Asked, PairOptions):
+class Options(AnswerOptions, PairOptions):
     """Which representations of base, and what other is asked of them."""
 
     map: Literal["none", "linear"] = "none"

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from reportgen.model.capture.shared_passes import run_all
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.numerics.linear_map import LinearMap, fit_linear_map, r_squared
 from reportgen.probes.patchscope import source_places, target_places
-from reportgen.probes.patchscope.run import Written, answered, answering, source_rows, target_rows
+from reportgen.probes.patchscope.run import WrittenAnswer, collect_answers, list_answer_passes, source_rows, target_rows
 from reportgen.probes.patchscope_across import (
     Across,
     Options,
@@ -24,11 +24,11 @@ from reportgen.probes.patchscope_across import (
     share_positions,
 )
 from reportgen.probing.case import Case
-from reportgen.probing.probe import Measured
+from reportgen.probing.probe import MeasuredModel
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class _FittedMap:
     """A map with how well it holds."""
 
     map: LinearMap
@@ -37,25 +37,25 @@ class _Fitted:
     r2: float
 
 
-def compare(base: Measured[Options], other: Measured[Options]) -> Across:
+def compare(base: MeasuredModel[Options], other: MeasuredModel[Options]) -> Across:
     """The maps; then a prompt and a target at a time, all layers together."""
     case, options = other.case, base.case.options
     targets, pairs = len(options.targets), layer_pairs(case)
     maps = _maps(base, other, pairs)
-    written: list[Written] = []
+    written: list[WrittenAnswer] = []
     for prompt, place in enumerate(source_places(base.case, options)):
-        rows = _by_layer(base.case, base.captured[prompt])
+        rows = _map_by_layer(base.case, base.captured[prompt])
         for target, into in enumerate(target_places(case, options)):
             passes = []
             for source, layer in pairs:
-                taken = {source: _mapped(maps, (source, layer), rows[source][place.position])}
-                passes += answering(case, options, into, taken, [(source, layer)])
+                taken = {source: _map_row(maps, (source, layer), rows[source][place.position])}
+                passes += list_answer_passes(case, options, into, taken, [(source, layer)])
             for pair, single in zip(pairs, run_all(other.model, passes), strict=True):
-                written.append(Written(prompt, target, *pair, single.tokens[single.prompt_length :]))
+                written.append(WrittenAnswer(prompt, target, *pair, single.tokens[single.prompt_length :]))
     unpatched = [single.tokens[single.prompt_length :] for single in other.captured[:targets]]
     none = "no map was asked for"
     return Across(
-        **answered(case, options, written, unpatched),
+        **collect_answers(case, options, written, unpatched),
         fitted_positions=next((one.positions for one in maps.values()), none),
         held_out_r2=float(np.mean([one.r2 for one in maps.values()])) if maps else none,
         maps=[[*pair, one.positions, one.held_out, one.r2] for pair, one in maps.items()],
@@ -65,23 +65,23 @@ def compare(base: Measured[Options], other: Measured[Options]) -> Across:
     )
 
 
-def _by_layer(case: Case[Options], captured: Captured) -> dict[int, Tensor]:
+def _map_by_layer(case: Case[Options], captured: PassResult) -> dict[int, Tensor]:
     """Layer -> (position x width)"""
     layers = own_layers(case)
-    return dict(zip(layers, captured.kept(all_positions(layers), 0), strict=True))
+    return dict(zip(layers, captured.tensors_of(all_positions(layers), 0), strict=True))
 
 
 def _maps(
-    base: Measured[Options], other: Measured[Options], pairs: Sequence[tuple[int, int]]
-) -> dict[tuple[int, int], _Fitted]:
+    base: MeasuredModel[Options], other: MeasuredModel[Options], pairs: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], _FittedMap]:
     """(source layer, target layer) -> the map; none where none is asked for."""
     options = base.case.options
     if options.map == "none":
         return {}
     texts = options.fit or []
     places = [share_positions(base.case, other.case, prompt) for prompt in texts]
-    ours = [_by_layer(base.case, single) for single in base.captured[len(options.prompts) :]]
-    theirs = [_by_layer(other.case, single) for single in other.captured[len(options.targets) :]]
+    ours = [_map_by_layer(base.case, single) for single in base.captured[len(options.prompts) :]]
+    theirs = [_map_by_layer(other.case, single) for single in other.captured[len(options.targets) :]]
 
     def rows(of: Sequence[Mapping[int, Tensor]], which: int, layer: int, held_out: bool) -> Tensor:
         """(position x width) of the texts that are held out, or of the others, in float64."""
@@ -98,11 +98,11 @@ def _maps(
         fitted = fit_linear_map(x, y, options.ridge)
         unseen, expected = rows(ours, 0, source, True), rows(theirs, 1, layer, True)
         r2 = float(r_squared(expected, fitted(unseen)))
-        found[source, layer] = _Fitted(fitted, len(x), len(unseen), r2)
+        found[source, layer] = _FittedMap(fitted, len(x), len(unseen), r2)
     return found
 
 
-def _mapped(maps: Mapping[tuple[int, int], _Fitted], pair: tuple[int, int], row: Tensor) -> Tensor:
+def _map_row(maps: Mapping[tuple[int, int], _FittedMap], pair: tuple[int, int], row: Tensor) -> Tensor:
     """(width of other)"""
     if not maps:
         return row

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from reportgen.language import say, sentences
 from reportgen.numerals import write_number
-from reportgen.probes.patchscope.statement import named_told
+from reportgen.probes.patchscope.statement import tell_named_layers
 from reportgen.probing.view import SubjectView
 
 
 def tell(view: SubjectView) -> str:
     """From which layer on other names what base holds, and how well the maps hold."""
-    return sentences([named_told(view), _maps_told(view)])
+    return sentences([tell_named_layers(view), _tell_maps(view)])
 
 
-def _maps_told(view: SubjectView) -> str:
+def _tell_maps(view: SubjectView) -> str:
     """How much of other's stream the maps give on texts held out."""
     r2 = view.metric("held_out_r2")
     if r2 is None:

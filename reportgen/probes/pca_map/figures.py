@@ -25,7 +25,7 @@ def figures(section: Section) -> Iterable[Figure]:
     """A few layers large, with texts; then every layer small."""
     for view in SubjectView.each(section):
         layers = view.along("points", "layer")
-        yield _maps(view, _spread(len(layers)), "map", texts=True)
+        yield _maps(view, _spread_evenly(len(layers)), "map", texts=True)
     for view in SubjectView.each(section):
         layers = view.along("points", "layer")
         if len(layers) > LARGE_PANELS:
@@ -34,7 +34,7 @@ def figures(section: Section) -> Iterable[Figure]:
                 yield _maps(view, some, figure, texts=False)
 
 
-def _spread(count: int) -> list[int]:
+def _spread_evenly(count: int) -> list[int]:
     """Indices of a few layers from first to last, evenly spread."""
     shown = min(LARGE_PANELS, count)
     return sorted({round(i * (count - 1) / max(shown - 1, 1)) for i in range(shown)})
@@ -64,7 +64,7 @@ def _maps(view: SubjectView, chosen: Sequence[int], figure: str, *, texts: bool)
         name=figure,
         subject=(view.subject,),
         title=view.name if texts else _title(view.name, [layers[i] for i in chosen]),
-        alt=_read_out(view.name, len(items.rows), [layers[i] for i in chosen]),
+        alt=_tell_maps(view.name, len(items.rows), [layers[i] for i in chosen]),
         panels=panels,
         labels=[str(text) if texts else "" for text in items.column("text")],
         groups=[str(group) for group in items.column("group")],
@@ -78,7 +78,7 @@ def _title(name: str, layers: Sequence[int]) -> str:
     return say("pca_map.layers", "{model}: layers {first} to {last}", model=name, first=layers[0], last=layers[-1])
 
 
-def _read_out(name: str, items: int, layers: Sequence[int]) -> str:
+def _tell_maps(name: str, items: int, layers: Sequence[int]) -> str:
     """What the maps are, for who cannot see them."""
     return say_count(
         "pca_map.alt",

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reportgen.model.needs import Captured, Need
+from reportgen.model.needs import Need, PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.principal import principal_points
 from reportgen.probes.pca_map import Map, Options, need_of
@@ -18,7 +18,7 @@ from reportgen.text.prompts import Prompt
 COMPONENTS = 2
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Map:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Map:
     """One PCA a layer."""
     rows = [_rows(single, need_of(case, p)) for single, p in zip(captured, case.options.prompts, strict=True)]
     by_layer = np.stack(rows, axis=1)
@@ -35,9 +35,9 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
     )
 
 
-def _rows(captured: Captured, need: Need) -> NDArray[np.float32]:
+def _rows(captured: PassResult, need: Need) -> NDArray[np.float32]:
     """(layer x width)"""
-    rows: NDArray[np.float32] = torch.cat(captured.kept(need, 0)).float().cpu().numpy()
+    rows: NDArray[np.float32] = torch.cat(captured.tensors_of(need, 0)).float().cpu().numpy()
     return rows
 
 

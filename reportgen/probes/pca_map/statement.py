@@ -22,10 +22,10 @@ BEYOND_CHANCE = 1.5
 
 def tell(view: SubjectView) -> str:
     """From which layer on the groups lie apart, and where one direction drowns the rest."""
-    return sentences([_gathered(view), _drowned(view)])
+    return sentences([_tell_groups(view), _tell_outliers(view)])
 
 
-def _gathered(view: SubjectView) -> str:
+def _tell_groups(view: SubjectView) -> str:
     """Where words of one group have each other for neighbours."""
     name, layers = view.name, view.along("points", "layer")
     groups = [str(group) for group in view.column("items", "group")]
@@ -34,7 +34,7 @@ def _gathered(view: SubjectView) -> str:
         return say("pca_map.no_groups", "No clear statement about {model}: its words have no groups.", model=name)
     if np.isnan(shares).all():
         return say("pca_map.undefined", "No clear statement about {model}: its maps are undefined.", model=name)
-    clear = shares >= max(GATHERED, BEYOND_CHANCE * _by_chance(groups))
+    clear = shares >= max(GATHERED, BEYOND_CHANCE * _share_by_chance(groups))
     unclear = np.flatnonzero(~clear)
     first = int(unclear[-1]) + 1 if len(unclear) else 0
     at_the_end = first < len(layers)
@@ -94,13 +94,13 @@ def _own_neighbours(points: NDArray[Any], groups: Sequence[str]) -> float:
     return sum(groups[int(apart[item].argmin())] == groups[item] for item in counted) / len(counted)
 
 
-def _by_chance(groups: Sequence[str]) -> float:
+def _share_by_chance(groups: Sequence[str]) -> float:
     """What `_own_neighbours` would be if every other item were as likely the nearest."""
     counts = [groups.count(group) for group in groups if group and groups.count(group) > 1]
     return sum(count - 1 for count in counts) / (len(counts) * (len(groups) - 1))
 
 
-def _drowned(view: SubjectView) -> str:
+def _tell_outliers(view: SubjectView) -> str:
     """How many layers show little but one outlier; nothing where none does."""
     shares = view.values("explained_variance")[:, 0]
     drowned = int((shares > DROWNING).sum())

@@ -25,7 +25,7 @@ def figures(section: Section) -> Iterable[Figure]:
         yield _strengths(view)
 
 
-def _shown(view: SubjectView) -> list[int]:
+def _choose_drawn(view: SubjectView) -> list[int]:
     """Items that are drawn: some, evenly spaced, where there are many."""
     count = len(view.rows("dictionaries"))
     if count <= _CURVES:
@@ -38,7 +38,7 @@ def _densities(view: SubjectView) -> Curves:
     fewest = 1 / int(view.rows("summary")[0]["tokens"])
     edges = np.arange(int(np.floor(3 * np.log10(fewest))), 1) / 3
     names, curves = place_names(view.outcome), []
-    for item in _shown(view):
+    for item in _choose_drawn(view):
         density = view.values(f"density/{item}")
         alive = density[density > 0]
         counts, _ = np.histogram(np.log10(alive), np.append(edges, 1 / 3))
@@ -66,7 +66,7 @@ def _strengths(view: SubjectView) -> Curves:
     """Of each dictionary the card with the strongest activation among those that are not dense."""
     lower = np.log10([float(record["lower"]) for record in view.rows("bins")])
     places, names, curves, told = place_names(view.outcome), feature_names(view.outcome), [], []
-    for item in _shown(view):
+    for item in _choose_drawn(view):
         records = [r for r in view.rows("features") if r["item"] == item and r["density"] <= DENSE]
         if not records:
             continue

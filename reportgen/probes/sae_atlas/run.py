@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reportgen.features.auto_labels import from_promoted
+from reportgen.features.auto_labels import label_promoted_tokens
 from reportgen.features.labels import EXAMPLES, EXPLAINER, Label, page_of
 from reportgen.features.options import dictionaries_of
 from reportgen.features.tables import dictionary_rows
 from reportgen.features.window_options import windows_of
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
-from reportgen.model.sae.atlas import EDGES, Seen
+from reportgen.model.sae.atlas import EDGES, AtlasState
 from reportgen.model.sae.dictionary import Dictionary, load_dictionary
 from reportgen.model.sae.explainer import Evidence, Explainer
-from reportgen.model.sae.promoted import promoted
+from reportgen.model.sae.promoted import find_promoted_tokens
 from reportgen.model.sae.streaming import AtlasStream, Sizes
 from reportgen.numerics.detection import auc_of_pattern
 from reportgen.probes.sae_atlas import Atlas, Options, explainers_folder
@@ -55,17 +55,17 @@ class _Cards:
         model: LoadedModel,
         stream: AtlasStream,
         item: int,
-        seen: Seen,
+        seen: AtlasState,
         scores: NDArray[np.float64],
         explainer: Explainer | None,
     ) -> None:
         self._case, self._stream, self._item, self._seen, self._scores = case, stream, item, seen, scores
-        drawn = [] if explainer is None else self._drawn()
-        self._features = sorted({*self._best(), *drawn})
+        drawn = [] if explainer is None else self._draw_features()
+        self._features = sorted({*self._select_best(), *drawn})
         dictionary: Dictionary = stream.dictionaries[item]
-        read = promoted(model, dictionary, self._features, max(case.options.promoted, SPEAKS))
+        read = find_promoted_tokens(model, dictionary, self._features, max(case.options.promoted, SPEAKS))
         self._readings = dict(zip(self._features, read, strict=True))
-        self._labels = {feature: self._by_rule(feature) for feature in self._features}
+        self._labels = {feature: self._label_by_rule(feature) for feature in self._features}
         for feature in drawn:
             assert explainer is not None
             explained = explainer.explain(self._evidence(feature))
@@ -83,7 +83,8 @@ class _Cards:
             density, strongest = int(self._seen.fired[feature]) / tokens, -float(self._seen.strength[feature, 0])
             rows.append(
                 [self._item, feature, label.text, label.origin, label.score, density, strongest,
-                 self._joined(reading.top_ids[:most]), self._joined(reading.bottom_ids[:most]), page_of(files, feature)]
+                 self._join_tokens(reading.top_ids[:most]), self._join_tokens(reading.bottom_ids[:most]),
+                 page_of(files, feature)]
             )  # fmt: skip
         return rows
 
@@ -104,10 +105,10 @@ class _Cards:
             strengths = (-self._seen.strength[feature]).tolist()
             for rank, (place, strength) in enumerate(zip(places, strengths, strict=False), 1):
                 if place >= 0:
-                    rows.append([self._item, feature, rank, strength, *self._around(place)])
+                    rows.append([self._item, feature, rank, strength, *self._split_window(place)])
         return rows
 
-    def _best(self) -> list[int]:
+    def _select_best(self) -> list[int]:
         """The live features whose pattern predicts best."""
         live = np.flatnonzero(self._seen.fired)
         if self._case.options.cards == "all":
@@ -115,14 +116,14 @@ class _Cards:
         worst_first = np.argsort(np.nan_to_num(self._scores[live], nan=0.0) * -1, kind="stable")
         return [int(feature) for feature in live[worst_first[: self._case.options.cards]]]
 
-    def _drawn(self) -> list[int]:
+    def _draw_features(self) -> list[int]:
         """Features to explain: drawn at random among those with examples in both halves."""
         shown, held_out = self._stream.halves[self._item]
         able = np.flatnonzero((shown.fired > 0) & (held_out.fired > 0))
         draw = np.random.default_rng([self._case.options.seed, self._item])
         return sorted(draw.choice(able, min(self._case.options.explained, len(able)), replace=False).tolist())
 
-    def _by_rule(self, feature: int) -> list[Label]:
+    def _label_by_rule(self, feature: int) -> list[Label]:
         """From the pattern of its strongest examples, and from its promoted tokens."""
         found = []
         pattern = self._stream.patterns[self._item][feature]
@@ -130,34 +131,34 @@ class _Cards:
             score = float(self._scores[feature])
             found.append(Label(pattern.text, EXAMPLES, None if isnan(score) else score))
         top = [self._case.tokenizer.show(token) for token in self._readings[feature].top_ids[:SPEAKS]]
-        return [*found, from_promoted(top)]
+        return [*found, label_promoted_tokens(top)]
 
     def _evidence(self, feature: int) -> Evidence:
         shown, held_out = self._stream.halves[self._item]
         silent = self._stream.watched[~held_out.there[:, feature]][:TRIED]
         return Evidence(
-            strongest=self._marked(shown.strongest[feature][:SHOWN_TO_EXPLAINER]),
-            firing=self._marked(held_out.drawn[feature]),
-            silent=self._marked(silent),
+            strongest=self._mark_tokens(shown.strongest[feature][:SHOWN_TO_EXPLAINER]),
+            firing=self._mark_tokens(held_out.drawn[feature]),
+            silent=self._mark_tokens(silent),
         )
 
-    def _marked(self, places: NDArray[np.int64]) -> list[str]:
+    def _mark_tokens(self, places: NDArray[np.int64]) -> list[str]:
         """Texts with the token in question between « »."""
-        around = [self._around(place) for place in places.tolist() if place >= 0]
+        around = [self._split_window(place) for place in places.tolist() if place >= 0]
         return [f"{before}«{token}»{after}" for before, token, after in around]
 
-    def _around(self, place: int) -> tuple[str, str, str]:
+    def _split_window(self, place: int) -> tuple[str, str, str]:
         """What stands before a token, itself, and what stands after, within its window."""
         first, at, end = self._stream.windows.span(place)
         ids, decode = self._stream.windows.ids, self._case.tokenizer.decode
         before, after = ids[max(first, at - AROUND) : at], ids[at + 1 : min(end, at + 1 + AROUND)]
         return decode(before.tolist()), self._case.tokenizer.show(int(ids[at])), decode(after.tolist())
 
-    def _joined(self, ids: Sequence[int]) -> str:
+    def _join_tokens(self, ids: Sequence[int]) -> str:
         return " · ".join(mark_space(self._case.tokenizer.show(token)) for token in ids)
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Atlas]:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[Atlas]:
     """Streams the text, some windows at a time."""
     explained = case.options.explainer is not None
     sizes = Sizes(case.options.examples, TRIED if explained else 0, WATCHED if explained else 0, case.options.seed)
@@ -176,7 +177,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
 
 def _atlas(case: Case[Options], model: LoadedModel, stream: AtlasStream) -> Atlas:
     """The findings, once the whole text has passed."""
-    wholes = [stream.whole(item) for item in range(len(stream.dictionaries))]
+    wholes = [stream.merge_halves(item) for item in range(len(stream.dictionaries))]
     scores = [_pattern_scores(stream, item) for item in range(len(wholes))]
     explainer = _explainer(case)
     cards = [_Cards(case, model, stream, item, wholes[item], scores[item], explainer) for item in range(len(wholes))]
@@ -210,7 +211,7 @@ def _pattern_scores(stream: AtlasStream, item: int) -> NDArray[np.float64]:
     return np.where([pattern is not None for pattern in stream.patterns[item]], areas, np.nan)
 
 
-def _summary_row(stream: AtlasStream, item: int, seen: Seen, scores: NDArray[np.float64]) -> list[Cell]:
+def _summary_row(stream: AtlasStream, item: int, seen: AtlasState, scores: NDArray[np.float64]) -> list[Cell]:
     tokens = int(seen.tokens)
     held_out = stream.halves[item][1].fired > 0
     return [

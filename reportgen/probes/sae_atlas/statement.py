@@ -44,10 +44,10 @@ def tell(view: SubjectView) -> str:
             "Of the features of {model}, {dead} fire on none of {tokens} tokens, and {dense} are dense.",
             **values,
         )
-    return sentences([told, _labels_told(view), _explainer_told(view)])
+    return sentences([told, _tell_labels(view), _tell_explainer(view)])
 
 
-def _labels_told(view: SubjectView) -> str:
+def _tell_labels(view: SubjectView) -> str:
     share = view.metric("predicted_share")
     if share is None:
         return say("sae_atlas.no_clear_statement", "No clear statement about labels: no held-out text sets any off.")
@@ -60,7 +60,7 @@ def _labels_told(view: SubjectView) -> str:
     )
 
 
-def _explainer_told(view: SubjectView) -> str:
+def _tell_explainer(view: SubjectView) -> str:
     scores = [r["score"] for r in view.rows("labels") if r["origin"] == EXPLAINER]
     known: list[float] = [float(score) for score in scores if score is not None]
     if not known:

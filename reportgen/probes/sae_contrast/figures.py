@@ -23,7 +23,7 @@ def figures(section: Section) -> Iterable[Figure]:
     """Features in common and the variance unexplained by place; the features that changed."""
     for view in SubjectView.each(section):
         yield _shares_in_common(view)
-        yield _unexplained(view)
+        yield _draw_unexplained(view)
         for item in _drawn_items(view):
             yield _bars(view, item)
 
@@ -95,7 +95,7 @@ def _shares_in_common(view: SubjectView) -> Curves:
     )
 
 
-def _unexplained(view: SubjectView) -> Curves:
+def _draw_unexplained(view: SubjectView) -> Curves:
     """FVU of base's dictionaries in both."""
     base, other = view.subject.split(SUBJECT)
     curves = _curves(view, {"fvu_base_by_item": base, "fvu_other_by_item": other})

@@ -10,20 +10,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reportgen.features.auto_labels import from_promoted
+from reportgen.features.auto_labels import label_promoted_tokens
 from reportgen.features.labels import Label, page_of
 from reportgen.features.names import JOINED
-from reportgen.features.options import Found, dictionaries_of, first_counted, labels_of, need_of
+from reportgen.features.options import CaseDictionaries, dictionaries_of, first_counted, labels_of, need_of
 from reportgen.features.tables import dictionary_rows, note_rows
 from reportgen.model.measures.memories import Reading
 from reportgen.model.sae.dictionary import Dictionary, load_dictionary
-from reportgen.model.sae.promoted import promoted
-from reportgen.numerics.feature_activity import Activity, means_of, top_of
-from reportgen.numerics.feature_changes import Changes, changes, in_common, moved_on, part_of
+from reportgen.model.sae.promoted import find_promoted_tokens
+from reportgen.numerics.feature_activity import Activity, means_of, select_top
+from reportgen.numerics.feature_changes import Changes, changes, part_of, share_in_common, shift_half_text
 from reportgen.numerics.sparse import ReconstructionQuality
 from reportgen.probes.sae_contrast import Contrast, Options
 from reportgen.probing.case import Case
-from reportgen.probing.probe import Measured
+from reportgen.probing.probe import MeasuredModel
 from reportgen.results.quantities import Cell, Rows
 from reportgen.text.characters import mark_space
 
@@ -75,22 +75,22 @@ class _Part:
     def row(self) -> list[Cell]:
         """Of the `changed` table."""
         one, two = self.base.activity, self.other.activity
-        firing = int(((one.firing() > 0) | (two.firing() > 0)).sum())
+        firing = int(((one.firing_counts() > 0) | (two.firing_counts() > 0)).sum())
         equal = all(np.array_equal(*pair) for pair in ((one.row, two.row), (one.feature, two.feature),
                                                        (one.value, two.value)))  # fmt: skip
         chance = float(np.quantile(self.changes.by_chance, CHANCE))
         known: list[Cell] = [None, None] if self.reason else [self.count, chance]
         return [self.item, firing, *known, len(self.changes.by_chance), equal, self.reason]
 
-    def where_stronger(self, feature: int) -> Activity:
+    def model_where_stronger(self, feature: int) -> Activity:
         """All tokens of the model in which a changed feature is stronger."""
         return (self.other if self.changes.difference[feature] > 0 else self.base).activity
 
     def difference_rows(self) -> Rows:
         """Of the `differences` table."""
         found, tokens = self.changes, self.base.activity.tokens
-        columns = (found.mean_base, found.mean_other, found.difference, found.standard_error,
-                   self.base.activity.firing() / tokens, self.other.activity.firing() / tokens)  # fmt: skip
+        densities = (side.activity.firing_counts() / tokens for side in (self.base, self.other))
+        columns = (found.mean_base, found.mean_other, found.difference, found.standard_error, *densities)
         return [
             [self.item, rank, feature, *(float(column[feature]) for column in columns)]
             for side in (self.rising, self.falling)
@@ -98,7 +98,7 @@ class _Part:
         ]
 
 
-def compare(base: Measured[Options], other: Measured[Options]) -> Contrast:
+def compare(base: MeasuredModel[Options], other: MeasuredModel[Options]) -> Contrast:
     """One dictionary in memory at a time."""
     case, found = base.case, dictionaries_of(base.case)
     parts = [_part(base, other, found, item) for item in range(len(found.files))]
@@ -128,17 +128,19 @@ def compare(base: Measured[Options], other: Measured[Options]) -> Contrast:
     )
 
 
-def _part(base: Measured[Options], other: Measured[Options], found: Found, item: int) -> _Part:
+def _part(base: MeasuredModel[Options], other: MeasuredModel[Options], found: CaseDictionaries, item: int) -> _Part:
     options = base.case.options
     dictionary = load_dictionary(found.files[item], base.model.device)
     ours, theirs = (_side(measured, dictionary) for measured in (base, other))
     prompts = [_means(base, one.activity) for one in (ours, theirs)]
     compared = changes(prompts[0], prompts[1], FLIPS, options.seed)
-    reason = _not_measurable(ours.fvu, theirs.fvu)
+    reason = _reason_against_other(ours.fvu, theirs.fvu)
     moved = np.where(compared.beyond, compared.difference, 0.0) * (not reason)
-    rising, falling = top_of(moved, options.top), top_of(-moved, options.top)
+    rising, falling = select_top(moved, options.top), select_top(-moved, options.top)
     named = sorted({*rising, *falling})
-    shared, by_chance = (in_common(ours.activity, one) for one in (theirs.activity, moved_on(theirs.activity)))
+    shared, by_chance = (
+        share_in_common(ours.activity, one) for one in (theirs.activity, shift_half_text(theirs.activity))
+    )
     return _Part(
         item,
         ours,
@@ -149,17 +151,17 @@ def _part(base: Measured[Options], other: Measured[Options], found: Found, item:
         _known_mean(shared),
         _known_mean(by_chance),
         reason,
-        dict(zip(named, promoted(base.model, dictionary, named, max(options.tokens, SPEAKS)), strict=True)),
+        dict(zip(named, find_promoted_tokens(base.model, dictionary, named, max(options.tokens, SPEAKS)), strict=True)),
     )
 
 
-def _side(measured: Measured[Options], dictionary: Dictionary) -> _Side:
+def _side(measured: MeasuredModel[Options], dictionary: Dictionary) -> _Side:
     """The counted tokens of all prompts, encoded and given back, a chunk of rows at a time."""
     need, case = need_of(dictionary.files), measured.case
-    rows = torch.cat([one.kept(need, 0)[0][first_counted(case, one.tokens) :] for one in measured.captured])
+    rows = torch.cat([one.tensors_of(need, 0)[0][first_counted(case, one.tokens) :] for one in measured.captured])
     quality = ReconstructionQuality()
     state, fired = quality.init(), []
-    for held, activations in dictionary.encoded(rows):
+    for held, activations in dictionary.encode_chunks(rows):
         some = rows[held]
         given_back = dictionary.decode(activations, some)
         state = quality.update(state, *(one.cpu() for one in (some, given_back, activations)))
@@ -170,7 +172,7 @@ def _side(measured: Measured[Options], dictionary: Dictionary) -> _Side:
     return _Side(activity, quality.finish(state).fvu)
 
 
-def _means(measured: Measured[Options], activity: Activity) -> NDArray[np.float64]:
+def _means(measured: MeasuredModel[Options], activity: Activity) -> NDArray[np.float64]:
     """(prompt x feature) means over each prompt's counted tokens; both models have the same."""
     prompts, first = [], 0
     for one in measured.captured:
@@ -180,7 +182,7 @@ def _means(measured: Measured[Options], activity: Activity) -> NDArray[np.float6
     return means_of(prompts)
 
 
-def _not_measurable(base: float, other: float) -> str:
+def _reason_against_other(base: float, other: float) -> str:
     if not other - base > WORSE:
         return ""
     return (
@@ -199,13 +201,15 @@ def _mean(values: NDArray[np.float64], reason: str) -> float | str:
     return reason if isnan(known) else known
 
 
-def _feature_rows(case: Case[Options], part: _Part, found: Found, labels: Mapping[tuple[int, int], Label]) -> Rows:
+def _feature_rows(
+    case: Case[Options], part: _Part, found: CaseDictionaries, labels: Mapping[tuple[int, int], Label]
+) -> Rows:
     most = case.options.tokens
     rows: Rows = []
     for feature, reading in part.read.items():
-        values = part.where_stronger(feature).column(feature)
+        values = part.model_where_stronger(feature).column(feature)
         top, bottom = (list(map(case.tokenizer.show, ids)) for ids in (reading.top_ids, reading.bottom_ids))
-        label = labels.get((part.item, feature)) or from_promoted(top[:SPEAKS])
+        label = labels.get((part.item, feature)) or label_promoted_tokens(top[:SPEAKS])
         rows.append(
             [part.item, feature, label.text, label.origin, label.score, float((values > 0).mean()),
              float(values.max()), *(JOINED.join(map(mark_space, tokens[:most])) for tokens in (top, bottom)),
@@ -214,7 +218,7 @@ def _feature_rows(case: Case[Options], part: _Part, found: Found, labels: Mappin
     return rows
 
 
-def _example_rows(base: Measured[Options], part: _Part) -> Rows:
+def _example_rows(base: MeasuredModel[Options], part: _Part) -> Rows:
     """The tokens are the same in both models."""
     case = base.case
     places = [
@@ -225,7 +229,7 @@ def _example_rows(base: Measured[Options], part: _Part) -> Rows:
     ]
     rows: Rows = []
     for feature in part.read:
-        values = part.where_stronger(feature).column(feature)
+        values = part.model_where_stronger(feature).column(feature)
         shown: dict[tuple[str, str, str], float] = {}
         for place in np.argsort(-values, kind="stable")[: np.count_nonzero(values)].tolist():
             ids, first, at = places[place]

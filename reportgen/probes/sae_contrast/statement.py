@@ -8,7 +8,7 @@ from typing import Any
 from reportgen.features.names import feature_names, place_names
 from reportgen.features.tables import notes_of
 from reportgen.language import listed, say, say_count, sentences
-from reportgen.model.sae.notes import told
+from reportgen.model.sae.notes import tell_note
 from reportgen.numerals import write_change, write_count, write_number, write_share
 from reportgen.probing.view import SubjectView
 
@@ -18,10 +18,10 @@ FEWEST_FLIPS = 20
 
 def tell(view: SubjectView) -> str:
     """Where more features changed than by chance, the first of them by name, and where names cannot be trusted."""
-    return sentences([*_told(view), *map(told, notes_of(view.outcome))])
+    return sentences([*_tell_pair(view), *map(tell_note, notes_of(view.outcome))])
 
 
-def _told(view: SubjectView) -> Iterable[str]:
+def _tell_pair(view: SubjectView) -> Iterable[str]:
     """What one pair's features say."""
     records, places = view.rows("changed"), place_names(view.outcome)
     equal = [places[r["item"]] for r in records if r["equal"]]
@@ -44,7 +44,7 @@ def _told(view: SubjectView) -> Iterable[str]:
             model=view.name,
         )
     elif beyond:
-        yield from _told_of(view, max(beyond, key=lambda r: float(r["changed"] - r["chance"])))
+        yield from _tell_changes(view, max(beyond, key=lambda r: float(r["changed"] - r["chance"])))
     elif any(r["changed"] is not None and not r["equal"] for r in records):
         yield say(
             "sae_contrast.no_clear_statement",
@@ -69,7 +69,7 @@ def _fvu(view: SubjectView, item: int) -> str:
     return " → ".join(write_change(*both, significant=2))
 
 
-def _told_of(view: SubjectView, record: Mapping[str, Any]) -> Iterable[str]:
+def _tell_changes(view: SubjectView, record: Mapping[str, Any]) -> Iterable[str]:
     """How many features of a dictionary changed, and the first of them."""
     item = record["item"]
     yield say_count(

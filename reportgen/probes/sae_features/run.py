@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.features.auto_labels import from_promoted
+from reportgen.features.auto_labels import label_promoted_tokens
 from reportgen.features.labels import Label, page_of
-from reportgen.features.options import Found, dictionaries_of, first_counted, labels_of, need_of
+from reportgen.features.options import CaseDictionaries, dictionaries_of, first_counted, labels_of, need_of
 from reportgen.features.tables import dictionary_rows, note_rows
 from reportgen.model.measures.memories import Reading
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.sae.dictionary import load_dictionary
-from reportgen.model.sae.promoted import promoted
-from reportgen.numerics.feature_activity import Activity, contrast, largest_by_chance, means_of, top_of
+from reportgen.model.sae.promoted import find_promoted_tokens
+from reportgen.numerics.feature_activity import Activity, contrast, means_of, permute_largest_effect, select_top
 from reportgen.probes.sae_features import Features, Options
 from reportgen.probing.case import Case
 from reportgen.results.quantities import Rows
@@ -32,7 +32,7 @@ SPEAKS = 10
 
 
 @dataclass(frozen=True)
-class _Differing:
+class _Difference:
     """What the contrast says of one dictionary; empty where none is asked for."""
 
     rows: Rows
@@ -50,12 +50,12 @@ class _Part:
     """(text) the prompts, then those of the contrast, then the examples."""
     strongest: Sequence[Sequence[int]]
     """(prompt) its features, the strongest first."""
-    differing: _Differing
+    differing: _Difference
     read: Mapping[int, Reading]
     """Feature -> its tokens."""
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Features:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Features:
     """One dictionary in memory at a time."""
     found, count = dictionaries_of(case), len(case.options.prompts)
     labels, texts = labels_of(case, found), [single.tokens for single in captured]
@@ -67,10 +67,10 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
     return Features(
         l0=float(l0.mean()) if len(l0) else "no prompt has a token beside BOS",
         strongest_share=_strongest_share(active),
-        example_tokens=sum(parts[0].activity[text].tokens for text in _different(texts)),
+        example_tokens=sum(parts[0].activity[text].tokens for text in _drop_repeated(texts)),
         dictionaries=dictionary_rows(case.options),
         strongest=[row for part in parts for row in _strongest_rows(part, starts, shown)],
-        features=[row for part in parts for row in _feature_rows(case, part, found, labels, _different(texts))],
+        features=[row for part in parts for row in _feature_rows(case, part, found, labels, _drop_repeated(texts))],
         examples=[row for part in parts for row in _example_rows(case, part, texts, starts)],
         by_token=[
             [prompt, part.item, position + starts[prompt], rank, feature, value]
@@ -88,24 +88,26 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
     )  # fmt: skip
 
 
-def _part(case: Case[Options], model: LoadedModel, found: Found, item: int, captured: Sequence[Captured]) -> _Part:
+def _part(
+    case: Case[Options], model: LoadedModel, found: CaseDictionaries, item: int, captured: Sequence[PassResult]
+) -> _Part:
     options, files = case.options, found.files[item]
     dictionary = load_dictionary(files, model.device)
     activity = []
     for single in captured:
-        rows = single.kept(need_of(files), 0)[0][first_counted(case, single.tokens) :]
-        active = dictionary.active(rows)
+        rows = single.tensors_of(need_of(files), 0)[0][first_counted(case, single.tokens) :]
+        active = dictionary.find_active(rows)
         row, feature, value = (part.cpu().numpy() for part in (active.row, active.feature, active.value))
         activity.append(Activity(len(rows), files.features, row, feature, value.astype("float64")))
     prompts = len(options.prompts)
-    strongest = [top_of(one.largest(), options.top) for one in activity[:prompts]]
+    strongest = [select_top(one.maxima(), options.top) for one in activity[:prompts]]
     differing = _contrast(options, item, activity[prompts:])
     named = sorted({one for tops in strongest for one in tops} | set(differing.features))
-    read = dict(zip(named, promoted(model, dictionary, named, options.tokens), strict=True))
+    read = dict(zip(named, find_promoted_tokens(model, dictionary, named, options.tokens), strict=True))
     return _Part(item, activity, strongest, differing, read)
 
 
-def _different(texts: Sequence[tuple[int, ...]]) -> list[int]:
+def _drop_repeated(texts: Sequence[tuple[int, ...]]) -> list[int]:
     """The places of texts that no earlier one equals: a prompt may be a side of the contrast and an example too."""
     first: dict[tuple[int, ...], int] = {}
     for at, tokens in enumerate(texts):
@@ -123,20 +125,20 @@ def _strongest_share(active: Sequence[Activity]) -> float | str:
     return float(np.mean(shares)) if shares else "no feature fires on any token"
 
 
-def _contrast(options: Options, item: int, activity: Sequence[Activity]) -> _Differing:
+def _contrast(options: Options, item: int, activity: Sequence[Activity]) -> _Difference:
     if options.contrast is None:
-        return _Differing([], [])
+        return _Difference([], [])
     ends = len(options.contrast.a), len(options.contrast.a) + len(options.contrast.b)
     a, b = activity[: ends[0]], activity[ends[0] : ends[1]]
     compared = contrast(a, b)
-    top = top_of(np.nan_to_num(np.abs(compared.effect), nan=0.0), options.top)
+    top = select_top(np.nan_to_num(np.abs(compared.effect), nan=0.0), options.top)
     columns = (compared.mean_a, compared.mean_b, compared.difference, compared.effect)
     rows: Rows = [[item, rank, one, *(float(column[one]) for column in columns)] for rank, one in enumerate(top, 1)]
     if min(len(a), len(b)) < 2:
-        return _Differing(rows, [item, 0, None], top)
-    effects = largest_by_chance(means_of(a), means_of(b), DEALS, options.seed)
+        return _Difference(rows, [item, 0, None], top)
+    effects = permute_largest_effect(means_of(a), means_of(b), DEALS, options.seed)
     reached = float(np.quantile(effects, 0.95)) if len(effects) else None
-    return _Differing(rows, [item, len(effects), reached], top)
+    return _Difference(rows, [item, len(effects), reached], top)
 
 
 def _strongest_rows(part: _Part, starts: Sequence[int], shown: Sequence[Sequence[str]]) -> Rows:
@@ -154,18 +156,18 @@ def _strongest_rows(part: _Part, starts: Sequence[int], shown: Sequence[Sequence
 def _feature_rows(
     case: Case[Options],
     part: _Part,
-    found: Found,
+    found: CaseDictionaries,
     labels: Mapping[tuple[int, int], Label],
     different: Sequence[int],
 ) -> Rows:
     activity = [part.activity[text] for text in different]
     tokens = sum(one.tokens for one in activity)
-    firing = np.sum([one.firing() for one in activity], axis=0)
-    largest = np.max([one.largest() for one in activity], axis=0)
+    firing = np.sum([one.firing_counts() for one in activity], axis=0)
+    largest = np.max([one.maxima() for one in activity], axis=0)
     rows: Rows = []
     for feature, reading in part.read.items():
         ends = [list(map(case.tokenizer.show, ids)) for ids in (reading.top_ids, reading.bottom_ids)]
-        label = labels.get((part.item, feature)) or from_promoted(ends[0][:SPEAKS])
+        label = labels.get((part.item, feature)) or label_promoted_tokens(ends[0][:SPEAKS])
         numbers = [float(firing[feature] / tokens), float(largest[feature])]
         link = page_of(found.files[part.item], feature)
         rows.append(
@@ -176,7 +178,7 @@ def _feature_rows(
 
 def _example_rows(case: Case[Options], part: _Part, texts: Sequence[tuple[int, ...]], starts: Sequence[int]) -> Rows:
     best: dict[int, list[tuple[float, int, int]]] = {feature: [] for feature in part.read}
-    for text in _different(texts):
+    for text in _drop_repeated(texts):
         one = part.activity[text]
         for row, feature, value in zip(one.row.tolist(), one.feature.tolist(), one.value.tolist(), strict=True):
             if feature in best:

@@ -8,7 +8,7 @@ from typing import Any
 from reportgen.features.names import feature_names, place_names
 from reportgen.features.tables import notes_of
 from reportgen.language import say, sentences
-from reportgen.model.sae.notes import told
+from reportgen.model.sae.notes import tell_note
 from reportgen.numerals import write_change, write_number, write_setting
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
@@ -24,13 +24,13 @@ TOLD = 2
 
 def tell(view: SubjectView) -> str:
     """Features that stand out on a prompt, and the largest difference beyond what chance gives."""
-    return sentences([*_of_prompts(view), *_of_contrast(view), *map(told, notes_of(view.outcome))])
+    return sentences([*_tell_prompts(view), *_tell_contrast(view), *map(tell_note, notes_of(view.outcome))])
 
 
-def _of_prompts(view: SubjectView) -> Iterable[str]:
+def _tell_prompts(view: SubjectView) -> Iterable[str]:
     """The prompts on which one feature stands out most; one sentence where it does on none."""
     labels, places = prompt_labels(view.outcome), place_names(view.outcome)
-    found = [(one[0], prompt, one[1]) for prompt in range(len(labels)) if (one := _clearest(view, prompt))]
+    found = [(one[0], prompt, one[1]) for prompt in range(len(labels)) if (one := _find_clearest(view, prompt))]
     clear = [one for one in sorted(found, key=lambda one: -one[0]) if one[0] >= CLEAR][:TOLD]
     if not clear:
         yield say(
@@ -55,7 +55,7 @@ def _of_prompts(view: SubjectView) -> Iterable[str]:
         )
 
 
-def _clearest(view: SubjectView, prompt: int) -> tuple[float, dict[str, Any]] | None:
+def _find_clearest(view: SubjectView, prompt: int) -> tuple[float, dict[str, Any]] | None:
     """How many times stronger than the next the strongest feature is, where that is most, and its row."""
     records = [r for r in view.rows("strongest") if r["prompt"] == prompt]
     second = {r["item"]: r["largest"] for r in records if r["rank"] == 2}
@@ -63,8 +63,8 @@ def _clearest(view: SubjectView, prompt: int) -> tuple[float, dict[str, Any]] | 
     return max(first, key=lambda one: float(one[0]), default=None)
 
 
-def _of_contrast(view: SubjectView) -> Iterable[str]:
-    """The largest effect beside what the same prompts give in other hands."""
+def _tell_contrast(view: SubjectView) -> Iterable[str]:
+    """The largest effect compared with what the same prompts give in other hands."""
     records = view.rows("contrast")
     controls = view.rows("controls")
     chance = {r["item"]: r["effect"] for r in controls if r["effect"] is not None and r["deals"] >= FEWEST_DEALS}

@@ -10,7 +10,7 @@ import numpy as np
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import listed, say, sentences
 from reportgen.numerals import write_count, write_number, write_setting
-from reportgen.probes.sae_quality.view import GOOD, View, called, name_place, token_count, write_quantity
+from reportgen.probes.sae_quality.view import GOOD, View, name_number, name_place, token_count, write_quantity
 from reportgen.results.section import Section
 
 SHOWN = ("l0", "fvu", "cosine", "dead", "dense", "delta_loss", "loss_recovered")
@@ -29,7 +29,7 @@ def figures(section: Section) -> Iterable[Figure]:
             yield _sparsity(view)
     for view in views:
         if view.crowded:
-            yield from (_against(view, number) for number in ("loss_recovered", "fvu"))
+            yield from (_draw_fidelity_by_l0(view, number) for number in ("loss_recovered", "fvu"))
 
 
 def _numbers(view: View) -> TokenGrid:
@@ -62,7 +62,7 @@ def _numbers(view: View) -> TokenGrid:
         row_label=say("sae_quality.dictionary", "dictionary"),
         rows=rows,
         column_label=say("sae_quality.over", "over {tokens} tokens", tokens=write_count(token_count(view))),
-        columns=[short.get(number) or called(number) for number in SHOWN],
+        columns=[short.get(number) or name_number(number) for number in SHOWN],
         texts=texts,
         values=np.clip([[_shade(item, number) for number in SHOWN] for item in items], 0.0, 1.0),
         value_label=say(
@@ -90,11 +90,11 @@ def _curve(items: Sequence[Mapping[str, Any]], x: str, y: str, label: str, *, fa
     )
 
 
-def _joined(what: str, line: str) -> str:
+def _join_names(what: str, line: str) -> str:
     return f"{what}, {line}" if line else what
 
 
-def _read_out(curves: Iterable[Curve]) -> str:
+def _tell_points(curves: Iterable[Curve]) -> str:
     """All points, for who cannot see them."""
     return "; ".join(
         say(
@@ -114,14 +114,14 @@ def _read_out(curves: Iterable[Curve]) -> str:
 
 def _curves(view: View, name: str, title: str, curves: Sequence[Curve], **labels: Any) -> Curves:
     drawn = [curve for curve in curves if curve.x]
-    alt = sentences([f"{title}.", f"{_read_out(drawn)}."])
+    alt = sentences([f"{title}.", f"{_tell_points(drawn)}."])
     return Curves(name=name, subject=(view.subject,), title=title, alt=alt, curves=drawn, **labels)
 
 
 def _fidelity(view: View) -> Curves:
     """Loss recovered and explained variance of each suite."""
     curves = [
-        _curve(of, "index", number, _joined(called(number), line))
+        _curve(of, "index", number, _join_names(name_number(number), line))
         for line, of in view.lines.items()
         for number in ("loss_recovered", "explained_variance")
     ]
@@ -142,8 +142,8 @@ def _sparsity(view: View) -> Curves:
     """L0, and what the files state of it."""
     curves = []
     for line, of in view.lines.items():
-        curves.append(_curve(of, "index", "l0", _joined(called("l0"), line)))
-        curves.append(_curve(of, "index", "l0_stated", _joined(say("sae_quality.as_stated", "as stated"), line),
+        curves.append(_curve(of, "index", "l0", _join_names(name_number("l0"), line)))
+        curves.append(_curve(of, "index", "l0_stated", _join_names(say("sae_quality.as_stated", "as stated"), line),
                              faint=True))  # fmt: skip
     highest = max((y for curve in curves for y in curve.y), default=1.0)
     return _curves(
@@ -157,9 +157,9 @@ def _sparsity(view: View) -> Curves:
     )
 
 
-def _against(view: View, number: str) -> Curves:
+def _draw_fidelity_by_l0(view: View, number: str) -> Curves:
     """Sparsity against fidelity, a curve a place."""
-    what = called(number)
+    what = name_number(number)
     return _curves(
         view,
         "l0-" + number.replace("_", "-"),

@@ -14,7 +14,7 @@ from reportgen.features.tables import cell, dictionary_rows, note_rows
 from reportgen.features.window_options import windows_of
 from reportgen.model.capture.edit import Scale
 from reportgen.model.measures.token_loss import token_losses
-from reportgen.model.needs import Captured, Edit, Need, Operation, Pass, Site
+from reportgen.model.needs import Edit, Need, Operation, Pass, PassResult, Site
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.sae.dictionary import Dictionary, load_dictionary
 from reportgen.model.sae.files import DictionaryFiles, Place
@@ -63,16 +63,16 @@ class _Bench:
             ),
         ]
 
-    def take(self, window: int, captured: Sequence[Captured]) -> None:
+    def take(self, window: int, captured: Sequence[PassResult]) -> None:
         """Adds what a window gave."""
         first = self._first(window)
         for item, dictionary in enumerate(self.dictionaries):
-            rows = captured[0].kept(need_of(dictionary.files), 0)[0][first:]
-            self._states[item] = self._with(item, rows)
+            rows = captured[0].tensors_of(need_of(dictionary.files), 0)[0][first:]
+            self._states[item] = self._sum_rows(item, rows)
         tokens = self.windows.tokens(window)
         targets = torch.tensor(tokens[first + 1 :], device=self.model.device)
         self.predictions += len(targets)
-        streams = [single.kept(self._final, 0)[0][first:-1] for single in captured]
+        streams = [single.tensors_of(self._final, 0)[0][first:-1] for single in captured]
         losses = token_losses(self.model, torch.cat(streams), targets.repeat(len(streams)))
         for variant, of_variant in enumerate(losses.double().reshape(len(streams), -1).sum(1).tolist()):
             self._losses[variant] += of_variant
@@ -82,11 +82,11 @@ class _Bench:
         """Nats a token in the model as it is."""
         return self._losses[0] / self.predictions
 
-    def with_zeros(self, item: int) -> float:
+    def loss_with_zeros(self, item: int) -> float:
         """The same with zeros in the place of what a dictionary read."""
         return self._losses[1 + self.places.index(self.dictionaries[item].files.place)] / self.predictions
 
-    def spliced(self, item: int) -> float:
+    def loss_spliced(self, item: int) -> float:
         """The same with its reconstruction there."""
         return self._losses[1 + len(self.places) + item] / self.predictions
 
@@ -97,24 +97,24 @@ class _Bench:
     def _first(self, window: int) -> int:
         return int(self.windows.added[window])
 
-    def _with(self, item: int, rows: Any) -> Any:
+    def _sum_rows(self, item: int, rows: Any) -> Any:
         """The state after some rows, a few at a time: activations of all features are many."""
         state, dictionary = self._states[item], self.dictionaries[item]
-        for held, activations in dictionary.encoded(rows):
+        for held, activations in dictionary.encode_chunks(rows):
             some = rows[held].to(dictionary.device)
             state = self._accumulator.update(state, some, dictionary.decode(activations, some), activations)
         return state
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Qualities]:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[Qualities]:
     """One window after another."""
     bench = _Bench(model, dictionaries_of(case).files, windows_of(case))
     for window in range(len(bench.windows)):
         bench.take(window, (yield bench.passes(window)))
-    return _found(case, bench)
+    return _build_findings(case, bench)
 
 
-def _found(case: Case[Options], bench: _Bench) -> Qualities:
+def _build_findings(case: Case[Options], bench: _Bench) -> Qualities:
     found, count = dictionaries_of(case), len(bench.dictionaries)
     qualities = [bench.quality(item) for item in range(count)]
     rows = [_quality_row(bench, item, qualities[item]) for item in range(count)]
@@ -126,14 +126,14 @@ def _found(case: Case[Options], bench: _Bench) -> Qualities:
         tokens=qualities[0].tokens,
         loss=bench.clean,
         l0=mean("l0"),
-        fvu=_or(mean("fvu"), "what the dictionaries read does not vary"),
-        loss_recovered=_or(mean("loss_recovered"), _cheap()),
+        fvu=_replace_undefined(mean("fvu"), "what the dictionaries read does not vary"),
+        loss_recovered=_replace_undefined(mean("loss_recovered"), _explain_cheap()),
         delta_loss=mean("delta_loss"),
         dead_share=mean("dead"),
         dense_share=mean("dense"),
         dictionaries=dictionary_rows(case.options),
         quality=[
-            [item, *map(cell, row.values()), "" if isfinite(row["loss_recovered"]) else _cheap()]
+            [item, *map(cell, row.values()), "" if isfinite(row["loss_recovered"]) else _explain_cheap()]
             for item, row in enumerate(rows)
         ],
         stated=[row for item, one in enumerate(found.files) for row in _stated_rows(item, one, rows[item])],
@@ -143,17 +143,17 @@ def _found(case: Case[Options], bench: _Bench) -> Qualities:
     )
 
 
-def _or(value: float, reason: str) -> float | str:
+def _replace_undefined(value: float, reason: str) -> float | str:
     return value if isfinite(value) else reason
 
 
-def _cheap() -> str:
+def _explain_cheap() -> str:
     return f"zeros in its place cost less than {LEAST_COST} nat"
 
 
 def _quality_row(bench: _Bench, item: int, quality: Quality) -> dict[str, float]:
     """Of the `quality` table; NaN where a number is not defined."""
-    spliced, zero = bench.spliced(item), bench.with_zeros(item)
+    spliced, zero = bench.loss_spliced(item), bench.loss_with_zeros(item)
     dear = zero - bench.clean >= LEAST_COST
     return {
         "l0": quality.l0,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from reportgen.features.tables import notes_of
 from reportgen.language import say, say_count, sentences
-from reportgen.model.sae.notes import told
+from reportgen.model.sae.notes import tell_note
 from reportgen.numerals import write_count, write_setting
 from reportgen.probes.sae_quality.view import (
     APART,
@@ -14,7 +14,7 @@ from reportgen.probes.sae_quality.view import (
     GOOD,
     SHARES,
     View,
-    called,
+    name_number,
     name_place,
     token_count,
     write_quantity,
@@ -28,11 +28,11 @@ FEW = 200
 def tell(view: View) -> str:
     """How many dictionaries recover the loss, which does least; dead features; what the files state otherwise."""
     return sentences(
-        [_recovery_told(view), _features_told(view), _stated_told(view), *map(told, notes_of(view.outcome))]
+        [_tell_recovery(view), _tell_features(view), _tell_stated(view), *map(tell_note, notes_of(view.outcome))]
     )
 
 
-def _recovery_told(view: View) -> str:
+def _tell_recovery(view: View) -> str:
     """By loss recovered, where there is enough text to tell."""
     (text,) = view.rows("text")
     known = [item for item in view.items if item["loss_recovered"] is not None]
@@ -82,7 +82,7 @@ def _recovery_told(view: View) -> str:
     )
 
 
-def _features_told(view: View) -> str:
+def _tell_features(view: View) -> str:
     return say(
         "sae_quality.features",
         "On average {l0} features fire on a token, {dead} of the features on none and {dense} on more than a tenth.",
@@ -92,7 +92,7 @@ def _features_told(view: View) -> str:
     )
 
 
-def _stated_told(view: View) -> str:
+def _tell_stated(view: View) -> str:
     """What of the files' own numbers is not found again, the largest miss named."""
     records = [record for record in view.rows("stated") if record["agrees"] is not None]
     apart = [record for record in records if not record["agrees"]]
@@ -115,7 +115,7 @@ def _stated_told(view: View) -> str:
         "all {number}, {place}: {measured} here and {stated} there.",
         len(apart),
         all=write_count(len(records)),
-        number=called(str(most["number"])),
+        number=name_number(str(most["number"])),
         place=name_place(item),
         measured=write_quantity(str(most["number"]), most["measured"]),
         stated=write_quantity(str(most["number"]), most["stated"]),

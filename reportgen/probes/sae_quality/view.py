@@ -60,7 +60,7 @@ def name_place(item: Mapping[str, Any]) -> str:
     return place_name(str(item["site"]), int(item["index"]))
 
 
-def called(number: str) -> str:
+def name_number(number: str) -> str:
     """Names of the numbers."""
     special = {
         "l0": say("sae_quality.l0", "L0"),

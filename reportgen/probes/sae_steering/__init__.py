@@ -12,7 +12,7 @@ from reportgen.probes.sae_steering.options import Options
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings, ScoreFindings
 from reportgen.probing.probe import Probe
-from reportgen.probing.steering_score import Score, not_tokens
+from reportgen.probing.steering_score import Score, reasons_against_words
 from reportgen.results.quantities import Rows, array, metric, table
 from reportgen.text.prompts import Prompt
 from reportgen.text.refusals import refusal_tokens
@@ -110,12 +110,12 @@ class SaeSteering(Probe[Options, FeatureSteering]):
         return (
             {}
             if isinstance(score, Score) and score.refusal == "shipped"
-            else not_tokens(case.tokenizer, case.options.words)
+            else reasons_against_words(case.tokenizer, case.options.words)
         )
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOutPrompt:
     """One prompt."""
 
     index: int
@@ -133,7 +133,7 @@ class Setting:
 
     case: Case[Options]
     files: DictionaryFiles
-    held: Sequence[Held]
+    held: Sequence[HeldOutPrompt]
     texts: Sequence[tuple[int, ...]]
     counted: frozenset[int]
     """Tokens whose mass is a score, where they are named."""
@@ -156,16 +156,16 @@ class Setting:
             raise Unusable(f"feature {options.feature} is out of range: they go from 0 to {files[0].features - 1}")
         counted = refusal_tokens(case.tokenizer, options.words)
         if options.kind in ("tokens", "refusal") and not counted:
-            reasons = not_tokens(case.tokenizer, options.words).values()
+            reasons = reasons_against_words(case.tokenizer, options.words).values()
             raise Unusable(f"no word of the score is one token: {'; '.join(reasons)}")
         held = []
         for index, prompt in enumerate(options.prompts):
-            steps = 1 if options.withheld(prompt) else options.continue_ + 1
+            steps = 1 if options.is_withheld(prompt) else options.continue_ + 1
             tokens = case.tokens(prompt, steps)
             first = first_counted(case, tokens)
             if first == len(tokens):
                 raise Unusable(f"prompt {index} has no token beside BOS")
-            held.append(Held(index, prompt, tokens, first, steps))
+            held.append(HeldOutPrompt(index, prompt, tokens, first, steps))
         return cls(case, files[0], held, [case.tokens(text) for text in options.texts or ()], counted)
 
     @property

@@ -23,14 +23,14 @@ def figures(section: Section) -> Iterable[Figure]:
     views = View.each(section)
     ends = _ends(views)
     for view in views:
-        yield _before_and_after(view, ends)
+        yield _draw_before_and_after(view, ends)
     for view in views:
         if len(view.strengths) > 1:
-            yield _by_strength(view)
+            yield _draw_by_strength(view)
             yield _price(view)
     for view in views:
         if view.rows("texts"):
-            yield _side_by_side(view)
+            yield _draw_side_by_side(view)
 
 
 def _names() -> dict[str, str]:
@@ -47,8 +47,8 @@ def _ends(views: Sequence[View]) -> tuple[float, float]:
     return min([0.0, *values]), max([0.0, *values]) or 1.0
 
 
-def _before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
-    """The chosen strength beside the model as it is and the control."""
+def _draw_before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
+    """The chosen strength next to the model as it is and the control."""
     known = {name: value for name, value in view.three.items() if isfinite(value)}
     labels = [_names()[name] for name in known]
     bars = [
@@ -67,10 +67,10 @@ def _before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
             score=view.score_label,
             model=view.name,
             feature=view.feature,
-            done=view.done(view.chosen[0]),
+            done=view.tell_strength(view.chosen[0]),
             bars=listed(bars),
         ),
-        rankings=[Ranking(title=view.done(view.chosen[0]), labels=labels, values=list(known.values()))],
+        rankings=[Ranking(title=view.tell_strength(view.chosen[0]), labels=labels, values=list(known.values()))],
         value_label=view.score_label,
         value_range=ends,
         model=view.subject,
@@ -113,7 +113,7 @@ def _curves(
     )
 
 
-def _by_strength(view: View) -> Curves:
+def _draw_by_strength(view: View) -> Curves:
     own = view.three["unsteered"]
     references = {_names()["unsteered"]: own} if isfinite(own) else {}
     title = say("sae_steering.strengths", "{model}, {feature}: the score", model=view.name, feature=view.feature)
@@ -126,7 +126,7 @@ def _price(view: View) -> Curves:
     return _curves(view, "price", title, label, ("kl", "control_kl"), {})
 
 
-def _side_by_side(view: View) -> TokenGrid:
+def _draw_side_by_side(view: View) -> TokenGrid:
     """The first words of the texts after the first prompts, line by line; the table has them whole."""
     records, names, counted = view.rows("texts")[:MOST_SHOWN], _names(), view.counted
     rows, lines = [], []
@@ -146,7 +146,7 @@ def _side_by_side(view: View) -> TokenGrid:
             "{model}: what is written, {feature} {done}",
             model=view.name,
             feature=view.feature,
-            done=view.done(view.chosen[0]),
+            done=view.tell_strength(view.chosen[0]),
         ),
         alt=say(
             "sae_steering.texts.alt",

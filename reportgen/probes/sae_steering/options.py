@@ -57,7 +57,7 @@ class Options(DictionaryOptions):
     def _one_change(self) -> Self:
         if sum(one is not None for one in (self.clamp, self.times_max, self.scale)) != 1:
             raise ValueError("name one of clamp, times_max and scale")
-        if self.of_text and any(map(self.withheld, self.prompts)):
+        if self.of_text and any(map(self.is_withheld, self.prompts)):
             raise ValueError(f"score: {self.kind} is of what is written, and after harmful prompts nothing is")
         return self
 
@@ -91,6 +91,6 @@ class Options(DictionaryOptions):
         """The price that the chosen strength may have."""
         return self.max_kl or (10.0 if self.of_text else 1.0)
 
-    def withheld(self, prompt: Prompt) -> bool:
+    def is_withheld(self, prompt: Prompt) -> bool:
         """Whether nothing is written after a prompt."""
         return prompt.group == HARMFUL or (self.kind == "refusal" and prompt.group != HARMLESS)

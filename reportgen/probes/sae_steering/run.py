@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from reportgen.features.labels import page_of
 from reportgen.features.options import first_counted
 from reportgen.features.tables import cell
-from reportgen.model.measures.steered import beside_unsteered
-from reportgen.model.needs import Captured, Edit, Operation, Pass, Site, Unmeasurable
+from reportgen.model.measures.steered import compare_with_unsteered
+from reportgen.model.needs import Edit, Operation, Pass, PassResult, Site, Unmeasurable
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.sae.dictionary import Dictionary, load_dictionary
-from reportgen.model.sae.promoted import promoted
+from reportgen.model.sae.promoted import find_promoted_tokens
 from reportgen.model.sae.splice import AlongOther, ClampFeature, ScaleFeature, feature_activations
 from reportgen.numerics.steering import best_cell, mean_of_defined
-from reportgen.probes.sae_steering import FINAL, FeatureSteering, Held, Setting
+from reportgen.probes.sae_steering import FINAL, FeatureSteering, HeldOutPrompt, Setting
 from reportgen.probes.sae_steering.options import PROMOTED, Options
 from reportgen.probes.sae_steering.view import JOINED
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Later
-from reportgen.probing.steering_score import LOOP, Score, defined, not_tokens, said
+from reportgen.probing.steering_score import LOOP, Score, reasons_against_words, replace_undefined, text_of_prompt
 from reportgen.results.quantities import Rows
 from reportgen.text.characters import mark_space
 from reportgen.text.wording import language_share, repeated_share, script_share
@@ -36,7 +36,7 @@ SPEAKS = 10
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _EditReading:
     """One prompt in the model as one edit leaves it."""
 
     score: float
@@ -46,23 +46,23 @@ class _Seen:
     """None where nothing was written."""
 
 
-class _Found:
+class _FeatureSweep:
     """The feature, its control, and the reading of every pass that they change."""
 
-    def __init__(self, setting: Setting, model: LoadedModel, captured: Sequence[Captured]) -> None:
+    def __init__(self, setting: Setting, model: LoadedModel, captured: Sequence[PassResult]) -> None:
         self.setting, self._model = setting, model
         options = setting.case.options
         self.dictionary: Dictionary = load_dictionary(setting.files, model.device)
-        rows = [one.kept(setting.need, 0)[0][first_counted(setting.case, one.tokens) :] for one in captured]
+        rows = [one.tensors_of(setting.need, 0)[0][first_counted(setting.case, one.tokens) :] for one in captured]
         own = torch.cat([feature_activations(self.dictionary, options.feature, some) for some in rows])
         self.largest, self.fires = float(own.max()), float((own > 0).double().mean())
         if options.times_max is not None and not self.largest:
             raise Unmeasurable(f"feature {options.feature} fires nowhere on the prompts and texts: times_max says "
                                "nothing")  # fmt: skip
-        self.control = self._drawn(rows)
-        self.readings = promoted(model, self.dictionary, [options.feature, self.control], SPEAKS)
+        self.control = self._draw_control(rows)
+        self.readings = find_promoted_tokens(model, self.dictionary, [options.feature, self.control], SPEAKS)
         self._counted = frozenset(self.readings[0].top_ids) if options.kind == PROMOTED else setting.counted
-        self._own = [one.kept(FINAL, 0)[0] for one in captured[: len(setting.held)]]
+        self._own = [one.tensors_of(FINAL, 0)[0] for one in captured[: len(setting.held)]]
 
     @property
     def values(self) -> list[float | None]:
@@ -71,7 +71,7 @@ class _Found:
         times = self.largest if options.times_max is not None else 1.0
         return [None if options.scale is not None else strength * times for strength in options.strengths]
 
-    def steered(self, one: Held) -> list[Pass]:
+    def list_steered_passes(self, one: HeldOutPrompt) -> list[Pass]:
         """(strength, feature then control) of a prompt."""
         place, tokens = self.setting.files.place, one.tokens
         positions = tuple(range(one.first, len(tokens) + one.steps))
@@ -83,17 +83,19 @@ class _Found:
             for operation in operations
         ]
 
-    def read(self, one: Held, captured: Sequence[Captured]) -> list[_Seen]:
+    def read_passes(self, one: HeldOutPrompt, captured: Sequence[PassResult]) -> list[_EditReading]:
         """What some passes of a prompt gave."""
-        rows = [single.kept(FINAL, 0)[0] for single in captured]
-        following = beside_unsteered(self._model, self._own[one.index], rows, self._counted)
+        rows = [single.tensors_of(FINAL, 0)[0] for single in captured]
+        following = compare_with_unsteered(self._model, self._own[one.index], rows, self._counted)
         seen = []
         for at, single in enumerate(captured):
             text = None
             if one.steps > 1:
                 text = self.setting.case.tokenizer.decode(single.tokens[single.prompt_length :])
-            score = self._scored(following.mass[at], following.odds[at], text)
-            seen.append(_Seen(score, following.kl[at], float("nan") if text is None else repeated_share(text), text))
+            score = self._score_text(following.mass[at], following.odds[at], text)
+            seen.append(
+                _EditReading(score, following.kl[at], float("nan") if text is None else repeated_share(text), text)
+            )
         return seen
 
     def _edits(self) -> list[ClampFeature | ScaleFeature]:
@@ -105,17 +107,17 @@ class _Found:
             for strength, value in zip(options.strengths, self.values, strict=True)
         ]
 
-    def _drawn(self, rows: Sequence[Any]) -> int:
+    def _draw_control(self, rows: Sequence[Any]) -> int:
         """Another feature: of those that fire there, where any does."""
         options = self.setting.case.options
-        firing = {feature for some in rows for feature in self.dictionary.active(some).feature.tolist()}
+        firing = {feature for some in rows for feature in self.dictionary.find_active(some).feature.tolist()}
         others = sorted(firing - {options.feature})
         others = others or [one for one in range(self.dictionary.features) if one != options.feature]
         if not others:
             raise Unmeasurable("a dictionary of one feature has no other one for a control")
         return int(np.random.default_rng([abs(options.seed), options.feature]).choice(others))
 
-    def _scored(self, mass: float, odds: float, text: str | None) -> float:
+    def _score_text(self, mass: float, odds: float, text: str | None) -> float:
         score = self.setting.case.options.score
         if isinstance(score, Score) and score.language is not None:
             return float("nan") if text is None else language_share(text, score.language)
@@ -124,24 +126,24 @@ class _Found:
         return odds if self.setting.case.options.kind == "refusal" else mass
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[FeatureSteering]:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[FeatureSteering]:
     """A prompt at a time, with all strengths."""
     setting = Setting.of(case)
-    found = _Found(setting, model, captured)
-    unsteered = [found.read(one, [captured[one.index]])[0] for one in setting.held]
+    found = _FeatureSweep(setting, model, captured)
+    unsteered = [found.read_passes(one, [captured[one.index]])[0] for one in setting.held]
     seen = []
     for one in setting.held:
-        seen.append(found.read(one, (yield found.steered(one))))
+        seen.append(found.read_passes(one, (yield found.list_steered_passes(one))))
     return _findings(setting, found, unsteered, seen)
 
 
-def _values(seen: Sequence[Sequence[_Seen]], what: str, start: int) -> NDArray[np.float64]:
+def _values(seen: Sequence[Sequence[_EditReading]], what: str, start: int) -> NDArray[np.float64]:
     """(prompt x strength) one number of the feature (0) or the control (1)."""
     return np.array([[getattr(one, what) for one in of_prompt[start::2]] for of_prompt in seen])
 
 
 def _findings(
-    setting: Setting, found: _Found, unsteered: Sequence[_Seen], seen: Sequence[Sequence[_Seen]]
+    setting: Setting, found: _FeatureSweep, unsteered: Sequence[_EditReading], seen: Sequence[Sequence[_EditReading]]
 ) -> FeatureSteering:
     case, options = setting.case, setting.case.options
     scores = _values(seen, "score", 0)
@@ -155,18 +157,18 @@ def _findings(
     fallback = best_cell(mean[None], kl[None], anywhere[None], lowest=lowest) or (0, len(mean) - 1)
     item = (best or fallback)[1]
 
-    def told(value: float) -> float | str:
+    def value_or_reason(value: float) -> float | str:
         return float(value) if best is not None else "no strength qualifies"
 
     own = float(mean_of_defined(np.array([one.score for one in unsteered])))
     return FeatureSteering(
         largest_activation=found.largest,
         fires=found.fires,
-        unsteered_score=defined(own),
-        best_score=told(mean[item]),
-        best_strength=told(options.strengths[item]),
-        best_kl=told(kl[item]),
-        control_score=defined(float(control[item])),
+        unsteered_score=replace_undefined(own),
+        best_score=value_or_reason(mean[item]),
+        best_strength=value_or_reason(options.strengths[item]),
+        best_kl=value_or_reason(kl[item]),
+        control_score=replace_undefined(float(control[item])),
         score=mean,
         kl=kl,
         control=control,
@@ -177,18 +179,18 @@ def _findings(
         chosen=[[item, best is not None, options.most_kl]],
         feature=_feature_rows(setting, found),
         texts=[
-            [one.index, said(one.prompt), unsteered[one.index].text,
+            [one.index, text_of_prompt(one.prompt), unsteered[one.index].text,
              *(seen[one.index][2 * item + by].text for by in (0, 1))]
             for one in setting.held
             if one.steps > 1
         ],
-        written=_written(unsteered, seen),
+        written=_list_texts(unsteered, seen),
         prompts=case.prompt_rows(options.prompts),
-        skipped=reason_rows(not_tokens(case.tokenizer, case.options.words)),
+        skipped=reason_rows(reasons_against_words(case.tokenizer, case.options.words)),
     )  # fmt: skip
 
 
-def _feature_rows(setting: Setting, found: _Found) -> Rows:
+def _feature_rows(setting: Setting, found: _FeatureSweep) -> Rows:
     place, show = setting.files.place, setting.case.tokenizer.show
     residual = place.site is Site.RESIDUAL
     label = f"layer {place.index}" if residual else f"block {place.index}, {place.site.value}"
@@ -201,8 +203,8 @@ def _feature_rows(setting: Setting, found: _Found) -> Rows:
     return rows
 
 
-def _written(unsteered: Sequence[_Seen], seen: Sequence[Sequence[_Seen]]) -> Rows:
-    def row(prompt: int, item: int | None, by: str, one: _Seen) -> list[Any]:
+def _list_texts(unsteered: Sequence[_EditReading], seen: Sequence[Sequence[_EditReading]]) -> Rows:
+    def row(prompt: int, item: int | None, by: str, one: _EditReading) -> list[Any]:
         return [prompt, item, by, cell(one.score), cell(one.repeated), one.kl, one.text]
 
     rows: Rows = []

@@ -28,7 +28,7 @@ def tell(view: View) -> str:
     values = {
         "model": view.name,
         "feature": view.feature,
-        "done": view.done(item),
+        "done": view.tell_strength(item),
         "score": view.score_label,
         "before": before,
         "after": after,

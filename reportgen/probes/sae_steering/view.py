@@ -73,7 +73,7 @@ class View(SubjectView):
         place = place_name(row["site"], row["index"])
         return say("sae_steering.feature_of", "feature {feature} of {place}", feature=row["feature"], place=place)
 
-    def done(self, item: int) -> str:
+    def tell_strength(self, item: int) -> str:
         """What a strength means, in a few words."""
         strength = write_setting(self.strengths[item])
         if self.options.get("scale") is not None:

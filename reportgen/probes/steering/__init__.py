@@ -11,7 +11,7 @@ from reportgen.probes.steering.options import Options
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import ScoreFindings, prompt_table
 from reportgen.probing.probe import Probe
-from reportgen.probing.steering_score import not_tokens
+from reportgen.probing.steering_score import reasons_against_words
 from reportgen.results.quantities import Rows, array, arrays, metric, table
 from reportgen.text.prompts import Message, Prompt
 from reportgen.text.refusals import refusal_tokens
@@ -103,7 +103,7 @@ class SteeringProbe(Probe[Options, Steering]):
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Both sets where the direction is read, then the held-out prompts in the model as it is."""
         setting = Setting.of(case)
-        return [*setting.sides, *(one.unsteered(setting) for one in setting.held)]
+        return [*setting.sides, *(one.unsteered_pass(setting) for one in setting.held)]
 
     def further_passes(self, case: Case[Options]) -> int:
         """The sweep and its controls, the texts of the chosen cell, and what the paper's rule adds."""
@@ -119,11 +119,15 @@ class SteeringProbe(Probe[Options, Steering]):
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Words that a battery names and that are not one token here; of the shipped list none is asked for."""
-        return {} if case.options.score.refusal == "shipped" else not_tokens(case.tokenizer, case.options.score.words)
+        return (
+            {}
+            if case.options.score.refusal == "shipped"
+            else reasons_against_words(case.tokenizer, case.options.score.words)
+        )
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutPrompt:
     """One held-out prompt."""
 
     index: int
@@ -133,7 +137,7 @@ class HeldOut:
     written: bool
     """Whether something is written after it, to be shown."""
 
-    def unsteered(self, setting: Setting) -> Pass:
+    def unsteered_pass(self, setting: Setting) -> Pass:
         """The model as it is."""
         options = setting.case.options
         steps = options.continue_ + 1 if self.written else 1
@@ -150,7 +154,7 @@ class Setting:
     sides: Sequence[Pass]
     """Of `towards`, `away`, and the target of a cosine."""
     side_need: Sequence[Need]
-    held: Sequence[HeldOut]
+    held: Sequence[HeldOutPrompt]
     counted: frozenset[int]
     """Tokens whose mass is a score."""
     needs: tuple[Need, ...]
@@ -167,16 +171,16 @@ class Setting:
         layers = tuple(range(blocks)) if options.layers == "all" else tuple(sorted(set(options.layers)))
         if layers[-1] >= blocks:
             raise Unusable(f"layer {layers[-1]} cannot be steered: what enters a block are layers 0 to {blocks - 1}")
-        counted = _counted(case)
+        counted = _counted_tokens(case)
         if options.score.kind in ("tokens", "refusal") and not counted:
-            reasons = not_tokens(case.tokenizer, options.score.words).values()
+            reasons = reasons_against_words(case.tokenizer, options.score.words).values()
             raise Unusable(f"no word of the score is one token: {'; '.join(reasons)}")
         wanted = (*layers, blocks) if options.score.kind == "cosine" else layers
         target = options.score.cosine if isinstance(options.score.cosine, list) else []
-        sides = [case.tokens(as_asked(case, prompt)) for prompt in (*options.towards, *options.away, *target)]
+        sides = [case.tokens(wrap_as_chat(case, prompt)) for prompt in (*options.towards, *options.away, *target)]
         needs = [Need(Site.RESIDUAL, (read_position(options, len(tokens)),), wanted) for tokens in sides]
         held = [
-            HeldOut(at, as_asked(case, prompt), (), not options.withheld(prompt))
+            HeldOutPrompt(at, wrap_as_chat(case, prompt), (), not options.is_withheld(prompt))
             for at, prompt in enumerate((*options.prompts, *(options.harmless or ())))
         ]
         final = (Need(Site.FINAL, "last"),)
@@ -188,7 +192,7 @@ class Setting:
             [Pass(tokens, (need,)) for tokens, need in zip(sides, needs, strict=True)],
             needs,
             [
-                HeldOut(one.index, one.prompt, case.tokens(one.prompt, options.continue_ + 1), one.written)
+                HeldOutPrompt(one.index, one.prompt, case.tokens(one.prompt, options.continue_ + 1), one.written)
                 for one in held
             ],
             counted,
@@ -196,17 +200,17 @@ class Setting:
         )
 
     @property
-    def scored(self) -> Sequence[HeldOut]:
+    def scored(self) -> Sequence[HeldOutPrompt]:
         """The prompts that the score is of."""
         return self.held[: len(self.case.options.prompts)]
 
     @property
-    def priced(self) -> Sequence[HeldOut]:
+    def priced(self) -> Sequence[HeldOutPrompt]:
         """The prompts that the price is of."""
         return self.held[len(self.scored) :] or self.held
 
     @property
-    def shown(self) -> Sequence[HeldOut]:
+    def shown(self) -> Sequence[HeldOutPrompt]:
         """The prompts after which texts are shown."""
         return [one for one in self.priced if one.written]
 
@@ -225,7 +229,7 @@ def read_position(options: Options, length: int) -> int:
     return length + back
 
 
-def as_asked(case: Case[Options], prompt: Prompt) -> Prompt:
+def wrap_as_chat(case: Case[Options], prompt: Prompt) -> Prompt:
     """A text as what a user says, where the model is one to chat with."""
     if case.options.chat == "never" or prompt.text is None or not case.tokenizer.has_chat_template:
         return prompt
@@ -233,7 +237,7 @@ def as_asked(case: Case[Options], prompt: Prompt) -> Prompt:
     return prompt.model_copy(update={"text": None, "messages": said})
 
 
-def _counted(case: Case[Options]) -> frozenset[int]:
+def _counted_tokens(case: Case[Options]) -> frozenset[int]:
     return refusal_tokens(case.tokenizer, case.options.score.words)
 
 

@@ -23,7 +23,7 @@ from reportgen.text.wording import script_share, words_of
 
 
 def figures(section: Section) -> Iterable[Figure]:
-    """The sweep and its price with the controls beside them, curves of the chosen coefficient, before and after in
+    """The sweep and its price with the controls next to them, curves of the chosen coefficient, before and after in
     numbers and in words.
     """
     views = View.each(section)
@@ -36,12 +36,12 @@ def figures(section: Section) -> Iterable[Figure]:
         yield _price(view, dearest)
     for view in views:
         if len(view.layers) > 1:
-            yield _over_layers(view, ends)
+            yield _draw_over_layers(view, ends)
     for view in views:
-        yield _before_and_after(view, ends)
+        yield _draw_before_and_after(view, ends)
     for view in views:
         if view.rows("texts"):
-            yield _side_by_side(view)
+            yield _draw_side_by_side(view)
 
 
 def _ends(values: Sequence[float], kind: str) -> tuple[float, float]:
@@ -133,7 +133,7 @@ def _price(view: View, dearest: float) -> TokenGrid:
     return _grid(view, "price", title, alt, scale, ends)
 
 
-def _over_layers(view: View, ends: tuple[float, float]) -> Curves:
+def _draw_over_layers(view: View, ends: tuple[float, float]) -> Curves:
     """The chosen coefficient at every layer, with its controls; what has one number only is a reference."""
     at, item, _ = view.chosen
     scores, controls = view.values("score"), view.values("control_score")
@@ -168,8 +168,8 @@ def _coefficient(view: View) -> str:
     return say("steering.times", "{factor} × the direction", factor=write_setting(factor))
 
 
-def _before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
-    """The bars of the paper: as it is, steered, and the controls; models beside each other on one scale."""
+def _draw_before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
+    """The bars of the paper: as it is, steered, and the controls; models side by side on one scale."""
     names = list(_names_of_cells(view).values())
     values = list(cells_of(view).values())
     told = [
@@ -194,7 +194,7 @@ def _before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
     )
 
 
-def _side_by_side(view: View) -> TokenGrid:
+def _draw_side_by_side(view: View) -> TokenGrid:
     """The first words of the texts after the first prompts, line by line; the table has them whole."""
     rows = view.rows("texts")[:MOST_SHOWN]
     names = _names_of_cells(view)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from reportgen.probing.options import Layers, ProbeOptions, Prompts
-from reportgen.probing.steering_score import HARMFUL, HARMLESS, Score, named_score, said
+from reportgen.probing.steering_score import HARMFUL, HARMLESS, Score, named_score, text_of_prompt
 from reportgen.text.prompts import Prompt
 
 
@@ -76,7 +76,7 @@ class Options(ProbeOptions):
         known = [(prompt.text, prompt.messages) for prompt in (*self.towards, *self.away)]
         for prompt in (*self.prompts, *(self.harmless or ())):
             if (prompt.text, prompt.messages) in known:
-                raise ValueError(f"prompts: {said(prompt)!r} is in one of the sets, and so is not held out")
+                raise ValueError(f"prompts: {text_of_prompt(prompt)!r} is in one of the sets, and so is not held out")
         return self
 
     @model_validator(mode="after")
@@ -84,11 +84,11 @@ class Options(ProbeOptions):
         if self.choose == "paper" and (self.mode, self.score.kind, self.harmless is None) != (
             "ablate", "refusal", False):  # fmt: skip
             raise ValueError("choose: the paper's rule needs mode: ablate, score: refusal, and harmless prompts")
-        if self.score.of_text and any(map(self.withheld, self.prompts)):
+        if self.score.of_text and any(map(self.is_withheld, self.prompts)):
             raise ValueError(f"score: {self.score.kind} is of what is written, and after harmful prompts nothing is")
         return self
 
-    def withheld(self, prompt: Prompt) -> bool:
+    def is_withheld(self, prompt: Prompt) -> bool:
         """Whether nothing is written after a prompt."""
         if self.withhold or prompt.group == HARMFUL:
             return True
@@ -97,7 +97,7 @@ class Options(ProbeOptions):
 
     @property
     def factors(self) -> list[float]:
-        """What is swept beside the unsteered model: coefficients but 0; one that means nothing for an ablation."""
+        """What is swept after the unsteered model: coefficients but 0; one that means nothing for an ablation."""
         return [1.0] if self.mode == "ablate" else [c for c in self.coefficients if c]
 
     @property

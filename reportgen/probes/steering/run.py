@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reportgen.model.measures.steered import ablating, adding, beside_unsteered
-from reportgen.model.needs import Captured, Edit, Need, Pass
+from reportgen.model.measures.steered import ablate_direction, add_direction, compare_with_unsteered
+from reportgen.model.needs import Edit, Need, Pass, PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.similarity import cosine
 from reportgen.numerics.steering import (
@@ -21,16 +21,16 @@ from reportgen.numerics.steering import (
     best_cell,
     broken_constraints,
     mean_of_defined,
-    of_length,
     random_direction,
-    shuffled_split,
+    scale_to_length,
+    split_shuffled,
 )
-from reportgen.probes.steering import CONTROLS, HeldOut, Setting, Steering, as_asked, read_position
+from reportgen.probes.steering import CONTROLS, HeldOutPrompt, Setting, Steering, read_position, wrap_as_chat
 from reportgen.probes.steering.options import Options
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Later
-from reportgen.probing.steering_score import LOOP, defined, not_tokens, said
+from reportgen.probing.steering_score import LOOP, reasons_against_words, replace_undefined, text_of_prompt
 from reportgen.results.quantities import Rows
 from reportgen.text.prompts import Prompt
 from reportgen.text.wording import language_share, repeated_share, script_share
@@ -41,7 +41,7 @@ Side = Literal["towards", "away", "prompts", "harmless"]
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _EditReading:
     """One prompt in the model as one edit leaves it."""
 
     score: float
@@ -51,16 +51,16 @@ class _Seen:
     """None where nothing was written."""
 
 
-class _Found:
+class _DirectionSweep:
     """The directions, and the reading of every pass that is steered by them."""
 
-    def __init__(self, setting: Setting, model: LoadedModel, captured: Sequence[Captured]) -> None:
+    def __init__(self, setting: Setting, model: LoadedModel, captured: Sequence[PassResult]) -> None:
         self.setting, self.model = setting, model
         options = setting.case.options
         sides, self._own = captured[: len(setting.sides)], captured[len(setting.sides) :]
         read = np.stack([_rows(single, need) for single, need in zip(sides, setting.side_need, strict=True)], axis=1)
         n, m = len(options.towards), len(options.away)
-        one, other = shuffled_split(n, m, options.seed)
+        one, other = split_shuffled(n, m, options.seed)
         method = METHODS[options.direction]
         layers = range(len(setting.layers))
         steered = [method(read[at, :n], read[at, n : n + m]) for at in layers]
@@ -70,7 +70,7 @@ class _Found:
         drawn = [random_direction(width, layer, options.seed) for layer in setting.layers]
         shuffled = [method(read[at][one], read[at][other]) for at in layers]
         self._directions = {
-            name: [of_length(r, length) for r, length in zip(of_name, lengths, strict=True)]
+            name: [scale_to_length(r, length) for r, length in zip(of_name, lengths, strict=True)]
             for name, of_name in (("steered", steered), ("random", drawn), ("shuffled", shuffled))
         }
         self._target = None
@@ -86,23 +86,23 @@ class _Found:
         """What steering by a direction, or a control, does."""
         options = self.setting.case.options
         if options.mode == "add":
-            return self.adding(at, name, factor)
-        return ablating(self.setting.blocks, self.vector(name, at), options.positions)
+            return self.add_direction(at, name, factor)
+        return ablate_direction(self.setting.blocks, self.vector(name, at), options.positions)
 
     def controls(self, layers: Sequence[int], factor: float) -> list[tuple[Edit, ...]]:
         """The same with each control at some of the layers."""
         return [self.edits(control, at, factor) for control in CONTROLS for at in layers]
 
-    def adding(self, at: int, name: str = "steered", factor: float = 1.0) -> tuple[Edit, ...]:
+    def add_direction(self, at: int, name: str = "steered", factor: float = 1.0) -> tuple[Edit, ...]:
         """Adds it, whatever the mode."""
         positions = self.setting.case.options.positions
-        return adding(self.setting.layers[at], self.vector(name, at), factor, positions)
+        return add_direction(self.setting.layers[at], self.vector(name, at), factor, positions)
 
-    def measured(
-        self, held: Sequence[HeldOut], variants: Sequence[tuple[Edit, ...]], *, written: bool = False
-    ) -> Generator[Sequence[Pass], Sequence[Captured], list[list[_Seen]]]:
+    def measure(
+        self, held: Sequence[HeldOutPrompt], variants: Sequence[tuple[Edit, ...]], *, written: bool = False
+    ) -> Generator[Sequence[Pass], Sequence[PassResult], list[list[_EditReading]]]:
         """(prompt x variant) of all of these prompts with all of these edits, a few prompts at a time."""
-        options, found = self.setting.case.options, list[list[_Seen]]()
+        options, found = self.setting.case.options, list[list[_EditReading]]()
         steps = options.continue_ + 1 if written or options.score.of_text else 1
         together = max(1, TOGETHER // len(variants))
         for start in range(0, len(held), together):
@@ -113,31 +113,35 @@ class _Found:
                 for edits in variants
             ]
             for at, one in enumerate(some):
-                found.append(self._read(one, captured[at * len(variants) : (at + 1) * len(variants)], written=written))
+                found.append(
+                    self._read_passes(one, captured[at * len(variants) : (at + 1) * len(variants)], written=written)
+                )
         return found
 
-    def unsteered(self) -> list[_Seen]:
+    def read_unsteered(self) -> list[_EditReading]:
         """(prompt) the model as it is."""
         shown = {one.index for one in self.setting.shown}
-        return [self._read(one, [self._own[one.index]], written=one.index in shown)[0] for one in self.setting.held]
+        return [
+            self._read_passes(one, [self._own[one.index]], written=one.index in shown)[0] for one in self.setting.held
+        ]
 
-    def _read(self, one: HeldOut, captured: Sequence[Captured], *, written: bool) -> list[_Seen]:
+    def _read_passes(self, one: HeldOutPrompt, captured: Sequence[PassResult], *, written: bool) -> list[_EditReading]:
         score = self.setting.case.options.score
         final, *last = self.setting.needs
-        own = self._own[one.index].kept(final, 0)[0]
-        rows = [single.kept(final, 0)[0] for single in captured]
-        following = beside_unsteered(self.model, own, rows, self.setting.counted)
+        own = self._own[one.index].tensors_of(final, 0)[0]
+        rows = [single.tensors_of(final, 0)[0] for single in captured]
+        following = compare_with_unsteered(self.model, own, rows, self.setting.counted)
         seen = []
         for at, single in enumerate(captured):
             text = None
             if one.written and (written or score.of_text):
                 text = self.setting.case.tokenizer.decode(single.tokens[single.prompt_length :])
             stream = _rows(single, last[0])[0] if last else None
-            own_score = self._scored(following.mass[at], following.odds[at], text, stream)
-            seen.append(_Seen(own_score, following.kl[at], _repeated(text), text))
+            own_score = self._score_text(following.mass[at], following.odds[at], text, stream)
+            seen.append(_EditReading(own_score, following.kl[at], _measure_repetition(text), text))
         return seen
 
-    def _scored(self, mass: float, odds: float, text: str | None, stream: NDArray[np.float64] | None) -> float:
+    def _score_text(self, mass: float, odds: float, text: str | None, stream: NDArray[np.float64] | None) -> float:
         score = self.setting.case.options.score
         if score.language is not None:
             return float("nan") if text is None else language_share(text, score.language)
@@ -153,8 +157,8 @@ class _Table:
     """The sweep, with the model as it is among its cells."""
 
     setting: Setting
-    unsteered: Sequence[_Seen]
-    sweep: Sequence[Sequence[_Seen]]
+    unsteered: Sequence[_EditReading]
+    sweep: Sequence[Sequence[_EditReading]]
     scores: NDArray[np.float64]
     """(prompt x layer x factor)"""
     kl: NDArray[np.float64]
@@ -167,7 +171,11 @@ class _Table:
 
     @classmethod
     def of(
-        cls, setting: Setting, found: _Found, sweep: Sequence[Sequence[_Seen]], induced: Sequence[Sequence[_Seen]]
+        cls,
+        setting: Setting,
+        found: _DirectionSweep,
+        sweep: Sequence[Sequence[_EditReading]],
+        induced: Sequence[Sequence[_EditReading]],
     ) -> _Table:
         """Chooses the cell."""
         options, layers = setting.case.options, setting.layers
@@ -190,7 +198,7 @@ class _Table:
         best = best_cell(mean, kl, allowed, lowest=options.lowest)
         fallback = best_cell(mean, kl, there, lowest=options.lowest) or (len(layers) - 1, shape[1] - 1)
         chosen = (best or fallback, best is not None)
-        return cls(setting, found.unsteered(), sweep, scores, kl, repeated, chosen, choice)
+        return cls(setting, found.read_unsteered(), sweep, scores, kl, repeated, chosen, choice)
 
 
 @dataclass(frozen=True)
@@ -198,58 +206,58 @@ class _Controls:
     """The controls at some of the layers."""
 
     at: Sequence[int]
-    seen: Sequence[Sequence[_Seen]]
+    seen: Sequence[Sequence[_EditReading]]
     """(prompt x control and layer)"""
 
-    def means(self, held: Sequence[HeldOut], what: str, layers: int) -> NDArray[np.float64]:
+    def means(self, held: Sequence[HeldOutPrompt], what: str, layers: int) -> NDArray[np.float64]:
         """(control x layer) NaN at the other layers."""
         found = np.full((len(CONTROLS), layers), np.nan)
         values = mean_of_defined(_values(self.seen, held, what))
         found[:, list(self.at)] = values.reshape(len(CONTROLS), -1)
         return found
 
-    def of_prompt(self, prompt: int, control: int, at: int) -> _Seen:
+    def of_prompt(self, prompt: int, control: int, at: int) -> _EditReading:
         """One prompt with one control at a layer."""
         return self.seen[prompt][control * len(self.at) + list(self.at).index(at)]
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Later[Steering]:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[Steering]:
     """Directions, the sweep, the choice, the controls, the texts."""
     setting = Setting.of(case)
-    found = _Found(setting, model, captured)
+    found = _DirectionSweep(setting, model, captured)
     layers, factors = range(len(setting.layers)), case.options.factors
     cells = [found.edits("steered", at, factor) for at in layers for factor in factors]
     # Where there is one coefficient only, it is known for the controls beforehand: all pass together.
     known = len(factors) == 1 and case.options.mode == "add"
-    beside = found.controls(layers, factors[0]) if known else []
-    sweep = yield from found.measured(setting.held, cells + beside)
+    further = found.controls(layers, factors[0]) if known else []
+    sweep = yield from found.measure(setting.held, cells + further)
     controls = [of_prompt[len(cells) :] for of_prompt in sweep]
-    induced: list[list[_Seen]] = []
+    induced: list[list[_EditReading]] = []
     if case.options.choose == "paper":
-        induced = yield from found.measured(setting.priced, [found.adding(at) for at in layers])
+        induced = yield from found.measure(setting.priced, [found.add_direction(at) for at in layers])
     table = _Table.of(setting, found, [of_prompt[: len(cells)] for of_prompt in sweep], induced)
     (at, item), _ = table.chosen
     factor = factors[item]
     controlled = [at] if case.options.mode == "ablate" else list(layers)
     if not known:
-        controls = yield from found.measured(setting.held, found.controls(controlled, factor))
-    texts: list[list[_Seen]] = []
+        controls = yield from found.measure(setting.held, found.controls(controlled, factor))
+    texts: list[list[_EditReading]] = []
     if not case.options.score.of_text:
         three = [found.edits(name, at, factor) for name in ("steered", *CONTROLS)]
-        texts = yield from found.measured(setting.shown, three, written=True)
+        texts = yield from found.measure(setting.shown, three, written=True)
     return _findings(case, setting, found, table, _Controls(controlled, controls), texts)
 
 
-def _rows(single: Captured, need: Need) -> NDArray[np.float64]:
+def _rows(single: PassResult, need: Need) -> NDArray[np.float64]:
     """(layer x width) what was kept of one position."""
-    return np.stack([value[0].double().cpu().numpy() for value in single.kept(need, 0)])
+    return np.stack([value[0].double().cpu().numpy() for value in single.tensors_of(need, 0)])
 
 
-def _repeated(text: str | None) -> float:
+def _measure_repetition(text: str | None) -> float:
     return float("nan") if text is None else repeated_share(text)
 
 
-def _values(seen: Sequence[Sequence[_Seen]], held: Sequence[HeldOut], what: str) -> NDArray[np.float64]:
+def _values(seen: Sequence[Sequence[_EditReading]], held: Sequence[HeldOutPrompt], what: str) -> NDArray[np.float64]:
     """(prompt x variant) one number of some of the prompts."""
     return np.array([[getattr(one, what) for one in seen[prompt.index]] for prompt in held])
 
@@ -257,10 +265,10 @@ def _values(seen: Sequence[Sequence[_Seen]], held: Sequence[HeldOut], what: str)
 def _findings(
     case: Case[Options],
     setting: Setting,
-    found: _Found,
+    found: _DirectionSweep,
     table: _Table,
     controls: _Controls,
-    texts: Sequence[Sequence[_Seen]],
+    texts: Sequence[Sequence[_EditReading]],
 ) -> Steering:
     options, layers = case.options, setting.layers
     swept = [None] if options.mode == "ablate" else list(options.factors)
@@ -274,20 +282,20 @@ def _findings(
     control_score = controls.means(setting.scored, "score", len(layers))
     most = MOST_KL if options.choose == "paper" else options.most_kl
     none = "no layer qualifies" if options.choose == "paper" else "no cell qualifies"
-    asked = [as_asked(case, prompt) for prompt in options.prompts]
+    asked = [wrap_as_chat(case, prompt) for prompt in options.prompts]
 
-    def told(value: float) -> float | str:
+    def value_or_reason(value: float) -> float | str:
         return float(value) if qualifies else none
 
     return Steering(
         coordinates={"layer": layers},
-        unsteered_score=defined(float(mean[0, zero])),
-        best_score=told(mean_of_defined(table.scores)[at, item]),
-        best_layer=told(layers[at]),
-        best_coefficient=told(options.factors[item]) if options.mode == "add" else "nothing is added",
-        best_kl=told(table.kl[at, item]),
-        random_score=defined(float(control_score[0, at])),
-        shuffled_score=defined(float(control_score[1, at])),
+        unsteered_score=replace_undefined(float(mean[0, zero])),
+        best_score=value_or_reason(mean_of_defined(table.scores)[at, item]),
+        best_layer=value_or_reason(layers[at]),
+        best_coefficient=value_or_reason(options.factors[item]) if options.mode == "add" else "nothing is added",
+        best_kl=value_or_reason(table.kl[at, item]),
+        random_score=replace_undefined(float(control_score[0, at])),
+        shuffled_score=replace_undefined(float(control_score[1, at])),
         score=mean,
         kl=np.insert(table.kl, zero, 0.0, axis=1),
         repeated=[np.insert(table.repeated, zero, own_repeated, axis=1)] if options.score.of_text else [],
@@ -299,14 +307,14 @@ def _findings(
         chosen=[[layers[at], swept[item], qualifies, most]],
         choice=table.choice,
         texts=_texts(setting, table, controls, texts),
-        written=_written(setting, table, controls, swept) if options.score.of_text else [],
+        written=_list_texts(setting, table, controls, swept) if options.score.of_text else [],
         read=_read_at(case, setting),
         prompts=case.prompt_rows(asked),
-        skipped=reason_rows(not_tokens(case.tokenizer, case.options.score.words)),
+        skipped=reason_rows(reasons_against_words(case.tokenizer, case.options.score.words)),
     )
 
 
-def _texts(setting: Setting, table: _Table, controls: _Controls, texts: Sequence[Sequence[_Seen]]) -> Rows:
+def _texts(setting: Setting, table: _Table, controls: _Controls, texts: Sequence[Sequence[_EditReading]]) -> Rows:
     """Side by side: as it is, steered, and with both controls."""
     (at, item), _ = table.chosen
     rows: Rows = []
@@ -315,18 +323,18 @@ def _texts(setting: Setting, table: _Table, controls: _Controls, texts: Sequence
             three = [seen.text for seen in texts[number]]
         else:
             steered = table.sweep[one.index][at * len(setting.case.options.factors) + item]
-            beside = [controls.of_prompt(one.index, control, at) for control in range(len(CONTROLS))]
-            three = [seen.text for seen in (steered, *beside)]
-        rows.append([one.index, said(one.prompt), table.unsteered[one.index].text, *three])
+            of_controls = [controls.of_prompt(one.index, control, at) for control in range(len(CONTROLS))]
+            three = [seen.text for seen in (steered, *of_controls)]
+        rows.append([one.index, text_of_prompt(one.prompt), table.unsteered[one.index].text, *three])
     return rows
 
 
-def _written(setting: Setting, table: _Table, controls: _Controls, swept: Sequence[float | None]) -> Rows:
+def _list_texts(setting: Setting, table: _Table, controls: _Controls, swept: Sequence[float | None]) -> Rows:
     """Every scored text: as it is (no layer), of the sweep, and of the controls."""
     layers, factors = setting.layers, len(setting.case.options.factors)
     (_, item), _ = table.chosen
 
-    def row(prompt: int, layer: int | None, coefficient: float | None, name: str, seen: _Seen) -> list[Any]:
+    def row(prompt: int, layer: int | None, coefficient: float | None, name: str, seen: _EditReading) -> list[Any]:
         return [prompt, layer, coefficient, name, _cell(seen.score), _cell(seen.repeated), seen.kl, seen.text]
 
     rows: Rows = []
@@ -356,9 +364,9 @@ def _read_at(case: Case[Options], setting: Setting) -> Rows:
     rows: Rows = []
     for side, prompts in sides:
         for number, prompt in enumerate(prompts):
-            asked = as_asked(case, prompt)
+            asked = wrap_as_chat(case, prompt)
             tokens = case.tokens(asked)
             place = read_position(options, len(tokens)) if side in ("towards", "away") else len(tokens) - 1
             token = case.tokenizer.show(tokens[place])
-            rows.append([side, number, said(prompt), asked.text is None, len(tokens), place, token])
+            rows.append([side, number, text_of_prompt(prompt), asked.text is None, len(tokens), place, token])
     return rows

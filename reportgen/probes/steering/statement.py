@@ -23,7 +23,7 @@ def tell(view: View) -> str:
     at, item, qualifies = view.chosen
     four = cells_of(view)
     if not qualifies:
-        return _none_told(view)
+        return _tell_no_cell(view)
     own = four["steered"] - four["unsteered"]
     controls = [four[name] - four["unsteered"] for name in CONTROLS]
     before, after = write_change(four["unsteered"], four["steered"], significant=2)
@@ -71,7 +71,7 @@ def tell(view: View) -> str:
     )
 
 
-def _none_told(view: View) -> str:
+def _tell_no_cell(view: View) -> str:
     """Why there is no cell to choose."""
     rows = view.rows("choice")
     most = write_setting(view.rows("chosen")[0]["most_kl"])

@@ -107,7 +107,7 @@ def _make_up(views: Sequence[SubjectView]) -> StackedBars:
         name="vocabulary",
         subject=tuple(view.subject for view in views),
         title=say("tokenization.make_up.title", "What the vocabularies are made of"),
-        alt=sentences(_make_up_told(view) for view in views),
+        alt=sentences(_tell_make_up(view) for view in views),
         bars=[view.name for view in views],
         segments=labels,
         values=values,
@@ -123,7 +123,7 @@ def _bars(shares: Mapping[str, Mapping[str, float]], kept: Sequence[str], *, res
     return np.array(rows)
 
 
-def _make_up_told(view: SubjectView) -> str:
+def _tell_make_up(view: SubjectView) -> str:
     parts = [
         say(
             "tokenization.share_of",

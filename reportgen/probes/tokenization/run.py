@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.probes.tokenization import Options, Tokens, cut_text
 from reportgen.probes.tokenization.view import BYTES, DIGITS, MIXED, OTHER, RESERVED, SPACE, SPECIAL, SYMBOLS
@@ -19,7 +19,7 @@ from reportgen.text.scripts import script_of
 _RESERVED = re.compile(r"<.*(?:unused|reserved).*>")
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Tokens:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Tokens:
     """Every text, then every token of the vocabulary."""
     tokenizer, options = case.tokenizer, case.options
     strips = [cut_text(case, prompt) for prompt in options.prompts]

@@ -20,10 +20,10 @@ CUT = 0.05
 def statement(section: Section) -> str:
     """What each tokenizer needs for the texts, where two differ most, and what is cut into bytes."""
     views = SubjectView.each(section)
-    return sentences([*map(_seen, views), _compared(views)])
+    return sentences([*map(_tell_tokenizer, views), _compare_tokenizers(views)])
 
 
-def _seen(view: SubjectView) -> str:
+def _tell_tokenizer(view: SubjectView) -> str:
     """What one tokenizer needs, and what it cuts into bytes."""
     known = {metric: view.metric(metric) or 0 for metric in ("characters_per_token", "fragments", "added")}
     largest = view.rows("make_up")[0]
@@ -46,7 +46,7 @@ def _seen(view: SubjectView) -> str:
     return sentences([first, cut])
 
 
-def _compared(views: Sequence[SubjectView]) -> str:
+def _compare_tokenizers(views: Sequence[SubjectView]) -> str:
     """The text for which two tokenizers need the most different numbers of tokens; nothing of one alone."""
     if len(views) < 2:
         return ""

@@ -107,9 +107,9 @@ class WeightsProbe(Probe[Options, Weights]):
 
 def rows_left_out(case: Case[Options]) -> Mapping[str, str]:
     """Names that no tensor has, each with the nearest."""
-    from reportgen.model.measures.tensor_names import unmatched
+    from reportgen.model.measures.tensor_names import find_unmatched
 
-    left, names = unmatched(case.located, case.options.patterns)
+    left, names = find_unmatched(case.located, case.options.patterns)
     return {pattern: f"no tensor of the model has this name. {suggestion(pattern, names)}".strip() for pattern in left}
 
 

@@ -30,7 +30,7 @@ def figures(section: Section) -> Iterable[Figure]:
 
 
 def _histogram(view: SubjectView, record: Mapping[str, Any]) -> Iterator[Curves]:
-    """Shares a bin, beside those of a normal distribution of the same mean and standard deviation."""
+    """Shares a bin, next to those of a normal distribution of the same mean and standard deviation."""
     shares = view.values("histogram")[record["item"]]
     edges = np.linspace(record["low"], record["high"], len(shares) + 1)
     middles = (edges[:-1] + edges[1:]) / 2

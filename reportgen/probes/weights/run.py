@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reportgen.model.measures.tensor_summary import NamedTensor, Summary, named_tensors, singular_values, summary
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.probes.parameter_census.run import component_of
 from reportgen.probes.weights import Options, Weights, rows_left_out
@@ -19,7 +19,7 @@ MOST_CORNERS = 12
 """Tensors whose corners are kept."""
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Weights:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Weights:
     """Tensor by tensor."""
     skipped = dict(rows_left_out(case))
     found: list[tuple[NamedTensor, Summary]] = []

@@ -19,16 +19,16 @@ FAR = 2.0
 
 def tell(view: SubjectView) -> str:
     """Where the numbers have outliers, and how few directions hold most of a tensor."""
-    return sentences([_outliers(view), _directions(view)])
+    return sentences([_tell_outliers(view), _tell_directions(view)])
 
 
-def _outliers(view: SubjectView) -> str:
+def _tell_outliers(view: SubjectView) -> str:
     """The tensor whose farthest number lies farthest beyond those of as many normal ones."""
-    beyond = [(_beyond(record), record) for record in view.rows("tensors")]
+    beyond = [(_measure_excess(record), record) for record in view.rows("tensors")]
     if not beyond:
         return ""
     most, record = max(beyond, key=lambda one: one[0])
-    farthest, expected = write_change(float(record["farthest"]), _expected(record), significant=2)
+    farthest, expected = write_change(float(record["farthest"]), _expected_farthest(record), significant=2)
     values = {
         "model": view.name,
         "tensor": record["tensor"],
@@ -50,17 +50,17 @@ def _outliers(view: SubjectView) -> str:
     )
 
 
-def _beyond(record: Mapping[str, Any]) -> float:
-    return float(record["farthest"]) / _expected(record)
+def _measure_excess(record: Mapping[str, Any]) -> float:
+    return float(record["farthest"]) / _expected_farthest(record)
 
 
-def _expected(record: Mapping[str, Any]) -> float:
+def _expected_farthest(record: Mapping[str, Any]) -> float:
     """About the farthest of as many normal numbers, in standard deviations."""
     numbers = math.prod(int(size) for size in record["shape"].split(" x "))
     return math.sqrt(2 * math.log(max(numbers, 2)))
 
 
-def _directions(view: SubjectView) -> str:
+def _tell_directions(view: SubjectView) -> str:
     """How many directions hold half of the first tensor's squares; nothing where they are not asked for."""
     found = view.outcome.arrays.get("spectrum/0")
     if found is None or len(found.values) < 2:

@@ -42,7 +42,7 @@ def _curves(view: SubjectView, name: str, start: int, shared: tuple[float, float
     relative = view.options["axis"] == "relative"
     layers = [layer / last if relative else layer for layer in range(start, last + 1)]
     pairs = sorted(view.rows("pairs"), key=lambda r: (r["same_sense"] is not True, r["pair"]))
-    beside = any(record["same_sense"] for record in pairs)
+    with_same_sense = any(record["same_sense"] for record in pairs)
     curves = [
         Curve(
             label=_pair_label(record["prompt_a"], record["prompt_b"], record["same_sense"]),
@@ -50,7 +50,7 @@ def _curves(view: SubjectView, name: str, start: int, shared: tuple[float, float
             y=values[record["pair"], start:].tolist(),
             model=view.subject,
             group=_sense_group(record["same_sense"]),
-            faint=record["same_sense"] is False and beside,
+            faint=record["same_sense"] is False and with_same_sense,
         )
         for record in pairs
     ]
@@ -62,7 +62,7 @@ def _curves(view: SubjectView, name: str, start: int, shared: tuple[float, float
     return Curves(
         name=name,
         subject=(view.subject,),
-        title=say("figure.of_model", "{model}: {what}", model=view.name, what=_asked(name)),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=_title_of_array(name)),
         alt=say(
             "word_similarity.alt",
             "{what} over the layers of {model}, one curve a pair of sentences: {ends}",
@@ -85,7 +85,7 @@ def _what(name: str) -> str:
     return say("word_similarity.normalised", "normalised cosine")
 
 
-def _asked(name: str) -> str:
+def _title_of_array(name: str) -> str:
     """What the curves show, in a few words."""
     if name == "raw":
         return say("word_similarity.raw.title", "how alike the word's vectors are (cosine)")

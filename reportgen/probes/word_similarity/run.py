@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reportgen.model.needs import Captured
+from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.similarity import cosine, divide_mean, mean_cosine
 from reportgen.probes.word_similarity import STREAM, Options, Similarity, position_of
@@ -19,11 +19,11 @@ from reportgen.probing.case import Case
 from reportgen.text.prompts import Prompt
 
 
-def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -> Similarity:
+def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Similarity:
     """Cosines of all pairs at every layer."""
     options = case.options
     streams = [_stream(single) for single in captured]
-    kept = [_counted(case, prompt) for prompt in options.prompts]
+    kept = [_counted_positions(case, prompt) for prompt in options.prompts]
     words = [stream[:, position_of(case, p)] for stream, p in zip(streams, options.prompts, strict=False)]
     pairs = list(combinations(range(len(options.prompts)), 2))
     raw = [cosine(words[a], words[b]) for a, b in pairs]
@@ -39,17 +39,17 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[Captured]) -
         last_similarity=float(cosines[:, -1].mean()),
         raw=cosines,
         normalised=np.stack([_numpy(n) for n in normalised]),
-        pairs=[[i, a, b, _same(senses[a], senses[b])] for i, (a, b) in enumerate(pairs)],
+        pairs=[[i, a, b, _is_same_sense(senses[a], senses[b])] for i, (a, b) in enumerate(pairs)],
         prompts=case.prompt_rows(options.prompts),
     )
 
 
-def _stream(captured: Captured) -> Tensor:
+def _stream(captured: PassResult) -> Tensor:
     """(layer x position x width) in float32."""
-    return torch.stack(captured.kept(STREAM, 0)).float()
+    return torch.stack(captured.tensors_of(STREAM, 0)).float()
 
 
-def _counted(case: Case[Options], prompt: Prompt) -> list[int]:
+def _counted_positions(case: Case[Options], prompt: Prompt) -> list[int]:
     """Positions that count in the mean."""
     encoded = case.tokenizer.encode_prompt(prompt)
     special = case.tokenizer.special_ids if case.options.special_tokens == "exclude" else frozenset()
@@ -61,7 +61,7 @@ def _baseline(case: Case[Options], streams: Sequence[Tensor]) -> Tensor:
     assert case.options.baseline is not None
     generator = random.Random(case.options.seed)
     chosen = [
-        stream[:, generator.choice(_counted(case, prompt))]
+        stream[:, generator.choice(_counted_positions(case, prompt))]
         for stream, prompt in zip(streams, case.options.baseline, strict=True)
     ]
     return torch.stack([cosine(a, b) for a, b in combinations(chosen, 2)]).mean(0)
@@ -72,5 +72,5 @@ def _numpy(values: Tensor) -> NDArray[np.float32]:
     return result
 
 
-def _same(a: str | None, b: str | None) -> bool | None:
+def _is_same_sense(a: str | None, b: str | None) -> bool | None:
     return None if a is None or b is None else a == b

@@ -23,11 +23,11 @@ def tell(view: SubjectView) -> str:
     raw = view.values("raw")
     alike, other = [i for i, s in enumerate(senses) if s is True], [i for i, s in enumerate(senses) if s is False]
     if alike and other:
-        return _senses_seen(view.name, raw[alike].mean(0) - raw[other].mean(0))
-    return _sentences_seen(view.name, raw.mean(0))
+        return _tell_senses(view.name, raw[alike].mean(0) - raw[other].mean(0))
+    return _tell_sentences(view.name, raw.mean(0))
 
 
-def _senses_seen(name: str, gaps: NDArray[Any]) -> str:
+def _tell_senses(name: str, gaps: NDArray[Any]) -> str:
     """Where pairs of one sense are more alike than the others: `gaps` is (layer) the difference of mean cosines."""
     best, last = int(gaps.argmax()), len(gaps) - 1
     values = {"model": name, "layer": best, "last": last, "gap": write_number(gaps[best], 2)}
@@ -65,7 +65,7 @@ def _senses_seen(name: str, gaps: NDArray[Any]) -> str:
     )
 
 
-def _sentences_seen(name: str, means: NDArray[Any]) -> str:
+def _tell_sentences(name: str, means: NDArray[Any]) -> str:
     """Where the word differs most between the sentences: `means` is (layer) the mean cosine of all pairs."""
     lowest, last = int(means.argmin()), len(means) - 1
     values = {"model": name, "layer": lowest, "last": last, "cosine": write_number(means[lowest], 2)}

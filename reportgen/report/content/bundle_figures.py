@@ -16,7 +16,7 @@ from reportgen.look.model_styles import ModelStyle, model_styles
 from reportgen.look.own_files import Refused, checked_font
 from reportgen.look.theme import PAPER, Theme
 from reportgen.probes.registry import find
-from reportgen.probing.probe import Probe, explanation, meanings, question, stated
+from reportgen.probing.probe import Probe, explanation, meanings, question, statement_of
 from reportgen.processes.supervision import ended_before, underway
 from reportgen.results.bundle import Bundle
 from reportgen.results.section import Section
@@ -222,7 +222,7 @@ def _describe_section(section: Section, probes: Sequence[Probe[Any, Any]]) -> tu
         raise Unshown(told)
     with underway(*piece, seconds=SECONDS_TO_SHOW):
         figures = [_checked_figure(figure) for probe in probes for figure in probe.figures(section)]
-        statements = [stated(probe, section) for probe in probes]
+        statements = [statement_of(probe, section) for probe in probes]
         for probe in probes:
             explanation(probe), question(probe), meanings(probe)
     return figures, next(iter(statements), "")

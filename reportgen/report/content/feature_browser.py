@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reportgen.features.labels import origin_told
+from reportgen.features.labels import tell_origin
 from reportgen.features.names import JOINED, feature_names, place_names
 from reportgen.language import say
 from reportgen.look.legible import legible
@@ -152,7 +152,7 @@ def _card(record: Mapping[str, Any], place: str, called: str, examples: Sequence
         number=f"#{record['feature']}",
         called=_cut(called, LONGEST_LABEL),
         label=_cut(label, LONGEST_LABEL),
-        origin=_cut(origin_told(record["label_origin"]), LONGEST_LABEL) if label else "",
+        origin=_cut(tell_origin(record["label_origin"]), LONGEST_LABEL) if label else "",
         score=told if label else "",
         density=say("browser.density", "fires on {share} of tokens", share=share),
         strongest=say(

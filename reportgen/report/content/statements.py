@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from reportgen.errors import ReportgenError
 from reportgen.probes import registry
-from reportgen.probing.probe import stated
+from reportgen.probing.probe import statement_of
 from reportgen.results.section import Section
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def state_section(section: Section) -> str:
         probe = registry.find(next(iter(section.outcomes.values())).probe)
     except ReportgenError:
         return ""
-    return stated(probe, section)
+    return statement_of(probe, section)
 
 
 def state_bundle(bundle: "Bundle") -> dict[str, str]:
