@@ -36,7 +36,7 @@ def languages() -> tuple[str, ...]:
     return (ENGLISH, *sorted(path.stem for path in CATALOGUES.glob("*.po")))
 
 
-def checked(tag: str) -> str:
+def resolve_language(tag: str) -> str:
     """The tag of `languages()` that is meant: zh_TW, zh-tw and zh-Hant are zh-TW, hu-HU is hu.
 
     Raises:
@@ -53,7 +53,7 @@ def checked(tag: str) -> str:
 
 
 @contextmanager
-def speaking(tag: str) -> Iterator[None]:
+def use_language(tag: str) -> Iterator[None]:
     """What is said within is said in this language, one of `languages()`."""
     before = _spoken.set(tag)
     try:
@@ -62,7 +62,7 @@ def speaking(tag: str) -> Iterator[None]:
         _spoken.reset(before)
 
 
-def spoken() -> str:
+def get_language() -> str:
     """The tag of the language that is spoken now."""
     return _spoken.get()
 
@@ -110,7 +110,7 @@ def digits(number: str) -> str:
     return number if _spoken.get() == ENGLISH else number.translate(_separators(_spoken.get()))
 
 
-def listed(items: Sequence[str]) -> str:
+def list_items(items: Sequence[str]) -> str:
     """Items one after another, as the spoken language lists them: "a, b and c"."""
     if _spoken.get() == ENGLISH:
         return " and ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))

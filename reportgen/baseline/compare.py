@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from pydantic_core import to_jsonable_python
 
-from reportgen.baseline.quantities import Change, array_change, depth_of, metric_change, names_of, said
+from reportgen.baseline.quantities import Change, array_change, depth_of, describe_place, metric_change, names_of
 from reportgen.baseline.tables import table_change
 from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Tolerance, may_match, tolerance_of
-from reportgen.baseline.verdict import DECIDING, DRIFT, QUIET, WORST_FIRST, Verdict, exit_code, worst
+from reportgen.baseline.verdict import DECIDING, DRIFT, QUIET, WORST_FIRST, Verdict, exit_code, select_worst
 from reportgen.errors import ReportgenError
 from reportgen.numerals import write_change, write_number, write_share
 from reportgen.probes.registry import find
@@ -37,7 +37,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Compared:
+class OutcomeComparison:
     """One probe on one subject, before and after."""
 
     probe_id: str
@@ -65,7 +65,7 @@ class Compared:
 class Judgement:
     """One verdict and what it is about: a quantity of a probe on a subject, or the outcome as a whole."""
 
-    outcome: Compared
+    outcome: OutcomeComparison
     change: Change | None = None
     """None for the outcome as a whole, where there are no quantities to compare."""
 
@@ -137,7 +137,7 @@ class Judgement:
     @property
     def first(self) -> str:
         """The lowest layer or block beyond tolerance, as "layer 3"; empty where it has no place."""
-        return said(self.change.first) if self.change else ""
+        return describe_place(self.change.first) if self.change else ""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Comparison:
     title: str
     before: Bundle
     after: Bundle
-    compared: tuple[Compared, ...]
+    compared: tuple[OutcomeComparison, ...]
     """Worst first."""
     environment: tuple[Difference, ...] = field(default=())
     unmatched: tuple[str, ...] = ()
@@ -156,7 +156,7 @@ class Comparison:
     @property
     def verdict(self) -> Verdict:
         """The worst of all that decide."""
-        return worst(self._deciding)
+        return select_worst(self._deciding)
 
     @property
     def exit_code(self) -> int:
@@ -180,7 +180,7 @@ class Comparison:
         return tuple(sorted(found, key=lambda one: (not one.decides, WORST_FIRST.index(one.verdict), -one.excess)))
 
     @property
-    def loud(self) -> tuple[Compared, ...]:
+    def loud(self) -> tuple[OutcomeComparison, ...]:
         """What is worth looking at."""
         return tuple(one for one in self.compared if one.verdict not in QUIET)
 
@@ -227,24 +227,26 @@ def _compared(
     before: Bundle,
     after: Bundle,
     entries: tuple[Entries, Entries],
-) -> Compared:
+) -> OutcomeComparison:
     known: dict[str, Any] = {"probe_id": path[0], "subject": path[1], "probe": (new or old or _nothing()).probe}
     if old is None or new is None:
         only = "the baseline does not have it" if old is None else "the bundle does not have it"
         failed = new is not None and new.status == "failed"
         verdict = Verdict.NEWLY_FAILED if failed else Verdict.NEW if old is None else Verdict.VANISHED
-        return Compared(**known, verdict=verdict, reason=new.reason if failed and new else only)
+        return OutcomeComparison(**known, verdict=verdict, reason=new.reason if failed and new else only)
     if new.status == "failed":
         verdict = Verdict.STILL_FAILED if old.status == "failed" else Verdict.NEWLY_FAILED
-        return Compared(**known, verdict=verdict, reason=new.reason)
-    if reason := incomparable(old, new, before, after):
-        return Compared(**known, verdict=Verdict.NOT_COMPARABLE, reason=reason)
+        return OutcomeComparison(**known, verdict=verdict, reason=new.reason)
+    if reason := explain_incomparable(old, new, before, after):
+        return OutcomeComparison(**known, verdict=Verdict.NOT_COMPARABLE, reason=reason)
     if old.status != "ok" or new.status != "ok":
-        return Compared(**known, **_without_numbers(old, new))
+        return OutcomeComparison(**known, **_without_numbers(old, new))
     changes = sorted(_changes(".".join(path), old, new, entries), key=lambda one: WORST_FIRST.index(one.verdict))
     if not changes:
-        return Compared(**known, verdict=Verdict.NOT_COMPARABLE, reason="neither bundle holds a number of it")
-    return Compared(**known, verdict=worst(change.verdict for change in changes), changes=tuple(changes))
+        return OutcomeComparison(**known, verdict=Verdict.NOT_COMPARABLE, reason="neither bundle holds a number of it")
+    return OutcomeComparison(
+        **known, verdict=select_worst(change.verdict for change in changes), changes=tuple(changes)
+    )
 
 
 def _nothing() -> Outcome:
@@ -272,7 +274,7 @@ def _defaults(probe: str) -> dict[str, Any]:
     }
 
 
-def incomparable(old: Outcome, new: Outcome, before: Bundle, after: Bundle) -> str:
+def explain_incomparable(old: Outcome, new: Outcome, before: Bundle, after: Bundle) -> str:
     """Why the numbers of two outcomes do not mean the same; empty where they do."""
     if old.probe != new.probe:
         return f"another probe: {old.probe} → {new.probe}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from reportgen.baseline.compare import incomparable
+from reportgen.baseline.compare import explain_incomparable
 from reportgen.baseline.nights import Night, Order, find_nights, in_order, labels, order_of, read_metrics
 from reportgen.baseline.steps import Plateau, Step, plateaus, steps
 from reportgen.baseline.tolerance import COUNT, MEASURED, Entries, Tolerance, tolerance_of
@@ -188,7 +188,7 @@ class _Collector:
 
     def _add(self, probe_id: str, subject: str, outcome: Outcome, bundle: Bundle) -> None:
         before = self._last.get((probe_id, subject))
-        reason = incomparable(before[0], outcome, before[1], bundle) if before else ""
+        reason = explain_incomparable(before[0], outcome, before[1], bundle) if before else ""
         self._last[probe_id, subject] = outcome, bundle
         for name, metric in outcome.metrics.items():
             one = self._found.setdefault((probe_id, subject, name), _Collected(outcome, [], metric, begins=[(0, "")]))

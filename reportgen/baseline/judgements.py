@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from reportgen.baseline.compare import Comparison, Judgement
 from reportgen.baseline.verdict import DECIDING, WORST_FIRST
-from reportgen.look.legible import legible
+from reportgen.look.legible import make_legible
 from reportgen.numerals import write_count
 
 NOT_COMPARED = "Could not be compared"
@@ -15,7 +15,7 @@ LONGEST = 500
 """Characters that are shown of any one text of a stranger: a reason or a token may be a whole book."""
 
 
-def beginnings(judged: Iterable[Judgement]) -> list[Judgement]:
+def find_beginnings(judged: Iterable[Judgement]) -> list[Judgement]:
     """Where each subject is first beyond tolerance: one judgement a subject, the lowest first.
 
     What does not decide is looked at only for a subject in which nothing does.
@@ -52,7 +52,7 @@ def subject_told(subject: str, comparison: Comparison) -> str:
     return f"{subject} ({', '.join(names)})" if names else subject
 
 
-def counted(judged: Sequence[Judgement]) -> str:
+def count_verdicts(judged: Sequence[Judgement]) -> str:
     """How many of each verdict, the worst first: "2 drifted, 30 within tolerance"; the ungated apart."""
     counts = Counter(verdict_told(one) for one in judged)
     worst_first = (word for verdict in WORST_FIRST for word in (str(verdict), f"{verdict} (not gated)"))
@@ -65,6 +65,6 @@ def verdict_told(judgement: Judgement) -> str:
     return f"{judgement.verdict} (not gated)" if ungated else str(judgement.verdict)
 
 
-def short(text: str) -> str:
+def shorten_text(text: str) -> str:
     """A stranger's text on one line, legible, and cut where it is a book."""
-    return legible(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")
+    return make_legible(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from reportgen.baseline.compare import Compared, Comparison, Difference, Judgement
+from reportgen.baseline.compare import Comparison, Difference, Judgement, OutcomeComparison
 from reportgen.baseline.judgements import (
     NOT_COMPARED,
     beginning_told,
-    beginnings,
     conclusion,
-    counted,
-    short,
+    count_verdicts,
+    find_beginnings,
+    shorten_text,
     subject_told,
     verdict_told,
 )
@@ -45,7 +45,7 @@ def markdown(comparison: Comparison, budget: int = BUDGET) -> str:
     sections = (_changed, _environment, _moved, _same)
     for later, section in zip(reversed(range(len(sections))), sections, strict=True):
         text += section(comparison, budget - _size(text) - later * REST_OF_SECTION)
-    return cut(text, budget)
+    return fit_lines(text, budget)
 
 
 def markdown_of_failure(reason: str) -> str:
@@ -53,7 +53,7 @@ def markdown_of_failure(reason: str) -> str:
     return f"## {NOT_COMPARED}\n\n{_escaped(reason)}\n"
 
 
-def cut(text: str, budget: int) -> str:
+def fit_lines(text: str, budget: int) -> str:
     """The whole lines of a text that fit a budget of bytes, with a line that says so where not all do."""
     if _size(text) <= budget:
         return text
@@ -71,14 +71,14 @@ def cut(text: str, budget: int) -> str:
 
 def _head(comparison: Comparison) -> Iterator[str]:
     yield f"## {conclusion(comparison)}: {_escaped(comparison.title)}"
-    begun = beginnings(comparison.judgements)
+    begun = find_beginnings(comparison.judgements)
     for one in begun[:1]:
         yield f"\n**First beyond tolerance: {_escaped(beginning_told(one, comparison))}**"
     if others := begun[1:]:
         told = [_escaped(beginning_told(one, comparison)) for one in others[: SUBJECTS - 1]]
         more = f"; and in {write_count(len(others) - len(told))} more" if len(others) > len(told) else ""
         yield f"\nFirst in the other models: {'; '.join(told)}{more}"
-    yield f"\n{counted(comparison.judgements) or 'Nothing to compare'}."
+    yield f"\n{count_verdicts(comparison.judgements) or 'Nothing to compare'}."
 
 
 def _changed(comparison: Comparison, budget: int) -> str:
@@ -87,7 +87,7 @@ def _changed(comparison: Comparison, budget: int) -> str:
 
     loud = [one for one in comparison.judgements if one.verdict not in QUIET]
     columns = ("Verdict", "Probe", "Model", "Quantity", "What changed", "Allowed")
-    return _table("What changed", columns, loud, cells, budget, counted)
+    return _table("What changed", columns, loud, cells, budget, count_verdicts)
 
 
 def _environment(comparison: Comparison, budget: int) -> str:
@@ -107,17 +107,17 @@ def _moved(comparison: Comparison, budget: int) -> str:
 
 
 def _same(comparison: Comparison, budget: int) -> str:
-    def names(outcome: Compared) -> list[str]:
+    def names(outcome: OutcomeComparison) -> list[str]:
         return [change.name for change in outcome.changes if change.verdict is Verdict.SAME]
 
-    def cells(outcome: Compared) -> Cells:
+    def cells(outcome: OutcomeComparison) -> Cells:
         return *_place(outcome, comparison), ", ".join(names(outcome)) or outcome.reason
 
     same = [one for one in comparison.compared if names(one) or one.verdict is Verdict.SAME]
     return _table("The same", ("Probe", "Model", "Quantities"), same, cells, budget)
 
 
-def _place(outcome: Compared, comparison: Comparison) -> tuple[str, str]:
+def _place(outcome: OutcomeComparison, comparison: Comparison) -> tuple[str, str]:
     return outcome.probe_id, subject_told(outcome.subject, comparison)
 
 
@@ -159,7 +159,7 @@ def _row(cells: Cells) -> str:
 def _escaped(text: str) -> str:
     """A stranger's text that Markdown shows as it is."""
     # An address would become a link without any mark around it.
-    return short(text).translate(_ESCAPED).replace("://", "&#58;//").replace("www.", "www&#46;")
+    return shorten_text(text).translate(_ESCAPED).replace("://", "&#58;//").replace("www.", "www&#46;")
 
 
 def _size(text: str) -> int:

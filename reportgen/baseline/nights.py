@@ -61,7 +61,7 @@ def in_order(nights: Sequence[Night], order: Order) -> list[Night]:
     Raises:
         BundleError: a night does not say when it was begun.
     """
-    by_name = sorted(nights, key=lambda night: natural(night.name))
+    by_name = sorted(nights, key=lambda night: make_natural_key(night.name))
     return by_name if order == "name" else sorted(by_name, key=_moment)
 
 
@@ -85,7 +85,7 @@ def _moment(night: Night) -> datetime.datetime:
     return night.started
 
 
-def natural(name: str) -> list[tuple[int, str]]:
+def make_natural_key(name: str) -> list[tuple[int, str]]:
     """A key that sorts numbers within names by their value."""
     parts: Iterable[str] = re.findall(r"[0-9]+|[^0-9]+", name)
     return [(int(part), "") if part.isdecimal() and part.isascii() else (-1, part) for part in parts]

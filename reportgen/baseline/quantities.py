@@ -84,17 +84,18 @@ def array_change(name: str, before: Array, after: Array, tolerance: Tolerance) -
     gone = np.isfinite(one) & ~np.isfinite(other)
     if gone.any():
         place = _place(before, int(gone.argmax()))
-        told = f"{int(gone.sum())} values are undefined now, the first at {said(place)}"
+        told = f"{int(gone.sum())} values are undefined now, the first at {describe_place(place)}"
         return Change(**known, verdict=Verdict.UNDEFINED, told=told, place=place, first=_first(before, gone))
     other_kind = ~np.isfinite(one) & ~np.isfinite(other) & (one != other) & ~(np.isnan(one) & np.isnan(other))
     if other_kind.any():
         at = int(other_kind.argmax())
-        change = f"{one.flat[at]} → {other.flat[at]} at {said(_place(before, at))}"
+        change = f"{one.flat[at]} → {other.flat[at]} at {describe_place(_place(before, at))}"
         told = f"{int(other_kind.sum())} values are undefined in another way now, the first {change}"
         return Change(**known, verdict=Verdict.DRIFTED, told=told, first=_first(before, other_kind))
     came = ~np.isfinite(one) & np.isfinite(other)
     if came.any():
-        told = f"{int(came.sum())} values were undefined, the first at {said(_place(before, int(came.argmax())))}"
+        where = describe_place(_place(before, int(came.argmax())))
+        told = f"{int(came.sum())} values were undefined, the first at {where}"
         return Change(**known, verdict=Verdict.DEFINED, told=told)
     compared = np.isfinite(one)
     with np.errstate(over="ignore", invalid="ignore"):  # a difference of two largest numbers is infinite, and beyond
@@ -126,8 +127,9 @@ def _measured(
     if not (beyond > 0).any():
         return Change(**known, **measured, verdict=Verdict.WITHIN)
     first = _first(before, beyond > 0)
-    begins = f", from {said(first)} on" if first else ""
-    told = f"by {write_number(worst)}{_unit(before.unit)} at {said(place)}{begins}; {write_number(mean)} on average"
+    begins = f", from {describe_place(first)} on" if first else ""
+    size = f"{write_number(worst)}{_unit(before.unit)}"
+    told = f"by {size} at {describe_place(place)}{begins}; {write_number(mean)} on average"
     return Change(**known, **measured, verdict=Verdict.DRIFTED, told=told, first=first)
 
 
@@ -160,7 +162,7 @@ def depth_of(place: Mapping[str, int]) -> float:
     return 2.0 * place["block"] + 1 if "block" in place else float("inf")
 
 
-def said(place: Mapping[str, int]) -> str:
+def describe_place(place: Mapping[str, int]) -> str:
     """A place in words: "layer 14, prompt 0"."""
     depth = [dim for dim in DEPTHS if dim in place]
     return ", ".join(f"{dim} {place[dim]}" for dim in (*depth, *(dim for dim in place if dim not in depth)))

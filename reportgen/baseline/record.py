@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from reportgen.baseline.compare import Compared, Comparison, Judgement
-from reportgen.baseline.judgements import NOT_COMPARED, beginning_told, beginnings
+from reportgen.baseline.compare import Comparison, Judgement, OutcomeComparison
+from reportgen.baseline.judgements import NOT_COMPARED, beginning_told, find_beginnings
 from reportgen.baseline.quantities import Change
 from reportgen.baseline.verdict import WORST_FIRST
 
@@ -23,7 +23,7 @@ def record(comparison: Comparison) -> dict[str, Any]:
         "verdict": str(comparison.verdict),
         "exit_code": comparison.exit_code,
         "counts": {str(verdict): counts[verdict] for verdict in WORST_FIRST if verdict in counts},
-        "first_beyond_tolerance": [_beginning(one, comparison) for one in beginnings(comparison.judgements)],
+        "first_beyond_tolerance": [_beginning(one, comparison) for one in find_beginnings(comparison.judgements)],
         "before": {"title": comparison.before.title},
         "after": {"title": comparison.after.title},
         "environment": [{"what": one.what, "before": one.before, "after": one.after} for one in comparison.environment],
@@ -60,7 +60,7 @@ def _beginning(judgement: Judgement, comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _compared(one: Compared) -> dict[str, Any]:
+def _compared(one: OutcomeComparison) -> dict[str, Any]:
     return {
         "probe_id": one.probe_id,
         "subject": one.subject,

@@ -7,7 +7,7 @@ from typing import Any
 from reportgen.baseline.quantities import DEPTHS, Change
 from reportgen.baseline.tolerance import MEASURED, Tolerance
 from reportgen.baseline.verdict import Verdict
-from reportgen.documents.problem import shown
+from reportgen.documents.problem import describe_value
 from reportgen.numerals import write_change, write_count
 from reportgen.results.quantities import Cell, Table
 
@@ -209,7 +209,7 @@ def _cells_told(before: Cell, after: Cell) -> str:
     """What a cell held and holds: measured numbers in few digits, everything else as it stands."""
     if isinstance(before, float) and isinstance(after, float):
         return " → ".join(write_change(before, after))
-    return f"{shown(before)} → {shown(after)}"
+    return f"{describe_value(before)} → {describe_value(after)}"
 
 
 def _alike(a: Cell, b: Cell, tolerance: Tolerance) -> bool:

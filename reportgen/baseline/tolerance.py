@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from reportgen.documents.plain_words import problems
-from reportgen.documents.problem import dotted
+from reportgen.documents.problem import write_place
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -50,7 +50,7 @@ def checked_entries(content: object) -> dict[str, ToleranceEntry]:
         return _ENTRIES.validate_python(content)
     except ValidationError as error:
         (first, *_) = problems(error, content, ToleranceEntry)
-        where = dotted(first.where)
+        where = write_place(first.where)
         raise ValueError(f"{where}: {first.message}" if where else first.message) from error
 
 

@@ -14,7 +14,7 @@ from reportgen.baseline.tolerance import ToleranceEntry, may_match
 from reportgen.battery.broken_probe import AnyOptions, BrokenProbe
 from reportgen.documents.beside import HERE
 from reportgen.documents.plain_words import problems
-from reportgen.documents.problem import Problem, Where, shown
+from reportgen.documents.problem import Problem, Where, describe_value
 from reportgen.documents.yaml_source import read_source, read_text
 from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
 from reportgen.look.presentation import PAGE_BYTES, Presentation
@@ -22,7 +22,7 @@ from reportgen.look.theme import PAPER, Theme, read_theme
 from reportgen.probes import registry
 from reportgen.probing.options import PAIR, ProbeOptions
 from reportgen.probing.probe import PairProbe, Probe
-from reportgen.processes.supervision import ended_before, underway
+from reportgen.processes.supervision import ended_before, track_piece
 from reportgen.results.schema import ID
 from reportgen.results.section import subject_of
 from reportgen.suggest import suggestion
@@ -40,11 +40,11 @@ M = TypeVar("M", bound=BaseModel)
 
 def _device(device: str) -> str:
     if not re.fullmatch(DEVICE, device):
-        raise ValueError(f"expected auto, cpu, cuda, cuda:N or mps, found {shown(device)}")
+        raise ValueError(f"expected auto, cpu, cuda, cuda:N or mps, found {describe_value(device)}")
     return device
 
 
-Language = Annotated[str, AfterValidator(language.checked)]
+Language = Annotated[str, AfterValidator(language.resolve_language)]
 Device = Annotated[str, AfterValidator(_device), Field(json_schema_extra={"pattern": f"^({DEVICE})$"})]
 
 
@@ -196,14 +196,14 @@ class _Reading:
     def battery(self, written: Any, path: Path | None, only: Sequence[str]) -> Battery | None:
         """The battery, or None where anything was wrong."""
         if not isinstance(written, dict):
-            self.wrong(Problem((), f"expected a mapping with models and probes, found {shown(written)}"))
+            self.wrong(Problem((), f"expected a mapping with models and probes, found {describe_value(written)}"))
             return None
         top = self.checked(BatteryFile, written, ())
         models = self.models(written.get("models"))
         probes = self.probes(written.get("probes"), models)
         for unknown in [one for one in only if one not in probes]:
             remedy = suggestion(unknown, probes)
-            self.elsewhere.append(Mistake(f"no probe has the id {shown(unknown)}", remedy, path))
+            self.elsewhere.append(Mistake(f"no probe has the id {describe_value(unknown)}", remedy, path))
         if top is not None and not self.problems:
             self.tolerances(top.tolerances, _complete(probes).values())
         if self.problems or self.elsewhere or top is None:
@@ -260,14 +260,14 @@ class _Reading:
             if not re.fullmatch(ID, one):
                 self.wrong(Problem((key, one), "not usable as an id", "Use 1 to 64 of A-Z a-z 0-9 _ and -."))
             elif first != one:
-                told = f"differs from {shown(first)} only in capitals, and many disks take such names for one"
+                told = f"differs from {describe_value(first)} only in capitals, and many disks take such names for one"
                 self.wrong(Problem((key, one), told, "Give it another id."))
         return list(written.items())
 
     def probe(self, one: str, written: Any, models: Mapping[str, Any]) -> ProbeEntry | None:
         where = ("probes", one)
         if not isinstance(written, dict):
-            self.wrong(Problem(where, f"expected a mapping, found {shown(written)}", "Write {probe: NAME}."))
+            self.wrong(Problem(where, f"expected a mapping, found {describe_value(written)}", "Write {probe: NAME}."))
             return None
         probe = self.named(written, where)
         if probe is None:
@@ -293,7 +293,7 @@ class _Reading:
         told = probe.reason if isinstance(probe, BrokenProbe) else ended_before(*piece)
         if not told:
             try:
-                with underway(*piece):
+                with track_piece(*piece):
                     return self.checked(probe.options, values, where, sets), ""
             except (ReportgenError, KeyboardInterrupt):
                 raise
@@ -307,7 +307,7 @@ class _Reading:
         if "probe" not in written:
             self.wrong(Problem(at, "missing", suggestion(str(where[-1]), registry.names())))
         elif not isinstance(name, str):
-            self.wrong(Problem(at, f"expected the name of a probe, found {shown(name)}"))
+            self.wrong(Problem(at, f"expected the name of a probe, found {describe_value(name)}"))
         else:
             try:
                 return registry.find(name)
@@ -327,7 +327,7 @@ class _Reading:
         for index, name in enumerate(chosen.models):
             if name not in models:
                 remedy = suggestion(name, models)
-                self.wrong(Problem((*where, "models", index), f"unknown model {shown(name)}", remedy))
+                self.wrong(Problem((*where, "models", index), f"unknown model {describe_value(name)}", remedy))
         return tuple(one for one in models if one in chosen.models)
 
     def pair(self, written: dict[str, Any], where: Where, models: Mapping[str, Any]) -> tuple[str, ...]:
@@ -338,10 +338,14 @@ class _Reading:
         named = [written.get(key) for key in PAIR]
         for key, name in zip(PAIR, named, strict=True):
             if isinstance(name, str) and name and name not in models:
-                self.wrong(Problem((*where, key), f"unknown model {shown(name)}", suggestion(name, models)))
+                self.wrong(Problem((*where, key), f"unknown model {describe_value(name)}", suggestion(name, models)))
         if named[0] == named[1] and named[0] in models:
             remedy = "Name two models; the same source may stand under two ids."
-            self.wrong(Problem((*where, PAIR[1]), f"a model cannot be compared with itself: {shown(named[0])}", remedy))
+            self.wrong(
+                Problem(
+                    (*where, PAIR[1]), f"a model cannot be compared with itself: {describe_value(named[0])}", remedy
+                )
+            )
         return tuple(str(name) for name in named)
 
     def checked(self, model: type[M], value: Any, where: Where, sets: PromptSets | None = None) -> M | None:

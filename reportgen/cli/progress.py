@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from reportgen.cli.terminal import LONGEST, tell
-from reportgen.spelling import spelled
+from reportgen.spelling import spell_text
 
 
 @contextmanager
-def shown(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+def show_progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     """A function that is told one line a finished piece of work."""
     if quiet:
         yield lambda line: None
@@ -29,7 +29,7 @@ def _moving() -> Iterator[Callable[[str], None]]:
     with console.status("starting", spinner=_spinner()) as status:
 
         def told(line: str) -> None:
-            console.print(spelled(f"  {line}", LONGEST), markup=False, emoji=False, style="dim")
+            console.print(spell_text(f"  {line}", LONGEST), markup=False, emoji=False, style="dim")
             status.update("working")
 
         yield told

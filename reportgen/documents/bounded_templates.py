@@ -90,10 +90,10 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
         for loop in list(tree.find_all(nodes.For)):
-            loop.iter = around(loop.iter, _TURNS)
+            loop.iter = wrap_in_filter(loop.iter, _TURNS)
         for output in list(tree.find_all(nodes.Output)):
             output.nodes = [
-                one if isinstance(one, nodes.TemplateData) else around(one, _WRITTEN) for one in output.nodes
+                one if isinstance(one, nodes.TemplateData) else wrap_in_filter(one, _WRITTEN) for one in output.nodes
             ]
         # It returns the node that it is called on, which is typed as any node.
         return tree.set_environment(self)  # type: ignore[return-value]
@@ -115,7 +115,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
-def around(node: nodes.Node, name: str) -> nodes.Filter:
+def wrap_in_filter(node: nodes.Node, name: str) -> nodes.Filter:
     """The filter of that name around an expression of a template."""
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)  # an expression, typed as any node
 
@@ -128,7 +128,7 @@ def _refuse_repetition(many: Any, times: Any) -> None:
         raise Exceeded(f"it repeats something to more than {used.limits.characters:,} characters")
 
 
-def rendered(template: Template, context: Mapping[str, Any], limits: Limits) -> str:
+def render_within(template: Template, context: Mapping[str, Any], limits: Limits) -> str:
     """What a template of a `BoundedEnvironment` makes of a context.
 
     Raises:
@@ -136,12 +136,12 @@ def rendered(template: Template, context: Mapping[str, Any], limits: Limits) -> 
         MemoryError: it takes too much memory; on Linux alone, where a process can be held to some.
         Exception: whatever it raises; SecurityError where it reaches for what is not its own.
     """
-    with counting(limits):
+    with limit_work(limits):
         return "".join(_budgeted(template.generate(context), limits))
 
 
 @contextmanager
-def counting(limits: Limits) -> Iterator[None]:
+def limit_work(limits: Limits) -> Iterator[None]:
     """What is done within, such as to compile or to render, ends with `Exceeded` or MemoryError beyond its limits."""
     token = _used.set(_Used(limits))
     try:

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from reportgen.documents.problem import Problem, Where, shown
-from reportgen.suggest import nearest, suggestion
+from reportgen.documents.problem import Problem, Where, describe_value
+from reportgen.suggest import find_nearest, suggestion
 
 KINDS = {
     "string_type": "text",
@@ -151,14 +151,14 @@ def _choices(context: dict[str, Any]) -> list[str]:
 def _unmet(where: Where, details: list[ErrorDetails], value: Any) -> Problem:
     actual = _at(value, where)
     wanted = dict.fromkeys(text for detail in details if (text := _expectation(detail)) is not None)
-    return Problem(where, f"expected {' or '.join(wanted)}, found {shown(actual)}", _remedy(details, actual))
+    return Problem(where, f"expected {' or '.join(wanted)}, found {describe_value(actual)}", _remedy(details, actual))
 
 
 def _remedy(details: Iterable[ErrorDetails], actual: Any) -> str:
     types = {detail["type"] for detail in details}
     if isinstance(actual, str):
         choices = [c for d in details if d["type"] in ("literal_error", "enum") for c in _choices(d.get("ctx", {}))]
-        near = nearest(actual, choices)
+        near = find_nearest(actual, choices)
         if near is not None:
             return f"Did you mean '{near}'?"
         if "list_type" in types or "tuple_type" in types:

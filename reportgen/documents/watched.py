@@ -23,14 +23,14 @@ def state_of(file: Path) -> State | None:
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedFiles:
     """Some files, and the state that each was in when watching began."""
 
     states: tuple[tuple[Path, State | None], ...]
     """Also of those that are not there: they may appear."""
 
     @classmethod
-    def begin(cls, files: Iterable[Path]) -> "Watched":
+    def begin(cls, files: Iterable[Path]) -> "WatchedFiles":
         """Watches files from now on; those written a moment ago once a further change would show."""
         listed = tuple(files)
         if _age(listed) < SETTLED:

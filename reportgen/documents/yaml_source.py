@@ -13,7 +13,7 @@ from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from reportgen.documents.beside import exists, is_file, is_folder
-from reportgen.documents.problem import Problem, Where, dotted, shown
+from reportgen.documents.problem import Problem, Where, describe_value, write_place
 from reportgen.errors import BatteryError, Mistake
 from reportgen.suggest import suggestion
 
@@ -53,7 +53,7 @@ class Source:
 
     def _mistake(self, problem: Problem) -> Mistake:
         """A problem with its file and line: that of the value, or of the nearest one above that is written out."""
-        path = dotted(problem.where)
+        path = write_place(problem.where)
         message = f"{path}: {problem.message}" if path else problem.message
         known = (self.lines.get(problem.where[:end]) for end in range(len(problem.where), -1, -1))
         return Mistake(message, problem.remedy, self.file, next((line for line in known if line is not None), None))
@@ -121,7 +121,9 @@ class _PlainComposer(Composer):
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.parser.check_event(AliasEvent):
             event = self.parser.get_event()
-            raise ComposerError(None, None, f"the alias {shown(event.anchor)} is not allowed", event.start_mark)
+            raise ComposerError(
+                None, None, f"the alias {describe_value(event.anchor)} is not allowed", event.start_mark
+            )
         return super().compose_node(parent, index)
 
 
@@ -181,15 +183,15 @@ class _Reading:
         try:
             value = construct(node)
         except (ValueError, KeyError, IndexError, OverflowError):
-            return self.refused(where, f"{shown(node.value)} is not what its tag or form says")
+            return self.refused(where, f"{describe_value(node.value)} is not what its tag or form says")
         if isinstance(value, float) and not math.isfinite(value):
-            return self.refused(where, f"expected a finite number, found {shown(node.value)}", QUOTES)
+            return self.refused(where, f"expected a finite number, found {describe_value(node.value)}", QUOTES)
         if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
             return self.refused(where, "a whole number of more than 18 digits", QUOTES)
         return value
 
     def refused_tag(self, where: Where, node: Node) -> None:
-        tag = shown(str(node.tag).replace(STANDARD, "!!"))
+        tag = describe_value(str(node.tag).replace(STANDARD, "!!"))
         self.refused(where, f"the tag {tag} is not allowed", "Tags are not needed: write the plain value.")
 
     def refused(self, where: Where, message: str, remedy: str = "") -> None:

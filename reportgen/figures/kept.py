@@ -7,10 +7,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from reportgen.cache import DRAWINGS, Shelf, key_of
-from reportgen.figures.canonical import canonical
+from reportgen.figures.canonical import canonicalize_value
 from reportgen.figures.describe import Figure
 from reportgen.fingerprints import build_of, code_of, version_of
-from reportgen.language import spoken
+from reportgen.language import get_language
 from reportgen.look import fonts
 from reportgen.look.model_styles import ModelStyle
 from reportgen.look.theme import PAPER, Theme
@@ -22,7 +22,7 @@ Flavour = Literal["paths", "characters", "simple characters", "png", "pdf"]
 """An SVG with its text as one of these, or another format."""
 
 
-class KeptDrawing:
+class CachedFigure:
     """One figure, each of its flavours as it was drawn before under the same key; else drawn now, and kept."""
 
     def __init__(self, key: str | None, draw: Callable[[], "Drawing"]) -> None:
@@ -87,9 +87,9 @@ def drawing_key(
     figure: Figure, styles: Mapping[str, ModelStyle], theme: Theme = PAPER, width: float | None = None
 ) -> str | None:
     """The key of a figure as `draw` draws it; None where its description holds what has no agreed spelling."""
-    look = (theme.drawing_state, repr(width), spoken())
+    look = (theme.drawing_state, repr(width), get_language())
     try:
-        return key_of("drawing", *conditions(), *look, *canonical(figure), *canonical(dict(styles)))
+        return key_of("drawing", *conditions(), *look, *canonicalize_value(figure), *canonicalize_value(dict(styles)))
     except TypeError:
         return None
 
@@ -105,5 +105,5 @@ def conditions() -> tuple[str, ...]:
         zlib.ZLIB_RUNTIME_VERSION,
         build_of("matplotlib"),
         *(f"{name} {version_of(name)}" for name in ("lm-reportgen", "numpy", "fonttools", "pillow")),
-        *fonts.installed(),
+        *fonts.identify_fonts(),
     )

@@ -19,7 +19,7 @@ from reportgen.look.legible import (
     clusters,
     covered_by,
     in_mono,
-    legible,
+    make_legible,
     source_of,
     source_of_cluster,
     with_parts,
@@ -27,7 +27,7 @@ from reportgen.look.legible import (
 
 
 @cache
-def installed() -> tuple[str, ...]:
+def identify_fonts() -> tuple[str, ...]:
     """What all text is drawn with: changes when a font does, or how it is cut down."""
     return (str(RECIPE), *(source.identity for source in (*CHAIN, MONO)))
 
@@ -74,11 +74,11 @@ class Typefaces:
 
 
 def typefaces(characters: Iterable[str], own: OwnFont | None = None) -> Typefaces:
-    """The fonts that show all these characters (or texts), as `legible` gives them, and `ALWAYS`.
+    """The fonts that show all these characters (or texts), as `make_legible` gives them, and `ALWAYS`.
 
     A theme's own font is one of them for the characters that it has.
     """
-    shown = [legible(text) for text in characters]
+    shown = [make_legible(text) for text in characters]
     # Shaping sets a letter and its mark as one wherever the font has the two as one.
     joined = {character for text in shown for character in unicodedata.normalize("NFC", text) if source_of(character)}
     wanted = ALWAYS.union(joined, *shown)

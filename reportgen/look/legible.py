@@ -10,7 +10,7 @@ from functools import cache
 
 from reportgen.look.font_sources import CHAIN, EMOJI, MONO, REST, TEXT, OwnFont, Source
 from reportgen.look.kept_fonts import digest_of, kept_file
-from reportgen.spelling import PICTURES, code_point, is_hidden, visible
+from reportgen.spelling import PICTURES, code_point, is_hidden, spell_character
 
 _PRESENTATION_SELECTORS = "\ufe0e\ufe0f"
 DOTTED_CIRCLE = "◌"
@@ -26,7 +26,7 @@ ALWAYS = frozenset(
 """What pages and axes need whatever the tokens are."""
 
 
-def legible(text: str) -> str:
+def make_legible(text: str) -> str:
     """A stranger's text as it may be drawn: every character has a glyph, none hides or reorders the others.
 
     A newline becomes ↵, a tab ⇥; what is invisible, malformed, unassigned or in no font becomes `<U+200B>`.
@@ -88,7 +88,7 @@ def _first_word(character: str) -> str:
 
 @cache
 def _visible(character: str) -> str:
-    seen = visible(character)
+    seen = spell_character(character)
     return code_point(character) if seen == character and source_of(character) is None else seen
 
 
@@ -156,9 +156,9 @@ def in_mono(character: str) -> bool:
     return character in covered_by(MONO) and source_of(character) in (TEXT, REST)
 
 
-def lacking(texts: Iterable[str], own: OwnFont | None = None) -> list[str]:
+def find_lacking(texts: Iterable[str], own: OwnFont | None = None) -> list[str]:
     """The characters of these texts that a font lacks, in order: one's own, else all of ours, which spell them out."""
     if own is not None:
-        return sorted(set().union(*map(legible, texts)) - covered_by(own) - {" "})
+        return sorted(set().union(*map(make_legible, texts)) - covered_by(own) - {" "})
     found = set().union(*texts) - PICTURES.keys()
     return sorted(character for character in found if source_of(character) is None and not is_hidden(character))

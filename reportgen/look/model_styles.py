@@ -48,12 +48,12 @@ def rgb(colour: str) -> tuple[float, float, float]:
     return red / 255, green / 255, blue / 255
 
 
-def sequential(values: ArrayLike, theme: Theme = themes.PAPER) -> NDArray[np.float64]:
+def map_sequential(values: ArrayLike, theme: Theme = themes.PAPER) -> NDArray[np.float64]:
     """(…) values from 0 to 1 -> (… x 4) RGBA from 0 to 1; NaN is transparent."""
     return _mapped(np.asarray(values, dtype=np.float64), theme.sequential)
 
 
-def diverging(values: ArrayLike, theme: Theme = themes.PAPER) -> NDArray[np.float64]:
+def map_diverging(values: ArrayLike, theme: Theme = themes.PAPER) -> NDArray[np.float64]:
     """(…) values from -1 over 0 to 1 -> (… x 4) RGBA from 0 to 1; NaN is transparent."""
     whole = np.asarray(values, dtype=np.float64)
     middle = len(theme.diverging) // 2

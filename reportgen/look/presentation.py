@@ -40,6 +40,6 @@ def presentation_of(run: Mapping[str, Any]) -> Presentation:
         page_bytes = int(kept["page_bytes"])
         if page_bytes <= 0:
             return Presentation()
-        return Presentation(language.checked(str(kept["language"])), stored_theme(kept["theme"]), page_bytes)
+        return Presentation(language.resolve_language(str(kept["language"])), stored_theme(kept["theme"]), page_bytes)
     except (KeyError, ValueError, TypeError, OverflowError):  # a stranger's file, or one of another version
         return Presentation()

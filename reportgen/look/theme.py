@@ -10,13 +10,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from reportgen.documents.beside import HERE, exists, only_here, placed, where_looked
+from reportgen.documents.beside import HERE, exists, locate_path, only_here, where_looked
 from reportgen.documents.plain_words import problems
-from reportgen.documents.problem import Problem, shown
+from reportgen.documents.problem import Problem, describe_value
 from reportgen.documents.yaml_source import Source, read_source, read_text
 from reportgen.errors import BatteryError, Mistake
 from reportgen.look.font_sources import OwnFont, own_font
-from reportgen.look.own_files import PICTURES, Refused, check_uri, checked_font, picture_uri
+from reportgen.look.own_files import PICTURES, UnusableFile, check_uri, checked_font, picture_uri
 from reportgen.suggest import suggestion
 
 TEXT = 8.5
@@ -31,7 +31,7 @@ FILES = (".yaml", ".yml")
 def _colour(written: str) -> str:
     digits = written.removeprefix("#")
     if written == digits or len(digits) != 6 or set(digits) - set("0123456789abcdefABCDEF"):
-        raise ValueError(f"{shown(written)} is no colour: write it as #rrggbb")
+        raise ValueError(f"{describe_value(written)} is no colour: write it as #rrggbb")
     return written.lower()
 
 
@@ -178,12 +178,12 @@ def read_theme(name_or_path: str | Path, beside: Path | None = None) -> Theme:
     written = str(name_or_path)
     if written in BUILT_IN:
         return BUILT_IN[written]
-    file = placed(written, beside or HERE)
+    file = locate_path(written, beside or HERE)
     if not exists(file) and file.suffix not in FILES and len(Path(written).parts) == 1:
         remedy = suggestion(written, BUILT_IN) + " One's own is a YAML file."
-        raise BatteryError(Mistake(f"unknown theme {shown(written)}", remedy.strip()))
+        raise BatteryError(Mistake(f"unknown theme {describe_value(written)}", remedy.strip()))
     if not exists(file) and beside is not None and only_here(written, beside):
-        raise BatteryError(Mistake(f"there is no theme {shown(written)}", where_looked(written, beside)))
+        raise BatteryError(Mistake(f"there is no theme {describe_value(written)}", where_looked(written, beside)))
     return _own(read_source(read_text(file, "theme"), file), file)
 
 
@@ -198,7 +198,7 @@ def stored_theme(content: object) -> Theme:
     if theme.logo is not None:
         try:
             check_uri(theme.logo)
-        except Refused as refused:
+        except UnusableFile as refused:
             raise ValueError(str(refused)) from refused
     return theme
 
@@ -207,10 +207,10 @@ def _own(source: Source, file: Path) -> Theme:
     found: list[Problem] = []
     written = source.value if isinstance(source.value, dict) else {}
     if not isinstance(source.value, dict):
-        found.append(Problem((), f"a theme is a mapping, not {shown(source.value)}"))
+        found.append(Problem((), f"a theme is a mapping, not {describe_value(source.value)}"))
     base = written.get("extends", PAPER.name)
     if not isinstance(base, str) or base not in BUILT_IN:
-        found.append(Problem(("extends",), f"unknown theme {shown(base)}", suggestion(str(base), BUILT_IN)))
+        found.append(Problem(("extends",), f"unknown theme {describe_value(base)}", suggestion(str(base), BUILT_IN)))
         base = PAPER.name
     own = {key: value for key, value in written.items() if key != "extends"}
     content = BUILT_IN[base].model_dump() | {"name": re.sub(f"[^{NAME}]", "-", file.stem)[:64]} | own
@@ -239,7 +239,7 @@ def _with_files(theme: Theme, folder: Path, found: list[Problem]) -> Theme:
                 read |= {"font": str(path.absolute()), "font_sha256": checked_font(path)}
             else:
                 read["logo"] = picture_uri(folder / written)
-        except Refused as refused:
+        except UnusableFile as refused:
             remedy = "Name a TTF or OTF file." if key == "font" else f"Name a file of {PICTURES}."
             found.append(Problem((key,), str(refused), remedy))
     return theme.model_copy(update=read)

@@ -32,7 +32,7 @@ and decides where lines of the PDF break, not what they say.
 
 
 @dataclass(frozen=True)
-class Listed:
+class OutputFile:
     """A file that was made of a bundle."""
 
     name: str
@@ -76,7 +76,7 @@ class OutputCache:
             found[name] = content
         return found
 
-    def keep(self, files: Sequence[Listed]) -> None:
+    def keep(self, files: Sequence[OutputFile]) -> None:
         """Keeps the files, unless one of them is a drawing that was not kept."""
         if not self._used or any(file.drawing is None and file.content is None for file in files):
             return

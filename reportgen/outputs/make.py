@@ -15,14 +15,14 @@ from reportgen.figures.describe import Curves, Figure, Maps
 from reportgen.figures.kept import Flavour
 from reportgen.look.presentation import Presentation
 from reportgen.look.theme import BUILT_IN, PAPER, Theme
-from reportgen.outputs.cache import Listed, OutputCache
+from reportgen.outputs.cache import OutputCache, OutputFile
 from reportgen.outputs.figure_files import gaps
-from reportgen.report.content.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures
+from reportgen.report.content.bundle_figures import BundleDescription, DrawnFigure, ShowFailures, describe, draw_figures
 from reportgen.results.bundle import Bundle
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
-    from reportgen.report.content.drawn import Drawn
+    from reportgen.report.content.drawn import PageFigure
     from reportgen.report.document import Printer
     from reportgen.report.slides.slide import Deck
 
@@ -85,11 +85,11 @@ def write_outputs(
     numbers before is taken from there, and what is made now is kept.
 
     Raises:
-        Unshowable: the figures or the sentence of some probes raise; nothing is written.
+        ShowFailures: the figures or the sentence of some probes raise; nothing is written.
         OutputsFailed: some outputs could not be made; all others are written.
     """
     shown_as = presentation or Presentation()
-    with language.speaking(shown_as.language):
+    with language.use_language(shown_as.language):
         beside = FIGURES in formats or _holds_figures(bundle.path)
         known = OutputCache(bundle, formats, shown_as, stamp=stamp, figures_beside=beside, used=cache)
         found = known.find()
@@ -163,7 +163,7 @@ class _Making:
         if self._reasons:
             raise OutputsFailed(names, self._reasons)
         if described.by_all and all(FILE_OF[format] in self._pages for format in printers):
-            pages = [Listed(name, content=(self._folder / name).read_bytes()) for name in self._pages]
+            pages = [OutputFile(name, content=(self._folder / name).read_bytes()) for name in self._pages]
             known.keep([*files, *pages])
         return names
 
@@ -177,7 +177,7 @@ class _Making:
             return None
         try:
             return make()
-        except (Unshowable, OSError):
+        except (ShowFailures, OSError):
             raise  # it would be so in each of them
         except Exception as error:  # a library may raise anything on a stranger's words; the other formats are made
             for format in wanted:
@@ -190,7 +190,7 @@ class _Making:
 
         return document.Printer(self._folder / FILE_OF[format])
 
-    def _drawn(self, described: Described, theme: Theme, shown: Shown) -> list[DrawnFigure]:
+    def _drawn(self, described: BundleDescription, theme: Theme, shown: Shown) -> list[DrawnFigure]:
         """The figures in a theme, each drawn that the cache lacks a flavour of; none where no format shows them."""
         flavours = [flavour for format in self._formats for flavour in shown.get(format, ())]
         if not flavours:
@@ -207,7 +207,9 @@ class _Making:
         )
         return figures
 
-    def _narrowed(self, described: Described, theme: Theme, figures: Sequence[DrawnFigure]) -> list[DrawnFigure]:
+    def _narrowed(
+        self, described: BundleDescription, theme: Theme, figures: Sequence[DrawnFigure]
+    ) -> list[DrawnFigure]:
         """On paper curves and many maps of one model stand beside those of the next: half as wide, text as large."""
         kinds = Counter((one.probe_id, one.description.name) for one in figures if _narrows(one.description))
         beside = {one.stem for one in figures if kinds[one.probe_id, one.description.name] > 1}
@@ -218,7 +220,7 @@ class _Making:
         drawn = {one.stem: one for one in narrow}
         return [drawn.get(one.stem, one) for one in figures]
 
-    def _paper(self, described: Described, figures: Sequence[DrawnFigure]) -> str:
+    def _paper(self, described: BundleDescription, figures: Sequence[DrawnFigure]) -> str:
         from reportgen.report import page
 
         shown = _shown(figures, "simple characters")
@@ -231,7 +233,7 @@ class _Making:
             theme=self._presentation.theme,
         )
 
-    def _html(self, described: Described, figures: Sequence[DrawnFigure]) -> None:
+    def _html(self, described: BundleDescription, figures: Sequence[DrawnFigure]) -> None:
         from reportgen.report import page
 
         html = page.html(
@@ -245,7 +247,7 @@ class _Making:
         )
         self._made("html", html.encode())
 
-    def _deck(self, described: Described) -> "Deck":
+    def _deck(self, described: BundleDescription) -> "Deck":
         from reportgen.report.slides import deck
 
         theme = deck.theme_on_slides(slide_theme(self._presentation.theme), self._bundle)
@@ -263,9 +265,9 @@ class _Making:
 
         self._made("pptx", powerpoint(deck))
 
-    def _figure_files(self, figures: Sequence[DrawnFigure]) -> list[Listed]:
+    def _figure_files(self, figures: Sequence[DrawnFigure]) -> list[OutputFile]:
         """The files of all figures, each with where the cache keeps it."""
-        made: list[Listed] = []
+        made: list[OutputFile] = []
         try:
             for figure in figures:
                 made.extend(self._files_of(figure))
@@ -276,26 +278,26 @@ class _Making:
         self._progress("figures written")
         return made
 
-    def _files_of(self, figure: DrawnFigure) -> Iterator[Listed]:
+    def _files_of(self, figure: DrawnFigure) -> Iterator[OutputFile]:
         for flavour, extension in FILES.items():
             name = f"{FIGURES}/{figure.stem}.{extension}"
             _write(self._folder, name, figure.drawing.content(flavour))
-            yield Listed(name, figure.drawing.key_of(flavour))
+            yield OutputFile(name, figure.drawing.key_of(flavour))
         name, data = f"{FIGURES}/{figure.stem}.csv", csv_of(figure.description).encode()
         _write(self._folder, name, data)
-        yield Listed(name, content=data)
+        yield OutputFile(name, content=data)
 
     def _made(self, format: str, content: bytes) -> None:
         _write(self._folder, FILE_OF[format], content)
         self._told(format)
 
     def _finish(self, format: str, printer: "Printer") -> None:
-        from reportgen.report.document import Unavailable
+        from reportgen.report.document import PrinterMissing
 
         try:
             printer.finish()
             self._told(format)
-        except Unavailable as missing:
+        except PrinterMissing as missing:
             self._progress(f"{FILE_OF[format]} left out: {missing}")
 
     def _told(self, format: str) -> None:
@@ -309,7 +311,7 @@ def _ready(figure: DrawnFigure, flavours: Sequence[Flavour]) -> bool:
     except (ReportgenError, OSError):
         raise
     except Exception as error:  # matplotlib may raise anything on a stranger's numbers: its probe is a failed card
-        raise Unshowable({figure.probe_id: error}) from error
+        raise ShowFailures({figure.probe_id: error}) from error
 
 
 def _why(error: Exception) -> str:
@@ -351,13 +353,13 @@ def _write(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
 
 
-def _shown(figures: Sequence[DrawnFigure], text: "SvgText") -> "dict[str, list[Drawn]]":
+def _shown(figures: Sequence[DrawnFigure], text: "SvgText") -> "dict[str, list[PageFigure]]":
     """Probe id -> its figures for a page."""
-    from reportgen.report.content.drawn import Drawn
+    from reportgen.report.content.drawn import PageFigure
 
-    drawings: dict[str, list[Drawn]] = {}
+    drawings: dict[str, list[PageFigure]] = {}
     for figure in figures:
-        shown = Drawn(figure.description, figure.stem, figure.drawing.svg(text))
+        shown = PageFigure(figure.description, figure.stem, figure.drawing.svg(text))
         drawings.setdefault(figure.probe_id, []).append(shown)
     return drawings
 

@@ -11,7 +11,7 @@ from reportgen import probes
 from reportgen.errors import BatteryError, Mistake, reason_of
 from reportgen.probing.options import ProbeOptions
 from reportgen.probing.probe import Probe
-from reportgen.processes.supervision import ended_before, underway
+from reportgen.processes.supervision import ended_before, track_piece
 from reportgen.results.quantities import Findings
 from reportgen.suggest import suggestion
 
@@ -63,7 +63,7 @@ def _loaded(point: EntryPoint) -> Probe[Any, Any]:
     if told := ended_before("import", point.name):
         raise Unloadable(_unloadable(point, origin, told))
     try:
-        with underway("import", point.name):
+        with track_piece("import", point.name):
             loaded = point.load()
     except KeyboardInterrupt:
         raise

@@ -36,7 +36,7 @@ _lost: dict[Piece, str] = {}
 
 
 @contextmanager
-def underway(*piece: str, seconds: float | None = None) -> Iterator[None]:
+def track_piece(*piece: str, seconds: float | None = None) -> Iterator[None]:
     """Says what is done now, and ends it where it takes longer than it may.
 
     Raises:

@@ -26,7 +26,7 @@ BETWEEN_COLLECTIONS = 200_000
 """Objects made before a search for unreachable ones: at Python's 700 these searches take an eighth of the printing."""
 
 
-class Unavailable(OutputError):
+class PrinterMissing(OutputError):
     """What prints a PDF is not on this machine; the message says what to install."""
 
 
@@ -61,7 +61,7 @@ class Printer:
         """Waits until the file is written, whole or not at all; returns WeasyPrint's warnings.
 
         Raises:
-            Unavailable: WeasyPrint or Pango is missing.
+            PrinterMissing: WeasyPrint or Pango is missing.
             OutputError: printing failed, or the file cannot be written.
         """
         assert self._child.stderr is not None
@@ -69,7 +69,7 @@ class Printer:
         code = self._child.wait()
         last = complaints[-1] if complaints else f"the printing process ended with {code}"
         if code == UNAVAILABLE:
-            raise Unavailable(last)
+            raise PrinterMissing(last)
         if code:
             raise OutputError(Mistake(f"the PDF could not be written: {last}", file=self._target))
         return complaints
@@ -79,7 +79,7 @@ def pdf(html: str, target: Path) -> tuple[str, ...]:
     """Writes the PDF of `html` whole or not at all; returns WeasyPrint's warnings.
 
     Raises:
-        Unavailable, OutputError: as `Printer.finish`.
+        PrinterMissing, OutputError: as `Printer.finish`.
     """
     with Printer(target) as printer:
         printer.begin(html)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from reportgen.look.presentation import PAGE_BYTES
 from reportgen.look.theme import PAPER, Theme
 from reportgen.report.content import feature_browser, numerals, opening, paper_flow, sections
-from reportgen.report.content.budget import Load, fitted
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.budget import Load, fit_page
+from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.figure_data import shown_when_asked, with_data
 from reportgen.report.content.paper_tables import paper_sheets
 from reportgen.report.content.statements import state_bundle
-from reportgen.report.templates.templating import filled
+from reportgen.report.templates.templating import fill_page
 
 if TYPE_CHECKING:
     from reportgen.results.bundle import Bundle
@@ -22,7 +22,7 @@ Target = Literal["page", "paper"]
 
 def html(
     bundle: "Bundle",
-    drawings: Mapping[str, Sequence[Drawn]],
+    drawings: Mapping[str, Sequence[PageFigure]],
     *,
     statements: Mapping[str, str] | None = None,
     stamp: str = "",
@@ -40,14 +40,14 @@ def html(
     carried = {probe_id: [with_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
     features = {probe_id: feature_browser.browsers(outcomes) for probe_id, outcomes in bundle.outcomes.items()}
     found = state_bundle(bundle) if statements is None else statements
-    return fitted(
+    return fit_page(
         lambda load: _filled("page", bundle, load, found, stamp, figures_beside, theme), carried, budget, features
     )
 
 
 def paper(
     bundle: "Bundle",
-    drawings: Mapping[str, Sequence[Drawn]],
+    drawings: Mapping[str, Sequence[PageFigure]],
     *,
     statements: Mapping[str, str] | None = None,
     stamp: str = "",
@@ -83,7 +83,7 @@ def _filled(
         "title": bundle.title,
         "models": opening.model_lines(bundle),
         "provenance": opening.provenance(bundle),
-        "stamp": numerals.dated(stamp),
+        "stamp": numerals.write_day(stamp),
         "sections": shown,
         "findings": opening.findings(shown),
         "telling": opening.telling_numbers(bundle, shown),
@@ -96,7 +96,7 @@ def _filled(
     packed |= {one.characters for of_probe in load.browsers.values() for one in of_probe.values()}
     if target == "paper":
         packed |= {one.characters for of_probe in load.drawings.values() for one in of_probe}
-    return filled(
+    return fill_page(
         context,
         body="body.html.j2",
         shell=f"{target}.html.j2",

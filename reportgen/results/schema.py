@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import from_json
 
 from reportgen.documents.plain_words import problems
-from reportgen.documents.problem import Problem, dotted, shown
+from reportgen.documents.problem import Problem, describe_value, write_place
 from reportgen.errors import BundleError, Mistake
 from reportgen.results.columns import LARGEST, LONGEST
 from reportgen.results.quantities import Dim, Direction, Status
@@ -45,24 +45,24 @@ def _number(value: Any) -> int | float:
         return value
     if type(value) is float and math.isfinite(value):
         return value
-    raise ValueError(f"expected a finite number, found {shown(value)}")
+    raise ValueError(f"expected a finite number, found {describe_value(value)}")
 
 
 def _id(value: str) -> str:
     if not re.fullmatch(ID, value):
-        raise ValueError(f"{shown(value)} is not an id")
+        raise ValueError(f"{describe_value(value)} is not an id")
     return value
 
 
 def _subject(value: str) -> str:
     if not re.fullmatch(rf"{ID}(\.\.{ID})?", value):
-        raise ValueError(f"{shown(value)} is neither an id nor two with .. between them")
+        raise ValueError(f"{describe_value(value)} is neither an id nor two with .. between them")
     return value
 
 
 def _named(value: str) -> str:
     if not _NAME.fullmatch(value):
-        raise ValueError(f"{shown(value)} is not a name")
+        raise ValueError(f"{describe_value(value)} is not a name")
     return value
 
 
@@ -90,7 +90,7 @@ def _inside(value: str) -> str:
     parts = PurePosixPath(value).parts
     wrong = not parts or value.startswith("/") or any(part == ".." or _too_long(part) for part in parts)
     if wrong or any(character < " " or character in "\\\x7f" for character in value):
-        raise ValueError(f"a file of it lies outside the bundle, or is not one: {shown(value)}")
+        raise ValueError(f"a file of it lies outside the bundle, or is not one: {describe_value(value)}")
     return value
 
 
@@ -127,7 +127,7 @@ class StoredMetric(_Stored):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if (self.value is None) != (self.state == "undefined"):
-            raise ValueError(f"its state is {self.state}, and its value {shown(self.value)}")
+            raise ValueError(f"its state is {self.state}, and its value {describe_value(self.value)}")
         if self.value is None and not self.reason:
             raise ValueError("it is undefined, without a reason")
         return self
@@ -162,7 +162,7 @@ class StoredArray(_Stored):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if len(set(self.dims)) < len(self.dims) or len(self.dims) != len(self.shape):
-            raise ValueError(f"its dims {', '.join(self.dims)} are not those of the shape {shown(self.shape)}")
+            raise ValueError(f"its dims {', '.join(self.dims)} are not those of the shape {describe_value(self.shape)}")
         for dim, at in self.coordinates.items():
             if dim not in self.dims or len(at) != self.shape[self.dims.index(dim)]:
                 raise ValueError(f"its {len(at)} coordinates are not those of the dim {dim}")
@@ -326,12 +326,12 @@ def checked_results(content: Mapping[str, Any], file: Path) -> StoredResults:
     """
     schema = content.get("schema")
     if type(schema) is not int or schema != SCHEMA:
-        told = f"a bundle of schema {shown(schema)}; this version reads {SCHEMA}"
+        told = f"a bundle of schema {describe_value(schema)}; this version reads {SCHEMA}"
         raise BundleError(Mistake(told, REMEDY, file=file))
     return checked(StoredResults, content, file)
 
 
 def _told(problem: Problem, more: int) -> str:
-    where = dotted(problem.where)
+    where = write_place(problem.where)
     beside = f" (and {more:,} more)" if more else ""
     return f"{where}: {problem.message}{beside}" if where else f"{problem.message}{beside}"

@@ -10,15 +10,15 @@ from reportgen.errors import ModelError, ReportgenError, reason_of
 from reportgen.model.needs import Pass
 from reportgen.probing.case import Case, NoRow, Unusable
 from reportgen.probing.probe import PairProbe
-from reportgen.processes.supervision import ended_before, underway
+from reportgen.processes.supervision import ended_before, track_piece
 from reportgen.results.quantities import WrongFindings
-from reportgen.running.outcome_cache import Kept
+from reportgen.running.outcome_cache import CachedOutcome
 from reportgen.running.planned import PlannedCase, PlannedModel, Side
 from reportgen.text.chat import ChatUnavailable
 from reportgen.text.prompts import Prompt
 
 
-def ask_probe(entry: ProbeEntry, models: Sequence[PlannedModel], kept: Kept | None) -> PlannedCase:
+def ask_probe(entry: ProbeEntry, models: Sequence[PlannedModel], kept: CachedOutcome | None) -> PlannedCase:
     """One probe on one subject: its first passes, or why there are none.
 
     Raises:
@@ -33,7 +33,7 @@ def ask_probe(entry: ProbeEntry, models: Sequence[PlannedModel], kept: Kept | No
     if told:
         return PlannedCase(entry, ids, failed=told)
     try:
-        with underway("plan", entry.id):
+        with track_piece("plan", entry.id):
             return _ask(entry, models, ids)
     except WrongFindings as error:
         return PlannedCase(entry, ids, failed=str(error))

@@ -7,13 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reportgen.cache import Unfinished
+from reportgen.cache import UnfinishedWork
 from reportgen.errors import OutOfTime, reason_of
 from reportgen.model.needs import Unmeasurable
 from reportgen.probing.probe import Later, Measured, PairProbe, Probe
-from reportgen.processes.supervision import ended_before, underway
+from reportgen.processes.supervision import ended_before, track_piece
 from reportgen.results.quantities import Cell, Findings, Outcome, Table, WrongFindings
-from reportgen.running.outcome_cache import Kept, OutcomeCache
+from reportgen.running.outcome_cache import CachedOutcome, OutcomeCache
 from reportgen.running.outcome_key import contents_named, threads_of
 from reportgen.running.planned import PlannedCase, PlannedModel, Side
 from reportgen.running.ready import ReadyModel
@@ -33,7 +33,7 @@ _MANY = 20
 
 
 @dataclass(frozen=True)
-class Ended:
+class FinishedCase:
     """A case with its outcome, and how it came by it."""
 
     case: PlannedCase
@@ -45,7 +45,7 @@ class Ended:
 
 def run_cases(
     cases: Sequence[PlannedCase], ready: Sequence[ReadyModel], cache: OutcomeCache, progress: Progress
-) -> Iterator[Ended]:
+) -> Iterator[FinishedCase]:
     """Each case with its outcome; a prompt shared by several passes a model when the first of them needs it."""
     known = [one.known for one in ready]
     # What was hashed only after the plan was made may turn out to be a model that was run before.
@@ -55,7 +55,7 @@ def run_cases(
     for case in cases:
         found = kept[case.entry.id]
         if found is not None:
-            yield Ended(case, replace(found.outcome, **_header(case)), kept=True)
+            yield FinishedCase(case, replace(found.outcome, **_header(case)), kept=True)
             continue
         started = time.perf_counter()
         unfinished = cache.unfinished(known, case.entry, lambda: refuse_changed([one.planned for one in ready]))
@@ -66,8 +66,8 @@ def run_cases(
             outcome = without_numbers(case, "failed", _OTHER_FILES)
         if outcome.status == "ok":
             name = " → ".join(_name(one.planned) for one in ready)
-            cache.keep(known, case.entry, Kept(outcome, case.skipped_rows), model=name)
-        yield Ended(case, outcome, time.perf_counter() - started)
+            cache.keep(known, case.entry, CachedOutcome(outcome, case.skipped_rows), model=name)
+        yield FinishedCase(case, outcome, time.perf_counter() - started)
 
 
 def _name(planned: PlannedModel) -> str:
@@ -123,7 +123,7 @@ def _nothing_to_run(side: Side) -> Measured[Any]:
     raise AssertionError(f"{side.case.id} is to be measured in a model that is not there")
 
 
-def measure_case(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: Unfinished) -> Outcome:
+def measure_case(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: UnfinishedWork) -> Outcome:
     """What becomes of a case; whatever its probe raises is its outcome, and nobody else's."""
     if case.skipped:
         return without_numbers(case, "skipped", case.skipped)
@@ -132,7 +132,7 @@ def measure_case(case: PlannedCase, run: Sequence[RunSide], progress: Progress, 
         return without_numbers(case, "failed", told)
     seconds = seconds_allowed(case)
     try:
-        with underway(*piece, seconds=seconds):
+        with track_piece(*piece, seconds=seconds):
             findings = _findings(case, run, progress, unfinished)
             return Outcome(
                 **_header(case),
@@ -163,7 +163,7 @@ def _with_left_out(tables: dict[str, Table], left_out: Mapping[str, str]) -> dic
     return tables | {"skipped": Table(known.columns, [*known.rows, *rows])}
 
 
-def _findings(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: Unfinished) -> Findings:
+def _findings(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: UnfinishedWork) -> Findings:
     import torch
 
     probe = case.entry.probe

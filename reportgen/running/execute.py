@@ -10,16 +10,16 @@ from dataclasses import dataclass, field, replace
 from reportgen.documents.places import Places, places
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.network.own_code import in_words
-from reportgen.processes.supervision import ended_before, underway
+from reportgen.processes.supervision import ended_before, track_piece
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard
 from reportgen.running.cards import describe_model, describe_run
-from reportgen.running.cases import Ended, Progress, run_cases, without_numbers
+from reportgen.running.cases import FinishedCase, Progress, run_cases, without_numbers
 from reportgen.running.outcome_cache import OutcomeCache
 from reportgen.running.outcome_key import conditions
 from reportgen.running.planned import Plan, PlannedCase, PlannedModel
 from reportgen.running.ready import ReadyModel, hash_weights, import_libraries, load_network
-from reportgen.running.unchanged import Changed, refuse_changed
+from reportgen.running.unchanged import ModelChanged, refuse_changed
 
 
 @dataclass
@@ -77,7 +77,7 @@ class _Running:
         try:
             for ended in run_cases(cases, ready, self._cache, self._progress):
                 self._take(ended)
-        except Changed as changed:
+        except ModelChanged as changed:
             self._withdraw(changed.planned, str(changed))
             self.run(models, cases)
 
@@ -122,9 +122,9 @@ class _Running:
                 self._fail(planned, told)
                 break
             try:
-                with underway("load", planned.id):
+                with track_piece("load", planned.id):
                     ready.append(self._load(planned))
-            except Changed as changed:
+            except ModelChanged as changed:
                 self._withdraw(planned, str(changed))
                 break
             except ModelError as error:
@@ -183,7 +183,7 @@ class _Running:
         told = {planned.id: self._failed[planned.id] for planned in models if planned.id in self._failed}
         return "; ".join(f"model {id}: {reason}" if len(models) > 1 else reason for id, reason in told.items())
 
-    def _take(self, one: Ended) -> None:
+    def _take(self, one: FinishedCase) -> None:
         case, outcome = one.case, one.outcome
         if outcome.reason:
             outcome = replace(outcome, reason=self._places.left_out_of(outcome.reason))

@@ -5,16 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from reportgen.battery.reader import Battery, ModelEntry, ProbeEntry
-from reportgen.documents.watched import Watched
+from reportgen.documents.watched import WatchedFiles
 from reportgen.errors import BatteryError, Mistake, ModelError
 from reportgen.model.files.device import SHAPE_ALONE, kind_of
 from reportgen.model.files.facts import read_facts
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.files.weights_hash import remembered_sha256
 from reportgen.running.asking import TokenizerFails, ask_probe
-from reportgen.running.outcome_cache import Kept, OutcomeCache
+from reportgen.running.outcome_cache import CachedOutcome, OutcomeCache
 from reportgen.running.outcome_key import conditions, contents_named, files_of
-from reportgen.running.planned import Plan, PlannedCase, PlannedModel, PlannedPair, Readied
+from reportgen.running.planned import Plan, PlannedCase, PlannedModel, PlannedPair, PreparedModel
 from reportgen.text.tokens import TextTokenizer
 
 Notify = Callable[[str], None]
@@ -47,7 +47,7 @@ def make_plan(battery: Battery, notify: Notify = lambda line: None, cache: Outco
 
 def _plan_cases(
     asked: Sequence[tuple[ProbeEntry, tuple[str, ...]]],
-    kept: Sequence[Kept | None],
+    kept: Sequence[CachedOutcome | None],
     known: dict[str, PlannedModel],
 ) -> list[PlannedCase]:
     """Every case; where a model's tokenizer fails on one, the model has failed in `known`, and in all of them."""
@@ -85,13 +85,13 @@ def _model(battery: Battery, id: str, notify: Notify) -> PlannedModel:
         return PlannedModel(id, entry, None, failed=error.in_one_line)
 
 
-def _ready(entry: ModelEntry, folder: Path, notify: Notify) -> Readied:
+def _ready(entry: ModelEntry, folder: Path, notify: Notify) -> PreparedModel:
     located = locate(parse_source(entry.source, entry.revision, folder), notify)
     device = kind_of(entry.device) if located.weights else SHAPE_ALONE
-    watched = Watched.begin(files_of(located))
+    watched = WatchedFiles.begin(files_of(located))
     known = remembered_sha256(located.folder) if located.weights else ""
     told = None if known is None else conditions(located, entry, weights_sha256=known, device=device)
-    return Readied(located, read_facts(located.config), device, told, watched)
+    return PreparedModel(located, read_facts(located.config), device, told, watched)
 
 
 def _with_tokenizer(planned: PlannedModel) -> PlannedModel:
@@ -107,7 +107,7 @@ def _with_tokenizer(planned: PlannedModel) -> PlannedModel:
         return replace(planned, readied=None, failed=error.in_one_line)
 
 
-def _kept(models: Sequence[PlannedModel], entry: ProbeEntry, cache: OutcomeCache) -> Kept | None:
+def _kept(models: Sequence[PlannedModel], entry: ProbeEntry, cache: OutcomeCache) -> CachedOutcome | None:
     known = [model.readied.conditions for model in models if model.readied is not None]
     told = [one for one in known if one is not None]
     return cache.find(told, entry) if len(told) == len(models) else None

@@ -13,7 +13,7 @@ from reportgen.results.bundle import Bundle
 
 
 @dataclass(frozen=True)
-class Accepted:
+class AcceptedBaseline:
     """A baseline that was written."""
 
     place: Path
@@ -23,7 +23,7 @@ class Accepted:
     """Where that name is from; empty where it was given."""
 
 
-def accept_bundle(bundle: Path, reason: str, *, by: str | None = None, target: Path | None = None) -> Accepted:
+def accept_bundle(bundle: Path, reason: str, *, by: str | None = None, target: Path | None = None) -> AcceptedBaseline:
     """Makes a complete bundle the baseline.
 
     Args:
@@ -39,7 +39,7 @@ def accept_bundle(bundle: Path, reason: str, *, by: str | None = None, target: P
     person = find_person() if by is None else None
     name = by or (person.name if person else "")
     accept(bundle, place, Acceptance(reason, name))
-    return Accepted(place, name, person.source if person else "")
+    return AcceptedBaseline(place, name, person.source if person else "")
 
 
 def calibrate(

@@ -32,7 +32,7 @@ def _outside(file: Path | None, folders: Sequence[Path]) -> Path | None:
 
 
 @dataclass(frozen=True)
-class Told:
+class CiTexts:
     """The same thing in each form, put into words when it is asked for."""
 
     junit: Callable[[], str]
@@ -40,19 +40,19 @@ class Told:
     annotations: Callable[[], Sequence[str]]
 
 
-def told_of(comparison: Comparison) -> Told:
+def told_of(comparison: Comparison) -> CiTexts:
     """A comparison."""
-    return Told(lambda: junit(comparison), lambda: markdown(comparison), lambda: annotations(comparison))
+    return CiTexts(lambda: junit(comparison), lambda: markdown(comparison), lambda: annotations(comparison))
 
 
-def told_of_failure(reason: str) -> Told:
+def told_of_failure(reason: str) -> CiTexts:
     """That nothing was compared, and why."""
-    return Told(
+    return CiTexts(
         lambda: junit_of_failure(reason), lambda: markdown_of_failure(reason), lambda: [annotation_of_failure(reason)]
     )
 
 
-def write_told(told: Told, outputs: CiOutputs) -> None:
+def write_told(told: CiTexts, outputs: CiOutputs) -> None:
     """Writes the files that were asked for and, in a GitHub workflow, the summary of the step and its annotations.
 
     Raises:

@@ -121,18 +121,18 @@ def _page(history: History, data: str) -> str:
     from reportgen.figures.draw import draw
     from reportgen.look.fonts import typefaces
     from reportgen.look.model_styles import model_styles
-    from reportgen.report.content.drawn import Drawn
+    from reportgen.report.content.drawn import PageFigure
     from reportgen.report.history.page import html
-    from reportgen.report.history.timelines import described
+    from reportgen.report.history.timelines import describe_history
 
-    figures = described(history)
+    figures = describe_history(history)
     faces = typefaces({text for of_probe in figures.values() for figure in of_probe for text in texts(figure)})
     # A pair may name a model that no bundle describes.
     models = [*history.models, *(model for course in history.courses for model in course.models)]
     styles = model_styles(models)
     drawings = {
         probe_id: [
-            Drawn(
+            PageFigure(
                 figure,
                 f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}",
                 draw(figure, typefaces=faces, styles=styles).svg("characters"),

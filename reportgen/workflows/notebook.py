@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
 from reportgen.figures.kept import Flavour
-from reportgen.language import direction, speaking
+from reportgen.language import direction, use_language
 from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
 from reportgen.probes.registry import find
 from reportgen.probing.probe import question
-from reportgen.report.content.bundle_figures import DrawnFigure, Unshowable, describe, draw_figures
+from reportgen.report.content.bundle_figures import DrawnFigure, ShowFailures, describe, draw_figures
 from reportgen.results.bundle import Bundle, load_bundle
 from reportgen.results.holding import restore
 from reportgen.results.quantities import Outcome, Table
@@ -41,15 +41,15 @@ def load(bundle: str | Path) -> "ShownBundle":
         BundleError: the folder holds no bundle, or a damaged one.
     """
     restore(Path(bundle).resolve())
-    return shown(load_bundle(Path(bundle)))
+    return show_bundle(load_bundle(Path(bundle)))
 
 
-def shown(bundle: Bundle) -> "ShownBundle":
+def show_bundle(bundle: Bundle) -> "ShownBundle":
     """The bundle, as Python and notebooks see it."""
     return ShownBundle(**{one.name: getattr(bundle, one.name) for one in fields(bundle)})
 
 
-class Named(dict[str, T]):
+class NamedItems(dict[str, T]):
     """Things by name; one that is not there is told with the name that comes nearest."""
 
     def __init__(self, what: str, where: str, of: Mapping[str, T]) -> None:
@@ -84,12 +84,12 @@ class ShownBundle(Bundle):
 
     def _repr_html_(self) -> str:
         shown_as = presentation_of(self.run)
-        with speaking(shown_as.language):
+        with use_language(shown_as.language):
             sections = [(section, _question(section)) for section in map(self.section, self.outcomes)]
         return _html("bundle", shown_as, bundle=self, sections=sections)
 
 
-class ShownSection(Named["ShownOutcome"]):
+class ShownSection(NamedItems["ShownOutcome"]):
     """The outcomes of one probe, by model or pair of models."""
 
     def __init__(self, bundle: Bundle, probe_id: str) -> None:
@@ -181,7 +181,7 @@ class ShownTable(Table):
     def _repr_html_(self) -> str:
         from reportgen.report.content.sheets import sheet
 
-        with speaking(self.shown_as.language):
+        with use_language(self.shown_as.language):
             first = sheet(self, ROWS)
         return _html("table", self.shown_as, sheet=first)
 
@@ -240,7 +240,7 @@ class ShownFigure:
         return self._drawing(FLAVOURS[ending])
 
     def _drawing(self, flavour: Flavour) -> bytes:
-        with speaking(self.shown_as.language):
+        with use_language(self.shown_as.language):
             return self.drawn.drawing.content(flavour)
 
     def _repr_svg_(self) -> str:
@@ -269,7 +269,7 @@ def _seen(section: Section, shown_as: Presentation, figures: "Callable[[], Mappi
 
     names = {subject: subject_name(section, subject) for subject in section.outcomes}
     try:
-        with speaking(shown_as.language):
+        with use_language(shown_as.language):
             found = figures()
             svg = next((figure._repr_svg_() for figure in found.values()), "")
             return _Seen(names, view(section, state_section(section), (), 0), svg, list(found), "")
@@ -287,19 +287,19 @@ def _question(section: Section) -> str:
 
 
 def _html(name: str, shown_as: Presentation, **context: Any) -> str:
-    from reportgen.report.templates.templating import rendered
+    from reportgen.report.templates.templating import render_template
 
-    with speaking(shown_as.language):
-        return rendered(f"notebook/{name}.html.j2", {**context, "direction": direction(shown_as.language)})
+    with use_language(shown_as.language):
+        return render_template(f"notebook/{name}.html.j2", {**context, "direction": direction(shown_as.language)})
 
 
 def _drawn(bundle: Bundle, probe_id: str, shown_as: Presentation) -> list[DrawnFigure]:
     """The figures of one probe, in the colours that they have in the whole report."""
     alone = replace(bundle, outcomes={probe_id: bundle.outcomes[probe_id]})
     try:
-        with speaking(shown_as.language):
+        with use_language(shown_as.language):
             return list(draw_figures(alone, describe(alone), theme=shown_as.theme, cache=True))
-    except Unshowable as error:
+    except ShowFailures as error:
         raise BundleError(Mistake(f"{probe_id}: {error.of_stored[probe_id]}", file=bundle.path)) from error
 
 
@@ -314,9 +314,9 @@ def _outcome(bundle: Bundle, probe_id: str, subject: str) -> ShownOutcome:
     shown_as = presentation_of(bundle.run)
     tables = {name: ShownTable(one.columns, one.rows, shown_as=shown_as) for name, one in outcome.tables.items()}
     named = {
-        "metrics": Named("metric", about, outcome.metrics),
-        "tables": Named("table", about, tables),
-        "arrays": Named("array", about, outcome.arrays),
+        "metrics": NamedItems("metric", about, outcome.metrics),
+        "tables": NamedItems("table", about, tables),
+        "arrays": NamedItems("array", about, outcome.arrays),
     }
     parts = {one.name: getattr(outcome, one.name) for one in fields(Outcome)}
     return ShownOutcome(**{**parts, **named}, bundle=bundle, probe_id=probe_id, subject=subject)

@@ -12,17 +12,17 @@ from pydantic import ValidationError
 from reportgen.battery.reader import Battery, ModelEntry, load_battery
 from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
-from reportgen.language import checked
+from reportgen.language import resolve_language
 from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
 from reportgen.outputs.make import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
-from reportgen.report.content.bundle_figures import Unshowable
+from reportgen.report.content.bundle_figures import ShowFailures
 from reportgen.results.bundle import Bundle, load_bundle, read_run, write_numbers
 from reportgen.results.folder import check_writable, keep_earlier, staged
 from reportgen.results.holding import restore
 from reportgen.results.provenance import machine, versions
 from reportgen.workflows.last_run import marks_failure
-from reportgen.workflows.notebook import ShownBundle, load, shown
+from reportgen.workflows.notebook import ShownBundle, load, show_bundle
 
 if TYPE_CHECKING:
     from reportgen.running.planned import Plan
@@ -90,7 +90,7 @@ def run(
         make_room()
     if failed is not None:
         raise failed
-    return shown(replace(stored, path=target, run=read_run(target)))
+    return show_bundle(replace(stored, path=target, run=read_run(target)))
 
 
 def plan(battery: str | Path, *, only: Sequence[str] = (), progress: Progress = _silent) -> "Plan":
@@ -189,7 +189,7 @@ def _rendered(
 def _unshown(raised: Exception, bundle: Path | None) -> list[Mistake]:
     """Why a stored bundle cannot be shown."""
     reasons = ["its numbers are not such as its probes give"]
-    if isinstance(raised, Unshowable):
+    if isinstance(raised, ShowFailures):
         reasons = [f"{probe_id}: {reason}" for probe_id, reason in raised.of_stored.items()]
     remedy = "make it again with reportgen run"
     return [Mistake(f"its outputs cannot be made: {reason}", remedy, file=bundle) for reason in reasons]
@@ -206,7 +206,7 @@ def _finish(
             write_outputs(stored, stage, outputs, progress, presentation=shown_as, cache=cache)
         except OutputsFailed as some:
             return stored, some
-        except Unshowable as unshowable:
+        except ShowFailures as unshowable:
             for probe_id, reason in unshowable.reasons.items():
                 progress(f"{probe_id}: failed ({reason})")
             stored = _with_failures(stored, unshowable.reasons)
@@ -245,7 +245,7 @@ def _shown(
     """How a report is shown, with what was chosen in place of what it brings along."""
     if language is not None:
         try:
-            presentation = replace(presentation, language=checked(language))
+            presentation = replace(presentation, language=resolve_language(language))
         except ValueError as error:
             raise BatteryError(Mistake(str(error))) from error
     if theme is not None:

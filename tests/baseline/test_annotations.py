@@ -2,7 +2,7 @@ import re
 from urllib.parse import unquote
 
 from reportgen.baseline.annotations import annotations
-from reportgen.look.legible import legible
+from reportgen.look.legible import make_legible
 from tests.baseline.comparisons import MARKS, comparison, drift, everything, of_changes, other_version, quiet
 
 COMMAND = re.compile(r"::(error|warning) title=([^:,\r\n]*)::([^\r\n]*)")
@@ -43,5 +43,5 @@ def test_a_strangers_text_ends_neither_its_title_nor_its_line() -> None:
     (line,) = annotations(comparison(of_changes("weather", "gemma", drift(MARKS, told=MARKS, bound=None))))
     found = COMMAND.fullmatch(line)
     assert found is not None
-    assert unquote(found[3]) == legible(MARKS)
-    assert unquote(found[2]) == f"{legible(f'weather.gemma.{MARKS}')}: drifted"
+    assert unquote(found[3]) == make_legible(MARKS)
+    assert unquote(found[2]) == f"{make_legible(f'weather.gemma.{MARKS}')}: drifted"

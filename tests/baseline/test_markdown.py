@@ -5,9 +5,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from reportgen.baseline.compare import Comparison, Difference
-from reportgen.baseline.markdown import BUDGET, cut, markdown
+from reportgen.baseline.markdown import BUDGET, fit_lines, markdown
 from reportgen.baseline.verdict import Verdict
-from reportgen.look.legible import legible
+from reportgen.look.legible import make_legible
 from tests.baseline.comparisons import MARKS, comparison, drift, everything, failed, of_changes, quiet
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -149,7 +149,7 @@ def test_strangers_texts_stay_in_their_cells_and_become_no_picture_link_or_eleme
     assert set(re.findall(r"<([a-z0-9]+)", html)) <= allowed
     changed, environment = tables(markdown(found))
     assert {len(row) for row in changed} == {6}
-    shown = legible(MARKS).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    shown = make_legible(MARKS).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
     assert environment[1] == [re.sub(" +", " ", shown.strip())] * 3 or environment[1] == [shown.strip()] * 3
 
 
@@ -162,8 +162,8 @@ def test_an_address_in_a_token_is_no_link() -> None:
 
 def test_a_text_is_cut_at_a_line_and_says_so() -> None:
     text = "".join(f"{i:04} ...\n" for i in range(100))
-    assert cut(text, 900) == text
-    assert cut(text, 200).startswith("0000 ...\n0001 ...\n")
-    assert cut(text, 200).endswith("\n*The rest is left out: it would not fit.*\n")
-    assert size(cut(text, 200)) <= 200
-    assert cut(text, 10) == ""
+    assert fit_lines(text, 900) == text
+    assert fit_lines(text, 200).startswith("0000 ...\n0001 ...\n")
+    assert fit_lines(text, 200).endswith("\n*The rest is left out: it would not fit.*\n")
+    assert size(fit_lines(text, 200)) <= 200
+    assert fit_lines(text, 10) == ""

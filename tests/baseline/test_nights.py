@@ -85,7 +85,7 @@ def test_there_has_to_be_a_folder(tmp_path):
 
 def test_names_sort_by_their_numbers():
     names = ["a", "a2", "a10", "a10b", "b1", "10", "9", "", "٣"]
-    assert sorted(names, key=nights.natural) == ["", "a", "a2", "a10", "a10b", "b1", "٣", "9", "10"]
+    assert sorted(names, key=nights.make_natural_key) == ["", "a", "a2", "a10", "a10b", "b1", "٣", "9", "10"]
 
 
 def test_nights_are_called_by_date_and_by_time_where_they_share_one(tmp_path):

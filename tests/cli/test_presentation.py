@@ -90,7 +90,7 @@ def test_a_stored_bundle_is_shown_as_it_was_unless_another_way_is_chosen(bundle:
     assert '<html lang="hu" dir="ltr"' in page()
     assert '<html lang="ar" dir="rtl"' in page(language="AR")
     assert '<html lang="hu" dir="ltr"' in page(), "a choice is for one rendering"
-    assert language.spoken() == "en"
+    assert language.get_language() == "en"
 
 
 def test_the_numbers_do_not_know_how_they_are_shown(bundle: Bundle, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from reportgen.cache import DRAWINGS, Shelf
 from reportgen.figures import kept
 from reportgen.figures.describe import Figure, HeatMap
 from reportgen.figures.draw import Drawing, draw
-from reportgen.figures.kept import Flavour, KeptDrawing, drawing_key
+from reportgen.figures.kept import CachedFigure, Flavour, drawing_key
 from reportgen.look.fonts import Typefaces
 from reportgen.look.model_styles import model_styles
 from tests.figures.figure_samples import one_of_each
@@ -37,19 +37,19 @@ class Painter:
         return draw(FIGURE, typefaces=self.faces, styles=STYLES)
 
 
-def contents(drawing: KeptDrawing) -> list[bytes]:
+def contents(drawing: CachedFigure) -> list[bytes]:
     svgs = [drawing.svg(text).encode() for text in ("paths", "characters", "simple characters")]
     return [*svgs, drawing.png(), drawing.pdf()]
 
 
 def test_a_figure_is_drawn_once_and_then_the_same_bytes(faces: Typefaces) -> None:
     painter = Painter(faces)
-    plain = contents(KeptDrawing(None, painter))
+    plain = contents(CachedFigure(None, painter))
     assert [content[:5] for content in plain] == [b"<svg "] * 3 + [b"\x89PNG\r", b"%PDF-"]
     key = drawing_key(FIGURE, STYLES)
-    assert contents(KeptDrawing(key, painter)) == plain
+    assert contents(CachedFigure(key, painter)) == plain
     assert painter.times == 2
-    again = KeptDrawing(key, painter)
+    again = CachedFigure(key, painter)
     assert not again.ready(FLAVOURS)
     assert contents(again) == plain
     assert painter.times == 2
@@ -57,20 +57,20 @@ def test_a_figure_is_drawn_once_and_then_the_same_bytes(faces: Typefaces) -> Non
 
 def test_only_what_is_asked_for_must_be_there(faces: Typefaces) -> None:
     painter, key = Painter(faces), drawing_key(FIGURE, STYLES)
-    assert KeptDrawing(key, painter).ready(["characters"])
-    KeptDrawing(key, painter).content("characters")
-    assert not KeptDrawing(key, painter).ready(["characters"])
-    assert KeptDrawing(key, painter).ready(["characters", "png"])
+    assert CachedFigure(key, painter).ready(["characters"])
+    CachedFigure(key, painter).content("characters")
+    assert not CachedFigure(key, painter).ready(["characters"])
+    assert CachedFigure(key, painter).ready(["characters", "png"])
 
 
 def test_what_was_damaged_is_drawn_anew(faces: Typefaces) -> None:
     painter, key = Painter(faces), drawing_key(FIGURE, STYLES)
-    whole = contents(KeptDrawing(key, painter))
+    whole = contents(CachedFigure(key, painter))
     for file in Shelf(DRAWINGS).files():
         file.write_bytes(file.read_bytes()[:-1])
-    assert contents(KeptDrawing(key, painter)) == whole
+    assert contents(CachedFigure(key, painter)) == whole
     assert painter.times == 2
-    assert contents(KeptDrawing(key, painter)) == whole
+    assert contents(CachedFigure(key, painter)) == whole
     assert painter.times == 2
 
 
@@ -80,10 +80,10 @@ def test_what_cannot_be_named_is_drawn_each_time(faces: Typefaces) -> None:
                        row_label="r", column_label="c", value_label="v")  # fmt: skip
     assert drawing_key(heat_map, {}) is None
     painter = Painter(faces)
-    assert contents(KeptDrawing(None, painter)) == contents(KeptDrawing(None, painter))
+    assert contents(CachedFigure(None, painter)) == contents(CachedFigure(None, painter))
     assert painter.times == 2
     assert Shelf(DRAWINGS).files() == []
-    assert KeptDrawing(None, painter).key_of("png") is None
+    assert CachedFigure(None, painter).key_of("png") is None
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_cannot_be_named_is_drawn_each_time(faces: Typefaces) -> None:
         (kept, "code_of", lambda room: f"another painter in {room}"),
         (kept, "build_of", lambda distribution: f"another {distribution}"),
         (kept, "version_of", lambda distribution: f"another {distribution}"),
-        (kept.fonts, "installed", lambda: ("another font",)),
+        (kept.fonts, "identify_fonts", lambda: ("another font",)),
     ],
 )
 def test_the_key_changes_with_the_code_the_libraries_and_the_fonts(

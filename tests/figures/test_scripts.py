@@ -11,7 +11,7 @@ from PIL import Image
 from reportgen.figures.describe import Figure, StackedBars, TokenGrid, texts
 from reportgen.figures.draw import Drawing, draw
 from reportgen.look.fonts import Typefaces, typefaces
-from reportgen.look.legible import families_of, legible
+from reportgen.look.legible import families_of, make_legible
 from reportgen.text.characters import mark_space
 
 SCRIPTS = {
@@ -72,7 +72,7 @@ def test_a_missing_glyph_would_be_noticed() -> None:
 @pytest.mark.parametrize("mono", [False, True])
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_each_character_has_a_glyph_in_a_family_of_its_text(script: str, mono: bool, words: Typefaces) -> None:
-    shown = legible(mark_space(SCRIPTS[script]))
+    shown = make_legible(mark_space(SCRIPTS[script]))
     regular = {face.family: face.path for face in words.faces if face.weight == 400}
     covered: set[str] = set()
     for family in families_of(shown, mono=mono):
@@ -84,7 +84,7 @@ def test_each_character_has_a_glyph_in_a_family_of_its_text(script: str, mono: b
 
 
 def test_what_joins_emoji_is_made_visible() -> None:
-    assert legible(SCRIPTS["emoji, joined"]) == "👩<U+200D>🚀"
+    assert make_legible(SCRIPTS["emoji, joined"]) == "👩<U+200D>🚀"
 
 
 def test_every_word_leaves_ink_of_its_own(words: Typefaces) -> None:

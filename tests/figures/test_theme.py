@@ -16,8 +16,8 @@ from reportgen.figures.kept import drawing_key
 from reportgen.look import own_vectors
 from reportgen.look.font_sources import MONO, TEXT, own_font
 from reportgen.look.fonts import Typefaces, typefaces
-from reportgen.look.legible import families_of, lacking
-from reportgen.look.model_styles import contrast, diverging, model_styles, rgb, sequential, text_on
+from reportgen.look.legible import families_of, find_lacking
+from reportgen.look.model_styles import contrast, map_diverging, map_sequential, model_styles, rgb, text_on
 from reportgen.look.theme import BUILT_IN, PAPER, Theme, read_theme, stored_theme
 from tests.figures.figure_samples import one_of_each
 
@@ -74,7 +74,10 @@ def test_the_first_six_models_are_told_apart_by_colour_blind_readers_too(theme: 
 
 @EACH_THEME
 def test_text_is_readable_on_every_cell_and_on_the_ground(theme: Theme) -> None:
-    cells = [*sequential(np.linspace(0, 1, 300), theme).tolist(), *diverging(np.linspace(-1, 1, 300), theme).tolist()]
+    cells = [
+        *map_sequential(np.linspace(0, 1, 300), theme).tolist(),
+        *map_diverging(np.linspace(-1, 1, 300), theme).tolist(),
+    ]
     cells += [rgb(area) for area in theme.areas]
     assert min(contrast(rgb(text_on(cell)), cell) for cell in cells) >= 4.5
     assert contrast(rgb(theme.ink), rgb(theme.ground)) > 10
@@ -84,10 +87,10 @@ def test_text_is_readable_on_every_cell_and_on_the_ground(theme: Theme) -> None:
 
 def test_a_dark_ground_is_drawn_for_and_not_inverted() -> None:
     dark = BUILT_IN["dark"]
-    zero, one = sequential([0.0, 1.0], dark).tolist()
+    zero, one = map_sequential([0.0, 1.0], dark).tolist()
     assert contrast(zero, rgb(dark.ground)) < 1.5
     assert contrast(one, rgb(dark.ground)) > 12
-    assert contrast(diverging(0.0, dark).tolist(), rgb(dark.ground)) < 1.5
+    assert contrast(map_diverging(0.0, dark).tolist(), rgb(dark.ground)) < 1.5
 
 
 @EACH_THEME
@@ -275,8 +278,8 @@ def test_ones_own_font_comes_first_and_ours_fill_its_gaps(write: Callable[..., P
     assert families_of("ab", own=own) == ("reportgen Own", TEXT.family)
     assert families_of("天", own=own) == (TEXT.family, "reportgen CJK")
     assert families_of("ab", mono=True, own=own) == (MONO.family,)
-    assert lacking(["a天氣", " "], own) == ["天", "氣"]
-    assert lacking(["a天\U00012000\u200b\n"]) == ["\U00012000"]
+    assert find_lacking(["a天氣", " "], own) == ["天", "氣"]
+    assert find_lacking(["a天\U00012000\u200b\n"]) == ["\U00012000"]
     ranks = next(figure for figure in one_of_each() if isinstance(figure, Rankings))
     words = set(texts(ranks))
     with_it, without = drawn(ranks, typefaces(words, own), theme), drawn(ranks, typefaces(words), PAPER)

@@ -11,7 +11,7 @@ from reportgen.look import cut_fonts, fonts, kept_fonts
 from reportgen.look import legible as legible_text
 from reportgen.look.font_sources import CJK, MONO
 from reportgen.look.fonts import Typefaces, typefaces
-from reportgen.look.legible import ALWAYS, legible
+from reportgen.look.legible import ALWAYS, make_legible
 from reportgen.text.characters import mark_space
 
 MANY_SCRIPTS = (
@@ -63,19 +63,19 @@ def characters_of(path: Path) -> set[str]:
     ],
 )
 def test_what_cannot_be_seen_is_spelled_out(text: str, shown: str) -> None:
-    assert legible(text) == shown
-    assert legible(shown) == shown
+    assert make_legible(text) == shown
+    assert make_legible(shown) == shown
 
 
 @pytest.mark.slow
 def test_every_character_of_unicode_is_legible() -> None:
     covered = frozenset().union(*(legible_text.covered_by(source) for source in fonts.CHAIN))
     for code in range(0x110000):
-        assert covered.issuperset(legible(chr(code))), f"U+{code:04X}"
+        assert covered.issuperset(make_legible(chr(code))), f"U+{code:04X}"
 
 
 def test_scripts_stay_as_they_are() -> None:
-    assert legible(MANY_SCRIPTS) == MANY_SCRIPTS
+    assert make_legible(MANY_SCRIPTS) == MANY_SCRIPTS
 
 
 @pytest.mark.parametrize(

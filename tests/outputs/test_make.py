@@ -6,7 +6,7 @@ import pytest
 from reportgen.outputs.make import OutputsFailed, write_outputs
 from reportgen.probes.parameter_census import ParameterCensus
 from reportgen.report import document
-from reportgen.report.content.bundle_figures import Unshowable
+from reportgen.report.content.bundle_figures import ShowFailures
 from reportgen.results.bundle import Bundle
 from tests.report.fakes import fake_bundle
 
@@ -57,7 +57,7 @@ def test_each_statement_is_computed_once_whatever_is_made(
 def test_what_cannot_be_shown_leaves_nothing(tmp_path: Path) -> None:
     whole = fake_bundle()
     without_points = {subject: replace(outcome, arrays={}) for subject, outcome in whole.outcomes["map"].items()}
-    with pytest.raises(Unshowable, match="weather, map"):
+    with pytest.raises(ShowFailures, match="weather, map"):
         write_outputs(
             replace(whole, outcomes={**whole.outcomes, "map": without_points}), tmp_path, ["html", "pdf", "figures"]
         )
@@ -198,8 +198,8 @@ def test_what_cannot_be_drawn_is_told_by_its_probe(
     def broken(*arguments: object) -> None:
         raise ValueError("a bar of no width")
 
-    monkeypatch.setattr("reportgen.figures.kept.KeptDrawing.ready", broken)
-    with pytest.raises(Unshowable) as caught:
+    monkeypatch.setattr("reportgen.figures.kept.CachedFigure.ready", broken)
+    with pytest.raises(ShowFailures) as caught:
         write_outputs(bundle, tmp_path, ["html", "figures"], cache=False)
     assert list(caught.value.failures) == ["census"]
     assert list(tmp_path.iterdir()) == []

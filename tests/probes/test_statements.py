@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.language import ENGLISH, languages, speaking
+from reportgen.language import ENGLISH, languages, use_language
 from reportgen.probes.logit_lens.statement import Turn, turn_of
 from reportgen.probes.registry import find
 from reportgen.probing.probe import stated
@@ -455,7 +455,7 @@ def test_a_statement_is_translated_whole(tag: str) -> None:
         "pca_map": [points(APART, APART, drowned=1)],
         "drift": [drift([0, 0.5], [(0, 0.1), (1, 0.0)])],
     }
-    with speaking(tag):
+    with use_language(tag):
         told = " ".join(statement(probe, *outcomes) for probe, outcomes in found.items())
     for english in (" the ", " of ", " at ", " layer", "weights", "heads", "tokens", "parameters"):
         assert english not in told, told

@@ -6,7 +6,7 @@ from dataclasses import replace
 from PIL import Image
 
 from reportgen.figures.describe import Figure
-from reportgen.figures.kept import KeptDrawing
+from reportgen.figures.kept import CachedFigure
 from reportgen.look.theme import PAPER
 from reportgen.report.content.bundle_figures import DrawnFigure
 from reportgen.report.content.statements import state_bundle
@@ -38,7 +38,7 @@ class Strokes:
 
 def drawn(probe: str, figure: Figure) -> DrawnFigure:
     stem = f"{probe}-{'+'.join(figure.subject)}-{figure.name}"
-    return DrawnFigure(probe, stem, figure, KeptDrawing(None, lambda: Strokes(figure)))
+    return DrawnFigure(probe, stem, figure, CachedFigure(None, lambda: Strokes(figure)))
 
 
 def figures() -> list[DrawnFigure]:

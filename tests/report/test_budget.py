@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 
 from reportgen.report import page
-from reportgen.report.content.budget import FEW_ROWS, ROWS, Load, fitted
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.budget import FEW_ROWS, ROWS, Load, fit_page
+from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.figure_data import MOST_VALUES, with_data
 from tests.report.fakes import curves, drawn, grid, svg
 
 
-def of_sizes(*sizes: tuple[int, int]) -> dict[str, list[Drawn]]:
+def of_sizes(*sizes: tuple[int, int]) -> dict[str, list[PageFigure]]:
     """Figures of so many characters of SVG and of data."""
     made = [
-        Drawn(curves(("a",), f"f{at}"), f"f{at}", "s" * picture, data="d" * data)
+        PageFigure(curves(("a",), f"f{at}"), f"f{at}", "s" * picture, data="d" * data)
         for at, (picture, data) in enumerate(sizes)
     ]
     return {"p": made}
@@ -35,20 +35,20 @@ ALL = 100 * ROWS + 14_000 + 15_000
 
 
 def test_what_fits_is_whole():
-    assert len(fitted(fill, of_sizes(*SIZES), ALL)) == ALL
+    assert len(fit_page(fill, of_sizes(*SIZES), ALL)) == ALL
 
 
 def test_the_data_of_the_largest_go_first_and_no_more_of_them_than_must():
-    assert left(fitted(fill, of_sizes(*SIZES), ALL - 1)) == {"r": 6000, "s": 14_000, "d": 7000}
-    assert left(fitted(fill, of_sizes(*SIZES), ALL - 8000)) == {"r": 6000, "s": 14_000, "d": 2000}
+    assert left(fit_page(fill, of_sizes(*SIZES), ALL - 1)) == {"r": 6000, "s": 14_000, "d": 7000}
+    assert left(fit_page(fill, of_sizes(*SIZES), ALL - 8000)) == {"r": 6000, "s": 14_000, "d": 2000}
 
 
 def test_then_tables_become_short_and_then_the_largest_pictures_go():
     without_data = ALL - 15_000
-    assert left(fitted(fill, of_sizes(*SIZES), without_data - 1)) == {"r": 100 * FEW_ROWS, "s": 14_000, "d": 0}
+    assert left(fit_page(fill, of_sizes(*SIZES), without_data - 1)) == {"r": 100 * FEW_ROWS, "s": 14_000, "d": 0}
     short = without_data - 100 * (ROWS - FEW_ROWS)
-    assert left(fitted(fill, of_sizes(*SIZES), short - 1)) == {"r": 100 * FEW_ROWS, "s": 5000, "d": 0}
-    assert left(fitted(fill, of_sizes(*SIZES), 0)) == {"r": 100 * FEW_ROWS, "s": 0, "d": 0}
+    assert left(fit_page(fill, of_sizes(*SIZES), short - 1)) == {"r": 100 * FEW_ROWS, "s": 5000, "d": 0}
+    assert left(fit_page(fill, of_sizes(*SIZES), 0)) == {"r": 100 * FEW_ROWS, "s": 0, "d": 0}
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from reportgen.errors import BundleError
 from reportgen.probes.parameter_census import ParameterCensus
-from reportgen.report.content.bundle_figures import LONGEST_STEM, Unshowable, describe, draw_figures, stems
+from reportgen.report.content.bundle_figures import LONGEST_STEM, ShowFailures, describe, draw_figures, stems
 from reportgen.results.bundle import Bundle
 from tests.report.fakes import LLAMA, curves, fake_bundle
 
@@ -23,7 +23,7 @@ def test_every_probe_describes_its_figures_in_the_batterys_order() -> None:
 def test_all_that_cannot_be_shown_is_told_at_once() -> None:
     whole = fake_bundle()
     broken = {id: replace(outcome, arrays={}) for id, outcome in whole.outcomes["map"].items()}
-    with pytest.raises(Unshowable) as caught:
+    with pytest.raises(ShowFailures) as caught:
         describe(replace(whole, outcomes={**whole.outcomes, "map": broken}))
     assert list(caught.value.failures) == ["weather", "map"]
     assert caught.value.reasons["map"] == "measured, but it cannot be shown: KeyError: 'points'"
@@ -35,7 +35,7 @@ def test_a_sentence_that_raises_cannot_be_shown_either(monkeypatch: pytest.Monke
         raise LookupError("no such column")
 
     monkeypatch.setattr(ParameterCensus, "statement", broken)
-    with pytest.raises(Unshowable) as caught:
+    with pytest.raises(ShowFailures) as caught:
         describe(of("census", "nearest"))
     assert list(caught.value.reasons.values()) == ["measured, but it cannot be shown: LookupError: no such column"]
 

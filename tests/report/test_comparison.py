@@ -324,7 +324,7 @@ def test_a_pdf_that_cannot_be_printed_is_left_out_and_told(
     comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(printer: document.Printer) -> tuple[str, ...]:
-        raise document.Unavailable("the PDF needs Pango")
+        raise document.PrinterMissing("the PDF needs Pango")
 
     monkeypatch.setattr(document.Printer, "finish", missing)
     told: list[str] = []

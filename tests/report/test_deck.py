@@ -10,8 +10,8 @@ from pptx.util import Pt
 from pypdf import PdfReader
 
 from reportgen.errors import OutputError
-from reportgen.figures.kept import KeptDrawing
-from reportgen.language import speaking
+from reportgen.figures.kept import CachedFigure
+from reportgen.language import use_language
 from reportgen.look.theme import BUILT_IN
 from reportgen.report.slides import pages as slides
 from reportgen.report.slides.powerpoint import powerpoint
@@ -88,7 +88,7 @@ def test_equal_decks_are_equal_files_without_a_clock(written, read):
 
 
 def test_a_right_to_left_language_turns_its_paragraphs(deck):
-    with speaking("ar"):
+    with use_language("ar"):
         read = Presentation(io.BytesIO(powerpoint(deck)))
     for shape in read.slides[4].shapes:
         if shape.has_text_frame and shape.text_frame.text and not shape.text_frame.text.isdigit():
@@ -117,7 +117,7 @@ def test_a_figure_that_cannot_be_drawn_is_the_error_it_raised(deck):
         raise OutputError("no glyph")
 
     first = deck.slides[0]
-    broken = replace(first.pictures[0].figure, drawing=KeptDrawing(None, refuse))
+    broken = replace(first.pictures[0].figure, drawing=CachedFigure(None, refuse))
     picture = replace(first.pictures[0], figure=broken)
     with pytest.raises(OutputError, match="no glyph"):
         powerpoint(replace(deck, slides=[replace(first, pictures=[picture])]))

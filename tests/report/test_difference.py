@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.figures.canonical import canonical
+from reportgen.figures.canonical import canonicalize_value
 from reportgen.figures.describe import Curves, Figure, HeadMosaic, HeatMap, Rankings, TokenGrid, texts
 from reportgen.figures.draw import draw
-from reportgen.figures.draw.head_mosaic import stitched
+from reportgen.figures.draw.head_mosaic import stitch_heads
 from reportgen.look.fonts import typefaces
 from reportgen.look.model_styles import MUTED, ModelStyle, model_styles
 from reportgen.report.comparison.array_pictures import MOST_LINES, array_figures
@@ -206,13 +206,13 @@ def test_every_picture_is_drawn_with_strangers_text_in_it_and_named_for_a_file()
     for figure in figures:
         assert not set(figure.name) - set("abcdefghijklmnopqrstuvwxyz0123456789-")
         assert not list(drawn(figure).iter("{http://www.w3.org/2000/svg}script"))
-        assert list(canonical(figure)), "it can be kept"
+        assert list(canonicalize_value(figure)), "it can be kept"
 
 
 def test_a_mosaic_of_differences_keeps_what_is_furthest_from_0_where_many_weights_are_one_pixel() -> None:
     differences = np.zeros((1, 1, 128, 128))
     differences[0, 0, 100, 3], differences[0, 0, 101, 2] = -0.4, 0.1
-    picture = stitched(differences)
+    picture = stitch_heads(differences)
     assert picture.shape == (64, 64)
     assert picture[50, 1] == -0.4
     assert np.nanmax(picture) == 0

@@ -13,9 +13,9 @@ from PIL import Image, ImageChops
 from pypdf import PdfReader
 
 from reportgen.errors import OutputError
-from reportgen.language import speaking
+from reportgen.language import use_language
 from reportgen.report import document, page
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.drawn import PageFigure
 from reportgen.results.quantities import Metric, Table
 from tests.report.fakes import LLAMA, curves, hostile, outcome, svg
 from tests.report.test_page import QUESTIONS
@@ -110,7 +110,7 @@ def test_all_text_is_set_in_the_fonts_that_it_brings(bundle, tmp_path):
     families = "'reportgen Sans', 'reportgen Sans Symbols', 'reportgen Rest'"
     text = f'<text x="9" y="20" font-family="{families}">↓ layer ⴰ</text></svg>'
     figure = curves((LLAMA,), "raw")
-    drawing = Drawn(figure, "apple-llama-raw", svg(396.0, 260.0).replace("</svg>", text))
+    drawing = PageFigure(figure, "apple-llama-raw", svg(396.0, 260.0).replace("</svg>", text))
     target = tmp_path / "report.pdf"
     assert document.pdf(page.paper(one_section(bundle, "apple"), {"apple": [drawing]}), target) == ()
     found = fonts(PdfReader(target))
@@ -152,7 +152,7 @@ def test_a_table_too_wide_for_any_page_is_split_between_its_columns(bundle, tmp_
 
 def test_a_right_to_left_language_turns_the_pages(bundle, tmp_path):
     target = tmp_path / "report.pdf"
-    with speaking("ar"):
+    with use_language("ar"):
         assert document.pdf(page.paper(one_section(bundle, "apple"), {}), target) == ()
     read = PdfReader(target)
     assert read.trailer["/Root"]["/Lang"] == "ar"
@@ -236,7 +236,7 @@ def test_what_is_missing_is_named(monkeypatch, error, reason, tmp_path):
     (tmp_path / "weasyprint.py").write_text(f"print('a page of advice')\nraise {error}\n")
     monkeypatch.syspath_prepend(tmp_path)
     target = tmp_path / "report.pdf"
-    with pytest.raises(document.Unavailable, match=reason):
+    with pytest.raises(document.PrinterMissing, match=reason):
         document.pdf("<p>x</p>" * 100_000, target)
     assert not target.exists()
 

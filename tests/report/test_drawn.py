@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from reportgen.look import model_styles as style
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.sections import Row, rows
 from tests.report.fakes import LLAMA, curves, drawn, grid, svg
 
@@ -22,7 +22,7 @@ def test_its_size_on_paper_is_its_own_or_what_fits():
 
 def test_a_picture_without_a_size_is_refused():
     with pytest.raises(ValueError, match="stem: an SVG without a viewBox"):
-        _ = Drawn(curves(("a",), "x"), "stem", "<svg></svg>").size
+        _ = PageFigure(curves(("a",), "x"), "stem", "<svg></svg>").size
 
 
 def test_the_page_gets_variables_and_paper_the_inks():
@@ -36,7 +36,7 @@ def test_the_page_gets_variables_and_paper_the_inks():
 
 def test_a_text_that_says_a_colour_stays():
     element = f'<svg viewBox="0 0 1 1"><text style="fill: {style.INK.upper()}">{style.INK}</text></svg>'
-    assert Drawn(curves(("a",), "x"), "stem", element).inline() == (
+    assert PageFigure(curves(("a",), "x"), "stem", element).inline() == (
         f'<svg id="picture-stem" viewBox="0 0 1 1"><text style="fill: var(--ink)">{style.INK}</text></svg>'
     )
 

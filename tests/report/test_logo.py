@@ -8,7 +8,7 @@ from pptx import Presentation
 from pptx.enum.shapes import MSO_SHAPE_TYPE
 from pptx.util import Pt
 
-from reportgen.language import speaking
+from reportgen.language import use_language
 from reportgen.look.theme import PAPER
 from reportgen.report import page
 from reportgen.report.slides import pages as slides
@@ -55,7 +55,7 @@ def test_in_the_deck_it_is_as_large_as_fits_in_its_own_shape(logo: str, width: f
     deck = sample()
     with_logo = replace(deck, slides=deck.slides[:1], theme=deck.theme.model_copy(update={"logo": logo}))
     for tag in ("en", "ar"):
-        with speaking(tag):
+        with use_language(tag):
             opening = Presentation(io.BytesIO(powerpoint(with_logo))).slides[0]
         (picture,) = (shape for shape in opening.shapes if shape.shape_type == MSO_SHAPE_TYPE.PICTURE)
         assert picture.width == pytest.approx(Pt(width), rel=0.02)

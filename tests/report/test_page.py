@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reportgen.figures.data import csv_of
-from reportgen.language import speaking
+from reportgen.language import use_language
 from reportgen.look import model_styles as style
 from reportgen.probes.registry import find
 from reportgen.report import page
@@ -369,7 +369,7 @@ def test_without_a_script_the_files_beside_the_page_are_linked(bundle, drawings)
 
 
 def test_the_page_speaks_its_readers_language_and_direction(bundle, drawings):
-    with speaking("ar"):
+    with use_language("ar"):
         assert '<html lang="ar" dir="rtl"' in page.html(bundle, drawings)
     assert '<html lang="en" dir="ltr"' in page.html(bundle, drawings)
     css = (folder("templates") / "assets/page.css").read_text()

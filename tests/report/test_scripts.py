@@ -18,9 +18,9 @@ from pypdf.generic import ByteStringObject, ContentStream
 from reportgen.figures.describe import texts
 from reportgen.figures.draw import SvgText, draw
 from reportgen.look.fonts import typefaces
-from reportgen.look.legible import families_of, legible
+from reportgen.look.legible import families_of, make_legible
 from reportgen.report import document, page
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.drawn import PageFigure
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Table
 from tests.figures.test_scripts import SCRIPTS, grid
@@ -42,11 +42,11 @@ def bundle() -> Bundle:
     return replace(whole, title=" ".join(WORDS), outcomes={"weather": {LLAMA: lens}})
 
 
-def figures(text: SvgText) -> dict[str, list[Drawn]]:
+def figures(text: SvgText) -> dict[str, list[PageFigure]]:
     """The words in the cells of a grid."""
     figure = replace(grid(), subject=(LLAMA,))
     drawing = draw(figure, typefaces=typefaces(texts(figure)), styles={})
-    return {"weather": [Drawn(figure, "weather-llama-g", drawing.svg(text))]}
+    return {"weather": [PageFigure(figure, "weather-llama-g", drawing.svg(text))]}
 
 
 def said(html: str) -> str:
@@ -101,7 +101,9 @@ def test_every_character_of_the_page_is_in_a_font_that_it_holds(bundle: Bundle) 
     html = page.html(bundle, figures("characters"))
     shown = said(html)
     for word in WORDS:
-        assert shown.count(legible(word)) >= 3, "as title, prompt and token, whether or not a figure parts its words"
+        assert shown.count(make_legible(word)) >= 3, (
+            "as title, prompt and token, whether or not a figure parts its words"
+        )
     # what a mark makes with its letter may stand there as one
     characters = set(unicodedata.normalize("NFC", shown)) - set(" \n")
     assert characters - covered(html) == set()
@@ -122,7 +124,7 @@ def test_every_glyph_of_the_pdf_is_one_of_our_fonts_and_stands_for_something(bun
     read = PdfReader(target)
     assert missing(read) == []
     used = {name for name, _ in runs(read)}
-    families = {family for word in WORDS for family in families_of(legible(word))}
+    families = {family for word in WORDS for family in families_of(make_legible(word))}
     assert {name.partition("+")[2].replace("-", " ") for name in used} >= families
     assert sum(len(glyphs) // 2 for _, glyphs in runs(read)) > 4 * sum(map(len, WORDS))
 

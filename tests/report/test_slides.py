@@ -7,14 +7,14 @@ from pypdf import PdfReader
 
 from reportgen.figures.describe import Maps, Panel, Rankings, TokenGrid
 from reportgen.figures.split import Room, parts
-from reportgen.language import speaking
+from reportgen.language import use_language
 from reportgen.look.theme import BUILT_IN, PAPER
 from reportgen.report import document
-from reportgen.report.content.bundle_figures import Described
+from reportgen.report.content.bundle_figures import BundleDescription
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides import pages as slides
 from reportgen.report.slides.deck import first_of, on_slides, theme_on_slides
-from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fitted, layout, legible_together, opening
+from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, layout, legible_together, opening
 from tests.report.deck_samples import sample
 from tests.report.fakes import HOSTILE, grid
 from tests.report.test_document import weasyprint_loads
@@ -118,7 +118,7 @@ def overlap(one, other):
 
 def test_slides_of_a_right_to_left_language_are_mirrored(deck):
     made = layout(slide(deck, "天氣"))
-    with speaking("ar"):
+    with use_language("ar"):
         turned = layout(slide(deck, "天氣"))
     assert made.title.box.left < WIDTH / 2 < turned.title.box.left
     assert [b.left + b.width for b in turned.pictures] == pytest.approx([WIDTH - b.left for b in made.pictures])
@@ -134,12 +134,12 @@ def test_pictures_share_a_slide_only_where_their_text_stays_readable():
 
 def test_a_text_that_does_not_fit_its_lines_is_cut():
     box = Box(0, 0, 200, 0)
-    assert fitted("short", box, 16, 2).text == "short"
-    cut = fitted("many words " * 20, box, 16, 2)
+    assert fit_words("short", box, 16, 2).text == "short"
+    cut = fit_words("many words " * 20, box, 16, 2)
     assert cut.text.endswith("…")
     assert cut.box.height == pytest.approx(2 * 16 * 1.28)
-    assert fitted("", box, 16, 2).box.height == 0
-    assert fitted("x" * 200, box, 16, 3).text.endswith("…")
+    assert fit_words("", box, 16, 2).box.height == 0
+    assert fit_words("x" * 200, box, 16, 3).text.endswith("…")
 
 
 def test_a_figure_too_large_for_a_slide_goes_on_over_several():
@@ -172,7 +172,7 @@ def test_a_wide_grid_is_cut_between_its_columns():
     assert second.texts == [list("de"), list("ij")]
     assert second.values.tolist() == [[3, 4], [8, 9]]
     assert [len(row) for row in second.alternatives] == [2, 2]
-    described = on_slides(Described({"w": [wide], "n": [grid("a", "x")]}, {}, True))
+    described = on_slides(BundleDescription({"w": [wide], "n": [grid("a", "x")]}, {}, True))
     assert [len(of_probe) for of_probe in described.figures.values()] == [1, 1]
 
 
@@ -196,7 +196,7 @@ def test_layers_that_a_slide_has_no_room_for_are_sampled_from_the_last_and_the_a
 
 
 def test_a_title_names_its_model_once_in_a_language_that_names_it_last():
-    with speaking("ar"):
+    with use_language("ar"):
         made = sample()
     for one in made.slides:
         for model in ("SmolLM2-135M-Instruct", "Gemma-3-270M"):

@@ -16,7 +16,7 @@ from reportgen.baseline.accepted import Acceptance, accept, load_tolerances
 from reportgen.baseline.annotations import annotations
 from reportgen.baseline.compare import Comparison, compare
 from reportgen.baseline.history import as_json, history
-from reportgen.baseline.judgements import beginnings, conclusion, counted
+from reportgen.baseline.judgements import conclusion, count_verdicts, find_beginnings
 from reportgen.baseline.junit import junit
 from reportgen.baseline.markdown import markdown
 from reportgen.baseline.record import record_bytes
@@ -117,7 +117,7 @@ def told(comparison: Comparison) -> int:
     assert junit(comparison)
     judged = comparison.judgements
     text = f"{markdown(comparison)} {conclusion(comparison)} {annotations(comparison)}"
-    assert not PYTHON.search(f"{text} {counted(judged)} {beginnings(judged)[:1]}")
+    assert not PYTHON.search(f"{text} {count_verdicts(judged)} {find_beginnings(judged)[:1]}")
     return comparison.exit_code
 
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves
 from reportgen.figures.draw.canvas import Box, Canvas
-from reportgen.figures.draw.direct_labels import spread
+from reportgen.figures.draw.direct_labels import spread_labels
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import extent, tick_numbers, ticks
-from reportgen.look.legible import legible
+from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import ModelStyle
 
 HEIGHT = 190.0
@@ -57,9 +57,9 @@ def paint_curves(curves: Curves, look: Look) -> Canvas:
     canvas = Canvas(look.width, bottom + 2 * LINE + 6, look)
     plot = _Plot(canvas, (left, top, right, bottom), across, upwards)
     canvas.frame(plot.box, x=list(map(float, across)), y=list(map(float, upwards)))
-    canvas.write(0, LINE / 2, legible(curves.y_label))
+    canvas.write(0, LINE / 2, make_legible(curves.y_label))
     plot.grid(marks, numbers, ticks(*across, 8))
-    canvas.write((left + right) / 2, bottom + 1.5 * LINE + 4, legible(curves.x_label), across="center")
+    canvas.write((left + right) / 2, bottom + 1.5 * LINE + 4, make_legible(curves.x_label), across="center")
     for value in curves.references.values():
         plot.line(np.array(across), np.array([value, value]), reference, width=0.8)
     for curve, own in sorted(zip(curves.curves, looks, strict=True), key=lambda pair: not pair[0].faint):
@@ -182,7 +182,7 @@ class _Plot:
         """The names in one column behind the plot, each level with its line's end or led to it; groups on top."""
         _, top, right, bottom = self.box
         ends = [(right, top) if n.end is None else (float(self.x(n.end[0])), float(self.y(n.end[1]))) for n in names]
-        places = spread([y for _, y in ends], LINE, top, bottom)
+        places = spread_labels([y for _, y in ends], LINE, top, bottom)
         for name, (x, y), place in zip(names, ends, places, strict=True):
             if name.end is not None and abs(place - y) + (right - x) > 1:
                 self.canvas.lines([((x + 1, y), (right + LEADER - 1, place))], self.theme.muted, 0.35)

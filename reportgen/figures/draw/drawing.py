@@ -15,11 +15,11 @@ import matplotlib as mpl
 from reportgen.figures.describe import Figure, texts
 from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.lettering import SHAPED_AS_PATHS, SIZE, Lettering, needs_shaping
-from reportgen.figures.draw.plain_svg import plain
-from reportgen.figures.svg_tags import replaced
+from reportgen.figures.draw.plain_svg import simplify_svg
+from reportgen.figures.svg_tags import replace_in_tags
 from reportgen.look.font_sources import MONO
 from reportgen.look.fonts import Typefaces
-from reportgen.look.legible import legible
+from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import FAINT, INK
 
 PNG_DPI = 200
@@ -94,14 +94,16 @@ class Drawing:
         shaped = any(needs_shaping(one) for one in texts(self._description))
         element = self._drawn_svg("simple characters") if shaped else self._undecorated("characters")
         lettering = Lettering(self._typefaces)
-        return plain(element, lambda text, size, family: lettering.width(text, size=size, mono=family == MONO.family))
+        return simplify_svg(
+            element, lambda text, size, family: lettering.width(text, size=size, mono=family == MONO.family)
+        )
 
     def _drawn_svg(self, text: SvgText) -> str:
         out = StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         self._save(out, text, format="svg", metadata=nothing)
         element = _numbered(_bare(out.getvalue()))
-        title, alt = (escape(legible(text)) for text in (self._description.title, self._description.alt))
+        title, alt = (escape(make_legible(text)) for text in (self._description.title, self._description.alt))
         # Two probes of a battery may give their figures the same name.
         unique = f"{self._id}-{hashlib.sha256((element + title + alt).encode()).hexdigest()[:8]}"
         return _named(_prefixed(element, unique), unique, title, alt)
@@ -120,7 +122,7 @@ class Drawing:
     def pdf(self) -> bytes:
         """One page of the figure's own size."""
         out = BytesIO()
-        metadata = {"Title": legible(self._description.title), "Creator": "reportgen", "CreationDate": None}
+        metadata = {"Title": make_legible(self._description.title), "Creator": "reportgen", "CreationDate": None}
         self._save(out, format="pdf", metadata=metadata)
         return _tagged(out.getvalue())
 
@@ -149,7 +151,7 @@ def _bare(document: str) -> str:
 def _numbered(element: str) -> str:
     """Glyphs by their order of appearance: their numbers in a font change with what it was cut down to."""
     names: dict[str, str] = {}
-    return replaced(
+    return replace_in_tags(
         r'(\sid="|href="#)((reportgen\w+-\w+-)[0-9a-f]+)(?=")',
         lambda found: found[1] + names.setdefault(found[2], f"{found[3]}{len(names) + 1}"),
         element,
@@ -169,7 +171,7 @@ def _tagged(document: bytes) -> bytes:
 
 
 def _prefixed(element: str, prefix: str) -> str:
-    return replaced(r'(\sid="|href="#|url\(#)', rf"\g<1>{prefix}-", element)
+    return replace_in_tags(r'(\sid="|href="#|url\(#)', rf"\g<1>{prefix}-", element)
 
 
 def _named(element: str, prefix: str, title: str, alt: str) -> str:

@@ -14,7 +14,7 @@ from matplotlib.text import Text
 
 from reportgen.look.font_sources import REGULAR
 from reportgen.look.fonts import Typefaces
-from reportgen.look.legible import families_of, legible
+from reportgen.look.legible import families_of, make_legible
 
 SIZE = 8.5
 """Points of all text but heads: 11 px on a screen."""
@@ -72,7 +72,7 @@ class Lettering:
 
     def shortened(self, text: str, room: float, *, size: float = SIZE, mono: bool = False) -> str:
         """A stranger's text made legible and, where it is wider than `room` points, cut with …"""
-        whole = legible(text[:LONGEST])
+        whole = make_legible(text[:LONGEST])
         if len(text) <= LONGEST and self.width(whole, size=size, mono=mono) <= room:
             return whole
         fewest, most = 0, len(whole) - 1

@@ -51,8 +51,8 @@ class Look:
 
     def sequential(self, values: ArrayLike) -> NDArray[np.float64]:
         """As `style.sequential`, in this theme."""
-        return style.sequential(values, self.theme)
+        return style.map_sequential(values, self.theme)
 
     def diverging(self, values: ArrayLike) -> NDArray[np.float64]:
         """As `style.diverging`, in this theme."""
-        return style.diverging(values, self.theme)
+        return style.map_diverging(values, self.theme)

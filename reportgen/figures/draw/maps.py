@@ -11,9 +11,9 @@ from reportgen.figures.draw.canvas import MOST_PATHS, Box, Canvas
 from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
 from reportgen.figures.draw.lettering import HEAD, LINE, SIZE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.point_labels import placed
+from reportgen.figures.draw.point_labels import place_labels
 from reportgen.figures.draw.scales import extent
-from reportgen.look.legible import legible
+from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import ModelStyle
 
 GUTTER = 12.0
@@ -49,7 +49,7 @@ def paint_maps(maps: Maps, look: Look) -> Canvas:
         upper = top + (at // across) * step + LINE
         box = (left, upper, left + width, upper + height)
         scale = _scale(np.asarray(panel.points, dtype=float), box, MARGIN if any(maps.labels) else BARE_MARGIN)
-        canvas.frame(box, panel=at, name=legible(panel.title), x=scale.across(box), y=scale.upwards(box))
+        canvas.frame(box, panel=at, name=make_legible(panel.title), x=scale.across(box), y=scale.upwards(box))
         _paint_panel(canvas, panel, maps, looks, scale, box)
     return canvas
 
@@ -122,10 +122,10 @@ def _scale(points: NDArray[np.float64], box: Box, margin: float) -> _Scale:
 
 def _label(canvas: Canvas, labels: Sequence[str], places: NDArray[np.float64], box: Box) -> None:
     known = [i for i in range(len(labels)) if labels[i] and np.isfinite(places[i]).all()]
-    texts = [canvas.lettering.shortened(legible(labels[i]), LABEL) for i in known]
+    texts = [canvas.lettering.shortened(make_legible(labels[i]), LABEL) for i in known]
     sizes = [(canvas.lettering.width(text), SIZE) for text in texts]
     # On a slide, a label less is better than two that nobody can read.
     everyone = len(known) <= MOST_CROWDED and canvas.look.wide >= 1
-    for text, spot in zip(texts, placed(places[known], sizes, box, everyone=everyone), strict=True):
+    for text, spot in zip(texts, place_labels(places[known], sizes, box, everyone=everyone), strict=True):
         if spot is not None:
             canvas.write(*spot, text)

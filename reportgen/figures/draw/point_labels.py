@@ -12,7 +12,7 @@ CLEARANCE = 3.5
 _DIRECTIONS = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1))
 
 
-def placed(
+def place_labels(
     points: NDArray[np.float64], sizes: Sequence[tuple[float, float]], box: Box, *, everyone: bool
 ) -> list[tuple[float, float] | None]:
     """(left, middle height) of each point's label, beside it and inside the box, where it hides least.

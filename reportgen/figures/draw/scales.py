@@ -29,7 +29,7 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [float(tick) for tick in whole.tick_values(low, high) if low - slack <= tick <= high + slack]
 
 
-def alike(values: Sequence[float]) -> list[str]:
+def write_alike(values: Sequence[float]) -> list[str]:
     """Numbers that are read one below the other: as many decimals each as give the largest three digits."""
     most = max((abs(value) for value in values if np.isfinite(value)), default=0.0)
     if not 1e-3 <= most < 1e9:
@@ -45,7 +45,7 @@ def tick_numbers(values: Iterable[float]) -> list[str]:
     return [write_setting(v) if decimals > FINEST else write_decimals(v, decimals) for v in values]
 
 
-def every(count: int, room: float, each: float) -> range:
+def choose_labelled(count: int, room: float, each: float) -> range:
     """Which of `count` neighbours, evenly spaced over `room`, are labelled so that each label has its share."""
     step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, max(count, 1000)) if s * room >= each * max(count, 1))
     return range(0, count, step)

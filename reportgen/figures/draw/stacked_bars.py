@@ -7,8 +7,8 @@ from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import alike, tick_numbers, ticks
-from reportgen.look.legible import legible
+from reportgen.figures.draw.scales import tick_numbers, ticks, write_alike
+from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import rgb, text_on
 
 BAR, GAP = 13.0, 3.0
@@ -26,7 +26,7 @@ def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
     fills = [areas[at % len(areas)] for at in range(len(stacked.segments))]
     entries = key_entries(stacked.segments, look)
     left = max(map(lettering.width, names), default=0) + 6
-    sums = alike(totals.tolist())
+    sums = write_alike(totals.tolist())
     right = look.width - max(map(lettering.width, sums), default=0) - 6
     scale = (right - left) / most
     top = key_height(entries)
@@ -42,7 +42,7 @@ def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
     canvas.lines(uprights, canvas.theme.faint, 0.5)
     for mark, text in zip(marks, tick_numbers(marks), strict=True):
         canvas.write(left + mark * scale, bottom + LINE / 2, text, colour=canvas.theme.muted, across="center")
-    canvas.write(left, bottom + 1.5 * LINE, legible(stacked.value_label), colour=canvas.theme.muted)
+    canvas.write(left, bottom + 1.5 * LINE, make_legible(stacked.value_label), colour=canvas.theme.muted)
     for at, name in enumerate(names):
         y = top + at * (BAR + GAP) + GAP / 2
         canvas.write(left - 5, y + BAR / 2, name, across="right")

@@ -11,8 +11,8 @@ from reportgen.figures.describe import Band, Timeline, Timelines
 from reportgen.figures.draw.canvas import Box, Canvas
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import every, extent, tick_numbers, ticks
-from reportgen.look.legible import legible
+from reportgen.figures.draw.scales import choose_labelled, extent, tick_numbers, ticks
+from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import ModelStyle
 from reportgen.numerals import write_number
 
@@ -44,7 +44,7 @@ def paint_timelines(timelines: Timelines, look: Look) -> Canvas:
         box = (across[0], top + LINE, across[1], top + LINE + height)
         strip = _Strip(canvas, box, one, look.models[timelines.model], timelines.nights)
         ends = {"x": [0, max(len(one.values) - 1, 1)], "y": [strip.low, strip.high]}
-        canvas.frame(box, panel=at, name=legible(one.label), **ends)
+        canvas.frame(box, panel=at, name=make_legible(one.label), **ends)
         strip.paint()
         top += LINE + height + GAP
     _name_nights(canvas, timelines.nights, across, foot)
@@ -60,7 +60,7 @@ def _name_nights(canvas: Canvas, nights: Sequence[str], across: tuple[float, flo
     left, right = across
     widest = max(map(canvas.lettering.width, names), default=0) + 14
     each = (right - left) / max(len(names) - 1, 1)
-    named = list(every(len(names), right - left, widest))
+    named = list(choose_labelled(len(names), right - left, widest))
     if named and (len(names) - 1 - named[-1]) * each > widest:
         named.append(len(names) - 1)
     for at in named:
@@ -172,4 +172,4 @@ class _Strip:
 
 
 def _last(value: float) -> str:
-    return legible(write_number(value, 4))
+    return make_legible(write_number(value, 4))

@@ -9,7 +9,7 @@ from reportgen.figures.draw.canvas import Box, Canvas
 from reportgen.figures.draw.colour_key import colour_key, colour_key_width
 from reportgen.figures.draw.lettering import LINE, Lettering
 from reportgen.figures.draw.look import Look
-from reportgen.look.legible import legible
+from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import text_on
 from reportgen.text.characters import mark_space
 
@@ -35,8 +35,8 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
     cell = min(wanted, (look.widest - left) / max(len(columns), 1))
     top = 2 * LINE + 2
     height, width = len(rows) * ROW, len(grid.columns) * cell
-    axes = f"↓ {legible(grid.row_label)} · → {legible(grid.column_label)}"
-    label, outline = legible(grid.value_label), legible(grid.outline_label)
+    axes = f"↓ {make_legible(grid.row_label)} · → {make_legible(grid.column_label)}"
+    label, outline = make_legible(grid.value_label), make_legible(grid.outline_label)
     key = left + colour_key_width(lettering.width, ends=ENDS, label=label)
     behind = key + lettering.width(outline) + 40
     below = bool(outline) and behind > look.widest
@@ -62,7 +62,7 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
 
 def _cell_width(texts: Sequence[Sequence[str]], lettering: Lettering) -> float:
     different = {text[:MOST_CHARACTERS] for row in texts for text in row}
-    widest = max((lettering.width(legible(text), mono=True) for text in different), default=0.0)
+    widest = max((lettering.width(make_legible(text), mono=True) for text in different), default=0.0)
     return float(np.clip(widest + PADDING, NARROWEST, WIDEST))
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from reportgen.documents.beside import HERE, exists, is_file, is_folder, only_here, placed, where_looked
+from reportgen.documents.beside import HERE, exists, is_file, is_folder, locate_path, only_here, where_looked
 from reportgen.documents.watched import State, state_of
 from reportgen.errors import BatteryError, Mistake
 from reportgen.model.files.gguf import Notify, silent
@@ -130,7 +130,7 @@ def _demo_folder(name: str) -> Path:
 
 
 def _folder(written: str, beside: Path) -> Path:
-    found = placed(written, beside).absolute()
+    found = locate_path(written, beside).absolute()
     if is_file(found):
         raise DictionaryError(Mistake("this is a file, not a dictionary's folder", "Name its folder.", written))
     if not is_folder(found):

@@ -7,7 +7,7 @@ from typing import Any
 
 from reportgen.figures.describe import AttentionHead, Figure, HeatMap
 from reportgen.figures.numbered_rows import at_their_numbers
-from reportgen.language import listed, say
+from reportgen.language import list_items, say
 from reportgen.numerals import write_number
 from reportgen.probes.head_scores.reducers import KINDS
 from reportgen.probing.parts import describe_head_map
@@ -57,7 +57,7 @@ def _scores_drawn(view: SubjectView, kind: str, top: float) -> HeatMap:
             "{what} of all heads of {model}; highest: {heads}",
             what=_called(kind),
             model=view.name,
-            heads=listed(told),
+            heads=list_items(told),
         ),
         values=at_their_numbers(found.values.mean(0), found.along("block")),
         row_label=say("head_scores.block", "block"),
@@ -84,7 +84,7 @@ def _large(view: SubjectView, at: int) -> AttentionHead:
         alt=say(
             "head_scores.large.alt",
             "Attention of block {block}, head {head} of {model}: {looks}",
-            looks=listed(looks),
+            looks=list_items(looks),
             **values,
         ),
         pattern=pattern,

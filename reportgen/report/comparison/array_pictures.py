@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.baseline.quantities import DEPTHS, said
+from reportgen.baseline.quantities import DEPTHS, describe_place
 from reportgen.figures.describe import Curve, Curves, Figure, HeadMosaic, HeatMap
 from reportgen.numerals import write_number
 from reportgen.report.comparison.states import AFTER, BEFORE, label_axis, name_figure
@@ -75,13 +75,13 @@ class _Pair:
         left = [dim for dim in self.before.dims if dim in dims]
         order = [left.index(dim) for dim in dims]
         one, other = (array.values[index].transpose(order) for array in (self.before, self.after))
-        return one, other, f" at {said(fixed)}" if fixed else ""
+        return one, other, f" at {describe_place(fixed)}" if fixed else ""
 
     def alt(self, state: str, one: NDArray[Any], other: NDArray[Any]) -> str:
         """What a picture shows, for who cannot see it."""
         moved = np.abs(_difference(one, other))
         known = moved[np.isfinite(moved)]
-        at = f", largest at {said(self.place)}" if self.place else ""
+        at = f", largest at {describe_place(self.place)}" if self.place else ""
         most = _told_sizes(known) + at if known.size else ""
         return f"{self.words}, {state}; {most or 'no element has a value both before and after'}"
 
@@ -211,14 +211,14 @@ def _lines(pair: _Pair, along: str) -> tuple[list[tuple[str, NDArray[Any], NDArr
 
     def label(line: int) -> str:
         indices = np.unravel_index(line, sizes) if sizes else ()
-        return said({dim: pair.before.along(dim)[int(i)] for dim, i in zip(rest, indices, strict=True)})
+        return describe_place({dim: pair.before.along(dim)[int(i)] for dim, i in zip(rest, indices, strict=True)})
 
     return [(label(line), one[line], other[line]) for line in chosen], len(one)
 
 
 def _at_depth(place: Mapping[str, int]) -> str:
     depth = {dim: place[dim] for dim in DEPTHS if dim in place}
-    return f" at {said(depth)}" if depth else ""
+    return f" at {describe_place(depth)}" if depth else ""
 
 
 def _told_sizes(moved: NDArray[np.float64]) -> str:

@@ -10,10 +10,10 @@ from reportgen.baseline.record import record_bytes
 from reportgen.numerals import write_count
 from reportgen.report import document
 from reportgen.report.comparison.pictures import MOST_PICTURED, Picture, pictures
-from reportgen.report.comparison.view import Most, View, loud_sections, view
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.comparison.view import ListLimits, View, loud_sections, view
+from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.figure_data import shown_when_asked, with_data
-from reportgen.report.templates.templating import filled
+from reportgen.report.templates.templating import fill_page
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
@@ -23,10 +23,10 @@ PICTURES_BUDGET = 8_000_000
 """Characters of SVG in a page, which shall stay below 10 MB."""
 MOST_PRINTED = 12
 """Sections whose pictures are printed."""
-ON_PAGE, ON_PAPER = Most(rows=60, sections=200), Most(rows=20, sections=60)
+ON_PAGE, ON_PAPER = ListLimits(rows=60, sections=200), ListLimits(rows=20, sections=60)
 Progress = Callable[[str], None]
 Target = Literal["page", "paper"]
-Rows = Mapping[tuple[str, str], Sequence[Sequence[Drawn]]]
+Rows = Mapping[tuple[str, str], Sequence[Sequence[PageFigure]]]
 
 
 def write_comparison(
@@ -63,7 +63,7 @@ def write_comparison(
                 printer.finish()
                 progress(f"{PDF} written")
                 made.append(PDF)
-            except document.Unavailable as missing:
+            except document.PrinterMissing as missing:
                 progress(f"{PDF} left out: {missing}")
     return made
 
@@ -87,7 +87,7 @@ def paper(comparison: Comparison, pictured: Sequence[Picture]) -> str:
 
 def _within(pictured: Sequence[Picture], text: "SvgText", budget: int) -> tuple[Rows, int]:
     """(probe id, subject) -> rows of figures, as far as the budget goes, and how many rows are left out."""
-    found: dict[tuple[str, str], list[list[Drawn]]] = {}
+    found: dict[tuple[str, str], list[list[PageFigure]]] = {}
     left_out = 0
     for picture in pictured:
         drawn = picture.drawn(text)
@@ -102,7 +102,7 @@ def _within(pictured: Sequence[Picture], text: "SvgText", budget: int) -> tuple[
 
 def _with_data(rows: Rows, budget: int) -> Rows:
     """The same figures, the first of them with their data until the budget is spent."""
-    found: dict[tuple[str, str], list[list[Drawn]]] = {}
+    found: dict[tuple[str, str], list[list[PageFigure]]] = {}
     for path, of_path in rows.items():
         found[path] = []
         for figures in of_path:
@@ -113,11 +113,11 @@ def _with_data(rows: Rows, budget: int) -> Rows:
     return found
 
 
-def _figures(rows: Rows) -> Iterator[Drawn]:
+def _figures(rows: Rows) -> Iterator[PageFigure]:
     return (one for of_path in rows.values() for figures in of_path for one in figures)
 
 
-def _filled(target: Target, comparison: Comparison, rows: Rows, left_out: int, most: Most) -> str:
+def _filled(target: Target, comparison: Comparison, rows: Rows, left_out: int, most: ListLimits) -> str:
     models = list({**comparison.after.models, **comparison.before.models})
     context: dict[str, Any] = {
         "target": target,
@@ -127,7 +127,7 @@ def _filled(target: Target, comparison: Comparison, rows: Rows, left_out: int, m
     }
     context["notes"] = _notes(context["view"], len(rows), left_out)
     packed = shown_when_asked({"": list(_figures(rows))})
-    return filled(
+    return fill_page(
         context, body="comparison.html.j2", shell=f"comparison_{target}.html.j2", models=models, packed=packed
     )
 

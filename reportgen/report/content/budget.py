@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.feature_browser import AT_FIRST, Browser
 
 ROWS, FEW_ROWS = 60, 12
@@ -18,7 +18,7 @@ STEPS = 20
 class Load:
     """What a page carries."""
 
-    drawings: Mapping[str, Sequence[Drawn]]
+    drawings: Mapping[str, Sequence[PageFigure]]
     """Probe id -> its figures; what is left out of them is said by each."""
     rows: int = ROWS
     """Rows of a table."""
@@ -45,13 +45,13 @@ class Load:
         """Whether tables show fewer rows than they would."""
         return self.rows < ROWS
 
-    def _figures(self) -> Iterable[Drawn]:
+    def _figures(self) -> Iterable[PageFigure]:
         return (one for of_probe in self.drawings.values() for one in of_probe)
 
 
-def fitted(
+def fit_page(
     fill: Callable[[Load], str],
-    drawings: Mapping[str, Sequence[Drawn]],
+    drawings: Mapping[str, Sequence[PageFigure]],
     budget: int,
     browsers: Mapping[str, Mapping[str, Browser]] | None = None,
 ) -> str:
@@ -112,7 +112,7 @@ def _without_pictures(load: Load, excess: int) -> Load:
     return _changed(load, chosen, lambda one: replace(one, data="", left_out=True))
 
 
-def _largest(load: Load, excess: int, gain: Callable[[Drawn], int]) -> set[str]:
+def _largest(load: Load, excess: int, gain: Callable[[PageFigure], int]) -> set[str]:
     """Stems of the figures that gain most, until all gain the excess; in the report's order where they gain alike."""
     chosen: set[str] = set()
     for one in sorted((one for of_probe in load.drawings.values() for one in of_probe), key=lambda one: -gain(one)):
@@ -123,7 +123,7 @@ def _largest(load: Load, excess: int, gain: Callable[[Drawn], int]) -> set[str]:
     return chosen
 
 
-def _changed(load: Load, stems: set[str], change: Callable[[Drawn], Drawn]) -> Load:
+def _changed(load: Load, stems: set[str], change: Callable[[PageFigure], PageFigure]) -> Load:
     drawings = {
         probe_id: [change(one) if one.file_stem in stems else one for one in of_probe]
         for probe_id, of_probe in load.drawings.items()

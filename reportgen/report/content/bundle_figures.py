@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.errors import BundleError, Mistake, ReportgenError, reason_of
 from reportgen.figures.describe import Figure, texts
-from reportgen.figures.kept import KeptDrawing, drawing_key
+from reportgen.figures.kept import CachedFigure, drawing_key
 from reportgen.look.font_sources import OwnFont
 from reportgen.look.fonts import Typefaces, typefaces
 from reportgen.look.model_styles import ModelStyle, model_styles
-from reportgen.look.own_files import Refused, checked_font
+from reportgen.look.own_files import UnusableFile, checked_font
 from reportgen.look.theme import PAPER, Theme
 from reportgen.probes.registry import find
 from reportgen.probing.probe import Probe, explanation, meanings, question, stated
-from reportgen.processes.supervision import ended_before, underway
+from reportgen.processes.supervision import ended_before, track_piece
 from reportgen.results.bundle import Bundle
 from reportgen.results.section import Section
 
@@ -35,11 +35,11 @@ SECONDS_TO_SHOW = 600.0
 """That a probe may take to describe its figures: they are made of numbers that are there."""
 
 
-class Unshown(ReportgenError):
+class ShowError(ReportgenError):
     """What a probe gave to be shown is nothing that can be."""
 
 
-class Unshowable(Exception):
+class ShowFailures(Exception):
     """Numbers that cannot be shown: the figures or the sentence of some probes raise."""
 
     def __init__(self, failures: Mapping[str, BaseException]) -> None:
@@ -67,7 +67,7 @@ class Unshowable(Exception):
 
 
 @dataclass(frozen=True)
-class Described:
+class BundleDescription:
     """What a bundle's probes show."""
 
     figures: Mapping[str, Sequence[Figure]]
@@ -85,14 +85,14 @@ class DrawnFigure:
     probe_id: str
     stem: str
     description: Figure
-    drawing: KeptDrawing
+    drawing: CachedFigure
 
 
-def describe(bundle: Bundle) -> Described:
+def describe(bundle: Bundle) -> BundleDescription:
     """The figures and the statement of every probe; none where nothing was measured.
 
     Raises:
-        Unshowable: the figures or the sentence of some probes raise.
+        ShowFailures: the figures or the sentence of some probes raise.
     """
     figures: dict[str, Sequence[Figure]] = {}
     statements: dict[str, str] = {}
@@ -106,11 +106,11 @@ def describe(bundle: Bundle) -> Described:
         except BaseException as error:  # a probe may raise anything, an end of the program too: the others are shown
             failures[probe_id] = error
     if failures:
-        raise Unshowable(failures) from next(iter(failures.values()))
-    return Described(figures, statements, None not in known.values())
+        raise ShowFailures(failures) from next(iter(failures.values()))
+    return BundleDescription(figures, statements, None not in known.values())
 
 
-def stems(described: Described) -> list[tuple[str, str, Figure]]:
+def stems(described: BundleDescription) -> list[tuple[str, str, Figure]]:
     """Probe id, stem of its files and description of every figure, in the report's order; all stems differ."""
     seen: Counter[str] = Counter()
     found = []
@@ -133,7 +133,7 @@ def _short(stem: str) -> str:
 
 def draw_figures(
     bundle: Bundle,
-    described: Described | None = None,
+    described: BundleDescription | None = None,
     *,
     theme: Theme = PAPER,
     width: float | None = None,
@@ -163,14 +163,14 @@ def kept_drawings(
     theme: Theme = PAPER,
     width: float | None = None,
     cache: bool = False,
-) -> Iterator[KeptDrawing]:
+) -> Iterator[CachedFigure]:
     """Each figure in the styles of what it names, drawn when it is asked for what the cache does not hold of it."""
     faces = _Faces((figure for figure, _ in figures), theme)
     for figure, styles in figures:
         named = set(texts(figure))
         own = {model: style for model, style in styles.items() if model in named}
         key = drawing_key(figure, own, theme, width) if cache else None
-        yield KeptDrawing(key, partial(_draw, figure, faces, own, theme, width))
+        yield CachedFigure(key, partial(_draw, figure, faces, own, theme, width))
 
 
 class _Faces:
@@ -190,7 +190,7 @@ def _own_font(theme: Theme) -> OwnFont | None:
     if own is not None:
         try:
             changed = checked_font(own.path) != own.sha256
-        except Refused as refused:
+        except UnusableFile as refused:
             raise BundleError(Mistake(f"the theme's font cannot be used: {refused}", _ANOTHER)) from refused
         if changed:
             raise BundleError(Mistake(f"{own.path} is another font than when the theme was read", _ANOTHER))
@@ -219,8 +219,8 @@ def _describe_section(section: Section, probes: Sequence[Probe[Any, Any]]) -> tu
         return [], ""
     piece = ("show", section.id)
     if told := ended_before(*piece):
-        raise Unshown(told)
-    with underway(*piece, seconds=SECONDS_TO_SHOW):
+        raise ShowError(told)
+    with track_piece(*piece, seconds=SECONDS_TO_SHOW):
         figures = [_checked_figure(figure) for probe in probes for figure in probe.figures(section)]
         statements = [stated(probe, section) for probe in probes]
         for probe in probes:
@@ -230,5 +230,5 @@ def _describe_section(section: Section, probes: Sequence[Probe[Any, Any]]) -> tu
 
 def _checked_figure(figure: Any) -> Figure:
     if not isinstance(figure, Figure):
-        raise Unshown(f"it gave a {type(figure).__name__} as a figure")
+        raise ShowError(f"it gave a {type(figure).__name__} as a figure")
     return figure

@@ -13,9 +13,9 @@ from typing import Any
 from reportgen.features.labels import origin_told
 from reportgen.features.names import JOINED, feature_names, place_names
 from reportgen.language import say
-from reportgen.look.legible import legible
+from reportgen.look.legible import make_legible
 from reportgen.numerals import write_number, write_share
-from reportgen.report.content.figure_data import packed
+from reportgen.report.content.figure_data import pack_csv
 from reportgen.results.quantities import Outcome
 from reportgen.text.characters import mark_space
 
@@ -172,7 +172,12 @@ def _example(record: Mapping[str, Any]) -> Example:
     before, token = (before + token.removesuffix(word), word) if word else (before, mark_space(token))
     start = before.lstrip(" ")[-LONGEST_CONTEXT:]
     cut = start if start == before.lstrip(" ") else f"…{start}"
-    return write_number(record["activation"]), legible(cut), _cut(token, LONGEST_TOKEN), _cut(after, LONGEST_CONTEXT)
+    return (
+        write_number(record["activation"]),
+        make_legible(cut),
+        _cut(token, LONGEST_TOKEN),
+        _cut(after, LONGEST_CONTEXT),
+    )
 
 
 def _tokens(joined: str) -> list[str]:
@@ -180,7 +185,7 @@ def _tokens(joined: str) -> list[str]:
 
 
 def _cut(text: str, most: int) -> str:
-    return legible(text if len(text) <= most else f"{text[:most]}…")
+    return make_legible(text if len(text) <= most else f"{text[:most]}…")
 
 
 def _texts(card: Card) -> Iterable[str]:
@@ -196,4 +201,4 @@ def _characters(cards: Sequence[Card]) -> str:
 
 
 def _data(cards: Sequence[Card]) -> str:
-    return packed(json.dumps([vars(card) for card in cards], ensure_ascii=False, separators=(",", ":")))
+    return pack_csv(json.dumps([vars(card) for card in cards], ensure_ascii=False, separators=(",", ":")))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.language import say, say_count
 from reportgen.numerals import UNDEFINED
-from reportgen.report.content.drawn import Drawn
-from reportgen.report.content.numerals import brief, written
+from reportgen.report.content.drawn import PageFigure
+from reportgen.report.content.numerals import abbreviate_count, write_table_number
 from reportgen.report.content.sections import SectionView
 from reportgen.report.content.sheets import Entry, MetricRow
 from reportgen.results.section import ModelCard
@@ -57,7 +57,7 @@ class Finding:
     title: str
     text: str
     failed: bool
-    pictures: Sequence[Drawn]
+    pictures: Sequence[PageFigure]
     """What it is seen in: the section's first figures, those of all models on one scale."""
 
 
@@ -170,15 +170,15 @@ def _facts(card: ModelCard, parameters: int | None) -> Iterator[str]:
         yield _parameters_told(parameters)
     shape = [say_count("opening.layers", "{count} layer", "{count} layers", card.layers)] if card.layers else []
     if width := _size(card, "hidden_size"):
-        shape.append(say("opening.width", "{width} wide", width=written(width)))
+        shape.append(say("opening.width", "{width} wide", width=write_table_number(width)))
     if heads := _size(card, "heads"):
         shape.append(say_count("opening.heads", "{count} head", "{count} heads", heads))
     if shape:
         yield " × ".join(shape)
     if vocabulary := _size(card, "vocabulary"):
-        yield say("opening.vocabulary", "vocabulary {tokens}", tokens=written(vocabulary))
+        yield say("opening.vocabulary", "vocabulary {tokens}", tokens=write_table_number(vocabulary))
     if context := _size(card, "context_length"):
-        yield say("opening.context", "context {tokens}", tokens=written(context))
+        yield say("opening.context", "context {tokens}", tokens=write_table_number(context))
     if dtype := card.facts.get("dtype"):
         yield str(dtype)
     if card.facts.get("continued"):  # which says why, in results.json
@@ -186,13 +186,13 @@ def _facts(card: ModelCard, parameters: int | None) -> Iterator[str]:
 
 
 def _parameters_told(parameters: int) -> str:
-    if not brief(parameters):
+    if not abbreviate_count(parameters):
         return say_count("opening.parameters", "{count} parameter", "{count} parameters", parameters)
     return say(
         "opening.many_parameters",
         "{brief} parameters ({exact})",
-        brief=brief(parameters),
-        exact=written(parameters),
+        brief=abbreviate_count(parameters),
+        exact=write_table_number(parameters),
     )
 
 

@@ -7,7 +7,7 @@ folds away below the figures come before it. Heights are estimates; where they e
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from reportgen.report.content.drawn import PAPER_WIDTH, Drawn
+from reportgen.report.content.drawn import PAPER_WIDTH, PageFigure
 from reportgen.report.content.sections import Absence, Row, SectionView
 
 PAGE = 255.0
@@ -24,7 +24,7 @@ EMPTY = 40.0
 class Line:
     """A row of figures as far as it fits the width of a page, at the whole row's scale."""
 
-    figures: Sequence[Drawn]
+    figures: Sequence[PageFigure]
     absences: Sequence[Absence]
     paper_scale: float
     stacked: bool = False
@@ -64,7 +64,7 @@ def flow(section: SectionView) -> Flow:
 
 
 def _lines(row: Row) -> Iterator[Line]:
-    some: list[Drawn] = []
+    some: list[PageFigure] = []
     taken = 0.0
     for figure in row.figures:
         width = figure.millimetres(row.paper_scale)[0]

@@ -9,11 +9,11 @@ from reportgen.errors import ReportgenError
 from reportgen.language import say, unit_of
 from reportgen.probes import registry
 from reportgen.probing.probe import Explanation, Probe, explanation, meanings, question
-from reportgen.report.content.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, Drawn
+from reportgen.report.content.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, PageFigure
 from reportgen.report.content.feature_browser import Browser
 from reportgen.report.content.prompts import TABLE as PROMPTS_TABLE
 from reportgen.report.content.prompts import PromptSheet, prompt_sheet
-from reportgen.report.content.sheets import MetricRow, Sheet, metric_rows, sheet, spaced
+from reportgen.report.content.sheets import MetricRow, Sheet, metric_rows, sheet, spell_name
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import Section
 
@@ -35,7 +35,7 @@ class Absence:
 class Row:
     """What stands side by side: figures on one scale, and the subjects that are missing among them."""
 
-    figures: Sequence[Drawn] = ()
+    figures: Sequence[PageFigure] = ()
     absences: Sequence[Absence] = ()
 
     @property
@@ -93,7 +93,7 @@ class SectionView:
 def view(
     section: Section,
     statement: str,
-    drawn: Sequence[Drawn],
+    drawn: Sequence[PageFigure],
     most: int,
     browsers: Mapping[str, Browser] | None = None,
 ) -> SectionView:
@@ -114,7 +114,7 @@ def view(
         id=section.id,
         probe=first.probe,
         version=first.version,
-        title=question(probe) if probe is not None else spaced(first.probe),
+        title=question(probe) if probe is not None else spell_name(first.probe),
         statement=statement,
         rows=rows(list(section.outcomes), drawn, absences),
         subjects={subject: subject_name(section, subject) for subject in ok},
@@ -137,9 +137,9 @@ def subject_name(section: Section, subject: str) -> str:
     return " → ".join(section.models[model].name if model in section.models else model for model in ids)
 
 
-def rows(subjects: Sequence[str], drawn: Sequence[Drawn], absences: Sequence[Absence]) -> list[Row]:
+def rows(subjects: Sequence[str], drawn: Sequence[PageFigure], absences: Sequence[Absence]) -> list[Row]:
     """Figures of one name beside each other, in the order of subjects; what is missing stands beside the first ones."""
-    together: dict[str, list[Drawn]] = {}
+    together: dict[str, list[PageFigure]] = {}
     for figure in drawn:
         together.setdefault(figure.description.name, []).append(figure)
     found = [Row(figures) for figures in together.values()]
@@ -175,7 +175,7 @@ def _explanation(probe: Probe[Any, Any] | None) -> Explanation:
 def _data(ok: Mapping[str, Outcome], most: int) -> dict[str, Mapping[str, Sheet]]:
     """All tables but those that have a place of their own."""
     names = dict.fromkeys(name for outcome in ok.values() for name in outcome.tables)
-    found = {spaced(name): _sheets(ok, name, most) for name in names if name not in (LEFT_OUT_TABLE, PROMPTS_TABLE)}
+    found = {spell_name(name): _sheets(ok, name, most) for name in names if name not in (LEFT_OUT_TABLE, PROMPTS_TABLE)}
     return {name: sheets for name, sheets in found.items() if sheets}
 
 

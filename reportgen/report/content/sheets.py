@@ -88,7 +88,7 @@ def metric_rows(metrics: Sequence[Mapping[str, Metric]], definitions: Mapping[st
     return rows
 
 
-def spaced(name: str) -> str:
+def spell_name(name: str) -> str:
     """A column's or metric's name in words."""
     return name_of(name)
 
@@ -103,7 +103,7 @@ def _spread(metrics: Sequence[Mapping[str, Metric]], name: str) -> float:
 def _measured(name: str, metric: Metric | None) -> Entry:
     if metric is None:
         return Entry(UNDEFINED, "number")
-    note = metric.reason if metric.value is None else numerals.brief(metric.value)
+    note = metric.reason if metric.value is None else numerals.abbreviate_count(metric.value)
     return Entry(numerals.of_column(metric.value, name), "number", note)
 
 

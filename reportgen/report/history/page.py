@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 from reportgen.baseline.history import Course, History
 from reportgen.numerals import UNDEFINED, write_change
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.figure_data import shown_when_asked, with_data
-from reportgen.report.content.numerals import IN_TABLES, written
+from reportgen.report.content.numerals import IN_TABLES, write_table_number
 from reportgen.report.content.sections import Row, rows
-from reportgen.report.content.sheets import spaced
+from reportgen.report.content.sheets import spell_name
 from reportgen.report.history.timelines import subject_name
-from reportgen.report.templates.templating import filled
+from reportgen.report.templates.templating import fill_page
 
 MOST_TOLD = 60
 """Steps, changes of what is measured, and bundles left out, of each so many are listed; history.json has them all."""
 
 
 @dataclass(frozen=True)
-class Told:
+class OpeningLine:
     """One line of the opening, and the section it is about."""
 
     text: str
@@ -53,16 +53,16 @@ class SectionView:
     lines: Sequence[Line]
 
 
-def html(history: History, drawings: Mapping[str, Sequence[Drawn]], data: str) -> str:
+def html(history: History, drawings: Mapping[str, Sequence[PageFigure]], data: str) -> str:
     """The page: one file that asks the network for nothing.
 
     Args:
         history: what it tells.
-        drawings: probe id -> the figures of `timelines.described`.
+        drawings: probe id -> the figures of `timelines.describe_history`.
         data: name of the JSON file beside it.
     """
     carried = {probe_id: [with_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
-    steps = [Told(_opened(history.told(course, step)), course.probe_id) for course, step in history.steps]
+    steps = [OpeningLine(_opened(history.told(course, step)), course.probe_id) for course, step in history.steps]
     begun = list(_begun(history))
     context = {
         "target": "page",
@@ -77,7 +77,7 @@ def html(history: History, drawings: Mapping[str, Sequence[Drawn]], data: str) -
         "sections": list(_sections(history, carried)),
     }
     said = shown_when_asked(carried)
-    return filled(context, body="history.html.j2", shell="page.html.j2", models=list(history.models), packed=said)
+    return fill_page(context, body="history.html.j2", shell="page.html.j2", models=list(history.models), packed=said)
 
 
 def _summary(history: History) -> str:
@@ -86,7 +86,7 @@ def _summary(history: History) -> str:
     first, last = history.labels[0], history.labels[-1]
     span = f"from “{first}” to “{last}”" if len(history.nights) > 1 else f"“{first}”"
     stepped = sum(bool(course.steps) for course in history.courses)
-    share = f"{written(stepped) if stepped else 'none'} of {_many(len(history.courses), 'metric')}"
+    share = f"{write_table_number(stepped) if stepped else 'none'} of {_many(len(history.courses), 'metric')}"
     return f"{nights}, {span}: {share} stepped."
 
 
@@ -96,10 +96,10 @@ def _opened(line: str) -> str:
 
 
 def _many(number: int, what: str) -> str:
-    return f"{written(number)} {what}{'' if number == 1 else 's'}"
+    return f"{write_table_number(number)} {what}{'' if number == 1 else 's'}"
 
 
-def _begun(history: History) -> Iterator[Told]:
+def _begun(history: History) -> Iterator[OpeningLine]:
     """Where something else began to be measured, the latest first: once for all metrics of an outcome."""
     found = {
         (segment.first, course.probe_id, course.subject, segment.reason)
@@ -107,10 +107,12 @@ def _begun(history: History) -> Iterator[Told]:
         for segment in course.segments[1:]
     }
     for first, probe_id, subject, reason in sorted(found, key=lambda one: (-one[0], *one[1:])):
-        yield Told(f"{history.labels[first]}: {probe_id}.{subject} is not comparable with before: {reason}", probe_id)
+        yield OpeningLine(
+            f"{history.labels[first]}: {probe_id}.{subject} is not comparable with before: {reason}", probe_id
+        )
 
 
-def _sections(history: History, drawings: Mapping[str, Sequence[Drawn]]) -> Iterator[SectionView]:
+def _sections(history: History, drawings: Mapping[str, Sequence[PageFigure]]) -> Iterator[SectionView]:
     for probe_id in dict.fromkeys(course.probe_id for course in history.courses):
         courses = [course for course in history.courses if course.probe_id == probe_id]
         yield SectionView(
@@ -126,12 +128,12 @@ def _line(history: History, course: Course) -> Line:
     levels = [plateau.level for segment in course.segments for plateau in segment.plateaus]
     first, last = write_change(known[0] if known else None, course.values[-1], significant=IN_TABLES)
     return Line(
-        metric=spaced(course.name),
+        metric=spell_name(course.name),
         unit=course.unit,
         name=subject_name(history, course),
         first=first,
         last=last,
-        allowed=f"± {written(course.tolerance.bound(abs(levels[-1])))}" if levels else UNDEFINED,
-        nights=written(len(known)),
-        steps=written(len(course.steps)),
+        allowed=f"± {write_table_number(course.tolerance.bound(abs(levels[-1])))}" if levels else UNDEFINED,
+        nights=write_table_number(len(known)),
+        steps=write_table_number(len(course.steps)),
     )

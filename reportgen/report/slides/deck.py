@@ -11,8 +11,8 @@ from reportgen.figures.split import Room, parts
 from reportgen.language import say, sentences
 from reportgen.look.theme import Theme
 from reportgen.report.content import opening, sections
-from reportgen.report.content.bundle_figures import Described, DrawnFigure
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.bundle_figures import BundleDescription, DrawnFigure
+from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.statements import state_section
 from reportgen.report.slides.layout import legible_together
 from reportgen.report.slides.slide import Deck, Picture, Slide
@@ -33,7 +33,7 @@ HALF_WIDE = 0.7
 """Size of text in a figure that is half a slide wide, by that of one that is as wide as the slide."""
 
 
-def on_slides(described: Described) -> Described:
+def on_slides(described: BundleDescription) -> BundleDescription:
     """The figures as slides show them: what would be too small to read goes on over several slides."""
     figures = {
         probe: [part for figure in of_probe for part in parts(figure, ROOM)]
@@ -76,7 +76,7 @@ def _model(line: opening.ModelLine) -> str:
 
 
 def _picture(section: Section, figure: DrawnFigure, measured: "SvgText", text: float) -> Picture:
-    size = Drawn(figure.description, figure.stem, figure.drawing.svg(measured)).size
+    size = PageFigure(figure.description, figure.stem, figure.drawing.svg(measured)).size
     return Picture(figure, _names(section, figure), size, text)
 
 

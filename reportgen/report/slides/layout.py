@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reportgen.language import direction, spoken
+from reportgen.language import direction, get_language
 from reportgen.look.theme import Theme
 from reportgen.report.slides.slide import Deck, Size, Slide
 
@@ -96,12 +96,12 @@ def layout(slide: Slide) -> Layout:
 def opening(deck: Deck) -> Opening:
     """The title slide's words."""
     width = WIDTH - 2 * SIDE
-    title = fitted(deck.title, Box(SIDE, 150, width, 0), 40, 3, bold=True)
+    title = fit_words(deck.title, Box(SIDE, 150, width, 0), 40, 3, bold=True)
     top = max(_below(title) + 24, HEIGHT / 2)
     size = 18.0 if len(deck.models) <= 4 else 13.0
     models: list[Words] = []
     for line in deck.models:
-        models.append(fitted(line, Box(SIDE, _below(models[-1]) + 8 if models else top, width, 0), size, 2))
+        models.append(fit_words(line, Box(SIDE, _below(models[-1]) + 8 if models else top, width, 0), size, 2))
     shown = [words for words in models if _below(words) <= HEIGHT - BOTTOM]
     return Opening(_turned(title), [_turned(words) for words in shown], _mirrored(LOGO))
 
@@ -121,9 +121,9 @@ def legible_together(sizes: Sequence[Size], text: float) -> bool:
 
 def _above(slide: Slide) -> Layout:
     width = WIDTH - 2 * SIDE
-    kicker = fitted(slide.kicker, Box(SIDE, TOP, width, 0), 12, 1)
-    title = fitted(slide.title, Box(SIDE, _below(kicker), width, 0), 26, 2, bold=True)
-    sentence = fitted(slide.sentence, Box(SIDE, _below(title) + 4, width, 0), 16, 4)
+    kicker = fit_words(slide.kicker, Box(SIDE, TOP, width, 0), 12, 1)
+    title = fit_words(slide.title, Box(SIDE, _below(kicker), width, 0), 26, 2, bold=True)
+    sentence = fit_words(slide.sentence, Box(SIDE, _below(title) + 4, width, 0), 16, 4)
     definition = _at_the_foot(slide.definition, SIDE, width - 60, 3)
     top = _below(sentence) + 12
     room = Box(SIDE, top, width, definition.box.top - 8 - top)
@@ -131,9 +131,9 @@ def _above(slide: Slide) -> Layout:
 
 
 def _beside(slide: Slide) -> Layout:
-    kicker = fitted(slide.kicker, Box(SIDE, TOP, COLUMN, 0), 12, 2)
-    title = fitted(slide.title, Box(SIDE, _below(kicker), COLUMN, 0), 24, 5, bold=True)
-    sentence = fitted(slide.sentence, Box(SIDE, _below(title) + 8, COLUMN, 0), 16, 9)
+    kicker = fit_words(slide.kicker, Box(SIDE, TOP, COLUMN, 0), 12, 2)
+    title = fit_words(slide.title, Box(SIDE, _below(kicker), COLUMN, 0), 24, 5, bold=True)
+    sentence = fit_words(slide.sentence, Box(SIDE, _below(title) + 8, COLUMN, 0), 16, 9)
     free = HEIGHT - BOTTOM - _below(sentence) - 16
     definition = _at_the_foot(slide.definition, SIDE, COLUMN, max(min(int(free // 14), 8), 1))
     left = SIDE + COLUMN + GAP
@@ -148,7 +148,7 @@ def _with_pictures(slide: Slide, kicker: Words, title: Words, sentence: Words, d
     return Layout(kicker, title, sentence, definition, pictures, names, NUMBER)
 
 
-def fitted(text: str, box: Box, size: float, most: int, *, bold: bool = False) -> Words:
+def fit_words(text: str, box: Box, size: float, most: int, *, bold: bool = False) -> Words:
     """A text in as many lines as it takes, at most `most`: what does not fit is cut with …"""
     letters = size * (BOLD if bold else 1)
     shown = _broken(text, letters, box.width)
@@ -162,7 +162,7 @@ def fitted(text: str, box: Box, size: float, most: int, *, bold: bool = False) -
 
 
 def _at_the_foot(text: str, left: float, width: float, most: int) -> Words:
-    words = fitted(text, Box(left, 0, width, 0), 10.5, most)
+    words = fit_words(text, Box(left, 0, width, 0), 10.5, most)
     top = HEIGHT - BOTTOM - words.box.height
     return Words(words.text, Box(left, round(top, 2), width, words.box.height), words.size)
 
@@ -251,5 +251,5 @@ def _turned(words: Words) -> Words:
 
 def _mirrored(box: Box) -> Box:
     """The same place seen from the side where reading begins."""
-    left = WIDTH - box.left - box.width if direction(spoken()) == "rtl" else box.left
+    left = WIDTH - box.left - box.width if direction(get_language()) == "rtl" else box.left
     return Box(round(left, 2), box.top, box.width, box.height)

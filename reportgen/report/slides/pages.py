@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from typing import Any
 
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.drawn import PageFigure
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides.layout import Box, Layout
 from reportgen.report.slides.slide import Deck, Slide
-from reportgen.report.templates.templating import filled
+from reportgen.report.templates.templating import fill_page
 
 
 @dataclass(frozen=True)
 class _Shown:
     """One picture in its place."""
 
-    drawn: Drawn
+    drawn: PageFigure
     box: Box
     name: str
     name_box: Box | None
@@ -34,7 +34,7 @@ def paper(deck: Deck) -> str:
         "size": (deck_layout.WIDTH, deck_layout.HEIGHT),
     }
     packed = {shown.drawn.characters for slide in context["slides"] for shown in slide["pictures"]}
-    return filled(
+    return fill_page(
         context, body="slides/deck.html.j2", shell="slides/paper.html.j2", models=(), packed=packed, theme=deck.theme
     )
 

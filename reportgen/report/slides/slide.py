@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reportgen.look.theme import Theme
 from reportgen.report.content.bundle_figures import DrawnFigure
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.drawn import PageFigure
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
@@ -34,9 +34,9 @@ class Picture:
         """What a person who cannot see it is told."""
         return self.figure.description.alt
 
-    def drawn(self, text: SvgText) -> Drawn:
+    def drawn(self, text: SvgText) -> PageFigure:
         """Its SVG."""
-        return Drawn(self.figure.description, self.figure.stem, self.figure.drawing.svg(text))
+        return PageFigure(self.figure.description, self.figure.stem, self.figure.drawing.svg(text))
 
 
 @dataclass(frozen=True)

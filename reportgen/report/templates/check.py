@@ -8,7 +8,7 @@ from jinja2 import TemplateSyntaxError, nodes
 
 from reportgen.errors import BatteryError, Mistake
 from reportgen.probes import registry
-from reportgen.report.templates.own_templates import KINDS, OURS, not_compiled, shipped, within
+from reportgen.report.templates.own_templates import KINDS, OURS, lies_within, list_shipped, not_compiled
 from reportgen.report.templates.templating import environment
 from reportgen.suggest import suggestion
 
@@ -31,7 +31,7 @@ def check(own: Path) -> None:
     files = _files(own)
     if not any(file.name.endswith(KINDS) for file in files):
         told = "the folder holds no template"
-        raise BatteryError(Mistake(told, f"ours to override are {_listed(shipped())}", file=own))
+        raise BatteryError(Mistake(told, f"ours to override are {_listed(list_shipped())}", file=own))
     mistakes = [mistake for file in files for mistake in _unreadable(file, own)]
     if not mistakes:
         mistakes = list(_wrong({file: file.read_text(encoding="utf-8") for file in files if _is_text(file)}, own))
@@ -55,7 +55,7 @@ def _files(own: Path) -> list[Path]:
 
 def _unreadable(file: Path, own: Path) -> Iterator[Mistake]:
     """A link out of the folder, a file that is no text."""
-    if not within(file, own.resolve()):
+    if not lies_within(file, own.resolve()):
         yield Mistake("the file is a link out of the templates' folder", "put the file itself there", file)
     elif file.is_dir() or not _is_text(file):
         return
@@ -80,7 +80,7 @@ def _wrong(sources: dict[Path, str], own: Path) -> Iterator[Mistake]:
             trees[name] = found.parse(source, name, str(file))
         except TemplateSyntaxError as error:
             yield not_compiled(error, file)
-    known = {*shipped(), *(f"sections/{probe}.html.j2" for probe in registry.names())}
+    known = {*list_shipped(), *(f"sections/{probe}.html.j2" for probe in registry.names())}
     asked = {other for tree in trees.values() for other, _ in _named(tree)}
     for name, tree in trees.items():
         for other, line in _named(tree):

@@ -26,7 +26,7 @@ def settings(theme: Theme) -> dict[str, Any]:
 
 def _shades(theme: Theme) -> list[str]:
     """The sequential map from 0 to 1."""
-    colours = (style.sequential(np.linspace(0, 1, SHADES), theme)[:, :3] * 255).round().astype(int)
+    colours = (style.map_sequential(np.linspace(0, 1, SHADES), theme)[:, :3] * 255).round().astype(int)
     return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in colours.tolist()]
 
 

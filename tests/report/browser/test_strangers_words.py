@@ -16,7 +16,7 @@ from reportgen.report.comparison import page as comparison_page
 from reportgen.report.comparison.pictures import pictures
 from reportgen.report.comparison.view import loud_sections
 from reportgen.report.content.bundle_figures import kept_drawings
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.drawn import PageFigure
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Table
 from reportgen.workflows.history import write_history
@@ -121,7 +121,7 @@ def report(folder: Path, word: Word) -> Path:
     figures = [replace(figure, title=word(), alt=word()) for figure in figures]
     drawings = kept_drawings([(figure, model_styles([LLAMA, GEMMA])) for figure in figures])
     shown = [
-        Drawn(figure, f"weather-{figure.name}", drawing.svg("characters"))
+        PageFigure(figure, f"weather-{figure.name}", drawing.svg("characters"))
         for figure, drawing in zip(figures, drawings, strict=True)
     ]
     return _written(folder, report_page.html(_whole(word), {"weather": shown}, figures_beside=True))
