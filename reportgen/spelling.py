@@ -28,7 +28,7 @@ def spell_text(text: str, longest: int | None = LONGEST) -> str:
         text = text[: longest + 1]  # before it is looked at, character by character
     if not (text.isascii() and text.isprintable()):
         text = "".join(map(spell_character, text))
-    text = _COMMAND.sub(_no_command, text)
+    text = _COMMAND.sub(_spell_command, text)
     return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
 
 
@@ -51,5 +51,5 @@ def is_hidden(character: str) -> bool:
     return invisible or unicodedata.name(character, "").startswith("VARIATION SELECTOR")
 
 
-def _no_command(found: re.Match[str]) -> str:
+def _spell_command(found: re.Match[str]) -> str:
     return f"{found[1] or ''}{code_point(found[0][-1])}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.baseline.compare import explain_incomparable
-from reportgen.baseline.nights import Night, Order, find_nights, in_order, labels, order_of, read_metrics
+from reportgen.baseline.nights import Night, Order, find_nights, labels, order_of, read_metrics, sort_in_order
 from reportgen.baseline.steps import Plateau, Step, plateaus, steps
 from reportgen.baseline.tolerance import COUNT, MEASURED, Entries, Tolerance, tolerance_of
 from reportgen.errors import BundleError, Mistake
@@ -91,7 +91,7 @@ class History:
         found = [(course, step) for course in self.courses for step in course.steps]
         return sorted(found, key=lambda pair: -pair[1].first)
 
-    def told(self, course: Course, step: Step) -> str:
+    def describe_step(self, course: Course, step: Step) -> str:
         """A step in one line: "night 2026-11-20: weather.gemma.entropy stepped from 1.2 to 1.5"."""
         before, after = write_change(step.before, step.after)
         first, last = self.labels[step.first], self.labels[step.last]
@@ -109,7 +109,7 @@ class History:
 
 
 @dataclass
-class _Collected:
+class _MetricSeries:
     """One metric while the nights are read."""
 
     outcome: Outcome
@@ -120,7 +120,7 @@ class _Collected:
     """First night and reason of each segment."""
 
 
-def history(folder: Path, written: Entries, calibrated: Entries, order: Order | None = None) -> History:
+def read_history(folder: Path, written: Entries, calibrated: Entries, order: Order | None = None) -> History:
     """Reads every bundle below a folder, one after the other, and finds where each gated metric stepped.
 
     Args:
@@ -136,7 +136,7 @@ def history(folder: Path, written: Entries, calibrated: Entries, order: Order | 
     used = order or order_of(found)
     kept: list[Night] = []
     collector = _Collector()
-    for night in in_order(found, used):
+    for night in sort_in_order(found, used):
         try:
             collector.add(read_metrics(night.folder))
             kept.append(night)
@@ -155,11 +155,11 @@ def history(folder: Path, written: Entries, calibrated: Entries, order: Order | 
         models=collector.models,
         courses=gated,
         ungated=len(courses) - len(gated),
-        left_out=tuple(replace(mistake, file=_below(folder, mistake.file)) for mistake in left_out),
+        left_out=tuple(replace(mistake, file=_name_below(folder, mistake.file)) for mistake in left_out),
     )
 
 
-def _below(folder: Path, file: Path | str | None) -> str:
+def _name_below(folder: Path, file: Path | str | None) -> str:
     """A file as its folder's reader names it: a page tells nobody where it was made."""
     return Path(file or folder).relative_to(folder).as_posix()
 
@@ -172,7 +172,7 @@ class _Collector:
         self.models: dict[str, str] = {}
         self._nights = 0
         self._last: dict[tuple[str, str], tuple[Outcome, Bundle]] = {}
-        self._found: dict[Path3, _Collected] = {}
+        self._found: dict[Path3, _MetricSeries] = {}
         self._probes: dict[str, None] = {}
 
     def add(self, bundle: Bundle) -> None:
@@ -191,7 +191,9 @@ class _Collector:
         reason = explain_incomparable(before[0], outcome, before[1], bundle) if before else ""
         self._last[probe_id, subject] = outcome, bundle
         for name, metric in outcome.metrics.items():
-            one = self._found.setdefault((probe_id, subject, name), _Collected(outcome, [], metric, begins=[(0, "")]))
+            one = self._found.setdefault(
+                (probe_id, subject, name), _MetricSeries(outcome, [], metric, begins=[(0, "")])
+            )
             one.values.extend([math.nan] * (self._nights - len(one.values)))
             if metric.value is not None:
                 one.values.append(float(metric.value))

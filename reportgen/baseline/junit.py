@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from reportgen.baseline.compare import Comparison, Judgement
 from reportgen.baseline.judgements import (
     NOT_COMPARED,
-    beginning_told,
     conclusion,
+    describe_beginning,
+    describe_subject,
+    describe_verdict,
     find_beginnings,
     shorten_text,
-    subject_told,
-    verdict_told,
 )
 from reportgen.baseline.quantities import describe_place
 from reportgen.baseline.verdict import FAILED, Verdict
@@ -21,7 +21,7 @@ NO_TIME = "0"
 """Readers want a duration; a verdict takes none."""
 
 
-def junit(comparison: Comparison) -> str:
+def write_junit(comparison: Comparison) -> str:
     """The comparison as a JUnit document.
 
     Gated drift is a failure, a failed probe an error; what cannot be compared, or was not measured in either bundle,
@@ -32,13 +32,13 @@ def junit(comparison: Comparison) -> str:
         xml.etree.ElementTree.ParseError: the document cannot be read back: a mistake of this program.
     """
     judged = comparison.judgements
-    first = {one.outcome.subject: beginning_told(one, comparison) for one in find_beginnings(judged)}
+    first = {one.outcome.subject: describe_beginning(one, comparison) for one in find_beginnings(judged)}
     by_subject: dict[str, list[Judgement]] = {}
     for one in judged:
         by_subject.setdefault(one.outcome.subject, []).append(one)
     root = ET.Element("testsuites", {"name": shorten_text(_head(comparison, list(first.values()))), **_counts(judged)})
     for subject, found in by_subject.items():
-        said_of = {"model": subject_told(subject, comparison), "first beyond tolerance": first.get(subject, "")}
+        said_of = {"model": describe_subject(subject, comparison), "first beyond tolerance": first.get(subject, "")}
         root.append(_suite(subject, found, said_of))
     return _document(root)
 
@@ -107,7 +107,7 @@ def _counts(judged: Sequence[Judgement]) -> dict[str, str]:
 
 def _lines(judgement: Judgement) -> list[str]:
     """What changed, by how much, where, and what was allowed."""
-    lines = [shorten_text(f"{judgement.path}: {verdict_told(judgement)}"), shorten_text(judgement.told)]
+    lines = [shorten_text(f"{judgement.path}: {describe_verdict(judgement)}"), shorten_text(judgement.told)]
     if change := judgement.change:
         told = {
             # Of a table, what is measured is the share that changed.

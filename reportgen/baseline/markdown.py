@@ -6,13 +6,13 @@ from typing import TypeVar
 from reportgen.baseline.compare import Comparison, Difference, Judgement, OutcomeComparison
 from reportgen.baseline.judgements import (
     NOT_COMPARED,
-    beginning_told,
     conclusion,
     count_verdicts,
+    describe_beginning,
+    describe_subject,
+    describe_verdict,
     find_beginnings,
     shorten_text,
-    subject_told,
-    verdict_told,
 )
 from reportgen.baseline.verdict import QUIET, Verdict
 from reportgen.numerals import write_count
@@ -35,14 +35,14 @@ T = TypeVar("T")
 Cells = tuple[str, ...]
 
 
-def markdown(comparison: Comparison, budget: int = BUDGET) -> str:
+def write_markdown(comparison: Comparison, budget: int = BUDGET) -> str:
     """The comparison in Markdown, of at most `budget` bytes of UTF-8.
 
     What changed comes first in the text and in the budget, the worst first; then how the two
     environments differ, what moved within its tolerance, and what is the same. What has no room is counted in words.
     """
     text = "".join(f"{line}\n" for line in _head(comparison))
-    sections = (_changed, _environment, _moved, _same)
+    sections = (_list_changed, _environment, _list_within, _list_same)
     for later, section in zip(reversed(range(len(sections))), sections, strict=True):
         text += section(comparison, budget - _size(text) - later * REST_OF_SECTION)
     return fit_lines(text, budget)
@@ -50,7 +50,7 @@ def markdown(comparison: Comparison, budget: int = BUDGET) -> str:
 
 def markdown_of_failure(reason: str) -> str:
     """The same where nothing was compared: why."""
-    return f"## {NOT_COMPARED}\n\n{_escaped(reason)}\n"
+    return f"## {NOT_COMPARED}\n\n{_escape_text(reason)}\n"
 
 
 def fit_lines(text: str, budget: int) -> str:
@@ -70,20 +70,20 @@ def fit_lines(text: str, budget: int) -> str:
 
 
 def _head(comparison: Comparison) -> Iterator[str]:
-    yield f"## {conclusion(comparison)}: {_escaped(comparison.title)}"
+    yield f"## {conclusion(comparison)}: {_escape_text(comparison.title)}"
     begun = find_beginnings(comparison.judgements)
     for one in begun[:1]:
-        yield f"\n**First beyond tolerance: {_escaped(beginning_told(one, comparison))}**"
+        yield f"\n**First beyond tolerance: {_escape_text(describe_beginning(one, comparison))}**"
     if others := begun[1:]:
-        told = [_escaped(beginning_told(one, comparison)) for one in others[: SUBJECTS - 1]]
+        told = [_escape_text(describe_beginning(one, comparison)) for one in others[: SUBJECTS - 1]]
         more = f"; and in {write_count(len(others) - len(told))} more" if len(others) > len(told) else ""
         yield f"\nFirst in the other models: {'; '.join(told)}{more}"
     yield f"\n{count_verdicts(comparison.judgements) or 'Nothing to compare'}."
 
 
-def _changed(comparison: Comparison, budget: int) -> str:
+def _list_changed(comparison: Comparison, budget: int) -> str:
     def cells(one: Judgement) -> Cells:
-        return verdict_told(one), *_place(one.outcome, comparison), one.name, one.told, one.allowed
+        return describe_verdict(one), *_place(one.outcome, comparison), one.name, one.told, one.allowed
 
     loud = [one for one in comparison.judgements if one.verdict not in QUIET]
     columns = ("Verdict", "Probe", "Model", "Quantity", "What changed", "Allowed")
@@ -97,7 +97,7 @@ def _environment(comparison: Comparison, budget: int) -> str:
     return _table("Environment", ("What", "Before", "After"), comparison.environment, cells, budget)
 
 
-def _moved(comparison: Comparison, budget: int) -> str:
+def _list_within(comparison: Comparison, budget: int) -> str:
     def cells(one: Judgement) -> Cells:
         return *_place(one.outcome, comparison), one.name, one.largest, one.allowed
 
@@ -106,7 +106,7 @@ def _moved(comparison: Comparison, budget: int) -> str:
     return _table("Within tolerance", columns, within, cells, budget)
 
 
-def _same(comparison: Comparison, budget: int) -> str:
+def _list_same(comparison: Comparison, budget: int) -> str:
     def names(outcome: OutcomeComparison) -> list[str]:
         return [change.name for change in outcome.changes if change.verdict is Verdict.SAME]
 
@@ -118,7 +118,7 @@ def _same(comparison: Comparison, budget: int) -> str:
 
 
 def _place(outcome: OutcomeComparison, comparison: Comparison) -> tuple[str, str]:
-    return outcome.probe_id, subject_told(outcome.subject, comparison)
+    return outcome.probe_id, describe_subject(outcome.subject, comparison)
 
 
 def _table(
@@ -153,10 +153,10 @@ def _table(
 
 
 def _row(cells: Cells) -> str:
-    return f"| {' | '.join(map(_escaped, cells))} |\n"
+    return f"| {' | '.join(map(_escape_text, cells))} |\n"
 
 
-def _escaped(text: str) -> str:
+def _escape_text(text: str) -> str:
     """A stranger's text that Markdown shows as it is."""
     # An address would become a link without any mark around it.
     return shorten_text(text).translate(_ESCAPED).replace("://", "&#58;//").replace("www.", "www&#46;")

@@ -44,7 +44,7 @@ def find_nights(root: Path) -> tuple[list[Night], list[Mistake]]:
     for folder in _bundles(root):
         name = folder.relative_to(root).as_posix() if folder != root else root.resolve().name
         try:
-            found.append(Night(folder, name, _started(folder / RUN)))
+            found.append(Night(folder, name, _read_start(folder / RUN)))
         except BundleError as error:
             unreadable.extend(error.mistakes)
     return found, unreadable
@@ -55,7 +55,7 @@ def order_of(nights: Sequence[Night]) -> Order:
     return "started" if all(night.started for night in nights) else "name"
 
 
-def in_order(nights: Sequence[Night], order: Order) -> list[Night]:
+def sort_in_order(nights: Sequence[Night], order: Order) -> list[Night]:
     """The nights one after the other; nights that were begun at once, by name.
 
     Raises:
@@ -99,7 +99,7 @@ def read_metrics(folder: Path) -> Bundle:
     """
     whole = read_bytes(folder / RESULTS)
     try:
-        return _bundle(folder, _cut(whole))
+        return _bundle(folder, _cut_tables(whole))
     except BundleError:  # not written as `store` writes it, or damaged indeed
         return _bundle(folder, whole)
 
@@ -118,7 +118,7 @@ def _bundles(root: Path) -> Iterable[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
 
 
-def _started(file: Path) -> datetime.datetime | None:
+def _read_start(file: Path) -> datetime.datetime | None:
     """When a run was begun, in UTC; a later run that failed makes it a night without numbers."""
     if not file.exists():
         return None
@@ -131,7 +131,7 @@ def _started(file: Path) -> datetime.datetime | None:
         return None
 
 
-def _cut(whole: bytes) -> bytes:
+def _cut_tables(whole: bytes) -> bytes:
     """results.json without tables and arrays, which stand last in each outcome."""
     parts, done = [], 0
     while (start := whole.find(TABLES, done)) >= 0 and (end := whole.find(OUTCOME_ENDS, start)) >= 0:

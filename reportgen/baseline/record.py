@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reportgen.baseline.compare import Comparison, Judgement, OutcomeComparison
-from reportgen.baseline.judgements import NOT_COMPARED, beginning_told, find_beginnings
+from reportgen.baseline.judgements import NOT_COMPARED, describe_beginning, find_beginnings
 from reportgen.baseline.quantities import Change
 from reportgen.baseline.verdict import WORST_FIRST
 
@@ -28,7 +28,7 @@ def record(comparison: Comparison) -> dict[str, Any]:
         "after": {"title": comparison.after.title},
         "environment": [{"what": one.what, "before": one.before, "after": one.after} for one in comparison.environment],
         "tolerances_that_match_nothing": list(comparison.unmatched),
-        "compared": [_compared(one) for one in comparison.compared],
+        "compared": [_dump_outcome(one) for one in comparison.compared],
     }
 
 
@@ -56,11 +56,11 @@ def _beginning(judgement: Judgement, comparison: Comparison) -> dict[str, Any]:
         "quantity": judgement.name,
         "gate": judgement.decides,
         **(judgement.change.first if judgement.change else {}),
-        "told": beginning_told(judgement, comparison),
+        "told": describe_beginning(judgement, comparison),
     }
 
 
-def _compared(one: OutcomeComparison) -> dict[str, Any]:
+def _dump_outcome(one: OutcomeComparison) -> dict[str, Any]:
     return {
         "probe_id": one.probe_id,
         "subject": one.subject,
@@ -68,11 +68,11 @@ def _compared(one: OutcomeComparison) -> dict[str, Any]:
         "verdict": str(one.verdict),
         **({"reason": one.reason} if one.reason else {}),
         **({"first": dict(one.first)} if one.first else {}),
-        "changes": [_change(change) for change in one.changes],
+        "changes": [_dump_change(change) for change in one.changes],
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _dump_change(change: Change) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": change.name,
         "kind": change.kind,

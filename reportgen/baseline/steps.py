@@ -101,13 +101,13 @@ def plateaus(values: Sequence[float], tolerated: Bound = lambda level: 0.0) -> l
         pieces = [_plateau(known, 0, known.size - 1)]
     else:
         fit = _Fit(known)
-        pieces = _significant(fit, _with_ramps(fit))
+        pieces = _drop_insignificant(fit, _insert_ramps(fit))
     ends = [*(int(nights[one.last + 1]) - 1 for one in pieces[:-1]), int(nights[pieces[-1].last])]
     found = [
         Plateau(int(nights[one.first]), end, float(np.ldexp(one.level, exponent)))
         for one, end in zip(pieces, ends, strict=True)
     ]
-    return _beyond(found, tolerated)
+    return _drop_tolerated(found, tolerated)
 
 
 def _plateau(values: Values, first: int, last: int) -> Plateau:
@@ -121,7 +121,7 @@ class _Fit:
         self.values = values
         self.noise = _noise(values)
         self.penalty = STRICTNESS * float(np.log(values.size))
-        self.plateaus = _cut(values, self.cost, self.penalty)
+        self.plateaus = _cut_series(values, self.cost, self.penalty)
 
     def cost(self, off: Values) -> Values:
         """What nights cost that are so far off, each at most a little less than a step."""
@@ -138,7 +138,7 @@ def _noise(values: Values) -> float:
     return max(float(np.median(differences)) * 0.80 / 0.95, mean, 1e-12)
 
 
-def _cut(values: Values, cost: Callable[[Values], Values], penalty: float) -> list[Plateau]:
+def _cut_series(values: Values, cost: Callable[[Values], Values], penalty: float) -> list[Plateau]:
     levels = np.unique(values)
     total = cost(values[0] - levels)
     entered = np.zeros((values.size, levels.size), dtype=np.bool_)
@@ -157,10 +157,10 @@ def _cut(values: Values, cost: Callable[[Values], Values], penalty: float) -> li
     return found[::-1]
 
 
-def _with_ramps(fit: _Fit) -> list[Plateau]:
+def _insert_ramps(fit: _Fit) -> list[Plateau]:
     """The plateaus, with a ramp in place of each run of steps in one direction that it explains better."""
     found = dict(enumerate(fit.plateaus))
-    for start, end in _runs([one.level for one in fit.plateaus]):
+    for start, end in _find_monotone([one.level for one in fit.plateaus]):
         for ramp in _ramps(fit, start, end):
             # The plateaus at its ends may have lost all nights but one: their levels are the ramp's.
             found[ramp.start] = replace(found[ramp.start], last=ramp.begins, level=ramp.before)
@@ -170,7 +170,7 @@ def _with_ramps(fit: _Fit) -> list[Plateau]:
     return list(found.values())
 
 
-def _runs(levels: Sequence[float]) -> Iterator[tuple[int, int]]:
+def _find_monotone(levels: Sequence[float]) -> Iterator[tuple[int, int]]:
     """First and last of the levels that follow each other in one direction."""
     start = 0
     for at in range(1, len(levels)):
@@ -202,9 +202,9 @@ def _ramps(fit: _Fit, start: int, end: int) -> Iterator[_Ramp]:
     nights = slice(run[0].first, run[-1].last + 1)
     staircase = sum(float(fit.cost(fit.values[p.first : p.last + 1] - p.level).sum()) for p in run)
     tried = [
-        (begins, ends, *_straight(fit.values[nights], begins - nights.start, ends - nights.start))
-        for begins in _thinned(_beginnings(fit, start))
-        for ends in _thinned(_endings(fit, end))
+        (begins, ends, *_fit_ramp(fit.values[nights], begins - nights.start, ends - nights.start))
+        for begins in _sample_ends(_beginnings(fit, start))
+        for ends in _sample_ends(_endings(fit, end))
     ]
     costs = [float(fit.cost(off).sum()) for *_, off in tried]
     begins, ends, before, after, _ = tried[int(np.argmin(costs))]
@@ -230,12 +230,12 @@ def _endings(fit: _Fit, at: int) -> range:
     return range(new.first, min(latest, new.first + (old.last - old.first + 1)) + 1)
 
 
-def _thinned(nights: range) -> list[int]:
+def _sample_ends(nights: range) -> list[int]:
     """A few of them, both ends among them."""
     return sorted({nights[round(at)] for at in np.linspace(0, len(nights) - 1, ENDS_TRIED)})
 
 
-def _straight(values: Values, begins: int, ends: int) -> tuple[float, float, Values]:
+def _fit_ramp(values: Values, begins: int, ends: int) -> tuple[float, float, Values]:
     """The levels before and after the ramp between two nights that fits best, and how far the values are from it."""
     share = np.clip((np.arange(values.size) - begins) / (ends - begins), 0, 1)
     design = np.stack([1 - share, share], axis=1)
@@ -249,7 +249,7 @@ def _straight(values: Values, begins: int, ends: int) -> tuple[float, float, Val
     return float(before), float(after), off
 
 
-def _significant(fit: _Fit, pieces: Sequence[Plateau]) -> list[Plateau]:
+def _drop_insignificant(fit: _Fit, pieces: Sequence[Plateau]) -> list[Plateau]:
     """The plateaus without the changes that the scatter around them may well make; the least of them goes first."""
     found = list(pieces)
     while len(found) > 1:
@@ -272,7 +272,7 @@ def _evidence(fit: _Fit, old: Plateau, new: Plateau) -> float:
     return (nights.size - 2) * float(np.log((without + tiny) / (around + tiny)))
 
 
-def _beyond(pieces: Sequence[Plateau], tolerated: Bound) -> list[Plateau]:
+def _drop_tolerated(pieces: Sequence[Plateau], tolerated: Bound) -> list[Plateau]:
     """The pieces that are further from the level before them than is tolerated; the others are part of it."""
     found = [pieces[0]]
     for piece in pieces[1:]:

@@ -40,7 +40,7 @@ Entries = Mapping[str, ToleranceEntry]
 _ENTRIES = TypeAdapter(dict[str, ToleranceEntry])
 
 
-def checked_entries(content: object) -> dict[str, ToleranceEntry]:
+def check_entries(content: object) -> dict[str, ToleranceEntry]:
     """What a stranger's file says of tolerances, by glob.
 
     Raises:

@@ -34,7 +34,13 @@ def command(
     something is not comparable, in this order; with 1 where a bundle cannot be read or nothing be written. In a GitHub
     workflow the summary and annotations are written, too. What was asked for says so where nothing could be compared.
     """
-    from reportgen.baseline.judgements import beginning_told, conclusion, count_verdicts, find_beginnings, shorten_text
+    from reportgen.baseline.judgements import (
+        conclusion,
+        count_verdicts,
+        describe_beginning,
+        find_beginnings,
+        shorten_text,
+    )
     from reportgen.cli.progress import show_progress
     from reportgen.cli.terminal import tell, tell_command, tell_place
     from reportgen.workflows.ci_outputs import CiOutputs
@@ -47,7 +53,7 @@ def command(
         )
     tell(f"{conclusion(comparison)}: {count_verdicts(comparison.judgements)}")
     for one in find_beginnings(comparison.judgements)[:TOLD]:
-        tell(f"  from {shorten_text(beginning_told(one, comparison))}")
+        tell(f"  from {shorten_text(describe_beginning(one, comparison))}")
     for glob in comparison.unmatched:
         tell(f"the tolerance {shorten_text(glob)} matches no number of the two bundles", err=True)
     for file in files:

@@ -15,14 +15,14 @@ def show_progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     if quiet:
         yield lambda line: None
     elif sys.stderr.isatty() and not os.environ.get("CI"):
-        with _moving() as told:
+        with _show_spinner() as told:
             yield told
     else:
         yield lambda line: tell(line, err=True)
 
 
 @contextmanager
-def _moving() -> Iterator[Callable[[str], None]]:
+def _show_spinner() -> Iterator[Callable[[str], None]]:
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)

@@ -24,7 +24,7 @@ class WrittenPath(str):
         return locate_path(self, self.folder)
 
 
-def no_name(written: str) -> str:
+def explain_no_name(written: str) -> str:
     """Why no file can be called so; empty where one can."""
     if "\0" in written:
         return "no file has a zero byte in its name"
@@ -33,7 +33,7 @@ def no_name(written: str) -> str:
 
 
 def _remember_folder(written: str, info: ValidationInfo) -> str:
-    if told := no_name(written):
+    if told := explain_no_name(written):
         raise ValueError(told)
     found = WrittenPath(written)
     folder: Any = (info.context or {}).get("folder")
@@ -65,27 +65,27 @@ def locate_path(written: str, folder: Path = HERE) -> Path:
 
 def exists(path: Path) -> bool:
     """Whether anything lies there; nothing does under a name that no file can have."""
-    return _looked_at(path, Path.exists)
+    return _check_path(path, Path.exists)
 
 
 def is_file(path: Path) -> bool:
     """Whether a file lies there."""
-    return _looked_at(path, Path.is_file)
+    return _check_path(path, Path.is_file)
 
 
 def is_folder(path: Path) -> bool:
     """Whether a folder lies there."""
-    return _looked_at(path, Path.is_dir)
+    return _check_path(path, Path.is_dir)
 
 
-def _looked_at(path: Path, looks_so: Callable[[Path], bool]) -> bool:
+def _check_path(path: Path, looks_so: Callable[[Path], bool]) -> bool:
     try:
         return looks_so(path)
     except (OSError, ValueError):  # a name of more than 255 bytes, or with a zero byte in it
         return False
 
 
-def only_here(written: str, folder: Path) -> bool:
+def lies_only_here(written: str, folder: Path) -> bool:
     """Whether a path lies in the working directory, and not next to the battery in `folder`."""
     there, here = locate_path(written, folder), locate_path(written)
     return not exists(there) and exists(here)
@@ -93,13 +93,13 @@ def only_here(written: str, folder: Path) -> bool:
 
 def explain_missing(written: str) -> str:
     """Why the file of a `PathOption` is not of use: it is not there; empty if it is."""
-    return "" if exists(path_of(written)) else f"{written} is not there. {where_looked(written, folder_of(written))}"
+    return "" if exists(path_of(written)) else f"{written} is not there. {explain_search(written, folder_of(written))}"
 
 
-def where_looked(written: str, folder: Path) -> str:
+def explain_search(written: str, folder: Path) -> str:
     """The remedy for a path that is not there: from where it starts, and whether it is meant from elsewhere."""
     if folder == HERE or locate_path(written).is_absolute():
         return "Is the path right?"
-    if only_here(written, folder):
+    if lies_only_here(written, folder):
         return f"The working directory has one, but paths in a battery start from its folder, {folder}."
     return f"Is the path right? It starts from the battery's folder, {folder}."

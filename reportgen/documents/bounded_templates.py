@@ -43,7 +43,7 @@ class Limits:
     """Of one processor. None where steps alone count, so that the same template ends the same way everywhere."""
 
 
-class _Used:
+class _Usage:
     """What one rendering has used up."""
 
     def __init__(self, limits: Limits) -> None:
@@ -59,7 +59,7 @@ class _Used:
             raise Exceeded(f"it takes more than {self.limits.seconds:g} seconds")
 
 
-_used: ContextVar[_Used | None] = ContextVar("_used", default=None)
+_used: ContextVar[_Usage | None] = ContextVar("_used", default=None)
 
 
 def step() -> None:
@@ -83,8 +83,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, optimized=False)
-        self.filters[_TURNS] = _counted
-        self.filters[_WRITTEN] = _written
+        self.filters[_TURNS] = _count_steps
+        self.filters[_WRITTEN] = _pass_value
         del self.filters["random"], self.globals["lipsum"]  # the same template gives the same text
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -137,21 +137,21 @@ def render_within(template: Template, context: Mapping[str, Any], limits: Limits
         Exception: whatever it raises; SecurityError where it reaches for what is not its own.
     """
     with limit_work(limits):
-        return "".join(_budgeted(template.generate(context), limits))
+        return "".join(_limit_characters(template.generate(context), limits))
 
 
 @contextmanager
 def limit_work(limits: Limits) -> Iterator[None]:
     """What is done within, such as to compile or to render, ends with `Exceeded` or MemoryError beyond its limits."""
-    token = _used.set(_Used(limits))
+    token = _used.set(_Usage(limits))
     try:
-        with memory_held(limits.bytes):
+        with limit_memory(limits.bytes):
             yield
     finally:
         _used.reset(token)
 
 
-def _budgeted(pieces: Iterable[str], limits: Limits) -> Iterator[str]:
+def _limit_characters(pieces: Iterable[str], limits: Limits) -> Iterator[str]:
     size = 0
     for piece in pieces:
         size += len(piece)
@@ -160,20 +160,20 @@ def _budgeted(pieces: Iterable[str], limits: Limits) -> Iterator[str]:
         yield piece
 
 
-def _counted(many: Iterable[T]) -> Iterator[T]:
+def _count_steps(many: Iterable[T]) -> Iterator[T]:
     for one in many:
         step()
         yield one
 
 
 @pass_context
-def _written(context: Any, value: T) -> T:
+def _pass_value(context: Any, value: T) -> T:
     """Itself: what asks for the context is not computed before a template is rendered."""
     return value
 
 
 @contextmanager
-def memory_held(most: int) -> Iterator[None]:
+def limit_memory(most: int) -> Iterator[None]:
     """A text of ten gigabytes is an error of the template, and no end of the process."""
     if sys.platform != "linux":
         yield

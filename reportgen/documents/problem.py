@@ -18,7 +18,7 @@ class Problem:
     message: str
     remedy: str = ""
 
-    def below(self, *above: str | int) -> "Problem":
+    def nest_under(self, *above: str | int) -> "Problem":
         """The same problem, seen from further up in the document."""
         return Problem((*above, *self.where), self.message, self.remedy)
 

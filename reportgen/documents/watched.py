@@ -37,7 +37,7 @@ class WatchedFiles:
             time.sleep(SETTLED)
         return cls(tuple((file, state_of(file)) for file in listed))
 
-    def changed(self) -> list[Path]:
+    def list_changed(self) -> list[Path]:
         """Those that are no longer what they were."""
         return [file for file, state in self.states if state_of(file) != state]
 

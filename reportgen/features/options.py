@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, computed_field
 
-from reportgen.documents.beside import PathOption, folder_of, is_file, path_of, where_looked
+from reportgen.documents.beside import PathOption, explain_search, folder_of, is_file, path_of
 from reportgen.documents.problem import Problem, describe_value
 from reportgen.errors import BatteryError, ReportgenError
 from reportgen.features.labels import Label, labels_for, read_labels
@@ -49,7 +49,7 @@ class DictionaryOptions(ProbeOptions):
 def _readable(written: str) -> str:
     """Labels are read once while the battery is checked: what is wrong with them is told with the battery."""
     if not is_file(path_of(written)):
-        remedy = where_looked(written, folder_of(written))
+        remedy = explain_search(written, folder_of(written))
         raise PromptsError(Problem((), f"there is no file {describe_value(written)}", remedy))
     try:
         read_labels(path_of(written))

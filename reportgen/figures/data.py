@@ -81,7 +81,7 @@ def _of_token_grid(grid: describe.TokenGrid) -> Iterator[Row]:
 
 def _of_head_mosaic(mosaic: describe.HeadMosaic) -> Iterator[Row]:
     patterns = np.asarray(mosaic.patterns)
-    queries, keys = shown_places(patterns)
+    queries, keys = find_shown_places(patterns)
     blocks = mosaic.blocks or range(len(patterns))
     for block, head in np.ndindex(patterns.shape[:2]):
         weights = patterns[block, head][queries, keys]
@@ -91,11 +91,11 @@ def _of_head_mosaic(mosaic: describe.HeadMosaic) -> Iterator[Row]:
 
 def _of_attention_head(head: describe.AttentionHead) -> Iterator[Row]:
     pattern = np.asarray(head.pattern)
-    for query, key in zip(*(places.tolist() for places in shown_places(pattern)), strict=True):
+    for query, key in zip(*(places.tolist() for places in find_shown_places(pattern)), strict=True):
         yield query, key, head.queries[query], head.keys[key], pattern[query, key]
 
 
-def shown_places(patterns: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def find_shown_places(patterns: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """(… x query x key) -> the queries and the keys of all weights that mean anything.
 
     Where no query attends to what comes after it, that half is left out.

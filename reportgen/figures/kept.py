@@ -32,10 +32,10 @@ class CachedFigure:
         self._drawing: Drawing | None = None
         self._found: dict[Flavour, bytes] = {}
 
-    def ready(self, flavours: Iterable[Flavour]) -> bool:
+    def draw_missing(self, flavours: Iterable[Flavour]) -> bool:
         """Draws the figure unless all of these flavours were kept; whether it is drawn now."""
-        if any(self._kept(flavour) is None for flavour in flavours):
-            self._drawn()
+        if any(self._find_cached(flavour) is None for flavour in flavours):
+            self._get_drawing()
         return self._drawing is not None
 
     def svg(self, text: "SvgText" = "paths") -> str:
@@ -44,7 +44,7 @@ class CachedFigure:
 
     def png(self, pixels: int | None = None) -> bytes:
         """As `Drawing.png`; a picture of so many pixels is drawn each time."""
-        return self.content("png") if pixels is None else self._drawn().png(pixels=pixels)
+        return self.content("png") if pixels is None else self._get_drawing().png(pixels=pixels)
 
     def pdf(self) -> bytes:
         """As `Drawing.pdf`."""
@@ -52,10 +52,10 @@ class CachedFigure:
 
     def content(self, flavour: Flavour) -> bytes:
         """The bytes of a flavour."""
-        kept = self._kept(flavour)
+        kept = self._find_cached(flavour)
         if kept is not None:
             return kept
-        made = self._made(flavour)
+        made = self._render_flavour(flavour)
         if (key := self.key_of(flavour)) is not None:
             Shelf(DRAWINGS).write(key, made)
         return made
@@ -64,20 +64,20 @@ class CachedFigure:
         """Where the cache keeps a flavour; None where it does not."""
         return None if self._key is None else key_of(self._key, flavour)
 
-    def _kept(self, flavour: Flavour) -> bytes | None:
+    def _find_cached(self, flavour: Flavour) -> bytes | None:
         if flavour not in self._found and (key := self.key_of(flavour)) is not None:
             found = Shelf(DRAWINGS).read(key)
             if found is not None:
                 self._found[flavour] = found
         return self._found.get(flavour)
 
-    def _made(self, flavour: Flavour) -> bytes:
-        drawing = self._drawn()
+    def _render_flavour(self, flavour: Flavour) -> bytes:
+        drawing = self._get_drawing()
         if flavour == "png":
             return drawing.png()
         return drawing.pdf() if flavour == "pdf" else drawing.svg(flavour).encode()
 
-    def _drawn(self) -> "Drawing":
+    def _get_drawing(self) -> "Drawing":
         if self._drawing is None:
             self._drawing = self._draw()
         return self._drawing

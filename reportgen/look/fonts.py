@@ -16,13 +16,13 @@ from reportgen.look.kept_fonts import RECIPE, digest_of, kept_file
 from reportgen.look.legible import (
     ALWAYS,
     DOTTED_CIRCLE,
+    add_parts,
     clusters,
     covered_by,
     in_mono,
     make_legible,
     source_of,
     source_of_cluster,
-    with_parts,
 )
 
 
@@ -86,17 +86,15 @@ def typefaces(characters: Iterable[str], own: OwnFont | None = None) -> Typeface
     for cluster in wanted.union(*map(clusters, shown)):
         source = source_of_cluster(cluster)
         assert source is not None, f"{cluster!r} is not legible"
-        by_source[source] |= covered_by(source).intersection(
-            with_parts(cluster + unicodedata.normalize("NFC", cluster))
-        )
+        by_source[source] |= covered_by(source).intersection(add_parts(cluster + unicodedata.normalize("NFC", cluster)))
     asked = [(source, REGULAR, members) for source, members in by_source.items() if members]
     bold = (TEXT, BOLD, by_source[TEXT])
     mono = (MONO, REGULAR, {character for character in wanted if in_mono(character)})
     ahead = [(own, REGULAR, set(wanted & covered_by(own)))] if own is not None else []
-    return Typefaces(_together([*ahead, asked[0], bold, mono, *asked[1:]]), own)
+    return Typefaces(_make_faces([*ahead, asked[0], bold, mono, *asked[1:]]), own)
 
 
-def _together(asked: Iterable[tuple[Source, int, set[str]]]) -> tuple[Face, ...]:
+def _make_faces(asked: Iterable[tuple[Source, int, set[str]]]) -> tuple[Face, ...]:
     """The faces in files of one folder, by whose names matplotlib orders them, also where the cache gets full now."""
     listed = list(asked)
     faces = tuple(_face(*one) for one in listed)
@@ -110,10 +108,10 @@ def _face(source: Source, weight: int, characters: set[str]) -> Face:
     key = digest_of(source.identity, source.family, weight, contents)
     # matplotlib writes the fonts of a PDF in the order of their files: here the same whatever they were cut down to.
     name = f"{source.family.replace(' ', '')}-{weight}-{key}.{'otf' if source is CJK else 'ttf'}"
-    return Face(source.family, weight, kept_file(name, lambda: _cut(source, weight, contents)))
+    return Face(source.family, weight, kept_file(name, lambda: _cut_font(source, weight, contents)))
 
 
-def _cut(source: Source, weight: int, characters: str) -> bytes:
+def _cut_font(source: Source, weight: int, characters: str) -> bytes:
     from reportgen.look import cut_fonts
 
     return cut_fonts.cut(source, weight, characters)

@@ -39,18 +39,18 @@ def make_legible(text: str) -> str:
     previous = ""
     for character in text:
         if not (character in _PRESENTATION_SELECTORS and previous and previous in covered_by(EMOJI)):
-            shown.append(_visible(character))
+            shown.append(_spell_unseen(character))
         previous = character
-    return _parted("".join(shown))
+    return _part_clusters("".join(shown))
 
 
-def _parted(text: str) -> str:
+def _part_clusters(text: str) -> str:
     """The text with its marks on characters that are in a font with them: shaping takes a cluster from one font."""
     if not any(map(_joins, text)):
         return text
     parted = ""
     for cluster in clusters(text):
-        parted += _alone(cluster, parted) if parted and _joins(cluster[0]) else cluster
+        parted += _circle_marks(cluster, parted) if parted and _joins(cluster[0]) else cluster
     return parted
 
 
@@ -71,7 +71,7 @@ def _joins(character: str) -> bool:
     return unicodedata.category(character).startswith("M") or character in _JOINED_LETTERS
 
 
-def _alone(marks: str, before: str) -> str:
+def _circle_marks(marks: str, before: str) -> str:
     """Marks that do not go with what stands before them, on a circle; spelled out where no font has both."""
     if unicodedata.category(marks[0]) == "Mc":
         scripts = {_first_word(letter) for letter in before if letter.isalpha()}
@@ -87,7 +87,7 @@ def _first_word(character: str) -> str:
 
 
 @cache
-def _visible(character: str) -> str:
+def _spell_unseen(character: str) -> str:
     seen = spell_character(character)
     return code_point(character) if seen == character and source_of(character) is None else seen
 
@@ -101,11 +101,11 @@ def source_of(character: str) -> Source | None:
 @cache
 def source_of_cluster(cluster: str) -> Source | None:
     """The first font of the chain that has all of a cluster, or what its characters make as one."""
-    wanted = [with_parts(cluster), with_parts(unicodedata.normalize("NFC", cluster))]
+    wanted = [add_parts(cluster), add_parts(unicodedata.normalize("NFC", cluster))]
     return next((source for source in CHAIN if any(covered_by(source).issuperset(some) for some in wanted)), None)
 
 
-def with_parts(cluster: str) -> str:
+def add_parts(cluster: str) -> str:
     """A cluster with what shaping takes its letters apart into."""
     return cluster + "".join(_TAKEN_APART.get(character, "") for character in cluster)
 

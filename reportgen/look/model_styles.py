@@ -50,7 +50,7 @@ def rgb(colour: str) -> tuple[float, float, float]:
 
 def map_sequential(values: ArrayLike, theme: Theme = themes.PAPER) -> NDArray[np.float64]:
     """(…) values from 0 to 1 -> (… x 4) RGBA from 0 to 1; NaN is transparent."""
-    return _mapped(np.asarray(values, dtype=np.float64), theme.sequential)
+    return _map_colours(np.asarray(values, dtype=np.float64), theme.sequential)
 
 
 def map_diverging(values: ArrayLike, theme: Theme = themes.PAPER) -> NDArray[np.float64]:
@@ -58,10 +58,10 @@ def map_diverging(values: ArrayLike, theme: Theme = themes.PAPER) -> NDArray[np.
     whole = np.asarray(values, dtype=np.float64)
     middle = len(theme.diverging) // 2
     below, above = theme.diverging[middle::-1], theme.diverging[middle:]
-    return np.where((whole < 0)[..., np.newaxis], _mapped(-whole, below), _mapped(whole, above))
+    return np.where((whole < 0)[..., np.newaxis], _map_colours(-whole, below), _map_colours(whole, above))
 
 
-def _mapped(values: NDArray[np.float64], anchors: Sequence[str]) -> NDArray[np.float64]:
+def _map_colours(values: NDArray[np.float64], anchors: Sequence[str]) -> NDArray[np.float64]:
     colours = np.array([rgb(anchor) for anchor in anchors])
     at = np.linspace(0, 1, len(anchors))
     known = np.where(np.isnan(values), 0, np.clip(values, 0, 1))

@@ -24,7 +24,7 @@ def picture_uri(path: Path) -> str:
     Raises:
         UnusableFile: it is missing, too large, or no picture.
     """
-    content = _read(path, MOST_BYTES)
+    content = _read_bounded(path, MOST_BYTES)
     return _uri(_kind(path.name, content), content)
 
 
@@ -42,13 +42,13 @@ def check_uri(uri: str) -> None:
         raise UnusableFile("the logo is no picture")
 
 
-def checked_font(path: Path) -> str:
+def check_font(path: Path) -> str:
     """The SHA-256 of a font file.
 
     Raises:
         UnusableFile: it is missing, or no single font.
     """
-    content = _read(path, LARGEST_FONT)
+    content = _read_bounded(path, LARGEST_FONT)
     from reportgen.look.cut_fonts import refusal
 
     if (why := refusal(content)) is not None:
@@ -56,7 +56,7 @@ def checked_font(path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _read(path: Path, most: int) -> bytes:
+def _read_bounded(path: Path, most: int) -> bytes:
     try:
         if not is_file(path):
             raise UnusableFile(f"{path} {'is no regular file' if exists(path) else 'does not exist'}")

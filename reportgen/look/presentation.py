@@ -24,7 +24,7 @@ class Presentation:
     templates: Path | None = None
     """A folder whose templates take the place of ours."""
 
-    def written(self) -> dict[str, Any]:
+    def dump_stored(self) -> dict[str, Any]:
         """What run.json keeps, so that a stored bundle is shown again in the same way; templates are a place of this
         machine, and not kept.
         """

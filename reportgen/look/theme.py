@@ -10,13 +10,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from reportgen.documents.beside import HERE, exists, locate_path, only_here, where_looked
+from reportgen.documents.beside import HERE, exists, explain_search, lies_only_here, locate_path
 from reportgen.documents.plain_words import problems
 from reportgen.documents.problem import Problem, describe_value
 from reportgen.documents.yaml_source import Source, read_source, read_text
 from reportgen.errors import BatteryError, Mistake
 from reportgen.look.font_sources import OwnFont, own_font
-from reportgen.look.own_files import PICTURES, UnusableFile, check_uri, checked_font, picture_uri
+from reportgen.look.own_files import PICTURES, UnusableFile, check_font, check_uri, picture_uri
 from reportgen.suggest import suggestion
 
 TEXT = 8.5
@@ -35,7 +35,7 @@ def _colour(written: str) -> str:
     return written.lower()
 
 
-def _odd(colours: tuple[str, ...]) -> tuple[str, ...]:
+def _check_odd(colours: tuple[str, ...]) -> tuple[str, ...]:
     if len(colours) % 2 == 0:
         raise ValueError("an odd number of colours is needed: the one in the middle means 0")
     return colours
@@ -70,7 +70,9 @@ class Theme(BaseModel):
     """Fills that touch each other."""
     sequential: Annotated[tuple[Colour, ...], Field(min_length=2, max_length=64, strict=False)]
     """From 0 to 1, evenly spaced."""
-    diverging: Annotated[tuple[Colour, ...], Field(min_length=3, max_length=63, strict=False), AfterValidator(_odd)]
+    diverging: Annotated[
+        tuple[Colour, ...], Field(min_length=3, max_length=63, strict=False), AfterValidator(_check_odd)
+    ]
     """From -1 over 0 to 1, evenly spaced."""
     outline: Colour
     """Around cells that stand out."""
@@ -182,9 +184,9 @@ def read_theme(name_or_path: str | Path, beside: Path | None = None) -> Theme:
     if not exists(file) and file.suffix not in FILES and len(Path(written).parts) == 1:
         remedy = suggestion(written, BUILT_IN) + " One's own is a YAML file."
         raise BatteryError(Mistake(f"unknown theme {describe_value(written)}", remedy.strip()))
-    if not exists(file) and beside is not None and only_here(written, beside):
-        raise BatteryError(Mistake(f"there is no theme {describe_value(written)}", where_looked(written, beside)))
-    return _own(read_source(read_text(file, "theme"), file), file)
+    if not exists(file) and beside is not None and lies_only_here(written, beside):
+        raise BatteryError(Mistake(f"there is no theme {describe_value(written)}", explain_search(written, beside)))
+    return _parse_theme(read_source(read_text(file, "theme"), file), file)
 
 
 def stored_theme(content: object) -> Theme:
@@ -203,7 +205,7 @@ def stored_theme(content: object) -> Theme:
     return theme
 
 
-def _own(source: Source, file: Path) -> Theme:
+def _parse_theme(source: Source, file: Path) -> Theme:
     found: list[Problem] = []
     written = source.value if isinstance(source.value, dict) else {}
     if not isinstance(source.value, dict):
@@ -220,14 +222,14 @@ def _own(source: Source, file: Path) -> Theme:
     except ValidationError as error:
         found += problems(error, content, Theme)
     if theme is not None:
-        theme = _with_files(theme, file.parent, found)
+        theme = _read_files(theme, file.parent, found)
     mistakes = source.mistakes(found)
     if theme is None or mistakes:
         raise BatteryError(*mistakes)
     return theme
 
 
-def _with_files(theme: Theme, folder: Path, found: list[Problem]) -> Theme:
+def _read_files(theme: Theme, folder: Path, found: list[Problem]) -> Theme:
     """The theme with the files that it names, read; what is wrong with them is found."""
     read: dict[str, str] = {}
     for key, written in (("font", theme.font), ("logo", theme.logo)):
@@ -236,7 +238,7 @@ def _with_files(theme: Theme, folder: Path, found: list[Problem]) -> Theme:
         try:
             if key == "font":
                 path = folder / written
-                read |= {"font": str(path.absolute()), "font_sha256": checked_font(path)}
+                read |= {"font": str(path.absolute()), "font_sha256": check_font(path)}
             else:
                 read["logo"] = picture_uri(folder / written)
         except UnusableFile as refused:

@@ -58,14 +58,14 @@ class OutputCache:
     ) -> None:
         """`stamp` and `figures_beside`: as in `page.html`. Where it is not used, nothing is found and nothing kept."""
         self._bundle = bundle
-        self._said = json.dumps([sorted(set(formats)), presentation.written(), stamp, figures_beside])
+        self._said = json.dumps([sorted(set(formats)), presentation.dump_stored(), stamp, figures_beside])
         self._templates = presentation.templates
         self._used = used
 
     def find(self) -> dict[str, bytes] | None:
         """The files by name, in the order in which they were kept; None unless all of them are there."""
         kept = Shelf(PAGES).read(self._key) if self._used else None
-        listed = None if kept is None else _listed(kept)
+        listed = None if kept is None else _parse_list(kept)
         if listed is None:
             return None
         found: dict[str, bytes] = {}
@@ -104,12 +104,12 @@ class OutputCache:
             *([contents_of(self._templates)] if self._templates is not None else []),
             *conditions(),
             *(f"{name} {version_of(name)}" for name in LIBRARIES),
-            json.dumps(_brought(probes)),
+            json.dumps(_find_distributions(probes)),
             *_numbers(self._bundle),
         )
 
 
-def _listed(kept: bytes) -> list[tuple[str, str, str]] | None:
+def _parse_list(kept: bytes) -> list[tuple[str, str, str]] | None:
     """Name, shelf and key of each file of a list; None where it is no such list."""
     try:
         listed = json.loads(kept)
@@ -137,7 +137,7 @@ def _numbers(bundle: Bundle) -> list[str | bytes]:
     return [json.dumps(said), *(part for array in arrays for part in array)]
 
 
-def _brought(probes: Iterable[str]) -> list[list[str]]:
+def _find_distributions(probes: Iterable[str]) -> list[list[str]]:
     """The distributions that bring probes of these names; none brings a built-in one, which our own code is."""
     points = entry_points(group=GROUP)
     return [

@@ -75,14 +75,14 @@ def write_figures(
     target = folder or _folder_of(bundle, theme)
     check_folder(target)
     with language.use_language(presentation.language):
-        described = _described(bundle)
+        described = _describe_bundle(bundle)
         chosen = choose(bundle, described, wanted)
         drawn = list(draw_figures(bundle, described, theme=theme, width=wanted.width, only=chosen, cache=True))
         for line in gaps(drawn, theme):
             progress(line)
         with beside(target) as stage:
             names = [name for figure in drawn for name in _write(figure, wanted, stage)]
-            take_over(target, stage, names, _name(bundle), _gone(target, described))
+            take_over(target, stage, names, _name(bundle), _find_gone(target, described))
     return [target / name for name in names]
 
 
@@ -119,9 +119,9 @@ def gaps(drawn: Sequence[DrawnFigure], theme: Theme) -> list[str]:
     own = theme.own_font
     lines = []
     if own is not None and (missing := find_lacking(shown_texts, own)):
-        lines.append(f"{own.path.name} lacks {_listed(missing)}: set in a font of ours")
+        lines.append(f"{own.path.name} lacks {_list_characters(missing)}: set in a font of ours")
     if missing := find_lacking(shown_texts):
-        lines.append(f"no font has {_listed(missing)}: spelled out")
+        lines.append(f"no font has {_list_characters(missing)}: spelled out")
     return lines
 
 
@@ -151,7 +151,7 @@ def _name(bundle: Bundle) -> str:
     return bundle.path.resolve().name
 
 
-def _described(bundle: Bundle) -> BundleDescription:
+def _describe_bundle(bundle: Bundle) -> BundleDescription:
     try:
         return describe(bundle)
     except ShowFailures as unshowable:
@@ -174,7 +174,7 @@ def _content(figure: DrawnFigure, format: str, pixels: int | None) -> bytes:
     return figure.drawing.png(pixels) if format == "png" else figure.drawing.content(FLAVOURS[format])
 
 
-def _gone(target: Path, described: BundleDescription) -> set[str]:
+def _find_gone(target: Path, described: BundleDescription) -> set[str]:
     """The files of earlier calls whose figures the bundle no longer has; of none, where a probe is not installed."""
     known = read_list(target)
     if known is None or not described.by_all:
@@ -183,7 +183,7 @@ def _gone(target: Path, described: BundleDescription) -> set[str]:
     return set(known.bundles) - still
 
 
-def _listed(characters: Sequence[str]) -> str:
+def _list_characters(characters: Sequence[str]) -> str:
     first = ", ".join(f"U+{ord(character):04X} {character}" for character in characters[:NAMED])
     more = len(characters) - NAMED
     return f"{first} and {more} more" if more > 0 else first

@@ -94,7 +94,7 @@ def write_outputs(
         known = OutputCache(bundle, formats, shown_as, stamp=stamp, figures_beside=beside, used=cache)
         found = known.find()
         if found is None:
-            return _Making(bundle, folder, formats, progress, shown_as, stamp, beside, cache).all(known)
+            return _OutputMaker(bundle, folder, formats, progress, shown_as, stamp, beside, cache).make_all(known)
         for name, content in found.items():
             _write(folder, name, content)
         if found:
@@ -102,7 +102,7 @@ def write_outputs(
         return list(found)
 
 
-class _Making:
+class _OutputMaker:
     """Outputs under way."""
 
     def __init__(
@@ -127,21 +127,23 @@ class _Making:
         self._pages: list[str] = []
         self._reasons: dict[str, str] = {}
 
-    def all(self, known: OutputCache) -> list[str]:
+    def make_all(self, known: OutputCache) -> list[str]:
         """Every wanted output; in an order in which processes that print have work early."""
-        from reportgen.report.templates.templating import overridden_by
+        from reportgen.report.templates.templating import override_by
 
         with ExitStack() as processes:
-            processes.enter_context(overridden_by(self._presentation.templates))
+            processes.enter_context(override_by(self._presentation.templates))
             # First of all: they load WeasyPrint while figures are drawn, and print while they are written.
             printers = {one: processes.enter_context(self._printer(one)) for one in ("pdf", "slides") if self._has(one)}
             described = describe(self._bundle)
-            with _uncollected():
+            with _pause_collection():
                 theme, of_page = self._presentation.theme, self._presentation.theme.on_page()
                 alike = theme.drawing_state == of_page.drawing_state
-                on_page = self._drawn(described, of_page, ON_PAGES | (IN_FILES if alike else {}))
+                on_page = self._draw_figures(described, of_page, ON_PAGES | (IN_FILES if alike else {}))
                 self._try(
-                    lambda: printers["pdf"].begin(self._paper(described, self._narrowed(described, of_page, on_page))),
+                    lambda: printers["pdf"].begin(
+                        self._paper(described, self._narrow_figures(described, of_page, on_page))
+                    ),
                     "pdf",
                 )
                 deck = self._try(lambda: self._deck(described), *ON_SLIDES)
@@ -149,7 +151,9 @@ class _Making:
                     self._try(lambda: printers["slides"].begin(self._slides(deck)), "slides")
                 files = (
                     self._try(
-                        lambda: self._figure_files(on_page if alike else self._drawn(described, theme, IN_FILES)),
+                        lambda: self._figure_files(
+                            on_page if alike else self._draw_figures(described, theme, IN_FILES)
+                        ),
                         FIGURES,
                     )
                     or []
@@ -181,7 +185,7 @@ class _Making:
             raise  # it would be so in each of them
         except Exception as error:  # a library may raise anything on a stranger's words; the other formats are made
             for format in wanted:
-                self._reasons[format] = _why(error)
+                self._reasons[format] = _explain_error(error)
                 self._progress(f"{FILE_OF.get(format, format)} failed ({self._reasons[format]})")
             return None
 
@@ -190,13 +194,13 @@ class _Making:
 
         return document.Printer(self._folder / FILE_OF[format])
 
-    def _drawn(self, described: BundleDescription, theme: Theme, shown: Shown) -> list[DrawnFigure]:
+    def _draw_figures(self, described: BundleDescription, theme: Theme, shown: Shown) -> list[DrawnFigure]:
         """The figures in a theme, each drawn that the cache lacks a flavour of; none where no format shows them."""
         flavours = [flavour for format in self._formats for flavour in shown.get(format, ())]
         if not flavours:
             return []
         figures = list(draw_figures(self._bundle, described, theme=theme, cache=self._cache))
-        anew = sum(_ready(figure, flavours) for figure in figures)
+        anew = sum(_draw_missing(figure, flavours) for figure in figures)
         found = len(figures) - anew
         if theme.own_font is not None:
             for line in gaps(figures, theme):
@@ -207,7 +211,7 @@ class _Making:
         )
         return figures
 
-    def _narrowed(
+    def _narrow_figures(
         self, described: BundleDescription, theme: Theme, figures: Sequence[DrawnFigure]
     ) -> list[DrawnFigure]:
         """On paper curves and many maps of one model stand beside those of the next: half as wide, text as large."""
@@ -223,7 +227,7 @@ class _Making:
     def _paper(self, described: BundleDescription, figures: Sequence[DrawnFigure]) -> str:
         from reportgen.report import page
 
-        shown = _shown(figures, "simple characters")
+        shown = _group_page_figures(figures, "simple characters")
         return page.paper(
             self._bundle,
             shown,
@@ -238,20 +242,20 @@ class _Making:
 
         html = page.html(
             self._bundle,
-            _shown(figures, "characters"),
+            _group_page_figures(figures, "characters"),
             statements=described.statements,
             stamp=self._stamp,
             figures_beside=self._figures_beside,
             budget=self._presentation.page_bytes,
             theme=self._presentation.theme,
         )
-        self._made("html", html.encode())
+        self._write_output("html", html.encode())
 
     def _deck(self, described: BundleDescription) -> "Deck":
         from reportgen.report.slides import deck
 
         theme = deck.theme_on_slides(slide_theme(self._presentation.theme), self._bundle)
-        figures = self._drawn(deck.on_slides(described), theme, ON_SLIDES)
+        figures = self._draw_figures(deck.on_slides(described), theme, ON_SLIDES)
         measured: SvgText = "simple characters" if self._has("slides") else "paths"
         return deck.deck(self._bundle, figures, described.statements, theme=theme, measured=measured)
 
@@ -263,7 +267,7 @@ class _Making:
     def _powerpoint(self, deck: "Deck") -> None:
         from reportgen.report.slides.powerpoint import powerpoint
 
-        self._made("pptx", powerpoint(deck))
+        self._write_output("pptx", powerpoint(deck))
 
     def _figure_files(self, figures: Sequence[DrawnFigure]) -> list[OutputFile]:
         """The files of all figures, each with where the cache keeps it."""
@@ -287,34 +291,34 @@ class _Making:
         _write(self._folder, name, data)
         yield OutputFile(name, content=data)
 
-    def _made(self, format: str, content: bytes) -> None:
+    def _write_output(self, format: str, content: bytes) -> None:
         _write(self._folder, FILE_OF[format], content)
-        self._told(format)
+        self._report_output(format)
 
     def _finish(self, format: str, printer: "Printer") -> None:
         from reportgen.report.document import PrinterMissing
 
         try:
             printer.finish()
-            self._told(format)
+            self._report_output(format)
         except PrinterMissing as missing:
             self._progress(f"{FILE_OF[format]} left out: {missing}")
 
-    def _told(self, format: str) -> None:
+    def _report_output(self, format: str) -> None:
         self._pages.append(FILE_OF[format])
         self._progress(f"{FILE_OF[format]} written")
 
 
-def _ready(figure: DrawnFigure, flavours: Sequence[Flavour]) -> bool:
+def _draw_missing(figure: DrawnFigure, flavours: Sequence[Flavour]) -> bool:
     try:
-        return figure.drawing.ready(flavours)
+        return figure.drawing.draw_missing(flavours)
     except (ReportgenError, OSError):
         raise
     except Exception as error:  # matplotlib may raise anything on a stranger's numbers: its probe is a failed card
         raise ShowFailures({figure.probe_id: error}) from error
 
 
-def _why(error: Exception) -> str:
+def _explain_error(error: Exception) -> str:
     """What is wrong, on one line."""
     told = error.in_one_line if isinstance(error, ReportgenError) else " ".join(str(error).split())
     return (told or "an internal error")[:LONGEST_REASON]
@@ -337,7 +341,7 @@ def is_output_of(name: str, formats: Sequence[str]) -> bool:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def _pause_collection() -> Iterator[None]:
     """No search for unreachable objects: the figures' own all live until they are written, and are very many."""
     collecting = gc.isenabled()
     gc.disable()
@@ -353,7 +357,7 @@ def _write(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
 
 
-def _shown(figures: Sequence[DrawnFigure], text: "SvgText") -> "dict[str, list[PageFigure]]":
+def _group_page_figures(figures: Sequence[DrawnFigure], text: "SvgText") -> "dict[str, list[PageFigure]]":
     """Probe id -> its figures for a page."""
     from reportgen.report.content.drawn import PageFigure
 

@@ -86,7 +86,7 @@ def pdf(html: str, target: Path) -> tuple[str, ...]:
         return printer.finish()
 
 
-def _missing() -> str | None:
+def _explain_missing() -> str | None:
     """Why WeasyPrint cannot be loaded, with what to install; None where it is."""
     # Without Pango, WeasyPrint prints a page of advice before it raises.
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -100,7 +100,7 @@ def _missing() -> str | None:
 
 
 def _write(html: str, target: Path) -> None:
-    # Imported here: only the child needs it, and its absence is `_missing`'s to tell.
+    # Imported here: only the child needs it, and its absence is `_explain_missing`'s to tell.
     from weasyprint import HTML
     from weasyprint.urls import URLFetcher
 
@@ -124,7 +124,7 @@ def _replace(target: Path, content: bytes) -> None:
 
 
 def _main() -> int:
-    if reason := _missing():
+    if reason := _explain_missing():
         sys.stderr.write(f"{reason}\n")
         return UNAVAILABLE
     gc.set_threshold(BETWEEN_COLLECTIONS, 50, 100)

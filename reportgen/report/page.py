@@ -8,7 +8,7 @@ from reportgen.look.theme import PAPER, Theme
 from reportgen.report.content import feature_browser, numerals, opening, paper_flow, sections
 from reportgen.report.content.budget import Load, fit_page
 from reportgen.report.content.drawn import PageFigure
-from reportgen.report.content.figure_data import shown_when_asked, with_data
+from reportgen.report.content.figure_data import add_data, find_hidden_texts
 from reportgen.report.content.paper_tables import paper_sheets
 from reportgen.report.content.statements import state_bundle
 from reportgen.report.templates.templating import fill_page
@@ -37,11 +37,11 @@ def html(
     left out for that, and where it is found instead, the page says. `theme`: the colours, font and logo of all that is
     no figure.
     """
-    carried = {probe_id: [with_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
+    carried = {probe_id: [add_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
     features = {probe_id: feature_browser.browsers(outcomes) for probe_id, outcomes in bundle.outcomes.items()}
     found = state_bundle(bundle) if statements is None else statements
     return fit_page(
-        lambda load: _filled("page", bundle, load, found, stamp, figures_beside, theme), carried, budget, features
+        lambda load: _fill_report("page", bundle, load, found, stamp, figures_beside, theme), carried, budget, features
     )
 
 
@@ -56,10 +56,10 @@ def paper(
 ) -> str:
     """The HTML that `document.pdf` prints: nothing folded, tables short, figures in millimetres."""
     found = state_bundle(bundle) if statements is None else statements
-    return _filled("paper", bundle, Load(drawings, ROWS_ON_PAPER), found, stamp, figures_beside, theme)
+    return _fill_report("paper", bundle, Load(drawings, ROWS_ON_PAPER), found, stamp, figures_beside, theme)
 
 
-def _filled(
+def _fill_report(
     target: Target,
     bundle: "Bundle",
     load: Load,
@@ -92,7 +92,7 @@ def _filled(
         "paper_sheets": paper_sheets,
         "figure_files": figures_beside and any(load.drawings.values()),
     }
-    packed = shown_when_asked(load.drawings)
+    packed = find_hidden_texts(load.drawings)
     packed |= {one.characters for of_probe in load.browsers.values() for one in of_probe.values()}
     if target == "paper":
         packed |= {one.characters for of_probe in load.drawings.values() for one in of_probe}

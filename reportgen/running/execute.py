@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from reportgen.documents.places import Places, places
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.network.own_code import in_words
-from reportgen.processes.supervision import ended_before, track_piece
+from reportgen.processes.supervision import find_earlier_end, track_piece
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard
 from reportgen.running.cards import describe_model, describe_run
-from reportgen.running.cases import FinishedCase, Progress, run_cases, without_numbers
+from reportgen.running.cases import FinishedCase, Progress, make_without_numbers, run_cases
 from reportgen.running.outcome_cache import OutcomeCache
 from reportgen.running.outcome_key import conditions
 from reportgen.running.planned import Plan, PlannedCase, PlannedModel
@@ -48,7 +48,7 @@ def execute(plan: Plan, progress: Progress = lambda line: None, cache: OutcomeCa
                 running.run([planned], planned.cases)
         for pair in plan.pairs:
             running.run(pair.models, pair.cases)
-    return running.ended()
+    return running.finish()
 
 
 class _Running:
@@ -66,11 +66,11 @@ class _Running:
 
     def run(self, models: Sequence[PlannedModel], cases: Sequence[PlannedCase]) -> None:
         """All cases about one model, or about one pair of models, which are in memory together."""
-        ready = self._from_cache(models, cases) or self._loaded(models)
+        ready = self._take_from_cache(models, cases) or self._load_models(models)
         if len(ready) < len(models):
             reason = self._reason(models)
             for case in cases:
-                self._results.outcomes[case.entry.id][case.subject] = without_numbers(case, "failed", reason)
+                self._results.outcomes[case.entry.id][case.subject] = make_without_numbers(case, "failed", reason)
             return
         for one in ready:
             self._results.models[one.planned.id] = describe_model(one.planned, one.facts)
@@ -81,7 +81,7 @@ class _Running:
             self._withdraw(changed.planned, str(changed))
             self.run(models, cases)
 
-    def ended(self) -> Results:
+    def finish(self) -> Results:
         """Everything, once all was run.
 
         Raises:
@@ -93,13 +93,13 @@ class _Running:
         self._results.models = {one.id: cards.get(one.id) or describe_model(one, {}) for one in self._plan.models}
         return self._results
 
-    def _from_cache(self, models: Sequence[PlannedModel], cases: Sequence[PlannedCase]) -> list[ReadyModel]:
+    def _take_from_cache(self, models: Sequence[PlannedModel], cases: Sequence[PlannedCase]) -> list[ReadyModel]:
         """The models without their weights, where there is nothing to measure and it is known how they ran."""
         if any(not case.settled for case in cases):
             return []
         ready = []
         for planned in models:
-            if planned.id in self._failed or (planned.readied is not None and planned.readied.watched.changed()):
+            if planned.id in self._failed or (planned.readied is not None and planned.readied.watched.list_changed()):
                 return []
             known = planned.readied.conditions if planned.readied is not None else None
             facts = self._cache.facts(known) if known is not None else None
@@ -108,7 +108,7 @@ class _Running:
             ready.append(ReadyModel(planned, known, facts, None))
         return ready
 
-    def _loaded(self, models: Sequence[PlannedModel]) -> list[ReadyModel]:
+    def _load_models(self, models: Sequence[PlannedModel]) -> list[ReadyModel]:
         """The models in memory; none where one is known to be unusable, else those before the first that is."""
         for planned in models:
             if planned.readied is None:
@@ -118,7 +118,7 @@ class _Running:
         ready = []
         gc.collect()  # a network is full of circles: the last one is to be gone before the next is there
         for planned in models:
-            if told := ended_before("load", planned.id):
+            if told := find_earlier_end("load", planned.id):
                 self._fail(planned, told)
                 break
             try:
@@ -139,7 +139,7 @@ class _Running:
 
     def _fail(self, planned: PlannedModel, reason: str) -> None:
         if planned.id not in self._failed:
-            reason = self._places.left_out_of(reason)
+            reason = self._places.leave_out_of(reason)
             self._failed[planned.id] = reason
             self._progress(f"model {planned.id} failed: {reason}")
             self._results.models[planned.id] = describe_model(planned, {"failed": reason})
@@ -186,7 +186,7 @@ class _Running:
     def _take(self, one: FinishedCase) -> None:
         case, outcome = one.case, one.outcome
         if outcome.reason:
-            outcome = replace(outcome, reason=self._places.left_out_of(outcome.reason))
+            outcome = replace(outcome, reason=self._places.leave_out_of(outcome.reason))
         step = f"{case.entry.id} {case.subject}"
         self._results.outcomes[case.entry.id][case.subject] = outcome
         if one.kept:

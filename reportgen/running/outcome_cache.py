@@ -64,7 +64,9 @@ class OutcomeCache:
         written = json.dumps(said, ensure_ascii=False, allow_nan=False)
         self._shelf.write(outcome_key(known, entry), save(tensors, {"outcome": written}))
 
-    def unfinished(self, known: Sequence[Conditions], entry: ProbeEntry, check: Callable[[], None]) -> UnfinishedWork:
+    def open_unfinished(
+        self, known: Sequence[Conditions], entry: ProbeEntry, check: Callable[[], None]
+    ) -> UnfinishedWork:
         """Where what a probe has done of its work in a model may be kept, under these conditions, which `check` sees
         to be still true before anything is kept.
         """

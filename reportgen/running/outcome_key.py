@@ -75,7 +75,7 @@ def outcome_key(known: Sequence[Conditions], entry: ProbeEntry) -> str:
     return key_of("outcome", *(one.key() for one in known), json.dumps(said, sort_keys=True))
 
 
-def contents_named(entry: ProbeEntry) -> dict[str, Any]:
+def hash_named_files(entry: ProbeEntry) -> dict[str, Any]:
     """What the files hold now that a probe's options name (a lens, a text, dictionaries), as the options hash them."""
     return {name: getattr(entry.options, name) for name in type(entry.options).model_computed_fields}
 
@@ -93,7 +93,11 @@ def conditions(located: Located, entry: ModelEntry, *, weights_sha256: str, devi
         threads=threads_of(entry),
         batch=entry.batch,
         attention=ATTENTION,
-        libraries=(("python", platform.python_version()), *((name, version(name)) for name in LIBRARIES), *_of(entry)),
+        libraries=(
+            ("python", platform.python_version()),
+            *((name, version(name)) for name in LIBRARIES),
+            *_list_quantisers(entry),
+        ),
         definitions=DEFINITIONS,
     )
 
@@ -106,7 +110,7 @@ def files_of(located: Located) -> list[Path]:
     return [*weight_files(located.folder), *(located.folder / name for name in sorted({*names, *MAYBE}))]
 
 
-def _of(entry: ModelEntry) -> list[tuple[str, str]]:
+def _list_quantisers(entry: ModelEntry) -> list[tuple[str, str]]:
     """What quantises, where anything is."""
     return [("torchao", version_of("torchao"))] if entry.dtype == "int8" else []
 

@@ -63,7 +63,7 @@ class PlannedCase:
     failed: str = ""
     """Why the probe could not say what it asks: a card of its own, beside which the others run."""
     named: Mapping[str, Any] = field(default_factory=dict)
-    """`contents_named` before its passes were planned: files that its options name have to stay so."""
+    """`hash_named_files` before its passes were planned: files that its options name have to stay so."""
 
     @property
     def settled(self) -> bool:
@@ -85,7 +85,7 @@ class PlannedCase:
         """Passes through all of its models that are chosen by the numbers of the first."""
         return sum(side.further for side in self.sides)
 
-    def of(self, which: int) -> "PlannedCase":
+    def narrow_to(self, which: int) -> "PlannedCase":
         """What it asks of one of its models alone."""
         return replace(self, models=self.models[which : which + 1], sides=self.sides[which : which + 1])
 

@@ -106,7 +106,7 @@ def read_prompts(value: Any, sets: "PromptSets | None") -> list[Prompt]:
         try:
             found += _read_item(item, sets)
         except PromptsError as error:
-            wrong += [problem.below(index) for problem in error.problems]
+            wrong += [problem.nest_under(index) for problem in error.problems]
             elsewhere += error.elsewhere
     if wrong or elsewhere:
         raise PromptsError(*wrong, elsewhere=elsewhere)
@@ -247,7 +247,7 @@ def read_prompt_file(path: Path) -> dict[str, PromptSet]:
             try:
                 found[name] = _read_set(written)
             except ExplainedError as error:
-                wrong += [problem.below(name) for problem in error.problems]
+                wrong += [problem.nest_under(name) for problem in error.problems]
     mistakes = source.mistakes(wrong)
     if mistakes:
         raise BatteryError(*mistakes)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from reportgen.baseline.annotations import annotation_of_failure, annotations
 from reportgen.baseline.compare import Comparison
-from reportgen.baseline.junit import junit, junit_of_failure
-from reportgen.baseline.markdown import markdown, markdown_of_failure
+from reportgen.baseline.junit import junit_of_failure, write_junit
+from reportgen.baseline.markdown import markdown_of_failure, write_markdown
 from reportgen.baseline.step_summary import append_step_summary
 from reportgen.errors import Mistake, OutputError
 
@@ -22,12 +22,12 @@ class CiOutputs:
     annotate: Callable[[str], None] = lambda line: None
     """Is told the lines of stdout that GitHub makes annotations of."""
 
-    def outside(self, *folders: Path) -> "CiOutputs":
+    def drop_inside(self, *folders: Path) -> "CiOutputs":
         """Without the files that are to lie in a folder that is not there: with one in there, it would be refused."""
-        return replace(self, junit=_outside(self.junit, folders), markdown=_outside(self.markdown, folders))
+        return replace(self, junit=_drop_inside(self.junit, folders), markdown=_drop_inside(self.markdown, folders))
 
 
-def _outside(file: Path | None, folders: Sequence[Path]) -> Path | None:
+def _drop_inside(file: Path | None, folders: Sequence[Path]) -> Path | None:
     return None if file and any(file.parent == folder and not os.path.lexists(folder) for folder in folders) else file
 
 
@@ -40,19 +40,19 @@ class CiTexts:
     annotations: Callable[[], Sequence[str]]
 
 
-def told_of(comparison: Comparison) -> CiTexts:
+def make_ci_texts(comparison: Comparison) -> CiTexts:
     """A comparison."""
-    return CiTexts(lambda: junit(comparison), lambda: markdown(comparison), lambda: annotations(comparison))
+    return CiTexts(lambda: write_junit(comparison), lambda: write_markdown(comparison), lambda: annotations(comparison))
 
 
-def told_of_failure(reason: str) -> CiTexts:
+def make_failure_texts(reason: str) -> CiTexts:
     """That nothing was compared, and why."""
     return CiTexts(
         lambda: junit_of_failure(reason), lambda: markdown_of_failure(reason), lambda: [annotation_of_failure(reason)]
     )
 
 
-def write_told(told: CiTexts, outputs: CiOutputs) -> None:
+def write_ci_texts(told: CiTexts, outputs: CiOutputs) -> None:
     """Writes the files that were asked for and, in a GitHub workflow, the summary of the step and its annotations.
 
     Raises:

@@ -10,14 +10,14 @@ from reportgen.baseline.compare import Comparison
 from reportgen.baseline.compare import compare as compared
 from reportgen.baseline.judgements import NOT_COMPARED
 from reportgen.baseline.record import failure_bytes
-from reportgen.baseline.tolerance import ToleranceEntry, checked_entries
+from reportgen.baseline.tolerance import ToleranceEntry, check_entries
 from reportgen.cache import make_room
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
 from reportgen.results.bundle import RUN, Bundle
 from reportgen.results.failure_mark import reason_without_places
 from reportgen.results.holding import beside, writing
 from reportgen.results.schema import damaged
-from reportgen.workflows.ci_outputs import CiOutputs, told_of, told_of_failure, write_told
+from reportgen.workflows.ci_outputs import CiOutputs, make_ci_texts, make_failure_texts, write_ci_texts
 
 PAGES = ("html", "pdf")
 OUTPUTS = ("comparison.json", "comparison.html", "comparison.pdf")
@@ -64,16 +64,16 @@ def publish_comparison(
     """
     target = Path(output) if output is not None else comparison_of(Path(bundle))
     asked = ci or CiOutputs()
-    with _failures_told(target, asked.outside(Path(bundle), target)):
+    with _tell_failures(target, asked.drop_inside(Path(bundle), target)):
         check_target(target)
         comparison = compare(baseline, bundle)
         names = _write(comparison, target, formats, progress)
-    write_told(told_of(comparison), asked)
+    write_ci_texts(make_ci_texts(comparison), asked)
     return comparison, [target / name for name in names]
 
 
 @contextmanager
-def _failures_told(target: Path, ci: CiOutputs) -> Iterator[None]:
+def _tell_failures(target: Path, ci: CiOutputs) -> Iterator[None]:
     """Whatever the block raises, nothing goes on saying what an earlier comparison found, and CI reads why."""
     try:
         yield
@@ -81,7 +81,7 @@ def _failures_told(target: Path, ci: CiOutputs) -> Iterator[None]:
         with suppress(OutputError):  # the first error is told
             _write_failure(error, target)
         with suppress(OutputError):
-            write_told(told_of_failure(reason_without_places(error)), ci)
+            write_ci_texts(make_failure_texts(reason_without_places(error)), ci)
         raise
 
 
@@ -155,7 +155,7 @@ def tolerances_of(bundle: Bundle) -> dict[str, ToleranceEntry]:
         BundleError: its run.json says something else.
     """
     try:
-        return checked_entries(bundle.run.get("tolerances", {}))
+        return check_entries(bundle.run.get("tolerances", {}))
     except ValueError as error:
         file = None if bundle.path is None else bundle.path / RUN
         raise BundleError(damaged(file, f"tolerances: {error}")) from error

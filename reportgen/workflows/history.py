@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reportgen.baseline.accepted import load_tolerances
-from reportgen.baseline.history import History, as_json, failure_json, history
+from reportgen.baseline.history import History, as_json, failure_json, read_history
 from reportgen.baseline.nights import Order
 from reportgen.battery.reader import load_battery
 from reportgen.errors import Mistake, OutputError, ReportgenError
@@ -30,7 +30,7 @@ def chart_history(
         page: the page to write; FOLDER/history.html unless it is given. The JSON file lies beside it.
         battery: whose tolerances hold.
         baseline: whose measured tolerances hold.
-        order: of the bundles, as in `history`.
+        order: of the bundles, as in `read_history`.
         progress: is told a line for each bundle that is left out.
 
     Raises:
@@ -40,9 +40,9 @@ def chart_history(
     """
     place = page or folder / "history.html"
     written = load_battery(battery).tolerances if battery else {}
-    with _failures_shown(place):
+    with _show_failures(place):
         restore_below(folder)
-        found = history(folder, written, load_tolerances(baseline) if baseline else {}, order)
+        found = read_history(folder, written, load_tolerances(baseline) if baseline else {}, order)
         for mistake in found.left_out:
             progress(f"left out: {mistake.file}: {mistake.message}")
         data = write_history(found, place)
@@ -50,7 +50,7 @@ def chart_history(
 
 
 @contextmanager
-def _failures_shown(page: Path) -> Iterator[None]:
+def _show_failures(page: Path) -> Iterator[None]:
     """Whatever the block raises, an earlier page does not go on as though it were of today."""
     try:
         yield

@@ -24,7 +24,7 @@ def marks_failure(target: Path, command: Command) -> Iterator[None]:
     """
     place = target.resolve()
     with ExitStack() as held:
-        run = _marked(place / RUN, command, DIED)
+        run = _mark_run(place / RUN, command, DIED)
         if run is None:
             yield
             return
@@ -44,7 +44,7 @@ def marks_failure(target: Path, command: Command) -> Iterator[None]:
             (hold / MARKED).unlink(missing_ok=True)
 
 
-def _marked(file: Path, command: Command, reason: str) -> dict[str, Any] | None:
+def _mark_run(file: Path, command: Command, reason: str) -> dict[str, Any] | None:
     """A run.json with its mark; None where there is none, or none that can be written again."""
     try:
         run = marked(read_json(file), command, reason)

@@ -59,7 +59,7 @@ class NamedItems(dict[str, T]):
         self._where = where
 
     def __missing__(self, name: str) -> T:
-        raise _unknown(self._what, name, self._where, self)
+        raise _make_key_error(self._what, name, self._where, self)
 
 
 class ShownBundle(Bundle):
@@ -72,7 +72,7 @@ class ShownBundle(Bundle):
             KeyError: the bundle has no such probe.
         """
         if probe_id not in self.outcomes:
-            raise _unknown("probe", probe_id, "the bundle", self.outcomes)
+            raise _make_key_error("probe", probe_id, "the bundle", self.outcomes)
         return ShownSection(self, probe_id)
 
     def __iter__(self) -> Iterator[str]:
@@ -105,7 +105,7 @@ class ShownSection(NamedItems["ShownOutcome"]):
     def _repr_html_(self) -> str:
         section = self._bundle.section(self._id)
         shown_as = presentation_of(self._bundle.run)
-        return _html("section", shown_as, section=section, seen=_seen(section, shown_as, dict))
+        return _html("section", shown_as, section=section, seen=_show_section(section, shown_as, dict))
 
 
 @dataclass(frozen=True, repr=False)
@@ -149,14 +149,14 @@ class ShownOutcome(Outcome):
             about = f"{self.probe_id} on {self.subject}"
             if not found:
                 raise KeyError(f"{about} has no figure: {self.status}{f', {self.reason}' if self.reason else ''}")
-            raise _unknown("figure", str(name), about, found)
+            raise _make_key_error("figure", str(name), about, found)
         return found[name]
 
     def _figures(self, shown_as: Presentation) -> "dict[str, ShownFigure]":
         """By name, in the report's order; each is drawn once it is looked at."""
         about = {self.subject, *self.subject.split(SUBJECT)}
         found: dict[str, ShownFigure] = {}
-        for one in _drawn(self.bundle, self.probe_id, shown_as):
+        for one in _draw_probe(self.bundle, self.probe_id, shown_as):
             name, subject = one.description.name, one.description.subject
             own = name not in found or len(subject) < len(found[name].drawn.description.subject)
             if about & set(subject) and own:
@@ -166,7 +166,7 @@ class ShownOutcome(Outcome):
     def _repr_html_(self) -> str:
         shown_as = presentation_of(self.bundle.run)
         alone = Section(self.probe_id, {self.subject: self}, self.bundle.models)
-        seen = _seen(alone, shown_as, lambda: self._figures(shown_as))
+        seen = _show_section(alone, shown_as, lambda: self._figures(shown_as))
         arrays = [f"{name} ({' × '.join(array.dims)})" for name, array in self.arrays.items()]
         holds = [("tables", list(self.tables)), ("arrays", arrays), ("figures", seen.figures)]
         return _html("outcome", shown_as, section=alone, seen=seen, holds=holds)
@@ -249,7 +249,7 @@ class ShownFigure:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _ShownEntry:
     """What a notebook shows of a battery entry: the words and numbers of its section, and a picture."""
 
     names: Mapping[str, str]
@@ -262,7 +262,9 @@ class _Seen:
     """Why there is nothing of this, where there is not."""
 
 
-def _seen(section: Section, shown_as: Presentation, figures: "Callable[[], Mapping[str, ShownFigure]]") -> _Seen:
+def _show_section(
+    section: Section, shown_as: Presentation, figures: "Callable[[], Mapping[str, ShownFigure]]"
+) -> _ShownEntry:
     """A stranger's numbers may make a probe raise: its outcome is shown all the same, with the reason."""
     from reportgen.report.content.sections import subject_name, view
     from reportgen.report.content.statements import state_section
@@ -272,10 +274,10 @@ def _seen(section: Section, shown_as: Presentation, figures: "Callable[[], Mappi
         with use_language(shown_as.language):
             found = figures()
             svg = next((figure._repr_svg_() for figure in found.values()), "")
-            return _Seen(names, view(section, state_section(section), (), 0), svg, list(found), "")
+            return _ShownEntry(names, view(section, state_section(section), (), 0), svg, list(found), "")
     except Exception as error:  # of whatever kind
         told = error.mistakes[0].message if isinstance(error, BundleError) else "it cannot be shown"
-        return _Seen(names, None, "", (), told)
+        return _ShownEntry(names, None, "", (), told)
 
 
 def _question(section: Section) -> str:
@@ -293,7 +295,7 @@ def _html(name: str, shown_as: Presentation, **context: Any) -> str:
         return render_template(f"notebook/{name}.html.j2", {**context, "direction": direction(shown_as.language)})
 
 
-def _drawn(bundle: Bundle, probe_id: str, shown_as: Presentation) -> list[DrawnFigure]:
+def _draw_probe(bundle: Bundle, probe_id: str, shown_as: Presentation) -> list[DrawnFigure]:
     """The figures of one probe, in the colours that they have in the whole report."""
     alone = replace(bundle, outcomes={probe_id: bundle.outcomes[probe_id]})
     try:
@@ -303,7 +305,7 @@ def _drawn(bundle: Bundle, probe_id: str, shown_as: Presentation) -> list[DrawnF
         raise BundleError(Mistake(f"{probe_id}: {error.of_stored[probe_id]}", file=bundle.path)) from error
 
 
-def _unknown(what: str, name: str, where: str, known: Iterable[str]) -> KeyError:
+def _make_key_error(what: str, name: str, where: str, known: Iterable[str]) -> KeyError:
     return KeyError(f"no {what} {name!r} in {where}. {suggestion(str(name), known)}".strip())
 
 

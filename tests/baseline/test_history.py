@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from reportgen.baseline.history import as_json, history
+from reportgen.baseline.history import as_json, read_history
 from reportgen.baseline.steps import Plateau
 from reportgen.baseline.tolerance import COUNT, MEASURED, ToleranceEntry
 from reportgen.errors import BundleError
@@ -15,11 +15,11 @@ NAN = float("nan")
 
 
 def read(folder, written=None, calibrated=None, order=None):
-    return history(folder, written or {}, calibrated or {}, order)
+    return read_history(folder, written or {}, calibrated or {}, order)
 
 
 def told(found):
-    return [found.told(course, step) for course, step in found.steps]
+    return [found.describe_step(course, step) for course, step in found.steps]
 
 
 def test_the_night_of_a_step_is_named(tmp_path):

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from reportgen.baseline import nights
-from reportgen.baseline.nights import Night, find_nights, in_order, labels, order_of, read_metrics
+from reportgen.baseline.nights import Night, find_nights, labels, order_of, read_metrics, sort_in_order
 from reportgen.errors import BundleError
 from reportgen.results.bundle import load_bundle
 from reportgen.results.quantities import Metric
@@ -41,7 +41,7 @@ def test_the_order_is_by_when_a_run_began_whatever_its_time_zone(tmp_path):
         (tmp_path / name / "run.json").write_text(json.dumps({"started": started}))
     found, _ = find_nights(tmp_path)
     assert order_of(found) == "started"
-    assert [night.name for night in in_order(found, "started")] == ["b", "a", "c"]
+    assert [night.name for night in sort_in_order(found, "started")] == ["b", "a", "c"]
 
 
 def test_checkpoints_are_in_the_order_of_their_numbers(tmp_path):
@@ -49,7 +49,7 @@ def test_checkpoints_are_in_the_order_of_their_numbers(tmp_path):
         write_night(tmp_path / f"checkpoint-{step}", None, {})
     found, _ = find_nights(tmp_path)
     assert order_of(found) == "name"
-    assert [night.name for night in in_order(found, "name")] == ["checkpoint-9", "checkpoint-10", "checkpoint-100"]
+    assert [night.name for night in sort_in_order(found, "name")] == ["checkpoint-9", "checkpoint-10", "checkpoint-100"]
 
 
 @pytest.mark.parametrize("run", [None, "{}", '{"started": "yesterday"}', '{"started": "0001-01-01T00:00:00+23:59"}'])
@@ -62,7 +62,7 @@ def test_one_bundle_that_does_not_say_when_puts_all_by_name(tmp_path, run):
     found, unreadable = find_nights(tmp_path)
     assert (order_of(found), unreadable) == ("name", [])
     with pytest.raises(BundleError, match=r"a/run\.json: it does not say when it was begun\n  order them by name"):
-        in_order(found, "started")
+        sort_in_order(found, "started")
 
 
 @pytest.mark.parametrize(

@@ -242,13 +242,13 @@ def test_labels_that_do_not_fit_keep_their_distance() -> None:
 
 def test_long_text_is_cut_to_its_room(faces: Typefaces) -> None:
     lettering = Lettering(faces)
-    assert lettering.shortened("short", 100) == "short"
-    cut = lettering.shortened("unbelievably long", 40, mono=True)
+    assert lettering.shorten("short", 100) == "short"
+    cut = lettering.shorten("unbelievably long", 40, mono=True)
     assert re.fullmatch(r"unbel\w*…", cut)
     assert lettering.width(cut, mono=True) <= 40
     assert lettering.width(cut[:-1] + "vv…", mono=True) > 40
-    assert lettering.shortened("a" * 100_000, 30).endswith("…")
-    assert lettering.shortened("नमस्ते", 12)[-2] in "नम"
+    assert lettering.shorten("a" * 100_000, 30).endswith("…")
+    assert lettering.shorten("नमस्ते", 12)[-2] in "नम"
 
 
 def test_han_is_wider_than_latin_and_arabic_is_joined(faces: Typefaces) -> None:

@@ -50,17 +50,17 @@ def test_a_figure_is_drawn_once_and_then_the_same_bytes(faces: Typefaces) -> Non
     assert contents(CachedFigure(key, painter)) == plain
     assert painter.times == 2
     again = CachedFigure(key, painter)
-    assert not again.ready(FLAVOURS)
+    assert not again.draw_missing(FLAVOURS)
     assert contents(again) == plain
     assert painter.times == 2
 
 
 def test_only_what_is_asked_for_must_be_there(faces: Typefaces) -> None:
     painter, key = Painter(faces), drawing_key(FIGURE, STYLES)
-    assert CachedFigure(key, painter).ready(["characters"])
+    assert CachedFigure(key, painter).draw_missing(["characters"])
     CachedFigure(key, painter).content("characters")
-    assert not CachedFigure(key, painter).ready(["characters"])
-    assert CachedFigure(key, painter).ready(["characters", "png"])
+    assert not CachedFigure(key, painter).draw_missing(["characters"])
+    assert CachedFigure(key, painter).draw_missing(["characters", "png"])
 
 
 def test_what_was_damaged_is_drawn_anew(faces: Typefaces) -> None:

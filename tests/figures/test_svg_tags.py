@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from reportgen.figures.draw.drawing import _numbered, _prefixed
+from reportgen.figures.draw.drawing import _number_glyphs, _prefix_ids
 from reportgen.figures.draw.plain_svg import simplify_svg
 from reportgen.figures.svg_tags import replace_in_tags
 
@@ -15,7 +15,7 @@ def test_tags_are_changed_and_texts_are_not() -> None:
     assert replace_in_tags("A", "b", "<a>a</a>", re.IGNORECASE) == "<b>a</b>"
 
 
-@pytest.mark.parametrize("change", [_numbered, lambda element: _prefixed(element, "figure-x")])
+@pytest.mark.parametrize("change", [_number_glyphs, lambda element: _prefix_ids(element, "figure-x")])
 def test_a_text_that_looks_like_an_attribute_stays(change) -> None:
     tags = '<path id="reportgenSans-Regular-1f"/><use xlink:href="#reportgenSans-Regular-1f" clip-path="url(#c)"/>'
     changed = change(f"<svg>{tags}<text>{SAYING}</text></svg>")

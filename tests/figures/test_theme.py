@@ -289,15 +289,15 @@ def test_ones_own_font_comes_first_and_ours_fill_its_gaps(write: Callable[..., P
 
 
 def test_a_font_that_is_no_longer_what_it_was_is_told(tmp_path: Path) -> None:
-    from reportgen.report.content.bundle_figures import kept_drawings
+    from reportgen.report.content.bundle_figures import make_cached_figures
 
     theme = PAPER.model_copy(update={"font": str(tmp_path / "gone.ttf"), "font_sha256": "0"})
-    (drawing,) = kept_drawings([(one_of_each()[4], {})], theme=theme)
+    (drawing,) = make_cached_figures([(one_of_each()[4], {})], theme=theme)
     with pytest.raises(BundleError, match=r"the theme's font cannot be used: .*gone\.ttf does not exist"):
         drawing.png()
     path = typefaces("a").files[0]
     changed = PAPER.model_copy(update={"font": str(path), "font_sha256": "0"})
-    (drawing,) = kept_drawings([(one_of_each()[4], {})], theme=changed)
+    (drawing,) = make_cached_figures([(one_of_each()[4], {})], theme=changed)
     with pytest.raises(BundleError, match="is another font than when the theme was read"):
         drawing.png()
     assert own_font("a", "b") == own_font("a", "b")

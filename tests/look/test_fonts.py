@@ -150,7 +150,7 @@ def test_damaged_fonts_are_made_again(empty_cache: Path) -> None:
         flipped = content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
         exchanged = next((kept[one] for one in kept if one.suffix == file.suffix and one != file), b"[]")
         file.write_bytes([content[:50], b"", flipped, exchanged][at % 4])
-    for remembered in (legible_text.covered_by, legible_text.source_of, legible_text._visible):
+    for remembered in (legible_text.covered_by, legible_text.source_of, legible_text._spell_unseen):
         remembered.cache_clear()
     assert typefaces("天").faces == faces
     assert Typefaces(faces).css() == css

@@ -7,7 +7,7 @@ import pytest
 from reportgen.report import page
 from reportgen.report.content.budget import FEW_ROWS, ROWS, Load, fit_page
 from reportgen.report.content.drawn import PageFigure
-from reportgen.report.content.figure_data import MOST_VALUES, with_data
+from reportgen.report.content.figure_data import MOST_VALUES, add_data
 from tests.report.fakes import curves, drawn, grid, svg
 
 
@@ -83,4 +83,4 @@ def test_a_picture_that_was_left_out_has_no_thumbnail_either(bundle, large):
 
 def test_a_figure_of_very_many_values_carries_no_data():
     huge = drawn("heads", replace(grid("a", "g"), values=np.zeros((MOST_VALUES, 2))))
-    assert with_data(huge) == replace(huge, data_left_out=True)
+    assert add_data(huge) == replace(huge, data_left_out=True)

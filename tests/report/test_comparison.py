@@ -226,7 +226,7 @@ def test_what_moved_within_its_tolerance_says_how_close_it_came(shown: str) -> N
 def test_pictures_beyond_the_budget_are_left_out_and_the_page_says_so(
     comparison: Comparison, made: list[Picture]
 ) -> None:
-    most = max(sum(len(drawn.svg) for drawn in one.drawn("characters")) for one in made)
+    most = max(sum(len(drawn.svg) for drawn in one.make_page_figures("characters")) for one in made)
     text = html(comparison, made, budget=most)
     assert 0 < text.count("<figure") < sum(len(one.figures) for one in made)
     assert "more pictures are left out, as the page would grow too large." in Page(text).text
@@ -235,7 +235,7 @@ def test_pictures_beyond_the_budget_are_left_out_and_the_page_says_so(
 def test_pictures_bring_their_numbers_as_far_as_the_budget_goes(
     comparison: Comparison, made: list[Picture], shown: str
 ) -> None:
-    svg = sum(len(figure.svg) for picture in made for figure in picture.drawn("characters"))
+    svg = sum(len(figure.svg) for picture in made for figure in picture.make_page_figures("characters"))
     assert shown.count('type="application/gzip"') == sum(len(picture.figures) for picture in made)
     without = html(comparison, made, budget=svg)
     assert 'type="application/gzip"' not in without

@@ -14,7 +14,7 @@ from reportgen.report.content.bundle_figures import BundleDescription
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides import pages as slides
 from reportgen.report.slides.deck import first_of, on_slides, theme_on_slides
-from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, layout, legible_together, opening
+from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, layout, opening, stay_legible
 from tests.report.deck_samples import sample
 from tests.report.fakes import HOSTILE, grid
 from tests.report.test_document import weasyprint_loads
@@ -126,10 +126,10 @@ def test_slides_of_a_right_to_left_language_are_mirrored(deck):
 
 
 def test_pictures_share_a_slide_only_where_their_text_stays_readable():
-    assert legible_together([(260, 455), (260, 300)], 8.5), "alone they are as high"
-    assert not legible_together([(406, 248), (406, 248)], 8.5)
-    assert legible_together([(406, 248), (406, 248)], 20)
-    assert legible_together([(406, 80), (406, 80)], 8.5), "one below the other"
+    assert stay_legible([(260, 455), (260, 300)], 8.5), "alone they are as high"
+    assert not stay_legible([(406, 248), (406, 248)], 8.5)
+    assert stay_legible([(406, 248), (406, 248)], 20)
+    assert stay_legible([(406, 80), (406, 80)], 8.5), "one below the other"
 
 
 def test_a_text_that_does_not_fit_its_lines_is_cut():
@@ -299,7 +299,7 @@ def test_maps_with_names_beside_their_points_have_a_slide_each():
 
 def test_lines_are_counted_as_they_break_after_hyphens() -> None:
     def lines(text: str) -> list[str]:
-        return deck_layout._broken(text, 22, 190)
+        return deck_layout._break_lines(text, 22, 190)
 
     assert lines("SmolLM2-135M-Instruct: share")[0] == "SmolLM2-135M-"
     assert "".join(lines("a-b -- 天氣 well-known-")) == "a-b -- 天氣 well-known-"

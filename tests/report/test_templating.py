@@ -20,7 +20,7 @@ from reportgen.report.templates.templating import (
     isolate_text,
     lines,
     mark_code,
-    overridden_by,
+    override_by,
     prepare_text,
     render_template,
     sentence,
@@ -86,7 +86,7 @@ def written(own, name, source):
 
 def page_with(own, context=None):
     """A page whose body is a template of one's own."""
-    with overridden_by(own):
+    with override_by(own):
         return render_template("body.html.j2", context or {})
 
 
@@ -116,7 +116,7 @@ def test_ours_are_extended_under_their_own_name_and_the_rest_stays_ours(own, bun
     )
     written(own, "logo.svg", "<svg><title>A lab & more</title></svg>")
     check(own)
-    with overridden_by(own):
+    with override_by(own):
         changed = page.html(bundle, drawings)
     assert "h1 { color: teal }" in changed
     assert '<p class="lab">nearest<svg><title>A lab & more</title></svg></p>' in changed
@@ -136,7 +136,7 @@ def test_in_the_sandbox_our_own_templates_give_the_same_pages(own, bundle, drawi
         partial(comparison.paper, changed, []),
     ):
         plain = made()
-        with overridden_by(own):
+        with override_by(own):
             assert made() == plain
 
 
@@ -305,7 +305,7 @@ def test_where_a_template_of_ours_misses_something_ours_is_named(own, bundle, dr
     written(own, "macros.html.j2", "{# all gone #}")
     check(own)
     with (
-        overridden_by(own),
+        override_by(own),
         pytest.raises(OutputError, match=r"/templates/\S+\.j2:\d+: the template fails: .*has no attribute"),
     ):
         page.html(bundle, drawings)
@@ -319,7 +319,7 @@ def test_an_unfilled_page_of_ours_is_no_mistake_of_a_folder():
 def test_the_steps_of_a_report_are_far_below_what_is_allowed(own, bundle, drawings, monkeypatch):
     written(own, "body.html.j2", '{% include "reportgen/body.html.j2" %}')
     monkeypatch.setattr(sandbox, "MOST_STEPS", sandbox.MOST_STEPS // 50)
-    with overridden_by(own):
+    with override_by(own):
         page.html(bundle, drawings)
 
 

@@ -28,8 +28,8 @@ def paint_attention_head(head: AttentionHead, look: Look) -> Canvas:
     side, largest = SIDE * look.tall, max(LARGEST_CELL * look.tall, LINE + 1)
     cell = min(largest, side / max(queries, keys))
     rows, columns = _labels(head.queries, lettering), _labels(head.keys, lettering)
-    left = _widest(rows, lettering) + 5
-    top = LINE + 4 + _widest(columns, lettering) + 5
+    left = _measure_widest(rows, lettering) + 5
+    top = LINE + 4 + _measure_widest(columns, lettering) + 5
     width, height = keys * cell, queries * cell
     key = left + colour_key_width(lettering.width, ends=(0, 1), label=head.value_label)
     canvas = Canvas(max(left + width, key, lettering.width(head.axes)) + 8, top + height + 20, look)
@@ -46,8 +46,8 @@ def paint_attention_head(head: AttentionHead, look: Look) -> Canvas:
 
 
 def _labels(tokens: Sequence[str], lettering: Lettering) -> list[str]:
-    return [lettering.shortened(mark_space(token), LABEL, mono=True) for token in tokens]
+    return [lettering.shorten(mark_space(token), LABEL, mono=True) for token in tokens]
 
 
-def _widest(labels: Sequence[str], lettering: Lettering) -> float:
+def _measure_widest(labels: Sequence[str], lettering: Lettering) -> float:
     return max(lettering.width(label, mono=True) for label in labels)

@@ -29,7 +29,7 @@ DOTTED = (1.0, 2.0)
 
 
 @dataclass(frozen=True)
-class _Named:
+class _LineLabel:
     """A label, the line it is about, and whether it stands at that line's end (else: for a group of lines)."""
 
     text: str
@@ -46,7 +46,7 @@ def paint_curves(curves: Curves, look: Look) -> Canvas:
     across = curves.x_range or extent(x for curve in curves.curves for x in curve.x)
     upwards = _height_range(curves)
     names = [
-        _Named(lettering.shortened(name.text, LABEL), name.style, name.end, name.faint)
+        _LineLabel(lettering.shorten(name.text, LABEL), name.style, name.end, name.faint)
         for name in _names(curves.curves, looks) + _reference_names(curves.references, across[1], reference)
     ]
     marks = ticks(*upwards)
@@ -85,22 +85,22 @@ def _kind(curve: Curve) -> str:
     return curve.group or curve.model or curve.label
 
 
-def _names(curves: Sequence[Curve], looks: Sequence[ModelStyle]) -> list[_Named]:
+def _names(curves: Sequence[Curve], looks: Sequence[ModelStyle]) -> list[_LineLabel]:
     """Each curve by its label, and faint ones by their group; every one by its group where they are many."""
     pairs = list(zip(curves, looks, strict=True))
     strong = [(curve, look) for curve, look in pairs if not curve.faint]
     if 0 < len(strong) <= MOST_LABELS:
         kinds = {_kind(curve) for curve, _ in strong}
         faint = {_kind(curve): look for curve, look in pairs if curve.faint and _kind(curve) not in kinds}
-        direct = [_Named(curve.label, look, _end(curve)) for curve, look in strong]
+        direct = [_LineLabel(curve.label, look, _end(curve)) for curve, look in strong]
         if len(faint) + len(direct) <= 2 * MOST_LABELS:
-            return direct + [_Named(kind, look, None, faint=True) for kind, look in faint.items()]
+            return direct + [_LineLabel(kind, look, None, faint=True) for kind, look in faint.items()]
         return direct
-    return [_Named(kind, look, None) for kind, look in {_kind(curve): look for curve, look in pairs}.items()]
+    return [_LineLabel(kind, look, None) for kind, look in {_kind(curve): look for curve, look in pairs}.items()]
 
 
-def _reference_names(references: Mapping[str, float], x_end: float, style: ModelStyle) -> list[_Named]:
-    return [_Named(name, style, (x_end, value)) for name, value in references.items()]
+def _reference_names(references: Mapping[str, float], x_end: float, style: ModelStyle) -> list[_LineLabel]:
+    return [_LineLabel(name, style, (x_end, value)) for name, value in references.items()]
 
 
 def _end(curve: Curve) -> tuple[float, float] | None:
@@ -178,7 +178,7 @@ class _Plot:
         # A point at the very edge of a given range keeps the whole width of its line.
         artist.set_clip_path(self.canvas.clip((left - 2, top - 2, right + 2, bottom + 2)))
 
-    def names(self, names: Sequence[_Named]) -> None:
+    def names(self, names: Sequence[_LineLabel]) -> None:
         """The names in one column behind the plot, each level with its line's end or led to it; groups on top."""
         _, top, right, bottom = self.box
         ends = [(right, top) if n.end is None else (float(self.x(n.end[0])), float(self.y(n.end[1]))) for n in names]

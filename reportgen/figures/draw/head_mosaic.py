@@ -32,7 +32,7 @@ def paint_head_mosaic(mosaic: HeadMosaic, look: Look) -> Canvas:
     picture = stitch_heads(mosaic.patterns)
     pooled_label = mosaic.pooled_label.format(label=mosaic.value_label, pooled=pooled)
     label = mosaic.value_label if pooled == 1 else pooled_label
-    colours, ends, scaled = _scaled(mosaic, picture, look)
+    colours, ends, scaled = _scale_picture(mosaic, picture, look)
     key = left + colour_key_width(lettering.width, ends=ends, label=label)
     canvas = Canvas(max(full_width, key), top + height + 20, look)
     canvas.write(0, LINE / 2, mosaic.axes, colour=canvas.theme.muted)
@@ -45,7 +45,7 @@ def paint_head_mosaic(mosaic: HeadMosaic, look: Look) -> Canvas:
     pixels = -(-mosaic.patterns.shape[2] // pooled)
     canvas.frame(
         box, rows=heads, columns=blocks, blocks=blocks, heads=heads,
-        gap=round(_between(pixels) * width / picture.shape[1], 3),
+        gap=round(_choose_gap(pixels) * width / picture.shape[1], 3),
         queries=[make_legible(mark_space(query)) for query in mosaic.queries],
         keys=[make_legible(mark_space(key)) for key in mosaic.keys],
         **({"numbers": list(mosaic.blocks)} if mosaic.blocks else {}),
@@ -56,12 +56,12 @@ def paint_head_mosaic(mosaic: HeadMosaic, look: Look) -> Canvas:
     return canvas
 
 
-def _between(pixels: int) -> int:
+def _choose_gap(pixels: int) -> int:
     """Pixels between tiles of so many."""
     return 1 + pixels // 16
 
 
-def _scaled(
+def _scale_picture(
     mosaic: HeadMosaic, picture: NDArray[np.float64], look: Look
 ) -> tuple[Colours, tuple[float, float], NDArray[np.float64]]:
     """The colours of a picture, the numbers at their ends, and the picture as the colours take it."""
@@ -78,9 +78,9 @@ def stitch_heads(patterns: NDArray[np.floating]) -> NDArray[np.float64]:
     Where heads would be finer than `FINEST`, or the whole than `MOST_PIXELS`, a pixel is what is furthest from 0 in
     its square, so that no sink is lost.
     """
-    tiles = _pooled(patterns)
+    tiles = _pool_patterns(patterns)
     blocks, heads, queries, keys = tiles.shape
-    gap = _between(queries)
+    gap = _choose_gap(queries)
     whole = np.full((heads * (queries + gap) - gap, blocks * (keys + gap) - gap), np.nan)
     seen = mask_future_keys(tiles)
     for block in range(blocks):
@@ -104,7 +104,7 @@ def _side(shape: tuple[int, ...]) -> int:
     return -(-queries // max(1, min(FINEST, MOST_PIXELS // max(blocks, heads))))
 
 
-def _pooled(patterns: NDArray[np.floating]) -> NDArray[np.float64]:
+def _pool_patterns(patterns: NDArray[np.floating]) -> NDArray[np.float64]:
     side = _side(patterns.shape)
     missing = [(0, 0), (0, 0), *((0, -size % side) for size in patterns.shape[-2:])]
     padded = np.pad(patterns, missing)

@@ -21,7 +21,7 @@ def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
     values = np.nan_to_num(np.asarray(stacked.values, dtype=float))
     totals = values.sum(axis=1)
     most = float(totals.max(initial=0.0)) or 1.0
-    names = [lettering.shortened(bar, LABEL) for bar in stacked.bars]
+    names = [lettering.shorten(bar, LABEL) for bar in stacked.bars]
     areas = look.theme.areas
     fills = [areas[at % len(areas)] for at in range(len(stacked.segments))]
     entries = key_entries(stacked.segments, look)

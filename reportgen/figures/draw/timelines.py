@@ -36,7 +36,7 @@ REACH = 0.5
 def paint_timelines(timelines: Timelines, look: Look) -> Canvas:
     """Each quantity below its name and its last value, over one axis of nights at the foot."""
     across = (NUMBERS, look.width - 8)
-    heights = [FLAT if _flat(one) else HEIGHT * max(look.tall, LOWEST) for one in timelines.timelines]
+    heights = [FLAT if _is_flat(one) else HEIGHT * max(look.tall, LOWEST) for one in timelines.timelines]
     foot = sum(LINE + height + GAP for height in heights)
     canvas = Canvas(look.width, foot + LINE + 4, look)
     top = 0.0
@@ -51,12 +51,12 @@ def paint_timelines(timelines: Timelines, look: Look) -> Canvas:
     return canvas
 
 
-def _flat(timeline: Timeline) -> bool:
+def _is_flat(timeline: Timeline) -> bool:
     return len({value for value in timeline.values if np.isfinite(value)}) < 2
 
 
 def _name_nights(canvas: Canvas, nights: Sequence[str], across: tuple[float, float], top: float) -> None:
-    names = [canvas.lettering.shortened(night, NIGHT) for night in nights]
+    names = [canvas.lettering.shorten(night, NIGHT) for night in nights]
     left, right = across
     widest = max(map(canvas.lettering.width, names), default=0) + 14
     each = (right - left) / max(len(names) - 1, 1)
@@ -79,7 +79,7 @@ class _Strip:
         self.theme = canvas.theme
         edges = [edge for band in timeline.bands for edge in (band.lower, band.upper)]
         self.low, self.high = extent((*timeline.values, *edges), margin=0.08)
-        self.flat = _flat(timeline)
+        self.flat = _is_flat(timeline)
 
     def paint(self) -> None:
         """From what lies below to what lies above."""
@@ -90,7 +90,7 @@ class _Strip:
             self._band(band)
         self._line()
         for night in self.timeline.breaks:
-            self._upright(self._x(night - REACH), self.theme.muted, (1, 2))
+            self._draw_upright(self._x(night - REACH), self.theme.muted, (1, 2))
         self._steps()
 
     def _x(self, night: float) -> float:
@@ -103,12 +103,12 @@ class _Strip:
 
     def _head(self) -> None:
         _, top, right, _ = self.box
-        label = self.canvas.lettering.shortened(self.timeline.label, NAME)
+        label = self.canvas.lettering.shorten(self.timeline.label, NAME)
         self.canvas.write(0, top - LINE / 2, label)
-        unit = self.canvas.lettering.shortened(self.timeline.unit, NAME / 2)
+        unit = self.canvas.lettering.shorten(self.timeline.unit, NAME / 2)
         self.canvas.write(self.canvas.lettering.width(label) + 6, top - LINE / 2, unit, colour=self.theme.muted)
         known = [value for value in self.timeline.values if np.isfinite(value)]
-        self.canvas.write(right, top - LINE / 2, _last(known[-1]) if known else "–", across="right")
+        self.canvas.write(right, top - LINE / 2, _write_last(known[-1]) if known else "–", across="right")
 
     def _axis(self) -> None:
         left, top, right, _ = self.box
@@ -144,11 +144,11 @@ class _Strip:
         left, top, right, bottom = self.box
         edges = [self._x(first - REACH) for first, _ in self.timeline.steps]
         for (first, last), x, following in zip(self.timeline.steps, edges, [*edges, right][1:], strict=True):
-            self._upright(x, self.theme.ink, ())
+            self._draw_upright(x, self.theme.ink, ())
             if last > first:
-                self._upright(self._x(last), self.theme.ink, ())
+                self._draw_upright(self._x(last), self.theme.ink, ())
                 self.canvas.lines([((x, top), (self._x(last), top))], self.theme.ink, 0.7)
-            name = self.canvas.lettering.shortened(self.nights[first], NIGHT)
+            name = self.canvas.lettering.shorten(self.nights[first], NIGHT)
             room = self.canvas.lettering.width(name) + 6
             rises = self.timeline.values[last] > self.timeline.values[first - 1]
             # The line is low before a rise and high after it; within a slow one it is still low at first.
@@ -160,7 +160,7 @@ class _Strip:
                     x - 3, top + LINE / 2 if rises else bottom - LINE / 2, name, colour=self.theme.muted, across="right"
                 )
 
-    def _upright(self, x: float, colour: str, dash: tuple[float, ...]) -> None:
+    def _draw_upright(self, x: float, colour: str, dash: tuple[float, ...]) -> None:
         _, top, _, bottom = self.box
         width, style = 0.7 * self.theme.lines, (0, dash) if dash else "-"
         self._add(Line2D([x, x], [top, bottom], color=colour, linewidth=width, linestyle=style))
@@ -171,5 +171,5 @@ class _Strip:
         artist.set_clip_path(self.canvas.clip((left - 2, top - 2, right + 2, bottom + 2)))
 
 
-def _last(value: float) -> str:
+def _write_last(value: float) -> str:
     return make_legible(write_number(value, 4))

@@ -30,7 +30,7 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
     columns = [mark_space(column) for column in grid.columns]
     wanted = _cell_width([columns, *texts], lettering)
     room = min(LONGEST_ROW_LABEL, look.widest - wanted * len(columns) - 5)
-    rows = [lettering.shortened(row, max(WIDEST, room)) for row in grid.rows]
+    rows = [lettering.shorten(row, max(WIDEST, room)) for row in grid.rows]
     left = max((lettering.width(row) for row in rows), default=0) + 5
     cell = min(wanted, (look.widest - left) / max(len(columns), 1))
     top = 2 * LINE + 2
@@ -45,7 +45,7 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
 
     canvas.write(0, LINE / 2, axes, colour=canvas.theme.muted)
     for at, column in enumerate(columns):
-        shown = lettering.shortened(column, cell - 3, mono=True)
+        shown = lettering.shorten(column, cell - 3, mono=True)
         canvas.write(left + (at + 0.5) * cell, 1.5 * LINE, shown, mono=True, across="center")
     for at, row in enumerate(rows):
         canvas.write(left - 4, top + (at + 0.5) * ROW, row, colour=canvas.theme.muted, across="right")
@@ -76,7 +76,7 @@ def _fill(canvas: Canvas, grid: TokenGrid, texts: list[list[str]], box: Box) -> 
         if np.isnan(value):
             continue
         x, y = left + column * cell, top + row * ROW
-        shown = canvas.lettering.shortened(texts[row][column], cell - 3, mono=True)
+        shown = canvas.lettering.shorten(texts[row][column], cell - 3, mono=True)
         ink = text_on(colours[row, column].tolist())
         canvas.write(x + cell / 2, y + ROW / 2, shown, mono=True, across="center", colour=ink)
         if grid.outlined[row, column]:

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from reportgen.documents.beside import HERE, exists, is_folder, locate_path, no_name, only_here, where_looked
+from reportgen.documents.beside import (
+    HERE,
+    exists,
+    explain_no_name,
+    explain_search,
+    is_folder,
+    lies_only_here,
+    locate_path,
+)
 from reportgen.documents.problem import describe_value
 from reportgen.documents.regular_file import open_regular
 from reportgen.errors import BatteryError, Mistake, ModelError
@@ -71,7 +79,7 @@ def parse_source(text: str, revision: str | None = None, folder: Path = HERE) ->
             is named as if it lay beside the battery.
     """
     text = text.strip()
-    if told := no_name(text):
+    if told := explain_no_name(text):
         raise BatteryError(Mistake(f"{describe_value(text)}: {told}", _FORMS))
     if " + " in text:
         return Source(text, "adapter", text, revision, folder)
@@ -83,7 +91,7 @@ def parse_source(text: str, revision: str | None = None, folder: Path = HERE) ->
     if text and _is_path(text, folder):
         kind: Kind = "gguf" if text.lower().endswith(".gguf") else "folder"
         return _no_revision(Source(text, kind, text, folder=folder), revision)
-    if text and only_here(text, folder):
+    if text and lies_only_here(text, folder):
         told = f"{describe_value(text)} is not beside the battery, but in the working directory"
         remedy = f"Write its path as it is from {folder}; if a model of the hub is meant, {text}@main."
         raise BatteryError(Mistake(told, remedy))
@@ -192,7 +200,7 @@ _LOCATE: dict[Kind, Callable[[Source, Notify], Located]] = {
 
 def _existing(source: Source) -> Path:
     if not exists(source.path):
-        remedy = f"{where_looked(source.target, source.folder)} It is not a hub id."
+        remedy = f"{explain_search(source.target, source.folder)} It is not a hub id."
         raise ModelError(Mistake("there is no such file or folder", remedy, source.target))
     return source.path
 

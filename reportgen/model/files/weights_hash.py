@@ -112,7 +112,7 @@ def refuse_changed(watched: WatchedFiles) -> None:
     Raises:
         ModelError: one of its files was written, exchanged, added or taken away.
     """
-    if changed := watched.changed():
+    if changed := watched.list_changed():
         names = ", ".join(dict.fromkeys(file.name for file in changed))
         raise ModelError(
             Mistake(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reportgen.figures.describe import AttentionHead, Figure, HeatMap
-from reportgen.figures.numbered_rows import at_their_numbers
+from reportgen.figures.numbered_rows import spread_rows
 from reportgen.language import list_items, say
 from reportgen.numerals import write_number
 from reportgen.probes.head_scores.reducers import KINDS
@@ -59,7 +59,7 @@ def _scores_drawn(view: SubjectView, kind: str, top: float) -> HeatMap:
             model=view.name,
             heads=list_items(told),
         ),
-        values=at_their_numbers(found.values.mean(0), found.along("block")),
+        values=spread_rows(found.values.mean(0), found.along("block")),
         row_label=say("head_scores.block", "block"),
         column_label=say("head_scores.head", "head"),
         value_label=_called(kind),

@@ -82,7 +82,7 @@ class _Pair:
         moved = np.abs(_difference(one, other))
         known = moved[np.isfinite(moved)]
         at = f", largest at {describe_place(self.place)}" if self.place else ""
-        most = _told_sizes(known) + at if known.size else ""
+        most = _describe_sizes(known) + at if known.size else ""
         return f"{self.words}, {state}; {most or 'no element has a value both before and after'}"
 
 
@@ -178,7 +178,7 @@ def _curves(pair: _Pair) -> list[Figure]:
     ]  # fmt: skip
     if any(value > 0 for curve in moved for value in curve.y):  # else values only came or went
         unit = f" ({pair.before.unit})" if pair.before.unit else ""
-        allowed = {f"allowed{_at_depth(pair.place)}": pair.allowed} if pair.allowed else {}
+        allowed = {f"allowed{_describe_depth(pair.place)}": pair.allowed} if pair.allowed else {}
         figures.append(
             Curves(
                 name=name_figure(pair.name, "difference"), title=f"Difference: {pair.words}{shown}",
@@ -216,10 +216,10 @@ def _lines(pair: _Pair, along: str) -> tuple[list[tuple[str, NDArray[Any], NDArr
     return [(label(line), one[line], other[line]) for line in chosen], len(one)
 
 
-def _at_depth(place: Mapping[str, int]) -> str:
+def _describe_depth(place: Mapping[str, int]) -> str:
     depth = {dim: place[dim] for dim in DEPTHS if dim in place}
     return f" at {describe_place(depth)}" if depth else ""
 
 
-def _told_sizes(moved: NDArray[np.float64]) -> str:
+def _describe_sizes(moved: NDArray[np.float64]) -> str:
     return f"the largest difference is {write_number(float(moved.max()))}, the mean {write_number(float(moved.mean()))}"

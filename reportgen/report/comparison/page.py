@@ -12,7 +12,7 @@ from reportgen.report import document
 from reportgen.report.comparison.pictures import MOST_PICTURED, Picture, pictures
 from reportgen.report.comparison.view import ListLimits, View, loud_sections, view
 from reportgen.report.content.drawn import PageFigure
-from reportgen.report.content.figure_data import shown_when_asked, with_data
+from reportgen.report.content.figure_data import add_data, find_hidden_texts
 from reportgen.report.templates.templating import fill_page
 
 if TYPE_CHECKING:
@@ -73,24 +73,26 @@ def html(comparison: Comparison, pictured: Sequence[Picture], budget: int = PICT
 
     With a picture come the numbers that it shows, as far as what pictures leave of the budget goes.
     """
-    rows, left_out = _within(pictured, "characters", budget)
+    rows, left_out = _fit_pictures(pictured, "characters", budget)
     spent = sum(len(one.svg) for one in _figures(rows))
-    return _filled("page", comparison, _with_data(rows, budget - spent), left_out, ON_PAGE)
+    return _fill_comparison("page", comparison, _with_data(rows, budget - spent), left_out, ON_PAGE)
 
 
 def paper(comparison: Comparison, pictured: Sequence[Picture]) -> str:
     """The HTML that `document.pdf` prints: nothing folded, tables short, figures in millimetres."""
     printed = list(dict.fromkeys(picture.path for picture in pictured))[:MOST_PRINTED]
-    rows, left_out = _within([one for one in pictured if one.path in printed], "simple characters", PICTURES_BUDGET)
-    return _filled("paper", comparison, rows, left_out, ON_PAPER)
+    rows, left_out = _fit_pictures(
+        [one for one in pictured if one.path in printed], "simple characters", PICTURES_BUDGET
+    )
+    return _fill_comparison("paper", comparison, rows, left_out, ON_PAPER)
 
 
-def _within(pictured: Sequence[Picture], text: "SvgText", budget: int) -> tuple[Rows, int]:
+def _fit_pictures(pictured: Sequence[Picture], text: "SvgText", budget: int) -> tuple[Rows, int]:
     """(probe id, subject) -> rows of figures, as far as the budget goes, and how many rows are left out."""
     found: dict[tuple[str, str], list[list[PageFigure]]] = {}
     left_out = 0
     for picture in pictured:
-        drawn = picture.drawn(text)
+        drawn = picture.make_page_figures(text)
         size = sum(len(figure.svg) for figure in drawn)
         if size > budget:
             left_out += 1
@@ -106,7 +108,7 @@ def _with_data(rows: Rows, budget: int) -> Rows:
     for path, of_path in rows.items():
         found[path] = []
         for figures in of_path:
-            carried = [with_data(one) for one in figures]
+            carried = [add_data(one) for one in figures]
             size = sum(len(one.data) for one in carried)
             found[path].append(list(figures) if size > budget else carried)
             budget -= min(size, budget)
@@ -117,7 +119,7 @@ def _figures(rows: Rows) -> Iterator[PageFigure]:
     return (one for of_path in rows.values() for figures in of_path for one in figures)
 
 
-def _filled(target: Target, comparison: Comparison, rows: Rows, left_out: int, most: ListLimits) -> str:
+def _fill_comparison(target: Target, comparison: Comparison, rows: Rows, left_out: int, most: ListLimits) -> str:
     models = list({**comparison.after.models, **comparison.before.models})
     context: dict[str, Any] = {
         "target": target,
@@ -126,7 +128,7 @@ def _filled(target: Target, comparison: Comparison, rows: Rows, left_out: int, m
         "notes": [],
     }
     context["notes"] = _notes(context["view"], len(rows), left_out)
-    packed = shown_when_asked({"": list(_figures(rows))})
+    packed = find_hidden_texts({"": list(_figures(rows))})
     return fill_page(
         context, body="comparison.html.j2", shell=f"comparison_{target}.html.j2", models=models, packed=packed
     )

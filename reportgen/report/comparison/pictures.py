@@ -17,7 +17,7 @@ from reportgen.probes import registry
 from reportgen.report.comparison.array_pictures import array_figures
 from reportgen.report.comparison.states import AFTER, BEFORE
 from reportgen.report.comparison.table_pictures import table_figures
-from reportgen.report.content.bundle_figures import kept_drawings
+from reportgen.report.content.bundle_figures import make_cached_figures
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.prompts import TABLE as PROMPTS
 from reportgen.results.quantities import Cell, Outcome
@@ -43,7 +43,7 @@ class Picture:
     figures: Sequence[Figure]
     drawings: Sequence[CachedFigure]
 
-    def drawn(self, text: "SvgText") -> list[PageFigure]:
+    def make_page_figures(self, text: "SvgText") -> list[PageFigure]:
         """The figures for a page or for paper."""
         stem = ".".join(self.path)
         return [
@@ -65,7 +65,7 @@ def pictures(
     first = islice((pair for pair in pictured if pair[1]), MOST_PICTURED)
     described = [(outcome, figures) for outcome, rows in first for figures in rows]
     styled = [(figure, _styles(comparison, outcome)) for outcome, figures in described for figure in figures]
-    drawings = kept_drawings(styled, cache=True)
+    drawings = make_cached_figures(styled, cache=True)
     return [
         Picture((outcome.probe_id, outcome.subject), figures, [next(drawings) for _ in figures])
         for outcome, figures in described
@@ -83,14 +83,14 @@ def _of_section(
     if old is None or new is None or old.status != "ok" or new.status != "ok":
         return
     changes = [one.change for one in judged if one.change is not None and one.verdict not in QUIET]
-    found = [_first(_of_change(change, old, new) for change in changes if change.kind == kind) for kind in DRAWN]
+    found = [_find_first(_of_change(change, old, new) for change in changes if change.kind == kind) for kind in DRAWN]
     drawn = [figures for figures in found if figures]
     yield from drawn
-    if changes and not drawn and (own := _own(comparison, outcome, old, new)):
+    if changes and not drawn and (own := _find_own_figures(comparison, outcome, old, new)):
         yield own
 
 
-def _first(found: Iterable[Sequence[Figure]]) -> Sequence[Figure]:
+def _find_first(found: Iterable[Sequence[Figure]]) -> Sequence[Figure]:
     return next((figures for figures in found if figures), ())
 
 
@@ -111,7 +111,9 @@ def _texts(outcome: Outcome) -> dict[Cell, str]:
     return {prompt: str(text) for prompt, text in zip(table.column("prompt"), table.column("text"), strict=True)}
 
 
-def _own(comparison: Comparison, outcome: OutcomeComparison, old: Outcome, new: Outcome) -> Sequence[Figure]:
+def _find_own_figures(
+    comparison: Comparison, outcome: OutcomeComparison, old: Outcome, new: Outcome
+) -> Sequence[Figure]:
     """The first of the probe's own figures that is not the same before and after: both, on their shared scale."""
     models = {**comparison.before.models, **comparison.after.models}
     states = {state: _card(models, outcome, state) for state in (BEFORE, AFTER)}
@@ -120,7 +122,7 @@ def _own(comparison: Comparison, outcome: OutcomeComparison, old: Outcome, new: 
     with suppress(Exception):  # a probe may raise anything, or be of another version: its numbers are shown alone
         for figure in registry.find(outcome.probe).figures(section):
             named.setdefault(figure.name, []).append(figure)
-    return _first(figures for figures in named.values() if _differ(figures))
+    return _find_first(figures for figures in named.values() if _differ(figures))
 
 
 def _card(models: Mapping[str, ModelCard], outcome: OutcomeComparison, state: str) -> ModelCard:

@@ -7,13 +7,13 @@ from typing import Any
 
 from reportgen.baseline.compare import Comparison, Judgement, OutcomeComparison
 from reportgen.baseline.judgements import (
-    beginning_told,
     conclusion,
     count_verdicts,
+    describe_beginning,
+    describe_subject,
+    describe_verdict,
     find_beginnings,
     shorten_text,
-    subject_told,
-    verdict_told,
 )
 from reportgen.baseline.quantities import Change, describe_place
 from reportgen.baseline.verdict import DRIFT, FAILED, QUIET, Verdict
@@ -179,12 +179,12 @@ def view(
         after=comparison.after.title,
         environment=environment[: most.rows],
         environment_left_out=max(0, len(environment) - most.rows),
-        cached=list(_cached(comparison)),
+        cached=list(_note_cached(comparison)),
         sections=sections,
         sections_left_out=len(loud) - len(sections),
-        others=_others(comparison, most),
-        within=_within(comparison, most),
-        same=_same(comparison, most),
+        others=_list_others(comparison, most),
+        within=_list_within(comparison, most),
+        same=_list_same(comparison, most),
     )
 
 
@@ -211,7 +211,7 @@ def _meaning(comparison: Comparison) -> str:
 def _beginning(judgement: Judgement, comparison: Comparison, sections: Sequence[SectionView]) -> Beginning:
     section = _id(judgement.outcome)
     shown = any(one.id == section for one in sections)
-    return Beginning(beginning_told(judgement, comparison), section if shown else "")
+    return Beginning(describe_beginning(judgement, comparison), section if shown else "")
 
 
 def _id(outcome: OutcomeComparison) -> str:
@@ -219,7 +219,7 @@ def _id(outcome: OutcomeComparison) -> str:
     return f"{outcome.probe_id}.{outcome.subject}"
 
 
-def _cached(comparison: Comparison) -> Iterator[str]:
+def _note_cached(comparison: Comparison) -> Iterator[str]:
     for name, bundle in (("baseline", comparison.before), ("bundle", comparison.after)):
         if kept := bundle.run.get("from_cache"):
             many = "1 result was" if len(kept) == 1 else f"{write_count(len(kept))} results were"
@@ -238,7 +238,7 @@ def _section(
     texts = meanings(probe) if probe is not None else {}
     old, new = (_outcome(bundle, outcome) for bundle in (comparison.before, comparison.after))
     changed = [one for one in judged if one.change is not None and one.verdict not in QUIET]
-    name = subject_told(outcome.subject, comparison)
+    name = describe_subject(outcome.subject, comparison)
     shown = new or old
     return SectionView(
         id=_id(outcome),
@@ -278,20 +278,24 @@ def _statement(changed: Sequence[Judgement]) -> str:
         return ""
     worst, others = changed[0], changed[1:]
     more = f" {count_verdicts(others).capitalize()} besides." if others else ""
-    name, told = _opened(spell_name(worst.name)), shorten_text(worst.told)
+    name, told = _capitalize_first(spell_name(worst.name)), shorten_text(worst.told)
     # An array is told as "by 0.5 nat at layer 2".
-    how = f"{name} {verdict_told(worst)} {told}" if told.startswith("by ") else f"{name}, {verdict_told(worst)}: {told}"
+    how = (
+        f"{name} {describe_verdict(worst)} {told}"
+        if told.startswith("by ")
+        else f"{name}, {describe_verdict(worst)}: {told}"
+    )
     return f"{how}.{more}"
 
 
-def _opened(text: str) -> str:
+def _capitalize_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
 def _line(judgement: Judgement, old: Outcome | None, new: Outcome | None, texts: Mapping[str, str]) -> Line:
     change = judgement.change
     assert change is not None
-    before, after = _values_told(change, old, new)
+    before, after = _write_values(change, old, new)
     place = describe_place(change.place)
     return Line(
         name=spell_name(change.name),
@@ -308,7 +312,7 @@ def _line(judgement: Judgement, old: Outcome | None, new: Outcome | None, texts:
     )
 
 
-def _values_told(change: Change, old: Outcome | None, new: Outcome | None) -> tuple[str, str]:
+def _write_values(change: Change, old: Outcome | None, new: Outcome | None) -> tuple[str, str]:
     """Before and after, written differently where they differ; empty for what has no single value."""
     values = [_value(change, outcome) for outcome in (old, new)]
     before, after = write_change(*(value for value, _ in values), significant=digits_of(change.name))
@@ -346,36 +350,36 @@ def _unit(change: Change, outcome: Outcome | None) -> str:
     return ""
 
 
-def _others(comparison: Comparison, most: ListLimits) -> Listing:
+def _list_others(comparison: Comparison, most: ListLimits) -> Listing:
     """What has no numbers to compare, and why: new, fixed, not comparable."""
     found = [
-        ListLine(one.probe_id, subject_told(one.subject, comparison), str(one.verdict), (_why(one),))
+        ListLine(one.probe_id, describe_subject(one.subject, comparison), str(one.verdict), (_explain_outcome(one),))
         for one in comparison.compared
         if one.verdict not in WITH_A_SECTION and one.verdict not in QUIET
     ]
     return Listing(found[: most.rows], len(found))
 
 
-def _why(outcome: OutcomeComparison) -> str:
+def _explain_outcome(outcome: OutcomeComparison) -> str:
     """The reason, or those of the quantities that are new or not comparable."""
     loud = [change for change in outcome.changes if change.verdict not in QUIET]
     told = [f"{change.name}: {change.told or change.verdict}" for change in loud]
     return shorten_text("; ".join([outcome.reason, *told] if outcome.reason else told))
 
 
-def _within(comparison: Comparison, most: ListLimits) -> Listing:
+def _list_within(comparison: Comparison, most: ListLimits) -> Listing:
     """What moved, and how close to its tolerance it came: the closest first."""
     moved = [one for one in comparison.judgements if one.verdict is Verdict.WITHIN and one.change is not None]
     closest = sorted(moved, key=lambda one: -one.excess)
-    found = [_listed_within(one, comparison) for one in closest[: most.rows]]
+    found = [_make_line(one, comparison) for one in closest[: most.rows]]
     return Listing(found, len(moved))
 
 
-def _listed_within(one: Judgement, comparison: Comparison) -> ListLine:
+def _make_line(one: Judgement, comparison: Comparison) -> ListLine:
     change = one.change
     assert change is not None
     used = write_share(one.excess) if change.worst is not None and change.bound else UNDEFINED
-    name = subject_told(one.outcome.subject, comparison)
+    name = describe_subject(one.outcome.subject, comparison)
     return ListLine(
         one.outcome.probe_id,
         name,
@@ -384,11 +388,11 @@ def _listed_within(one: Judgement, comparison: Comparison) -> ListLine:
     )
 
 
-def _same(comparison: Comparison, most: ListLimits) -> Listing:
+def _list_same(comparison: Comparison, most: ListLimits) -> Listing:
     found = []
     for one in comparison.compared:
         names = [spell_name(change.name) for change in one.changes if change.verdict is Verdict.SAME]
         if names or one.verdict is Verdict.SAME:
             told = shorten_text(", ".join(names) or one.reason or "nothing was measured")
-            found.append(ListLine(one.probe_id, subject_told(one.subject, comparison), told))
+            found.append(ListLine(one.probe_id, describe_subject(one.subject, comparison), told))
     return Listing(found[: most.rows], len(found))

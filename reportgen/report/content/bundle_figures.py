@@ -13,11 +13,11 @@ from reportgen.figures.kept import CachedFigure, drawing_key
 from reportgen.look.font_sources import OwnFont
 from reportgen.look.fonts import Typefaces, typefaces
 from reportgen.look.model_styles import ModelStyle, model_styles
-from reportgen.look.own_files import UnusableFile, checked_font
+from reportgen.look.own_files import UnusableFile, check_font
 from reportgen.look.theme import PAPER, Theme
 from reportgen.probes.registry import find
 from reportgen.probing.probe import Probe, explanation, meanings, question, stated
-from reportgen.processes.supervision import ended_before, track_piece
+from reportgen.processes.supervision import find_earlier_end, track_piece
 from reportgen.results.bundle import Bundle
 from reportgen.results.section import Section
 
@@ -116,7 +116,7 @@ def stems(described: BundleDescription) -> list[tuple[str, str, Figure]]:
     found = []
     for probe_id, of_probe in described.figures.items():
         for figure in of_probe:
-            stem = _short(f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}")
+            stem = _shorten_stem(f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}")
             # Ids hold hyphens too: a-b of c and a of b-c would be one file. To some disks A and a are one name as well.
             seen[stem.casefold()] += 1
             again = seen[stem.casefold()]
@@ -124,7 +124,7 @@ def stems(described: BundleDescription) -> list[tuple[str, str, Figure]]:
     return found
 
 
-def _short(stem: str) -> str:
+def _shorten_stem(stem: str) -> str:
     """A stem that a disk takes as a name: the ids of many models may be longer than that together."""
     if len(stem) <= LONGEST_STEM:
         return stem
@@ -152,12 +152,12 @@ def draw_figures(
     """
     styles = model_styles(list(bundle.models), theme)
     named = [one for one in stems(described or describe(bundle)) if only is None or one[1] in only]
-    drawings = kept_drawings([(figure, styles) for *_, figure in named], theme=theme, width=width, cache=cache)
+    drawings = make_cached_figures([(figure, styles) for *_, figure in named], theme=theme, width=width, cache=cache)
     for (probe_id, stem, figure), drawing in zip(named, drawings, strict=True):
         yield DrawnFigure(probe_id, stem, figure, drawing)
 
 
-def kept_drawings(
+def make_cached_figures(
     figures: Sequence[tuple[Figure, Mapping[str, ModelStyle]]],
     *,
     theme: Theme = PAPER,
@@ -189,7 +189,7 @@ def _own_font(theme: Theme) -> OwnFont | None:
     own = theme.own_font
     if own is not None:
         try:
-            changed = checked_font(own.path) != own.sha256
+            changed = check_font(own.path) != own.sha256
         except UnusableFile as refused:
             raise BundleError(Mistake(f"the theme's font cannot be used: {refused}", _ANOTHER)) from refused
         if changed:
@@ -218,17 +218,17 @@ def _describe_section(section: Section, probes: Sequence[Probe[Any, Any]]) -> tu
     if not section.ok():
         return [], ""
     piece = ("show", section.id)
-    if told := ended_before(*piece):
+    if told := find_earlier_end(*piece):
         raise ShowError(told)
     with track_piece(*piece, seconds=SECONDS_TO_SHOW):
-        figures = [_checked_figure(figure) for probe in probes for figure in probe.figures(section)]
+        figures = [_check_figure(figure) for probe in probes for figure in probe.figures(section)]
         statements = [stated(probe, section) for probe in probes]
         for probe in probes:
             explanation(probe), question(probe), meanings(probe)
     return figures, next(iter(statements), "")
 
 
-def _checked_figure(figure: Any) -> Figure:
+def _check_figure(figure: Any) -> Figure:
     if not isinstance(figure, Figure):
         raise ShowError(f"it gave a {type(figure).__name__} as a figure")
     return figure

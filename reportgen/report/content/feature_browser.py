@@ -82,7 +82,7 @@ class Browser:
     """What the page's fonts must hold for its script to show the cards, with or without those that are left out: a font
     is not cut again for a page that is made lighter."""
 
-    def first(self, count: int) -> "Browser":
+    def keep_first(self, count: int) -> "Browser":
         """The same with fewer cards."""
         cards = self.cards[:count]
         return replace(self, cards=cards, data=_data(cards))
@@ -150,9 +150,9 @@ def _card(record: Mapping[str, Any], place: str, called: str, examples: Sequence
         item=record["item"],
         place=place,
         number=f"#{record['feature']}",
-        called=_cut(called, LONGEST_LABEL),
-        label=_cut(label, LONGEST_LABEL),
-        origin=_cut(origin_told(record["label_origin"]), LONGEST_LABEL) if label else "",
+        called=_cut_text(called, LONGEST_LABEL),
+        label=_cut_text(label, LONGEST_LABEL),
+        origin=_cut_text(origin_told(record["label_origin"]), LONGEST_LABEL) if label else "",
         score=told if label else "",
         density=say("browser.density", "fires on {share} of tokens", share=share),
         strongest=say(
@@ -175,16 +175,16 @@ def _example(record: Mapping[str, Any]) -> Example:
     return (
         write_number(record["activation"]),
         make_legible(cut),
-        _cut(token, LONGEST_TOKEN),
-        _cut(after, LONGEST_CONTEXT),
+        _cut_text(token, LONGEST_TOKEN),
+        _cut_text(after, LONGEST_CONTEXT),
     )
 
 
 def _tokens(joined: str) -> list[str]:
-    return [_cut(mark_space(one), LONGEST_TOKEN) for one in joined.split(JOINED)] if joined else []
+    return [_cut_text(mark_space(one), LONGEST_TOKEN) for one in joined.split(JOINED)] if joined else []
 
 
-def _cut(text: str, most: int) -> str:
+def _cut_text(text: str, most: int) -> str:
     return make_legible(text if len(text) <= most else f"{text[:most]}…")
 
 

@@ -15,14 +15,14 @@ MOST_VALUES = 1_000_000
 """A figure of more values has its data in its file alone: they would take seconds to write, and most of a page."""
 
 
-def with_data(drawn: PageFigure) -> PageFigure:
+def add_data(drawn: PageFigure) -> PageFigure:
     """The figure, and its CSV for the page."""
     if sum(_sizes(drawn.description)) > MOST_VALUES:
         return replace(drawn, data_left_out=True)
     return replace(drawn, data=pack_csv(csv_of(drawn.description)))
 
 
-def shown_when_asked(drawings: Mapping[str, Sequence[PageFigure]]) -> set[str]:
+def find_hidden_texts(drawings: Mapping[str, Sequence[PageFigure]]) -> set[str]:
     """Every text that a page says only of what its reader points at: its fonts must hold them too."""
     carried = [one.description for of_probe in drawings.values() for one in of_probe if one.data]
     return {text for description in carried for text in texts(description)}

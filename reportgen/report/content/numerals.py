@@ -22,7 +22,7 @@ def abbreviate_count(value: float | None) -> str:
     """A large count in three digits, as 3.21 B; empty below a million."""
     if value is None or not math.isfinite(value) or value < 10**6:
         return ""
-    return _brief_english(value) if get_language() == ENGLISH else _compact(value)
+    return _abbreviate_english(value) if get_language() == ENGLISH else _abbreviate_local(value)
 
 
 def write_day(day: str) -> str:
@@ -34,7 +34,7 @@ def write_day(day: str) -> str:
     return str(format_date(datetime.date.fromisoformat(day), "long", locale_of(get_language())))
 
 
-def _brief_english(value: float) -> str:
+def _abbreviate_english(value: float) -> str:
     for size, letter in MAGNITUDES:
         # 999,500,000 rounds to the next magnitude: "1.00 B", not "1e+03 M".
         if value >= size * 0.9995:
@@ -54,7 +54,7 @@ def digits_of(column: str) -> int:
     return PROBABLE if "probability" in column else IN_TABLES
 
 
-def _compact(value: float) -> str:
+def _abbreviate_local(value: float) -> str:
     """As the language shortens numbers: 1.35億 by ten thousands, 134 M by thousands; in three digits, or as many."""
     from babel.numbers import format_compact_decimal
 

@@ -122,17 +122,19 @@ def telling_numbers(bundle: "Bundle", sections: Sequence[SectionView]) -> list[T
         models = list(section.subjects)
         if len(models) > 1 and set(models) <= bundle.models.keys():
             lines = [line for line in section.metrics if line.spread > LEAST_SPREAD and line.name not in said]
-            numbers = [_telling(section, line, models, bundle) for line in lines]
-            found += _furthest(numbers, MOST_OF_A_SECTION)
-    return _furthest(found, MOST_NUMBERS)
+            numbers = [_make_telling_number(section, line, models, bundle) for line in lines]
+            found += _select_furthest(numbers, MOST_OF_A_SECTION)
+    return _select_furthest(found, MOST_NUMBERS)
 
 
-def _telling(section: SectionView, line: MetricRow, models: Sequence[str], bundle: "Bundle") -> TellingNumber:
+def _make_telling_number(
+    section: SectionView, line: MetricRow, models: Sequence[str], bundle: "Bundle"
+) -> TellingNumber:
     missing = dict.fromkeys(bundle.models, Entry(UNDEFINED, "number"))
     return TellingNumber(section.id, section.title, line, missing | dict(zip(models, line.entries, strict=True)))
 
 
-def _furthest(numbers: Sequence[TellingNumber], most: int) -> list[TellingNumber]:
+def _select_furthest(numbers: Sequence[TellingNumber], most: int) -> list[TellingNumber]:
     """Those that are furthest apart, headlines before all, in the order in which they came."""
     ranked = sorted(numbers, key=lambda one: (one.line.name not in HEADLINES, -one.line.spread))[:most]
     return [one for one in numbers if one in ranked]
@@ -167,7 +169,7 @@ def _facts(card: ModelCard, parameters: int | None) -> Iterator[str]:
     if card.architecture:
         yield card.architecture
     if parameters is not None:
-        yield _parameters_told(parameters)
+        yield _write_parameters(parameters)
     shape = [say_count("opening.layers", "{count} layer", "{count} layers", card.layers)] if card.layers else []
     if width := _size(card, "hidden_size"):
         shape.append(say("opening.width", "{width} wide", width=write_table_number(width)))
@@ -185,7 +187,7 @@ def _facts(card: ModelCard, parameters: int | None) -> Iterator[str]:
         yield say("opening.continued", "continues without its cache")
 
 
-def _parameters_told(parameters: int) -> str:
+def _write_parameters(parameters: int) -> str:
     if not abbreviate_count(parameters):
         return say_count("opening.parameters", "{count} parameter", "{count} parameters", parameters)
     return say(

@@ -144,13 +144,13 @@ def rows(subjects: Sequence[str], drawn: Sequence[PageFigure], absences: Sequenc
         together.setdefault(figure.description.name, []).append(figure)
     found = [Row(figures) for figures in together.values()]
     if not absences:
-        return _merged(found)
+        return _merge_rows(found)
     if found and all(len(figure.description.subject) == 1 for figure in found[0].figures):
-        return [Row(found[0].figures, absences), *_merged(found[1:])]
-    return [Row(absences=absences), *_merged(found)]
+        return [Row(found[0].figures, absences), *_merge_rows(found[1:])]
+    return [Row(absences=absences), *_merge_rows(found)]
 
 
-def _merged(found: list[Row]) -> list[Row]:
+def _merge_rows(found: list[Row]) -> list[Row]:
     """Rows of one figure each become one row, so that the figures of a single model stand side by side too."""
     if len(found) > 1 and all(len(row.figures) == 1 for row in found):
         return [Row([row.figures[0] for row in found])]

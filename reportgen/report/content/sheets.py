@@ -79,12 +79,12 @@ def metric_rows(metrics: Sequence[Mapping[str, Metric]], definitions: Mapping[st
     rows = []
     for name in names:
         unit = next(one[name].unit for one in metrics if name in one)
-        entries = [_measured(name, one.get(name)) for one in metrics]
+        entries = [_make_metric_entry(name, one.get(name)) for one in metrics]
         # "settling layer" says its unit already.
         said = name.split("_")[-1] == unit
         told = definitions.get(name, "")
         shown = "" if said else unit_of(unit)
-        rows.append(MetricRow(name_of(name), shown, told, entries, name, _spread(metrics, name)))
+        rows.append(MetricRow(name_of(name), shown, told, entries, name, _measure_spread(metrics, name)))
     return rows
 
 
@@ -93,14 +93,14 @@ def spell_name(name: str) -> str:
     return name_of(name)
 
 
-def _spread(metrics: Sequence[Mapping[str, Metric]], name: str) -> float:
+def _measure_spread(metrics: Sequence[Mapping[str, Metric]], name: str) -> float:
     values = [one[name].value for one in metrics if name in one]
     known = [value for value in values if value is not None]
     largest = max(map(abs, known), default=0)
     return (max(known) - min(known)) / largest if largest and len(known) == len(metrics) else 0.0
 
 
-def _measured(name: str, metric: Metric | None) -> Entry:
+def _make_metric_entry(name: str, metric: Metric | None) -> Entry:
     if metric is None:
         return Entry(UNDEFINED, "number")
     note = metric.reason if metric.value is None else numerals.abbreviate_count(metric.value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from reportgen.baseline.history import Course, History
 from reportgen.numerals import UNDEFINED, write_change
 from reportgen.report.content.drawn import PageFigure
-from reportgen.report.content.figure_data import shown_when_asked, with_data
+from reportgen.report.content.figure_data import add_data, find_hidden_texts
 from reportgen.report.content.numerals import IN_TABLES, write_table_number
 from reportgen.report.content.sections import Row, rows
 from reportgen.report.content.sheets import spell_name
@@ -61,9 +61,12 @@ def html(history: History, drawings: Mapping[str, Sequence[PageFigure]], data: s
         drawings: probe id -> the figures of `timelines.describe_history`.
         data: name of the JSON file beside it.
     """
-    carried = {probe_id: [with_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
-    steps = [OpeningLine(_opened(history.told(course, step)), course.probe_id) for course, step in history.steps]
-    begun = list(_begun(history))
+    carried = {probe_id: [add_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
+    steps = [
+        OpeningLine(_capitalize_first(history.describe_step(course, step)), course.probe_id)
+        for course, step in history.steps
+    ]
+    begun = list(_list_beginnings(history))
     context = {
         "target": "page",
         "title": f"{history.title} – history",
@@ -76,30 +79,30 @@ def html(history: History, drawings: Mapping[str, Sequence[PageFigure]], data: s
         "ungated": history.ungated,
         "sections": list(_sections(history, carried)),
     }
-    said = shown_when_asked(carried)
+    said = find_hidden_texts(carried)
     return fill_page(context, body="history.html.j2", shell="page.html.j2", models=list(history.models), packed=said)
 
 
 def _summary(history: History) -> str:
     """What was read and what was found."""
-    nights = _many(len(history.nights), "night" if history.order == "started" else "bundle")
+    nights = _count_items(len(history.nights), "night" if history.order == "started" else "bundle")
     first, last = history.labels[0], history.labels[-1]
     span = f"from “{first}” to “{last}”" if len(history.nights) > 1 else f"“{first}”"
     stepped = sum(bool(course.steps) for course in history.courses)
-    share = f"{write_table_number(stepped) if stepped else 'none'} of {_many(len(history.courses), 'metric')}"
+    share = f"{write_table_number(stepped) if stepped else 'none'} of {_count_items(len(history.courses), 'metric')}"
     return f"{nights}, {span}: {share} stepped."
 
 
-def _opened(line: str) -> str:
+def _capitalize_first(line: str) -> str:
     """A line of the terminal as a sentence of the page."""
     return line[:1].upper() + line[1:]
 
 
-def _many(number: int, what: str) -> str:
+def _count_items(number: int, what: str) -> str:
     return f"{write_table_number(number)} {what}{'' if number == 1 else 's'}"
 
 
-def _begun(history: History) -> Iterator[OpeningLine]:
+def _list_beginnings(history: History) -> Iterator[OpeningLine]:
     """Where something else began to be measured, the latest first: once for all metrics of an outcome."""
     found = {
         (segment.first, course.probe_id, course.subject, segment.reason)

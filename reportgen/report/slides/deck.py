@@ -14,7 +14,7 @@ from reportgen.report.content import opening, sections
 from reportgen.report.content.bundle_figures import BundleDescription, DrawnFigure
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.statements import state_section
-from reportgen.report.slides.layout import legible_together
+from reportgen.report.slides.layout import stay_legible
 from reportgen.report.slides.slide import Deck, Picture, Slide
 from reportgen.results.section import Section, subject_of
 from reportgen.text.scripts import script_of
@@ -91,7 +91,7 @@ def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> It
     if view.failed:
         sentence = say("deck.failed", "It failed: {reason}", reason="; ".join(absences))
         yield Slide(view.title, sentence, notes=_notes(view, absences))
-    for at, together in enumerate(_grouped(pictures)):
+    for at, together in enumerate(_group_pictures(pictures)):
         figures = [picture.figure for picture in together]
         what = _subject_matter(section, figures)
         # Several pictures have the names of their models above them; one picture of several models, within it.
@@ -108,14 +108,14 @@ def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> It
         )
 
 
-def _grouped(pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
+def _group_pictures(pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
     """Figures of one name side by side where all of them stay legible, else a slide each."""
     named: dict[str, list[Picture]] = {}
     for picture in pictures:
         named.setdefault(picture.figure.description.name, []).append(picture)
     for same in named.values():
         crowded = any(_names_points(picture.figure.description) for picture in same)
-        if not crowded and legible_together([picture.size for picture in same], same[0].text):
+        if not crowded and stay_legible([picture.size for picture in same], same[0].text):
             yield same
         else:
             yield from ([one] for one in same)
@@ -161,7 +161,7 @@ def _sentence(
     told = [prompt_set["what_to_see"] for prompt_set in view.prompt_sets if prompt_set.get("what_to_see")]
     if first and told and _in_own_script(told[0]):
         return first_of(told[0])
-    return _seen(section, alone, figures) or first_of(told[0] if told else view.explanation.shows)
+    return _state_shown(section, alone, figures) or first_of(told[0] if told else view.explanation.shows)
 
 
 def _in_own_script(text: str) -> bool:
@@ -169,7 +169,7 @@ def _in_own_script(text: str) -> bool:
     return script_of(text) in (None, script_of(say("page.contents", "Contents")))
 
 
-def _seen(section: Section, alone: Callable[[str], str], figures: Sequence[DrawnFigure]) -> str:
+def _state_shown(section: Section, alone: Callable[[str], str], figures: Sequence[DrawnFigure]) -> str:
     """What the numbers of the models that are shown say; empty where they say nothing."""
     ok = section.ok()
     subjects = dict.fromkeys(s for figure in figures for s in _subjects(section, figure) if s in ok)

@@ -11,7 +11,7 @@ from reportgen.report.templates.templating import fill_page
 
 
 @dataclass(frozen=True)
-class _Shown:
+class _PlacedPicture:
     """One picture in its place."""
 
     drawn: PageFigure
@@ -44,9 +44,9 @@ def _slide(slide: Slide) -> dict[str, Any]:
     return {"layout": made, "pictures": _pictures(slide, made)}
 
 
-def _pictures(slide: Slide, made: Layout) -> list[_Shown]:
+def _pictures(slide: Slide, made: Layout) -> list[_PlacedPicture]:
     named: list[Box | None] = [*made.names] or [None for _ in made.pictures]
     return [
-        _Shown(picture.drawn("simple characters"), box, picture.name if name_box else "", name_box)
+        _PlacedPicture(picture.make_page_figure("simple characters"), box, picture.name if name_box else "", name_box)
         for picture, box, name_box in zip(slide.pictures, made.pictures, named, strict=True)
     ]

@@ -56,7 +56,7 @@ def powerpoint(deck: Deck) -> bytes:
         _add_slide(made, slide, number, deck.theme)
     out = io.BytesIO()
     made.save(out)
-    return _timeless(out.getvalue())
+    return _drop_clock(out.getvalue())
 
 
 def _widen(made: Any) -> None:
@@ -75,20 +75,20 @@ def _widen(made: Any) -> None:
 
 def _set_typefaces(made: Any) -> None:
     """The theme's two typefaces, which everything on the slides inherits."""
-    theme = next(part for part in _related(made.slide_master.part, "theme"))
+    theme = next(part for part in _find_related(made.slide_master.part, "theme"))
     text = theme.blob.decode()
     text = text.replace('<a:latin typeface="Calibri"/>', f'<a:latin typeface="{TYPEFACE}" {FALLBACK}/>')
     theme._blob = text.encode()
 
 
-def _related(part: Any, kind: str) -> list[Any]:
+def _find_related(part: Any, kind: str) -> list[Any]:
     return [relation.target_part for relation in part.rels.values() if relation.reltype.endswith(f"/{kind}")]
 
 
 def _describe(made: Any, deck: Deck) -> None:
     """What file managers and screen readers say of the file; the template's own author, thumbnail and printer go."""
     about = made.core_properties
-    about.title = _short(make_legible(deck.title))
+    about.title = _shorten_property(make_legible(deck.title))
     about.author = about.last_modified_by = "reportgen"
     about.comments = about.keywords = about.subject = ""
     about.language = get_language()
@@ -99,7 +99,7 @@ def _describe(made: Any, deck: Deck) -> None:
                 owner._rels.pop(name)
 
 
-def _short(text: str) -> str:
+def _shorten_property(text: str) -> str:
     """A text as the properties of a file take it."""
     return text if len(text) <= LONGEST_PROPERTY else f"{text[: LONGEST_PROPERTY - 1]}…"
 
@@ -249,7 +249,7 @@ def _write(
         paragraph = frame.paragraphs[0] if at == 0 else frame.add_paragraph()
         _turn(paragraph)
         run = paragraph.add_run()
-        run.text = _plain(text)
+        run.text = _make_plain(text)
         run._r.get_or_add_rPr().set("lang", get_language())
         if size is not None:
             paragraph.space_before = Pt(space if at else 0)
@@ -264,7 +264,7 @@ def _turn(paragraph: Any) -> None:
     properties.set("rtl", "1" if turned else "0")
 
 
-def _plain(text: str) -> str:
+def _make_plain(text: str) -> str:
     """A text of ours or a stranger's; the backticks of a docstring mark code, which slides set like the rest."""
     return make_legible(text).replace("`", "")
 
@@ -281,7 +281,7 @@ def _emu(points: float) -> int:
     return round(points * EMU_A_POINT)
 
 
-def _timeless(content: bytes) -> bytes:
+def _drop_clock(content: bytes) -> bytes:
     """The same archive, its members without the clock."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as given, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as written:

@@ -34,7 +34,7 @@ class Picture:
         """What a person who cannot see it is told."""
         return self.figure.description.alt
 
-    def drawn(self, text: SvgText) -> PageFigure:
+    def make_page_figure(self, text: SvgText) -> PageFigure:
         """Its SVG."""
         return PageFigure(self.figure.description, self.figure.stem, self.figure.drawing.svg(text))
 

@@ -54,14 +54,14 @@ def explain_errors(own: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # a template of one's own may do anything that it is not kept from
-        raise OutputError(_told(error, own)) from error
+        raise OutputError(_explain_error(error, own)) from error
 
 
-def _told(error: Exception, own: Path) -> Mistake:
+def _explain_error(error: Exception, own: Path) -> Mistake:
     file, line = _place(error, own)
     match error:
         case TemplateSyntaxError():
-            return not_compiled(error, own)
+            return explain_syntax_error(error, own)
         case SecurityError():
             remedy = "templates of one's own run in a sandbox: they reach for nothing but what they are given"
             return Mistake(f"the template is refused: {error}", remedy, file, line)
@@ -90,7 +90,7 @@ def _place(error: Exception, own: Path) -> tuple[Path | None, int | None]:
     return found.get(own) or found.get(folder("templates")) or (own, None)
 
 
-def not_compiled(error: TemplateSyntaxError, file: Path) -> Mistake:
+def explain_syntax_error(error: TemplateSyntaxError, file: Path) -> Mistake:
     """What a template that does not compile is told by."""
     return Mistake(f"the template does not compile: {error.message}", "", error.filename or file, error.lineno)
 

@@ -40,7 +40,7 @@ _QUOTED = re.compile("“[^”]*”|„[^”]*”|「[^」]*」|«[^»]*»")
 
 
 @contextmanager
-def overridden_by(own: Path | None) -> Iterator[None]:
+def override_by(own: Path | None) -> Iterator[None]:
     """What is rendered within takes a template from the folder `own` where that has one of its name, else ours.
 
     `own_templates.check` says before that whether the folder is of use. Ours, where it is overridden, is called
@@ -95,7 +95,7 @@ def environment(own: Path | None = None) -> Environment:
         "digest": digest,
         "models_of": models_of,
     }
-    found.globals |= {"say": _said, "say_count": _said_count, "paper_columns": paper_columns}
+    found.globals |= {"say": _say_markup, "say_count": _say_count_markup, "paper_columns": paper_columns}
     return found
 
 
@@ -110,7 +110,7 @@ def fill_page(
 ) -> str:
     """A whole page: the template `body` within `shell`, with the inks, the models' styles and the fonts it needs.
 
-    `context` holds the page's `title` beside what the templates ask for; `packed` are texts that only a script shows.
+    `context` holds the page's `title` in addition to what the templates ask for; `packed` are texts that only a script shows.
     """
     known = {
         "figure_files": False,
@@ -130,10 +130,10 @@ def fill_page(
 
 def prepare_text(text: str) -> str:
     """A text made legible, and cut where nobody would read on: to break one line of megabytes takes minutes."""
-    return _with_short_words(make_legible(_cut(text)))
+    return _with_short_words(make_legible(_cut_text(text)))
 
 
-def _cut(text: str) -> str:
+def _cut_text(text: str) -> str:
     text = _with_short_words(text)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
@@ -150,7 +150,7 @@ def _ends(word: re.Match[str]) -> str:
 
 def isolate_text(text: str) -> Markup:
     """A stranger's text: it runs in its own direction and does not turn what stands around it."""
-    return _apart(escape(prepare_text(text)))
+    return _isolate_markup(escape(prepare_text(text)))
 
 
 def token(text: str) -> Markup:
@@ -158,7 +158,9 @@ def token(text: str) -> Markup:
     marked = prepare_text(text)
     word = marked.lstrip("␣")
     marks = len(marked) - len(word)
-    return _apart(Markup('<span class="space">{}</span>{}').format("␣" * marks, word) if marks else escape(word))
+    return _isolate_markup(
+        Markup('<span class="space">{}</span>{}').format("␣" * marks, word) if marks else escape(word)
+    )
 
 
 def tokens(joined: str) -> Markup:
@@ -168,12 +170,12 @@ def tokens(joined: str) -> Markup:
 
 def lines(text: str) -> Markup:
     """Text of several lines, each on its own."""
-    return Markup("<br>").join(isolate_text(line) for line in _cut(text).split("\n"))
+    return Markup("<br>").join(isolate_text(line) for line in _cut_text(text).split("\n"))
 
 
 def sentence(text: str) -> Markup:
     """A sentence of ours: what it quotes is a stranger's."""
-    return Markup(_QUOTED.sub(_quoted_apart, str(escape(prepare_text(text)))))
+    return Markup(_QUOTED.sub(_isolate_quoted, str(escape(prepare_text(text)))))
 
 
 def mark_code(text: str) -> Markup:
@@ -181,23 +183,23 @@ def mark_code(text: str) -> Markup:
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(prepare_text(text)))))
 
 
-def _said(id: str, text: str, /, **values: Any) -> Markup:
+def _say_markup(id: str, text: str, /, **values: Any) -> Markup:
     """`say` for templates: the words are ours and still escaped, and so is each value that is no markup."""
     words = Markup(escape(say(id, text)))
     return sandbox.with_plain_gaps(words).format(**values) if values else words
 
 
-def _said_count(id: str, one: str, many: str, count: int, /, **values: Any) -> Markup:
+def _say_count_markup(id: str, one: str, many: str, count: int, /, **values: Any) -> Markup:
     """`say_count` for templates, escaped as `say`; `{count}` is written as the page writes numbers."""
     # The form is chosen before the values are put in, so that these are escaped by the markup's own format.
     words = sandbox.with_plain_gaps(Markup(escape(choose_form(id, one, many, count))))
     return words.format(**{"count": numerals.write_table_number(count), **values})
 
 
-def _quoted_apart(found: re.Match[str]) -> str:
+def _isolate_quoted(found: re.Match[str]) -> str:
     quoted = found[0]
     return f"{quoted[0]}<bdi>{quoted[1:-1]}</bdi>{quoted[-1]}"
 
 
-def _apart(shown: Markup) -> Markup:
+def _isolate_markup(shown: Markup) -> Markup:
     return Markup("<bdi>{}</bdi>").format(shown)

@@ -11,7 +11,7 @@ import pytest
 from reportgen.figures.describe import Figure, HeadMosaic, TokenGrid
 from reportgen.look.model_styles import model_styles
 from reportgen.report import page
-from reportgen.report.content.bundle_figures import kept_drawings
+from reportgen.report.content.bundle_figures import make_cached_figures
 from reportgen.report.content.drawn import PageFigure
 from reportgen.results.bundle import Bundle
 from tests.figures.figure_samples import HOSTILE, TOKENS, one_of_each
@@ -48,7 +48,7 @@ def shown() -> tuple[Bundle, dict[str, list[PageFigure]]]:
     styles = model_styles([LLAMA, GEMMA])
     flat = [(probe, figure) for probe, of_probe in figures.items() for figure in of_probe]
     drawings: dict[str, list[PageFigure]] = {}
-    made = kept_drawings([(figure, styles) for _, figure in flat])
+    made = make_cached_figures([(figure, styles) for _, figure in flat])
     for (probe, figure), drawing in zip(flat, made, strict=True):
         stem = f"{probe}-{figure.subject[0]}-{figure.name}"
         drawings.setdefault(probe, []).append(PageFigure(figure, stem, drawing.svg("characters")))

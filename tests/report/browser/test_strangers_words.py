@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from reportgen.baseline.compare import compare
-from reportgen.baseline.history import history
+from reportgen.baseline.history import read_history
 from reportgen.look.model_styles import model_styles
 from reportgen.report import page as report_page
 from reportgen.report.comparison import page as comparison_page
 from reportgen.report.comparison.pictures import pictures
 from reportgen.report.comparison.view import loud_sections
-from reportgen.report.content.bundle_figures import kept_drawings
+from reportgen.report.content.bundle_figures import make_cached_figures
 from reportgen.report.content.drawn import PageFigure
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Table
@@ -119,7 +119,7 @@ def words(folder: Path, word: Word) -> Path:
 def report(folder: Path, word: Word) -> Path:
     figures = [figure for figure in one_of_each("x", word()) if figure.subject == (LLAMA,)]
     figures = [replace(figure, title=word(), alt=word()) for figure in figures]
-    drawings = kept_drawings([(figure, model_styles([LLAMA, GEMMA])) for figure in figures])
+    drawings = make_cached_figures([(figure, model_styles([LLAMA, GEMMA])) for figure in figures])
     shown = [
         PageFigure(figure, f"weather-{figure.name}", drawing.svg("characters"))
         for figure, drawing in zip(figures, drawings, strict=True)
@@ -149,7 +149,7 @@ def nightly(folder: Path, word: Word) -> Path:
         metrics = {"kl": 1.0 + (night > 4), "entropy": 1.0}
         write_night(folder / "nights" / f"n{night}", night, metrics, title=title, name=name)
     (folder / "nights" / "n3" / "results.json").write_text("{")
-    write_history(history(folder / "nights", {}, {}), folder / "page.html")
+    write_history(read_history(folder / "nights", {}, {}), folder / "page.html")
     return folder / "page.html"
 
 
