@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from reportgen.baseline.nights import Order
+    from reportgen.baseline.runs import Order
 
 
 @click.command("history")

@@ -149,8 +149,8 @@ def _of_rankings(rankings: describe.Rankings) -> Iterator[Row]:
 
 def _of_timelines(timelines: describe.Timelines) -> Iterator[Row]:
     for timeline in timelines.timelines:
-        for night, value in zip(timelines.nights, timeline.values, strict=True):
-            yield timeline.label, night, value
+        for run, value in zip(timelines.runs, timeline.values, strict=True):
+            yield timeline.label, run, value
 
 
 Columns = tuple[str, ...] | Callable[[Any], tuple[str, ...]]

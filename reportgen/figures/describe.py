@@ -212,36 +212,36 @@ class Rankings(Figure):
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """What is allowed over some of the nights of a `Timeline`."""
+    """What is allowed over some of the runs of a `Timeline`."""
 
     first: int
     last: int
-    """Nights, counted from 0."""
+    """Runs, counted from 0."""
     lower: float
     upper: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """One quantity, night after night."""
+    """One quantity, run after run."""
 
     label: str
     unit: str
     values: Sequence[float]
-    """(night) NaN where it was not measured."""
+    """(run) NaN where it was not measured."""
     bands: Sequence[Band] = ()
     steps: Sequence[tuple[int, int]] = ()
-    """First and last night of each change of level: the same but for a ramp."""
+    """First and last run of each change of level: the same but for a ramp."""
     breaks: Sequence[int] = ()
-    """Nights on which something else began to be measured under the same name."""
+    """Runs on which something else began to be measured under the same name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timelines(Figure):
-    """Small multiples below each other over the same nights, each on a scale of its own."""
+    """Small multiples below each other over the same runs, each on a scale of its own."""
 
-    nights: Sequence[str]
-    """(night) what each is called."""
+    runs: Sequence[str]
+    """(run) what each is called."""
     timelines: Sequence[Timeline]
     model: str
     """Id of the model whose colour the lines take."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reportgen.baseline.accepted import load_tolerances
 from reportgen.baseline.history import History, as_json, failure_json, read_history
-from reportgen.baseline.nights import Order
+from reportgen.baseline.runs import Order
 from reportgen.battery.reader import load_battery
 from reportgen.errors import Mistake, OutputError, ReportgenError
 from reportgen.results.failure_mark import reason_without_places

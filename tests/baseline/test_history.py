@@ -128,7 +128,7 @@ def test_a_bundle_that_cannot_be_read_is_left_out_and_named_below_its_folder(tmp
     (tmp_path / "night-1" / "results.json").write_text("{")
     (tmp_path / "night-2" / "run.json").write_text("{")
     found = read(tmp_path)
-    assert [night.name for night in found.nights] == ["night-0", "night-3"]
+    assert [night.name for night in found.runs] == ["night-0", "night-3"]
     assert sorted(str(mistake.file) for mistake in found.left_out) == ["night-1/results.json", "night-2/run.json"]
     assert all("the bundle is damaged" in mistake.message for mistake in found.left_out)
 

@@ -1,4 +1,4 @@
-"""Quantities night after night, small, one below the other."""
+"""Quantities run after run, small, one below the other."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -18,23 +18,23 @@ from reportgen.numerals import write_number
 
 HEIGHT = 46.0
 LOWEST = 0.9
-"""Of that height, below which the night of a step would stand on the line."""
+"""Of that height, below which the run of a step would stand on the line."""
 FLAT = 7.0
 """Height of a quantity that never moved: there is nothing to see but that it was measured."""
 GAP = 8.0
 NUMBERS = 46.0
 """Room for the numbers of the vertical axes, which stand below each other."""
 NAME = 250.0
-NIGHT = 100.0
-"""Widest name of a night along the axis."""
+RUN_NAME = 100.0
+"""Widest name of a run along the axis."""
 BAND = 0.14
 STROKE = 1.1
 REACH = 0.5
-"""How far before a night its change is marked: between the two nights that it lies between."""
+"""How far before a run its change is marked: between the two runs that it lies between."""
 
 
 def paint_timelines(timelines: Timelines, look: Look) -> Canvas:
-    """Each quantity below its name and its last value, over one axis of nights at the foot."""
+    """Each quantity below its name and its last value, over one axis of runs at the foot."""
     across = (NUMBERS, look.width - 8)
     heights = [FLAT if _is_flat(one) else HEIGHT * max(look.tall, LOWEST) for one in timelines.timelines]
     foot = sum(LINE + height + GAP for height in heights)
@@ -42,12 +42,12 @@ def paint_timelines(timelines: Timelines, look: Look) -> Canvas:
     top = 0.0
     for at, (one, height) in enumerate(zip(timelines.timelines, heights, strict=True)):
         box = (across[0], top + LINE, across[1], top + LINE + height)
-        strip = _Strip(canvas, box, one, look.models[timelines.model], timelines.nights)
+        strip = _Strip(canvas, box, one, look.models[timelines.model], timelines.runs)
         ends = {"x": [0, max(len(one.values) - 1, 1)], "y": [strip.low, strip.high]}
         canvas.frame(box, panel=at, name=make_legible(one.label), **ends)
         strip.paint()
         top += LINE + height + GAP
-    _name_nights(canvas, timelines.nights, across, foot)
+    _name_runs(canvas, timelines.runs, across, foot)
     return canvas
 
 
@@ -55,8 +55,8 @@ def _is_flat(timeline: Timeline) -> bool:
     return len({value for value in timeline.values if np.isfinite(value)}) < 2
 
 
-def _name_nights(canvas: Canvas, nights: Sequence[str], across: tuple[float, float], top: float) -> None:
-    names = [canvas.lettering.shorten(night, NIGHT) for night in nights]
+def _name_runs(canvas: Canvas, runs: Sequence[str], across: tuple[float, float], top: float) -> None:
+    names = [canvas.lettering.shorten(run, RUN_NAME) for run in runs]
     left, right = across
     widest = max(map(canvas.lettering.width, names), default=0) + 14
     each = (right - left) / max(len(names) - 1, 1)
@@ -74,8 +74,8 @@ def _name_nights(canvas: Canvas, nights: Sequence[str], across: tuple[float, flo
 class _Strip:
     """One quantity in its box, on its own scale."""
 
-    def __init__(self, canvas: Canvas, box: Box, timeline: Timeline, look: ModelStyle, nights: Sequence[str]) -> None:
-        self.canvas, self.box, self.timeline, self.look, self.nights = canvas, box, timeline, look, nights
+    def __init__(self, canvas: Canvas, box: Box, timeline: Timeline, look: ModelStyle, runs: Sequence[str]) -> None:
+        self.canvas, self.box, self.timeline, self.look, self.runs = canvas, box, timeline, look, runs
         self.theme = canvas.theme
         edges = [edge for band in timeline.bands for edge in (band.lower, band.upper)]
         self.low, self.high = extent((*timeline.values, *edges), margin=0.08)
@@ -89,13 +89,13 @@ class _Strip:
         for band in self.timeline.bands:
             self._band(band)
         self._line()
-        for night in self.timeline.breaks:
-            self._draw_upright(self._x(night - REACH), self.theme.muted, (1, 2))
+        for run in self.timeline.breaks:
+            self._draw_upright(self._x(run - REACH), self.theme.muted, (1, 2))
         self._steps()
 
-    def _x(self, night: float) -> float:
+    def _x(self, run: float) -> float:
         left, _, right, _ = self.box
-        return left + (right - left) * max(night, 0) / max(len(self.timeline.values) - 1, 1)
+        return left + (right - left) * max(run, 0) / max(len(self.timeline.values) - 1, 1)
 
     def _y(self, value: float) -> float:
         _, top, _, bottom = self.box
@@ -140,7 +140,7 @@ class _Strip:
             ))  # fmt: skip
 
     def _steps(self) -> None:
-        """An upright stroke for each, with its night where there is room before the next, and the line is not."""
+        """An upright stroke for each, with its run where there is room before the next, and the line is not."""
         left, top, right, bottom = self.box
         edges = [self._x(first - REACH) for first, _ in self.timeline.steps]
         for (first, last), x, following in zip(self.timeline.steps, edges, [*edges, right][1:], strict=True):
@@ -148,7 +148,7 @@ class _Strip:
             if last > first:
                 self._draw_upright(self._x(last), self.theme.ink, ())
                 self.canvas.lines([((x, top), (self._x(last), top))], self.theme.ink, 0.7)
-            name = self.canvas.lettering.shorten(self.nights[first], NIGHT)
+            name = self.canvas.lettering.shorten(self.runs[first], RUN_NAME)
             room = self.canvas.lettering.width(name) + 6
             rises = self.timeline.values[last] > self.timeline.values[first - 1]
             # The line is low before a rise and high after it; within a slow one it is still low at first.

@@ -1,4 +1,4 @@
-"""A history as one HTML page: what stepped, then every gated metric over its nights."""
+"""A history as one HTML page: what stepped, then every gated metric over its runs."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -85,12 +85,12 @@ def html(history: History, drawings: Mapping[str, Sequence[PageFigure]], data: s
 
 def _summary(history: History) -> str:
     """What was read and what was found."""
-    nights = _count_items(len(history.nights), "night" if history.order == "started" else "bundle")
+    runs = _count_items(len(history.runs), "night" if history.order == "started" else "bundle")
     first, last = history.labels[0], history.labels[-1]
-    span = f"from “{first}” to “{last}”" if len(history.nights) > 1 else f"“{first}”"
+    span = f"from “{first}” to “{last}”" if len(history.runs) > 1 else f"“{first}”"
     stepped = sum(bool(course.steps) for course in history.courses)
     share = f"{write_table_number(stepped) if stepped else 'none'} of {_count_items(len(history.courses), 'metric')}"
-    return f"{nights}, {span}: {share} stepped."
+    return f"{runs}, {span}: {share} stepped."
 
 
 def _capitalize_first(line: str) -> str:

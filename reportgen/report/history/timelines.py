@@ -34,9 +34,9 @@ def _figures(history: History, courses: Sequence[Course]) -> Iterator[Timelines]
             name=f"metrics-{part + 1}",
             subject=shown[0].models,
             title=subject_name(history, shown[0]),
-            alt=f"{len(shown)} metrics over {len(history.nights)} nights; "
+            alt=f"{len(shown)} metrics over {len(history.runs)} nights; "
             + (f"these stepped: {', '.join(map(spell_name, stepped))}" if stepped else "none of them stepped"),
-            nights=history.labels,
+            runs=history.labels,
             timelines=[_timeline(course) for course in shown],
             model=shown[0].models[-1],
         )

@@ -110,7 +110,7 @@ def fill_page(
 ) -> str:
     """A whole page: the template `body` within `shell`, with the inks, the models' styles and the fonts it needs.
 
-    `context` holds the page's `title` in addition to what the templates ask for; `packed` are texts that only a script shows.
+    `context` holds what the templates ask for and the page's `title`; `packed` are texts that only a script shows.
     """
     known = {
         "figure_files": False,
