@@ -69,14 +69,14 @@ class Shelf:
         file = self._file(key)
         with suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
-            handle, beside = tempfile.mkstemp(dir=file.parent, prefix=".writing-")
+            handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".writing-")
             try:
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(self._seal(key, content))
                     stream.write(content)
-                Path(beside).replace(file)
+                Path(temporary).replace(file)
             except BaseException:
-                Path(beside).unlink(missing_ok=True)
+                Path(temporary).unlink(missing_ok=True)
                 raise
 
     def drop(self, key: str) -> None:

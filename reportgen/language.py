@@ -83,7 +83,7 @@ def say(id: str, text: str, /, **values: Any) -> str:
 
 
 def say_count(id: str, one: str, many: str, count: int, /, **values: Any) -> str:
-    """As `say`, in the form that the language asks for beside a number; `{count}` is where the number goes."""
+    """As `say`, in the form that the language asks for with a number; `{count}` is where the number goes."""
     return choose_form(id, one, many, count).format(**{"count": digits(f"{count:,}"), **values})
 
 

@@ -31,7 +31,7 @@ class Acceptance:
 
 
 def baseline_of(bundle: Path) -> Path:
-    """Where the baseline of a bundle lies unless something else is said: `baselines/` beside it, under its name."""
+    """Where the baseline of a bundle lies unless something else is said: `baselines/` next to it, under its name."""
     place = bundle.absolute()
     return place.parent / FOLDER / place.name
 

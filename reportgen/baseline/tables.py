@@ -135,7 +135,7 @@ def _pair_entries(old: Sequence[_Entry], new: Sequence[_Entry]) -> Iterator[tupl
 
 
 def _explain_moved(old: Sequence[_Entry], new: Sequence[_Entry], value: str | None, tolerance: Tolerance) -> str:
-    """What of the numbers beside the entries is beyond tolerance, or not counted as before; empty where nothing is."""
+    """What of the numbers next to the entries is beyond tolerance, or not counted as before; empty where nothing is."""
     for one, other in zip(old, new, strict=False):
         if one.cells[RANK] != other.cells[RANK]:
             return f"rank {one.cells[RANK]} → {other.cells[RANK]}"

@@ -144,7 +144,7 @@ class _Subset(BaseModel):
 
 
 class ProbeLimits(BaseModel):
-    """What every probe of a battery takes beside its options."""
+    """What every probe of a battery takes in addition to its options."""
 
     model_config = STRICT
 
@@ -163,7 +163,7 @@ def load_battery(path: Path, only: Sequence[str] = ()) -> Battery:
 
 
 def read_battery(text: str, path: Path | None = None, only: Sequence[str] = ()) -> Battery:
-    """The battery in `text`; `path` is where it stands: prompt sets are looked for beside it.
+    """The battery in `text`; `path` is where it stands: prompt sets are looked for next to it.
 
     Raises:
         BatteryError: with every mistake in it.
@@ -230,7 +230,7 @@ class _Reading:
                 self.add_problems(Problem(("tolerances", glob), told, remedy))
 
     def theme(self, written: str, path: Path | None) -> Theme | None:
-        """The theme of that name, or in the file of that name beside the battery."""
+        """The theme of that name, or in the file of that name next to the battery."""
         try:
             return read_theme(written, path.parent if path is not None else None)
         except BatteryError as error:
@@ -277,8 +277,8 @@ class _Reading:
         if probe is None:
             self.subset(written, where, models)
             return None
-        beside = ("probe", "models", *ProbeLimits.model_fields)
-        values = {key: value for key, value in written.items() if key not in beside}
+        reserved = ("probe", "models", *ProbeLimits.model_fields)
+        values = {key: value for key, value in written.items() if key not in reserved}
         sets = replace(self.sets, used={})
         options, broken = self.options(probe, values, where, sets)
         said = {key: value for key, value in written.items() if key in ProbeLimits.model_fields}

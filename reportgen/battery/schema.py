@@ -59,6 +59,6 @@ def _entry(probe: Probe[Any, Any], definitions: Schema, reference: Schema) -> Sc
 
 
 def _limits() -> Schema:
-    """What every probe takes beside its options."""
+    """What every probe takes in addition to its options."""
     properties: Schema = ProbeLimits.model_json_schema()["properties"]
     return properties

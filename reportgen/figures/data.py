@@ -1,4 +1,4 @@
-"""The numbers that a figure shows, as a table and as CSV: the file beside the figure, and what a page tells of it.
+"""The numbers that a figure shows, as a table and as CSV: the file next to the figure, and what a page tells of it.
 
 Texts are the strangers' own, not made legible: only what no CSV can hold is spelled out, as `<U+0000>`.
 """

@@ -172,7 +172,7 @@ class Maps(Figure):
 
     panels: Sequence[Panel]
     labels: Sequence[str]
-    """(item) text beside each point."""
+    """(item) text next to each point."""
     groups: Sequence[str]
     """(item) points of one group share colour and marker; empty strings: one group without a name."""
 

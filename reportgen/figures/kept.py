@@ -96,7 +96,7 @@ def drawing_key(
 
 @cache
 def conditions() -> tuple[str, ...]:
-    """Everything that a drawing depends on beside its description and styles."""
+    """Everything that a drawing depends on except its description and styles."""
     return (
         code_of("figures"),
         code_of("look"),

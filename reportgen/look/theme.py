@@ -85,7 +85,7 @@ class Theme(BaseModel):
     widest: Points | None = None
     """Points that a grid of tokens may take: its cells become as narrow as that needs."""
     lines: Annotated[float, Field(gt=0, le=20)]
-    """Widths of lines, and sizes of points, by those of `paper` beside text of the same size."""
+    """Widths of lines, and sizes of points, by those of `paper` next to text of the same size."""
     font: str | None = None
     """File of a font for text; what it lacks is set in ours."""
     font_sha256: str | None = None
@@ -171,8 +171,8 @@ BUILT_IN: Mapping[str, Theme] = {
 }  # fmt: skip
 
 
-def read_theme(name_or_path: str | Path, beside: Path | None = None) -> Theme:
-    """A built-in theme by its name, or one's own from a YAML file, whose path may be relative to `beside`.
+def read_theme(name_or_path: str | Path, folder: Path | None = None) -> Theme:
+    """A built-in theme by its name, or one's own from a YAML file, whose path may be relative to `folder`.
 
     Raises:
         BatteryError: there is none of that name, or it is wrong: every mistake with its file and line.
@@ -180,12 +180,12 @@ def read_theme(name_or_path: str | Path, beside: Path | None = None) -> Theme:
     written = str(name_or_path)
     if written in BUILT_IN:
         return BUILT_IN[written]
-    file = locate_path(written, beside or HERE)
+    file = locate_path(written, folder or HERE)
     if not exists(file) and file.suffix not in FILES and len(Path(written).parts) == 1:
         remedy = suggestion(written, BUILT_IN) + " One's own is a YAML file."
         raise BatteryError(Mistake(f"unknown theme {describe_value(written)}", remedy.strip()))
-    if not exists(file) and beside is not None and lies_only_here(written, beside):
-        raise BatteryError(Mistake(f"there is no theme {describe_value(written)}", explain_search(written, beside)))
+    if not exists(file) and folder is not None and lies_only_here(written, folder):
+        raise BatteryError(Mistake(f"there is no theme {describe_value(written)}", explain_search(written, folder)))
     return _parse_theme(read_source(read_text(file, "theme"), file), file)
 
 

@@ -26,8 +26,8 @@ LIBRARIES = (
     "babel", "python-pptx", "lxml", "jinja2", "markupsafe", "brotli",
     "weasyprint", "pydyf", "tinycss2", "tinyhtml5", "cssselect2", "pyphen",
 )  # fmt: skip
-"""Those that make pages, beside what drawings depend on. Pango is not among them: it is known only once it is loaded,
-and decides where lines of the PDF break, not what they say.
+"""Those that make pages, in addition to what drawings depend on. Pango is not among them: it is known only once it is
+loaded, and decides where lines of the PDF break, not what they say.
 """
 
 
@@ -53,12 +53,12 @@ class OutputCache:
         presentation: Presentation,
         *,
         stamp: str,
-        figures_beside: bool,
+        has_figure_files: bool,
         used: bool,
     ) -> None:
-        """`stamp` and `figures_beside`: as in `page.html`. Where it is not used, nothing is found and nothing kept."""
+        """`stamp` and `has_figure_files`: as in `page.html`. If it is not used, nothing is found and nothing kept."""
         self._bundle = bundle
-        self._said = json.dumps([sorted(set(formats)), presentation.dump_stored(), stamp, figures_beside])
+        self._said = json.dumps([sorted(set(formats)), presentation.dump_stored(), stamp, has_figure_files])
         self._templates = presentation.templates
         self._used = used
 

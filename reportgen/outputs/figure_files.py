@@ -1,4 +1,4 @@
-"""Figures of a stored bundle as files of their own: chosen, drawn in a theme at a width, written beside each other."""
+"""Figures of a stored bundle as files of their own: chosen, drawn in a theme at a width, written next to each other."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -75,7 +75,7 @@ def take_over(target: Path, stage: Path, names: Sequence[str], bundle: str, gone
 
 @contextmanager
 def marks_failure(bundle: Path, folder: Path | None) -> Iterator[None]:
-    """Marks the folder of earlier figures (without one, each beside the bundle) where the block fails."""
+    """Marks the folder of earlier figures (without one, each next to the bundle) if the block fails."""
     try:
         yield
     except BatteryError:  # what was asked for is not there: nothing was to be made

@@ -33,7 +33,7 @@ FORMATS = (*FILE_OF, FIGURES)
 USUAL = ("html", "pdf", FIGURES)
 """Those that are made where nothing else is asked for."""
 FILES: dict[Flavour, str] = {"paths": "svg", "png": "png", "pdf": "pdf"}
-"""Flavour of a figure -> how its file ends; its data lie beside it as CSV."""
+"""Flavour of a figure -> how its file ends; its data lie next to it as CSV."""
 Shown = dict[str, tuple[Flavour, ...]]
 """Format -> what it shows of each figure."""
 ON_PAGES: Shown = {"html": ("characters",), "pdf": ("simple characters",)}
@@ -90,11 +90,11 @@ def write_outputs(
     """
     shown_as = presentation or Presentation()
     with language.use_language(shown_as.language):
-        beside = FIGURES in formats or _holds_figures(bundle.path)
-        known = OutputCache(bundle, formats, shown_as, stamp=stamp, figures_beside=beside, used=cache)
+        has_files = FIGURES in formats or _holds_figures(bundle.path)
+        known = OutputCache(bundle, formats, shown_as, stamp=stamp, has_figure_files=has_files, used=cache)
         found = known.find()
         if found is None:
-            return _OutputMaker(bundle, folder, formats, progress, shown_as, stamp, beside, cache).make_all(known)
+            return _OutputMaker(bundle, folder, formats, progress, shown_as, stamp, has_files, cache).make_all(known)
         for name, content in found.items():
             _write(folder, name, content)
         if found:
@@ -113,7 +113,7 @@ class _OutputMaker:
         progress: Progress,
         presentation: Presentation,
         stamp: str,
-        figures_beside: bool,
+        has_figure_files: bool,
         cache: bool,
     ) -> None:
         self._bundle = bundle
@@ -122,7 +122,7 @@ class _OutputMaker:
         self._progress = progress
         self._presentation = presentation
         self._stamp = stamp
-        self._figures_beside = figures_beside
+        self._has_figure_files = has_figure_files
         self._cache = cache
         self._pages: list[str] = []
         self._reasons: dict[str, str] = {}
@@ -214,13 +214,13 @@ class _OutputMaker:
     def _narrow_figures(
         self, described: BundleDescription, theme: Theme, figures: Sequence[DrawnFigure]
     ) -> list[DrawnFigure]:
-        """On paper curves and many maps of one model stand beside those of the next: half as wide, text as large."""
+        """On paper curves and many maps of one model stand next to those of the next: half as wide, text as large."""
         kinds = Counter((one.probe_id, one.description.name) for one in figures if _narrows(one.description))
-        beside = {one.stem for one in figures if kinds[one.probe_id, one.description.name] > 1}
-        if not beside:
+        side_by_side = {one.stem for one in figures if kinds[one.probe_id, one.description.name] > 1}
+        if not side_by_side:
             return list(figures)
         half = theme.model_copy(update={"width": HALF_A_PAGE})
-        narrow = draw_figures(self._bundle, described, theme=half, only=beside, cache=self._cache)
+        narrow = draw_figures(self._bundle, described, theme=half, only=side_by_side, cache=self._cache)
         drawn = {one.stem: one for one in narrow}
         return [drawn.get(one.stem, one) for one in figures]
 
@@ -233,7 +233,7 @@ class _OutputMaker:
             shown,
             statements=described.statements,
             stamp=self._stamp,
-            figures_beside=self._figures_beside,
+            has_figure_files=self._has_figure_files,
             theme=self._presentation.theme,
         )
 
@@ -245,7 +245,7 @@ class _OutputMaker:
             _group_page_figures(figures, "characters"),
             statements=described.statements,
             stamp=self._stamp,
-            figures_beside=self._figures_beside,
+            has_figure_files=self._has_figure_files,
             budget=self._presentation.page_bytes,
             theme=self._presentation.theme,
         )

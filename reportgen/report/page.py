@@ -26,14 +26,14 @@ def html(
     *,
     statements: Mapping[str, str] | None = None,
     stamp: str = "",
-    figures_beside: bool = False,
+    has_figure_files: bool = False,
     budget: int = PAGE_BYTES,
     theme: Theme = PAPER,
 ) -> str:
     """`report.html`. `drawings` holds each probe id's figures; `stamp` is a date to print, if any.
 
     `statements`: what each probe found, where it has been asked.
-    `figures_beside`: the figures' files lie beside the page, or will. `budget`: the bytes it may have; what must be
+    `has_figure_files`: the figures' files lie next to the page, or will. `budget`: the bytes it may have; what must be
     left out for that, and where it is found instead, the page says. `theme`: the colours, font and logo of all that is
     no figure.
     """
@@ -41,7 +41,10 @@ def html(
     features = {probe_id: feature_browser.browsers(outcomes) for probe_id, outcomes in bundle.outcomes.items()}
     found = state_bundle(bundle) if statements is None else statements
     return fit_page(
-        lambda load: _fill_report("page", bundle, load, found, stamp, figures_beside, theme), carried, budget, features
+        lambda load: _fill_report("page", bundle, load, found, stamp, has_figure_files, theme),
+        carried,
+        budget,
+        features,
     )
 
 
@@ -51,12 +54,12 @@ def paper(
     *,
     statements: Mapping[str, str] | None = None,
     stamp: str = "",
-    figures_beside: bool = False,
+    has_figure_files: bool = False,
     theme: Theme = PAPER,
 ) -> str:
     """The HTML that `document.pdf` prints: nothing folded, tables short, figures in millimetres."""
     found = state_bundle(bundle) if statements is None else statements
-    return _fill_report("paper", bundle, Load(drawings, ROWS_ON_PAPER), found, stamp, figures_beside, theme)
+    return _fill_report("paper", bundle, Load(drawings, ROWS_ON_PAPER), found, stamp, has_figure_files, theme)
 
 
 def _fill_report(
@@ -65,7 +68,7 @@ def _fill_report(
     load: Load,
     statements: Mapping[str, str],
     stamp: str,
-    figures_beside: bool,
+    has_figure_files: bool,
     theme: Theme,
 ) -> str:
     shown = [
@@ -90,7 +93,7 @@ def _fill_report(
         "load": load,
         "flow": paper_flow.flow,
         "paper_sheets": paper_sheets,
-        "figure_files": figures_beside and any(load.drawings.values()),
+        "figure_files": has_figure_files and any(load.drawings.values()),
     }
     packed = find_hidden_texts(load.drawings)
     packed |= {one.characters for of_probe in load.browsers.values() for one in of_probe.values()}

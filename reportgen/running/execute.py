@@ -41,8 +41,8 @@ def execute(plan: Plan, progress: Progress = lambda line: None, cache: OutcomeCa
     Raises:
         ModelError: no model could be loaded; there is nothing to report.
     """
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        running = _Running(plan, progress, cache or OutcomeCache(used=False), beside)
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        running = _Running(plan, progress, cache or OutcomeCache(used=False), executor)
         for planned in plan.models:
             if planned.cases:
                 running.run([planned], planned.cases)
@@ -54,11 +54,11 @@ def execute(plan: Plan, progress: Progress = lambda line: None, cache: OutcomeCa
 class _Running:
     """A plan under way."""
 
-    def __init__(self, plan: Plan, progress: Progress, cache: OutcomeCache, beside: Executor) -> None:
+    def __init__(self, plan: Plan, progress: Progress, cache: OutcomeCache, executor: Executor) -> None:
         self._plan = plan
         self._progress = progress
         self._cache = cache
-        self._beside = beside
+        self._executor = executor
         self._results = Results(outcomes={id: {} for id in plan.battery.probes})
         self._failed: dict[str, str] = {}
         """Model id -> why it cannot be used."""
@@ -159,7 +159,7 @@ class _Running:
         assert readied is not None
         refuse_changed([planned])
         # Hashing the weights waits for the disk, not for the interpreter: it runs while they are loaded.
-        digest = self._beside.submit(hash_weights, readied)
+        digest = self._executor.submit(hash_weights, readied)
         started = time.perf_counter()
         try:
             model = load_network(planned, readied)

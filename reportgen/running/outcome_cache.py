@@ -106,7 +106,7 @@ def _entry(file: Path) -> Entry | None:
 
 
 def _metadata(content: bytes) -> dict[str, Any]:
-    """What stands beside the tensors in a safetensors file."""
+    """What else than tensors stands in a safetensors file."""
     length = int.from_bytes(content[:8], "little")
     found: dict[str, Any] = json.loads(content[8 : 8 + length])["__metadata__"]
     return found

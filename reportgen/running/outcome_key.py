@@ -1,4 +1,4 @@
-"""Everything that a model's numbers depend on beside the probe: the key under which they may be kept."""
+"""Everything that a model's numbers depend on except the probe: the key under which they may be kept."""
 
 import hashlib
 import json

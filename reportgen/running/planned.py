@@ -61,7 +61,7 @@ class PlannedCase:
     kept: CachedOutcome | None = None
     """What an earlier run found; there is nothing left to do."""
     failed: str = ""
-    """Why the probe could not say what it asks: a card of its own, beside which the others run."""
+    """Why the probe could not say what it asks: a card of its own; the others run all the same."""
     named: Mapping[str, Any] = field(default_factory=dict)
     """`hash_named_files` before its passes were planned: files that its options name have to stay so."""
 

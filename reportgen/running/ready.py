@@ -25,7 +25,7 @@ class ReadyModel:
 
 
 def import_libraries(cases: Iterable[PlannedCase]) -> None:
-    """What probes need beside torch: loaded once, and in nobody's measured time."""
+    """What probes need in addition to torch: loaded once, and in nobody's measured time."""
     for case in cases:
         if not case.settled:
             for module in case.entry.probe.libraries:

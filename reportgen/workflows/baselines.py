@@ -30,7 +30,7 @@ def accept_bundle(bundle: Path, reason: str, *, by: str | None = None, target: P
         bundle: a folder that `run` wrote.
         reason: why it is how it should be from now on.
         by: who says so; git's user.name, else the user of this machine unless it is given.
-        target: the baseline's folder; baselines/NAME beside the bundle unless it is given.
+        target: the baseline's folder; baselines/NAME next to the bundle unless it is given.
 
     Raises:
         BundleError, OutputError: as `accept`.
@@ -52,7 +52,7 @@ def calibrate(
     """Runs a battery several times with other numbers of threads and other batches, and keeps with a baseline how far
     each number moved; returns the file that says so.
 
-    Without `baseline`, its folder is baselines/NAME beside the battery.
+    Without `baseline`, its folder is baselines/NAME next to the battery.
 
     Raises:
         BatteryError, ModelError: as `run`.

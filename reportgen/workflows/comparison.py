@@ -55,7 +55,7 @@ def publish_comparison(
         bundle: what is compared with it.
         output: the comparison's folder; BUNDLE-comparison unless it is given.
         formats: pages, of html and pdf.
-        ci: what is written for a CI beside them.
+        ci: what is written for a CI in addition.
         progress: is told one plain line a finished piece of work.
 
     Raises:
@@ -111,7 +111,7 @@ def _write_failure(error: Exception, target: Path) -> None:
 
 
 def _take_place(stage: Path, target: Path, names: Sequence[str]) -> None:
-    """Moves new files in; the old ones go first: a part of the new ones beside a part of the old says what is not."""
+    """Moves new files in; the old ones go first: a part of the new ones next to a part of the old says what is not."""
     target.mkdir(exist_ok=True)
     for name in OUTPUTS[1:]:
         (target / name).unlink(missing_ok=True)
@@ -120,7 +120,7 @@ def _take_place(stage: Path, target: Path, names: Sequence[str]) -> None:
 
 
 def comparison_of(bundle: Path) -> Path:
-    """Where the comparison of a bundle goes unless something else is said: beside it."""
+    """Where the comparison of a bundle goes unless something else is said: next to it."""
     place = bundle.absolute()
     return place.with_name(f"{place.name}-comparison")
 

@@ -27,7 +27,7 @@ def chart_history(
 
     Args:
         folder: holds bundles in folders of any depth.
-        page: the page to write; FOLDER/history.html unless it is given. The JSON file lies beside it.
+        page: the page to write; FOLDER/history.html unless it is given. The JSON file lies next to it.
         battery: whose tolerances hold.
         baseline: whose measured tolerances hold.
         order: of the bundles, as in `read_history`.
@@ -61,7 +61,7 @@ def _show_failures(page: Path) -> Iterator[None]:
 
 
 def write_history(history: History, page: Path) -> Path:
-    """Writes the page, and the JSON file of the same name beside it, which it returns; both whole or not at all.
+    """Writes the page, and the JSON file of the same name next to it, which it returns; both whole or not at all.
 
     Raises:
         OutputError: they cannot be written, or somebody else's file stands where they go.
@@ -96,7 +96,7 @@ def check_page(page: Path) -> None:
 
 
 def is_history(data: Path) -> bool:
-    """Whether a JSON file is that of a history of ours: the page beside it is ours, too."""
+    """Whether a JSON file is that of a history of ours: the page next to it is ours, too."""
     try:
         content = json.loads(data.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -105,7 +105,7 @@ def is_history(data: Path) -> bool:
 
 
 def _write(page: Path, data: str, html: str) -> Path:
-    """Writes both; an old page goes first, so that it never stands beside what is not its data."""
+    """Writes both; an old page goes first, so that it never stands next to what is not its data."""
     file = page.with_suffix(".json")
     with beside(page) as stage:
         (stage / file.name).write_text(data, encoding="utf-8")

@@ -172,7 +172,7 @@ def test_ones_own_theme_changes_what_it_names(write: Callable[..., Path], tmp_pa
     assert (theme.name, theme.ink, theme.models) == ("lab-look", "#abcdef", ("#111111", "#222222"))
     assert (theme.text, theme.lines) == (24, BUILT_IN["slides"].lines)
     assert theme.logo == "data:image/svg+xml;base64," + base64.b64encode(PICTURE.encode()).decode()
-    assert read_theme(file.name, beside=tmp_path) == theme
+    assert read_theme(file.name, folder=tmp_path) == theme
     assert read_theme(write("name: mine")).model_copy(update={"name": "paper"}) == PAPER
 
 

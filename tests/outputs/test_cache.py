@@ -205,7 +205,7 @@ def test_what_was_interrupted_goes_on_with_the_figures_that_were_written(
 
 def key(bundle: Bundle, formats: list[str] = BOTH, **options: Any) -> str:
     presentation = options.pop("presentation", Presentation())
-    asked = {"stamp": "", "figures_beside": True, "used": True} | options
+    asked = {"stamp": "", "has_figure_files": True, "used": True} | options
     return OutputCache(bundle, formats, presentation, **asked)._key
 
 
@@ -224,7 +224,7 @@ def test_the_key_changes_with_all_that_is_shown(bundle: Bundle, tmp_path: Path) 
         return with_outcome(arrays={"a": Array(("layer",) * values.ndim, values)})
 
     keys = [
-        key(bundle), key(bundle, ["html"]), key(bundle, stamp="2026-11-21"), key(bundle, figures_beside=False),
+        key(bundle), key(bundle, ["html"]), key(bundle, stamp="2026-11-21"), key(bundle, has_figure_files=False),
         key(bundle, presentation=Presentation("hu")), key(bundle, presentation=Presentation(theme=BUILT_IN["dark"])),
         key(bundle, presentation=Presentation(page_bytes=1)), key(bundle, presentation=Presentation(templates=own)),
         key(replace(bundle, title="Another")),

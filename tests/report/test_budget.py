@@ -69,7 +69,7 @@ def test_a_page_that_is_too_large_says_at_its_top_what_was_left_out_and_where_it
     assert "1 picture, in whose place stands where to find it" in note
     assert html.index('class="note omitted"') < html.index('class="contents"')
     assert "This picture is too large for the page. <code>reportgen figures .</code>" in html
-    beside = page.html(bundle, large, budget=most, figures_beside=True)
+    beside = page.html(bundle, large, budget=most, has_figure_files=True)
     assert re.search(r'It lies beside it: <a href="figures/map-llama-(layers|sweep).svg">', beside)
     assert html == page.html(bundle, large, budget=most)
 

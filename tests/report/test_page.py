@@ -248,8 +248,8 @@ def test_a_model_that_could_not_be_used_is_named_with_its_source_and_why(bundle,
 def test_figure_files_are_named_only_where_they_lie(bundle, drawings):
     told = "its figures in <code>figures</code>"
     assert told not in page.html(bundle, drawings)
-    assert told in page.html(bundle, drawings, figures_beside=True)
-    assert told not in page.html(bundle, {}, figures_beside=True)
+    assert told in page.html(bundle, drawings, has_figure_files=True)
+    assert told not in page.html(bundle, {}, has_figure_files=True)
 
 
 def test_a_ratio_that_is_whole_has_no_decimals(bundle, drawings):
@@ -359,7 +359,7 @@ def test_the_page_carries_each_figures_data(bundle, drawings):
 
 
 def test_without_a_script_the_files_beside_the_page_are_linked(bundle, drawings):
-    html = page.html(bundle, drawings, figures_beside=True)
+    html = page.html(bundle, drawings, has_figure_files=True)
     links = re.findall(r'<noscript><p class="files">(.*?)</p></noscript>', html)
     assert len(links) == sum(map(len, drawings.values()))
     assert re.findall(r'href="([^"]+)"', links[0]) == [

@@ -1,4 +1,4 @@
-"""Labels beside what they name, moved as little as is needed to stand clear of each other."""
+"""Labels next to what they name, moved as little as is needed to stand clear of each other."""
 
 from collections.abc import Sequence
 

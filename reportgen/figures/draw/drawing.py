@@ -1,4 +1,4 @@
-"""A drawn figure as SVG, PNG or PDF: the same bytes each time, and fit to stand in a page beside others."""
+"""A drawn figure as SVG, PNG or PDF: the same bytes each time, and fit to stand in a page with others."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a painter is given beside the figure: the theme, its lettering, the styles of the models, and room."""
+"""What a painter is given in addition to the figure: the theme, its lettering, the styles of the models, and room."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ _DIRECTIONS = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1,
 def place_labels(
     points: NDArray[np.float64], sizes: Sequence[tuple[float, float]], box: Box, *, everyone: bool
 ) -> list[tuple[float, float] | None]:
-    """(left, middle height) of each point's label, beside it and inside the box, where it hides least.
+    """(left, middle height) of each point's label, next to it and inside the box, where it hides least.
 
     One after the other: a label takes the first of eight places around its point (and eight a little further off)
     that is free, else the one that overlaps least, or None unless `everyone` has to be labelled.

@@ -20,7 +20,7 @@ PAPER_HEIGHT = 200.0
 """Millimetres a figure may take of an upright page's 253, so that title and caption stand with it."""
 HALF_WIDTH = 86.0
 SMALLEST = 0.85
-"""A figure is not made smaller than this to stand beside another: its text would fall below 7 points."""
+"""A figure is not made smaller than this to stand next to another: its text would fall below 7 points."""
 LANDSCAPE_WIDTH = 261.0
 LANDSCAPE_HEIGHT = 135.0
 CSS_INK = {

@@ -12,10 +12,10 @@ from reportgen.report.content.sections import Absence, Row, SectionView
 
 PAGE = 255.0
 """Millimetres between the margins of an upright page."""
-BESIDE = 1.5
+GAP = 1.5
 """Millimetres between two figures."""
 AROUND = 10.0
-"""Millimetres of white and caption that a line of figures takes beside the figures themselves."""
+"""Millimetres of white and caption that a line of figures takes in addition to the figures themselves."""
 EMPTY = 40.0
 """Millimetres that may be left at the foot of a page."""
 
@@ -72,7 +72,7 @@ def _lines(row: Row) -> Iterator[Line]:
             yield Line(some, (), row.paper_scale)
             some, taken = [], 0.0
         some.append(figure)
-        taken += width + BESIDE
+        taken += width + GAP
     if some or row.absences:
         yield Line(some, row.absences, row.paper_scale)
 

@@ -138,7 +138,7 @@ def subject_name(section: Section, subject: str) -> str:
 
 
 def rows(subjects: Sequence[str], drawn: Sequence[PageFigure], absences: Sequence[Absence]) -> list[Row]:
-    """Figures of one name beside each other, in the order of subjects; what is missing stands beside the first ones."""
+    """Figures of one name next to each other, in the order of subjects; what is missing stands next to the first."""
     together: dict[str, list[PageFigure]] = {}
     for figure in drawn:
         together.setdefault(figure.description.name, []).append(figure)

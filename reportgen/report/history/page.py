@@ -59,7 +59,7 @@ def html(history: History, drawings: Mapping[str, Sequence[PageFigure]], data: s
     Args:
         history: what it tells.
         drawings: probe id -> the figures of `timelines.describe_history`.
-        data: name of the JSON file beside it.
+        data: name of the JSON file next to it.
     """
     carried = {probe_id: [add_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
     steps = [

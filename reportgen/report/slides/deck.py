@@ -122,7 +122,7 @@ def _group_pictures(pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
 
 
 def _names_points(figure: Figure) -> bool:
-    """Whether names stand beside points: half a slide is too narrow for these."""
+    """Whether names stand next to points: half a slide is too narrow for these."""
     return isinstance(figure, Maps) and any(figure.labels)
 
 
@@ -137,7 +137,7 @@ def _names(section: Section, figure: DrawnFigure) -> str:
 
 
 def _subject_matter(section: Section, figures: Sequence[DrawnFigure]) -> str:
-    """What the figures' titles say beside the names of their models; empty where that is nothing, or not the same."""
+    """What the figures' titles say except the names of their models; empty where that is nothing, or not the same."""
     found = set()
     for figure in figures:
         title = figure.description.title

@@ -14,7 +14,7 @@ SIDE, TOP, BOTTOM = 40.0, 26.0, 22.0
 """Points left free at the edges."""
 GAP = 18.0
 COLUMN = 290.0
-"""Points of a column of words beside a figure."""
+"""Points of a column of words next to a figure."""
 LEAST_TEXT = 10.0
 """Points of a figure's text that is still legible from the back of a room."""
 MOST_TEXT = 20.0
@@ -79,9 +79,9 @@ NUMBER = Box(WIDTH - SIDE - 40, HEIGHT - BOTTOM - 10, 40, 14)
 
 
 def layout(slide: Slide) -> Layout:
-    """Words above the pictures, or beside them where the pictures gain by that. Mirrored for right-to-left pages."""
-    above, beside = _lay_out_above(slide), _lay_out_next_to(slide)
-    chosen = beside if slide.pictures and _measure_picture(beside) > WORTH * _measure_picture(above) else above
+    """Words above the pictures, or next to them if the pictures gain by that. Mirrored for right-to-left pages."""
+    above, next_to = _lay_out_above(slide), _lay_out_next_to(slide)
+    chosen = next_to if slide.pictures and _measure_picture(next_to) > WORTH * _measure_picture(above) else above
     return Layout(
         kicker=_mirror_words(chosen.kicker),
         title=_mirror_words(chosen.title),

@@ -41,7 +41,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Slide:
-    """One slide: what it is called, what to see on it, and what its speaker knows beside that."""
+    """One slide: what it is called, what to see on it, and what its speaker knows in addition."""
 
     title: str
     sentence: str

@@ -124,7 +124,7 @@ def report(folder: Path, word: Word) -> Path:
         PageFigure(figure, f"weather-{figure.name}", drawing.svg("characters"))
         for figure, drawing in zip(figures, drawings, strict=True)
     ]
-    return _written(folder, report_page.html(_whole(word), {"weather": shown}, figures_beside=True))
+    return _written(folder, report_page.html(_whole(word), {"weather": shown}, has_figure_files=True))
 
 
 def _whole(word: Word) -> Bundle:
