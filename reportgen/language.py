@@ -31,30 +31,32 @@ _spoken: ContextVar[str] = ContextVar("_spoken", default=ENGLISH)
 
 
 @cache
-def languages() -> tuple[str, ...]:
+def list_languages() -> tuple[str, ...]:
     """The tags of all languages there is a catalogue of, English first."""
     return (ENGLISH, *sorted(path.stem for path in CATALOGUES.glob("*.po")))
 
 
 def resolve_language(tag: str) -> str:
-    """The tag of `languages()` that is meant: zh_TW, zh-tw and zh-Hant are zh-TW, hu-HU is hu.
+    """The tag of `list_languages()` that is meant: zh_TW, zh-tw and zh-Hant are zh-TW, hu-HU is hu.
 
     Raises:
         ValueError: there is no such catalogue; names the nearest.
     """
     asked = tag.strip().replace("_", "-").lower()
-    known = {one.lower(): one for one in languages()}
+    known = {one.lower(): one for one in list_languages()}
     for name in (asked, ALSO_KNOWN_AS.get(asked, "").lower(), asked.partition("-")[0]):
         if name in known:
             return known[name]
     # A bare or foreign variety: zh and zh-CN are not zh-TW, but near it.
-    near = next((one for one in languages() if one.partition("-")[0] == asked.partition("-")[0]), None)
-    raise ValueError(f"no language '{tag}'. " + (f"Did you mean '{near}'?" if near else suggestion(tag, languages())))
+    near = next((one for one in list_languages() if one.partition("-")[0] == asked.partition("-")[0]), None)
+    raise ValueError(
+        f"no language '{tag}'. " + (f"Did you mean '{near}'?" if near else suggestion(tag, list_languages()))
+    )
 
 
 @contextmanager
 def use_language(tag: str) -> Iterator[None]:
-    """What is said within is said in this language, one of `languages()`."""
+    """What is said within is said in this language, one of `list_languages()`."""
     before = _spoken.set(tag)
     try:
         yield

@@ -12,8 +12,8 @@ from reportgen.language import (
     digits,
     direction,
     get_language,
-    languages,
     list_items,
+    list_languages,
     name_of,
     resolve_language,
     say,
@@ -26,7 +26,7 @@ from reportgen.probes.registry import find
 from reportgen.probing.probe import explanation, meanings, question
 from tests import catalogues
 
-OTHERS = [tag for tag in languages() if tag != ENGLISH]
+OTHERS = [tag for tag in list_languages() if tag != ENGLISH]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def filled_in(id: str, texts: catalogues.Texts) -> bool:
 
 
 def test_there_are_catalogues_of_three_languages() -> None:
-    assert languages() == (ENGLISH, "ar", "hu", "zh-TW")
+    assert list_languages() == (ENGLISH, "ar", "hu", "zh-TW")
 
 
 def test_an_id_has_one_english_text(source: list[catalogues.Message], texts: dict[str, catalogues.Texts]) -> None:
@@ -240,7 +240,7 @@ def test_an_unknown_language_is_refused_with_the_nearest(asked: str, remedy: str
 
 
 def test_arabic_runs_from_right_to_left() -> None:
-    assert [direction(tag) for tag in languages()] == ["ltr", "rtl", "ltr", "ltr"]
+    assert [direction(tag) for tag in list_languages()] == ["ltr", "rtl", "ltr", "ltr"]
 
 
 def test_english_reads_no_catalogue_and_needs_no_babel() -> None:

@@ -11,7 +11,7 @@ MOST = 10
 """Annotations of one kind that GitHub shows of a step; the others vanish without a word."""
 
 
-def annotations(comparison: Comparison) -> list[str]:
+def write_annotations(comparison: Comparison) -> list[str]:
     """Lines for stdout: errors for what failed or drifted, warnings for what is not comparable, both gated only.
 
     At most 10 of a kind, of which the last then says how many more there are.

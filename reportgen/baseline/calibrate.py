@@ -26,7 +26,7 @@ def conditions_of_runs(runs: int, threads: int) -> list[tuple[int, int]]:
     return kept[:runs]
 
 
-def tolerances_from(bundles: Sequence[Bundle]) -> dict[str, ToleranceEntry]:
+def measure_tolerances(bundles: Sequence[Bundle]) -> dict[str, ToleranceEntry]:
     """PROBE_ID.SUBJECT.NAME -> how far it may move, from bundles of one battery; the first is the reference."""
     first, *others = bundles
     found: dict[str, ToleranceEntry] = {}

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from pydantic_core import to_jsonable_python
 
-from reportgen.baseline.quantities import Change, array_change, depth_of, describe_place, metric_change, names_of
-from reportgen.baseline.tables import table_change
+from reportgen.baseline.quantities import Change, compare_array, compare_metric, depth_of, describe_place, names_of
+from reportgen.baseline.tables import compare_table
 from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Tolerance, may_match, tolerance_of
 from reportgen.baseline.verdict import DECIDING, DRIFT, QUIET, WORST_FIRST, Verdict, exit_code, select_worst
 from reportgen.errors import ReportgenError
@@ -311,9 +311,9 @@ def _list_changes(path: str, old: Outcome, new: Outcome, entries: tuple[Entries,
     def limit_of_array(name: str, array: Array) -> Tolerance:
         return limit(name, RANK if array.unit == "rank" else MEASURED)
 
-    yield from _list_kind_changes("metric", old.metrics, new.metrics, metric_change, limit_of_metric)
-    yield from _list_kind_changes("array", old.arrays, new.arrays, array_change, limit_of_array)
-    yield from _list_kind_changes("table", old.tables, new.tables, table_change, lambda name, _: limit(name, MEASURED))
+    yield from _list_kind_changes("metric", old.metrics, new.metrics, compare_metric, limit_of_metric)
+    yield from _list_kind_changes("array", old.arrays, new.arrays, compare_array, limit_of_array)
+    yield from _list_kind_changes("table", old.tables, new.tables, compare_table, lambda name, _: limit(name, MEASURED))
 
 
 def _list_kind_changes(

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.baseline.compare import explain_incomparable
-from reportgen.baseline.runs import Order, StoredRun, find_runs, labels, order_of, read_metrics, sort_in_order
-from reportgen.baseline.steps import Plateau, Step, plateaus, steps
+from reportgen.baseline.runs import Order, StoredRun, find_runs, label_runs, order_of, read_metrics, sort_in_order
+from reportgen.baseline.steps import Plateau, Step, find_plateaus, list_steps
 from reportgen.baseline.tolerance import COUNT, MEASURED, Entries, Tolerance, tolerance_of
 from reportgen.errors import BundleError, Mistake
 from reportgen.numerals import write_change
@@ -37,7 +37,7 @@ class Segment:
     @property
     def steps(self) -> list[Step]:
         """What lies between its levels."""
-        return steps(self.plateaus)
+        return list_steps(self.plateaus)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def read_history(folder: Path, written: Entries, calibrated: Entries, order: Ord
         title=collector.title,
         order=used,
         runs=tuple(kept),
-        labels=tuple(labels(kept, used)),
+        labels=tuple(label_runs(kept, used)),
         models=collector.models,
         courses=gated,
         ungated=len(courses) - len(gated),
@@ -228,7 +228,7 @@ class _Collector:
 def _segments(values: Sequence[float], begins: Sequence[tuple[int, str]], tolerance: Tolerance) -> Iterator[Segment]:
     ends = [first for first, _ in begins[1:]] + [len(values)]
     for (first, reason), end in zip(begins, ends, strict=True):
-        found = plateaus(values[first:end], lambda level: tolerance.bound(abs(level)))
+        found = find_plateaus(values[first:end], lambda level: tolerance.bound(abs(level)))
         moved = (Plateau(one.first + first, one.last + first, one.level) for one in found)
         yield Segment(first, reason, tuple(moved))
 

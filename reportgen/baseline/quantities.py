@@ -42,7 +42,7 @@ class Change:
     """`layer` or `block` -> the first beyond tolerance."""
 
 
-def metric_change(name: str, before: Metric, after: Metric, tolerance: Tolerance) -> Change:
+def compare_metric(name: str, before: Metric, after: Metric, tolerance: Tolerance) -> Change:
     """What became of a metric that both bundles have."""
     known: dict[str, Any] = {
         "name": name,
@@ -70,7 +70,7 @@ def metric_change(name: str, before: Metric, after: Metric, tolerance: Tolerance
     return Change(**known, **measured, verdict=_judge_direction(difference, tolerance), told=told)
 
 
-def array_change(name: str, before: Array, after: Array, tolerance: Tolerance) -> Change:
+def compare_array(name: str, before: Array, after: Array, tolerance: Tolerance) -> Change:
     """What became of an array that both bundles have, element by element; NaN equals NaN."""
     known: dict[str, Any] = {"name": name, "kind": "array", "gate": tolerance.gate}
     if before.dims != after.dims or before.values.shape != after.values.shape:

@@ -65,7 +65,7 @@ def sort_in_order(runs: Sequence[StoredRun], order: Order) -> list[StoredRun]:
     return by_name if order == "name" else sorted(by_name, key=_moment)
 
 
-def labels(runs: Sequence[StoredRun], order: Order) -> list[str]:
+def label_runs(runs: Sequence[StoredRun], order: Order) -> list[str]:
     """What each run is called: its date, its date and time where two share a date, or its folder's name."""
     if order == "name":
         return [run.name for run in runs]

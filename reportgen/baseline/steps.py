@@ -78,12 +78,12 @@ class Step:
         return self.last > self.first
 
 
-def steps(course: Sequence[Plateau]) -> list[Step]:
+def list_steps(course: Sequence[Plateau]) -> list[Step]:
     """What lies between the plateaus of a series."""
     return [Step(old.last + 1, new.first, old.level, new.level) for old, new in pairwise(course)]
 
 
-def plateaus(values: Sequence[float], tolerated: Bound = lambda level: 0.0) -> list[Plateau]:
+def find_plateaus(values: Sequence[float], tolerated: Bound = lambda level: 0.0) -> list[Plateau]:
     """The levels of a series, one after the other; runs between two plateaus are a ramp.
 
     Args:

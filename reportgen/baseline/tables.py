@@ -20,7 +20,7 @@ VALUES = ("probability", "similarity", "activation", "score")
 Key = tuple[Cell, ...]
 
 
-def table_change(name: str, before: Table, after: Table, tolerance: Tolerance) -> Change:
+def compare_table(name: str, before: Table, after: Table, tolerance: Tolerance) -> Change:
     """What became of a table that both bundles have."""
     known: dict[str, Any] = {"name": name, "kind": "table", "gate": tolerance.gate}
     if before.columns != after.columns:

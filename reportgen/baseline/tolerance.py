@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from reportgen.documents.plain_words import problems
+from reportgen.documents.plain_words import explain_errors
 from reportgen.documents.problem import write_place
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -49,7 +49,7 @@ def check_entries(content: object) -> dict[str, ToleranceEntry]:
     try:
         return _ENTRIES.validate_python(content)
     except ValidationError as error:
-        (first, *_) = problems(error, content, ToleranceEntry)
+        (first, *_) = explain_errors(error, content, ToleranceEntry)
         where = write_place(first.where)
         raise ValueError(f"{where}: {first.message}" if where else first.message) from error
 

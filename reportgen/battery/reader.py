@@ -13,7 +13,7 @@ from reportgen import language
 from reportgen.baseline.tolerance import ToleranceEntry, may_match
 from reportgen.battery.broken_probe import AnyOptions, BrokenProbe
 from reportgen.documents.beside import HERE
-from reportgen.documents.plain_words import problems
+from reportgen.documents.plain_words import explain_errors
 from reportgen.documents.problem import Problem, Where, describe_value
 from reportgen.documents.yaml_source import read_source, read_text
 from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
@@ -360,7 +360,7 @@ class _Reading:
             # a document is JSON-like: in JSON mode a list also fills a tuple where everything else is strict
             return model.model_validate_json(json.dumps(value), context={"prompt_sets": sets, "folder": self.folder})
         except ValidationError as error:
-            self.add_problems(*(problem.nest_under(*where) for problem in problems(error, value, model)))
+            self.add_problems(*(problem.nest_under(*where) for problem in explain_errors(error, value, model)))
             for detail in error.errors(include_url=False):
                 cause = detail.get("ctx", {}).get("error")
                 if isinstance(cause, PromptsError):

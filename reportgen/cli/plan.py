@@ -35,7 +35,7 @@ def command(battery: Path, only: tuple[str, ...]) -> None:
 
 
 def _work(model: "PlannedModel") -> str:
-    from reportgen.running.memory import memory_needed
+    from reportgen.running.memory import estimate_memory
     from reportgen.running.outcome_key import threads_of
 
     if model.all_kept:
@@ -44,17 +44,17 @@ def _work(model: "PlannedModel") -> str:
     where = model.readied.device
     if where == "cpu":
         where += f" with {_count_items(threads_of(model.entry), 'thread')}"
-    return f"{_passes(model)} on {where}; takes about {memory_needed(model) / 1e9:.1f} GB of memory"
+    return f"{_passes(model)} on {where}; takes about {estimate_memory(model) / 1e9:.1f} GB of memory"
 
 
 def _work_of_pair(pair: "PlannedPair") -> str:
-    from reportgen.running.memory import INTERPRETER, memory_needed
+    from reportgen.running.memory import INTERPRETER, estimate_memory
 
     if unusable := [model.id for model in pair.models if model.readied is None]:
         return f"cannot be run without {' and '.join(unusable)}"
     if pair.models[0].all_kept:
         return _explain_nothing(pair.models[0])
-    memory = sum(memory_needed(model) for model in pair.models) - INTERPRETER  # both in one process
+    memory = sum(estimate_memory(model) for model in pair.models) - INTERPRETER  # both in one process
     return f"{_passes(pair.models[0])} each of the two; takes about {memory / 1e9:.1f} GB of memory"
 
 

@@ -28,11 +28,11 @@ def _show_spinner() -> Iterator[Callable[[str], None]]:
     console = Console(stderr=True, highlight=False)
     with console.status("starting", spinner=_spinner()) as status:
 
-        def told(line: str) -> None:
+        def print_line(line: str) -> None:
             console.print(spell_text(f"  {line}", LONGEST), markup=False, emoji=False, style="dim")
             status.update("working")
 
-        yield told
+        yield print_line
 
 
 def _spinner() -> str:

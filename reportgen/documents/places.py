@@ -42,7 +42,7 @@ class Places:
         return f"…/{Path(path).name}{slash}"
 
 
-def places(named: Mapping[Path, str], folder: Path = HERE, written: str = "") -> Places:
+def list_places(named: Mapping[Path, str], folder: Path = HERE, written: str = "") -> Places:
     """What is told of these folders and files, of those below a battery's own `folder`, and of the user's others."""
     known = {cache_folder(): "cache", **dict.fromkeys(_home(), "~"), HERE: "", folder: ""}
     both = {form: name for path, name in (known | dict(named)).items() for form in (path.absolute(), path.resolve())}

@@ -43,7 +43,7 @@ class ExplainedError(ValueError):
         super().__init__("; ".join(problem.message for problem in problems))
 
 
-def problems(error: ValidationError, value: Any, model: type[BaseModel]) -> list[Problem]:
+def explain_errors(error: ValidationError, value: Any, model: type[BaseModel]) -> list[Problem]:
     """What `model` refuses in `value`, each found at one place; the branches of a union are told as one."""
     found: list[Problem] = []
     expected: dict[Where, list[ErrorDetails]] = {}
@@ -55,7 +55,7 @@ def problems(error: ValidationError, value: Any, model: type[BaseModel]) -> list
     return [*found, *(_describe_unmet(where, details, value) for where, details in expected.items())]
 
 
-def keys(model: type[BaseModel]) -> list[str]:
+def list_keys(model: type[BaseModel]) -> list[str]:
     """The keys that a document may use for the fields of `model`."""
     return [field.alias or name for name, field in model.model_fields.items()]
 
@@ -178,7 +178,7 @@ def _explain_detail(where: Where, detail: ErrorDetails, model: type[BaseModel]) 
         case "missing":
             return [Problem(where, "missing")]
         case "extra_forbidden" | "unexpected_keyword_argument":
-            known = keys(model) if len(where) == 1 else []
+            known = list_keys(model) if len(where) == 1 else []
             return [Problem(where, "unknown key", suggestion(str(where[-1]), known))]
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, ExplainedError):

@@ -252,7 +252,7 @@ def _check(name: object, allowed: re.Pattern[str], what: str, made_of: str) -> N
         raise BundleError(Mistake(f"{str(name)[:_QUOTED]!r} is not {what}", f"it is made of {made_of}"))
 
 
-def texts(figure: Figure) -> Iterator[str]:
+def list_texts(figure: Figure) -> Iterator[str]:
     """Every string in a description: what its typefaces must cover."""
     yield from _strings(figure)
 

@@ -89,13 +89,15 @@ def drawing_key(
     """The key of a figure as `draw` draws it; None where its description holds what has no agreed spelling."""
     look = (theme.drawing_state, repr(width), get_language())
     try:
-        return key_of("drawing", *conditions(), *look, *canonicalize_value(figure), *canonicalize_value(dict(styles)))
+        return key_of(
+            "drawing", *list_conditions(), *look, *canonicalize_value(figure), *canonicalize_value(dict(styles))
+        )
     except TypeError:
         return None
 
 
 @cache
-def conditions() -> tuple[str, ...]:
+def list_conditions() -> tuple[str, ...]:
     """Everything that a drawing depends on except its description and styles."""
     return (
         code_of("figures"),

@@ -24,7 +24,7 @@ class Room:
     """Rows of a `TokenGrid` that may leave some out."""
 
 
-def parts(figure: Figure, room: Room) -> list[Figure]:
+def split_figure(figure: Figure, room: Room) -> list[Figure]:
     """The figure alone where there is room for it; else as many as it takes, about equally large, in reading order.
 
     Their names end in -1, -2, …, and their titles say which part each is.

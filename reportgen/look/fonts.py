@@ -17,12 +17,12 @@ from reportgen.look.legible import (
     ALWAYS,
     DOTTED_CIRCLE,
     add_parts,
-    clusters,
     covered_by,
     in_mono,
     make_legible,
     source_of,
     source_of_cluster,
+    split_clusters,
 )
 
 
@@ -73,7 +73,7 @@ class Typefaces:
         )
 
 
-def typefaces(characters: Iterable[str], own: OwnFont | None = None) -> Typefaces:
+def load_typefaces(characters: Iterable[str], own: OwnFont | None = None) -> Typefaces:
     """The fonts that show all these characters (or texts), as `make_legible` gives them, and `ALWAYS`.
 
     A theme's own font is one of them for the characters that it has.
@@ -83,7 +83,7 @@ def typefaces(characters: Iterable[str], own: OwnFont | None = None) -> Typeface
     joined = {character for text in shown for character in unicodedata.normalize("NFC", text) if source_of(character)}
     wanted = ALWAYS.union(joined, *shown)
     by_source: dict[Source, set[str]] = {source: set() for source in CHAIN}
-    for cluster in wanted.union(*map(clusters, shown)):
+    for cluster in wanted.union(*map(split_clusters, shown)):
         source = source_of_cluster(cluster)
         assert source is not None, f"{cluster!r} is not legible"
         by_source[source] |= covered_by(source).intersection(add_parts(cluster + unicodedata.normalize("NFC", cluster)))

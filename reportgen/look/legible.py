@@ -49,12 +49,12 @@ def _part_clusters(text: str) -> str:
     if not any(map(_joins, text)):
         return text
     parted = ""
-    for cluster in clusters(text):
+    for cluster in split_clusters(text):
         parted += _circle_marks(cluster, parted) if parted and _joins(cluster[0]) else cluster
     return parted
 
 
-def clusters(text: str) -> Iterator[str]:
+def split_clusters(text: str) -> Iterator[str]:
     """Each character of a text with the marks that one font has together with it."""
     start = 0
     for at in range(1, len(text)):
@@ -140,7 +140,7 @@ def families_of(text: str, *, mono: bool = False, own: OwnFont | None = None) ->
     first = [own.family] if own and not set_in_mono and not covered_by(own).isdisjoint(text) else []
     base = MONO if mono else TEXT
     sources = {
-        source_of_cluster(cluster) for cluster in set(clusters(text)) if not (mono and all(map(in_mono, cluster)))
+        source_of_cluster(cluster) for cluster in set(split_clusters(text)) if not (mono and all(map(in_mono, cluster)))
     }
     return tuple(dict.fromkeys((*first, base.family, *(source.family for source in CHAIN if source in sources))))
 

@@ -81,6 +81,6 @@ def contrast(one: Sequence[float], other: Sequence[float]) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def text_on(colour: Sequence[float]) -> str:
+def choose_text_colour(colour: Sequence[float]) -> str:
     """`DARK` or `LIGHT`, whichever is easier to read on this colour; always at least 4.5:1."""
     return max((DARK, LIGHT), key=lambda ink: contrast(rgb(ink), colour))

@@ -87,6 +87,6 @@ def _kind(name: str, content: bytes) -> str:
         except Exception as error:  # whatever a stranger's bytes make it raise
             raise UnusableFile(f"{name} is a damaged picture: {str(error)[:80]}") from error
         return "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
-    if (why := own_vectors.refusal(content)) is not None:
+    if (why := own_vectors.explain_refusal(content)) is not None:
         raise UnusableFile(f"{name} {why}")
     return "image/svg+xml"

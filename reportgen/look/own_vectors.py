@@ -11,7 +11,7 @@ _FETCHED = re.compile(r"""@import|image-set|\\|url\(\s*["']?\s*(?!\s|["']|#|data
 """In CSS; no style of a picture has a use for escapes, by which words could be hidden."""
 
 
-def refusal(content: bytes) -> str | None:
+def explain_refusal(content: bytes) -> str | None:
     """Why these bytes are no SVG for a page; None where they are one.
 
     Pages show it as a picture, which keeps it from all this; what opens slides may not.

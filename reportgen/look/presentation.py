@@ -17,7 +17,7 @@ class Presentation:
     """How the outputs of one bundle are made; none of it moves a number."""
 
     language: str = language.ENGLISH
-    """One of `language.languages()`."""
+    """One of `language.list_languages()`."""
     theme: Theme = field(default=PAPER)
     page_bytes: int = PAGE_BYTES
     """Bytes that report.html may take."""

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from reportgen.documents.beside import HERE, exists, explain_search, lies_only_here, locate_path
-from reportgen.documents.plain_words import problems
+from reportgen.documents.plain_words import explain_errors
 from reportgen.documents.problem import Problem, describe_value
 from reportgen.documents.yaml_source import Source, read_source, read_text
 from reportgen.errors import BatteryError, Mistake
@@ -220,7 +220,7 @@ def _parse_theme(source: Source, file: Path) -> Theme:
     try:
         theme = Theme.model_validate(content)
     except ValidationError as error:
-        found += problems(error, content, Theme)
+        found += explain_errors(error, content, Theme)
     if theme is not None:
         theme = _read_files(theme, file.parent, found)
     mistakes = source.mistakes(found)

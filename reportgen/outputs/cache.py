@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from reportgen import language
 from reportgen.cache import DRAWINGS, PAGES, Shelf, key_of
-from reportgen.figures.kept import conditions
+from reportgen.figures.kept import list_conditions
 from reportgen.fingerprints import code_of, contents_of, version_of
 from reportgen.look.presentation import Presentation
 from reportgen.probes.registry import GROUP
@@ -56,7 +56,7 @@ class OutputCache:
         has_figure_files: bool,
         used: bool,
     ) -> None:
-        """`stamp` and `has_figure_files`: as in `page.html`. If it is not used, nothing is found and nothing kept."""
+        """`stamp` and `has_figure_files`: as in `render_page`. If it is not used, nothing is found and nothing kept."""
         self._bundle = bundle
         self._said = json.dumps([sorted(set(formats)), presentation.dump_stored(), stamp, has_figure_files])
         self._templates = presentation.templates
@@ -102,7 +102,7 @@ class OutputCache:
             contents_of(folder("templates")),
             contents_of(language.CATALOGUES),
             *([contents_of(self._templates)] if self._templates is not None else []),
-            *conditions(),
+            *list_conditions(),
             *(f"{name} {version_of(name)}" for name in LIBRARIES),
             json.dumps(_find_distributions(probes)),
             *_numbers(self._bundle),

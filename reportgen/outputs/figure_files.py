@@ -8,7 +8,7 @@ from reportgen import language
 from reportgen.documents.problem import describe_value
 from reportgen.errors import BatteryError, BundleError, Mistake, OutputError
 from reportgen.figures.data import csv_of
-from reportgen.figures.describe import texts
+from reportgen.figures.describe import list_texts
 from reportgen.figures.kept import Flavour
 from reportgen.look.legible import find_lacking
 from reportgen.look.presentation import presentation_of
@@ -18,9 +18,9 @@ from reportgen.report.content.bundle_figures import (
     BundleDescription,
     DrawnFigure,
     ShowFailures,
-    describe,
+    describe_bundle,
     draw_figures,
-    stems,
+    list_stems,
 )
 from reportgen.results.bundle import Bundle
 from reportgen.results.folder import check_writable
@@ -78,7 +78,7 @@ def write_figures(
         described = _describe_bundle(bundle)
         chosen = choose(bundle, described, wanted)
         drawn = list(draw_figures(bundle, described, theme=theme, width=wanted.width, only=chosen, cache=True))
-        for line in gaps(drawn, theme):
+        for line in find_gaps(drawn, theme):
             progress(line)
         with beside(target) as stage:
             names = [name for figure in drawn for name in _write(figure, wanted, stage)]
@@ -92,7 +92,7 @@ def choose(bundle: Bundle, described: BundleDescription, wanted: FigureChoice) -
     Raises:
         BatteryError: an id or a model is none of the bundle's, or nothing is left.
     """
-    named = stems(described)
+    named = list_stems(described)
     for model in wanted.models:
         if model not in bundle.models:
             raise BatteryError(
@@ -113,9 +113,9 @@ def choose(bundle: Bundle, described: BundleDescription, wanted: FigureChoice) -
     return found
 
 
-def gaps(drawn: Sequence[DrawnFigure], theme: Theme) -> list[str]:
+def find_gaps(drawn: Sequence[DrawnFigure], theme: Theme) -> list[str]:
     """A line for the theme's own font and one for all of ours, where they lack characters of the figures."""
-    shown_texts = {text for figure in drawn for text in texts(figure.description)}
+    shown_texts = {text for figure in drawn for text in list_texts(figure.description)}
     own = theme.own_font
     lines = []
     if own is not None and (missing := find_lacking(shown_texts, own)):
@@ -153,7 +153,7 @@ def _name(bundle: Bundle) -> str:
 
 def _describe_bundle(bundle: Bundle) -> BundleDescription:
     try:
-        return describe(bundle)
+        return describe_bundle(bundle)
     except ShowFailures as unshowable:
         reasons = (f"{id}: {reason}" for id, reason in unshowable.of_stored.items())
         raise BundleError(*(Mistake(reason, "make it again with reportgen run") for reason in reasons)) from unshowable
@@ -179,7 +179,7 @@ def _find_gone(target: Path, described: BundleDescription) -> set[str]:
     known = read_list(target)
     if known is None or not described.by_all:
         return set()
-    still = {f"{stem}.{format}" for _, stem, _ in stems(described) for format in FORMATS}
+    still = {f"{stem}.{format}" for _, stem, _ in list_stems(described) for format in FORMATS}
     return set(known.bundles) - still
 
 

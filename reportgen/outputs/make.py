@@ -16,8 +16,14 @@ from reportgen.figures.kept import Flavour
 from reportgen.look.presentation import Presentation
 from reportgen.look.theme import BUILT_IN, PAPER, Theme
 from reportgen.outputs.cache import OutputCache, OutputFile
-from reportgen.outputs.figure_files import gaps
-from reportgen.report.content.bundle_figures import BundleDescription, DrawnFigure, ShowFailures, describe, draw_figures
+from reportgen.outputs.figure_files import find_gaps
+from reportgen.report.content.bundle_figures import (
+    BundleDescription,
+    DrawnFigure,
+    ShowFailures,
+    describe_bundle,
+    draw_figures,
+)
 from reportgen.results.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -135,7 +141,7 @@ class _OutputMaker:
             processes.enter_context(override_by(self._presentation.templates))
             # First of all: they load WeasyPrint while figures are drawn, and print while they are written.
             printers = {one: processes.enter_context(self._printer(one)) for one in ("pdf", "slides") if self._has(one)}
-            described = describe(self._bundle)
+            described = describe_bundle(self._bundle)
             with _pause_collection():
                 theme, of_page = self._presentation.theme, self._presentation.theme.on_page()
                 alike = theme.drawing_state == of_page.drawing_state
@@ -203,7 +209,7 @@ class _OutputMaker:
         anew = sum(_draw_missing(figure, flavours) for figure in figures)
         found = len(figures) - anew
         if theme.own_font is not None:
-            for line in gaps(figures, theme):
+            for line in find_gaps(figures, theme):
                 self._progress(line)
         self._progress(
             f"{anew} {'figure' if anew == 1 else 'figures'} drawn"
@@ -228,7 +234,7 @@ class _OutputMaker:
         from reportgen.report import page
 
         shown = _group_page_figures(figures, "simple characters")
-        return page.paper(
+        return page.render_paper(
             self._bundle,
             shown,
             statements=described.statements,
@@ -240,7 +246,7 @@ class _OutputMaker:
     def _html(self, described: BundleDescription, figures: Sequence[DrawnFigure]) -> None:
         from reportgen.report import page
 
-        html = page.html(
+        html = page.render_page(
             self._bundle,
             _group_page_figures(figures, "characters"),
             statements=described.statements,
@@ -257,17 +263,17 @@ class _OutputMaker:
         theme = deck.theme_on_slides(slide_theme(self._presentation.theme), self._bundle)
         figures = self._draw_figures(deck.on_slides(described), theme, ON_SLIDES)
         measured: SvgText = "simple characters" if self._has("slides") else "paths"
-        return deck.deck(self._bundle, figures, described.statements, theme=theme, measured=measured)
+        return deck.build_deck(self._bundle, figures, described.statements, theme=theme, measured=measured)
 
     def _slides(self, deck: "Deck") -> str:
         from reportgen.report.slides import pages as slides
 
-        return slides.paper(deck)
+        return slides.render_paper(deck)
 
     def _powerpoint(self, deck: "Deck") -> None:
-        from reportgen.report.slides.powerpoint import powerpoint
+        from reportgen.report.slides.powerpoint import write_powerpoint
 
-        self._write_output("pptx", powerpoint(deck))
+        self._write_output("pptx", write_powerpoint(deck))
 
     def _figure_files(self, figures: Sequence[DrawnFigure]) -> list[OutputFile]:
         """The files of all figures, each with where the cache keeps it."""

@@ -50,7 +50,7 @@ class Printer:
             pass
 
     def begin(self, html: str) -> None:
-        """Hands over the page to print (as `page.paper` gives it), and returns at once."""
+        """Hands over the page to print (as `page.render_paper` gives it), and returns at once."""
         assert self._child.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it has ended; `finish` tells why
             self._child.stdin.write(html.encode())
@@ -75,7 +75,7 @@ class Printer:
         return complaints
 
 
-def pdf(html: str, target: Path) -> tuple[str, ...]:
+def print_pdf(html: str, target: Path) -> tuple[str, ...]:
     """Writes the PDF of `html` whole or not at all; returns WeasyPrint's warnings.
 
     Raises:

@@ -3,7 +3,7 @@
 from reportgen.report.templates.templating import fill_page
 
 
-def html(title: str, conclusion: str, reason: str, exit_code: int) -> str:
+def render_page(title: str, conclusion: str, reason: str, exit_code: int) -> str:
     """One file that asks the network for nothing."""
     context = {
         "target": "page",

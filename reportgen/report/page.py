@@ -20,7 +20,7 @@ ROWS_ON_PAPER = 12
 Target = Literal["page", "paper"]
 
 
-def html(
+def render_page(
     bundle: "Bundle",
     drawings: Mapping[str, Sequence[PageFigure]],
     *,
@@ -38,7 +38,7 @@ def html(
     no figure.
     """
     carried = {probe_id: [add_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
-    features = {probe_id: feature_browser.browsers(outcomes) for probe_id, outcomes in bundle.outcomes.items()}
+    features = {probe_id: feature_browser.make_browsers(outcomes) for probe_id, outcomes in bundle.outcomes.items()}
     found = state_bundle(bundle) if statements is None else statements
     return fit_page(
         lambda load: _fill_report("page", bundle, load, found, stamp, has_figure_files, theme),
@@ -48,7 +48,7 @@ def html(
     )
 
 
-def paper(
+def render_paper(
     bundle: "Bundle",
     drawings: Mapping[str, Sequence[PageFigure]],
     *,
@@ -57,7 +57,7 @@ def paper(
     has_figure_files: bool = False,
     theme: Theme = PAPER,
 ) -> str:
-    """The HTML that `document.pdf` prints: nothing folded, tables short, figures in millimetres."""
+    """The HTML that `document.print_pdf` prints: nothing folded, tables short, figures in millimetres."""
     found = state_bundle(bundle) if statements is None else statements
     return _fill_report("paper", bundle, Load(drawings, ROWS_ON_PAPER), found, stamp, has_figure_files, theme)
 
@@ -72,7 +72,7 @@ def _fill_report(
     theme: Theme,
 ) -> str:
     shown = [
-        sections.view(
+        sections.build_view(
             bundle.section(probe),
             statements.get(probe, ""),
             load.drawings.get(probe, ()),
@@ -84,14 +84,14 @@ def _fill_report(
     context: dict[str, Any] = {
         "target": target,
         "title": bundle.title,
-        "models": opening.model_lines(bundle),
-        "provenance": opening.provenance(bundle),
+        "models": opening.make_model_lines(bundle),
+        "provenance": opening.list_provenance(bundle),
         "stamp": numerals.write_day(stamp),
         "sections": shown,
-        "findings": opening.findings(shown),
-        "telling": opening.telling_numbers(bundle, shown),
+        "findings": opening.list_findings(shown),
+        "telling": opening.select_telling_numbers(bundle, shown),
         "load": load,
-        "flow": paper_flow.flow,
+        "flow": paper_flow.flow_sections,
         "paper_sheets": paper_sheets,
         "figure_files": has_figure_files and any(load.drawings.values()),
     }

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
-from reportgen.documents.plain_words import problems
+from reportgen.documents.plain_words import explain_errors
 from reportgen.documents.problem import Problem, describe_value, write_place
 from reportgen.errors import BundleError, Mistake
 from reportgen.results.columns import LARGEST, LONGEST
@@ -314,7 +314,7 @@ def checked(model: type[M], content: Mapping[str, Any], file: Path) -> M:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        found = problems(error, content, model)
+        found = explain_errors(error, content, model)
         raise BundleError(damaged(file, _told(found[0], len(found) - 1))) from error
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from reportgen.documents.places import Places, places
+from reportgen.documents.places import Places, list_places
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.network.own_code import in_words
 from reportgen.processes.supervision import find_earlier_end, track_piece
@@ -16,7 +16,7 @@ from reportgen.results.section import ModelCard
 from reportgen.running.cards import describe_model, describe_run
 from reportgen.running.cases import FinishedCase, Progress, make_without_numbers, run_cases
 from reportgen.running.outcome_cache import OutcomeCache
-from reportgen.running.outcome_key import conditions
+from reportgen.running.outcome_key import make_conditions
 from reportgen.running.planned import Plan, PlannedCase, PlannedModel
 from reportgen.running.ready import ReadyModel, hash_weights, import_libraries, load_network
 from reportgen.running.unchanged import ModelChanged, refuse_changed
@@ -171,7 +171,7 @@ class _Running:
         durations[step] = durations.get(step, 0.0) + time.perf_counter() - started
         device = model.device.type
         try:
-            known = conditions(readied.located, planned.entry, weights_sha256=digest.result(), device=device)
+            known = make_conditions(readied.located, planned.entry, weights_sha256=digest.result(), device=device)
         finally:
             refuse_changed([planned])
         facts = describe_run(model, known)
@@ -204,4 +204,4 @@ def _places(plan: Plan) -> Places:
     named = {located.folder if located.weights else located.config: source for located, source in found}
     options = (entry.options.model_dump_json(round_trip=True) for entry in battery.probes.values())
     written = "\n".join([*(entry.source for entry in battery.models.values()), *options])
-    return places(named, battery.folder, written)
+    return list_places(named, battery.folder, written)

@@ -13,7 +13,7 @@ from reportgen.battery.reader import ProbeEntry
 from reportgen.cache import DIGEST, RESULTS, Shelf, UnfinishedWork, key_of
 from reportgen.results.bundle import outcome_from, outcome_json
 from reportgen.results.quantities import Outcome
-from reportgen.running.outcome_key import Conditions, outcome_key
+from reportgen.running.outcome_key import Conditions, make_outcome_key
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class OutcomeCache:
 
     def find(self, known: Sequence[Conditions], entry: ProbeEntry) -> CachedOutcome | None:
         """What this probe found in a model, or in the two of a pair, under these conditions."""
-        content = self._shelf.read(outcome_key(known, entry))
+        content = self._shelf.read(make_outcome_key(known, entry))
         if content is None:
             return None
         try:
@@ -62,7 +62,7 @@ class OutcomeCache:
             "skipped_rows": dict(kept.skipped_rows),
         }
         written = json.dumps(said, ensure_ascii=False, allow_nan=False)
-        self._shelf.write(outcome_key(known, entry), save(tensors, {"outcome": written}))
+        self._shelf.write(make_outcome_key(known, entry), save(tensors, {"outcome": written}))
 
     def open_unfinished(
         self, known: Sequence[Conditions], entry: ProbeEntry, check: Callable[[], None]
@@ -70,7 +70,7 @@ class OutcomeCache:
         """Where what a probe has done of its work in a model may be kept, under these conditions, which `check` sees
         to be still true before anything is kept.
         """
-        return UnfinishedWork(self._shelf, key_of("unfinished", outcome_key(known, entry)), check)
+        return UnfinishedWork(self._shelf, key_of("unfinished", make_outcome_key(known, entry)), check)
 
     def entries(self) -> list[Entry]:
         """Everything that is kept, by model and probe."""

@@ -62,7 +62,7 @@ class Conditions:
         return key_of("model", json.dumps(asdict(self), sort_keys=True))
 
 
-def outcome_key(known: Sequence[Conditions], entry: ProbeEntry) -> str:
+def make_outcome_key(known: Sequence[Conditions], entry: ProbeEntry) -> str:
     """The key of what a probe finds in a model, or in the two of a pair, under these conditions."""
     probe = entry.probe
     ids = set(PAIR) if isinstance(probe, PairProbe) else None
@@ -80,7 +80,7 @@ def hash_named_files(entry: ProbeEntry) -> dict[str, Any]:
     return {name: getattr(entry.options, name) for name in type(entry.options).model_computed_fields}
 
 
-def conditions(located: Located, entry: ModelEntry, *, weights_sha256: str, device: str) -> Conditions:
+def make_conditions(located: Located, entry: ModelEntry, *, weights_sha256: str, device: str) -> Conditions:
     """The conditions of a model of a battery, on a device of this kind."""
     return Conditions(
         weights=weights_sha256,

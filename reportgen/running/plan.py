@@ -13,7 +13,7 @@ from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.files.weights_hash import remembered_sha256
 from reportgen.running.asking import TokenizerFails, ask_probe
 from reportgen.running.outcome_cache import CachedOutcome, OutcomeCache
-from reportgen.running.outcome_key import conditions, files_of, hash_named_files
+from reportgen.running.outcome_key import files_of, hash_named_files, make_conditions
 from reportgen.running.planned import Plan, PlannedCase, PlannedModel, PlannedPair, PreparedModel
 from reportgen.text.tokens import TextTokenizer
 
@@ -94,7 +94,7 @@ def _prepare_model(entry: ModelEntry, folder: Path, notify: Notify) -> PreparedM
     device = kind_of(entry.device) if located.weights else SHAPE_ALONE
     watched = WatchedFiles.begin(files_of(located))
     known = remembered_sha256(located.folder) if located.weights else ""
-    told = None if known is None else conditions(located, entry, weights_sha256=known, device=device)
+    told = None if known is None else make_conditions(located, entry, weights_sha256=known, device=device)
     return PreparedModel(located, read_facts(located.config), device, told, watched)
 
 

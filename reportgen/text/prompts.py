@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from reportgen import resources
 from reportgen.documents.beside import is_file
-from reportgen.documents.plain_words import ExplainedError, problems
+from reportgen.documents.plain_words import ExplainedError, explain_errors
 from reportgen.documents.problem import Problem, describe_value
 from reportgen.errors import BatteryError, Mistake
 from reportgen.suggest import find_nearest, suggestion
@@ -138,7 +138,7 @@ def _read_prompt(item: Any) -> Prompt:
     except ValidationError as error:
         if isinstance(item, str):
             raise PromptsError(Problem((), "the text is empty")) from error
-        raise PromptsError(*problems(error, item, Prompt)) from error
+        raise PromptsError(*explain_errors(error, item, Prompt)) from error
 
 
 def _listed(value: Any) -> list[Prompt]:
@@ -258,4 +258,4 @@ def _read_set(written: Any) -> PromptSet:
     try:
         return PromptSet.model_validate(written)
     except ValidationError as error:
-        raise ExplainedError(*problems(error, written, PromptSet)) from error
+        raise ExplainedError(*explain_errors(error, written, PromptSet)) from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reportgen.baseline.accepted import TOLERANCES, Acceptance, accept, baseline_of, read_bundle, write_tolerances
-from reportgen.baseline.calibrate import conditions_of_runs, tolerances_from
+from reportgen.baseline.calibrate import conditions_of_runs, measure_tolerances
 from reportgen.baseline.person import find_person
 from reportgen.battery.reader import load_battery
 from reportgen.errors import BundleError, Mistake
@@ -73,7 +73,7 @@ def calibrate(
             id: entry.model_copy(update={"threads": of_run, "batch": batch}) for id, entry in asked.models.items()
         }
         bundles.append(measure(replace(asked, models=models), progress))
-    write_tolerances(place, tolerances_from(bundles))
+    write_tolerances(place, measure_tolerances(bundles))
     return place / TOLERANCES
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reportgen.baseline.annotations import annotation_of_failure, annotations
+from reportgen.baseline.annotations import annotation_of_failure, write_annotations
 from reportgen.baseline.compare import Comparison
 from reportgen.baseline.junit import junit_of_failure, write_junit
 from reportgen.baseline.markdown import markdown_of_failure, write_markdown
@@ -42,7 +42,9 @@ class CiTexts:
 
 def make_ci_texts(comparison: Comparison) -> CiTexts:
     """A comparison."""
-    return CiTexts(lambda: write_junit(comparison), lambda: write_markdown(comparison), lambda: annotations(comparison))
+    return CiTexts(
+        lambda: write_junit(comparison), lambda: write_markdown(comparison), lambda: write_annotations(comparison)
+    )
 
 
 def make_failure_texts(reason: str) -> CiTexts:

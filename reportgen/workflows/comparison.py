@@ -98,7 +98,7 @@ def _write(comparison: Comparison, target: Path, formats: Sequence[str], progres
 
 def _write_failure(error: Exception, target: Path) -> None:
     """Takes an earlier comparison out of a folder, and says in its place that there is none, and why."""
-    from reportgen.report.failed import html
+    from reportgen.report.failed import render_page
 
     if not is_comparison(target):
         return
@@ -106,7 +106,7 @@ def _write_failure(error: Exception, target: Path) -> None:
     record, page, _ = OUTPUTS
     with beside(target) as stage:
         (stage / record).write_bytes(failure_bytes(reason, code))
-        (stage / page).write_bytes(html("Comparison with a baseline", NOT_COMPARED, reason, code).encode())
+        (stage / page).write_bytes(render_page("Comparison with a baseline", NOT_COMPARED, reason, code).encode())
         _take_place(stage, target, (record, page))
 
 

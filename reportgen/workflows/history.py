@@ -72,11 +72,11 @@ def write_history(history: History, page: Path) -> Path:
 
 def _write_failure(error: Exception, page: Path) -> None:
     """Writes in the place of an earlier history that there is none, and why; nothing where there was none."""
-    from reportgen.report.failed import html
+    from reportgen.report.failed import render_page
 
     if is_history(page.with_suffix(".json")):
         reason, code = reason_without_places(error), error.exit_code if isinstance(error, ReportgenError) else 1
-        _write(page, failure_json(reason), html("History", "No history could be made", reason, code))
+        _write(page, failure_json(reason), render_page("History", "No history could be made", reason, code))
 
 
 def check_page(page: Path) -> None:
@@ -117,16 +117,18 @@ def _write(page: Path, data: str, html: str) -> Path:
 
 
 def _page(history: History, data: str) -> str:
-    from reportgen.figures.describe import texts
+    from reportgen.figures.describe import list_texts
     from reportgen.figures.draw import draw
-    from reportgen.look.fonts import typefaces
+    from reportgen.look.fonts import load_typefaces
     from reportgen.look.model_styles import model_styles
     from reportgen.report.content.drawn import PageFigure
-    from reportgen.report.history.page import html
+    from reportgen.report.history.page import render_page
     from reportgen.report.history.timelines import describe_history
 
     figures = describe_history(history)
-    faces = typefaces({text for of_probe in figures.values() for figure in of_probe for text in texts(figure)})
+    faces = load_typefaces(
+        {text for of_probe in figures.values() for figure in of_probe for text in list_texts(figure)}
+    )
     # A pair may name a model that no bundle describes.
     models = [*history.models, *(model for course in history.courses for model in course.models)]
     styles = model_styles(models)
@@ -141,4 +143,4 @@ def _page(history: History, data: str) -> str:
         ]
         for probe_id, of_probe in figures.items()
     }
-    return html(history, drawings, data)
+    return render_page(history, drawings, data)

@@ -16,7 +16,7 @@ from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
 from reportgen.probes.registry import find
 from reportgen.probing.probe import question
-from reportgen.report.content.bundle_figures import DrawnFigure, ShowFailures, describe, draw_figures
+from reportgen.report.content.bundle_figures import DrawnFigure, ShowFailures, describe_bundle, draw_figures
 from reportgen.results.bundle import Bundle, load_bundle
 from reportgen.results.holding import restore
 from reportgen.results.quantities import Outcome, Table
@@ -179,10 +179,10 @@ class ShownTable(Table):
     shown_as: Presentation = field(kw_only=True, compare=False)
 
     def _repr_html_(self) -> str:
-        from reportgen.report.content.sheets import sheet
+        from reportgen.report.content.sheets import make_sheet
 
         with use_language(self.shown_as.language):
-            first = sheet(self, ROWS)
+            first = make_sheet(self, ROWS)
         return _html("table", self.shown_as, sheet=first)
 
 
@@ -266,7 +266,7 @@ def _show_section(
     section: Section, shown_as: Presentation, figures: "Callable[[], Mapping[str, ShownFigure]]"
 ) -> _ShownEntry:
     """A stranger's numbers may make a probe raise: its outcome is shown all the same, with the reason."""
-    from reportgen.report.content.sections import subject_name, view
+    from reportgen.report.content.sections import build_view, subject_name
     from reportgen.report.content.statements import state_section
 
     names = {subject: subject_name(section, subject) for subject in section.outcomes}
@@ -274,7 +274,7 @@ def _show_section(
         with use_language(shown_as.language):
             found = figures()
             svg = next((figure._repr_svg_() for figure in found.values()), "")
-            return _ShownEntry(names, view(section, state_section(section), (), 0), svg, list(found), "")
+            return _ShownEntry(names, build_view(section, state_section(section), (), 0), svg, list(found), "")
     except Exception as error:  # of whatever kind
         told = error.mistakes[0].message if isinstance(error, BundleError) else "it cannot be shown"
         return _ShownEntry(names, None, "", (), told)
@@ -300,7 +300,7 @@ def _draw_probe(bundle: Bundle, probe_id: str, shown_as: Presentation) -> list[D
     alone = replace(bundle, outcomes={probe_id: bundle.outcomes[probe_id]})
     try:
         with use_language(shown_as.language):
-            return list(draw_figures(alone, describe(alone), theme=shown_as.theme, cache=True))
+            return list(draw_figures(alone, describe_bundle(alone), theme=shown_as.theme, cache=True))
     except ShowFailures as error:
         raise BundleError(Mistake(f"{probe_id}: {error.of_stored[probe_id]}", file=bundle.path)) from error
 

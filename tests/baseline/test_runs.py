@@ -4,7 +4,7 @@ import json
 import pytest
 
 from reportgen.baseline import runs
-from reportgen.baseline.runs import StoredRun, find_runs, labels, order_of, read_metrics, sort_in_order
+from reportgen.baseline.runs import StoredRun, find_runs, label_runs, order_of, read_metrics, sort_in_order
 from reportgen.errors import BundleError
 from reportgen.results.bundle import load_bundle
 from reportgen.results.quantities import Metric
@@ -91,10 +91,10 @@ def test_names_sort_by_their_numbers():
 def test_nights_are_called_by_date_and_by_time_where_they_share_one(tmp_path):
     many = [StoredRun(tmp_path, name, moment) for name, moment in
             {"a": at(1), "b": at(2, 3), "c": at(2, 4), "d": at(3), "e": at(3)}.items()]  # fmt: skip
-    assert labels(many, "started") == [
+    assert label_runs(many, "started") == [
         "2026-11-01", "2026-11-02 03:00:00", "2026-11-02 04:00:00", "2026-11-03 00:00:00 d", "2026-11-03 00:00:00 e",
     ]  # fmt: skip
-    assert labels(many, "name") == ["a", "b", "c", "d", "e"]
+    assert label_runs(many, "name") == ["a", "b", "c", "d", "e"]
 
 
 def test_the_metrics_are_those_of_the_whole_bundle(tmp_path):

@@ -8,7 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reportgen.figures.describe import AttentionHead, Curve, Curves, Figure, HeadMosaic, Maps, Panel, TokenGrid, texts
+from reportgen.figures.describe import (
+    AttentionHead,
+    Curve,
+    Curves,
+    Figure,
+    HeadMosaic,
+    Maps,
+    Panel,
+    TokenGrid,
+    list_texts,
+)
 from reportgen.figures.draw import Drawing, draw
 from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.direct_labels import spread_labels
@@ -16,8 +26,8 @@ from reportgen.figures.draw.head_mosaic import stitch_heads
 from reportgen.figures.draw.lettering import Lettering, needs_shaping
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.plain_svg import simplify_svg
-from reportgen.figures.draw.scales import choose_labelled, extent, tick_numbers, ticks, write_alike
-from reportgen.look.fonts import Typefaces, typefaces
+from reportgen.figures.draw.scales import choose_labelled, choose_ticks, find_extent, write_alike, write_ticks
+from reportgen.look.fonts import Typefaces, load_typefaces
 from reportgen.look.legible import families_of, make_legible
 from reportgen.look.model_styles import map_sequential, model_styles
 from reportgen.look.theme import PAPER, VERMILLION
@@ -106,7 +116,7 @@ def test_typefaces_of_another_report_do_not_linger() -> None:
         one = TokenGrid(name="g", subject=(), title="t", alt="a", row_label="r", rows=["0"], column_label="c",
                         columns=[token], texts=[[token]], values=np.ones((1, 1)), value_label="v",
                         outlined=np.zeros((1, 1), bool))  # fmt: skip
-        assert "CJK" in drawn(one, typefaces(token)).svg()
+        assert "CJK" in drawn(one, load_typefaces(token)).svg()
 
 
 def test_users_settings_of_matplotlib_change_nothing(faces: Typefaces) -> None:
@@ -215,7 +225,7 @@ def test_emoji_and_han_are_in_the_pdf_too() -> None:
         grid = TokenGrid(name="g", subject=(), title="t", alt="a", row_label="r", rows=["0"], column_label="c",
                          columns=["x"], texts=[[token]], values=np.ones((1, 1)), value_label="v",
                          outlined=np.zeros((1, 1), bool))  # fmt: skip
-        return draw(grid, typefaces=typefaces([token]), styles={}).pdf().count(b"/CharProcs")
+        return draw(grid, typefaces=load_typefaces([token]), styles={}).pdf().count(b"/CharProcs")
 
     assert size("🐠") == size("天") == size("x") + 1
 
@@ -258,14 +268,14 @@ def test_han_is_wider_than_latin_and_arabic_is_joined(faces: Typefaces) -> None:
 
 
 def test_numbers_of_an_axis() -> None:
-    assert tick_numbers([0.0, 0.5, 1.0]) == ["0.0", "0.5", "1.0"]
-    assert tick_numbers([-2.0, 0.0, 2000.0]) == ["−2", "0", "2,000"]
-    assert tick_numbers([0.0, 2.5e-7, 5e-7]) == ["0", "2.5 × 10⁻⁷", "5 × 10⁻⁷"]
-    assert ticks(0, 30, 8) == [0, 5, 10, 15, 20, 25, 30]
-    assert ticks(0, 3, 8) == [0, 0.5, 1, 1.5, 2, 2.5, 3]
-    assert extent([np.nan, 1.0, 3.0], margin=0.5) == (0.0, 4.0)
-    assert extent([2.0, 2.0]) == (1.0, 3.0)
-    assert extent([]) == (0.0, 1.0)
+    assert write_ticks([0.0, 0.5, 1.0]) == ["0.0", "0.5", "1.0"]
+    assert write_ticks([-2.0, 0.0, 2000.0]) == ["−2", "0", "2,000"]
+    assert write_ticks([0.0, 2.5e-7, 5e-7]) == ["0", "2.5 × 10⁻⁷", "5 × 10⁻⁷"]
+    assert choose_ticks(0, 30, 8) == [0, 5, 10, 15, 20, 25, 30]
+    assert choose_ticks(0, 3, 8) == [0, 0.5, 1, 1.5, 2, 2.5, 3]
+    assert find_extent([np.nan, 1.0, 3.0], margin=0.5) == (0.0, 4.0)
+    assert find_extent([2.0, 2.0]) == (1.0, 3.0)
+    assert find_extent([]) == (0.0, 1.0)
 
 
 def test_numbers_beside_marks() -> None:
@@ -288,9 +298,9 @@ def test_only_simple_scripts_are_characters_where_nothing_shapes_them() -> None:
 
 @pytest.mark.parametrize("figure", one_of_each(), ids=lambda figure: type(figure).__name__)
 def test_a_figure_does_not_depend_on_what_others_show(figure: Figure) -> None:
-    own = set(texts(figure))
+    own = set(list_texts(figure))
     others = "ひらがな 漢字一二三 Žluťoučký Жизнь नमक العالم ทดสอบ 🐡 ♫ 한글 ქართული க்ஷ"
-    one, other = (drawn(figure, typefaces(shown)) for shown in (own, own | {others}))
+    one, other = (drawn(figure, load_typefaces(shown)) for shown in (own, own | {others}))
     for text in ("paths", "characters", "simple characters"):
         assert one.svg(text) == other.svg(text)
     assert one.png(100) == other.png(100)

@@ -21,9 +21,9 @@ FIGURE = one_of_each()[-2]
 @pytest.fixture
 def conditions() -> Iterator[None]:
     """What drawings depend on is looked at anew, before and after."""
-    kept.conditions.cache_clear()
+    kept.list_conditions.cache_clear()
     yield
-    kept.conditions.cache_clear()
+    kept.list_conditions.cache_clear()
 
 
 class Painter:
@@ -101,7 +101,7 @@ def test_the_key_changes_with_the_code_the_libraries_and_the_fonts(
     before = drawing_key(FIGURE, STYLES)
     assert drawing_key(FIGURE, STYLES) == before
     monkeypatch.setattr(place, name, changed)
-    kept.conditions.cache_clear()
+    kept.list_conditions.cache_clear()
     assert drawing_key(FIGURE, STYLES) != before
 
 

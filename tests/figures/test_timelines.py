@@ -3,10 +3,10 @@ import re
 import numpy as np
 import pytest
 
-from reportgen.figures.describe import Band, Timeline, Timelines, texts
+from reportgen.figures.describe import Band, Timeline, Timelines, list_texts
 from reportgen.figures.draw import draw
 from reportgen.figures.draw.timelines import FLAT, HEIGHT
-from reportgen.look.fonts import typefaces
+from reportgen.look.fonts import load_typefaces
 from reportgen.look.model_styles import model_styles
 
 NIGHTS = [f"2026-11-{day:02}" for day in range(1, 31)]
@@ -22,7 +22,7 @@ def drawing(*timelines, runs=NIGHTS):
         timelines=timelines,
         model="gemma",
     )
-    return draw(figure, typefaces=typefaces(set(texts(figure))), styles=model_styles(["gemma"]))
+    return draw(figure, typefaces=load_typefaces(set(list_texts(figure))), styles=model_styles(["gemma"]))
 
 
 def words(drawn):

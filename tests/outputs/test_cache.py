@@ -117,12 +117,12 @@ def test_a_changed_template_makes_the_page_anew_and_no_figure(
     shutil.copytree(folder("templates"), tmp_path / "templates")
     for place in (output_cache, templating):
         monkeypatch.setattr(place, "folder", lambda name: tmp_path / name)
-    templating.environment.cache_clear()
+    templating.make_environment.cache_clear()
     assert made(bundle, tmp_path / "out") == before
     css = tmp_path / "templates" / "assets" / "page.css"
     css.write_text(css.read_text() + "\n.changed { color: red }\n")
     after = made(bundle, tmp_path / "out")
-    templating.environment.cache_clear()
+    templating.make_environment.cache_clear()
     assert drawn == []
     assert {name for name in after if after[name] != before[name]} == {"report.html"}
     assert b".changed { color: red }" in after["report.html"]
@@ -316,8 +316,8 @@ def test_a_figure_that_cannot_be_named_is_drawn_each_time(
 
 def test_figures_are_not_even_described_again(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = made(bundle, tmp_path / "out")
-    monkeypatch.setattr(outputs, "describe", lambda bundle: pytest.fail("described again"))
-    assert bundle_figures.describe is not outputs.describe
+    monkeypatch.setattr(outputs, "describe_bundle", lambda bundle: pytest.fail("described again"))
+    assert bundle_figures.describe_bundle is not outputs.describe_bundle
     assert made(bundle, tmp_path / "out") == first
 
 

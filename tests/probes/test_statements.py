@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.language import ENGLISH, languages, use_language
+from reportgen.language import ENGLISH, list_languages, use_language
 from reportgen.probes.logit_lens.statement import Turn, turn_of
 from reportgen.probes.registry import find
 from reportgen.probing.probe import stated
@@ -444,7 +444,7 @@ def test_drift_begins_at_a_layer_or_not_at_all(found: Outcome, said: str) -> Non
     assert statement("drift", found) == said
 
 
-@pytest.mark.parametrize("tag", [tag for tag in languages() if tag != ENGLISH])
+@pytest.mark.parametrize("tag", [tag for tag in list_languages() if tag != ENGLISH])
 def test_a_statement_is_translated_whole(tag: str) -> None:
     found = {
         "parameter_census": [census(embedding=60, MLP_up=40), census(embedding=20, MLP_up=80)],

@@ -59,23 +59,23 @@ def large(drawings):
 
 
 def test_a_page_that_is_too_large_says_at_its_top_what_was_left_out_and_where_it_is(bundle, large):
-    whole = page.html(bundle, large)
+    whole = page.render_page(bundle, large)
     assert 'class="note omitted"' not in whole
     most = len(whole.encode()) - 300_000
-    html = page.html(bundle, large, budget=most)
+    html = page.render_page(bundle, large, budget=most)
     assert len(html.encode()) <= most
     note = re.search(r'<p class="note omitted">(.*?)</p>', html, re.DOTALL)[1]
     assert "rows of long tables, which are in results.json" in note
     assert "1 picture, in whose place stands where to find it" in note
     assert html.index('class="note omitted"') < html.index('class="contents"')
     assert "This picture is too large for the page. <code>reportgen figures .</code>" in html
-    beside = page.html(bundle, large, budget=most, has_figure_files=True)
+    beside = page.render_page(bundle, large, budget=most, has_figure_files=True)
     assert re.search(r'It lies beside it: <a href="figures/map-llama-(layers|sweep).svg">', beside)
-    assert html == page.html(bundle, large, budget=most)
+    assert html == page.render_page(bundle, large, budget=most)
 
 
 def test_a_picture_that_was_left_out_has_no_thumbnail_either(bundle, large):
-    html = page.html(bundle, large, budget=0)
+    html = page.render_page(bundle, large, budget=0)
     assert "<use" not in html
     assert not re.search(r"<figure[^>]*>\s*<div", html)
     assert 'id="figure-map-llama-layers"' in html

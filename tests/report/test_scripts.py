@@ -15,9 +15,9 @@ from fontTools.ttLib import TTFont
 from pypdf import PdfReader
 from pypdf.generic import ByteStringObject, ContentStream
 
-from reportgen.figures.describe import texts
+from reportgen.figures.describe import list_texts
 from reportgen.figures.draw import SvgText, draw
-from reportgen.look.fonts import typefaces
+from reportgen.look.fonts import load_typefaces
 from reportgen.look.legible import families_of, make_legible
 from reportgen.report import document, page
 from reportgen.report.content.drawn import PageFigure
@@ -45,7 +45,7 @@ def bundle() -> Bundle:
 def figures(text: SvgText) -> dict[str, list[PageFigure]]:
     """The words in the cells of a grid."""
     figure = replace(grid(), subject=(LLAMA,))
-    drawing = draw(figure, typefaces=typefaces(texts(figure)), styles={})
+    drawing = draw(figure, typefaces=load_typefaces(list_texts(figure)), styles={})
     return {"weather": [PageFigure(figure, "weather-llama-g", drawing.svg(text))]}
 
 
@@ -98,7 +98,7 @@ def missing(read: PdfReader) -> list[str]:
 
 
 def test_every_character_of_the_page_is_in_a_font_that_it_holds(bundle: Bundle) -> None:
-    html = page.html(bundle, figures("characters"))
+    html = page.render_page(bundle, figures("characters"))
     shown = said(html)
     for word in WORDS:
         assert shown.count(make_legible(word)) >= 3, (
@@ -110,7 +110,7 @@ def test_every_character_of_the_page_is_in_a_font_that_it_holds(bundle: Bundle) 
 
 
 def test_a_font_that_the_page_lacks_would_be_noticed(bundle: Bundle) -> None:
-    html = page.html(bundle, figures("characters"))
+    html = page.render_page(bundle, figures("characters"))
     without = re.sub(
         r'@font-face\{font-family:"reportgen Sans Thai".*?\)\}', "", re.sub(r"\)\s*format\('woff2'\)", ")", html)
     )
@@ -120,7 +120,7 @@ def test_a_font_that_the_page_lacks_would_be_noticed(bundle: Bundle) -> None:
 @pytest.mark.skipif(not weasyprint_loads(), reason="WeasyPrint or Pango is missing")
 def test_every_glyph_of_the_pdf_is_one_of_our_fonts_and_stands_for_something(bundle: Bundle, tmp_path: Path) -> None:
     target = tmp_path / "report.pdf"
-    assert document.pdf(page.paper(bundle, figures("simple characters")), target) == ()
+    assert document.print_pdf(page.render_paper(bundle, figures("simple characters")), target) == ()
     read = PdfReader(target)
     assert missing(read) == []
     used = {name for name, _ in runs(read)}
@@ -131,9 +131,9 @@ def test_every_glyph_of_the_pdf_is_one_of_our_fonts_and_stands_for_something(bun
 
 @pytest.mark.skipif(not weasyprint_loads(), reason="WeasyPrint or Pango is missing")
 def test_a_glyph_that_the_pdf_lacks_would_be_noticed(tmp_path: Path) -> None:
-    faces = typefaces(["a"])
+    faces = load_typefaces(["a"])
     bare = "<html lang=en><title>t</title><style>{}p{{font-family:'reportgen Sans'}}</style><p>a{}</p></html>"
-    complaints = document.pdf(bare.format(faces.css(), "\U00012000天"), tmp_path / "x.pdf")
+    complaints = document.print_pdf(bare.format(faces.css(), "\U00012000天"), tmp_path / "x.pdf")
     assert any(".notdef" in one for one in complaints) or missing(PdfReader(tmp_path / "x.pdf"))
-    assert document.pdf(bare.format(faces.css(), ""), tmp_path / "y.pdf") == ()
+    assert document.print_pdf(bare.format(faces.css(), ""), tmp_path / "y.pdf") == ()
     assert missing(PdfReader(tmp_path / "y.pdf")) == []

@@ -109,7 +109,7 @@ def failed(own, body, context=None):
 
 
 def test_ours_are_extended_under_their_own_name_and_the_rest_stays_ours(own, bundle, drawings):
-    plain = page.html(bundle, drawings)
+    plain = page.render_page(bundle, drawings)
     written(own, "assets/page.css", '{% include "reportgen/assets/page.css" %}\nh1 { color: teal }\n')
     written(
         own, "sections/nearest_tokens.html.j2", '<p class="lab">{{ section.id|legible }}{% include "logo.svg" %}</p>'
@@ -117,10 +117,10 @@ def test_ours_are_extended_under_their_own_name_and_the_rest_stays_ours(own, bun
     written(own, "logo.svg", "<svg><title>A lab & more</title></svg>")
     check(own)
     with override_by(own):
-        changed = page.html(bundle, drawings)
+        changed = page.render_page(bundle, drawings)
     assert "h1 { color: teal }" in changed
     assert '<p class="lab">nearest<svg><title>A lab & more</title></svg></p>' in changed
-    assert page.html(bundle, drawings) == plain
+    assert page.render_page(bundle, drawings) == plain
 
 
 def test_in_the_sandbox_our_own_templates_give_the_same_pages(own, bundle, drawings):
@@ -130,10 +130,10 @@ def test_in_the_sandbox_our_own_templates_give_the_same_pages(own, bundle, drawi
     other = replace(bundle, outcomes={**bundle.outcomes, "census": {LLAMA: metric}})
     changed = compare(bundle, other, {}, {})
     for made in (
-        partial(page.html, bundle, drawings),
-        partial(page.paper, bundle, drawings),
-        partial(comparison.html, changed, []),
-        partial(comparison.paper, changed, []),
+        partial(page.render_page, bundle, drawings),
+        partial(page.render_paper, bundle, drawings),
+        partial(comparison.render_page, changed, []),
+        partial(comparison.render_paper, changed, []),
     ):
         plain = made()
         with override_by(own):
@@ -308,7 +308,7 @@ def test_where_a_template_of_ours_misses_something_ours_is_named(own, bundle, dr
         override_by(own),
         pytest.raises(OutputError, match=r"/templates/\S+\.j2:\d+: the template fails: .*has no attribute"),
     ):
-        page.html(bundle, drawings)
+        page.render_page(bundle, drawings)
 
 
 def test_an_unfilled_page_of_ours_is_no_mistake_of_a_folder():
@@ -320,7 +320,7 @@ def test_the_steps_of_a_report_are_far_below_what_is_allowed(own, bundle, drawin
     written(own, "body.html.j2", '{% include "reportgen/body.html.j2" %}')
     monkeypatch.setattr(sandbox, "MOST_STEPS", sandbox.MOST_STEPS // 50)
     with override_by(own):
-        page.html(bundle, drawings)
+        page.render_page(bundle, drawings)
 
 
 def test_a_text_that_nobody_would_read_to_its_end_is_cut() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from reportgen.baseline.accepted import Acceptance, accept, load_tolerances
-from reportgen.baseline.annotations import annotations
+from reportgen.baseline.annotations import write_annotations
 from reportgen.baseline.compare import Comparison, compare
 from reportgen.baseline.history import as_json, read_history
 from reportgen.baseline.judgements import conclusion, count_verdicts, find_beginnings
@@ -116,7 +116,7 @@ def told(comparison: Comparison) -> int:
     assert record_bytes(comparison)
     assert write_junit(comparison)
     judged = comparison.judgements
-    text = f"{write_markdown(comparison)} {conclusion(comparison)} {annotations(comparison)}"
+    text = f"{write_markdown(comparison)} {conclusion(comparison)} {write_annotations(comparison)}"
     assert not PYTHON.search(f"{text} {count_verdicts(judged)} {find_beginnings(judged)[:1]}")
     return comparison.exit_code
 

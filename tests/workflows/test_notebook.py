@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 import reportgen
 from reportgen.errors import BatteryError, OutputError
 from reportgen.figures.data import csv_of
-from reportgen.language import direction, languages
+from reportgen.language import direction, list_languages
 from reportgen.look.presentation import Presentation
 from reportgen.look.theme import BUILT_IN
 from reportgen.report.content.bundle_figures import draw_figures
@@ -150,7 +150,7 @@ def test_a_figure_has_the_theme_of_its_bundle_or_one_that_is_asked_for(bundle: S
         bundle["census"][GEMMA].figure(theme="drak")
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_a_bundle_speaks_its_own_language(bundle: ShownBundle, language: str) -> None:
     run = {**bundle.run, "presentation": Presentation(language=language).dump_stored()}
     spoken = replace(bundle, run=run)

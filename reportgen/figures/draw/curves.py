@@ -14,7 +14,7 @@ from reportgen.figures.draw.canvas import Box, Canvas
 from reportgen.figures.draw.direct_labels import spread_labels
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import extent, tick_numbers, ticks
+from reportgen.figures.draw.scales import choose_ticks, find_extent, write_ticks
 from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import ModelStyle
 
@@ -43,14 +43,14 @@ def paint_curves(curves: Curves, look: Look) -> Canvas:
     lettering = look.lettering
     reference = ModelStyle(look.theme.muted, DOTTED, "o")
     looks = _looks(curves.curves, look)
-    across = curves.x_range or extent(x for curve in curves.curves for x in curve.x)
+    across = curves.x_range or find_extent(x for curve in curves.curves for x in curve.x)
     upwards = _height_range(curves)
     names = [
         _LineLabel(lettering.shorten(name.text, LABEL), name.style, name.end, name.faint)
         for name in _names(curves.curves, looks) + _reference_names(curves.references, across[1], reference)
     ]
-    marks = ticks(*upwards)
-    numbers = tick_numbers(marks)
+    marks = choose_ticks(*upwards)
+    numbers = write_ticks(marks)
     left, top = max(map(lettering.width, numbers), default=0) + 6, LINE + 10
     right = look.width - max((lettering.width(name.text) + LEADER + SAMPLE + 5 for name in names), default=8)
     bottom = top + max(HEIGHT * look.tall, len(names) * LINE)
@@ -58,7 +58,7 @@ def paint_curves(curves: Curves, look: Look) -> Canvas:
     plot = _Plot(canvas, (left, top, right, bottom), across, upwards)
     canvas.frame(plot.box, x=list(map(float, across)), y=list(map(float, upwards)))
     canvas.write(0, LINE / 2, make_legible(curves.y_label))
-    plot.grid(marks, numbers, ticks(*across, 8))
+    plot.grid(marks, numbers, choose_ticks(*across, 8))
     canvas.write((left + right) / 2, bottom + 1.5 * LINE + 4, make_legible(curves.x_label), across="center")
     for value in curves.references.values():
         plot.line(np.array(across), np.array([value, value]), reference, width=0.8)
@@ -71,9 +71,11 @@ def paint_curves(curves: Curves, look: Look) -> Canvas:
 def _height_range(curves: Curves) -> tuple[float, float]:
     references = list(curves.references.values())
     if curves.y_range is not None:
-        return extent([*curves.y_range, *references], margin=0.02)
+        return find_extent([*curves.y_range, *references], margin=0.02)
     edges = [edge for curve in curves.curves if curve.band is not None for edge in curve.band]
-    return extent((y for ys in (*(curve.y for curve in curves.curves), *edges, references) for y in ys), margin=0.04)
+    return find_extent(
+        (y for ys in (*(curve.y for curve in curves.curves), *edges, references) for y in ys), margin=0.04
+    )
 
 
 def _looks(curves: Sequence[Curve], look: Look) -> list[ModelStyle]:
@@ -144,7 +146,7 @@ class _Plot:
         self.canvas.lines(uprights, self.theme.muted, 0.5)
         for mark, text in zip(marks, numbers, strict=True):
             self.canvas.write(left - 4, float(self.y(mark)), text, colour=self.theme.muted, across="right")
-        for mark, text in zip(x_marks, tick_numbers(x_marks), strict=True):
+        for mark, text in zip(x_marks, write_ticks(x_marks), strict=True):
             self.canvas.write(float(self.x(mark)), bottom + LINE - 2, text, colour=self.theme.muted, across="center")
 
     def curve(self, curve: Curve, look: ModelStyle) -> None:

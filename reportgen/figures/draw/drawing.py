@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 import matplotlib as mpl
 
-from reportgen.figures.describe import Figure, texts
+from reportgen.figures.describe import Figure, list_texts
 from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.lettering import SHAPED_AS_PATHS, SIZE, Lettering, needs_shaping
 from reportgen.figures.draw.plain_svg import simplify_svg
@@ -91,7 +91,7 @@ class Drawing:
         return self._svg[text]
 
     def _plain_svg(self) -> str:
-        shaped = any(needs_shaping(one) for one in texts(self._description))
+        shaped = any(needs_shaping(one) for one in list_texts(self._description))
         element = self._render_svg("simple characters") if shaped else self._get_plain_svg("characters")
         lettering = Lettering(self._typefaces)
         return simplify_svg(

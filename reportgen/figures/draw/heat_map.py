@@ -7,7 +7,7 @@ from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.colour_key import colour_key, colour_key_width
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import choose_labelled, extent
+from reportgen.figures.draw.scales import choose_labelled, find_extent
 from reportgen.look.legible import make_legible
 
 LARGEST_CELL = 18.0
@@ -18,7 +18,7 @@ def paint_heat_map(heat_map: HeatMap, look: Look) -> Canvas:
     lettering = look.lettering
     values = np.asarray(heat_map.values, dtype=np.float64)
     rows, columns = values.shape
-    low, high = heat_map.value_range or extent(values.ravel())
+    low, high = heat_map.value_range or find_extent(values.ravel())
     if heat_map.scale == "diverging":
         high = max(abs(low), abs(high)) or 1.0
         low = -high

@@ -12,7 +12,7 @@ from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
 from reportgen.figures.draw.lettering import HEAD, LINE, SIZE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.point_labels import place_labels
-from reportgen.figures.draw.scales import extent
+from reportgen.figures.draw.scales import find_extent
 from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import ModelStyle
 
@@ -64,7 +64,7 @@ def _choose_most_across(maps: Maps) -> int:
 
 def _measure_tallest(panels: Sequence[Panel]) -> float:
     """Height of the panels by their width: what the tallest map needs, within reason."""
-    ranges = [[extent(points) for points in np.asarray(panel.points, dtype=float).T] for panel in panels]
+    ranges = [[find_extent(points) for points in np.asarray(panel.points, dtype=float).T] for panel in panels]
     return max((min(max((y[1] - y[0]) / (x[1] - x[0]), 0.5), 0.75) for x, y in ranges), default=0.75)
 
 
@@ -117,7 +117,7 @@ class _Scale:
 def _scale(points: NDArray[np.float64], box: Box, margin: float) -> _Scale:
     """That which lets all points stand within the box, centred."""
     left, top, right, bottom = box
-    (x_low, x_high), (y_low, y_high) = extent(points[:, 0]), extent(points[:, 1])
+    (x_low, x_high), (y_low, y_high) = find_extent(points[:, 0]), find_extent(points[:, 1])
     unit = min((right - left - 2 * margin) / (x_high - x_low), (bottom - top - 2 * margin) / (y_high - y_low))
     return _Scale(unit, ((x_low + x_high) / 2, (y_low + y_high) / 2), ((left + right) / 2, (top + bottom) / 2))
 

@@ -11,7 +11,7 @@ FINEST = 6
 """Decimals beyond which numbers of an axis are written with a power of ten."""
 
 
-def extent(values: Iterable[float], margin: float = 0.0) -> tuple[float, float]:
+def find_extent(values: Iterable[float], margin: float = 0.0) -> tuple[float, float]:
     """The range of the finite values, widened by a share of itself at both ends; never empty."""
     known = np.fromiter((v for v in values if np.isfinite(v)), dtype=float)
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
@@ -22,7 +22,7 @@ def extent(values: Iterable[float], margin: float = 0.0) -> tuple[float, float]:
     return low - room, high + room
 
 
-def ticks(low: float, high: float, most: int = 6) -> list[float]:
+def choose_ticks(low: float, high: float, most: int = 6) -> list[float]:
     """A few round numbers from low to high; whole ones where the range allows it."""
     whole = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10], integer=high - low >= most)
     slack = (high - low) * 1e-9
@@ -38,7 +38,7 @@ def write_alike(values: Sequence[float]) -> list[str]:
     return [write_decimals(value, decimals) for value in values]
 
 
-def tick_numbers(values: Iterable[float]) -> list[str]:
+def write_ticks(values: Iterable[float]) -> list[str]:
     """Numbers of one axis, all with as many decimals as the finest of them needs."""
     values = list(values)
     decimals = max((_decimals(value) for value in values), default=0)

@@ -7,9 +7,9 @@ from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import tick_numbers, ticks, write_alike
+from reportgen.figures.draw.scales import choose_ticks, write_alike, write_ticks
 from reportgen.look.legible import make_legible
-from reportgen.look.model_styles import rgb, text_on
+from reportgen.look.model_styles import choose_text_colour, rgb
 
 BAR, GAP = 13.0, 3.0
 LABEL = 130.0
@@ -37,10 +37,10 @@ def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
         canvas.bar((entry.x, entry.y - 4, entry.x + 8, entry.y + 4), fill)
         canvas.write(entry.x + SWATCH, entry.y, entry.text)
     canvas.frame((left, top, right, bottom), rows=len(names), x=[0.0, most])
-    marks = ticks(0, most)
+    marks = choose_ticks(0, most)
     uprights = [((left + mark * scale, top), (left + mark * scale, bottom)) for mark in marks]
     canvas.lines(uprights, canvas.theme.faint, 0.5)
-    for mark, text in zip(marks, tick_numbers(marks), strict=True):
+    for mark, text in zip(marks, write_ticks(marks), strict=True):
         canvas.write(left + mark * scale, bottom + LINE / 2, text, colour=canvas.theme.muted, across="center")
     canvas.write(left, bottom + 1.5 * LINE, make_legible(stacked.value_label), colour=canvas.theme.muted)
     for at, name in enumerate(names):
@@ -50,7 +50,7 @@ def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
         for start, end, fill, entry in zip(edges, edges[1:], fills, entries, strict=False):
             canvas.bar((float(start), y, float(end), y + BAR), fill)
             if end - start > lettering.width(entry.text) + 6:
-                ink = text_on(rgb(fill))
+                ink = choose_text_colour(rgb(fill))
                 canvas.write(float(start + end) / 2, y + BAR / 2, entry.text, colour=ink, across="center")
         canvas.write(float(edges[-1]) + 4, y + BAR / 2, sums[at], colour=canvas.theme.muted)
     return canvas

@@ -11,7 +11,7 @@ from reportgen.figures.describe import Band, Timeline, Timelines
 from reportgen.figures.draw.canvas import Box, Canvas
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import choose_labelled, extent, tick_numbers, ticks
+from reportgen.figures.draw.scales import choose_labelled, choose_ticks, find_extent, write_ticks
 from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import ModelStyle
 from reportgen.numerals import write_number
@@ -78,7 +78,7 @@ class _Strip:
         self.canvas, self.box, self.timeline, self.look, self.runs = canvas, box, timeline, look, runs
         self.theme = canvas.theme
         edges = [edge for band in timeline.bands for edge in (band.lower, band.upper)]
-        self.low, self.high = extent((*timeline.values, *edges), margin=0.08)
+        self.low, self.high = find_extent((*timeline.values, *edges), margin=0.08)
         self.flat = _is_flat(timeline)
 
     def paint(self) -> None:
@@ -112,9 +112,11 @@ class _Strip:
 
     def _axis(self) -> None:
         left, top, right, _ = self.box
-        marks = [mark for mark in ticks(self.low, self.high, 3) if self._y(mark) > top + 4]  # else it meets the name
+        marks = [
+            mark for mark in choose_ticks(self.low, self.high, 3) if self._y(mark) > top + 4
+        ]  # else it meets the name
         self.canvas.lines([((left, self._y(m)), (right, self._y(m))) for m in marks], self.theme.faint, 0.5)
-        for mark, text in zip(marks, tick_numbers(marks), strict=True):
+        for mark, text in zip(marks, write_ticks(marks), strict=True):
             self.canvas.write(left - 5, self._y(mark), text, colour=self.theme.muted, across="right")
 
     def _band(self, band: Band) -> None:

@@ -10,7 +10,7 @@ from reportgen.figures.draw.colour_key import colour_key, colour_key_width
 from reportgen.figures.draw.lettering import LINE, Lettering
 from reportgen.figures.draw.look import Look
 from reportgen.look.legible import make_legible
-from reportgen.look.model_styles import text_on
+from reportgen.look.model_styles import choose_text_colour
 from reportgen.text.characters import mark_space
 
 ROW = 13.0
@@ -77,7 +77,7 @@ def _fill(canvas: Canvas, grid: TokenGrid, texts: list[list[str]], box: Box) -> 
             continue
         x, y = left + column * cell, top + row * ROW
         shown = canvas.lettering.shorten(texts[row][column], cell - 3, mono=True)
-        ink = text_on(colours[row, column].tolist())
+        ink = choose_text_colour(colours[row, column].tolist())
         canvas.write(x + cell / 2, y + ROW / 2, shown, mono=True, across="center", colour=ink)
         if grid.outlined[row, column]:
             outlined.append((x + 0.9, y + 0.9, x + cell - 0.9, y + ROW - 0.9))

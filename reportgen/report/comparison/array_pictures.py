@@ -20,7 +20,7 @@ THIRD = 262.0
 PATTERN = ("block", "head", "query", "key")
 
 
-def array_figures(
+def make_array_figures(
     name: str, before: Array, after: Array, *, place: Mapping[str, int], allowed: float | None = None
 ) -> list[Figure]:
     """An array before, after, and the difference: of layers curves, of heads heat maps, of patterns a mosaic.

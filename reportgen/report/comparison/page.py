@@ -9,8 +9,8 @@ from reportgen.baseline.compare import Comparison
 from reportgen.baseline.record import record_bytes
 from reportgen.numerals import write_count
 from reportgen.report import document
-from reportgen.report.comparison.pictures import MOST_PICTURED, Picture, pictures
-from reportgen.report.comparison.view import ListLimits, View, loud_sections, view
+from reportgen.report.comparison.pictures import MOST_PICTURED, Picture, draw_pictures
+from reportgen.report.comparison.view import ListLimits, View, build_view, list_loud_sections
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.figure_data import add_data, find_hidden_texts
 from reportgen.report.templates.templating import fill_page
@@ -51,11 +51,11 @@ def write_comparison(
     with ExitStack() as processes:
         # First of all: it loads WeasyPrint while figures are drawn, and prints while the page is written.
         printer = processes.enter_context(document.Printer(folder / PDF)) if "pdf" in formats else None
-        pictured = pictures(comparison, loud_sections(comparison))
+        pictured = draw_pictures(comparison, list_loud_sections(comparison))
         if printer is not None:
-            printer.begin(paper(comparison, pictured))
+            printer.begin(render_paper(comparison, pictured))
         if "html" in formats:
-            (folder / HTML).write_bytes(html(comparison, pictured).encode())
+            (folder / HTML).write_bytes(render_page(comparison, pictured).encode())
             progress(f"{HTML} written")
             made.append(HTML)
         if printer is not None:
@@ -68,7 +68,7 @@ def write_comparison(
     return made
 
 
-def html(comparison: Comparison, pictured: Sequence[Picture], budget: int = PICTURES_BUDGET) -> str:
+def render_page(comparison: Comparison, pictured: Sequence[Picture], budget: int = PICTURES_BUDGET) -> str:
     """comparison.html; pictures beyond the budget are left out, and the page says so.
 
     With a picture come the numbers that it shows, as far as what pictures leave of the budget goes.
@@ -78,8 +78,8 @@ def html(comparison: Comparison, pictured: Sequence[Picture], budget: int = PICT
     return _fill_comparison("page", comparison, _with_data(rows, budget - spent), left_out, ON_PAGE)
 
 
-def paper(comparison: Comparison, pictured: Sequence[Picture]) -> str:
-    """The HTML that `document.pdf` prints: nothing folded, tables short, figures in millimetres."""
+def render_paper(comparison: Comparison, pictured: Sequence[Picture]) -> str:
+    """The HTML that `document.print_pdf` prints: nothing folded, tables short, figures in millimetres."""
     printed = list(dict.fromkeys(picture.path for picture in pictured))[:MOST_PRINTED]
     rows, left_out = _fit_pictures(
         [one for one in pictured if one.path in printed], "simple characters", PICTURES_BUDGET
@@ -124,7 +124,7 @@ def _fill_comparison(target: Target, comparison: Comparison, rows: Rows, left_ou
     context: dict[str, Any] = {
         "target": target,
         "title": f"{comparison.title} – comparison",
-        "view": view(comparison, rows, most),
+        "view": build_view(comparison, rows, most),
         "notes": [],
     }
     context["notes"] = _notes(context["view"], len(rows), left_out)

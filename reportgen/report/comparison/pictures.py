@@ -14,9 +14,9 @@ from reportgen.figures.describe import Figure
 from reportgen.figures.kept import CachedFigure
 from reportgen.look.model_styles import MUTED, ModelStyle, model_styles
 from reportgen.probes import registry
-from reportgen.report.comparison.array_pictures import array_figures
+from reportgen.report.comparison.array_pictures import make_array_figures
 from reportgen.report.comparison.states import AFTER, BEFORE
-from reportgen.report.comparison.table_pictures import table_figures
+from reportgen.report.comparison.table_pictures import make_table_figures
 from reportgen.report.content.bundle_figures import make_cached_figures
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.prompts import TABLE as PROMPTS
@@ -52,7 +52,7 @@ class Picture:
         ]
 
 
-def pictures(
+def draw_pictures(
     comparison: Comparison, sections: Sequence[tuple[OutcomeComparison, Sequence[Judgement]]]
 ) -> list[Picture]:
     """The pictures of the first `MOST_PICTURED` sections that have any: the array and the table that moved furthest.
@@ -97,9 +97,9 @@ def _find_first(found: Iterable[Sequence[Figure]]) -> Sequence[Figure]:
 def _of_change(change: Change, old: Outcome, new: Outcome) -> Sequence[Figure]:
     name = change.name
     if name in old.arrays and name in new.arrays:
-        return array_figures(name, old.arrays[name], new.arrays[name], place=change.place, allowed=change.bound)
+        return make_array_figures(name, old.arrays[name], new.arrays[name], place=change.place, allowed=change.bound)
     if name in old.tables and name in new.tables:
-        return table_figures(name, old.tables[name], new.tables[name], _texts(new))
+        return make_table_figures(name, old.tables[name], new.tables[name], _texts(new))
     return ()
 
 

@@ -24,7 +24,7 @@ Records = list[dict[str, Any]]
 T = TypeVar("T")
 
 
-def table_figures(
+def make_table_figures(
     name: str, before: Table, after: Table, texts: Mapping[Cell, str] = MappingProxyType({})
 ) -> list[Figure]:
     """A ranked table before and after: with layers the leaders as token grids, else the lists that changed.

@@ -23,7 +23,7 @@ from reportgen.probes import registry
 from reportgen.probing.probe import Probe, meanings, question
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.numerals import digits_of
-from reportgen.report.content.prompts import PromptSheet, prompt_sheet
+from reportgen.report.content.prompts import PromptSheet, make_prompt_sheet
 from reportgen.report.content.sections import Row
 from reportgen.report.content.sheets import spell_name
 from reportgen.results.bundle import Bundle
@@ -152,17 +152,17 @@ class View:
     """What was left out of the page."""
 
 
-def loud_sections(comparison: Comparison) -> list[tuple[OutcomeComparison, list[Judgement]]]:
+def list_loud_sections(comparison: Comparison) -> list[tuple[OutcomeComparison, list[Judgement]]]:
     """What has a section of its own, each with the judgements about it: worst first, as the comparison has them."""
     return [(outcome, judged) for outcome, judged in _by_outcome(comparison) if outcome.verdict in WITH_A_SECTION]
 
 
-def view(
+def build_view(
     comparison: Comparison, pictures: Mapping[tuple[str, str], Sequence[Sequence[PageFigure]]], most: ListLimits
 ) -> View:
     """All that a page says; `pictures` holds rows of figures by (probe id, subject)."""
     begun = find_beginnings(comparison.judgements)
-    loud = loud_sections(comparison)
+    loud = list_loud_sections(comparison)
     environment = [
         (shorten_text(one.what), shorten_text(one.before), shorten_text(one.after)) for one in comparison.environment
     ]
@@ -255,7 +255,7 @@ def _section(
         lines=[_line(one, old, new, texts) for one in changed[: most.rows]],
         lines_left_out=max(0, len(changed) - most.rows),
         quiet=count_verdicts([one for one in judged if one.change is not None and one.verdict in QUIET]),
-        prompts=prompt_sheet({outcome.subject: shown}, most.rows) if shown is not None and changed else None,
+        prompts=make_prompt_sheet({outcome.subject: shown}, most.rows) if shown is not None and changed else None,
         subjects={outcome.subject: name},
     )
 

@@ -8,10 +8,10 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from reportgen.errors import BundleError, Mistake, ReportgenError, reason_of
-from reportgen.figures.describe import Figure, texts
+from reportgen.figures.describe import Figure, list_texts
 from reportgen.figures.kept import CachedFigure, drawing_key
 from reportgen.look.font_sources import OwnFont
-from reportgen.look.fonts import Typefaces, typefaces
+from reportgen.look.fonts import Typefaces, load_typefaces
 from reportgen.look.model_styles import ModelStyle, model_styles
 from reportgen.look.own_files import UnusableFile, check_font
 from reportgen.look.theme import PAPER, Theme
@@ -88,7 +88,7 @@ class DrawnFigure:
     drawing: CachedFigure
 
 
-def describe(bundle: Bundle) -> BundleDescription:
+def describe_bundle(bundle: Bundle) -> BundleDescription:
     """The figures and the statement of every probe; none where nothing was measured.
 
     Raises:
@@ -110,7 +110,7 @@ def describe(bundle: Bundle) -> BundleDescription:
     return BundleDescription(figures, statements, None not in known.values())
 
 
-def stems(described: BundleDescription) -> list[tuple[str, str, Figure]]:
+def list_stems(described: BundleDescription) -> list[tuple[str, str, Figure]]:
     """Probe id, stem of its files and description of every figure, in the report's order; all stems differ."""
     seen: Counter[str] = Counter()
     found = []
@@ -151,7 +151,7 @@ def draw_figures(
         cache: whether to take what was drawn before, and to keep what is drawn.
     """
     styles = model_styles(list(bundle.models), theme)
-    named = [one for one in stems(described or describe(bundle)) if only is None or one[1] in only]
+    named = [one for one in list_stems(described or describe_bundle(bundle)) if only is None or one[1] in only]
     drawings = make_cached_figures([(figure, styles) for *_, figure in named], theme=theme, width=width, cache=cache)
     for (probe_id, stem, figure), drawing in zip(named, drawings, strict=True):
         yield DrawnFigure(probe_id, stem, figure, drawing)
@@ -167,7 +167,7 @@ def make_cached_figures(
     """Each figure in the styles of what it names, drawn when it is asked for what the cache does not hold of it."""
     faces = _Faces((figure for figure, _ in figures), theme)
     for figure, styles in figures:
-        named = set(texts(figure))
+        named = set(list_texts(figure))
         own = {model: style for model, style in styles.items() if model in named}
         key = drawing_key(figure, own, theme, width) if cache else None
         yield CachedFigure(key, partial(_draw, figure, faces, own, theme, width))
@@ -181,7 +181,7 @@ class _Faces:
 
     @cached_property
     def typefaces(self) -> Typefaces:
-        return typefaces({text for figure in self._figures for text in texts(figure)}, _own_font(self._theme))
+        return load_typefaces({text for figure in self._figures for text in list_texts(figure)}, _own_font(self._theme))
 
 
 def _own_font(theme: Theme) -> OwnFont | None:

@@ -103,7 +103,7 @@ class Browser:
         return Card(0, "", "", "", "", "", "", "", "", (), (), "", (("", "", "", ""),))
 
 
-def browsers(outcomes: Mapping[str, Outcome]) -> dict[str, Browser]:
+def make_browsers(outcomes: Mapping[str, Outcome]) -> dict[str, Browser]:
     """Subject -> its browser, of those whose tables hold features."""
     told = {subject: _browser(outcome) for subject, outcome in outcomes.items() if _has_features(outcome)}
     return {subject: browser for subject, browser in told.items() if browser.cards}

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from reportgen.figures.data import csv_of
-from reportgen.figures.describe import Figure, texts
+from reportgen.figures.describe import Figure, list_texts
 from reportgen.report.content.drawn import PageFigure
 
 MOST_VALUES = 1_000_000
@@ -25,7 +25,7 @@ def add_data(drawn: PageFigure) -> PageFigure:
 def find_hidden_texts(drawings: Mapping[str, Sequence[PageFigure]]) -> set[str]:
     """Every text that a page says only of what its reader points at: its fonts must hold them too."""
     carried = [one.description for of_probe in drawings.values() for one in of_probe if one.data]
-    return {text for description in carried for text in texts(description)}
+    return {text for description in carried for text in list_texts(description)}
 
 
 def pack_csv(csv: str) -> str:

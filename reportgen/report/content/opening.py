@@ -72,7 +72,7 @@ class TellingNumber:
     """Model -> its value."""
 
 
-def model_lines(bundle: "Bundle") -> list[ModelLine]:
+def make_model_lines(bundle: "Bundle") -> list[ModelLine]:
     """Every model of a bundle, in the battery's order; the glyphs share one scale."""
     widest = max((_size(card, "hidden_size") for card in bundle.models.values()), default=0)
     deepest = max((card.layers for card in bundle.models.values()), default=0)
@@ -89,7 +89,7 @@ def model_lines(bundle: "Bundle") -> list[ModelLine]:
     ]
 
 
-def findings(sections: Sequence[SectionView]) -> list[Finding]:
+def list_findings(sections: Sequence[SectionView]) -> list[Finding]:
     """Sentences of at most `MOST_FINDINGS` sections, and every section that failed, in the report's order.
 
     Where more sections have one, those of kinds of probes that have not been heard yet come before further ones of the
@@ -109,7 +109,7 @@ def _finding(section: SectionView) -> Finding:
     return Finding(section.id, section.title, section.statement or unmeasured, section.failed, pictures)
 
 
-def telling_numbers(bundle: "Bundle", sections: Sequence[SectionView]) -> list[TellingNumber]:
+def select_telling_numbers(bundle: "Bundle", sections: Sequence[SectionView]) -> list[TellingNumber]:
     """The numbers that tell the models apart: headlines, then what differs most, in the report's order.
 
     A number counts where every model measured has one and they are further apart than `LEAST_SPREAD` of the largest; of
@@ -140,7 +140,7 @@ def _select_furthest(numbers: Sequence[TellingNumber], most: int) -> list[Tellin
     return [one for one in numbers if one in ranked]
 
 
-def provenance(bundle: "Bundle") -> list[str]:
+def list_provenance(bundle: "Bundle") -> list[str]:
     """Library versions, seeds and what ran the passes, a phrase each; never a clock."""
     versions = bundle.run.get("versions", {})
     outcomes = [outcome for of_probe in bundle.outcomes.values() for outcome in of_probe.values()]

@@ -45,7 +45,7 @@ class Flow:
     computed: Sequence[Line]
 
 
-def flow(section: SectionView) -> Flow:
+def flow_sections(section: SectionView) -> Flow:
     """The order of one section, which begins on a page of its own."""
     lines = [line for row in section.rows for line in _lines(row)]
     words = [_reading(section), _computing(section)]

@@ -12,8 +12,8 @@ from reportgen.probing.probe import Explanation, Probe, explanation, meanings, q
 from reportgen.report.content.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, PageFigure
 from reportgen.report.content.feature_browser import Browser
 from reportgen.report.content.prompts import TABLE as PROMPTS_TABLE
-from reportgen.report.content.prompts import PromptSheet, prompt_sheet
-from reportgen.report.content.sheets import MetricRow, Sheet, metric_rows, sheet, spell_name
+from reportgen.report.content.prompts import PromptSheet, make_prompt_sheet
+from reportgen.report.content.sheets import MetricRow, Sheet, make_metric_rows, make_sheet, spell_name
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import Section
 
@@ -90,7 +90,7 @@ class SectionView:
     """Subject -> its features to be searched, on a page."""
 
 
-def view(
+def build_view(
     section: Section,
     statement: str,
     drawn: Sequence[PageFigure],
@@ -116,14 +116,14 @@ def view(
         version=first.version,
         title=question(probe) if probe is not None else spell_name(first.probe),
         statement=statement,
-        rows=rows(list(section.outcomes), drawn, absences),
+        rows=make_rows(list(section.outcomes), drawn, absences),
         subjects={subject: subject_name(section, subject) for subject in ok},
-        metrics=metric_rows([outcome.metrics for outcome in ok.values()], texts),
+        metrics=make_metric_rows([outcome.metrics for outcome in ok.values()], texts),
         left_out=_sheets(ok, LEFT_OUT_TABLE, most),
         explanation=_explanation(probe),
         definitions=_definitions(ok, texts),
         options=_options(first.options),
-        prompts=prompt_sheet(ok, most),
+        prompts=make_prompt_sheet(ok, most),
         prompt_sets=list(first.prompt_sets.values()),
         tables=_data(ok, most),
         failed=not ok and any(absence.failed for absence in absences),
@@ -137,7 +137,7 @@ def subject_name(section: Section, subject: str) -> str:
     return " → ".join(section.models[model].name if model in section.models else model for model in ids)
 
 
-def rows(subjects: Sequence[str], drawn: Sequence[PageFigure], absences: Sequence[Absence]) -> list[Row]:
+def make_rows(subjects: Sequence[str], drawn: Sequence[PageFigure], absences: Sequence[Absence]) -> list[Row]:
     """Figures of one name next to each other, in the order of subjects; what is missing stands next to the first."""
     together: dict[str, list[PageFigure]] = {}
     for figure in drawn:
@@ -182,7 +182,7 @@ def _data(ok: Mapping[str, Outcome], most: int) -> dict[str, Mapping[str, Sheet]
 def _sheets(ok: Mapping[str, Outcome], name: str, most: int) -> dict[str, Sheet]:
     """The table of one name of every subject that has rows in it."""
     tables = {subject: outcome.tables[name] for subject, outcome in ok.items() if name in outcome.tables}
-    return {subject: sheet(table, most) for subject, table in tables.items() if table.rows}
+    return {subject: make_sheet(table, most) for subject, table in tables.items() if table.rows}
 
 
 def _definitions(ok: Mapping[str, Outcome], texts: Mapping[str, str]) -> list[Definition]:

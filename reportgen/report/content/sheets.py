@@ -45,7 +45,7 @@ class Sheet:
         return all(sum(len(entry.text) for entry in row) <= NARROW for row in self.rows)
 
 
-def sheet(table: Table, most: int) -> Sheet:
+def make_sheet(table: Table, most: int) -> Sheet:
     """The first `most` rows of a table."""
     kinds = [_kind(name, table.column(name)) for name in table.columns]
     rows = [
@@ -73,7 +73,7 @@ class MetricRow:
     """
 
 
-def metric_rows(metrics: Sequence[Mapping[str, Metric]], definitions: Mapping[str, str]) -> list[MetricRow]:
+def make_metric_rows(metrics: Sequence[Mapping[str, Metric]], definitions: Mapping[str, str]) -> list[MetricRow]:
     """All metrics by name, in the order in which the subjects first name them."""
     names = dict.fromkeys(name for one in metrics for name in one)
     rows = []

@@ -9,7 +9,7 @@ from reportgen.numerals import UNDEFINED, write_change
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.figure_data import add_data, find_hidden_texts
 from reportgen.report.content.numerals import IN_TABLES, write_table_number
-from reportgen.report.content.sections import Row, rows
+from reportgen.report.content.sections import Row, make_rows
 from reportgen.report.content.sheets import spell_name
 from reportgen.report.history.timelines import subject_name
 from reportgen.report.templates.templating import fill_page
@@ -53,7 +53,7 @@ class SectionView:
     lines: Sequence[Line]
 
 
-def html(history: History, drawings: Mapping[str, Sequence[PageFigure]], data: str) -> str:
+def render_page(history: History, drawings: Mapping[str, Sequence[PageFigure]], data: str) -> str:
     """The page: one file that asks the network for nothing.
 
     Args:
@@ -121,7 +121,7 @@ def _sections(history: History, drawings: Mapping[str, Sequence[PageFigure]]) ->
         yield SectionView(
             id=probe_id,
             probe=courses[-1].probe,
-            rows=rows([], drawings.get(probe_id, ()), []),
+            rows=make_rows([], drawings.get(probe_id, ()), []),
             lines=[_line(history, course) for course in courses],
         )
 

@@ -7,7 +7,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from reportgen.figures.describe import Figure, Maps
-from reportgen.figures.split import Room, parts
+from reportgen.figures.split import Room, split_figure
 from reportgen.language import say, sentences
 from reportgen.look.theme import Theme
 from reportgen.report.content import opening, sections
@@ -36,7 +36,7 @@ HALF_WIDE = 0.7
 def on_slides(described: BundleDescription) -> BundleDescription:
     """The figures as slides show them: what would be too small to read goes on over several slides."""
     figures = {
-        probe: [part for figure in of_probe for part in parts(figure, ROOM)]
+        probe: [part for figure in of_probe for part in split_figure(figure, ROOM)]
         for probe, of_probe in described.figures.items()
     }
     return replace(described, figures=figures)
@@ -49,7 +49,7 @@ def theme_on_slides(theme: Theme, bundle: "Bundle") -> Theme:
     return theme.model_copy(update={"width": theme.width / 2, "text": theme.text * HALF_WIDE})
 
 
-def deck(
+def build_deck(
     bundle: "Bundle",
     figures: Sequence[DrawnFigure],
     statements: Mapping[str, str],
@@ -68,7 +68,7 @@ def deck(
         of_probe = [figure for figure in figures if figure.probe_id == probe]
         pictures = [_picture(section, figure, measured, theme.text) for figure in of_probe]
         slides += _slides(section, statements.get(probe, ""), pictures)
-    return Deck(bundle.title, [_model(line) for line in opening.model_lines(bundle)], slides, theme)
+    return Deck(bundle.title, [_model(line) for line in opening.make_model_lines(bundle)], slides, theme)
 
 
 def _model(line: opening.ModelLine) -> str:
@@ -81,7 +81,7 @@ def _picture(section: Section, figure: DrawnFigure, measured: "SvgText", text: f
 
 
 def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> Iterator[Slide]:
-    view = sections.view(section, statement, (), 0)
+    view = sections.build_view(section, statement, (), 0)
     alone = cache(partial(_state_alone, section, statement))
     absences = [
         say("deck.absent", "{name}: {reason}", name=absence.name, reason=absence.reason)

@@ -78,7 +78,7 @@ BOLD = 1.1
 NUMBER = Box(WIDTH - SIDE - 40, HEIGHT - BOTTOM - 10, 40, 14)
 
 
-def layout(slide: Slide) -> Layout:
+def lay_out_slide(slide: Slide) -> Layout:
     """Words above the pictures, or next to them if the pictures gain by that. Mirrored for right-to-left pages."""
     above, next_to = _lay_out_above(slide), _lay_out_next_to(slide)
     chosen = next_to if slide.pictures and _measure_picture(next_to) > WORTH * _measure_picture(above) else above
@@ -93,7 +93,7 @@ def layout(slide: Slide) -> Layout:
     )
 
 
-def opening(deck: Deck) -> Opening:
+def lay_out_opening(deck: Deck) -> Opening:
     """The title slide's words."""
     width = WIDTH - 2 * SIDE
     title = fit_words(deck.title, Box(SIDE, 150, width, 0), 40, 3, bold=True)

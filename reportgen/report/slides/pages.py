@@ -20,9 +20,9 @@ class _PlacedPicture:
     name_box: Box | None
 
 
-def paper(deck: Deck) -> str:
+def render_paper(deck: Deck) -> str:
     """The HTML of `slides.pdf`, in the language that is spoken."""
-    opening = deck_layout.opening(deck)
+    opening = deck_layout.lay_out_opening(deck)
     context: dict[str, Any] = {
         "target": "slides",
         "title": deck.title,
@@ -40,7 +40,7 @@ def paper(deck: Deck) -> str:
 
 
 def _slide(slide: Slide) -> dict[str, Any]:
-    made = deck_layout.layout(slide)
+    made = deck_layout.lay_out_slide(slide)
     return {"layout": made, "pictures": _pictures(slide, made)}
 
 

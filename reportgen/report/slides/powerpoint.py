@@ -43,7 +43,7 @@ NUMBER = (
 )
 
 
-def powerpoint(deck: Deck) -> bytes:
+def write_powerpoint(deck: Deck) -> bytes:
     """The file's content, in the language that is spoken."""
     from pptx import Presentation
 
@@ -105,7 +105,7 @@ def _shorten_property(text: str) -> str:
 
 
 def _add_opening(made: Any, deck: Deck) -> None:
-    words = deck_layout.opening(deck)
+    words = deck_layout.lay_out_opening(deck)
     sheet = made.slides.add_slide(made.slide_layouts.get_by_name(OPENING_LAYOUT))
     title, models = sheet.placeholders
     _place(title, words.title.box)
@@ -123,7 +123,7 @@ def _add_opening(made: Any, deck: Deck) -> None:
 
 
 def _add_slide(made: Any, slide: Slide, number: int, theme: Theme) -> None:
-    words = deck_layout.layout(slide)
+    words = deck_layout.lay_out_slide(slide)
     sheet = made.slides.add_slide(made.slide_layouts.get_by_name(FIGURE_LAYOUT))
     _place(sheet.shapes.title, words.title.box)
     _paint(sheet, theme)

@@ -9,7 +9,7 @@ from jinja2 import TemplateSyntaxError, nodes
 from reportgen.errors import BatteryError, Mistake
 from reportgen.probes import registry
 from reportgen.report.templates.own_templates import KINDS, OURS, explain_syntax_error, lies_within, list_shipped
-from reportgen.report.templates.templating import environment
+from reportgen.report.templates.templating import make_environment
 from reportgen.suggest import suggestion
 
 MOST_FILES = 1_000
@@ -71,7 +71,7 @@ def _find_unreadable(file: Path, own: Path) -> Iterator[Mistake]:
 
 def _find_wrong(sources: dict[Path, str], own: Path) -> Iterator[Mistake]:
     """What does not compile, what extends itself, and what nothing asks for."""
-    found = environment(own.resolve())
+    found = make_environment(own.resolve())
     trees: dict[str, nodes.Template] = {}
     for file, source in sources.items():
         name = file.relative_to(own).as_posix()

@@ -14,12 +14,12 @@ SHADES = 17
 """Colours that stand for the sequential map, between which the script goes straight."""
 
 
-def digest(script: str) -> str:
+def hash_script(script: str) -> str:
     """A script as a Content-Security-Policy names it."""
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def settings(theme: Theme) -> dict[str, Any]:
+def write_settings(theme: Theme) -> dict[str, Any]:
     """All of it, as plain JSON: the four inks of a figure that is saved, the colours, the words."""
     return {"ink": theme.inks, "shades": _shades(theme), "words": _words()}
 

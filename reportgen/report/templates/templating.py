@@ -14,14 +14,14 @@ from markupsafe import Markup, escape
 
 from reportgen.language import choose_form, direction, get_language, say
 from reportgen.look import model_styles as style
-from reportgen.look.fonts import typefaces
+from reportgen.look.fonts import load_typefaces
 from reportgen.look.legible import make_legible
 from reportgen.look.theme import PAPER, Theme
 from reportgen.report.content import numerals
 from reportgen.report.content.drawn import models_of
 from reportgen.report.content.paper_tables import paper_columns
 from reportgen.report.templates import own_templates, sandbox
-from reportgen.report.templates.script import digest, settings
+from reportgen.report.templates.script import hash_script, write_settings
 from reportgen.resources import folder
 
 LONGEST = 4_000
@@ -61,13 +61,13 @@ def render_template(name: str, context: Mapping[str, Any]) -> str:
     """
     own = _own.get()
     if own is None:
-        return environment().get_template(name).render(context)
+        return make_environment().get_template(name).render(context)
     with own_templates.explain_errors(own):
-        return sandbox.render_bounded(environment(own).get_template(name), context)
+        return sandbox.render_bounded(make_environment(own).get_template(name), context)
 
 
 @cache
-def environment(own: Path | None = None) -> Environment:
+def make_environment(own: Path | None = None) -> Environment:
     """The templates that ship with the package, or those of the folder `own` before them, all in a sandbox."""
     ours = FileSystemLoader(folder("templates"))
     # The sandbox takes as long again as half of a page's templates: ours alone do without.
@@ -92,7 +92,7 @@ def environment(own: Path | None = None) -> Environment:
         "sentence": sentence,
         "explained": mark_code,
         "written": numerals.write_table_number,
-        "digest": digest,
+        "digest": hash_script,
         "models_of": models_of,
     }
     found.globals |= {"say": _say_markup, "say_count": _say_count_markup, "paper_columns": paper_columns}
@@ -120,11 +120,11 @@ def fill_page(
         "direction": direction(get_language()),
         "ink": theme.inks,
         "logo": theme.logo,
-        "settings": settings(theme),
+        "settings": write_settings(theme),
     }
     inner = render_template(body, known)
     # The page carries the shapes of just the characters that stand in it.
-    faces = typefaces({*markup.unescape(inner), *context["title"], *packed}, theme.own_font)
+    faces = load_typefaces({*markup.unescape(inner), *context["title"], *packed}, theme.own_font)
     return render_template(shell, {**known, "body": inner, "faces": faces})
 
 

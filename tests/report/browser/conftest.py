@@ -58,7 +58,7 @@ def shown() -> tuple[Bundle, dict[str, list[PageFigure]]]:
 @pytest.fixture(scope="module")
 def file(shown: tuple[Bundle, dict[str, list[PageFigure]]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("page") / "report.html"
-    found.write_text(page.html(*shown, has_figure_files=True))
+    found.write_text(page.render_page(*shown, has_figure_files=True))
     return found
 
 

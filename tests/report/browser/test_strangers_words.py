@@ -13,8 +13,8 @@ from reportgen.baseline.history import read_history
 from reportgen.look.model_styles import model_styles
 from reportgen.report import page as report_page
 from reportgen.report.comparison import page as comparison_page
-from reportgen.report.comparison.pictures import pictures
-from reportgen.report.comparison.view import loud_sections
+from reportgen.report.comparison.pictures import draw_pictures
+from reportgen.report.comparison.view import list_loud_sections
 from reportgen.report.content.bundle_figures import make_cached_figures
 from reportgen.report.content.drawn import PageFigure
 from reportgen.results.bundle import Bundle
@@ -113,7 +113,7 @@ def _told_table(word: Word, table: Table) -> Table:
 
 def words(folder: Path, word: Word) -> Path:
     """The report without its figures."""
-    return _written(folder, report_page.html(_whole(word), {}))
+    return _written(folder, report_page.render_page(_whole(word), {}))
 
 
 def report(folder: Path, word: Word) -> Path:
@@ -124,7 +124,7 @@ def report(folder: Path, word: Word) -> Path:
         PageFigure(figure, f"weather-{figure.name}", drawing.svg("characters"))
         for figure, drawing in zip(figures, drawings, strict=True)
     ]
-    return _written(folder, report_page.html(_whole(word), {"weather": shown}, has_figure_files=True))
+    return _written(folder, report_page.render_page(_whole(word), {"weather": shown}, has_figure_files=True))
 
 
 def _whole(word: Word) -> Bundle:
@@ -139,7 +139,7 @@ def compared(folder: Path, word: Word) -> Path:
     moved = replace(lens, arrays={**lens.arrays, "entropy": Array(entropy.dims, entropy.values + 1, entropy.unit)})
     outcomes = {**after.outcomes, "weather": {**after.outcomes["weather"], LLAMA: moved}}
     found = compare(before, replace(after, outcomes=outcomes), {}, {})
-    return _written(folder, comparison_page.html(found, pictures(found, loud_sections(found))))
+    return _written(folder, comparison_page.render_page(found, draw_pictures(found, list_loud_sections(found))))
 
 
 def nightly(folder: Path, word: Word) -> Path:
@@ -190,7 +190,7 @@ def test_strangers_words_add_no_element_no_attribute_no_request_and_lead_nowhere
 
 
 def test_markup_that_came_in_could_not_lead_links_away(browser: Any, tmp_path: Path) -> None:
-    text = report_page.html(fake_bundle(), {})
+    text = report_page.render_page(fake_bundle(), {})
     file = _written(tmp_path, text.replace("<body>", '<body><base href="https://evil.invalid/">'))
     opened = Visit(browser, file)
     assert opened.page.evaluate("document.baseURI") == file.as_uri()
