@@ -69,14 +69,14 @@ class Shelf:
         file = self._file(key)
         with suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
-            handle, beside = tempfile.mkstemp(dir=file.parent, prefix=".writing-")
+            handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".writing-")
             try:
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(self._seal(key, content))
                     stream.write(content)
-                Path(beside).replace(file)
+                Path(temporary).replace(file)
             except BaseException:
-                Path(beside).unlink(missing_ok=True)
+                Path(temporary).unlink(missing_ok=True)
                 raise
 
     def drop(self, key: str) -> None:
@@ -111,7 +111,7 @@ class Holding:
     bytes: int
 
 
-def holding(folder: Path) -> Holding:
+def measure_holding(folder: Path) -> Holding:
     """Files below a folder, and their bytes."""
     sizes = [status.st_size for _, status in _files([folder])]
     return Holding(len(sizes), sum(sizes))
@@ -151,7 +151,7 @@ def _files(folders: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 @dataclass(frozen=True)
-class Unfinished:
+class UnfinishedWork:
     """Work that a probe may go on with after it was interrupted, kept under the same things as its outcome."""
 
     _shelf: Shelf

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reportgen.spelling import LONGEST, spelled
+from reportgen.spelling import LONGEST, spell_text
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Mistake:
         """What is wrong, and below it the remedy where there is one: whatever strangers' texts are in them, a line
         each.
         """
-        return tuple(spelled(line) for line in (f"{self._where}{self.message}", self.remedy) if line)
+        return tuple(spell_text(line) for line in (f"{self._where}{self.message}", self.remedy) if line)
 
     @property
     def in_one_line(self) -> str:
         """The same as running text."""
         wrong = f"{self._where}{self.message}"
         told = f"{wrong.rstrip('.')}. {self.remedy}" if self.remedy else wrong
-        return spelled(" ".join(told.split()), 2 * LONGEST)
+        return spell_text(" ".join(told.split()), 2 * LONGEST)
 
     @property
     def _where(self) -> str:

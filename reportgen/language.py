@@ -31,30 +31,32 @@ _spoken: ContextVar[str] = ContextVar("_spoken", default=ENGLISH)
 
 
 @cache
-def languages() -> tuple[str, ...]:
+def list_languages() -> tuple[str, ...]:
     """The tags of all languages there is a catalogue of, English first."""
     return (ENGLISH, *sorted(path.stem for path in CATALOGUES.glob("*.po")))
 
 
-def checked(tag: str) -> str:
-    """The tag of `languages()` that is meant: zh_TW, zh-tw and zh-Hant are zh-TW, hu-HU is hu.
+def resolve_language(tag: str) -> str:
+    """The tag of `list_languages()` that is meant: zh_TW, zh-tw and zh-Hant are zh-TW, hu-HU is hu.
 
     Raises:
         ValueError: there is no such catalogue; names the nearest.
     """
     asked = tag.strip().replace("_", "-").lower()
-    known = {one.lower(): one for one in languages()}
+    known = {one.lower(): one for one in list_languages()}
     for name in (asked, ALSO_KNOWN_AS.get(asked, "").lower(), asked.partition("-")[0]):
         if name in known:
             return known[name]
     # A bare or foreign variety: zh and zh-CN are not zh-TW, but near it.
-    near = next((one for one in languages() if one.partition("-")[0] == asked.partition("-")[0]), None)
-    raise ValueError(f"no language '{tag}'. " + (f"Did you mean '{near}'?" if near else suggestion(tag, languages())))
+    near = next((one for one in list_languages() if one.partition("-")[0] == asked.partition("-")[0]), None)
+    raise ValueError(
+        f"no language '{tag}'. " + (f"Did you mean '{near}'?" if near else suggestion(tag, list_languages()))
+    )
 
 
 @contextmanager
-def speaking(tag: str) -> Iterator[None]:
-    """What is said within is said in this language, one of `languages()`."""
+def use_language(tag: str) -> Iterator[None]:
+    """What is said within is said in this language, one of `list_languages()`."""
     before = _spoken.set(tag)
     try:
         yield
@@ -62,7 +64,7 @@ def speaking(tag: str) -> Iterator[None]:
         _spoken.reset(before)
 
 
-def spoken() -> str:
+def get_language() -> str:
     """The tag of the language that is spoken now."""
     return _spoken.get()
 
@@ -83,7 +85,7 @@ def say(id: str, text: str, /, **values: Any) -> str:
 
 
 def say_count(id: str, one: str, many: str, count: int, /, **values: Any) -> str:
-    """As `say`, in the form that the language asks for beside a number; `{count}` is where the number goes."""
+    """As `say`, in the form that the language asks for with a number; `{count}` is where the number goes."""
     return choose_form(id, one, many, count).format(**{"count": digits(f"{count:,}"), **values})
 
 
@@ -110,7 +112,7 @@ def digits(number: str) -> str:
     return number if _spoken.get() == ENGLISH else number.translate(_separators(_spoken.get()))
 
 
-def listed(items: Sequence[str]) -> str:
+def list_items(items: Sequence[str]) -> str:
     """Items one after another, as the spoken language lists them: "a, b and c"."""
     if _spoken.get() == ENGLISH:
         return " and ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))

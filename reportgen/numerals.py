@@ -33,7 +33,7 @@ def write_number(value: float | None, significant: int = 3) -> str:
     """A measured number, with this many significant digits unless it is whole."""
     if value is None or not math.isfinite(value):
         return UNDEFINED
-    return _spoken(_english(value, significant))
+    return _localize_digits(_write_english(value, significant))
 
 
 def write_cell(value: float | None, significant: int = 2) -> str:
@@ -58,13 +58,13 @@ def write_share(share: float | None) -> str:
         return "0%"
     power = int(f"{percent:.1e}".partition("e")[2])
     if power < SMALLEST:
-        text = _raised(percent, 2)
+        text = _write_power(percent, 2)
     else:
         decimals = 0 if percent == int(percent) else max(1 - power, 0)
         while percent != 100 and Decimal(f"{percent:.{decimals}f}") == 100:
             decimals += 1
         text = f"{percent:,.{decimals}f}"
-    return _spoken(f"{'-' if share < 0 else ''}{text}%")
+    return _localize_digits(f"{'-' if share < 0 else ''}{text}%")
 
 
 def write_change(*values: float | None, significant: int = 3) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ def write_change(*values: float | None, significant: int = 3) -> tuple[str, ...]
 
 def write_count(count: int) -> str:
     """How many there are."""
-    return _spoken(f"{count:,}")
+    return _localize_digits(f"{count:,}")
 
 
 def write_setting(value: float) -> str:
@@ -94,38 +94,38 @@ def write_decimals(value: float, decimals: int) -> str:
         return UNDEFINED
     text = f"{value:,.{decimals}f}"
     if re.search("[1-9]", text):
-        return _spoken(text)
-    return write_number(value, 2) if value else _spoken(text.lstrip("-"))
+        return _localize_digits(text)
+    return write_number(value, 2) if value else _localize_digits(text.lstrip("-"))
 
 
 def _tells_apart(values: Sequence[float | None], significant: int) -> bool:
     """Whether all that are unequal are read as other numbers: 3 and 3.00 are the same."""
     known = {value for value in values if value is not None and math.isfinite(value)}
-    texts = (_english(value, significant) for value in known)
+    texts = (_write_english(value, significant) for value in known)
     return len({_TRAILING.sub("", text) if "." in text else text for text in texts}) == len(known)
 
 
-def _english(value: float, significant: int) -> str:
-    return ("-" if value < 0 else "") + _unsigned(abs(value), significant)
+def _write_english(value: float, significant: int) -> str:
+    return ("-" if value < 0 else "") + _write_unsigned(abs(value), significant)
 
 
-def _unsigned(value: float, significant: int) -> str:
+def _write_unsigned(value: float, significant: int) -> str:
     if isinstance(value, Integral):
         return f"{int(value):,}"
     value = float(value)
     # The power of ten of what is written: 999.6 in three digits is 1,000.
     power = int(f"{value:.{significant - 1}e}".partition("e")[2])
     if value and not SMALLEST <= power < LARGEST:
-        return _raised(value, significant)
+        return _write_power(value, significant)
     if value.is_integer():
         return f"{value:,.0f}"
     return f"{value:,.{max(significant - 1 - power, 0)}f}"
 
 
-def _raised(value: float | Decimal, significant: int) -> str:
+def _write_power(value: float | Decimal, significant: int) -> str:
     mantissa, _, power = f"{value:.{significant - 1}e}".partition("e")
     return f"{mantissa} × 10{str(int(power)).translate(_RAISED)}"
 
 
-def _spoken(text: str) -> str:
+def _localize_digits(text: str) -> str:
     return digits(text).replace("-", "−")

@@ -1,4 +1,4 @@
-"""Where the files that ship beside the code lie: in a checkout, and in an installed wheel."""
+"""Where the files that ship with the code lie: in a checkout, and in an installed wheel."""
 
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ def folder(name: Literal["templates", "prompts"]) -> Path:
         FileNotFoundError: the installation lacks it.
     """
     checkout = PACKAGE.parent
-    # site-packages may hold a stranger's `prompts` folder; only a checkout has pyproject.toml beside the package
+    # site-packages may hold a stranger's `prompts` folder; only a checkout has pyproject.toml next to the package
     found = checkout / name if (checkout / "pyproject.toml").is_file() else PACKAGE / IN_WHEEL[name]
     if not found.is_dir():
         raise FileNotFoundError(f"this installation of reportgen lacks its {name}: {found} is no folder")

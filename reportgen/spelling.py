@@ -18,7 +18,7 @@ _COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\[|#vso\[)")
 """
 
 
-def spelled(text: str, longest: int | None = LONGEST) -> str:
+def spell_text(text: str, longest: int | None = LONGEST) -> str:
     """A stranger's text as one line of a terminal or a log, cut where it has more than `longest` characters.
 
     A newline becomes ↵, a tab ⇥, what is invisible, malformed or unassigned `<U+200B>`. Spelling it twice changes
@@ -27,8 +27,8 @@ def spelled(text: str, longest: int | None = LONGEST) -> str:
     if longest is not None:
         text = text[: longest + 1]  # before it is looked at, character by character
     if not (text.isascii() and text.isprintable()):
-        text = "".join(map(visible, text))
-    text = _COMMAND.sub(_no_command, text)
+        text = "".join(map(spell_character, text))
+    text = _COMMAND.sub(_spell_command, text)
     return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
 
 
@@ -38,7 +38,7 @@ def code_point(character: str) -> str:
 
 
 @cache
-def visible(character: str) -> str:
+def spell_character(character: str) -> str:
     """The character itself where it can be seen, else what stands for it."""
     if character in PICTURES:
         return PICTURES[character]
@@ -51,5 +51,5 @@ def is_hidden(character: str) -> bool:
     return invisible or unicodedata.name(character, "").startswith("VARIATION SELECTOR")
 
 
-def _no_command(found: re.Match[str]) -> str:
+def _spell_command(found: re.Match[str]) -> str:
     return f"{found[1] or ''}{code_point(found[0][-1])}"

@@ -7,7 +7,7 @@ NEAR = 60
 LISTED = 8
 
 
-def nearest(name: str, valid: Iterable[str], near: int = NEAR) -> str | None:
+def find_nearest(name: str, valid: Iterable[str], near: int = NEAR) -> str | None:
     """The valid name that a person most likely meant, or None where nothing comes near."""
     from rapidfuzz import fuzz, process  # here: most batteries are right
 
@@ -21,7 +21,7 @@ def suggestion(name: str, valid: Iterable[str]) -> str:
     names = list(valid)
     if not names:
         return ""
-    near = nearest(name, names)
+    near = find_nearest(name, names)
     if near is not None:
         return f"Did you mean '{near}'?"
     more = ", …" if len(names) > LISTED else ""

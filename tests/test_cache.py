@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reportgen import cache
-from reportgen.cache import DRAWINGS, RESULTS, Shelf, holding, key_of, make_room
+from reportgen.cache import DRAWINGS, RESULTS, Shelf, key_of, make_room, measure_holding
 
 
 def test_what_is_kept_is_read_again() -> None:
@@ -52,7 +52,7 @@ def test_a_full_disk_costs_nothing_but_time(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(cache.Path, "replace", full)
     shelf.write(key_of("a"), b"content")
     assert shelf.read(key_of("a")) is None
-    assert holding(shelf.folder).files == 0
+    assert measure_holding(shelf.folder).files == 0
 
 
 def test_an_unused_shelf_reads_and_keeps_nothing() -> None:
@@ -78,7 +78,7 @@ def test_a_write_that_is_cut_short_leaves_nothing(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(cache.Path, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         shelf.write(key_of("a"), b"content")
-    assert holding(shelf.folder).files == 0
+    assert measure_holding(shelf.folder).files == 0
 
 
 def test_room_is_made_of_what_was_unused_for_longest() -> None:
@@ -90,7 +90,7 @@ def test_room_is_made_of_what_was_unused_for_longest() -> None:
     assert shelf.read(key_of("oldest")) is not None  # used just now
     make_room(2100)
     assert [shelf.holds(key_of(name)) for name in ("old", "older", "oldest")] == [True, False, True]
-    assert holding(shelf.folder).files == 2
+    assert measure_holding(shelf.folder).files == 2
 
 
 def test_the_limit_may_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,10 @@ import pytest
 from fontTools.ttLib import TTFont
 
 import reportgen
-from reportgen.figures.describe import texts
-from reportgen.look.fonts import typefaces
-from reportgen.look.legible import legible
-from reportgen.report.content.bundle_figures import describe
+from reportgen.figures.describe import list_texts
+from reportgen.look.fonts import load_typefaces
+from reportgen.look.legible import make_legible
+from reportgen.report.content.bundle_figures import describe_bundle
 from reportgen.results.bundle import Bundle
 
 BATTERY = Path(__file__).parents[1] / "reports" / "llama-vs-gemma.yaml"
@@ -60,13 +60,13 @@ def test_they_stand_legibly_in_page_and_pdf(report: Bundle, page: str) -> None:
 
 
 def test_every_character_drawn_has_a_glyph(report: Bundle, page: str) -> None:
-    figures = [figure for of_probe in describe(report).figures.values() for figure in of_probe]
+    figures = [figure for of_probe in describe_bundle(report).figures.values() for figure in of_probe]
     assert len(figures) >= 20
-    drawn = "".join(legible(text) for figure in figures for text in texts(figure))
+    drawn = "".join(make_legible(text) for figure in figures for text in list_texts(figure))
     printed = html.unescape(re.sub(r"<(style|svg)\b.*?</\1>|<[^>]*>", "", page, flags=re.DOTALL))
     for characters in (set(drawn), set(printed) - {"\n"}):
         assert len(characters) > 100
-        covered = {chr(code) for face in typefaces(characters).faces for code in TTFont(face.path).getBestCmap()}
+        covered = {chr(code) for face in load_typefaces(characters).faces for code in TTFont(face.path).getBestCmap()}
         assert not characters - covered
 
 

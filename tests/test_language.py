@@ -9,24 +9,24 @@ from reportgen import language
 from reportgen.language import (
     CATALOGUES,
     ENGLISH,
-    checked,
     digits,
     direction,
-    languages,
-    listed,
+    get_language,
+    list_items,
+    list_languages,
     name_of,
+    resolve_language,
     say,
     say_count,
     sentences,
-    speaking,
-    spoken,
     unit_of,
+    use_language,
 )
 from reportgen.probes.registry import find
 from reportgen.probing.probe import explanation, meanings, question
 from tests import catalogues
 
-OTHERS = [tag for tag in languages() if tag != ENGLISH]
+OTHERS = [tag for tag in list_languages() if tag != ENGLISH]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def filled_in(id: str, texts: catalogues.Texts) -> bool:
 
 
 def test_there_are_catalogues_of_three_languages() -> None:
-    assert languages() == (ENGLISH, "ar", "hu", "zh-TW")
+    assert list_languages() == (ENGLISH, "ar", "hu", "zh-TW")
 
 
 def test_an_id_has_one_english_text(source: list[catalogues.Message], texts: dict[str, catalogues.Texts]) -> None:
@@ -99,13 +99,13 @@ def test_a_translation_takes_the_values_of_its_english(
 def test_no_message_holds_markup_or_what_is_shown_as_its_code(
     texts: dict[str, catalogues.Texts], translated: tuple[str, dict[str, catalogues.Translated]]
 ) -> None:
-    from reportgen.look.legible import legible
+    from reportgen.look.legible import make_legible
 
     tag, known = translated
     for id, of in texts.items():
         for text in (*of, *(known[id].translations if id in known else ())):
             assert not re.search(r"</?[a-z]+[ >]|&[a-z]+;", text), f"{tag}: {id}: {text}"
-            assert legible(text) == text, f"{tag}: {id}: {text!r}"
+            assert make_legible(text) == text, f"{tag}: {id}: {text!r}"
 
 
 def test_a_catalogue_is_as_the_update_command_writes_it(
@@ -132,17 +132,17 @@ def test_an_update_lists_what_changed_as_fuzzy_and_keeps_what_is_gone() -> None:
 
 
 def test_what_is_said_within_a_language_is_said_in_it_and_english_outside() -> None:
-    with speaking("hu"):
-        assert spoken() == "hu"
-        with speaking("ar"):
+    with use_language("hu"):
+        assert get_language() == "hu"
+        with use_language("ar"):
             assert say("page.contents", "Contents") == "المحتويات"
         assert say("page.contents", "Contents") == "Tartalom"
     assert say("page.contents", "Contents") == "Contents"
-    assert spoken() == ENGLISH
+    assert get_language() == ENGLISH
 
 
 def test_what_has_no_translation_or_a_stale_one_is_said_in_english() -> None:
-    with speaking("zh-TW"):
+    with use_language("zh-TW"):
         assert say("no.such_message", "{a} and {b}", a=1, b="{c}") == "1 and {c}"
         assert say("page.contents", "Contents of another kind") == "Contents of another kind"
 
@@ -156,12 +156,12 @@ def test_what_has_no_translation_or_a_stale_one_is_said_in_english() -> None:
     ],
 )
 def test_a_number_has_the_form_its_language_asks_for(tag: str, told: list[str]) -> None:
-    with speaking(tag):
+    with use_language(tag):
         assert [say_count("opening.layers", "{count} layer", "{count} layers", n) for n in (1, 2, 1000)] == told
 
 
 def test_arabic_has_six_forms() -> None:
-    with speaking("ar"):
+    with use_language("ar"):
         told = [say_count("opening.heads", "{count} head", "{count} heads", n) for n in (0, 1, 2, 3, 11, 100)]
     assert told == ["بلا رؤوس (0)", "رأس واحد", "رأسان", "3 رؤوس", "11 رأسًا", "100 رأس"]
 
@@ -169,7 +169,7 @@ def test_arabic_has_six_forms() -> None:
 def test_a_probe_tells_its_words_by_name() -> None:
     probe = find("logit_lens")
     assert question(probe) == "What does each layer expect next?"
-    with speaking("zh-TW"):
+    with use_language("zh-TW"):
         assert question(probe) == "每一層預期接下來是什麼？"
         assert explanation(probe).shows.startswith("如果模型")
         assert meanings(probe)["entropy"].startswith("（prompt x step x layer）")
@@ -182,7 +182,7 @@ def test_a_probe_tells_its_words_by_name() -> None:
     [("en", "1,234.5"), ("hu", "1 234,5"), ("zh-TW", "1,234.5"), ("ar", "1,234.5")],
 )
 def test_numbers_have_the_separators_of_the_language_and_latin_digits(tag: str, told: str) -> None:
-    with speaking(tag):
+    with use_language(tag):
         assert digits("1,234.5") == told
         assert digits("31%") == "31%"
 
@@ -197,13 +197,18 @@ def test_numbers_have_the_separators_of_the_language_and_latin_digits(tag: str, 
     ],
 )
 def test_lists_are_joined_as_the_language_joins_them(tag: str, three: str, two: str) -> None:
-    with speaking(tag):
-        assert (listed(["a", "b", "c"]), listed(["a", "b"]), listed(["a"]), listed([])) == (three, two, "a", "")
+    with use_language(tag):
+        assert (list_items(["a", "b", "c"]), list_items(["a", "b"]), list_items(["a"]), list_items([])) == (
+            three,
+            two,
+            "a",
+            "",
+        )
 
 
 def test_sentences_follow_each_other_with_a_space_where_the_language_has_one() -> None:
     assert sentences(["A.", "", "B."]) == "A. B."
-    with speaking("zh-TW"):
+    with use_language("zh-TW"):
         assert sentences(["甲。", "", "乙。"]) == "甲。乙。"
 
 
@@ -215,7 +220,7 @@ def test_sentences_follow_each_other_with_a_space_where_the_language_has_one() -
     ],
 )  # fmt: skip
 def test_a_language_is_known_by_its_usual_names(asked: str, tag: str) -> None:
-    assert checked(asked) == tag
+    assert resolve_language(asked) == tag
 
 
 @pytest.mark.parametrize(
@@ -231,11 +236,11 @@ def test_a_language_is_known_by_its_usual_names(asked: str, tag: str) -> None:
 )
 def test_an_unknown_language_is_refused_with_the_nearest(asked: str, remedy: str) -> None:
     with pytest.raises(ValueError, match=re.escape(f"no language '{asked}'. {remedy}")):
-        checked(asked)
+        resolve_language(asked)
 
 
 def test_arabic_runs_from_right_to_left() -> None:
-    assert [direction(tag) for tag in languages()] == ["ltr", "rtl", "ltr", "ltr"]
+    assert [direction(tag) for tag in list_languages()] == ["ltr", "rtl", "ltr", "ltr"]
 
 
 def test_english_reads_no_catalogue_and_needs_no_babel() -> None:
@@ -244,8 +249,8 @@ def test_english_reads_no_catalogue_and_needs_no_babel() -> None:
         "from reportgen import language\n"
         "language.CATALOGUES = language.CATALOGUES / 'nowhere'\n"
         "from reportgen.report.content import numerals\n"
-        "print(language.say_count('a', '{count} b', '{count} c', 2000), language.listed(['d', 'e']), "
-        "numerals.brief(2_000_000), numerals.dated('2026-11-21'))\n"
+        "print(language.say_count('a', '{count} b', '{count} c', 2000), language.list_items(['d', 'e']), "
+        "numerals.abbreviate_count(2_000_000), numerals.write_day('2026-11-21'))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "2,000 c d and e 2.00 M 2026-11-21\n"
@@ -253,7 +258,7 @@ def test_english_reads_no_catalogue_and_needs_no_babel() -> None:
 
 def test_a_catalogue_is_read_once() -> None:
     language._catalogue.cache_clear()
-    with speaking("hu"):
+    with use_language("hu"):
         for _ in range(3):
             say("page.contents", "Contents")
     assert language._catalogue.cache_info().misses == 1

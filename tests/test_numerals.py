@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reportgen
-from reportgen.language import speaking
+from reportgen.language import use_language
 from reportgen.numerals import (
     UNDEFINED,
     write_cell,
@@ -72,7 +72,7 @@ RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
 )
 def test_write_number(value: float | None, english: str, hungarian: str) -> None:
     assert write_number(value) == english
-    with speaking("hu"):
+    with use_language("hu"):
         assert write_number(value) == hungarian
 
 
@@ -125,7 +125,7 @@ def test_write_signed(value: float | None, text: str) -> None:
 )
 def test_write_share(share: float | None, english: str, hungarian: str) -> None:
     assert write_share(share) == english
-    with speaking("hu"):
+    with use_language("hu"):
         assert write_share(share) == hungarian
 
 
@@ -152,7 +152,7 @@ def test_write_change(values: tuple[float | None, ...], texts: tuple[str, ...]) 
 
 def test_write_count() -> None:
     assert write_count(128_256) == "128,256"
-    with speaking("hu"):
+    with use_language("hu"):
         assert write_count(128_256) == "128 256"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reportgen.spelling import LONGEST, is_hidden, spelled
+from reportgen.spelling import LONGEST, is_hidden, spell_text
 
 HOSTILE = (
     "\x1b[2J\x1b]0;title\x07",
@@ -23,14 +23,14 @@ HOSTILE = (
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_told_text_is_one_line_that_hides_and_commands_nothing(text: str) -> None:
-    told = spelled(text)
+    told = spell_text(text)
     assert len(told.splitlines()) == 1
     assert not any(map(is_hidden, told.replace(" ", "")))
     assert not told.lstrip().startswith("::")
     assert "##[" not in told
     assert "##vso[" not in told
     told.encode()
-    assert spelled(told) == told
+    assert spell_text(told) == told
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def test_a_told_text_is_one_line_that_hides_and_commands_nothing(text: str) -> N
     ],
 )
 def test_what_can_be_read_stays(text: str, told: str) -> None:
-    assert spelled(text) == told
+    assert spell_text(text) == told
 
 
 def test_what_nobody_reads_to_the_end_is_cut() -> None:
-    told = spelled("A" * 100_000)
+    told = spell_text("A" * 100_000)
     assert len(told) == LONGEST
     assert told.endswith("A…")
-    assert spelled(told) == told
-    assert len(spelled("\x1b" * 100_000)) == LONGEST
-    assert spelled("/a" * 1_000, longest=None) == "/a" * 1_000
+    assert spell_text(told) == told
+    assert len(spell_text("\x1b" * 100_000)) == LONGEST
+    assert spell_text("/a" * 1_000, longest=None) == "/a" * 1_000

@@ -1,14 +1,14 @@
-from reportgen.suggest import nearest, suggestion
+from reportgen.suggest import find_nearest, suggestion
 
 
 def test_the_nearest_name_ignores_case() -> None:
-    assert nearest("Logit_Lens", ["pca_map", "logit_lens"]) == "logit_lens"
-    assert nearest("pfd", ["html", "pdf", "figures"]) == "pdf"
+    assert find_nearest("Logit_Lens", ["pca_map", "logit_lens"]) == "logit_lens"
+    assert find_nearest("pfd", ["html", "pdf", "figures"]) == "pdf"
 
 
 def test_a_name_unlike_all_others_has_no_nearest() -> None:
-    assert nearest("qqq", ["pca_map", "logit_lens"]) is None
-    assert nearest("qqq", []) is None
+    assert find_nearest("qqq", ["pca_map", "logit_lens"]) is None
+    assert find_nearest("qqq", []) is None
 
 
 def test_without_a_near_name_the_first_few_are_listed() -> None:

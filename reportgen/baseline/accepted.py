@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reportgen.baseline.tolerance import ToleranceEntry, checked_entries
+from reportgen.baseline.tolerance import ToleranceEntry, check_entries
 from reportgen.documents.yaml_source import Source, read_source, read_text, write_yaml
 from reportgen.errors import BatteryError, BundleError, Mistake
 from reportgen.results.bundle import Bundle, copy_numbers, load_bundle
@@ -31,7 +31,7 @@ class Acceptance:
 
 
 def baseline_of(bundle: Path) -> Path:
-    """Where the baseline of a bundle lies unless something else is said: `baselines/` beside it, under its name."""
+    """Where the baseline of a bundle lies unless something else is said: `baselines/` next to it, under its name."""
     place = bundle.absolute()
     return place.parent / FOLDER / place.name
 
@@ -58,7 +58,7 @@ def accept(bundle: Path, target: Path, acceptance: Acceptance) -> None:
         OutputError: the target cannot be written, or holds something that is not a baseline.
     """
     stored = read_bundle(bundle)
-    if reason := _incomplete(stored):
+    if reason := _explain_incomplete(stored):
         raise BundleError(Mistake(f"it cannot become a baseline: {reason}", "run the whole battery first", file=bundle))
     check_writable(target, "baseline")
     earlier = _acceptances(target)
@@ -67,7 +67,7 @@ def accept(bundle: Path, target: Path, acceptance: Acceptance) -> None:
         copy_numbers(bundle, stage)
         if Path(TOLERANCES) in listed:  # else it stays as whatever else lies there does
             shutil.copyfile(target / TOLERANCES, stage / TOLERANCES)
-        write_yaml(stage / ACCEPTED, [_written(acceptance), *earlier])
+        write_yaml(stage / ACCEPTED, [_format_acceptance(acceptance), *earlier])
 
 
 def load_tolerances(baseline: Path) -> dict[str, ToleranceEntry]:
@@ -79,9 +79,9 @@ def load_tolerances(baseline: Path) -> dict[str, ToleranceEntry]:
     file = baseline / TOLERANCES
     if not file.is_file():
         return {}
-    source = _read(file, "tolerances", "calibrate it anew")
+    source = _read_baseline_file(file, "tolerances", "calibrate it anew")
     try:
-        return checked_entries({} if source.value is None else source.value)
+        return check_entries({} if source.value is None else source.value)
     except ValueError as error:
         raise BundleError(Mistake(str(error), "calibrate it anew", file=file)) from error
 
@@ -92,7 +92,7 @@ def write_tolerances(baseline: Path, entries: Mapping[str, ToleranceEntry]) -> N
     write_yaml(baseline / TOLERANCES, {path: entry.model_dump(exclude_none=True) for path, entry in entries.items()})
 
 
-def _incomplete(bundle: Bundle) -> str:
+def _explain_incomplete(bundle: Bundle) -> str:
     """Why a bundle is not whole; empty where it is."""
     failed = [
         f"{probe_id} on {subject}"
@@ -116,13 +116,13 @@ def _acceptances(target: Path) -> list[dict[str, Any]]:
     if not file.is_file():
         return []
     remedy = "mend it, so that no reason is lost: a list of when, by and reason"
-    found = _read(file, "acceptances", remedy).value
+    found = _read_baseline_file(file, "acceptances", remedy).value
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise BundleError(Mistake("the earlier reasons are not a list of mappings", remedy, file))
     return found
 
 
-def _read(file: Path, what: str, remedy: str) -> Source:
+def _read_baseline_file(file: Path, what: str, remedy: str) -> Source:
     """A YAML file of a baseline.
 
     Raises:
@@ -138,7 +138,7 @@ def _read(file: Path, what: str, remedy: str) -> Source:
     return source
 
 
-def _written(acceptance: Acceptance) -> dict[str, str]:
+def _format_acceptance(acceptance: Acceptance) -> dict[str, str]:
     now = datetime.datetime.now(datetime.UTC).isoformat(" ", "minutes").removesuffix("+00:00") + " UTC"
     told = {"when": acceptance.when or now, "by": acceptance.by, "reason": acceptance.reason}
     return {name: text for name, text in told.items() if text}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from reportgen.baseline.compare import Comparison, Judgement
-from reportgen.baseline.judgements import NOT_COMPARED, counted, short
+from reportgen.baseline.judgements import NOT_COMPARED, count_verdicts, shorten_text
 from reportgen.baseline.verdict import Verdict
 from reportgen.numerals import write_count
 
@@ -11,7 +11,7 @@ MOST = 10
 """Annotations of one kind that GitHub shows of a step; the others vanish without a word."""
 
 
-def annotations(comparison: Comparison) -> list[str]:
+def write_annotations(comparison: Comparison) -> list[str]:
     """Lines for stdout: errors for what failed or drifted, warnings for what is not comparable, both gated only.
 
     At most 10 of a kind, of which the last then says how many more there are.
@@ -31,7 +31,7 @@ def _commands(command: str, judged: Sequence[Judgement]) -> list[str]:
     if len(judged) <= MOST:
         return [_annotation(command, one) for one in judged]
     left = judged[MOST - 1 :]
-    more = _command(command, f"and {write_count(len(left))} more", counted(left))
+    more = _command(command, f"and {write_count(len(left))} more", count_verdicts(left))
     return [*(_annotation(command, one) for one in judged[: MOST - 1]), more]
 
 
@@ -47,4 +47,4 @@ def _command(command: str, title: str, message: str) -> str:
 
 def _data(text: str) -> str:
     """A text as a workflow command takes it; the percent sign first, which the others are written with."""
-    return short(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return shorten_text(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

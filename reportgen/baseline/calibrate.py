@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 
-from reportgen.baseline.tables import ENTRY, RANK, lost_of, values_moved
+from reportgen.baseline.tables import ENTRY, RANK, find_largest_move, measure_losses
 from reportgen.baseline.tolerance import MEASURED, ToleranceEntry
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Outcome, Table
@@ -26,7 +26,7 @@ def conditions_of_runs(runs: int, threads: int) -> list[tuple[int, int]]:
     return kept[:runs]
 
 
-def tolerances_from(bundles: Sequence[Bundle]) -> dict[str, ToleranceEntry]:
+def measure_tolerances(bundles: Sequence[Bundle]) -> dict[str, ToleranceEntry]:
     """PROBE_ID.SUBJECT.NAME -> how far it may move, from bundles of one battery; the first is the reference."""
     first, *others = bundles
     found: dict[str, ToleranceEntry] = {}
@@ -49,14 +49,14 @@ def _of_outcome(outcome: Outcome, again: Sequence[Outcome]) -> Iterator[tuple[st
             yield name, ToleranceEntry(gate=False)
             continue
         differences = [np.abs(one.arrays[name].values.astype(np.float64) - array.values) for one in again]
-        moved = max((_largest(difference) for difference in differences), default=0.0)
-        yield name, _entry(moved, _largest(np.abs(array.values)))
+        moved = max((_find_largest(difference) for difference in differences), default=0.0)
+        yield name, _entry(moved, _find_largest(np.abs(array.values)))
     for name, table in outcome.tables.items():
         if RANK in table.columns and any(column in table.columns for column in ENTRY):
             yield name, _of_ranking(table, [one.tables[name] for one in again])
 
 
-def _largest(values: np.typing.NDArray[np.floating]) -> float:
+def _find_largest(values: np.typing.NDArray[np.floating]) -> float:
     finite = values[np.isfinite(values)]
     return float(finite.max()) if finite.size else 0.0
 
@@ -64,17 +64,17 @@ def _largest(values: np.typing.NDArray[np.floating]) -> float:
 def _entry(moved: float, size: float) -> ToleranceEntry:
     if moved > UNSTABLE * size and moved > 0:
         return ToleranceEntry(gate=False)
-    return ToleranceEntry(abs=_rounded(max(MARGIN * moved, SMALLEST * size)), rel=0.0)
+    return ToleranceEntry(abs=_round_up(max(MARGIN * moved, SMALLEST * size)), rel=0.0)
 
 
 def _of_ranking(table: Table, again: Sequence[Table]) -> ToleranceEntry:
-    lost = max((max(lost_of(table, other), default=0.0) for other in again), default=0.0)
-    moved = max((values_moved(table, other) for other in again), default=0.0)
+    lost = max((max(measure_losses(table, other), default=0.0) for other in again), default=0.0)
+    moved = max((find_largest_move(table, other) for other in again), default=0.0)
     overlap = min(MEASURED.overlap, max(0.0, 1 - MARGIN * lost))
-    return ToleranceEntry(abs=_rounded(max(MARGIN * moved, SMALLEST)), rel=0.0, overlap=round(overlap, 3))
+    return ToleranceEntry(abs=_round_up(max(MARGIN * moved, SMALLEST)), rel=0.0, overlap=round(overlap, 3))
 
 
-def _rounded(value: float) -> float:
+def _round_up(value: float) -> float:
     """Up, to two digits: a tolerance is for people to read."""
     if value == 0:
         return 0.0

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from pydantic_core import to_jsonable_python
 
-from reportgen.baseline.quantities import Change, array_change, depth_of, metric_change, names_of, said
-from reportgen.baseline.tables import table_change
+from reportgen.baseline.quantities import Change, compare_array, compare_metric, depth_of, describe_place, names_of
+from reportgen.baseline.tables import compare_table
 from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Tolerance, may_match, tolerance_of
-from reportgen.baseline.verdict import DECIDING, DRIFT, QUIET, WORST_FIRST, Verdict, exit_code, worst
+from reportgen.baseline.verdict import DECIDING, DRIFT, QUIET, WORST_FIRST, Verdict, exit_code, select_worst
 from reportgen.errors import ReportgenError
 from reportgen.numerals import write_change, write_number, write_share
 from reportgen.probes.registry import find
@@ -37,7 +37,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Compared:
+class OutcomeComparison:
     """One probe on one subject, before and after."""
 
     probe_id: str
@@ -65,7 +65,7 @@ class Compared:
 class Judgement:
     """One verdict and what it is about: a quantity of a probe on a subject, or the outcome as a whole."""
 
-    outcome: Compared
+    outcome: OutcomeComparison
     change: Change | None = None
     """None for the outcome as a whole, where there are no quantities to compare."""
 
@@ -137,7 +137,7 @@ class Judgement:
     @property
     def first(self) -> str:
         """The lowest layer or block beyond tolerance, as "layer 3"; empty where it has no place."""
-        return said(self.change.first) if self.change else ""
+        return describe_place(self.change.first) if self.change else ""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Comparison:
     title: str
     before: Bundle
     after: Bundle
-    compared: tuple[Compared, ...]
+    compared: tuple[OutcomeComparison, ...]
     """Worst first."""
     environment: tuple[Difference, ...] = field(default=())
     unmatched: tuple[str, ...] = ()
@@ -156,7 +156,7 @@ class Comparison:
     @property
     def verdict(self) -> Verdict:
         """The worst of all that decide."""
-        return worst(self._deciding)
+        return select_worst(self._deciding)
 
     @property
     def exit_code(self) -> int:
@@ -180,7 +180,7 @@ class Comparison:
         return tuple(sorted(found, key=lambda one: (not one.decides, WORST_FIRST.index(one.verdict), -one.excess)))
 
     @property
-    def loud(self) -> tuple[Compared, ...]:
+    def loud(self) -> tuple[OutcomeComparison, ...]:
         """What is worth looking at."""
         return tuple(one for one in self.compared if one.verdict not in QUIET)
 
@@ -199,13 +199,15 @@ def compare(before: Bundle, after: Bundle, written: Entries, calibrated: Entries
         old, new = before.outcomes.get(probe_id, {}), after.outcomes.get(probe_id, {})
         for subject in names_of(list(old), list(new)):
             path = (probe_id, subject)
-            found.append(_compared(path, old.get(subject), new.get(subject), before, after, (written, calibrated)))
+            found.append(
+                _compare_outcome(path, old.get(subject), new.get(subject), before, after, (written, calibrated))
+            )
     found.sort(key=lambda one: WORST_FIRST.index(one.verdict))  # stable: else in the battery's order
-    unmatched = tuple(_unmatched((*written, *calibrated), before, after))
+    unmatched = tuple(_find_unmatched((*written, *calibrated), before, after))
     return Comparison(after.title, before, after, tuple(found), tuple(_environment(before, after)), unmatched)
 
 
-def _unmatched(globs: Iterable[str], before: Bundle, after: Bundle) -> Iterator[str]:
+def _find_unmatched(globs: Iterable[str], before: Bundle, after: Bundle) -> Iterator[str]:
     """Those that match no number; where neither bundle has any of an outcome, they may have been about these."""
     paths: set[str] = set()
     unknown: set[str] = set()
@@ -220,38 +222,40 @@ def _unmatched(globs: Iterable[str], before: Bundle, after: Bundle) -> Iterator[
             yield glob
 
 
-def _compared(
+def _compare_outcome(
     path: tuple[str, str],
     old: Outcome | None,
     new: Outcome | None,
     before: Bundle,
     after: Bundle,
     entries: tuple[Entries, Entries],
-) -> Compared:
-    known: dict[str, Any] = {"probe_id": path[0], "subject": path[1], "probe": (new or old or _nothing()).probe}
+) -> OutcomeComparison:
+    known: dict[str, Any] = {"probe_id": path[0], "subject": path[1], "probe": (new or old or _refuse_missing()).probe}
     if old is None or new is None:
         only = "the baseline does not have it" if old is None else "the bundle does not have it"
         failed = new is not None and new.status == "failed"
         verdict = Verdict.NEWLY_FAILED if failed else Verdict.NEW if old is None else Verdict.VANISHED
-        return Compared(**known, verdict=verdict, reason=new.reason if failed and new else only)
+        return OutcomeComparison(**known, verdict=verdict, reason=new.reason if failed and new else only)
     if new.status == "failed":
         verdict = Verdict.STILL_FAILED if old.status == "failed" else Verdict.NEWLY_FAILED
-        return Compared(**known, verdict=verdict, reason=new.reason)
-    if reason := incomparable(old, new, before, after):
-        return Compared(**known, verdict=Verdict.NOT_COMPARABLE, reason=reason)
+        return OutcomeComparison(**known, verdict=verdict, reason=new.reason)
+    if reason := explain_incomparable(old, new, before, after):
+        return OutcomeComparison(**known, verdict=Verdict.NOT_COMPARABLE, reason=reason)
     if old.status != "ok" or new.status != "ok":
-        return Compared(**known, **_without_numbers(old, new))
-    changes = sorted(_changes(".".join(path), old, new, entries), key=lambda one: WORST_FIRST.index(one.verdict))
+        return OutcomeComparison(**known, **_judge_without_numbers(old, new))
+    changes = sorted(_list_changes(".".join(path), old, new, entries), key=lambda one: WORST_FIRST.index(one.verdict))
     if not changes:
-        return Compared(**known, verdict=Verdict.NOT_COMPARABLE, reason="neither bundle holds a number of it")
-    return Compared(**known, verdict=worst(change.verdict for change in changes), changes=tuple(changes))
+        return OutcomeComparison(**known, verdict=Verdict.NOT_COMPARABLE, reason="neither bundle holds a number of it")
+    return OutcomeComparison(
+        **known, verdict=select_worst(change.verdict for change in changes), changes=tuple(changes)
+    )
 
 
-def _nothing() -> Outcome:
+def _refuse_missing() -> Outcome:
     raise ValueError("neither bundle has it")
 
 
-def _without_numbers(old: Outcome, new: Outcome) -> dict[str, Any]:
+def _judge_without_numbers(old: Outcome, new: Outcome) -> dict[str, Any]:
     if old.status == new.status:
         return {"verdict": Verdict.SAME, "reason": f"skipped: {new.reason}"}
     if new.status == "skipped":
@@ -272,7 +276,7 @@ def _defaults(probe: str) -> dict[str, Any]:
     }
 
 
-def incomparable(old: Outcome, new: Outcome, before: Bundle, after: Bundle) -> str:
+def explain_incomparable(old: Outcome, new: Outcome, before: Bundle, after: Bundle) -> str:
     """Why the numbers of two outcomes do not mean the same; empty where they do."""
     if old.probe != new.probe:
         return f"another probe: {old.probe} → {new.probe}"
@@ -295,7 +299,7 @@ def incomparable(old: Outcome, new: Outcome, before: Bundle, after: Bundle) -> s
     return ""
 
 
-def _changes(path: str, old: Outcome, new: Outcome, entries: tuple[Entries, Entries]) -> Iterator[Change]:
+def _list_changes(path: str, old: Outcome, new: Outcome, entries: tuple[Entries, Entries]) -> Iterator[Change]:
     written, calibrated = entries
 
     def limit(name: str, kind: Tolerance, direction: str = "none") -> Tolerance:
@@ -307,12 +311,12 @@ def _changes(path: str, old: Outcome, new: Outcome, entries: tuple[Entries, Entr
     def limit_of_array(name: str, array: Array) -> Tolerance:
         return limit(name, RANK if array.unit == "rank" else MEASURED)
 
-    yield from _kind_changes("metric", old.metrics, new.metrics, metric_change, limit_of_metric)
-    yield from _kind_changes("array", old.arrays, new.arrays, array_change, limit_of_array)
-    yield from _kind_changes("table", old.tables, new.tables, table_change, lambda name, _: limit(name, MEASURED))
+    yield from _list_kind_changes("metric", old.metrics, new.metrics, compare_metric, limit_of_metric)
+    yield from _list_kind_changes("array", old.arrays, new.arrays, compare_array, limit_of_array)
+    yield from _list_kind_changes("table", old.tables, new.tables, compare_table, lambda name, _: limit(name, MEASURED))
 
 
-def _kind_changes(
+def _list_kind_changes(
     kind: str,
     old: Mapping[str, Q],
     new: Mapping[str, Q],
@@ -324,10 +328,10 @@ def _kind_changes(
         if name in old and name in new:
             yield change(name, old[name], new[name], limit(name, old[name]))
         else:
-            yield _alone(name, kind, limit(name, old[name] if name in old else new[name]), gone=name in old)
+            yield _judge_unpaired(name, kind, limit(name, old[name] if name in old else new[name]), gone=name in old)
 
 
-def _alone(name: str, kind: str, tolerance: Tolerance, *, gone: bool) -> Change:
+def _judge_unpaired(name: str, kind: str, tolerance: Tolerance, *, gone: bool) -> Change:
     if gone:
         return Change(name, kind, Verdict.VANISHED, tolerance.gate, "the bundle does not have it")
     return Change(name, kind, Verdict.NEW, tolerance.gate, "the baseline does not have it")
@@ -335,7 +339,7 @@ def _alone(name: str, kind: str, tolerance: Tolerance, *, gone: bool) -> Change:
 
 def _environment(before: Bundle, after: Bundle) -> Iterator[Difference]:
     for id in names_of(list(before.models), list(after.models)):
-        old, new = _said(before.models.get(id)), _said(after.models.get(id))
+        old, new = _describe_card(before.models.get(id)), _describe_card(after.models.get(id))
         for what in names_of(list(old), list(new)):
             if old.get(what) != new.get(what):
                 yield Difference(f"{id}: {what}", old.get(what, "–"), new.get(what, "–"))
@@ -346,7 +350,7 @@ def _environment(before: Bundle, after: Bundle) -> Iterator[Difference]:
                 yield Difference(what, str(was.get(what, "–")), str(now.get(what, "–")))
 
 
-def _said(card: ModelCard | None) -> dict[str, str]:
+def _describe_card(card: ModelCard | None) -> dict[str, str]:
     if card is None:
         return {}
     own = {"name": card.name, "architecture": card.architecture, "layers": card.layers, **card.facts}

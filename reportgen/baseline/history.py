@@ -1,4 +1,4 @@
-"""Every gated metric of many bundles, night after night: its levels, and the nights on which it stepped."""
+"""Every gated metric of many bundles, run after run: its levels, and the runs on which it stepped."""
 
 import json
 import math
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from reportgen.baseline.compare import incomparable
-from reportgen.baseline.nights import Night, Order, find_nights, in_order, labels, order_of, read_metrics
-from reportgen.baseline.steps import Plateau, Step, plateaus, steps
+from reportgen.baseline.compare import explain_incomparable
+from reportgen.baseline.runs import Order, StoredRun, find_runs, label_runs, order_of, read_metrics, sort_in_order
+from reportgen.baseline.steps import Plateau, Step, find_plateaus, list_steps
 from reportgen.baseline.tolerance import COUNT, MEASURED, Entries, Tolerance, tolerance_of
 from reportgen.errors import BundleError, Mistake
 from reportgen.numerals import write_change
@@ -25,24 +25,24 @@ Path3 = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Segment:
-    """Nights on which the same was measured in the same way."""
+    """Runs on which the same was measured in the same way."""
 
     first: int
     """Counted from 0."""
     reason: str
     """What became another; empty for the first."""
     plateaus: tuple[Plateau, ...]
-    """Its levels; nights between two of them are a ramp."""
+    """Its levels; runs between two of them are a ramp."""
 
     @property
     def steps(self) -> list[Step]:
         """What lies between its levels."""
-        return steps(self.plateaus)
+        return list_steps(self.plateaus)
 
 
 @dataclass(frozen=True)
 class Course:
-    """One metric over all nights."""
+    """One metric over all runs."""
 
     probe_id: str
     subject: str
@@ -52,7 +52,7 @@ class Course:
     unit: str
     tolerance: Tolerance
     values: tuple[float, ...]
-    """(night) NaN where it was not measured, or is undefined."""
+    """(run) NaN where it was not measured, or is undefined."""
     segments: tuple[Segment, ...]
 
     @property
@@ -71,13 +71,13 @@ class History:
     """What many bundles say together."""
 
     title: str
-    """The last night's."""
+    """The last run's."""
     order: Order
-    nights: tuple[Night, ...]
+    runs: tuple[StoredRun, ...]
     labels: tuple[str, ...]
-    """(night) what it is called."""
+    """(run) what it is called."""
     models: Mapping[str, str]
-    """Id -> true name, as the last night that has it says."""
+    """Id -> true name, as the last run that has it says."""
     courses: tuple[Course, ...]
     """In the order of the battery."""
     ungated: int
@@ -91,55 +91,55 @@ class History:
         found = [(course, step) for course in self.courses for step in course.steps]
         return sorted(found, key=lambda pair: -pair[1].first)
 
-    def told(self, course: Course, step: Step) -> str:
+    def describe_step(self, course: Course, step: Step) -> str:
         """A step in one line: "night 2026-11-20: weather.gemma.entropy stepped from 1.2 to 1.5"."""
         before, after = write_change(step.before, step.after)
         first, last = self.labels[step.first], self.labels[step.last]
         if step.ramp:
-            return f"{self._nights} {first} to {last}: {course.path} went from {before} to {after}"
-        return f"{self._night} {first}: {course.path} stepped from {before} to {after}"
+            return f"{self._words} {first} to {last}: {course.path} went from {before} to {after}"
+        return f"{self._word} {first}: {course.path} stepped from {before} to {after}"
 
     @property
-    def _night(self) -> str:
+    def _word(self) -> str:
         return "night" if self.order == "started" else "bundle"
 
     @property
-    def _nights(self) -> str:
-        return f"{self._night}s"
+    def _words(self) -> str:
+        return f"{self._word}s"
 
 
 @dataclass
-class _Collected:
-    """One metric while the nights are read."""
+class _MetricSeries:
+    """One metric while the runs are read."""
 
     outcome: Outcome
     values: list[float]
     metric: Metric
     whole: bool = True
     begins: list[tuple[int, str]] = field(default_factory=list)
-    """First night and reason of each segment."""
+    """First run and reason of each segment."""
 
 
-def history(folder: Path, written: Entries, calibrated: Entries, order: Order | None = None) -> History:
+def read_history(folder: Path, written: Entries, calibrated: Entries, order: Order | None = None) -> History:
     """Reads every bundle below a folder, one after the other, and finds where each gated metric stepped.
 
     Args:
         folder: holds bundles in folders of any depth.
         written: the tolerances of a battery: within them nothing is a step.
         calibrated: those that were measured with a baseline.
-        order: of the nights; `order_of` them where it is not given.
+        order: of the runs; `order_of` them where it is not given.
 
     Raises:
         BundleError: no bundle can be read.
     """
-    found, left_out = find_nights(folder)
+    found, left_out = find_runs(folder)
     used = order or order_of(found)
-    kept: list[Night] = []
+    kept: list[StoredRun] = []
     collector = _Collector()
-    for night in in_order(found, used):
+    for run in sort_in_order(found, used):
         try:
-            collector.add(read_metrics(night.folder))
-            kept.append(night)
+            collector.add(read_metrics(run.folder))
+            kept.append(run)
         except BundleError as error:
             left_out.extend(error.mistakes)
     if not kept:
@@ -150,16 +150,16 @@ def history(folder: Path, written: Entries, calibrated: Entries, order: Order | 
     return History(
         title=collector.title,
         order=used,
-        nights=tuple(kept),
-        labels=tuple(labels(kept, used)),
+        runs=tuple(kept),
+        labels=tuple(label_runs(kept, used)),
         models=collector.models,
         courses=gated,
         ungated=len(courses) - len(gated),
-        left_out=tuple(replace(mistake, file=_below(folder, mistake.file)) for mistake in left_out),
+        left_out=tuple(replace(mistake, file=_name_below(folder, mistake.file)) for mistake in left_out),
     )
 
 
-def _below(folder: Path, file: Path | str | None) -> str:
+def _name_below(folder: Path, file: Path | str | None) -> str:
     """A file as its folder's reader names it: a page tells nobody where it was made."""
     return Path(file or folder).relative_to(folder).as_posix()
 
@@ -170,13 +170,13 @@ class _Collector:
     def __init__(self) -> None:
         self.title = ""
         self.models: dict[str, str] = {}
-        self._nights = 0
+        self._count = 0
         self._last: dict[tuple[str, str], tuple[Outcome, Bundle]] = {}
-        self._found: dict[Path3, _Collected] = {}
+        self._found: dict[Path3, _MetricSeries] = {}
         self._probes: dict[str, None] = {}
 
     def add(self, bundle: Bundle) -> None:
-        """The next night."""
+        """The next run."""
         self.title = bundle.title
         self.models |= {id: card.name for id, card in bundle.models.items()}
         for probe_id, by_subject in bundle.outcomes.items():
@@ -184,26 +184,28 @@ class _Collector:
             for subject, outcome in by_subject.items():
                 if outcome.status == "ok":
                     self._add(probe_id, subject, outcome, bundle)
-        self._nights += 1
+        self._count += 1
 
     def _add(self, probe_id: str, subject: str, outcome: Outcome, bundle: Bundle) -> None:
         before = self._last.get((probe_id, subject))
-        reason = incomparable(before[0], outcome, before[1], bundle) if before else ""
+        reason = explain_incomparable(before[0], outcome, before[1], bundle) if before else ""
         self._last[probe_id, subject] = outcome, bundle
         for name, metric in outcome.metrics.items():
-            one = self._found.setdefault((probe_id, subject, name), _Collected(outcome, [], metric, begins=[(0, "")]))
-            one.values.extend([math.nan] * (self._nights - len(one.values)))
+            one = self._found.setdefault(
+                (probe_id, subject, name), _MetricSeries(outcome, [], metric, begins=[(0, "")])
+            )
+            one.values.extend([math.nan] * (self._count - len(one.values)))
             if metric.value is not None:
                 one.values.append(float(metric.value))
                 one.whole = one.whole and isinstance(metric.value, int)
             if not reason and metric.unit != one.metric.unit:
                 units = f"{one.metric.unit or 'none'} → {metric.unit or 'none'}"
-                one.begins.append((self._nights, f"another unit: {units}"))
+                one.begins.append((self._count, f"another unit: {units}"))
             one.outcome, one.metric = outcome, metric
         if reason:
             for (of_probe, of_subject, _), one in self._found.items():
                 if (of_probe, of_subject) == (probe_id, subject):
-                    one.begins.append((self._nights, reason))
+                    one.begins.append((self._count, reason))
 
     def courses(self, written: Entries, calibrated: Entries) -> Iterator[Course]:
         """Every metric that was ever measured, with its levels."""
@@ -211,7 +213,7 @@ class _Collector:
         for path, one in sorted(self._found.items(), key=lambda item: places[item[0][0]]):
             kind = COUNT if one.whole else MEASURED
             tolerance = tolerance_of(".".join(path), kind, written, calibrated, one.metric.direction)
-            values = [*one.values, *[math.nan] * (self._nights - len(one.values))]
+            values = [*one.values, *[math.nan] * (self._count - len(one.values))]
             yield Course(
                 *path,
                 probe=one.outcome.probe,
@@ -226,19 +228,19 @@ class _Collector:
 def _segments(values: Sequence[float], begins: Sequence[tuple[int, str]], tolerance: Tolerance) -> Iterator[Segment]:
     ends = [first for first, _ in begins[1:]] + [len(values)]
     for (first, reason), end in zip(begins, ends, strict=True):
-        found = plateaus(values[first:end], lambda level: tolerance.bound(abs(level)))
+        found = find_plateaus(values[first:end], lambda level: tolerance.bound(abs(level)))
         moved = (Plateau(one.first + first, one.last + first, one.level) for one in found)
         yield Segment(first, reason, tuple(moved))
 
 
 def as_json(history: History) -> str:
-    """history.json: nights, metrics with their values, segments and steps, and what was left out."""
+    """history.json: runs, metrics with their values, segments and steps, and what was left out."""
     content = {
         "schema": SCHEMA,
         "title": history.title,
         "nights": [
-            {"label": label, "bundle": night.name, "started": night.started.isoformat() if night.started else None}
-            for label, night in zip(history.labels, history.nights, strict=True)
+            {"label": label, "bundle": run.name, "started": run.started.isoformat() if run.started else None}
+            for label, run in zip(history.labels, history.runs, strict=True)
         ],
         "metrics": {course.path: _course_json(course) for course in history.courses},
         "left_out": [{"file": str(mistake.file), "reason": mistake.message} for mistake in history.left_out],

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from reportgen.baseline.compare import Comparison, Judgement
 from reportgen.baseline.verdict import DECIDING, WORST_FIRST
-from reportgen.look.legible import legible
+from reportgen.look.legible import make_legible
 from reportgen.numerals import write_count
 
 NOT_COMPARED = "Could not be compared"
@@ -15,19 +15,19 @@ LONGEST = 500
 """Characters that are shown of any one text of a stranger: a reason or a token may be a whole book."""
 
 
-def beginnings(judged: Iterable[Judgement]) -> list[Judgement]:
+def find_beginnings(judged: Iterable[Judgement]) -> list[Judgement]:
     """Where each subject is first beyond tolerance: one judgement a subject, the lowest first.
 
     What does not decide is looked at only for a subject in which nothing does.
     """
     lowest: dict[str, Judgement] = {}
-    for one in sorted(judged, key=_from_below):
+    for one in sorted(judged, key=_order_by_depth):
         if math.isfinite(one.depth):
             lowest.setdefault(one.outcome.subject, one)
-    return sorted(lowest.values(), key=_from_below)
+    return sorted(lowest.values(), key=_order_by_depth)
 
 
-def _from_below(one: Judgement) -> tuple[bool, float]:
+def _order_by_depth(one: Judgement) -> tuple[bool, float]:
     return not one.decides, one.depth
 
 
@@ -37,34 +37,34 @@ def conclusion(comparison: Comparison) -> str:
     return words.get(comparison.exit_code, comparison.verdict.capitalize())
 
 
-def beginning_told(judgement: Judgement, comparison: Comparison) -> str:
+def describe_beginning(judgement: Judgement, comparison: Comparison) -> str:
     """Where a subject is first beyond tolerance: "layer 3 of gemma (Gemma-3-270M): weather, entropy"."""
     outcome = judgement.outcome
     ungated = "" if judgement.decides else " (not gated)"
-    model = subject_told(outcome.subject, comparison)
+    model = describe_subject(outcome.subject, comparison)
     return f"{judgement.first} of {model}: {outcome.probe_id}, {judgement.name}{ungated}"
 
 
-def subject_told(subject: str, comparison: Comparison) -> str:
+def describe_subject(subject: str, comparison: Comparison) -> str:
     """A subject by its id and the true names of its models: "gemma (Gemma-3-270M)"."""
     models = {**comparison.before.models, **comparison.after.models}
     names = [models[id].name for id in subject.split("..") if id in models]
     return f"{subject} ({', '.join(names)})" if names else subject
 
 
-def counted(judged: Sequence[Judgement]) -> str:
+def count_verdicts(judged: Sequence[Judgement]) -> str:
     """How many of each verdict, the worst first: "2 drifted, 30 within tolerance"; the ungated apart."""
-    counts = Counter(verdict_told(one) for one in judged)
+    counts = Counter(describe_verdict(one) for one in judged)
     worst_first = (word for verdict in WORST_FIRST for word in (str(verdict), f"{verdict} (not gated)"))
     return ", ".join(f"{write_count(counts[word])} {word}" for word in worst_first if word in counts)
 
 
-def verdict_told(judgement: Judgement) -> str:
+def describe_verdict(judgement: Judgement) -> str:
     """A verdict in words, with whether it is one that nothing hangs on: "drifted (not gated)"."""
     ungated = judgement.verdict in DECIDING and not judgement.decides
     return f"{judgement.verdict} (not gated)" if ungated else str(judgement.verdict)
 
 
-def short(text: str) -> str:
+def shorten_text(text: str) -> str:
     """A stranger's text on one line, legible, and cut where it is a book."""
-    return legible(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")
+    return make_legible(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")

@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from reportgen.baseline.compare import Comparison, Judgement
 from reportgen.baseline.judgements import (
     NOT_COMPARED,
-    beginning_told,
-    beginnings,
     conclusion,
-    short,
-    subject_told,
-    verdict_told,
+    describe_beginning,
+    describe_subject,
+    describe_verdict,
+    find_beginnings,
+    shorten_text,
 )
-from reportgen.baseline.quantities import said
+from reportgen.baseline.quantities import describe_place
 from reportgen.baseline.verdict import FAILED, Verdict
 
 NO_TIME = "0"
 """Readers want a duration; a verdict takes none."""
 
 
-def junit(comparison: Comparison) -> str:
+def write_junit(comparison: Comparison) -> str:
     """The comparison as a JUnit document.
 
     Gated drift is a failure, a failed probe an error; what cannot be compared, or was not measured in either bundle,
@@ -32,13 +32,13 @@ def junit(comparison: Comparison) -> str:
         xml.etree.ElementTree.ParseError: the document cannot be read back: a mistake of this program.
     """
     judged = comparison.judgements
-    first = {one.outcome.subject: beginning_told(one, comparison) for one in beginnings(judged)}
+    first = {one.outcome.subject: describe_beginning(one, comparison) for one in find_beginnings(judged)}
     by_subject: dict[str, list[Judgement]] = {}
     for one in judged:
         by_subject.setdefault(one.outcome.subject, []).append(one)
-    root = ET.Element("testsuites", {"name": short(_head(comparison, list(first.values()))), **_counts(judged)})
+    root = ET.Element("testsuites", {"name": shorten_text(_head(comparison, list(first.values()))), **_counts(judged)})
     for subject, found in by_subject.items():
-        said_of = {"model": subject_told(subject, comparison), "first beyond tolerance": first.get(subject, "")}
+        said_of = {"model": describe_subject(subject, comparison), "first beyond tolerance": first.get(subject, "")}
         root.append(_suite(subject, found, said_of))
     return _document(root)
 
@@ -46,10 +46,10 @@ def junit(comparison: Comparison) -> str:
 def junit_of_failure(reason: str) -> str:
     """A JUnit document of one case, which is an error: nothing was compared, and why."""
     counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0", "time": NO_TIME}
-    root = ET.Element("testsuites", {"name": short(f"{NOT_COMPARED}: {reason}"), **counts})
+    root = ET.Element("testsuites", {"name": shorten_text(f"{NOT_COMPARED}: {reason}"), **counts})
     suite = ET.SubElement(root, "testsuite", {"name": "reportgen compare", **counts})
     case = ET.SubElement(suite, "testcase", classname="reportgen", name="compare", time=NO_TIME)
-    ET.SubElement(case, "error", message=short(reason), type=NOT_COMPARED.lower()).text = short(reason)
+    ET.SubElement(case, "error", message=shorten_text(reason), type=NOT_COMPARED.lower()).text = shorten_text(reason)
     return _document(root)
 
 
@@ -66,11 +66,11 @@ def _head(comparison: Comparison, first: Sequence[str]) -> str:
 
 
 def _suite(subject: str, judged: Sequence[Judgement], said_of: dict[str, str]) -> ET.Element:
-    suite = ET.Element("testsuite", {"name": short(subject), **_counts(judged)})
+    suite = ET.Element("testsuite", {"name": shorten_text(subject), **_counts(judged)})
     properties = ET.SubElement(suite, "properties")
     for name, value in said_of.items():
         if value:
-            ET.SubElement(properties, "property", name=name, value=short(value))
+            ET.SubElement(properties, "property", name=name, value=shorten_text(value))
     suite.extend(_case(one) for one in judged)
     return suite
 
@@ -78,10 +78,10 @@ def _suite(subject: str, judged: Sequence[Judgement], said_of: dict[str, str]) -
 def _case(judgement: Judgement) -> ET.Element:
     outcome = judgement.outcome
     kind = f"{outcome.probe_id}.{outcome.subject}"
-    case = ET.Element("testcase", classname=short(kind), name=short(judgement.name), time=NO_TIME)
+    case = ET.Element("testcase", classname=shorten_text(kind), name=shorten_text(judgement.name), time=NO_TIME)
     lines = _lines(judgement)
     if end := _end(judgement):
-        message = short(f"{judgement.verdict}: {judgement.told}")
+        message = shorten_text(f"{judgement.verdict}: {judgement.told}")
         ET.SubElement(case, end, message=message, type=str(judgement.verdict)).text = "\n".join(lines)
     elif judgement.told:
         ET.SubElement(case, "system-out").text = "\n".join(lines)
@@ -107,14 +107,14 @@ def _counts(judged: Sequence[Judgement]) -> dict[str, str]:
 
 def _lines(judgement: Judgement) -> list[str]:
     """What changed, by how much, where, and what was allowed."""
-    lines = [short(f"{judgement.path}: {verdict_told(judgement)}"), short(judgement.told)]
+    lines = [shorten_text(f"{judgement.path}: {describe_verdict(judgement)}"), shorten_text(judgement.told)]
     if change := judgement.change:
         told = {
             # Of a table, what is measured is the share that changed.
             "largest share changed" if change.kind == "table" else "largest difference": judgement.largest,
             "allowed there": judgement.allowed,
             "mean": judgement.mean,
-            "at": said(change.place),
+            "at": describe_place(change.place),
             "first beyond tolerance": judgement.first,
         }
         lines += [f"{what}: {value}" for what, value in told.items() if value]

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from reportgen.baseline.compare import Compared, Comparison, Difference, Judgement
+from reportgen.baseline.compare import Comparison, Difference, Judgement, OutcomeComparison
 from reportgen.baseline.judgements import (
     NOT_COMPARED,
-    beginning_told,
-    beginnings,
     conclusion,
-    counted,
-    short,
-    subject_told,
-    verdict_told,
+    count_verdicts,
+    describe_beginning,
+    describe_subject,
+    describe_verdict,
+    find_beginnings,
+    shorten_text,
 )
 from reportgen.baseline.verdict import QUIET, Verdict
 from reportgen.numerals import write_count
@@ -35,25 +35,25 @@ T = TypeVar("T")
 Cells = tuple[str, ...]
 
 
-def markdown(comparison: Comparison, budget: int = BUDGET) -> str:
+def write_markdown(comparison: Comparison, budget: int = BUDGET) -> str:
     """The comparison in Markdown, of at most `budget` bytes of UTF-8.
 
     What changed comes first in the text and in the budget, the worst first; then how the two
     environments differ, what moved within its tolerance, and what is the same. What has no room is counted in words.
     """
     text = "".join(f"{line}\n" for line in _head(comparison))
-    sections = (_changed, _environment, _moved, _same)
+    sections = (_list_changed, _environment, _list_within, _list_same)
     for later, section in zip(reversed(range(len(sections))), sections, strict=True):
         text += section(comparison, budget - _size(text) - later * REST_OF_SECTION)
-    return cut(text, budget)
+    return fit_lines(text, budget)
 
 
 def markdown_of_failure(reason: str) -> str:
     """The same where nothing was compared: why."""
-    return f"## {NOT_COMPARED}\n\n{_escaped(reason)}\n"
+    return f"## {NOT_COMPARED}\n\n{_escape_text(reason)}\n"
 
 
-def cut(text: str, budget: int) -> str:
+def fit_lines(text: str, budget: int) -> str:
     """The whole lines of a text that fit a budget of bytes, with a line that says so where not all do."""
     if _size(text) <= budget:
         return text
@@ -70,24 +70,24 @@ def cut(text: str, budget: int) -> str:
 
 
 def _head(comparison: Comparison) -> Iterator[str]:
-    yield f"## {conclusion(comparison)}: {_escaped(comparison.title)}"
-    begun = beginnings(comparison.judgements)
+    yield f"## {conclusion(comparison)}: {_escape_text(comparison.title)}"
+    begun = find_beginnings(comparison.judgements)
     for one in begun[:1]:
-        yield f"\n**First beyond tolerance: {_escaped(beginning_told(one, comparison))}**"
+        yield f"\n**First beyond tolerance: {_escape_text(describe_beginning(one, comparison))}**"
     if others := begun[1:]:
-        told = [_escaped(beginning_told(one, comparison)) for one in others[: SUBJECTS - 1]]
+        told = [_escape_text(describe_beginning(one, comparison)) for one in others[: SUBJECTS - 1]]
         more = f"; and in {write_count(len(others) - len(told))} more" if len(others) > len(told) else ""
         yield f"\nFirst in the other models: {'; '.join(told)}{more}"
-    yield f"\n{counted(comparison.judgements) or 'Nothing to compare'}."
+    yield f"\n{count_verdicts(comparison.judgements) or 'Nothing to compare'}."
 
 
-def _changed(comparison: Comparison, budget: int) -> str:
+def _list_changed(comparison: Comparison, budget: int) -> str:
     def cells(one: Judgement) -> Cells:
-        return verdict_told(one), *_place(one.outcome, comparison), one.name, one.told, one.allowed
+        return describe_verdict(one), *_place(one.outcome, comparison), one.name, one.told, one.allowed
 
     loud = [one for one in comparison.judgements if one.verdict not in QUIET]
     columns = ("Verdict", "Probe", "Model", "Quantity", "What changed", "Allowed")
-    return _table("What changed", columns, loud, cells, budget, counted)
+    return _table("What changed", columns, loud, cells, budget, count_verdicts)
 
 
 def _environment(comparison: Comparison, budget: int) -> str:
@@ -97,7 +97,7 @@ def _environment(comparison: Comparison, budget: int) -> str:
     return _table("Environment", ("What", "Before", "After"), comparison.environment, cells, budget)
 
 
-def _moved(comparison: Comparison, budget: int) -> str:
+def _list_within(comparison: Comparison, budget: int) -> str:
     def cells(one: Judgement) -> Cells:
         return *_place(one.outcome, comparison), one.name, one.largest, one.allowed
 
@@ -106,19 +106,19 @@ def _moved(comparison: Comparison, budget: int) -> str:
     return _table("Within tolerance", columns, within, cells, budget)
 
 
-def _same(comparison: Comparison, budget: int) -> str:
-    def names(outcome: Compared) -> list[str]:
+def _list_same(comparison: Comparison, budget: int) -> str:
+    def names(outcome: OutcomeComparison) -> list[str]:
         return [change.name for change in outcome.changes if change.verdict is Verdict.SAME]
 
-    def cells(outcome: Compared) -> Cells:
+    def cells(outcome: OutcomeComparison) -> Cells:
         return *_place(outcome, comparison), ", ".join(names(outcome)) or outcome.reason
 
     same = [one for one in comparison.compared if names(one) or one.verdict is Verdict.SAME]
     return _table("The same", ("Probe", "Model", "Quantities"), same, cells, budget)
 
 
-def _place(outcome: Compared, comparison: Comparison) -> tuple[str, str]:
-    return outcome.probe_id, subject_told(outcome.subject, comparison)
+def _place(outcome: OutcomeComparison, comparison: Comparison) -> tuple[str, str]:
+    return outcome.probe_id, describe_subject(outcome.subject, comparison)
 
 
 def _table(
@@ -153,13 +153,13 @@ def _table(
 
 
 def _row(cells: Cells) -> str:
-    return f"| {' | '.join(map(_escaped, cells))} |\n"
+    return f"| {' | '.join(map(_escape_text, cells))} |\n"
 
 
-def _escaped(text: str) -> str:
+def _escape_text(text: str) -> str:
     """A stranger's text that Markdown shows as it is."""
     # An address would become a link without any mark around it.
-    return short(text).translate(_ESCAPED).replace("://", "&#58;//").replace("www.", "www&#46;")
+    return shorten_text(text).translate(_ESCAPED).replace("://", "&#58;//").replace("www.", "www&#46;")
 
 
 def _size(text: str) -> int:

@@ -42,7 +42,7 @@ class Change:
     """`layer` or `block` -> the first beyond tolerance."""
 
 
-def metric_change(name: str, before: Metric, after: Metric, tolerance: Tolerance) -> Change:
+def compare_metric(name: str, before: Metric, after: Metric, tolerance: Tolerance) -> Change:
     """What became of a metric that both bundles have."""
     known: dict[str, Any] = {
         "name": name,
@@ -51,7 +51,7 @@ def metric_change(name: str, before: Metric, after: Metric, tolerance: Tolerance
         "before": before.value,
         "after": after.value,
     }
-    if told := _meaning_changed(before, after, ("unit", "direction")):
+    if told := _explain_other_meaning(before, after, ("unit", "direction")):
         return Change(**known, verdict=Verdict.NOT_COMPARABLE, told=told)
     if before.value is None or after.value is None:
         if before.value is None and after.value is None:
@@ -67,10 +67,10 @@ def metric_change(name: str, before: Metric, after: Metric, tolerance: Tolerance
     if abs(difference) <= bound:
         return Change(**known, **measured, verdict=Verdict.WITHIN)
     told = f"{' → '.join(write_change(before.value, after.value))}{_unit(before.unit)}"
-    return Change(**known, **measured, verdict=_beyond(difference, tolerance), told=told)
+    return Change(**known, **measured, verdict=_judge_direction(difference, tolerance), told=told)
 
 
-def array_change(name: str, before: Array, after: Array, tolerance: Tolerance) -> Change:
+def compare_array(name: str, before: Array, after: Array, tolerance: Tolerance) -> Change:
     """What became of an array that both bundles have, element by element; NaN equals NaN."""
     known: dict[str, Any] = {"name": name, "kind": "array", "gate": tolerance.gate}
     if before.dims != after.dims or before.values.shape != after.values.shape:
@@ -78,32 +78,33 @@ def array_change(name: str, before: Array, after: Array, tolerance: Tolerance) -
         return Change(**known, verdict=Verdict.NOT_COMPARABLE, told=f"its shape changed: {shapes}")
     if any(before.along(dim) != after.along(dim) for dim in before.dims):
         return Change(**known, verdict=Verdict.NOT_COMPARABLE, told="its coordinates changed")
-    if told := _meaning_changed(before, after, ("unit", "relative_to")):
+    if told := _explain_other_meaning(before, after, ("unit", "relative_to")):
         return Change(**known, verdict=Verdict.NOT_COMPARABLE, told=told)
     one, other = before.values.astype(np.float64), after.values.astype(np.float64)
     gone = np.isfinite(one) & ~np.isfinite(other)
     if gone.any():
-        place = _place(before, int(gone.argmax()))
-        told = f"{int(gone.sum())} values are undefined now, the first at {said(place)}"
-        return Change(**known, verdict=Verdict.UNDEFINED, told=told, place=place, first=_first(before, gone))
+        place = _locate_element(before, int(gone.argmax()))
+        told = f"{int(gone.sum())} values are undefined now, the first at {describe_place(place)}"
+        return Change(**known, verdict=Verdict.UNDEFINED, told=told, place=place, first=_find_first(before, gone))
     other_kind = ~np.isfinite(one) & ~np.isfinite(other) & (one != other) & ~(np.isnan(one) & np.isnan(other))
     if other_kind.any():
         at = int(other_kind.argmax())
-        change = f"{one.flat[at]} → {other.flat[at]} at {said(_place(before, at))}"
+        change = f"{one.flat[at]} → {other.flat[at]} at {describe_place(_locate_element(before, at))}"
         told = f"{int(other_kind.sum())} values are undefined in another way now, the first {change}"
-        return Change(**known, verdict=Verdict.DRIFTED, told=told, first=_first(before, other_kind))
+        return Change(**known, verdict=Verdict.DRIFTED, told=told, first=_find_first(before, other_kind))
     came = ~np.isfinite(one) & np.isfinite(other)
     if came.any():
-        told = f"{int(came.sum())} values were undefined, the first at {said(_place(before, int(came.argmax())))}"
+        where = describe_place(_locate_element(before, int(came.argmax())))
+        told = f"{int(came.sum())} values were undefined, the first at {where}"
         return Change(**known, verdict=Verdict.DEFINED, told=told)
     compared = np.isfinite(one)
     with np.errstate(over="ignore", invalid="ignore"):  # a difference of two largest numbers is infinite, and beyond
         difference = np.where(compared, np.abs(np.subtract(other, one, where=compared, out=np.zeros_like(one))), 0.0)
         bounds = tolerance.abs + tolerance.rel * np.where(compared, np.abs(one), 0.0)
-        return _measured(known, before, difference, bounds)
+        return _judge_difference(known, before, difference, bounds)
 
 
-def _meaning_changed(before: object, after: object, parts: Sequence[str]) -> str:
+def _explain_other_meaning(before: object, after: object, parts: Sequence[str]) -> str:
     """What became another of what the numbers mean; empty where nothing did."""
     for part in parts:
         was, now = getattr(before, part), getattr(after, part)
@@ -112,7 +113,7 @@ def _meaning_changed(before: object, after: object, parts: Sequence[str]) -> str
     return ""
 
 
-def _measured(
+def _judge_difference(
     known: Mapping[str, Any], before: Array, difference: NDArray[np.float64], bounds: NDArray[np.float64]
 ) -> Change:
     if not difference.size or not difference.any():
@@ -121,29 +122,30 @@ def _measured(
     beyond = difference - bounds
     at = int((beyond if (beyond > 0).any() else difference).argmax())
     worst, bound, mean = float(difference.flat[at]), float(bounds.flat[at]), float(difference.mean())
-    place = _place(before, at)
+    place = _locate_element(before, at)
     measured: dict[str, Any] = {"worst": worst, "mean": mean, "bound": bound, "place": place}
     if not (beyond > 0).any():
         return Change(**known, **measured, verdict=Verdict.WITHIN)
-    first = _first(before, beyond > 0)
-    begins = f", from {said(first)} on" if first else ""
-    told = f"by {write_number(worst)}{_unit(before.unit)} at {said(place)}{begins}; {write_number(mean)} on average"
+    first = _find_first(before, beyond > 0)
+    begins = f", from {describe_place(first)} on" if first else ""
+    size = f"{write_number(worst)}{_unit(before.unit)}"
+    told = f"by {size} at {describe_place(place)}{begins}; {write_number(mean)} on average"
     return Change(**known, **measured, verdict=Verdict.DRIFTED, told=told, first=first)
 
 
-def _beyond(difference: float, tolerance: Tolerance) -> Verdict:
+def _judge_direction(difference: float, tolerance: Tolerance) -> Verdict:
     if tolerance.direction == "none":
         return Verdict.DRIFTED
     return Verdict.BETTER if (difference > 0) == (tolerance.direction == "higher") else Verdict.WORSE
 
 
-def _place(array: Array, flat: int) -> dict[str, int]:
+def _locate_element(array: Array, flat: int) -> dict[str, int]:
     """Dim -> coordinate of an element by its flat index."""
     indices = np.unravel_index(flat, array.values.shape)
     return {dim: int(array.along(dim)[int(index)]) for dim, index in zip(array.dims, indices, strict=True)}
 
 
-def _first(array: Array, beyond: NDArray[np.bool_]) -> dict[str, int]:
+def _find_first(array: Array, beyond: NDArray[np.bool_]) -> dict[str, int]:
     """The lowest layer, or block, that holds any of these elements; none where what is higher up moves all of them."""
     for dim in DEPTHS:
         if dim in array.dims and not array.relative_to:
@@ -160,7 +162,7 @@ def depth_of(place: Mapping[str, int]) -> float:
     return 2.0 * place["block"] + 1 if "block" in place else float("inf")
 
 
-def said(place: Mapping[str, int]) -> str:
+def describe_place(place: Mapping[str, int]) -> str:
     """A place in words: "layer 14, prompt 0"."""
     depth = [dim for dim in DEPTHS if dim in place]
     return ", ".join(f"{dim} {place[dim]}" for dim in (*depth, *(dim for dim in place if dim not in depth)))

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from reportgen.baseline.compare import Compared, Comparison, Judgement
-from reportgen.baseline.judgements import NOT_COMPARED, beginning_told, beginnings
+from reportgen.baseline.compare import Comparison, Judgement, OutcomeComparison
+from reportgen.baseline.judgements import NOT_COMPARED, describe_beginning, find_beginnings
 from reportgen.baseline.quantities import Change
 from reportgen.baseline.verdict import WORST_FIRST
 
@@ -23,12 +23,12 @@ def record(comparison: Comparison) -> dict[str, Any]:
         "verdict": str(comparison.verdict),
         "exit_code": comparison.exit_code,
         "counts": {str(verdict): counts[verdict] for verdict in WORST_FIRST if verdict in counts},
-        "first_beyond_tolerance": [_beginning(one, comparison) for one in beginnings(comparison.judgements)],
+        "first_beyond_tolerance": [_beginning(one, comparison) for one in find_beginnings(comparison.judgements)],
         "before": {"title": comparison.before.title},
         "after": {"title": comparison.after.title},
         "environment": [{"what": one.what, "before": one.before, "after": one.after} for one in comparison.environment],
         "tolerances_that_match_nothing": list(comparison.unmatched),
-        "compared": [_compared(one) for one in comparison.compared],
+        "compared": [_dump_outcome(one) for one in comparison.compared],
     }
 
 
@@ -56,11 +56,11 @@ def _beginning(judgement: Judgement, comparison: Comparison) -> dict[str, Any]:
         "quantity": judgement.name,
         "gate": judgement.decides,
         **(judgement.change.first if judgement.change else {}),
-        "told": beginning_told(judgement, comparison),
+        "told": describe_beginning(judgement, comparison),
     }
 
 
-def _compared(one: Compared) -> dict[str, Any]:
+def _dump_outcome(one: OutcomeComparison) -> dict[str, Any]:
     return {
         "probe_id": one.probe_id,
         "subject": one.subject,
@@ -68,11 +68,11 @@ def _compared(one: Compared) -> dict[str, Any]:
         "verdict": str(one.verdict),
         **({"reason": one.reason} if one.reason else {}),
         **({"first": dict(one.first)} if one.first else {}),
-        "changes": [_change(change) for change in one.changes],
+        "changes": [_dump_change(change) for change in one.changes],
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _dump_change(change: Change) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": change.name,
         "kind": change.kind,

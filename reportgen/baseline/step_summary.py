@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from reportgen.baseline.markdown import cut
+from reportgen.baseline.markdown import fit_lines
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
 MOST = 1000 * 1024
@@ -25,7 +25,7 @@ def append_step_summary(text: str) -> bool:
         with Path(place).open("ab") as file:
             written = file.tell()
             gap = "\n\n" if written else ""
-            shown = cut(text, MOST - written - len(gap))
+            shown = fit_lines(text, MOST - written - len(gap))
             file.write((gap + shown).encode() if shown else b"")
     except OSError:
         return False

@@ -7,7 +7,7 @@ from typing import Any
 from reportgen.baseline.quantities import DEPTHS, Change
 from reportgen.baseline.tolerance import MEASURED, Tolerance
 from reportgen.baseline.verdict import Verdict
-from reportgen.documents.problem import shown
+from reportgen.documents.problem import describe_value
 from reportgen.numerals import write_change, write_count
 from reportgen.results.quantities import Cell, Table
 
@@ -20,7 +20,7 @@ VALUES = ("probability", "similarity", "activation", "score")
 Key = tuple[Cell, ...]
 
 
-def table_change(name: str, before: Table, after: Table, tolerance: Tolerance) -> Change:
+def compare_table(name: str, before: Table, after: Table, tolerance: Tolerance) -> Change:
     """What became of a table that both bundles have."""
     known: dict[str, Any] = {"name": name, "kind": "table", "gate": tolerance.gate}
     if before.columns != after.columns:
@@ -33,17 +33,17 @@ def table_change(name: str, before: Table, after: Table, tolerance: Tolerance) -
     return _rows_change(known, before, after, tolerance)
 
 
-def lost_of(before: Table, after: Table) -> list[float]:
+def measure_losses(before: Table, after: Table) -> list[float]:
     """Of each list of a ranked table, the share that another table of the same lists does not hold."""
     new = _lists(after)
-    return [_lost(rows, new.get(key, [])) for key, rows in _lists(before).items()]
+    return [_measure_loss(rows, new.get(key, [])) for key, rows in _lists(before).items()]
 
 
-def values_moved(before: Table, after: Table) -> float:
+def find_largest_move(before: Table, after: Table) -> float:
     """Largest difference of the values (probability, similarity, …) of entries that both ranked tables hold."""
     column = _value_column(before)
     new = _lists(after)
-    pairs = (pair for key, rows in _lists(before).items() for pair in _in_both(rows, new.get(key, [])))
+    pairs = (pair for key, rows in _lists(before).items() for pair in _pair_entries(rows, new.get(key, [])))
     values = ((one.value(column), other.value(column)) for one, other in pairs)
     return max((abs(one - other) for one, other in values if one is not None and other is not None), default=0.0)
 
@@ -72,13 +72,13 @@ def _ranked_change(known: dict[str, Any], before: Table, after: Table, tolerance
     if set(old) != set(new):
         changed = len(set(old) ^ set(new))
         return Change(**known, verdict=Verdict.DRIFTED, told=f"{changed} lists are in one of the two bundles only")
-    lost = {key: _lost(old[key], new[key]) for key in old}
+    lost = {key: _measure_loss(old[key], new[key]) for key in old}
     value = _value_column(before)
-    moved = {key: _moved(old[key], new[key], value, tolerance) for key in old}
+    moved = {key: _explain_moved(old[key], new[key], value, tolerance) for key in old}
     beyond = [
         key
         for key in old
-        if lost[key] > 1 - tolerance.overlap or moved[key] or _head_changed(old[key], new[key], value, tolerance)
+        if lost[key] > 1 - tolerance.overlap or moved[key] or _has_new_leader(old[key], new[key], value, tolerance)
     ]
     measured: dict[str, Any] = {
         "worst": max(lost.values()),
@@ -88,8 +88,8 @@ def _ranked_change(known: dict[str, Any], before: Table, after: Table, tolerance
     if not beyond:
         return Change(**known, **measured, verdict=Verdict.WITHIN)
     first = min(beyond, key=lambda key: _depth(before, key))
-    parting = moved[first] or _parting(before, old[first], new[first])
-    told = f"{_said_of(before, first)}, {parting}; {len(beyond)} of {len(old)} lists changed"
+    parting = moved[first] or _describe_parting(before, old[first], new[first])
+    told = f"{_describe_list(before, first)}, {parting}; {len(beyond)} of {len(old)} lists changed"
     place = dict(zip(_keys(before), first, strict=True))
     depth = {dim: at for dim in DEPTHS if isinstance(at := place.get(dim), int)}
     return Change(**known, **measured, verdict=Verdict.DRIFTED, told=told.removeprefix(", "), first=depth)
@@ -118,13 +118,13 @@ def _lists(table: Table) -> dict[Key, list[_Entry]]:
     return found
 
 
-def _lost(old: Sequence[_Entry], new: Sequence[_Entry]) -> float:
+def _measure_loss(old: Sequence[_Entry], new: Sequence[_Entry]) -> float:
     """Share of the old list that the new one does not hold."""
     held = {one.identity for one in old}
     return 1 - len(held & {one.identity for one in new}) / max(len(held), 1)
 
 
-def _in_both(old: Sequence[_Entry], new: Sequence[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
+def _pair_entries(old: Sequence[_Entry], new: Sequence[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
     """Entries that both lists hold; of those that stand in a list more than once, the first with the first."""
     left: dict[Key, list[_Entry]] = {}
     for one in reversed(new):
@@ -134,22 +134,22 @@ def _in_both(old: Sequence[_Entry], new: Sequence[_Entry]) -> Iterator[tuple[_En
             yield one, left[one.identity].pop()
 
 
-def _moved(old: Sequence[_Entry], new: Sequence[_Entry], value: str | None, tolerance: Tolerance) -> str:
-    """What of the numbers beside the entries is beyond tolerance, or not counted as before; empty where nothing is."""
+def _explain_moved(old: Sequence[_Entry], new: Sequence[_Entry], value: str | None, tolerance: Tolerance) -> str:
+    """What of the numbers next to the entries is beyond tolerance, or not counted as before; empty where nothing is."""
     for one, other in zip(old, new, strict=False):
         if one.cells[RANK] != other.cells[RANK]:
             return f"rank {one.cells[RANK]} → {other.cells[RANK]}"
-    for one, other in _in_both(old, new):
+    for one, other in _pair_entries(old, new):
         for column, cell in one.cells.items():
             # Calibration measures how far the first of them moves; the others are measured numbers like any.
             limits = (tolerance,) if column == value else (tolerance, MEASURED)
             after = other.cells[column]
-            if isinstance(cell, float) and not any(_alike(cell, after, limit) for limit in limits):
-                return f"rank {one.cells[RANK]}: {column} {_cells_told(cell, after)}"
+            if isinstance(cell, float) and not any(_agree_within(cell, after, limit) for limit in limits):
+                return f"rank {one.cells[RANK]}: {column} {_describe_cells(cell, after)}"
     return ""
 
 
-def _head_changed(old: Sequence[_Entry], new: Sequence[_Entry], value: str | None, tolerance: Tolerance) -> bool:
+def _has_new_leader(old: Sequence[_Entry], new: Sequence[_Entry], value: str | None, tolerance: Tolerance) -> bool:
     """Whether another entry leads, and the two were not as good as equal before."""
     led, leader = old[0], new[0].identity
     if led.identity == leader:
@@ -166,14 +166,14 @@ def _depth(table: Table, key: Key) -> tuple[int, str]:
     return depth, repr(key)
 
 
-def _said_of(table: Table, key: Key) -> str:
+def _describe_list(table: Table, key: Key) -> str:
     """Which list it is: "layer 3, prompt 0"."""
     place = dict(zip(_keys(table), key, strict=True))
     depth = [dim for dim in DEPTHS if dim in place]
     return ", ".join(f"{dim} {place[dim]}" for dim in (*depth, *(dim for dim in place if dim not in depth)))
 
 
-def _parting(table: Table, old: Sequence[_Entry], new: Sequence[_Entry]) -> str:
+def _describe_parting(table: Table, old: Sequence[_Entry], new: Sequence[_Entry]) -> str:
     """Where two lists part, and what stood and stands there."""
     label = "token" if "token" in table.columns else _entry_column(table) or RANK
     apart = (i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a.identity != b.identity)
@@ -182,7 +182,9 @@ def _parting(table: Table, old: Sequence[_Entry], new: Sequence[_Entry]) -> str:
     told = f"“{before}” → “{after}”"
     if before == after:  # the same word, but something else of it
         cells = ((name, old[at].cells[name], new[at].cells[name]) for name in table.columns)
-        told = next((f"{name} {_cells_told(a, b)}" for name, a, b in cells if not _alike(a, b, MEASURED)), told)
+        told = next(
+            (f"{name} {_describe_cells(a, b)}" for name, a, b in cells if not _agree_within(a, b, MEASURED)), told
+        )
     return f"rank {old[at].cells[RANK]}: {told}"
 
 
@@ -194,25 +196,25 @@ def _rows_change(known: dict[str, Any], before: Table, after: Table, tolerance: 
         (index, column, a, b)
         for index, (one, other) in enumerate(zip(before.rows, after.rows, strict=True))
         for column, a, b in zip(before.columns, one, other, strict=True)
-        if not _alike(a, b, tolerance)
+        if not _agree_within(a, b, tolerance)
     ]
     if not changed:
         return Change(**known, verdict=Verdict.WITHIN)
     index, column, a, b = changed[0]
     rows = len({row for row, *_ in changed})
-    where = f"the first is row {index}: {column} {_cells_told(a, b)}"
+    where = f"the first is row {index}: {column} {_describe_cells(a, b)}"
     told = f"{write_count(rows)} of {write_count(len(before.rows))} rows changed, {where}"
     return Change(**known, verdict=Verdict.DRIFTED, told=told, worst=rows / len(before.rows))
 
 
-def _cells_told(before: Cell, after: Cell) -> str:
+def _describe_cells(before: Cell, after: Cell) -> str:
     """What a cell held and holds: measured numbers in few digits, everything else as it stands."""
     if isinstance(before, float) and isinstance(after, float):
         return " → ".join(write_change(before, after))
-    return f"{shown(before)} → {shown(after)}"
+    return f"{describe_value(before)} → {describe_value(after)}"
 
 
-def _alike(a: Cell, b: Cell, tolerance: Tolerance) -> bool:
+def _agree_within(a: Cell, b: Cell, tolerance: Tolerance) -> bool:
     if isinstance(a, float) and isinstance(b, float):
         # A cell that is undefined is NaN in both, or changed.
         return abs(a - b) <= tolerance.bound(abs(a)) or (a != a and b != b)

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from reportgen.documents.plain_words import problems
-from reportgen.documents.problem import dotted
+from reportgen.documents.plain_words import explain_errors
+from reportgen.documents.problem import write_place
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -40,7 +40,7 @@ Entries = Mapping[str, ToleranceEntry]
 _ENTRIES = TypeAdapter(dict[str, ToleranceEntry])
 
 
-def checked_entries(content: object) -> dict[str, ToleranceEntry]:
+def check_entries(content: object) -> dict[str, ToleranceEntry]:
     """What a stranger's file says of tolerances, by glob.
 
     Raises:
@@ -49,8 +49,8 @@ def checked_entries(content: object) -> dict[str, ToleranceEntry]:
     try:
         return _ENTRIES.validate_python(content)
     except ValidationError as error:
-        (first, *_) = problems(error, content, ToleranceEntry)
-        where = dotted(first.where)
+        (first, *_) = explain_errors(error, content, ToleranceEntry)
+        where = write_place(first.where)
         raise ValueError(f"{where}: {first.message}" if where else first.message) from error
 
 

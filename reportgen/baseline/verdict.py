@@ -43,7 +43,7 @@ QUIET = frozenset({Verdict.SAME, Verdict.WITHIN})
 """Nothing to look at."""
 
 
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
+def select_worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict that a reader should see first; same where there is none."""
     return min(verdicts, key=WORST_FIRST.index, default=Verdict.SAME)
 

@@ -13,8 +13,8 @@ from reportgen import language
 from reportgen.baseline.tolerance import ToleranceEntry, may_match
 from reportgen.battery.broken_probe import AnyOptions, BrokenProbe
 from reportgen.documents.beside import HERE
-from reportgen.documents.plain_words import problems
-from reportgen.documents.problem import Problem, Where, shown
+from reportgen.documents.plain_words import explain_errors
+from reportgen.documents.problem import Problem, Where, describe_value
 from reportgen.documents.yaml_source import read_source, read_text
 from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
 from reportgen.look.presentation import PAGE_BYTES, Presentation
@@ -22,7 +22,7 @@ from reportgen.look.theme import PAPER, Theme, read_theme
 from reportgen.probes import registry
 from reportgen.probing.options import PAIR, ProbeOptions
 from reportgen.probing.probe import PairProbe, Probe
-from reportgen.processes.supervision import ended_before, underway
+from reportgen.processes.supervision import find_earlier_end, track_piece
 from reportgen.results.schema import ID
 from reportgen.results.section import subject_of
 from reportgen.suggest import suggestion
@@ -40,11 +40,11 @@ M = TypeVar("M", bound=BaseModel)
 
 def _device(device: str) -> str:
     if not re.fullmatch(DEVICE, device):
-        raise ValueError(f"expected auto, cpu, cuda, cuda:N or mps, found {shown(device)}")
+        raise ValueError(f"expected auto, cpu, cuda, cuda:N or mps, found {describe_value(device)}")
     return device
 
 
-Language = Annotated[str, AfterValidator(language.checked)]
+Language = Annotated[str, AfterValidator(language.resolve_language)]
 Device = Annotated[str, AfterValidator(_device), Field(json_schema_extra={"pattern": f"^({DEVICE})$"})]
 
 
@@ -144,7 +144,7 @@ class _Subset(BaseModel):
 
 
 class ProbeLimits(BaseModel):
-    """What every probe of a battery takes beside its options."""
+    """What every probe of a battery takes in addition to its options."""
 
     model_config = STRICT
 
@@ -163,7 +163,7 @@ def load_battery(path: Path, only: Sequence[str] = ()) -> Battery:
 
 
 def read_battery(text: str, path: Path | None = None, only: Sequence[str] = ()) -> Battery:
-    """The battery in `text`; `path` is where it stands: prompt sets are looked for beside it.
+    """The battery in `text`; `path` is where it stands: prompt sets are looked for next to it.
 
     Raises:
         BatteryError: with every mistake in it.
@@ -190,32 +190,34 @@ class _Reading:
         self.elsewhere: list[Mistake] = []
         """What is wrong in the files of prompt sets, or on the command line."""
 
-    def wrong(self, *found: Problem) -> None:
+    def add_problems(self, *found: Problem) -> None:
         self.problems += found
 
     def battery(self, written: Any, path: Path | None, only: Sequence[str]) -> Battery | None:
         """The battery, or None where anything was wrong."""
         if not isinstance(written, dict):
-            self.wrong(Problem((), f"expected a mapping with models and probes, found {shown(written)}"))
+            self.add_problems(
+                Problem((), f"expected a mapping with models and probes, found {describe_value(written)}")
+            )
             return None
-        top = self.checked(BatteryFile, written, ())
+        top = self.validate(BatteryFile, written, ())
         models = self.models(written.get("models"))
         probes = self.probes(written.get("probes"), models)
         for unknown in [one for one in only if one not in probes]:
             remedy = suggestion(unknown, probes)
-            self.elsewhere.append(Mistake(f"no probe has the id {shown(unknown)}", remedy, path))
+            self.elsewhere.append(Mistake(f"no probe has the id {describe_value(unknown)}", remedy, path))
         if top is not None and not self.problems:
-            self.tolerances(top.tolerances, _complete(probes).values())
+            self.tolerances(top.tolerances, _drop_missing(probes).values())
         if self.problems or self.elsewhere or top is None:
             return None
         kept = {one: entry for one, entry in probes.items() if not only or one in only}
         outputs = tuple(dict.fromkeys(top.outputs))
-        title = top.title or _readable(path)
+        title = top.title or _make_title(path)
         theme = self.theme(top.theme, path)
         if theme is None:
             return None
         shown_as = Presentation(top.language, theme, round(top.page_megabytes * 1e6))
-        return Battery(title, _complete(models), _complete(kept), outputs, path, top.tolerances, shown_as)
+        return Battery(title, _drop_missing(models), _drop_missing(kept), outputs, path, top.tolerances, shown_as)
 
     def tolerances(self, written: Iterable[str], entries: Iterable[ProbeEntry]) -> None:
         """Refuses those that can match nothing: a comparison would go by others, and nobody would know."""
@@ -225,16 +227,16 @@ class _Reading:
                 meant = f"{glob.rpartition('.')[0] or glob}.*"
                 remedy = suggestion(meant, [f"{before}*" for before in known])
                 told = "matches nothing that this battery measures"
-                self.wrong(Problem(("tolerances", glob), told, remedy))
+                self.add_problems(Problem(("tolerances", glob), told, remedy))
 
     def theme(self, written: str, path: Path | None) -> Theme | None:
-        """The theme of that name, or in the file of that name beside the battery."""
+        """The theme of that name, or in the file of that name next to the battery."""
         try:
             return read_theme(written, path.parent if path is not None else None)
         except BatteryError as error:
             for mistake in error.mistakes:
                 if mistake.file is None:
-                    self.wrong(Problem(("theme",), mistake.message, mistake.remedy))
+                    self.add_problems(Problem(("theme",), mistake.message, mistake.remedy))
                 else:
                     self.elsewhere.append(mistake)
             return None
@@ -244,7 +246,7 @@ class _Reading:
         found: dict[str, ModelEntry | None] = {}
         for one, value in self.entries("models", written):
             entry = {"source": value} if isinstance(value, str) else value
-            found[one] = self.checked(ModelEntry, entry, ("models", one))
+            found[one] = self.validate(ModelEntry, entry, ("models", one))
         return found
 
     def probes(self, written: Any, models: Mapping[str, Any]) -> dict[str, ProbeEntry | None]:
@@ -258,27 +260,29 @@ class _Reading:
         for one in written:
             first = folded.setdefault(one.casefold(), one)
             if not re.fullmatch(ID, one):
-                self.wrong(Problem((key, one), "not usable as an id", "Use 1 to 64 of A-Z a-z 0-9 _ and -."))
+                self.add_problems(Problem((key, one), "not usable as an id", "Use 1 to 64 of A-Z a-z 0-9 _ and -."))
             elif first != one:
-                told = f"differs from {shown(first)} only in capitals, and many disks take such names for one"
-                self.wrong(Problem((key, one), told, "Give it another id."))
+                told = f"differs from {describe_value(first)} only in capitals, and many disks take such names for one"
+                self.add_problems(Problem((key, one), told, "Give it another id."))
         return list(written.items())
 
     def probe(self, one: str, written: Any, models: Mapping[str, Any]) -> ProbeEntry | None:
         where = ("probes", one)
         if not isinstance(written, dict):
-            self.wrong(Problem(where, f"expected a mapping, found {shown(written)}", "Write {probe: NAME}."))
+            self.add_problems(
+                Problem(where, f"expected a mapping, found {describe_value(written)}", "Write {probe: NAME}.")
+            )
             return None
-        probe = self.named(written, where)
+        probe = self.find_probe(written, where)
         if probe is None:
             self.subset(written, where, models)
             return None
-        beside = ("probe", "models", *ProbeLimits.model_fields)
-        values = {key: value for key, value in written.items() if key not in beside}
+        reserved = ("probe", "models", *ProbeLimits.model_fields)
+        values = {key: value for key, value in written.items() if key not in reserved}
         sets = replace(self.sets, used={})
         options, broken = self.options(probe, values, where, sets)
         said = {key: value for key, value in written.items() if key in ProbeLimits.model_fields}
-        limits = self.checked(ProbeLimits, said, where)
+        limits = self.validate(ProbeLimits, said, where)
         pair = isinstance(probe, PairProbe)
         subset = self.pair(written, where, models) if pair else self.subset(written, where, models)
         if options is None or subset is None or limits is None:
@@ -290,67 +294,73 @@ class _Reading:
     ) -> tuple[ProbeOptions | None, str]:
         """The options of a probe, None where they have mistakes; and why it cannot be used, where it broke on them."""
         piece = ("options", str(where[-1]))
-        told = probe.reason if isinstance(probe, BrokenProbe) else ended_before(*piece)
+        told = probe.reason if isinstance(probe, BrokenProbe) else find_earlier_end(*piece)
         if not told:
             try:
-                with underway(*piece):
-                    return self.checked(probe.options, values, where, sets), ""
+                with track_piece(*piece):
+                    return self.validate(probe.options, values, where, sets), ""
             except (ReportgenError, KeyboardInterrupt):
                 raise
             except BaseException as error:  # a third party's validators may raise anything, or end the program
                 told = reason_of(error)
-        return self.checked(AnyOptions, values, where, sets), told
+        return self.validate(AnyOptions, values, where, sets), told
 
-    def named(self, written: dict[str, Any], where: Where) -> Probe[Any, Any] | None:
+    def find_probe(self, written: dict[str, Any], where: Where) -> Probe[Any, Any] | None:
         name = written.get("probe")
         at = (*where, "probe")
         if "probe" not in written:
-            self.wrong(Problem(at, "missing", suggestion(str(where[-1]), registry.names())))
+            self.add_problems(Problem(at, "missing", suggestion(str(where[-1]), registry.names())))
         elif not isinstance(name, str):
-            self.wrong(Problem(at, f"expected the name of a probe, found {shown(name)}"))
+            self.add_problems(Problem(at, f"expected the name of a probe, found {describe_value(name)}"))
         else:
             try:
                 return registry.find(name)
             except registry.Unloadable as error:
                 return BrokenProbe(name, error.in_one_line)
             except BatteryError as error:
-                self.wrong(*(Problem(at, mistake.message, mistake.remedy) for mistake in error.mistakes))
+                self.add_problems(*(Problem(at, mistake.message, mistake.remedy) for mistake in error.mistakes))
         return None
 
     def subset(self, written: dict[str, Any], where: Where, models: Mapping[str, Any]) -> tuple[str, ...] | None:
         """The models of one probe: all of them, or those that its `models` names."""
         if "models" not in written:
             return tuple(models)
-        chosen = self.checked(_Subset, {"models": written["models"]}, where)
+        chosen = self.validate(_Subset, {"models": written["models"]}, where)
         if chosen is None:
             return None
         for index, name in enumerate(chosen.models):
             if name not in models:
                 remedy = suggestion(name, models)
-                self.wrong(Problem((*where, "models", index), f"unknown model {shown(name)}", remedy))
+                self.add_problems(Problem((*where, "models", index), f"unknown model {describe_value(name)}", remedy))
         return tuple(one for one in models if one in chosen.models)
 
     def pair(self, written: dict[str, Any], where: Where, models: Mapping[str, Any]) -> tuple[str, ...]:
         """The two models of a pair's probe."""
         if "models" in written:
             remedy = "Name its two models as base and other, and leave models out."
-            self.wrong(Problem((*where, "models"), "this probe is about a pair of models", remedy))
+            self.add_problems(Problem((*where, "models"), "this probe is about a pair of models", remedy))
         named = [written.get(key) for key in PAIR]
         for key, name in zip(PAIR, named, strict=True):
             if isinstance(name, str) and name and name not in models:
-                self.wrong(Problem((*where, key), f"unknown model {shown(name)}", suggestion(name, models)))
+                self.add_problems(
+                    Problem((*where, key), f"unknown model {describe_value(name)}", suggestion(name, models))
+                )
         if named[0] == named[1] and named[0] in models:
             remedy = "Name two models; the same source may stand under two ids."
-            self.wrong(Problem((*where, PAIR[1]), f"a model cannot be compared with itself: {shown(named[0])}", remedy))
+            self.add_problems(
+                Problem(
+                    (*where, PAIR[1]), f"a model cannot be compared with itself: {describe_value(named[0])}", remedy
+                )
+            )
         return tuple(str(name) for name in named)
 
-    def checked(self, model: type[M], value: Any, where: Where, sets: PromptSets | None = None) -> M | None:
+    def validate(self, model: type[M], value: Any, where: Where, sets: PromptSets | None = None) -> M | None:
         """`value` as a `model`, or None and its mistakes."""
         try:
             # a document is JSON-like: in JSON mode a list also fills a tuple where everything else is strict
             return model.model_validate_json(json.dumps(value), context={"prompt_sets": sets, "folder": self.folder})
         except ValidationError as error:
-            self.wrong(*(problem.below(*where) for problem in problems(error, value, model)))
+            self.add_problems(*(problem.nest_under(*where) for problem in explain_errors(error, value, model)))
             for detail in error.errors(include_url=False):
                 cause = detail.get("ctx", {}).get("error")
                 if isinstance(cause, PromptsError):
@@ -358,10 +368,10 @@ class _Reading:
         return None
 
 
-def _complete(entries: Mapping[str, T | None]) -> dict[str, T]:
+def _drop_missing(entries: Mapping[str, T | None]) -> dict[str, T]:
     return {one: entry for one, entry in entries.items() if entry is not None}
 
 
-def _readable(path: Path | None) -> str:
+def _make_title(path: Path | None) -> str:
     words = "" if path is None else re.sub(r"[-_\s]+", " ", path.stem).strip()
     return words[:1].upper() + words[1:] or "Report"

@@ -18,18 +18,18 @@ Schema = dict[str, Any]
 
 def json_schema() -> Schema:
     """The schema: the keys of a battery, and for each probe the options that it takes."""
-    probes = _usable_probes()
+    probes = _find_usable_probes()
     models: list[type[BaseModel]] = [BatteryFile, ModelEntry, *(probe.options for probe in probes)]
     references, shared = models_json_schema([(model, "validation") for model in dict.fromkeys(models)])
     definitions: Schema = shared["$defs"]
     top = definitions.pop(BatteryFile.__name__)
     entries = {probe.name: _entry(probe, definitions, references[probe.options, "validation"]) for probe in probes}
-    top["properties"]["models"] |= _named({"anyOf": [{"type": "string"}, references[ModelEntry, "validation"]]})
-    top["properties"]["probes"] |= _named({"anyOf": [{"$ref": f"#/$defs/{name}"} for name in entries]})
+    top["properties"]["models"] |= _require_ids({"anyOf": [{"type": "string"}, references[ModelEntry, "validation"]]})
+    top["properties"]["probes"] |= _require_ids({"anyOf": [{"$ref": f"#/$defs/{name}"} for name in entries]})
     return {"$schema": DIALECT, **top, "title": "Battery of reportgen", "$defs": definitions | entries}
 
 
-def _usable_probes() -> list[Probe[Any, Any]]:
+def _find_usable_probes() -> list[Probe[Any, Any]]:
     found = []
     for name in registry.names():
         try:
@@ -40,7 +40,7 @@ def _usable_probes() -> list[Probe[Any, Any]]:
     return found
 
 
-def _named(value: Schema) -> Schema:
+def _require_ids(value: Schema) -> Schema:
     return {"additionalProperties": False, "patternProperties": {f"^{ID}$": value}}
 
 
@@ -59,6 +59,6 @@ def _entry(probe: Probe[Any, Any], definitions: Schema, reference: Schema) -> Sc
 
 
 def _limits() -> Schema:
-    """What every probe takes beside its options."""
+    """What every probe takes in addition to its options."""
     properties: Schema = ProbeLimits.model_json_schema()["properties"]
     return properties

@@ -46,10 +46,10 @@ def calibrate_command(battery: Path, runs: int, baseline: Path | None, quiet: bo
 
     What the battery itself tolerates goes before.
     """
-    from reportgen.cli.progress import shown
+    from reportgen.cli.progress import show_progress
     from reportgen.cli.terminal import tell_place
     from reportgen.workflows.baselines import calibrate
 
-    with shown(quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         tolerances = calibrate(battery, baseline, runs=runs, progress=progress)
     tell_place(tolerances)

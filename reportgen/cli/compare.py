@@ -34,22 +34,28 @@ def command(
     something is not comparable, in this order; with 1 where a bundle cannot be read or nothing be written. In a GitHub
     workflow the summary and annotations are written, too. What was asked for says so where nothing could be compared.
     """
-    from reportgen.baseline.judgements import beginning_told, beginnings, conclusion, counted, short
-    from reportgen.cli.progress import shown
+    from reportgen.baseline.judgements import (
+        conclusion,
+        count_verdicts,
+        describe_beginning,
+        find_beginnings,
+        shorten_text,
+    )
+    from reportgen.cli.progress import show_progress
     from reportgen.cli.terminal import tell, tell_command, tell_place
     from reportgen.workflows.ci_outputs import CiOutputs
     from reportgen.workflows.comparison import publish_comparison
 
     ci = CiOutputs(junit, markdown, tell_command)
-    with shown(quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         comparison, files = publish_comparison(
             baseline, bundle, output, formats=formats or PAGES, ci=ci, progress=progress
         )
-    tell(f"{conclusion(comparison)}: {counted(comparison.judgements)}")
-    for one in beginnings(comparison.judgements)[:TOLD]:
-        tell(f"  from {short(beginning_told(one, comparison))}")
+    tell(f"{conclusion(comparison)}: {count_verdicts(comparison.judgements)}")
+    for one in find_beginnings(comparison.judgements)[:TOLD]:
+        tell(f"  from {shorten_text(describe_beginning(one, comparison))}")
     for glob in comparison.unmatched:
-        tell(f"the tolerance {short(glob)} matches no number of the two bundles", err=True)
+        tell(f"the tolerance {shorten_text(glob)} matches no number of the two bundles", err=True)
     for file in files:
         tell_place(file)
     return comparison.exit_code

@@ -62,12 +62,12 @@ def command(
     Only files that an earlier call wrote are written over; figures.json in the folder lists them. Those of figures
     that BUNDLE no longer has are removed.
     """
-    from reportgen.cli.progress import shown
+    from reportgen.cli.progress import show_progress
     from reportgen.cli.terminal import tell_place
     from reportgen.workflows.figures import redraw_figures
 
     points, pixels = width or (None, None)
-    with shown(quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         files = redraw_figures(
             bundle,
             ids,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from reportgen.baseline.nights import Order
+    from reportgen.baseline.runs import Order
 
 
 @click.command("history")
@@ -35,7 +35,7 @@ def command(
         folder, output, battery=battery, baseline=baseline, order=order, progress=lambda line: tell(line, err=True)
     )
     for course, step in reversed(found.steps):
-        tell(found.told(course, step))
+        tell(found.describe_step(course, step))
     for file in files:
         tell_place(file)
     return 3 if found.left_out else 0

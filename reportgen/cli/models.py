@@ -27,11 +27,11 @@ def command(as_json: bool, with_results: bool, clear: str | None) -> None:
     if as_json:
         tell_json(known)
         return
-    for line in _told(known):
+    for line in _list_lines(known):
         tell(line)
 
 
-def _told(known: dict[str, Any]) -> list[str]:
+def _list_lines(known: dict[str, Any]) -> list[str]:
     lines = []
     for model in known["models"]:
         terms = f" ({model['terms']})" if model["terms"] else ""

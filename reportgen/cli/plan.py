@@ -27,48 +27,48 @@ def command(battery: Path, only: tuple[str, ...]) -> None:
         work = _work(model) if model.cases else "only in a pair"
         tell(f"{model.id}: {model.readied.located.name}, {work}")
         for case in model.cases:
-            tell(f"  {case.entry.id} ({case.entry.probe.name}): {_told(case)}")
+            tell(f"  {case.entry.id} ({case.entry.probe.name}): {_describe_case(case)}")
     for pair in planned.pairs:
         tell(f"{pair.cases[0].subject}: {_work_of_pair(pair)}")
         for case, half in zip(pair.cases, pair.models[0].cases, strict=True):
-            tell(f"  {case.entry.id} ({case.entry.probe.name}): {_told(half)}")
+            tell(f"  {case.entry.id} ({case.entry.probe.name}): {_describe_case(half)}")
 
 
 def _work(model: "PlannedModel") -> str:
-    from reportgen.running.memory import memory_needed
+    from reportgen.running.memory import estimate_memory
     from reportgen.running.outcome_key import threads_of
 
     if model.all_kept:
-        return _nothing(model)
+        return _explain_nothing(model)
     assert model.readied is not None
     where = model.readied.device
     if where == "cpu":
-        where += f" with {_many(threads_of(model.entry), 'thread')}"
-    return f"{_passes(model)} on {where}; takes about {memory_needed(model) / 1e9:.1f} GB of memory"
+        where += f" with {_count_items(threads_of(model.entry), 'thread')}"
+    return f"{_passes(model)} on {where}; takes about {estimate_memory(model) / 1e9:.1f} GB of memory"
 
 
 def _work_of_pair(pair: "PlannedPair") -> str:
-    from reportgen.running.memory import INTERPRETER, memory_needed
+    from reportgen.running.memory import INTERPRETER, estimate_memory
 
     if unusable := [model.id for model in pair.models if model.readied is None]:
         return f"cannot be run without {' and '.join(unusable)}"
     if pair.models[0].all_kept:
-        return _nothing(pair.models[0])
-    memory = sum(memory_needed(model) for model in pair.models) - INTERPRETER  # both in one process
+        return _explain_nothing(pair.models[0])
+    memory = sum(estimate_memory(model) for model in pair.models) - INTERPRETER  # both in one process
     return f"{_passes(pair.models[0])} each of the two; takes about {memory / 1e9:.1f} GB of memory"
 
 
-def _nothing(model: "PlannedModel") -> str:
+def _explain_nothing(model: "PlannedModel") -> str:
     cached = any(case.kept is not None for case in model.cases)
     return "nothing to run: the cache holds it all" if cached else "nothing to run"
 
 
 def _passes(model: "PlannedModel") -> str:
-    further = f", then {_many(model.further, 'further pass', 'es')}" if model.further else ""
-    return f"{_many(model.prompts, 'prompt')}, {_many(model.tokens, 'token')} to pass{further}"
+    further = f", then {_count_items(model.further, 'further pass', 'es')}" if model.further else ""
+    return f"{_count_items(model.prompts, 'prompt')}, {_count_items(model.tokens, 'token')} to pass{further}"
 
 
-def _told(case: "PlannedCase") -> str:
+def _describe_case(case: "PlannedCase") -> str:
     if case.kept is not None:
         return "in the cache"
     if case.failed:
@@ -77,16 +77,16 @@ def _told(case: "PlannedCase") -> str:
         return f"skipped: {case.skipped}"
     if not case.sides:
         return "cannot be run"
-    further = [_many(case.further, "further pass", "es")] if case.further else []
+    further = [_count_items(case.further, "further pass", "es")] if case.further else []
     if case.passes or further:
-        return ", then ".join([_many(len(case.passes), "prompt"), *further]) + _left_out(case)
+        return ", then ".join([_count_items(len(case.passes), "prompt"), *further]) + _describe_left_out(case)
     return "no prompt; reads the weights"
 
 
-def _left_out(case: "PlannedCase") -> str:
+def _describe_left_out(case: "PlannedCase") -> str:
     reasons = dict.fromkeys(case.left_out.values())
-    return f"; {_many(len(case.left_out), 'prompt')} left out: {'; '.join(reasons)}" if reasons else ""
+    return f"; {_count_items(len(case.left_out), 'prompt')} left out: {'; '.join(reasons)}" if reasons else ""
 
 
-def _many(number: int, what: str, ending: str = "s") -> str:
+def _count_items(number: int, what: str, ending: str = "s") -> str:
     return f"{number:,} {what}{'' if number == 1 else ending}"

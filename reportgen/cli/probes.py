@@ -23,12 +23,12 @@ def command(name: str | None) -> None:
     from reportgen.cli.terminal import tell
     from reportgen.probes import registry
 
-    lines = _all() if name is None else _one(registry.find(name))
+    lines = _list_probes() if name is None else _describe_probe(registry.find(name))
     for line in "\n".join(lines).splitlines():
         tell(line)
 
 
-def _all() -> Iterator[str]:
+def _list_probes() -> Iterator[str]:
     """A line a probe: its name and its question; a broken one says what is wrong with it."""
     from reportgen.errors import BatteryError
     from reportgen.probes import registry
@@ -43,7 +43,7 @@ def _all() -> Iterator[str]:
         yield f"{name:<{width}}  {question}"
 
 
-def _one(probe: "Probe[Any, Any]") -> Iterator[str]:
+def _describe_probe(probe: "Probe[Any, Any]") -> Iterator[str]:
     from reportgen.probing.probe import explanation
 
     told = explanation(probe)
@@ -61,9 +61,9 @@ def _options(options: "type[ProbeOptions]") -> Iterator[str]:
     schema = options.model_json_schema()
     required = schema.get("required", [])
     for key, option in schema["properties"].items():
-        default = "required" if key in required else f"default {_written(option.get('default'))}"
+        default = "required" if key in required else f"default {_write_default(option.get('default'))}"
         yield f"  {key}: {_type(option, schema)}; {default}"
-        yield from _indented(option.get("description", ""))
+        yield from _indent_text(option.get("description", ""))
 
 
 def _findings(findings: "type[Findings]") -> Iterator[str]:
@@ -74,15 +74,15 @@ def _findings(findings: "type[Findings]") -> Iterator[str]:
         inside = ", ".join(quantity.dims or quantity.columns)
         unit = f", in {quantity.unit}" if quantity.unit else ""
         yield f"  {name}: {quantity.kind}{f' ({inside})' if inside else ''}{unit}"
-        yield from _indented(defined.get(name, ""))
+        yield from _indent_text(defined.get(name, ""))
 
 
-def _indented(text: str) -> Iterator[str]:
+def _indent_text(text: str) -> Iterator[str]:
     if text:
         yield DEFINITION.fill(" ".join(text.split()))
 
 
-def _written(value: Any) -> str:
+def _write_default(value: Any) -> str:
     """A default as it would stand in a battery."""
     import json
 
@@ -96,7 +96,7 @@ def _type(option: dict[str, Any], schema: dict[str, Any]) -> str:
     if "anyOf" in option:
         return " or ".join(dict.fromkeys(_type(branch, schema) for branch in option["anyOf"]))
     if "enum" in option or "const" in option:
-        return " or ".join(_written(value) for value in option.get("enum", [option.get("const")]))
+        return " or ".join(_write_default(value) for value in option.get("enum", [option.get("const")]))
     match option.get("type"):
         case "array":
             items = option.get("items") or {}

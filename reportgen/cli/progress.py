@@ -6,33 +6,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from reportgen.cli.terminal import LONGEST, tell
-from reportgen.spelling import spelled
+from reportgen.spelling import spell_text
 
 
 @contextmanager
-def shown(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+def show_progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     """A function that is told one line a finished piece of work."""
     if quiet:
         yield lambda line: None
     elif sys.stderr.isatty() and not os.environ.get("CI"):
-        with _moving() as told:
+        with _show_spinner() as told:
             yield told
     else:
         yield lambda line: tell(line, err=True)
 
 
 @contextmanager
-def _moving() -> Iterator[Callable[[str], None]]:
+def _show_spinner() -> Iterator[Callable[[str], None]]:
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
     with console.status("starting", spinner=_spinner()) as status:
 
-        def told(line: str) -> None:
-            console.print(spelled(f"  {line}", LONGEST), markup=False, emoji=False, style="dim")
+        def print_line(line: str) -> None:
+            console.print(spell_text(f"  {line}", LONGEST), markup=False, emoji=False, style="dim")
             status.update("working")
 
-        yield told
+        yield print_line
 
 
 def _spinner() -> str:

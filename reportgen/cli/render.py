@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 
 from reportgen.cli.formats import formats_option
-from reportgen.cli.shown_as import FORMATS, PAGES, shown_as
+from reportgen.cli.shown_as import FORMATS, PAGES, add_presentation_options
 
 
 @click.command("render")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @formats_option(FORMATS, "Outputs to make [default: html, pdf, figures]")
-@shown_as("the bundle's")
+@add_presentation_options("the bundle's")
 @click.option("--stamp", is_flag=True, help="Print today's date on the page.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and where the report lies.")
 def command(
@@ -27,11 +27,11 @@ def command(
 
     Outputs of other formats stay as they are.
     """
-    from reportgen.cli.progress import shown
+    from reportgen.cli.progress import show_progress
     from reportgen.cli.terminal import tell_place
     from reportgen.workflows.report import render
 
-    with shown(quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         render(
             bundle,
             formats=formats or None,

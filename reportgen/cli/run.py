@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from reportgen.cli.formats import formats_option
-from reportgen.cli.shown_as import FORMATS, PAGES, shown_as
+from reportgen.cli.shown_as import FORMATS, PAGES, add_presentation_options
 
 
 @click.command("run")
@@ -18,7 +18,7 @@ from reportgen.cli.shown_as import FORMATS, PAGES, shown_as
     "--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16", "int8"]), help="Dtype for every model."
 )
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of a pass on a CPU [default: its cores].")
-@shown_as("the battery's")
+@add_presentation_options("the battery's")
 @click.option("--no-cache", is_flag=True, help="Measure and draw everything anew, and keep nothing of it.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and where the report lies.")
 def command(
@@ -44,11 +44,11 @@ def command(
     where no model could be used or an output could not be made. A bundle that was there before is then marked, and
     refused by compare, history and baseline accept until a run ends well.
     """
-    from reportgen.cli.progress import shown
+    from reportgen.cli.progress import show_progress
     from reportgen.cli.terminal import tell_place
     from reportgen.workflows.report import run
 
-    with shown(quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         bundle = run(
             battery,
             output,

@@ -12,7 +12,7 @@ PAGES = ("report.html", "report.pdf", "slides.pdf", "slides.pptx")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def shown_as(instead_of: str) -> Callable[[F], F]:
+def add_presentation_options(instead_of: str) -> Callable[[F], F]:
     """The options; `instead_of` says whose own they take the place of."""
 
     def decorate(command: F) -> F:

@@ -7,7 +7,7 @@ import sys
 import click
 
 from reportgen.errors import Mistake
-from reportgen.spelling import spelled
+from reportgen.spelling import spell_text
 
 LONGEST = 1_000
 """Characters of a line; where something lies is told whole, so that it can be opened."""
@@ -33,12 +33,12 @@ def be_writable() -> None:
 
 def tell(line: object, *, err: bool = False) -> None:
     """Writes one line, whatever strangers' texts are in it."""
-    _write(spelled(str(line), LONGEST), err=err)
+    _write(spell_text(str(line), LONGEST), err=err)
 
 
 def tell_place(place: object) -> None:
     """Writes where something lies."""
-    _write(spelled(str(place), longest=None))
+    _write(spell_text(str(place), longest=None))
 
 
 def tell_mistake(mistake: Mistake) -> None:

@@ -12,7 +12,7 @@ HERE = Path()
 """The working directory: what is named on the command line starts there."""
 
 
-class FileBeside(str):
+class WrittenPath(str):
     """A path, or another source, as a battery writes it, which is how results keep it."""
 
     folder: Path = HERE
@@ -21,10 +21,10 @@ class FileBeside(str):
     @property
     def path(self) -> Path:
         """Where the file lies."""
-        return placed(self, self.folder)
+        return locate_path(self, self.folder)
 
 
-def no_name(written: str) -> str:
+def explain_no_name(written: str) -> str:
     """Why no file can be called so; empty where one can."""
     if "\0" in written:
         return "no file has a zero byte in its name"
@@ -32,30 +32,30 @@ def no_name(written: str) -> str:
     return f"no file has a name of {longest:,} bytes" if longest > LONGEST_NAME else ""
 
 
-def _beside(written: str, info: ValidationInfo) -> str:
-    if told := no_name(written):
+def _remember_folder(written: str, info: ValidationInfo) -> str:
+    if told := explain_no_name(written):
         raise ValueError(told)
-    found = FileBeside(written)
+    found = WrittenPath(written)
     folder: Any = (info.context or {}).get("folder")
     found.folder = folder or HERE
     return found
 
 
-Beside = Annotated[str, Field(min_length=1), AfterValidator(_beside)]
+PathOption = Annotated[str, Field(min_length=1), AfterValidator(_remember_folder)]
 """A file, its path taken from the folder of the battery."""
 
 
 def folder_of(written: str) -> Path:
-    """The folder from which an option of the type `Beside` starts; the working directory where no battery named it."""
-    return written.folder if isinstance(written, FileBeside) else HERE
+    """The folder from which a `PathOption` starts; the working directory if no battery named it."""
+    return written.folder if isinstance(written, WrittenPath) else HERE
 
 
 def path_of(written: str) -> Path:
-    """Where a file lies that an option of the type `Beside` names."""
-    return placed(written, folder_of(written))
+    """Where the file of a `PathOption` lies."""
+    return locate_path(written, folder_of(written))
 
 
-def placed(written: str, folder: Path = HERE) -> Path:
+def locate_path(written: str, folder: Path = HERE) -> Path:
     """Where a path lies that starts from a folder, or from the user's home with `~`."""
     try:
         return folder / Path(written).expanduser()
@@ -65,41 +65,41 @@ def placed(written: str, folder: Path = HERE) -> Path:
 
 def exists(path: Path) -> bool:
     """Whether anything lies there; nothing does under a name that no file can have."""
-    return _looked_at(path, Path.exists)
+    return _check_path(path, Path.exists)
 
 
 def is_file(path: Path) -> bool:
     """Whether a file lies there."""
-    return _looked_at(path, Path.is_file)
+    return _check_path(path, Path.is_file)
 
 
 def is_folder(path: Path) -> bool:
     """Whether a folder lies there."""
-    return _looked_at(path, Path.is_dir)
+    return _check_path(path, Path.is_dir)
 
 
-def _looked_at(path: Path, looks_so: Callable[[Path], bool]) -> bool:
+def _check_path(path: Path, looks_so: Callable[[Path], bool]) -> bool:
     try:
         return looks_so(path)
     except (OSError, ValueError):  # a name of more than 255 bytes, or with a zero byte in it
         return False
 
 
-def only_here(written: str, folder: Path) -> bool:
-    """Whether a path lies in the working directory, and not beside the battery in `folder`."""
-    there, here = placed(written, folder), placed(written)
+def lies_only_here(written: str, folder: Path) -> bool:
+    """Whether a path lies in the working directory, and not next to the battery in `folder`."""
+    there, here = locate_path(written, folder), locate_path(written)
     return not exists(there) and exists(here)
 
 
-def missing(written: str) -> str:
-    """What a file that an option of the type `Beside` names lacks where it is not there; empty where it is."""
-    return "" if exists(path_of(written)) else f"{written} is not there. {where_looked(written, folder_of(written))}"
+def explain_missing(written: str) -> str:
+    """Why the file of a `PathOption` is not of use: it is not there; empty if it is."""
+    return "" if exists(path_of(written)) else f"{written} is not there. {explain_search(written, folder_of(written))}"
 
 
-def where_looked(written: str, folder: Path) -> str:
+def explain_search(written: str, folder: Path) -> str:
     """The remedy for a path that is not there: from where it starts, and whether it is meant from elsewhere."""
-    if folder == HERE or placed(written).is_absolute():
+    if folder == HERE or locate_path(written).is_absolute():
         return "Is the path right?"
-    if only_here(written, folder):
+    if lies_only_here(written, folder):
         return f"The working directory has one, but paths in a battery start from its folder, {folder}."
     return f"Is the path right? It starts from the battery's folder, {folder}."

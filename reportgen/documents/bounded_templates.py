@@ -43,7 +43,7 @@ class Limits:
     """Of one processor. None where steps alone count, so that the same template ends the same way everywhere."""
 
 
-class _Used:
+class _Usage:
     """What one rendering has used up."""
 
     def __init__(self, limits: Limits) -> None:
@@ -59,7 +59,7 @@ class _Used:
             raise Exceeded(f"it takes more than {self.limits.seconds:g} seconds")
 
 
-_used: ContextVar[_Used | None] = ContextVar("_used", default=None)
+_used: ContextVar[_Usage | None] = ContextVar("_used", default=None)
 
 
 def step() -> None:
@@ -83,17 +83,17 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, optimized=False)
-        self.filters[_TURNS] = _counted
-        self.filters[_WRITTEN] = _written
+        self.filters[_TURNS] = _count_steps
+        self.filters[_WRITTEN] = _pass_value
         del self.filters["random"], self.globals["lipsum"]  # the same template gives the same text
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
         for loop in list(tree.find_all(nodes.For)):
-            loop.iter = around(loop.iter, _TURNS)
+            loop.iter = wrap_in_filter(loop.iter, _TURNS)
         for output in list(tree.find_all(nodes.Output)):
             output.nodes = [
-                one if isinstance(one, nodes.TemplateData) else around(one, _WRITTEN) for one in output.nodes
+                one if isinstance(one, nodes.TemplateData) else wrap_in_filter(one, _WRITTEN) for one in output.nodes
             ]
         # It returns the node that it is called on, which is typed as any node.
         return tree.set_environment(self)  # type: ignore[return-value]
@@ -115,7 +115,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
-def around(node: nodes.Node, name: str) -> nodes.Filter:
+def wrap_in_filter(node: nodes.Node, name: str) -> nodes.Filter:
     """The filter of that name around an expression of a template."""
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)  # an expression, typed as any node
 
@@ -128,7 +128,7 @@ def _refuse_repetition(many: Any, times: Any) -> None:
         raise Exceeded(f"it repeats something to more than {used.limits.characters:,} characters")
 
 
-def rendered(template: Template, context: Mapping[str, Any], limits: Limits) -> str:
+def render_within(template: Template, context: Mapping[str, Any], limits: Limits) -> str:
     """What a template of a `BoundedEnvironment` makes of a context.
 
     Raises:
@@ -136,22 +136,22 @@ def rendered(template: Template, context: Mapping[str, Any], limits: Limits) -> 
         MemoryError: it takes too much memory; on Linux alone, where a process can be held to some.
         Exception: whatever it raises; SecurityError where it reaches for what is not its own.
     """
-    with counting(limits):
-        return "".join(_budgeted(template.generate(context), limits))
+    with limit_work(limits):
+        return "".join(_limit_characters(template.generate(context), limits))
 
 
 @contextmanager
-def counting(limits: Limits) -> Iterator[None]:
+def limit_work(limits: Limits) -> Iterator[None]:
     """What is done within, such as to compile or to render, ends with `Exceeded` or MemoryError beyond its limits."""
-    token = _used.set(_Used(limits))
+    token = _used.set(_Usage(limits))
     try:
-        with memory_held(limits.bytes):
+        with limit_memory(limits.bytes):
             yield
     finally:
         _used.reset(token)
 
 
-def _budgeted(pieces: Iterable[str], limits: Limits) -> Iterator[str]:
+def _limit_characters(pieces: Iterable[str], limits: Limits) -> Iterator[str]:
     size = 0
     for piece in pieces:
         size += len(piece)
@@ -160,20 +160,20 @@ def _budgeted(pieces: Iterable[str], limits: Limits) -> Iterator[str]:
         yield piece
 
 
-def _counted(many: Iterable[T]) -> Iterator[T]:
+def _count_steps(many: Iterable[T]) -> Iterator[T]:
     for one in many:
         step()
         yield one
 
 
 @pass_context
-def _written(context: Any, value: T) -> T:
+def _pass_value(context: Any, value: T) -> T:
     """Itself: what asks for the context is not computed before a template is rendered."""
     return value
 
 
 @contextmanager
-def memory_held(most: int) -> Iterator[None]:
+def limit_memory(most: int) -> Iterator[None]:
     """A text of ten gigabytes is an error of the template, and no end of the process."""
     if sys.platform != "linux":
         yield

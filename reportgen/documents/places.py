@@ -22,16 +22,16 @@ class Places:
     written: str = ""
     """Texts of the user's own: a path that stands in them may be told."""
 
-    def left_out_of(self, text: str) -> str:
+    def leave_out_of(self, text: str) -> str:
         """The text, its paths called by their names; of an unknown one of this machine only the last part stays."""
-        return self._pattern.sub(self._called, text)
+        return self._pattern.sub(self._name_path, text)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         known = sorted(map(str, self.named), key=len, reverse=True)
         return re.compile("|".join([*(rf"{re.escape(one)}(?![\w-])[/\\]?" for one in known), _ABSOLUTE]))
 
-    def _called(self, found: re.Match[str]) -> str:
+    def _name_path(self, found: re.Match[str]) -> str:
         path = found[0].rstrip("/\\")
         slash = found[0][len(path) :]
         name = self.named.get(Path(path))
@@ -42,7 +42,7 @@ class Places:
         return f"…/{Path(path).name}{slash}"
 
 
-def places(named: Mapping[Path, str], folder: Path = HERE, written: str = "") -> Places:
+def list_places(named: Mapping[Path, str], folder: Path = HERE, written: str = "") -> Places:
     """What is told of these folders and files, of those below a battery's own `folder`, and of the user's others."""
     known = {cache_folder(): "cache", **dict.fromkeys(_home(), "~"), HERE: "", folder: ""}
     both = {form: name for path, name in (known | dict(named)).items() for form in (path.absolute(), path.resolve())}

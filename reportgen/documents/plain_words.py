@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from reportgen.documents.problem import Problem, Where, shown
-from reportgen.suggest import nearest, suggestion
+from reportgen.documents.problem import Problem, Where, describe_value
+from reportgen.suggest import find_nearest, suggestion
 
 KINDS = {
     "string_type": "text",
@@ -43,30 +43,30 @@ class ExplainedError(ValueError):
         super().__init__("; ".join(problem.message for problem in problems))
 
 
-def problems(error: ValidationError, value: Any, model: type[BaseModel]) -> list[Problem]:
+def explain_errors(error: ValidationError, value: Any, model: type[BaseModel]) -> list[Problem]:
     """What `model` refuses in `value`, each found at one place; the branches of a union are told as one."""
     found: list[Problem] = []
     expected: dict[Where, list[ErrorDetails]] = {}
-    for where, detail in _without_lesser_branches(error, value):
+    for where, detail in _drop_lesser_branches(error, value):
         if _expectation(detail) is not None:
             expected.setdefault(where, []).append(detail)
         else:
-            found += _told(where, detail, model)
-    return [*found, *(_unmet(where, details, value) for where, details in expected.items())]
+            found += _explain_detail(where, detail, model)
+    return [*found, *(_describe_unmet(where, details, value) for where, details in expected.items())]
 
 
-def keys(model: type[BaseModel]) -> list[str]:
+def list_keys(model: type[BaseModel]) -> list[str]:
     """The keys that a document may use for the fields of `model`."""
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _without_lesser_branches(error: ValidationError, value: Any) -> list[tuple[Where, ErrorDetails]]:
+def _drop_lesser_branches(error: ValidationError, value: Any) -> list[tuple[Where, ErrorDetails]]:
     """Errors with their place; where one branch of a union got further into the value, the others are dropped."""
     located = []
     deepest: dict[Where, int] = {}
     for detail in error.errors(include_url=False):
-        where, union = _located(detail, value)
-        if _follows_from_others(detail, _at(value, where[:-1] if detail["type"] == "missing" else where)):
+        where, union = _locate_detail(detail, value)
+        if _follows_from_others(detail, _follow_path(value, where[:-1] if detail["type"] == "missing" else where)):
             continue
         located.append((where, union, detail))
         if union is not None:
@@ -83,7 +83,7 @@ def _follows_from_others(detail: ErrorDetails, value: Any) -> bool:
     return detail["type"] == "too_short" and isinstance(value, list) and len(value) >= detail["ctx"]["min_length"]
 
 
-def _located(detail: ErrorDetails, value: Any) -> tuple[Where, Where | None]:
+def _locate_detail(detail: ErrorDetails, value: Any) -> tuple[Where, Where | None]:
     """The place in the document, and the place of the union on the way, whose branch pydantic names in between."""
     where: list[str | int] = []
     union: Where | None = None
@@ -105,7 +105,7 @@ def _holds(value: Any, step: str | int) -> bool:
     return isinstance(value, dict) and step in value
 
 
-def _at(value: Any, where: Where) -> Any:
+def _follow_path(value: Any, where: Where) -> Any:
     for step in where:
         value = value[step]
     return value
@@ -148,17 +148,17 @@ def _choices(context: dict[str, Any]) -> list[str]:
     return re.findall(r"'([^']*)'", context["expected"]) or [str(context["expected"])]
 
 
-def _unmet(where: Where, details: list[ErrorDetails], value: Any) -> Problem:
-    actual = _at(value, where)
+def _describe_unmet(where: Where, details: list[ErrorDetails], value: Any) -> Problem:
+    actual = _follow_path(value, where)
     wanted = dict.fromkeys(text for detail in details if (text := _expectation(detail)) is not None)
-    return Problem(where, f"expected {' or '.join(wanted)}, found {shown(actual)}", _remedy(details, actual))
+    return Problem(where, f"expected {' or '.join(wanted)}, found {describe_value(actual)}", _remedy(details, actual))
 
 
 def _remedy(details: Iterable[ErrorDetails], actual: Any) -> str:
     types = {detail["type"] for detail in details}
     if isinstance(actual, str):
         choices = [c for d in details if d["type"] in ("literal_error", "enum") for c in _choices(d.get("ctx", {}))]
-        near = nearest(actual, choices)
+        near = find_nearest(actual, choices)
         if near is not None:
             return f"Did you mean '{near}'?"
         if "list_type" in types or "tuple_type" in types:
@@ -170,7 +170,7 @@ def _remedy(details: Iterable[ErrorDetails], actual: Any) -> str:
     return ""
 
 
-def _told(where: Where, detail: ErrorDetails, model: type[BaseModel]) -> list[Problem]:
+def _explain_detail(where: Where, detail: ErrorDetails, model: type[BaseModel]) -> list[Problem]:
     """An error that says more than what was expected."""
     match detail["type"]:
         case "missing" if where and isinstance(where[-1], int):
@@ -178,9 +178,9 @@ def _told(where: Where, detail: ErrorDetails, model: type[BaseModel]) -> list[Pr
         case "missing":
             return [Problem(where, "missing")]
         case "extra_forbidden" | "unexpected_keyword_argument":
-            known = keys(model) if len(where) == 1 else []
+            known = list_keys(model) if len(where) == 1 else []
             return [Problem(where, "unknown key", suggestion(str(where[-1]), known))]
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, ExplainedError):
-        return [problem.below(*where) for problem in cause.problems]
+        return [problem.nest_under(*where) for problem in cause.problems]
     return [Problem(where, str(cause) if cause is not None else detail["msg"].removeprefix("Value error, "))]

@@ -18,12 +18,12 @@ class Problem:
     message: str
     remedy: str = ""
 
-    def below(self, *above: str | int) -> "Problem":
+    def nest_under(self, *above: str | int) -> "Problem":
         """The same problem, seen from further up in the document."""
         return Problem((*above, *self.where), self.message, self.remedy)
 
 
-def dotted(where: Where) -> str:
+def write_place(where: Where) -> str:
     """`probes.heads.heads[0][1]`; keys that are not plain words are quoted, so that they cannot garble a terminal."""
     parts = []
     for step in where:
@@ -31,11 +31,11 @@ def dotted(where: Where) -> str:
             parts.append(f"[{step}]")
         else:
             plain = step.replace("-", "_").isidentifier() or step.isalnum()
-            parts.append(f".{step if plain and len(step) <= SHOWN else shown(step)}")
+            parts.append(f".{step if plain and len(step) <= SHOWN else describe_value(step)}")
     return "".join(parts).removeprefix(".")
 
 
-def shown(value: Any) -> str:
+def describe_value(value: Any) -> str:
     """A value as an error message names it: short, on one line, without control characters."""
     match value:
         case None:

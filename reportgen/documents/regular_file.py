@@ -41,7 +41,7 @@ def open_regular(file: Path) -> BufferedReader:
     """
     _check(file, file.stat())  # a device may do something when it is opened
     # Whoever asked closes it.
-    stream = open(file, "rb", opener=_without_waiting)  # noqa: SIM115
+    stream = open(file, "rb", opener=_open_without_waiting)  # noqa: SIM115
     try:
         _check(file, os.fstat(stream.fileno()))
     except NotRegular:
@@ -74,7 +74,7 @@ def read_regular_text(file: Path, at_most: int, *, errors: str = "strict") -> st
     return read_regular(file, at_most).decode("utf-8-sig", errors)
 
 
-def _without_waiting(path: str, flags: int) -> int:
+def _open_without_waiting(path: str, flags: int) -> int:
     """Opens what may be a pipe that nobody writes to, or a terminal that would become ours."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 

@@ -23,21 +23,21 @@ def state_of(file: Path) -> State | None:
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedFiles:
     """Some files, and the state that each was in when watching began."""
 
     states: tuple[tuple[Path, State | None], ...]
     """Also of those that are not there: they may appear."""
 
     @classmethod
-    def begin(cls, files: Iterable[Path]) -> "Watched":
+    def begin(cls, files: Iterable[Path]) -> "WatchedFiles":
         """Watches files from now on; those written a moment ago once a further change would show."""
         listed = tuple(files)
         if _age(listed) < SETTLED:
             time.sleep(SETTLED)
         return cls(tuple((file, state_of(file)) for file in listed))
 
-    def changed(self) -> list[Path]:
+    def list_changed(self) -> list[Path]:
         """Those that are no longer what they were."""
         return [file for file, state in self.states if state_of(file) != state]
 

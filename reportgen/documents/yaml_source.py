@@ -13,7 +13,7 @@ from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from reportgen.documents.beside import exists, is_file, is_folder
-from reportgen.documents.problem import Problem, Where, dotted, shown
+from reportgen.documents.problem import Problem, Where, describe_value, write_place
 from reportgen.errors import BatteryError, Mistake
 from reportgen.suggest import suggestion
 
@@ -53,7 +53,7 @@ class Source:
 
     def _mistake(self, problem: Problem) -> Mistake:
         """A problem with its file and line: that of the value, or of the nearest one above that is written out."""
-        path = dotted(problem.where)
+        path = write_place(problem.where)
         message = f"{path}: {problem.message}" if path else problem.message
         known = (self.lines.get(problem.where[:end]) for end in range(len(problem.where), -1, -1))
         return Mistake(message, problem.remedy, self.file, next((line for line in known if line is not None), None))
@@ -100,7 +100,7 @@ def read_source(text: str, file: Path | str) -> Source:
     try:
         root = yaml.compose(text)
     except YAMLError as error:
-        raise BatteryError(_not_yaml(error, text, file)) from error
+        raise BatteryError(_explain_no_yaml(error, text, file)) from error
     except Exception as error:
         # strangers' bytes also find the parser's own slips (an escape beyond Unicode overflows in chr)
         raise BatteryError(Mistake(f"not YAML: {str(error)[:MAX_EXCERPT]}", "", file)) from error
@@ -121,7 +121,9 @@ class _PlainComposer(Composer):
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.parser.check_event(AliasEvent):
             event = self.parser.get_event()
-            raise ComposerError(None, None, f"the alias {shown(event.anchor)} is not allowed", event.start_mark)
+            raise ComposerError(
+                None, None, f"the alias {describe_value(event.anchor)} is not allowed", event.start_mark
+            )
         return super().compose_node(parent, index)
 
 
@@ -142,24 +144,26 @@ class _Reading:
                 return [self.value(item, (*where, index)) for index, item in enumerate(node.value)]
             case ScalarNode():
                 return self.scalar(node, where)
-        return self.refused_tag(where, node)
+        return self.refuse_tag(where, node)
 
     def mapping(self, node: MappingNode, where: Where) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, item in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, ScalarNode):
-                self.refused(where, f"a key in line {line} is not text")
+                self.add_problem(where, f"a key in line {line} is not text")
                 continue
-            name = _whole(key.value)
+            name = _join_surrogates(key.value)
             below = (*where, name)
             if _is_broken(name):
-                self.refused(where, f"a key in line {line} holds half of a surrogate pair", HALF)
+                self.add_problem(where, f"a key in line {line} holds half of a surrogate pair", HALF)
                 continue
             if name in found:
                 first = self.lines[below]
                 self.lines[below] = line
-                self.refused(below, f"given twice, first in line {first}", "Keep one, or give the other another name.")
+                self.add_problem(
+                    below, f"given twice, first in line {first}", "Keep one, or give the other another name."
+                )
                 # further problems inside the second one would carry the lines of the first
                 continue
             self.lines[below] = line
@@ -168,8 +172,8 @@ class _Reading:
 
     def scalar(self, node: ScalarNode, where: Where) -> Any:
         if node.tag in TEXT:
-            text = _whole(node.value)
-            return self.refused(where, "half of a surrogate pair is not text", HALF) if _is_broken(text) else text
+            text = _join_surrogates(node.value)
+            return self.add_problem(where, "half of a surrogate pair is not text", HALF) if _is_broken(text) else text
         construct = {
             STANDARD + "null": self.constructor.construct_yaml_null,
             STANDARD + "bool": self.constructor.construct_yaml_bool,
@@ -177,26 +181,26 @@ class _Reading:
             STANDARD + "float": self.constructor.construct_yaml_float,
         }.get(str(node.tag))
         if construct is None:
-            return self.refused_tag(where, node)
+            return self.refuse_tag(where, node)
         try:
             value = construct(node)
         except (ValueError, KeyError, IndexError, OverflowError):
-            return self.refused(where, f"{shown(node.value)} is not what its tag or form says")
+            return self.add_problem(where, f"{describe_value(node.value)} is not what its tag or form says")
         if isinstance(value, float) and not math.isfinite(value):
-            return self.refused(where, f"expected a finite number, found {shown(node.value)}", QUOTES)
+            return self.add_problem(where, f"expected a finite number, found {describe_value(node.value)}", QUOTES)
         if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
-            return self.refused(where, "a whole number of more than 18 digits", QUOTES)
+            return self.add_problem(where, "a whole number of more than 18 digits", QUOTES)
         return value
 
-    def refused_tag(self, where: Where, node: Node) -> None:
-        tag = shown(str(node.tag).replace(STANDARD, "!!"))
-        self.refused(where, f"the tag {tag} is not allowed", "Tags are not needed: write the plain value.")
+    def refuse_tag(self, where: Where, node: Node) -> None:
+        tag = describe_value(str(node.tag).replace(STANDARD, "!!"))
+        self.add_problem(where, f"the tag {tag} is not allowed", "Tags are not needed: write the plain value.")
 
-    def refused(self, where: Where, message: str, remedy: str = "") -> None:
+    def add_problem(self, where: Where, message: str, remedy: str = "") -> None:
         self.problems.append(Problem(where, message, remedy))
 
 
-def _whole(text: str) -> str:
+def _join_surrogates(text: str) -> str:
     """The text with each character whose halves were escaped one by one, as JSON does (YAML 1.2 holds JSON)."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
@@ -205,7 +209,7 @@ def _is_broken(text: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _not_yaml(error: YAMLError, text: str, file: Path | str) -> Mistake:
+def _explain_no_yaml(error: YAMLError, text: str, file: Path | str) -> Mistake:
     mark = getattr(error, "problem_mark", None)
     position = getattr(error, "position", None)
     line = mark.line + 1 if mark is not None else None

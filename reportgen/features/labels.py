@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from reportgen.documents.problem import shown
+from reportgen.documents.problem import describe_value
 from reportgen.errors import BatteryError, Mistake
 from reportgen.language import say
 from reportgen.suggest import suggestion
@@ -119,7 +119,7 @@ def labels_for(
         items = [item for item, files in enumerate(found) if _is_meant(one, files)]
         if not items and "/" not in one.place and not (one.place.isdigit() and int(one.place) in known):
             names = [str(files.place.index) for files in found] + [files.name for files in found if files.name]
-            told = f"no dictionary {shown(one.place)} is used"
+            told = f"no dictionary {describe_value(one.place)} is used"
             mistakes.append(Mistake(told, suggestion(one.place, dict.fromkeys(names)), file, one.line))
         for item in items:
             if one.feature >= found[item].features:
@@ -160,18 +160,22 @@ def _read_yaml(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Writt
     source = read_source(text, file)
     mistakes += source.mistakes(())
     if not isinstance(source.value, dict):
-        mistakes.append(Mistake(f"expected layers with their labels, found {shown(source.value)}", _FORM, file, 1))
+        mistakes.append(
+            Mistake(f"expected layers with their labels, found {describe_value(source.value)}", _FORM, file, 1)
+        )
         return
     for place, labels in source.value.items():
         if not isinstance(labels, dict):
-            told = f"{place}: expected features with their labels, found {shown(labels)}"
+            told = f"{place}: expected features with their labels, found {describe_value(labels)}"
             mistakes.append(Mistake(told, _FORM, file, source.lines.get((place,))))
             continue
         for feature, value in labels.items():
             held = value if isinstance(value, dict) else {"label": value}
             line = source.lines.get((place, feature), 1)
             if unknown := [key for key in held if key not in _SAID]:
-                mistakes.append(Mistake(f"unknown key {shown(unknown[0])}", suggestion(unknown[0], _SAID), file, line))
+                mistakes.append(
+                    Mistake(f"unknown key {describe_value(unknown[0])}", suggestion(unknown[0], _SAID), file, line)
+                )
                 continue
             yield from _row({"layer": place, "feature": feature, **held}, file, line, mistakes)
 
@@ -200,9 +204,9 @@ def _read_csv(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Writte
 def _check_heading(columns: Sequence[str], file: Path) -> Iterator[Mistake]:
     for column in columns:
         if column not in _COLUMNS:
-            yield Mistake(f"unknown column {shown(column)}", suggestion(column, _COLUMNS), file, 1)
+            yield Mistake(f"unknown column {describe_value(column)}", suggestion(column, _COLUMNS), file, 1)
     for column in dict.fromkeys(column for column in columns if columns.count(column) > 1):
-        yield Mistake(f"the heading names {shown(column)} twice", "", file, 1)
+        yield Mistake(f"the heading names {describe_value(column)} twice", "", file, 1)
     lacking = [column for column in ("feature", "label") if column not in columns]
     if not {"layer", "name"} & set(columns):
         lacking.insert(0, "layer")
@@ -236,11 +240,11 @@ def _read_jsonl(text: str, file: Path, mistakes: list[Mistake]) -> Iterator[Writ
 def _reason_against_row(row: Any) -> str:
     """Why a line of an export is not about a feature; empty where it is."""
     if not isinstance(row, dict):
-        return f"expected an object, found {shown(row)}"
+        return f"expected an object, found {describe_value(row)}"
     if lacking := [key for key in ("modelId", "layer", "index", "description") if key not in row]:
         return f"lacks {', '.join(lacking)}"
     wrong = next((key for key in ("modelId", "layer") if not isinstance(row[key], str | int)), None)
-    return f"{wrong}: expected text, found {shown(row[wrong])}" if wrong else ""
+    return f"{wrong}: expected text, found {describe_value(row[wrong])}" if wrong else ""
 
 
 def _row(row: Mapping[str, Any], file: Path, line: int, mistakes: list[Mistake]) -> Iterator[WrittenLabel]:
@@ -249,21 +253,21 @@ def _row(row: Mapping[str, Any], file: Path, line: int, mistakes: list[Mistake])
     place = str(row.get("layer") or row.get("name") or "").strip()
     feature, text = str(row.get("feature", "")).strip(), row.get("label")
     if wrong:
-        mistakes.append(Mistake(f"unknown key {shown(wrong[0])}", suggestion(wrong[0], _COLUMNS), file, line))
+        mistakes.append(Mistake(f"unknown key {describe_value(wrong[0])}", suggestion(wrong[0], _COLUMNS), file, line))
     elif not place:
         mistakes.append(Mistake("the layer is missing", "", file, line))
     elif not (feature.isascii() and feature.isdigit() and len(feature) < 10):
-        told = f"expected the number of a feature, counted from 0, found {shown(row.get('feature'))}"
+        told = f"expected the number of a feature, counted from 0, found {describe_value(row.get('feature'))}"
         mistakes.append(Mistake(told, "", file, line))
     elif not isinstance(text, str) or not text.strip():
-        mistakes.append(Mistake(f"expected a label, found {shown(text)}", "", file, line))
+        mistakes.append(Mistake(f"expected a label, found {describe_value(text)}", "", file, line))
     elif not isinstance(row.get("origin") or "", str):
-        mistakes.append(Mistake(f"expected an origin, found {shown(row['origin'])}", "", file, line))
+        mistakes.append(Mistake(f"expected an origin, found {describe_value(row['origin'])}", "", file, line))
     else:
         try:
             label = Label(_shorten(text), _shorten(str(row.get("origin") or BY_HAND)), _score(row.get("score")))
         except ValueError:
-            mistakes.append(Mistake(f"expected a score, found {shown(row.get('score'))}", "", file, line))
+            mistakes.append(Mistake(f"expected a score, found {describe_value(row.get('score'))}", "", file, line))
             return
         yield WrittenLabel(place, int(feature), label, line)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from reportgen.features.labels import PROMOTED, tell_origin
-from reportgen.language import listed, say
+from reportgen.language import list_items, say
 from reportgen.model.needs import Site
 from reportgen.numerals import write_number
 from reportgen.results.quantities import Outcome
@@ -56,7 +56,7 @@ def _name(feature: int, label: str, origin: str, score: float | None, tokens: li
     number = f"#{feature}"
     if not label or origin == PROMOTED or (score is not None and score < FITS):
         named = [say("feature.quoted", "“{token}”", token=token) for token in tokens[:NAMED_BY]]
-        told = say("feature.strongest_on", " (strongest on {tokens})", tokens=listed(named)) if named else ""
+        told = say("feature.strongest_on", " (strongest on {tokens})", tokens=list_items(named)) if named else ""
         return FeatureName(JOINED.join([number, *tokens[:NAMED_BY]]), number + told)
     values = {"label": f"{number} {label}", "origin": tell_origin(origin)}
     if score is None:

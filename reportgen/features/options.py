@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, computed_field
 
-from reportgen.documents.beside import Beside, folder_of, is_file, path_of, where_looked
-from reportgen.documents.problem import Problem, shown
+from reportgen.documents.beside import PathOption, explain_search, folder_of, is_file, path_of
+from reportgen.documents.problem import Problem, describe_value
 from reportgen.errors import BatteryError, ReportgenError
 from reportgen.features.labels import Label, labels_for, read_labels
 from reportgen.model.measures.tuned_lens import sha256_of
@@ -25,7 +25,7 @@ from reportgen.text.prompts import PromptsError
 class DictionaryOptions(ProbeOptions):
     """Which dictionaries."""
 
-    dictionaries: Beside | Annotated[list[Beside], Field(min_length=1)]
+    dictionaries: PathOption | Annotated[list[PathOption], Field(min_length=1)]
     """Where they come from: `demo:NAME`, a folder (a relative one starts from the battery's, as of `models:`), or a hub
     id with a path; or several of these."""
     layers: Layers = "all"
@@ -49,8 +49,8 @@ class DictionaryOptions(ProbeOptions):
 def _check_labels(written: str) -> str:
     """Labels are read once while the battery is checked: what is wrong with them is told with the battery."""
     if not is_file(path_of(written)):
-        remedy = where_looked(written, folder_of(written))
-        raise PromptsError(Problem((), f"there is no file {shown(written)}", remedy))
+        remedy = explain_search(written, folder_of(written))
+        raise PromptsError(Problem((), f"there is no file {describe_value(written)}", remedy))
     try:
         read_labels(path_of(written))
     except BatteryError as error:
@@ -61,7 +61,7 @@ def _check_labels(written: str) -> str:
 class LabelledOptions(DictionaryOptions):
     """Which dictionaries, and what their features are called."""
 
-    labels: Annotated[Beside, AfterValidator(_check_labels)] | None = None
+    labels: Annotated[PathOption, AfterValidator(_check_labels)] | None = None
     """A file of labels, beside the battery: YAML or CSV by hand, or an export of Neuronpedia (JSONL)."""
 
     # mypy knows no decorator on a property; pydantic's own documentation writes it so.

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, computed_field, model_validator
 
-from reportgen.documents.beside import Beside, missing, path_of
+from reportgen.documents.beside import PathOption, explain_missing, path_of
 from reportgen.features.options import DictionaryOptions
 from reportgen.model.measures.tuned_lens import sha256_of
 from reportgen.probing.case import Case, Unusable
@@ -20,7 +20,7 @@ class WindowOptions(DictionaryOptions):
 
     texts: Prompts | None = None
     """Documents: a list, or the name FILE/SET of a prompt set."""
-    text_file: Beside | None = None
+    text_file: PathOption | None = None
     """In their place a file: plain text is one document, each line of .jsonl has one as its `text`. The path starts
     from the battery's folder."""
     tokens: Annotated[int, Field(ge=2)] = 2_000
@@ -52,7 +52,7 @@ def windows_of(case: Case[Any]) -> Windows:
     most = case.facts.context_length
     if most is not None and options.context > most:
         raise Unusable(f"windows of {options.context} tokens exceed the context of {most}")
-    lacks = missing(options.text_file) if options.text_file is not None else ""
+    lacks = explain_missing(options.text_file) if options.text_file is not None else ""
     if lacks:
         raise Unusable(f"the text file {lacks}")
     try:

@@ -11,7 +11,7 @@ _SAID_BY_THEIR_BYTES = "biufcSUmM"
 """Kinds of numpy dtypes whose arrays are their bytes; others refer to objects."""
 
 
-def canonical(value: Any) -> Iterator[str | bytes]:
+def canonicalize_value(value: Any) -> Iterator[str | bytes]:
     """What a value is made of, part by part: its type, how many parts follow, and these.
 
     Raises:
@@ -28,16 +28,16 @@ def canonical(value: Any) -> Iterator[str | bytes]:
         yield from (_name(value), str(len(fields(value))))
         for each in fields(value):
             yield each.name
-            yield from canonical(getattr(value, each.name))
+            yield from canonicalize_value(getattr(value, each.name))
     elif isinstance(value, Mapping):
         yield from (_name(value), str(len(value)))
         for key, held in value.items():
-            yield from canonical(key)
-            yield from canonical(held)
+            yield from canonicalize_value(key)
+            yield from canonicalize_value(held)
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview):
         yield from (_name(value), str(len(value)))
         for item in value:
-            yield from canonical(item)
+            yield from canonicalize_value(item)
     else:
         raise TypeError(f"a {_name(value)} has no canonical spelling")
 

@@ -1,4 +1,4 @@
-"""The numbers that a figure shows, as a table and as CSV: the file beside the figure, and what a page tells of it.
+"""The numbers that a figure shows, as a table and as CSV: the file next to the figure, and what a page tells of it.
 
 Texts are the strangers' own, not made legible: only what no CSV can hold is spelled out, as `<U+0000>`.
 """
@@ -81,7 +81,7 @@ def _of_token_grid(grid: describe.TokenGrid) -> Iterator[Row]:
 
 def _of_head_mosaic(mosaic: describe.HeadMosaic) -> Iterator[Row]:
     patterns = np.asarray(mosaic.patterns)
-    queries, keys = shown_places(patterns)
+    queries, keys = find_shown_places(patterns)
     blocks = mosaic.blocks or range(len(patterns))
     for block, head in np.ndindex(patterns.shape[:2]):
         weights = patterns[block, head][queries, keys]
@@ -91,11 +91,11 @@ def _of_head_mosaic(mosaic: describe.HeadMosaic) -> Iterator[Row]:
 
 def _of_attention_head(head: describe.AttentionHead) -> Iterator[Row]:
     pattern = np.asarray(head.pattern)
-    for query, key in zip(*(places.tolist() for places in shown_places(pattern)), strict=True):
+    for query, key in zip(*(places.tolist() for places in find_shown_places(pattern)), strict=True):
         yield query, key, head.queries[query], head.keys[key], pattern[query, key]
 
 
-def shown_places(patterns: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def find_shown_places(patterns: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """(… x query x key) -> the queries and the keys of all weights that mean anything.
 
     Where no query attends to what comes after it, that half is left out.
@@ -149,8 +149,8 @@ def _of_rankings(rankings: describe.Rankings) -> Iterator[Row]:
 
 def _of_timelines(timelines: describe.Timelines) -> Iterator[Row]:
     for timeline in timelines.timelines:
-        for night, value in zip(timelines.nights, timeline.values, strict=True):
-            yield timeline.label, night, value
+        for run, value in zip(timelines.runs, timeline.values, strict=True):
+            yield timeline.label, run, value
 
 
 Columns = tuple[str, ...] | Callable[[Any], tuple[str, ...]]

@@ -172,7 +172,7 @@ class Maps(Figure):
 
     panels: Sequence[Panel]
     labels: Sequence[str]
-    """(item) text beside each point."""
+    """(item) text next to each point."""
     groups: Sequence[str]
     """(item) points of one group share colour and marker; empty strings: one group without a name."""
 
@@ -212,36 +212,36 @@ class Rankings(Figure):
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """What is allowed over some of the nights of a `Timeline`."""
+    """What is allowed over some of the runs of a `Timeline`."""
 
     first: int
     last: int
-    """Nights, counted from 0."""
+    """Runs, counted from 0."""
     lower: float
     upper: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """One quantity, night after night."""
+    """One quantity, run after run."""
 
     label: str
     unit: str
     values: Sequence[float]
-    """(night) NaN where it was not measured."""
+    """(run) NaN where it was not measured."""
     bands: Sequence[Band] = ()
     steps: Sequence[tuple[int, int]] = ()
-    """First and last night of each change of level: the same but for a ramp."""
+    """First and last run of each change of level: the same but for a ramp."""
     breaks: Sequence[int] = ()
-    """Nights on which something else began to be measured under the same name."""
+    """Runs on which something else began to be measured under the same name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timelines(Figure):
-    """Small multiples below each other over the same nights, each on a scale of its own."""
+    """Small multiples below each other over the same runs, each on a scale of its own."""
 
-    nights: Sequence[str]
-    """(night) what each is called."""
+    runs: Sequence[str]
+    """(run) what each is called."""
     timelines: Sequence[Timeline]
     model: str
     """Id of the model whose colour the lines take."""
@@ -252,7 +252,7 @@ def _check(name: object, allowed: re.Pattern[str], what: str, made_of: str) -> N
         raise BundleError(Mistake(f"{str(name)[:_QUOTED]!r} is not {what}", f"it is made of {made_of}"))
 
 
-def texts(figure: Figure) -> Iterator[str]:
+def list_texts(figure: Figure) -> Iterator[str]:
     """Every string in a description: what its typefaces must cover."""
     yield from _strings(figure)
 

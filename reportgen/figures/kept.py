@@ -7,10 +7,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from reportgen.cache import DRAWINGS, Shelf, key_of
-from reportgen.figures.canonical import canonical
+from reportgen.figures.canonical import canonicalize_value
 from reportgen.figures.describe import Figure
 from reportgen.fingerprints import build_of, code_of, version_of
-from reportgen.language import spoken
+from reportgen.language import get_language
 from reportgen.look import fonts
 from reportgen.look.model_styles import ModelStyle
 from reportgen.look.theme import PAPER, Theme
@@ -22,7 +22,7 @@ Flavour = Literal["paths", "characters", "simple characters", "png", "pdf"]
 """An SVG with its text as one of these, or another format."""
 
 
-class KeptDrawing:
+class CachedFigure:
     """One figure, each of its flavours as it was drawn before under the same key; else drawn now, and kept."""
 
     def __init__(self, key: str | None, draw: Callable[[], "Drawing"]) -> None:
@@ -32,10 +32,10 @@ class KeptDrawing:
         self._drawing: Drawing | None = None
         self._found: dict[Flavour, bytes] = {}
 
-    def ready(self, flavours: Iterable[Flavour]) -> bool:
+    def draw_missing(self, flavours: Iterable[Flavour]) -> bool:
         """Draws the figure unless all of these flavours were kept; whether it is drawn now."""
-        if any(self._kept(flavour) is None for flavour in flavours):
-            self._drawn()
+        if any(self._find_cached(flavour) is None for flavour in flavours):
+            self._get_drawing()
         return self._drawing is not None
 
     def svg(self, text: "SvgText" = "paths") -> str:
@@ -44,7 +44,7 @@ class KeptDrawing:
 
     def png(self, pixels: int | None = None) -> bytes:
         """As `Drawing.png`; a picture of so many pixels is drawn each time."""
-        return self.content("png") if pixels is None else self._drawn().png(pixels=pixels)
+        return self.content("png") if pixels is None else self._get_drawing().png(pixels=pixels)
 
     def pdf(self) -> bytes:
         """As `Drawing.pdf`."""
@@ -52,10 +52,10 @@ class KeptDrawing:
 
     def content(self, flavour: Flavour) -> bytes:
         """The bytes of a flavour."""
-        kept = self._kept(flavour)
+        kept = self._find_cached(flavour)
         if kept is not None:
             return kept
-        made = self._made(flavour)
+        made = self._render_flavour(flavour)
         if (key := self.key_of(flavour)) is not None:
             Shelf(DRAWINGS).write(key, made)
         return made
@@ -64,20 +64,20 @@ class KeptDrawing:
         """Where the cache keeps a flavour; None where it does not."""
         return None if self._key is None else key_of(self._key, flavour)
 
-    def _kept(self, flavour: Flavour) -> bytes | None:
+    def _find_cached(self, flavour: Flavour) -> bytes | None:
         if flavour not in self._found and (key := self.key_of(flavour)) is not None:
             found = Shelf(DRAWINGS).read(key)
             if found is not None:
                 self._found[flavour] = found
         return self._found.get(flavour)
 
-    def _made(self, flavour: Flavour) -> bytes:
-        drawing = self._drawn()
+    def _render_flavour(self, flavour: Flavour) -> bytes:
+        drawing = self._get_drawing()
         if flavour == "png":
             return drawing.png()
         return drawing.pdf() if flavour == "pdf" else drawing.svg(flavour).encode()
 
-    def _drawn(self) -> "Drawing":
+    def _get_drawing(self) -> "Drawing":
         if self._drawing is None:
             self._drawing = self._draw()
         return self._drawing
@@ -87,16 +87,18 @@ def drawing_key(
     figure: Figure, styles: Mapping[str, ModelStyle], theme: Theme = PAPER, width: float | None = None
 ) -> str | None:
     """The key of a figure as `draw` draws it; None where its description holds what has no agreed spelling."""
-    look = (theme.drawing_state, repr(width), spoken())
+    look = (theme.drawing_state, repr(width), get_language())
     try:
-        return key_of("drawing", *conditions(), *look, *canonical(figure), *canonical(dict(styles)))
+        return key_of(
+            "drawing", *list_conditions(), *look, *canonicalize_value(figure), *canonicalize_value(dict(styles))
+        )
     except TypeError:
         return None
 
 
 @cache
-def conditions() -> tuple[str, ...]:
-    """Everything that a drawing depends on beside its description and styles."""
+def list_conditions() -> tuple[str, ...]:
+    """Everything that a drawing depends on except its description and styles."""
     return (
         code_of("figures"),
         code_of("look"),
@@ -105,5 +107,5 @@ def conditions() -> tuple[str, ...]:
         zlib.ZLIB_RUNTIME_VERSION,
         build_of("matplotlib"),
         *(f"{name} {version_of(name)}" for name in ("lm-reportgen", "numpy", "fonttools", "pillow")),
-        *fonts.installed(),
+        *fonts.identify_fonts(),
     )

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def at_their_numbers(values: NDArray[Any], numbers: Sequence[int]) -> NDArray[Any]:
+def spread_rows(values: NDArray[Any], numbers: Sequence[int]) -> NDArray[Any]:
     """(row x column) values of the rows with these ascending numbers -> rows from 0 on, NaN where there are none."""
     import numpy as np
 

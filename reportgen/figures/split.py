@@ -24,7 +24,7 @@ class Room:
     """Rows of a `TokenGrid` that may leave some out."""
 
 
-def parts(figure: Figure, room: Room) -> list[Figure]:
+def split_figure(figure: Figure, room: Room) -> list[Figure]:
     """The figure alone where there is room for it; else as many as it takes, about equally large, in reading order.
 
     Their names end in -1, -2, …, and their titles say which part each is.
@@ -52,13 +52,13 @@ def _stretches(figure: Figure, room: Room) -> Iterator[Figure]:
         for some in _slices(len(figure.rankings), room.rankings):
             yield replace(figure, rankings=figure.rankings[some])
     elif isinstance(figure, TokenGrid):
-        grid = _sampled(figure, room.rows) if figure.sampleable else figure
+        grid = _sample_rows(figure, room.rows) if figure.sampleable else figure
         yield from (_columns(grid, some) for some in _slices(len(grid.columns), room.columns))
     else:
         yield figure
 
 
-def _sampled(grid: TokenGrid, most: int) -> TokenGrid:
+def _sample_rows(grid: TokenGrid, most: int) -> TokenGrid:
     """A grid with every n-th of its rows, the first among them, so that at most `most` are left; its axis says so."""
     every = -(-len(grid.rows) // most)
     if every <= 1:

@@ -16,18 +16,18 @@ from reportgen.look.kept_fonts import RECIPE, digest_of, kept_file
 from reportgen.look.legible import (
     ALWAYS,
     DOTTED_CIRCLE,
-    clusters,
+    add_parts,
     covered_by,
     in_mono,
-    legible,
+    make_legible,
     source_of,
     source_of_cluster,
-    with_parts,
+    split_clusters,
 )
 
 
 @cache
-def installed() -> tuple[str, ...]:
+def identify_fonts() -> tuple[str, ...]:
     """What all text is drawn with: changes when a font does, or how it is cut down."""
     return (str(RECIPE), *(source.identity for source in (*CHAIN, MONO)))
 
@@ -73,30 +73,28 @@ class Typefaces:
         )
 
 
-def typefaces(characters: Iterable[str], own: OwnFont | None = None) -> Typefaces:
-    """The fonts that show all these characters (or texts), as `legible` gives them, and `ALWAYS`.
+def load_typefaces(characters: Iterable[str], own: OwnFont | None = None) -> Typefaces:
+    """The fonts that show all these characters (or texts), as `make_legible` gives them, and `ALWAYS`.
 
     A theme's own font is one of them for the characters that it has.
     """
-    shown = [legible(text) for text in characters]
+    shown = [make_legible(text) for text in characters]
     # Shaping sets a letter and its mark as one wherever the font has the two as one.
     joined = {character for text in shown for character in unicodedata.normalize("NFC", text) if source_of(character)}
     wanted = ALWAYS.union(joined, *shown)
     by_source: dict[Source, set[str]] = {source: set() for source in CHAIN}
-    for cluster in wanted.union(*map(clusters, shown)):
+    for cluster in wanted.union(*map(split_clusters, shown)):
         source = source_of_cluster(cluster)
         assert source is not None, f"{cluster!r} is not legible"
-        by_source[source] |= covered_by(source).intersection(
-            with_parts(cluster + unicodedata.normalize("NFC", cluster))
-        )
+        by_source[source] |= covered_by(source).intersection(add_parts(cluster + unicodedata.normalize("NFC", cluster)))
     asked = [(source, REGULAR, members) for source, members in by_source.items() if members]
     bold = (TEXT, BOLD, by_source[TEXT])
     mono = (MONO, REGULAR, {character for character in wanted if in_mono(character)})
     ahead = [(own, REGULAR, set(wanted & covered_by(own)))] if own is not None else []
-    return Typefaces(_together([*ahead, asked[0], bold, mono, *asked[1:]]), own)
+    return Typefaces(_make_faces([*ahead, asked[0], bold, mono, *asked[1:]]), own)
 
 
-def _together(asked: Iterable[tuple[Source, int, set[str]]]) -> tuple[Face, ...]:
+def _make_faces(asked: Iterable[tuple[Source, int, set[str]]]) -> tuple[Face, ...]:
     """The faces in files of one folder, by whose names matplotlib orders them, also where the cache gets full now."""
     listed = list(asked)
     faces = tuple(_face(*one) for one in listed)
@@ -110,10 +108,10 @@ def _face(source: Source, weight: int, characters: set[str]) -> Face:
     key = digest_of(source.identity, source.family, weight, contents)
     # matplotlib writes the fonts of a PDF in the order of their files: here the same whatever they were cut down to.
     name = f"{source.family.replace(' ', '')}-{weight}-{key}.{'otf' if source is CJK else 'ttf'}"
-    return Face(source.family, weight, kept_file(name, lambda: _cut(source, weight, contents)))
+    return Face(source.family, weight, kept_file(name, lambda: _cut_font(source, weight, contents)))
 
 
-def _cut(source: Source, weight: int, characters: str) -> bytes:
+def _cut_font(source: Source, weight: int, characters: str) -> bytes:
     from reportgen.look import cut_fonts
 
     return cut_fonts.cut(source, weight, characters)

@@ -10,7 +10,7 @@ from functools import cache
 
 from reportgen.look.font_sources import CHAIN, EMOJI, MONO, REST, TEXT, OwnFont, Source
 from reportgen.look.kept_fonts import digest_of, kept_file
-from reportgen.spelling import PICTURES, code_point, is_hidden, visible
+from reportgen.spelling import PICTURES, code_point, is_hidden, spell_character
 
 _PRESENTATION_SELECTORS = "\ufe0e\ufe0f"
 DOTTED_CIRCLE = "◌"
@@ -26,7 +26,7 @@ ALWAYS = frozenset(
 """What pages and axes need whatever the tokens are."""
 
 
-def legible(text: str) -> str:
+def make_legible(text: str) -> str:
     """A stranger's text as it may be drawn: every character has a glyph, none hides or reorders the others.
 
     A newline becomes ↵, a tab ⇥; what is invisible, malformed, unassigned or in no font becomes `<U+200B>`.
@@ -39,22 +39,22 @@ def legible(text: str) -> str:
     previous = ""
     for character in text:
         if not (character in _PRESENTATION_SELECTORS and previous and previous in covered_by(EMOJI)):
-            shown.append(_visible(character))
+            shown.append(_spell_unseen(character))
         previous = character
-    return _parted("".join(shown))
+    return _part_clusters("".join(shown))
 
 
-def _parted(text: str) -> str:
+def _part_clusters(text: str) -> str:
     """The text with its marks on characters that are in a font with them: shaping takes a cluster from one font."""
     if not any(map(_joins, text)):
         return text
     parted = ""
-    for cluster in clusters(text):
-        parted += _alone(cluster, parted) if parted and _joins(cluster[0]) else cluster
+    for cluster in split_clusters(text):
+        parted += _circle_marks(cluster, parted) if parted and _joins(cluster[0]) else cluster
     return parted
 
 
-def clusters(text: str) -> Iterator[str]:
+def split_clusters(text: str) -> Iterator[str]:
     """Each character of a text with the marks that one font has together with it."""
     start = 0
     for at in range(1, len(text)):
@@ -71,7 +71,7 @@ def _joins(character: str) -> bool:
     return unicodedata.category(character).startswith("M") or character in _JOINED_LETTERS
 
 
-def _alone(marks: str, before: str) -> str:
+def _circle_marks(marks: str, before: str) -> str:
     """Marks that do not go with what stands before them, on a circle; spelled out where no font has both."""
     if unicodedata.category(marks[0]) == "Mc":
         scripts = {_first_word(letter) for letter in before if letter.isalpha()}
@@ -87,8 +87,8 @@ def _first_word(character: str) -> str:
 
 
 @cache
-def _visible(character: str) -> str:
-    seen = visible(character)
+def _spell_unseen(character: str) -> str:
+    seen = spell_character(character)
     return code_point(character) if seen == character and source_of(character) is None else seen
 
 
@@ -101,11 +101,11 @@ def source_of(character: str) -> Source | None:
 @cache
 def source_of_cluster(cluster: str) -> Source | None:
     """The first font of the chain that has all of a cluster, or what its characters make as one."""
-    wanted = [with_parts(cluster), with_parts(unicodedata.normalize("NFC", cluster))]
+    wanted = [add_parts(cluster), add_parts(unicodedata.normalize("NFC", cluster))]
     return next((source for source in CHAIN if any(covered_by(source).issuperset(some) for some in wanted)), None)
 
 
-def with_parts(cluster: str) -> str:
+def add_parts(cluster: str) -> str:
     """A cluster with what shaping takes its letters apart into."""
     return cluster + "".join(_TAKEN_APART.get(character, "") for character in cluster)
 
@@ -140,7 +140,7 @@ def families_of(text: str, *, mono: bool = False, own: OwnFont | None = None) ->
     first = [own.family] if own and not set_in_mono and not covered_by(own).isdisjoint(text) else []
     base = MONO if mono else TEXT
     sources = {
-        source_of_cluster(cluster) for cluster in set(clusters(text)) if not (mono and all(map(in_mono, cluster)))
+        source_of_cluster(cluster) for cluster in set(split_clusters(text)) if not (mono and all(map(in_mono, cluster)))
     }
     return tuple(dict.fromkeys((*first, base.family, *(source.family for source in CHAIN if source in sources))))
 
@@ -156,9 +156,9 @@ def in_mono(character: str) -> bool:
     return character in covered_by(MONO) and source_of(character) in (TEXT, REST)
 
 
-def lacking(texts: Iterable[str], own: OwnFont | None = None) -> list[str]:
+def find_lacking(texts: Iterable[str], own: OwnFont | None = None) -> list[str]:
     """The characters of these texts that a font lacks, in order: one's own, else all of ours, which spell them out."""
     if own is not None:
-        return sorted(set().union(*map(legible, texts)) - covered_by(own) - {" "})
+        return sorted(set().union(*map(make_legible, texts)) - covered_by(own) - {" "})
     found = set().union(*texts) - PICTURES.keys()
     return sorted(character for character in found if source_of(character) is None and not is_hidden(character))

@@ -48,20 +48,20 @@ def rgb(colour: str) -> tuple[float, float, float]:
     return red / 255, green / 255, blue / 255
 
 
-def sequential(values: ArrayLike, theme: Theme = themes.PAPER) -> NDArray[np.float64]:
+def map_sequential(values: ArrayLike, theme: Theme = themes.PAPER) -> NDArray[np.float64]:
     """(…) values from 0 to 1 -> (… x 4) RGBA from 0 to 1; NaN is transparent."""
-    return _mapped(np.asarray(values, dtype=np.float64), theme.sequential)
+    return _map_colours(np.asarray(values, dtype=np.float64), theme.sequential)
 
 
-def diverging(values: ArrayLike, theme: Theme = themes.PAPER) -> NDArray[np.float64]:
+def map_diverging(values: ArrayLike, theme: Theme = themes.PAPER) -> NDArray[np.float64]:
     """(…) values from -1 over 0 to 1 -> (… x 4) RGBA from 0 to 1; NaN is transparent."""
     whole = np.asarray(values, dtype=np.float64)
     middle = len(theme.diverging) // 2
     below, above = theme.diverging[middle::-1], theme.diverging[middle:]
-    return np.where((whole < 0)[..., np.newaxis], _mapped(-whole, below), _mapped(whole, above))
+    return np.where((whole < 0)[..., np.newaxis], _map_colours(-whole, below), _map_colours(whole, above))
 
 
-def _mapped(values: NDArray[np.float64], anchors: Sequence[str]) -> NDArray[np.float64]:
+def _map_colours(values: NDArray[np.float64], anchors: Sequence[str]) -> NDArray[np.float64]:
     colours = np.array([rgb(anchor) for anchor in anchors])
     at = np.linspace(0, 1, len(anchors))
     known = np.where(np.isnan(values), 0, np.clip(values, 0, 1))
@@ -81,6 +81,6 @@ def contrast(one: Sequence[float], other: Sequence[float]) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def text_on(colour: Sequence[float]) -> str:
+def choose_text_colour(colour: Sequence[float]) -> str:
     """`DARK` or `LIGHT`, whichever is easier to read on this colour; always at least 4.5:1."""
     return max((DARK, LIGHT), key=lambda ink: contrast(rgb(ink), colour))

@@ -14,7 +14,7 @@ MOST_PIXELS = 25_000_000
 LARGEST_FONT = 60_000_000
 
 
-class Refused(Exception):
+class UnusableFile(Exception):
     """A file is not what a theme needs; says why."""
 
 
@@ -22,9 +22,9 @@ def picture_uri(path: Path) -> str:
     """A picture as data URI.
 
     Raises:
-        Refused: it is missing, too large, or no picture.
+        UnusableFile: it is missing, too large, or no picture.
     """
-    content = _read(path, MOST_BYTES)
+    content = _read_bounded(path, MOST_BYTES)
     return _uri(_kind(path.name, content), content)
 
 
@@ -32,39 +32,39 @@ def check_uri(uri: str) -> None:
     """Checks a data URI that `picture_uri` is said to have made.
 
     Raises:
-        Refused: it did not: it is an address, too large, or no picture.
+        UnusableFile: it did not: it is an address, too large, or no picture.
     """
     try:
         content = base64.b64decode(uri.partition(",")[2], validate=True)
     except ValueError as error:
-        raise Refused("the logo is no picture") from error
+        raise UnusableFile("the logo is no picture") from error
     if len(content) > MOST_BYTES or uri != _uri(_kind("the logo", content), content):
-        raise Refused("the logo is no picture")
+        raise UnusableFile("the logo is no picture")
 
 
-def checked_font(path: Path) -> str:
+def check_font(path: Path) -> str:
     """The SHA-256 of a font file.
 
     Raises:
-        Refused: it is missing, or no single font.
+        UnusableFile: it is missing, or no single font.
     """
-    content = _read(path, LARGEST_FONT)
+    content = _read_bounded(path, LARGEST_FONT)
     from reportgen.look.cut_fonts import refusal
 
     if (why := refusal(content)) is not None:
-        raise Refused(f"{path.name} is no font: {why}")
+        raise UnusableFile(f"{path.name} is no font: {why}")
     return hashlib.sha256(content).hexdigest()
 
 
-def _read(path: Path, most: int) -> bytes:
+def _read_bounded(path: Path, most: int) -> bytes:
     try:
         if not is_file(path):
-            raise Refused(f"{path} {'is no regular file' if exists(path) else 'does not exist'}")
+            raise UnusableFile(f"{path} {'is no regular file' if exists(path) else 'does not exist'}")
         if path.stat().st_size > most:
-            raise Refused(f"{path.name} is larger than {most // 1_000_000} MB")
+            raise UnusableFile(f"{path.name} is larger than {most // 1_000_000} MB")
         return path.read_bytes()
     except OSError as error:
-        raise Refused(f"{path} cannot be read: {error.strerror}") from error
+        raise UnusableFile(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _uri(kind: str, content: bytes) -> str:
@@ -80,13 +80,13 @@ def _kind(name: str, content: bytes) -> str:
         try:
             with Image.open(BytesIO(content)) as picture:
                 if picture.width * picture.height > MOST_PIXELS:  # a few bytes can say many
-                    raise Refused(f"{name} has more than {MOST_PIXELS // 1_000_000} million pixels")
+                    raise UnusableFile(f"{name} has more than {MOST_PIXELS // 1_000_000} million pixels")
                 picture.load()
-        except Refused:
+        except UnusableFile:
             raise
         except Exception as error:  # whatever a stranger's bytes make it raise
-            raise Refused(f"{name} is a damaged picture: {str(error)[:80]}") from error
+            raise UnusableFile(f"{name} is a damaged picture: {str(error)[:80]}") from error
         return "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
-    if (why := own_vectors.refusal(content)) is not None:
-        raise Refused(f"{name} {why}")
+    if (why := own_vectors.explain_refusal(content)) is not None:
+        raise UnusableFile(f"{name} {why}")
     return "image/svg+xml"

@@ -11,12 +11,12 @@ _FETCHED = re.compile(r"""@import|image-set|\\|url\(\s*["']?\s*(?!\s|["']|#|data
 """In CSS; no style of a picture has a use for escapes, by which words could be hidden."""
 
 
-def refusal(content: bytes) -> str | None:
+def explain_refusal(content: bytes) -> str | None:
     """Why these bytes are no SVG for a page; None where they are one.
 
     Pages show it as a picture, which keeps it from all this; what opens slides may not.
     """
-    checking = _Checking()
+    checking = _SvgChecker()
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = checking.element
     parser.CharacterDataHandler = checking.text
@@ -24,18 +24,18 @@ def refusal(content: bytes) -> str | None:
     parser.ProcessingInstructionHandler = checking.instruction
     try:
         parser.Parse(content, True)
-    except _Found as found:
+    except _Refusal as found:
         return str(found)
     except (expat.ExpatError, ValueError, LookupError):
         return "is no picture"
     return checking.style()
 
 
-class _Found(Exception):
+class _Refusal(Exception):
     """What is wrong was met, and reading ends."""
 
 
-class _Checking:
+class _SvgChecker:
     """The handlers of a parser."""
 
     def __init__(self) -> None:
@@ -45,28 +45,28 @@ class _Checking:
     def element(self, name: str, attributes: dict[str, str]) -> None:
         self._root, self._within = self._root or name, name
         if self._root != f"{_SVG}svg":
-            raise _Found("is no picture")
+            raise _Refusal("is no picture")
         if name in _RUNS:
-            raise _Found(f"holds a <{name.rpartition(' ')[2]}>")
+            raise _Refusal(f"holds a <{name.rpartition(' ')[2]}>")
         for attribute, value in attributes.items():
             local = attribute.rpartition(" ")[2].lower()
             if local.startswith("on"):
-                raise _Found(f"holds a script, as {local}")
+                raise _Refusal(f"holds a script, as {local}")
             fetched = local in ("href", "src") and not _OWN_PLACE.match(value)
             styled = " " not in attribute and _FETCHED.search(value)  # editors note paths in attributes of their own
             if (fetched and name != f"{_SVG}a") or styled:
-                raise _Found(f"refers to something outside it, as {local}")
+                raise _Refusal(f"refers to something outside it, as {local}")
 
     def text(self, written: str) -> None:
         if self._within == f"{_SVG}style":
             self._styles.append(written)
 
     def entity(self, *_: object) -> None:
-        raise _Found("declares entities, which could make it expand without end")
+        raise _Refusal("declares entities, which could make it expand without end")
 
     def instruction(self, target: str, _: str) -> None:
         if target == "xml-stylesheet":
-            raise _Found("refers to a style sheet outside it")
+            raise _Refusal("refers to a style sheet outside it")
 
     def style(self) -> str | None:
         """What is wrong with its style sheets."""

@@ -17,14 +17,14 @@ class Presentation:
     """How the outputs of one bundle are made; none of it moves a number."""
 
     language: str = language.ENGLISH
-    """One of `language.languages()`."""
+    """One of `language.list_languages()`."""
     theme: Theme = field(default=PAPER)
     page_bytes: int = PAGE_BYTES
     """Bytes that report.html may take."""
     templates: Path | None = None
     """A folder whose templates take the place of ours."""
 
-    def written(self) -> dict[str, Any]:
+    def dump_stored(self) -> dict[str, Any]:
         """What run.json keeps, so that a stored bundle is shown again in the same way; templates are a place of this
         machine, and not kept.
         """
@@ -40,6 +40,6 @@ def presentation_of(run: Mapping[str, Any]) -> Presentation:
         page_bytes = int(kept["page_bytes"])
         if page_bytes <= 0:
             return Presentation()
-        return Presentation(language.checked(str(kept["language"])), stored_theme(kept["theme"]), page_bytes)
+        return Presentation(language.resolve_language(str(kept["language"])), stored_theme(kept["theme"]), page_bytes)
     except (KeyError, ValueError, TypeError, OverflowError):  # a stranger's file, or one of another version
         return Presentation()

@@ -10,13 +10,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from reportgen.documents.beside import HERE, exists, only_here, placed, where_looked
-from reportgen.documents.plain_words import problems
-from reportgen.documents.problem import Problem, shown
+from reportgen.documents.beside import HERE, exists, explain_search, lies_only_here, locate_path
+from reportgen.documents.plain_words import explain_errors
+from reportgen.documents.problem import Problem, describe_value
 from reportgen.documents.yaml_source import Source, read_source, read_text
 from reportgen.errors import BatteryError, Mistake
 from reportgen.look.font_sources import OwnFont, own_font
-from reportgen.look.own_files import PICTURES, Refused, check_uri, checked_font, picture_uri
+from reportgen.look.own_files import PICTURES, UnusableFile, check_font, check_uri, picture_uri
 from reportgen.suggest import suggestion
 
 TEXT = 8.5
@@ -31,11 +31,11 @@ FILES = (".yaml", ".yml")
 def _colour(written: str) -> str:
     digits = written.removeprefix("#")
     if written == digits or len(digits) != 6 or set(digits) - set("0123456789abcdefABCDEF"):
-        raise ValueError(f"{shown(written)} is no colour: write it as #rrggbb")
+        raise ValueError(f"{describe_value(written)} is no colour: write it as #rrggbb")
     return written.lower()
 
 
-def _odd(colours: tuple[str, ...]) -> tuple[str, ...]:
+def _check_odd(colours: tuple[str, ...]) -> tuple[str, ...]:
     if len(colours) % 2 == 0:
         raise ValueError("an odd number of colours is needed: the one in the middle means 0")
     return colours
@@ -70,7 +70,9 @@ class Theme(BaseModel):
     """Fills that touch each other."""
     sequential: Annotated[tuple[Colour, ...], Field(min_length=2, max_length=64, strict=False)]
     """From 0 to 1, evenly spaced."""
-    diverging: Annotated[tuple[Colour, ...], Field(min_length=3, max_length=63, strict=False), AfterValidator(_odd)]
+    diverging: Annotated[
+        tuple[Colour, ...], Field(min_length=3, max_length=63, strict=False), AfterValidator(_check_odd)
+    ]
     """From -1 over 0 to 1, evenly spaced."""
     outline: Colour
     """Around cells that stand out."""
@@ -83,7 +85,7 @@ class Theme(BaseModel):
     widest: Points | None = None
     """Points that a grid of tokens may take: its cells become as narrow as that needs."""
     lines: Annotated[float, Field(gt=0, le=20)]
-    """Widths of lines, and sizes of points, by those of `paper` beside text of the same size."""
+    """Widths of lines, and sizes of points, by those of `paper` next to text of the same size."""
     font: str | None = None
     """File of a font for text; what it lacks is set in ours."""
     font_sha256: str | None = None
@@ -169,8 +171,8 @@ BUILT_IN: Mapping[str, Theme] = {
 }  # fmt: skip
 
 
-def read_theme(name_or_path: str | Path, beside: Path | None = None) -> Theme:
-    """A built-in theme by its name, or one's own from a YAML file, whose path may be relative to `beside`.
+def read_theme(name_or_path: str | Path, folder: Path | None = None) -> Theme:
+    """A built-in theme by its name, or one's own from a YAML file, whose path may be relative to `folder`.
 
     Raises:
         BatteryError: there is none of that name, or it is wrong: every mistake with its file and line.
@@ -178,13 +180,13 @@ def read_theme(name_or_path: str | Path, beside: Path | None = None) -> Theme:
     written = str(name_or_path)
     if written in BUILT_IN:
         return BUILT_IN[written]
-    file = placed(written, beside or HERE)
+    file = locate_path(written, folder or HERE)
     if not exists(file) and file.suffix not in FILES and len(Path(written).parts) == 1:
         remedy = suggestion(written, BUILT_IN) + " One's own is a YAML file."
-        raise BatteryError(Mistake(f"unknown theme {shown(written)}", remedy.strip()))
-    if not exists(file) and beside is not None and only_here(written, beside):
-        raise BatteryError(Mistake(f"there is no theme {shown(written)}", where_looked(written, beside)))
-    return _own(read_source(read_text(file, "theme"), file), file)
+        raise BatteryError(Mistake(f"unknown theme {describe_value(written)}", remedy.strip()))
+    if not exists(file) and folder is not None and lies_only_here(written, folder):
+        raise BatteryError(Mistake(f"there is no theme {describe_value(written)}", explain_search(written, folder)))
+    return _parse_theme(read_source(read_text(file, "theme"), file), file)
 
 
 def stored_theme(content: object) -> Theme:
@@ -198,19 +200,19 @@ def stored_theme(content: object) -> Theme:
     if theme.logo is not None:
         try:
             check_uri(theme.logo)
-        except Refused as refused:
+        except UnusableFile as refused:
             raise ValueError(str(refused)) from refused
     return theme
 
 
-def _own(source: Source, file: Path) -> Theme:
+def _parse_theme(source: Source, file: Path) -> Theme:
     found: list[Problem] = []
     written = source.value if isinstance(source.value, dict) else {}
     if not isinstance(source.value, dict):
-        found.append(Problem((), f"a theme is a mapping, not {shown(source.value)}"))
+        found.append(Problem((), f"a theme is a mapping, not {describe_value(source.value)}"))
     base = written.get("extends", PAPER.name)
     if not isinstance(base, str) or base not in BUILT_IN:
-        found.append(Problem(("extends",), f"unknown theme {shown(base)}", suggestion(str(base), BUILT_IN)))
+        found.append(Problem(("extends",), f"unknown theme {describe_value(base)}", suggestion(str(base), BUILT_IN)))
         base = PAPER.name
     own = {key: value for key, value in written.items() if key != "extends"}
     content = BUILT_IN[base].model_dump() | {"name": re.sub(f"[^{NAME}]", "-", file.stem)[:64]} | own
@@ -218,16 +220,16 @@ def _own(source: Source, file: Path) -> Theme:
     try:
         theme = Theme.model_validate(content)
     except ValidationError as error:
-        found += problems(error, content, Theme)
+        found += explain_errors(error, content, Theme)
     if theme is not None:
-        theme = _with_files(theme, file.parent, found)
+        theme = _read_files(theme, file.parent, found)
     mistakes = source.mistakes(found)
     if theme is None or mistakes:
         raise BatteryError(*mistakes)
     return theme
 
 
-def _with_files(theme: Theme, folder: Path, found: list[Problem]) -> Theme:
+def _read_files(theme: Theme, folder: Path, found: list[Problem]) -> Theme:
     """The theme with the files that it names, read; what is wrong with them is found."""
     read: dict[str, str] = {}
     for key, written in (("font", theme.font), ("logo", theme.logo)):
@@ -236,10 +238,10 @@ def _with_files(theme: Theme, folder: Path, found: list[Problem]) -> Theme:
         try:
             if key == "font":
                 path = folder / written
-                read |= {"font": str(path.absolute()), "font_sha256": checked_font(path)}
+                read |= {"font": str(path.absolute()), "font_sha256": check_font(path)}
             else:
                 read["logo"] = picture_uri(folder / written)
-        except Refused as refused:
+        except UnusableFile as refused:
             remedy = "Name a TTF or OTF file." if key == "font" else f"Name a file of {PICTURES}."
             found.append(Problem((key,), str(refused), remedy))
     return theme.model_copy(update=read)

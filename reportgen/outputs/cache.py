@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from reportgen import language
 from reportgen.cache import DRAWINGS, PAGES, Shelf, key_of
-from reportgen.figures.kept import conditions
+from reportgen.figures.kept import list_conditions
 from reportgen.fingerprints import code_of, contents_of, version_of
 from reportgen.look.presentation import Presentation
 from reportgen.probes.registry import GROUP
@@ -26,13 +26,13 @@ LIBRARIES = (
     "babel", "python-pptx", "lxml", "jinja2", "markupsafe", "brotli",
     "weasyprint", "pydyf", "tinycss2", "tinyhtml5", "cssselect2", "pyphen",
 )  # fmt: skip
-"""Those that make pages, beside what drawings depend on. Pango is not among them: it is known only once it is loaded,
-and decides where lines of the PDF break, not what they say.
+"""Those that make pages, in addition to what drawings depend on. Pango is not among them: it is known only once it is
+loaded, and decides where lines of the PDF break, not what they say.
 """
 
 
 @dataclass(frozen=True)
-class Listed:
+class OutputFile:
     """A file that was made of a bundle."""
 
     name: str
@@ -53,19 +53,19 @@ class OutputCache:
         presentation: Presentation,
         *,
         stamp: str,
-        figures_beside: bool,
+        has_figure_files: bool,
         used: bool,
     ) -> None:
-        """`stamp` and `figures_beside`: as in `page.html`. Where it is not used, nothing is found and nothing kept."""
+        """`stamp` and `has_figure_files`: as in `render_page`. If it is not used, nothing is found and nothing kept."""
         self._bundle = bundle
-        self._said = json.dumps([sorted(set(formats)), presentation.written(), stamp, figures_beside])
+        self._said = json.dumps([sorted(set(formats)), presentation.dump_stored(), stamp, has_figure_files])
         self._templates = presentation.templates
         self._used = used
 
     def find(self) -> dict[str, bytes] | None:
         """The files by name, in the order in which they were kept; None unless all of them are there."""
         kept = Shelf(PAGES).read(self._key) if self._used else None
-        listed = None if kept is None else _listed(kept)
+        listed = None if kept is None else _parse_list(kept)
         if listed is None:
             return None
         found: dict[str, bytes] = {}
@@ -76,7 +76,7 @@ class OutputCache:
             found[name] = content
         return found
 
-    def keep(self, files: Sequence[Listed]) -> None:
+    def keep(self, files: Sequence[OutputFile]) -> None:
         """Keeps the files, unless one of them is a drawing that was not kept."""
         if not self._used or any(file.drawing is None and file.content is None for file in files):
             return
@@ -102,14 +102,14 @@ class OutputCache:
             contents_of(folder("templates")),
             contents_of(language.CATALOGUES),
             *([contents_of(self._templates)] if self._templates is not None else []),
-            *conditions(),
+            *list_conditions(),
             *(f"{name} {version_of(name)}" for name in LIBRARIES),
-            json.dumps(_brought(probes)),
+            json.dumps(_find_distributions(probes)),
             *_numbers(self._bundle),
         )
 
 
-def _listed(kept: bytes) -> list[tuple[str, str, str]] | None:
+def _parse_list(kept: bytes) -> list[tuple[str, str, str]] | None:
     """Name, shelf and key of each file of a list; None where it is no such list."""
     try:
         listed = json.loads(kept)
@@ -137,7 +137,7 @@ def _numbers(bundle: Bundle) -> list[str | bytes]:
     return [json.dumps(said), *(part for array in arrays for part in array)]
 
 
-def _brought(probes: Iterable[str]) -> list[list[str]]:
+def _find_distributions(probes: Iterable[str]) -> list[list[str]]:
     """The distributions that bring probes of these names; none brings a built-in one, which our own code is."""
     points = entry_points(group=GROUP)
     return [

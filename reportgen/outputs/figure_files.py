@@ -1,20 +1,27 @@
-"""Figures of a stored bundle as files of their own: chosen, drawn in a theme at a width, written beside each other."""
+"""Figures of a stored bundle as files of their own: chosen, drawn in a theme at a width, written next to each other."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reportgen import language
-from reportgen.documents.problem import shown
+from reportgen.documents.problem import describe_value
 from reportgen.errors import BatteryError, BundleError, Mistake, OutputError
 from reportgen.figures.data import csv_of
-from reportgen.figures.describe import texts
+from reportgen.figures.describe import list_texts
 from reportgen.figures.kept import Flavour
-from reportgen.look.legible import lacking
+from reportgen.look.legible import find_lacking
 from reportgen.look.presentation import presentation_of
 from reportgen.look.theme import Theme
 from reportgen.outputs.figure_list import read_list, take_over
-from reportgen.report.content.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures, stems
+from reportgen.report.content.bundle_figures import (
+    BundleDescription,
+    DrawnFigure,
+    ShowFailures,
+    describe_bundle,
+    draw_figures,
+    list_stems,
+)
 from reportgen.results.bundle import Bundle
 from reportgen.results.folder import check_writable
 from reportgen.results.holding import beside, writing
@@ -29,7 +36,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FigureChoice:
     """Which figures are drawn, and how."""
 
     ids: Sequence[str] = ()
@@ -46,7 +53,7 @@ class Wanted:
 
 
 def write_figures(
-    bundle: Bundle, wanted: Wanted, folder: Path | None = None, progress: Progress = lambda line: None
+    bundle: Bundle, wanted: FigureChoice, folder: Path | None = None, progress: Progress = lambda line: None
 ) -> list[Path]:
     """Draws figures of a bundle and writes them; returns the files. They are written whole or not at all.
 
@@ -67,32 +74,34 @@ def write_figures(
     theme = wanted.theme or presentation.theme
     target = folder or _folder_of(bundle, theme)
     check_folder(target)
-    with language.speaking(presentation.language):
-        described = _described(bundle)
+    with language.use_language(presentation.language):
+        described = _describe_bundle(bundle)
         chosen = choose(bundle, described, wanted)
         drawn = list(draw_figures(bundle, described, theme=theme, width=wanted.width, only=chosen, cache=True))
-        for line in gaps(drawn, theme):
+        for line in find_gaps(drawn, theme):
             progress(line)
         with beside(target) as stage:
             names = [name for figure in drawn for name in _write(figure, wanted, stage)]
-            take_over(target, stage, names, _name(bundle), _gone(target, described))
+            take_over(target, stage, names, _name(bundle), _find_gone(target, described))
     return [target / name for name in names]
 
 
-def choose(bundle: Bundle, described: Described, wanted: Wanted) -> set[str]:
+def choose(bundle: Bundle, described: BundleDescription, wanted: FigureChoice) -> set[str]:
     """The stems of the figures that are wanted.
 
     Raises:
         BatteryError: an id or a model is none of the bundle's, or nothing is left.
     """
-    named = stems(described)
+    named = list_stems(described)
     for model in wanted.models:
         if model not in bundle.models:
-            raise BatteryError(Mistake(f"no model {shown(model)} in this bundle", suggestion(model, bundle.models)))
+            raise BatteryError(
+                Mistake(f"no model {describe_value(model)} in this bundle", suggestion(model, bundle.models))
+            )
     known = [*described.figures, *(stem for _, stem, _ in named)]
     for id in wanted.ids:
         if id not in known:
-            raise BatteryError(Mistake(f"no figure {shown(id)} in this bundle", suggestion(id, known)))
+            raise BatteryError(Mistake(f"no figure {describe_value(id)} in this bundle", suggestion(id, known)))
     found = {
         stem
         for probe_id, stem, figure in named
@@ -104,15 +113,15 @@ def choose(bundle: Bundle, described: Described, wanted: Wanted) -> set[str]:
     return found
 
 
-def gaps(drawn: Sequence[DrawnFigure], theme: Theme) -> list[str]:
+def find_gaps(drawn: Sequence[DrawnFigure], theme: Theme) -> list[str]:
     """A line for the theme's own font and one for all of ours, where they lack characters of the figures."""
-    shown_texts = {text for figure in drawn for text in texts(figure.description)}
+    shown_texts = {text for figure in drawn for text in list_texts(figure.description)}
     own = theme.own_font
     lines = []
-    if own is not None and (missing := lacking(shown_texts, own)):
-        lines.append(f"{own.path.name} lacks {_listed(missing)}: set in a font of ours")
-    if missing := lacking(shown_texts):
-        lines.append(f"no font has {_listed(missing)}: spelled out")
+    if own is not None and (missing := find_lacking(shown_texts, own)):
+        lines.append(f"{own.path.name} lacks {_list_characters(missing)}: set in a font of ours")
+    if missing := find_lacking(shown_texts):
+        lines.append(f"no font has {_list_characters(missing)}: spelled out")
     return lines
 
 
@@ -142,15 +151,15 @@ def _name(bundle: Bundle) -> str:
     return bundle.path.resolve().name
 
 
-def _described(bundle: Bundle) -> Described:
+def _describe_bundle(bundle: Bundle) -> BundleDescription:
     try:
-        return describe(bundle)
-    except Unshowable as unshowable:
+        return describe_bundle(bundle)
+    except ShowFailures as unshowable:
         reasons = (f"{id}: {reason}" for id, reason in unshowable.of_stored.items())
         raise BundleError(*(Mistake(reason, "make it again with reportgen run") for reason in reasons)) from unshowable
 
 
-def _write(figure: DrawnFigure, wanted: Wanted, stage: Path) -> list[str]:
+def _write(figure: DrawnFigure, wanted: FigureChoice, stage: Path) -> list[str]:
     names = []
     for format in FORMATS:
         if format in wanted.formats:
@@ -165,16 +174,16 @@ def _content(figure: DrawnFigure, format: str, pixels: int | None) -> bytes:
     return figure.drawing.png(pixels) if format == "png" else figure.drawing.content(FLAVOURS[format])
 
 
-def _gone(target: Path, described: Described) -> set[str]:
+def _find_gone(target: Path, described: BundleDescription) -> set[str]:
     """The files of earlier calls whose figures the bundle no longer has; of none, where a probe is not installed."""
     known = read_list(target)
     if known is None or not described.by_all:
         return set()
-    still = {f"{stem}.{format}" for _, stem, _ in stems(described) for format in FORMATS}
+    still = {f"{stem}.{format}" for _, stem, _ in list_stems(described) for format in FORMATS}
     return set(known.bundles) - still
 
 
-def _listed(characters: Sequence[str]) -> str:
+def _list_characters(characters: Sequence[str]) -> str:
     first = ", ".join(f"U+{ord(character):04X} {character}" for character in characters[:NAMED])
     more = len(characters) - NAMED
     return f"{first} and {more} more" if more > 0 else first

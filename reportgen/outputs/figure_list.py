@@ -75,13 +75,13 @@ def take_over(target: Path, stage: Path, names: Sequence[str], bundle: str, gone
 
 @contextmanager
 def marks_failure(bundle: Path, folder: Path | None) -> Iterator[None]:
-    """Marks the folder of earlier figures (without one, each beside the bundle) where the block fails."""
+    """Marks the folder of earlier figures (without one, each next to the bundle) if the block fails."""
     try:
         yield
     except BatteryError:  # what was asked for is not there: nothing was to be made
         raise
     except Exception as error:  # whatever it is, the pictures are older than they look
-        for older in [folder] if folder is not None else _beside(bundle):
+        for older in [folder] if folder is not None else _find_folders(bundle):
             with suppress(OutputError):  # the first error is told
                 _mark(older, reason_without_places(error))
         raise
@@ -94,7 +94,7 @@ def _mark(folder: Path, reason: str) -> None:
             _write(known, stage, folder, reason)
 
 
-def _beside(bundle: Path) -> list[Path]:
+def _find_folders(bundle: Path) -> list[Path]:
     place = bundle.resolve()
     try:
         return [folder for folder in place.parent.iterdir() if folder.name.startswith(f"{place.name}-figures-")]

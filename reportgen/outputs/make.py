@@ -15,14 +15,20 @@ from reportgen.figures.describe import Curves, Figure, Maps
 from reportgen.figures.kept import Flavour
 from reportgen.look.presentation import Presentation
 from reportgen.look.theme import BUILT_IN, PAPER, Theme
-from reportgen.outputs.cache import Listed, OutputCache
-from reportgen.outputs.figure_files import gaps
-from reportgen.report.content.bundle_figures import Described, DrawnFigure, Unshowable, describe, draw_figures
+from reportgen.outputs.cache import OutputCache, OutputFile
+from reportgen.outputs.figure_files import find_gaps
+from reportgen.report.content.bundle_figures import (
+    BundleDescription,
+    DrawnFigure,
+    ShowFailures,
+    describe_bundle,
+    draw_figures,
+)
 from reportgen.results.bundle import Bundle
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
-    from reportgen.report.content.drawn import Drawn
+    from reportgen.report.content.drawn import PageFigure
     from reportgen.report.document import Printer
     from reportgen.report.slides.slide import Deck
 
@@ -33,7 +39,7 @@ FORMATS = (*FILE_OF, FIGURES)
 USUAL = ("html", "pdf", FIGURES)
 """Those that are made where nothing else is asked for."""
 FILES: dict[Flavour, str] = {"paths": "svg", "png": "png", "pdf": "pdf"}
-"""Flavour of a figure -> how its file ends; its data lie beside it as CSV."""
+"""Flavour of a figure -> how its file ends; its data lie next to it as CSV."""
 Shown = dict[str, tuple[Flavour, ...]]
 """Format -> what it shows of each figure."""
 ON_PAGES: Shown = {"html": ("characters",), "pdf": ("simple characters",)}
@@ -85,16 +91,16 @@ def write_outputs(
     numbers before is taken from there, and what is made now is kept.
 
     Raises:
-        Unshowable: the figures or the sentence of some probes raise; nothing is written.
+        ShowFailures: the figures or the sentence of some probes raise; nothing is written.
         OutputsFailed: some outputs could not be made; all others are written.
     """
     shown_as = presentation or Presentation()
-    with language.speaking(shown_as.language):
-        beside = FIGURES in formats or _holds_figures(bundle.path)
-        known = OutputCache(bundle, formats, shown_as, stamp=stamp, figures_beside=beside, used=cache)
+    with language.use_language(shown_as.language):
+        has_files = FIGURES in formats or _holds_figures(bundle.path)
+        known = OutputCache(bundle, formats, shown_as, stamp=stamp, has_figure_files=has_files, used=cache)
         found = known.find()
         if found is None:
-            return _Making(bundle, folder, formats, progress, shown_as, stamp, beside, cache).all(known)
+            return _OutputMaker(bundle, folder, formats, progress, shown_as, stamp, has_files, cache).make_all(known)
         for name, content in found.items():
             _write(folder, name, content)
         if found:
@@ -102,7 +108,7 @@ def write_outputs(
         return list(found)
 
 
-class _Making:
+class _OutputMaker:
     """Outputs under way."""
 
     def __init__(
@@ -113,7 +119,7 @@ class _Making:
         progress: Progress,
         presentation: Presentation,
         stamp: str,
-        figures_beside: bool,
+        has_figure_files: bool,
         cache: bool,
     ) -> None:
         self._bundle = bundle
@@ -122,26 +128,28 @@ class _Making:
         self._progress = progress
         self._presentation = presentation
         self._stamp = stamp
-        self._figures_beside = figures_beside
+        self._has_figure_files = has_figure_files
         self._cache = cache
         self._pages: list[str] = []
         self._reasons: dict[str, str] = {}
 
-    def all(self, known: OutputCache) -> list[str]:
+    def make_all(self, known: OutputCache) -> list[str]:
         """Every wanted output; in an order in which processes that print have work early."""
-        from reportgen.report.templates.templating import overridden_by
+        from reportgen.report.templates.templating import override_by
 
         with ExitStack() as processes:
-            processes.enter_context(overridden_by(self._presentation.templates))
+            processes.enter_context(override_by(self._presentation.templates))
             # First of all: they load WeasyPrint while figures are drawn, and print while they are written.
             printers = {one: processes.enter_context(self._printer(one)) for one in ("pdf", "slides") if self._has(one)}
-            described = describe(self._bundle)
-            with _uncollected():
+            described = describe_bundle(self._bundle)
+            with _pause_collection():
                 theme, of_page = self._presentation.theme, self._presentation.theme.on_page()
                 alike = theme.drawing_state == of_page.drawing_state
-                on_page = self._drawn(described, of_page, ON_PAGES | (IN_FILES if alike else {}))
+                on_page = self._draw_figures(described, of_page, ON_PAGES | (IN_FILES if alike else {}))
                 self._try(
-                    lambda: printers["pdf"].begin(self._paper(described, self._narrowed(described, of_page, on_page))),
+                    lambda: printers["pdf"].begin(
+                        self._paper(described, self._narrow_figures(described, of_page, on_page))
+                    ),
                     "pdf",
                 )
                 deck = self._try(lambda: self._deck(described), *ON_SLIDES)
@@ -149,7 +157,9 @@ class _Making:
                     self._try(lambda: printers["slides"].begin(self._slides(deck)), "slides")
                 files = (
                     self._try(
-                        lambda: self._figure_files(on_page if alike else self._drawn(described, theme, IN_FILES)),
+                        lambda: self._figure_files(
+                            on_page if alike else self._draw_figures(described, theme, IN_FILES)
+                        ),
                         FIGURES,
                     )
                     or []
@@ -163,7 +173,7 @@ class _Making:
         if self._reasons:
             raise OutputsFailed(names, self._reasons)
         if described.by_all and all(FILE_OF[format] in self._pages for format in printers):
-            pages = [Listed(name, content=(self._folder / name).read_bytes()) for name in self._pages]
+            pages = [OutputFile(name, content=(self._folder / name).read_bytes()) for name in self._pages]
             known.keep([*files, *pages])
         return names
 
@@ -177,11 +187,11 @@ class _Making:
             return None
         try:
             return make()
-        except (Unshowable, OSError):
+        except (ShowFailures, OSError):
             raise  # it would be so in each of them
         except Exception as error:  # a library may raise anything on a stranger's words; the other formats are made
             for format in wanted:
-                self._reasons[format] = _why(error)
+                self._reasons[format] = _explain_error(error)
                 self._progress(f"{FILE_OF.get(format, format)} failed ({self._reasons[format]})")
             return None
 
@@ -190,16 +200,16 @@ class _Making:
 
         return document.Printer(self._folder / FILE_OF[format])
 
-    def _drawn(self, described: Described, theme: Theme, shown: Shown) -> list[DrawnFigure]:
+    def _draw_figures(self, described: BundleDescription, theme: Theme, shown: Shown) -> list[DrawnFigure]:
         """The figures in a theme, each drawn that the cache lacks a flavour of; none where no format shows them."""
         flavours = [flavour for format in self._formats for flavour in shown.get(format, ())]
         if not flavours:
             return []
         figures = list(draw_figures(self._bundle, described, theme=theme, cache=self._cache))
-        anew = sum(_ready(figure, flavours) for figure in figures)
+        anew = sum(_draw_missing(figure, flavours) for figure in figures)
         found = len(figures) - anew
         if theme.own_font is not None:
-            for line in gaps(figures, theme):
+            for line in find_gaps(figures, theme):
                 self._progress(line)
         self._progress(
             f"{anew} {'figure' if anew == 1 else 'figures'} drawn"
@@ -207,65 +217,67 @@ class _Making:
         )
         return figures
 
-    def _narrowed(self, described: Described, theme: Theme, figures: Sequence[DrawnFigure]) -> list[DrawnFigure]:
-        """On paper curves and many maps of one model stand beside those of the next: half as wide, text as large."""
+    def _narrow_figures(
+        self, described: BundleDescription, theme: Theme, figures: Sequence[DrawnFigure]
+    ) -> list[DrawnFigure]:
+        """On paper curves and many maps of one model stand next to those of the next: half as wide, text as large."""
         kinds = Counter((one.probe_id, one.description.name) for one in figures if _narrows(one.description))
-        beside = {one.stem for one in figures if kinds[one.probe_id, one.description.name] > 1}
-        if not beside:
+        side_by_side = {one.stem for one in figures if kinds[one.probe_id, one.description.name] > 1}
+        if not side_by_side:
             return list(figures)
         half = theme.model_copy(update={"width": HALF_A_PAGE})
-        narrow = draw_figures(self._bundle, described, theme=half, only=beside, cache=self._cache)
+        narrow = draw_figures(self._bundle, described, theme=half, only=side_by_side, cache=self._cache)
         drawn = {one.stem: one for one in narrow}
         return [drawn.get(one.stem, one) for one in figures]
 
-    def _paper(self, described: Described, figures: Sequence[DrawnFigure]) -> str:
+    def _paper(self, described: BundleDescription, figures: Sequence[DrawnFigure]) -> str:
         from reportgen.report import page
 
-        shown = _shown(figures, "simple characters")
-        return page.paper(
+        shown = _group_page_figures(figures, "simple characters")
+        return page.render_paper(
             self._bundle,
             shown,
             statements=described.statements,
             stamp=self._stamp,
-            figures_beside=self._figures_beside,
+            has_figure_files=self._has_figure_files,
             theme=self._presentation.theme,
         )
 
-    def _html(self, described: Described, figures: Sequence[DrawnFigure]) -> None:
+    def _html(self, described: BundleDescription, figures: Sequence[DrawnFigure]) -> None:
         from reportgen.report import page
 
-        html = page.html(
+        html = page.render_page(
             self._bundle,
-            _shown(figures, "characters"),
+            _group_page_figures(figures, "characters"),
             statements=described.statements,
             stamp=self._stamp,
-            figures_beside=self._figures_beside,
+            has_figure_files=self._has_figure_files,
             budget=self._presentation.page_bytes,
             theme=self._presentation.theme,
         )
-        self._made("html", html.encode())
+        self._write_output("html", html.encode())
 
-    def _deck(self, described: Described) -> "Deck":
+    def _deck(self, described: BundleDescription) -> "Deck":
         from reportgen.report.slides import deck
 
         theme = deck.theme_on_slides(slide_theme(self._presentation.theme), self._bundle)
-        figures = self._drawn(deck.on_slides(described), theme, ON_SLIDES)
+        figures = self._draw_figures(deck.on_slides(described), theme, ON_SLIDES)
         measured: SvgText = "simple characters" if self._has("slides") else "paths"
-        return deck.deck(self._bundle, figures, described.statements, theme=theme, measured=measured)
+        return deck.build_deck(self._bundle, figures, described.statements, theme=theme, measured=measured)
 
     def _slides(self, deck: "Deck") -> str:
         from reportgen.report.slides import pages as slides
 
-        return slides.paper(deck)
+        return slides.render_paper(deck)
 
     def _powerpoint(self, deck: "Deck") -> None:
-        from reportgen.report.slides.powerpoint import powerpoint
+        from reportgen.report.slides.powerpoint import write_powerpoint
 
-        self._made("pptx", powerpoint(deck))
+        self._write_output("pptx", write_powerpoint(deck))
 
-    def _figure_files(self, figures: Sequence[DrawnFigure]) -> list[Listed]:
+    def _figure_files(self, figures: Sequence[DrawnFigure]) -> list[OutputFile]:
         """The files of all figures, each with where the cache keeps it."""
-        made: list[Listed] = []
+        made: list[OutputFile] = []
         try:
             for figure in figures:
                 made.extend(self._files_of(figure))
@@ -276,43 +288,43 @@ class _Making:
         self._progress("figures written")
         return made
 
-    def _files_of(self, figure: DrawnFigure) -> Iterator[Listed]:
+    def _files_of(self, figure: DrawnFigure) -> Iterator[OutputFile]:
         for flavour, extension in FILES.items():
             name = f"{FIGURES}/{figure.stem}.{extension}"
             _write(self._folder, name, figure.drawing.content(flavour))
-            yield Listed(name, figure.drawing.key_of(flavour))
+            yield OutputFile(name, figure.drawing.key_of(flavour))
         name, data = f"{FIGURES}/{figure.stem}.csv", csv_of(figure.description).encode()
         _write(self._folder, name, data)
-        yield Listed(name, content=data)
+        yield OutputFile(name, content=data)
 
-    def _made(self, format: str, content: bytes) -> None:
+    def _write_output(self, format: str, content: bytes) -> None:
         _write(self._folder, FILE_OF[format], content)
-        self._told(format)
+        self._report_output(format)
 
     def _finish(self, format: str, printer: "Printer") -> None:
-        from reportgen.report.document import Unavailable
+        from reportgen.report.document import PrinterMissing
 
         try:
             printer.finish()
-            self._told(format)
-        except Unavailable as missing:
+            self._report_output(format)
+        except PrinterMissing as missing:
             self._progress(f"{FILE_OF[format]} left out: {missing}")
 
-    def _told(self, format: str) -> None:
+    def _report_output(self, format: str) -> None:
         self._pages.append(FILE_OF[format])
         self._progress(f"{FILE_OF[format]} written")
 
 
-def _ready(figure: DrawnFigure, flavours: Sequence[Flavour]) -> bool:
+def _draw_missing(figure: DrawnFigure, flavours: Sequence[Flavour]) -> bool:
     try:
-        return figure.drawing.ready(flavours)
+        return figure.drawing.draw_missing(flavours)
     except (ReportgenError, OSError):
         raise
     except Exception as error:  # matplotlib may raise anything on a stranger's numbers: its probe is a failed card
-        raise Unshowable({figure.probe_id: error}) from error
+        raise ShowFailures({figure.probe_id: error}) from error
 
 
-def _why(error: Exception) -> str:
+def _explain_error(error: Exception) -> str:
     """What is wrong, on one line."""
     told = error.in_one_line if isinstance(error, ReportgenError) else " ".join(str(error).split())
     return (told or "an internal error")[:LONGEST_REASON]
@@ -335,7 +347,7 @@ def is_output_of(name: str, formats: Sequence[str]) -> bool:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def _pause_collection() -> Iterator[None]:
     """No search for unreachable objects: the figures' own all live until they are written, and are very many."""
     collecting = gc.isenabled()
     gc.disable()
@@ -351,13 +363,13 @@ def _write(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
 
 
-def _shown(figures: Sequence[DrawnFigure], text: "SvgText") -> "dict[str, list[Drawn]]":
+def _group_page_figures(figures: Sequence[DrawnFigure], text: "SvgText") -> "dict[str, list[PageFigure]]":
     """Probe id -> its figures for a page."""
-    from reportgen.report.content.drawn import Drawn
+    from reportgen.report.content.drawn import PageFigure
 
-    drawings: dict[str, list[Drawn]] = {}
+    drawings: dict[str, list[PageFigure]] = {}
     for figure in figures:
-        shown = Drawn(figure.description, figure.stem, figure.drawing.svg(text))
+        shown = PageFigure(figure.description, figure.stem, figure.drawing.svg(text))
         drawings.setdefault(figure.probe_id, []).append(shown)
     return drawings
 

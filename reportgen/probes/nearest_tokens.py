@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from reportgen.figures.describe import Figure, Ranking, Rankings
-from reportgen.language import listed, say, say_count, sentences
+from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import UNDEFINED, write_number
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
@@ -171,7 +171,7 @@ def _tell_query(view: SubjectView, query: str, records: Sequence[Mapping[str, st
     tokens = [str(record["token"]) for record in looked_at]
     own = [token for token in tokens if _spells(token, query)]
     others = [_quote_token(token) for token in tokens if not _spells(token, query)][:NAMED]
-    values = {"model": view.name, "query": query, "own": len(own), "all": len(tokens), "others": listed(others)}
+    values = {"model": view.name, "query": query, "own": len(own), "all": len(tokens), "others": list_items(others)}
     if not tokens or (view.options["metric"] == "cosine" and float(looked_at[0]["similarity"]) < NEAR):
         near = write_number(float(looked_at[0]["similarity"]), 2) if tokens else UNDEFINED
         return say(
@@ -214,7 +214,7 @@ def _quote_token(token: str) -> str:
 def _tell_ranking(ranking: Ranking) -> str:
     """One panel, for who cannot see it."""
     return say(
-        "nearest_tokens.alt", "Nearest to “{query}”: {tokens}.", query=ranking.title, tokens=listed(ranking.labels)
+        "nearest_tokens.alt", "Nearest to “{query}”: {tokens}.", query=ranking.title, tokens=list_items(ranking.labels)
     )
 
 

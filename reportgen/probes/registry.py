@@ -11,7 +11,7 @@ from reportgen import probes
 from reportgen.errors import BatteryError, Mistake, reason_of
 from reportgen.probing.options import ProbeOptions
 from reportgen.probing.probe import Probe
-from reportgen.processes.supervision import ended_before, underway
+from reportgen.processes.supervision import find_earlier_end, track_piece
 from reportgen.results.quantities import Findings
 from reportgen.suggest import suggestion
 
@@ -60,10 +60,10 @@ def _list_built_in() -> tuple[str, ...]:
 
 def _load_point(point: EntryPoint) -> Probe[Any, Any]:
     origin = _distribution(point)
-    if told := ended_before("import", point.name):
+    if told := find_earlier_end("import", point.name):
         raise Unloadable(_explain_unloadable(point, origin, told))
     try:
-        with underway("import", point.name):
+        with track_piece("import", point.name):
             loaded = point.load()
     except KeyboardInterrupt:
         raise

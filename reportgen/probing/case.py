@@ -12,7 +12,7 @@ from reportgen.text.chat import ChatUnavailable
 from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
-    from reportgen.cache import Unfinished
+    from reportgen.cache import UnfinishedWork
     from reportgen.model.files.facts import ModelFacts
     from reportgen.model.files.sources import ModelFiles
     from reportgen.text.tokens import TextTokenizer
@@ -41,7 +41,7 @@ class Case(Generic[O]):
     facts: ModelFacts
     located: ModelFiles
     """Where its files lie."""
-    unfinished: Unfinished | None = None
+    unfinished: UnfinishedWork | None = None
     """While it runs: where a probe of much work may keep what is done, to go on with after an interruption."""
 
     @property

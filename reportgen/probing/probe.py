@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from reportgen.errors import ReportgenError
 from reportgen.figures.describe import Curve, Figure
-from reportgen.language import listed, name_of, say, say_count, sentences
+from reportgen.language import list_items, name_of, say, say_count, sentences
 from reportgen.model.needs import Pass, PassResult
 from reportgen.numerals import write_change, write_count
 from reportgen.probing.case import Case, O
@@ -67,7 +67,7 @@ def _add_scope(section: Section, told: str) -> str:
             "Looking at layer {layers} only: {told}",
             "Looking at layers {layers} only: {told}",
             len(layers),
-            layers=listed([str(layer) for layer in layers]),
+            layers=list_items([str(layer) for layer in layers]),
             told=told,
         )
     if blocks:
@@ -76,7 +76,7 @@ def _add_scope(section: Section, told: str) -> str:
             "Looking at block {blocks} only: {told}",
             "Looking at blocks {blocks} only: {told}",
             len(blocks),
-            blocks=listed([str(block) for block in blocks]),
+            blocks=list_items([str(block) for block in blocks]),
             told=told,
         )
     return told
@@ -121,7 +121,9 @@ def tell_ends(curve: Curve) -> str:
 def read_curves_out(name: str, what: str, curves: Iterable[Curve]) -> str:
     """Where each curve over the layers of a model begins and ends, for who cannot see them."""
     ends = [tell_ends(curve) for curve in curves]
-    return say("figure.curves", "{what} over the layers of {model}: {ends}", what=what, model=name, ends=listed(ends))
+    return say(
+        "figure.curves", "{what} over the layers of {model}: {ends}", what=what, model=name, ends=list_items(ends)
+    )
 
 
 Later = Generator[Sequence[Pass], Sequence[PassResult], R]

@@ -36,7 +36,7 @@ _lost: dict[Piece, str] = {}
 
 
 @contextmanager
-def underway(*piece: str, seconds: float | None = None) -> Iterator[None]:
+def track_piece(*piece: str, seconds: float | None = None) -> Iterator[None]:
     """Says what is done now, and ends it where it takes longer than it may.
 
     Raises:
@@ -50,7 +50,7 @@ def underway(*piece: str, seconds: float | None = None) -> Iterator[None]:
         _say(end=piece)
 
 
-def ended_before(*piece: str) -> str:
+def find_earlier_end(*piece: str) -> str:
     """How an earlier process of this command ended in this piece of work; empty where none did."""
     return _lost.get(piece, "")
 
@@ -98,19 +98,19 @@ def supervise(command: Callable[[], int], tell: Callable[[str], None]) -> int:
     while True:
         watched = _start(command)
         if watched is None:
-            return _told_at_end(command)
+            return _run_and_tell(command)
         code = watched.wait()
         if code is not None:
             return code
         piece = watched.piece
         if not piece or piece in _lost:
-            tell(f"error: {watched.how}{f' ({_named(piece)})' if piece else ''}; nothing of it was kept")
+            tell(f"error: {watched.how}{f' ({_name_piece(piece)})' if piece else ''}; nothing of it was kept")
             return 1
         _lost[piece] = watched.how
-        tell(f"{_named(piece)}: {watched.how}; going on without it")
+        tell(f"{_name_piece(piece)}: {watched.how}; going on without it")
 
 
-def _told_at_end(command: Callable[[], int]) -> int:
+def _run_and_tell(command: Callable[[], int]) -> int:
     """In the child: the command's exit code, told before it is used: what a library does at exit may change it."""
     code = command()
     sys.stdout.flush()
@@ -119,12 +119,12 @@ def _told_at_end(command: Callable[[], int]) -> int:
     return code
 
 
-def _named(piece: Piece) -> str:
+def _name_piece(piece: Piece) -> str:
     return " ".join(piece)
 
 
 @dataclass
-class _Watched:
+class _ChildProcess:
     """A process that runs the command."""
 
     id: int
@@ -141,12 +141,12 @@ class _Watched:
 
     def wait(self) -> int | None:
         """The command's exit code; None where the process ended without saying it."""
-        with self._signals_forwarded():
+        with self._forward_signals():
             while self._listen():
                 self._end_if_overdue()
             _, status = os.waitpid(self.id, 0)
         os.close(self.pipe)
-        self.how = self.how or _how(status)
+        self.how = self.how or _explain_end(status)
         return self.code
 
     def _listen(self) -> bool:
@@ -176,7 +176,7 @@ class _Watched:
             os.kill(self.id, signal.SIGKILL)
 
     @contextmanager
-    def _signals_forwarded(self) -> Iterator[None]:
+    def _forward_signals(self) -> Iterator[None]:
         def forward(number: int, frame: FrameType | None) -> None:
             with suppress(ProcessLookupError):
                 os.kill(self.id, number)
@@ -191,7 +191,7 @@ class _Watched:
                 signal.signal(number, handler)
 
 
-def _how(status: int) -> str:
+def _explain_end(status: int) -> str:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         memory = ", perhaps for lack of memory" if number == signal.SIGKILL else ""
@@ -199,7 +199,7 @@ def _how(status: int) -> str:
     return f"the process ended without a word (exit code {os.WEXITSTATUS(status)})"
 
 
-def _start(command: Callable[[], int]) -> _Watched | None:
+def _start(command: Callable[[], int]) -> _ChildProcess | None:
     """The process that runs the command; None in that process."""
     global _report_to
     reads, writes = os.pipe()
@@ -209,17 +209,17 @@ def _start(command: Callable[[], int]) -> _Watched | None:
     child = os.fork()
     if child:
         os.close(writes)
-        return _Watched(child, reads)
+        return _ChildProcess(child, reads)
     os.close(reads)
     _report_to = writes
     _end_with(parent)
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _Interrupted())
+            signal.signal(number, _InterruptHandler())
     return None
 
 
-class _Interrupted:
+class _InterruptHandler:
     """What a signal does to a command: Ctrl-C comes from the terminal and from the watching process, and is one."""
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ BETWEEN_COLLECTIONS = 200_000
 """Objects made before a search for unreachable ones: at Python's 700 these searches take an eighth of the printing."""
 
 
-class Unavailable(OutputError):
+class PrinterMissing(OutputError):
     """What prints a PDF is not on this machine; the message says what to install."""
 
 
@@ -50,7 +50,7 @@ class Printer:
             pass
 
     def begin(self, html: str) -> None:
-        """Hands over the page to print (as `page.paper` gives it), and returns at once."""
+        """Hands over the page to print (as `page.render_paper` gives it), and returns at once."""
         assert self._child.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it has ended; `finish` tells why
             self._child.stdin.write(html.encode())
@@ -61,7 +61,7 @@ class Printer:
         """Waits until the file is written, whole or not at all; returns WeasyPrint's warnings.
 
         Raises:
-            Unavailable: WeasyPrint or Pango is missing.
+            PrinterMissing: WeasyPrint or Pango is missing.
             OutputError: printing failed, or the file cannot be written.
         """
         assert self._child.stderr is not None
@@ -69,24 +69,24 @@ class Printer:
         code = self._child.wait()
         last = complaints[-1] if complaints else f"the printing process ended with {code}"
         if code == UNAVAILABLE:
-            raise Unavailable(last)
+            raise PrinterMissing(last)
         if code:
             raise OutputError(Mistake(f"the PDF could not be written: {last}", file=self._target))
         return complaints
 
 
-def pdf(html: str, target: Path) -> tuple[str, ...]:
+def print_pdf(html: str, target: Path) -> tuple[str, ...]:
     """Writes the PDF of `html` whole or not at all; returns WeasyPrint's warnings.
 
     Raises:
-        Unavailable, OutputError: as `Printer.finish`.
+        PrinterMissing, OutputError: as `Printer.finish`.
     """
     with Printer(target) as printer:
         printer.begin(html)
         return printer.finish()
 
 
-def _missing() -> str | None:
+def _explain_missing() -> str | None:
     """Why WeasyPrint cannot be loaded, with what to install; None where it is."""
     # Without Pango, WeasyPrint prints a page of advice before it raises.
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -100,7 +100,7 @@ def _missing() -> str | None:
 
 
 def _write(html: str, target: Path) -> None:
-    # Imported here: only the child needs it, and its absence is `_missing`'s to tell.
+    # Imported here: only the child needs it, and its absence is `_explain_missing`'s to tell.
     from weasyprint import HTML
     from weasyprint.urls import URLFetcher
 
@@ -124,7 +124,7 @@ def _replace(target: Path, content: bytes) -> None:
 
 
 def _main() -> int:
-    if reason := _missing():
+    if reason := _explain_missing():
         sys.stderr.write(f"{reason}\n")
         return UNAVAILABLE
     gc.set_threshold(BETWEEN_COLLECTIONS, 50, 100)

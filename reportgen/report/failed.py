@@ -1,9 +1,9 @@
 """The page in the place of one that could not be made anew: that there is none, and why."""
 
-from reportgen.report.templates.templating import filled
+from reportgen.report.templates.templating import fill_page
 
 
-def html(title: str, conclusion: str, reason: str, exit_code: int) -> str:
+def render_page(title: str, conclusion: str, reason: str, exit_code: int) -> str:
     """One file that asks the network for nothing."""
     context = {
         "target": "page",
@@ -12,4 +12,4 @@ def html(title: str, conclusion: str, reason: str, exit_code: int) -> str:
         "reason": reason,
         "exit_code": exit_code,
     }
-    return filled(context, body="failed.html.j2", shell="comparison_page.html.j2", models=[])
+    return fill_page(context, body="failed.html.j2", shell="comparison_page.html.j2", models=[])

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from reportgen.look.presentation import PAGE_BYTES
 from reportgen.look.theme import PAPER, Theme
 from reportgen.report.content import feature_browser, numerals, opening, paper_flow, sections
-from reportgen.report.content.budget import Load, fitted
-from reportgen.report.content.drawn import Drawn
-from reportgen.report.content.figure_data import shown_when_asked, with_data
+from reportgen.report.content.budget import Load, fit_page
+from reportgen.report.content.drawn import PageFigure
+from reportgen.report.content.figure_data import add_data, find_hidden_texts
 from reportgen.report.content.paper_tables import paper_sheets
 from reportgen.report.content.statements import state_bundle
-from reportgen.report.templates.templating import filled
+from reportgen.report.templates.templating import fill_page
 
 if TYPE_CHECKING:
     from reportgen.results.bundle import Bundle
@@ -20,56 +20,59 @@ ROWS_ON_PAPER = 12
 Target = Literal["page", "paper"]
 
 
-def html(
+def render_page(
     bundle: "Bundle",
-    drawings: Mapping[str, Sequence[Drawn]],
+    drawings: Mapping[str, Sequence[PageFigure]],
     *,
     statements: Mapping[str, str] | None = None,
     stamp: str = "",
-    figures_beside: bool = False,
+    has_figure_files: bool = False,
     budget: int = PAGE_BYTES,
     theme: Theme = PAPER,
 ) -> str:
     """`report.html`. `drawings` holds each probe id's figures; `stamp` is a date to print, if any.
 
     `statements`: what each probe found, where it has been asked.
-    `figures_beside`: the figures' files lie beside the page, or will. `budget`: the bytes it may have; what must be
+    `has_figure_files`: the figures' files lie next to the page, or will. `budget`: the bytes it may have; what must be
     left out for that, and where it is found instead, the page says. `theme`: the colours, font and logo of all that is
     no figure.
     """
-    carried = {probe_id: [with_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
-    features = {probe_id: feature_browser.browsers(outcomes) for probe_id, outcomes in bundle.outcomes.items()}
+    carried = {probe_id: [add_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
+    features = {probe_id: feature_browser.make_browsers(outcomes) for probe_id, outcomes in bundle.outcomes.items()}
     found = state_bundle(bundle) if statements is None else statements
-    return fitted(
-        lambda load: _filled("page", bundle, load, found, stamp, figures_beside, theme), carried, budget, features
+    return fit_page(
+        lambda load: _fill_report("page", bundle, load, found, stamp, has_figure_files, theme),
+        carried,
+        budget,
+        features,
     )
 
 
-def paper(
+def render_paper(
     bundle: "Bundle",
-    drawings: Mapping[str, Sequence[Drawn]],
+    drawings: Mapping[str, Sequence[PageFigure]],
     *,
     statements: Mapping[str, str] | None = None,
     stamp: str = "",
-    figures_beside: bool = False,
+    has_figure_files: bool = False,
     theme: Theme = PAPER,
 ) -> str:
-    """The HTML that `document.pdf` prints: nothing folded, tables short, figures in millimetres."""
+    """The HTML that `document.print_pdf` prints: nothing folded, tables short, figures in millimetres."""
     found = state_bundle(bundle) if statements is None else statements
-    return _filled("paper", bundle, Load(drawings, ROWS_ON_PAPER), found, stamp, figures_beside, theme)
+    return _fill_report("paper", bundle, Load(drawings, ROWS_ON_PAPER), found, stamp, has_figure_files, theme)
 
 
-def _filled(
+def _fill_report(
     target: Target,
     bundle: "Bundle",
     load: Load,
     statements: Mapping[str, str],
     stamp: str,
-    figures_beside: bool,
+    has_figure_files: bool,
     theme: Theme,
 ) -> str:
     shown = [
-        sections.view(
+        sections.build_view(
             bundle.section(probe),
             statements.get(probe, ""),
             load.drawings.get(probe, ()),
@@ -81,22 +84,22 @@ def _filled(
     context: dict[str, Any] = {
         "target": target,
         "title": bundle.title,
-        "models": opening.model_lines(bundle),
-        "provenance": opening.provenance(bundle),
-        "stamp": numerals.dated(stamp),
+        "models": opening.make_model_lines(bundle),
+        "provenance": opening.list_provenance(bundle),
+        "stamp": numerals.write_day(stamp),
         "sections": shown,
-        "findings": opening.findings(shown),
-        "telling": opening.telling_numbers(bundle, shown),
+        "findings": opening.list_findings(shown),
+        "telling": opening.select_telling_numbers(bundle, shown),
         "load": load,
-        "flow": paper_flow.flow,
+        "flow": paper_flow.flow_sections,
         "paper_sheets": paper_sheets,
-        "figure_files": figures_beside and any(load.drawings.values()),
+        "figure_files": has_figure_files and any(load.drawings.values()),
     }
-    packed = shown_when_asked(load.drawings)
+    packed = find_hidden_texts(load.drawings)
     packed |= {one.characters for of_probe in load.browsers.values() for one in of_probe.values()}
     if target == "paper":
         packed |= {one.characters for of_probe in load.drawings.values() for one in of_probe}
-    return filled(
+    return fill_page(
         context,
         body="body.html.j2",
         shell=f"{target}.html.j2",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from reportgen.documents.problem import shown
+from reportgen.documents.problem import describe_value
 from reportgen.errors import BundleError
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 from reportgen.results.schema import (
@@ -233,9 +233,9 @@ def _table(name: str, stored: StoredTable) -> Table:
 def _array(name: str, stored: StoredArray, tensors: Mapping[str, NDArray[Any]]) -> Array:
     values = tensors.get(stored.tensor)
     if values is None:
-        raise ValueError(f"arrays.{name}: {ARRAYS} lacks the tensor {shown(stored.tensor)}")
+        raise ValueError(f"arrays.{name}: {ARRAYS} lacks the tensor {describe_value(stored.tensor)}")
     if list(values.shape) != stored.shape:
-        told = f"the tensor {shown(stored.tensor)} has shape {_told(values.shape)}, not {_told(stored.shape)}"
+        told = f"the tensor {describe_value(stored.tensor)} has shape {_told(values.shape)}, not {_told(stored.shape)}"
         raise ValueError(f"arrays.{name}: {told}")
     coordinates: dict[str, tuple[int, ...]] = {dim: tuple(at) for dim, at in stored.coordinates.items()}
     return Array(tuple(stored.dims), values, stored.unit, coordinates, stored.relative_to)
@@ -298,7 +298,9 @@ def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
             for name in opened.keys():  # noqa: SIM118 - it is no mapping
                 kind = opened.get_slice(name).get_dtype()
                 if kind not in NUMBERS:
-                    raise BundleError(damaged(file, f"the tensor {shown(name)} holds {shown(kind)}, not numbers"))
+                    raise BundleError(
+                        damaged(file, f"the tensor {describe_value(name)} holds {describe_value(kind)}, not numbers")
+                    )
             # An open safetensors file has keys(), but cannot be iterated over itself.
             return {name: np.asarray(opened.get_tensor(name)) for name in opened.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
-from reportgen.documents.plain_words import problems
-from reportgen.documents.problem import Problem, dotted, shown
+from reportgen.documents.plain_words import explain_errors
+from reportgen.documents.problem import Problem, describe_value, write_place
 from reportgen.errors import BundleError, Mistake
 from reportgen.results.columns import LARGEST, LONGEST
 from reportgen.results.quantities import Dim, Direction, Status
@@ -47,24 +47,24 @@ def _number(value: Any) -> int | float:
         return value
     if type(value) is float and math.isfinite(value):
         return value
-    raise ValueError(f"expected a finite number, found {shown(value)}")
+    raise ValueError(f"expected a finite number, found {describe_value(value)}")
 
 
 def _id(value: str) -> str:
     if not re.fullmatch(ID, value):
-        raise ValueError(f"{shown(value)} is not an id")
+        raise ValueError(f"{describe_value(value)} is not an id")
     return value
 
 
 def _subject(value: str) -> str:
     if not re.fullmatch(rf"{ID}(\.\.{ID})?", value):
-        raise ValueError(f"{shown(value)} is neither an id nor two with .. between them")
+        raise ValueError(f"{describe_value(value)} is neither an id nor two with .. between them")
     return value
 
 
 def _named(value: str) -> str:
     if not _NAME.fullmatch(value):
-        raise ValueError(f"{shown(value)} is not a name")
+        raise ValueError(f"{describe_value(value)} is not a name")
     return value
 
 
@@ -92,7 +92,7 @@ def _inside(value: str) -> str:
     parts = PurePosixPath(value).parts
     wrong = not parts or value.startswith("/") or any(part == ".." or _too_long(part) for part in parts)
     if wrong or any(character < " " or character in "\\\x7f" for character in value):
-        raise ValueError(f"a file of it lies outside the bundle, or is not one: {shown(value)}")
+        raise ValueError(f"a file of it lies outside the bundle, or is not one: {describe_value(value)}")
     return value
 
 
@@ -129,7 +129,7 @@ class StoredMetric(_Stored):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if (self.value is None) != (self.state == "undefined"):
-            raise ValueError(f"its state is {self.state}, and its value {shown(self.value)}")
+            raise ValueError(f"its state is {self.state}, and its value {describe_value(self.value)}")
         if self.value is None and not self.reason:
             raise ValueError("it is undefined, without a reason")
         return self
@@ -164,7 +164,7 @@ class StoredArray(_Stored):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if len(set(self.dims)) < len(self.dims) or len(self.dims) != len(self.shape):
-            raise ValueError(f"its dims {', '.join(self.dims)} are not those of the shape {shown(self.shape)}")
+            raise ValueError(f"its dims {', '.join(self.dims)} are not those of the shape {describe_value(self.shape)}")
         for dim, at in self.coordinates.items():
             if dim not in self.dims or len(at) != self.shape[self.dims.index(dim)]:
                 raise ValueError(f"its {len(at)} coordinates are not those of the dim {dim}")
@@ -322,7 +322,7 @@ def checked(model: type[M], content: Mapping[str, Any], file: Path) -> M:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        found = problems(error, content, model)
+        found = explain_errors(error, content, model)
         raise BundleError(damaged(file, _told(found[0], len(found) - 1))) from error
 
 
@@ -334,7 +334,7 @@ def checked_results(content: Mapping[str, Any], file: Path) -> StoredResults:
     """
     schema = content.get("schema")
     if type(schema) is not int or not 1 <= schema <= SCHEMA:
-        told = f"a bundle of schema {shown(schema)}; this version reads 1 to {SCHEMA}"
+        told = f"a bundle of schema {describe_value(schema)}; this version reads 1 to {SCHEMA}"
         raise BundleError(Mistake(told, REMEDY, file=file))
     texts = checked(_StoredTexts, content if schema > 1 else {}, file).texts
     if not texts or not isinstance(results := content.get("results"), dict):
@@ -347,6 +347,6 @@ def checked_results(content: Mapping[str, Any], file: Path) -> StoredResults:
 
 
 def _told(problem: Problem, more: int) -> str:
-    where = dotted(problem.where)
+    where = write_place(problem.where)
     beside = f" (and {more:,} more)" if more else ""
     return f"{where}: {problem.message}{beside}" if where else f"{problem.message}{beside}"

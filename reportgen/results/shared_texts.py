@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from reportgen.documents.problem import Where, dotted, shown
+from reportgen.documents.problem import Where, describe_value, write_place
 
 SHORTEST = 40
 """Characters that a text has at least to be worth a reference."""
@@ -56,10 +56,12 @@ def restore_texts(results: Mapping[str, Any], texts: Sequence[str], most: int) -
             return {key[1:]: restore(value[key], (*where, key))}
         place = value[key]
         if type(place) is not int or not 0 <= place < len(texts):
-            raise ValueError(f"{dotted(where)}: {shown(place)} is none of the bundle's {len(texts):,} texts")
+            raise ValueError(
+                f"{write_place(where)}: {describe_value(place)} is none of the bundle's {len(texts):,} texts"
+            )
         left -= len(texts[place])
         if left < 0:
-            raise ValueError(f"{dotted(where)}: with this text, the bundle says more than {most:,} characters")
+            raise ValueError(f"{write_place(where)}: with this text, the bundle says more than {most:,} characters")
         return texts[place]
 
     return _change_parts(results, restore)

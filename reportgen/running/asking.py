@@ -10,15 +10,15 @@ from reportgen.errors import ModelError, ReportgenError, reason_of
 from reportgen.model.needs import Pass
 from reportgen.probing.case import Case, NoRow, Unusable
 from reportgen.probing.probe import PairProbe
-from reportgen.processes.supervision import ended_before, underway
+from reportgen.processes.supervision import find_earlier_end, track_piece
 from reportgen.results.quantities import WrongFindings
-from reportgen.running.outcome_cache import Kept
+from reportgen.running.outcome_cache import CachedOutcome
 from reportgen.running.planned import PlannedCase, PlannedModel, Side
 from reportgen.text.chat import ChatUnavailable
 from reportgen.text.prompts import Prompt
 
 
-def ask_probe(entry: ProbeEntry, models: Sequence[PlannedModel], kept: Kept | None) -> PlannedCase:
+def ask_probe(entry: ProbeEntry, models: Sequence[PlannedModel], kept: CachedOutcome | None) -> PlannedCase:
     """One probe on one subject: its first passes, or why there are none.
 
     Raises:
@@ -29,11 +29,11 @@ def ask_probe(entry: ProbeEntry, models: Sequence[PlannedModel], kept: Kept | No
         return PlannedCase(entry, ids, skipped_rows=kept.skipped_rows, kept=kept)
     if any(model.readied is None for model in models):
         return PlannedCase(entry, ids)
-    told = entry.broken or ended_before("plan", entry.id)
+    told = entry.broken or find_earlier_end("plan", entry.id)
     if told:
         return PlannedCase(entry, ids, failed=told)
     try:
-        with underway("plan", entry.id):
+        with track_piece("plan", entry.id):
             return _ask(entry, models, ids)
     except WrongFindings as error:
         return PlannedCase(entry, ids, failed=str(error))
@@ -51,7 +51,7 @@ def _ask(entry: ProbeEntry, models: Sequence[PlannedModel], ids: tuple[str, ...]
         try:
             sides.append(_side(entry, model))
         except NoRow as unreadable:
-            entry, left_out = _readable(entry, model) if len(models) == 1 else (entry, {})
+            entry, left_out = _drop_unreadable(entry, model) if len(models) == 1 else (entry, {})
             if left_out:
                 sides.append(_side(entry, model))
             else:
@@ -70,12 +70,12 @@ def _ask(entry: ProbeEntry, models: Sequence[PlannedModel], ids: tuple[str, ...]
             return PlannedCase(entry, ids, skipped=str(unusable))
     rows: dict[str, str] = {}
     for model, side in zip(models, sides, strict=True):
-        with _about(model):
+        with _attribute_errors(model):
             rows |= entry.probe.skipped_rows(side.case)
     return PlannedCase(entry, ids, tuple(sides), skipped_rows=rows, left_out=left_out)
 
 
-def _readable(entry: ProbeEntry, model: PlannedModel) -> tuple[ProbeEntry, dict[str, str]]:
+def _drop_unreadable(entry: ProbeEntry, model: PlannedModel) -> tuple[ProbeEntry, dict[str, str]]:
     """The entry with the prompts alone whose tokens the model has rows for; and why it has none for the others.
 
     Where the options need every prompt, none is left out: the model is skipped then.
@@ -104,11 +104,11 @@ def _side(entry: ProbeEntry, model: PlannedModel) -> Side:
     if entry.probe.needs_weights and not readied.located.weights:
         raise Unusable("a configuration without weights: only the census can be taken")
     case = Case(entry.id, model.id, entry.options, readied.tokenizer, readied.facts, readied.located)
-    with _about(model):
-        return Side(case, _checked_passes(entry.probe.passes(case)), entry.probe.further_passes(case))
+    with _attribute_errors(model):
+        return Side(case, _check_passes(entry.probe.passes(case)), entry.probe.further_passes(case))
 
 
-def _checked_passes(passes: Iterable[Any]) -> tuple[Pass, ...]:
+def _check_passes(passes: Iterable[Any]) -> tuple[Pass, ...]:
     """Passes as a probe names them: what is none would end the pass that others share with it."""
     asked = tuple(passes)
     for single in asked:
@@ -129,7 +129,7 @@ class TokenizerFails(Exception):
 
 
 @contextmanager
-def _about(model: PlannedModel) -> Iterator[None]:
+def _attribute_errors(model: PlannedModel) -> Iterator[None]:
     """What the tokenizer of a model raises within is about that model."""
     try:
         yield

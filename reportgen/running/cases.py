@@ -7,17 +7,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reportgen.cache import Unfinished
+from reportgen.cache import UnfinishedWork
 from reportgen.errors import OutOfTime, reason_of
 from reportgen.model.needs import Unmeasurable
 from reportgen.probing.probe import Later, MeasuredModel, PairProbe, Probe
-from reportgen.processes.supervision import ended_before, underway
+from reportgen.processes.supervision import find_earlier_end, track_piece
 from reportgen.results.quantities import Cell, Findings, Outcome, Table, WrongFindings
-from reportgen.running.outcome_cache import Kept, OutcomeCache
-from reportgen.running.outcome_key import contents_named, threads_of
+from reportgen.running.outcome_cache import CachedOutcome, OutcomeCache
+from reportgen.running.outcome_key import hash_named_files, threads_of
 from reportgen.running.planned import PlannedCase, PlannedModel, Side
 from reportgen.running.ready import ReadyModel
-from reportgen.running.time_limits import seconds_allowed
+from reportgen.running.time_limits import choose_seconds
 from reportgen.running.unchanged import refuse_changed
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _MANY = 20
 
 
 @dataclass(frozen=True)
-class Ended:
+class FinishedCase:
     """A case with its outcome, and how it came by it."""
 
     case: PlannedCase
@@ -45,7 +45,7 @@ class Ended:
 
 def run_cases(
     cases: Sequence[PlannedCase], ready: Sequence[ReadyModel], cache: OutcomeCache, progress: Progress
-) -> Iterator[Ended]:
+) -> Iterator[FinishedCase]:
     """Each case with its outcome; a prompt shared by several passes a model when the first of them needs it."""
     known = [one.known for one in ready]
     # What was hashed only after the plan was made may turn out to be a model that was run before.
@@ -55,19 +55,19 @@ def run_cases(
     for case in cases:
         found = kept[case.entry.id]
         if found is not None:
-            yield Ended(case, replace(found.outcome, **_header(case)), kept=True)
+            yield FinishedCase(case, replace(found.outcome, **_header(case)), kept=True)
             continue
         started = time.perf_counter()
-        unfinished = cache.unfinished(known, case.entry, lambda: refuse_changed([one.planned for one in ready]))
+        unfinished = cache.open_unfinished(known, case.entry, lambda: refuse_changed([one.planned for one in ready]))
         outcome = measure_case(case, run, progress, unfinished)
         # Weights are read from the disk as they are needed, not all at once when they are loaded.
         refuse_changed([one.planned for one in ready])
-        if outcome.status == "ok" and contents_named(case.entry) != case.named:
-            outcome = without_numbers(case, "failed", _OTHER_FILES)
+        if outcome.status == "ok" and hash_named_files(case.entry) != case.named:
+            outcome = make_without_numbers(case, "failed", _OTHER_FILES)
         if outcome.status == "ok":
             name = " → ".join(_name(one.planned) for one in ready)
-            cache.keep(known, case.entry, Kept(outcome, case.skipped_rows), model=name)
-        yield Ended(case, outcome, time.perf_counter() - started)
+            cache.keep(known, case.entry, CachedOutcome(outcome, case.skipped_rows), model=name)
+        yield FinishedCase(case, outcome, time.perf_counter() - started)
 
 
 def _name(planned: PlannedModel) -> str:
@@ -78,12 +78,12 @@ def join_passes(ready: ReadyModel, sides: Sequence[Side]) -> RunSide:
     """Runs what a case asks of a model; a prompt that several ask for passes it once."""
     model = ready.model
     if model is None:
-        return _nothing_to_run
+        return _refuse_to_run
     import torch
 
     from reportgen.model.capture.shared_passes import run_all
 
-    shared = _shared_passes(model, sides)
+    shared = _share_passes(model, sides)
 
     def run(side: Side) -> MeasuredModel[Any]:
         torch.set_num_threads(threads_of(ready.planned.entry))  # the other model of a pair may have another number
@@ -99,61 +99,61 @@ def join_passes(ready: ReadyModel, sides: Sequence[Side]) -> RunSide:
     return run
 
 
-def _shared_passes(model: "LoadedModel", sides: Sequence[Side]) -> "SharedPasses":
+def _share_passes(model: "LoadedModel", sides: Sequence[Side]) -> "SharedPasses":
     """The passes of all sides, joined by prompt, without those that break that: their case is told why in its turn."""
     from reportgen.model.capture.shared_passes import SharedPasses
 
-    def joined(together: Sequence[Side]) -> SharedPasses:
+    def join_sides(together: Sequence[Side]) -> SharedPasses:
         return SharedPasses(model, [single for side in together for single in side.passes])
 
     try:
-        return joined(sides)
+        return join_sides(sides)
     except KeyboardInterrupt:
         raise
     except BaseException:  # what one probe wants breaks no other's: those that break it are left out
         whole: list[Side] = []
         for side in sides:
             with suppress(Exception, SystemExit):
-                joined([*whole, side])
+                join_sides([*whole, side])
                 whole.append(side)
-        return joined(whole)
+        return join_sides(whole)
 
 
-def _nothing_to_run(side: Side) -> MeasuredModel[Any]:
+def _refuse_to_run(side: Side) -> MeasuredModel[Any]:
     raise AssertionError(f"{side.case.id} is to be measured in a model that is not there")
 
 
-def measure_case(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: Unfinished) -> Outcome:
+def measure_case(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: UnfinishedWork) -> Outcome:
     """What becomes of a case; whatever its probe raises is its outcome, and nobody else's."""
     if case.skipped:
-        return without_numbers(case, "skipped", case.skipped)
+        return make_without_numbers(case, "skipped", case.skipped)
     piece = ("measure", case.entry.id, case.subject)
-    if told := case.failed or ended_before(*piece):
-        return without_numbers(case, "failed", told)
-    seconds = seconds_allowed(case)
+    if told := case.failed or find_earlier_end(*piece):
+        return make_without_numbers(case, "failed", told)
+    seconds = choose_seconds(case)
     try:
-        with underway(*piece, seconds=seconds):
+        with track_piece(*piece, seconds=seconds):
             findings = _findings(case, run, progress, unfinished)
             return Outcome(
                 **_header(case),
                 status="ok",
                 metrics=findings.metrics(),
-                tables=_with_left_out(findings.tables(), case.left_out),
+                tables=_add_left_out(findings.tables(), case.left_out),
                 arrays=findings.arrays(),
             )
     except Unmeasurable as unmeasurable:
-        return without_numbers(case, "skipped", str(unmeasurable))
+        return make_without_numbers(case, "skipped", str(unmeasurable))
     except KeyboardInterrupt:
         raise
     except OutOfTime:
-        return without_numbers(case, "failed", f"it took longer than its {seconds:,.0f} s (timeout of the probe)")
+        return make_without_numbers(case, "failed", f"it took longer than its {seconds:,.0f} s (timeout of the probe)")
     except BaseException as error:  # a probe may raise anything, an end of the program too: the others run
         if os.environ.get("REPORTGEN_DEBUG"):
             raise
-        return without_numbers(case, "failed", reason_of(error))
+        return make_without_numbers(case, "failed", reason_of(error))
 
 
-def _with_left_out(tables: dict[str, Table], left_out: Mapping[str, str]) -> dict[str, Table]:
+def _add_left_out(tables: dict[str, Table], left_out: Mapping[str, str]) -> dict[str, Table]:
     """The tables, with the prompts that the model cannot read among what a probe could not measure."""
     if not left_out:
         return tables
@@ -163,7 +163,7 @@ def _with_left_out(tables: dict[str, Table], left_out: Mapping[str, str]) -> dic
     return tables | {"skipped": Table(known.columns, [*known.rows, *rows])}
 
 
-def _findings(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: Unfinished) -> Findings:
+def _findings(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unfinished: UnfinishedWork) -> Findings:
     import torch
 
     probe = case.entry.probe
@@ -171,22 +171,22 @@ def _findings(case: PlannedCase, run: Sequence[RunSide], progress: Progress, unf
         measured = [run_one(side) for run_one, side in zip(run, case.sides, strict=True)]
         if isinstance(probe, PairProbe):
             base, other = measured
-            return _declared(probe, probe.compare(base, other))
+            return _check_findings(probe, probe.compare(base, other))
         (one,) = measured
         found = probe.run(replace(one.case, unfinished=unfinished), one.model, one.captured)
         if isinstance(found, Generator):
-            found = _staged(found, one.model, _told_by_tenths(case, progress))
-        return _declared(probe, found)
+            found = _run_stages(found, one.model, _tell_by_tenths(case, progress))
+        return _check_findings(probe, found)
 
 
-def _declared(probe: Probe[Any, Any], found: Any) -> Findings:
+def _check_findings(probe: Probe[Any, Any], found: Any) -> Findings:
     """What a probe gave, where that is what it declares."""
     if not isinstance(found, probe.findings):
         raise WrongFindings(f"it gave a {type(found).__name__}, not {probe.findings.__name__}")
     return found
 
 
-def _told_by_tenths(case: PlannedCase, progress: Progress) -> Callable[[int], None]:
+def _tell_by_tenths(case: PlannedCase, progress: Progress) -> Callable[[int], None]:
     """Tells of further passes as they are done: a line for a tenth of them, where there are many."""
     counted = 0
 
@@ -199,7 +199,7 @@ def _told_by_tenths(case: PlannedCase, progress: Progress) -> Callable[[int], No
     return tell
 
 
-def _staged(later: Later[Any], model: "LoadedModel", tell: Callable[[int], None]) -> Any:
+def _run_stages(later: Later[Any], model: "LoadedModel", tell: Callable[[int], None]) -> Any:
     """Runs the further passes that a probe asks for, until it has its findings."""
     from reportgen.model.capture.shared_passes import run_all
 
@@ -229,6 +229,6 @@ def _header(case: PlannedCase) -> dict[str, Any]:
     }
 
 
-def without_numbers(case: PlannedCase, status: Any, reason: str) -> Outcome:
+def make_without_numbers(case: PlannedCase, status: Any, reason: str) -> Outcome:
     """An outcome that failed or was skipped, and why."""
     return Outcome(**_header(case), status=status, reason=reason)

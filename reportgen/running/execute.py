@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from reportgen.documents.places import Places, places
+from reportgen.documents.places import Places, list_places
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.network.own_code import describe_error
-from reportgen.processes.supervision import ended_before, underway
+from reportgen.processes.supervision import find_earlier_end, track_piece
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard
 from reportgen.running.cards import describe_model, describe_run
-from reportgen.running.cases import Ended, Progress, run_cases, without_numbers
+from reportgen.running.cases import FinishedCase, Progress, make_without_numbers, run_cases
 from reportgen.running.outcome_cache import OutcomeCache
-from reportgen.running.outcome_key import conditions
+from reportgen.running.outcome_key import make_conditions
 from reportgen.running.planned import Plan, PlannedCase, PlannedModel
 from reportgen.running.ready import ReadyModel, hash_weights, import_libraries, load_network
-from reportgen.running.unchanged import Changed, refuse_changed
+from reportgen.running.unchanged import ModelChanged, refuse_changed
 
 
 @dataclass
@@ -41,24 +41,24 @@ def execute(plan: Plan, progress: Progress = lambda line: None, cache: OutcomeCa
     Raises:
         ModelError: no model could be loaded; there is nothing to report.
     """
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        running = _Running(plan, progress, cache or OutcomeCache(used=False), beside)
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        running = _Running(plan, progress, cache or OutcomeCache(used=False), executor)
         for planned in plan.models:
             if planned.cases:
                 running.run([planned], planned.cases)
         for pair in plan.pairs:
             running.run(pair.models, pair.cases)
-    return running.ended()
+    return running.finish()
 
 
 class _Running:
     """A plan under way."""
 
-    def __init__(self, plan: Plan, progress: Progress, cache: OutcomeCache, beside: Executor) -> None:
+    def __init__(self, plan: Plan, progress: Progress, cache: OutcomeCache, executor: Executor) -> None:
         self._plan = plan
         self._progress = progress
         self._cache = cache
-        self._beside = beside
+        self._executor = executor
         self._results = Results(outcomes={id: {} for id in plan.battery.probes})
         self._failed: dict[str, str] = {}
         """Model id -> why it cannot be used."""
@@ -66,22 +66,22 @@ class _Running:
 
     def run(self, models: Sequence[PlannedModel], cases: Sequence[PlannedCase]) -> None:
         """All cases about one model, or about one pair of models, which are in memory together."""
-        ready = self._from_cache(models, cases) or self._loaded(models)
+        ready = self._take_from_cache(models, cases) or self._load_models(models)
         if len(ready) < len(models):
             reason = self._reason(models)
             for case in cases:
-                self._results.outcomes[case.entry.id][case.subject] = without_numbers(case, "failed", reason)
+                self._results.outcomes[case.entry.id][case.subject] = make_without_numbers(case, "failed", reason)
             return
         for one in ready:
             self._results.models[one.planned.id] = describe_model(one.planned, one.facts)
         try:
             for ended in run_cases(cases, ready, self._cache, self._progress):
                 self._take(ended)
-        except Changed as changed:
+        except ModelChanged as changed:
             self._withdraw(changed.planned, str(changed))
             self.run(models, cases)
 
-    def ended(self) -> Results:
+    def finish(self) -> Results:
         """Everything, once all was run.
 
         Raises:
@@ -93,13 +93,13 @@ class _Running:
         self._results.models = {one.id: cards.get(one.id) or describe_model(one, {}) for one in self._plan.models}
         return self._results
 
-    def _from_cache(self, models: Sequence[PlannedModel], cases: Sequence[PlannedCase]) -> list[ReadyModel]:
+    def _take_from_cache(self, models: Sequence[PlannedModel], cases: Sequence[PlannedCase]) -> list[ReadyModel]:
         """The models without their weights, where there is nothing to measure and it is known how they ran."""
         if any(not case.settled for case in cases):
             return []
         ready = []
         for planned in models:
-            if planned.id in self._failed or (planned.readied is not None and planned.readied.watched.changed()):
+            if planned.id in self._failed or (planned.readied is not None and planned.readied.watched.list_changed()):
                 return []
             known = planned.readied.conditions if planned.readied is not None else None
             facts = self._cache.facts(known) if known is not None else None
@@ -108,7 +108,7 @@ class _Running:
             ready.append(ReadyModel(planned, known, facts, None))
         return ready
 
-    def _loaded(self, models: Sequence[PlannedModel]) -> list[ReadyModel]:
+    def _load_models(self, models: Sequence[PlannedModel]) -> list[ReadyModel]:
         """The models in memory; none where one is known to be unusable, else those before the first that is."""
         for planned in models:
             if planned.readied is None:
@@ -118,13 +118,13 @@ class _Running:
         ready = []
         gc.collect()  # a network is full of circles: the last one is to be gone before the next is there
         for planned in models:
-            if told := ended_before("load", planned.id):
+            if told := find_earlier_end("load", planned.id):
                 self._fail(planned, told)
                 break
             try:
-                with underway("load", planned.id):
+                with track_piece("load", planned.id):
                     ready.append(self._load(planned))
-            except Changed as changed:
+            except ModelChanged as changed:
                 self._withdraw(planned, str(changed))
                 break
             except ModelError as error:
@@ -139,7 +139,7 @@ class _Running:
 
     def _fail(self, planned: PlannedModel, reason: str) -> None:
         if planned.id not in self._failed:
-            reason = self._places.left_out_of(reason)
+            reason = self._places.leave_out_of(reason)
             self._failed[planned.id] = reason
             self._progress(f"model {planned.id} failed: {reason}")
             self._results.models[planned.id] = describe_model(planned, {"failed": reason})
@@ -159,7 +159,7 @@ class _Running:
         assert readied is not None
         refuse_changed([planned])
         # Hashing the weights waits for the disk, not for the interpreter: it runs while they are loaded.
-        digest = self._beside.submit(hash_weights, readied)
+        digest = self._executor.submit(hash_weights, readied)
         started = time.perf_counter()
         try:
             model = load_network(planned, readied)
@@ -171,7 +171,7 @@ class _Running:
         durations[step] = durations.get(step, 0.0) + time.perf_counter() - started
         device = model.device.type
         try:
-            known = conditions(readied.located, planned.entry, weights_sha256=digest.result(), device=device)
+            known = make_conditions(readied.located, planned.entry, weights_sha256=digest.result(), device=device)
         finally:
             refuse_changed([planned])
         facts = describe_run(model, known)
@@ -183,10 +183,10 @@ class _Running:
         told = {planned.id: self._failed[planned.id] for planned in models if planned.id in self._failed}
         return "; ".join(f"model {id}: {reason}" if len(models) > 1 else reason for id, reason in told.items())
 
-    def _take(self, one: Ended) -> None:
+    def _take(self, one: FinishedCase) -> None:
         case, outcome = one.case, one.outcome
         if outcome.reason:
-            outcome = replace(outcome, reason=self._places.left_out_of(outcome.reason))
+            outcome = replace(outcome, reason=self._places.leave_out_of(outcome.reason))
         step = f"{case.entry.id} {case.subject}"
         self._results.outcomes[case.entry.id][case.subject] = outcome
         if one.kept:
@@ -204,4 +204,4 @@ def _places(plan: Plan) -> Places:
     named = {located.folder if located.weights else located.config: source for located, source in found}
     options = (entry.options.model_dump_json(round_trip=True) for entry in battery.probes.values())
     written = "\n".join([*(entry.source for entry in battery.models.values()), *options])
-    return places(named, battery.folder, written)
+    return list_places(named, battery.folder, written)

@@ -20,7 +20,7 @@ _BINS = 256
 _SIZES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 
 
-def memory_needed(planned: PlannedModel) -> int:
+def estimate_memory(planned: PlannedModel) -> int:
     """Bytes at the peak of the model's passes, in the process that runs them; 0 where nothing is left to run."""
     readied = planned.readied
     if readied is None or planned.all_kept:

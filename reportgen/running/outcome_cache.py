@@ -10,14 +10,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from reportgen.battery.reader import ProbeEntry
-from reportgen.cache import DIGEST, RESULTS, Shelf, Unfinished, key_of
+from reportgen.cache import DIGEST, RESULTS, Shelf, UnfinishedWork, key_of
 from reportgen.results.bundle import outcome_from, outcome_json
 from reportgen.results.quantities import Outcome
-from reportgen.running.outcome_key import Conditions, outcome_key
+from reportgen.running.outcome_key import Conditions, make_outcome_key
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedOutcome:
     """An outcome, and the rows (texts, heads, …) that the model could not have, each with its reason."""
 
     outcome: Outcome
@@ -42,18 +42,18 @@ class OutcomeCache:
     def __init__(self, used: bool = True) -> None:
         self._shelf = Shelf(RESULTS, used)
 
-    def find(self, known: Sequence[Conditions], entry: ProbeEntry) -> Kept | None:
+    def find(self, known: Sequence[Conditions], entry: ProbeEntry) -> CachedOutcome | None:
         """What this probe found in a model, or in the two of a pair, under these conditions."""
-        content = self._shelf.read(outcome_key(known, entry))
+        content = self._shelf.read(make_outcome_key(known, entry))
         if content is None:
             return None
         try:
             said = json.loads(_metadata(content)["outcome"])
-            return Kept(outcome_from(said["outcome"], load(content)), said["skipped_rows"])
+            return CachedOutcome(outcome_from(said["outcome"], load(content)), said["skipped_rows"])
         except (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return None
 
-    def keep(self, known: Sequence[Conditions], entry: ProbeEntry, kept: Kept, *, model: str) -> None:
+    def keep(self, known: Sequence[Conditions], entry: ProbeEntry, kept: CachedOutcome, *, model: str) -> None:
         """Keeps what a probe found in a model, or in a pair, of this name."""
         tensors: dict[str, Any] = {}
         said = {
@@ -62,13 +62,15 @@ class OutcomeCache:
             "skipped_rows": dict(kept.skipped_rows),
         }
         written = json.dumps(said, ensure_ascii=False, allow_nan=False)
-        self._shelf.write(outcome_key(known, entry), save(tensors, {"outcome": written}))
+        self._shelf.write(make_outcome_key(known, entry), save(tensors, {"outcome": written}))
 
-    def unfinished(self, known: Sequence[Conditions], entry: ProbeEntry, check: Callable[[], None]) -> Unfinished:
+    def open_unfinished(
+        self, known: Sequence[Conditions], entry: ProbeEntry, check: Callable[[], None]
+    ) -> UnfinishedWork:
         """Where what a probe has done of its work in a model may be kept, under these conditions, which `check` sees
         to be still true before anything is kept.
         """
-        return Unfinished(self._shelf, key_of("unfinished", outcome_key(known, entry)), check)
+        return UnfinishedWork(self._shelf, key_of("unfinished", make_outcome_key(known, entry)), check)
 
     def entries(self) -> list[Entry]:
         """Everything that is kept, by model and probe."""
@@ -104,7 +106,7 @@ def _entry(file: Path) -> Entry | None:
 
 
 def _metadata(content: bytes) -> dict[str, Any]:
-    """What stands beside the tensors in a safetensors file."""
+    """What else than tensors stands in a safetensors file."""
     length = int.from_bytes(content[:8], "little")
     found: dict[str, Any] = json.loads(content[8 : 8 + length])["__metadata__"]
     return found

@@ -1,4 +1,4 @@
-"""Everything that a model's numbers depend on beside the probe: the key under which they may be kept."""
+"""Everything that a model's numbers depend on except the probe: the key under which they may be kept."""
 
 import hashlib
 import json
@@ -62,7 +62,7 @@ class Conditions:
         return key_of("model", json.dumps(asdict(self), sort_keys=True))
 
 
-def outcome_key(known: Sequence[Conditions], entry: ProbeEntry) -> str:
+def make_outcome_key(known: Sequence[Conditions], entry: ProbeEntry) -> str:
     """The key of what a probe finds in a model, or in the two of a pair, under these conditions."""
     probe = entry.probe
     ids = set(PAIR) if isinstance(probe, PairProbe) else None
@@ -75,12 +75,12 @@ def outcome_key(known: Sequence[Conditions], entry: ProbeEntry) -> str:
     return key_of("outcome", *(one.key() for one in known), json.dumps(said, sort_keys=True))
 
 
-def contents_named(entry: ProbeEntry) -> dict[str, Any]:
+def hash_named_files(entry: ProbeEntry) -> dict[str, Any]:
     """What the files hold now that a probe's options name (a lens, a text, dictionaries), as the options hash them."""
     return {name: getattr(entry.options, name) for name in type(entry.options).model_computed_fields}
 
 
-def conditions(located: ModelFiles, entry: ModelEntry, *, weights_sha256: str, device: str) -> Conditions:
+def make_conditions(located: ModelFiles, entry: ModelEntry, *, weights_sha256: str, device: str) -> Conditions:
     """The conditions of a model of a battery, on a device of this kind."""
     return Conditions(
         weights=weights_sha256,
@@ -93,7 +93,11 @@ def conditions(located: ModelFiles, entry: ModelEntry, *, weights_sha256: str, d
         threads=threads_of(entry),
         batch=entry.batch,
         attention=ATTENTION,
-        libraries=(("python", platform.python_version()), *((name, version(name)) for name in LIBRARIES), *_of(entry)),
+        libraries=(
+            ("python", platform.python_version()),
+            *((name, version(name)) for name in LIBRARIES),
+            *_list_quantisers(entry),
+        ),
         definitions=DEFINITIONS,
     )
 
@@ -106,7 +110,7 @@ def files_of(located: ModelFiles) -> list[Path]:
     return [*weight_files(located.folder), *(located.folder / name for name in sorted({*names, *MAYBE}))]
 
 
-def _of(entry: ModelEntry) -> list[tuple[str, str]]:
+def _list_quantisers(entry: ModelEntry) -> list[tuple[str, str]]:
     """What quantises, where anything is."""
     return [("torchao", version_of("torchao"))] if entry.dtype == "int8" else []
 

@@ -5,16 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from reportgen.battery.reader import Battery, ModelEntry, ProbeEntry
-from reportgen.documents.watched import Watched
+from reportgen.documents.watched import WatchedFiles
 from reportgen.errors import BatteryError, Mistake, ModelError
 from reportgen.model.files.device import SHAPE_ALONE, kind_of
 from reportgen.model.files.facts import read_facts
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.files.weights_hash import recall_sha256
 from reportgen.running.asking import TokenizerFails, ask_probe
-from reportgen.running.outcome_cache import Kept, OutcomeCache
-from reportgen.running.outcome_key import conditions, contents_named, files_of
-from reportgen.running.planned import Plan, PlannedCase, PlannedModel, PlannedPair, Readied
+from reportgen.running.outcome_cache import CachedOutcome, OutcomeCache
+from reportgen.running.outcome_key import files_of, hash_named_files, make_conditions
+from reportgen.running.planned import Plan, PlannedCase, PlannedModel, PlannedPair, PreparedModel
 from reportgen.text.tokens import TextTokenizer
 
 Notify = Callable[[str], None]
@@ -29,17 +29,21 @@ def make_plan(battery: Battery, notify: Notify = lambda line: None, cache: Outco
     """
     _check_sources(battery)
     asked = [(entry, models) for entry in battery.probes.values() for models in entry.subjects]
-    named = {entry.id: contents_named(entry) for entry, _ in asked if not entry.broken}
+    named = {entry.id: hash_named_files(entry) for entry, _ in asked if not entry.broken}
     used = [id for id in battery.models if any(id in models for _, models in asked)]
     known = {id: _model(battery, id, notify) for id in used}
-    kept = [_kept([known[id] for id in models], entry, cache or OutcomeCache(used=False)) for entry, models in asked]
+    kept = [
+        _find_cached([known[id] for id in models], entry, cache or OutcomeCache(used=False)) for entry, models in asked
+    ]
     open_to = {id for (_, models), found in zip(asked, kept, strict=True) if found is None for id in models}
     known |= {id: _with_tokenizer(known[id]) for id in used if id in open_to}
     cases = [replace(case, named=named.get(case.entry.id, {})) for case in _plan_cases(asked, kept, known)]
-    models = tuple(replace(known[id], cases=_of(cases, (id,))) for id in used)
+    models = tuple(replace(known[id], cases=_select_cases(cases, (id,))) for id in used)
     if all(model.readied is None for model in models):
         raise ModelError(*(Mistake(f"model {model.id}: {model.failed}") for model in models))
-    mistakes = [mistake for entry in battery.probes.values() for mistake in _impossible(battery, entry, cases, known)]
+    mistakes = [
+        mistake for entry in battery.probes.values() for mistake in _find_impossible(battery, entry, cases, known)
+    ]
     if mistakes:
         raise BatteryError(*mistakes)
     return Plan(battery, models, _pairs(cases, known))
@@ -47,7 +51,7 @@ def make_plan(battery: Battery, notify: Notify = lambda line: None, cache: Outco
 
 def _plan_cases(
     asked: Sequence[tuple[ProbeEntry, tuple[str, ...]]],
-    kept: Sequence[Kept | None],
+    kept: Sequence[CachedOutcome | None],
     known: dict[str, PlannedModel],
 ) -> list[PlannedCase]:
     """Every case; where a model's tokenizer fails on one, the model has failed in `known`, and in all of them."""
@@ -80,18 +84,18 @@ def _check_sources(battery: Battery) -> None:
 def _model(battery: Battery, id: str, notify: Notify) -> PlannedModel:
     entry = battery.models[id]
     try:
-        return PlannedModel(id, entry, _ready(entry, battery.folder, notify))
+        return PlannedModel(id, entry, _prepare_model(entry, battery.folder, notify))
     except ModelError as error:
         return PlannedModel(id, entry, None, failed=error.in_one_line)
 
 
-def _ready(entry: ModelEntry, folder: Path, notify: Notify) -> Readied:
+def _prepare_model(entry: ModelEntry, folder: Path, notify: Notify) -> PreparedModel:
     located = locate(parse_source(entry.source, entry.revision, folder), notify)
     device = kind_of(entry.device) if located.weights else SHAPE_ALONE
-    watched = Watched.begin(files_of(located))
+    watched = WatchedFiles.begin(files_of(located))
     known = recall_sha256(located.folder) if located.weights else ""
-    told = None if known is None else conditions(located, entry, weights_sha256=known, device=device)
-    return Readied(located, read_facts(located.config), device, told, watched)
+    told = None if known is None else make_conditions(located, entry, weights_sha256=known, device=device)
+    return PreparedModel(located, read_facts(located.config), device, told, watched)
 
 
 def _with_tokenizer(planned: PlannedModel) -> PlannedModel:
@@ -107,29 +111,29 @@ def _with_tokenizer(planned: PlannedModel) -> PlannedModel:
         return replace(planned, readied=None, failed=error.in_one_line)
 
 
-def _kept(models: Sequence[PlannedModel], entry: ProbeEntry, cache: OutcomeCache) -> Kept | None:
+def _find_cached(models: Sequence[PlannedModel], entry: ProbeEntry, cache: OutcomeCache) -> CachedOutcome | None:
     known = [model.readied.conditions for model in models if model.readied is not None]
     told = [one for one in known if one is not None]
     return cache.find(told, entry) if len(told) == len(models) else None
 
 
-def _of(cases: Iterable[PlannedCase], models: tuple[str, ...]) -> tuple[PlannedCase, ...]:
+def _select_cases(cases: Iterable[PlannedCase], models: tuple[str, ...]) -> tuple[PlannedCase, ...]:
     return tuple(case for case in cases if case.models == models)
 
 
 def _pairs(cases: Sequence[PlannedCase], known: Mapping[str, PlannedModel]) -> tuple[PlannedPair, ...]:
     pairs = []
     for base, other in dict.fromkeys(case.models for case in cases if len(case.models) == 2):
-        together = _of(cases, (base, other))
+        together = _select_cases(cases, (base, other))
         one, two = (
-            replace(known[id], cases=tuple(case.of(which) for case in together))
+            replace(known[id], cases=tuple(case.narrow_to(which) for case in together))
             for which, id in enumerate((base, other))
         )
         pairs.append(PlannedPair((one, two), together))
     return tuple(pairs)
 
 
-def _impossible(
+def _find_impossible(
     battery: Battery, entry: ProbeEntry, planned: Iterable[PlannedCase], known: Mapping[str, PlannedModel]
 ) -> list[Mistake]:
     """What no model of the battery can give: known from the texts alone, so a mistake of the battery."""

@@ -5,19 +5,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reportgen.battery.reader import Battery, ModelEntry, ProbeEntry
-from reportgen.documents.watched import Watched
+from reportgen.documents.watched import WatchedFiles
 from reportgen.model.files.facts import ModelFacts
 from reportgen.model.files.sources import ModelFiles
 from reportgen.model.needs import Pass
 from reportgen.probing.case import Case
 from reportgen.results.section import subject_of
-from reportgen.running.outcome_cache import Kept
+from reportgen.running.outcome_cache import CachedOutcome
 from reportgen.running.outcome_key import Conditions
 from reportgen.text.tokens import TextTokenizer
 
 
 @dataclass(frozen=True)
-class Readied:
+class PreparedModel:
     """A model that lies on disk, with all that is known of it without loading it."""
 
     located: ModelFiles
@@ -26,7 +26,7 @@ class Readied:
     """The kind of device that it will run on: cpu, cuda, mps, …"""
     conditions: Conditions | None
     """None where the hash of the weights is not known yet."""
-    watched: Watched
+    watched: WatchedFiles
     """Its files as they were before anything of them was read: they have to stay so until the last number is there."""
     tokenizer: TextTokenizer | None = None
     """None where there is none, or nobody asks it anything."""
@@ -58,12 +58,12 @@ class PlannedCase:
     """Rows of it that the model cannot have, each with its reason."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Prompts that the model cannot read, each with its reason; `entry` holds the others alone."""
-    kept: Kept | None = None
+    kept: CachedOutcome | None = None
     """What an earlier run found; there is nothing left to do."""
     failed: str = ""
-    """Why the probe could not say what it asks: a card of its own, beside which the others run."""
+    """Why the probe could not say what it asks: a card of its own; the others run all the same."""
     named: Mapping[str, Any] = field(default_factory=dict)
-    """`contents_named` before its passes were planned: files that its options name have to stay so."""
+    """`hash_named_files` before its passes were planned: files that its options name have to stay so."""
 
     @property
     def settled(self) -> bool:
@@ -85,7 +85,7 @@ class PlannedCase:
         """Passes through all of its models that are chosen by the numbers of the first."""
         return sum(side.further for side in self.sides)
 
-    def of(self, which: int) -> "PlannedCase":
+    def narrow_to(self, which: int) -> "PlannedCase":
         """What it asks of one of its models alone."""
         return replace(self, models=self.models[which : which + 1], sides=self.sides[which : which + 1])
 
@@ -96,7 +96,7 @@ class PlannedModel:
 
     id: str
     entry: ModelEntry
-    readied: Readied | None
+    readied: PreparedModel | None
     cases: tuple[PlannedCase, ...] = ()
     failed: str = ""
 

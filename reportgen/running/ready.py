@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.model.files.weights_hash import weights_sha256
 from reportgen.running.outcome_key import Conditions, threads_of
-from reportgen.running.planned import PlannedCase, PlannedModel, Readied
+from reportgen.running.planned import PlannedCase, PlannedModel, PreparedModel
 
 if TYPE_CHECKING:
     from reportgen.model.network.loaded import LoadedModel
@@ -25,14 +25,14 @@ class ReadyModel:
 
 
 def import_libraries(cases: Iterable[PlannedCase]) -> None:
-    """What probes need beside torch: loaded once, and in nobody's measured time."""
+    """What probes need in addition to torch: loaded once, and in nobody's measured time."""
     for case in cases:
         if not case.settled:
             for module in case.entry.probe.libraries:
                 importlib.import_module(module)
 
 
-def load_network(planned: PlannedModel, readied: Readied) -> "LoadedModel":
+def load_network(planned: PlannedModel, readied: PreparedModel) -> "LoadedModel":
     """The network in memory, proven; without weights, its shape alone."""
     from reportgen.model.load import load, load_shape
 
@@ -42,6 +42,6 @@ def load_network(planned: PlannedModel, readied: Readied) -> "LoadedModel":
     return load(readied.located, dtype=entry.dtype, device=entry.device, threads=threads_of(entry), batch=entry.batch)
 
 
-def hash_weights(readied: Readied) -> str:
+def hash_weights(readied: PreparedModel) -> str:
     """The hash of a model's weights; empty where it has none."""
     return weights_sha256(readied.located.folder) if readied.located.weights else ""

@@ -11,17 +11,17 @@ A_FURTHER_PASS = 512
 """Tokens of a pass that is chosen by the numbers of the first, whose prompt is not known yet."""
 
 
-def seconds_allowed(case: PlannedCase) -> float:
+def choose_seconds(case: PlannedCase) -> float:
     """Seconds that a probe may take on a subject: its `timeout`, else by the tokens that are to pass and the model."""
     if case.entry.timeout is not None:
         return case.entry.timeout
     first = sum(len(single.tokens) + single.steps for single in case.passes)
     tokens = first + case.further * A_FURTHER_PASS
-    weights = sum(_about_weights(side.case.facts) for side in case.sides)
+    weights = sum(_estimate_weights(side.case.facts) for side in case.sides)
     return AT_LEAST + tokens * weights / A_SECOND
 
 
-def _about_weights(facts: ModelFacts) -> int:
+def _estimate_weights(facts: ModelFacts) -> int:
     """Weights that a token passes, roughly: 12 d² a block (attention 4, MLP 8), and the unembedding."""
     width = facts.hidden_size or 0
     return 12 * width**2 * (facts.layers or 0) + width * (facts.vocabulary or 0)

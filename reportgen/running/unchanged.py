@@ -7,7 +7,7 @@ from reportgen.model.files.weights_hash import refuse_changed as refuse_changed_
 from reportgen.running.planned import PlannedModel
 
 
-class Changed(ModelError):
+class ModelChanged(ModelError):
     """A model is no longer what it was when the plan was made."""
 
     def __init__(self, planned: PlannedModel, error: ModelError) -> None:
@@ -26,4 +26,4 @@ def refuse_changed(models: Iterable[PlannedModel]) -> None:
         try:
             refuse_changed_files(planned.readied.watched)
         except ModelError as error:
-            raise Changed(planned, error) from error
+            raise ModelChanged(planned, error) from error

@@ -70,14 +70,14 @@ class ChatTemplate:
         return written
 
     def _render(self, messages: Sequence[Mapping[str, Any]]) -> str:
-        from reportgen.documents.bounded_templates import Exceeded, rendered
+        from reportgen.documents.bounded_templates import Exceeded, render_within
         from reportgen.text.chat_sandbox import LIMITS
 
         if self._spent:
             raise ChatUnavailable(self._spent)
         given = {**self.tokens, "messages": messages, "tools": None, "documents": None, "add_generation_prompt": True}
         try:
-            written = rendered(self._compiled, given, LIMITS)
+            written = render_within(self._compiled, given, LIMITS)
             written.encode()
         except Exceeded as error:
             self._spent = f"the model's chat template computes more than a prompt can need: {error}"
@@ -96,10 +96,10 @@ class ChatTemplate:
 
     @cached_property
     def _compiled(self) -> "Template":
-        from reportgen.documents.bounded_templates import counting
+        from reportgen.documents.bounded_templates import limit_work
         from reportgen.text.chat_sandbox import LIMITS
 
-        with counting(LIMITS):
+        with limit_work(LIMITS):
             compiled: Template = _environment().from_string(self.text)
         return compiled
 

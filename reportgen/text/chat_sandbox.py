@@ -19,7 +19,7 @@ from jinja2.parser import Parser
 from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
-from reportgen.documents.bounded_templates import BoundedEnvironment, Exceeded, Limits, around, step
+from reportgen.documents.bounded_templates import BoundedEnvironment, Exceeded, Limits, step, wrap_in_filter
 
 LIMITS = Limits(steps=200_000, characters=1_000_000, bytes=512 * 1024**2, seconds=0.5)
 """Templates as they are published take some hundred steps."""
@@ -112,27 +112,27 @@ class _Weighing(NodeTransformer):
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802 - as Jinja calls it
         self.generic_visit(node)
-        node.nodes = [around(one, _WEIGHED) for one in node.nodes]
-        return around(node, _WEIGHED)
+        node.nodes = [wrap_in_filter(one, _WEIGHED) for one in node.nodes]
+        return wrap_in_filter(node, _WEIGHED)
 
     def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802 - as Jinja calls it
         self.generic_visit(node)
-        node.nodes = [around(one, _WEIGHED) for one in node.nodes]
+        node.nodes = [wrap_in_filter(one, _WEIGHED) for one in node.nodes]
         return node
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Expr:  # noqa: N802 - as Jinja calls it
         self.generic_visit(node)
         for operand in node.ops:
-            operand.expr = around(operand.expr, _WEIGHED)
-        return around(node, _WEIGHED)
+            operand.expr = wrap_in_filter(operand.expr, _WEIGHED)
+        return wrap_in_filter(node, _WEIGHED)
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:  # noqa: N802 - as Jinja calls it
         self.generic_visit(node)
-        return around(node, _WEIGHED) if isinstance(node.arg, nodes.Slice) else node
+        return wrap_in_filter(node, _WEIGHED) if isinstance(node.arg, nodes.Slice) else node
 
     def _literal(self, node: nodes.Expr) -> nodes.Expr:
         self.generic_visit(node)
-        return around(node, _WEIGHED) if getattr(node, "ctx", "load") == "load" else node
+        return wrap_in_filter(node, _WEIGHED) if getattr(node, "ctx", "load") == "load" else node
 
     visit_List = visit_Tuple = visit_Dict = _literal  # noqa: N815 - as Jinja calls it
 

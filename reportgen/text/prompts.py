@@ -10,10 +10,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from reportgen import resources
 from reportgen.documents.beside import is_file
-from reportgen.documents.plain_words import ExplainedError, problems
-from reportgen.documents.problem import Problem, shown
+from reportgen.documents.plain_words import ExplainedError, explain_errors
+from reportgen.documents.problem import Problem, describe_value
 from reportgen.errors import BatteryError, Mistake
-from reportgen.suggest import nearest, suggestion
+from reportgen.suggest import find_nearest, suggestion
 
 STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")
@@ -91,11 +91,13 @@ def read_prompts(value: Any, sets: "PromptSets | None") -> list[Prompt]:
     """
     if isinstance(value, str):
         if sets is None:
-            raise PromptsError(Problem((), f"expected a list of prompts, found {shown(value)}"))
+            raise PromptsError(Problem((), f"expected a list of prompts, found {describe_value(value)}"))
         return list(sets.find(value).prompts)
     if not isinstance(value, list | tuple):
         raise PromptsError(
-            Problem((), f"expected a list of prompts, or the name FILE/SET of a prompt set, found {shown(value)}")
+            Problem(
+                (), f"expected a list of prompts, or the name FILE/SET of a prompt set, found {describe_value(value)}"
+            )
         )
     found: list[Prompt] = []
     wrong: list[Problem] = []
@@ -104,7 +106,7 @@ def read_prompts(value: Any, sets: "PromptSets | None") -> list[Prompt]:
         try:
             found += _read_item(item, sets)
         except PromptsError as error:
-            wrong += [problem.below(index) for problem in error.problems]
+            wrong += [problem.nest_under(index) for problem in error.problems]
             elsewhere += error.elsewhere
     if wrong or elsewhere:
         raise PromptsError(*wrong, elsewhere=elsewhere)
@@ -120,7 +122,7 @@ def _read_item(item: Any, sets: "PromptSets | None") -> Sequence[Prompt]:
     try:
         return sets.find(item).prompts
     except PromptsError as error:
-        as_text = f"Where it is a text: {{text: {shown(item)}}}."
+        as_text = f"Where it is a text: {{text: {describe_value(item)}}}."
         told = (replace(problem, remedy=f"{problem.remedy} {as_text}") for problem in error.problems)
         raise PromptsError(*told, elsewhere=error.elsewhere) from error
 
@@ -129,14 +131,14 @@ def _read_prompt(item: Any) -> Prompt:
     if not isinstance(item, str | dict):
         quoted = item is None or isinstance(item, bool | int | float)
         remedy = "Put quotes around it to make it text." if quoted else ""
-        raise PromptsError(Problem((), f"expected text or a mapping, found {shown(item)}", remedy))
+        raise PromptsError(Problem((), f"expected text or a mapping, found {describe_value(item)}", remedy))
     written = {"text": item} if isinstance(item, str) else item
     try:
         return Prompt.model_validate(written)
     except ValidationError as error:
         if isinstance(item, str):
             raise PromptsError(Problem((), "the text is empty")) from error
-        raise PromptsError(*problems(error, item, Prompt)) from error
+        raise PromptsError(*explain_errors(error, item, Prompt)) from error
 
 
 def _read_list(value: Any) -> list[Prompt]:
@@ -191,14 +193,14 @@ class PromptSets:
             if one in sets:
                 self.used[name] = sets[one]
                 return sets[one]
-        remedy = suggestion(name, self.names()) or f"A prompt stands in a list: [{shown(name)}]."
-        raise PromptsError(Problem((), f"there is no prompt set {shown(name)}", remedy))
+        remedy = suggestion(name, self.names()) or f"A prompt stands in a list: [{describe_value(name)}]."
+        raise PromptsError(Problem((), f"there is no prompt set {describe_value(name)}", remedy))
 
     def may_be_meant(self, text: str) -> bool:
         """Whether an item of a list is the name of a set, or nearly one, rather than a text."""
         if not SET_NAME.fullmatch(text):
             return False
-        return self._path(text.partition("/")[0]) is not None or nearest(text, self.names(), ALMOST) is not None
+        return self._path(text.partition("/")[0]) is not None or find_nearest(text, self.names(), ALMOST) is not None
 
     def names(self) -> list[str]:
         """Every FILE/SET that can be named; files with mistakes are left out."""
@@ -239,13 +241,13 @@ def read_prompt_file(path: Path) -> dict[str, PromptSet]:
     found: dict[str, PromptSet] = {}
     wrong: list[Problem] = []
     if not isinstance(source.value, dict):
-        wrong.append(Problem((), f"expected a mapping of prompt sets, found {shown(source.value)}"))
+        wrong.append(Problem((), f"expected a mapping of prompt sets, found {describe_value(source.value)}"))
     else:
         for name, written in source.value.items():
             try:
                 found[name] = _read_set(written)
             except ExplainedError as error:
-                wrong += [problem.below(name) for problem in error.problems]
+                wrong += [problem.nest_under(name) for problem in error.problems]
     mistakes = source.mistakes(wrong)
     if mistakes:
         raise BatteryError(*mistakes)
@@ -256,4 +258,4 @@ def _read_set(written: Any) -> PromptSet:
     try:
         return PromptSet.model_validate(written)
     except ValidationError as error:
-        raise ExplainedError(*problems(error, written, PromptSet)) from error
+        raise ExplainedError(*explain_errors(error, written, PromptSet)) from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reportgen.baseline.accepted import TOLERANCES, Acceptance, accept, baseline_of, read_bundle, write_tolerances
-from reportgen.baseline.calibrate import conditions_of_runs, tolerances_from
+from reportgen.baseline.calibrate import conditions_of_runs, measure_tolerances
 from reportgen.baseline.person import find_person
 from reportgen.battery.reader import load_battery
 from reportgen.errors import BundleError, Mistake
@@ -13,7 +13,7 @@ from reportgen.results.bundle import Bundle
 
 
 @dataclass(frozen=True)
-class Accepted:
+class AcceptedBaseline:
     """A baseline that was written."""
 
     place: Path
@@ -23,14 +23,14 @@ class Accepted:
     """Where that name is from; empty where it was given."""
 
 
-def accept_bundle(bundle: Path, reason: str, *, by: str | None = None, target: Path | None = None) -> Accepted:
+def accept_bundle(bundle: Path, reason: str, *, by: str | None = None, target: Path | None = None) -> AcceptedBaseline:
     """Makes a complete bundle the baseline.
 
     Args:
         bundle: a folder that `run` wrote.
         reason: why it is how it should be from now on.
         by: who says so; git's user.name, else the user of this machine unless it is given.
-        target: the baseline's folder; baselines/NAME beside the bundle unless it is given.
+        target: the baseline's folder; baselines/NAME next to the bundle unless it is given.
 
     Raises:
         BundleError, OutputError: as `accept`.
@@ -39,7 +39,7 @@ def accept_bundle(bundle: Path, reason: str, *, by: str | None = None, target: P
     person = find_person() if by is None else None
     name = by or (person.name if person else "")
     accept(bundle, place, Acceptance(reason, name))
-    return Accepted(place, name, person.source if person else "")
+    return AcceptedBaseline(place, name, person.source if person else "")
 
 
 def calibrate(
@@ -52,7 +52,7 @@ def calibrate(
     """Runs a battery several times with other numbers of threads and other batches, and keeps with a baseline how far
     each number moved; returns the file that says so.
 
-    Without `baseline`, its folder is baselines/NAME beside the battery.
+    Without `baseline`, its folder is baselines/NAME next to the battery.
 
     Raises:
         BatteryError, ModelError: as `run`.
@@ -73,7 +73,7 @@ def calibrate(
             id: entry.model_copy(update={"threads": of_run, "batch": batch}) for id, entry in asked.models.items()
         }
         bundles.append(measure(replace(asked, models=models), progress))
-    write_tolerances(place, tolerances_from(bundles))
+    write_tolerances(place, measure_tolerances(bundles))
     return place / TOLERANCES
 
 

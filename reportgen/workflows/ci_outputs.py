@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reportgen.baseline.annotations import annotation_of_failure, annotations
+from reportgen.baseline.annotations import annotation_of_failure, write_annotations
 from reportgen.baseline.compare import Comparison
-from reportgen.baseline.junit import junit, junit_of_failure
-from reportgen.baseline.markdown import markdown, markdown_of_failure
+from reportgen.baseline.junit import junit_of_failure, write_junit
+from reportgen.baseline.markdown import markdown_of_failure, write_markdown
 from reportgen.baseline.step_summary import append_step_summary
 from reportgen.errors import Mistake, OutputError
 
@@ -22,17 +22,17 @@ class CiOutputs:
     annotate: Callable[[str], None] = lambda line: None
     """Is told the lines of stdout that GitHub makes annotations of."""
 
-    def outside(self, *folders: Path) -> "CiOutputs":
+    def drop_inside(self, *folders: Path) -> "CiOutputs":
         """Without the files that are to lie in a folder that is not there: with one in there, it would be refused."""
-        return replace(self, junit=_outside(self.junit, folders), markdown=_outside(self.markdown, folders))
+        return replace(self, junit=_drop_inside(self.junit, folders), markdown=_drop_inside(self.markdown, folders))
 
 
-def _outside(file: Path | None, folders: Sequence[Path]) -> Path | None:
+def _drop_inside(file: Path | None, folders: Sequence[Path]) -> Path | None:
     return None if file and any(file.parent == folder and not os.path.lexists(folder) for folder in folders) else file
 
 
 @dataclass(frozen=True)
-class Told:
+class CiTexts:
     """The same thing in each form, put into words when it is asked for."""
 
     junit: Callable[[], str]
@@ -40,19 +40,21 @@ class Told:
     annotations: Callable[[], Sequence[str]]
 
 
-def told_of(comparison: Comparison) -> Told:
+def make_ci_texts(comparison: Comparison) -> CiTexts:
     """A comparison."""
-    return Told(lambda: junit(comparison), lambda: markdown(comparison), lambda: annotations(comparison))
+    return CiTexts(
+        lambda: write_junit(comparison), lambda: write_markdown(comparison), lambda: write_annotations(comparison)
+    )
 
 
-def told_of_failure(reason: str) -> Told:
+def make_failure_texts(reason: str) -> CiTexts:
     """That nothing was compared, and why."""
-    return Told(
+    return CiTexts(
         lambda: junit_of_failure(reason), lambda: markdown_of_failure(reason), lambda: [annotation_of_failure(reason)]
     )
 
 
-def write_told(told: Told, outputs: CiOutputs) -> None:
+def write_ci_texts(told: CiTexts, outputs: CiOutputs) -> None:
     """Writes the files that were asked for and, in a GitHub workflow, the summary of the step and its annotations.
 
     Raises:

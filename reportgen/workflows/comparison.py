@@ -10,14 +10,14 @@ from reportgen.baseline.compare import Comparison
 from reportgen.baseline.compare import compare as compared
 from reportgen.baseline.judgements import NOT_COMPARED
 from reportgen.baseline.record import failure_bytes
-from reportgen.baseline.tolerance import ToleranceEntry, checked_entries
+from reportgen.baseline.tolerance import ToleranceEntry, check_entries
 from reportgen.cache import make_room
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
 from reportgen.results.bundle import RUN, Bundle
 from reportgen.results.failure_mark import reason_without_places
 from reportgen.results.holding import beside, writing
 from reportgen.results.schema import damaged
-from reportgen.workflows.ci_outputs import CiOutputs, told_of, told_of_failure, write_told
+from reportgen.workflows.ci_outputs import CiOutputs, make_ci_texts, make_failure_texts, write_ci_texts
 
 PAGES = ("html", "pdf")
 OUTPUTS = ("comparison.json", "comparison.html", "comparison.pdf")
@@ -55,7 +55,7 @@ def publish_comparison(
         bundle: what is compared with it.
         output: the comparison's folder; BUNDLE-comparison unless it is given.
         formats: pages, of html and pdf.
-        ci: what is written for a CI beside them.
+        ci: what is written for a CI in addition.
         progress: is told one plain line a finished piece of work.
 
     Raises:
@@ -64,16 +64,16 @@ def publish_comparison(
     """
     target = Path(output) if output is not None else comparison_of(Path(bundle))
     asked = ci or CiOutputs()
-    with _failures_told(target, asked.outside(Path(bundle), target)):
+    with _tell_failures(target, asked.drop_inside(Path(bundle), target)):
         check_target(target)
         comparison = compare(baseline, bundle)
         names = _write(comparison, target, formats, progress)
-    write_told(told_of(comparison), asked)
+    write_ci_texts(make_ci_texts(comparison), asked)
     return comparison, [target / name for name in names]
 
 
 @contextmanager
-def _failures_told(target: Path, ci: CiOutputs) -> Iterator[None]:
+def _tell_failures(target: Path, ci: CiOutputs) -> Iterator[None]:
     """Whatever the block raises, nothing goes on saying what an earlier comparison found, and CI reads why."""
     try:
         yield
@@ -81,7 +81,7 @@ def _failures_told(target: Path, ci: CiOutputs) -> Iterator[None]:
         with suppress(OutputError):  # the first error is told
             _write_failure(error, target)
         with suppress(OutputError):
-            write_told(told_of_failure(reason_without_places(error)), ci)
+            write_ci_texts(make_failure_texts(reason_without_places(error)), ci)
         raise
 
 
@@ -98,7 +98,7 @@ def _write(comparison: Comparison, target: Path, formats: Sequence[str], progres
 
 def _write_failure(error: Exception, target: Path) -> None:
     """Takes an earlier comparison out of a folder, and says in its place that there is none, and why."""
-    from reportgen.report.failed import html
+    from reportgen.report.failed import render_page
 
     if not is_comparison(target):
         return
@@ -106,12 +106,12 @@ def _write_failure(error: Exception, target: Path) -> None:
     record, page, _ = OUTPUTS
     with beside(target) as stage:
         (stage / record).write_bytes(failure_bytes(reason, code))
-        (stage / page).write_bytes(html("Comparison with a baseline", NOT_COMPARED, reason, code).encode())
+        (stage / page).write_bytes(render_page("Comparison with a baseline", NOT_COMPARED, reason, code).encode())
         _take_place(stage, target, (record, page))
 
 
 def _take_place(stage: Path, target: Path, names: Sequence[str]) -> None:
-    """Moves new files in; the old ones go first: a part of the new ones beside a part of the old says what is not."""
+    """Moves new files in; the old ones go first: a part of the new ones next to a part of the old says what is not."""
     target.mkdir(exist_ok=True)
     for name in OUTPUTS[1:]:
         (target / name).unlink(missing_ok=True)
@@ -120,7 +120,7 @@ def _take_place(stage: Path, target: Path, names: Sequence[str]) -> None:
 
 
 def comparison_of(bundle: Path) -> Path:
-    """Where the comparison of a bundle goes unless something else is said: beside it."""
+    """Where the comparison of a bundle goes unless something else is said: next to it."""
     place = bundle.absolute()
     return place.with_name(f"{place.name}-comparison")
 
@@ -155,7 +155,7 @@ def tolerances_of(bundle: Bundle) -> dict[str, ToleranceEntry]:
         BundleError: its run.json says something else.
     """
     try:
-        return checked_entries(bundle.run.get("tolerances", {}))
+        return check_entries(bundle.run.get("tolerances", {}))
     except ValueError as error:
         file = None if bundle.path is None else bundle.path / RUN
         raise BundleError(damaged(file, f"tolerances: {error}")) from error

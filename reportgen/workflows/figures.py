@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from reportgen.look.theme import read_theme
-from reportgen.outputs.figure_files import FORMATS, Wanted, write_figures
+from reportgen.outputs.figure_files import FORMATS, FigureChoice, write_figures
 from reportgen.outputs.figure_list import marks_failure
 from reportgen.results.bundle import load_bundle
 from reportgen.results.holding import restore
@@ -41,7 +41,7 @@ def redraw_figures(
         OutputError: nothing can be written; the same.
     """
     drawn_in = None if theme is None else read_theme(theme)
-    wanted = Wanted(ids, models, formats, drawn_in, width, pixels)
+    wanted = FigureChoice(ids, models, formats, drawn_in, width, pixels)
     with marks_failure(bundle, output):
         restore(bundle.resolve())
         return write_figures(load_bundle(bundle), wanted, output, progress)

@@ -6,8 +6,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reportgen.baseline.accepted import load_tolerances
-from reportgen.baseline.history import History, as_json, failure_json, history
-from reportgen.baseline.nights import Order
+from reportgen.baseline.history import History, as_json, failure_json, read_history
+from reportgen.baseline.runs import Order
 from reportgen.battery.reader import load_battery
 from reportgen.errors import Mistake, OutputError, ReportgenError
 from reportgen.results.failure_mark import reason_without_places
@@ -27,10 +27,10 @@ def chart_history(
 
     Args:
         folder: holds bundles in folders of any depth.
-        page: the page to write; FOLDER/history.html unless it is given. The JSON file lies beside it.
+        page: the page to write; FOLDER/history.html unless it is given. The JSON file lies next to it.
         battery: whose tolerances hold.
         baseline: whose measured tolerances hold.
-        order: of the bundles, as in `history`.
+        order: of the bundles, as in `read_history`.
         progress: is told a line for each bundle that is left out.
 
     Raises:
@@ -40,9 +40,9 @@ def chart_history(
     """
     place = page or folder / "history.html"
     written = load_battery(battery).tolerances if battery else {}
-    with _failures_shown(place):
+    with _show_failures(place):
         restore_below(folder)
-        found = history(folder, written, load_tolerances(baseline) if baseline else {}, order)
+        found = read_history(folder, written, load_tolerances(baseline) if baseline else {}, order)
         for mistake in found.left_out:
             progress(f"left out: {mistake.file}: {mistake.message}")
         data = write_history(found, place)
@@ -50,7 +50,7 @@ def chart_history(
 
 
 @contextmanager
-def _failures_shown(page: Path) -> Iterator[None]:
+def _show_failures(page: Path) -> Iterator[None]:
     """Whatever the block raises, an earlier page does not go on as though it were of today."""
     try:
         yield
@@ -61,7 +61,7 @@ def _failures_shown(page: Path) -> Iterator[None]:
 
 
 def write_history(history: History, page: Path) -> Path:
-    """Writes the page, and the JSON file of the same name beside it, which it returns; both whole or not at all.
+    """Writes the page, and the JSON file of the same name next to it, which it returns; both whole or not at all.
 
     Raises:
         OutputError: they cannot be written, or somebody else's file stands where they go.
@@ -72,11 +72,11 @@ def write_history(history: History, page: Path) -> Path:
 
 def _write_failure(error: Exception, page: Path) -> None:
     """Writes in the place of an earlier history that there is none, and why; nothing where there was none."""
-    from reportgen.report.failed import html
+    from reportgen.report.failed import render_page
 
     if is_history(page.with_suffix(".json")):
         reason, code = reason_without_places(error), error.exit_code if isinstance(error, ReportgenError) else 1
-        _write(page, failure_json(reason), html("History", "No history could be made", reason, code))
+        _write(page, failure_json(reason), render_page("History", "No history could be made", reason, code))
 
 
 def check_page(page: Path) -> None:
@@ -96,7 +96,7 @@ def check_page(page: Path) -> None:
 
 
 def is_history(data: Path) -> bool:
-    """Whether a JSON file is that of a history of ours: the page beside it is ours, too."""
+    """Whether a JSON file is that of a history of ours: the page next to it is ours, too."""
     try:
         content = json.loads(data.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -105,7 +105,7 @@ def is_history(data: Path) -> bool:
 
 
 def _write(page: Path, data: str, html: str) -> Path:
-    """Writes both; an old page goes first, so that it never stands beside what is not its data."""
+    """Writes both; an old page goes first, so that it never stands next to what is not its data."""
     file = page.with_suffix(".json")
     with beside(page) as stage:
         (stage / file.name).write_text(data, encoding="utf-8")
@@ -117,22 +117,24 @@ def _write(page: Path, data: str, html: str) -> Path:
 
 
 def _page(history: History, data: str) -> str:
-    from reportgen.figures.describe import texts
+    from reportgen.figures.describe import list_texts
     from reportgen.figures.draw import draw
-    from reportgen.look.fonts import typefaces
+    from reportgen.look.fonts import load_typefaces
     from reportgen.look.model_styles import model_styles
-    from reportgen.report.content.drawn import Drawn
-    from reportgen.report.history.page import html
-    from reportgen.report.history.timelines import described
+    from reportgen.report.content.drawn import PageFigure
+    from reportgen.report.history.page import render_page
+    from reportgen.report.history.timelines import describe_history
 
-    figures = described(history)
-    faces = typefaces({text for of_probe in figures.values() for figure in of_probe for text in texts(figure)})
+    figures = describe_history(history)
+    faces = load_typefaces(
+        {text for of_probe in figures.values() for figure in of_probe for text in list_texts(figure)}
+    )
     # A pair may name a model that no bundle describes.
     models = [*history.models, *(model for course in history.courses for model in course.models)]
     styles = model_styles(models)
     drawings = {
         probe_id: [
-            Drawn(
+            PageFigure(
                 figure,
                 f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}",
                 draw(figure, typefaces=faces, styles=styles).svg("characters"),
@@ -141,4 +143,4 @@ def _page(history: History, data: str) -> str:
         ]
         for probe_id, of_probe in figures.items()
     }
-    return html(history, drawings, data)
+    return render_page(history, drawings, data)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reportgen.cache import cache_folder, holding
+from reportgen.cache import cache_folder, measure_holding
 from reportgen.errors import BatteryError, Mistake, OutputError
 from reportgen.model.files.demo import DEMO_MODELS, DemoModel
 from reportgen.model.files.gguf import models_folder
@@ -24,8 +24,8 @@ PARTS = {
 
 def take_inventory(*, with_results: bool = False) -> dict[str, Any]:
     """The demo models and the parts of the cache, as JSON holds them; what is known of which model, where asked for."""
-    parts = {part: asdict(holding(cache_folder() / part)) for part in PARTS}
-    cache = {"folder": str(cache_folder()), "bytes": holding(cache_folder()).bytes, "parts": parts}
+    parts = {part: asdict(measure_holding(cache_folder() / part)) for part in PARTS}
+    cache = {"folder": str(cache_folder()), "bytes": measure_holding(cache_folder()).bytes, "parts": parts}
     if with_results:
         cache["results"] = [asdict(entry) for entry in OutcomeCache().entries()]
     return {"models": [_entry(model) for model in DEMO_MODELS.values()], "cache": cache}

@@ -20,11 +20,11 @@ def marks_failure(target: Path, command: Command) -> Iterator[None]:
     what is there. The mark is written before anything else: a full disk has room for no other.
 
     Raises:
-        OutputError: nothing can be written beside the folder.
+        OutputError: nothing can be written next to the folder.
     """
     place = target.resolve()
     with ExitStack() as held:
-        run = _marked(place / RUN, command, DIED)
+        run = _mark_run(place / RUN, command, DIED)
         if run is None:
             yield
             return
@@ -44,7 +44,7 @@ def marks_failure(target: Path, command: Command) -> Iterator[None]:
             (hold / MARKED).unlink(missing_ok=True)
 
 
-def _marked(file: Path, command: Command, reason: str) -> dict[str, Any] | None:
+def _mark_run(file: Path, command: Command, reason: str) -> dict[str, Any] | None:
     """A run.json with its mark; None where there is none, or none that can be written again."""
     try:
         run = marked(read_json(file), command, reason)
@@ -55,7 +55,7 @@ def _marked(file: Path, command: Command, reason: str) -> dict[str, Any] | None:
 
 
 def _prepare(hold: Path, run: Mapping[str, Any]) -> None:
-    """Writes a run.json beside its bundle, whole or not at all."""
+    """Writes a run.json next to its bundle, whole or not at all."""
     draft = stage_in(hold, hold) / MARKED
     write_json(draft, run)
     draft.replace(hold / MARKED)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
 from reportgen.figures.kept import Flavour
-from reportgen.language import direction, speaking
+from reportgen.language import direction, use_language
 from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
 from reportgen.probes.registry import find
 from reportgen.probing.probe import question
-from reportgen.report.content.bundle_figures import DrawnFigure, Unshowable, describe, draw_figures
+from reportgen.report.content.bundle_figures import DrawnFigure, ShowFailures, describe_bundle, draw_figures
 from reportgen.results.bundle import Bundle, load_bundle
 from reportgen.results.holding import restore
 from reportgen.results.quantities import Outcome, Table
@@ -41,15 +41,15 @@ def load(bundle: str | Path) -> "ShownBundle":
         BundleError: the folder holds no bundle, or a damaged one.
     """
     restore(Path(bundle).resolve())
-    return shown(load_bundle(Path(bundle)))
+    return show_bundle(load_bundle(Path(bundle)))
 
 
-def shown(bundle: Bundle) -> "ShownBundle":
+def show_bundle(bundle: Bundle) -> "ShownBundle":
     """The bundle, as Python and notebooks see it."""
     return ShownBundle(**{one.name: getattr(bundle, one.name) for one in fields(bundle)})
 
 
-class Named(dict[str, T]):
+class NamedItems(dict[str, T]):
     """Things by name; one that is not there is told with the name that comes nearest."""
 
     def __init__(self, what: str, where: str, of: Mapping[str, T]) -> None:
@@ -59,7 +59,7 @@ class Named(dict[str, T]):
         self._where = where
 
     def __missing__(self, name: str) -> T:
-        raise _unknown(self._what, name, self._where, self)
+        raise _make_key_error(self._what, name, self._where, self)
 
 
 class ShownBundle(Bundle):
@@ -72,7 +72,7 @@ class ShownBundle(Bundle):
             KeyError: the bundle has no such probe.
         """
         if probe_id not in self.outcomes:
-            raise _unknown("probe", probe_id, "the bundle", self.outcomes)
+            raise _make_key_error("probe", probe_id, "the bundle", self.outcomes)
         return ShownSection(self, probe_id)
 
     def __iter__(self) -> Iterator[str]:
@@ -84,12 +84,12 @@ class ShownBundle(Bundle):
 
     def _repr_html_(self) -> str:
         shown_as = presentation_of(self.run)
-        with speaking(shown_as.language):
+        with use_language(shown_as.language):
             sections = [(section, _question(section)) for section in map(self.section, self.outcomes)]
         return _html("bundle", shown_as, bundle=self, sections=sections)
 
 
-class ShownSection(Named["ShownOutcome"]):
+class ShownSection(NamedItems["ShownOutcome"]):
     """The outcomes of one probe, by model or pair of models."""
 
     def __init__(self, bundle: Bundle, probe_id: str) -> None:
@@ -105,7 +105,7 @@ class ShownSection(Named["ShownOutcome"]):
     def _repr_html_(self) -> str:
         section = self._bundle.section(self._id)
         shown_as = presentation_of(self._bundle.run)
-        return _html("section", shown_as, section=section, seen=_seen(section, shown_as, dict))
+        return _html("section", shown_as, section=section, seen=_show_section(section, shown_as, dict))
 
 
 @dataclass(frozen=True, repr=False)
@@ -149,14 +149,14 @@ class ShownOutcome(Outcome):
             about = f"{self.probe_id} on {self.subject}"
             if not found:
                 raise KeyError(f"{about} has no figure: {self.status}{f', {self.reason}' if self.reason else ''}")
-            raise _unknown("figure", str(name), about, found)
+            raise _make_key_error("figure", str(name), about, found)
         return found[name]
 
     def _figures(self, shown_as: Presentation) -> "dict[str, ShownFigure]":
         """By name, in the report's order; each is drawn once it is looked at."""
         about = {self.subject, *self.subject.split(SUBJECT)}
         found: dict[str, ShownFigure] = {}
-        for one in _drawn(self.bundle, self.probe_id, shown_as):
+        for one in _draw_probe(self.bundle, self.probe_id, shown_as):
             name, subject = one.description.name, one.description.subject
             own = name not in found or len(subject) < len(found[name].drawn.description.subject)
             if about & set(subject) and own:
@@ -166,7 +166,7 @@ class ShownOutcome(Outcome):
     def _repr_html_(self) -> str:
         shown_as = presentation_of(self.bundle.run)
         alone = Section(self.probe_id, {self.subject: self}, self.bundle.models)
-        seen = _seen(alone, shown_as, lambda: self._figures(shown_as))
+        seen = _show_section(alone, shown_as, lambda: self._figures(shown_as))
         arrays = [f"{name} ({' × '.join(array.dims)})" for name, array in self.arrays.items()]
         holds = [("tables", list(self.tables)), ("arrays", arrays), ("figures", seen.figures)]
         return _html("outcome", shown_as, section=alone, seen=seen, holds=holds)
@@ -179,10 +179,10 @@ class ShownTable(Table):
     shown_as: Presentation = field(kw_only=True, compare=False)
 
     def _repr_html_(self) -> str:
-        from reportgen.report.content.sheets import sheet
+        from reportgen.report.content.sheets import make_sheet
 
-        with speaking(self.shown_as.language):
-            first = sheet(self, ROWS)
+        with use_language(self.shown_as.language):
+            first = make_sheet(self, ROWS)
         return _html("table", self.shown_as, sheet=first)
 
 
@@ -240,7 +240,7 @@ class ShownFigure:
         return self._drawing(FLAVOURS[ending])
 
     def _drawing(self, flavour: Flavour) -> bytes:
-        with speaking(self.shown_as.language):
+        with use_language(self.shown_as.language):
             return self.drawn.drawing.content(flavour)
 
     def _repr_svg_(self) -> str:
@@ -249,7 +249,7 @@ class ShownFigure:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _ShownEntry:
     """What a notebook shows of a battery entry: the words and numbers of its section, and a picture."""
 
     names: Mapping[str, str]
@@ -262,20 +262,22 @@ class _Seen:
     """Why there is nothing of this, where there is not."""
 
 
-def _seen(section: Section, shown_as: Presentation, figures: "Callable[[], Mapping[str, ShownFigure]]") -> _Seen:
+def _show_section(
+    section: Section, shown_as: Presentation, figures: "Callable[[], Mapping[str, ShownFigure]]"
+) -> _ShownEntry:
     """A stranger's numbers may make a probe raise: its outcome is shown all the same, with the reason."""
-    from reportgen.report.content.sections import subject_name, view
+    from reportgen.report.content.sections import build_view, subject_name
     from reportgen.report.content.statements import state_section
 
     names = {subject: subject_name(section, subject) for subject in section.outcomes}
     try:
-        with speaking(shown_as.language):
+        with use_language(shown_as.language):
             found = figures()
             svg = next((figure._repr_svg_() for figure in found.values()), "")
-            return _Seen(names, view(section, state_section(section), (), 0), svg, list(found), "")
+            return _ShownEntry(names, build_view(section, state_section(section), (), 0), svg, list(found), "")
     except Exception as error:  # of whatever kind
         told = error.mistakes[0].message if isinstance(error, BundleError) else "it cannot be shown"
-        return _Seen(names, None, "", (), told)
+        return _ShownEntry(names, None, "", (), told)
 
 
 def _question(section: Section) -> str:
@@ -287,23 +289,23 @@ def _question(section: Section) -> str:
 
 
 def _html(name: str, shown_as: Presentation, **context: Any) -> str:
-    from reportgen.report.templates.templating import rendered
+    from reportgen.report.templates.templating import render_template
 
-    with speaking(shown_as.language):
-        return rendered(f"notebook/{name}.html.j2", {**context, "direction": direction(shown_as.language)})
+    with use_language(shown_as.language):
+        return render_template(f"notebook/{name}.html.j2", {**context, "direction": direction(shown_as.language)})
 
 
-def _drawn(bundle: Bundle, probe_id: str, shown_as: Presentation) -> list[DrawnFigure]:
+def _draw_probe(bundle: Bundle, probe_id: str, shown_as: Presentation) -> list[DrawnFigure]:
     """The figures of one probe, in the colours that they have in the whole report."""
     alone = replace(bundle, outcomes={probe_id: bundle.outcomes[probe_id]})
     try:
-        with speaking(shown_as.language):
-            return list(draw_figures(alone, describe(alone), theme=shown_as.theme, cache=True))
-    except Unshowable as error:
+        with use_language(shown_as.language):
+            return list(draw_figures(alone, describe_bundle(alone), theme=shown_as.theme, cache=True))
+    except ShowFailures as error:
         raise BundleError(Mistake(f"{probe_id}: {error.of_stored[probe_id]}", file=bundle.path)) from error
 
 
-def _unknown(what: str, name: str, where: str, known: Iterable[str]) -> KeyError:
+def _make_key_error(what: str, name: str, where: str, known: Iterable[str]) -> KeyError:
     return KeyError(f"no {what} {name!r} in {where}. {suggestion(str(name), known)}".strip())
 
 
@@ -314,9 +316,9 @@ def _outcome(bundle: Bundle, probe_id: str, subject: str) -> ShownOutcome:
     shown_as = presentation_of(bundle.run)
     tables = {name: ShownTable(one.columns, one.rows, shown_as=shown_as) for name, one in outcome.tables.items()}
     named = {
-        "metrics": Named("metric", about, outcome.metrics),
-        "tables": Named("table", about, tables),
-        "arrays": Named("array", about, outcome.arrays),
+        "metrics": NamedItems("metric", about, outcome.metrics),
+        "tables": NamedItems("table", about, tables),
+        "arrays": NamedItems("array", about, outcome.arrays),
     }
     parts = {one.name: getattr(outcome, one.name) for one in fields(Outcome)}
     return ShownOutcome(**{**parts, **named}, bundle=bundle, probe_id=probe_id, subject=subject)

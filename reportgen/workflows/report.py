@@ -12,17 +12,17 @@ from pydantic import ValidationError
 from reportgen.battery.reader import Battery, ModelEntry, load_battery
 from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
-from reportgen.language import checked
+from reportgen.language import resolve_language
 from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
 from reportgen.outputs.make import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
-from reportgen.report.content.bundle_figures import Unshowable
+from reportgen.report.content.bundle_figures import ShowFailures
 from reportgen.results.bundle import Bundle, load_bundle, read_run, write_numbers
 from reportgen.results.folder import check_writable, keep_earlier, staged
 from reportgen.results.holding import restore
 from reportgen.results.provenance import machine, versions
 from reportgen.workflows.last_run import marks_failure
-from reportgen.workflows.notebook import ShownBundle, load, shown
+from reportgen.workflows.notebook import ShownBundle, load, show_bundle
 
 if TYPE_CHECKING:
     from reportgen.running.planned import Plan
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 
 
-def _silent(line: str) -> None:
+def _say_nothing(line: str) -> None:
     pass
 
 
@@ -47,7 +47,7 @@ def run(
     theme: str | None = None,
     templates: str | Path | None = None,
     cache: bool = True,
-    progress: Progress = _silent,
+    progress: Progress = _say_nothing,
 ) -> ShownBundle:
     """Runs a battery and writes its bundle.
 
@@ -72,15 +72,15 @@ def run(
         OutputError: the output cannot be written; an earlier bundle stays, and is marked.
     """
     path = Path(battery)
-    asked = _with(load_battery(path, only), device=device, dtype=dtype, threads=threads)
-    shown_as = _shown(asked.presentation, language, theme, templates)
+    asked = _choose_for_models(load_battery(path, only), device=device, dtype=dtype, threads=threads)
+    shown_as = _choose_presentation(asked.presentation, language, theme, templates)
     outputs = _formats(formats) if formats is not None else asked.outputs
     target = Path(output) if output is not None else path.with_suffix("")
     check_writable(target)
     clock = time.perf_counter()
     with marks_failure(target, "run"):
         measured = measure(asked, progress, cache=cache)
-        record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.written()}
+        record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.dump_stored()}
         with staged(target) as stage:
             write_numbers(stage, replace(measured, run=record))
             stored = load_bundle(stage)  # what is shown is what others will read
@@ -90,10 +90,10 @@ def run(
         make_room()
     if failed is not None:
         raise failed
-    return shown(replace(stored, path=target, run=read_run(target)))
+    return show_bundle(replace(stored, path=target, run=read_run(target)))
 
 
-def plan(battery: str | Path, *, only: Sequence[str] = (), progress: Progress = _silent) -> "Plan":
+def plan(battery: str | Path, *, only: Sequence[str] = (), progress: Progress = _say_nothing) -> "Plan":
     """What a run of a battery would do: no model is loaded, nothing passes.
 
     Raises:
@@ -105,7 +105,7 @@ def plan(battery: str | Path, *, only: Sequence[str] = (), progress: Progress = 
     return make_plan(load_battery(Path(battery), only), progress, OutcomeCache())
 
 
-def measure(battery: Battery, progress: Progress = _silent, *, cache: bool = True) -> Bundle:
+def measure(battery: Battery, progress: Progress = _say_nothing, *, cache: bool = True) -> Bundle:
     """The numbers of a battery, in memory: nothing is drawn, nothing is written but the cache.
 
     Raises:
@@ -136,7 +136,7 @@ def render(
     language: str | None = None,
     theme: str | None = None,
     templates: str | Path | None = None,
-    progress: Progress = _silent,
+    progress: Progress = _say_nothing,
     stamp: bool = False,
 ) -> ShownBundle:
     """Makes outputs of a stored bundle anew, without its models; those of other formats stay.
@@ -160,10 +160,10 @@ def render(
     restore(target.resolve())
     with marks_failure(target, "render"):
         stored = load(target)
-        shown_as = _shown(presentation_of(stored.run), language, theme, templates)
+        shown_as = _choose_presentation(presentation_of(stored.run), language, theme, templates)
         date = datetime.datetime.now(datetime.UTC).date().isoformat() if stamp else ""
         with staged(target, "either") as stage:
-            failed = _rendered(stored, stage, outputs, progress, shown_as, date)
+            failed = _render_outputs(stored, stage, outputs, progress, shown_as, date)
             keep_earlier(target, stage, lambda old: not is_output_of(old, outputs))
     make_room()
     if failed is not None:
@@ -171,7 +171,7 @@ def render(
     return stored
 
 
-def _rendered(
+def _render_outputs(
     stored: Bundle, stage: Path, outputs: Sequence[str], progress: Progress, shown_as: Presentation, stamp: str
 ) -> OutputsFailed | None:
     """Makes outputs of a stored bundle; returns which of them failed."""
@@ -182,14 +182,14 @@ def _rendered(
     except (ReportgenError, OSError):
         raise
     except Exception as raised:  # whatever a stranger's numbers make a probe's figures raise
-        raise BundleError(*_unshown(raised, stored.path)) from raised
+        raise BundleError(*_explain_unshown(raised, stored.path)) from raised
     return None
 
 
-def _unshown(raised: Exception, bundle: Path | None) -> list[Mistake]:
+def _explain_unshown(raised: Exception, bundle: Path | None) -> list[Mistake]:
     """Why a stored bundle cannot be shown."""
     reasons = ["its numbers are not such as its probes give"]
-    if isinstance(raised, Unshowable):
+    if isinstance(raised, ShowFailures):
         reasons = [f"{probe_id}: {reason}" for probe_id, reason in raised.of_stored.items()]
     remedy = "make it again with reportgen run"
     return [Mistake(f"its outputs cannot be made: {reason}", remedy, file=bundle) for reason in reasons]
@@ -206,7 +206,7 @@ def _finish(
             write_outputs(stored, stage, outputs, progress, presentation=shown_as, cache=cache)
         except OutputsFailed as some:
             return stored, some
-        except Unshowable as unshowable:
+        except ShowFailures as unshowable:
             for probe_id, reason in unshowable.reasons.items():
                 progress(f"{probe_id}: failed ({reason})")
             stored = _with_failures(stored, unshowable.reasons)
@@ -228,7 +228,7 @@ def _with_failures(bundle: Bundle, wrong: Mapping[str, str]) -> Bundle:
     return replace(bundle, outcomes=outcomes)
 
 
-def _with(battery: Battery, **chosen: str | int | None) -> Battery:
+def _choose_for_models(battery: Battery, **chosen: str | int | None) -> Battery:
     """The battery with the command line's choices for every model."""
     changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     try:
@@ -239,13 +239,13 @@ def _with(battery: Battery, **chosen: str | int | None) -> Battery:
     return replace(battery, models=models)
 
 
-def _shown(
+def _choose_presentation(
     presentation: Presentation, language: str | None, theme: str | None, templates: str | Path | None
 ) -> Presentation:
     """How a report is shown, with what was chosen in place of what it brings along."""
     if language is not None:
         try:
-            presentation = replace(presentation, language=checked(language))
+            presentation = replace(presentation, language=resolve_language(language))
         except ValueError as error:
             raise BatteryError(Mistake(str(error))) from error
     if theme is not None:

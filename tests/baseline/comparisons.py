@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from reportgen.baseline.compare import Compared, Comparison, Difference
+from reportgen.baseline.compare import Comparison, Difference, OutcomeComparison
 from reportgen.baseline.quantities import Change
-from reportgen.baseline.verdict import Verdict, worst
+from reportgen.baseline.verdict import Verdict, select_worst
 from reportgen.results.bundle import Bundle
 from reportgen.results.section import ModelCard
 from tests.report.fakes import HOSTILE
@@ -21,12 +21,16 @@ def bundle(title: str = "Nightly") -> Bundle:
     return Bundle(None, title, models, {})
 
 
-def comparison(*compared: Compared, title: str = "Nightly", environment: tuple[Difference, ...] = ()) -> Comparison:
+def comparison(
+    *compared: OutcomeComparison, title: str = "Nightly", environment: tuple[Difference, ...] = ()
+) -> Comparison:
     return Comparison(title, bundle(), bundle(title), compared, environment)
 
 
-def of_changes(probe_id: str, subject: str, *changes: Change) -> Compared:
-    return Compared(probe_id, subject, "logit_lens", worst(change.verdict for change in changes), changes=changes)
+def of_changes(probe_id: str, subject: str, *changes: Change) -> OutcomeComparison:
+    return OutcomeComparison(
+        probe_id, subject, "logit_lens", select_worst(change.verdict for change in changes), changes=changes
+    )
 
 
 def drift(name: str = "entropy", layer: int | None = 7, **changed: Any) -> Change:
@@ -47,13 +51,15 @@ def quiet(name: str, verdict: Verdict = Verdict.SAME) -> Change:
     return Change(name, "array", verdict, worst=0.0 if verdict is Verdict.SAME else 0.001, mean=0.0, bound=0.005)
 
 
-def failed(probe_id: str = "map", subject: str = "gemma", reason: str = "RuntimeError: out of memory") -> Compared:
-    return Compared(probe_id, subject, "pca_map", Verdict.NEWLY_FAILED, reason)
+def failed(
+    probe_id: str = "map", subject: str = "gemma", reason: str = "RuntimeError: out of memory"
+) -> OutcomeComparison:
+    return OutcomeComparison(probe_id, subject, "pca_map", Verdict.NEWLY_FAILED, reason)
 
 
-def other_version(probe_id: str = "heads", subject: str = "gemma") -> Compared:
+def other_version(probe_id: str = "heads", subject: str = "gemma") -> OutcomeComparison:
     reason = "another version of attention_grid: 1 → 2"
-    return Compared(probe_id, subject, "attention_grid", Verdict.NOT_COMPARABLE, reason)
+    return OutcomeComparison(probe_id, subject, "attention_grid", Verdict.NOT_COMPARABLE, reason)
 
 
 def everything() -> Comparison:
@@ -63,6 +69,6 @@ def everything() -> Comparison:
         of_changes("weather", "gemma", drift(), quiet("kl", Verdict.WITHIN), quiet("top")),
         of_changes("weather", "llama", drift(layer=9), drift("noisy", layer=0, gate=False), quiet("kl")),
         other_version(),
-        Compared("chat", "gemma", "logit_lens", Verdict.SAME, "skipped: it has no chat template"),
+        OutcomeComparison("chat", "gemma", "logit_lens", Verdict.SAME, "skipped: it has no chat template"),
         environment=(Difference("torch", "2.13.0", "2.14.0"),),
     )

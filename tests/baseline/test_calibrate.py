@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.baseline.calibrate import conditions_of_runs, tolerances_from
+from reportgen.baseline.calibrate import conditions_of_runs, measure_tolerances
 from reportgen.baseline.compare import compare
 from reportgen.baseline.verdict import Verdict
 from reportgen.results.bundle import Bundle
@@ -34,7 +34,7 @@ def test_runs_differ_in_threads_and_batches_and_begin_with_the_battery_own() -> 
 
 
 def test_what_moved_in_repeated_runs_is_tolerated_and_ten_times_as_much_is_not() -> None:
-    entries = tolerances_from([bundle(0), bundle(1e-5), bundle(-2e-5)])
+    entries = measure_tolerances([bundle(0), bundle(1e-5), bundle(-2e-5)])
     assert entries["weather.m.entropy"].abs == pytest.approx(6e-5, rel=0.03)
     assert entries["weather.m.entropy"].rel == 0
     assert "weather.m.layers" not in entries  # counts are exact anyway
@@ -45,12 +45,12 @@ def test_what_moved_in_repeated_runs_is_tolerated_and_ten_times_as_much_is_not()
 
 
 def test_equal_runs_still_leave_room_for_the_last_bits() -> None:
-    entries = tolerances_from([bundle(0), bundle(0)])
+    entries = measure_tolerances([bundle(0), bundle(0)])
     assert entries["weather.m.entropy"].abs == pytest.approx(3e-5, rel=0.05)
 
 
 def test_a_number_that_is_not_the_same_twice_does_not_gate() -> None:
-    entries = tolerances_from([bundle(0), bundle(2.0)])
+    entries = measure_tolerances([bundle(0), bundle(2.0)])
     assert entries["weather.m.entropy"].gate is False
     found = compare(bundle(0), bundle(-2.0), {}, entries)
     verdicts = {change.name: change.verdict for change in found.compared[0].changes}
@@ -60,11 +60,11 @@ def test_a_number_that_is_not_the_same_twice_does_not_gate() -> None:
 
 def test_tokens_that_changed_places_between_equal_runs_may_do_so() -> None:
     swapped = Table(("layer", "rank", "token_id", "probability"), [[0, 1, 8, 0.5001], [0, 2, 7, 0.4999]])
-    entries = tolerances_from([bundle(0), bundle(0, tables={"top": swapped})])
+    entries = measure_tolerances([bundle(0), bundle(0, tables={"top": swapped})])
     assert compare(bundle(0), bundle(0, tables={"top": swapped}), {}, entries).exit_code == 0
 
 
 def test_an_outcome_that_failed_once_has_no_tolerance() -> None:
     broken = bundle(0)
     failed = replace(broken.outcomes["weather"]["m"], status="failed", reason="no memory")
-    assert tolerances_from([bundle(0), replace(broken, outcomes={"weather": {"m": failed}})]) == {}
+    assert measure_tolerances([bundle(0), replace(broken, outcomes={"weather": {"m": failed}})]) == {}

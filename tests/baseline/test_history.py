@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from reportgen.baseline.history import as_json, history
+from reportgen.baseline.history import as_json, read_history
 from reportgen.baseline.steps import Plateau
 from reportgen.baseline.tolerance import COUNT, MEASURED, ToleranceEntry
 from reportgen.errors import BundleError
@@ -15,11 +15,11 @@ NAN = float("nan")
 
 
 def read(folder, written=None, calibrated=None, order=None):
-    return history(folder, written or {}, calibrated or {}, order)
+    return read_history(folder, written or {}, calibrated or {}, order)
 
 
 def told(found):
-    return [found.told(course, step) for course, step in found.steps]
+    return [found.describe_step(course, step) for course, step in found.steps]
 
 
 def test_the_night_of_a_step_is_named(tmp_path):
@@ -128,7 +128,7 @@ def test_a_bundle_that_cannot_be_read_is_left_out_and_named_below_its_folder(tmp
     (tmp_path / "night-1" / "results.json").write_text("{")
     (tmp_path / "night-2" / "run.json").write_text("{")
     found = read(tmp_path)
-    assert [night.name for night in found.nights] == ["night-0", "night-3"]
+    assert [night.name for night in found.runs] == ["night-0", "night-3"]
     assert sorted(str(mistake.file) for mistake in found.left_out) == ["night-1/results.json", "night-2/run.json"]
     assert all("the bundle is damaged" in mistake.message for mistake in found.left_out)
 

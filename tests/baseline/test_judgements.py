@@ -1,4 +1,4 @@
-from reportgen.baseline.judgements import beginnings, conclusion, counted
+from reportgen.baseline.judgements import conclusion, count_verdicts, find_beginnings
 from reportgen.baseline.verdict import Verdict
 from tests.baseline.comparisons import comparison, drift, everything, failed, of_changes, other_version, quiet
 
@@ -27,12 +27,12 @@ def test_of_equal_verdicts_the_one_that_most_exceeds_its_tolerance_stands_first(
 def test_a_block_lies_between_the_layer_it_reads_and_the_one_it_writes() -> None:
     sink = drift("sink", layer=None, first={"block": 3})
     reads, writes = of_changes("a", "gemma", sink, drift("in", 3)), of_changes("a", "gemma", sink, drift("out", 4))
-    assert [one.name for one in beginnings(comparison(reads).judgements)] == ["in"]
-    assert [one.name for one in beginnings(comparison(writes).judgements)] == ["sink"]
+    assert [one.name for one in find_beginnings(comparison(reads).judgements)] == ["in"]
+    assert [one.name for one in find_beginnings(comparison(writes).judgements)] == ["sink"]
 
 
 def test_each_subject_begins_at_its_lowest_gated_drift() -> None:
-    found = beginnings(everything().judgements)
+    found = find_beginnings(everything().judgements)
     assert [(one.outcome.subject, one.first, one.name) for one in found] == [
         ("gemma", "layer 7", "entropy"),
         ("llama", "layer 9", "entropy"),
@@ -41,7 +41,7 @@ def test_each_subject_begins_at_its_lowest_gated_drift() -> None:
 
 def test_drift_that_is_not_gated_is_a_beginning_where_nothing_gated_has_a_place() -> None:
     found = of_changes("weather", "gemma", drift("noisy", 2, gate=False), drift("total", None))
-    (one,) = beginnings(comparison(found).judgements)
+    (one,) = find_beginnings(comparison(found).judgements)
     assert (one.name, one.decides) == ("noisy", False)
 
 
@@ -56,7 +56,7 @@ def test_a_comparison_concludes_in_words_by_its_exit_code() -> None:
 
 
 def test_verdicts_are_counted_with_the_ungated_apart() -> None:
-    assert counted(everything().judgements) == (
+    assert count_verdicts(everything().judgements) == (
         "1 newly failed, 2 drifted, 1 drifted (not gated), 1 not comparable, 1 within tolerance, 3 same"
     )
 

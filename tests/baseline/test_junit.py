@@ -4,14 +4,14 @@ import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from reportgen.baseline.compare import Comparison, compare
-from reportgen.baseline.junit import junit
+from reportgen.baseline.junit import write_junit
 from reportgen.baseline.verdict import Verdict
 from tests.baseline.comparisons import MARKS, comparison, drift, everything, failed, of_changes, quiet
 from tests.report.fakes import fake_bundle, hostile
 
 
 def parsed(found: Comparison) -> JUnitXml:
-    document = JUnitXml.fromstring(junit(found).encode())
+    document = JUnitXml.fromstring(write_junit(found).encode())
     assert isinstance(document, JUnitXml)
     return document
 

@@ -5,9 +5,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from reportgen.baseline.compare import Comparison, Difference
-from reportgen.baseline.markdown import BUDGET, cut, markdown
+from reportgen.baseline.markdown import BUDGET, fit_lines, write_markdown
 from reportgen.baseline.verdict import Verdict
-from reportgen.look.legible import legible
+from reportgen.look.legible import make_legible
 from tests.baseline.comparisons import MARKS, comparison, drift, everything, failed, of_changes, quiet
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -44,7 +44,7 @@ def many(drifts: int, others: int) -> Comparison:
 
 
 def test_the_head_says_the_verdict_and_the_first_layer_beyond_tolerance_of_each_model() -> None:
-    lines = [line for line in markdown(everything()).splitlines() if line]
+    lines = [line for line in write_markdown(everything()).splitlines() if line]
     assert lines[:4] == [
         "## A probe failed: Nightly",
         "**First beyond tolerance: layer 7 of gemma (Gemma-3-270M): weather, entropy**",
@@ -54,7 +54,7 @@ def test_the_head_says_the_verdict_and_the_first_layer_beyond_tolerance_of_each_
 
 
 def test_changes_stand_worst_first_with_what_was_allowed() -> None:
-    changed, environment, within, same = tables(markdown(everything()))
+    changed, environment, within, same = tables(write_markdown(everything()))
     assert [row[0] for row in changed] == [
         "Verdict", "newly failed", "drifted", "drifted", "not comparable", "drifted (not gated)",
     ]  # fmt: skip
@@ -72,7 +72,7 @@ def test_changes_stand_worst_first_with_what_was_allowed() -> None:
 
 
 def test_a_bundle_and_itself_are_told_in_a_word() -> None:
-    text = markdown(comparison(of_changes("weather", "gemma", quiet("kl"))))
+    text = write_markdown(comparison(of_changes("weather", "gemma", quiet("kl"))))
     assert text.startswith("## Same: Nightly\n\n1 same.\n")
     assert "What changed" not in text
     assert "First beyond" not in text
@@ -81,7 +81,7 @@ def test_a_bundle_and_itself_are_told_in_a_word() -> None:
 def test_of_50_000_changes_every_drift_is_kept_within_the_budget() -> None:
     found = many(drifts=500, others=49_500)
     before = time.process_time()
-    text = markdown(found)
+    text = write_markdown(found)
     assert time.process_time() - before < 5  # under one here; all of them in words would take ten times that
     assert BUDGET - 4096 < size(text) <= BUDGET
     rows = rows_of_changes(text)
@@ -95,7 +95,7 @@ def test_of_50_000_changes_every_drift_is_kept_within_the_budget() -> None:
 
 
 def test_of_50_000_drifts_as_many_as_fit_are_shown_and_the_others_are_counted() -> None:
-    text = markdown(many(drifts=50_000, others=0))
+    text = write_markdown(many(drifts=50_000, others=0))
     assert size(text) <= BUDGET
     rows = rows_of_changes(text)
     assert len(rows) > 4_000
@@ -114,7 +114,7 @@ def test_what_quieter_sections_leave_out_is_counted() -> None:
         ),
         environment=tuple(Difference(f"library {i}", "1", "2") for i in range(40)),
     )
-    text = markdown(found, budget=size(markdown(drifts)) + 2_600)
+    text = write_markdown(found, budget=size(write_markdown(drifts)) + 2_600)
     assert len(rows_of_changes(text)) == 20
     environment, within = text.partition("### Environment")[2].split("### Within tolerance")
     for section, rows in ((environment, 40), (within, 50)):
@@ -126,15 +126,15 @@ def test_what_quieter_sections_leave_out_is_counted() -> None:
 def test_quieter_sections_take_no_room_from_drifts() -> None:
     noise = tuple(Difference(f"library {i}", "1" * 99, "2" * 99) for i in range(40))
     drifts = of_changes("weather", "gemma", *(drift(f"d{i}") for i in range(20)))
-    bare = markdown(comparison(drifts), budget=4_500)
+    bare = write_markdown(comparison(drifts), budget=4_500)
     assert 5 < len(rows_of_changes(bare)) < 20
-    assert rows_of_changes(markdown(comparison(drifts, environment=noise), budget=4_500)) == rows_of_changes(bare)
+    assert rows_of_changes(write_markdown(comparison(drifts, environment=noise), budget=4_500)) == rows_of_changes(bare)
 
 
 @pytest.mark.parametrize("found", [everything(), many(40, 40), comparison(failed(reason=MARKS * 9), title=MARKS)])
 def test_no_budget_is_ever_exceeded(found: Comparison) -> None:
     for budget in range(0, 12_000, 97):
-        assert size(markdown(found, budget)) <= budget
+        assert size(write_markdown(found, budget)) <= budget
 
 
 def test_strangers_texts_stay_in_their_cells_and_become_no_picture_link_or_element() -> None:
@@ -144,17 +144,17 @@ def test_strangers_texts_stay_in_their_cells_and_become_no_picture_link_or_eleme
         title=MARKS,
         environment=(Difference(MARKS, MARKS, MARKS),),
     )
-    html = GITHUB.render(markdown(found))
+    html = GITHUB.render(write_markdown(found))
     allowed = {"h2", "h3", "p", "strong", "table", "thead", "tbody", "tr", "th", "td"}
     assert set(re.findall(r"<([a-z0-9]+)", html)) <= allowed
-    changed, environment = tables(markdown(found))
+    changed, environment = tables(write_markdown(found))
     assert {len(row) for row in changed} == {6}
-    shown = legible(MARKS).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    shown = make_legible(MARKS).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
     assert environment[1] == [re.sub(" +", " ", shown.strip())] * 3 or environment[1] == [shown.strip()] * 3
 
 
 def test_an_address_in_a_token_is_no_link() -> None:
-    text = markdown(comparison(failed(reason="see https://example.org or www.example.org")))
+    text = write_markdown(comparison(failed(reason="see https://example.org or www.example.org")))
     assert "://" not in text
     assert "www." not in text
     assert "see https://example.org or www.example.org" in GITHUB.render(text)
@@ -162,8 +162,8 @@ def test_an_address_in_a_token_is_no_link() -> None:
 
 def test_a_text_is_cut_at_a_line_and_says_so() -> None:
     text = "".join(f"{i:04} ...\n" for i in range(100))
-    assert cut(text, 900) == text
-    assert cut(text, 200).startswith("0000 ...\n0001 ...\n")
-    assert cut(text, 200).endswith("\n*The rest is left out: it would not fit.*\n")
-    assert size(cut(text, 200)) <= 200
-    assert cut(text, 10) == ""
+    assert fit_lines(text, 900) == text
+    assert fit_lines(text, 200).startswith("0000 ...\n0001 ...\n")
+    assert fit_lines(text, 200).endswith("\n*The rest is left out: it would not fit.*\n")
+    assert size(fit_lines(text, 200)) <= 200
+    assert fit_lines(text, 10) == ""

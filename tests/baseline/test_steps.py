@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from reportgen.baseline import steps as detector
-from reportgen.baseline.steps import Plateau, Step, plateaus, steps
+from reportgen.baseline.steps import Plateau, Step, find_plateaus, list_steps
 
 NAN = float("nan")
 
 
 def found(values, tolerated=lambda level: 0.0):
-    return steps(plateaus(values, tolerated))
+    return list_steps(find_plateaus(values, tolerated))
 
 
 def normal(length, seed=0):
@@ -57,7 +57,7 @@ def test_the_penalty_is_what_keeps_noise_quiet(monkeypatch):
 @pytest.mark.parametrize("value", [0.0, 3.0, -1e300, 5e-324])
 @pytest.mark.parametrize("length", [1, 4, 5, 1000])
 def test_a_constant_is_one_plateau(value, length):
-    assert plateaus([value] * length) == [Plateau(0, length - 1, value)]
+    assert find_plateaus([value] * length) == [Plateau(0, length - 1, value)]
 
 
 def test_a_step_is_found_on_its_night():
@@ -147,17 +147,17 @@ def test_nights_without_a_value_are_passed_over():
 
 
 def test_a_step_after_a_gap_is_on_the_first_night_that_was_measured():
-    course = plateaus([NAN, 1, 1, 1, NAN, NAN, 2, 2, 2, NAN])
+    course = find_plateaus([NAN, 1, 1, 1, NAN, NAN, 2, 2, 2, NAN])
     assert course == [Plateau(1, 5, 1), Plateau(6, 8, 2)]
-    assert steps(course) == [Step(6, 6, 1, 2)]
+    assert list_steps(course) == [Step(6, 6, 1, 2)]
 
 
 @pytest.mark.parametrize("nights", [0, 1, 2, 3, 4])
 def test_fewer_than_five_nights_say_nothing(nights):
     values = [1.0, 1.0, 9.0, 9.0][:nights]
-    course = plateaus([NAN, *values])
+    course = find_plateaus([NAN, *values])
     assert [(one.first, one.last) for one in course] == ([(1, nights)] if nights else [])
-    assert steps(course) == []
+    assert list_steps(course) == []
 
 
 def test_five_nights_are_enough_where_nothing_else_moves():
@@ -165,7 +165,7 @@ def test_five_nights_are_enough_where_nothing_else_moves():
 
 
 def test_infinite_values_count_as_missing():
-    assert plateaus([1, float("inf"), 1, -float("inf")]) == [Plateau(0, 2, 1)]
+    assert find_plateaus([1, float("inf"), 1, -float("inf")]) == [Plateau(0, 2, 1)]
 
 
 def test_what_is_tolerated_is_no_step_but_many_small_ones_add_up():

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reportgen.battery.reader import load_battery
-from reportgen.cache import Shelf, Unfinished
+from reportgen.cache import Shelf, UnfinishedWork
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.running.cases import join_passes, measure_case
 from reportgen.running.plan import make_plan
@@ -25,7 +25,7 @@ from tests.benchmarks.bare_work import do_bare, written_down
 
 Seconds = tuple[float, float]
 """By the processors, and by the clock."""
-NOWHERE = Unfinished(Shelf("", used=False), "", lambda: None)
+NOWHERE = UnfinishedWork(Shelf("", used=False), "", lambda: None)
 
 
 class Lecture:

@@ -16,7 +16,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     def raises(*arguments: object) -> bytes:
         raise ValueError("exceeded the limit of 255")
 
-    monkeypatch.setattr("reportgen.report.slides.powerpoint.powerpoint", raises)
+    monkeypatch.setattr("reportgen.report.slides.powerpoint.write_powerpoint", raises)
 
 
 @pytest.mark.usefixtures("broken")

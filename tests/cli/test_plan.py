@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reportgen.running.memory import memory_needed
+from reportgen.running.memory import estimate_memory
 from reportgen.running.plan import make_plan
 from tests.tiny import save_tiny
 
@@ -55,6 +55,6 @@ def test_the_memory_of_a_pair_is_that_of_both(smollm2_folder: Path) -> None:
     probes = "{d: {probe: drift, base: a, other: b, prompts: [The capital of France]}}"
     text = f"models: {{a: {smollm2_folder}, b: {{source: {smollm2_folder}, dtype: bfloat16}}}}\nprobes: {probes}"
     (pair,) = make_plan(read_battery(text)).pairs
-    base, other = map(memory_needed, pair.models)
+    base, other = map(estimate_memory, pair.models)
     assert other - base == 2 * 134_515_008, "narrower than its file, and there in both forms while it loads"
     assert pair.models[0].tokens == pair.models[1].tokens > 0

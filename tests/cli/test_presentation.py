@@ -59,7 +59,7 @@ def test_what_is_unknown_is_told_in_a_line_before_anything_runs(written: dict[st
 @pytest.mark.parametrize("theme", list(BUILT_IN.values()), ids=list(BUILT_IN))
 def test_a_bundle_keeps_how_it_was_shown(theme: Any) -> None:
     shown = Presentation("hu", theme, 123)
-    assert presentation_of(json.loads(json.dumps({"presentation": shown.written()}))) == shown
+    assert presentation_of(json.loads(json.dumps({"presentation": shown.dump_stored()}))) == shown
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_what_is_not_known_here_is_shown_as_usual(kept: Any) -> None:
 
 
 def test_a_stored_bundle_is_shown_as_it_was_unless_another_way_is_chosen(bundle: Bundle, tmp_path: Path) -> None:
-    hungarian = Presentation("hu").written()
+    hungarian = Presentation("hu").dump_stored()
     write_numbers(tmp_path, replace(bundle, run={**bundle.run, "presentation": hungarian}))
 
     def page(**chosen: Any) -> str:
@@ -90,7 +90,7 @@ def test_a_stored_bundle_is_shown_as_it_was_unless_another_way_is_chosen(bundle:
     assert '<html lang="hu" dir="ltr"' in page()
     assert '<html lang="ar" dir="rtl"' in page(language="AR")
     assert '<html lang="hu" dir="ltr"' in page(), "a choice is for one rendering"
-    assert language.spoken() == "en"
+    assert language.get_language() == "en"
 
 
 def test_the_numbers_do_not_know_how_they_are_shown(bundle: Bundle, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from reportgen import cli
-from reportgen.documents.plain_words import keys
+from reportgen.documents.plain_words import list_keys
 from reportgen.errors import BatteryError
 from reportgen.probes import registry
 from reportgen.probing.probe import explanation
@@ -33,7 +33,7 @@ def test_everything_that_a_probe_says_of_itself_is_printed(name: str) -> None:
     for paragraph in (explanation(probe).shows, explanation(probe).read, explanation(probe).computed):
         assert paragraph
         assert paragraph in flat
-    for key, field in zip(keys(probe.options), probe.options.model_fields.values(), strict=True):
+    for key, field in zip(list_keys(probe.options), probe.options.model_fields.values(), strict=True):
         assert f"\n  {key}: " in told
         assert " ".join((field.description or "undescribed").split()) in flat
     for finding in fields(probe.findings):

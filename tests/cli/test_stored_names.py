@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reportgen.errors import ReportgenError
-from reportgen.report.content.bundle_figures import Unshowable, describe, stems
+from reportgen.report.content.bundle_figures import ShowFailures, describe_bundle, list_stems
 from reportgen.results.bundle import load_bundle, write_json
 
 PROBES = (
@@ -90,6 +90,6 @@ def _cells(content: dict[str, Any]) -> Iterator[Cell]:
 def _stems(bundle: Path) -> list[str]:
     """Of the figures; none where the bundle is refused."""
     try:
-        return [stem for _, stem, _ in stems(describe(load_bundle(bundle)))]
-    except (ReportgenError, Unshowable):
+        return [stem for _, stem, _ in list_stems(describe_bundle(load_bundle(bundle)))]
+    except (ReportgenError, ShowFailures):
         return []

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reportgen.battery.reader import read_battery
-from reportgen.documents.beside import exists, is_file, is_folder, missing, path_of, placed
+from reportgen.documents.beside import exists, explain_missing, is_file, is_folder, locate_path, path_of
 from reportgen.errors import BatteryError
 
 BATTERY = "models: {{m: demo:x}}\nprobes:\n  p: {{probe: {}}}"
@@ -19,12 +19,12 @@ def test_a_tuned_lens_and_dictionaries_start_from_the_battery(tmp_path: Path, mo
     (tmp_path / "lens.safetensors").write_bytes(b"elsewhere")
     lens = read_battery(BATTERY.format(LENS), beside / "b.yaml").probes["p"].options.tuned_lens  # type: ignore[attr-defined]
     assert path_of(lens) == beside / "lens.safetensors"
-    assert missing(lens) == (
+    assert explain_missing(lens) == (
         "lens.safetensors is not there. The working directory has one, but paths in a battery start from its folder, "
         f"{beside}."
     )
     (beside / "lens.safetensors").write_bytes(b"here")
-    assert missing(lens) == ""
+    assert explain_missing(lens) == ""
     text = BATTERY.format("sae_features, prompts: [a], dictionaries: [./a, demo:gemma-3-270m]")
     dictionaries = read_battery(text, beside / "b.yaml").probes["p"].options.dictionaries  # type: ignore[attr-defined]
     assert dictionaries == ["./a", "demo:gemma-3-270m"]
@@ -77,5 +77,5 @@ def test_a_name_that_no_file_can_have_is_refused_when_the_battery_is_read(probe:
 
 def test_nothing_lies_under_a_name_that_no_file_can_have(tmp_path: Path) -> None:
     for name in ("x" * 300, "a\0b", "~nobody-of-this-name/x"):
-        path = placed(name, tmp_path)
+        path = locate_path(name, tmp_path)
         assert not any(look(path) for look in (exists, is_file, is_folder))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reportgen.documents.places import places
+from reportgen.documents.places import list_places
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_path_is_called_what_the_battery_calls_it(home: Path, tmp_path: Path) -> None:
-    told = places({tmp_path / "data" / "llama": "./models/llama"}, home / "reports").left_out_of
+    told = list_places({tmp_path / "data" / "llama": "./models/llama"}, home / "reports").leave_out_of
     assert told(f"{tmp_path}/data/llama: truncated") == "./models/llama: truncated"
     assert told(f"{tmp_path}/data/llama/model.safetensors.") == "./models/llama/model.safetensors."
     assert told(f"[Errno 2] '{home}/reports/lens.csv'") == "[Errno 2] 'lens.csv'"
@@ -27,7 +27,7 @@ def test_a_path_is_called_what_the_battery_calls_it(home: Path, tmp_path: Path) 
 
 
 def test_what_is_no_path_of_this_machine_stays(home: Path, tmp_path: Path) -> None:
-    told = places({tmp_path / "m": "/data/m"}, home, "a prompt about /usr/bin/env").left_out_of
+    told = list_places({tmp_path / "m": "/data/m"}, home, "a prompt about /usr/bin/env").leave_out_of
     for text in (
         "see https://huggingface.co/org/name",
         "and/or, ./models/x, ../y/z, ~/model, a/b/c",

@@ -58,7 +58,7 @@ def one_of_each(name: str = "x", text: str = "") -> list[Figure]:
                     values=np.array([[1.0, 2.0], [3.0, 0.0]]), value_label=label, **common),
         Rankings(name=f"{name}-ranks", rankings=[Ranking(title=label, labels=tokens, values=[0.5] * count)],
                  value_label=label, value_range=(0.0, 1.0), model="llama", **common),
-        Timelines(name=f"{name}-nights", nights=tokens, model="llama", timelines=[
+        Timelines(name=f"{name}-nights", runs=tokens, model="llama", timelines=[
             Timeline(label=label, unit=label, values=[1.0] * (count - 3) + [np.nan, 2.0, 2.0], steps=[(3, 5), (9, 9)],
                      breaks=[1], bands=[Band(first=0, last=7, lower=0.9, upper=1.1)]),
             Timeline(label="layers", unit="", values=[12.0] * count),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reportgen.figures.canonical import canonical
+from reportgen.figures.canonical import canonicalize_value
 from reportgen.figures.describe import Curve, Ranking
 from tests.figures.figure_samples import HOSTILE, one_of_each
 
@@ -26,7 +26,7 @@ class Thicker(Curve):
 
 
 def spelled(value: object) -> list[bytes]:
-    return [part.encode() if isinstance(part, str) else part for part in canonical(value)]
+    return [part.encode() if isinstance(part, str) else part for part in canonicalize_value(value)]
 
 
 @given(PLAIN, PLAIN)

@@ -13,7 +13,7 @@ from reportgen.figures.data import csv_of, table_of
 from reportgen.figures.describe import AttentionHead, Curve, Curves, Figure, HeadMosaic, HeatMap, Maps, TokenGrid
 from reportgen.figures.draw import draw
 from reportgen.look.fonts import Typefaces
-from reportgen.look.legible import legible
+from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import model_styles
 from reportgen.text.characters import mark_space
 from tests.figures.figure_samples import HOSTILE, TOKENS, attention, one_of_each
@@ -139,7 +139,7 @@ def test_a_grids_cells_lie_where_its_frame_says(faces: Typefaces) -> None:
     assert (frame["rows"], frame["columns"]) == (3, len(TOKENS) + 1)
     svg = draw(grid, typefaces=faces, styles=STYLES).svg("characters")
     texts = re.findall(r'<text[^>]*?x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</text>', svg)
-    assert sum(text == html.escape(mark_space(legible(" the")), quote=False) for *_, text in texts) == 4
+    assert sum(text == html.escape(mark_space(make_legible(" the")), quote=False) for *_, text in texts) == 4
     left, top, right, bottom = frame["box"]
     xs = [(float(x), float(y)) for x, y, text in texts if text == "␣the"][1:]
     for row, (x, y) in enumerate(xs):

@@ -8,18 +8,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reportgen.figures.describe import AttentionHead, Curve, Curves, Figure, HeadMosaic, Maps, Panel, TokenGrid, texts
+from reportgen.figures.describe import (
+    AttentionHead,
+    Curve,
+    Curves,
+    Figure,
+    HeadMosaic,
+    Maps,
+    Panel,
+    TokenGrid,
+    list_texts,
+)
 from reportgen.figures.draw import Drawing, draw
 from reportgen.figures.draw.canvas import Canvas
-from reportgen.figures.draw.direct_labels import spread
-from reportgen.figures.draw.head_mosaic import stitched
+from reportgen.figures.draw.direct_labels import spread_labels
+from reportgen.figures.draw.head_mosaic import stitch_heads
 from reportgen.figures.draw.lettering import Lettering, needs_shaping
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.plain_svg import plain
-from reportgen.figures.draw.scales import alike, every, extent, tick_numbers, ticks
-from reportgen.look.fonts import Typefaces, typefaces
-from reportgen.look.legible import families_of, legible
-from reportgen.look.model_styles import model_styles, sequential
+from reportgen.figures.draw.plain_svg import simplify_svg
+from reportgen.figures.draw.scales import choose_labelled, choose_ticks, find_extent, write_alike, write_ticks
+from reportgen.look.fonts import Typefaces, load_typefaces
+from reportgen.look.legible import families_of, make_legible
+from reportgen.look.model_styles import map_sequential, model_styles
 from reportgen.look.theme import PAPER, VERMILLION
 from tests.figures.figure_samples import HOSTILE, attention, one_of_each
 
@@ -60,8 +70,8 @@ def test_the_same_figure_has_the_same_bytes(figure: Figure, faces: Typefaces) ->
 def test_strangers_text_is_drawn_and_breaks_nothing(figure: Figure, faces: Typefaces) -> None:
     drawing = drawn(figure, faces)
     root = ET.fromstring(drawing.svg())
-    assert root.find(f"{SVG}title").text == legible(figure.title)
-    assert root.find(f"{SVG}desc").text == legible(figure.alt)
+    assert root.find(f"{SVG}title").text == make_legible(figure.title)
+    assert root.find(f"{SVG}desc").text == make_legible(figure.alt)
     assert not list(root.iter(f"{SVG}script"))
     assert b"%%EOF" in drawing.pdf()
     drawing.png(50)
@@ -106,7 +116,7 @@ def test_typefaces_of_another_report_do_not_linger() -> None:
         one = TokenGrid(name="g", subject=(), title="t", alt="a", row_label="r", rows=["0"], column_label="c",
                         columns=[token], texts=[[token]], values=np.ones((1, 1)), value_label="v",
                         outlined=np.zeros((1, 1), bool))  # fmt: skip
-        assert "CJK" in drawn(one, typefaces(token)).svg()
+        assert "CJK" in drawn(one, load_typefaces(token)).svg()
 
 
 def test_users_settings_of_matplotlib_change_nothing(faces: Typefaces) -> None:
@@ -121,7 +131,7 @@ def test_users_settings_of_matplotlib_change_nothing(faces: Typefaces) -> None:
 
 def test_the_mosaic_holds_every_weight_once() -> None:
     patterns = attention(3, 2, 4, 4)
-    picture = stitched(patterns)
+    picture = stitch_heads(patterns)
     assert picture.shape == (2 * 4 + 1, 3 * 4 + 2)
     for block in range(3):
         for head in range(2):
@@ -146,7 +156,7 @@ def test_the_mosaics_image_is_the_data_in_colour(faces: Typefaces) -> None:
     assert len(embedded) == 1
     with Image.open(BytesIO(base64.b64decode(re.sub(r"\s", "", embedded[0])))) as image:
         pixels = np.asarray(image.convert("RGBA"))
-    wanted = (sequential(stitched(mosaic.patterns)) * 255).round().astype(np.uint8)
+    wanted = (map_sequential(stitch_heads(mosaic.patterns)) * 255).round().astype(np.uint8)
     seen = wanted[..., 3] > 0
     assert pixels.shape == wanted.shape
     np.testing.assert_array_equal(pixels[seen], wanted[seen])
@@ -156,7 +166,7 @@ def test_the_mosaics_image_is_the_data_in_colour(faces: Typefaces) -> None:
 def test_long_prompts_are_pooled_by_their_largest_weight() -> None:
     patterns = np.zeros((1, 1, 130, 130), dtype=np.float32)
     patterns[0, 0, 129, 0] = 0.75
-    picture = stitched(patterns)
+    picture = stitch_heads(patterns)
     assert picture.shape == (44, 44)
     assert picture[-1, 0] == 0.75
     assert np.nansum(picture) == 0.75
@@ -215,7 +225,7 @@ def test_emoji_and_han_are_in_the_pdf_too() -> None:
         grid = TokenGrid(name="g", subject=(), title="t", alt="a", row_label="r", rows=["0"], column_label="c",
                          columns=["x"], texts=[[token]], values=np.ones((1, 1)), value_label="v",
                          outlined=np.zeros((1, 1), bool))  # fmt: skip
-        return draw(grid, typefaces=typefaces([token]), styles={}).pdf().count(b"/CharProcs")
+        return draw(grid, typefaces=load_typefaces([token]), styles={}).pdf().count(b"/CharProcs")
 
     assert size("🐠") == size("天") == size("x") + 1
 
@@ -233,22 +243,22 @@ def test_emoji_and_han_are_in_the_pdf_too() -> None:
     ],
 )
 def test_labels_move_as_little_as_they_must(wanted: list[float], places: list[float]) -> None:
-    assert spread(wanted, 10.0, 0.0, 100.0) == pytest.approx(places)
+    assert spread_labels(wanted, 10.0, 0.0, 100.0) == pytest.approx(places)
 
 
 def test_labels_that_do_not_fit_keep_their_distance() -> None:
-    assert spread([0.0] * 4, 10.0, 0.0, 20.0) == [0.0, 10.0, 20.0, 30.0]
+    assert spread_labels([0.0] * 4, 10.0, 0.0, 20.0) == [0.0, 10.0, 20.0, 30.0]
 
 
 def test_long_text_is_cut_to_its_room(faces: Typefaces) -> None:
     lettering = Lettering(faces)
-    assert lettering.shortened("short", 100) == "short"
-    cut = lettering.shortened("unbelievably long", 40, mono=True)
+    assert lettering.shorten("short", 100) == "short"
+    cut = lettering.shorten("unbelievably long", 40, mono=True)
     assert re.fullmatch(r"unbel\w*…", cut)
     assert lettering.width(cut, mono=True) <= 40
     assert lettering.width(cut[:-1] + "vv…", mono=True) > 40
-    assert lettering.shortened("a" * 100_000, 30).endswith("…")
-    assert lettering.shortened("नमस्ते", 12)[-2] in "नम"
+    assert lettering.shorten("a" * 100_000, 30).endswith("…")
+    assert lettering.shorten("नमस्ते", 12)[-2] in "नम"
 
 
 def test_han_is_wider_than_latin_and_arabic_is_joined(faces: Typefaces) -> None:
@@ -258,27 +268,27 @@ def test_han_is_wider_than_latin_and_arabic_is_joined(faces: Typefaces) -> None:
 
 
 def test_numbers_of_an_axis() -> None:
-    assert tick_numbers([0.0, 0.5, 1.0]) == ["0.0", "0.5", "1.0"]
-    assert tick_numbers([-2.0, 0.0, 2000.0]) == ["−2", "0", "2,000"]
-    assert tick_numbers([0.0, 2.5e-7, 5e-7]) == ["0", "2.5 × 10⁻⁷", "5 × 10⁻⁷"]
-    assert ticks(0, 30, 8) == [0, 5, 10, 15, 20, 25, 30]
-    assert ticks(0, 3, 8) == [0, 0.5, 1, 1.5, 2, 2.5, 3]
-    assert extent([np.nan, 1.0, 3.0], margin=0.5) == (0.0, 4.0)
-    assert extent([2.0, 2.0]) == (1.0, 3.0)
-    assert extent([]) == (0.0, 1.0)
+    assert write_ticks([0.0, 0.5, 1.0]) == ["0.0", "0.5", "1.0"]
+    assert write_ticks([-2.0, 0.0, 2000.0]) == ["−2", "0", "2,000"]
+    assert write_ticks([0.0, 2.5e-7, 5e-7]) == ["0", "2.5 × 10⁻⁷", "5 × 10⁻⁷"]
+    assert choose_ticks(0, 30, 8) == [0, 5, 10, 15, 20, 25, 30]
+    assert choose_ticks(0, 3, 8) == [0, 0.5, 1, 1.5, 2, 2.5, 3]
+    assert find_extent([np.nan, 1.0, 3.0], margin=0.5) == (0.0, 4.0)
+    assert find_extent([2.0, 2.0]) == (1.0, 3.0)
+    assert find_extent([]) == (0.0, 1.0)
 
 
 def test_numbers_beside_marks() -> None:
-    assert alike([0.998, 0.0137]) == ["0.998", "0.014"]
-    assert alike([134.0, 2.0, float("nan")]) == ["134", "2", "–"]
-    assert alike([0.998, 0.0, 1e-5]) == ["0.998", "0.000", "1.0 × 10⁻⁵"]
-    assert alike([]) == []
+    assert write_alike([0.998, 0.0137]) == ["0.998", "0.014"]
+    assert write_alike([134.0, 2.0, float("nan")]) == ["134", "2", "–"]
+    assert write_alike([0.998, 0.0, 1e-5]) == ["0.998", "0.000", "1.0 × 10⁻⁵"]
+    assert write_alike([]) == []
 
 
 def test_labels_along_an_axis_are_thinned_out() -> None:
-    assert list(every(5, 100, 10)) == [0, 1, 2, 3, 4]
-    assert list(every(30, 100, 10)) == [0, 5, 10, 15, 20, 25]
-    assert list(every(0, 100, 10)) == []
+    assert list(choose_labelled(5, 100, 10)) == [0, 1, 2, 3, 4]
+    assert list(choose_labelled(30, 100, 10)) == [0, 5, 10, 15, 20, 25]
+    assert list(choose_labelled(0, 100, 10)) == []
 
 
 def test_only_simple_scripts_are_characters_where_nothing_shapes_them() -> None:
@@ -288,9 +298,9 @@ def test_only_simple_scripts_are_characters_where_nothing_shapes_them() -> None:
 
 @pytest.mark.parametrize("figure", one_of_each(), ids=lambda figure: type(figure).__name__)
 def test_a_figure_does_not_depend_on_what_others_show(figure: Figure) -> None:
-    own = set(texts(figure))
+    own = set(list_texts(figure))
     others = "ひらがな 漢字一二三 Žluťoučký Жизнь नमक العالم ทดสอบ 🐡 ♫ 한글 ქართული க்ஷ"
-    one, other = (drawn(figure, typefaces(shown)) for shown in (own, own | {others}))
+    one, other = (drawn(figure, load_typefaces(shown)) for shown in (own, own | {others}))
     for text in ("paths", "characters", "simple characters"):
         assert one.svg(text) == other.svg(text)
     assert one.png(100) == other.png(100)
@@ -327,7 +337,7 @@ def test_texts_of_paper_begin_where_their_anchor_puts_them() -> None:
     anchors = ("start", "rotate(-0 50 9)"), ("middle", "rotate(-0 50 9)"), ("end", "rotate(-90 50 9)")
     texts = "".join(said.format(*anchor) for anchor in anchors)
     svg = f'<svg xmlns="http://www.w3.org/2000/svg"><g id="a">{texts}</g></svg>'
-    found = list(ET.fromstring(plain(svg, lambda text, size, family: len(text) * size if family == "A" else 0)))
+    found = list(ET.fromstring(simplify_svg(svg, lambda text, size, family: len(text) * size if family == "A" else 0)))
     assert [float(text.attrib["x"]) for text in found] == [50.0, 38.0, 26.0]
     assert [text.get("transform") for text in found] == [None, None, "rotate(-90 50 9)"]
     assert {text.attrib["fill"] for text in found} == {"#fff"}

@@ -8,7 +8,7 @@ from reportgen.cache import DRAWINGS, Shelf
 from reportgen.figures import kept
 from reportgen.figures.describe import Figure, HeatMap
 from reportgen.figures.draw import Drawing, draw
-from reportgen.figures.kept import Flavour, KeptDrawing, drawing_key
+from reportgen.figures.kept import CachedFigure, Flavour, drawing_key
 from reportgen.look.fonts import Typefaces
 from reportgen.look.model_styles import model_styles
 from tests.figures.figure_samples import one_of_each
@@ -21,9 +21,9 @@ FIGURE = one_of_each()[-2]
 @pytest.fixture
 def conditions() -> Iterator[None]:
     """What drawings depend on is looked at anew, before and after."""
-    kept.conditions.cache_clear()
+    kept.list_conditions.cache_clear()
     yield
-    kept.conditions.cache_clear()
+    kept.list_conditions.cache_clear()
 
 
 class Painter:
@@ -37,40 +37,40 @@ class Painter:
         return draw(FIGURE, typefaces=self.faces, styles=STYLES)
 
 
-def contents(drawing: KeptDrawing) -> list[bytes]:
+def contents(drawing: CachedFigure) -> list[bytes]:
     svgs = [drawing.svg(text).encode() for text in ("paths", "characters", "simple characters")]
     return [*svgs, drawing.png(), drawing.pdf()]
 
 
 def test_a_figure_is_drawn_once_and_then_the_same_bytes(faces: Typefaces) -> None:
     painter = Painter(faces)
-    plain = contents(KeptDrawing(None, painter))
+    plain = contents(CachedFigure(None, painter))
     assert [content[:5] for content in plain] == [b"<svg "] * 3 + [b"\x89PNG\r", b"%PDF-"]
     key = drawing_key(FIGURE, STYLES)
-    assert contents(KeptDrawing(key, painter)) == plain
+    assert contents(CachedFigure(key, painter)) == plain
     assert painter.times == 2
-    again = KeptDrawing(key, painter)
-    assert not again.ready(FLAVOURS)
+    again = CachedFigure(key, painter)
+    assert not again.draw_missing(FLAVOURS)
     assert contents(again) == plain
     assert painter.times == 2
 
 
 def test_only_what_is_asked_for_must_be_there(faces: Typefaces) -> None:
     painter, key = Painter(faces), drawing_key(FIGURE, STYLES)
-    assert KeptDrawing(key, painter).ready(["characters"])
-    KeptDrawing(key, painter).content("characters")
-    assert not KeptDrawing(key, painter).ready(["characters"])
-    assert KeptDrawing(key, painter).ready(["characters", "png"])
+    assert CachedFigure(key, painter).draw_missing(["characters"])
+    CachedFigure(key, painter).content("characters")
+    assert not CachedFigure(key, painter).draw_missing(["characters"])
+    assert CachedFigure(key, painter).draw_missing(["characters", "png"])
 
 
 def test_what_was_damaged_is_drawn_anew(faces: Typefaces) -> None:
     painter, key = Painter(faces), drawing_key(FIGURE, STYLES)
-    whole = contents(KeptDrawing(key, painter))
+    whole = contents(CachedFigure(key, painter))
     for file in Shelf(DRAWINGS).files():
         file.write_bytes(file.read_bytes()[:-1])
-    assert contents(KeptDrawing(key, painter)) == whole
+    assert contents(CachedFigure(key, painter)) == whole
     assert painter.times == 2
-    assert contents(KeptDrawing(key, painter)) == whole
+    assert contents(CachedFigure(key, painter)) == whole
     assert painter.times == 2
 
 
@@ -80,10 +80,10 @@ def test_what_cannot_be_named_is_drawn_each_time(faces: Typefaces) -> None:
                        row_label="r", column_label="c", value_label="v")  # fmt: skip
     assert drawing_key(heat_map, {}) is None
     painter = Painter(faces)
-    assert contents(KeptDrawing(None, painter)) == contents(KeptDrawing(None, painter))
+    assert contents(CachedFigure(None, painter)) == contents(CachedFigure(None, painter))
     assert painter.times == 2
     assert Shelf(DRAWINGS).files() == []
-    assert KeptDrawing(None, painter).key_of("png") is None
+    assert CachedFigure(None, painter).key_of("png") is None
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_cannot_be_named_is_drawn_each_time(faces: Typefaces) -> None:
         (kept, "code_of", lambda room: f"another painter in {room}"),
         (kept, "build_of", lambda distribution: f"another {distribution}"),
         (kept, "version_of", lambda distribution: f"another {distribution}"),
-        (kept.fonts, "installed", lambda: ("another font",)),
+        (kept.fonts, "identify_fonts", lambda: ("another font",)),
     ],
 )
 def test_the_key_changes_with_the_code_the_libraries_and_the_fonts(
@@ -101,7 +101,7 @@ def test_the_key_changes_with_the_code_the_libraries_and_the_fonts(
     before = drawing_key(FIGURE, STYLES)
     assert drawing_key(FIGURE, STYLES) == before
     monkeypatch.setattr(place, name, changed)
-    kept.conditions.cache_clear()
+    kept.list_conditions.cache_clear()
     assert drawing_key(FIGURE, STYLES) != before
 
 

@@ -8,10 +8,10 @@ import pytest
 from fontTools.ttLib import TTFont
 from PIL import Image
 
-from reportgen.figures.describe import Figure, StackedBars, TokenGrid, texts
+from reportgen.figures.describe import Figure, StackedBars, TokenGrid, list_texts
 from reportgen.figures.draw import Drawing, draw
-from reportgen.look.fonts import Typefaces, typefaces
-from reportgen.look.legible import families_of, legible
+from reportgen.look.fonts import Typefaces, load_typefaces
+from reportgen.look.legible import families_of, make_legible
 from reportgen.text.characters import mark_space
 
 SCRIPTS = {
@@ -32,7 +32,7 @@ STRANGE = (
 
 @pytest.fixture(scope="module")
 def words() -> Typefaces:
-    return typefaces(text for figure in (bars(), grid()) for text in texts(figure))
+    return load_typefaces(text for figure in (bars(), grid()) for text in list_texts(figure))
 
 
 def bars() -> StackedBars:
@@ -65,14 +65,14 @@ def test_twenty_scripts_are_drawn_without_a_missing_glyph(figure: Figure, words:
 def test_a_missing_glyph_would_be_noticed() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        drawn(replace(bars(), bars=["한국"], values=np.ones((1, 1))), typefaces(["한"])).png(30)
+        drawn(replace(bars(), bars=["한국"], values=np.ones((1, 1))), load_typefaces(["한"])).png(30)
     assert any("missing from font" in str(one.message) for one in caught)
 
 
 @pytest.mark.parametrize("mono", [False, True])
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_each_character_has_a_glyph_in_a_family_of_its_text(script: str, mono: bool, words: Typefaces) -> None:
-    shown = legible(mark_space(SCRIPTS[script]))
+    shown = make_legible(mark_space(SCRIPTS[script]))
     regular = {face.family: face.path for face in words.faces if face.weight == 400}
     covered: set[str] = set()
     for family in families_of(shown, mono=mono):
@@ -84,7 +84,7 @@ def test_each_character_has_a_glyph_in_a_family_of_its_text(script: str, mono: b
 
 
 def test_what_joins_emoji_is_made_visible() -> None:
-    assert legible(SCRIPTS["emoji, joined"]) == "👩<U+200D>🚀"
+    assert make_legible(SCRIPTS["emoji, joined"]) == "👩<U+200D>🚀"
 
 
 def test_every_word_leaves_ink_of_its_own(words: Typefaces) -> None:
@@ -104,15 +104,18 @@ def test_a_letter_is_drawn_whole_whatever_marks_other_tokens_bring() -> None:
                       columns=["x"], texts=[["ẩn"]], values=np.zeros((1, 1)), value_label="v",
                       outlined=np.zeros((1, 1), bool))  # fmt: skip
     others = ["\u0309", "a\u0302\u0309", "ǵ ḱ g\u0301"]
-    assert drawn(token, typefaces(texts(token))).svg() == drawn(token, typefaces([*texts(token), *others])).svg()
+    assert (
+        drawn(token, load_typefaces(list_texts(token))).svg()
+        == drawn(token, load_typefaces([*list_texts(token), *others])).svg()
+    )
 
 
 @pytest.mark.parametrize("text", STRANGE)
 def test_a_mark_and_what_it_stands_on_are_set_from_one_font(text: str) -> None:
     # Alone, so that no other text brings what this one needs; matplotlib's warnings of missing glyphs are errors here.
     figure = replace(grid(), rows=["1"], texts=[[text]], values=np.zeros((1, 1)), outlined=np.zeros((1, 1), bool))
-    drawing = drawn(figure, typefaces(texts(figure)))
+    drawing = drawn(figure, load_typefaces(list_texts(figure)))
     assert drawing.png(30)
     assert drawing.svg("paths")
     bare = replace(bars(), bars=[text], values=np.ones((1, 1)))
-    assert drawn(bare, typefaces(texts(bare))).pdf()
+    assert drawn(bare, load_typefaces(list_texts(bare))).pdf()

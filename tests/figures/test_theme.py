@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 
 from reportgen.errors import BatteryError, BundleError
-from reportgen.figures.describe import Figure, Rankings, texts
+from reportgen.figures.describe import Figure, Rankings, list_texts
 from reportgen.figures.draw import Drawing, draw
 from reportgen.figures.kept import drawing_key
 from reportgen.look import own_vectors
 from reportgen.look.font_sources import MONO, TEXT, own_font
-from reportgen.look.fonts import Typefaces, typefaces
-from reportgen.look.legible import families_of, lacking
-from reportgen.look.model_styles import contrast, diverging, model_styles, rgb, sequential, text_on
+from reportgen.look.fonts import Typefaces, load_typefaces
+from reportgen.look.legible import families_of, find_lacking
+from reportgen.look.model_styles import choose_text_colour, contrast, map_diverging, map_sequential, model_styles, rgb
 from reportgen.look.theme import BUILT_IN, PAPER, Theme, read_theme, stored_theme
 from tests.figures.figure_samples import one_of_each
 
@@ -74,9 +74,12 @@ def test_the_first_six_models_are_told_apart_by_colour_blind_readers_too(theme: 
 
 @EACH_THEME
 def test_text_is_readable_on_every_cell_and_on_the_ground(theme: Theme) -> None:
-    cells = [*sequential(np.linspace(0, 1, 300), theme).tolist(), *diverging(np.linspace(-1, 1, 300), theme).tolist()]
+    cells = [
+        *map_sequential(np.linspace(0, 1, 300), theme).tolist(),
+        *map_diverging(np.linspace(-1, 1, 300), theme).tolist(),
+    ]
     cells += [rgb(area) for area in theme.areas]
-    assert min(contrast(rgb(text_on(cell)), cell) for cell in cells) >= 4.5
+    assert min(contrast(rgb(choose_text_colour(cell)), cell) for cell in cells) >= 4.5
     assert contrast(rgb(theme.ink), rgb(theme.ground)) > 10
     assert contrast(rgb(theme.muted), rgb(theme.ground)) >= 4.5
     assert min(contrast(rgb(colour), rgb(theme.ground)) for colour in theme.models) > 2
@@ -84,10 +87,10 @@ def test_text_is_readable_on_every_cell_and_on_the_ground(theme: Theme) -> None:
 
 def test_a_dark_ground_is_drawn_for_and_not_inverted() -> None:
     dark = BUILT_IN["dark"]
-    zero, one = sequential([0.0, 1.0], dark).tolist()
+    zero, one = map_sequential([0.0, 1.0], dark).tolist()
     assert contrast(zero, rgb(dark.ground)) < 1.5
     assert contrast(one, rgb(dark.ground)) > 12
-    assert contrast(diverging(0.0, dark).tolist(), rgb(dark.ground)) < 1.5
+    assert contrast(map_diverging(0.0, dark).tolist(), rgb(dark.ground)) < 1.5
 
 
 @EACH_THEME
@@ -169,7 +172,7 @@ def test_ones_own_theme_changes_what_it_names(write: Callable[..., Path], tmp_pa
     assert (theme.name, theme.ink, theme.models) == ("lab-look", "#abcdef", ("#111111", "#222222"))
     assert (theme.text, theme.lines) == (24, BUILT_IN["slides"].lines)
     assert theme.logo == "data:image/svg+xml;base64," + base64.b64encode(PICTURE.encode()).decode()
-    assert read_theme(file.name, beside=tmp_path) == theme
+    assert read_theme(file.name, folder=tmp_path) == theme
     assert read_theme(write("name: mine")).model_copy(update={"name": "paper"}) == PAPER
 
 
@@ -226,7 +229,7 @@ def test_a_logo_that_would_expand_is_refused(write: Callable[..., Path], tmp_pat
     ],
 )
 def test_a_logo_neither_runs_nor_fetches_anything(content: str, told: str) -> None:
-    assert own_vectors.refusal(f"<svg {SVG}>{content}</svg>".encode()) == told
+    assert own_vectors.explain_refusal(f"<svg {SVG}>{content}</svg>".encode()) == told
 
 
 @pytest.mark.parametrize(
@@ -239,7 +242,7 @@ def test_a_logo_neither_runs_nor_fetches_anything(content: str, told: str) -> No
     ],
 )
 def test_a_logo_may_refer_to_its_own_parts(content: str) -> None:
-    assert own_vectors.refusal(f"<svg {SVG}>{content}</svg>".encode()) is None
+    assert own_vectors.explain_refusal(f"<svg {SVG}>{content}</svg>".encode()) is None
 
 
 def test_a_logo_of_few_bytes_and_very_many_pixels_is_refused(write: Callable[..., Path], tmp_path: Path) -> None:
@@ -268,33 +271,33 @@ def test_a_strangers_stored_theme_is_checked_again(wrong: dict[str, object]) -> 
 
 def test_ones_own_font_comes_first_and_ours_fill_its_gaps(write: Callable[..., Path], tmp_path: Path) -> None:
     # A font that has the letters of "Title 0123" and no others
-    latin = next(face for face in typefaces("Title").faces if face.family == MONO.family)
+    latin = next(face for face in load_typefaces("Title").faces if face.family == MONO.family)
     theme = read_theme(write(f"font: '{latin.path}'"))
     own = theme.own_font
     assert own is not None
     assert families_of("ab", own=own) == ("reportgen Own", TEXT.family)
     assert families_of("天", own=own) == (TEXT.family, "reportgen CJK")
     assert families_of("ab", mono=True, own=own) == (MONO.family,)
-    assert lacking(["a天氣", " "], own) == ["天", "氣"]
-    assert lacking(["a天\U00012000\u200b\n"]) == ["\U00012000"]
+    assert find_lacking(["a天氣", " "], own) == ["天", "氣"]
+    assert find_lacking(["a天\U00012000\u200b\n"]) == ["\U00012000"]
     ranks = next(figure for figure in one_of_each() if isinstance(figure, Rankings))
-    words = set(texts(ranks))
-    with_it, without = drawn(ranks, typefaces(words, own), theme), drawn(ranks, typefaces(words), PAPER)
+    words = set(list_texts(ranks))
+    with_it, without = drawn(ranks, load_typefaces(words, own), theme), drawn(ranks, load_typefaces(words), PAPER)
     assert "reportgenOwn" in with_it.svg()
     assert "reportgenOwn" not in without.svg()
-    assert "reportgen Own" in typefaces(words, own).families
+    assert "reportgen Own" in load_typefaces(words, own).families
 
 
 def test_a_font_that_is_no_longer_what_it_was_is_told(tmp_path: Path) -> None:
-    from reportgen.report.content.bundle_figures import kept_drawings
+    from reportgen.report.content.bundle_figures import make_cached_figures
 
     theme = PAPER.model_copy(update={"font": str(tmp_path / "gone.ttf"), "font_sha256": "0"})
-    (drawing,) = kept_drawings([(one_of_each()[4], {})], theme=theme)
+    (drawing,) = make_cached_figures([(one_of_each()[4], {})], theme=theme)
     with pytest.raises(BundleError, match=r"the theme's font cannot be used: .*gone\.ttf does not exist"):
         drawing.png()
-    path = typefaces("a").files[0]
+    path = load_typefaces("a").files[0]
     changed = PAPER.model_copy(update={"font": str(path), "font_sha256": "0"})
-    (drawing,) = kept_drawings([(one_of_each()[4], {})], theme=changed)
+    (drawing,) = make_cached_figures([(one_of_each()[4], {})], theme=changed)
     with pytest.raises(BundleError, match="is another font than when the theme was read"):
         drawing.png()
     assert own_font("a", "b") == own_font("a", "b")

@@ -3,26 +3,26 @@ import re
 import numpy as np
 import pytest
 
-from reportgen.figures.describe import Band, Timeline, Timelines, texts
+from reportgen.figures.describe import Band, Timeline, Timelines, list_texts
 from reportgen.figures.draw import draw
 from reportgen.figures.draw.timelines import FLAT, HEIGHT
-from reportgen.look.fonts import typefaces
+from reportgen.look.fonts import load_typefaces
 from reportgen.look.model_styles import model_styles
 
 NIGHTS = [f"2026-11-{day:02}" for day in range(1, 31)]
 
 
-def drawing(*timelines, nights=NIGHTS):
+def drawing(*timelines, runs=NIGHTS):
     figure = Timelines(
         name="metrics",
         subject=("gemma",),
         title="Gemma",
         alt="Metrics",
-        nights=nights,
+        runs=runs,
         timelines=timelines,
         model="gemma",
     )
-    return draw(figure, typefaces=typefaces(set(texts(figure))), styles=model_styles(["gemma"]))
+    return draw(figure, typefaces=load_typefaces(set(list_texts(figure))), styles=model_styles(["gemma"]))
 
 
 def words(drawn):
@@ -79,15 +79,15 @@ def test_what_never_moved_takes_little_room():
 @pytest.mark.parametrize("values", [[], [np.nan] * 30, [np.nan, 1.0] * 15, [1e300] * 15 + [-1e300] * 15, [5e-324] * 30])
 def test_any_values_are_drawn_without_a_warning(values):
     timeline = Timeline(label="x", unit="", values=values)
-    assert drawing(timeline, nights=NIGHTS[: len(values)]).svg().startswith("<svg")
+    assert drawing(timeline, runs=NIGHTS[: len(values)]).svg().startswith("<svg")
 
 
 def test_one_night_is_a_dot():
-    drawn = drawing(Timeline(label="x", unit="", values=[1.0]), nights=NIGHTS[:1])
+    drawn = drawing(Timeline(label="x", unit="", values=[1.0]), runs=NIGHTS[:1])
     assert "<use" in drawn.svg()
 
 
 def test_a_thousand_nights_are_named_only_where_there_is_room():
     nights = [f"night {night}" for night in range(1000)]
-    told = words(drawing(Timeline(label="x", unit="", values=np.arange(1000.0).tolist()), nights=nights))
+    told = words(drawing(Timeline(label="x", unit="", values=np.arange(1000.0).tolist()), runs=nights))
     assert 2 <= sum(word.startswith("night") for word in told) <= 9

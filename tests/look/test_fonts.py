@@ -10,8 +10,8 @@ from fontTools.ttLib import TTFont
 from reportgen.look import cut_fonts, fonts, kept_fonts
 from reportgen.look import legible as legible_text
 from reportgen.look.font_sources import CJK, MONO
-from reportgen.look.fonts import Typefaces, typefaces
-from reportgen.look.legible import ALWAYS, legible
+from reportgen.look.fonts import Typefaces, load_typefaces
+from reportgen.look.legible import ALWAYS, make_legible
 from reportgen.text.characters import mark_space
 
 MANY_SCRIPTS = (
@@ -63,19 +63,19 @@ def characters_of(path: Path) -> set[str]:
     ],
 )
 def test_what_cannot_be_seen_is_spelled_out(text: str, shown: str) -> None:
-    assert legible(text) == shown
-    assert legible(shown) == shown
+    assert make_legible(text) == shown
+    assert make_legible(shown) == shown
 
 
 @pytest.mark.slow
 def test_every_character_of_unicode_is_legible() -> None:
     covered = frozenset().union(*(legible_text.covered_by(source) for source in fonts.CHAIN))
     for code in range(0x110000):
-        assert covered.issuperset(legible(chr(code))), f"U+{code:04X}"
+        assert covered.issuperset(make_legible(chr(code))), f"U+{code:04X}"
 
 
 def test_scripts_stay_as_they_are() -> None:
-    assert legible(MANY_SCRIPTS) == MANY_SCRIPTS
+    assert make_legible(MANY_SCRIPTS) == MANY_SCRIPTS
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_leading_spaces_are_marked(token: str, marked: str) -> None:
 
 
 def test_every_character_has_a_glyph_in_the_files_made() -> None:
-    faces = typefaces(MANY_SCRIPTS)
+    faces = load_typefaces(MANY_SCRIPTS)
     covered = set().union(*(characters_of(face.path) for face in faces.faces if face.weight == 400))
     assert covered >= set(MANY_SCRIPTS) | ALWAYS
     assert faces.families[0] == "reportgen Sans"
@@ -95,13 +95,13 @@ def test_every_character_has_a_glyph_in_the_files_made() -> None:
 
 
 def test_a_font_holds_only_what_it_contributes() -> None:
-    faces = {face.family: characters_of(face.path) for face in typefaces("天氣").faces}
+    faces = {face.family: characters_of(face.path) for face in load_typefaces("天氣").faces}
     assert faces[CJK.family] == {"天", "氣", " ", "◌"}  # with what tokens and words of a script need
     assert "reportgen Sans Thai" not in faces
 
 
 def test_faces_are_static_renamed_and_of_their_weight() -> None:
-    for face in typefaces("天 ก 🐠").faces:
+    for face in load_typefaces("天 ก 🐠").faces:
         with TTFont(face.path) as font:
             assert "fvar" not in font
             assert font["name"].getDebugName(1) == face.family
@@ -110,7 +110,7 @@ def test_faces_are_static_renamed_and_of_their_weight() -> None:
 
 def test_the_heading_face_is_bolder() -> None:
     widths = {}
-    for face in typefaces("").faces:
+    for face in load_typefaces("").faces:
         if face.family == "reportgen Sans":
             with TTFont(face.path) as font:
                 widths[face.weight] = font["hmtx"][font.getBestCmap()[ord("m")]][0]
@@ -119,30 +119,30 @@ def test_the_heading_face_is_bolder() -> None:
 
 @pytest.mark.slow
 def test_equal_input_gives_equal_bytes(empty_cache: Path) -> None:
-    first = {path.name: path.read_bytes() for path in typefaces("天氣 नमस्ते 🐠").files}
+    first = {path.name: path.read_bytes() for path in load_typefaces("天氣 नमस्ते 🐠").files}
     for path in (empty_cache / "fonts").rglob("*.?tf"):
         path.unlink()
-    again = {path.name: path.read_bytes() for path in typefaces(["नमस्ते", "🐠", "氣天 "]).files}
+    again = {path.name: path.read_bytes() for path in load_typefaces(["नमस्ते", "🐠", "氣天 "]).files}
     assert again == first
 
 
 def test_a_second_report_reuses_the_files(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = typefaces("天氣")
+    first = load_typefaces("天氣")
     monkeypatch.setattr(cut_fonts, "cut", lambda *_: pytest.fail("a font was made twice"))
-    assert typefaces("氣天") == first
+    assert load_typefaces("氣天") == first
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocked = empty_cache / "file"
     blocked.touch()
     monkeypatch.setenv("REPORTGEN_CACHE", str(blocked))
-    files = typefaces("天").files
+    files = load_typefaces("天").files
     assert all(path.is_file() for path in files)
     assert list(empty_cache.iterdir()) == [blocked]
 
 
 def test_damaged_fonts_are_made_again(empty_cache: Path) -> None:
-    faces = typefaces("天").faces
+    faces = load_typefaces("天").faces
     css = Typefaces(faces).css()
     kept = {file: file.read_bytes() for file in (empty_cache / "fonts").iterdir() if file.is_file()}
     assert {file.suffix for file in kept} == {".ttf", ".otf", ".woff2", ".json"}
@@ -150,16 +150,16 @@ def test_damaged_fonts_are_made_again(empty_cache: Path) -> None:
         flipped = content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
         exchanged = next((kept[one] for one in kept if one.suffix == file.suffix and one != file), b"[]")
         file.write_bytes([content[:50], b"", flipped, exchanged][at % 4])
-    for remembered in (legible_text.covered_by, legible_text.source_of, legible_text._visible):
+    for remembered in (legible_text.covered_by, legible_text.source_of, legible_text._spell_unseen):
         remembered.cache_clear()
-    assert typefaces("天").faces == faces
+    assert load_typefaces("天").faces == faces
     assert Typefaces(faces).css() == css
     assert {file: file.read_bytes() for file in kept} == kept
 
 
 @pytest.mark.slow
 def test_a_cache_that_is_full_is_done_without(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = [path.name for path in typefaces("天").files]
+    before = [path.name for path in load_typefaces("天").files]
     write, room = kept_fonts._write, [3]
 
     def full(path: Path, content: bytes) -> None:
@@ -172,15 +172,15 @@ def test_a_cache_that_is_full_is_done_without(empty_cache: Path, monkeypatch: py
         path.unlink()
     monkeypatch.setattr(kept_fonts, "_write", full)
     monkeypatch.setattr(kept_fonts, "_full", set())
-    files = typefaces("天").files
+    files = load_typefaces("天").files
     assert [path.name for path in files] == before
     assert all(path.is_file() for path in files)
     assert len({path.parent for path in files}) == 1
-    assert typefaces("天").css().count("@font-face") == len(files)
+    assert load_typefaces("天").css().count("@font-face") == len(files)
 
 
 def test_the_style_sheet_holds_the_fonts_themselves() -> None:
-    faces = typefaces("天")
+    faces = load_typefaces("天")
     css = faces.css()
     assert css == Typefaces(faces.faces).css()
     rules = re.findall(r'@font-face\{font-family:"([^"]+)";font-weight:(\d+);.*?base64,([^)]+)\)', css)

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from reportgen.look import model_styles as style
-from reportgen.look.model_styles import contrast, diverging, luminance, model_styles, rgb, sequential, text_on
+from reportgen.look.model_styles import (
+    choose_text_colour,
+    contrast,
+    luminance,
+    map_diverging,
+    map_sequential,
+    model_styles,
+    rgb,
+)
 from reportgen.look.theme import PAPER
 
 
@@ -15,34 +23,34 @@ def test_contrast_as_wcag_defines_it() -> None:
     assert luminance(rgb("#050505")) == pytest.approx(0.0015176, abs=1e-6)
 
 
-@pytest.mark.parametrize("colours", [sequential(np.linspace(0, 1, 500)), diverging(np.linspace(-1, 1, 500))])
+@pytest.mark.parametrize("colours", [map_sequential(np.linspace(0, 1, 500)), map_diverging(np.linspace(-1, 1, 500))])
 def test_text_is_readable_on_every_cell(colours: np.ndarray) -> None:
-    assert min(contrast(rgb(text_on(colour)), colour) for colour in colours.tolist()) >= 4.5
+    assert min(contrast(rgb(choose_text_colour(colour)), colour) for colour in colours.tolist()) >= 4.5
 
 
 def test_text_is_readable_on_every_grey() -> None:
     greys = np.linspace(0, 1, 2001)
-    assert min(contrast(rgb(text_on((g, g, g))), (g, g, g)) for g in greys) >= 4.5
-    assert text_on((1, 1, 1)) == style.DARK
-    assert text_on((0, 0, 0)) == style.LIGHT
+    assert min(contrast(rgb(choose_text_colour((g, g, g))), (g, g, g)) for g in greys) >= 4.5
+    assert choose_text_colour((1, 1, 1)) == style.DARK
+    assert choose_text_colour((0, 0, 0)) == style.LIGHT
 
 
 def test_zero_is_light_and_one_is_dark() -> None:
-    lightness = [luminance(colour) for colour in sequential(np.linspace(0, 1, 50)).tolist()]
+    lightness = [luminance(colour) for colour in map_sequential(np.linspace(0, 1, 50)).tolist()]
     assert lightness == sorted(lightness, reverse=True)
     assert lightness[0] > 0.9
     assert lightness[-1] < 0.05
 
 
 def test_no_difference_is_white() -> None:
-    np.testing.assert_array_equal(diverging(0.0), [1, 1, 1, 1])
-    negative, positive = diverging([-0.5, 0.5])
+    np.testing.assert_array_equal(map_diverging(0.0), [1, 1, 1, 1])
+    negative, positive = map_diverging([-0.5, 0.5])
     assert negative[0] > negative[2]
     assert positive[0] < positive[2]
 
 
 def test_nan_is_transparent_and_what_is_beyond_the_scale_its_end() -> None:
-    colours = sequential([[np.nan, -1.0, 0.0], [2.0, 1.0, 0.5]])
+    colours = map_sequential([[np.nan, -1.0, 0.0], [2.0, 1.0, 0.5]])
     assert colours.shape == (2, 3, 4)
     assert colours[0, 0, 3] == 0
     np.testing.assert_array_equal(colours[0, 1], colours[0, 2])

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from reportgen.model.capture.shared_passes import run_all
-from reportgen.model.measures.direct_parts import Seen, direct_parts, unembedding_rows
-from reportgen.model.needs import Captured, Need, Pass, Site
+from reportgen.model.measures.direct_parts import ComponentOutputs, direct_parts, unembedding_rows
+from reportgen.model.needs import Need, Pass, PassResult, Site
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.model.network.loaded import LoadedModel
 from tests.tiny import random_model
@@ -14,13 +14,13 @@ IDS = (0, 40, 41, 55, 7)
 TOKENS = [3, 300]
 
 
-def last_row(captured: Captured, need: Need, index: int) -> torch.Tensor:
+def last_row(captured: PassResult, need: Need, index: int) -> torch.Tensor:
     value = captured.values[need][index, 0]
     assert isinstance(value, torch.Tensor)
     return value[-1:].expand(len(TOKENS), -1)
 
 
-def taken_apart(family: str) -> tuple[LoadedModel, Seen]:
+def taken_apart(family: str) -> tuple[LoadedModel, ComponentOutputs]:
     network = random_model(family)
     model = LoadedModel(network, anatomy_of(network))
     stream, heads, mlp = Need(Site.RESIDUAL), Need(Site.HEADS), Need(Site.MLP_WRITE)
@@ -28,7 +28,7 @@ def taken_apart(family: str) -> tuple[LoadedModel, Seen]:
     blocks = range(model.layers)
     return (
         model,
-        Seen(
+        ComponentOutputs(
             embedding=last_row(captured, stream, 0),
             last=last_row(captured, stream, model.layers),
             heads=[last_row(captured, heads, block) for block in blocks],

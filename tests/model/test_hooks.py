@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from reportgen.model.capture.hooks import Layout, NotFiniteError, Receiver, receiving
+from reportgen.model.capture.hooks import Layout, NotFiniteError, Receiver, hook_receivers
 from reportgen.model.needs import Keep, Need, Site
 from reportgen.model.network.anatomy import Anatomy, anatomy_of
 from tests.tiny import FAMILIES, LAYERS, random_model
@@ -22,7 +22,7 @@ def receive(anatomy: Anatomy, need: Need, ids: torch.Tensor = IDS, **told: Any) 
     """(layer or block, step) -> what was kept."""
     states: dict[tuple[Need, int], Any] = {(need, 1): need.reducer.init()}
     receiver = Receiver((need, 1), states, step=0, first=0, **told)
-    with torch.inference_mode(), receiving(anatomy, [receiver]):
+    with torch.inference_mode(), hook_receivers(anatomy, [receiver]):
         anatomy.decoder(input_ids=ids)
     receiver.check()
     kept: dict[tuple[int, int], torch.Tensor] = need.reducer.finish(states[need, 1])
@@ -66,7 +66,7 @@ def test_a_row_of_an_edited_pass_is_the_clean_one_below_the_layer_where_it_joins
     assert [layout.rows(layer) for layer in (-1, 0, 1, 2, 3)] == [1, 1, 2, 3, 3]
     assert [layout.place(0, layer) for layer in (0, 1, 2)] == [0, 1, 1]
     assert [layout.place(1, layer) for layer in (0, 1, 2)] == [0, 0, 2]
-    assert [layout.joining(layer) for layer in (0, 1, 2)] == [0, 1, 1]
+    assert [layout.count_joining(layer) for layer in (0, 1, 2)] == [0, 1, 1]
     together = Layout(clean=1, starts=(1, 2), midway=False)
     assert [together.rows(layer) for layer in (-1, 0, 3)] == [3, 3, 3]
     assert together.joining(1) == 0

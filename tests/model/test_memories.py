@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from reportgen.model.measures.memories import as_written, readings, strengths, values_of
+from reportgen.model.measures.memories import readings, scale_as_written, strengths, values_of
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.model.network.loaded import LoadedModel
 from tests.tiny import random_model
@@ -38,7 +38,7 @@ def test_what_a_norm_behind_the_mlp_makes_of_a_value() -> None:
     model = tiny("gemma3")
     norm = model.anatomy.blocks[BLOCK].post_feedforward_layernorm
     assert isinstance(norm, torch.nn.Module)
-    rows = as_written(model, BLOCK, [5, 9])
+    rows = scale_as_written(model, BLOCK, [5, 9])
     with torch.inference_mode():
         expected = norm(down_projection(model, "gemma3")[[5, 9]])
     torch.testing.assert_close(torch.cosine_similarity(rows, expected), torch.ones(2))

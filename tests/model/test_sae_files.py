@@ -11,7 +11,7 @@ from huggingface_hub import errors
 from safetensors.torch import save_file
 
 from reportgen.errors import BatteryError, ModelError
-from reportgen.language import speaking
+from reportgen.language import use_language
 from reportgen.model.files.facts import ModelFacts
 from reportgen.model.needs import Site
 from reportgen.model.sae import sources
@@ -462,7 +462,7 @@ def test_another_name_of_the_model_is_a_note(tmp_path):
     found = locate_dictionaries(str(sae_files.write(tmp_path, GEMMA_2)))
     assert check_fit(found, facts(), "Gemma-3-270M") == ()
     (note,) = check_fit(found, facts(), "Gemma-3-270M-it")
-    with speaking("en"):
+    with use_language("en"):
         assert (
             tell_note(note)
             == "The dictionary was trained on google/gemma-3-270m-pt and is used here on Gemma-3-270M-it."

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from reportgen.model.capture.shared_passes import run_all
-from reportgen.model.measures.steered import ablating, adding, beside_unsteered
+from reportgen.model.measures.steered import ablate_direction, add_direction, compare_with_unsteered
 from reportgen.model.needs import Edit, Need, Pass, Site
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.model.network.loaded import LoadedModel
@@ -33,7 +33,7 @@ def stream(model: LoadedModel, edits: tuple[Edit, ...]) -> dict[int, torch.Tenso
 
 
 def test_adding_changes_what_enters_one_block_by_so_much(model: LoadedModel) -> None:
-    plain, steered = stream(model, ()), stream(model, adding(1, direction(), 2.5, "all"))
+    plain, steered = stream(model, ()), stream(model, add_direction(1, direction(), 2.5, "all"))
     assert torch.equal(steered[0], plain[0])
     torch.testing.assert_close(steered[1] - plain[1], 2.5 * direction().expand(4, -1), atol=1e-5, rtol=1e-4)
     assert not torch.allclose(steered[2] - plain[2], steered[1] - plain[1], atol=1e-2)
@@ -41,20 +41,20 @@ def test_adding_changes_what_enters_one_block_by_so_much(model: LoadedModel) -> 
 
 def test_ablating_leaves_nothing_of_the_direction_anywhere(model: LoadedModel) -> None:
     unit = direction() / direction().norm()
-    plain, ablated = stream(model, ()), stream(model, ablating(LAYERS, direction(), "all"))
+    plain, ablated = stream(model, ()), stream(model, ablate_direction(LAYERS, direction(), "all"))
     assert max(float((plain[layer] @ unit).abs().max()) for layer in plain) > 0.1
     assert max(float((ablated[layer] @ unit).abs().max()) for layer in ablated) < 1e-4
 
 
 def test_a_direction_of_length_0_ablates_nothing(model: LoadedModel) -> None:
-    plain, ablated = stream(model, ()), stream(model, ablating(LAYERS, torch.zeros(24), "all"))
+    plain, ablated = stream(model, ()), stream(model, ablate_direction(LAYERS, torch.zeros(24), "all"))
     assert all(torch.equal(plain[layer], ablated[layer]) for layer in plain)
 
 
 def test_kl_is_from_the_unsteered_distribution_and_odds_are_of_the_counted_mass(model: LoadedModel) -> None:
     draws = torch.Generator().manual_seed(0)
     own, *rows = (size * torch.randn(1, 24, generator=draws) for size in (1, 2, 2, 0.5))
-    found = beside_unsteered(model, own, rows, [3, 17, 200])
+    found = compare_with_unsteered(model, own, rows, [3, 17, 200])
     with torch.inference_mode():
         head = model.anatomy.unembedding.weight.double()
         p, *steered = ((row.double() @ head.T).softmax(-1)[0] for row in (own, *rows))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from reportgen.model.measures.tuned_lens import check_tuned_lens, sha256_of, tuned
+from reportgen.model.measures.tuned_lens import apply_tuned_lens, check_tuned_lens, sha256_of
 
 LAYERS, WIDTH = 2, 5
 Change = Callable[[dict[str, torch.Tensor]], object]
@@ -35,7 +35,7 @@ def lens(tmp_path: Path) -> Path:
 def test_each_layer_is_read_through_its_own_translator(lens: Path) -> None:
     check_tuned_lens(lens, LAYERS, WIDTH)
     residual, held = torch.randn(3, LAYERS, WIDTH), translators()
-    found = tuned(lens, residual)
+    found = apply_tuned_lens(lens, residual)
     for place in range(3):
         for layer in range(LAYERS):
             row = residual[place, layer]

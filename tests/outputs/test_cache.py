@@ -117,12 +117,12 @@ def test_a_changed_template_makes_the_page_anew_and_no_figure(
     shutil.copytree(folder("templates"), tmp_path / "templates")
     for place in (output_cache, templating):
         monkeypatch.setattr(place, "folder", lambda name: tmp_path / name)
-    templating.environment.cache_clear()
+    templating.make_environment.cache_clear()
     assert made(bundle, tmp_path / "out") == before
     css = tmp_path / "templates" / "assets" / "page.css"
     css.write_text(css.read_text() + "\n.changed { color: red }\n")
     after = made(bundle, tmp_path / "out")
-    templating.environment.cache_clear()
+    templating.make_environment.cache_clear()
     assert drawn == []
     assert {name for name in after if after[name] != before[name]} == {"report.html"}
     assert b".changed { color: red }" in after["report.html"]
@@ -205,7 +205,7 @@ def test_what_was_interrupted_goes_on_with_the_figures_that_were_written(
 
 def key(bundle: Bundle, formats: list[str] = BOTH, **options: Any) -> str:
     presentation = options.pop("presentation", Presentation())
-    asked = {"stamp": "", "figures_beside": True, "used": True} | options
+    asked = {"stamp": "", "has_figure_files": True, "used": True} | options
     return OutputCache(bundle, formats, presentation, **asked)._key
 
 
@@ -224,7 +224,7 @@ def test_the_key_changes_with_all_that_is_shown(bundle: Bundle, tmp_path: Path) 
         return with_outcome(arrays={"a": Array(("layer",) * values.ndim, values)})
 
     keys = [
-        key(bundle), key(bundle, ["html"]), key(bundle, stamp="2026-11-21"), key(bundle, figures_beside=False),
+        key(bundle), key(bundle, ["html"]), key(bundle, stamp="2026-11-21"), key(bundle, has_figure_files=False),
         key(bundle, presentation=Presentation("hu")), key(bundle, presentation=Presentation(theme=BUILT_IN["dark"])),
         key(bundle, presentation=Presentation(page_bytes=1)), key(bundle, presentation=Presentation(templates=own)),
         key(replace(bundle, title="Another")),
@@ -316,8 +316,8 @@ def test_a_figure_that_cannot_be_named_is_drawn_each_time(
 
 def test_figures_are_not_even_described_again(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = made(bundle, tmp_path / "out")
-    monkeypatch.setattr(outputs, "describe", lambda bundle: pytest.fail("described again"))
-    assert bundle_figures.describe is not outputs.describe
+    monkeypatch.setattr(outputs, "describe_bundle", lambda bundle: pytest.fail("described again"))
+    assert bundle_figures.describe_bundle is not outputs.describe_bundle
     assert made(bundle, tmp_path / "out") == first
 
 

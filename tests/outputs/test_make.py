@@ -6,7 +6,7 @@ import pytest
 from reportgen.outputs.make import OutputsFailed, write_outputs
 from reportgen.probes.parameter_census import ParameterCensus
 from reportgen.report import document
-from reportgen.report.content.bundle_figures import Unshowable
+from reportgen.report.content.bundle_figures import ShowFailures
 from reportgen.results.bundle import Bundle
 from tests.report.fakes import fake_bundle
 
@@ -57,7 +57,7 @@ def test_each_statement_is_computed_once_whatever_is_made(
 def test_what_cannot_be_shown_leaves_nothing(tmp_path: Path) -> None:
     whole = fake_bundle()
     without_points = {subject: replace(outcome, arrays={}) for subject, outcome in whole.outcomes["map"].items()}
-    with pytest.raises(Unshowable, match="weather, map"):
+    with pytest.raises(ShowFailures, match="weather, map"):
         write_outputs(
             replace(whole, outcomes={**whole.outcomes, "map": without_points}), tmp_path, ["html", "pdf", "figures"]
         )
@@ -148,11 +148,14 @@ class Printing:
 
 
 BREAKS = {
-    "html": ("reportgen.report.page.html", {"report.pdf", "slides.pdf", "slides.pptx", "figures"}),
-    "pdf": ("reportgen.report.page.paper", {"report.html", "slides.pdf", "slides.pptx", "figures"}),
+    "html": ("reportgen.report.page.render_page", {"report.pdf", "slides.pdf", "slides.pptx", "figures"}),
+    "pdf": ("reportgen.report.page.render_paper", {"report.html", "slides.pdf", "slides.pptx", "figures"}),
     "figures": ("reportgen.outputs.make.csv_of", {"report.html", "report.pdf", "slides.pdf", "slides.pptx"}),
-    "pptx": ("reportgen.report.slides.powerpoint.powerpoint", {"report.html", "report.pdf", "slides.pdf", "figures"}),
-    "slides": ("reportgen.report.slides.pages.paper", {"report.html", "report.pdf", "slides.pptx", "figures"}),
+    "pptx": (
+        "reportgen.report.slides.powerpoint.write_powerpoint",
+        {"report.html", "report.pdf", "slides.pdf", "figures"},
+    ),
+    "slides": ("reportgen.report.slides.pages.render_paper", {"report.html", "report.pdf", "slides.pptx", "figures"}),
 }
 """Format -> what is broken, and what is there all the same."""
 
@@ -185,7 +188,7 @@ def test_a_deck_that_fails_takes_both_kinds_of_slides_and_no_more(
     def broken(*arguments: object, **named: object) -> None:
         raise KeyError("x")
 
-    monkeypatch.setattr("reportgen.report.slides.deck.deck", broken)
+    monkeypatch.setattr("reportgen.report.slides.deck.build_deck", broken)
     with pytest.raises(OutputsFailed) as caught:
         write_outputs(bundle, tmp_path, ["html", "slides", "pptx"])
     assert list(caught.value.reasons) == ["slides", "pptx"]
@@ -198,8 +201,8 @@ def test_what_cannot_be_drawn_is_told_by_its_probe(
     def broken(*arguments: object) -> None:
         raise ValueError("a bar of no width")
 
-    monkeypatch.setattr("reportgen.figures.kept.KeptDrawing.ready", broken)
-    with pytest.raises(Unshowable) as caught:
+    monkeypatch.setattr("reportgen.figures.kept.CachedFigure.draw_missing", broken)
+    with pytest.raises(ShowFailures) as caught:
         write_outputs(bundle, tmp_path, ["html", "figures"], cache=False)
     assert list(caught.value.failures) == ["census"]
     assert list(tmp_path.iterdir()) == []

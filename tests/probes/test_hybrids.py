@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from reportgen.figures.data import csv_of
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic, HeatMap
-from reportgen.figures.numbered_rows import at_their_numbers
+from reportgen.figures.numbered_rows import spread_rows
 from reportgen.numerics.attention import sink_importance
 from reportgen.probes.attention_grid import statement as attention_grid
 from reportgen.probes.head_scores import run as head_scores
@@ -124,9 +124,9 @@ def test_sentences_name_blocks_by_their_numbers() -> None:
 
 def test_rows_stand_at_their_numbers_and_as_they_are_where_they_count_from_0() -> None:
     values = np.array([[1.0, 2.0], [3.0, 4.0]])
-    assert at_their_numbers(values, (0, 1)) is values
+    assert spread_rows(values, (0, 1)) is values
     np.testing.assert_array_equal(
-        at_their_numbers(values, (1, 3)), [[np.nan, np.nan], [1.0, 2.0], [np.nan, np.nan], [3.0, 4.0]]
+        spread_rows(values, (1, 3)), [[np.nan, np.nan], [1.0, 2.0], [np.nan, np.nan], [3.0, 4.0]]
     )
 
 

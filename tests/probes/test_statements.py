@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.language import ENGLISH, languages, speaking
+from reportgen.language import ENGLISH, list_languages, use_language
 from reportgen.probes.logit_lens.statement import Turn, turn_of
 from reportgen.probes.registry import find
 from reportgen.probing.probe import statement_of
@@ -444,7 +444,7 @@ def test_drift_begins_at_a_layer_or_not_at_all(found: Outcome, said: str) -> Non
     assert statement("drift", found) == said
 
 
-@pytest.mark.parametrize("tag", [tag for tag in languages() if tag != ENGLISH])
+@pytest.mark.parametrize("tag", [tag for tag in list_languages() if tag != ENGLISH])
 def test_a_statement_is_translated_whole(tag: str) -> None:
     found = {
         "parameter_census": [census(embedding=60, MLP_up=40), census(embedding=20, MLP_up=80)],
@@ -455,7 +455,7 @@ def test_a_statement_is_translated_whole(tag: str) -> None:
         "pca_map": [points(APART, APART, drowned=1)],
         "drift": [drift([0, 0.5], [(0, 0.1), (1, 0.0)])],
     }
-    with speaking(tag):
+    with use_language(tag):
         told = " ".join(statement(probe, *outcomes) for probe, outcomes in found.items())
     for english in (" the ", " of ", " at ", " layer", "weights", "heads", "tokens", "parameters"):
         assert english not in told, told

@@ -6,11 +6,11 @@ from dataclasses import replace
 from PIL import Image
 
 from reportgen.figures.describe import Figure
-from reportgen.figures.kept import KeptDrawing
+from reportgen.figures.kept import CachedFigure
 from reportgen.look.theme import PAPER
 from reportgen.report.content.bundle_figures import DrawnFigure
 from reportgen.report.content.statements import state_bundle
-from reportgen.report.slides.deck import deck
+from reportgen.report.slides.deck import build_deck
 from reportgen.report.slides.slide import Deck
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, grid, svg
 
@@ -38,7 +38,7 @@ class Strokes:
 
 def drawn(probe: str, figure: Figure) -> DrawnFigure:
     stem = f"{probe}-{'+'.join(figure.subject)}-{figure.name}"
-    return DrawnFigure(probe, stem, figure, KeptDrawing(None, lambda: Strokes(figure)))
+    return DrawnFigure(probe, stem, figure, CachedFigure(None, lambda: Strokes(figure)))
 
 
 def figures() -> list[DrawnFigure]:
@@ -53,4 +53,4 @@ def figures() -> list[DrawnFigure]:
 
 def sample(title: str = "Llama vs Gemma") -> Deck:
     bundle = replace(fake_bundle(), title=title)
-    return deck(bundle, figures(), state_bundle(bundle), theme=PAPER, measured="paths")
+    return build_deck(bundle, figures(), state_bundle(bundle), theme=PAPER, measured="paths")

@@ -8,7 +8,7 @@ import numpy as np
 
 from reportgen.figures.describe import Curves, Figure, TokenGrid
 from reportgen.look import model_styles as style
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.drawn import PageFigure
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 from reportgen.results.section import ModelCard
@@ -161,9 +161,9 @@ def grid(subject: str, name: str) -> Figure:
                      value_label="probability", outlined=np.zeros((0, 0)))  # fmt: skip
 
 
-def drawn(probe: str, figure: Figure, width: float = 396.0, height: float = 260.0) -> Drawn:
+def drawn(probe: str, figure: Figure, width: float = 396.0, height: float = 260.0) -> PageFigure:
     stem = f"{probe}-{'-'.join(figure.subject)}-{figure.name}"
-    return Drawn(figure, stem, svg(width, height, title=stem))
+    return PageFigure(figure, stem, svg(width, height, title=stem))
 
 
 def fake_bundle() -> Bundle:
@@ -184,7 +184,7 @@ def fake_bundle() -> Bundle:
     )
 
 
-def fake_drawings() -> dict[str, list[Drawn]]:
+def fake_drawings() -> dict[str, list[PageFigure]]:
     return {
         "census": [drawn("census", curves((LLAMA, GEMMA), "components"), 460.0, 120.0)],
         "nearest": [drawn("nearest", curves((model,), "neighbours")) for model in (LLAMA, GEMMA)],

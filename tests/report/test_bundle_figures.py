@@ -4,7 +4,13 @@ import pytest
 
 from reportgen.errors import BundleError
 from reportgen.probes.parameter_census import ParameterCensus
-from reportgen.report.content.bundle_figures import LONGEST_STEM, Unshowable, describe, draw_figures, stems
+from reportgen.report.content.bundle_figures import (
+    LONGEST_STEM,
+    ShowFailures,
+    describe_bundle,
+    draw_figures,
+    list_stems,
+)
 from reportgen.results.bundle import Bundle
 from tests.report.fakes import LLAMA, curves, fake_bundle
 
@@ -15,7 +21,7 @@ def of(*probes: str) -> Bundle:
 
 
 def test_every_probe_describes_its_figures_in_the_batterys_order() -> None:
-    found = describe(of("nearest", "census", "heads"))
+    found = describe_bundle(of("nearest", "census", "heads"))
     assert {probe: len(figures) for probe, figures in found.figures.items()} == {"nearest": 2, "census": 3, "heads": 0}
     assert found.by_all
 
@@ -23,8 +29,8 @@ def test_every_probe_describes_its_figures_in_the_batterys_order() -> None:
 def test_all_that_cannot_be_shown_is_told_at_once() -> None:
     whole = fake_bundle()
     broken = {id: replace(outcome, arrays={}) for id, outcome in whole.outcomes["map"].items()}
-    with pytest.raises(Unshowable) as caught:
-        describe(replace(whole, outcomes={**whole.outcomes, "map": broken}))
+    with pytest.raises(ShowFailures) as caught:
+        describe_bundle(replace(whole, outcomes={**whole.outcomes, "map": broken}))
     assert list(caught.value.failures) == ["weather", "map"]
     assert caught.value.reasons["map"] == "measured, but it cannot be shown: KeyError: 'points'"
     assert caught.value.of_stored["map"] == "it cannot be shown: its numbers are not such as its probe gives"
@@ -35,19 +41,19 @@ def test_a_sentence_that_raises_cannot_be_shown_either(monkeypatch: pytest.Monke
         raise LookupError("no such column")
 
     monkeypatch.setattr(ParameterCensus, "statement", broken)
-    with pytest.raises(Unshowable) as caught:
-        describe(of("census", "nearest"))
+    with pytest.raises(ShowFailures) as caught:
+        describe_bundle(of("census", "nearest"))
     assert list(caught.value.reasons.values()) == ["measured, but it cannot be shown: LookupError: no such column"]
 
 
 def test_a_probe_that_is_not_installed_has_no_figures_yet() -> None:
     bundle = of("census", "nearest")
     strange = {id: replace(outcome, probe="stranger") for id, outcome in bundle.outcomes["nearest"].items()}
-    found = describe(replace(bundle, outcomes={"census": bundle.outcomes["census"], "nearest": strange}))
+    found = describe_bundle(replace(bundle, outcomes={"census": bundle.outcomes["census"], "nearest": strange}))
     assert [len(figures) for figures in found.figures.values()] == [3, 0]
     assert not found.by_all
     failed = {id: replace(outcome, status="failed", reason="r") for id, outcome in strange.items()}
-    assert not describe(replace(bundle, outcomes={"nearest": failed})).by_all
+    assert not describe_bundle(replace(bundle, outcomes={"nearest": failed})).by_all
 
 
 def test_files_of_one_name_are_told_apart() -> None:
@@ -65,7 +71,9 @@ def test_files_of_one_name_are_told_apart() -> None:
 
 def test_files_are_told_apart_where_a_disk_takes_large_and_small_letters_for_one() -> None:
     census = fake_bundle().outcomes["census"][LLAMA]
-    found = stems(describe(replace(fake_bundle(), outcomes={"Sizes": {LLAMA: census}, "sizes": {LLAMA: census}})))
+    found = list_stems(
+        describe_bundle(replace(fake_bundle(), outcomes={"Sizes": {LLAMA: census}, "sizes": {LLAMA: census}}))
+    )
     names = [stem for _, stem, _ in found]
     assert len({name.casefold() for name in names}) == len(names) > 1
 
@@ -78,7 +86,7 @@ def test_the_ids_of_many_models_still_make_the_name_of_a_file() -> None:
         models=dict.fromkeys(ids, card),
         outcomes={kind: {id: replace(census, models=(id,)) for id in ids} for kind in ("one", "two")},
     )
-    names = [stem for _, stem, _ in stems(describe(bundle))]
+    names = [stem for _, stem, _ in list_stems(describe_bundle(bundle))]
     assert max(map(len, names)) == LONGEST_STEM
     assert len(set(names)) == len(names)
 

@@ -12,9 +12,9 @@ from reportgen.baseline.compare import Comparison, compare
 from reportgen.baseline.tolerance import ToleranceEntry
 from reportgen.report import document
 from reportgen.report.comparison import page as page
-from reportgen.report.comparison.page import html, paper, write_comparison
-from reportgen.report.comparison.pictures import MOST_PICTURED, Picture, pictures
-from reportgen.report.comparison.view import loud_sections
+from reportgen.report.comparison.page import render_page, render_paper, write_comparison
+from reportgen.report.comparison.pictures import MOST_PICTURED, Picture, draw_pictures
+from reportgen.report.comparison.view import list_loud_sections
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 from tests.baseline.comparisons import everything
@@ -74,12 +74,12 @@ def comparison() -> Comparison:
 
 @pytest.fixture(scope="module")
 def made(comparison: Comparison) -> list[Picture]:
-    return pictures(comparison, loud_sections(comparison))
+    return draw_pictures(comparison, list_loud_sections(comparison))
 
 
 @pytest.fixture(scope="module")
 def shown(comparison: Comparison, made: list[Picture]) -> str:
-    return html(comparison, made)
+    return render_page(comparison, made)
 
 
 def section(text: str, id: str) -> str:
@@ -175,7 +175,7 @@ def test_where_no_quantity_has_a_picture_the_probes_own_figures_that_changed_are
     new = replace(old, tables={"tensors": fewer})
     before, after = (replace(bundle, outcomes={"census": {LLAMA: one}}) for one in (old, new))
     found = compare(before, after, {}, {})
-    (picture,) = pictures(found, loud_sections(found))
+    (picture,) = draw_pictures(found, list_loud_sections(found))
     said = " ".join(str(getattr(figure, "bars", "")) for figure in picture.figures)
     assert "Before: SmolLM2-135M-Instruct" in said
     assert "After: SmolLM2-135M-Instruct" in said
@@ -186,7 +186,7 @@ def test_a_failed_probe_is_a_card_with_its_reason(comparison: Comparison) -> Non
     made = {probe: dict(by) for probe, by in before.outcomes.items()}
     made["weather"][LLAMA] = outcome("logit_lens", LLAMA, status="failed", reason="out of memory\nof 8 GiB")
     found = compare(before, replace(before, outcomes=made), {}, {})
-    text = html(found, [])
+    text = render_page(found, [])
     assert "A probe failed." in Page(text).text
     card = section(text, "weather.llama")
     assert "It failed." in card
@@ -199,8 +199,8 @@ def test_a_probe_that_is_not_installed_is_shown_by_its_numbers_and_pictures() ->
         return {"metrics": {"their_score": Metric(score, "share")}, "arrays": {"by_layer": array}}
 
     told = small(found(0.5), found(0.75))
-    made = pictures(told, loud_sections(told))
-    text = section(html(told, made), "x.llama")
+    made = draw_pictures(told, list_loud_sections(told))
+    text = section(render_page(told, made), "x.llama")
     assert "their probe" in text
     assert '<td class="number">0.5000</td><td class="number">0.7500</td>' in text
     assert text.count("<figure") == 2
@@ -209,8 +209,8 @@ def test_a_probe_that_is_not_installed_is_shown_by_its_numbers_and_pictures() ->
 def test_a_bundle_and_itself_are_the_same_on_one_short_page() -> None:
     bundle = whole(fake_bundle())
     same = compare(bundle, bundle, {}, {})
-    assert pictures(same, loud_sections(same)) == []
-    text = Page(html(same, [])).text
+    assert draw_pictures(same, list_loud_sections(same)) == []
+    text = Page(render_page(same, [])).text
     assert "Same. Every number, list and table is what it was." in text
     assert "Models, libraries and machine are the same, as far as the bundles say." in text
     assert "First beyond tolerance" not in text
@@ -226,8 +226,8 @@ def test_what_moved_within_its_tolerance_says_how_close_it_came(shown: str) -> N
 def test_pictures_beyond_the_budget_are_left_out_and_the_page_says_so(
     comparison: Comparison, made: list[Picture]
 ) -> None:
-    most = max(sum(len(drawn.svg) for drawn in one.drawn("characters")) for one in made)
-    text = html(comparison, made, budget=most)
+    most = max(sum(len(drawn.svg) for drawn in one.make_page_figures("characters")) for one in made)
+    text = render_page(comparison, made, budget=most)
     assert 0 < text.count("<figure") < sum(len(one.figures) for one in made)
     assert "more pictures are left out, as the page would grow too large." in Page(text).text
 
@@ -235,9 +235,9 @@ def test_pictures_beyond_the_budget_are_left_out_and_the_page_says_so(
 def test_pictures_bring_their_numbers_as_far_as_the_budget_goes(
     comparison: Comparison, made: list[Picture], shown: str
 ) -> None:
-    svg = sum(len(figure.svg) for picture in made for figure in picture.drawn("characters"))
+    svg = sum(len(figure.svg) for picture in made for figure in picture.make_page_figures("characters"))
     assert shown.count('type="application/gzip"') == sum(len(picture.figures) for picture in made)
-    without = html(comparison, made, budget=svg)
+    without = render_page(comparison, made, budget=svg)
     assert 'type="application/gzip"' not in without
     assert without.count("<figure") == shown.count("<figure"), "numbers go before a picture does"
 
@@ -255,16 +255,16 @@ def test_of_very_many_changes_the_page_stays_small_and_counts_the_rest(
     comparison: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lots = many(comparison, 300)
-    made = pictures(lots, loud_sections(lots))
+    made = draw_pictures(lots, list_loud_sections(lots))
     assert len({picture.path for picture in made}) == MOST_PICTURED
-    text = html(lots, made)
+    text = render_page(lots, made)
     assert len(text) < 10_000_000
     told = Page(text).text
     assert f"Pictures are drawn for the worst {MOST_PICTURED} sections only." in told
     assert "100 more sections are left out; comparison.json has all of them." in told
 
 
-@pytest.mark.parametrize("write", [html, paper])
+@pytest.mark.parametrize("write", [render_page, render_paper])
 def test_strangers_text_is_shown_and_never_obeyed(write: Any) -> None:
     columns = ("prompt", "layer", "rank", "token_id", "token", "probability")
     tables = [{"top": Table(columns, [[0, 0, 1, id, token, 0.5]])} for id, token in ((1, " a"), (2, HOSTILE))]
@@ -273,8 +273,8 @@ def test_strangers_text_is_shown_and_never_obeyed(write: Any) -> None:
     told = small(one, other)
     card = replace(told.after.models[LLAMA], name=HOSTILE, facts={"source": HOSTILE})
     told = replace(told, title=HOSTILE, after=replace(told.after, models={LLAMA: card}, run={"from_cache": [HOSTILE]}))
-    text = write(told, pictures(told, loud_sections(told)))
-    assert Page(text).scripts() == ([None] if write is html else []), "our own"
+    text = write(told, draw_pictures(told, list_loud_sections(told)))
+    assert Page(text).scripts() == ([None] if write is render_page else []), "our own"
     assert list(Page(text).attributes("onerror")) == []
     for unseen in "\u202e\u200b\x07\ud800":
         assert unseen not in text
@@ -295,15 +295,15 @@ def test_every_link_leads_somewhere(shown: str) -> None:
 
 
 def test_verdicts_made_by_hand_are_told_without_numbers() -> None:
-    text = Page(html(everything(), [])).text
+    text = Page(render_page(everything(), [])).text
     assert "A probe failed." in text
     assert "Also layer 9 of llama (SmolLM2-135M-Instruct): weather, entropy" in text
 
 
 def test_equal_comparisons_give_equal_pages(comparison: Comparison, made: list[Picture], shown: str) -> None:
-    again = pictures(comparison, loud_sections(comparison))
-    assert html(comparison, again) == shown
-    assert paper(comparison, again) == paper(comparison, made)
+    again = draw_pictures(comparison, list_loud_sections(comparison))
+    assert render_page(comparison, again) == shown
+    assert render_paper(comparison, again) == render_paper(comparison, made)
 
 
 @pytest.mark.skipif(not weasyprint_loads(), reason="WeasyPrint or Pango is missing")
@@ -315,16 +315,16 @@ def test_all_three_files_are_written_and_the_pdf_prints_without_complaint(
     assert names == ["comparison.json", "comparison.html", "comparison.pdf"]
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted(names)
     assert json.loads((tmp_path / "comparison.json").read_bytes())["exit_code"] == 4
-    assert (tmp_path / "comparison.html").read_text() == html(comparison, made)
+    assert (tmp_path / "comparison.html").read_text() == render_page(comparison, made)
     assert told == [f"{name} written" for name in names]
-    assert document.pdf(paper(comparison, made), tmp_path / "again.pdf") == (), "WeasyPrint complained"
+    assert document.print_pdf(render_paper(comparison, made), tmp_path / "again.pdf") == (), "WeasyPrint complained"
 
 
 def test_a_pdf_that_cannot_be_printed_is_left_out_and_told(
     comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(printer: document.Printer) -> tuple[str, ...]:
-        raise document.Unavailable("the PDF needs Pango")
+        raise document.PrinterMissing("the PDF needs Pango")
 
     monkeypatch.setattr(document.Printer, "finish", missing)
     told: list[str] = []
@@ -335,5 +335,5 @@ def test_a_pdf_that_cannot_be_printed_is_left_out_and_told(
 def test_without_pages_nothing_is_drawn(
     comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "pictures", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr(page, "draw_pictures", lambda *_: pytest.fail("drawn"))
     assert write_comparison(comparison, tmp_path, ()) == ["comparison.json"]

@@ -10,11 +10,11 @@ from pptx.util import Pt
 from pypdf import PdfReader
 
 from reportgen.errors import OutputError
-from reportgen.figures.kept import KeptDrawing
-from reportgen.language import speaking
+from reportgen.figures.kept import CachedFigure
+from reportgen.language import use_language
 from reportgen.look.theme import BUILT_IN
 from reportgen.report.slides import pages as slides
-from reportgen.report.slides.powerpoint import powerpoint
+from reportgen.report.slides.powerpoint import write_powerpoint
 from tests.report.deck_samples import sample
 from tests.report.fakes import HOSTILE
 
@@ -28,7 +28,7 @@ def deck():
 
 @pytest.fixture(scope="module")
 def written(deck):
-    return powerpoint(deck)
+    return write_powerpoint(deck)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_the_sentence_and_the_definition_stand_on_the_slide(read, deck):
 
 
 def test_equal_decks_are_equal_files_without_a_clock(written, read):
-    assert powerpoint(sample()) == written
+    assert write_powerpoint(sample()) == written
     with zipfile.ZipFile(io.BytesIO(written)) as archive:
         assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert archive.namelist()[0] == "[Content_Types].xml"
@@ -88,8 +88,8 @@ def test_equal_decks_are_equal_files_without_a_clock(written, read):
 
 
 def test_a_right_to_left_language_turns_its_paragraphs(deck):
-    with speaking("ar"):
-        read = Presentation(io.BytesIO(powerpoint(deck)))
+    with use_language("ar"):
+        read = Presentation(io.BytesIO(write_powerpoint(deck)))
     for shape in read.slides[4].shapes:
         if shape.has_text_frame and shape.text_frame.text and not shape.text_frame.text.isdigit():
             properties = shape.text_frame.paragraphs[0]._p.pPr
@@ -98,16 +98,16 @@ def test_a_right_to_left_language_turns_its_paragraphs(deck):
 
 def test_a_dark_theme_has_its_ground_and_its_inks(deck):
     dark = replace(deck, theme=BUILT_IN["dark"])
-    read = Presentation(io.BytesIO(powerpoint(dark)))
+    read = Presentation(io.BytesIO(write_powerpoint(dark)))
     for sheet in read.slides:
         assert str(sheet.background.fill.fore_color.rgb) == "14161B"
         run = sheet.shapes.title.text_frame.paragraphs[0].runs[0]
         assert str(run.font.color.rgb) == "E9EAEE"
-    assert "background: #14161b" in slides.paper(dark)
+    assert "background: #14161b" in slides.render_paper(dark)
 
 
 def test_hostile_text_makes_no_broken_file(read):
-    made = Presentation(io.BytesIO(powerpoint(sample(HOSTILE))))
+    made = Presentation(io.BytesIO(write_powerpoint(sample(HOSTILE))))
     assert made.slides[0].shapes.title.text_frame.text.startswith("<script>alert(1)</script>")
     assert "<U+202E>" in pictures(read.slides[6])[0]._element.nvPicPr.cNvPr.get("descr")
 
@@ -117,10 +117,10 @@ def test_a_figure_that_cannot_be_drawn_is_the_error_it_raised(deck):
         raise OutputError("no glyph")
 
     first = deck.slides[0]
-    broken = replace(first.pictures[0].figure, drawing=KeptDrawing(None, refuse))
+    broken = replace(first.pictures[0].figure, drawing=CachedFigure(None, refuse))
     picture = replace(first.pictures[0], figure=broken)
     with pytest.raises(OutputError, match="no glyph"):
-        powerpoint(replace(deck, slides=[replace(first, pictures=[picture])]))
+        write_powerpoint(replace(deck, slides=[replace(first, pictures=[picture])]))
 
 
 @pytest.mark.office

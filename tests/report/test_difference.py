@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reportgen.figures.canonical import canonical
-from reportgen.figures.describe import Curves, Figure, HeadMosaic, HeatMap, Rankings, TokenGrid, texts
+from reportgen.figures.canonical import canonicalize_value
+from reportgen.figures.describe import Curves, Figure, HeadMosaic, HeatMap, Rankings, TokenGrid, list_texts
 from reportgen.figures.draw import draw
-from reportgen.figures.draw.head_mosaic import stitched
-from reportgen.look.fonts import typefaces
+from reportgen.figures.draw.head_mosaic import stitch_heads
+from reportgen.look.fonts import load_typefaces
 from reportgen.look.model_styles import MUTED, ModelStyle, model_styles
-from reportgen.report.comparison.array_pictures import MOST_LINES, array_figures
+from reportgen.report.comparison.array_pictures import MOST_LINES, make_array_figures
 from reportgen.report.comparison.states import AFTER, BEFORE
-from reportgen.report.comparison.table_pictures import MOST_COLUMNS, table_figures
+from reportgen.report.comparison.table_pictures import MOST_COLUMNS, make_table_figures
 from reportgen.results.quantities import Array, Table
 from tests.figures.figure_samples import HOSTILE, attention
 
@@ -23,7 +23,7 @@ LENS = ("prompt", "step", "layer")
 
 
 def drawn(figure: Figure) -> ET.Element:
-    return ET.fromstring(draw(figure, typefaces=typefaces(set(texts(figure))), styles=STYLES).svg())
+    return ET.fromstring(draw(figure, typefaces=load_typefaces(set(list_texts(figure))), styles=STYLES).svg())
 
 
 def lens(values: Any = 1.0) -> Array:
@@ -44,7 +44,7 @@ def of_kind(figures: Sequence[Figure], kind: type[Figure]) -> list[Any]:
 def test_lines_over_layers_are_overlaid_before_and_after_and_their_difference_stands_beside() -> None:
     after = moved(moved(lens(), (2, 1, 3), 0.5), (0, 0, 4), 0.2)
     overlaid, difference = of_kind(
-        array_figures("entropy", lens(), after, place={"prompt": 2, "step": 1, "layer": 3}, allowed=0.01), Curves
+        make_array_figures("entropy", lens(), after, place={"prompt": 2, "step": 1, "layer": 3}, allowed=0.01), Curves
     )
     assert [(curve.model, curve.label) for curve in overlaid.curves] == [
         (BEFORE, "before"), (AFTER, "prompt 2, step 1"), (BEFORE, "before"), (AFTER, "prompt 0, step 0"),
@@ -63,24 +63,24 @@ def test_the_worst_line_stands_first_and_lines_that_stayed_are_left_out() -> Non
     after = lens()
     for prompt in range(4):
         after = moved(after, (prompt, 0, 2), 0.1 * (prompt + 1))
-    figure = array_figures("entropy", lens(), after, place={"prompt": 1, "step": 0, "layer": 2})[0]
+    figure = make_array_figures("entropy", lens(), after, place={"prompt": 1, "step": 0, "layer": 2})[0]
     assert isinstance(figure, Curves)
     labels = [curve.label for curve in figure.curves if curve.model == AFTER]
     assert labels == ["prompt 1, step 0", "prompt 3, step 0"]
     assert len(labels) == MOST_LINES
-    assert array_figures("entropy", lens(), lens(), place={}) == []
+    assert make_array_figures("entropy", lens(), lens(), place={}) == []
 
 
 def test_layers_stand_at_their_coordinates() -> None:
     one = Array(("layer",), np.array([1.0, 2.0, 3.0]), coordinates={"layer": (0, 15, 30)})
-    figure = array_figures("share", one, moved(one, (1,), 0.5), place={"layer": 15}, allowed=0.1)[0]
+    figure = make_array_figures("share", one, moved(one, (1,), 0.5), place={"layer": 15}, allowed=0.1)[0]
     assert isinstance(figure, Curves)
     assert figure.curves[0].x == [0, 15, 30]
     assert [curve.label for curve in figure.curves] == ["before", "after"]
 
 
 def test_values_that_went_leave_a_gap_and_no_difference_is_drawn_of_them() -> None:
-    (figure,) = array_figures("entropy", lens(), moved(lens(), (0, 0, 2), np.nan), place={"prompt": 0, "layer": 2})
+    (figure,) = make_array_figures("entropy", lens(), moved(lens(), (0, 0, 2), np.nan), place={"prompt": 0, "layer": 2})
     assert isinstance(figure, Curves)
     assert np.isnan(figure.curves[1].y[2])
     assert drawn(figure) is not None
@@ -91,7 +91,7 @@ def test_heads_are_heat_maps_of_the_worst_prompt_on_one_scale_with_a_diverging_d
     one = Array(("prompt", "block", "head"), random.random((2, 3, 4)), "weight")
     other = moved(one, (1, 2, 3), -0.5)
     before, after, difference = of_kind(
-        array_figures("sink", one, other, place={"prompt": 1, "block": 2, "head": 3}), HeatMap
+        make_array_figures("sink", one, other, place={"prompt": 1, "block": 2, "head": 3}), HeatMap
     )
     assert before.values.shape == (4, 3)
     np.testing.assert_array_equal(before.values, one.values[1].T)
@@ -105,14 +105,14 @@ def test_heads_are_heat_maps_of_the_worst_prompt_on_one_scale_with_a_diverging_d
 
 def test_a_heat_map_is_not_drawn_over_coordinates_that_it_would_number_wrongly() -> None:
     one = Array(("block", "head"), np.ones((2, 3)), coordinates={"block": (4, 9)})
-    of_kind(array_figures("sink", one, moved(one, (1, 2), 0.5), place={"block": 9, "head": 2}), Curves)
+    of_kind(make_array_figures("sink", one, moved(one, (1, 2), 0.5), place={"block": 9, "head": 2}), Curves)
 
 
 def test_patterns_are_mosaics_and_their_difference_keeps_its_sign() -> None:
     one = Array(("block", "head", "query", "key"), attention(2, 3, 5, 5))
     other = moved(one, (1, 2, 4, 0), -0.25)
     before, after, difference = of_kind(
-        array_figures("weights/0", one, other, place={"block": 1, "head": 2, "query": 4, "key": 0}), HeadMosaic
+        make_array_figures("weights/0", one, other, place={"block": 1, "head": 2, "query": 4, "key": 0}), HeadMosaic
     )
     assert (before.scale, after.scale, difference.scale) == ("sequential", "sequential", "diverging")
     assert difference.patterns[1, 2, 4, 0] == pytest.approx(-0.25)
@@ -135,7 +135,7 @@ def top(changes: dict[tuple[int, int, int], list[str]] | None = None) -> Table:
 
 def test_ranked_tables_with_layers_are_token_grids_with_changed_leaders_outlined() -> None:
     after = top({(1, 0, 2): ["b", "a", "c"], (1, 1, 3): ["x", "a", "y"], (0, 0, 0): ["a", "b", "z"]})
-    before, now, lost = of_kind(table_figures("top", top(), after, {1: "天氣"}), TokenGrid)
+    before, now, lost = of_kind(make_table_figures("top", top(), after, {1: "天氣"}), TokenGrid)
     assert before.rows == ["3", "2", "1", "0"], "the last layer stands on top"
     assert (before.columns, before.column_label) == (["0", "1"], "step")
     assert before.title == "Before: top, prompt 1 “天氣”"
@@ -152,7 +152,7 @@ def test_prompts_of_one_column_each_stand_beside_each_other_under_their_texts() 
         Table(columns, [[p, layer, 1, ord(token), token, 0.5] for p in range(6) for layer in range(2)])
         for token in "ab"
     ]
-    (before, *_) = of_kind(table_figures("top", *tables, {p: f"text {p}" for p in range(6)}), TokenGrid)
+    (before, *_) = of_kind(make_table_figures("top", *tables, {p: f"text {p}" for p in range(6)}), TokenGrid)
     assert before.columns == [f"text {p}" for p in range(MOST_COLUMNS)]
 
 
@@ -160,7 +160,7 @@ def test_ranked_tables_without_layers_are_the_lists_that_changed() -> None:
     columns = ("query", "rank", "token_id", "token", "similarity")
     one = Table(columns, [[q, r, r, f"t{r}", 1 / r] for q in ("apple", "李") for r in (1, 2)])
     other = Table(columns, [*one.rows[:3], ["李", 2, 9, "new", 0.5]])
-    before, after = of_kind(table_figures("neighbours", one, other), Rankings)
+    before, after = of_kind(make_table_figures("neighbours", one, other), Rankings)
     assert [ranking.title for ranking in before.rankings] == ["李"]
     assert (before.rankings[0].labels, after.rankings[0].labels) == (["t1", "t2"], ["t1", "new"])
     assert before.value_range == after.value_range
@@ -168,7 +168,7 @@ def test_ranked_tables_without_layers_are_the_lists_that_changed() -> None:
 
 def test_lists_that_only_one_table_has_are_empty_cells_of_the_other() -> None:
     shorter = Table(TOP, [row for row in top().rows if row[0] != 2])
-    before, after, lost = of_kind(table_figures("top", top(), shorter), TokenGrid)
+    before, after, lost = of_kind(make_table_figures("top", top(), shorter), TokenGrid)
     assert not np.isnan(before.values).any()
     assert np.isnan(after.values).all()
     assert lost.texts[0] == ["3", "3"]
@@ -184,12 +184,12 @@ def test_lists_that_only_one_table_has_are_empty_cells_of_the_other() -> None:
     ids=["the same", "other columns", "nothing ranked"],
 )
 def test_other_tables_have_no_pictures(before: Table, after: Table) -> None:
-    assert table_figures("top", before, after) == []
+    assert make_table_figures("top", before, after) == []
 
 
 def test_arrays_of_another_shape_or_without_dims_have_no_pictures() -> None:
-    assert array_figures("entropy", lens(), Array(LENS, np.ones((4, 2, 6))), place={}) == []
-    assert array_figures("entropy", Array((), np.array(1.0)), Array((), np.array(2.0)), place={}) == []
+    assert make_array_figures("entropy", lens(), Array(LENS, np.ones((4, 2, 6))), place={}) == []
+    assert make_array_figures("entropy", Array((), np.array(1.0)), Array((), np.array(2.0)), place={}) == []
 
 
 def test_every_picture_is_drawn_with_strangers_text_in_it_and_named_for_a_file() -> None:
@@ -197,22 +197,22 @@ def test_every_picture_is_drawn_with_strangers_text_in_it_and_named_for_a_file()
     pattern = Array(("block", "head", "query", "key"), attention(2, 3, 5, 5))
     sink = Array(("block", "head"), np.ones((2, 3)))
     figures = [
-        *table_figures(HOSTILE, top(), ranked, {0: HOSTILE}),
-        *array_figures(HOSTILE, lens(), moved(lens(), (0, 0, 2), 1.0), place={"prompt": 0, "step": 0, "layer": 2}),
-        *array_figures("weights/0", pattern, moved(pattern, (0, 0, 3, 1), 0.5), place={}),
-        *array_figures("sink", sink, moved(sink, (1, 2), -2.0), place={}),
+        *make_table_figures(HOSTILE, top(), ranked, {0: HOSTILE}),
+        *make_array_figures(HOSTILE, lens(), moved(lens(), (0, 0, 2), 1.0), place={"prompt": 0, "step": 0, "layer": 2}),
+        *make_array_figures("weights/0", pattern, moved(pattern, (0, 0, 3, 1), 0.5), place={}),
+        *make_array_figures("sink", sink, moved(sink, (1, 2), -2.0), place={}),
     ]
     assert len(figures) == 11
     for figure in figures:
         assert not set(figure.name) - set("abcdefghijklmnopqrstuvwxyz0123456789-")
         assert not list(drawn(figure).iter("{http://www.w3.org/2000/svg}script"))
-        assert list(canonical(figure)), "it can be kept"
+        assert list(canonicalize_value(figure)), "it can be kept"
 
 
 def test_a_mosaic_of_differences_keeps_what_is_furthest_from_0_where_many_weights_are_one_pixel() -> None:
     differences = np.zeros((1, 1, 128, 128))
     differences[0, 0, 100, 3], differences[0, 0, 101, 2] = -0.4, 0.1
-    picture = stitched(differences)
+    picture = stitch_heads(differences)
     assert picture.shape == (64, 64)
     assert picture[50, 1] == -0.4
     assert np.nanmax(picture) == 0
@@ -220,6 +220,6 @@ def test_a_mosaic_of_differences_keeps_what_is_furthest_from_0_where_many_weight
 
 def test_three_pictures_of_a_third_are_narrower_than_others() -> None:
     pattern = Array(("block", "head", "query", "key"), attention(30, 2, 5, 5))
-    figures = array_figures("weights/0", pattern, moved(pattern, (0, 0, 3, 1), 0.5), place={})
+    figures = make_array_figures("weights/0", pattern, moved(pattern, (0, 0, 3, 1), 0.5), place={})
     widths = [float(drawn(figure).attrib["width"].removesuffix("pt")) for figure in figures]
     assert max(widths) < 275

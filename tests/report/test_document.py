@@ -13,9 +13,9 @@ from PIL import Image, ImageChops
 from pypdf import PdfReader
 
 from reportgen.errors import OutputError
-from reportgen.language import speaking
+from reportgen.language import use_language
 from reportgen.report import document, page
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.drawn import PageFigure
 from reportgen.results.quantities import Metric, Table
 from tests.report.fakes import LLAMA, curves, hostile, outcome, svg
 from tests.report.test_page import QUESTIONS
@@ -43,7 +43,7 @@ def printed(bundle, drawings, kept):
     """(path, warnings), printed once for all tests here."""
     target = kept / "report.pdf"
     if not target.exists():
-        assert document.pdf(page.paper(bundle, drawings), target) == (), "WeasyPrint complained"
+        assert document.print_pdf(page.render_paper(bundle, drawings), target) == (), "WeasyPrint complained"
     return target
 
 
@@ -110,9 +110,9 @@ def test_all_text_is_set_in_the_fonts_that_it_brings(bundle, tmp_path):
     families = "'reportgen Sans', 'reportgen Sans Symbols', 'reportgen Rest'"
     text = f'<text x="9" y="20" font-family="{families}">↓ layer ⴰ</text></svg>'
     figure = curves((LLAMA,), "raw")
-    drawing = Drawn(figure, "apple-llama-raw", svg(396.0, 260.0).replace("</svg>", text))
+    drawing = PageFigure(figure, "apple-llama-raw", svg(396.0, 260.0).replace("</svg>", text))
     target = tmp_path / "report.pdf"
-    assert document.pdf(page.paper(one_section(bundle, "apple"), {"apple": [drawing]}), target) == ()
+    assert document.print_pdf(page.render_paper(one_section(bundle, "apple"), {"apple": [drawing]}), target) == ()
     found = fonts(PdfReader(target))
     assert any(font.endswith("reportgen-Sans") for font in found)
     assert all("+reportgen" in font for font in found), found
@@ -142,7 +142,7 @@ def test_a_table_too_wide_for_any_page_is_split_between_its_columns(bundle, tmp_
     outcome = replace(outcome, tables={**outcome.tables, "wide": wide})
     target = tmp_path / "report.pdf"
     made = replace(bundle, outcomes={"census": {LLAMA: outcome}})
-    assert document.pdf(page.paper(made, {}), target) == ()
+    assert document.print_pdf(page.render_paper(made, {}), target) == ()
     turned = [sheet for sheet in PdfReader(target).pages if sheet.mediabox.width > sheet.mediabox.height]
     assert turned, "landscape pages"
     text = "".join(sheet.extract_text() for sheet in turned)
@@ -152,8 +152,8 @@ def test_a_table_too_wide_for_any_page_is_split_between_its_columns(bundle, tmp_
 
 def test_a_right_to_left_language_turns_the_pages(bundle, tmp_path):
     target = tmp_path / "report.pdf"
-    with speaking("ar"):
-        assert document.pdf(page.paper(one_section(bundle, "apple"), {}), target) == ()
+    with use_language("ar"):
+        assert document.print_pdf(page.render_paper(one_section(bundle, "apple"), {}), target) == ()
     read = PdfReader(target)
     assert read.trailer["/Root"]["/Lang"] == "ar"
     found = []
@@ -188,13 +188,13 @@ def test_wide_figures_have_landscape_pages(printed):
 @pytest.mark.slow
 def test_equal_pages_give_equal_files(printed, bundle, drawings, tmp_path):
     again = tmp_path / "again.pdf"
-    document.pdf(page.paper(bundle, drawings), again)
+    document.print_pdf(page.render_paper(bundle, drawings), again)
     assert again.read_bytes() == printed.read_bytes()
 
 
 def test_hostile_text_prints_without_complaint(bundle, tmp_path):
     target = tmp_path / "report.pdf"
-    assert document.pdf(page.paper(hostile(bundle), {}), target) == ()
+    assert document.print_pdf(page.render_paper(hostile(bundle), {}), target) == ()
     assert PdfReader(target).metadata.title.startswith("<script>alert(1)</script>")
 
 
@@ -212,7 +212,7 @@ def test_nothing_of_the_disk_or_network_is_fetched(element, tmp_path):
     secret.write_text("hidden")
     target = tmp_path / "out.pdf"
     html = f'<html lang="en"><head><title>t</title></head><body>{element.format(secret=secret)}</body></html>'
-    complaints = document.pdf(html, target)
+    complaints = document.print_pdf(html, target)
     assert len(complaints) == 1
     assert "URI uses disallowed protocol" in complaints[0]
     assert not PdfReader(target).attachments
@@ -220,7 +220,7 @@ def test_nothing_of_the_disk_or_network_is_fetched(element, tmp_path):
 
 def test_a_file_that_cannot_be_written_is_one_error_and_leaves_nothing(tmp_path):
     with pytest.raises(OutputError, match="the PDF could not be written: No such file or directory") as caught:
-        document.pdf("<p>x</p>", tmp_path / "missing" / "report.pdf")
+        document.print_pdf("<p>x</p>", tmp_path / "missing" / "report.pdf")
     assert caught.value.exit_code == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -236,8 +236,8 @@ def test_what_is_missing_is_named(monkeypatch, error, reason, tmp_path):
     (tmp_path / "weasyprint.py").write_text(f"print('a page of advice')\nraise {error}\n")
     monkeypatch.syspath_prepend(tmp_path)
     target = tmp_path / "report.pdf"
-    with pytest.raises(document.Unavailable, match=reason):
-        document.pdf("<p>x</p>" * 100_000, target)
+    with pytest.raises(document.PrinterMissing, match=reason):
+        document.print_pdf("<p>x</p>" * 100_000, target)
     assert not target.exists()
 
 
@@ -295,7 +295,7 @@ def beyond(pages):
 @pytest.mark.parametrize("count", [pytest.param(4, marks=pytest.mark.slow), 12])
 def test_a_table_with_a_column_a_model_stays_on_its_page_however_many_there_are(bundle, tmp_path, count):
     target = tmp_path / "report.pdf"
-    assert document.pdf(page.paper(many_models(bundle, count), {}), target) == ()
+    assert document.print_pdf(page.render_paper(many_models(bundle, count), {}), target) == ()
     pages = list(words_of(target))
     assert beyond(pages) == []
     joined = "".join(word for _, words in pages for *_, word in words)
@@ -310,7 +310,7 @@ def test_a_table_of_strangers_words_stays_on_its_page(bundle, tmp_path):
     told = outcome("of_another_package", LLAMA, metrics={"n" * 90: Metric(1e300, "u" * 90)}, tables={"told": table})
     target = tmp_path / "report.pdf"
     bundle = replace(bundle, models={LLAMA: bundle.models[LLAMA]}, outcomes={"told": {LLAMA: told}})
-    document.pdf(page.paper(bundle, {}), target)
+    document.print_pdf(page.render_paper(bundle, {}), target)
     assert beyond(words_of(target)) == []
 
 
@@ -320,9 +320,9 @@ def test_a_token_of_ten_thousand_characters_is_printed_about_as_soon_as_one_of_t
         table = Table(("rank", "token", "text"), [[at, "a" * size, "ก" * size] for at in range(1, 6)])
         told = outcome("of_another_package", LLAMA, tables={"told": table})
         of_one = replace(bundle, models={LLAMA: bundle.models[LLAMA]}, outcomes={"told": {LLAMA: told}})
-        html = page.paper(of_one, {})
+        html = page.render_paper(of_one, {})
         begun = time.perf_counter()
-        document.pdf(html, tmp_path / "report.pdf")
+        document.print_pdf(html, tmp_path / "report.pdf")
         return time.perf_counter() - begun
 
     assert seconds(10_000) < 4 * seconds(200), "cut after 300"

@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from reportgen.look import model_styles as style
-from reportgen.report.content.drawn import Drawn
-from reportgen.report.content.sections import Row, rows
+from reportgen.report.content.drawn import PageFigure
+from reportgen.report.content.sections import Row, make_rows
 from tests.report.fakes import LLAMA, curves, drawn, grid, svg
 
 INCH = 72.0
@@ -22,7 +22,7 @@ def test_its_size_on_paper_is_its_own_or_what_fits():
 
 def test_a_picture_without_a_size_is_refused():
     with pytest.raises(ValueError, match="stem: an SVG without a viewBox"):
-        _ = Drawn(curves(("a",), "x"), "stem", "<svg></svg>").size
+        _ = PageFigure(curves(("a",), "x"), "stem", "<svg></svg>").size
 
 
 def test_the_page_gets_variables_and_paper_the_inks():
@@ -36,7 +36,7 @@ def test_the_page_gets_variables_and_paper_the_inks():
 
 def test_a_text_that_says_a_colour_stays():
     element = f'<svg viewBox="0 0 1 1"><text style="fill: {style.INK.upper()}">{style.INK}</text></svg>'
-    assert Drawn(curves(("a",), "x"), "stem", element).inline() == (
+    assert PageFigure(curves(("a",), "x"), "stem", element).inline() == (
         f'<svg id="picture-stem" viewBox="0 0 1 1"><text style="fill: var(--ink)">{style.INK}</text></svg>'
     )
 
@@ -50,7 +50,7 @@ def test_a_little_smaller_on_paper_to_stand_side_by_side_or_three_on_a_page(widt
 
 def test_figures_of_one_name_stand_in_one_row():
     made = [drawn("p", grid(model, name)) for model in "ab" for name in ("first", "second")]
-    found = rows(["a", "b"], made, [])
+    found = make_rows(["a", "b"], made, [])
     assert [[figure.file_stem for figure in row.figures] for row in found] == [
         ["p-a-first", "p-b-first"],
         ["p-a-second", "p-b-second"],
@@ -59,7 +59,7 @@ def test_figures_of_one_name_stand_in_one_row():
 
 def test_the_figures_of_a_single_model_share_a_row():
     made = [drawn("p", grid("a", name)) for name in ("first", "second", "third")]
-    assert [len(row.figures) for row in rows(["a"], made, [])] == [3]
+    assert [len(row.figures) for row in make_rows(["a"], made, [])] == [3]
 
 
 def test_a_name_cannot_end_the_attribute_that_holds_it():

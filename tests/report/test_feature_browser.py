@@ -11,7 +11,7 @@ import pytest
 from reportgen.probes.registry import find
 from reportgen.report import page
 from reportgen.report.content.budget import NOTE
-from reportgen.report.content.feature_browser import AT_FIRST, COLUMNS, LONGEST_LABEL, MOST_CHARACTERS, browsers
+from reportgen.report.content.feature_browser import AT_FIRST, COLUMNS, LONGEST_LABEL, MOST_CHARACTERS, make_browsers
 from reportgen.results.quantities import Table
 from tests.report.fakes import LLAMA
 from tests.report.feature_fakes import PAGE, bundle_of, features
@@ -26,7 +26,7 @@ def carried(html):
 
 @pytest.fixture(scope="module")
 def html():
-    return page.html(bundle_of(features(40)), {})
+    return page.render_page(bundle_of(features(40)), {})
 
 
 def test_the_page_carries_every_card_the_strongest_of_each_dictionary_first(html):
@@ -85,7 +85,7 @@ def test_strangers_texts_are_spelled_out_cut_and_never_obeyed(html):
 
 
 def test_the_static_cards_spell_out_strangers_texts_too():
-    hostile = page.html(bundle_of(features(8)), {})
+    hostile = page.render_page(bundle_of(features(8)), {})
     shown = hostile[hostile.index('<ul class="cards">') : hostile.index("<template>")]
     assert "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;U+202E&gt;" in shown
     assert f'<a href="{PAGE}" rel="noopener noreferrer">{PAGE}</a>' in shown
@@ -99,7 +99,7 @@ def test_only_pages_of_neuronpedia_are_linked_to(link):
     table = one.tables["features"]
     rows = [[*row[:-1], link] for row in table.rows]
     changed = replace(one, tables={**one.tables, "features": Table(table.columns, rows)})
-    html = page.html(bundle_of(changed), {})
+    html = page.render_page(bundle_of(changed), {})
     assert {card["link"] for card in carried(html)} == {""}
     shown = html[html.index('<ul class="cards">') : html.index("<template>")]
     assert "<a " not in shown
@@ -107,9 +107,9 @@ def test_only_pages_of_neuronpedia_are_linked_to(link):
 
 def test_a_page_that_is_too_large_carries_fewer_cards_and_says_so_before_anything_else_is_left_out(drawings):
     bundle = bundle_of(features(400), features(20))
-    whole = page.html(bundle, drawings)
+    whole = page.render_page(bundle, drawings)
     most = len(whole.encode()) - 12_000
-    html = page.html(bundle, drawings, budget=most)
+    html = page.render_page(bundle, drawings, budget=most)
     assert most - 12_000 < len(html.encode()) <= most
     kept = carried(html)
     assert 100 < len(kept) < 780
@@ -118,11 +118,11 @@ def test_a_page_that_is_too_large_carries_fewer_cards_and_says_so_before_anythin
     note = re.search(r'<p class="note omitted">(.*?)</p>', html, re.DOTALL)[1]
     assert re.search(r"the cards of \d+ features, which are in results.json", note)
     assert "the data of" not in note
-    assert html == page.html(bundle, drawings, budget=most)
+    assert html == page.render_page(bundle, drawings, budget=most)
 
 
 def test_the_cards_that_need_no_script_stay_whatever_the_budget():
-    html = page.html(bundle_of(features(400)), {}, budget=NOTE)
+    html = page.render_page(bundle_of(features(400)), {}, budget=NOTE)
     assert len(carried(html)) == AT_FIRST
     assert html[: html.index("<template>")].count("<summary>") >= AT_FIRST
 
@@ -132,25 +132,25 @@ def test_the_fonts_hold_what_only_the_script_shows_up_to_a_limit():
     table = one.tables["features"]
     tokens = [f"李 · {chr(0x4E00 + 3 * at)} · {chr(0x4E01 + 3 * at)}" for at in range(800)]
     rows = [[*row[:7], own, *row[8:]] for row, own in zip(table.rows, tokens, strict=True)]
-    held = browsers({LLAMA: replace(one, tables={**one.tables, "features": Table(table.columns, rows)})})[LLAMA]
+    held = make_browsers({LLAMA: replace(one, tables={**one.tables, "features": Table(table.columns, rows)})})[LLAMA]
     assert len(held.characters) == MOST_CHARACTERS
     assert "李" in held.characters
-    assert held.first(1).characters == held.characters, "so that no font is cut again"
+    assert held.keep_first(1).characters == held.characters, "so that no font is cut again"
 
 
 def test_on_paper_there_is_the_table_alone():
-    paper = page.paper(bundle_of(features(40)), {})
+    paper = page.render_paper(bundle_of(features(40)), {})
     assert 'class="browser"' not in paper
     assert "The first 12 of 80 rows" in paper
 
 
 def test_other_tables_make_no_browser(bundle, drawings):
-    assert 'class="browser"' not in page.html(bundle, drawings)
+    assert 'class="browser"' not in page.render_page(bundle, drawings)
     one = features(4)
     lacking = {name: table for name, table in one.tables.items() if name != "examples"}
-    assert browsers({LLAMA: replace(one, tables=lacking)}) == {}
+    assert make_browsers({LLAMA: replace(one, tables=lacking)}) == {}
     empty = {**one.tables, "features": replace(one.tables["features"], rows=[])}
-    assert browsers({LLAMA: replace(one, tables=empty)}) == {}
+    assert make_browsers({LLAMA: replace(one, tables=empty)}) == {}
 
 
 @pytest.mark.parametrize("probe", ["sae_features", "sae_atlas"])

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from reportgen.baseline.history import history
+from reportgen.baseline.history import read_history
 from reportgen.baseline.tolerance import ToleranceEntry
 from reportgen.results.quantities import Metric
 from reportgen.workflows.history import write_history
@@ -13,7 +13,7 @@ from tests.report.parsed import Page
 
 def page(folder, written=None):
     file = folder.parent / "page.html"
-    write_history(history(folder, written or {}, {}), file)
+    write_history(read_history(folder, written or {}, {}), file)
     return file.read_text()
 
 

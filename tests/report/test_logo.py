@@ -8,11 +8,11 @@ from pptx import Presentation
 from pptx.enum.shapes import MSO_SHAPE_TYPE
 from pptx.util import Pt
 
-from reportgen.language import speaking
+from reportgen.language import use_language
 from reportgen.look.theme import PAPER
 from reportgen.report import page
 from reportgen.report.slides import pages as slides
-from reportgen.report.slides.powerpoint import powerpoint
+from reportgen.report.slides.powerpoint import write_powerpoint
 from tests.report.deck_samples import sample
 from tests.report.fakes import fake_bundle
 
@@ -33,12 +33,12 @@ def test_a_labs_logo_opens_the_page_the_pdf_and_the_slides_without_words_of_its_
     theme = PAPER.model_copy(update={"logo": uri("image/svg+xml", WIDE_SVG)})
     deck = sample()
     for html in (
-        page.html(fake_bundle(), {}, theme=theme),
-        page.paper(fake_bundle(), {}, theme=theme),
-        slides.paper(replace(deck, theme=deck.theme.model_copy(update={"logo": theme.logo}))),
+        page.render_page(fake_bundle(), {}, theme=theme),
+        page.render_paper(fake_bundle(), {}, theme=theme),
+        slides.render_paper(replace(deck, theme=deck.theme.model_copy(update={"logo": theme.logo}))),
     ):
         assert html.count(f'<img class="logo" src="{theme.logo}" alt=""') == 1
-    assert 'class="logo"' not in page.html(fake_bundle(), {})
+    assert 'class="logo"' not in page.render_page(fake_bundle(), {})
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_in_the_deck_it_is_as_large_as_fits_in_its_own_shape(logo: str, width: f
     deck = sample()
     with_logo = replace(deck, slides=deck.slides[:1], theme=deck.theme.model_copy(update={"logo": logo}))
     for tag in ("en", "ar"):
-        with speaking(tag):
-            opening = Presentation(io.BytesIO(powerpoint(with_logo))).slides[0]
+        with use_language(tag):
+            opening = Presentation(io.BytesIO(write_powerpoint(with_logo))).slides[0]
         (picture,) = (shape for shape in opening.shapes if shape.shape_type == MSO_SHAPE_TYPE.PICTURE)
         assert picture.width == pytest.approx(Pt(width), rel=0.02)
         assert picture.height == pytest.approx(Pt(height), rel=0.02)

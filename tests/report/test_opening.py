@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from reportgen.report.content import opening, sections
-from reportgen.report.content.sections import view
+from reportgen.report.content.sections import build_view
 from reportgen.report.content.statements import state_bundle
 from reportgen.results.quantities import Metric
 from tests.report.fakes import GEMMA, LLAMA, outcome
@@ -9,7 +9,7 @@ from tests.report.fakes import GEMMA, LLAMA, outcome
 
 def views(bundle, drawings=None):
     told = state_bundle(bundle)
-    return [view(bundle.section(id), told[id], (drawings or {}).get(id, ()), 10) for id in bundle.outcomes]
+    return [build_view(bundle.section(id), told[id], (drawings or {}).get(id, ()), 10) for id in bundle.outcomes]
 
 
 def measured(bundle, **entries):
@@ -25,7 +25,7 @@ def measured(bundle, **entries):
 
 
 def told(bundle):
-    return [(one.section, one.line.name) for one in opening.telling_numbers(bundle, views(bundle))]
+    return [(one.section, one.line.name) for one in opening.select_telling_numbers(bundle, views(bundle))]
 
 
 def test_a_number_tells_models_apart_where_they_differ_by_more_than_a_fiftieth(bundle):
@@ -68,13 +68,13 @@ def sentence(id, probe, text, failed=False):
 def test_at_most_six_findings_of_as_many_kinds_of_probes_as_there_are_and_every_failure():
     made = [sentence(f"lens{i}", "logit_lens", "It says.") for i in range(6)]
     made += [sentence("map", "pca_map", "It lies."), sentence("quiet", "drift", ""), sentence("broken", "x", "", True)]
-    found = opening.findings(made)
+    found = opening.list_findings(made)
     assert [one.section for one in found] == [*(f"lens{i}" for i in range(5)), "map", "broken"]
     assert found[-1].text == "broken – failed."
 
 
 def test_a_finding_is_seen_in_the_first_figures_of_its_section(bundle, drawings):
-    found = {one.section: one.pictures for one in opening.findings(views(bundle, drawings))}
+    found = {one.section: one.pictures for one in opening.list_findings(views(bundle, drawings))}
     assert [one.file_stem for one in found["weather"]] == ["weather-llama-grid-0", "weather-gemma-grid-0"]
     assert found["heads"] == []
 
@@ -82,6 +82,6 @@ def test_a_finding_is_seen_in_the_first_figures_of_its_section(bundle, drawings)
 def test_a_model_that_continues_without_its_cache_says_so_in_its_line(bundle):
     card = bundle.models[LLAMA]
     slow = replace(card, facts={**card.facts, "continued": "without its cache: a step that reads it is 5% off"})
-    llama, gemma = opening.model_lines(replace(bundle, models=bundle.models | {LLAMA: slow}))
+    llama, gemma = opening.make_model_lines(replace(bundle, models=bundle.models | {LLAMA: slow}))
     assert "continues without its cache" in llama.facts
     assert "continues without its cache" not in gemma.facts

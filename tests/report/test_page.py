@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reportgen.figures.data import csv_of
-from reportgen.language import speaking
+from reportgen.language import use_language
 from reportgen.look import model_styles as style
 from reportgen.probes.registry import find
 from reportgen.report import page
@@ -35,14 +35,14 @@ def section(html: str, probe: str) -> str:
 
 
 def test_sections_stand_in_the_batterys_order_under_their_questions(bundle, drawings):
-    read = Page(page.html(bundle, drawings))
+    read = Page(page.render_page(bundle, drawings))
     assert read.inside("h1") == ["Llama vs Gemma"]
     assert read.inside("title")[0] == "Llama vs Gemma"
     assert read.inside("h2") == ["Contents", "What was compared", *QUESTIONS]
 
 
 def test_a_section_goes_from_statement_to_figures_to_numbers_to_what_is_folded(bundle, drawings):
-    html = section(page.html(bundle, drawings), "census")
+    html = section(page.render_page(bundle, drawings), "census")
     order = [
         "<h2>",
         'class="statement"',
@@ -58,7 +58,7 @@ def test_a_section_goes_from_statement_to_figures_to_numbers_to_what_is_folded(b
 
 
 def test_the_opening_names_each_model_with_its_sizes(bundle, drawings):
-    text = Page(page.html(bundle, drawings)).text
+    text = Page(page.render_page(bundle, drawings)).text
     assert "SmolLM2-135M-Instruct demo:smollm2-135m-instruct" in text
     assert (
         "LlamaForCausalLM · 135 M parameters (134,515,008) · 30 layers × 576 wide × 9 heads · "
@@ -69,7 +69,7 @@ def test_the_opening_names_each_model_with_its_sizes(bundle, drawings):
 
 
 def test_each_statement_is_a_finding_that_links_to_its_section(bundle, drawings):
-    html = page.html(bundle, drawings)
+    html = page.render_page(bundle, drawings)
     findings = html[html.index('<ul class="findings">') : html.index('<table class="metrics telling">')]
     assert re.findall(r'href="#probe-([^"]+)" aria-label="Section', findings) == list(bundle.outcomes)
     assert sentence(find("parameter_census").statement(bundle.section("census"))) in findings
@@ -77,12 +77,12 @@ def test_each_statement_is_a_finding_that_links_to_its_section(bundle, drawings)
 
 
 def test_no_clock_unless_asked(bundle, drawings):
-    assert "2026" not in Page(page.html(bundle, drawings)).text
-    assert "21 November 2026" in Page(page.html(bundle, drawings, stamp="21 November 2026")).text
+    assert "2026" not in Page(page.render_page(bundle, drawings)).text
+    assert "21 November 2026" in Page(page.render_page(bundle, drawings, stamp="21 November 2026")).text
 
 
 def test_a_failed_probe_is_a_card_with_its_reason_for_each_model(bundle, drawings):
-    html = section(page.html(bundle, drawings), "heads")
+    html = section(page.render_page(bundle, drawings), "heads")
     assert html.count('class="failure"') == 2
     assert "<strong><bdi>SmolLM2-135M-Instruct</bdi> failed.</strong>" in html
     assert html.count("out of memory: 31 GiB wanted, 8 GiB free") == 2
@@ -90,7 +90,7 @@ def test_a_failed_probe_is_a_card_with_its_reason_for_each_model(bundle, drawing
 
 
 def test_a_skipped_model_is_a_quiet_line_beside_the_others_figure(bundle, drawings):
-    html = section(page.html(bundle, drawings), "map")
+    html = section(page.render_page(bundle, drawings), "map")
     row = html[html.index('<div class="row') : html.index('<p class="skipped"')]
     assert "figure-map-llama-layers" in row
     assert "figure-map-llama-sweep" not in row
@@ -102,7 +102,7 @@ def test_a_skipped_model_is_a_quiet_line_beside_the_others_figure(bundle, drawin
 
 
 def test_two_models_stand_side_by_side_and_wide_figures_have_a_row_each_that_scrolls(bundle, drawings):
-    html = section(page.html(bundle, drawings), "weather")
+    html = section(page.render_page(bundle, drawings), "weather")
     rows = html.split('<div class="row')[1:]
     assert [re.findall(r'id="figure-weather-(\w+-grid-\d)"', row) for row in rows] == [
         ["llama-grid-0", "gemma-grid-0"],
@@ -114,7 +114,7 @@ def test_two_models_stand_side_by_side_and_wide_figures_have_a_row_each_that_scr
 
 
 def test_inks_follow_the_theme_and_fills_keep_their_light_ground(bundle, drawings):
-    html = page.html(bundle, drawings)
+    html = page.render_page(bundle, drawings)
     figures = html[html.index("<body>") : html.index('<script type="application/json"')]
     for ink in (style.INK, style.MUTED, style.FAINT, style.PAPER):
         assert ink not in figures
@@ -123,7 +123,7 @@ def test_inks_follow_the_theme_and_fills_keep_their_light_ground(bundle, drawing
 
 
 def test_nothing_is_asked_of_the_network(bundle, drawings):
-    html = page.html(bundle, drawings)
+    html = page.render_page(bundle, drawings)
     read = Page(html)
     assert all(address.startswith("#") for address in read.attributes("href"))
     targets = set(read.attributes("id"))
@@ -137,21 +137,21 @@ def test_nothing_is_asked_of_the_network(bundle, drawings):
 
 
 def test_ids_are_unique(bundle, drawings):
-    ids = list(Page(page.html(bundle, drawings)).attributes("id"))
+    ids = list(Page(page.render_page(bundle, drawings)).attributes("id"))
     assert len(ids) == len(set(ids))
 
 
 def test_long_tables_are_capped_and_say_so(bundle, drawings):
-    html = section(page.html(bundle, drawings), "weather")
+    html = section(page.render_page(bundle, drawings), "weather")
     assert html.count("The first 60 of 1,395 rows; all of them are in <code>results.json</code>.") == 1
     assert "The first 60 of 855 rows" in html
-    short = section(page.paper(bundle, drawings), "weather")
+    short = section(page.render_paper(bundle, drawings), "weather")
     assert "The first 12 of 1,395 rows" in short
     assert short.count("<tr>") < 80
 
 
 def test_probabilities_and_identifiers_are_written_as_such(bundle, drawings):
-    html = section(page.html(bundle, drawings), "weather")
+    html = section(page.render_page(bundle, drawings), "weather")
     first = html[html.index("token id") :].split("<tr>")[1]
     assert re.findall(r"<td[^>]*>(.*?)</td>", first) == [
         "0", "0", "3", "0", "1", "261", '<bdi><span class="space">␣</span>weather</bdi>', "0.016",
@@ -159,13 +159,13 @@ def test_probabilities_and_identifiers_are_written_as_such(bundle, drawings):
 
 
 def test_undefined_is_a_dash_with_its_reason(bundle, drawings):
-    html = section(page.html(bundle, drawings), "census")
+    html = section(page.render_page(bundle, drawings), "census")
     cell = '>– <span class="unit">a configuration alone has no tokenizer</span></td>'
     assert html.count(cell) == 2
 
 
 def test_rows_that_could_not_be_measured_are_shown_with_their_tokens(bundle, drawings):
-    html = section(page.html(bundle, drawings), "nearest")
+    html = section(page.render_page(bundle, drawings), "nearest")
     seen = html[: html.index("<details>")]
     assert "left out – <bdi>SmolLM2-135M-Instruct</bdi>" in seen
     assert "3 tokens: &lt;E7&gt; | &lt;8E&gt; | &lt;8B&gt;" in seen
@@ -173,7 +173,7 @@ def test_rows_that_could_not_be_measured_are_shown_with_their_tokens(bundle, dra
 
 
 def test_prompts_stand_with_the_tokens_of_each_model(bundle, drawings):
-    html = section(page.html(bundle, drawings), "weather")
+    html = section(page.render_page(bundle, drawings), "weather")
     prompts = html[html.index('<table class="prompts">') :]
     tokens = " | ".join(f"<bdi>{token}</bdi>" for token in "今天天氣真")
     assert (
@@ -183,7 +183,7 @@ def test_prompts_stand_with_the_tokens_of_each_model(bundle, drawings):
 
 
 def test_definitions_stand_beside_the_numbers(bundle, drawings):
-    html = section(page.html(bundle, drawings), "apple")
+    html = section(page.render_page(bundle, drawings), "apple")
     assert '<dt><code>raw</code> <span class="unit">pair × layer, cosine</span></dt>' in html
     assert "cosine of the residual stream at the word&#39;s last sub-token" in html
     assert "Options: <code>seed: <bdi>0</bdi></code>, <code>word: <bdi>apple</bdi></code>" in html
@@ -194,7 +194,7 @@ def test_options_are_told_without_the_prompts_in_them(bundle, drawings):
     asked = {"prompts": prompts, "examples": prompts, "contrast": {"a": prompts, "b": prompts}, "layers": [3, 9]}
     for by_model in bundle.outcomes["apple"].values():
         by_model.options.update(asked)
-    html = section(page.html(bundle, drawings), "apple")
+    html = section(page.render_page(bundle, drawings), "apple")
     assert "<code>layers: <bdi>[3, 9]</bdi></code>" in html
     assert "One prompt." not in html
     assert "contrast" not in html
@@ -202,20 +202,22 @@ def test_options_are_told_without_the_prompts_in_them(bundle, drawings):
 
 def test_models_of_one_name_are_told_apart_by_their_ids(bundle, drawings):
     switch = '<input type="radio" name="model" value="{}"> <bdi>{}</bdi>{}</label>'
-    assert switch.format(LLAMA, bundle.models[LLAMA].name, "") in page.html(bundle, drawings)
+    assert switch.format(LLAMA, bundle.models[LLAMA].name, "") in page.render_page(bundle, drawings)
     alike = {id: replace(card, name="Twin") for id, card in bundle.models.items()}
-    assert switch.format(LLAMA, "Twin", f" (<bdi>{LLAMA}</bdi>)") in page.html(replace(bundle, models=alike), drawings)
+    assert switch.format(LLAMA, "Twin", f" (<bdi>{LLAMA}</bdi>)") in page.render_page(
+        replace(bundle, models=alike), drawings
+    )
 
 
 def test_what_a_docstring_sets_in_backticks_is_code(bundle, drawings):
-    html = section(page.html(bundle, drawings), "census")
+    html = section(page.render_page(bundle, drawings), "census")
     assert "From <code>config:FILE</code> the model is built without weights" in html
-    text = Page(page.html(bundle, drawings)).text
+    text = Page(page.render_page(bundle, drawings)).text
     assert "`" not in text
 
 
 def test_what_strangers_wrote_runs_in_its_own_direction(bundle, drawings):
-    html = page.html(bundle, drawings)
+    html = page.render_page(bundle, drawings)
     told = section(html, "nearest").count("“<bdi>apple</bdi>”")
     assert told > 0
     assert html.count("“<bdi>apple</bdi>”") == 2 * told, "in the section and among the findings"
@@ -232,7 +234,7 @@ def unusable(bundle):
     return replace(bundle, models={**bundle.models, GEMMA: card}, outcomes=outcomes)
 
 
-@pytest.mark.parametrize("made", [page.html, page.paper])
+@pytest.mark.parametrize("made", [page.render_page, page.render_paper])
 def test_a_model_that_could_not_be_used_is_named_with_its_source_and_why(bundle, made):
     html = made(unusable(bundle), {})
     start = html.index('<li class="model-1"')
@@ -247,19 +249,19 @@ def test_a_model_that_could_not_be_used_is_named_with_its_source_and_why(bundle,
 
 def test_figure_files_are_named_only_where_they_lie(bundle, drawings):
     told = "its figures in <code>figures</code>"
-    assert told not in page.html(bundle, drawings)
-    assert told in page.html(bundle, drawings, figures_beside=True)
-    assert told not in page.html(bundle, {}, figures_beside=True)
+    assert told not in page.render_page(bundle, drawings)
+    assert told in page.render_page(bundle, drawings, has_figure_files=True)
+    assert told not in page.render_page(bundle, {}, has_figure_files=True)
 
 
 def test_a_ratio_that_is_whole_has_no_decimals(bundle, drawings):
-    html = section(page.html(bundle, drawings), "census")
+    html = section(page.render_page(bundle, drawings), "census")
     ratio = html[html.index("grouped query ratio") :]
     assert re.findall(r'<td class="number" data-models="\w+">(.*?)</td>', ratio)[:2] == ["3", "3"]
 
 
 def test_a_figure_gives_way_before_its_frame_scrolls(bundle, drawings):
-    html = page.html(bundle, drawings)
+    html = page.render_page(bundle, drawings)
     assert "width: 100%; min-width: min(var(--natural), max(20rem, var(--natural) * 0.7))" in html
     # Window, less the scroll bar, the padding and the contents beside it; half of it, less the gap.
     narrowest = (64 * 16 - 15 - 2 * 20 - 28) / 2
@@ -270,17 +272,17 @@ def test_a_figure_gives_way_before_its_frame_scrolls(bundle, drawings):
 
 
 def test_on_paper_short_tables_of_two_models_share_a_line(bundle, drawings):
-    paper = page.paper(bundle, drawings)
+    paper = page.render_paper(bundle, drawings)
     assert section(paper, "nearest").count('<div class="frame narrow"') == 3
     assert ".frame.narrow { display: inline-block;" in paper
 
 
-@pytest.mark.parametrize("made", [page.html, page.paper])
+@pytest.mark.parametrize("made", [page.render_page, page.render_paper])
 def test_strangers_text_is_shown_and_never_obeyed(bundle, made):
     html = made(hostile(bundle), {})
     read = Page(html)
     assert "img" not in read.tags()
-    assert read.scripts() == ([None] if made is page.html else []), "our own"
+    assert read.scripts() == ([None] if made is page.render_page else []), "our own"
     assert list(read.attributes("onerror")) == []
     for unseen in "\u202e\u200b\x07\ud800":
         assert unseen not in html
@@ -290,13 +292,13 @@ def test_strangers_text_is_shown_and_never_obeyed(bundle, made):
 
 
 def test_no_token_is_shown_in_a_tokenizers_private_spelling(bundle, drawings):
-    text = Page(page.html(bundle, drawings)).text
+    text = Page(page.render_page(bundle, drawings)).text
     assert not re.search("[ĠĊ▁]", text)
 
 
 def test_an_unknown_probe_is_shown_by_its_numbers(bundle):
     made = {LLAMA: outcome("their_probe", LLAMA, metrics={"their_score": Metric(0.5, "share")})}
-    html = section(page.html(replace(bundle, outcomes={"theirs": made}), {}), "theirs")
+    html = section(page.render_page(replace(bundle, outcomes={"theirs": made}), {}), "theirs")
     assert "<h2>their probe <a" in html
     assert (
         'their score <span class="unit">share</span></th>\n<td class="number" data-models="llama">0.5000</td>' in html
@@ -305,20 +307,20 @@ def test_an_unknown_probe_is_shown_by_its_numbers(bundle):
 
 
 def test_equal_bundles_give_equal_pages(bundle, drawings):
-    assert page.html(bundle, drawings) == page.html(bundle, drawings)
-    assert page.paper(bundle, drawings) == page.paper(bundle, drawings)
+    assert page.render_page(bundle, drawings) == page.render_page(bundle, drawings)
+    assert page.render_paper(bundle, drawings) == page.render_paper(bundle, drawings)
 
 
 def test_every_section_and_figure_can_be_linked_to(bundle, drawings):
-    read = Page(page.html(bundle, drawings))
+    read = Page(page.render_page(bundle, drawings))
     anchors = [a["href"] for tag, a in read.elements if tag == "a" and a.get("class") == "anchor"]
     figures = [f"#figure-{one.file_stem}" for of_probe in drawings.values() for one in of_probe]
     assert set(anchors) == {"#compared", *(f"#probe-{id}" for id in bundle.outcomes), *figures}
-    assert "anchor" not in page.paper(bundle, drawings)
+    assert "anchor" not in page.render_paper(bundle, drawings)
 
 
 def test_a_finding_shows_its_sections_first_figures_again_without_its_bytes(bundle, drawings):
-    html = page.html(bundle, drawings)
+    html = page.render_page(bundle, drawings)
     thumbnails = re.findall(r'class="thumbnail[^"]*" href="#([^"]+)".*?<use href="#([^"]+)"', html)
     firsts = [
         one
@@ -332,7 +334,7 @@ def test_a_finding_shows_its_sections_first_figures_again_without_its_bytes(bund
 
 
 def test_only_our_script_may_run_and_nothing_in_it_is_filled_in(bundle, drawings):
-    html = page.html(bundle, drawings)
+    html = page.render_page(bundle, drawings)
     script = (folder("templates") / "assets/page.js").read_text()
     assert f"<script>{script}</script>" in html
     expected = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -340,7 +342,7 @@ def test_only_our_script_may_run_and_nothing_in_it_is_filled_in(bundle, drawings
 
 
 def test_what_is_of_one_model_says_so(bundle, drawings):
-    read = Page(page.html(bundle, drawings))
+    read = Page(page.render_page(bundle, drawings))
     said = {a["id"]: a["data-models"] for tag, a in read.elements if tag == "figure"}
     assert said["figure-census-llama-gemma-components"] == "llama gemma"
     assert said["figure-weather-gemma-grid-0"] == "gemma"
@@ -350,27 +352,27 @@ def test_what_is_of_one_model_says_so(bundle, drawings):
 
 
 def test_the_page_carries_each_figures_data(bundle, drawings):
-    html = page.html(bundle, drawings)
+    html = page.render_page(bundle, drawings)
     (carried,) = re.findall(r'id="figure-weather-llama-grid-0".*?<script type="application/gzip">(.*?)</script>',
                             section(html, "weather"), re.DOTALL)  # fmt: skip
     description = drawings["weather"][0].description
     assert gzip.decompress(base64.b64decode(carried)).decode() == csv_of(description)
-    assert "application/gzip" not in page.paper(bundle, drawings)
+    assert "application/gzip" not in page.render_paper(bundle, drawings)
 
 
 def test_without_a_script_the_files_beside_the_page_are_linked(bundle, drawings):
-    html = page.html(bundle, drawings, figures_beside=True)
+    html = page.render_page(bundle, drawings, has_figure_files=True)
     links = re.findall(r'<noscript><p class="files">(.*?)</p></noscript>', html)
     assert len(links) == sum(map(len, drawings.values()))
     assert re.findall(r'href="([^"]+)"', links[0]) == [
         f"figures/census-llama-gemma-components.{kind}" for kind in ("svg", "png", "csv")
     ]
-    assert "<noscript>" not in page.html(bundle, drawings)
+    assert "<noscript>" not in page.render_page(bundle, drawings)
 
 
 def test_the_page_speaks_its_readers_language_and_direction(bundle, drawings):
-    with speaking("ar"):
-        assert '<html lang="ar" dir="rtl"' in page.html(bundle, drawings)
-    assert '<html lang="en" dir="ltr"' in page.html(bundle, drawings)
+    with use_language("ar"):
+        assert '<html lang="ar" dir="rtl"' in page.render_page(bundle, drawings)
+    assert '<html lang="en" dir="ltr"' in page.render_page(bundle, drawings)
     css = (folder("templates") / "assets/page.css").read_text()
     assert not re.search(r"(padding|margin|border|inset)-(left|right)|text-align: (left|right)", css)

@@ -1,8 +1,8 @@
 from dataclasses import replace
 
-from reportgen.report.content.paper_flow import PAGE, flow
+from reportgen.report.content.paper_flow import PAGE, flow_sections
 from reportgen.report.content.paper_tables import paper_columns, paper_sheets
-from reportgen.report.content.sections import Row, view
+from reportgen.report.content.sections import Row, build_view
 from reportgen.report.content.sheets import Entry, Sheet
 from tests.report.fakes import curves, drawn, fake_bundle
 
@@ -13,7 +13,7 @@ def section(*sizes, together=1):
     """One of figures so many inches wide and high, so many of them a row."""
     figures = [drawn("p", curves(("a",), f"n{at}"), w * INCH, h * INCH) for at, (w, h) in enumerate(sizes)]
     rows = [Row(figures[at : at + together]) for at in range(0, len(figures), together)]
-    return replace(view(fake_bundle().section("apple"), "", (), 3), rows=rows)
+    return replace(build_view(fake_bundle().section("apple"), "", (), 3), rows=rows)
 
 
 def names(lines):
@@ -21,37 +21,37 @@ def names(lines):
 
 
 def test_words_stay_below_figures_that_fit_one_page():
-    found = flow(section((5, 2), (5, 2)))
+    found = flow_sections(section((5, 2), (5, 2)))
     assert (names(found.first), names(found.read), names(found.computed)) == ([["n0"], ["n1"]], [], [])
 
 
 def test_words_fill_what_a_figure_that_does_not_fit_leaves_empty():
-    found = flow(section((4, 6), (4, 6), (4, 6)))
+    found = flow_sections(section((4, 6), (4, 6), (4, 6)))
     assert names(found.first) == [["n0"]]
     assert names(found.read) == [["n1"]]
     assert names(found.computed) == [["n2"]]
 
 
 def test_words_do_not_come_before_the_first_figure():
-    tall = flow(section((4, 7.8)))
+    tall = flow_sections(section((4, 7.8)))
     assert names(tall.first) == [["n0"]]
 
 
 def test_a_row_is_broken_where_a_page_is_no_wider_and_keeps_its_scale():
-    pair = flow(section((3, 2), (3, 2), together=2))
+    pair = flow_sections(section((3, 2), (3, 2), together=2))
     assert names(pair.first) == [["n0", "n1"]]
-    stacked = flow(section((3, 2), (5, 2), together=2))
+    stacked = flow_sections(section((3, 2), (5, 2), together=2))
     assert names(stacked.first) == [["n0"], ["n1"]]
     assert {line.paper_scale for line in stacked.first} == {0.85}
     assert all(line.height < PAGE for line in stacked.first)
 
 
 def test_every_figure_and_absence_has_its_place():
-    many = flow(section(*[(4, 3)] * 9, together=2))
+    many = flow_sections(section(*[(4, 3)] * 9, together=2))
     shown = [*many.first, *many.read, *many.computed]
     assert sorted(name for line in names(shown) for name in line) == sorted(f"n{at}" for at in range(9))
     whole = fake_bundle().section("map")
-    missing = flow(view(whole, "", [drawn("map", curves(("llama",), "x"))], 3))
+    missing = flow_sections(build_view(whole, "", [drawn("map", curves(("llama",), "x"))], 3))
     assert [absence.subject for line in missing.first for absence in line.absences] == ["gemma"]
 
 

@@ -15,12 +15,12 @@ from fontTools.ttLib import TTFont
 from pypdf import PdfReader
 from pypdf.generic import ByteStringObject, ContentStream
 
-from reportgen.figures.describe import texts
+from reportgen.figures.describe import list_texts
 from reportgen.figures.draw import SvgText, draw
-from reportgen.look.fonts import typefaces
-from reportgen.look.legible import families_of, legible
+from reportgen.look.fonts import load_typefaces
+from reportgen.look.legible import families_of, make_legible
 from reportgen.report import document, page
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.drawn import PageFigure
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Table
 from tests.figures.test_scripts import SCRIPTS, grid
@@ -42,11 +42,11 @@ def bundle() -> Bundle:
     return replace(whole, title=" ".join(WORDS), outcomes={"weather": {LLAMA: lens}})
 
 
-def figures(text: SvgText) -> dict[str, list[Drawn]]:
+def figures(text: SvgText) -> dict[str, list[PageFigure]]:
     """The words in the cells of a grid."""
     figure = replace(grid(), subject=(LLAMA,))
-    drawing = draw(figure, typefaces=typefaces(texts(figure)), styles={})
-    return {"weather": [Drawn(figure, "weather-llama-g", drawing.svg(text))]}
+    drawing = draw(figure, typefaces=load_typefaces(list_texts(figure)), styles={})
+    return {"weather": [PageFigure(figure, "weather-llama-g", drawing.svg(text))]}
 
 
 def said(html: str) -> str:
@@ -98,17 +98,19 @@ def missing(read: PdfReader) -> list[str]:
 
 
 def test_every_character_of_the_page_is_in_a_font_that_it_holds(bundle: Bundle) -> None:
-    html = page.html(bundle, figures("characters"))
+    html = page.render_page(bundle, figures("characters"))
     shown = said(html)
     for word in WORDS:
-        assert shown.count(legible(word)) >= 3, "as title, prompt and token, whether or not a figure parts its words"
+        assert shown.count(make_legible(word)) >= 3, (
+            "as title, prompt and token, whether or not a figure parts its words"
+        )
     # what a mark makes with its letter may stand there as one
     characters = set(unicodedata.normalize("NFC", shown)) - set(" \n")
     assert characters - covered(html) == set()
 
 
 def test_a_font_that_the_page_lacks_would_be_noticed(bundle: Bundle) -> None:
-    html = page.html(bundle, figures("characters"))
+    html = page.render_page(bundle, figures("characters"))
     without = re.sub(
         r'@font-face\{font-family:"reportgen Sans Thai".*?\)\}', "", re.sub(r"\)\s*format\('woff2'\)", ")", html)
     )
@@ -118,20 +120,20 @@ def test_a_font_that_the_page_lacks_would_be_noticed(bundle: Bundle) -> None:
 @pytest.mark.skipif(not weasyprint_loads(), reason="WeasyPrint or Pango is missing")
 def test_every_glyph_of_the_pdf_is_one_of_our_fonts_and_stands_for_something(bundle: Bundle, tmp_path: Path) -> None:
     target = tmp_path / "report.pdf"
-    assert document.pdf(page.paper(bundle, figures("simple characters")), target) == ()
+    assert document.print_pdf(page.render_paper(bundle, figures("simple characters")), target) == ()
     read = PdfReader(target)
     assert missing(read) == []
     used = {name for name, _ in runs(read)}
-    families = {family for word in WORDS for family in families_of(legible(word))}
+    families = {family for word in WORDS for family in families_of(make_legible(word))}
     assert {name.partition("+")[2].replace("-", " ") for name in used} >= families
     assert sum(len(glyphs) // 2 for _, glyphs in runs(read)) > 4 * sum(map(len, WORDS))
 
 
 @pytest.mark.skipif(not weasyprint_loads(), reason="WeasyPrint or Pango is missing")
 def test_a_glyph_that_the_pdf_lacks_would_be_noticed(tmp_path: Path) -> None:
-    faces = typefaces(["a"])
+    faces = load_typefaces(["a"])
     bare = "<html lang=en><title>t</title><style>{}p{{font-family:'reportgen Sans'}}</style><p>a{}</p></html>"
-    complaints = document.pdf(bare.format(faces.css(), "\U00012000天"), tmp_path / "x.pdf")
+    complaints = document.print_pdf(bare.format(faces.css(), "\U00012000天"), tmp_path / "x.pdf")
     assert any(".notdef" in one for one in complaints) or missing(PdfReader(tmp_path / "x.pdf"))
-    assert document.pdf(bare.format(faces.css(), ""), tmp_path / "y.pdf") == ()
+    assert document.print_pdf(bare.format(faces.css(), ""), tmp_path / "y.pdf") == ()
     assert missing(PdfReader(tmp_path / "y.pdf")) == []

@@ -6,15 +6,15 @@ import pytest
 from pypdf import PdfReader
 
 from reportgen.figures.describe import Maps, Panel, Rankings, TokenGrid
-from reportgen.figures.split import Room, parts
-from reportgen.language import speaking
+from reportgen.figures.split import Room, split_figure
+from reportgen.language import use_language
 from reportgen.look.theme import BUILT_IN, PAPER
 from reportgen.report import document
-from reportgen.report.content.bundle_figures import Described
+from reportgen.report.content.bundle_figures import BundleDescription
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides import pages as slides
 from reportgen.report.slides.deck import first_of, on_slides, theme_on_slides
-from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fitted, layout, legible_together, opening
+from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, lay_out_opening, lay_out_slide, stay_legible
 from tests.report.deck_samples import sample
 from tests.report.fakes import HOSTILE, grid
 from tests.report.test_document import weasyprint_loads
@@ -30,7 +30,7 @@ def printed(deck, tmp_path_factory):
     if not weasyprint_loads():
         pytest.skip("WeasyPrint or Pango is missing")
     target = tmp_path_factory.mktemp("slides") / "slides.pdf"
-    assert document.pdf(slides.paper(deck), target) == (), "WeasyPrint complained"
+    assert document.print_pdf(slides.render_paper(deck), target) == (), "WeasyPrint complained"
     return target
 
 
@@ -68,7 +68,7 @@ def test_a_slide_says_what_the_numbers_of_its_own_models_say(deck):
 
 
 def test_what_a_prompt_set_wants_seen_comes_first():
-    from reportgen.report.slides.deck import deck as deck_of
+    from reportgen.report.slides.deck import build_deck as deck_of
     from tests.report.deck_samples import figures
     from tests.report.fakes import fake_bundle
 
@@ -96,7 +96,7 @@ def test_a_sentence_to_see_is_one_or_the_few_that_are_short(text, first):
 
 def test_nothing_on_a_slide_lies_on_anything_else_or_off_it(deck):
     for one in deck.slides:
-        made = layout(one)
+        made = lay_out_slide(one)
         words = [w.box for w in (made.kicker, made.title, made.sentence, made.definition) if w.text]
         boxes = [*words, *made.pictures, *made.names, made.number]
         for at, box in enumerate(boxes):
@@ -117,29 +117,29 @@ def overlap(one, other):
 
 
 def test_slides_of_a_right_to_left_language_are_mirrored(deck):
-    made = layout(slide(deck, "天氣"))
-    with speaking("ar"):
-        turned = layout(slide(deck, "天氣"))
+    made = lay_out_slide(slide(deck, "天氣"))
+    with use_language("ar"):
+        turned = lay_out_slide(slide(deck, "天氣"))
     assert made.title.box.left < WIDTH / 2 < turned.title.box.left
     assert [b.left + b.width for b in turned.pictures] == pytest.approx([WIDTH - b.left for b in made.pictures])
     assert turned.pictures[0].left > turned.pictures[1].left, "the first model stands where reading begins"
 
 
 def test_pictures_share_a_slide_only_where_their_text_stays_readable():
-    assert legible_together([(260, 455), (260, 300)], 8.5), "alone they are as high"
-    assert not legible_together([(406, 248), (406, 248)], 8.5)
-    assert legible_together([(406, 248), (406, 248)], 20)
-    assert legible_together([(406, 80), (406, 80)], 8.5), "one below the other"
+    assert stay_legible([(260, 455), (260, 300)], 8.5), "alone they are as high"
+    assert not stay_legible([(406, 248), (406, 248)], 8.5)
+    assert stay_legible([(406, 248), (406, 248)], 20)
+    assert stay_legible([(406, 80), (406, 80)], 8.5), "one below the other"
 
 
 def test_a_text_that_does_not_fit_its_lines_is_cut():
     box = Box(0, 0, 200, 0)
-    assert fitted("short", box, 16, 2).text == "short"
-    cut = fitted("many words " * 20, box, 16, 2)
+    assert fit_words("short", box, 16, 2).text == "short"
+    cut = fit_words("many words " * 20, box, 16, 2)
     assert cut.text.endswith("…")
     assert cut.box.height == pytest.approx(2 * 16 * 1.28)
-    assert fitted("", box, 16, 2).box.height == 0
-    assert fitted("x" * 200, box, 16, 3).text.endswith("…")
+    assert fit_words("", box, 16, 2).box.height == 0
+    assert fit_words("x" * 200, box, 16, 3).text.endswith("…")
 
 
 def test_a_figure_too_large_for_a_slide_goes_on_over_several():
@@ -147,16 +147,16 @@ def test_a_figure_too_large_for_a_slide_goes_on_over_several():
     maps = Maps(
         name="m", subject=("a",), title="a: all", alt="", panels=[panel] * 9, labels=["x"], groups=["g"]
     )  # fmt: skip
-    found = parts(maps, Room(maps=4, bare_maps=6, rankings=2, columns=9, rows=9))
+    found = split_figure(maps, Room(maps=4, bare_maps=6, rankings=2, columns=9, rows=9))
     assert [len(part.panels) for part in found if isinstance(part, Maps)] == [3, 3, 3]
     assert [part.title for part in found] == ["a: all (1 of 3)", "a: all (2 of 3)", "a: all (3 of 3)"]
     assert [part.name for part in found] == ["m-1", "m-2", "m-3"]
-    bare = parts(replace(maps, labels=[""]), Room(maps=4, bare_maps=6, rankings=2, columns=9, rows=9))
+    bare = split_figure(replace(maps, labels=[""]), Room(maps=4, bare_maps=6, rankings=2, columns=9, rows=9))
     assert [len(part.panels) for part in bare if isinstance(part, Maps)] == [5, 4], "points without names need less"
     short = Rankings(
         name="r", subject=("a",), title="", alt="", rankings=[], value_label="", value_range=(0, 1), model="a"
     )  # fmt: skip
-    assert parts(short, Room(maps=4, bare_maps=6, rankings=2, columns=9, rows=9)) == [short]
+    assert split_figure(short, Room(maps=4, bare_maps=6, rankings=2, columns=9, rows=9)) == [short]
 
 
 def test_a_wide_grid_is_cut_between_its_columns():
@@ -167,12 +167,12 @@ def test_a_wide_grid_is_cut_between_its_columns():
         columns=list("abcde"), texts=[list("abcde"), list("fghij")], values=np.arange(10.0).reshape(2, 5),
         value_label="", outlined=np.zeros((2, 5), bool), alternatives=[[[("x", 0.1)]] * 5] * 2,
     )  # fmt: skip
-    first, second = parts(wide, Room(maps=4, bare_maps=6, rankings=2, columns=3, rows=1))
+    first, second = split_figure(wide, Room(maps=4, bare_maps=6, rankings=2, columns=3, rows=1))
     assert (first.columns, second.columns) == (list("abc"), list("de"))
     assert second.texts == [list("de"), list("ij")]
     assert second.values.tolist() == [[3, 4], [8, 9]]
     assert [len(row) for row in second.alternatives] == [2, 2]
-    described = on_slides(Described({"w": [wide], "n": [grid("a", "x")]}, {}, True))
+    described = on_slides(BundleDescription({"w": [wide], "n": [grid("a", "x")]}, {}, True))
     assert [len(of_probe) for of_probe in described.figures.values()] == [1, 1]
 
 
@@ -186,7 +186,7 @@ def test_layers_that_a_slide_has_no_room_for_are_sampled_from_the_last_and_the_a
         value_label="", outlined=np.zeros((31, 1), bool), alternatives=[[[(layer, 0.1)]] for layer in layers],
         sampleable=True,
     )  # fmt: skip
-    (shown,) = parts(tall, Room(maps=1, bare_maps=1, rankings=1, columns=1, rows=12))
+    (shown,) = split_figure(tall, Room(maps=1, bare_maps=1, rankings=1, columns=1, rows=12))
     assert list(shown.rows) == [str(layer) for layer in range(30, -1, -3)]
     assert shown.row_label == "layer, one in 3"
     assert [row[0] for row in shown.texts] == shown.rows == [row[0][0][0] for row in shown.alternatives]
@@ -196,7 +196,7 @@ def test_layers_that_a_slide_has_no_room_for_are_sampled_from_the_last_and_the_a
 
 
 def test_a_title_names_its_model_once_in_a_language_that_names_it_last():
-    with speaking("ar"):
+    with use_language("ar"):
         made = sample()
     for one in made.slides:
         for model in ("SmolLM2-135M-Instruct", "Gemma-3-270M"):
@@ -215,7 +215,7 @@ def test_figures_of_several_models_are_drawn_for_half_a_slide():
 
 
 def test_the_title_slide_names_the_models_and_their_facts(deck):
-    words = opening(deck)
+    words = lay_out_opening(deck)
     assert words.title.text == "Llama vs Gemma"
     assert [line.text.split(" · ")[0] for line in words.models] == ["SmolLM2-135M-Instruct", "Gemma-3-270M"]
     assert "135 M parameters" in words.models[0].text
@@ -253,11 +253,11 @@ def forms(page):
 
 
 def test_equal_decks_give_equal_pages(deck):
-    assert slides.paper(sample()) == slides.paper(deck)
+    assert slides.render_paper(sample()) == slides.render_paper(deck)
 
 
 def test_a_strangers_text_stays_text(tmp_path):
-    html = slides.paper(sample(HOSTILE))
+    html = slides.render_paper(sample(HOSTILE))
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
 
@@ -280,7 +280,7 @@ def test_nothing_is_printed_at_the_edge_of_a_slide(printed, tmp_path):
 
 
 def test_maps_with_names_beside_their_points_have_a_slide_each():
-    from reportgen.report.slides.deck import deck as deck_of
+    from reportgen.report.slides.deck import build_deck as deck_of
     from tests.report.deck_samples import SIZES, drawn
     from tests.report.fakes import GEMMA, LLAMA, fake_bundle
 
@@ -299,7 +299,7 @@ def test_maps_with_names_beside_their_points_have_a_slide_each():
 
 def test_lines_are_counted_as_they_break_after_hyphens() -> None:
     def lines(text: str) -> list[str]:
-        return deck_layout._broken(text, 22, 190)
+        return deck_layout._break_lines(text, 22, 190)
 
     assert lines("SmolLM2-135M-Instruct: share")[0] == "SmolLM2-135M-"
     assert "".join(lines("a-b -- 天氣 well-known-")) == "a-b -- 天氣 well-known-"

@@ -10,20 +10,20 @@ from jinja2 import UndefinedError
 
 from reportgen.baseline.compare import compare
 from reportgen.errors import BatteryError, OutputError
-from reportgen.look.legible import legible
+from reportgen.look.legible import make_legible
 from reportgen.report import page
 from reportgen.report.comparison import page as comparison
 from reportgen.report.templates import check as check_templates
 from reportgen.report.templates import sandbox, templating
 from reportgen.report.templates.check import check
 from reportgen.report.templates.templating import (
-    explained,
-    isolated,
+    isolate_text,
     lines,
-    overridden_by,
-    rendered,
+    mark_code,
+    override_by,
+    prepare_text,
+    render_template,
     sentence,
-    shown,
     token,
     tokens,
 )
@@ -56,11 +56,11 @@ def test_what_a_sentence_quotes_stands_apart(text, shown):
     ],
 )
 def test_backticks_become_code(text, shown):
-    assert explained(text) == shown
+    assert mark_code(text) == shown
 
 
 def test_tokens_and_lines_stand_apart_each():
-    assert isolated("<b>") == "<bdi>&lt;b&gt;</bdi>"
+    assert isolate_text("<b>") == "<bdi>&lt;b&gt;</bdi>"
     assert token("␣<b>") == '<bdi><span class="space">␣</span>&lt;b&gt;</bdi>'
     assert tokens("א | <b>") == "<bdi>א</bdi> | <bdi>&lt;b&gt;</bdi>"
     assert lines("א\n<b>") == "<bdi>א</bdi><br><bdi>&lt;b&gt;</bdi>"
@@ -86,8 +86,8 @@ def written(own, name, source):
 
 def page_with(own, context=None):
     """A page whose body is a template of one's own."""
-    with overridden_by(own):
-        return rendered("body.html.j2", context or {})
+    with override_by(own):
+        return render_template("body.html.j2", context or {})
 
 
 def refused(own):
@@ -109,18 +109,18 @@ def failed(own, body, context=None):
 
 
 def test_ours_are_extended_under_their_own_name_and_the_rest_stays_ours(own, bundle, drawings):
-    plain = page.html(bundle, drawings)
+    plain = page.render_page(bundle, drawings)
     written(own, "assets/page.css", '{% include "reportgen/assets/page.css" %}\nh1 { color: teal }\n')
     written(
         own, "sections/nearest_tokens.html.j2", '<p class="lab">{{ section.id|legible }}{% include "logo.svg" %}</p>'
     )
     written(own, "logo.svg", "<svg><title>A lab & more</title></svg>")
     check(own)
-    with overridden_by(own):
-        changed = page.html(bundle, drawings)
+    with override_by(own):
+        changed = page.render_page(bundle, drawings)
     assert "h1 { color: teal }" in changed
     assert '<p class="lab">nearest<svg><title>A lab & more</title></svg></p>' in changed
-    assert page.html(bundle, drawings) == plain
+    assert page.render_page(bundle, drawings) == plain
 
 
 def test_in_the_sandbox_our_own_templates_give_the_same_pages(own, bundle, drawings):
@@ -130,13 +130,13 @@ def test_in_the_sandbox_our_own_templates_give_the_same_pages(own, bundle, drawi
     other = replace(bundle, outcomes={**bundle.outcomes, "census": {LLAMA: metric}})
     changed = compare(bundle, other, {}, {})
     for made in (
-        partial(page.html, bundle, drawings),
-        partial(page.paper, bundle, drawings),
-        partial(comparison.html, changed, []),
-        partial(comparison.paper, changed, []),
+        partial(page.render_page, bundle, drawings),
+        partial(page.render_paper, bundle, drawings),
+        partial(comparison.render_page, changed, []),
+        partial(comparison.render_paper, changed, []),
     ):
         plain = made()
-        with overridden_by(own):
+        with override_by(own):
             assert made() == plain
 
 
@@ -305,43 +305,49 @@ def test_where_a_template_of_ours_misses_something_ours_is_named(own, bundle, dr
     written(own, "macros.html.j2", "{# all gone #}")
     check(own)
     with (
-        overridden_by(own),
+        override_by(own),
         pytest.raises(OutputError, match=r"/templates/\S+\.j2:\d+: the template fails: .*has no attribute"),
     ):
-        page.html(bundle, drawings)
+        page.render_page(bundle, drawings)
 
 
 def test_an_unfilled_page_of_ours_is_no_mistake_of_a_folder():
     with pytest.raises(UndefinedError):
-        rendered("base.html.j2", {"target": "page"})
+        render_template("base.html.j2", {"target": "page"})
 
 
 def test_the_steps_of_a_report_are_far_below_what_is_allowed(own, bundle, drawings, monkeypatch):
     written(own, "body.html.j2", '{% include "reportgen/body.html.j2" %}')
     monkeypatch.setattr(sandbox, "MOST_STEPS", sandbox.MOST_STEPS // 50)
-    with overridden_by(own):
-        page.html(bundle, drawings)
+    with override_by(own):
+        page.render_page(bundle, drawings)
 
 
 def test_a_text_that_nobody_would_read_to_its_end_is_cut() -> None:
     endless = "xyz " * 500_000
-    for filtered in (templating.isolated, templating.token, templating.tokens, templating.lines, templating.sentence):
+    for filtered in (
+        templating.isolate_text,
+        templating.token,
+        templating.tokens,
+        templating.lines,
+        templating.sentence,
+    ):
         assert len(filtered(endless)) < templating.LONGEST + 50
         assert "…" in filtered(endless)
     long = ("xyz " * templating.LONGEST)[: templating.LONGEST]
-    assert templating.shown(long) == long
+    assert templating.prepare_text(long) == long
 
 
 @pytest.mark.parametrize("text", ["a" * 300, "a " * 900, "天" * 900, "สวัสดี " * 100, "🐠" * 400])
 def test_what_a_line_can_break_is_shown_whole(text):
-    assert shown(text) == legible(text)
+    assert prepare_text(text) == make_legible(text)
 
 
 def test_a_word_too_long_to_print_is_shown_by_its_ends_and_how_much_is_between():
     word = "b" + "a" * 9_998 + "c"
     cut = f"b{'a' * 199}…[+9,740]…{'a' * 59}c"
-    assert shown(f"x {word} y") == f"x {cut} y"
-    assert shown(cut) == cut
+    assert prepare_text(f"x {word} y") == f"x {cut} y"
+    assert prepare_text(cut) == cut
     assert str(token(" " * 2 + word)).endswith("c</bdi>")
-    assert len(shown("\u200b" * 2_000)) < 400, "what is spelled out is cut as well"
+    assert len(prepare_text("\u200b" * 2_000)) < 400, "what is spelled out is cut as well"
     assert max(map(len, str(tokens(f"{word} | {word}")).split())) < 400

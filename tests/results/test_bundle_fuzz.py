@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from reportgen.baseline.accepted import Acceptance, accept, load_tolerances
-from reportgen.baseline.annotations import annotations
+from reportgen.baseline.annotations import write_annotations
 from reportgen.baseline.compare import Comparison, compare
-from reportgen.baseline.history import as_json, history
-from reportgen.baseline.judgements import beginnings, conclusion, counted
-from reportgen.baseline.junit import junit
-from reportgen.baseline.markdown import markdown
+from reportgen.baseline.history import as_json, read_history
+from reportgen.baseline.judgements import conclusion, count_verdicts, find_beginnings
+from reportgen.baseline.junit import write_junit
+from reportgen.baseline.markdown import write_markdown
 from reportgen.baseline.record import record_bytes
 from reportgen.errors import ReportgenError
 from reportgen.report.comparison.page import write_comparison
@@ -114,20 +114,20 @@ def survived(original: Bundle, folder: Path) -> str:
 def told(comparison: Comparison) -> int:
     """Tells a comparison in every way there is; its exit code."""
     assert record_bytes(comparison)
-    assert junit(comparison)
+    assert write_junit(comparison)
     judged = comparison.judgements
-    text = f"{markdown(comparison)} {conclusion(comparison)} {annotations(comparison)}"
-    assert not PYTHON.search(f"{text} {counted(judged)} {beginnings(judged)[:1]}")
+    text = f"{write_markdown(comparison)} {conclusion(comparison)} {write_annotations(comparison)}"
+    assert not PYTHON.search(f"{text} {count_verdicts(judged)} {find_beginnings(judged)[:1]}")
     return comparison.exit_code
 
 
 def of_history(root: Path) -> str:
-    nights = history(root, {}, {})
+    nights = read_history(root, {}, {})
     json.loads(as_json(nights))
     for mistake in nights.left_out:
         told_well(ReportgenError(mistake))
     for course, step in nights.steps:
-        assert nights.told(course, step)
+        assert nights.describe_step(course, step)
     return f"{len(nights.left_out)} left out"
 
 

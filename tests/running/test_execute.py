@@ -24,7 +24,7 @@ from reportgen.running import ready
 from reportgen.running.execute import execute
 from reportgen.running.outcome_cache import OutcomeCache
 from reportgen.running.plan import make_plan
-from reportgen.running.planned import PlannedModel, Readied
+from reportgen.running.planned import PlannedModel, PreparedModel
 from tests.runs import run_probes
 from tests.tiny import save_tiny
 
@@ -417,7 +417,7 @@ def test_a_model_that_changes_while_it_is_loaded_is_refused_and_not_kept(
     name, change = CHANGES[what]
     original = run_of_plans.load_network
 
-    def loaded(planned: PlannedModel, readied: Readied) -> object:
+    def loaded(planned: PlannedModel, readied: PreparedModel) -> object:
         moves = planned.id == "changed"
         if moves and when == "before":
             change(other / name)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reportgen.battery.reader import read_battery
-from reportgen.running.memory import memory_needed
+from reportgen.running.memory import estimate_memory
 from reportgen.running.outcome_cache import OutcomeCache
 from reportgen.running.plan import make_plan
 from reportgen.running.planned import PlannedModel
@@ -49,13 +49,13 @@ def test_the_estimate_is_near_the_peak_and_the_peak_near_the_weights(
     program = [sys.executable, "-c", MEASURED, written]
     ran = subprocess.run(program, capture_output=True, text=True, check=True)
     peak, weights = int(ran.stdout), 4 * 134_515_008
-    assert 0.75 * peak <= memory_needed(model) <= 1.6 * peak
+    assert 0.75 * peak <= estimate_memory(model) <= 1.6 * peak
     assert peak <= weights + 1.3 * GIGABYTE
 
 
 def test_weights_that_are_converted_take_room_twice_while_they_load(smollm2_folder: Path) -> None:
     own, narrow, quantised = (
-        memory_needed(planned("demo:smollm2-135m-instruct", {"p": LENS}, dtype=dtype)[1])
+        estimate_memory(planned("demo:smollm2-135m-instruct", {"p": LENS}, dtype=dtype)[1])
         for dtype in ("float32", "bfloat16", "int8")
     )
     assert narrow - own == 2 * 134_515_008
@@ -64,4 +64,4 @@ def test_weights_that_are_converted_take_room_twice_while_they_load(smollm2_fold
 
 def test_a_shape_alone_takes_no_weights(smollm2_folder: Path) -> None:
     _, shape = planned(f"config:{smollm2_folder / 'config.json'}", {"p": {"probe": "parameter_census"}})
-    assert memory_needed(shape) < 0.5 * GIGABYTE
+    assert estimate_memory(shape) < 0.5 * GIGABYTE

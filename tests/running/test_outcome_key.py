@@ -13,7 +13,7 @@ from reportgen.model.files.weights_hash import weights_sha256
 from reportgen.probes import logit_lens
 from reportgen.running import outcome_key as module
 from reportgen.running.outcome_cache import OutcomeCache
-from reportgen.running.outcome_key import outcome_key
+from reportgen.running.outcome_key import make_outcome_key
 from reportgen.running.plan import make_plan
 from tests.tiny import save_tiny
 
@@ -33,7 +33,7 @@ def key(folder: Path, probe: dict[str, Any] = LENS, **model: Any) -> str:
     (planned,) = make_plan(battery, cache=OutcomeCache()).models
     assert planned.readied is not None
     assert planned.readied.conditions is not None
-    return outcome_key([planned.readied.conditions], battery.probes["p"])
+    return make_outcome_key([planned.readied.conditions], battery.probes["p"])
 
 
 def edited(folder: Path, file: str, **changes: Any) -> None:
@@ -161,7 +161,7 @@ def pair_key(base: Path, other: Path, ids: tuple[str, str] = ("a", "b"), **optio
     battery = read_battery(json.dumps({"models": models, "probes": {"p": probe | options.get("probe", {})}}))
     (pair,) = make_plan(battery, cache=OutcomeCache()).pairs
     known = [model.readied.conditions for model in pair.models if model.readied is not None]
-    return outcome_key([one for one in known if one is not None], battery.probes["p"])
+    return make_outcome_key([one for one in known if one is not None], battery.probes["p"])
 
 
 def test_a_pair_is_keyed_by_both_of_its_models_in_their_order(model: Path, changed: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reportgen.baseline.accepted import Acceptance, accept
-from reportgen.baseline.history import history
+from reportgen.baseline.history import read_history
 from reportgen.errors import BatteryError, Mistake, ModelError, OutputError
 from reportgen.results.bundle import load_bundle, write_json, write_numbers
 from reportgen.results.failure_mark import FailedBefore, reason_without_places, without_places
@@ -147,7 +147,7 @@ def test_who_relies_on_a_bundle_refuses_one_that_is_marked(stored: Path, tmp_pat
     with pytest.raises(FailedBefore, match=told):
         accept(stored, tmp_path / "baseline", Acceptance("why not"))
     assert not (tmp_path / "baseline").exists()
-    (left_out,) = history(tmp_path / "nights", {}, {}, "name").left_out
+    (left_out,) = read_history(tmp_path / "nights", {}, {}, "name").left_out
     assert str(left_out.file) == "out/run.json"
     assert "its last run failed" in left_out.message
 

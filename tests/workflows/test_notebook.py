@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 import reportgen
 from reportgen.errors import BatteryError, OutputError
 from reportgen.figures.data import csv_of
-from reportgen.language import direction, languages
+from reportgen.language import direction, list_languages
 from reportgen.look.presentation import Presentation
 from reportgen.look.theme import BUILT_IN
 from reportgen.report.content.bundle_figures import draw_figures
@@ -143,16 +143,16 @@ def test_a_figure_stands_on_paper_and_shares_no_id_with_another(bundle: ShownBun
 def test_a_figure_has_the_theme_of_its_bundle_or_one_that_is_asked_for(bundle: ShownBundle) -> None:
     dark = bundle["census"][GEMMA].figure(theme="dark")
     assert f'<svg style="background: {BUILT_IN["dark"].ground}"' in dark._repr_svg_()
-    run = {**bundle.run, "presentation": Presentation(theme=BUILT_IN["dark"]).written()}
+    run = {**bundle.run, "presentation": Presentation(theme=BUILT_IN["dark"]).dump_stored()}
     assert replace(bundle, run=run)["census"][GEMMA].figure().svg() == dark.svg()
     assert dark.svg() != bundle["census"][GEMMA].figure().svg()
     with pytest.raises(BatteryError, match="unknown theme 'drak'"):
         bundle["census"][GEMMA].figure(theme="drak")
 
 
-@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("language", list_languages())
 def test_a_bundle_speaks_its_own_language(bundle: ShownBundle, language: str) -> None:
-    run = {**bundle.run, "presentation": Presentation(language=language).written()}
+    run = {**bundle.run, "presentation": Presentation(language=language).dump_stored()}
     spoken = replace(bundle, run=run)
     outcome = spoken["nearest"][LLAMA]
     for shown in (spoken, spoken["nearest"], outcome, outcome.tables["neighbours"]):

@@ -7,10 +7,10 @@ import numpy as np
 from reportgen.figures.describe import AttentionHead
 from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.colour_key import colour_key, colour_key_width
-from reportgen.figures.draw.head_mosaic import causal
+from reportgen.figures.draw.head_mosaic import mask_future_keys
 from reportgen.figures.draw.lettering import LINE, Lettering
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import every
+from reportgen.figures.draw.scales import choose_labelled
 from reportgen.text.characters import mark_space
 
 SIDE = 330.0
@@ -23,20 +23,20 @@ NEEDED = 10.0
 def paint_attention_head(head: AttentionHead, look: Look) -> Canvas:
     """Queries downwards, keys to the right; what the mask forbids is empty."""
     lettering = look.lettering
-    pattern = causal(np.asarray(head.pattern, dtype=np.float64))
+    pattern = mask_future_keys(np.asarray(head.pattern, dtype=np.float64))
     queries, keys = pattern.shape
     side, largest = SIDE * look.tall, max(LARGEST_CELL * look.tall, LINE + 1)
     cell = min(largest, side / max(queries, keys))
     rows, columns = _labels(head.queries, lettering), _labels(head.keys, lettering)
-    left = _widest(rows, lettering) + 5
-    top = LINE + 4 + _widest(columns, lettering) + 5
+    left = _measure_widest(rows, lettering) + 5
+    top = LINE + 4 + _measure_widest(columns, lettering) + 5
     width, height = keys * cell, queries * cell
     key = left + colour_key_width(lettering.width, ends=(0, 1), label=head.value_label)
     canvas = Canvas(max(left + width, key, lettering.width(head.axes)) + 8, top + height + 20, look)
     canvas.write(0, LINE / 2, head.axes, colour=canvas.theme.muted)
-    for at in every(queries, height, NEEDED):
+    for at in choose_labelled(queries, height, NEEDED):
         canvas.write(left - 4, top + (at + 0.5) * cell, rows[at], mono=True, across="right")
-    for at in every(keys, width, NEEDED):
+    for at in choose_labelled(keys, width, NEEDED):
         canvas.write(left + (at + 0.5) * cell, top - 4, columns[at], mono=True, rotation=90)
     box = (left, top, left + width, top + height)
     canvas.frame(box, rows=queries, columns=keys)
@@ -46,8 +46,8 @@ def paint_attention_head(head: AttentionHead, look: Look) -> Canvas:
 
 
 def _labels(tokens: Sequence[str], lettering: Lettering) -> list[str]:
-    return [lettering.shortened(mark_space(token), LABEL, mono=True) for token in tokens]
+    return [lettering.shorten(mark_space(token), LABEL, mono=True) for token in tokens]
 
 
-def _widest(labels: Sequence[str], lettering: Lettering) -> float:
+def _measure_widest(labels: Sequence[str], lettering: Lettering) -> float:
     return max(lettering.width(label, mono=True) for label in labels)

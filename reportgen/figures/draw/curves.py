@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves
 from reportgen.figures.draw.canvas import Box, Canvas
-from reportgen.figures.draw.direct_labels import spread
+from reportgen.figures.draw.direct_labels import spread_labels
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import extent, tick_numbers, ticks
-from reportgen.look.legible import legible
+from reportgen.figures.draw.scales import choose_ticks, find_extent, write_ticks
+from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import ModelStyle
 
 HEIGHT = 190.0
@@ -29,7 +29,7 @@ DOTTED = (1.0, 2.0)
 
 
 @dataclass(frozen=True)
-class _Named:
+class _LineLabel:
     """A label, the line it is about, and whether it stands at that line's end (else: for a group of lines)."""
 
     text: str
@@ -43,23 +43,23 @@ def paint_curves(curves: Curves, look: Look) -> Canvas:
     lettering = look.lettering
     reference = ModelStyle(look.theme.muted, DOTTED, "o")
     looks = _looks(curves.curves, look)
-    across = curves.x_range or extent(x for curve in curves.curves for x in curve.x)
+    across = curves.x_range or find_extent(x for curve in curves.curves for x in curve.x)
     upwards = _height_range(curves)
     names = [
-        _Named(lettering.shortened(name.text, LABEL), name.style, name.end, name.faint)
+        _LineLabel(lettering.shorten(name.text, LABEL), name.style, name.end, name.faint)
         for name in _names(curves.curves, looks) + _reference_names(curves.references, across[1], reference)
     ]
-    marks = ticks(*upwards)
-    numbers = tick_numbers(marks)
+    marks = choose_ticks(*upwards)
+    numbers = write_ticks(marks)
     left, top = max(map(lettering.width, numbers), default=0) + 6, LINE + 10
     right = look.width - max((lettering.width(name.text) + LEADER + SAMPLE + 5 for name in names), default=8)
     bottom = top + max(HEIGHT * look.tall, len(names) * LINE)
     canvas = Canvas(look.width, bottom + 2 * LINE + 6, look)
     plot = _Plot(canvas, (left, top, right, bottom), across, upwards)
     canvas.frame(plot.box, x=list(map(float, across)), y=list(map(float, upwards)))
-    canvas.write(0, LINE / 2, legible(curves.y_label))
-    plot.grid(marks, numbers, ticks(*across, 8))
-    canvas.write((left + right) / 2, bottom + 1.5 * LINE + 4, legible(curves.x_label), across="center")
+    canvas.write(0, LINE / 2, make_legible(curves.y_label))
+    plot.grid(marks, numbers, choose_ticks(*across, 8))
+    canvas.write((left + right) / 2, bottom + 1.5 * LINE + 4, make_legible(curves.x_label), across="center")
     for value in curves.references.values():
         plot.line(np.array(across), np.array([value, value]), reference, width=0.8)
     for curve, own in sorted(zip(curves.curves, looks, strict=True), key=lambda pair: not pair[0].faint):
@@ -71,9 +71,11 @@ def paint_curves(curves: Curves, look: Look) -> Canvas:
 def _height_range(curves: Curves) -> tuple[float, float]:
     references = list(curves.references.values())
     if curves.y_range is not None:
-        return extent([*curves.y_range, *references], margin=0.02)
+        return find_extent([*curves.y_range, *references], margin=0.02)
     edges = [edge for curve in curves.curves if curve.band is not None for edge in curve.band]
-    return extent((y for ys in (*(curve.y for curve in curves.curves), *edges, references) for y in ys), margin=0.04)
+    return find_extent(
+        (y for ys in (*(curve.y for curve in curves.curves), *edges, references) for y in ys), margin=0.04
+    )
 
 
 def _looks(curves: Sequence[Curve], look: Look) -> list[ModelStyle]:
@@ -85,22 +87,22 @@ def _kind(curve: Curve) -> str:
     return curve.group or curve.model or curve.label
 
 
-def _names(curves: Sequence[Curve], looks: Sequence[ModelStyle]) -> list[_Named]:
+def _names(curves: Sequence[Curve], looks: Sequence[ModelStyle]) -> list[_LineLabel]:
     """Each curve by its label, and faint ones by their group; every one by its group where they are many."""
     pairs = list(zip(curves, looks, strict=True))
     strong = [(curve, look) for curve, look in pairs if not curve.faint]
     if 0 < len(strong) <= MOST_LABELS:
         kinds = {_kind(curve) for curve, _ in strong}
         faint = {_kind(curve): look for curve, look in pairs if curve.faint and _kind(curve) not in kinds}
-        direct = [_Named(curve.label, look, _end(curve)) for curve, look in strong]
+        direct = [_LineLabel(curve.label, look, _end(curve)) for curve, look in strong]
         if len(faint) + len(direct) <= 2 * MOST_LABELS:
-            return direct + [_Named(kind, look, None, faint=True) for kind, look in faint.items()]
+            return direct + [_LineLabel(kind, look, None, faint=True) for kind, look in faint.items()]
         return direct
-    return [_Named(kind, look, None) for kind, look in {_kind(curve): look for curve, look in pairs}.items()]
+    return [_LineLabel(kind, look, None) for kind, look in {_kind(curve): look for curve, look in pairs}.items()]
 
 
-def _reference_names(references: Mapping[str, float], x_end: float, style: ModelStyle) -> list[_Named]:
-    return [_Named(name, style, (x_end, value)) for name, value in references.items()]
+def _reference_names(references: Mapping[str, float], x_end: float, style: ModelStyle) -> list[_LineLabel]:
+    return [_LineLabel(name, style, (x_end, value)) for name, value in references.items()]
 
 
 def _end(curve: Curve) -> tuple[float, float] | None:
@@ -144,7 +146,7 @@ class _Plot:
         self.canvas.lines(uprights, self.theme.muted, 0.5)
         for mark, text in zip(marks, numbers, strict=True):
             self.canvas.write(left - 4, float(self.y(mark)), text, colour=self.theme.muted, across="right")
-        for mark, text in zip(x_marks, tick_numbers(x_marks), strict=True):
+        for mark, text in zip(x_marks, write_ticks(x_marks), strict=True):
             self.canvas.write(float(self.x(mark)), bottom + LINE - 2, text, colour=self.theme.muted, across="center")
 
     def curve(self, curve: Curve, look: ModelStyle) -> None:
@@ -178,11 +180,11 @@ class _Plot:
         # A point at the very edge of a given range keeps the whole width of its line.
         artist.set_clip_path(self.canvas.clip((left - 2, top - 2, right + 2, bottom + 2)))
 
-    def names(self, names: Sequence[_Named]) -> None:
+    def names(self, names: Sequence[_LineLabel]) -> None:
         """The names in one column behind the plot, each level with its line's end or led to it; groups on top."""
         _, top, right, bottom = self.box
         ends = [(right, top) if n.end is None else (float(self.x(n.end[0])), float(self.y(n.end[1]))) for n in names]
-        places = spread([y for _, y in ends], LINE, top, bottom)
+        places = spread_labels([y for _, y in ends], LINE, top, bottom)
         for name, (x, y), place in zip(names, ends, places, strict=True):
             if name.end is not None and abs(place - y) + (right - x) > 1:
                 self.canvas.lines([((x + 1, y), (right + LEADER - 1, place))], self.theme.muted, 0.35)

@@ -1,9 +1,9 @@
-"""Labels beside what they name, moved as little as is needed to stand clear of each other."""
+"""Labels next to what they name, moved as little as is needed to stand clear of each other."""
 
 from collections.abc import Sequence
 
 
-def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+def spread_labels(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Places for labels that want to be at `wanted`: in the same order, at least `gap` apart, from low to high.
 
     The sum of squared moves is the least possible (isotonic regression by pooling neighbours).

@@ -1,4 +1,4 @@
-"""A drawn figure as SVG, PNG or PDF: the same bytes each time, and fit to stand in a page beside others."""
+"""A drawn figure as SVG, PNG or PDF: the same bytes each time, and fit to stand in a page with others."""
 
 import hashlib
 import json
@@ -12,14 +12,14 @@ from xml.sax.saxutils import escape
 
 import matplotlib as mpl
 
-from reportgen.figures.describe import Figure, texts
+from reportgen.figures.describe import Figure, list_texts
 from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.lettering import SHAPED_AS_PATHS, SIZE, Lettering, needs_shaping
-from reportgen.figures.draw.plain_svg import plain
-from reportgen.figures.svg_tags import replaced
+from reportgen.figures.draw.plain_svg import simplify_svg
+from reportgen.figures.svg_tags import replace_in_tags
 from reportgen.look.font_sources import MONO
 from reportgen.look.fonts import Typefaces
-from reportgen.look.legible import legible
+from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import FAINT, INK
 
 PNG_DPI = 200
@@ -82,29 +82,31 @@ class Drawing:
         The SVG of `characters`, which a page shows, says in data-kind what kind of figure it is, and in data-frames,
         as JSON, where it plots its numbers: see `Canvas.frame`; in units of its viewBox.
         """
-        element = self._undecorated(text)
-        return _framed(element, self._kind, self._frames) if text == "characters" else element
+        element = self._get_plain_svg(text)
+        return _add_frames(element, self._kind, self._frames) if text == "characters" else element
 
-    def _undecorated(self, text: SvgText) -> str:
+    def _get_plain_svg(self, text: SvgText) -> str:
         if text not in self._svg:
-            self._svg[text] = self._plain_svg() if text == "simple characters" else self._drawn_svg(text)
+            self._svg[text] = self._plain_svg() if text == "simple characters" else self._render_svg(text)
         return self._svg[text]
 
     def _plain_svg(self) -> str:
-        shaped = any(needs_shaping(one) for one in texts(self._description))
-        element = self._drawn_svg("simple characters") if shaped else self._undecorated("characters")
+        shaped = any(needs_shaping(one) for one in list_texts(self._description))
+        element = self._render_svg("simple characters") if shaped else self._get_plain_svg("characters")
         lettering = Lettering(self._typefaces)
-        return plain(element, lambda text, size, family: lettering.width(text, size=size, mono=family == MONO.family))
+        return simplify_svg(
+            element, lambda text, size, family: lettering.width(text, size=size, mono=family == MONO.family)
+        )
 
-    def _drawn_svg(self, text: SvgText) -> str:
+    def _render_svg(self, text: SvgText) -> str:
         out = StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         self._save(out, text, format="svg", metadata=nothing)
-        element = _numbered(_bare(out.getvalue()))
-        title, alt = (escape(legible(text)) for text in (self._description.title, self._description.alt))
+        element = _number_glyphs(_strip_document(out.getvalue()))
+        title, alt = (escape(make_legible(text)) for text in (self._description.title, self._description.alt))
         # Two probes of a battery may give their figures the same name.
         unique = f"{self._id}-{hashlib.sha256((element + title + alt).encode()).hexdigest()[:8]}"
-        return _named(_prefixed(element, unique), unique, title, alt)
+        return _add_title(_prefix_ids(element, unique), unique, title, alt)
 
     def png(self, dpi: float = PNG_DPI, *, pixels: int | None = None) -> bytes:
         """A picture on the theme's ground; with `pixels`, of exactly so many across instead of `dpi`."""
@@ -120,9 +122,9 @@ class Drawing:
     def pdf(self) -> bytes:
         """One page of the figure's own size."""
         out = BytesIO()
-        metadata = {"Title": legible(self._description.title), "Creator": "reportgen", "CreationDate": None}
+        metadata = {"Title": make_legible(self._description.title), "Creator": "reportgen", "CreationDate": None}
         self._save(out, format="pdf", metadata=metadata)
-        return _tagged(out.getvalue())
+        return _number_pdf_names(out.getvalue())
 
     @property
     def _face(self) -> str:
@@ -139,24 +141,24 @@ class Drawing:
                 SHAPED_AS_PATHS.reset(shaped)
 
 
-def _bare(document: str) -> str:
+def _strip_document(document: str) -> str:
     element = document[document.index("<svg") :]
     element = re.sub(r"<!--.*?-->", "", element, flags=re.DOTALL)
     element = re.sub(r"\s*<defs>\s*<style type=\"text/css\">.*?</style>\s*</defs>", "", element, flags=re.DOTALL)
     return re.sub(r"\s*\n\s*", "\n", element).strip() + "\n"
 
 
-def _numbered(element: str) -> str:
+def _number_glyphs(element: str) -> str:
     """Glyphs by their order of appearance: their numbers in a font change with what it was cut down to."""
     names: dict[str, str] = {}
-    return replaced(
+    return replace_in_tags(
         r'(\sid="|href="#)((reportgen\w+-\w+-)[0-9a-f]+)(?=")',
         lambda found: found[1] + names.setdefault(found[2], f"{found[3]}{len(names) + 1}"),
         element,
     )
 
 
-def _tagged(document: bytes) -> bytes:
+def _number_pdf_names(document: bytes) -> bytes:
     """The same for a PDF: a subset's tag is a hash of such numbers, and glyphs of the CJK font have no other names.
 
     Nothing changes its length, so that everything stays where the file's own table says.
@@ -168,11 +170,11 @@ def _tagged(document: bytes) -> bytes:
     )
 
 
-def _prefixed(element: str, prefix: str) -> str:
-    return replaced(r'(\sid="|href="#|url\(#)', rf"\g<1>{prefix}-", element)
+def _prefix_ids(element: str, prefix: str) -> str:
+    return replace_in_tags(r'(\sid="|href="#|url\(#)', rf"\g<1>{prefix}-", element)
 
 
-def _named(element: str, prefix: str, title: str, alt: str) -> str:
+def _add_title(element: str, prefix: str, title: str, alt: str) -> str:
     # Round joins were asked for by the style sheet that was taken out.
     opening = (
         f'<svg role="img" aria-labelledby="{prefix}-title {prefix}-alt" stroke-linejoin="round" stroke-linecap="butt"'
@@ -182,7 +184,7 @@ def _named(element: str, prefix: str, title: str, alt: str) -> str:
     return opening + element[len("<svg") : end] + words + element[end:]
 
 
-def _framed(element: str, kind: str, frames: Sequence[dict[str, Any]]) -> str:
+def _add_frames(element: str, kind: str, frames: Sequence[dict[str, Any]]) -> str:
     said = json.dumps(frames, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     # A # could be taken for one of the inks, which pages replace within tags.
     said = escape(said.replace("#", r"\u0023"), {'"': "&quot;"})

@@ -26,7 +26,7 @@ def key_entries(names: Sequence[str], look: Look) -> list[Entry]:
     entries: list[Entry] = []
     x, y = 0.0, LINE / 2
     for name in names:
-        text = look.lettering.shortened(name, look.width / 2)
+        text = look.lettering.shorten(name, look.width / 2)
         width = SWATCH + look.lettering.width(text)
         if x and x + width > look.width:
             x, y = 0.0, y + LINE

@@ -7,8 +7,8 @@ from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.colour_key import colour_key, colour_key_width
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import every, extent
-from reportgen.look.legible import legible
+from reportgen.figures.draw.scales import choose_labelled, find_extent
+from reportgen.look.legible import make_legible
 
 LARGEST_CELL = 18.0
 
@@ -18,7 +18,7 @@ def paint_heat_map(heat_map: HeatMap, look: Look) -> Canvas:
     lettering = look.lettering
     values = np.asarray(heat_map.values, dtype=np.float64)
     rows, columns = values.shape
-    low, high = heat_map.value_range or extent(values.ravel())
+    low, high = heat_map.value_range or find_extent(values.ravel())
     if heat_map.scale == "diverging":
         high = max(abs(low), abs(high)) or 1.0
         low = -high
@@ -26,8 +26,8 @@ def paint_heat_map(heat_map: HeatMap, look: Look) -> Canvas:
     else:
         colours, positions, scaled = look.sequential, (0.0, 1.0), (values - low) / ((high - low) or 1.0)
 
-    axes = f"↓ {legible(heat_map.row_label)} · → {legible(heat_map.column_label)}"
-    label = legible(heat_map.value_label)
+    axes = f"↓ {make_legible(heat_map.row_label)} · → {make_legible(heat_map.column_label)}"
+    label = make_legible(heat_map.value_label)
     left, top = lettering.width(str(rows)) + 5, 2 * LINE + 2
     room = heat_map.width * look.wide if heat_map.width else look.width
     cell = min(LARGEST_CELL, (room - left) / max(rows, columns, 1))
@@ -35,9 +35,9 @@ def paint_heat_map(heat_map: HeatMap, look: Look) -> Canvas:
     key = left + colour_key_width(lettering.width, ends=(low, high), label=label)
     canvas = Canvas(max(left + width, lettering.width(axes), key) + 4, top + height + 20, look)
     canvas.write(0, LINE / 2, axes, colour=canvas.theme.muted)
-    for column in every(columns, width, lettering.width(str(columns)) + 4):
+    for column in choose_labelled(columns, width, lettering.width(str(columns)) + 4):
         canvas.write(left + (column + 0.5) * cell, 1.5 * LINE, str(column), colour=canvas.theme.muted, across="center")
-    for row in every(rows, height, 10):
+    for row in choose_labelled(rows, height, 10):
         canvas.write(left - 4, top + (row + 0.5) * cell, str(row), colour=canvas.theme.muted, across="right")
     box = (left, top, left + width, top + height)
     canvas.frame(box, rows=rows, columns=columns)

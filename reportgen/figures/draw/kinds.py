@@ -49,7 +49,7 @@ def draw(
 
     Args:
         figure: what is drawn.
-        typefaces: must cover `describe.texts(figure)`.
+        typefaces: must cover `list_texts(figure)`.
         styles: must know every model the figure names, in the theme's colours.
         theme: colours and sizes.
         width: points that the whole picture takes across, text and all; else what the theme says.

@@ -14,7 +14,7 @@ from matplotlib.text import Text
 
 from reportgen.look.font_sources import REGULAR
 from reportgen.look.fonts import Typefaces
-from reportgen.look.legible import families_of, legible
+from reportgen.look.legible import families_of, make_legible
 
 SIZE = 8.5
 """Points of all text but heads: 11 px on a screen."""
@@ -70,22 +70,22 @@ class Lettering:
         families = families_of(text, mono=mono, own=self._own)
         return _width(tuple(self._files[family] for family in families), text, size)
 
-    def shortened(self, text: str, room: float, *, size: float = SIZE, mono: bool = False) -> str:
+    def shorten(self, text: str, room: float, *, size: float = SIZE, mono: bool = False) -> str:
         """A stranger's text made legible and, where it is wider than `room` points, cut with …"""
-        whole = legible(text[:LONGEST])
+        whole = make_legible(text[:LONGEST])
         if len(text) <= LONGEST and self.width(whole, size=size, mono=mono) <= room:
             return whole
         fewest, most = 0, len(whole) - 1
         while fewest < most:
             middle = (fewest + most + 1) // 2
-            if self.width(_cut(whole, middle), size=size, mono=mono) <= room:
+            if self.width(_cut_text(whole, middle), size=size, mono=mono) <= room:
                 fewest = middle
             else:
                 most = middle - 1
-        return _cut(whole, max(fewest, 1))
+        return _cut_text(whole, max(fewest, 1))
 
 
-def _cut(text: str, length: int) -> str:
+def _cut_text(text: str, length: int) -> str:
     """The start of a text with …; marks stay with the letter they belong to or go with it."""
     while length > 1 and length < len(text) and unicodedata.category(text[length]).startswith("M"):
         length -= 1

@@ -1,4 +1,4 @@
-"""What a painter is given beside the figure: the theme, its lettering, the styles of the models, and room."""
+"""What a painter is given in addition to the figure: the theme, its lettering, the styles of the models, and room."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,8 +51,8 @@ class Look:
 
     def sequential(self, values: ArrayLike) -> NDArray[np.float64]:
         """As `style.sequential`, in this theme."""
-        return style.sequential(values, self.theme)
+        return style.map_sequential(values, self.theme)
 
     def diverging(self, values: ArrayLike) -> NDArray[np.float64]:
         """As `style.diverging`, in this theme."""
-        return style.diverging(values, self.theme)
+        return style.map_diverging(values, self.theme)

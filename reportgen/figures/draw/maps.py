@@ -11,9 +11,9 @@ from reportgen.figures.draw.canvas import MOST_PATHS, Box, Canvas
 from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
 from reportgen.figures.draw.lettering import HEAD, LINE, SIZE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.point_labels import placed
-from reportgen.figures.draw.scales import extent
-from reportgen.look.legible import legible
+from reportgen.figures.draw.point_labels import place_labels
+from reportgen.figures.draw.scales import find_extent
+from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import ModelStyle
 
 GUTTER = 12.0
@@ -30,9 +30,9 @@ MOST_CROWDED = 60
 
 def paint_maps(maps: Maps, look: Look) -> Canvas:
     """Panels from left to right, then downwards. Within a panel both axes have one scale, so distances are true."""
-    across = min(_most_across(maps), max(len(maps.panels), 1))
+    across = min(_choose_most_across(maps), max(len(maps.panels), 1))
     width = (look.width - (across - 1) * GUTTER) / across - LINE
-    height = width * _tallest(maps.panels)
+    height = width * _measure_tallest(maps.panels)
     looks = look.groups(maps.groups)
     entries = key_entries([group for group in looks if group], look)
     top = key_height(entries)
@@ -49,20 +49,22 @@ def paint_maps(maps: Maps, look: Look) -> Canvas:
         upper = top + (at // across) * step + LINE
         box = (left, upper, left + width, upper + height)
         scale = _scale(np.asarray(panel.points, dtype=float), box, MARGIN if any(maps.labels) else BARE_MARGIN)
-        canvas.frame(box, panel=at, name=legible(panel.title), x=scale.across(box), y=scale.upwards(box))
+        canvas.frame(
+            box, panel=at, name=make_legible(panel.title), x=scale.find_x_range(box), y=scale.find_y_range(box)
+        )
         _paint_panel(canvas, panel, maps, looks, scale, box)
     return canvas
 
 
-def _most_across(maps: Maps) -> int:
+def _choose_most_across(maps: Maps) -> int:
     if not any(maps.labels):
         return BARE
     return 2 if len(maps.labels) > FEW else 3
 
 
-def _tallest(panels: Sequence[Panel]) -> float:
+def _measure_tallest(panels: Sequence[Panel]) -> float:
     """Height of the panels by their width: what the tallest map needs, within reason."""
-    ranges = [[extent(points) for points in np.asarray(panel.points, dtype=float).T] for panel in panels]
+    ranges = [[find_extent(points) for points in np.asarray(panel.points, dtype=float).T] for panel in panels]
     return max((min(max((y[1] - y[0]) / (x[1] - x[0]), 0.5), 0.75) for x, y in ranges), default=0.75)
 
 
@@ -71,10 +73,10 @@ def _paint_panel(
 ) -> None:
     left, top, right, bottom = box
     lettering = canvas.lettering
-    canvas.write(left, top - LINE / 2 - 1, lettering.shortened(panel.title, right - left, size=HEAD), size=HEAD)
-    canvas.write((left + right) / 2, bottom + LINE / 2 + 1, lettering.shortened(panel.x_label, right - left),
+    canvas.write(left, top - LINE / 2 - 1, lettering.shorten(panel.title, right - left, size=HEAD), size=HEAD)
+    canvas.write((left + right) / 2, bottom + LINE / 2 + 1, lettering.shorten(panel.x_label, right - left),
                  colour=canvas.theme.muted, across="center")  # fmt: skip
-    canvas.write(left - LINE / 2, (top + bottom) / 2, lettering.shortened(panel.y_label, bottom - top),
+    canvas.write(left - LINE / 2, (top + bottom) / 2, lettering.shorten(panel.y_label, bottom - top),
                  colour=canvas.theme.muted, across="center", rotation=90)  # fmt: skip
     canvas.outlines([box], canvas.theme.faint, 0.6)
     places = scale.places(np.asarray(panel.points, dtype=float))
@@ -103,11 +105,11 @@ class _Scale:
         y = self.centre[1] - (points[:, 1] - self.middle[1]) * self.unit
         return np.stack([x, y], axis=1)
 
-    def across(self, box: Box) -> list[float]:
+    def find_x_range(self, box: Box) -> list[float]:
         """The numbers at the left and the right edge."""
         return [self.middle[0] + (edge - self.centre[0]) / self.unit for edge in (box[0], box[2])]
 
-    def upwards(self, box: Box) -> list[float]:
+    def find_y_range(self, box: Box) -> list[float]:
         """The numbers at the lower and the upper edge."""
         return [self.middle[1] - (edge - self.centre[1]) / self.unit for edge in (box[3], box[1])]
 
@@ -115,17 +117,17 @@ class _Scale:
 def _scale(points: NDArray[np.float64], box: Box, margin: float) -> _Scale:
     """That which lets all points stand within the box, centred."""
     left, top, right, bottom = box
-    (x_low, x_high), (y_low, y_high) = extent(points[:, 0]), extent(points[:, 1])
+    (x_low, x_high), (y_low, y_high) = find_extent(points[:, 0]), find_extent(points[:, 1])
     unit = min((right - left - 2 * margin) / (x_high - x_low), (bottom - top - 2 * margin) / (y_high - y_low))
     return _Scale(unit, ((x_low + x_high) / 2, (y_low + y_high) / 2), ((left + right) / 2, (top + bottom) / 2))
 
 
 def _label(canvas: Canvas, labels: Sequence[str], places: NDArray[np.float64], box: Box) -> None:
     known = [i for i in range(len(labels)) if labels[i] and np.isfinite(places[i]).all()]
-    texts = [canvas.lettering.shortened(legible(labels[i]), LABEL) for i in known]
+    texts = [canvas.lettering.shorten(make_legible(labels[i]), LABEL) for i in known]
     sizes = [(canvas.lettering.width(text), SIZE) for text in texts]
     # On a slide, a label less is better than two that nobody can read.
     everyone = len(known) <= MOST_CROWDED and canvas.look.wide >= 1
-    for text, spot in zip(texts, placed(places[known], sizes, box, everyone=everyone), strict=True):
+    for text, spot in zip(texts, place_labels(places[known], sizes, box, everyone=everyone), strict=True):
         if spot is not None:
             canvas.write(*spot, text)

@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 
-from reportgen.figures.svg_tags import replaced
+from reportgen.figures.svg_tags import replace_in_tags
 
 _NAMESPACES = ' xmlns="http://www.w3.org/2000/svg"', ' xmlns:xlink="http://www.w3.org/1999/xlink"'
 _BEFORE = {"start": 0.0, "middle": 0.5, "end": 1.0}
@@ -13,7 +13,7 @@ Width = Callable[[str, float, str], float]
 """(text, size, first family) -> what the text takes on its line."""
 
 
-def plain(element: str, width: Width) -> str:
+def simplify_svg(element: str, width: Width) -> str:
     """The same picture: styles as attributes, no group that only names its members, every text from its left end.
 
     WeasyPrint parses each style as a style sheet, and makes each text that is not set from its left end a drawing of
@@ -21,7 +21,7 @@ def plain(element: str, width: Width) -> str:
     """
     for namespace in _NAMESPACES:
         element = element.replace(namespace, "", 1)
-    root = ET.fromstring(replaced(" xlink:href=", " href=", element))
+    root = ET.fromstring(replace_in_tags(" xlink:href=", " href=", element))
     for node in root.iter():
         _unstyle(node)
         if node.tag == "text":

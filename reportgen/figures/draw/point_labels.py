@@ -12,10 +12,10 @@ CLEARANCE = 3.5
 _DIRECTIONS = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1))
 
 
-def placed(
+def place_labels(
     points: NDArray[np.float64], sizes: Sequence[tuple[float, float]], box: Box, *, everyone: bool
 ) -> list[tuple[float, float] | None]:
-    """(left, middle height) of each point's label, beside it and inside the box, where it hides least.
+    """(left, middle height) of each point's label, next to it and inside the box, where it hides least.
 
     One after the other: a label takes the first of eight places around its point (and eight a little further off)
     that is free, else the one that overlaps least, or None unless `everyone` has to be labelled.
@@ -24,11 +24,11 @@ def placed(
     found: list[tuple[float, float] | None] = []
     for (x, y), (width, height) in zip(points, sizes, strict=True):
         spots = [
-            _beside(x, y, width, height, direction, distance)
+            _place_spot(x, y, width, height, direction, distance)
             for distance in (CLEARANCE, 2.5 * CLEARANCE)
             for direction in _DIRECTIONS
         ]
-        costs = [_hidden(spot, taken, box) for spot in spots]
+        costs = [_measure_hidden(spot, taken, box) for spot in spots]
         best = int(np.argmin(costs))
         if costs[best] > 0 and not everyone:
             found.append(None)
@@ -38,14 +38,14 @@ def placed(
     return found
 
 
-def _beside(x: float, y: float, width: float, height: float, direction: tuple[int, int], distance: float) -> Box:
+def _place_spot(x: float, y: float, width: float, height: float, direction: tuple[int, int], distance: float) -> Box:
     right, down = direction
     left = x + (distance if right > 0 else -distance - width if right < 0 else -width / 2)
     middle = y + down * (distance + height / 2) * (0.8 if right else 1)
     return left, middle - height / 2, left + width, middle + height / 2
 
 
-def _hidden(spot: Box, taken: Sequence[Box], box: Box) -> float:
+def _measure_hidden(spot: Box, taken: Sequence[Box], box: Box) -> float:
     """Area in which a label lies on others or on points; beyond the box it may not go."""
     left, top, right, bottom = spot
     others = np.array(taken)

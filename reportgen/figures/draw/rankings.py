@@ -4,8 +4,8 @@ from reportgen.figures.describe import Ranking, Rankings
 from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.lettering import HEAD, LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import alike
-from reportgen.look.legible import legible
+from reportgen.figures.draw.scales import write_alike
+from reportgen.look.legible import make_legible
 from reportgen.text.characters import mark_space
 
 MOST_ACROSS = 3
@@ -18,7 +18,7 @@ BAR = 8.0
 def paint_rankings(rankings: Rankings, look: Look) -> Canvas:
     """Panels from left to right, then downwards, on one scale; the best of each list on top."""
     panels = rankings.rankings
-    across = 2 if len(panels) == 4 or _long(rankings, look) else MOST_ACROSS
+    across = 2 if len(panels) == 4 or _has_long_labels(rankings, look) else MOST_ACROSS
     across = min(across, max(len(panels), 1))
     width = (look.width - (across - 1) * GUTTER) / across
     heights = [
@@ -27,22 +27,22 @@ def paint_rankings(rankings: Rankings, look: Look) -> Canvas:
     ]
     top = LINE + 6
     canvas = Canvas(look.width, top + sum(heights) - GUTTER + 4, look)
-    canvas.write(0, LINE / 2, legible(rankings.value_label), colour=canvas.theme.muted)
+    canvas.write(0, LINE / 2, make_legible(rankings.value_label), colour=canvas.theme.muted)
     for at, panel in enumerate(panels):
         left, upper = (at % across) * (width + GUTTER), top + sum(heights[: at // across])
         canvas.frame(
             (left, upper + LINE, left + width, upper + LINE * (1 + len(panel.labels))),
-            panel=at, name=legible(panel.title), rows=len(panel.labels),
+            panel=at, name=make_legible(panel.title), rows=len(panel.labels),
         )  # fmt: skip
         _paint_ranking(canvas, panel, (left, upper, width), rankings.value_range, look.models[rankings.model].colour)
     return canvas
 
 
-def _long(rankings: Rankings, look: Look) -> bool:
+def _has_long_labels(rankings: Rankings, look: Look) -> bool:
     """Whether labels would be cut off where panels are narrowest."""
     labels = (mark_space(label) for panel in rankings.rankings for label in panel.labels)
     return any(
-        look.lettering.width(look.lettering.shortened(one, 2 * LABEL, mono=True), mono=True) > LABEL for one in labels
+        look.lettering.width(look.lettering.shorten(one, 2 * LABEL, mono=True), mono=True) > LABEL for one in labels
     )
 
 
@@ -50,12 +50,12 @@ def _paint_ranking(
     canvas: Canvas, panel: Ranking, place: tuple[float, float, float], ends: tuple[float, float], colour: str
 ) -> None:
     left, top, width = place
-    title = canvas.lettering.shortened(mark_space(panel.title), width, size=HEAD, mono=True)
+    title = canvas.lettering.shorten(mark_space(panel.title), width, size=HEAD, mono=True)
     canvas.write(left, top + LINE / 2 - 2, title, size=HEAD, mono=True)
     canvas.lines([((left, top + LINE - 2), (left + width, top + LINE - 2))], canvas.theme.faint, 0.6)
-    numbers = alike(panel.values)
+    numbers = write_alike(panel.values)
     most = max(LABEL, LABELS_SHARE * width)
-    labels = [canvas.lettering.shortened(mark_space(label), most, mono=True) for label in panel.labels]
+    labels = [canvas.lettering.shorten(mark_space(label), most, mono=True) for label in panel.labels]
     names = max((canvas.lettering.width(label, mono=True) for label in labels), default=0)
     room = width - names - 6 - max(map(canvas.lettering.width, numbers), default=0) - 4
     low, high = min(ends[0], 0.0), ends[1]

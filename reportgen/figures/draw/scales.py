@@ -11,7 +11,7 @@ FINEST = 6
 """Decimals beyond which numbers of an axis are written with a power of ten."""
 
 
-def extent(values: Iterable[float], margin: float = 0.0) -> tuple[float, float]:
+def find_extent(values: Iterable[float], margin: float = 0.0) -> tuple[float, float]:
     """The range of the finite values, widened by a share of itself at both ends; never empty."""
     known = np.fromiter((v for v in values if np.isfinite(v)), dtype=float)
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
@@ -22,14 +22,14 @@ def extent(values: Iterable[float], margin: float = 0.0) -> tuple[float, float]:
     return low - room, high + room
 
 
-def ticks(low: float, high: float, most: int = 6) -> list[float]:
+def choose_ticks(low: float, high: float, most: int = 6) -> list[float]:
     """A few round numbers from low to high; whole ones where the range allows it."""
     whole = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10], integer=high - low >= most)
     slack = (high - low) * 1e-9
     return [float(tick) for tick in whole.tick_values(low, high) if low - slack <= tick <= high + slack]
 
 
-def alike(values: Sequence[float]) -> list[str]:
+def write_alike(values: Sequence[float]) -> list[str]:
     """Numbers that are read one below the other: as many decimals each as give the largest three digits."""
     most = max((abs(value) for value in values if np.isfinite(value)), default=0.0)
     if not 1e-3 <= most < 1e9:
@@ -38,14 +38,14 @@ def alike(values: Sequence[float]) -> list[str]:
     return [write_decimals(value, decimals) for value in values]
 
 
-def tick_numbers(values: Iterable[float]) -> list[str]:
+def write_ticks(values: Iterable[float]) -> list[str]:
     """Numbers of one axis, all with as many decimals as the finest of them needs."""
     values = list(values)
     decimals = max((_decimals(value) for value in values), default=0)
     return [write_setting(v) if decimals > FINEST else write_decimals(v, decimals) for v in values]
 
 
-def every(count: int, room: float, each: float) -> range:
+def choose_labelled(count: int, room: float, each: float) -> range:
     """Which of `count` neighbours, evenly spaced over `room`, are labelled so that each label has its share."""
     step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, max(count, 1000)) if s * room >= each * max(count, 1))
     return range(0, count, step)

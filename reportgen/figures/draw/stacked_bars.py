@@ -7,9 +7,9 @@ from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import alike, tick_numbers, ticks
-from reportgen.look.legible import legible
-from reportgen.look.model_styles import rgb, text_on
+from reportgen.figures.draw.scales import choose_ticks, write_alike, write_ticks
+from reportgen.look.legible import make_legible
+from reportgen.look.model_styles import choose_text_colour, rgb
 
 BAR, GAP = 13.0, 3.0
 LABEL = 130.0
@@ -21,12 +21,12 @@ def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
     values = np.nan_to_num(np.asarray(stacked.values, dtype=float))
     totals = values.sum(axis=1)
     most = float(totals.max(initial=0.0)) or 1.0
-    names = [lettering.shortened(bar, LABEL) for bar in stacked.bars]
+    names = [lettering.shorten(bar, LABEL) for bar in stacked.bars]
     areas = look.theme.areas
     fills = [areas[at % len(areas)] for at in range(len(stacked.segments))]
     entries = key_entries(stacked.segments, look)
     left = max(map(lettering.width, names), default=0) + 6
-    sums = alike(totals.tolist())
+    sums = write_alike(totals.tolist())
     right = look.width - max(map(lettering.width, sums), default=0) - 6
     scale = (right - left) / most
     top = key_height(entries)
@@ -37,12 +37,12 @@ def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
         canvas.bar((entry.x, entry.y - 4, entry.x + 8, entry.y + 4), fill)
         canvas.write(entry.x + SWATCH, entry.y, entry.text)
     canvas.frame((left, top, right, bottom), rows=len(names), x=[0.0, most])
-    marks = ticks(0, most)
+    marks = choose_ticks(0, most)
     uprights = [((left + mark * scale, top), (left + mark * scale, bottom)) for mark in marks]
     canvas.lines(uprights, canvas.theme.faint, 0.5)
-    for mark, text in zip(marks, tick_numbers(marks), strict=True):
+    for mark, text in zip(marks, write_ticks(marks), strict=True):
         canvas.write(left + mark * scale, bottom + LINE / 2, text, colour=canvas.theme.muted, across="center")
-    canvas.write(left, bottom + 1.5 * LINE, legible(stacked.value_label), colour=canvas.theme.muted)
+    canvas.write(left, bottom + 1.5 * LINE, make_legible(stacked.value_label), colour=canvas.theme.muted)
     for at, name in enumerate(names):
         y = top + at * (BAR + GAP) + GAP / 2
         canvas.write(left - 5, y + BAR / 2, name, across="right")
@@ -50,7 +50,7 @@ def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
         for start, end, fill, entry in zip(edges, edges[1:], fills, entries, strict=False):
             canvas.bar((float(start), y, float(end), y + BAR), fill)
             if end - start > lettering.width(entry.text) + 6:
-                ink = text_on(rgb(fill))
+                ink = choose_text_colour(rgb(fill))
                 canvas.write(float(start + end) / 2, y + BAR / 2, entry.text, colour=ink, across="center")
         canvas.write(float(edges[-1]) + 4, y + BAR / 2, sums[at], colour=canvas.theme.muted)
     return canvas

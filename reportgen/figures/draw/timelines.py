@@ -1,4 +1,4 @@
-"""Quantities night after night, small, one below the other."""
+"""Quantities run after run, small, one below the other."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,56 +11,56 @@ from reportgen.figures.describe import Band, Timeline, Timelines
 from reportgen.figures.draw.canvas import Box, Canvas
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import every, extent, tick_numbers, ticks
-from reportgen.look.legible import legible
+from reportgen.figures.draw.scales import choose_labelled, choose_ticks, find_extent, write_ticks
+from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import ModelStyle
 from reportgen.numerals import write_number
 
 HEIGHT = 46.0
 LOWEST = 0.9
-"""Of that height, below which the night of a step would stand on the line."""
+"""Of that height, below which the run of a step would stand on the line."""
 FLAT = 7.0
 """Height of a quantity that never moved: there is nothing to see but that it was measured."""
 GAP = 8.0
 NUMBERS = 46.0
 """Room for the numbers of the vertical axes, which stand below each other."""
 NAME = 250.0
-NIGHT = 100.0
-"""Widest name of a night along the axis."""
+RUN_NAME = 100.0
+"""Widest name of a run along the axis."""
 BAND = 0.14
 STROKE = 1.1
 REACH = 0.5
-"""How far before a night its change is marked: between the two nights that it lies between."""
+"""How far before a run its change is marked: between the two runs that it lies between."""
 
 
 def paint_timelines(timelines: Timelines, look: Look) -> Canvas:
-    """Each quantity below its name and its last value, over one axis of nights at the foot."""
+    """Each quantity below its name and its last value, over one axis of runs at the foot."""
     across = (NUMBERS, look.width - 8)
-    heights = [FLAT if _flat(one) else HEIGHT * max(look.tall, LOWEST) for one in timelines.timelines]
+    heights = [FLAT if _is_flat(one) else HEIGHT * max(look.tall, LOWEST) for one in timelines.timelines]
     foot = sum(LINE + height + GAP for height in heights)
     canvas = Canvas(look.width, foot + LINE + 4, look)
     top = 0.0
     for at, (one, height) in enumerate(zip(timelines.timelines, heights, strict=True)):
         box = (across[0], top + LINE, across[1], top + LINE + height)
-        strip = _Strip(canvas, box, one, look.models[timelines.model], timelines.nights)
+        strip = _Strip(canvas, box, one, look.models[timelines.model], timelines.runs)
         ends = {"x": [0, max(len(one.values) - 1, 1)], "y": [strip.low, strip.high]}
-        canvas.frame(box, panel=at, name=legible(one.label), **ends)
+        canvas.frame(box, panel=at, name=make_legible(one.label), **ends)
         strip.paint()
         top += LINE + height + GAP
-    _name_nights(canvas, timelines.nights, across, foot)
+    _name_runs(canvas, timelines.runs, across, foot)
     return canvas
 
 
-def _flat(timeline: Timeline) -> bool:
+def _is_flat(timeline: Timeline) -> bool:
     return len({value for value in timeline.values if np.isfinite(value)}) < 2
 
 
-def _name_nights(canvas: Canvas, nights: Sequence[str], across: tuple[float, float], top: float) -> None:
-    names = [canvas.lettering.shortened(night, NIGHT) for night in nights]
+def _name_runs(canvas: Canvas, runs: Sequence[str], across: tuple[float, float], top: float) -> None:
+    names = [canvas.lettering.shorten(run, RUN_NAME) for run in runs]
     left, right = across
     widest = max(map(canvas.lettering.width, names), default=0) + 14
     each = (right - left) / max(len(names) - 1, 1)
-    named = list(every(len(names), right - left, widest))
+    named = list(choose_labelled(len(names), right - left, widest))
     if named and (len(names) - 1 - named[-1]) * each > widest:
         named.append(len(names) - 1)
     for at in named:
@@ -74,12 +74,12 @@ def _name_nights(canvas: Canvas, nights: Sequence[str], across: tuple[float, flo
 class _Strip:
     """One quantity in its box, on its own scale."""
 
-    def __init__(self, canvas: Canvas, box: Box, timeline: Timeline, look: ModelStyle, nights: Sequence[str]) -> None:
-        self.canvas, self.box, self.timeline, self.look, self.nights = canvas, box, timeline, look, nights
+    def __init__(self, canvas: Canvas, box: Box, timeline: Timeline, look: ModelStyle, runs: Sequence[str]) -> None:
+        self.canvas, self.box, self.timeline, self.look, self.runs = canvas, box, timeline, look, runs
         self.theme = canvas.theme
         edges = [edge for band in timeline.bands for edge in (band.lower, band.upper)]
-        self.low, self.high = extent((*timeline.values, *edges), margin=0.08)
-        self.flat = _flat(timeline)
+        self.low, self.high = find_extent((*timeline.values, *edges), margin=0.08)
+        self.flat = _is_flat(timeline)
 
     def paint(self) -> None:
         """From what lies below to what lies above."""
@@ -89,13 +89,13 @@ class _Strip:
         for band in self.timeline.bands:
             self._band(band)
         self._line()
-        for night in self.timeline.breaks:
-            self._upright(self._x(night - REACH), self.theme.muted, (1, 2))
+        for run in self.timeline.breaks:
+            self._draw_upright(self._x(run - REACH), self.theme.muted, (1, 2))
         self._steps()
 
-    def _x(self, night: float) -> float:
+    def _x(self, run: float) -> float:
         left, _, right, _ = self.box
-        return left + (right - left) * max(night, 0) / max(len(self.timeline.values) - 1, 1)
+        return left + (right - left) * max(run, 0) / max(len(self.timeline.values) - 1, 1)
 
     def _y(self, value: float) -> float:
         _, top, _, bottom = self.box
@@ -103,18 +103,20 @@ class _Strip:
 
     def _head(self) -> None:
         _, top, right, _ = self.box
-        label = self.canvas.lettering.shortened(self.timeline.label, NAME)
+        label = self.canvas.lettering.shorten(self.timeline.label, NAME)
         self.canvas.write(0, top - LINE / 2, label)
-        unit = self.canvas.lettering.shortened(self.timeline.unit, NAME / 2)
+        unit = self.canvas.lettering.shorten(self.timeline.unit, NAME / 2)
         self.canvas.write(self.canvas.lettering.width(label) + 6, top - LINE / 2, unit, colour=self.theme.muted)
         known = [value for value in self.timeline.values if np.isfinite(value)]
-        self.canvas.write(right, top - LINE / 2, _last(known[-1]) if known else "–", across="right")
+        self.canvas.write(right, top - LINE / 2, _write_last(known[-1]) if known else "–", across="right")
 
     def _axis(self) -> None:
         left, top, right, _ = self.box
-        marks = [mark for mark in ticks(self.low, self.high, 3) if self._y(mark) > top + 4]  # else it meets the name
+        marks = [
+            mark for mark in choose_ticks(self.low, self.high, 3) if self._y(mark) > top + 4
+        ]  # else it meets the name
         self.canvas.lines([((left, self._y(m)), (right, self._y(m))) for m in marks], self.theme.faint, 0.5)
-        for mark, text in zip(marks, tick_numbers(marks), strict=True):
+        for mark, text in zip(marks, write_ticks(marks), strict=True):
             self.canvas.write(left - 5, self._y(mark), text, colour=self.theme.muted, across="right")
 
     def _band(self, band: Band) -> None:
@@ -140,15 +142,15 @@ class _Strip:
             ))  # fmt: skip
 
     def _steps(self) -> None:
-        """An upright stroke for each, with its night where there is room before the next, and the line is not."""
+        """An upright stroke for each, with its run where there is room before the next, and the line is not."""
         left, top, right, bottom = self.box
         edges = [self._x(first - REACH) for first, _ in self.timeline.steps]
         for (first, last), x, following in zip(self.timeline.steps, edges, [*edges, right][1:], strict=True):
-            self._upright(x, self.theme.ink, ())
+            self._draw_upright(x, self.theme.ink, ())
             if last > first:
-                self._upright(self._x(last), self.theme.ink, ())
+                self._draw_upright(self._x(last), self.theme.ink, ())
                 self.canvas.lines([((x, top), (self._x(last), top))], self.theme.ink, 0.7)
-            name = self.canvas.lettering.shortened(self.nights[first], NIGHT)
+            name = self.canvas.lettering.shorten(self.runs[first], RUN_NAME)
             room = self.canvas.lettering.width(name) + 6
             rises = self.timeline.values[last] > self.timeline.values[first - 1]
             # The line is low before a rise and high after it; within a slow one it is still low at first.
@@ -160,7 +162,7 @@ class _Strip:
                     x - 3, top + LINE / 2 if rises else bottom - LINE / 2, name, colour=self.theme.muted, across="right"
                 )
 
-    def _upright(self, x: float, colour: str, dash: tuple[float, ...]) -> None:
+    def _draw_upright(self, x: float, colour: str, dash: tuple[float, ...]) -> None:
         _, top, _, bottom = self.box
         width, style = 0.7 * self.theme.lines, (0, dash) if dash else "-"
         self._add(Line2D([x, x], [top, bottom], color=colour, linewidth=width, linestyle=style))
@@ -171,5 +173,5 @@ class _Strip:
         artist.set_clip_path(self.canvas.clip((left - 2, top - 2, right + 2, bottom + 2)))
 
 
-def _last(value: float) -> str:
-    return legible(write_number(value, 4))
+def _write_last(value: float) -> str:
+    return make_legible(write_number(value, 4))

@@ -9,8 +9,8 @@ from reportgen.figures.draw.canvas import Box, Canvas
 from reportgen.figures.draw.colour_key import colour_key, colour_key_width
 from reportgen.figures.draw.lettering import LINE, Lettering
 from reportgen.figures.draw.look import Look
-from reportgen.look.legible import legible
-from reportgen.look.model_styles import text_on
+from reportgen.look.legible import make_legible
+from reportgen.look.model_styles import choose_text_colour
 from reportgen.text.characters import mark_space
 
 ROW = 13.0
@@ -30,13 +30,13 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
     columns = [mark_space(column) for column in grid.columns]
     wanted = _cell_width([columns, *texts], lettering)
     room = min(LONGEST_ROW_LABEL, look.widest - wanted * len(columns) - 5)
-    rows = [lettering.shortened(row, max(WIDEST, room)) for row in grid.rows]
+    rows = [lettering.shorten(row, max(WIDEST, room)) for row in grid.rows]
     left = max((lettering.width(row) for row in rows), default=0) + 5
     cell = min(wanted, (look.widest - left) / max(len(columns), 1))
     top = 2 * LINE + 2
     height, width = len(rows) * ROW, len(grid.columns) * cell
-    axes = f"↓ {legible(grid.row_label)} · → {legible(grid.column_label)}"
-    label, outline = legible(grid.value_label), legible(grid.outline_label)
+    axes = f"↓ {make_legible(grid.row_label)} · → {make_legible(grid.column_label)}"
+    label, outline = make_legible(grid.value_label), make_legible(grid.outline_label)
     key = left + colour_key_width(lettering.width, ends=ENDS, label=label)
     behind = key + lettering.width(outline) + 40
     below = bool(outline) and behind > look.widest
@@ -45,7 +45,7 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
 
     canvas.write(0, LINE / 2, axes, colour=canvas.theme.muted)
     for at, column in enumerate(columns):
-        shown = lettering.shortened(column, cell - 3, mono=True)
+        shown = lettering.shorten(column, cell - 3, mono=True)
         canvas.write(left + (at + 0.5) * cell, 1.5 * LINE, shown, mono=True, across="center")
     for at, row in enumerate(rows):
         canvas.write(left - 4, top + (at + 0.5) * ROW, row, colour=canvas.theme.muted, across="right")
@@ -62,7 +62,7 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
 
 def _cell_width(texts: Sequence[Sequence[str]], lettering: Lettering) -> float:
     different = {text[:MOST_CHARACTERS] for row in texts for text in row}
-    widest = max((lettering.width(legible(text), mono=True) for text in different), default=0.0)
+    widest = max((lettering.width(make_legible(text), mono=True) for text in different), default=0.0)
     return float(np.clip(widest + PADDING, NARROWEST, WIDEST))
 
 
@@ -76,8 +76,8 @@ def _fill(canvas: Canvas, grid: TokenGrid, texts: list[list[str]], box: Box) -> 
         if np.isnan(value):
             continue
         x, y = left + column * cell, top + row * ROW
-        shown = canvas.lettering.shortened(texts[row][column], cell - 3, mono=True)
-        ink = text_on(colours[row, column].tolist())
+        shown = canvas.lettering.shorten(texts[row][column], cell - 3, mono=True)
+        ink = choose_text_colour(colours[row, column].tolist())
         canvas.write(x + cell / 2, y + ROW / 2, shown, mono=True, across="center", colour=ink)
         if grid.outlined[row, column]:
             outlined.append((x + 0.9, y + 0.9, x + cell - 0.9, y + ROW - 0.9))

@@ -9,8 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from reportgen.documents.beside import HERE, exists, is_folder, no_name, only_here, placed, where_looked
-from reportgen.documents.problem import shown
+from reportgen.documents.beside import (
+    HERE,
+    exists,
+    explain_no_name,
+    explain_search,
+    is_folder,
+    lies_only_here,
+    locate_path,
+)
+from reportgen.documents.problem import describe_value
 from reportgen.documents.regular_file import open_regular
 from reportgen.errors import BatteryError, Mistake, ModelError
 from reportgen.model.files.demo import DEMO_MODELS, demo_folder
@@ -44,7 +52,7 @@ class Source:
     @property
     def path(self) -> Path:
         """Of a source that is one: where it lies, under the name that was written."""
-        return Path(os.path.abspath(placed(self.target, self.folder)))  # noqa: PTH100 (`resolve` follows links)
+        return Path(os.path.abspath(locate_path(self.target, self.folder)))  # noqa: PTH100 (`resolve` follows links)
 
 
 @dataclass(frozen=True)
@@ -71,8 +79,8 @@ def parse_source(text: str, revision: str | None = None, folder: Path = HERE) ->
             is named as if it lay next to the battery.
     """
     text = text.strip()
-    if told := no_name(text):
-        raise BatteryError(Mistake(f"{shown(text)}: {told}", _FORMS))
+    if told := explain_no_name(text):
+        raise BatteryError(Mistake(f"{describe_value(text)}: {told}", _FORMS))
     if " + " in text:
         return Source(text, "adapter", text, revision, folder)
     prefix, _, rest = text.partition(":")
@@ -83,8 +91,8 @@ def parse_source(text: str, revision: str | None = None, folder: Path = HERE) ->
     if text and _is_path(text, folder):
         kind: Kind = "gguf" if text.lower().endswith(".gguf") else "folder"
         return _refuse_revision(Source(text, kind, text, folder=folder), revision)
-    if text and only_here(text, folder):
-        told = f"{shown(text)} is not beside the battery, but in the working directory"
+    if text and lies_only_here(text, folder):
+        told = f"{describe_value(text)} is not beside the battery, but in the working directory"
         remedy = f"Write its path as it is from {folder}; if a model of the hub is meant, {text}@main."
         raise BatteryError(Mistake(told, remedy))
     return _hub_source(text, revision)
@@ -106,12 +114,14 @@ def _require_known_demo(name: str) -> str:
 
     nearest = process.extractOne(name, list(DEMO_MODELS), processor=str.lower, score_cutoff=60)
     hint = f"Did you mean demo:{nearest[0]}?" if nearest else f"Demo models: {', '.join(DEMO_MODELS)}."
-    raise BatteryError(Mistake(f"unknown demo model {shown(name)}", hint))
+    raise BatteryError(Mistake(f"unknown demo model {describe_value(name)}", hint))
 
 
 def _refuse_revision(source: Source, revision: str | None) -> Source:
     if revision is not None:
-        raise BatteryError(Mistake(f"{shown(source.text)} has no revisions", "Only a hub id takes a revision."))
+        raise BatteryError(
+            Mistake(f"{describe_value(source.text)} has no revisions", "Only a hub id takes a revision.")
+        )
     return source
 
 
@@ -124,10 +134,12 @@ def _is_path(text: str, folder: Path) -> bool:
 def _hub_source(text: str, revision: str | None) -> Source:
     target, _, written = text.partition("@")
     if not _HUB_ID.fullmatch(target) or text.endswith("@"):
-        raise BatteryError(Mistake(f"{shown(text)} is neither a folder that exists nor a hub id", _FORMS))
+        raise BatteryError(Mistake(f"{describe_value(text)} is neither a folder that exists nor a hub id", _FORMS))
     if written and revision is not None and written != revision:
         raise BatteryError(
-            Mistake(f"{shown(text)} names another revision than `revision: {revision}`", "Write the revision once.")
+            Mistake(
+                f"{describe_value(text)} names another revision than `revision: {revision}`", "Write the revision once."
+            )
         )
     return Source(text, "hub", target, written or revision)
 
@@ -165,7 +177,7 @@ def _locate_adapter(source: Source, notify: Notify) -> ModelFiles:
     base = source.target.partition(" + ")[0]
     raise ModelError(
         Mistake(
-            f"{shown(source.text)}: a base with an adapter is not supported yet",
+            f"{describe_value(source.text)}: a base with an adapter is not supported yet",
             f"Merge the adapter into {base} (peft: merge_and_unload, then save_pretrained) and name that folder.",
         )
     )
@@ -188,7 +200,7 @@ _LOCATE: dict[Kind, Callable[[Source, Notify], ModelFiles]] = {
 
 def _require_existing_path(source: Source) -> Path:
     if not exists(source.path):
-        remedy = f"{where_looked(source.target, source.folder)} It is not a hub id."
+        remedy = f"{explain_search(source.target, source.folder)} It is not a hub id."
         raise ModelError(Mistake("there is no such file or folder", remedy, source.target))
     return source.path
 

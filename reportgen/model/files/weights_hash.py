@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.cache import HASHES, Shelf, key_of
-from reportgen.documents.watched import Watched
+from reportgen.documents.watched import WatchedFiles
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.files.weights import weight_files
 
@@ -85,7 +85,7 @@ class _HashMemory:
     _shelf = Shelf(HASHES)
 
     def __init__(self, files: list[Path]) -> None:
-        self._watched = Watched.begin(file.resolve() for file in files)
+        self._watched = WatchedFiles.begin(file.resolve() for file in files)
         self._key = key_of("weights", *(str(file) for file, _ in self._watched.states))
 
     def read(self) -> str | None:
@@ -106,13 +106,13 @@ class _HashMemory:
         return json.dumps([state for _, state in self._watched.states])
 
 
-def refuse_changed(watched: Watched) -> None:
+def refuse_changed(watched: WatchedFiles) -> None:
     """Refuses a model that is no longer what it was when it was first looked at.
 
     Raises:
         ModelError: one of its files was written, exchanged, added or taken away.
     """
-    if changed := watched.changed():
+    if changed := watched.list_changed():
         names = ", ".join(dict.fromkeys(file.name for file in changed))
         raise ModelError(
             Mistake(

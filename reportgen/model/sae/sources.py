@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from reportgen.documents.beside import HERE, exists, is_file, is_folder, only_here, placed, where_looked
+from reportgen.documents.beside import HERE, exists, explain_search, is_file, is_folder, lies_only_here, locate_path
 from reportgen.documents.watched import State, state_of
 from reportgen.errors import BatteryError, Mistake
 from reportgen.model.files.gguf import Notify, say_nothing
@@ -58,7 +58,7 @@ def parse_dictionary_source(text: str, folder: Path = HERE) -> DictionarySource:
         return DictionarySource(text, "demo", rest)
     if text.startswith(("/", "./", "../", "~")) or (text and exists(folder / text.partition("/")[0])):
         return DictionarySource(text, "folder", text)
-    if text and only_here(text, folder):
+    if text and lies_only_here(text, folder):
         told = f"{text!r} is not beside the battery, but in the working directory"
         raise BatteryError(Mistake(told, f"Write its path as it is from {folder}; if the hub is meant, {text}@main."))
     found = _HUB.fullmatch(text)
@@ -130,10 +130,10 @@ def _demo_folder(name: str) -> Path:
 
 
 def _folder(written: str, folder: Path) -> Path:
-    found = placed(written, folder).absolute()
+    found = locate_path(written, folder).absolute()
     if is_file(found):
         raise DictionaryError(Mistake("this is a file, not a dictionary's folder", "Name its folder.", written))
     if not is_folder(found):
-        remedy = f"{where_looked(written, folder)} It is not a hub id."
+        remedy = f"{explain_search(written, folder)} It is not a hub id."
         raise DictionaryError(Mistake("there is no such folder", remedy, written))
     return found

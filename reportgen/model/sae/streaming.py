@@ -20,7 +20,7 @@ from reportgen.text.token_patterns import BEGINNING, Pattern, PatternTable, Voca
 from reportgen.text.windows import Windows
 
 if TYPE_CHECKING:
-    from reportgen.cache import Unfinished
+    from reportgen.cache import UnfinishedWork
     from reportgen.model.sae.dictionary import Dictionary
 
 PORTION = 16
@@ -56,7 +56,7 @@ class AtlasStream:
         dictionaries: Sequence[Dictionary],
         vocabulary: Vocabulary,
         sizes: Sizes,
-        unfinished: Unfinished | None = None,
+        unfinished: UnfinishedWork | None = None,
     ) -> None:
         self.windows = windows
         self.dictionaries = dictionaries

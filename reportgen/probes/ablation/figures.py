@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
-from reportgen.language import listed, say
+from reportgen.language import list_items, say
 from reportgen.numerals import write_signed
 from reportgen.probes.ablation.parts import WRITES
 from reportgen.probes.ablation.view import is_unmeasured
@@ -122,7 +122,7 @@ def _map(changes: _Changes, most: float) -> HeatMap:
         # Rows of a heat map count from 0: where only some blocks were asked for, the axis names them.
         row_label=say("figure.block", "block")
         if every
-        else say("ablation.some_blocks", "blocks {blocks}", blocks=listed([str(block) for block in rows])),
+        else say("ablation.some_blocks", "blocks {blocks}", blocks=list_items([str(block) for block in rows])),
         value_label=changes.unit,
         scale="diverging",
         value_range=(-most, most),
@@ -152,7 +152,7 @@ def _curves(changes: _Changes, shared: tuple[float, float]) -> Curves:
             "{what} for each block of {model}: {curves}",
             what=changes.unit,
             model=changes.view.name,
-            curves=listed(ends),
+            curves=list_items(ends),
         ),
         x_label=say("figure.block", "block"),
         y_label=changes.unit,

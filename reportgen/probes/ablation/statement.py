@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reportgen.language import listed, say, sentences
+from reportgen.language import list_items, say, sentences
 from reportgen.numerals import write_number, write_setting, write_signed
 from reportgen.probing.view import SubjectView
 
@@ -53,7 +53,7 @@ def tell(view: SubjectView) -> str:
                 "Most missed in {model}, in nats a token over a loss of {loss}: {parts}.",
                 model=view.name,
                 loss=loss,
-                parts=listed([_part(record) for record in whole]),
+                parts=list_items([_part(record) for record in whole]),
             )
         )
     if heads:
@@ -71,13 +71,15 @@ def _tell_heads(name: str, heads: Sequence[Mapping[str, Any]], least: str) -> st
             "No single head of {model} is missed by {least}; the most: {heads}.",
             model=name,
             least=least,
-            heads=listed(largest),
+            heads=list_items(largest),
         )
     if first >= STANDS_OUT * second:
         return say(
             "ablation.one_head",
             "Among the heads of {model} one stands out: {heads}.",
             model=name,
-            heads=listed(largest[:1]),
+            heads=list_items(largest[:1]),
         )
-    return say("ablation.some_heads", "The heads of {model} missed most: {heads}.", model=name, heads=listed(largest))
+    return say(
+        "ablation.some_heads", "The heads of {model} missed most: {heads}.", model=name, heads=list_items(largest)
+    )

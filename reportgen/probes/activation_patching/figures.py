@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, TokenGrid
-from reportgen.language import listed, say
+from reportgen.language import list_items, say
 from reportgen.numerals import write_cell, write_number
 from reportgen.probes.activation_patching.view import BY_POSITION, share_moved, tell_heads
 from reportgen.probing.parts import describe_curves, describe_head_map, describe_layer_grid
@@ -106,7 +106,7 @@ def _draw_heads(view: SubjectView, most: float) -> HeatMap:
             "{what} for each head of {model}, mean over pairs; most: {heads}",
             what=what,
             model=view.name,
-            heads=listed(tell_heads(view)),
+            heads=list_items(tell_heads(view)),
         ),
         values=_mean_heads(view),
         row_label=_block_label(view),
@@ -121,7 +121,9 @@ def _block_label(view: SubjectView) -> str:
     blocks = view.along("heads", "block")
     if list(blocks) == list(range(len(blocks))):
         return say("figure.block", "block")
-    return say("activation_patching.some_blocks", "blocks {blocks}", blocks=listed([str(block) for block in blocks]))
+    return say(
+        "activation_patching.some_blocks", "blocks {blocks}", blocks=list_items([str(block) for block in blocks])
+    )
 
 
 def _site_label(site: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reportgen.language import listed, say, sentences
+from reportgen.language import list_items, say, sentences
 from reportgen.numerals import write_number, write_share, write_signed
 from reportgen.probes.activation_patching.view import tell_heads
 from reportgen.probing.view import SubjectView
@@ -46,7 +46,7 @@ def tell(view: SubjectView) -> str:
     large = tell_heads(view, LARGE)
     if large:
         told.append(
-            say("activation_patching.some_heads", "Heads that move much of it alone: {heads}.", heads=listed(large))
+            say("activation_patching.some_heads", "Heads that move much of it alone: {heads}.", heads=list_items(large))
         )
     elif view.rows("top"):
         told.append(
@@ -54,7 +54,7 @@ def tell(view: SubjectView) -> str:
                 "activation_patching.no_head",
                 "No single head moves {least} of it; the most: {heads}.",
                 least=write_share(LARGE),
-                heads=listed(tell_heads(view)),
+                heads=list_items(tell_heads(view)),
             )
         )
     return sentences(told)

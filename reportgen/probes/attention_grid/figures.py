@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic
-from reportgen.language import listed, say
+from reportgen.language import list_items, say
 from reportgen.numerals import write_count, write_share
 from reportgen.numerics.attention import bin_edges
 from reportgen.probing.view import SubjectView
@@ -92,7 +92,7 @@ def _draw_large(
             block=block,
             head=head,
             model=view.name,
-            looks=listed([_look(q, places[int(row.argmax())]) for q, row in zip(places, pattern, strict=True)]),
+            looks=list_items([_look(q, places[int(row.argmax())]) for q, row in zip(places, pattern, strict=True)]),
         ),
         pattern=pattern,
         value_label=_weight_label(),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.language import listed, say, say_count, sentences
+from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_count
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.probing.view import SubjectView
@@ -79,5 +79,5 @@ def _tell_others(sinks: NDArray[Any], numbers: Sequence[int]) -> str:
         "The heads that do not are mostly in block {blocks}.",
         "The heads that do not are mostly in blocks {blocks}.",
         len(blocks),
-        blocks=listed([str(block) for block in blocks]),
+        blocks=list_items([str(block) for block in blocks]),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.figures.describe import Figure, TokenGrid
-from reportgen.language import listed, say
+from reportgen.language import list_items, say
 from reportgen.numerals import write_cell, write_number
 from reportgen.probes.attention_parts.view import rows_of_head
 from reportgen.probing.view import SubjectView
@@ -68,7 +68,7 @@ def _grids(view: SubjectView, prompt: int, block: int, head: int) -> Iterable[To
                 block=block,
                 head=head,
                 model=view.name,
-                keys=listed([_tell_key(record) for record in records[some]]),
+                keys=list_items([_tell_key(record) for record in records[some]]),
             ),
             row_label=say("attention_parts.of_each_key", "of each key"),
             rows=list(quantities.values()),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
-from reportgen.figures.numbered_rows import at_their_numbers
+from reportgen.figures.numbered_rows import spread_rows
 from reportgen.language import say
 from reportgen.numerals import write_count, write_setting
 from reportgen.numerics.attention import SINK_THRESHOLD
@@ -50,7 +50,7 @@ def _heads(view: SubjectView) -> HeatMap:
             sinks=write_count(int((importance > SINK_THRESHOLD).sum())),
             threshold=write_setting(SINK_THRESHOLD),
         ),
-        values=at_their_numbers(importance, found.along("block")),
+        values=spread_rows(importance, found.along("block")),
         row_label=say("attention_sink.block", "block"),
         column_label=say("attention_sink.head", "head"),
         value_label=say("attention_sink.importance", "mean weight on the first token"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reportgen.language import listed, say, say_count, sentences
+from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_count, write_number, write_share
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.probes.attention_sink.view import FULL, SLIDING
@@ -119,7 +119,7 @@ def _tell_massive(view: SubjectView, prompt: int) -> str:
         model=view.name,
         layers=ranges(layers),
         last=max(record["layer"] for record in records),
-        dimensions=listed([str(dimension) for dimension in dimensions]),
+        dimensions=list_items([str(dimension) for dimension in dimensions]),
         value=write_number(abs(largest["value"])),
         position=largest["position"],
         token=mark_space(largest["token"]),
@@ -135,4 +135,4 @@ def ranges(numbers: Sequence[int]) -> str:
             runs[-1].append(number)
         else:
             runs.append([number])
-    return listed([f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs])
+    return list_items([f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs])

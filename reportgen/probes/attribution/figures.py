@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
-from reportgen.language import listed, say, unit_of
+from reportgen.language import list_items, say, unit_of
 from reportgen.numerals import write_signed
 from reportgen.probes.attribution.view import name_answer, tell_largest_parts
 from reportgen.probing.parts import describe_head_map
@@ -39,7 +39,7 @@ def _map(view: SubjectView, prompt: int, most: float) -> HeatMap:
             "What each head of {model} adds to the logit of {answer}. The largest parts of all: {parts}",
             model=view.name,
             answer=name_answer(view, prompt),
-            parts=listed(tell_largest_parts(view, prompt)),
+            parts=list_items(tell_largest_parts(view, prompt)),
         ),
         values=view.values("heads")[prompt],
         value_label=unit_of("logit"),
@@ -77,7 +77,7 @@ def _curves(view: SubjectView, prompt: int, shared: tuple[float, float]) -> Curv
             "attribution.curves.alt",
             "What attention and MLP of each block of {model} add to the logit: {curves}",
             model=view.name,
-            curves=listed(ends),
+            curves=list_items(ends),
         ),
         x_label=say("figure.block", "block"),
         y_label=say("attribution.logit", "part of the logit"),

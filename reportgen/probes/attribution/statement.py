@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reportgen.language import listed, say, sentences
+from reportgen.language import list_items, say, sentences
 from reportgen.numerals import write_number, write_share
 from reportgen.probes.attribution.view import name_answer, tell_largest_parts
 from reportgen.probing.view import SubjectView
@@ -29,7 +29,7 @@ def tell(view: SubjectView) -> str:
             "model": view.name,
             "answer": name_answer(view, prompt),
             "logit": write_number(logit),
-            "parts": listed(tell_largest_parts(view, prompt)),
+            "parts": list_items(tell_largest_parts(view, prompt)),
             "share": write_share(max(share, 1 - share)),
         }
         if abs(float(largest["logit"])) < LARGE * abs(logit):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reportgen.figures.describe import Figure, Ranking, Rankings
-from reportgen.language import listed, say, sentences
+from reportgen.language import list_items, say, sentences
 from reportgen.probes.concept_sum.view import MEASURES, rows_by_item
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -38,7 +38,7 @@ def _draw_rankings(view: SubjectView, measure: str) -> Rankings:
     ]
     top = max((value for ranking in rankings for value in ranking.values), default=1.0)
     told = [
-        say("concept_sum.alt", "Nearest to {concept}: {tokens}.", concept=one.title, tokens=listed(one.labels))
+        say("concept_sum.alt", "Nearest to {concept}: {tokens}.", concept=one.title, tokens=list_items(one.labels))
         for one in rankings
     ]
     return Rankings(

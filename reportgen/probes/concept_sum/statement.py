@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reportgen.language import listed, say, sentences
+from reportgen.language import list_items, say, sentences
 from reportgen.numerals import write_count, write_number
 from reportgen.probes.concept_sum.view import MEASURES, rows_by_item
 from reportgen.probing.view import SubjectView
@@ -87,4 +87,4 @@ def _tell_missing(missing: Mapping[str, Any]) -> str:
 
 
 def _quote_tokens(records: Sequence[Mapping[str, Any]]) -> str:
-    return listed([say("text.quoted", "“{text}”", text=mark_space(str(r["token"]))) for r in records[:TOLD]])
+    return list_items([say("text.quoted", "“{text}”", text=mark_space(str(r["token"]))) for r in records[:TOLD]])

@@ -7,7 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
-from reportgen.language import listed, say, say_count, sentences
+from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_number, write_share
 from reportgen.probes.drift.view import CLEAR, changed_cells, name_largest
 from reportgen.probing.view import SubjectView
@@ -77,7 +77,7 @@ def _tell_weights(view: SubjectView) -> str:
         "Only the weights of block {blocks} differ, most in {place}.",
         "Only the weights of blocks {blocks} differ, most in {place}.",
         len(changed),
-        blocks=listed(_runs(changed)),
+        blocks=list_items(_runs(changed)),
         place=name_largest(cells),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, Ranking, Rankings, TokenGrid
-from reportgen.language import listed, say, sentences
+from reportgen.language import list_items, say, sentences
 from reportgen.numerals import write_cell, write_change
 from reportgen.probes.embedding_arithmetic.view import CHANCE, tell_place
 from reportgen.probes.embedding_arithmetic.words import WordPair, pair_label, words_label
@@ -62,7 +62,7 @@ def _draw_nearest(view: SubjectView) -> Iterable[Rankings]:
             "embedding_arithmetic.nearest.alt",
             "Nearest to {sum}: {words}.",
             sum=ranking.title,
-            words=listed(ranking.labels),
+            words=list_items(ranking.labels),
         )
         for ranking in rankings
     ]
@@ -100,7 +100,7 @@ def _matrix(view: SubjectView) -> Iterable[Figure]:
     alt = say(
         "embedding_arithmetic.matrix.alt",
         "Cosines of the differences of {pairs}, in {place}; mean of two of a group {mean}, of random pairs {random}",
-        pairs=listed(labels),
+        pairs=list_items(labels),
         place=tell_place(view),
         mean=mean,
         random=random,

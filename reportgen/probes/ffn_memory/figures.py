@@ -9,7 +9,7 @@ from unicodedata import east_asian_width
 import numpy as np
 
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
-from reportgen.language import listed, say, sentences
+from reportgen.language import list_items, say, sentences
 from reportgen.probes.ffn_memory.view import first_tokens, tell_end
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
@@ -53,7 +53,7 @@ def _grid(view: SubjectView, prompt: int) -> TokenGrid:
             "First tokens that the strongest memories of {model} add to after “{prompt}”: {memories}",
             model=view.name,
             prompt=label,
-            memories=listed(
+            memories=list_items(
                 [
                     say("ffn_memory.grid.block", "“{token}” in block {block}", token=mark_space(row[0][0]), block=block)
                     for block, row in zip(blocks, said, strict=True)
@@ -93,7 +93,7 @@ def _prefixes(view: SubjectView) -> Rankings:
         subject=(view.subject,),
         title=say("ffn_memory.prefixes.title", "{model}: prefixes that set a memory off", model=view.name),
         alt=sentences(
-            say("ffn_memory.prefixes.alt", "Memory {key}: {prefixes}.", key=one.title, prefixes=listed(one.labels))
+            say("ffn_memory.prefixes.alt", "Memory {key}: {prefixes}.", key=one.title, prefixes=list_items(one.labels))
             for one in rankings
         ),
         rankings=rankings,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reportgen.language import listed, say, say_count, sentences
+from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_count
 from reportgen.probes.ffn_memory.view import first_tokens, tell_end
 from reportgen.probing.probe import prompt_labels
@@ -46,7 +46,7 @@ def tell(view: SubjectView) -> str:
                 len(telling),
                 key=f"{first['block']}.{first['feature']}",
                 rank=write_count(first["rank"]),
-                tokens=listed([_quote_token(t) for t in tokens[first["block"], first["feature"], tell_end(first)]]),
+                tokens=list_items([_quote_token(t) for t in tokens[first["block"], first["feature"], tell_end(first)]]),
                 **values,
             )
         )

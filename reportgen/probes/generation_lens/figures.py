@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
-from reportgen.language import listed, say, unit_of
+from reportgen.language import list_items, say, unit_of
 from reportgen.probes.generation_lens import MOST_DRAWN
 from reportgen.probes.generation_lens.view import Key, View, first_emoji_tokens
 from reportgen.probing.parts import describe_curves, describe_layer_grid
@@ -49,7 +49,7 @@ def _grid(view: View, trace: Key, written: Sequence[Mapping[str, Any]]) -> Token
             "Likeliest token of every layer of {model} before each token that it writes {where}: {tokens}",
             model=view.name,
             where=view.tell_trace(trace),
-            tokens=listed([mark_space(str(token["shown"])) for token in written]),
+            tokens=list_items([mark_space(str(token["shown"])) for token in written]),
         ),
         rows=layers,
         column_label=say("generation_lens.written", "token written"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reportgen.language import listed, say, say_count, sentences
+from reportgen.language import list_items, say, say_count, sentences
 from reportgen.probes.generation_lens.view import Key, View, first_emoji_tokens
 
 TOLD = 4
@@ -50,12 +50,12 @@ def _tell_emoji(
         say(
             "generation_lens.emoji_after",
             "{emoji} after “{prompt}”",
-            emoji=listed([str(one["character"]) for one in found[:MOST_EMOJI]]),
+            emoji=list_items([str(one["character"]) for one in found[:MOST_EMOJI]]),
             prompt=view.quote_prompt(prompt),
         )
         for prompt, found in list(emoji.items())[:TOLD]
     ]
-    writes = say("generation_lens.writes", "{model} writes {what}.", model=view.name, what=listed(told))
+    writes = say("generation_lens.writes", "{model} writes {what}.", model=view.name, what=list_items(told))
     trace = next(t for t in traces[next(iter(emoji))] if view.emoji.get(t))
     layers = [token["settled"] for token in first_emoji_tokens(view, trace)]
     if not layers or None in layers:
@@ -65,7 +65,7 @@ def _tell_emoji(
         "The first of them is {count} token, which leads from layer {layers} of {last} on.",
         "The first of them is {count} tokens, which lead from layers {layers} of {last} on.",
         len(layers),
-        layers=listed([str(layer) for layer in layers]),
+        layers=list_items([str(layer) for layer in layers]),
         last=view.last,
     )
     return sentences([writes, decided])
@@ -74,5 +74,5 @@ def _tell_emoji(
 def _tell_silence(view: View, silent: Sequence[int]) -> str:
     if not silent:
         return ""
-    told = listed([say("text.quoted", "“{text}”", text=view.quote_prompt(prompt)) for prompt in silent[:TOLD]])
+    told = list_items([say("text.quoted", "“{text}”", text=view.quote_prompt(prompt)) for prompt in silent[:TOLD]])
     return say("generation_lens.silent", "After {prompts}, {model} ends at once.", model=view.name, prompts=told)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reportgen.figures.describe import AttentionHead, Figure, HeatMap
-from reportgen.figures.numbered_rows import at_their_numbers
-from reportgen.language import listed, say
+from reportgen.figures.numbered_rows import spread_rows
+from reportgen.language import list_items, say
 from reportgen.numerals import write_number
 from reportgen.probes.head_scores.reducers import KINDS
 from reportgen.probing.parts import describe_head_map
@@ -57,9 +57,9 @@ def _draw_scores(view: SubjectView, kind: str, top: float) -> HeatMap:
             "{what} of all heads of {model}; highest: {heads}",
             what=_name_kind(kind),
             model=view.name,
-            heads=listed(told),
+            heads=list_items(told),
         ),
-        values=at_their_numbers(found.values.mean(0), found.along("block")),
+        values=spread_rows(found.values.mean(0), found.along("block")),
         row_label=say("head_scores.block", "block"),
         column_label=say("head_scores.head", "head"),
         value_label=_name_kind(kind),
@@ -84,7 +84,7 @@ def _draw_large(view: SubjectView, at: int) -> AttentionHead:
         alt=say(
             "head_scores.large.alt",
             "Attention of block {block}, head {head} of {model}: {looks}",
-            looks=listed(looks),
+            looks=list_items(looks),
             **values,
         ),
         pattern=pattern,

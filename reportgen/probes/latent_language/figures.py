@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
-from reportgen.language import listed, say, unit_of
+from reportgen.language import list_items, say, unit_of
 from reportgen.probes.latent_language.view import language_names, tell_way
 from reportgen.probing.parts import describe_curves, describe_layer_grid
 from reportgen.probing.view import SubjectView
@@ -111,7 +111,7 @@ def _table(view: SubjectView) -> TokenGrid:
             "Likeliest tokens of every layer of {model} where {what} is asked for. The last layer says {answers}",
             model=view.name,
             what=what,
-            answers=listed([mark_space(str(cell["token"])) for cell in cells[0]]),
+            answers=list_items([mark_space(str(cell["token"])) for cell in cells[0]]),
         ),
         rows=layers,
         column_label=say("latent_language.rank", "rank"),

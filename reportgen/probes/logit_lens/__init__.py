@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, computed_field, model_validator
 
-from reportgen.documents.beside import Beside, missing, path_of
+from reportgen.documents.beside import PathOption, explain_missing, path_of
 from reportgen.model.measures.tuned_lens import check_tuned_lens, sha256_of
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probing.case import Case, Unusable
@@ -41,7 +41,7 @@ class Options(ProbeOptions):
     rows: Annotated[list[Literal["block", "attention", "mlp"]], Field(min_length=1)] = Field(default=["block"])
     """What is read beside the stream after each block, which always is: the stream between a block's attention and its
     MLP (`attention`: what enters the block and what its attention adds), and after its MLP (`mlp`)."""
-    tuned_lens: Beside | None = None
+    tuned_lens: PathOption | None = None
     """A safetensors file with `N.weight` (width x width) and `N.bias` (width) for every layer N but the last: layer N
     is then read as h + W h + b. Its path starts from the battery's folder."""
     compare: list[Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]] = Field(default=[])
@@ -136,8 +136,8 @@ def needs_of(case: Case[Options]) -> tuple[Need, ...]:
 
 def _check_tuned_lens(case: Case[Options]) -> None:
     path, facts = case.options.tuned_lens, case.facts
-    if path is not None and missing(path):
-        raise Unusable(f"there is no tuned lens: {missing(path)}")
+    if path is not None and explain_missing(path):
+        raise Unusable(f"there is no tuned lens: {explain_missing(path)}")
     if path is not None and facts.layers is not None and facts.hidden_size is not None:
         try:
             check_tuned_lens(path_of(path), facts.layers, facts.hidden_size)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
-from reportgen.language import listed, say, say_count, unit_of
+from reportgen.language import list_items, say, say_count, unit_of
 from reportgen.probes.logit_lens.view import quote_answer
 from reportgen.probing.parts import describe_curves, describe_layer_grid
 from reportgen.probing.probe import axis_label, prompt_labels
@@ -198,7 +198,7 @@ def _grid(
             "logit_lens.grid.alt",
             "Likeliest token of every layer of {model}. The last layer says {answers}",
             model=view.name,
-            answers=listed(answers),
+            answers=list_items(answers),
         ),
         row_label=say("logit_lens.parts", "block, after its part") if parts else axis_label(relative=False),
         rows=[parts[layer] if parts else str(layer) for layer in layers],

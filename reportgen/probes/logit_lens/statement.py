@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reportgen.language import listed, say, say_count, sentences
+from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_share
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.logit_lens.view import quote_answer
@@ -98,7 +98,7 @@ def _tell_settling(name: str, sure: Sequence[_Trace]) -> str:
     told = [trace.told for trace in sure[:TOLD]]
     if len(sure) > TOLD:
         told.append(say_count("logit_lens.more", "{count} more", "{count} more", len(sure) - TOLD))
-    values = {"model": name, "first": first, "final": final, "last": last, "answers": listed(told)}
+    values = {"model": name, "first": first, "final": final, "last": last, "answers": list_items(told)}
     if first == last:
         return say("logit_lens.settles_last", "{model} settles only in its last layer, {last}: {answers}.", **values)
     if first == final:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings
-from reportgen.language import listed, say, say_count, sentences, unit_of
+from reportgen.language import list_items, say, say_count, sentences, unit_of
 from reportgen.numerals import write_number, write_setting, write_share
 from reportgen.probes.next_token import MOST_DRAWN
 from reportgen.probes.next_token.view import OWN, TOP_K, WHOLE, View
@@ -87,7 +87,7 @@ def _tell_ranking(ranking: Ranking) -> str:
         say("next_token.token", "{token} {probability}", token=token, probability=write_share(p))
         for token, p in zip(ranking.labels, ranking.values, strict=True)
     ]
-    return say("next_token.alt", "At {setting}: {tokens}.", setting=ranking.title, tokens=listed(shown))
+    return say("next_token.alt", "At {setting}: {tokens}.", setting=ranking.title, tokens=list_items(shown))
 
 
 def _logits(view: View, prompt: int) -> Curves:
@@ -119,7 +119,7 @@ def _logits(view: View, prompt: int) -> Curves:
             "next_token.logits.alt",
             "Logit and probability of the likeliest tokens of {model} at each temperature; at temperature 1: {tokens}",
             model=view.name,
-            tokens=listed([_tell_logit(row) for row in likeliest]),
+            tokens=list_items([_tell_logit(row) for row in likeliest]),
         ),
         x_label=say("next_token.logit_axis", "logit of the {count} likeliest tokens", count=len(likeliest)),
         y_label=unit_of("probability"),
@@ -156,7 +156,7 @@ def _entropies(view: View, highest: float) -> Curves:
             model=view.name,
             first=write_setting(view.temperatures[0]),
             last=write_setting(view.temperatures[-1]),
-            ends=listed([tell_ends(curve) for curve in curves]),
+            ends=list_items([tell_ends(curve) for curve in curves]),
         ),
         x_label=say("next_token.temperature_axis", "temperature"),
         y_label=say("next_token.entropy_axis", "entropy (nat)"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from reportgen.figures.describe import Figure, StackedBars
-from reportgen.language import listed, say, say_count, sentences
+from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_count
 from reportgen.probes.parameter_census.view import sum_by_component
 from reportgen.probing.view import SubjectView
@@ -54,7 +54,7 @@ def _millions() -> str:
 def _tell_sizes(name: str, sizes: Mapping[str, int]) -> str:
     """The parameters of all components, for who cannot see the bars."""
     parts = [f"{component_label(component)} {write_count(size)}" for component, size in sizes.items()]
-    return say("parameter_census.parts", "{model}: {parts}.", model=name, parts=listed(parts))
+    return say("parameter_census.parts", "{model}: {parts}.", model=name, parts=list_items(parts))
 
 
 def _blocks(view: SubjectView) -> StackedBars:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.figures.describe import Figure, HeatMap, TokenGrid
-from reportgen.language import listed, say
+from reportgen.language import list_items, say
 from reportgen.numerals import write_number
 from reportgen.probes.patchscope import MOST_DRAWN
 from reportgen.probes.patchscope.view import drop_last_layer, expected_of, quote_start
@@ -94,7 +94,7 @@ def _grid(view: SubjectView, rows: Sequence[Mapping[str, Any]], key: str, what: 
             "patchscope.grid.alt",
             "What {model} writes with the representation of each layer: {answers}",
             model=view.name,
-            answers=listed(
+            answers=list_items(
                 [
                     say("patchscope.layer_answer", "layer {layer}: {answer}", layer=row["layer"], answer=row["answer"])
                     for row in reversed(shown)

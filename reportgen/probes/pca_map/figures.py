@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Figure, Maps, Panel
-from reportgen.language import listed, say, say_count
+from reportgen.language import list_items, say, say_count
 from reportgen.numerals import write_share
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -73,7 +73,7 @@ def _maps(view: SubjectView, chosen: Sequence[int], figure: str, *, texts: bool)
 
 def _title(name: str, layers: Sequence[int]) -> str:
     if len(layers) <= layers[-1] - layers[0] or len(layers) == 1:  # not all from the first to the last
-        what = listed([say("pca_map.layer", "layer {layer}", layer=layer) for layer in layers])
+        what = list_items([say("pca_map.layer", "layer {layer}", layer=layer) for layer in layers])
         return say("figure.of_model", "{model}: {what}", model=name, what=what)
     return say("pca_map.layers", "{model}: layers {first} to {last}", model=name, first=layers[0], last=layers[-1])
 

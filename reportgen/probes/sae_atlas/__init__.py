@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, computed_field
 
-from reportgen.documents.beside import Beside, folder_of
+from reportgen.documents.beside import PathOption, folder_of
 from reportgen.errors import ReportgenError
 from reportgen.features.options import dictionaries_of
 from reportgen.features.tables import DICTIONARIES
@@ -36,7 +36,7 @@ class Options(WindowOptions):
     """Features of each dictionary that get a card: those whose pattern predicts best on held-out text."""
     promoted: Annotated[int, Field(ge=3, le=50)] = 10
     """Tokens named that a feature promotes, and as many that it suppresses."""
-    explainer: Beside | None = None
+    explainer: PathOption | None = None
     """A causal LM that writes labels, as `models:` names one: `demo:smollm2-135m-instruct`, a folder, a hub id."""
     explained: Annotated[int, Field(ge=1, le=1000)] = 8
     """Features of each dictionary that it explains, drawn at random by `seed` among those that fire."""

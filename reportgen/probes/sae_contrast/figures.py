@@ -8,7 +8,7 @@ import numpy as np
 
 from reportgen.features.names import feature_names, place_names
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings
-from reportgen.language import listed, say, sentences
+from reportgen.language import list_items, say, sentences
 from reportgen.model.needs import Site
 from reportgen.probing.parts import describe_curves
 from reportgen.probing.probe import axis_label
@@ -133,7 +133,7 @@ def _bars(view: SubjectView, item: int) -> Rankings:
             "sae_contrast.bars.title", "{model}, {place}: features that changed most", model=view.name, place=place
         ),
         alt=sentences(
-            say("sae_contrast.bars.alt", "{where}: {features}.", where=one.title, features=listed(one.labels))
+            say("sae_contrast.bars.alt", "{where}: {features}.", where=one.title, features=list_items(one.labels))
             for one in rankings
         ),
         rankings=rankings,

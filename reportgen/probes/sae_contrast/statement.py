@@ -7,7 +7,7 @@ from typing import Any
 
 from reportgen.features.names import feature_names, place_names
 from reportgen.features.tables import notes_of
-from reportgen.language import listed, say, say_count, sentences
+from reportgen.language import list_items, say, say_count, sentences
 from reportgen.model.sae.notes import tell_note
 from reportgen.numerals import write_change, write_count, write_number, write_share
 from reportgen.probing.view import SubjectView
@@ -35,7 +35,9 @@ def _tell_pair(view: SubjectView) -> Iterable[str]:
         yield say("sae_contrast.all_equal", "{model}: every feature is equally strong on every token.", model=view.name)
         return
     if equal:
-        yield say("sae_contrast.equal", "{model}: nothing differs at {places}.", model=view.name, places=listed(equal))
+        yield say(
+            "sae_contrast.equal", "{model}: nothing differs at {places}.", model=view.name, places=list_items(equal)
+        )
     if max(int(r["flips"] or 0) for r in records) < FEWEST_FLIPS:
         yield say(
             "sae_contrast.few_prompts",
@@ -59,7 +61,7 @@ def _tell_pair(view: SubjectView) -> Iterable[str]:
             "variance unexplained in the second model than in the first (FVU in brackets) that its features' names "
             "cannot be relied on there.",
             model=view.name,
-            places=listed(apart),
+            places=list_items(apart),
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from reportgen.features.names import feature_names, place_names
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
-from reportgen.language import listed, say, sentences
+from reportgen.language import list_items, say, sentences
 from reportgen.numerals import write_cell, write_number
 from reportgen.probes.sae_features import MOST_DRAWN
 from reportgen.probing.probe import prompt_labels
@@ -72,7 +72,7 @@ def _strip(view: SubjectView, prompt: int, item: int) -> Iterable[TokenGrid]:
             "Strongest features of {model} at {place}, each with the token on which it is strongest: {features}",
             model=view.name,
             place=where,
-            features=listed([say("sae_features.on", "{feature} on “{token}”", feature=f, token=t) for f, t in at]),
+            features=list_items([say("sae_features.on", "{feature} on “{token}”", feature=f, token=t) for f, t in at]),
         ),
         row_label=say("sae_features.feature", "feature, the strongest first"),
         rows=names,
@@ -107,7 +107,7 @@ def _l0_grid(view: SubjectView, prompt: int) -> TokenGrid:
             "sae_features.l0.alt",
             "Mean number of features that fire a token in {model}: {places}",
             model=view.name,
-            places=listed([f"{write_number(mean, 2)}, {place}" for place, mean in zip(places, means, strict=True)]),
+            places=list_items([f"{write_number(mean, 2)}, {place}" for place, mean in zip(places, means, strict=True)]),
         ),
         row_label=say("sae_features.place", "layer of the dictionary"),
         rows=places,
@@ -146,7 +146,7 @@ def _differences(view: SubjectView) -> Rankings:
             "sae_features.contrast.title", "{model}: features that differ between the sets a and b", model=view.name
         ),
         alt=sentences(
-            say("sae_features.contrast.alt", "{where}: {features}.", where=one.title, features=listed(one.labels))
+            say("sae_features.contrast.alt", "{where}: {features}.", where=one.title, features=list_items(one.labels))
             for one in rankings
         ),
         rankings=rankings,

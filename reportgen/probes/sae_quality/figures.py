@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
-from reportgen.language import listed, say, sentences
+from reportgen.language import list_items, say, sentences
 from reportgen.numerals import write_count, write_number, write_setting
 from reportgen.probes.sae_quality.view import GOOD, View, name_number, name_place, token_count, write_quantity
 from reportgen.results.section import Section
@@ -57,7 +57,7 @@ def _numbers(view: View) -> TokenGrid:
         title=say("sae_quality.numbers.title", "{model}: its dictionaries in numbers", model=view.name),
         alt=say(
             "sae_quality.numbers.alt", "Loss recovered by the dictionaries of {model}: {values}", model=view.name,
-            values=listed(recovered),
+            values=list_items(recovered),
         ),
         row_label=say("sae_quality.dictionary", "dictionary"),
         rows=rows,
@@ -101,7 +101,7 @@ def _tell_points(curves: Iterable[Curve]) -> str:
             "sae_quality.curve.alt",
             "{curve}: {points}",
             curve=curve.label,
-            points=listed(
+            points=list_items(
                 [
                     say("sae_quality.point", "{y} at {x}", x=write_number(x), y=write_number(y))
                     for x, y in zip(curve.x, curve.y, strict=True)

@@ -8,7 +8,7 @@ from math import isfinite
 import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
-from reportgen.language import listed, say, unit_of
+from reportgen.language import list_items, say, unit_of
 from reportgen.numerals import write_change, write_number
 from reportgen.probes.sae_steering.view import View
 from reportgen.probing.probe import prompt_labels
@@ -68,7 +68,7 @@ def _draw_before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
             model=view.name,
             feature=view.feature,
             done=view.tell_strength(view.chosen[0]),
-            bars=listed(bars),
+            bars=list_items(bars),
         ),
         rankings=[Ranking(title=view.tell_strength(view.chosen[0]), labels=labels, values=list(known.values()))],
         value_label=view.score_label,
@@ -104,7 +104,7 @@ def _curves(
             "{what} by strength in {model}: {ends}",
             what=y_label,
             model=view.name,
-            ends=listed(ends),
+            ends=list_items(ends),
         ),
         x_label=view.strength_label,
         y_label=y_label,
@@ -152,7 +152,7 @@ def _draw_side_by_side(view: View) -> TokenGrid:
             "sae_steering.texts.alt",
             "The first words that {model} writes after {openings}: as it is, with the feature, and with another one",
             model=view.name,
-            openings=listed(openings),
+            openings=list_items(openings),
         ),
         row_label=say("sae_steering.texts.rows", "number of the prompt, and what is changed"),
         rows=rows,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
-from reportgen.language import listed, say, unit_of
+from reportgen.language import list_items, say, unit_of
 from reportgen.numerals import write_cell, write_change, write_number, write_setting
 from reportgen.probes.steering import CONTROLS
 from reportgen.probes.steering.view import View, cells_of, control_names
@@ -185,7 +185,7 @@ def _draw_before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
             "{score} of {model}: {bars}",
             score=view.score_label,
             model=view.name,
-            bars=listed(told),
+            bars=list_items(told),
         ),
         rankings=[Ranking(title=view.done, labels=names, values=values)],
         value_label=view.score_label,
@@ -205,7 +205,7 @@ def _draw_side_by_side(view: View) -> TokenGrid:
     ]
     columns = max(len(pieces) for _, pieces in cut) or 1
     texts = [[*pieces, *[""] * (columns - len(pieces))] for _, pieces in cut]
-    openings = listed([say("text.quoted", "“{text}”", text=row["opening"]) for row in rows])
+    openings = list_items([say("text.quoted", "“{text}”", text=row["opening"]) for row in rows])
     return TokenGrid(
         name="texts",
         subject=(view.subject,),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from reportgen.language import listed, say, say_count
+from reportgen.language import list_items, say, say_count
 from reportgen.numerals import write_change, write_number, write_setting
 from reportgen.numerics.steering import (
     DEEPEST,
@@ -97,7 +97,7 @@ def _tell_no_cell(view: View) -> str:
         "{model}: none of {count} layers qualifies by the paper's rule: {reasons}.",
         len(rows),
         model=view.name,
-        reasons=listed([
+        reasons=list_items([
             say("steering.broken_kl", "KL is above {most} in {count}", most=write_setting(MOST_KL), count=counts[0]),
             say("steering.broken_inducing", "adding it makes harmless prompts refuse too little in {count}",
                 count=counts[1]),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Figure, StackedBars, TokenGrid
-from reportgen.language import listed, say, say_count, sentences
+from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_number, write_share
 from reportgen.probes.tokenization import MOST_DRAWN
 from reportgen.probes.tokenization.view import kind_label
@@ -133,4 +133,4 @@ def _tell_make_up(view: SubjectView) -> str:
         )
         for row in view.rows("make_up")
     ]
-    return say("tokenization.make_up.alt", "{model}: {parts}.", model=view.name, parts=listed(parts))
+    return say("tokenization.make_up.alt", "{model}: {parts}.", model=view.name, parts=list_items(parts))

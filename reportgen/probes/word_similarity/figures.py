@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure
-from reportgen.language import listed, say
+from reportgen.language import list_items, say
 from reportgen.numerals import write_number
 from reportgen.probing.probe import axis_label
 from reportgen.probing.view import SubjectView
@@ -68,7 +68,7 @@ def _curves(view: SubjectView, name: str, start: int, shared: tuple[float, float
             "{what} over the layers of {model}, one curve a pair of sentences: {ends}",
             what=what,
             model=view.name,
-            ends=listed(ends),
+            ends=list_items(ends),
         ),
         x_label=axis_label(relative=relative),
         y_label=what,

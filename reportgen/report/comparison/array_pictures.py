@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.baseline.quantities import DEPTHS, said
+from reportgen.baseline.quantities import DEPTHS, describe_place
 from reportgen.figures.describe import Curve, Curves, Figure, HeadMosaic, HeatMap
 from reportgen.numerals import write_number
 from reportgen.report.comparison.states import AFTER, BEFORE, label_axis, name_figure
@@ -20,7 +20,7 @@ THIRD = 262.0
 PATTERN = ("block", "head", "query", "key")
 
 
-def array_figures(
+def make_array_figures(
     name: str, before: Array, after: Array, *, place: Mapping[str, int], allowed: float | None = None
 ) -> list[Figure]:
     """An array before, after, and the difference: of layers curves, of heads heat maps, of patterns a mosaic.
@@ -75,14 +75,14 @@ class _Pair:
         left = [dim for dim in self.before.dims if dim in dims]
         order = [left.index(dim) for dim in dims]
         one, other = (array.values[index].transpose(order) for array in (self.before, self.after))
-        return one, other, f" at {said(fixed)}" if fixed else ""
+        return one, other, f" at {describe_place(fixed)}" if fixed else ""
 
     def alt(self, state: str, one: NDArray[Any], other: NDArray[Any]) -> str:
         """What a picture shows, for who cannot see it."""
         moved = np.abs(_difference(one, other))
         known = moved[np.isfinite(moved)]
-        at = f", largest at {said(self.place)}" if self.place else ""
-        most = _told_sizes(known) + at if known.size else ""
+        at = f", largest at {describe_place(self.place)}" if self.place else ""
+        most = _describe_sizes(known) + at if known.size else ""
         return f"{self.words}, {state}; {most or 'no element has a value both before and after'}"
 
 
@@ -178,7 +178,7 @@ def _curves(pair: _Pair) -> list[Figure]:
     ]  # fmt: skip
     if any(value > 0 for curve in moved for value in curve.y):  # else values only came or went
         unit = f" ({pair.before.unit})" if pair.before.unit else ""
-        allowed = {f"allowed{_at_depth(pair.place)}": pair.allowed} if pair.allowed else {}
+        allowed = {f"allowed{_describe_depth(pair.place)}": pair.allowed} if pair.allowed else {}
         figures.append(
             Curves(
                 name=name_figure(pair.name, "difference"), title=f"Difference: {pair.words}{shown}",
@@ -211,15 +211,15 @@ def _lines(pair: _Pair, along: str) -> tuple[list[tuple[str, NDArray[Any], NDArr
 
     def label(line: int) -> str:
         indices = np.unravel_index(line, sizes) if sizes else ()
-        return said({dim: pair.before.along(dim)[int(i)] for dim, i in zip(rest, indices, strict=True)})
+        return describe_place({dim: pair.before.along(dim)[int(i)] for dim, i in zip(rest, indices, strict=True)})
 
     return [(label(line), one[line], other[line]) for line in chosen], len(one)
 
 
-def _at_depth(place: Mapping[str, int]) -> str:
+def _describe_depth(place: Mapping[str, int]) -> str:
     depth = {dim: place[dim] for dim in DEPTHS if dim in place}
-    return f" at {said(depth)}" if depth else ""
+    return f" at {describe_place(depth)}" if depth else ""
 
 
-def _told_sizes(moved: NDArray[np.float64]) -> str:
+def _describe_sizes(moved: NDArray[np.float64]) -> str:
     return f"the largest difference is {write_number(float(moved.max()))}, the mean {write_number(float(moved.mean()))}"

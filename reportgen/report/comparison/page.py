@@ -9,11 +9,11 @@ from reportgen.baseline.compare import Comparison
 from reportgen.baseline.record import record_bytes
 from reportgen.numerals import write_count
 from reportgen.report import document
-from reportgen.report.comparison.pictures import MOST_PICTURED, Picture, pictures
-from reportgen.report.comparison.view import Most, View, loud_sections, view
-from reportgen.report.content.drawn import Drawn
-from reportgen.report.content.figure_data import shown_when_asked, with_data
-from reportgen.report.templates.templating import filled
+from reportgen.report.comparison.pictures import MOST_PICTURED, Picture, draw_pictures
+from reportgen.report.comparison.view import ListLimits, View, build_view, list_loud_sections
+from reportgen.report.content.drawn import PageFigure
+from reportgen.report.content.figure_data import add_data, find_hidden_texts
+from reportgen.report.templates.templating import fill_page
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
@@ -23,10 +23,10 @@ PICTURES_BUDGET = 8_000_000
 """Characters of SVG in a page, which shall stay below 10 MB."""
 MOST_PRINTED = 12
 """Sections whose pictures are printed."""
-ON_PAGE, ON_PAPER = Most(rows=60, sections=200), Most(rows=20, sections=60)
+ON_PAGE, ON_PAPER = ListLimits(rows=60, sections=200), ListLimits(rows=20, sections=60)
 Progress = Callable[[str], None]
 Target = Literal["page", "paper"]
-Rows = Mapping[tuple[str, str], Sequence[Sequence[Drawn]]]
+Rows = Mapping[tuple[str, str], Sequence[Sequence[PageFigure]]]
 
 
 def write_comparison(
@@ -51,11 +51,11 @@ def write_comparison(
     with ExitStack() as processes:
         # First of all: it loads WeasyPrint while figures are drawn, and prints while the page is written.
         printer = processes.enter_context(document.Printer(folder / PDF)) if "pdf" in formats else None
-        pictured = pictures(comparison, loud_sections(comparison))
+        pictured = draw_pictures(comparison, list_loud_sections(comparison))
         if printer is not None:
-            printer.begin(paper(comparison, pictured))
+            printer.begin(render_paper(comparison, pictured))
         if "html" in formats:
-            (folder / HTML).write_bytes(html(comparison, pictured).encode())
+            (folder / HTML).write_bytes(render_page(comparison, pictured).encode())
             progress(f"{HTML} written")
             made.append(HTML)
         if printer is not None:
@@ -63,34 +63,36 @@ def write_comparison(
                 printer.finish()
                 progress(f"{PDF} written")
                 made.append(PDF)
-            except document.Unavailable as missing:
+            except document.PrinterMissing as missing:
                 progress(f"{PDF} left out: {missing}")
     return made
 
 
-def html(comparison: Comparison, pictured: Sequence[Picture], budget: int = PICTURES_BUDGET) -> str:
+def render_page(comparison: Comparison, pictured: Sequence[Picture], budget: int = PICTURES_BUDGET) -> str:
     """comparison.html; pictures beyond the budget are left out, and the page says so.
 
     With a picture come the numbers that it shows, as far as what pictures leave of the budget goes.
     """
-    rows, left_out = _within(pictured, "characters", budget)
+    rows, left_out = _fit_pictures(pictured, "characters", budget)
     spent = sum(len(one.svg) for one in _figures(rows))
-    return _filled("page", comparison, _with_data(rows, budget - spent), left_out, ON_PAGE)
+    return _fill_comparison("page", comparison, _with_data(rows, budget - spent), left_out, ON_PAGE)
 
 
-def paper(comparison: Comparison, pictured: Sequence[Picture]) -> str:
-    """The HTML that `document.pdf` prints: nothing folded, tables short, figures in millimetres."""
+def render_paper(comparison: Comparison, pictured: Sequence[Picture]) -> str:
+    """The HTML that `document.print_pdf` prints: nothing folded, tables short, figures in millimetres."""
     printed = list(dict.fromkeys(picture.path for picture in pictured))[:MOST_PRINTED]
-    rows, left_out = _within([one for one in pictured if one.path in printed], "simple characters", PICTURES_BUDGET)
-    return _filled("paper", comparison, rows, left_out, ON_PAPER)
+    rows, left_out = _fit_pictures(
+        [one for one in pictured if one.path in printed], "simple characters", PICTURES_BUDGET
+    )
+    return _fill_comparison("paper", comparison, rows, left_out, ON_PAPER)
 
 
-def _within(pictured: Sequence[Picture], text: "SvgText", budget: int) -> tuple[Rows, int]:
+def _fit_pictures(pictured: Sequence[Picture], text: "SvgText", budget: int) -> tuple[Rows, int]:
     """(probe id, subject) -> rows of figures, as far as the budget goes, and how many rows are left out."""
-    found: dict[tuple[str, str], list[list[Drawn]]] = {}
+    found: dict[tuple[str, str], list[list[PageFigure]]] = {}
     left_out = 0
     for picture in pictured:
-        drawn = picture.drawn(text)
+        drawn = picture.make_page_figures(text)
         size = sum(len(figure.svg) for figure in drawn)
         if size > budget:
             left_out += 1
@@ -102,32 +104,32 @@ def _within(pictured: Sequence[Picture], text: "SvgText", budget: int) -> tuple[
 
 def _with_data(rows: Rows, budget: int) -> Rows:
     """The same figures, the first of them with their data until the budget is spent."""
-    found: dict[tuple[str, str], list[list[Drawn]]] = {}
+    found: dict[tuple[str, str], list[list[PageFigure]]] = {}
     for path, of_path in rows.items():
         found[path] = []
         for figures in of_path:
-            carried = [with_data(one) for one in figures]
+            carried = [add_data(one) for one in figures]
             size = sum(len(one.data) for one in carried)
             found[path].append(list(figures) if size > budget else carried)
             budget -= min(size, budget)
     return found
 
 
-def _figures(rows: Rows) -> Iterator[Drawn]:
+def _figures(rows: Rows) -> Iterator[PageFigure]:
     return (one for of_path in rows.values() for figures in of_path for one in figures)
 
 
-def _filled(target: Target, comparison: Comparison, rows: Rows, left_out: int, most: Most) -> str:
+def _fill_comparison(target: Target, comparison: Comparison, rows: Rows, left_out: int, most: ListLimits) -> str:
     models = list({**comparison.after.models, **comparison.before.models})
     context: dict[str, Any] = {
         "target": target,
         "title": f"{comparison.title} – comparison",
-        "view": view(comparison, rows, most),
+        "view": build_view(comparison, rows, most),
         "notes": [],
     }
     context["notes"] = _notes(context["view"], len(rows), left_out)
-    packed = shown_when_asked({"": list(_figures(rows))})
-    return filled(
+    packed = find_hidden_texts({"": list(_figures(rows))})
+    return fill_page(
         context, body="comparison.html.j2", shell=f"comparison_{target}.html.j2", models=models, packed=packed
     )
 

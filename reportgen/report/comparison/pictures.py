@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from reportgen.baseline.compare import Compared, Comparison, Judgement
+from reportgen.baseline.compare import Comparison, Judgement, OutcomeComparison
 from reportgen.baseline.quantities import Change
 from reportgen.baseline.verdict import QUIET
-from reportgen.figures.canonical import canonical
+from reportgen.figures.canonical import canonicalize_value
 from reportgen.figures.describe import Figure
-from reportgen.figures.kept import KeptDrawing
+from reportgen.figures.kept import CachedFigure
 from reportgen.look.model_styles import MUTED, ModelStyle, model_styles
 from reportgen.probes import registry
-from reportgen.report.comparison.array_pictures import array_figures
+from reportgen.report.comparison.array_pictures import make_array_figures
 from reportgen.report.comparison.states import AFTER, BEFORE
-from reportgen.report.comparison.table_pictures import table_figures
-from reportgen.report.content.bundle_figures import kept_drawings
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.comparison.table_pictures import make_table_figures
+from reportgen.report.content.bundle_figures import make_cached_figures
+from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.prompts import TABLE as PROMPTS
 from reportgen.results.quantities import Cell, Outcome
 from reportgen.results.section import SUBJECT, ModelCard, Section
@@ -41,18 +41,20 @@ class Picture:
 
     path: Path
     figures: Sequence[Figure]
-    drawings: Sequence[KeptDrawing]
+    drawings: Sequence[CachedFigure]
 
-    def drawn(self, text: "SvgText") -> list[Drawn]:
+    def make_page_figures(self, text: "SvgText") -> list[PageFigure]:
         """The figures for a page or for paper."""
         stem = ".".join(self.path)
         return [
-            Drawn(figure, f"{stem}-{figure.name}", drawing.svg(text))
+            PageFigure(figure, f"{stem}-{figure.name}", drawing.svg(text))
             for figure, drawing in zip(self.figures, self.drawings, strict=True)
         ]
 
 
-def pictures(comparison: Comparison, sections: Sequence[tuple[Compared, Sequence[Judgement]]]) -> list[Picture]:
+def draw_pictures(
+    comparison: Comparison, sections: Sequence[tuple[OutcomeComparison, Sequence[Judgement]]]
+) -> list[Picture]:
     """The pictures of the first `MOST_PICTURED` sections that have any: the array and the table that moved furthest.
 
     Args:
@@ -63,14 +65,16 @@ def pictures(comparison: Comparison, sections: Sequence[tuple[Compared, Sequence
     first = islice((pair for pair in pictured if pair[1]), MOST_PICTURED)
     described = [(outcome, figures) for outcome, rows in first for figures in rows]
     styled = [(figure, _styles(comparison, outcome)) for outcome, figures in described for figure in figures]
-    drawings = kept_drawings(styled, cache=True)
+    drawings = make_cached_figures(styled, cache=True)
     return [
         Picture((outcome.probe_id, outcome.subject), figures, [next(drawings) for _ in figures])
         for outcome, figures in described
     ]
 
 
-def _of_section(comparison: Comparison, outcome: Compared, judged: Sequence[Judgement]) -> Iterator[Sequence[Figure]]:
+def _of_section(
+    comparison: Comparison, outcome: OutcomeComparison, judged: Sequence[Judgement]
+) -> Iterator[Sequence[Figure]]:
     """Figures of the worst array and of the worst ranked table; where neither can be drawn, the probe's own."""
     old, new = (
         bundle.outcomes.get(outcome.probe_id, {}).get(outcome.subject)
@@ -79,23 +83,23 @@ def _of_section(comparison: Comparison, outcome: Compared, judged: Sequence[Judg
     if old is None or new is None or old.status != "ok" or new.status != "ok":
         return
     changes = [one.change for one in judged if one.change is not None and one.verdict not in QUIET]
-    found = [_first(_of_change(change, old, new) for change in changes if change.kind == kind) for kind in DRAWN]
+    found = [_find_first(_of_change(change, old, new) for change in changes if change.kind == kind) for kind in DRAWN]
     drawn = [figures for figures in found if figures]
     yield from drawn
-    if changes and not drawn and (own := _own(comparison, outcome, old, new)):
+    if changes and not drawn and (own := _find_own_figures(comparison, outcome, old, new)):
         yield own
 
 
-def _first(found: Iterable[Sequence[Figure]]) -> Sequence[Figure]:
+def _find_first(found: Iterable[Sequence[Figure]]) -> Sequence[Figure]:
     return next((figures for figures in found if figures), ())
 
 
 def _of_change(change: Change, old: Outcome, new: Outcome) -> Sequence[Figure]:
     name = change.name
     if name in old.arrays and name in new.arrays:
-        return array_figures(name, old.arrays[name], new.arrays[name], place=change.place, allowed=change.bound)
+        return make_array_figures(name, old.arrays[name], new.arrays[name], place=change.place, allowed=change.bound)
     if name in old.tables and name in new.tables:
-        return table_figures(name, old.tables[name], new.tables[name], _texts(new))
+        return make_table_figures(name, old.tables[name], new.tables[name], _texts(new))
     return ()
 
 
@@ -107,7 +111,9 @@ def _texts(outcome: Outcome) -> dict[Cell, str]:
     return {prompt: str(text) for prompt, text in zip(table.column("prompt"), table.column("text"), strict=True)}
 
 
-def _own(comparison: Comparison, outcome: Compared, old: Outcome, new: Outcome) -> Sequence[Figure]:
+def _find_own_figures(
+    comparison: Comparison, outcome: OutcomeComparison, old: Outcome, new: Outcome
+) -> Sequence[Figure]:
     """The first of the probe's own figures that is not the same before and after: both, on their shared scale."""
     models = {**comparison.before.models, **comparison.after.models}
     states = {state: _card(models, outcome, state) for state in (BEFORE, AFTER)}
@@ -116,10 +122,10 @@ def _own(comparison: Comparison, outcome: Compared, old: Outcome, new: Outcome) 
     with suppress(Exception):  # a probe may raise anything, or be of another version: its numbers are shown alone
         for figure in registry.find(outcome.probe).figures(section):
             named.setdefault(figure.name, []).append(figure)
-    return _first(figures for figures in named.values() if _differ(figures))
+    return _find_first(figures for figures in named.values() if _differ(figures))
 
 
-def _card(models: Mapping[str, ModelCard], outcome: Compared, state: str) -> ModelCard:
+def _card(models: Mapping[str, ModelCard], outcome: OutcomeComparison, state: str) -> ModelCard:
     """What stands in the place of a model: its name is the first word of the figures' titles."""
     ids = [id for id in outcome.subject.split(SUBJECT) if id in models]
     name = " → ".join(models[id].name for id in ids) or outcome.subject
@@ -130,12 +136,13 @@ def _card(models: Mapping[str, ModelCard], outcome: Compared, state: str) -> Mod
 def _differ(figures: Sequence[Figure]) -> bool:
     """Whether figures of one name show anything that changed; one figure of both states is taken to."""
     spelled = [
-        [part for part in canonical(replace(figure, title="", alt="")) if part not in STATES] for figure in figures
+        [part for part in canonicalize_value(replace(figure, title="", alt="")) if part not in STATES]
+        for figure in figures
     ]
     return len(spelled) == 1 or any(one != spelled[0] for one in spelled)
 
 
-def _styles(comparison: Comparison, outcome: Compared) -> dict[str, ModelStyle]:
+def _styles(comparison: Comparison, outcome: OutcomeComparison) -> dict[str, ModelStyle]:
     """Before dashed and grey, after solid in the colour that the model has everywhere."""
     styles = model_styles(list({**comparison.after.models, **comparison.before.models}))
     id = outcome.subject.split(SUBJECT)[-1]

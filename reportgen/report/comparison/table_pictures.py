@@ -24,7 +24,7 @@ Records = list[dict[str, Any]]
 T = TypeVar("T")
 
 
-def table_figures(
+def make_table_figures(
     name: str, before: Table, after: Table, texts: Mapping[Cell, str] = MappingProxyType({})
 ) -> list[Figure]:
     """A ranked table before and after: with layers the leaders as token grids, else the lists that changed.
@@ -41,7 +41,7 @@ def table_figures(
     if entry is None:
         return []
     pair = _Lists(name, before, after, entry)
-    changed = pair.changed()
+    changed = pair.measure_changes()
     if not changed:
         return []
     depth = next((dim for dim in DEPTHS if dim in pair.keys), None)
@@ -67,15 +67,15 @@ class _Lists:
             found.setdefault(tuple(record[key] for key in self.keys), []).append(record)
         return found
 
-    def changed(self) -> dict[Key, float]:
+    def measure_changes(self) -> dict[Key, float]:
         """List -> how much of it went, and 1 more where another entry leads; those in which nothing did are left out.
 
         A list in one table only counts as wholly changed.
         """
-        found = {key: self.gone(key) / self.length(key) + self.leads_anew(key) for key in self.every}
+        found = {key: self.count_gone(key) / self.length(key) + self.leads_anew(key) for key in self.every}
         return {key: weight for key, weight in found.items() if weight > 0}
 
-    def gone(self, key: Key) -> int:
+    def count_gone(self, key: Key) -> int:
         """Entries of the list before that it has no longer; all of them where it has vanished or is new."""
         if key not in self.before or key not in self.after:
             return self.length(key)
@@ -100,11 +100,11 @@ def _grids(pair: _Lists, depth: str, changed: Mapping[Key, float], texts: Mappin
     """The leader of each layer, in the columns that changed most, and how many entries each list lost."""
     at = pair.keys.index(depth)
     columns = _columns(pair, at, changed)
-    every = {key for key in pair.every if _without(key, at) in columns}
+    every = {key for key in pair.every if _drop_at(key, at) in columns}
     # As the lens is drawn: the last layer on top.
     layers = sorted({key[at] for key in every}, key=lambda layer: (isinstance(layer, str), layer), reverse=True)
     cells = [[(*column[:at], layer, *column[at:]) for column in columns] for layer in layers]
-    heads = _heads(_without(pair.keys, at), columns, texts)
+    heads = _heads(_drop_at(pair.keys, at), columns, texts)
     anew = np.array([[cell in every and pair.leads_anew(cell) for cell in row] for row in cells])
     told = [
         f"{depth} {row} of {heads.texts[column]}"
@@ -129,8 +129,8 @@ def _grids(pair: _Lists, depth: str, changed: Mapping[Key, float], texts: Mappin
             values=np.array(values, dtype=np.float64), **known,
         )  # fmt: skip
 
-    gone = [[pair.gone(cell) if cell in every else 0 for cell in row] for row in cells]
-    shares = [[pair.gone(cell) / pair.length(cell) if cell in every else np.nan for cell in row] for row in cells]
+    gone = [[pair.count_gone(cell) if cell in every else 0 for cell in row] for row in cells]
+    shares = [[pair.count_gone(cell) / pair.length(cell) if cell in every else np.nan for cell in row] for row in cells]
     lost = TokenGrid(
         name=name_figure(pair.name, "difference"), subject=(BEFORE, AFTER),
         title=f"Difference: how many entries each list lost, {shown}", alt=f"Entries lost: {alt}",
@@ -144,12 +144,12 @@ def _columns(pair: _Lists, at: int, changed: Mapping[Key, float]) -> list[Key]:
     """The columns that changed most, in the table's order: those of one prompt, where it has several."""
     weights: dict[Key, float] = {}
     for key, weight in changed.items():
-        weights[_without(key, at)] = weights.get(_without(key, at), 0.0) + weight
-    names = _without(pair.keys, at)
+        weights[_drop_at(key, at)] = weights.get(_drop_at(key, at), 0.0) + weight
+    names = _drop_at(pair.keys, at)
     if PROMPT in names:
         weights = _of_worst_prompt(weights, names.index(PROMPT))
     most = sorted(weights, key=lambda column: -weights[column])[:MOST_COLUMNS]
-    return [column for column in dict.fromkeys(_without(key, at) for key in pair.every) if column in most]
+    return [column for column in dict.fromkeys(_drop_at(key, at) for key in pair.every) if column in most]
 
 
 def _of_worst_prompt(weights: Mapping[Key, float], prompt: int) -> dict[Key, float]:
@@ -162,7 +162,7 @@ def _of_worst_prompt(weights: Mapping[Key, float], prompt: int) -> dict[Key, flo
     return chosen if len(chosen) > 1 else dict(weights)
 
 
-def _without(key: tuple[T, ...], at: int) -> tuple[T, ...]:
+def _drop_at(key: tuple[T, ...], at: int) -> tuple[T, ...]:
     return (*key[:at], *key[at + 1 :])
 
 

@@ -5,27 +5,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reportgen.baseline.compare import Compared, Comparison, Judgement
+from reportgen.baseline.compare import Comparison, Judgement, OutcomeComparison
 from reportgen.baseline.judgements import (
-    beginning_told,
-    beginnings,
     conclusion,
-    counted,
-    short,
-    subject_told,
-    verdict_told,
+    count_verdicts,
+    describe_beginning,
+    describe_subject,
+    describe_verdict,
+    find_beginnings,
+    shorten_text,
 )
-from reportgen.baseline.quantities import Change, said
+from reportgen.baseline.quantities import Change, describe_place
 from reportgen.baseline.verdict import DRIFT, FAILED, QUIET, Verdict
 from reportgen.errors import ReportgenError
 from reportgen.numerals import UNDEFINED, write_change, write_count, write_share
 from reportgen.probes import registry
 from reportgen.probing.probe import Probe, meanings, question
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.numerals import digits_of
-from reportgen.report.content.prompts import PromptSheet, prompt_sheet
+from reportgen.report.content.prompts import PromptSheet, make_prompt_sheet
 from reportgen.report.content.sections import Row
-from reportgen.report.content.sheets import spaced
+from reportgen.report.content.sheets import spell_name
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Outcome
 
@@ -42,7 +42,7 @@ Number = float | None
 
 
 @dataclass(frozen=True)
-class Most:
+class ListLimits:
     """How much of each kind is listed."""
 
     rows: int
@@ -103,7 +103,7 @@ class SectionView:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListLine:
     """A line of one of the lists at the end."""
 
     probe_id: str
@@ -117,7 +117,7 @@ class Listed:
 class Listing:
     """A list at the end, its first lines."""
 
-    lines: Sequence[Listed]
+    lines: Sequence[ListLine]
     total: int
 
     @property
@@ -152,16 +152,20 @@ class View:
     """What was left out of the page."""
 
 
-def loud_sections(comparison: Comparison) -> list[tuple[Compared, list[Judgement]]]:
+def list_loud_sections(comparison: Comparison) -> list[tuple[OutcomeComparison, list[Judgement]]]:
     """What has a section of its own, each with the judgements about it: worst first, as the comparison has them."""
     return [(outcome, judged) for outcome, judged in _by_outcome(comparison) if outcome.verdict in WITH_A_SECTION]
 
 
-def view(comparison: Comparison, pictures: Mapping[tuple[str, str], Sequence[Sequence[Drawn]]], most: Most) -> View:
+def build_view(
+    comparison: Comparison, pictures: Mapping[tuple[str, str], Sequence[Sequence[PageFigure]]], most: ListLimits
+) -> View:
     """All that a page says; `pictures` holds rows of figures by (probe id, subject)."""
-    begun = beginnings(comparison.judgements)
-    loud = loud_sections(comparison)
-    environment = [(short(one.what), short(one.before), short(one.after)) for one in comparison.environment]
+    begun = find_beginnings(comparison.judgements)
+    loud = list_loud_sections(comparison)
+    environment = [
+        (shorten_text(one.what), shorten_text(one.before), shorten_text(one.after)) for one in comparison.environment
+    ]
     sections = [_section(comparison, *one, pictures, most) for one in loud[: most.sections]]
     return View(
         title=comparison.title,
@@ -170,21 +174,21 @@ def view(comparison: Comparison, pictures: Mapping[tuple[str, str], Sequence[Seq
         exit_code=comparison.exit_code,
         beginnings=[_beginning(one, comparison, sections) for one in begun[:MOST_HEADED]],
         beginnings_left_out=max(0, len(begun) - MOST_HEADED),
-        counts=counted(comparison.judgements),
+        counts=count_verdicts(comparison.judgements),
         before=comparison.before.title,
         after=comparison.after.title,
         environment=environment[: most.rows],
         environment_left_out=max(0, len(environment) - most.rows),
-        cached=list(_cached(comparison)),
+        cached=list(_note_cached(comparison)),
         sections=sections,
         sections_left_out=len(loud) - len(sections),
-        others=_others(comparison, most),
-        within=_within(comparison, most),
-        same=_same(comparison, most),
+        others=_list_others(comparison, most),
+        within=_list_within(comparison, most),
+        same=_list_same(comparison, most),
     )
 
 
-def _by_outcome(comparison: Comparison) -> list[tuple[Compared, list[Judgement]]]:
+def _by_outcome(comparison: Comparison) -> list[tuple[OutcomeComparison, list[Judgement]]]:
     found: dict[tuple[str, str], list[Judgement]] = {}
     for one in comparison.judgements:
         found.setdefault((one.outcome.probe_id, one.outcome.subject), []).append(one)
@@ -207,34 +211,34 @@ def _meaning(comparison: Comparison) -> str:
 def _beginning(judgement: Judgement, comparison: Comparison, sections: Sequence[SectionView]) -> Beginning:
     section = _id(judgement.outcome)
     shown = any(one.id == section for one in sections)
-    return Beginning(beginning_told(judgement, comparison), section if shown else "")
+    return Beginning(describe_beginning(judgement, comparison), section if shown else "")
 
 
-def _id(outcome: Compared) -> str:
+def _id(outcome: OutcomeComparison) -> str:
     """Ids of probes and models hold no dots."""
     return f"{outcome.probe_id}.{outcome.subject}"
 
 
-def _cached(comparison: Comparison) -> Iterator[str]:
+def _note_cached(comparison: Comparison) -> Iterator[str]:
     for name, bundle in (("baseline", comparison.before), ("bundle", comparison.after)):
         if kept := bundle.run.get("from_cache"):
             many = "1 result was" if len(kept) == 1 else f"{write_count(len(kept))} results were"
-            which = short(", ".join(kept))
+            which = shorten_text(", ".join(kept))
             yield f"Of the {name}, {many} served from a cache of the same library versions: {which}"
 
 
 def _section(
     comparison: Comparison,
-    outcome: Compared,
+    outcome: OutcomeComparison,
     judged: Sequence[Judgement],
-    pictures: Mapping[tuple[str, str], Sequence[Sequence[Drawn]]],
-    most: Most,
+    pictures: Mapping[tuple[str, str], Sequence[Sequence[PageFigure]]],
+    most: ListLimits,
 ) -> SectionView:
     probe = _probe(outcome.probe)
     texts = meanings(probe) if probe is not None else {}
     old, new = (_outcome(bundle, outcome) for bundle in (comparison.before, comparison.after))
     changed = [one for one in judged if one.change is not None and one.verdict not in QUIET]
-    name = subject_told(outcome.subject, comparison)
+    name = describe_subject(outcome.subject, comparison)
     shown = new or old
     return SectionView(
         id=_id(outcome),
@@ -242,7 +246,7 @@ def _section(
         subject=outcome.subject,
         name=name,
         probe=outcome.probe,
-        title=question(probe) if probe is not None else spaced(outcome.probe),
+        title=question(probe) if probe is not None else spell_name(outcome.probe),
         verdict=str(outcome.verdict),
         failed=outcome.verdict in FAILED,
         statement=_statement(changed),
@@ -250,8 +254,8 @@ def _section(
         rows=[Row(figures) for figures in pictures.get((outcome.probe_id, outcome.subject), ())],
         lines=[_line(one, old, new, texts) for one in changed[: most.rows]],
         lines_left_out=max(0, len(changed) - most.rows),
-        quiet=counted([one for one in judged if one.change is not None and one.verdict in QUIET]),
-        prompts=prompt_sheet({outcome.subject: shown}, most.rows) if shown is not None and changed else None,
+        quiet=count_verdicts([one for one in judged if one.change is not None and one.verdict in QUIET]),
+        prompts=make_prompt_sheet({outcome.subject: shown}, most.rows) if shown is not None and changed else None,
         subjects={outcome.subject: name},
     )
 
@@ -264,7 +268,7 @@ def _probe(name: str) -> Probe[Any, Any] | None:
         return None
 
 
-def _outcome(bundle: Bundle, outcome: Compared) -> Outcome | None:
+def _outcome(bundle: Bundle, outcome: OutcomeComparison) -> Outcome | None:
     return bundle.outcomes.get(outcome.probe_id, {}).get(outcome.subject)
 
 
@@ -273,24 +277,28 @@ def _statement(changed: Sequence[Judgement]) -> str:
     if not changed:
         return ""
     worst, others = changed[0], changed[1:]
-    more = f" {counted(others).capitalize()} besides." if others else ""
-    name, told = _opened(spaced(worst.name)), short(worst.told)
+    more = f" {count_verdicts(others).capitalize()} besides." if others else ""
+    name, told = _capitalize_first(spell_name(worst.name)), shorten_text(worst.told)
     # An array is told as "by 0.5 nat at layer 2".
-    how = f"{name} {verdict_told(worst)} {told}" if told.startswith("by ") else f"{name}, {verdict_told(worst)}: {told}"
+    how = (
+        f"{name} {describe_verdict(worst)} {told}"
+        if told.startswith("by ")
+        else f"{name}, {describe_verdict(worst)}: {told}"
+    )
     return f"{how}.{more}"
 
 
-def _opened(text: str) -> str:
+def _capitalize_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
 def _line(judgement: Judgement, old: Outcome | None, new: Outcome | None, texts: Mapping[str, str]) -> Line:
     change = judgement.change
     assert change is not None
-    before, after = _values_told(change, old, new)
-    place = said(change.place)
+    before, after = _write_values(change, old, new)
+    place = describe_place(change.place)
     return Line(
-        name=spaced(change.name),
+        name=spell_name(change.name),
         unit=_unit(change, old or new),
         definition=" ".join(texts.get(change.name.split("/")[0], "").split()),
         verdict=str(change.verdict),
@@ -299,12 +307,12 @@ def _line(judgement: Judgement, old: Outcome | None, new: Outcome | None, texts:
         after=after,
         worst=judgement.largest,
         allowed=judgement.allowed,
-        where=place or (short(change.told) if change.kind != "metric" or change.after is None else ""),
+        where=place or (shorten_text(change.told) if change.kind != "metric" or change.after is None else ""),
         first=judgement.first,
     )
 
 
-def _values_told(change: Change, old: Outcome | None, new: Outcome | None) -> tuple[str, str]:
+def _write_values(change: Change, old: Outcome | None, new: Outcome | None) -> tuple[str, str]:
     """Before and after, written differently where they differ; empty for what has no single value."""
     values = [_value(change, outcome) for outcome in (old, new)]
     before, after = write_change(*(value for value, _ in values), significant=digits_of(change.name))
@@ -342,49 +350,49 @@ def _unit(change: Change, outcome: Outcome | None) -> str:
     return ""
 
 
-def _others(comparison: Comparison, most: Most) -> Listing:
+def _list_others(comparison: Comparison, most: ListLimits) -> Listing:
     """What has no numbers to compare, and why: new, fixed, not comparable."""
     found = [
-        Listed(one.probe_id, subject_told(one.subject, comparison), str(one.verdict), (_why(one),))
+        ListLine(one.probe_id, describe_subject(one.subject, comparison), str(one.verdict), (_explain_outcome(one),))
         for one in comparison.compared
         if one.verdict not in WITH_A_SECTION and one.verdict not in QUIET
     ]
     return Listing(found[: most.rows], len(found))
 
 
-def _why(outcome: Compared) -> str:
+def _explain_outcome(outcome: OutcomeComparison) -> str:
     """The reason, or those of the quantities that are new or not comparable."""
     loud = [change for change in outcome.changes if change.verdict not in QUIET]
     told = [f"{change.name}: {change.told or change.verdict}" for change in loud]
-    return short("; ".join([outcome.reason, *told] if outcome.reason else told))
+    return shorten_text("; ".join([outcome.reason, *told] if outcome.reason else told))
 
 
-def _within(comparison: Comparison, most: Most) -> Listing:
+def _list_within(comparison: Comparison, most: ListLimits) -> Listing:
     """What moved, and how close to its tolerance it came: the closest first."""
     moved = [one for one in comparison.judgements if one.verdict is Verdict.WITHIN and one.change is not None]
     closest = sorted(moved, key=lambda one: -one.excess)
-    found = [_listed_within(one, comparison) for one in closest[: most.rows]]
+    found = [_make_line(one, comparison) for one in closest[: most.rows]]
     return Listing(found, len(moved))
 
 
-def _listed_within(one: Judgement, comparison: Comparison) -> Listed:
+def _make_line(one: Judgement, comparison: Comparison) -> ListLine:
     change = one.change
     assert change is not None
     used = write_share(one.excess) if change.worst is not None and change.bound else UNDEFINED
-    name = subject_told(one.outcome.subject, comparison)
-    return Listed(
+    name = describe_subject(one.outcome.subject, comparison)
+    return ListLine(
         one.outcome.probe_id,
         name,
-        spaced(change.name),
-        (one.largest or UNDEFINED, one.allowed or UNDEFINED, used, said(change.place)),
+        spell_name(change.name),
+        (one.largest or UNDEFINED, one.allowed or UNDEFINED, used, describe_place(change.place)),
     )
 
 
-def _same(comparison: Comparison, most: Most) -> Listing:
+def _list_same(comparison: Comparison, most: ListLimits) -> Listing:
     found = []
     for one in comparison.compared:
-        names = [spaced(change.name) for change in one.changes if change.verdict is Verdict.SAME]
+        names = [spell_name(change.name) for change in one.changes if change.verdict is Verdict.SAME]
         if names or one.verdict is Verdict.SAME:
-            told = short(", ".join(names) or one.reason or "nothing was measured")
-            found.append(Listed(one.probe_id, subject_told(one.subject, comparison), told))
+            told = shorten_text(", ".join(names) or one.reason or "nothing was measured")
+            found.append(ListLine(one.probe_id, describe_subject(one.subject, comparison), told))
     return Listing(found[: most.rows], len(found))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.feature_browser import AT_FIRST, Browser
 
 ROWS, FEW_ROWS = 60, 12
@@ -18,7 +18,7 @@ STEPS = 20
 class Load:
     """What a page carries."""
 
-    drawings: Mapping[str, Sequence[Drawn]]
+    drawings: Mapping[str, Sequence[PageFigure]]
     """Probe id -> its figures; what is left out of them is said by each."""
     rows: int = ROWS
     """Rows of a table."""
@@ -45,13 +45,13 @@ class Load:
         """Whether tables show fewer rows than they would."""
         return self.rows < ROWS
 
-    def _figures(self) -> Iterable[Drawn]:
+    def _figures(self) -> Iterable[PageFigure]:
         return (one for of_probe in self.drawings.values() for one in of_probe)
 
 
-def fitted(
+def fit_page(
     fill: Callable[[Load], str],
-    drawings: Mapping[str, Sequence[Drawn]],
+    drawings: Mapping[str, Sequence[PageFigure]],
     budget: int,
     browsers: Mapping[str, Mapping[str, Browser]] | None = None,
 ) -> str:
@@ -85,7 +85,7 @@ def _with_fewer_cards(load: Load, excess: int) -> Load:
             load,
             browsers={
                 probe_id: {
-                    subject: one.first(max(AT_FIRST, len(one.cards) * step // STEPS))
+                    subject: one.keep_first(max(AT_FIRST, len(one.cards) * step // STEPS))
                     for subject, one in of_probe.items()
                 }
                 for probe_id, of_probe in load.browsers.items()
@@ -99,8 +99,8 @@ def _bytes_of_cards(load: Load) -> int:
 
 
 def _without_data(load: Load, excess: int) -> Load:
-    chosen = _largest(load, excess, lambda one: len(one.data))
-    return _changed(load, chosen, lambda one: replace(one, data="", data_left_out=True))
+    chosen = _select_largest(load, excess, lambda one: len(one.data))
+    return _change_figures(load, chosen, lambda one: replace(one, data="", data_left_out=True))
 
 
 def _with_short_tables(load: Load, excess: int) -> Load:
@@ -108,11 +108,11 @@ def _with_short_tables(load: Load, excess: int) -> Load:
 
 
 def _without_pictures(load: Load, excess: int) -> Load:
-    chosen = _largest(load, excess, lambda one: len(one.svg.encode()) + len(one.data) - NOTE)
-    return _changed(load, chosen, lambda one: replace(one, data="", left_out=True))
+    chosen = _select_largest(load, excess, lambda one: len(one.svg.encode()) + len(one.data) - NOTE)
+    return _change_figures(load, chosen, lambda one: replace(one, data="", left_out=True))
 
 
-def _largest(load: Load, excess: int, gain: Callable[[Drawn], int]) -> set[str]:
+def _select_largest(load: Load, excess: int, gain: Callable[[PageFigure], int]) -> set[str]:
     """Stems of the figures that gain most, until all gain the excess; in the report's order where they gain alike."""
     chosen: set[str] = set()
     for one in sorted((one for of_probe in load.drawings.values() for one in of_probe), key=lambda one: -gain(one)):
@@ -123,7 +123,7 @@ def _largest(load: Load, excess: int, gain: Callable[[Drawn], int]) -> set[str]:
     return chosen
 
 
-def _changed(load: Load, stems: set[str], change: Callable[[Drawn], Drawn]) -> Load:
+def _change_figures(load: Load, stems: set[str], change: Callable[[PageFigure], PageFigure]) -> Load:
     drawings = {
         probe_id: [change(one) if one.file_stem in stems else one for one in of_probe]
         for probe_id, of_probe in load.drawings.items()

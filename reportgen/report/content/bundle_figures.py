@@ -8,16 +8,16 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from reportgen.errors import BundleError, Mistake, ReportgenError, reason_of
-from reportgen.figures.describe import Figure, texts
-from reportgen.figures.kept import KeptDrawing, drawing_key
+from reportgen.figures.describe import Figure, list_texts
+from reportgen.figures.kept import CachedFigure, drawing_key
 from reportgen.look.font_sources import OwnFont
-from reportgen.look.fonts import Typefaces, typefaces
+from reportgen.look.fonts import Typefaces, load_typefaces
 from reportgen.look.model_styles import ModelStyle, model_styles
-from reportgen.look.own_files import Refused, checked_font
+from reportgen.look.own_files import UnusableFile, check_font
 from reportgen.look.theme import PAPER, Theme
 from reportgen.probes.registry import find
 from reportgen.probing.probe import Probe, explanation, meanings, question, statement_of
-from reportgen.processes.supervision import ended_before, underway
+from reportgen.processes.supervision import find_earlier_end, track_piece
 from reportgen.results.bundle import Bundle
 from reportgen.results.section import Section
 
@@ -35,11 +35,11 @@ SECONDS_TO_SHOW = 600.0
 """That a probe may take to describe its figures: they are made of numbers that are there."""
 
 
-class Unshown(ReportgenError):
+class ShowError(ReportgenError):
     """What a probe gave to be shown is nothing that can be."""
 
 
-class Unshowable(Exception):
+class ShowFailures(Exception):
     """Numbers that cannot be shown: the figures or the sentence of some probes raise."""
 
     def __init__(self, failures: Mapping[str, BaseException]) -> None:
@@ -67,7 +67,7 @@ class Unshowable(Exception):
 
 
 @dataclass(frozen=True)
-class Described:
+class BundleDescription:
     """What a bundle's probes show."""
 
     figures: Mapping[str, Sequence[Figure]]
@@ -85,14 +85,14 @@ class DrawnFigure:
     probe_id: str
     stem: str
     description: Figure
-    drawing: KeptDrawing
+    drawing: CachedFigure
 
 
-def describe(bundle: Bundle) -> Described:
+def describe_bundle(bundle: Bundle) -> BundleDescription:
     """The figures and the statement of every probe; none where nothing was measured.
 
     Raises:
-        Unshowable: the figures or the sentence of some probes raise.
+        ShowFailures: the figures or the sentence of some probes raise.
     """
     figures: dict[str, Sequence[Figure]] = {}
     statements: dict[str, str] = {}
@@ -106,17 +106,17 @@ def describe(bundle: Bundle) -> Described:
         except BaseException as error:  # a probe may raise anything, an end of the program too: the others are shown
             failures[probe_id] = error
     if failures:
-        raise Unshowable(failures) from next(iter(failures.values()))
-    return Described(figures, statements, None not in known.values())
+        raise ShowFailures(failures) from next(iter(failures.values()))
+    return BundleDescription(figures, statements, None not in known.values())
 
 
-def stems(described: Described) -> list[tuple[str, str, Figure]]:
+def list_stems(described: BundleDescription) -> list[tuple[str, str, Figure]]:
     """Probe id, stem of its files and description of every figure, in the report's order; all stems differ."""
     seen: Counter[str] = Counter()
     found = []
     for probe_id, of_probe in described.figures.items():
         for figure in of_probe:
-            stem = _short(f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}")
+            stem = _shorten_stem(f"{probe_id}-{'+'.join(figure.subject)}-{figure.name}")
             # Ids hold hyphens too: a-b of c and a of b-c would be one file. To some disks A and a are one name as well.
             seen[stem.casefold()] += 1
             again = seen[stem.casefold()]
@@ -124,7 +124,7 @@ def stems(described: Described) -> list[tuple[str, str, Figure]]:
     return found
 
 
-def _short(stem: str) -> str:
+def _shorten_stem(stem: str) -> str:
     """A stem that a disk takes as a name: the ids of many models may be longer than that together."""
     if len(stem) <= LONGEST_STEM:
         return stem
@@ -133,7 +133,7 @@ def _short(stem: str) -> str:
 
 def draw_figures(
     bundle: Bundle,
-    described: Described | None = None,
+    described: BundleDescription | None = None,
     *,
     theme: Theme = PAPER,
     width: float | None = None,
@@ -151,26 +151,26 @@ def draw_figures(
         cache: whether to take what was drawn before, and to keep what is drawn.
     """
     styles = model_styles(list(bundle.models), theme)
-    named = [one for one in stems(described or describe(bundle)) if only is None or one[1] in only]
-    drawings = kept_drawings([(figure, styles) for *_, figure in named], theme=theme, width=width, cache=cache)
+    named = [one for one in list_stems(described or describe_bundle(bundle)) if only is None or one[1] in only]
+    drawings = make_cached_figures([(figure, styles) for *_, figure in named], theme=theme, width=width, cache=cache)
     for (probe_id, stem, figure), drawing in zip(named, drawings, strict=True):
         yield DrawnFigure(probe_id, stem, figure, drawing)
 
 
-def kept_drawings(
+def make_cached_figures(
     figures: Sequence[tuple[Figure, Mapping[str, ModelStyle]]],
     *,
     theme: Theme = PAPER,
     width: float | None = None,
     cache: bool = False,
-) -> Iterator[KeptDrawing]:
+) -> Iterator[CachedFigure]:
     """Each figure in the styles of what it names, drawn when it is asked for what the cache does not hold of it."""
     faces = _Faces((figure for figure, _ in figures), theme)
     for figure, styles in figures:
-        named = set(texts(figure))
+        named = set(list_texts(figure))
         own = {model: style for model, style in styles.items() if model in named}
         key = drawing_key(figure, own, theme, width) if cache else None
-        yield KeptDrawing(key, partial(_draw, figure, faces, own, theme, width))
+        yield CachedFigure(key, partial(_draw, figure, faces, own, theme, width))
 
 
 class _Faces:
@@ -181,7 +181,7 @@ class _Faces:
 
     @cached_property
     def typefaces(self) -> Typefaces:
-        return typefaces({text for figure in self._figures for text in texts(figure)}, _own_font(self._theme))
+        return load_typefaces({text for figure in self._figures for text in list_texts(figure)}, _own_font(self._theme))
 
 
 def _own_font(theme: Theme) -> OwnFont | None:
@@ -189,8 +189,8 @@ def _own_font(theme: Theme) -> OwnFont | None:
     own = theme.own_font
     if own is not None:
         try:
-            changed = checked_font(own.path) != own.sha256
-        except Refused as refused:
+            changed = check_font(own.path) != own.sha256
+        except UnusableFile as refused:
             raise BundleError(Mistake(f"the theme's font cannot be used: {refused}", _ANOTHER)) from refused
         if changed:
             raise BundleError(Mistake(f"{own.path} is another font than when the theme was read", _ANOTHER))
@@ -218,17 +218,17 @@ def _describe_section(section: Section, probes: Sequence[Probe[Any, Any]]) -> tu
     if not section.ok():
         return [], ""
     piece = ("show", section.id)
-    if told := ended_before(*piece):
-        raise Unshown(told)
-    with underway(*piece, seconds=SECONDS_TO_SHOW):
-        figures = [_checked_figure(figure) for probe in probes for figure in probe.figures(section)]
+    if told := find_earlier_end(*piece):
+        raise ShowError(told)
+    with track_piece(*piece, seconds=SECONDS_TO_SHOW):
+        figures = [_check_figure(figure) for probe in probes for figure in probe.figures(section)]
         statements = [statement_of(probe, section) for probe in probes]
         for probe in probes:
             explanation(probe), question(probe), meanings(probe)
     return figures, next(iter(statements), "")
 
 
-def _checked_figure(figure: Any) -> Figure:
+def _check_figure(figure: Any) -> Figure:
     if not isinstance(figure, Figure):
-        raise Unshown(f"it gave a {type(figure).__name__} as a figure")
+        raise ShowError(f"it gave a {type(figure).__name__} as a figure")
     return figure

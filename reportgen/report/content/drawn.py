@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic, HeatMap, TokenGrid
-from reportgen.figures.svg_tags import replaced
+from reportgen.figures.svg_tags import replace_in_tags
 from reportgen.look import model_styles as style
 from reportgen.results.section import SUBJECT
 
@@ -20,7 +20,7 @@ PAPER_HEIGHT = 200.0
 """Millimetres a figure may take of an upright page's 253, so that title and caption stand with it."""
 HALF_WIDTH = 86.0
 SMALLEST = 0.85
-"""A figure is not made smaller than this to stand beside another: its text would fall below 7 points."""
+"""A figure is not made smaller than this to stand next to another: its text would fall below 7 points."""
 LANDSCAPE_WIDTH = 261.0
 LANDSCAPE_HEIGHT = 135.0
 CSS_INK = {
@@ -37,14 +37,14 @@ def models_of(subject: str) -> str:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class PageFigure:
     """A figure's description, the stem of its files in `figures/`, and its SVG with the sentinel inks of `style`."""
 
     description: Figure
     file_stem: str
     svg: str
     data: str = ""
-    """Its CSV as `figure_data.packed` gives it, where the page carries it."""
+    """Its CSV as `figure_data.pack_csv` gives it, where the page carries it."""
     data_left_out: bool = False
     """True where the page would be too large with its data."""
     left_out: bool = False
@@ -96,13 +96,13 @@ class Drawn:
         # By its name a thumbnail shows the same picture once more.
         element = f'<svg id="picture-{markup.escape(self.file_stem)}"{self._element.removeprefix("<svg")}'
         for sentinel, variable in CSS_INK.items():
-            element = replaced(re.escape(sentinel), variable, element, re.IGNORECASE)
+            element = replace_in_tags(re.escape(sentinel), variable, element, re.IGNORECASE)
         return element
 
     def data_uri(self) -> str:
         """The SVG for paper, its inks as they are."""
         # WeasyPrint takes a space before a family for a part of its name, and then a font of the system's.
-        element = replaced("(?<='),\\s+(?=')", ",", self._element)
+        element = replace_in_tags("(?<='),\\s+(?=')", ",", self._element)
         return "data:image/svg+xml;base64," + base64.b64encode(element.encode()).decode()
 
     @property

@@ -13,9 +13,9 @@ from typing import Any
 from reportgen.features.labels import tell_origin
 from reportgen.features.names import JOINED, feature_names, place_names
 from reportgen.language import say
-from reportgen.look.legible import legible
+from reportgen.look.legible import make_legible
 from reportgen.numerals import write_number, write_share
-from reportgen.report.content.figure_data import packed
+from reportgen.report.content.figure_data import pack_csv
 from reportgen.results.quantities import Outcome
 from reportgen.text.characters import mark_space
 
@@ -82,7 +82,7 @@ class Browser:
     """What the page's fonts must hold for its script to show the cards, with or without those that are left out: a font
     is not cut again for a page that is made lighter."""
 
-    def first(self, count: int) -> "Browser":
+    def keep_first(self, count: int) -> "Browser":
         """The same with fewer cards."""
         cards = self.cards[:count]
         return replace(self, cards=cards, data=_data(cards))
@@ -103,7 +103,7 @@ class Browser:
         return Card(0, "", "", "", "", "", "", "", "", (), (), "", (("", "", "", ""),))
 
 
-def browsers(outcomes: Mapping[str, Outcome]) -> dict[str, Browser]:
+def make_browsers(outcomes: Mapping[str, Outcome]) -> dict[str, Browser]:
     """Subject -> its browser, of those whose tables hold features."""
     told = {subject: _browser(outcome) for subject, outcome in outcomes.items() if _has_features(outcome)}
     return {subject: browser for subject, browser in told.items() if browser.cards}
@@ -150,9 +150,9 @@ def _card(record: Mapping[str, Any], place: str, called: str, examples: Sequence
         item=record["item"],
         place=place,
         number=f"#{record['feature']}",
-        called=_cut(called, LONGEST_LABEL),
-        label=_cut(label, LONGEST_LABEL),
-        origin=_cut(tell_origin(record["label_origin"]), LONGEST_LABEL) if label else "",
+        called=_cut_text(called, LONGEST_LABEL),
+        label=_cut_text(label, LONGEST_LABEL),
+        origin=_cut_text(tell_origin(record["label_origin"]), LONGEST_LABEL) if label else "",
         score=told if label else "",
         density=say("browser.density", "fires on {share} of tokens", share=share),
         strongest=say(
@@ -172,15 +172,20 @@ def _example(record: Mapping[str, Any]) -> Example:
     before, token = (before + token.removesuffix(word), word) if word else (before, mark_space(token))
     start = before.lstrip(" ")[-LONGEST_CONTEXT:]
     cut = start if start == before.lstrip(" ") else f"…{start}"
-    return write_number(record["activation"]), legible(cut), _cut(token, LONGEST_TOKEN), _cut(after, LONGEST_CONTEXT)
+    return (
+        write_number(record["activation"]),
+        make_legible(cut),
+        _cut_text(token, LONGEST_TOKEN),
+        _cut_text(after, LONGEST_CONTEXT),
+    )
 
 
 def _tokens(joined: str) -> list[str]:
-    return [_cut(mark_space(one), LONGEST_TOKEN) for one in joined.split(JOINED)] if joined else []
+    return [_cut_text(mark_space(one), LONGEST_TOKEN) for one in joined.split(JOINED)] if joined else []
 
 
-def _cut(text: str, most: int) -> str:
-    return legible(text if len(text) <= most else f"{text[:most]}…")
+def _cut_text(text: str, most: int) -> str:
+    return make_legible(text if len(text) <= most else f"{text[:most]}…")
 
 
 def _texts(card: Card) -> Iterable[str]:
@@ -196,4 +201,4 @@ def _characters(cards: Sequence[Card]) -> str:
 
 
 def _data(cards: Sequence[Card]) -> str:
-    return packed(json.dumps([vars(card) for card in cards], ensure_ascii=False, separators=(",", ":")))
+    return pack_csv(json.dumps([vars(card) for card in cards], ensure_ascii=False, separators=(",", ":")))

@@ -4,7 +4,7 @@ import datetime
 import math
 from collections.abc import Iterable
 
-from reportgen.language import ENGLISH, locale_of, spoken
+from reportgen.language import ENGLISH, get_language, locale_of
 from reportgen.numerals import write_decimals, write_number
 from reportgen.results.quantities import Cell
 
@@ -13,28 +13,28 @@ IN_TABLES, PROBABLE = 4, 2
 """Significant digits of a number in a table, and of a probability."""
 
 
-def written(value: float | None) -> str:
+def write_table_number(value: float | None) -> str:
     """A number for a table."""
     return write_number(value, IN_TABLES)
 
 
-def brief(value: float | None) -> str:
+def abbreviate_count(value: float | None) -> str:
     """A large count in three digits, as 3.21 B; empty below a million."""
     if value is None or not math.isfinite(value) or value < 10**6:
         return ""
-    return _brief_english(value) if spoken() == ENGLISH else _compact(value)
+    return _abbreviate_english(value) if get_language() == ENGLISH else _abbreviate_local(value)
 
 
-def dated(day: str) -> str:
+def write_day(day: str) -> str:
     """A day, given as 2026-11-21, as the language writes it; English keeps that form."""
-    if spoken() == ENGLISH or not day:
+    if get_language() == ENGLISH or not day:
         return day
     from babel.dates import format_date
 
-    return str(format_date(datetime.date.fromisoformat(day), "long", locale_of(spoken())))
+    return str(format_date(datetime.date.fromisoformat(day), "long", locale_of(get_language())))
 
 
-def _brief_english(value: float) -> str:
+def _abbreviate_english(value: float) -> str:
     for size, letter in MAGNITUDES:
         # 999,500,000 rounds to the next magnitude: "1.00 B", not "1e+03 M".
         if value >= size * 0.9995:
@@ -54,11 +54,11 @@ def digits_of(column: str) -> int:
     return PROBABLE if "probability" in column else IN_TABLES
 
 
-def _compact(value: float) -> str:
+def _abbreviate_local(value: float) -> str:
     """As the language shortens numbers: 1.35億 by ten thousands, 134 M by thousands; in three digits, or as many."""
     from babel.numbers import format_compact_decimal
 
-    locale = locale_of(spoken())
+    locale = locale_of(get_language())
     forms = (str(format_compact_decimal(value, locale=locale, fraction_digits=places)) for places in (2, 1, 0))
     return _in_three_digits(forms).replace("\xa0", " ")
 

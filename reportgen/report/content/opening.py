@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.language import say, say_count
 from reportgen.numerals import UNDEFINED
-from reportgen.report.content.drawn import Drawn
-from reportgen.report.content.numerals import brief, written
+from reportgen.report.content.drawn import PageFigure
+from reportgen.report.content.numerals import abbreviate_count, write_table_number
 from reportgen.report.content.sections import SectionView
 from reportgen.report.content.sheets import Entry, MetricRow
 from reportgen.results.section import ModelCard
@@ -57,7 +57,7 @@ class Finding:
     title: str
     text: str
     failed: bool
-    pictures: Sequence[Drawn]
+    pictures: Sequence[PageFigure]
     """What it is seen in: the section's first figures, those of all models on one scale."""
 
 
@@ -72,7 +72,7 @@ class TellingNumber:
     """Model -> its value."""
 
 
-def model_lines(bundle: "Bundle") -> list[ModelLine]:
+def make_model_lines(bundle: "Bundle") -> list[ModelLine]:
     """Every model of a bundle, in the battery's order; the glyphs share one scale."""
     widest = max((_size(card, "hidden_size") for card in bundle.models.values()), default=0)
     deepest = max((card.layers for card in bundle.models.values()), default=0)
@@ -89,7 +89,7 @@ def model_lines(bundle: "Bundle") -> list[ModelLine]:
     ]
 
 
-def findings(sections: Sequence[SectionView]) -> list[Finding]:
+def list_findings(sections: Sequence[SectionView]) -> list[Finding]:
     """Sentences of at most `MOST_FINDINGS` sections, and every section that failed, in the report's order.
 
     Where more sections have one, those of kinds of probes that have not been heard yet come before further ones of the
@@ -109,7 +109,7 @@ def _finding(section: SectionView) -> Finding:
     return Finding(section.id, section.title, section.statement or unmeasured, section.failed, pictures)
 
 
-def telling_numbers(bundle: "Bundle", sections: Sequence[SectionView]) -> list[TellingNumber]:
+def select_telling_numbers(bundle: "Bundle", sections: Sequence[SectionView]) -> list[TellingNumber]:
     """The numbers that tell the models apart: headlines, then what differs most, in the report's order.
 
     A number counts where every model measured has one and they are further apart than `LEAST_SPREAD` of the largest; of
@@ -122,23 +122,25 @@ def telling_numbers(bundle: "Bundle", sections: Sequence[SectionView]) -> list[T
         models = list(section.subjects)
         if len(models) > 1 and set(models) <= bundle.models.keys():
             lines = [line for line in section.metrics if line.spread > LEAST_SPREAD and line.name not in said]
-            numbers = [_telling(section, line, models, bundle) for line in lines]
-            found += _furthest(numbers, MOST_OF_A_SECTION)
-    return _furthest(found, MOST_NUMBERS)
+            numbers = [_make_telling_number(section, line, models, bundle) for line in lines]
+            found += _select_furthest(numbers, MOST_OF_A_SECTION)
+    return _select_furthest(found, MOST_NUMBERS)
 
 
-def _telling(section: SectionView, line: MetricRow, models: Sequence[str], bundle: "Bundle") -> TellingNumber:
+def _make_telling_number(
+    section: SectionView, line: MetricRow, models: Sequence[str], bundle: "Bundle"
+) -> TellingNumber:
     missing = dict.fromkeys(bundle.models, Entry(UNDEFINED, "number"))
     return TellingNumber(section.id, section.title, line, missing | dict(zip(models, line.entries, strict=True)))
 
 
-def _furthest(numbers: Sequence[TellingNumber], most: int) -> list[TellingNumber]:
+def _select_furthest(numbers: Sequence[TellingNumber], most: int) -> list[TellingNumber]:
     """Those that are furthest apart, headlines before all, in the order in which they came."""
     ranked = sorted(numbers, key=lambda one: (one.line.name not in HEADLINES, -one.line.spread))[:most]
     return [one for one in numbers if one in ranked]
 
 
-def provenance(bundle: "Bundle") -> list[str]:
+def list_provenance(bundle: "Bundle") -> list[str]:
     """Library versions, seeds and what ran the passes, a phrase each; never a clock."""
     versions = bundle.run.get("versions", {})
     outcomes = [outcome for of_probe in bundle.outcomes.values() for outcome in of_probe.values()]
@@ -167,32 +169,32 @@ def _facts(card: ModelCard, parameters: int | None) -> Iterator[str]:
     if card.architecture:
         yield card.architecture
     if parameters is not None:
-        yield _parameters_told(parameters)
+        yield _write_parameters(parameters)
     shape = [say_count("opening.layers", "{count} layer", "{count} layers", card.layers)] if card.layers else []
     if width := _size(card, "hidden_size"):
-        shape.append(say("opening.width", "{width} wide", width=written(width)))
+        shape.append(say("opening.width", "{width} wide", width=write_table_number(width)))
     if heads := _size(card, "heads"):
         shape.append(say_count("opening.heads", "{count} head", "{count} heads", heads))
     if shape:
         yield " × ".join(shape)
     if vocabulary := _size(card, "vocabulary"):
-        yield say("opening.vocabulary", "vocabulary {tokens}", tokens=written(vocabulary))
+        yield say("opening.vocabulary", "vocabulary {tokens}", tokens=write_table_number(vocabulary))
     if context := _size(card, "context_length"):
-        yield say("opening.context", "context {tokens}", tokens=written(context))
+        yield say("opening.context", "context {tokens}", tokens=write_table_number(context))
     if dtype := card.facts.get("dtype"):
         yield str(dtype)
     if card.facts.get("continued"):  # which says why, in results.json
         yield say("opening.continued", "continues without its cache")
 
 
-def _parameters_told(parameters: int) -> str:
-    if not brief(parameters):
+def _write_parameters(parameters: int) -> str:
+    if not abbreviate_count(parameters):
         return say_count("opening.parameters", "{count} parameter", "{count} parameters", parameters)
     return say(
         "opening.many_parameters",
         "{brief} parameters ({exact})",
-        brief=brief(parameters),
-        exact=written(parameters),
+        brief=abbreviate_count(parameters),
+        exact=write_table_number(parameters),
     )
 
 

@@ -7,15 +7,15 @@ folds away below the figures come before it. Heights are estimates; where they e
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from reportgen.report.content.drawn import PAPER_WIDTH, Drawn
+from reportgen.report.content.drawn import PAPER_WIDTH, PageFigure
 from reportgen.report.content.sections import Absence, Row, SectionView
 
 PAGE = 255.0
 """Millimetres between the margins of an upright page."""
-BESIDE = 1.5
+GAP = 1.5
 """Millimetres between two figures."""
 AROUND = 10.0
-"""Millimetres of white and caption that a line of figures takes beside the figures themselves."""
+"""Millimetres of white and caption that a line of figures takes in addition to the figures themselves."""
 EMPTY = 40.0
 """Millimetres that may be left at the foot of a page."""
 
@@ -24,7 +24,7 @@ EMPTY = 40.0
 class Line:
     """A row of figures as far as it fits the width of a page, at the whole row's scale."""
 
-    figures: Sequence[Drawn]
+    figures: Sequence[PageFigure]
     absences: Sequence[Absence]
     paper_scale: float
     stacked: bool = False
@@ -45,7 +45,7 @@ class Flow:
     computed: Sequence[Line]
 
 
-def flow(section: SectionView) -> Flow:
+def flow_sections(section: SectionView) -> Flow:
     """The order of one section, which begins on a page of its own."""
     lines = [line for row in section.rows for line in _lines(row)]
     words = [_reading(section), _computing(section)]
@@ -64,7 +64,7 @@ def flow(section: SectionView) -> Flow:
 
 
 def _lines(row: Row) -> Iterator[Line]:
-    some: list[Drawn] = []
+    some: list[PageFigure] = []
     taken = 0.0
     for figure in row.figures:
         width = figure.millimetres(row.paper_scale)[0]
@@ -72,7 +72,7 @@ def _lines(row: Row) -> Iterator[Line]:
             yield Line(some, (), row.paper_scale)
             some, taken = [], 0.0
         some.append(figure)
-        taken += width + BESIDE
+        taken += width + GAP
     if some or row.absences:
         yield Line(some, row.absences, row.paper_scale)
 

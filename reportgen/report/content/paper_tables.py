@@ -27,7 +27,7 @@ def paper_columns(count: int, heads: float, each: float, target: str = "paper") 
     On a page that scrolls it is whole.
 
     Args:
-        count: columns beside those that are repeated in each part.
+        count: columns other than those that are repeated in each part.
         heads: millimetres of these.
         each: millimetres of every other one.
         target: what the table stands on, `page` or `paper`.

@@ -39,7 +39,7 @@ class PromptSheet:
     total: int
 
 
-def prompt_sheet(ok: Mapping[str, Outcome], most: int) -> PromptSheet | None:
+def make_prompt_sheet(ok: Mapping[str, Outcome], most: int) -> PromptSheet | None:
     """The first `most` prompts that the outcomes were measured on; None where there are none."""
     found = {subject: outcome.tables[TABLE] for subject, outcome in ok.items() if TABLE in outcome.tables}
     tables = {subject: table for subject, table in found.items() if set(COLUMNS) <= set(table.columns)}

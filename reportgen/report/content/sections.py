@@ -9,11 +9,11 @@ from reportgen.errors import ReportgenError
 from reportgen.language import say, unit_of
 from reportgen.probes import registry
 from reportgen.probing.probe import Explanation, Probe, explanation, meanings, question
-from reportgen.report.content.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, Drawn
+from reportgen.report.content.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, PageFigure
 from reportgen.report.content.feature_browser import Browser
 from reportgen.report.content.prompts import TABLE as PROMPTS_TABLE
-from reportgen.report.content.prompts import PromptSheet, prompt_sheet
-from reportgen.report.content.sheets import MetricRow, Sheet, metric_rows, sheet, spaced
+from reportgen.report.content.prompts import PromptSheet, make_prompt_sheet
+from reportgen.report.content.sheets import MetricRow, Sheet, make_metric_rows, make_sheet, spell_name
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import Section
 
@@ -35,7 +35,7 @@ class Absence:
 class Row:
     """What stands side by side: figures on one scale, and the subjects that are missing among them."""
 
-    figures: Sequence[Drawn] = ()
+    figures: Sequence[PageFigure] = ()
     absences: Sequence[Absence] = ()
 
     @property
@@ -90,10 +90,10 @@ class SectionView:
     """Subject -> its features to be searched, on a page."""
 
 
-def view(
+def build_view(
     section: Section,
     statement: str,
-    drawn: Sequence[Drawn],
+    drawn: Sequence[PageFigure],
     most: int,
     browsers: Mapping[str, Browser] | None = None,
 ) -> SectionView:
@@ -114,16 +114,16 @@ def view(
         id=section.id,
         probe=first.probe,
         version=first.version,
-        title=question(probe) if probe is not None else spaced(first.probe),
+        title=question(probe) if probe is not None else spell_name(first.probe),
         statement=statement,
-        rows=rows(list(section.outcomes), drawn, absences),
+        rows=make_rows(list(section.outcomes), drawn, absences),
         subjects={subject: subject_name(section, subject) for subject in ok},
-        metrics=metric_rows([outcome.metrics for outcome in ok.values()], texts),
+        metrics=make_metric_rows([outcome.metrics for outcome in ok.values()], texts),
         left_out=_sheets(ok, LEFT_OUT_TABLE, most),
         explanation=_explanation(probe),
         definitions=_definitions(ok, texts),
         options=_options(first.options),
-        prompts=prompt_sheet(ok, most),
+        prompts=make_prompt_sheet(ok, most),
         prompt_sets=list(first.prompt_sets.values()),
         tables=_data(ok, most),
         failed=not ok and any(absence.failed for absence in absences),
@@ -137,20 +137,20 @@ def subject_name(section: Section, subject: str) -> str:
     return " → ".join(section.models[model].name if model in section.models else model for model in ids)
 
 
-def rows(subjects: Sequence[str], drawn: Sequence[Drawn], absences: Sequence[Absence]) -> list[Row]:
-    """Figures of one name beside each other, in the order of subjects; what is missing stands beside the first ones."""
-    together: dict[str, list[Drawn]] = {}
+def make_rows(subjects: Sequence[str], drawn: Sequence[PageFigure], absences: Sequence[Absence]) -> list[Row]:
+    """Figures of one name next to each other, in the order of subjects; what is missing stands next to the first."""
+    together: dict[str, list[PageFigure]] = {}
     for figure in drawn:
         together.setdefault(figure.description.name, []).append(figure)
     found = [Row(figures) for figures in together.values()]
     if not absences:
-        return _merged(found)
+        return _merge_rows(found)
     if found and all(len(figure.description.subject) == 1 for figure in found[0].figures):
-        return [Row(found[0].figures, absences), *_merged(found[1:])]
-    return [Row(absences=absences), *_merged(found)]
+        return [Row(found[0].figures, absences), *_merge_rows(found[1:])]
+    return [Row(absences=absences), *_merge_rows(found)]
 
 
-def _merged(found: list[Row]) -> list[Row]:
+def _merge_rows(found: list[Row]) -> list[Row]:
     """Rows of one figure each become one row, so that the figures of a single model stand side by side too."""
     if len(found) > 1 and all(len(row.figures) == 1 for row in found):
         return [Row([row.figures[0] for row in found])]
@@ -175,14 +175,14 @@ def _explanation(probe: Probe[Any, Any] | None) -> Explanation:
 def _data(ok: Mapping[str, Outcome], most: int) -> dict[str, Mapping[str, Sheet]]:
     """All tables but those that have a place of their own."""
     names = dict.fromkeys(name for outcome in ok.values() for name in outcome.tables)
-    found = {spaced(name): _sheets(ok, name, most) for name in names if name not in (LEFT_OUT_TABLE, PROMPTS_TABLE)}
+    found = {spell_name(name): _sheets(ok, name, most) for name in names if name not in (LEFT_OUT_TABLE, PROMPTS_TABLE)}
     return {name: sheets for name, sheets in found.items() if sheets}
 
 
 def _sheets(ok: Mapping[str, Outcome], name: str, most: int) -> dict[str, Sheet]:
     """The table of one name of every subject that has rows in it."""
     tables = {subject: outcome.tables[name] for subject, outcome in ok.items() if name in outcome.tables}
-    return {subject: sheet(table, most) for subject, table in tables.items() if table.rows}
+    return {subject: make_sheet(table, most) for subject, table in tables.items() if table.rows}
 
 
 def _definitions(ok: Mapping[str, Outcome], texts: Mapping[str, str]) -> list[Definition]:

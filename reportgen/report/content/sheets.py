@@ -45,7 +45,7 @@ class Sheet:
         return all(sum(len(entry.text) for entry in row) <= NARROW for row in self.rows)
 
 
-def sheet(table: Table, most: int) -> Sheet:
+def make_sheet(table: Table, most: int) -> Sheet:
     """The first `most` rows of a table."""
     kinds = [_kind(name, table.column(name)) for name in table.columns]
     rows = [
@@ -73,37 +73,37 @@ class MetricRow:
     """
 
 
-def metric_rows(metrics: Sequence[Mapping[str, Metric]], definitions: Mapping[str, str]) -> list[MetricRow]:
+def make_metric_rows(metrics: Sequence[Mapping[str, Metric]], definitions: Mapping[str, str]) -> list[MetricRow]:
     """All metrics by name, in the order in which the subjects first name them."""
     names = dict.fromkeys(name for one in metrics for name in one)
     rows = []
     for name in names:
         unit = next(one[name].unit for one in metrics if name in one)
-        entries = [_measured(name, one.get(name)) for one in metrics]
+        entries = [_make_metric_entry(name, one.get(name)) for one in metrics]
         # "settling layer" says its unit already.
         said = name.split("_")[-1] == unit
         told = definitions.get(name, "")
         shown = "" if said else unit_of(unit)
-        rows.append(MetricRow(name_of(name), shown, told, entries, name, _spread(metrics, name)))
+        rows.append(MetricRow(name_of(name), shown, told, entries, name, _measure_spread(metrics, name)))
     return rows
 
 
-def spaced(name: str) -> str:
+def spell_name(name: str) -> str:
     """A column's or metric's name in words."""
     return name_of(name)
 
 
-def _spread(metrics: Sequence[Mapping[str, Metric]], name: str) -> float:
+def _measure_spread(metrics: Sequence[Mapping[str, Metric]], name: str) -> float:
     values = [one[name].value for one in metrics if name in one]
     known = [value for value in values if value is not None]
     largest = max(map(abs, known), default=0)
     return (max(known) - min(known)) / largest if largest and len(known) == len(metrics) else 0.0
 
 
-def _measured(name: str, metric: Metric | None) -> Entry:
+def _make_metric_entry(name: str, metric: Metric | None) -> Entry:
     if metric is None:
         return Entry(UNDEFINED, "number")
-    note = metric.reason if metric.value is None else numerals.brief(metric.value)
+    note = metric.reason if metric.value is None else numerals.abbreviate_count(metric.value)
     return Entry(numerals.of_column(metric.value, name), "number", note)
 
 

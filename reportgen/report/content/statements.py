@@ -1,4 +1,4 @@
-"""What the probes of a bundle say, for who has not described its figures: `describe` asks each of them once."""
+"""What the probes of a bundle say, for who has not described its figures: `describe_bundle` asks each of them once."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""A history as one HTML page: what stepped, then every gated metric over its nights."""
+"""A history as one HTML page: what stepped, then every gated metric over its runs."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 from reportgen.baseline.history import Course, History
 from reportgen.numerals import UNDEFINED, write_change
-from reportgen.report.content.drawn import Drawn
-from reportgen.report.content.figure_data import shown_when_asked, with_data
-from reportgen.report.content.numerals import IN_TABLES, written
-from reportgen.report.content.sections import Row, rows
-from reportgen.report.content.sheets import spaced
+from reportgen.report.content.drawn import PageFigure
+from reportgen.report.content.figure_data import add_data, find_hidden_texts
+from reportgen.report.content.numerals import IN_TABLES, write_table_number
+from reportgen.report.content.sections import Row, make_rows
+from reportgen.report.content.sheets import spell_name
 from reportgen.report.history.timelines import subject_name
-from reportgen.report.templates.templating import filled
+from reportgen.report.templates.templating import fill_page
 
 MOST_TOLD = 60
 """Steps, changes of what is measured, and bundles left out, of each so many are listed; history.json has them all."""
 
 
 @dataclass(frozen=True)
-class Told:
+class OpeningLine:
     """One line of the opening, and the section it is about."""
 
     text: str
@@ -53,17 +53,20 @@ class SectionView:
     lines: Sequence[Line]
 
 
-def html(history: History, drawings: Mapping[str, Sequence[Drawn]], data: str) -> str:
+def render_page(history: History, drawings: Mapping[str, Sequence[PageFigure]], data: str) -> str:
     """The page: one file that asks the network for nothing.
 
     Args:
         history: what it tells.
-        drawings: probe id -> the figures of `timelines.described`.
-        data: name of the JSON file beside it.
+        drawings: probe id -> the figures of `timelines.describe_history`.
+        data: name of the JSON file next to it.
     """
-    carried = {probe_id: [with_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
-    steps = [Told(_opened(history.told(course, step)), course.probe_id) for course, step in history.steps]
-    begun = list(_begun(history))
+    carried = {probe_id: [add_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
+    steps = [
+        OpeningLine(_capitalize_first(history.describe_step(course, step)), course.probe_id)
+        for course, step in history.steps
+    ]
+    begun = list(_list_beginnings(history))
     context = {
         "target": "page",
         "title": f"{history.title} – history",
@@ -76,30 +79,30 @@ def html(history: History, drawings: Mapping[str, Sequence[Drawn]], data: str) -
         "ungated": history.ungated,
         "sections": list(_sections(history, carried)),
     }
-    said = shown_when_asked(carried)
-    return filled(context, body="history.html.j2", shell="page.html.j2", models=list(history.models), packed=said)
+    said = find_hidden_texts(carried)
+    return fill_page(context, body="history.html.j2", shell="page.html.j2", models=list(history.models), packed=said)
 
 
 def _summary(history: History) -> str:
     """What was read and what was found."""
-    nights = _many(len(history.nights), "night" if history.order == "started" else "bundle")
+    runs = _count_items(len(history.runs), "night" if history.order == "started" else "bundle")
     first, last = history.labels[0], history.labels[-1]
-    span = f"from “{first}” to “{last}”" if len(history.nights) > 1 else f"“{first}”"
+    span = f"from “{first}” to “{last}”" if len(history.runs) > 1 else f"“{first}”"
     stepped = sum(bool(course.steps) for course in history.courses)
-    share = f"{written(stepped) if stepped else 'none'} of {_many(len(history.courses), 'metric')}"
-    return f"{nights}, {span}: {share} stepped."
+    share = f"{write_table_number(stepped) if stepped else 'none'} of {_count_items(len(history.courses), 'metric')}"
+    return f"{runs}, {span}: {share} stepped."
 
 
-def _opened(line: str) -> str:
+def _capitalize_first(line: str) -> str:
     """A line of the terminal as a sentence of the page."""
     return line[:1].upper() + line[1:]
 
 
-def _many(number: int, what: str) -> str:
-    return f"{written(number)} {what}{'' if number == 1 else 's'}"
+def _count_items(number: int, what: str) -> str:
+    return f"{write_table_number(number)} {what}{'' if number == 1 else 's'}"
 
 
-def _begun(history: History) -> Iterator[Told]:
+def _list_beginnings(history: History) -> Iterator[OpeningLine]:
     """Where something else began to be measured, the latest first: once for all metrics of an outcome."""
     found = {
         (segment.first, course.probe_id, course.subject, segment.reason)
@@ -107,16 +110,18 @@ def _begun(history: History) -> Iterator[Told]:
         for segment in course.segments[1:]
     }
     for first, probe_id, subject, reason in sorted(found, key=lambda one: (-one[0], *one[1:])):
-        yield Told(f"{history.labels[first]}: {probe_id}.{subject} is not comparable with before: {reason}", probe_id)
+        yield OpeningLine(
+            f"{history.labels[first]}: {probe_id}.{subject} is not comparable with before: {reason}", probe_id
+        )
 
 
-def _sections(history: History, drawings: Mapping[str, Sequence[Drawn]]) -> Iterator[SectionView]:
+def _sections(history: History, drawings: Mapping[str, Sequence[PageFigure]]) -> Iterator[SectionView]:
     for probe_id in dict.fromkeys(course.probe_id for course in history.courses):
         courses = [course for course in history.courses if course.probe_id == probe_id]
         yield SectionView(
             id=probe_id,
             probe=courses[-1].probe,
-            rows=rows([], drawings.get(probe_id, ()), []),
+            rows=make_rows([], drawings.get(probe_id, ()), []),
             lines=[_line(history, course) for course in courses],
         )
 
@@ -126,12 +131,12 @@ def _line(history: History, course: Course) -> Line:
     levels = [plateau.level for segment in course.segments for plateau in segment.plateaus]
     first, last = write_change(known[0] if known else None, course.values[-1], significant=IN_TABLES)
     return Line(
-        metric=spaced(course.name),
+        metric=spell_name(course.name),
         unit=course.unit,
         name=subject_name(history, course),
         first=first,
         last=last,
-        allowed=f"± {written(course.tolerance.bound(abs(levels[-1])))}" if levels else UNDEFINED,
-        nights=written(len(known)),
-        steps=written(len(course.steps)),
+        allowed=f"± {write_table_number(course.tolerance.bound(abs(levels[-1])))}" if levels else UNDEFINED,
+        nights=write_table_number(len(known)),
+        steps=write_table_number(len(course.steps)),
     )

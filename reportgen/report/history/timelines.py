@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from reportgen.baseline.history import Course, History
 from reportgen.figures.describe import Band, Timeline, Timelines
-from reportgen.report.content.sheets import spaced
+from reportgen.report.content.sheets import spell_name
 
 MOST = 12
 """Timelines of one figure."""
 
 
-def described(history: History) -> dict[str, list[Timelines]]:
+def describe_history(history: History) -> dict[str, list[Timelines]]:
     """Probe id -> its figures, one a subject, or several where it has many metrics."""
     found: dict[str, dict[str, list[Course]]] = {}
     for course in history.courses:
@@ -34,9 +34,9 @@ def _figures(history: History, courses: Sequence[Course]) -> Iterator[Timelines]
             name=f"metrics-{part + 1}",
             subject=shown[0].models,
             title=subject_name(history, shown[0]),
-            alt=f"{len(shown)} metrics over {len(history.nights)} nights; "
-            + (f"these stepped: {', '.join(map(spaced, stepped))}" if stepped else "none of them stepped"),
-            nights=history.labels,
+            alt=f"{len(shown)} metrics over {len(history.runs)} nights; "
+            + (f"these stepped: {', '.join(map(spell_name, stepped))}" if stepped else "none of them stepped"),
+            runs=history.labels,
             timelines=[_timeline(course) for course in shown],
             model=shown[0].models[-1],
         )
@@ -44,7 +44,7 @@ def _figures(history: History, courses: Sequence[Course]) -> Iterator[Timelines]
 
 def _timeline(course: Course) -> Timeline:
     return Timeline(
-        label=spaced(course.name),
+        label=spell_name(course.name),
         unit=course.unit,
         values=course.values,
         bands=tuple(_bands(course)),

@@ -7,14 +7,14 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from reportgen.figures.describe import Figure, Maps
-from reportgen.figures.split import Room, parts
+from reportgen.figures.split import Room, split_figure
 from reportgen.language import say, sentences
 from reportgen.look.theme import Theme
 from reportgen.report.content import opening, sections
-from reportgen.report.content.bundle_figures import Described, DrawnFigure
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.bundle_figures import BundleDescription, DrawnFigure
+from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.statements import state_section
-from reportgen.report.slides.layout import legible_together
+from reportgen.report.slides.layout import stay_legible
 from reportgen.report.slides.slide import Deck, Picture, Slide
 from reportgen.results.section import Section, subject_of
 from reportgen.text.scripts import script_of
@@ -33,10 +33,10 @@ HALF_WIDE = 0.7
 """Size of text in a figure that is half a slide wide, by that of one that is as wide as the slide."""
 
 
-def on_slides(described: Described) -> Described:
+def on_slides(described: BundleDescription) -> BundleDescription:
     """The figures as slides show them: what would be too small to read goes on over several slides."""
     figures = {
-        probe: [part for figure in of_probe for part in parts(figure, ROOM)]
+        probe: [part for figure in of_probe for part in split_figure(figure, ROOM)]
         for probe, of_probe in described.figures.items()
     }
     return replace(described, figures=figures)
@@ -49,7 +49,7 @@ def theme_on_slides(theme: Theme, bundle: "Bundle") -> Theme:
     return theme.model_copy(update={"width": theme.width / 2, "text": theme.text * HALF_WIDE})
 
 
-def deck(
+def build_deck(
     bundle: "Bundle",
     figures: Sequence[DrawnFigure],
     statements: Mapping[str, str],
@@ -68,7 +68,7 @@ def deck(
         of_probe = [figure for figure in figures if figure.probe_id == probe]
         pictures = [_picture(section, figure, measured, theme.text) for figure in of_probe]
         slides += _slides(section, statements.get(probe, ""), pictures)
-    return Deck(bundle.title, [_model(line) for line in opening.model_lines(bundle)], slides, theme)
+    return Deck(bundle.title, [_model(line) for line in opening.make_model_lines(bundle)], slides, theme)
 
 
 def _model(line: opening.ModelLine) -> str:
@@ -76,12 +76,12 @@ def _model(line: opening.ModelLine) -> str:
 
 
 def _picture(section: Section, figure: DrawnFigure, measured: "SvgText", text: float) -> Picture:
-    size = Drawn(figure.description, figure.stem, figure.drawing.svg(measured)).size
+    size = PageFigure(figure.description, figure.stem, figure.drawing.svg(measured)).size
     return Picture(figure, _names(section, figure), size, text)
 
 
 def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> Iterator[Slide]:
-    view = sections.view(section, statement, (), 0)
+    view = sections.build_view(section, statement, (), 0)
     alone = cache(partial(_state_alone, section, statement))
     absences = [
         say("deck.absent", "{name}: {reason}", name=absence.name, reason=absence.reason)
@@ -91,7 +91,7 @@ def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> It
     if view.failed:
         sentence = say("deck.failed", "It failed: {reason}", reason="; ".join(absences))
         yield Slide(view.title, sentence, notes=_notes(view, absences))
-    for at, together in enumerate(_grouped(pictures)):
+    for at, together in enumerate(_group_pictures(pictures)):
         figures = [picture.figure for picture in together]
         what = _subject_matter(section, figures)
         # Several pictures have the names of their models above them; one picture of several models, within it.
@@ -108,21 +108,21 @@ def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> It
         )
 
 
-def _grouped(pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
+def _group_pictures(pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
     """Figures of one name side by side where all of them stay legible, else a slide each."""
     named: dict[str, list[Picture]] = {}
     for picture in pictures:
         named.setdefault(picture.figure.description.name, []).append(picture)
     for same in named.values():
         crowded = any(_names_points(picture.figure.description) for picture in same)
-        if not crowded and legible_together([picture.size for picture in same], same[0].text):
+        if not crowded and stay_legible([picture.size for picture in same], same[0].text):
             yield same
         else:
             yield from ([one] for one in same)
 
 
 def _names_points(figure: Figure) -> bool:
-    """Whether names stand beside points: half a slide is too narrow for these."""
+    """Whether names stand next to points: half a slide is too narrow for these."""
     return isinstance(figure, Maps) and any(figure.labels)
 
 
@@ -137,7 +137,7 @@ def _names(section: Section, figure: DrawnFigure) -> str:
 
 
 def _subject_matter(section: Section, figures: Sequence[DrawnFigure]) -> str:
-    """What the figures' titles say beside the names of their models; empty where that is nothing, or not the same."""
+    """What the figures' titles say except the names of their models; empty where that is nothing, or not the same."""
     found = set()
     for figure in figures:
         title = figure.description.title
@@ -161,7 +161,7 @@ def _sentence(
     told = [prompt_set["what_to_see"] for prompt_set in view.prompt_sets if prompt_set.get("what_to_see")]
     if first and told and _in_own_script(told[0]):
         return first_of(told[0])
-    return _seen(section, alone, figures) or first_of(told[0] if told else view.explanation.shows)
+    return _state_shown(section, alone, figures) or first_of(told[0] if told else view.explanation.shows)
 
 
 def _in_own_script(text: str) -> bool:
@@ -169,7 +169,7 @@ def _in_own_script(text: str) -> bool:
     return script_of(text) in (None, script_of(say("page.contents", "Contents")))
 
 
-def _seen(section: Section, alone: Callable[[str], str], figures: Sequence[DrawnFigure]) -> str:
+def _state_shown(section: Section, alone: Callable[[str], str], figures: Sequence[DrawnFigure]) -> str:
     """What the numbers of the models that are shown say; empty where they say nothing."""
     ok = section.ok()
     subjects = dict.fromkeys(s for figure in figures for s in _subjects(section, figure) if s in ok)

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reportgen.language import direction, spoken
+from reportgen.language import direction, get_language
 from reportgen.look.theme import Theme
 from reportgen.report.slides.slide import Deck, Size, Slide
 
@@ -14,7 +14,7 @@ SIDE, TOP, BOTTOM = 40.0, 26.0, 22.0
 """Points left free at the edges."""
 GAP = 18.0
 COLUMN = 290.0
-"""Points of a column of words beside a figure."""
+"""Points of a column of words next to a figure."""
 LEAST_TEXT = 10.0
 """Points of a figure's text that is still legible from the back of a room."""
 MOST_TEXT = 20.0
@@ -78,32 +78,32 @@ BOLD = 1.1
 NUMBER = Box(WIDTH - SIDE - 40, HEIGHT - BOTTOM - 10, 40, 14)
 
 
-def layout(slide: Slide) -> Layout:
-    """Words above the pictures, or beside them where the pictures gain by that. Mirrored for right-to-left pages."""
-    above, beside = _above(slide), _beside(slide)
-    chosen = beside if slide.pictures and _shown_size(beside) > WORTH * _shown_size(above) else above
+def lay_out_slide(slide: Slide) -> Layout:
+    """Words above the pictures, or next to them if the pictures gain by that. Mirrored for right-to-left pages."""
+    above, next_to = _lay_out_above(slide), _lay_out_next_to(slide)
+    chosen = next_to if slide.pictures and _measure_picture(next_to) > WORTH * _measure_picture(above) else above
     return Layout(
-        kicker=_turned(chosen.kicker),
-        title=_turned(chosen.title),
-        sentence=_turned(chosen.sentence),
-        definition=_turned(chosen.definition),
-        pictures=[_mirrored(box) for box in chosen.pictures],
-        names=[_mirrored(box) for box in chosen.names],
-        number=_mirrored(chosen.number),
+        kicker=_mirror_words(chosen.kicker),
+        title=_mirror_words(chosen.title),
+        sentence=_mirror_words(chosen.sentence),
+        definition=_mirror_words(chosen.definition),
+        pictures=[_mirror_box(box) for box in chosen.pictures],
+        names=[_mirror_box(box) for box in chosen.names],
+        number=_mirror_box(chosen.number),
     )
 
 
-def opening(deck: Deck) -> Opening:
+def lay_out_opening(deck: Deck) -> Opening:
     """The title slide's words."""
     width = WIDTH - 2 * SIDE
-    title = fitted(deck.title, Box(SIDE, 150, width, 0), 40, 3, bold=True)
-    top = max(_below(title) + 24, HEIGHT / 2)
+    title = fit_words(deck.title, Box(SIDE, 150, width, 0), 40, 3, bold=True)
+    top = max(_find_bottom(title) + 24, HEIGHT / 2)
     size = 18.0 if len(deck.models) <= 4 else 13.0
     models: list[Words] = []
     for line in deck.models:
-        models.append(fitted(line, Box(SIDE, _below(models[-1]) + 8 if models else top, width, 0), size, 2))
-    shown = [words for words in models if _below(words) <= HEIGHT - BOTTOM]
-    return Opening(_turned(title), [_turned(words) for words in shown], _mirrored(LOGO))
+        models.append(fit_words(line, Box(SIDE, _find_bottom(models[-1]) + 8 if models else top, width, 0), size, 2))
+    shown = [words for words in models if _find_bottom(words) <= HEIGHT - BOTTOM]
+    return Opening(_mirror_words(title), [_mirror_words(words) for words in shown], _mirror_box(LOGO))
 
 
 def ground(theme: Theme) -> str:
@@ -111,7 +111,7 @@ def ground(theme: Theme) -> str:
     return WHITE if theme.ground == "transparent" else theme.ground
 
 
-def legible_together(sizes: Sequence[Size], text: float) -> bool:
+def stay_legible(sizes: Sequence[Size], text: float) -> bool:
     """Whether pictures of these sizes may share a slide: their text stays readable, or each alone is no larger."""
     rooms = [Box(SIDE, 0, WIDTH - 2 * SIDE, 330), Box(SIDE, 0, WIDTH - 2 * SIDE - COLUMN - GAP, HEIGHT - TOP - BOTTOM)]
     together = max(_scale(sizes, room, text) for room in rooms)
@@ -119,22 +119,22 @@ def legible_together(sizes: Sequence[Size], text: float) -> bool:
     return together * text >= LEAST_TEXT or together >= 0.9 * alone
 
 
-def _above(slide: Slide) -> Layout:
+def _lay_out_above(slide: Slide) -> Layout:
     width = WIDTH - 2 * SIDE
-    kicker = fitted(slide.kicker, Box(SIDE, TOP, width, 0), 12, 1)
-    title = fitted(slide.title, Box(SIDE, _below(kicker), width, 0), 26, 2, bold=True)
-    sentence = fitted(slide.sentence, Box(SIDE, _below(title) + 4, width, 0), 16, 4)
+    kicker = fit_words(slide.kicker, Box(SIDE, TOP, width, 0), 12, 1)
+    title = fit_words(slide.title, Box(SIDE, _find_bottom(kicker), width, 0), 26, 2, bold=True)
+    sentence = fit_words(slide.sentence, Box(SIDE, _find_bottom(title) + 4, width, 0), 16, 4)
     definition = _at_the_foot(slide.definition, SIDE, width - 60, 3)
-    top = _below(sentence) + 12
+    top = _find_bottom(sentence) + 12
     room = Box(SIDE, top, width, definition.box.top - 8 - top)
     return _with_pictures(slide, kicker, title, sentence, definition, room)
 
 
-def _beside(slide: Slide) -> Layout:
-    kicker = fitted(slide.kicker, Box(SIDE, TOP, COLUMN, 0), 12, 2)
-    title = fitted(slide.title, Box(SIDE, _below(kicker), COLUMN, 0), 24, 5, bold=True)
-    sentence = fitted(slide.sentence, Box(SIDE, _below(title) + 8, COLUMN, 0), 16, 9)
-    free = HEIGHT - BOTTOM - _below(sentence) - 16
+def _lay_out_next_to(slide: Slide) -> Layout:
+    kicker = fit_words(slide.kicker, Box(SIDE, TOP, COLUMN, 0), 12, 2)
+    title = fit_words(slide.title, Box(SIDE, _find_bottom(kicker), COLUMN, 0), 24, 5, bold=True)
+    sentence = fit_words(slide.sentence, Box(SIDE, _find_bottom(title) + 8, COLUMN, 0), 16, 9)
+    free = HEIGHT - BOTTOM - _find_bottom(sentence) - 16
     definition = _at_the_foot(slide.definition, SIDE, COLUMN, max(min(int(free // 14), 8), 1))
     left = SIDE + COLUMN + GAP
     room = Box(left, TOP, WIDTH - SIDE - left, HEIGHT - TOP - BOTTOM - 14)
@@ -143,18 +143,18 @@ def _beside(slide: Slide) -> Layout:
 
 def _with_pictures(slide: Slide, kicker: Words, title: Words, sentence: Words, definition: Words, room: Box) -> Layout:
     sizes = [picture.size for picture in slide.pictures]
-    pictures = _arranged(sizes, room, slide.pictures[0].text) if sizes else []
+    pictures = _arrange_pictures(sizes, room, slide.pictures[0].text) if sizes else []
     names = [Box(box.left, box.top - NAME, box.width, NAME) for box in pictures] if len(pictures) > 1 else []
     return Layout(kicker, title, sentence, definition, pictures, names, NUMBER)
 
 
-def fitted(text: str, box: Box, size: float, most: int, *, bold: bool = False) -> Words:
+def fit_words(text: str, box: Box, size: float, most: int, *, bold: bool = False) -> Words:
     """A text in as many lines as it takes, at most `most`: what does not fit is cut with …"""
     letters = size * (BOLD if bold else 1)
-    shown = _broken(text, letters, box.width)
+    shown = _break_lines(text, letters, box.width)
     if len(shown) > most:
         text = "".join(shown[:most]).rstrip()
-        while len(_broken(f"{text}…", letters, box.width)) > most:
+        while len(_break_lines(f"{text}…", letters, box.width)) > most:
             text = text[:-1].rstrip()
         text += "…"
     height = min(len(shown), most) * size * LEADING
@@ -162,12 +162,12 @@ def fitted(text: str, box: Box, size: float, most: int, *, bold: bool = False) -
 
 
 def _at_the_foot(text: str, left: float, width: float, most: int) -> Words:
-    words = fitted(text, Box(left, 0, width, 0), 10.5, most)
+    words = fit_words(text, Box(left, 0, width, 0), 10.5, most)
     top = HEIGHT - BOTTOM - words.box.height
     return Words(words.text, Box(left, round(top, 2), width, words.box.height), words.size)
 
 
-def _below(words: Words) -> float:
+def _find_bottom(words: Words) -> float:
     return words.box.top + words.box.height
 
 
@@ -176,7 +176,7 @@ _WORDS = re.compile(rf"[{_WIDE}]|[^\s{_WIDE}-]*-+\s*|[^\s{_WIDE}-]+\s*|\s+|.")
 """What stays on one line: lines break after hyphens too, and between characters of East Asia."""
 
 
-def _broken(text: str, size: float, width: float) -> list[str]:
+def _break_lines(text: str, size: float, width: float) -> list[str]:
     """The lines of a text, each with the space it ends in.
 
     An upper estimate of how many they are: nothing here knows the typeface that a reader's PowerPoint has.
@@ -205,9 +205,9 @@ def _width(character: str) -> float:
     return 0.7 if character.isupper() else 0.33 if character in " .,:;'|il!()[]" else 0.61
 
 
-def _arranged(sizes: Sequence[Size], room: Box, text: float) -> list[Box]:
+def _arrange_pictures(sizes: Sequence[Size], room: Box, text: float) -> list[Box]:
     """All at one scale, side by side or below each other, whichever is larger, in the middle of the room."""
-    scale, across = _scale(sizes, room, text), _across(sizes, room, text)
+    scale, across = _scale(sizes, room, text), _prefers_row(sizes, room, text)
     name = NAME if len(sizes) > 1 else 0
     taken = sum(width for width, _ in sizes) * scale + GAP * (len(sizes) - 1) if across else 0
     boxes, left, top = [], room.left + max(room.width - taken, 0) / 2 * across, room.top
@@ -225,7 +225,7 @@ def _scale(sizes: Sequence[Size], room: Box, text: float) -> float:
     return min(max(_in_a_row(sizes, room), _in_a_column(sizes, room)), MOST_TEXT / text)
 
 
-def _across(sizes: Sequence[Size], room: Box, text: float) -> bool:
+def _prefers_row(sizes: Sequence[Size], room: Box, text: float) -> bool:
     return _in_a_row(sizes, room) >= min(_in_a_column(sizes, room), MOST_TEXT / text)
 
 
@@ -241,15 +241,15 @@ def _in_a_column(sizes: Sequence[Size], room: Box) -> float:
     return min(high, room.width / max(width for width, _ in sizes))
 
 
-def _shown_size(made: Layout) -> float:
+def _measure_picture(made: Layout) -> float:
     return made.pictures[0].width
 
 
-def _turned(words: Words) -> Words:
-    return Words(words.text, _mirrored(words.box), words.size)
+def _mirror_words(words: Words) -> Words:
+    return Words(words.text, _mirror_box(words.box), words.size)
 
 
-def _mirrored(box: Box) -> Box:
+def _mirror_box(box: Box) -> Box:
     """The same place seen from the side where reading begins."""
-    left = WIDTH - box.left - box.width if direction(spoken()) == "rtl" else box.left
+    left = WIDTH - box.left - box.width if direction(get_language()) == "rtl" else box.left
     return Box(round(left, 2), box.top, box.width, box.height)

@@ -3,26 +3,26 @@
 from dataclasses import dataclass
 from typing import Any
 
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.drawn import PageFigure
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides.layout import Box, Layout
 from reportgen.report.slides.slide import Deck, Slide
-from reportgen.report.templates.templating import filled
+from reportgen.report.templates.templating import fill_page
 
 
 @dataclass(frozen=True)
-class _Shown:
+class _PlacedPicture:
     """One picture in its place."""
 
-    drawn: Drawn
+    drawn: PageFigure
     box: Box
     name: str
     name_box: Box | None
 
 
-def paper(deck: Deck) -> str:
+def render_paper(deck: Deck) -> str:
     """The HTML of `slides.pdf`, in the language that is spoken."""
-    opening = deck_layout.opening(deck)
+    opening = deck_layout.lay_out_opening(deck)
     context: dict[str, Any] = {
         "target": "slides",
         "title": deck.title,
@@ -34,19 +34,19 @@ def paper(deck: Deck) -> str:
         "size": (deck_layout.WIDTH, deck_layout.HEIGHT),
     }
     packed = {shown.drawn.characters for slide in context["slides"] for shown in slide["pictures"]}
-    return filled(
+    return fill_page(
         context, body="slides/deck.html.j2", shell="slides/paper.html.j2", models=(), packed=packed, theme=deck.theme
     )
 
 
 def _slide(slide: Slide) -> dict[str, Any]:
-    made = deck_layout.layout(slide)
+    made = deck_layout.lay_out_slide(slide)
     return {"layout": made, "pictures": _pictures(slide, made)}
 
 
-def _pictures(slide: Slide, made: Layout) -> list[_Shown]:
+def _pictures(slide: Slide, made: Layout) -> list[_PlacedPicture]:
     named: list[Box | None] = [*made.names] or [None for _ in made.pictures]
     return [
-        _Shown(picture.drawn("simple characters"), box, picture.name if name_box else "", name_box)
+        _PlacedPicture(picture.make_page_figure("simple characters"), box, picture.name if name_box else "", name_box)
         for picture, box, name_box in zip(slide.pictures, made.pictures, named, strict=True)
     ]

@@ -14,8 +14,8 @@ from xml.etree import ElementTree
 
 from PIL import Image
 
-from reportgen.language import direction, spoken
-from reportgen.look.legible import legible
+from reportgen.language import direction, get_language
+from reportgen.look.legible import make_legible
 from reportgen.look.theme import Theme
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides.layout import Box, Words
@@ -43,7 +43,7 @@ NUMBER = (
 )
 
 
-def powerpoint(deck: Deck) -> bytes:
+def write_powerpoint(deck: Deck) -> bytes:
     """The file's content, in the language that is spoken."""
     from pptx import Presentation
 
@@ -56,7 +56,7 @@ def powerpoint(deck: Deck) -> bytes:
         _add_slide(made, slide, number, deck.theme)
     out = io.BytesIO()
     made.save(out)
-    return _timeless(out.getvalue())
+    return _drop_clock(out.getvalue())
 
 
 def _widen(made: Any) -> None:
@@ -75,23 +75,23 @@ def _widen(made: Any) -> None:
 
 def _set_typefaces(made: Any) -> None:
     """The theme's two typefaces, which everything on the slides inherits."""
-    theme = next(part for part in _related(made.slide_master.part, "theme"))
+    theme = next(part for part in _find_related(made.slide_master.part, "theme"))
     text = theme.blob.decode()
     text = text.replace('<a:latin typeface="Calibri"/>', f'<a:latin typeface="{TYPEFACE}" {FALLBACK}/>')
     theme._blob = text.encode()
 
 
-def _related(part: Any, kind: str) -> list[Any]:
+def _find_related(part: Any, kind: str) -> list[Any]:
     return [relation.target_part for relation in part.rels.values() if relation.reltype.endswith(f"/{kind}")]
 
 
 def _describe(made: Any, deck: Deck) -> None:
     """What file managers and screen readers say of the file; the template's own author, thumbnail and printer go."""
     about = made.core_properties
-    about.title = _short(legible(deck.title))
+    about.title = _shorten_property(make_legible(deck.title))
     about.author = about.last_modified_by = "reportgen"
     about.comments = about.keywords = about.subject = ""
-    about.language = spoken()
+    about.language = get_language()
     about.created = about.modified = BEGINNING
     for owner, kinds in ((made.part.package, ("thumbnail",)), (made.part, ("printerSettings",))):
         for name, relation in list(owner._rels.items()):
@@ -99,13 +99,13 @@ def _describe(made: Any, deck: Deck) -> None:
                 owner._rels.pop(name)
 
 
-def _short(text: str) -> str:
+def _shorten_property(text: str) -> str:
     """A text as the properties of a file take it."""
     return text if len(text) <= LONGEST_PROPERTY else f"{text[: LONGEST_PROPERTY - 1]}…"
 
 
 def _add_opening(made: Any, deck: Deck) -> None:
-    words = deck_layout.opening(deck)
+    words = deck_layout.lay_out_opening(deck)
     sheet = made.slides.add_slide(made.slide_layouts.get_by_name(OPENING_LAYOUT))
     title, models = sheet.placeholders
     _place(title, words.title.box)
@@ -123,7 +123,7 @@ def _add_opening(made: Any, deck: Deck) -> None:
 
 
 def _add_slide(made: Any, slide: Slide, number: int, theme: Theme) -> None:
-    words = deck_layout.layout(slide)
+    words = deck_layout.lay_out_slide(slide)
     sheet = made.slides.add_slide(made.slide_layouts.get_by_name(FIGURE_LAYOUT))
     _place(sheet.shapes.title, words.title.box)
     _paint(sheet, theme)
@@ -167,7 +167,7 @@ def _add_number(sheet: Any, number: int, box: Box, colour: str) -> None:
     shape = sheet.shapes.add_textbox(*_corners(box))
     _write(shape.text_frame, [""], 10, colour)
     paragraph = shape.text_frame.paragraphs[0]
-    paragraph._p.get_or_add_pPr().set("algn", "l" if direction(spoken()) == "rtl" else "r")
+    paragraph._p.get_or_add_pPr().set("algn", "l" if direction(get_language()) == "rtl" else "r")
     for run in list(paragraph.runs):
         paragraph._p.remove(run._r)
     paragraph._p.append(parse_xml(NUMBER % (_hexadecimal(colour), number)))
@@ -178,8 +178,8 @@ def _add_picture(sheet: Any, picture: Picture, box: Box) -> None:
     drawing = picture.figure.drawing
     shape = sheet.shapes.add_picture(io.BytesIO(drawing.png()), *_corners(box))
     about = shape._element.nvPicPr.cNvPr
-    about.set("descr", legible(picture.alt))
-    about.set("name", legible(picture.figure.stem))
+    about.set("descr", make_legible(picture.alt))
+    about.set("name", make_legible(picture.figure.stem))
     _add_vector(sheet, shape, drawing.svg("paths").encode())
 
 
@@ -195,7 +195,7 @@ def _add_logo(sheet: Any, logo: str, room: Box) -> None:
     shape = sheet.shapes.add_picture(io.BytesIO(found), *_corners(room)[:2])
     scale = min(_emu(room.width) / shape.width, _emu(room.height) / shape.height)
     wide = round(shape.width * scale)
-    left = room.left if direction(spoken()) == "ltr" else room.left + room.width - wide / EMU_A_POINT
+    left = room.left if direction(get_language()) == "ltr" else room.left + room.width - wide / EMU_A_POINT
     shape.left, shape.width, shape.height = _emu(left), wide, round(shape.height * scale)
     shape._element.nvPicPr.cNvPr.set("descr", "")
     if vector is not None:
@@ -249,8 +249,8 @@ def _write(
         paragraph = frame.paragraphs[0] if at == 0 else frame.add_paragraph()
         _turn(paragraph)
         run = paragraph.add_run()
-        run.text = _plain(text)
-        run._r.get_or_add_rPr().set("lang", spoken())
+        run.text = _make_plain(text)
+        run._r.get_or_add_rPr().set("lang", get_language())
         if size is not None:
             paragraph.space_before = Pt(space if at else 0)
             run.font.size, run.font.bold = Pt(size), bold
@@ -258,15 +258,15 @@ def _write(
 
 
 def _turn(paragraph: Any) -> None:
-    turned = direction(spoken()) == "rtl"
+    turned = direction(get_language()) == "rtl"
     properties = paragraph._p.get_or_add_pPr()
     properties.set("algn", "r" if turned else "l")
     properties.set("rtl", "1" if turned else "0")
 
 
-def _plain(text: str) -> str:
+def _make_plain(text: str) -> str:
     """A text of ours or a stranger's; the backticks of a docstring mark code, which slides set like the rest."""
-    return legible(text).replace("`", "")
+    return make_legible(text).replace("`", "")
 
 
 def _place(shape: Any, box: Box) -> None:
@@ -281,7 +281,7 @@ def _emu(points: float) -> int:
     return round(points * EMU_A_POINT)
 
 
-def _timeless(content: bytes) -> bytes:
+def _drop_clock(content: bytes) -> bytes:
     """The same archive, its members without the clock."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as given, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as written:

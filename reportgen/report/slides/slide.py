@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reportgen.look.theme import Theme
 from reportgen.report.content.bundle_figures import DrawnFigure
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.drawn import PageFigure
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
@@ -34,14 +34,14 @@ class Picture:
         """What a person who cannot see it is told."""
         return self.figure.description.alt
 
-    def drawn(self, text: SvgText) -> Drawn:
+    def make_page_figure(self, text: SvgText) -> PageFigure:
         """Its SVG."""
-        return Drawn(self.figure.description, self.figure.stem, self.figure.drawing.svg(text))
+        return PageFigure(self.figure.description, self.figure.stem, self.figure.drawing.svg(text))
 
 
 @dataclass(frozen=True)
 class Slide:
-    """One slide: what it is called, what to see on it, and what its speaker knows beside that."""
+    """One slide: what it is called, what to see on it, and what its speaker knows in addition."""
 
     title: str
     sentence: str

@@ -8,8 +8,8 @@ from jinja2 import TemplateSyntaxError, nodes
 
 from reportgen.errors import BatteryError, Mistake
 from reportgen.probes import registry
-from reportgen.report.templates.own_templates import KINDS, OURS, not_compiled, shipped, within
-from reportgen.report.templates.templating import environment
+from reportgen.report.templates.own_templates import KINDS, OURS, explain_syntax_error, lies_within, list_shipped
+from reportgen.report.templates.templating import make_environment
 from reportgen.suggest import suggestion
 
 MOST_FILES = 1_000
@@ -31,10 +31,10 @@ def check(own: Path) -> None:
     files = _files(own)
     if not any(file.name.endswith(KINDS) for file in files):
         told = "the folder holds no template"
-        raise BatteryError(Mistake(told, f"ours to override are {_listed(shipped())}", file=own))
-    mistakes = [mistake for file in files for mistake in _unreadable(file, own)]
+        raise BatteryError(Mistake(told, f"ours to override are {_join_names(list_shipped())}", file=own))
+    mistakes = [mistake for file in files for mistake in _find_unreadable(file, own)]
     if not mistakes:
-        mistakes = list(_wrong({file: file.read_text(encoding="utf-8") for file in files if _is_text(file)}, own))
+        mistakes = list(_find_wrong({file: file.read_text(encoding="utf-8") for file in files if _is_text(file)}, own))
     if mistakes:
         raise BatteryError(*mistakes)
 
@@ -53,9 +53,9 @@ def _files(own: Path) -> list[Path]:
     return found
 
 
-def _unreadable(file: Path, own: Path) -> Iterator[Mistake]:
+def _find_unreadable(file: Path, own: Path) -> Iterator[Mistake]:
     """A link out of the folder, a file that is no text."""
-    if not within(file, own.resolve()):
+    if not lies_within(file, own.resolve()):
         yield Mistake("the file is a link out of the templates' folder", "put the file itself there", file)
     elif file.is_dir() or not _is_text(file):
         return
@@ -69,9 +69,9 @@ def _unreadable(file: Path, own: Path) -> Iterator[Mistake]:
             yield Mistake(f"the template cannot be read: {reason}", "", file)
 
 
-def _wrong(sources: dict[Path, str], own: Path) -> Iterator[Mistake]:
+def _find_wrong(sources: dict[Path, str], own: Path) -> Iterator[Mistake]:
     """What does not compile, what extends itself, and what nothing asks for."""
-    found = environment(own.resolve())
+    found = make_environment(own.resolve())
     trees: dict[str, nodes.Template] = {}
     for file, source in sources.items():
         name = file.relative_to(own).as_posix()
@@ -79,11 +79,11 @@ def _wrong(sources: dict[Path, str], own: Path) -> Iterator[Mistake]:
             found.compile(source, name, str(file))
             trees[name] = found.parse(source, name, str(file))
         except TemplateSyntaxError as error:
-            yield not_compiled(error, file)
-    known = {*shipped(), *(f"sections/{probe}.html.j2" for probe in registry.names())}
-    asked = {other for tree in trees.values() for other, _ in _named(tree)}
+            yield explain_syntax_error(error, file)
+    known = {*list_shipped(), *(f"sections/{probe}.html.j2" for probe in registry.names())}
+    asked = {other for tree in trees.values() for other, _ in _list_named(tree)}
     for name, tree in trees.items():
-        for other, line in _named(tree):
+        for other, line in _list_named(tree):
             if other == name:
                 remedy = f"ours is called {OURS}/{name}"
                 yield Mistake("the template extends or includes itself", remedy, own / name, line)
@@ -91,7 +91,7 @@ def _wrong(sources: dict[Path, str], own: Path) -> Iterator[Mistake]:
             yield Mistake("the template overrides none of ours", suggestion(name, sorted(known)), own / name)
 
 
-def _named(tree: nodes.Template) -> Iterator[tuple[str, int]]:
+def _list_named(tree: nodes.Template) -> Iterator[tuple[str, int]]:
     """Names of the templates that one extends, includes or imports, as far as they are written there; and lines."""
     for node in tree.find_all(_NAMING):
         (named,) = (child for field, child in node.iter_fields() if field == "template")
@@ -104,5 +104,5 @@ def _is_text(file: Path) -> bool:
     return file.is_file() and file.name.endswith(KINDS)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     return ", ".join(name for name in names if "/" not in name)

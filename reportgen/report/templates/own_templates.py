@@ -39,13 +39,13 @@ class Loader(FileSystemLoader):
             SecurityError: the file is a link out of the folder.
         """
         place = self._own.joinpath(*split_template_path(template))
-        if place.exists() and not within(place, self._own):
+        if place.exists() and not lies_within(place, self._own):
             raise SecurityError(f"{template} is a link out of the folder")
         return super().get_source(environment, template)
 
 
 @contextmanager
-def answerable(own: Path) -> Iterator[None]:
+def explain_errors(own: Path) -> Iterator[None]:
     """Whatever is raised while templates of this folder are rendered is told with the line it comes from.
 
     Raises:
@@ -54,19 +54,19 @@ def answerable(own: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # a template of one's own may do anything that it is not kept from
-        raise OutputError(_told(error, own)) from error
+        raise OutputError(_explain_error(error, own)) from error
 
 
-def _told(error: Exception, own: Path) -> Mistake:
+def _explain_error(error: Exception, own: Path) -> Mistake:
     file, line = _place(error, own)
     match error:
         case TemplateSyntaxError():
-            return not_compiled(error, own)
+            return explain_syntax_error(error, own)
         case SecurityError():
             remedy = "templates of one's own run in a sandbox: they reach for nothing but what they are given"
             return Mistake(f"the template is refused: {error}", remedy, file, line)
         case TemplateNotFound():
-            remedy = suggestion(str(error.name), shipped())
+            remedy = suggestion(str(error.name), list_shipped())
             return Mistake(f"there is no template {error.name}", remedy, file, line)
         case MemoryError():
             return Mistake("the template fails: it takes too much memory", "", file, line)
@@ -90,17 +90,17 @@ def _place(error: Exception, own: Path) -> tuple[Path | None, int | None]:
     return found.get(own) or found.get(folder("templates")) or (own, None)
 
 
-def not_compiled(error: TemplateSyntaxError, file: Path) -> Mistake:
+def explain_syntax_error(error: TemplateSyntaxError, file: Path) -> Mistake:
     """What a template that does not compile is told by."""
     return Mistake(f"the template does not compile: {error.message}", "", error.filename or file, error.lineno)
 
 
-def within(place: Path, root: Path) -> bool:
+def lies_within(place: Path, root: Path) -> bool:
     """Whether a file lies below a folder, wherever links lead."""
     return place.resolve().is_relative_to(root)
 
 
-def shipped() -> list[str]:
+def list_shipped() -> list[str]:
     """Names of our templates."""
     loader: BaseLoader = FileSystemLoader(folder("templates"))
     return loader.list_templates()

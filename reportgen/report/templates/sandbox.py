@@ -53,7 +53,7 @@ class Sandbox(BoundedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
-def rendered(template: Template, context: Mapping[str, Any]) -> str:
+def render_bounded(template: Template, context: Mapping[str, Any]) -> str:
     """What a template makes of a context.
 
     Raises:
@@ -61,7 +61,7 @@ def rendered(template: Template, context: Mapping[str, Any]) -> str:
         MemoryError: it takes too much memory; on Linux alone, where a process can be held to some.
         Exception: whatever it raises; SecurityError where it reaches for what is not its own.
     """
-    return bounded_templates.rendered(template, context, Limits(MOST_STEPS, MOST_CHARACTERS, MOST_BYTES))
+    return bounded_templates.render_within(template, context, Limits(MOST_STEPS, MOST_CHARACTERS, MOST_BYTES))
 
 
 def with_plain_gaps(words: Markup) -> Markup:

@@ -14,19 +14,19 @@ SHADES = 17
 """Colours that stand for the sequential map, between which the script goes straight."""
 
 
-def digest(script: str) -> str:
+def hash_script(script: str) -> str:
     """A script as a Content-Security-Policy names it."""
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def settings(theme: Theme) -> dict[str, Any]:
+def write_settings(theme: Theme) -> dict[str, Any]:
     """All of it, as plain JSON: the four inks of a figure that is saved, the colours, the words."""
     return {"ink": theme.inks, "shades": _shades(theme), "words": _words()}
 
 
 def _shades(theme: Theme) -> list[str]:
     """The sequential map from 0 to 1."""
-    colours = (style.sequential(np.linspace(0, 1, SHADES), theme)[:, :3] * 255).round().astype(int)
+    colours = (style.map_sequential(np.linspace(0, 1, SHADES), theme)[:, :3] * 255).round().astype(int)
     return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in colours.tolist()]
 
 

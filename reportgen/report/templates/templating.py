@@ -12,16 +12,16 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from reportgen.language import choose_form, direction, say, spoken
+from reportgen.language import choose_form, direction, get_language, say
 from reportgen.look import model_styles as style
-from reportgen.look.fonts import typefaces
-from reportgen.look.legible import legible
+from reportgen.look.fonts import load_typefaces
+from reportgen.look.legible import make_legible
 from reportgen.look.theme import PAPER, Theme
 from reportgen.report.content import numerals
 from reportgen.report.content.drawn import models_of
 from reportgen.report.content.paper_tables import paper_columns
 from reportgen.report.templates import own_templates, sandbox
-from reportgen.report.templates.script import digest, settings
+from reportgen.report.templates.script import hash_script, write_settings
 from reportgen.resources import folder
 
 LONGEST = 4_000
@@ -40,7 +40,7 @@ _QUOTED = re.compile("“[^”]*”|„[^”]*”|「[^」]*」|«[^»]*»")
 
 
 @contextmanager
-def overridden_by(own: Path | None) -> Iterator[None]:
+def override_by(own: Path | None) -> Iterator[None]:
     """What is rendered within takes a template from the folder `own` where that has one of its name, else ours.
 
     `own_templates.check` says before that whether the folder is of use. Ours, where it is overridden, is called
@@ -53,7 +53,7 @@ def overridden_by(own: Path | None) -> Iterator[None]:
         _own.reset(before)
 
 
-def rendered(name: str, context: Mapping[str, Any]) -> str:
+def render_template(name: str, context: Mapping[str, Any]) -> str:
     """The template of that name, filled.
 
     Raises:
@@ -61,13 +61,13 @@ def rendered(name: str, context: Mapping[str, Any]) -> str:
     """
     own = _own.get()
     if own is None:
-        return environment().get_template(name).render(context)
-    with own_templates.answerable(own):
-        return sandbox.rendered(environment(own).get_template(name), context)
+        return make_environment().get_template(name).render(context)
+    with own_templates.explain_errors(own):
+        return sandbox.render_bounded(make_environment(own).get_template(name), context)
 
 
 @cache
-def environment(own: Path | None = None) -> Environment:
+def make_environment(own: Path | None = None) -> Environment:
     """The templates that ship with the package, or those of the folder `own` before them, all in a sandbox."""
     ours = FileSystemLoader(folder("templates"))
     # The sandbox takes as long again as half of a page's templates: ours alone do without.
@@ -84,22 +84,22 @@ def environment(own: Path | None = None) -> Environment:
         keep_trailing_newline=True,
     )
     found.filters |= {
-        "legible": shown,
-        "isolated": isolated,
+        "legible": prepare_text,
+        "isolated": isolate_text,
         "token": token,
         "tokens": tokens,
         "lines": lines,
         "sentence": sentence,
-        "explained": explained,
-        "written": numerals.written,
-        "digest": digest,
+        "explained": mark_code,
+        "written": numerals.write_table_number,
+        "digest": hash_script,
         "models_of": models_of,
     }
-    found.globals |= {"say": _said, "say_count": _said_count, "paper_columns": paper_columns}
+    found.globals |= {"say": _say_markup, "say_count": _say_count_markup, "paper_columns": paper_columns}
     return found
 
 
-def filled(
+def fill_page(
     context: Mapping[str, Any],
     *,
     body: str,
@@ -110,30 +110,30 @@ def filled(
 ) -> str:
     """A whole page: the template `body` within `shell`, with the inks, the models' styles and the fonts it needs.
 
-    `context` holds the page's `title` beside what the templates ask for; `packed` are texts that only a script shows.
+    `context` holds what the templates ask for and the page's `title`; `packed` are texts that only a script shows.
     """
     known = {
         "figure_files": False,
         **context,
         "styles": style.model_styles(models, theme),
-        "spoken": spoken(),
-        "direction": direction(spoken()),
+        "spoken": get_language(),
+        "direction": direction(get_language()),
         "ink": theme.inks,
         "logo": theme.logo,
-        "settings": settings(theme),
+        "settings": write_settings(theme),
     }
-    inner = rendered(body, known)
+    inner = render_template(body, known)
     # The page carries the shapes of just the characters that stand in it.
-    faces = typefaces({*markup.unescape(inner), *context["title"], *packed}, theme.own_font)
-    return rendered(shell, {**known, "body": inner, "faces": faces})
+    faces = load_typefaces({*markup.unescape(inner), *context["title"], *packed}, theme.own_font)
+    return render_template(shell, {**known, "body": inner, "faces": faces})
 
 
-def shown(text: str) -> str:
+def prepare_text(text: str) -> str:
     """A text made legible, and cut where nobody would read on: to break one line of megabytes takes minutes."""
-    return _with_short_words(legible(_cut(text)))
+    return _with_short_words(make_legible(_cut_text(text)))
 
 
-def _cut(text: str) -> str:
+def _cut_text(text: str) -> str:
     text = _with_short_words(text)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
@@ -145,59 +145,61 @@ def _with_short_words(text: str) -> str:
 
 def _ends(word: re.Match[str]) -> str:
     left_out = len(word[0]) - ITS_START - ITS_END
-    return f"{word[0][:ITS_START]}…[+{numerals.written(left_out)}]…{word[0][-ITS_END:]}"
+    return f"{word[0][:ITS_START]}…[+{numerals.write_table_number(left_out)}]…{word[0][-ITS_END:]}"
 
 
-def isolated(text: str) -> Markup:
+def isolate_text(text: str) -> Markup:
     """A stranger's text: it runs in its own direction and does not turn what stands around it."""
-    return _apart(escape(shown(text)))
+    return _isolate_markup(escape(prepare_text(text)))
 
 
 def token(text: str) -> Markup:
     """A token whose leading spaces were marked, with the marks set faint."""
-    marked = shown(text)
+    marked = prepare_text(text)
     word = marked.lstrip("␣")
     marks = len(marked) - len(word)
-    return _apart(Markup('<span class="space">{}</span>{}').format("␣" * marks, word) if marks else escape(word))
+    return _isolate_markup(
+        Markup('<span class="space">{}</span>{}').format("␣" * marks, word) if marks else escape(word)
+    )
 
 
 def tokens(joined: str) -> Markup:
     """Tokens with bars between them, from left to right whatever the direction of each."""
-    return Markup(" | ").join(isolated(one) for one in shown(joined).split(" | "))
+    return Markup(" | ").join(isolate_text(one) for one in prepare_text(joined).split(" | "))
 
 
 def lines(text: str) -> Markup:
     """Text of several lines, each on its own."""
-    return Markup("<br>").join(isolated(line) for line in _cut(text).split("\n"))
+    return Markup("<br>").join(isolate_text(line) for line in _cut_text(text).split("\n"))
 
 
 def sentence(text: str) -> Markup:
     """A sentence of ours: what it quotes is a stranger's."""
-    return Markup(_QUOTED.sub(_quoted_apart, str(escape(shown(text)))))
+    return Markup(_QUOTED.sub(_isolate_quoted, str(escape(prepare_text(text)))))
 
 
-def explained(text: str) -> Markup:
+def mark_code(text: str) -> Markup:
     """A docstring of a probe: what stands between backticks is code."""
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(shown(text)))))
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(prepare_text(text)))))
 
 
-def _said(id: str, text: str, /, **values: Any) -> Markup:
+def _say_markup(id: str, text: str, /, **values: Any) -> Markup:
     """`say` for templates: the words are ours and still escaped, and so is each value that is no markup."""
     words = Markup(escape(say(id, text)))
     return sandbox.with_plain_gaps(words).format(**values) if values else words
 
 
-def _said_count(id: str, one: str, many: str, count: int, /, **values: Any) -> Markup:
+def _say_count_markup(id: str, one: str, many: str, count: int, /, **values: Any) -> Markup:
     """`say_count` for templates, escaped as `say`; `{count}` is written as the page writes numbers."""
     # The form is chosen before the values are put in, so that these are escaped by the markup's own format.
     words = sandbox.with_plain_gaps(Markup(escape(choose_form(id, one, many, count))))
-    return words.format(**{"count": numerals.written(count), **values})
+    return words.format(**{"count": numerals.write_table_number(count), **values})
 
 
-def _quoted_apart(found: re.Match[str]) -> str:
+def _isolate_quoted(found: re.Match[str]) -> str:
     quoted = found[0]
     return f"{quoted[0]}<bdi>{quoted[1:-1]}</bdi>{quoted[-1]}"
 
 
-def _apart(shown: Markup) -> Markup:
+def _isolate_markup(shown: Markup) -> Markup:
     return Markup("<bdi>{}</bdi>").format(shown)

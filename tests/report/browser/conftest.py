@@ -11,8 +11,8 @@ import pytest
 from reportgen.figures.describe import Figure, HeadMosaic, TokenGrid
 from reportgen.look.model_styles import model_styles
 from reportgen.report import page
-from reportgen.report.content.bundle_figures import kept_drawings
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.content.bundle_figures import make_cached_figures
+from reportgen.report.content.drawn import PageFigure
 from reportgen.results.bundle import Bundle
 from tests.figures.figure_samples import HOSTILE, TOKENS, one_of_each
 from tests.report.fakes import GEMMA, LLAMA, fake_bundle
@@ -43,22 +43,22 @@ def _filled(figure: Figure) -> Figure:
 
 
 @pytest.fixture(scope="module")
-def shown() -> tuple[Bundle, dict[str, list[Drawn]]]:
+def shown() -> tuple[Bundle, dict[str, list[PageFigure]]]:
     figures = described()
     styles = model_styles([LLAMA, GEMMA])
     flat = [(probe, figure) for probe, of_probe in figures.items() for figure in of_probe]
-    drawings: dict[str, list[Drawn]] = {}
-    made = kept_drawings([(figure, styles) for _, figure in flat])
+    drawings: dict[str, list[PageFigure]] = {}
+    made = make_cached_figures([(figure, styles) for _, figure in flat])
     for (probe, figure), drawing in zip(flat, made, strict=True):
         stem = f"{probe}-{figure.subject[0]}-{figure.name}"
-        drawings.setdefault(probe, []).append(Drawn(figure, stem, drawing.svg("characters")))
+        drawings.setdefault(probe, []).append(PageFigure(figure, stem, drawing.svg("characters")))
     return fake_bundle(), drawings
 
 
 @pytest.fixture(scope="module")
-def file(shown: tuple[Bundle, dict[str, list[Drawn]]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(shown: tuple[Bundle, dict[str, list[PageFigure]]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("page") / "report.html"
-    found.write_text(page.html(*shown, figures_beside=True))
+    found.write_text(page.render_page(*shown, has_figure_files=True))
     return found
 
 

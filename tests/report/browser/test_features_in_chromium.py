@@ -17,7 +17,7 @@ EACH = 60
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A section with two dictionaries, and one with a single one."""
     found = tmp_path_factory.mktemp("features") / "report.html"
-    found.write_text(report_page.html(bundle_of(features(EACH), features(3, (1,))), {}))
+    found.write_text(report_page.render_page(bundle_of(features(EACH), features(3, (1,))), {}))
     return found
 
 

@@ -331,7 +331,7 @@ def test_a_page_as_heavy_as_the_default_battery_is_painted_within_a_second(visit
     bundle, drawings = shown
     grid = drawings["weather"][0]
     many = [replace(grid, file_stem=f"more-{i}", svg=grid.svg.replace('id="', f'id="n{i}-')) for i in range(60)]
-    html = report_page.html(bundle, {**drawings, "weather": many})
+    html = report_page.render_page(bundle, {**drawings, "weather": many})
     assert len(html) > 1_500_000
     file = tmp_path / "heavy.html"
     file.write_text(html)

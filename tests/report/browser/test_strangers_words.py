@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from reportgen.baseline.compare import compare
-from reportgen.baseline.history import history
+from reportgen.baseline.history import read_history
 from reportgen.look.model_styles import model_styles
 from reportgen.report import page as report_page
 from reportgen.report.comparison import page as comparison_page
-from reportgen.report.comparison.pictures import pictures
-from reportgen.report.comparison.view import loud_sections
-from reportgen.report.content.bundle_figures import kept_drawings
-from reportgen.report.content.drawn import Drawn
+from reportgen.report.comparison.pictures import draw_pictures
+from reportgen.report.comparison.view import list_loud_sections
+from reportgen.report.content.bundle_figures import make_cached_figures
+from reportgen.report.content.drawn import PageFigure
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Table
 from reportgen.workflows.history import write_history
@@ -113,18 +113,18 @@ def _told_table(word: Word, table: Table) -> Table:
 
 def words(folder: Path, word: Word) -> Path:
     """The report without its figures."""
-    return _written(folder, report_page.html(_whole(word), {}))
+    return _written(folder, report_page.render_page(_whole(word), {}))
 
 
 def report(folder: Path, word: Word) -> Path:
     figures = [figure for figure in one_of_each("x", word()) if figure.subject == (LLAMA,)]
     figures = [replace(figure, title=word(), alt=word()) for figure in figures]
-    drawings = kept_drawings([(figure, model_styles([LLAMA, GEMMA])) for figure in figures])
+    drawings = make_cached_figures([(figure, model_styles([LLAMA, GEMMA])) for figure in figures])
     shown = [
-        Drawn(figure, f"weather-{figure.name}", drawing.svg("characters"))
+        PageFigure(figure, f"weather-{figure.name}", drawing.svg("characters"))
         for figure, drawing in zip(figures, drawings, strict=True)
     ]
-    return _written(folder, report_page.html(_whole(word), {"weather": shown}, figures_beside=True))
+    return _written(folder, report_page.render_page(_whole(word), {"weather": shown}, has_figure_files=True))
 
 
 def _whole(word: Word) -> Bundle:
@@ -139,7 +139,7 @@ def compared(folder: Path, word: Word) -> Path:
     moved = replace(lens, arrays={**lens.arrays, "entropy": Array(entropy.dims, entropy.values + 1, entropy.unit)})
     outcomes = {**after.outcomes, "weather": {**after.outcomes["weather"], LLAMA: moved}}
     found = compare(before, replace(after, outcomes=outcomes), {}, {})
-    return _written(folder, comparison_page.html(found, pictures(found, loud_sections(found))))
+    return _written(folder, comparison_page.render_page(found, draw_pictures(found, list_loud_sections(found))))
 
 
 def nightly(folder: Path, word: Word) -> Path:
@@ -149,7 +149,7 @@ def nightly(folder: Path, word: Word) -> Path:
         metrics = {"kl": 1.0 + (night > 4), "entropy": 1.0}
         write_night(folder / "nights" / f"n{night}", night, metrics, title=title, name=name)
     (folder / "nights" / "n3" / "results.json").write_text("{")
-    write_history(history(folder / "nights", {}, {}), folder / "page.html")
+    write_history(read_history(folder / "nights", {}, {}), folder / "page.html")
     return folder / "page.html"
 
 
@@ -190,7 +190,7 @@ def test_strangers_words_add_no_element_no_attribute_no_request_and_lead_nowhere
 
 
 def test_markup_that_came_in_could_not_lead_links_away(browser: Any, tmp_path: Path) -> None:
-    text = report_page.html(fake_bundle(), {})
+    text = report_page.render_page(fake_bundle(), {})
     file = _written(tmp_path, text.replace("<body>", '<body><base href="https://evil.invalid/">'))
     opened = Visit(browser, file)
     assert opened.page.evaluate("document.baseURI") == file.as_uri()

@@ -1,4 +1,4 @@
-"""The bundles below a folder in the order of their nights (or of their names), and their metrics without the rest."""
+"""The bundles below a folder in the order of their beginnings (or names), and their metrics without the rest."""
 
 import datetime
 import os
@@ -21,7 +21,7 @@ TABLES, OUTCOME_ENDS = b',\n    "tables": ', b"\n   }"
 
 
 @dataclass(frozen=True)
-class Night:
+class StoredRun:
     """One bundle of many."""
 
     folder: Path
@@ -31,7 +31,7 @@ class Night:
     """None where run.json does not say."""
 
 
-def find_nights(root: Path) -> tuple[list[Night], list[Mistake]]:
+def find_runs(root: Path) -> tuple[list[StoredRun], list[Mistake]]:
     """Every bundle below a folder, or the folder's own; and those of which run.json cannot be read.
 
     Raises:
@@ -39,53 +39,53 @@ def find_nights(root: Path) -> tuple[list[Night], list[Mistake]]:
     """
     if not root.is_dir():
         raise BundleError(Mistake("there is no such folder", "name one that holds bundles", file=root))
-    found: list[Night] = []
+    found: list[StoredRun] = []
     unreadable: list[Mistake] = []
     for folder in _bundles(root):
         name = folder.relative_to(root).as_posix() if folder != root else root.resolve().name
         try:
-            found.append(Night(folder, name, _started(folder / RUN)))
+            found.append(StoredRun(folder, name, _read_start(folder / RUN)))
         except BundleError as error:
             unreadable.extend(error.mistakes)
     return found, unreadable
 
 
-def order_of(nights: Sequence[Night]) -> Order:
-    """By when they were begun where each night says so, else by name."""
-    return "started" if all(night.started for night in nights) else "name"
+def order_of(runs: Sequence[StoredRun]) -> Order:
+    """By when they were begun where each run says so, else by name."""
+    return "started" if all(run.started for run in runs) else "name"
 
 
-def in_order(nights: Sequence[Night], order: Order) -> list[Night]:
-    """The nights one after the other; nights that were begun at once, by name.
+def sort_in_order(runs: Sequence[StoredRun], order: Order) -> list[StoredRun]:
+    """The runs one after the other; runs that were begun at once, by name.
 
     Raises:
-        BundleError: a night does not say when it was begun.
+        BundleError: a run does not say when it was begun.
     """
-    by_name = sorted(nights, key=lambda night: natural(night.name))
+    by_name = sorted(runs, key=lambda run: make_natural_key(run.name))
     return by_name if order == "name" else sorted(by_name, key=_moment)
 
 
-def labels(nights: Sequence[Night], order: Order) -> list[str]:
-    """What each night is called: its date, its date and time where two share a date, or its folder's name."""
+def label_runs(runs: Sequence[StoredRun], order: Order) -> list[str]:
+    """What each run is called: its date, its date and time where two share a date, or its folder's name."""
     if order == "name":
-        return [night.name for night in nights]
-    moments = [_moment(night) for night in nights]
+        return [run.name for run in runs]
+    moments = [_moment(run) for run in runs]
     dates = [f"{moment:%Y-%m-%d}" for moment in moments]
     times = [f"{moment:%Y-%m-%d %H:%M:%S}" for moment in moments]
     same_date, same_time = Counter(dates), Counter(times)
     return [
-        date if same_date[date] == 1 else time if same_time[time] == 1 else f"{time} {night.name}"
-        for date, time, night in zip(dates, times, nights, strict=True)
+        date if same_date[date] == 1 else time if same_time[time] == 1 else f"{time} {run.name}"
+        for date, time, run in zip(dates, times, runs, strict=True)
     ]
 
 
-def _moment(night: Night) -> datetime.datetime:
-    if night.started is None:
-        raise BundleError(Mistake("it does not say when it was begun", "order them by name", file=night.folder / RUN))
-    return night.started
+def _moment(run: StoredRun) -> datetime.datetime:
+    if run.started is None:
+        raise BundleError(Mistake("it does not say when it was begun", "order them by name", file=run.folder / RUN))
+    return run.started
 
 
-def natural(name: str) -> list[tuple[int, str]]:
+def make_natural_key(name: str) -> list[tuple[int, str]]:
     """A key that sorts numbers within names by their value."""
     parts: Iterable[str] = re.findall(r"[0-9]+|[^0-9]+", name)
     return [(int(part), "") if part.isdecimal() and part.isascii() else (-1, part) for part in parts]
@@ -99,7 +99,7 @@ def read_metrics(folder: Path) -> Bundle:
     """
     whole = read_bytes(folder / RESULTS)
     try:
-        return _bundle(folder, _cut(whole))
+        return _bundle(folder, _cut_tables(whole))
     except BundleError:  # not written as `store` writes it, or damaged indeed
         return _bundle(folder, whole)
 
@@ -118,8 +118,8 @@ def _bundles(root: Path) -> Iterable[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
 
 
-def _started(file: Path) -> datetime.datetime | None:
-    """When a run was begun, in UTC; a later run that failed makes it a night without numbers."""
+def _read_start(file: Path) -> datetime.datetime | None:
+    """When a run was begun, in UTC; a later run that failed leaves it without numbers."""
     if not file.exists():
         return None
     run = read_run(file.parent)
@@ -131,7 +131,7 @@ def _started(file: Path) -> datetime.datetime | None:
         return None
 
 
-def _cut(whole: bytes) -> bytes:
+def _cut_tables(whole: bytes) -> bytes:
     """results.json without tables and arrays, which stand last in each outcome."""
     parts, done = [], 0
     while (start := whole.find(TABLES, done)) >= 0 and (end := whole.find(OUTCOME_ENDS, start)) >= 0:

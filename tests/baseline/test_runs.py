@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from reportgen.baseline import nights
-from reportgen.baseline.nights import Night, find_nights, in_order, labels, order_of, read_metrics
+from reportgen.baseline import runs
+from reportgen.baseline.runs import StoredRun, find_runs, label_runs, order_of, read_metrics, sort_in_order
 from reportgen.errors import BundleError
 from reportgen.results.bundle import load_bundle
 from reportgen.results.quantities import Metric
@@ -21,13 +21,13 @@ def test_bundles_are_found_at_any_depth_but_not_within_each_other(tmp_path):
     write_night(tmp_path / "b" / "figures" / "c", 2, {})
     write_night(tmp_path / ".b-staging", 3, {})
     (tmp_path / "notes").mkdir()
-    found, unreadable = find_nights(tmp_path)
+    found, unreadable = find_runs(tmp_path)
     assert sorted(night.name for night in found) == ["2026/11/a", "b"]
     assert unreadable == []
 
 
 def test_a_bundle_is_a_history_of_one_night(tmp_path):
-    (night,), _ = find_nights(write_night(tmp_path / "only", 0, {}))
+    (night,), _ = find_runs(write_night(tmp_path / "only", 0, {}))
     assert night.name == "only"
 
 
@@ -39,17 +39,17 @@ def test_the_order_is_by_when_a_run_began_whatever_its_time_zone(tmp_path):
     }.items():
         write_night(tmp_path / name, 0, {})
         (tmp_path / name / "run.json").write_text(json.dumps({"started": started}))
-    found, _ = find_nights(tmp_path)
+    found, _ = find_runs(tmp_path)
     assert order_of(found) == "started"
-    assert [night.name for night in in_order(found, "started")] == ["b", "a", "c"]
+    assert [night.name for night in sort_in_order(found, "started")] == ["b", "a", "c"]
 
 
 def test_checkpoints_are_in_the_order_of_their_numbers(tmp_path):
     for step in (100, 9, 10):
         write_night(tmp_path / f"checkpoint-{step}", None, {})
-    found, _ = find_nights(tmp_path)
+    found, _ = find_runs(tmp_path)
     assert order_of(found) == "name"
-    assert [night.name for night in in_order(found, "name")] == ["checkpoint-9", "checkpoint-10", "checkpoint-100"]
+    assert [night.name for night in sort_in_order(found, "name")] == ["checkpoint-9", "checkpoint-10", "checkpoint-100"]
 
 
 @pytest.mark.parametrize("run", [None, "{}", '{"started": "yesterday"}', '{"started": "0001-01-01T00:00:00+23:59"}'])
@@ -59,10 +59,10 @@ def test_one_bundle_that_does_not_say_when_puts_all_by_name(tmp_path, run):
     (tmp_path / "a" / "run.json").unlink()
     if run is not None:
         (tmp_path / "a" / "run.json").write_text(run)
-    found, unreadable = find_nights(tmp_path)
+    found, unreadable = find_runs(tmp_path)
     assert (order_of(found), unreadable) == ("name", [])
     with pytest.raises(BundleError, match=r"a/run\.json: it does not say when it was begun\n  order them by name"):
-        in_order(found, "started")
+        sort_in_order(found, "started")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_one_bundle_that_does_not_say_when_puts_all_by_name(tmp_path, run):
 def test_a_damaged_run_json_is_named(tmp_path, run, told):
     write_night(tmp_path / "a", 0, {})
     (tmp_path / "a" / "run.json").write_text(run)
-    found, (mistake,) = find_nights(tmp_path)
+    found, (mistake,) = find_runs(tmp_path)
     assert found == []
     assert mistake.file == tmp_path / "a" / "run.json"
     assert mistake.message.startswith(f"the bundle is damaged: {told}")
@@ -80,21 +80,21 @@ def test_a_damaged_run_json_is_named(tmp_path, run, told):
 
 def test_there_has_to_be_a_folder(tmp_path):
     with pytest.raises(BundleError, match="there is no such folder"):
-        find_nights(tmp_path / "none")
+        find_runs(tmp_path / "none")
 
 
 def test_names_sort_by_their_numbers():
     names = ["a", "a2", "a10", "a10b", "b1", "10", "9", "", "٣"]
-    assert sorted(names, key=nights.natural) == ["", "a", "a2", "a10", "a10b", "b1", "٣", "9", "10"]
+    assert sorted(names, key=runs.make_natural_key) == ["", "a", "a2", "a10", "a10b", "b1", "٣", "9", "10"]
 
 
 def test_nights_are_called_by_date_and_by_time_where_they_share_one(tmp_path):
-    many = [Night(tmp_path, name, moment) for name, moment in
+    many = [StoredRun(tmp_path, name, moment) for name, moment in
             {"a": at(1), "b": at(2, 3), "c": at(2, 4), "d": at(3), "e": at(3)}.items()]  # fmt: skip
-    assert labels(many, "started") == [
+    assert label_runs(many, "started") == [
         "2026-11-01", "2026-11-02 03:00:00", "2026-11-02 04:00:00", "2026-11-03 00:00:00 d", "2026-11-03 00:00:00 e",
     ]  # fmt: skip
-    assert labels(many, "name") == ["a", "b", "c", "d", "e"]
+    assert label_runs(many, "name") == ["a", "b", "c", "d", "e"]
 
 
 def test_the_metrics_are_those_of_the_whole_bundle(tmp_path):
@@ -112,9 +112,7 @@ def test_the_metrics_are_those_of_the_whole_bundle(tmp_path):
 def test_only_metrics_are_parsed(tmp_path, monkeypatch):
     folder = write_night(tmp_path / "a", 0, {"entropy": 1.25})
     parsed = []
-    monkeypatch.setattr(
-        nights, "parsed", lambda file, text, read=nights.parsed: parsed.append(text) or read(file, text)
-    )
+    monkeypatch.setattr(runs, "parsed", lambda file, text, read=runs.parsed: parsed.append(text) or read(file, text))
     read_metrics(folder)
     assert len(parsed) == 1
     assert b"columns" not in parsed[0]
