@@ -13,7 +13,7 @@ from reportgen.errors import BatteryError, BundleError, Mistake
 from reportgen.results.bundle import Bundle, copy_numbers, load_bundle
 from reportgen.results.failure_mark import refuse_failed
 from reportgen.results.files import is_bundle, own_files
-from reportgen.results.folder import ACCEPTED, check_writable, staged
+from reportgen.results.folder import ACCEPTED, check_writable, stage_bundle
 from reportgen.results.holding import restore
 
 TOLERANCES = "tolerances.yaml"
@@ -63,7 +63,7 @@ def accept(bundle: Path, target: Path, acceptance: Acceptance) -> None:
     check_writable(target, "baseline")
     earlier = _acceptances(target)
     listed = own_files(target) if is_bundle(target) else []
-    with staged(target, "baseline") as stage:
+    with stage_bundle(target, "baseline") as stage:
         copy_numbers(bundle, stage)
         if Path(TOLERANCES) in listed:  # else it stays as whatever else lies there does
             shutil.copyfile(target / TOLERANCES, stage / TOLERANCES)

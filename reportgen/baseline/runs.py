@@ -12,7 +12,7 @@ from typing import Literal
 from reportgen.errors import BundleError, Mistake
 from reportgen.results.bundle import RESULTS, RUN, Bundle, bundle_from, read_run
 from reportgen.results.failure_mark import refuse_failed
-from reportgen.results.schema import checked_results, parsed, read_bytes
+from reportgen.results.schema import check_results, parse_json, read_bytes
 
 Order = Literal["started", "name"]
 """By when a bundle was begun, or by its folder's name, in which checkpoint-10 comes after checkpoint-9."""
@@ -106,7 +106,7 @@ def read_metrics(folder: Path) -> Bundle:
 
 def _bundle(folder: Path, text: bytes) -> Bundle:
     file = folder / RESULTS
-    return bundle_from(checked_results(parsed(file, text), file), folder, None)
+    return bundle_from(check_results(parse_json(file, text), file), folder, None)
 
 
 def _bundles(root: Path) -> Iterable[Path]:

@@ -24,7 +24,7 @@ from reportgen.report.content.bundle_figures import (
 )
 from reportgen.results.bundle import Bundle
 from reportgen.results.folder import check_writable
-from reportgen.results.holding import beside, writing
+from reportgen.results.holding import make_folder_beside, writing
 from reportgen.suggest import suggestion
 
 FLAVOURS: dict[str, Flavour] = {"svg": "paths", "png": "png", "pdf": "pdf"}
@@ -80,7 +80,7 @@ def write_figures(
         drawn = list(draw_figures(bundle, described, theme=theme, width=wanted.width, only=chosen, cache=True))
         for line in find_gaps(drawn, theme):
             progress(line)
-        with beside(target) as stage:
+        with make_folder_beside(target) as stage:
             names = [name for figure in drawn for name in _write(figure, wanted, stage)]
             take_over(target, stage, names, _name(bundle), _find_gone(target, described))
     return [target / name for name in names]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reportgen.errors import BatteryError, Mistake, OutputError
 from reportgen.results.failure_mark import reason_without_places
-from reportgen.results.holding import beside
+from reportgen.results.holding import make_folder_beside
 
 LIST = "figures.json"
 """No file that it does not name is written over or removed."""
@@ -90,7 +90,7 @@ def marks_failure(bundle: Path, folder: Path | None) -> Iterator[None]:
 def _mark(folder: Path, reason: str) -> None:
     known = read_list(folder)
     if known is not None:
-        with beside(folder) as stage:
+        with make_folder_beside(folder) as stage:
             _write(known, stage, folder, reason)
 
 

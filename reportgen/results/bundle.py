@@ -28,11 +28,11 @@ from reportgen.results.schema import (
     StoredResults,
     StoredRun,
     StoredTable,
+    check_content,
     check_regular,
-    checked,
-    checked_results,
-    damaged,
-    parsed,
+    check_results,
+    describe_damage,
+    parse_json,
     read_bytes,
 )
 from reportgen.results.section import ModelCard, Section, tell_apart
@@ -111,7 +111,7 @@ def load_bundle(folder: Path) -> Bundle:
         BundleError: no bundle, one of another schema, or a damaged one; says which file and what is wrong.
     """
     file = folder / RESULTS
-    stored = checked_results(read_json(file), file)
+    stored = check_results(read_json(file), file)
     tensors = _read_arrays(folder / ARRAYS)
     return bundle_from(stored, folder, tensors, read_run(folder) if (folder / RUN).exists() else {})
 
@@ -132,7 +132,7 @@ def bundle_from(
                 outcomes[probe_id][subject] = _outcome(outcome, tensors)
             except ValueError as error:
                 told = f"results.{probe_id}.{subject}.{error}"
-                raise BundleError(damaged(folder / RESULTS, told)) from error
+                raise BundleError(describe_damage(folder / RESULTS, told)) from error
     models = tell_apart(_card(id, card) for id, card in stored.models.items())
     return Bundle(folder, stored.title, models, outcomes, run)
 
@@ -144,7 +144,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         BundleError: it is not there, or damaged.
     """
     content = read_json(folder / RUN)
-    checked(StoredRun, content, folder / RUN)
+    check_content(StoredRun, content, folder / RUN)
     return content
 
 
@@ -235,13 +235,13 @@ def _array(name: str, stored: StoredArray, tensors: Mapping[str, NDArray[Any]]) 
     if values is None:
         raise ValueError(f"arrays.{name}: {ARRAYS} lacks the tensor {describe_value(stored.tensor)}")
     if list(values.shape) != stored.shape:
-        told = f"the tensor {describe_value(stored.tensor)} has shape {_told(values.shape)}, not {_told(stored.shape)}"
-        raise ValueError(f"arrays.{name}: {told}")
+        found, expected = _write_shape(values.shape), _write_shape(stored.shape)
+        raise ValueError(f"arrays.{name}: the tensor {describe_value(stored.tensor)} has shape {found}, not {expected}")
     coordinates: dict[str, tuple[int, ...]] = {dim: tuple(at) for dim, at in stored.coordinates.items()}
     return Array(tuple(stored.dims), values, stored.unit, coordinates, stored.relative_to)
 
 
-def _told(shape: Sequence[int]) -> str:
+def _write_shape(shape: Sequence[int]) -> str:
     sizes = ", ".join(map(str, shape[:_SIZES_TOLD]))
     return f"[{sizes}{', …' if len(shape) > _SIZES_TOLD else ''}]"
 
@@ -288,7 +288,7 @@ def read_json(file: Path) -> dict[str, Any]:
     Raises:
         BundleError: it is not there, or not a mapping.
     """
-    return parsed(file, read_bytes(file))
+    return parse_json(file, read_bytes(file))
 
 
 def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
@@ -299,10 +299,12 @@ def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
                 kind = opened.get_slice(name).get_dtype()
                 if kind not in NUMBERS:
                     raise BundleError(
-                        damaged(file, f"the tensor {describe_value(name)} holds {describe_value(kind)}, not numbers")
+                        describe_damage(
+                            file, f"the tensor {describe_value(name)} holds {describe_value(kind)}, not numbers"
+                        )
                     )
             # An open safetensors file has keys(), but cannot be iterated over itself.
             return {name: np.asarray(opened.get_tensor(name)) for name in opened.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         told = getattr(error, "strerror", None) or "it is not a file of tensors, or it ends too early"
-        raise BundleError(damaged(file, str(told))) from error
+        raise BundleError(describe_damage(file, str(told))) from error

@@ -19,12 +19,12 @@ def exchange(new: Path, old: Path, aside: Path) -> None:
     Raises:
         OSError: they cannot be renamed. Between the two steps nothing may stand where `old` stood.
     """
-    if not _exchanged(new, old):
+    if not _exchange_names(new, old):
         old.rename(aside)
         new.rename(old)
 
 
-def _exchanged(one: Path, other: Path) -> bool:
+def _exchange_names(one: Path, other: Path) -> bool:
     """Whether the two have changed places; False where this system, or this disk, cannot do so in one step."""
     renameat2 = _renameat2()
     return renameat2 is not None and not renameat2(

@@ -35,12 +35,12 @@ def refuse_failed(run: Mapping[str, Any], bundle: Path) -> None:
             raise FailedBefore(Mistake(told, f"put that right, and {command} it again", file=bundle))
 
 
-def marked(run: Mapping[str, Any], command: Command, reason: str) -> dict[str, Any]:
+def add_mark(run: Mapping[str, Any], command: Command, reason: str) -> dict[str, Any]:
     """A run.json that says which command failed, and why."""
-    return unmarked(run, command) | {MARKS[command]: reason}
+    return remove_marks(run, command) | {MARKS[command]: reason}
 
 
-def unmarked(run: Mapping[str, Any], *commands: Command) -> dict[str, Any]:
+def remove_marks(run: Mapping[str, Any], *commands: Command) -> dict[str, Any]:
     """A run.json without the marks of these commands."""
     gone = {MARKS[command] for command in commands}
     return {key: value for key, value in run.items() if key not in gone}

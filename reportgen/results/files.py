@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reportgen.errors import BundleError
 from reportgen.results.bundle import ARRAYS, RESULTS, RUN, read_json
-from reportgen.results.schema import damaged
+from reportgen.results.schema import describe_damage
 
 NUMBERS = (RESULTS, ARRAYS, RUN)
 """A bundle's own, whether or not its list names them."""
@@ -38,7 +38,7 @@ def own_files(bundle: Path) -> list[Path]:
         files = [_inside(bundle, name) for name in names]
         return [file.relative_to(bundle) for file in files if file.is_file() or file.is_symlink()]
     except (OSError, ValueError, RuntimeError) as error:  # a name that is too long, holds NUL, or leads round in links
-        raise BundleError(damaged(bundle / RUN, "its list names what cannot be a file")) from error
+        raise BundleError(describe_damage(bundle / RUN, "its list names what cannot be a file")) from error
 
 
 def in_the_way(stage: Path, target: Path) -> Path | None:
@@ -95,7 +95,7 @@ def carry_over(old: Path, new: Path) -> None:
 def _names(bundle: Path) -> list[str]:
     names = read_json(bundle / RUN).get("files", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise BundleError(damaged(bundle / RUN, "its list of files is not a list of names"))
+        raise BundleError(describe_damage(bundle / RUN, "its list of files is not a list of names"))
     return names
 
 
@@ -103,7 +103,7 @@ def _inside(folder: Path, name: str) -> Path:
     """A file named by a bundle's own list, which is a stranger's data: never outside its folder."""
     place = folder / name
     if not place.parent.resolve().is_relative_to(folder.resolve()):
-        raise BundleError(damaged(folder / RUN, f"a file of it lies outside the bundle: {name}"))
+        raise BundleError(describe_damage(folder / RUN, f"a file of it lies outside the bundle: {name}"))
     return place
 
 

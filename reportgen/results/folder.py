@@ -9,10 +9,10 @@ from typing import Literal
 
 from reportgen.errors import BundleError, Mistake, OutputError
 from reportgen.results.bundle import RUN, read_json, write_json
-from reportgen.results.failure_mark import unmarked
+from reportgen.results.failure_mark import remove_marks
 from reportgen.results.files import NUMBERS, files_in, in_the_way, is_bundle, names_its_files, own_files
 from reportgen.results.holding import holding, restore, stage_in, swap_in, writing
-from reportgen.results.schema import damaged
+from reportgen.results.schema import describe_damage
 
 ACCEPTED = "accepted.yaml"
 """What a baseline has and the bundle of a run has not: who accepted it, when and why."""
@@ -22,7 +22,7 @@ REMEDY = {"bundle": "name an empty or new folder with -o", "baseline": "name an 
 
 
 @contextmanager
-def staged(target: Path, kind: Kind = "bundle") -> Iterator[Path]:
+def stage_bundle(target: Path, kind: Kind = "bundle") -> Iterator[Path]:
     """A folder to write a bundle into, swapped in as `target` when the block ends well.
 
     What an earlier bundle wrote is removed by its own list of files; whatever else lies in the folder stays.
@@ -71,11 +71,11 @@ def keep_earlier(target: Path, stage: Path, stays: Callable[[str], bool]) -> Non
         if str(file) != RUN and (str(file) in NUMBERS or stays(str(file))) and not (stage / file).exists():
             _link(target / file, stage / file)
     try:
-        write_json(stage / RUN, unmarked(read_json(target / RUN), "render"))
+        write_json(stage / RUN, remove_marks(read_json(target / RUN), "render"))
     except UnicodeEncodeError as error:  # half of a surrogate pair
-        raise BundleError(damaged(target / RUN, "it holds what is not text")) from error
+        raise BundleError(describe_damage(target / RUN, "it holds what is not text")) from error
     except ValueError as error:
-        raise BundleError(damaged(target / RUN, "it holds a number that is not finite")) from error
+        raise BundleError(describe_damage(target / RUN, "it holds a number that is not finite")) from error
 
 
 def _link(file: Path, place: Path) -> None:

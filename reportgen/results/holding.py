@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from reportgen.errors import BundleError, Mistake, OutputError
 from reportgen.results.bundle import RUN, read_json, write_json
 from reportgen.results.exchange import exchange
-from reportgen.results.failure_mark import MARKS, unmarked
+from reportgen.results.failure_mark import MARKS, remove_marks
 from reportgen.results.files import carry_over, remove_own
 
 PREFIX = ".reportgen-"
@@ -38,7 +38,7 @@ and nothing is written for so long."""
 
 
 @contextmanager
-def beside(target: Path) -> Iterator[Path]:
+def make_folder_beside(target: Path) -> Iterator[Path]:
     """An empty folder beside `target`, on the same disk, gone when the block ends.
 
     Raises:
@@ -75,14 +75,14 @@ def holding(target: Path) -> Iterator[Path]:
     hold = Path(tempfile.mkdtemp(prefix=PREFIX, dir=target.parent))
     lock = FileLock(hold / LOCK)
     try:
-        _acquired(lock)  # before it has an owner, nobody else asks for it
+        _acquire_lock(lock)  # before it has an owner, nobody else asks for it
         write_json(hold / OWNER, {"target": target.name, "host": platform.node()})
         yield hold
     finally:
         try:
-            _end(hold, target)
+            _end_swap(hold, target)
         except BaseException:  # interrupted in the midst of it: it goes on where it was
-            _end(hold, target)
+            _end_swap(hold, target)
             raise
         finally:
             lock.release()
@@ -128,18 +128,18 @@ def _take_over(hold: Path, target: Path, owner: Mapping[str, str]) -> None:
     """Does for a folder what its process no longer can; nothing where it lives, or may live."""
     old = time.time() - hold.stat().st_mtime > LONG_AGO
     lock = FileLock(hold / LOCK)
-    if not (owner or old) or not _acquired(lock):
+    if not (owner or old) or not _acquire_lock(lock):
         return
     try:
         if old or owner.get("host") == platform.node():
-            _end(hold, target)
+            _end_swap(hold, target)
         else:
             _put_back(hold, target)
     finally:
         lock.release()
 
 
-def _acquired(lock: FileLock) -> bool:
+def _acquire_lock(lock: FileLock) -> bool:
     """Whether the lock is ours now; False where another has it, and where this disk knows no locks."""
     try:
         lock.acquire(blocking=False)
@@ -148,7 +148,7 @@ def _acquired(lock: FileLock) -> bool:
     return True
 
 
-def _end(hold: Path, target: Path) -> None:
+def _end_swap(hold: Path, target: Path) -> None:
     """Ends what was under way, or takes it back; what is somebody's and has no place to go stays in the folder."""
     with suppress(OSError, BundleError):
         _put_back(hold, target)
@@ -174,7 +174,7 @@ def _mark(prepared: Path, target: Path) -> None:
     if not prepared.is_file():
         return
     with suppress(BundleError):  # no bundle is there, or a damaged one: nobody takes it for today's
-        if unmarked(read_json(prepared), *MARKS) == unmarked(read_json(target / RUN), *MARKS):
+        if remove_marks(read_json(prepared), *MARKS) == remove_marks(read_json(target / RUN), *MARKS):
             prepared.replace(target / RUN)
 
 

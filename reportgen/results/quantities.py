@@ -251,7 +251,7 @@ class Findings:
         Raises:
             WrongFindings: one is no number, and no reason why there is none.
         """
-        return {name: _measured(name, value, quantity) for name, quantity, value in self._of("metric")}
+        return {name: _make_metric(name, value, quantity) for name, quantity, value in self._of("metric")}
 
     def tables(self) -> dict[str, Table]:
         """Every declared table, its rows checked against its columns.
@@ -263,7 +263,9 @@ class Findings:
         for name, quantity, rows in self._of("table"):
             if any(len(row) != len(quantity.columns) for row in rows):
                 raise WrongFindings(f"table {name}: a row does not fit the columns {', '.join(quantity.columns)}")
-            found[name] = Table(quantity.columns, [[_cell(cell, f"table {name}") for cell in row] for row in rows])
+            found[name] = Table(
+                quantity.columns, [[_check_cell(cell, f"table {name}") for cell in row] for row in rows]
+            )
         return found
 
     def arrays(self) -> dict[str, Array]:
@@ -274,17 +276,17 @@ class Findings:
         """
         found = {}
         for name, quantity, values in self._of("array"):
-            found[name] = self._named(name, values, quantity)
+            found[name] = self._make_array(name, values, quantity)
         for name, quantity, many in self._of("arrays"):
             for index, values in enumerate(many):
-                found[f"{name}/{index}"] = self._named(f"{name}/{index}", values, quantity)
+                found[f"{name}/{index}"] = self._make_array(f"{name}/{index}", values, quantity)
         return found
 
     def _of(self, kind: str) -> list[tuple[str, Quantity, Any]]:
         declared = quantities_of(type(self))
         return [(name, q, getattr(self, name)) for name, q in declared.items() if q.kind == kind]
 
-    def _named(self, name: str, values: Any, quantity: Quantity) -> Array:
+    def _make_array(self, name: str, values: Any, quantity: Quantity) -> Array:
         import numpy as np
 
         found = np.asarray(values)
@@ -298,10 +300,10 @@ class Findings:
         return Array(quantity.dims, whole, quantity.unit, known, quantity.relative_to)
 
 
-def _measured(name: str, value: Any, quantity: Quantity) -> Metric:
+def _make_metric(name: str, value: Any, quantity: Quantity) -> Metric:
     if isinstance(value, str):
-        return Metric(None, quantity.unit, quantity.direction, _text(value, f"metric {name}"))
-    number = _plain(value)
+        return Metric(None, quantity.unit, quantity.direction, _check_text(value, f"metric {name}"))
+    number = _unwrap_number(value)
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise WrongFindings(f"metric {name} is of type {type(value).__name__}, not a number")
     if isinstance(number, int) and abs(number) > LARGEST:
@@ -311,12 +313,12 @@ def _measured(name: str, value: Any, quantity: Quantity) -> Metric:
     return Metric(number, quantity.unit, quantity.direction)
 
 
-def _cell(value: Any, where: str) -> Cell:
+def _check_cell(value: Any, where: str) -> Cell:
     if value is None or type(value) is float or type(value) is bool:  # most of a long table, and nothing to look at
         return value
-    plain = _plain(value)
+    plain = _unwrap_number(value)
     if isinstance(plain, str):
-        return _text(plain, where)
+        return _check_text(plain, where)
     if isinstance(plain, int) and abs(plain) > LARGEST:
         raise WrongFindings(f"{where}: a cell holds a whole number beyond 64 bits")
     if plain is None or isinstance(plain, bool | int | float):
@@ -324,14 +326,14 @@ def _cell(value: Any, where: str) -> Cell:
     raise WrongFindings(f"{where}: a cell is of type {type(value).__name__}, which no table holds")
 
 
-def _plain(value: Any) -> Any:
+def _unwrap_number(value: Any) -> Any:
     """A value as Python has it: numpy's own numbers are what computations give."""
     import numpy as np
 
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _text(text: str, where: str) -> str:
+def _check_text(text: str, where: str) -> str:
     """A text that can be written: a lone half of a surrogate pair is no character."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise WrongFindings(f"{where}: a text holds half of a character (a lone surrogate)")

@@ -37,12 +37,12 @@ _LONGEST_NAME = 255
 M = TypeVar("M", bound=BaseModel)
 
 
-def damaged(file: Path | None, what: str) -> Mistake:
+def describe_damage(file: Path | None, what: str) -> Mistake:
     """What a person is told of a bundle that cannot be read."""
     return Mistake(f"the bundle is damaged: {what}", REMEDY, file=file)
 
 
-def _number(value: Any) -> int | float:
+def _check_number(value: Any) -> int | float:
     if type(value) is int and abs(value) <= LARGEST:
         return value
     if type(value) is float and math.isfinite(value):
@@ -50,25 +50,25 @@ def _number(value: Any) -> int | float:
     raise ValueError(f"expected a finite number, found {describe_value(value)}")
 
 
-def _id(value: str) -> str:
+def _check_id(value: str) -> str:
     if not re.fullmatch(ID, value):
         raise ValueError(f"{describe_value(value)} is not an id")
     return value
 
 
-def _subject(value: str) -> str:
+def _check_subject(value: str) -> str:
     if not re.fullmatch(rf"{ID}(\.\.{ID})?", value):
         raise ValueError(f"{describe_value(value)} is neither an id nor two with .. between them")
     return value
 
 
-def _named(value: str) -> str:
+def _check_name(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise ValueError(f"{describe_value(value)} is not a name")
     return value
 
 
-def _plain(value: Any) -> Any:
+def _check_plain(value: Any) -> Any:
     """What JSON holds, of a depth that can be walked, without numbers that are none."""
     level = [value]
     for _ in range(MOST_DEEP):
@@ -87,27 +87,27 @@ def _plain(value: Any) -> Any:
     raise ValueError(f"nested more than {MOST_DEEP} levels deep")
 
 
-def _inside(value: str) -> str:
+def _check_inside(value: str) -> str:
     """A file of the bundle by a path that stays in it."""
     parts = PurePosixPath(value).parts
-    wrong = not parts or value.startswith("/") or any(part == ".." or _too_long(part) for part in parts)
+    wrong = not parts or value.startswith("/") or any(part == ".." or _is_too_long(part) for part in parts)
     if wrong or any(character < " " or character in "\\\x7f" for character in value):
         raise ValueError(f"a file of it lies outside the bundle, or is not one: {describe_value(value)}")
     return value
 
 
-def _too_long(part: str) -> bool:
+def _is_too_long(part: str) -> bool:
     return len(part.encode()) > _LONGEST_NAME
 
 
 Text = Annotated[str, Field(max_length=LONGEST)]
 Short = Annotated[str, Field(max_length=10_000)]
 Line = Annotated[str, Field(max_length=10_000, pattern=r"^[^\r\n]*$")]
-Id = Annotated[str, AfterValidator(_id)]
-Subject = Annotated[str, AfterValidator(_subject)]
-Number = Annotated[Any, AfterValidator(_number)]
-Name = Annotated[str, AfterValidator(_named)]
-Plain = Annotated[Any, AfterValidator(_plain)]
+Id = Annotated[str, AfterValidator(_check_id)]
+Subject = Annotated[str, AfterValidator(_check_subject)]
+Number = Annotated[Any, AfterValidator(_check_number)]
+Name = Annotated[str, AfterValidator(_check_name)]
+Plain = Annotated[Any, AfterValidator(_check_plain)]
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 
 
@@ -257,7 +257,7 @@ class StoredRun(_Stored):
     from_cache: list[Short] = Field(default_factory=list)
     battery: Short = ""
     only: list[Short] = Field(default_factory=list)
-    files: list[Annotated[Short, AfterValidator(_inside)]] = Field(default_factory=list)
+    files: list[Annotated[Short, AfterValidator(_check_inside)]] = Field(default_factory=list)
     tolerances: dict[Short, dict[str, Plain]] = Field(default_factory=dict)
     presentation: dict[str, Plain] = Field(default_factory=dict)
     last_run_failed: Line = ""
@@ -276,7 +276,7 @@ def read_bytes(file: Path, most: int = MOST_BYTES) -> bytes:
         check_regular(file, most)
         return file.read_bytes()
     except OSError as error:
-        raise BundleError(damaged(file, f"it cannot be read: {error.strerror}")) from error
+        raise BundleError(describe_damage(file, f"it cannot be read: {error.strerror}")) from error
 
 
 def check_regular(file: Path, most: int) -> None:
@@ -291,14 +291,14 @@ def check_regular(file: Path, most: int) -> None:
         remedy = "a bundle is the folder that reportgen run made, with results.json in it"
         raise BundleError(Mistake("there is no such file", remedy, file=file)) from error
     except OSError as error:
-        raise BundleError(damaged(file, f"it cannot be read: {error.strerror}")) from error
+        raise BundleError(describe_damage(file, f"it cannot be read: {error.strerror}")) from error
     if not stat.S_ISREG(status.st_mode):
-        raise BundleError(damaged(file, "it is not a regular file"))
+        raise BundleError(describe_damage(file, "it is not a regular file"))
     if status.st_size > most:
-        raise BundleError(damaged(file, f"it is larger than {most // 1_000_000:,} MB"))
+        raise BundleError(describe_damage(file, f"it is larger than {most // 1_000_000:,} MB"))
 
 
-def parsed(file: Path, text: bytes) -> dict[str, Any]:
+def parse_json(file: Path, text: bytes) -> dict[str, Any]:
     """The mapping that one of a bundle's files of JSON holds.
 
     Raises:
@@ -307,13 +307,13 @@ def parsed(file: Path, text: bytes) -> dict[str, Any]:
     try:
         content = from_json(text, allow_inf_nan=False)
     except ValueError as error:
-        raise BundleError(damaged(file, f"not JSON: {error}")) from error
+        raise BundleError(describe_damage(file, f"not JSON: {error}")) from error
     if not isinstance(content, dict):
-        raise BundleError(damaged(file, "it is not a mapping"))
+        raise BundleError(describe_damage(file, "it is not a mapping"))
     return content
 
 
-def checked(model: type[M], content: Mapping[str, Any], file: Path) -> M:
+def check_content(model: type[M], content: Mapping[str, Any], file: Path) -> M:
     """`content` of a file as what it should be.
 
     Raises:
@@ -323,10 +323,10 @@ def checked(model: type[M], content: Mapping[str, Any], file: Path) -> M:
         return model.model_validate(content)
     except ValidationError as error:
         found = explain_errors(error, content, model)
-        raise BundleError(damaged(file, _told(found[0], len(found) - 1))) from error
+        raise BundleError(describe_damage(file, _describe_problem(found[0], len(found) - 1))) from error
 
 
-def checked_results(content: Mapping[str, Any], file: Path) -> StoredResults:
+def check_results(content: Mapping[str, Any], file: Path) -> StoredResults:
     """The content of results.json as what it should be, of this schema or an older one.
 
     Raises:
@@ -336,17 +336,17 @@ def checked_results(content: Mapping[str, Any], file: Path) -> StoredResults:
     if type(schema) is not int or not 1 <= schema <= SCHEMA:
         told = f"a bundle of schema {describe_value(schema)}; this version reads 1 to {SCHEMA}"
         raise BundleError(Mistake(told, REMEDY, file=file))
-    texts = checked(_StoredTexts, content if schema > 1 else {}, file).texts
+    texts = check_content(_StoredTexts, content if schema > 1 else {}, file).texts
     if not texts or not isinstance(results := content.get("results"), dict):
-        return checked(StoredResults, content, file)
+        return check_content(StoredResults, content, file)
     try:
         restored = restore_texts(results, texts, MOST_BYTES)
     except ValueError as error:
-        raise BundleError(damaged(file, str(error))) from error
-    return checked(StoredResults, {**content, "results": restored}, file)
+        raise BundleError(describe_damage(file, str(error))) from error
+    return check_content(StoredResults, {**content, "results": restored}, file)
 
 
-def _told(problem: Problem, more: int) -> str:
+def _describe_problem(problem: Problem, more: int) -> str:
     where = write_place(problem.where)
     beside = f" (and {more:,} more)" if more else ""
     return f"{where}: {problem.message}{beside}" if where else f"{problem.message}{beside}"

@@ -15,8 +15,8 @@ from reportgen.cache import make_room
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
 from reportgen.results.bundle import RUN, Bundle
 from reportgen.results.failure_mark import reason_without_places
-from reportgen.results.holding import beside, writing
-from reportgen.results.schema import damaged
+from reportgen.results.holding import make_folder_beside, writing
+from reportgen.results.schema import describe_damage
 from reportgen.workflows.ci_outputs import CiOutputs, make_ci_texts, make_failure_texts, write_ci_texts
 
 PAGES = ("html", "pdf")
@@ -89,7 +89,7 @@ def _write(comparison: Comparison, target: Path, formats: Sequence[str], progres
     """Writes comparison.json and the pages into a folder, after those of an earlier comparison are gone."""
     from reportgen.report.comparison.page import write_comparison
 
-    with beside(target) as stage:
+    with make_folder_beside(target) as stage:
         names = write_comparison(comparison, stage, formats, progress=progress)
         _take_place(stage, target, names)
     make_room()
@@ -104,7 +104,7 @@ def _write_failure(error: Exception, target: Path) -> None:
         return
     reason, code = reason_without_places(error), error.exit_code if isinstance(error, ReportgenError) else 1
     record, page, _ = OUTPUTS
-    with beside(target) as stage:
+    with make_folder_beside(target) as stage:
         (stage / record).write_bytes(failure_bytes(reason, code))
         (stage / page).write_bytes(render_page("Comparison with a baseline", NOT_COMPARED, reason, code).encode())
         _take_place(stage, target, (record, page))
@@ -158,4 +158,4 @@ def tolerances_of(bundle: Bundle) -> dict[str, ToleranceEntry]:
         return check_entries(bundle.run.get("tolerances", {}))
     except ValueError as error:
         file = None if bundle.path is None else bundle.path / RUN
-        raise BundleError(damaged(file, f"tolerances: {error}")) from error
+        raise BundleError(describe_damage(file, f"tolerances: {error}")) from error

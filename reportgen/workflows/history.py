@@ -11,7 +11,7 @@ from reportgen.baseline.runs import Order
 from reportgen.battery.reader import load_battery
 from reportgen.errors import Mistake, OutputError, ReportgenError
 from reportgen.results.failure_mark import reason_without_places
-from reportgen.results.holding import beside, restore_below, writing
+from reportgen.results.holding import make_folder_beside, restore_below, writing
 
 
 def chart_history(
@@ -107,7 +107,7 @@ def is_history(data: Path) -> bool:
 def _write(page: Path, data: str, html: str) -> Path:
     """Writes both; an old page goes first, so that it never stands next to what is not its data."""
     file = page.with_suffix(".json")
-    with beside(page) as stage:
+    with make_folder_beside(page) as stage:
         (stage / file.name).write_text(data, encoding="utf-8")
         (stage / page.name).write_text(html, encoding="utf-8")
         page.unlink(missing_ok=True)

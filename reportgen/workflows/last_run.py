@@ -8,7 +8,7 @@ from typing import Any
 
 from reportgen.errors import BatteryError, BundleError
 from reportgen.results.bundle import RUN, read_json, write_json
-from reportgen.results.failure_mark import DIED, Command, marked, reason_without_places
+from reportgen.results.failure_mark import DIED, Command, add_mark, reason_without_places
 from reportgen.results.holding import MARKED, holding, stage_in, writing
 
 
@@ -38,7 +38,7 @@ def marks_failure(target: Path, command: Command) -> Iterator[None]:
             raise
         except BaseException as error:  # whatever ended it, what is there is not what was asked for
             with suppress(OSError):
-                _prepare(hold, marked(run, command, reason_without_places(error)))
+                _prepare(hold, add_mark(run, command, reason_without_places(error)))
             raise
         else:
             (hold / MARKED).unlink(missing_ok=True)
@@ -47,7 +47,7 @@ def marks_failure(target: Path, command: Command) -> Iterator[None]:
 def _mark_run(file: Path, command: Command, reason: str) -> dict[str, Any] | None:
     """A run.json with its mark; None where there is none, or none that can be written again."""
     try:
-        run = marked(read_json(file), command, reason)
+        run = add_mark(read_json(file), command, reason)
         json.dumps(run, allow_nan=False, ensure_ascii=False).encode()
     except (BundleError, ValueError):
         return None

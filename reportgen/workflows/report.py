@@ -18,7 +18,7 @@ from reportgen.look.theme import read_theme
 from reportgen.outputs.make import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
 from reportgen.report.content.bundle_figures import ShowFailures
 from reportgen.results.bundle import Bundle, load_bundle, read_run, write_numbers
-from reportgen.results.folder import check_writable, keep_earlier, staged
+from reportgen.results.folder import check_writable, keep_earlier, stage_bundle
 from reportgen.results.holding import restore
 from reportgen.results.provenance import machine, versions
 from reportgen.workflows.last_run import marks_failure
@@ -81,7 +81,7 @@ def run(
     with marks_failure(target, "run"):
         measured = measure(asked, progress, cache=cache)
         record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.dump_stored()}
-        with staged(target) as stage:
+        with stage_bundle(target) as stage:
             write_numbers(stage, replace(measured, run=record))
             stored = load_bundle(stage)  # what is shown is what others will read
             stored, failed = _finish(stored, stage, outputs, progress, shown_as, cache=cache)
@@ -162,7 +162,7 @@ def render(
         stored = load(target)
         shown_as = _choose_presentation(presentation_of(stored.run), language, theme, templates)
         date = datetime.datetime.now(datetime.UTC).date().isoformat() if stamp else ""
-        with staged(target, "either") as stage:
+        with stage_bundle(target, "either") as stage:
             failed = _render_outputs(stored, stage, outputs, progress, shown_as, date)
             keep_earlier(target, stage, lambda old: not is_output_of(old, outputs))
     make_room()

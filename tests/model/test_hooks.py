@@ -69,7 +69,7 @@ def test_a_row_of_an_edited_pass_is_the_clean_one_below_the_layer_where_it_joins
     assert [layout.count_joining(layer) for layer in (0, 1, 2)] == [0, 1, 1]
     together = Layout(clean=1, starts=(1, 2), midway=False)
     assert [together.rows(layer) for layer in (-1, 0, 3)] == [3, 3, 3]
-    assert together.joining(1) == 0
+    assert together.count_joining(1) == 0
 
 
 def test_the_row_that_was_asked_for_is_handed_over() -> None:

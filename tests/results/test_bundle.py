@@ -7,7 +7,7 @@ from safetensors.numpy import load_file, save_file
 
 from reportgen.errors import BundleError, OutputError
 from reportgen.results.bundle import Bundle, load_bundle, write_json, write_numbers
-from reportgen.results.folder import check_writable, keep_earlier, staged
+from reportgen.results.folder import check_writable, keep_earlier, stage_bundle
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 from reportgen.results.section import ModelCard
 
@@ -30,7 +30,7 @@ def bundle(title: str = "A title") -> Bundle:
 
 @pytest.fixture
 def stored(tmp_path: Path) -> Path:
-    with staged(tmp_path / "out") as stage:
+    with stage_bundle(tmp_path / "out") as stage:
         write_numbers(stage, bundle())
     return tmp_path / "out"
 
@@ -67,7 +67,7 @@ def test_the_contract_of_results_json(stored: Path) -> None:
 
 
 def test_the_same_numbers_are_the_same_bytes(stored: Path, tmp_path: Path) -> None:
-    with staged(tmp_path / "again") as stage:
+    with stage_bundle(tmp_path / "again") as stage:
         write_numbers(stage, bundle())
     for name in ("results.json", "arrays.safetensors"):
         assert (stored / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
@@ -75,11 +75,11 @@ def test_the_same_numbers_are_the_same_bytes(stored: Path, tmp_path: Path) -> No
 
 def test_an_earlier_bundle_is_replaced_and_foreign_files_stay(stored: Path) -> None:
     (stored / "notes.txt").write_text("mine")
-    with staged(stored) as stage:
+    with stage_bundle(stored) as stage:
         write_numbers(stage, bundle("Another"))
         (stage / "report.html").write_text("new")
     assert load_bundle(stored).title == "Another"
-    with staged(stored) as stage:
+    with stage_bundle(stored) as stage:
         write_numbers(stage, bundle("Third"))
     assert not (stored / "report.html").exists()
     assert (stored / "notes.txt").read_text() == "mine"
@@ -89,7 +89,7 @@ def test_an_earlier_bundle_is_replaced_and_foreign_files_stay(stored: Path) -> N
 def test_a_failure_leaves_the_last_good_bundle(stored: Path) -> None:
     before = {p: p.read_bytes() for p in stored.iterdir()}
 
-    with pytest.raises(KeyboardInterrupt), staged(stored) as stage:  # noqa: PT012 - the block is what fails
+    with pytest.raises(KeyboardInterrupt), stage_bundle(stored) as stage:  # noqa: PT012 - the block is what fails
         write_numbers(stage, bundle("Broken"))
         raise KeyboardInterrupt
     assert {p: p.read_bytes() for p in stored.iterdir()} == before
@@ -110,7 +110,7 @@ def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
 
 def test_a_disk_that_is_full_is_one_line(tmp_path: Path) -> None:
     def fill() -> None:
-        with staged(tmp_path / "out"):
+        with stage_bundle(tmp_path / "out"):
             raise OSError(28, "No space left on device")
 
     with pytest.raises(OutputError, match="the output cannot be written: No space left on device"):
@@ -120,7 +120,7 @@ def test_a_disk_that_is_full_is_one_line(tmp_path: Path) -> None:
 
 def test_new_outputs_replace_those_of_an_earlier_rendering(stored: Path) -> None:
     for names in (["report.html", "figures/a.svg", "other.txt"], ["report.pdf"]):
-        with staged(stored, "either") as stage:
+        with stage_bundle(stored, "either") as stage:
             for name in names:
                 (stage / name).parent.mkdir(exist_ok=True)
                 (stage / name).write_text(name)
@@ -179,7 +179,7 @@ def test_a_bundle_cannot_name_files_outside_itself(stored: Path, tmp_path: Path)
     (tmp_path / "stage").mkdir()
     with pytest.raises(BundleError, match="outside the bundle"):
         keep_earlier(stored, tmp_path / "stage", lambda old: False)
-    with pytest.raises(BundleError, match="outside the bundle"), staged(stored) as stage:
+    with pytest.raises(BundleError, match="outside the bundle"), stage_bundle(stored) as stage:
         write_numbers(stage, bundle())
     assert victim.read_text() == "precious"
 
@@ -213,7 +213,7 @@ def test_an_old_list_of_files_is_read_before_anything_is_replaced(stored: Path) 
 
 def test_a_link_to_a_folder_stays_one(stored: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(stored)
-    with staged(tmp_path / "link") as stage:
+    with stage_bundle(tmp_path / "link") as stage:
         write_numbers(stage, bundle("New"))
     assert (tmp_path / "link").is_symlink()
     assert load_bundle(stored).title == "New"

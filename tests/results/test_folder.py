@@ -9,12 +9,12 @@ import pytest
 
 from reportgen.errors import BundleError, OutputError
 from reportgen.results.bundle import load_bundle, write_numbers
-from reportgen.results.folder import Kind, check_writable, keep_earlier, staged
+from reportgen.results.folder import Kind, check_writable, keep_earlier, stage_bundle
 from tests.results.test_bundle import bundle
 
 
 def stored(target: Path, *others: str, title: str = "A title", kind: Kind = "bundle") -> Path:
-    with staged(target, kind) as stage:
+    with stage_bundle(target, kind) as stage:
         write_numbers(stage, bundle(title))
         for name in others:
             (stage / name).parent.mkdir(exist_ok=True)
@@ -36,7 +36,7 @@ def test_folders_and_links_of_its_users_stay_and_those_of_the_bundle_go(tmp_path
     (target / "link").symlink_to(tmp_path)
     stored(target)
     assert everything(target) == NUMBERS | {"more", "more/mine.txt", "empty", "empty/deep", "link"}
-    with staged(target, "either") as stage:
+    with stage_bundle(target, "either") as stage:
         keep_earlier(target, stage, lambda name: True)
     assert everything(target) == NUMBERS | {"more", "more/mine.txt", "empty", "empty/deep", "link"}
 
@@ -140,7 +140,7 @@ def test_outputs_are_kept_where_a_disk_knows_no_second_names(tmp_path: Path, mon
 
     target = stored(tmp_path / "out", "report.html")
     monkeypatch.setattr("os.link", refuse)
-    with staged(target, "either") as stage:
+    with stage_bundle(target, "either") as stage:
         keep_earlier(target, stage, lambda name: True)
     assert everything(target) == NUMBERS | {"report.html"}
     assert load_bundle(target).title == "A title"

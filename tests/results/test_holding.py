@@ -12,8 +12,8 @@ import pytest
 from reportgen.errors import OutputError
 from reportgen.results.bundle import load_bundle, write_numbers
 from reportgen.results.exchange import exchange
-from reportgen.results.folder import staged
-from reportgen.results.holding import PREFIX, beside, restore, restore_below
+from reportgen.results.folder import stage_bundle
+from reportgen.results.holding import PREFIX, make_folder_beside, restore, restore_below
 from tests.results.test_bundle import bundle
 
 Targets = Callable[[str], list[Path]]
@@ -23,14 +23,14 @@ KILLED = """
 import os, shutil, sys
 from pathlib import Path
 from reportgen.results import exchange
-from reportgen.results.folder import staged
+from reportgen.results.folder import stage_bundle
 from reportgen.results.bundle import write_numbers
 from tests.results.test_bundle import bundle
 
-root, in_one_step = Path(sys.argv[1]), exchange._exchanged
+root, in_one_step = Path(sys.argv[1]), exchange._exchange_names
 
 def make_anew(target, how, steps, last):
-    exchange._exchanged = in_one_step if steps == "one" else lambda one, other: False
+    exchange._exchange_names = in_one_step if steps == "one" else lambda one, other: False
     done = 0
     def end(event, given):
         nonlocal done
@@ -39,7 +39,7 @@ def make_anew(target, how, steps, last):
             if done > last:
                 os._exit(9) if how == "kill" else sys.exit(130)
     sys.addaudithook(end)
-    with staged(target) as stage:
+    with stage_bundle(target) as stage:
         write_numbers(stage, bundle("Another"))
         (stage / "new.html").write_text("new")
     os._exit(0)
@@ -62,7 +62,7 @@ for how, steps in [("kill", "one"), ("kill", "two"), ("interrupt", "one"), ("int
 def begun(root: Path) -> Path:
     """A bundle with files and folders of its user's."""
     target = root / "before" / "out"
-    with staged(target) as stage:
+    with stage_bundle(target) as stage:
         write_numbers(stage, bundle())
         (stage / "figures").mkdir()
         (stage / "figures" / "old.svg").write_text("old")
@@ -137,10 +137,10 @@ def test_interrupted_at_any_step_it_is_put_right_at_once(killed: Targets, how: s
 
 
 def test_a_stage_that_is_in_use_is_left_alone(tmp_path: Path) -> None:
-    with beside(tmp_path / "out") as stage:
+    with make_folder_beside(tmp_path / "out") as stage:
         (stage / "half").write_text("written")
         restore(tmp_path / "out")
-        with beside(tmp_path / "out"):
+        with make_folder_beside(tmp_path / "out"):
             pass
         assert (stage / "half").exists()
     assert not list(tmp_path.iterdir())
@@ -199,7 +199,7 @@ def test_what_has_no_place_to_go_back_to_stays(tmp_path: Path, monkeypatch: pyte
         exchange(new, old, aside)
 
     monkeypatch.setattr("reportgen.results.holding.exchange", late)
-    with staged(before) as stage:
+    with stage_bundle(before) as stage:
         write_numbers(stage, bundle("Another"))
         (stage / "new.html").write_text("new")
     kept = [file.read_text() for file in before.parent.rglob("new.html")]
@@ -214,7 +214,7 @@ def test_a_disk_without_locks_is_written_to_and_nothing_on_it_is_cleared(
 
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     hold = left(tmp_path, '{"target": "out", "host": "any"}', 100_000)
-    with beside(tmp_path / "out") as stage:
+    with make_folder_beside(tmp_path / "out") as stage:
         assert stage.is_dir()
     assert [path.name for path in tmp_path.iterdir()] == [hold.name]
 
@@ -224,6 +224,6 @@ def test_a_disk_that_is_full_is_an_output_error(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     fails: Callable[[], None] = fill
-    with pytest.raises(OutputError, match="No space left"), beside(tmp_path / "out"):
+    with pytest.raises(OutputError, match="No space left"), make_folder_beside(tmp_path / "out"):
         fails()
     assert not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ from reportgen.baseline.history import read_history
 from reportgen.errors import BatteryError, Mistake, ModelError, OutputError
 from reportgen.results.bundle import load_bundle, write_json, write_numbers
 from reportgen.results.failure_mark import FailedBefore, reason_without_places, without_places
-from reportgen.results.folder import staged
+from reportgen.results.folder import stage_bundle
 from reportgen.results.holding import restore
 from reportgen.workflows.baselines import calibrate
 from reportgen.workflows.comparison import compare
@@ -26,7 +26,7 @@ def stored(tmp_path: Path) -> Path:
 
 
 def write(target: Path, title: str = "A title") -> Path:
-    with staged(target) as stage:
+    with stage_bundle(target) as stage:
         write_numbers(stage, bundle(title))
     return target
 

@@ -22,7 +22,7 @@ from reportgen.look.theme import BUILT_IN
 from reportgen.report.content.bundle_figures import draw_figures
 from reportgen.results import quantities as result
 from reportgen.results.bundle import load_bundle, write_numbers
-from reportgen.results.folder import staged
+from reportgen.results.folder import stage_bundle
 from reportgen.workflows.notebook import ShownBundle
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, fake_bundle, hostile
 
@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stored bundle of two models; one probe failed."""
     place = tmp_path_factory.mktemp("notebook") / "bundle"
     whole = fake_bundle()
-    with staged(place) as stage:
+    with stage_bundle(place) as stage:
         write_numbers(stage, replace(whole, outcomes={probe: whole.outcomes[probe] for probe in SHOWABLE}))
     return place
 
