@@ -43,7 +43,7 @@ def _known_reason(model: LoadedModel, site: Site, blocks: tuple[int, ...] | None
             else _reason_against_scores
         )
         reason = against(model, site, tuple(range(model.layers)) if blocks is None else blocks)
-        model.reasons_against[site, blocks] = model.not_measurable(reason) if reason else ""
+        model.reasons_against[site, blocks] = model.say_not_measurable(reason) if reason else ""
     return model.reasons_against[site, blocks]
 
 
