@@ -1,6 +1,7 @@
 """What components write to the stream, and what attention is made of, proven when somebody first asks for it.
 
-A model that lacks one of these sites, or behaves otherwise, is not refused: what asks for the site is told why.
+A model that lacks one of these sites, or behaves otherwise, is not refused: what asks for the site is told why. Names
+of modules are not trusted: what they give has to add up. Cost: a few short passes, once a model.
 """
 
 from collections.abc import Sequence
