@@ -36,7 +36,7 @@ class WindowOptions(DictionaryOptions):
         return None if self.text_file is None else sha256_of(path_of(self.text_file))
 
     @model_validator(mode="after")
-    def _one_text(self) -> Self:
+    def _check_one_text(self) -> Self:
         if (self.texts is None) == (self.text_file is None):
             raise ValueError("name either texts or a text_file")
         return self

@@ -1,7 +1,9 @@
 """How well something tells tokens on which a feature fires from those on which it does not: area under the curve.
 
 The area under the receiver operating characteristic: the chance that a token of the one kind is scored above one of the
-other, equal scores counting half. 0.5 for whatever knows nothing of the feature.
+other, equal scores counting half. 0.5 for whatever knows nothing of the feature. A share of right answers is not
+taken: it depends on how many of the tokens fire, and on a threshold. Cost: one comparison a pair of examples, which are
+few; of a pattern, which matches or does not, four counts.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 Of logit differences, not of probabilities: these saturate, and a patch that does half of the work would seem to do
 nothing or everything (Zhang & Nanda 2024). A difference of less than half a logit between the prompts divides noise by
-noise: then there is no share.
+noise: then there is no share. Cost: that of the passes; here one subtraction a patch.
 """
 
 from collections.abc import Sequence

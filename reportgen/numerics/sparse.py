@@ -1,7 +1,8 @@
 """How sparse the activations of a dictionary are, and how much of what it read it gives back.
 
 Sums run in float64 over all tokens before anything is divided, so that neither the order nor the size of the parts
-matters: shares of parts are never averaged.
+matters: shares of parts are never averaged. The variance of the merged parts is that of all tokens about their one
+mean (Chan et al. 1979). Cost: one pass over rows and activations; a row of the width and one of the features are kept.
 """
 
 import math

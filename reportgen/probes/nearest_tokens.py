@@ -55,7 +55,7 @@ class Options(ProbeOptions):
     """Whether a query is its own first neighbour."""
 
     @model_validator(mode="after")
-    def _something_asked(self) -> Options:
+    def _check_something_asked(self) -> Options:
         if not self.texts and not self.ids:
             raise ValueError("texts or ids is needed")
         return self

@@ -24,7 +24,7 @@ class Target(Prompt):
     """Where the answer ends; at the end of its first line where this is not given."""
 
     @model_validator(mode="after")
-    def _one_place(self) -> Self:
+    def _check_place(self) -> Self:
         if self.id is None:
             raise ValueError("a target has an id")
         if (self.word is None) == (self.position is None):

@@ -71,19 +71,19 @@ class Score(BaseModel):
 
     @field_validator("language")
     @classmethod
-    def _has_words(cls, tag: str) -> str:
+    def _check_language(cls, tag: str) -> str:
         listed_language(tag)
         return tag
 
     @field_validator("script")
     @classmethod
-    def _is_known(cls, script: str) -> str:
+    def _check_script(cls, script: str) -> str:
         if script.lower() not in script_names():
             raise ValueError(f"no script {script!r}. {suggestion(script.lower(), script_names())}")
         return script.lower()
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _check_one_score(self) -> Self:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError("a score is one of tokens, refusal, language, script and cosine")

@@ -64,7 +64,7 @@ class Prompt(BaseModel):
     """Language of the text, as a BCP 47 tag such as zh-TW."""
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
+    def _check_one_form(self) -> Self:
         if (self.text is None) == (self.messages is None):
             raise ValueError("a prompt has either text or messages")
         return self

@@ -57,7 +57,7 @@ def split_documents(
     Raises:
         ValueError: the model has no row for a token.
     """
-    head = _head(tokenizer)
+    head = _read_head_tokens(tokenizer)
     ids: list[NDArray[np.int32]] = []
     added: list[int] = []
     seen = 0
@@ -76,7 +76,7 @@ def split_documents(
     return Windows(np.concatenate([np.zeros(0, np.int32), *ids]), starts.astype(np.int64), np.array(added, np.int32))
 
 
-def _head(tokenizer: TextTokenizer) -> tuple[int, ...]:
+def _read_head_tokens(tokenizer: TextTokenizer) -> tuple[int, ...]:
     """What the tokenizer puts before every text."""
     encoded = tokenizer.encode("a")
     count = next((at for at, added in enumerate(encoded.added) if not added), len(encoded.ids))

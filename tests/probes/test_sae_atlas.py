@@ -10,7 +10,7 @@ from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.features.labels import EXAMPLES, EXPLAINER, PROMOTED, Label
 from reportgen.model.sae import streaming
-from reportgen.model.sae.explainer import Evidence, Explainer, one_line
+from reportgen.model.sae.explainer import Evidence, Explainer, first_line_of
 from reportgen.probes.sae_atlas import probe, statement
 from reportgen.probes.sae_atlas.run import best_label
 from reportgen.results.quantities import Outcome
@@ -296,9 +296,9 @@ def test_a_random_label_scores_a_half_and_a_true_one_one() -> None:
 
 
 def test_a_label_is_the_first_line_that_says_something() -> None:
-    assert one_line('\n "**" \n "words of fruit."\nmore') == "words of fruit"
-    assert one_line("1. words of fruit\n2. numbers") == "words of fruit"
-    assert one_line("1.5 litres") == "1.5 litres"
+    assert first_line_of('\n "**" \n "words of fruit."\nmore') == "words of fruit"
+    assert first_line_of("1. words of fruit\n2. numbers") == "words of fruit"
+    assert first_line_of("1.5 litres") == "1.5 litres"
 
 
 def test_the_label_of_a_card_is_what_predicts_else_what_agrees_else_the_best_there_is() -> None:

@@ -1,6 +1,7 @@
 """What components write to the stream, and what attention is made of, proven when somebody first asks for it.
 
-A model that lacks one of these sites, or behaves otherwise, is not refused: what asks for the site is told why.
+A model that lacks one of these sites, or behaves otherwise, is not refused: what asks for the site is told why. Names
+of modules are not trusted: what they give has to add up. Cost: a few short passes, once a model.
 """
 
 from collections.abc import Sequence
@@ -43,7 +44,7 @@ def _known_reason(model: LoadedModel, site: Site, blocks: tuple[int, ...] | None
             else _reason_against_scores
         )
         reason = against(model, site, tuple(range(model.layers)) if blocks is None else blocks)
-        model.reasons_against[site, blocks] = model.not_measurable(reason) if reason else ""
+        model.reasons_against[site, blocks] = model.say_not_measurable(reason) if reason else ""
     return model.reasons_against[site, blocks]
 
 

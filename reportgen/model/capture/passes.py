@@ -184,7 +184,7 @@ def _steps(
 ) -> Generator[dict[Path, torch.Tensor], dict[Path, int] | None, dict[Path, JoinedResult]]:
     """One batch step by step: gives the (1 x width) rows after which a token is wanted, and is sent those tokens."""
     traces = [_Trace(joined, row) for row, joined in enumerate(batch)]
-    layout = _layout(model, batch)
+    layout = _choose_layout(model, batch)
     edits = [joined.edits for joined in batch]
     growing = layout.midway and bool(layout.starts)  # layers with fewer rows have nothing to hand to a next step
     prompt, ends = len(batch[0].tokens), end_tokens(model.network)
@@ -223,7 +223,7 @@ def _steps(
     return {trace.joined.path: trace.result() for trace in traces}
 
 
-def _layout(model: LoadedModel, batch: Sequence[JoinedPass]) -> Layout:
+def _choose_layout(model: LoadedModel, batch: Sequence[JoinedPass]) -> Layout:
     """A row that is not edited, and its copies; or the rows of edited passes.
 
     Above the prompt each row has tokens of its own, and keys and values of all layers: those that generate are there

@@ -1,4 +1,8 @@
-"""Tokens drawn from the model's own distribution, one after another."""
+"""Tokens drawn from the model's own distribution, one after another.
+
+Inverse transform sampling: one random number of Python's a token, which falls somewhere in the cumulative sum. torch's
+own sampler is not taken: it draws otherwise on another device. Cost: one sort of the vocabulary a token.
+"""
 
 import random
 

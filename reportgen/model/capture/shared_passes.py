@@ -81,7 +81,7 @@ def reason_against_pass(model: LoadedModel, single: Pass) -> str:
     needed = [(need.site, need.indices) for need in single.needs]
     asked = dict.fromkeys([*needed, *((edit.site, (edit.index,)) for edit in single.edits)])
     if model.anatomy.several_streams and any(site is Site.RESIDUAL for site, _ in asked):
-        return model.not_measurable(SEVERAL_STREAMS)
+        return model.say_not_measurable(SEVERAL_STREAMS)
     proven = ((site, blocks) for site, blocks in asked if site in PROVEN_LATER)
     return next((reason for site, blocks in proven if (reason := reason_against(model, site, blocks))), "")
 

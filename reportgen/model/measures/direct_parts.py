@@ -1,7 +1,9 @@
 """The parts of a logit: what the embedding, every head, every MLP and the biases give to it directly.
 
 The final norm's scale, and that of norms behind attention, are frozen at the values that they have: then everything
-between what a component writes and the logit is linear, and the parts sum to the logit.
+between what a component writes and the logit is linear, and the parts sum to the logit. What a component does by way of
+later blocks is in their parts, not in its own: a pass without it (`ablation`) counts that as well. Cost: no further
+pass; one product of the direction with each output projection.
 """
 
 from collections.abc import Sequence

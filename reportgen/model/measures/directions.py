@@ -1,4 +1,8 @@
-"""Directions in the space that the unembedding reads: its rows, and what lies along a direction."""
+"""Directions in the space that the unembedding reads: its rows, and what lies along a direction.
+
+By cosine and by dot product with the rows as they are stored: bias, softcap and output scaling belong to logits, not to
+directions. Cost: one pass over the unembedding in float32, a slice at a time.
+"""
 
 from collections.abc import Sequence
 

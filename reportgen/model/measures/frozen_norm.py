@@ -1,7 +1,7 @@
 """A norm with its scale frozen at the value that it has for a row: then it is linear, and parts of the row pass alone.
 
 What a norm multiplies and adds is found by what it does to rows that are known, not by its name: Gemma's multiplies by
-1 + w, LayerNorm takes the mean away, some add a bias.
+1 + w, LayerNorm takes the mean away, some add a bias. Cost: a few rows through a copy of the norm in float32.
 """
 
 import copy

@@ -1,4 +1,8 @@
-"""MLPs as key-value memories (Geva et al. 2021): the values, and what the unembedding says of them."""
+"""MLPs as key-value memories (Geva et al. 2021): the values, and what the unembedding says of them.
+
+How much a memory does is |m| · ‖v‖, the length of what it adds; |m| alone would rank memories with short values too
+high. Cost: the norms of a block's values; one unembedding a value that is read.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

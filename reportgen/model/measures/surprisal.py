@@ -1,4 +1,8 @@
-"""How well a model's next tokens agree with given ones."""
+"""How well a model's next tokens agree with given ones.
+
+Whether the likeliest token is the given one, and its surprisal −ln p in nats, which still tells near misses from far
+ones. Cost: one unembedding a row.
+"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,9 @@
-"""Weights by their name: which there are, what numbers they hold, how these are spread."""
+"""Weights by their name: which there are, what numbers they hold, how these are spread.
+
+The deviation is summed about the mean, in a second pass: the difference of two large sums would lose its digits.
+Singular values come from the smaller product of the matrix with itself, not from a decomposition of the matrix, which
+needs many times its memory. Cost: some passes over a tensor; an eigenvalue problem of its smaller side.
+"""
 
 from __future__ import annotations
 

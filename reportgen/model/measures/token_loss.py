@@ -1,4 +1,8 @@
-"""What the model's own distribution says of given tokens, a few rows at a time."""
+"""What the model's own distribution says of given tokens, a few rows at a time.
+
+A loss needs the whole vocabulary: one unembedding a row. A difference of two logits does not, as the normaliser drops
+out of it: only the rows of the tokens are read.
+"""
 
 from collections.abc import Sequence
 

@@ -98,12 +98,12 @@ class _Rows:
         for at, place in enumerate(places):
             chosen = log_p[at][self._table.ids[place]].exp() * self._table.counted[place]
             self.mass[rows.start + at] = chosen.sum(-1)
-        here = list(_places_named(places, named))
+        here = list(_find_named(places, named))
         if here:
             values, ids = select_likeliest(log_p, k)
             self.ids.append(ids[here])
             self.probabilities.append(values[here].exp())
 
 
-def _places_named(places: Sequence[int], named: int) -> Iterator[int]:
+def _find_named(places: Sequence[int], named: int) -> Iterator[int]:
     return (at for at, place in enumerate(places) if place == named)

@@ -1,7 +1,8 @@
 """A trained lens from a file: for each layer a matrix and a vector (the tuned lens of Belrose et al. 2023).
 
 The file is safetensors, never pickle: `N.weight` (width x width) and `N.bias` (width) for every layer N from 0, the
-embedding, to the last but one. What is read at layer N is h + W h + b.
+embedding, to the last but one. What is read at layer N is h + W h + b. None is trained here: that takes a corpus, and
+would make the lens another model to be trusted. Cost: one (width x width) product a row and layer.
 """
 
 from __future__ import annotations

@@ -149,10 +149,10 @@ class LoadedModel:
         """
         if self.anatomy.final_norm is None:
             told = "what the unembedding reads is not made of the last block's output by its modules alone"
-            raise Unmeasurable(self.not_measurable(told))
+            raise Unmeasurable(self.say_not_measurable(told))
         return self.anatomy.final_norm
 
-    def not_measurable(self, reason: str) -> str:
+    def say_not_measurable(self, reason: str) -> str:
         """The reason, and what it is about."""
         return f"not measurable in {type(self.network).__name__}: {reason}"
 
@@ -161,7 +161,7 @@ class LoadedModel:
         read = self.anatomy.unembedding.weight.shape[1]
         if rows.shape[-1] != read:
             told = f"a row of its stream has {rows.shape[-1]} numbers, what the unembedding reads {read}"
-            raise Unmeasurable(self.not_measurable(told))
+            raise Unmeasurable(self.say_not_measurable(told))
         return rows
 
     @property

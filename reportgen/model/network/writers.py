@@ -68,31 +68,33 @@ def hook_side_writers(writer: Writer) -> tuple[Callable[[], torch.Tensor | None]
 
 def named_attention_writer(block: nn.Module) -> Writer | None:
     """By the names that families give; None where there is none."""
-    attention = _child(block, _ATTENTION_NAMES)
-    projection = _with_weight(_child(attention, _OUT_NAMES)) if attention is not None else None
+    attention = _find_child(block, _ATTENTION_NAMES)
+    projection = _find_matrix(_find_child(attention, _OUT_NAMES)) if attention is not None else None
     if projection is None:
         return None
     # Not the module around it: BLOOM's gives what it adds together with the stream that it is added to.
-    return Writer(projection, projection, _norms_after(block)[0], _residual_scale(block))
+    return Writer(projection, projection, _find_norms_after(block)[0], _residual_scale(block))
 
 
 def named_mlp_writer(block: nn.Module) -> Writer | None:
     """By the names that families give; None where there is none."""
-    mlp = _child(block, _MLP_NAMES)
-    projection = _with_weight(_child(block if mlp is None else mlp, _DOWN_NAMES))  # OPT's are children of the block
+    mlp = _find_child(block, _MLP_NAMES)
+    projection = _find_matrix(
+        _find_child(block if mlp is None else mlp, _DOWN_NAMES)
+    )  # OPT's are children of the block
     source = mlp if projection is None else projection
     if source is None:
         return None
-    return Writer(source, projection, _norms_after(block)[1], _residual_scale(block))
+    return Writer(source, projection, _find_norms_after(block)[1], _residual_scale(block))
 
 
-def _child(module: nn.Module, names: Sequence[str]) -> nn.Module | None:
+def _find_child(module: nn.Module, names: Sequence[str]) -> nn.Module | None:
     """The first child of one of these names."""
     children = dict(module.named_children())
     return next((children[name] for name in names if name in children), None)
 
 
-def _with_weight(projection: nn.Module | None) -> nn.Module | None:
+def _find_matrix(projection: nn.Module | None) -> nn.Module | None:
     """The matrix itself: Moshi keeps it in a module around it."""
     if projection is None or hasattr(projection, "weight"):
         return projection
@@ -100,7 +102,7 @@ def _with_weight(projection: nn.Module | None) -> nn.Module | None:
     return inside[0] if len(inside) == 1 else None
 
 
-def _norms_after(block: nn.Module) -> tuple[nn.Module | None, nn.Module | None]:
+def _find_norms_after(block: nn.Module) -> tuple[nn.Module | None, nn.Module | None]:
     children = dict(block.named_children())
     for names in _NORMS_AFTER:
         if all(name in children for name in names):

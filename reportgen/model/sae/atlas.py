@@ -146,7 +146,7 @@ class FeatureAtlas:
         histogram = np.bincount(part.feature * BINS + bins, minlength=count * BINS).reshape(count, BINS)
         none = np.zeros(0, np.int64)
         matched = part.feature[hit] if hit is not None else none
-        best = _first_of(part.feature, part.window, -part.value, part.place)
+        best = _find_first(part.feature, part.window, -part.value, part.place)
         strength, strongest = _lowest(
             seen.strength, seen.strongest, part.feature[best], -part.value[best], part.place[best]
         )
@@ -202,7 +202,7 @@ class FeatureAtlas:
         return marked
 
 
-def _first_of(
+def _find_first(
     feature: NDArray[np.int64], window: NDArray[np.int64], key: NDArray[Any], place: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """The entry of lowest key of each feature in each window, the earliest where several are."""

@@ -77,7 +77,7 @@ class Explainer:
         listed = "\n".join(f"{number}. {text}" for number, text in enumerate(evidence.strongest, 1))
         tokens = self._tokens(f"{ASK}\n\n{listed}\n\n{ANSWER}", "The tokens have in common:")
         (single,) = run_all(self._model, [Pass(tokens, (), steps=WORDS)])
-        label = one_line(self._tokenizer.decode(single.tokens[single.prompt_length :]))
+        label = first_line_of(self._tokenizer.decode(single.tokens[single.prompt_length :]))
         return ScoredLabel(label, self.score(label, evidence))
 
     def score(self, label: str, evidence: Evidence) -> float:
@@ -109,7 +109,7 @@ class Explainer:
         return sorted({ids[0] for ids in encoded if ids})
 
 
-def one_line(written: str) -> str:
+def first_line_of(written: str) -> str:
     """The first line of what a model wrote that is not empty, without the number of a list."""
     lines = (_NUMBER.sub("", line.strip(_AROUND)).strip(_AROUND) for line in written.splitlines())
     return next(filter(None, lines), "")

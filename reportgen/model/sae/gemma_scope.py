@@ -41,7 +41,7 @@ def describe_first(folder: Path, name: str) -> DictionaryFiles:
     if repository is not None and repository[3] == "transcoders":
         raise DictionaryError(Mistake(NO_TRANSCODERS, file=file))
     shapes, dtypes = read_header(file)
-    layout = _layout(shapes, file, upper="W_enc" in shapes)
+    layout = _describe_layout(shapes, file, upper="W_enc" in shapes)
     hook = _HOOKS[repository[3] if repository else "res"].format(layers[-1])
     l0 = _match_last(_L0, where)
     card = Card(
@@ -76,7 +76,7 @@ def describe_second(folder: Path, name: str) -> DictionaryFiles:
     place = place_in(config, "hf_hook_point_in")
     file = folder / SAFETENSORS
     shapes, dtypes = read_header(file)
-    layout = _layout(shapes, file, upper=False)
+    layout = _describe_layout(shapes, file, upper=False)
     stated = config.count("width")
     if stated is not None and stated != layout.features:
         raise DictionaryError(
@@ -95,7 +95,7 @@ def describe_second(folder: Path, name: str) -> DictionaryFiles:
     return DictionaryFiles(folder, file, config.file, "Gemma Scope 2", place, layout, card, name)
 
 
-def _layout(shapes: Shapes, file: Path, *, upper: bool) -> Layout:
+def _describe_layout(shapes: Shapes, file: Path, *, upper: bool) -> Layout:
     refuse_skip(shapes, file)
     parts = {part: stored.replace("w_", "W_") if upper else stored for part, stored in _PARTS.items()}
     width, features = sizes_of_encoder(shapes, parts["encoder"], file)

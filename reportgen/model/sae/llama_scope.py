@@ -36,7 +36,7 @@ def describe(folder: Path, name: str) -> DictionaryFiles:
     file = folder / WEIGHTS
     shapes, dtypes = read_header(file)
     refuse_skip(shapes, file)
-    layout = _layout(config)
+    layout = _describe_layout(config)
     check_tensors(shapes, layout, file)
     card = Card(
         model=config.text("model_name", "Llama-3.1-8B" if "Llama3_1-8B-Base" in file.as_posix() else ""),
@@ -50,7 +50,7 @@ def describe(folder: Path, name: str) -> DictionaryFiles:
     return DictionaryFiles(folder, file, config.file, "Llama Scope", place, layout, card, name)
 
 
-def _layout(config: Config) -> Layout:
+def _describe_layout(config: Config) -> Layout:
     width = config.count("d_model")
     if width is None:
         raise config.refusal("d_model", "a whole number of 1 or more")

@@ -56,7 +56,7 @@ def describe(folder: Path, name: str) -> DictionaryFiles:
     shapes, dtypes = read_header(file)
     refuse_skip(shapes, file)
     scale, notes = _scale(config, folder)
-    layout = _layout(config, architecture, shapes, file, scale)
+    layout = _describe_layout(config, architecture, shapes, file, scale)
     check_tensors(shapes, layout, file)
     card = Card(
         model=config.text("model_name"),
@@ -103,7 +103,7 @@ def _check_the_rest(config: Config) -> None:
     config.choice("reshape_activations", shapes, "none")
 
 
-def _layout(config: Config, architecture: str, shapes: Shapes, file: Path, scale: float) -> Layout:
+def _describe_layout(config: Config, architecture: str, shapes: Shapes, file: Path, scale: float) -> Layout:
     width, features = config.count("d_in"), config.count("d_sae")
     if width is None or features is None:
         raise config.refusal("d_in" if width is None else "d_sae", "a whole number of 1 or more")

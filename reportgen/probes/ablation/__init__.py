@@ -44,7 +44,7 @@ class Options(ProbeOptions):
     """Whether components are ablated at special tokens (BOS) too, these enter the mean, and predicting them counts."""
 
     @model_validator(mode="after")
-    def _fitting(self) -> Self:
+    def _check_fit(self) -> Self:
         if len(self.answers) not in (0, 1, len(self.prompts)):
             raise ValueError(
                 f"answers: {len(self.answers)} tokens for {len(self.prompts)} prompts; give one, or one a prompt"

@@ -37,7 +37,9 @@ class _Changes:
     @classmethod
     def of_loss(cls, view: SubjectView) -> _Changes:
         values = {kind: view.values(kind) for kind in WRITES}
-        return cls._of(view, "loss", _title(view), say("ablation.nats", "change of the loss (nats a token)"), values)
+        return cls._of_values(
+            view, "loss", _title(view), say("ablation.nats", "change of the loss (nats a token)"), values
+        )
 
     @classmethod
     def of_answer(cls, view: SubjectView, prompt: int) -> _Changes | None:
@@ -53,10 +55,12 @@ class _Changes:
         )
         values = {kind: view.values(f"answer_{kind}")[prompt] for kind in WRITES}
         unit = say("ablation.probability", "change of the answer's probability")
-        return cls._of(view, f"answer-{prompt}", title, unit, values)
+        return cls._of_values(view, f"answer-{prompt}", title, unit, values)
 
     @classmethod
-    def _of(cls, view: SubjectView, name: str, what: str, unit: str, values: Mapping[str, NDArray[Any]]) -> _Changes:
+    def _of_values(
+        cls, view: SubjectView, name: str, what: str, unit: str, values: Mapping[str, NDArray[Any]]
+    ) -> _Changes:
         kinds = {_kind(kind): values[kind] for kind in _WHOLE if not is_unmeasured(values[kind])}
         return cls(view, name, what, unit, values["heads"], kinds)
 

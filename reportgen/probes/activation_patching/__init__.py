@@ -53,7 +53,7 @@ class Options(ProbeOptions):
     """Positions that are patched one at a time, counted from 0; heads are always patched at all positions together."""
 
     @model_validator(mode="after")
-    def _pairs(self) -> Self:
+    def _check_pairs(self) -> Self:
         for name, halves in prompts_by_pair(self.prompts).items():
             groups = [half.group for half in halves]
             if name is None or sorted(map(str, groups)) != [CLEAN, CORRUPTED]:

@@ -36,7 +36,7 @@ def figures(section: Section) -> Iterable[Figure]:
         for site in BY_POSITION:
             for view in views:
                 if f"{site}/{pair}" in view.outcome.arrays and _list_defined(view)[pair]:
-                    yield _grid(view, site, pair)
+                    yield _draw_grid(view, site, pair)
 
 
 def _list_defined(view: SubjectView) -> list[bool]:
@@ -134,7 +134,7 @@ def _site_label(site: str) -> str:
     return say("activation_patching.site.mlp", "MLP output")
 
 
-def _grid(view: SubjectView, site: str, pair: int) -> TokenGrid:
+def _draw_grid(view: SubjectView, site: str, pair: int) -> TokenGrid:
     """Layers from the last at the top; columns from the first position that differs."""
     record = view.rows("pairs")[pair]
     found = view.outcome.arrays[f"{site}/{pair}"]

@@ -38,7 +38,7 @@ class Options(ProbeOptions):
     Without it, such an answer's prompt is skipped with its tokens shown."""
 
     @model_validator(mode="after")
-    def _one_a_prompt(self) -> Self:
+    def _check_counts(self) -> Self:
         for name in ("answers", "against"):
             count = len(getattr(self, name))
             if count not in (0, 1, len(self.prompts)):

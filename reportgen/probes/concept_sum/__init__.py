@@ -63,7 +63,7 @@ class Options(ProbeOptions):
     """Tokens listed a concept and measure."""
 
     @model_validator(mode="after")
-    def _something_asked(self) -> Options:
+    def _check_something_asked(self) -> Options:
         if not self.concepts and self.prompts is None:
             raise ValueError("concepts or prompts is needed")
         return self

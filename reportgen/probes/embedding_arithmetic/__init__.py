@@ -53,14 +53,14 @@ class Options(ProbeOptions):
 
     @field_validator("analogies")
     @classmethod
-    def _something_new_expected(cls, analogies: list[list[str]]) -> list[list[str]]:
+    def _check_expected_words(cls, analogies: list[list[str]]) -> list[list[str]]:
         for words in analogies:
             if len(set(words[3:])) and words[3] in words[:3]:
                 raise ValueError(f"the expected word {words[3]!r} is one of the three, which are left out")
         return analogies
 
     @model_validator(mode="after")
-    def _something_asked(self) -> Options:
+    def _check_something_asked(self) -> Options:
         if not self.pairs and not self.analogies:
             raise ValueError("pairs or analogies is needed")
         return self

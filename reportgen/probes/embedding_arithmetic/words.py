@@ -69,7 +69,7 @@ class Template(BaseModel):
     """Which occurrence of the word is meant, from 0, where it may stand elsewhere too."""
 
     @model_validator(mode="after")
-    def _one_place(self) -> Template:
+    def _check_place(self) -> Template:
         if (self.text is None) == (self.messages is None):
             raise ValueError("a template has either text or messages")
         whole = self.text or "".join(message.content for message in self.messages or ())

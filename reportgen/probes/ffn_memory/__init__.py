@@ -48,7 +48,7 @@ class Options(ProbeOptions):
     """Whether a prefix may end with a special token, such as BOS alone."""
 
     @model_validator(mode="after")
-    def _keys_have_texts(self) -> Self:
+    def _check_keys_have_texts(self) -> Self:
         if self.keys and self.texts is None:
             raise ValueError("keys: name the texts in which to look for them")
         return self

@@ -27,13 +27,13 @@ def figures(section: Section) -> Iterable[Figure]:
     views = SubjectView.each(section)
     for prompt in range(max((len(view.rows("prompts")) for view in views), default=0)):
         for view in views:
-            yield _grid(view, prompt)
+            yield _draw_grid(view, prompt)
     for view in views:
         if view.rows("triggers"):
             yield _prefixes(view)
 
 
-def _grid(view: SubjectView, prompt: int) -> TokenGrid:
+def _draw_grid(view: SubjectView, prompt: int) -> TokenGrid:
     """Blocks from the last at the top; the strongest memory of each first."""
     tokens = first_tokens(view)
     by_block: dict[int, list[dict[str, Any]]] = {}

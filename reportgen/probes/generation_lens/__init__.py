@@ -45,7 +45,7 @@ class Options(ProbeOptions):
     """Tokens named a cell of the grid."""
 
     @model_validator(mode="after")
-    def _drawn_at_a_temperature(self) -> Self:
+    def _check_temperature(self) -> Self:
         if self.temperature is None:
             given = [name for name, is_so in (("attempts", self.attempts > 1), ("top_k", self.top_k is not None),
                                               ("top_p", self.top_p is not None)) if is_so]  # fmt: skip

@@ -33,10 +33,10 @@ def _grids(view: View, trace: Key) -> Iterable[TokenGrid]:
     """Layers from the last at the top to the embedding at the bottom; a wide trace in several grids."""
     written = view.written[trace]
     for start in range(0, len(written), WIDEST):
-        yield _grid(view, trace, written[start : start + WIDEST])
+        yield _draw_grid(view, trace, written[start : start + WIDEST])
 
 
-def _grid(view: View, trace: Key, written: Sequence[Mapping[str, Any]]) -> TokenGrid:
+def _draw_grid(view: View, trace: Key, written: Sequence[Mapping[str, Any]]) -> TokenGrid:
     layers = range(view.last, -1, -1)
     cells = [[view.cells[(*trace, token["step"], layer)] for token in written] for layer in layers]
     first = written[0]["step"]

@@ -57,7 +57,7 @@ class Options(ProbeOptions):
     """Puts the prompt through the chat template, as what the user says."""
 
     @model_validator(mode="after")
-    def _has_words_in_every_language(self) -> Self:
+    def _check_words(self) -> Self:
         for word in self.words:
             if word.text is None or word.sense is None or word.language is None:
                 raise ValueError("words: each has text, sense and language, such as {text: chien, sense: dog, "
@@ -203,7 +203,7 @@ def choose_senses(case: Case[Options]) -> SenseChoice:
         if reason:
             skipped.append([sense, " · ".join(of_language[0] for of_language in of_sense), reason])
         else:
-            words.append(_Word(sense, _prompt(options, sense), [sorted(ids) for ids in sets]))
+            words.append(_Word(sense, _write_prompt(options, sense), [sorted(ids) for ids in sets]))
     if not words:
         raise Unusable(f"none of its {len(senses)} words is left: {skipped[0][1]}: {skipped[0][2]}")
     return SenseChoice(words, skipped)
@@ -220,7 +220,7 @@ def _reason_against_words(
     return " | ".join(tokenizer.show(token_id) for token_id in shared)
 
 
-def _prompt(options: Options, sense: str) -> Prompt:
+def _write_prompt(options: Options, sense: str) -> Prompt:
     """A few other words with their translations, then this one; the examples depend on the seed and the word alone."""
     names = {**IN_PROMPT, **options.names}
     source, target = names[options.source], names[options.target]

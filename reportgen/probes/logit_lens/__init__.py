@@ -57,7 +57,7 @@ class Options(ProbeOptions):
         return None if self.tuned_lens is None else sha256_of(path_of(self.tuned_lens))
 
     @model_validator(mode="after")
-    def _prompts_are_there(self) -> Self:
+    def _check_compared_prompts(self) -> Self:
         for pair in self.compare:
             for prompt in pair:
                 if prompt >= len(self.prompts):

@@ -62,12 +62,12 @@ def figures(section: Section) -> Iterable[Figure]:
     for number in range(max((len(grids) for grids in columns.values()), default=0)):
         for view in views:
             if number < len(columns[view.subject]):
-                yield _grid(view, cells[view.subject], number, columns[view.subject][number])
+                yield _draw_grid(view, cells[view.subject], number, columns[view.subject][number])
     for view in views:
         if _records(view, "sublayers"):
             inside, parts = _collect_sublayers(view, cells[view.subject]), _inside_rows(view)
             for number, grid in enumerate(columns[view.subject]):
-                yield _grid(view, inside, number, grid, parts)
+                yield _draw_grid(view, inside, number, grid, parts)
     for view in views:
         if _records(view, "pairs"):
             yield _draw_kl_between(view)
@@ -179,7 +179,7 @@ def _draw_kl_between(view: SubjectView) -> Curves:
     )
 
 
-def _grid(
+def _draw_grid(
     view: SubjectView,
     cells: _Cells,
     number: int,

@@ -50,7 +50,7 @@ class AnswerOptions(ProbeOptions):
     text."""
 
     @model_validator(mode="after")
-    def _sensible(self) -> Self:
+    def _check_targets(self) -> Self:
         ids = [target.id for target in self.targets]
         twice = next((id for at, id in enumerate(ids) if id in ids[:at]), None)
         if twice is not None:

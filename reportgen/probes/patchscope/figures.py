@@ -63,15 +63,15 @@ def answer_grids(views: Sequence[SubjectView]) -> Iterator[TokenGrid]:
 def _grids(view: SubjectView, rows: Sequence[Mapping[str, Any]], key: str, what: str) -> Iterator[TokenGrid]:
     """A grid; where every layer was put in at several, one a target layer."""
     if view.options["target_layers"] == "same":
-        yield _grid(view, rows, key, what)
+        yield _draw_grid(view, rows, key, what)
         return
     for layer in sorted({row["target_layer"] for row in rows}):
         into = say("patchscope.into", "{what}, put in at layer {layer}", what=what, layer=layer)
         some = [row for row in rows if row["target_layer"] == layer]
-        yield _grid(view, some, f"{key}-into-{layer}", into)
+        yield _draw_grid(view, some, f"{key}-into-{layer}", into)
 
 
-def _grid(view: SubjectView, rows: Sequence[Mapping[str, Any]], key: str, what: str) -> TokenGrid:
+def _draw_grid(view: SubjectView, rows: Sequence[Mapping[str, Any]], key: str, what: str) -> TokenGrid:
     shown = sorted(rows, key=lambda row: -row["layer"])
     own = _tokens_of(view, shown)
     copied = _own_tokens(view, str(shown[0]["target"]))

@@ -41,7 +41,7 @@ class Options(AnswerOptions, PairOptions):
     """Penalty on the map's weights, as a share of the mean variance of a dimension."""
 
     @model_validator(mode="after")
-    def _fitted_on_something(self) -> Self:
+    def _check_fit_texts(self) -> Self:
         if self.map == "linear" and len(self.fit or ()) < HELD_OUT:
             raise ValueError(f"map: linear wants fit: at least {HELD_OUT} texts, every fifth of which is held out")
         if self.map == "none" and self.fit is not None:

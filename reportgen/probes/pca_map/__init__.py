@@ -31,7 +31,7 @@ class Options(ProbeOptions):
     """Layers drawn, counted from 0 = embedding."""
 
     @model_validator(mode="after")
-    def _enough(self) -> Options:
+    def _check_prompt_count(self) -> Options:
         if len(self.prompts) < 3:
             raise ValueError("three prompts are needed to make a map")
         return self

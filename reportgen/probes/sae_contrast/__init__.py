@@ -36,7 +36,7 @@ class Options(LabelledOptions, PairOptions):
     """Examples kept a feature."""
 
     @model_validator(mode="after")
-    def _with_a_spread(self) -> Self:
+    def _check_prompt_count(self) -> Self:
         if len(self.prompts) < FEWEST:
             raise ValueError(f"prompts: a spread over prompts wants {FEWEST} of them at least")
         return self

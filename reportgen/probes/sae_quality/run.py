@@ -53,7 +53,7 @@ class _Bench:
     def passes(self, window: int) -> list[Pass]:
         """A window as it is, then with everything that is put in its place."""
         tokens = self.windows.tokens(window)
-        changed = tuple(range(self._first(window), len(tokens)))
+        changed = tuple(range(self._first_counted(window), len(tokens)))
         needs = dict.fromkeys([self._final, *(need_of(one.files) for one in self.dictionaries)])
         return [
             Pass(tokens, tuple(needs)),
@@ -65,7 +65,7 @@ class _Bench:
 
     def take(self, window: int, captured: Sequence[PassResult]) -> None:
         """Adds what a window gave."""
-        first = self._first(window)
+        first = self._first_counted(window)
         for item, dictionary in enumerate(self.dictionaries):
             rows = captured[0].tensors_of(need_of(dictionary.files), 0)[0][first:]
             self._states[item] = self._sum_rows(item, rows)
@@ -94,7 +94,7 @@ class _Bench:
         """What was summed of a dictionary."""
         return self._accumulator.finish(self._states[item])
 
-    def _first(self, window: int) -> int:
+    def _first_counted(self, window: int) -> int:
         return int(self.windows.added[window])
 
     def _sum_rows(self, item: int, rows: Any) -> Any:

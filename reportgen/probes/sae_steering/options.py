@@ -48,13 +48,13 @@ class Options(DictionaryOptions):
 
     @field_validator("score")
     @classmethod
-    def _of_no_direction(cls, score: Score | Literal["promoted"]) -> Score | Literal["promoted"]:
+    def _refuse_cosine(cls, score: Score | Literal["promoted"]) -> Score | Literal["promoted"]:
         if isinstance(score, Score) and score.cosine is not None:
             raise ValueError("a cosine is of a direction between two sets: steering has it")
         return score
 
     @model_validator(mode="after")
-    def _one_change(self) -> Self:
+    def _check_one_change(self) -> Self:
         if sum(one is not None for one in (self.clamp, self.times_max, self.scale)) != 1:
             raise ValueError("name one of clamp, times_max and scale")
         if self.of_text and any(map(self.is_withheld, self.prompts)):

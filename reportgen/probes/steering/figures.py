@@ -56,7 +56,7 @@ def _ends(values: Sequence[float], kind: str) -> tuple[float, float]:
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def _grid(view: View, name: str, title: str, alt: str, label: str, ends: tuple[float, float]) -> TokenGrid:
+def _draw_grid(view: View, name: str, title: str, alt: str, label: str, ends: tuple[float, float]) -> TokenGrid:
     """Layers from the last at the top, a column a coefficient, the controls behind them."""
     columns, values = view.columns("score" if name == "sweep" else "kl")
     low, high = ends
@@ -113,7 +113,7 @@ def _sweep(view: View, ends: tuple[float, float]) -> TokenGrid:
         after=after,
         done=view.done,
     )
-    return _grid(view, "sweep", title, alt, _scale(view.score_label, ends), ends)
+    return _draw_grid(view, "sweep", title, alt, _scale(view.score_label, ends), ends)
 
 
 def _price(view: View, dearest: float) -> TokenGrid:
@@ -130,7 +130,7 @@ def _price(view: View, dearest: float) -> TokenGrid:
     )
     ends = (0.0, dearest)
     scale = say("steering.price.scale", "{what} (1 = {high} or more)", what=label, high=write_number(dearest, 2))
-    return _grid(view, "price", title, alt, scale, ends)
+    return _draw_grid(view, "price", title, alt, scale, ends)
 
 
 def _draw_over_layers(view: View, ends: tuple[float, float]) -> Curves:

@@ -59,14 +59,14 @@ class Options(ProbeOptions):
 
     @field_validator("coefficients")
     @classmethod
-    def _something_added(cls, coefficients: list[float]) -> list[float]:
+    def _check_coefficients(cls, coefficients: list[float]) -> list[float]:
         found = sorted({0.0, *coefficients})
         if len(found) == 1:
             raise ValueError("0 alone adds nothing")
         return found
 
     @model_validator(mode="after")
-    def _sets_fit(self) -> Self:
+    def _check_sets(self) -> Self:
         for name in ("towards", "away"):
             if len(getattr(self, name)) < 2:
                 raise ValueError(f"{name}: a set of one prompt has no mean to speak of: at least 2 are needed")
@@ -80,7 +80,7 @@ class Options(ProbeOptions):
         return self
 
     @model_validator(mode="after")
-    def _rule_fits(self) -> Self:
+    def _check_rule(self) -> Self:
         if self.choose == "paper" and (self.mode, self.score.kind, self.harmless is None) != (
             "ablate", "refusal", False):  # fmt: skip
             raise ValueError("choose: the paper's rule needs mode: ablate, score: refusal, and harmless prompts")

@@ -68,7 +68,7 @@ def kind_of(text: str) -> str:
         if any(character.isalpha() for character in text):
             return "latin"
     else:
-        scripts = {_script(character) for character in text if character.isalpha()}
+        scripts = {_script_of_letter(character) for character in text if character.isalpha()}
         if scripts:
             return scripts.pop() if len(scripts) == 1 else MIXED
     if not text.strip():
@@ -78,7 +78,7 @@ def kind_of(text: str) -> str:
 
 
 @cache
-def _script(letter: str) -> str:
+def _script_of_letter(letter: str) -> str:
     return script_of(letter) or OTHER
 
 

@@ -43,7 +43,7 @@ class Options(ProbeOptions):
     """Layer axis of the figures: share of the depth, or the layer's number."""
 
     @model_validator(mode="after")
-    def _complete(self) -> Options:
+    def _check_complete(self) -> Options:
         if len(self.prompts) < 2:
             raise ValueError("two prompts are needed to make a pair")
         if self.word is None and any(prompt.word is None for prompt in self.prompts):
