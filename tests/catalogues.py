@@ -50,7 +50,7 @@ class Message:
 
 
 @dataclass
-class Translated:
+class Translation:
     """What a catalogue has of one message."""
 
     texts: Texts
@@ -76,24 +76,24 @@ def _of_python() -> Iterator[Message]:
     for path in sorted(PACKAGE.rglob("*.py")):
         where = path.relative_to(PACKAGE).as_posix()
         for call in _calls(ast.parse(path.read_text())):
-            literals = [one.value if isinstance(one, ast.Constant) else None for one in _named(call)]
+            literals = [one.value if isinstance(one, ast.Constant) else None for one in _take_texts(call)]
             if where not in BY_IDENTIFIER or None not in literals:
                 yield _message(literals, f"reportgen/{where}:{call.lineno}")
 
 
 def _calls(source: ast.AST) -> Iterator[ast.Call]:
     for node in ast.walk(source):
-        if isinstance(node, ast.Call) and _called(node) in ARGUMENTS:
+        if isinstance(node, ast.Call) and _name_of(node) in ARGUMENTS:
             yield node
 
 
-def _called(call: ast.Call) -> str:
+def _name_of(call: ast.Call) -> str:
     """`say` of say(…) and of language.say(…)."""
     return getattr(call.func, "id", "") or getattr(call.func, "attr", "")
 
 
-def _named(call: ast.Call) -> list[ast.expr]:
-    return call.args[: ARGUMENTS[_called(call)]]
+def _take_texts(call: ast.Call) -> list[ast.expr]:
+    return call.args[: ARGUMENTS[_name_of(call)]]
 
 
 def _of_templates() -> Iterator[Message]:
@@ -150,17 +150,17 @@ def _name(identifier: str, where: str) -> Message:
     return Message(f"name.{identifier}", (identifier.replace("_", " "),), where)
 
 
-def read(tag: str) -> dict[str, Translated]:
+def read_catalogue(tag: str) -> dict[str, Translation]:
     """Id -> what the catalogue of a language has of it."""
     path = CATALOGUES / f"{tag}.po"
     if not path.exists():
         return {}
-    found = _parsed(path, tag)
+    found = _parse_catalogue(path, tag)
     known = [*found, *found.obsolete.values()]
-    return {one.context: Translated(_tuple(one.id), _tuple(one.string), one.fuzzy) for one in known if one.context}
+    return {one.context: Translation(_tuple(one.id), _tuple(one.string), one.fuzzy) for one in known if one.context}
 
 
-def _parsed(path: Path, tag: str) -> Catalog:
+def _parse_catalogue(path: Path, tag: str) -> Catalog:
     with path.open("rb") as file:
         return read_po(file, locale=tag.replace("-", "_"), abort_invalid=True)
 
@@ -175,7 +175,7 @@ def plural_of(tag: str) -> tuple[int, str]:
     return PLURALS.get(tag, (known.num_plurals, known.plural_expr))
 
 
-def merged(tag: str, source: Mapping[str, Texts], known: Mapping[str, Translated]) -> str:
+def merge_catalogue(tag: str, source: Mapping[str, Texts], known: Mapping[str, Translation]) -> str:
     """The catalogue as its file holds it, brought up to date; no clock, sorted by id."""
     many, expression = plural_of(tag)
     head = [
@@ -212,7 +212,7 @@ def _entry(id: str, texts: Texts, translations: Texts, stale: bool) -> str:
 
 def update(tag: str) -> None:
     """Writes one catalogue anew."""
-    (CATALOGUES / f"{tag}.po").write_text(merged(tag, by_id(messages()), read(tag)))
+    (CATALOGUES / f"{tag}.po").write_text(merge_catalogue(tag, by_id(messages()), read_catalogue(tag)))
 
 
 if __name__ == "__main__":

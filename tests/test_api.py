@@ -50,13 +50,13 @@ def test_a_run_reads_its_numbers_back_once(tmp_path: Path, monkeypatch: pytest.M
     assert (stored.status, stored.reason) == ("failed", failed["lens"]["m"].reason)
 
 
-def counted(coordinates: dict[str, tuple[int, ...]] | None = None) -> Array:
+def make_counted(coordinates: dict[str, tuple[int, ...]] | None = None) -> Array:
     """(prompt 2 x layer 3) values 0 to 5."""
     return Array(("prompt", "layer"), np.arange(6.0).reshape(2, 3), "nat", coordinates or {})
 
 
 def test_an_array_is_asked_by_the_names_of_its_dims() -> None:
-    array = counted({"layer": (0, 15, 30)})
+    array = make_counted({"layer": (0, 15, 30)})
     assert array.sel(layer=15).values.tolist() == [1, 4]
     assert array.sel(layer=15).dims == ("prompt",)
     assert array.sel(layer=15).coordinates == {}
@@ -71,14 +71,14 @@ def test_an_array_is_asked_by_the_names_of_its_dims() -> None:
 @pytest.mark.parametrize(
     ("array", "at", "error", "told"),
     [
-        (counted(), {"layr": 1}, KeyError, "no dim 'layr'. Did you mean 'layer'?"),
-        (counted(), {"step": 1}, KeyError, "no dim 'step'. Known: prompt, layer"),
-        (counted(), {"layer": 3}, IndexError, "no layer 3: it goes from 0 to 2"),
-        (counted(), {"layer": -1}, IndexError, "no layer -1: it goes from 0 to 2"),
-        (counted(), {"layer": [0, 7]}, IndexError, "no layer 7: it goes from 0 to 2"),
-        (counted(), {"layer": "last"}, IndexError, "no layer 'last': it goes from 0 to 2"),
-        (counted(), {"layer": slice(1)}, IndexError, "no layer slice(None, 1, None): it goes from 0 to 2"),
-        (counted({"layer": (0, 15, 30)}), {"layer": 7}, IndexError, "no layer 7: there are 0, 15, 30"),
+        (make_counted(), {"layr": 1}, KeyError, "no dim 'layr'. Did you mean 'layer'?"),
+        (make_counted(), {"step": 1}, KeyError, "no dim 'step'. Known: prompt, layer"),
+        (make_counted(), {"layer": 3}, IndexError, "no layer 3: it goes from 0 to 2"),
+        (make_counted(), {"layer": -1}, IndexError, "no layer -1: it goes from 0 to 2"),
+        (make_counted(), {"layer": [0, 7]}, IndexError, "no layer 7: it goes from 0 to 2"),
+        (make_counted(), {"layer": "last"}, IndexError, "no layer 'last': it goes from 0 to 2"),
+        (make_counted(), {"layer": slice(1)}, IndexError, "no layer slice(None, 1, None): it goes from 0 to 2"),
+        (make_counted({"layer": (0, 15, 30)}), {"layer": 7}, IndexError, "no layer 7: there are 0, 15, 30"),
         (Array(("item",), np.zeros(0)), {"item": 0}, IndexError, "no item 0: it is empty"),
     ],
 )
@@ -91,10 +91,10 @@ def test_what_an_array_does_not_have_is_told_with_what_it_has(
 
 
 def test_an_array_as_a_frame_has_a_row_a_value() -> None:
-    frame = counted({"layer": (0, 15, 30)}).frame()
+    frame = make_counted({"layer": (0, 15, 30)}).frame()
     assert list(frame.columns) == ["prompt", "layer", "value"]
     assert frame.iloc[4].tolist() == [1, 15, 4]
-    assert counted().sel(prompt=0, layer=1).frame()["value"].tolist() == [1]
+    assert make_counted().sel(prompt=0, layer=1).frame()["value"].tolist() == [1]
     assert len(Array(("item",), np.zeros(0)).frame()) == 0
 
 
@@ -108,8 +108,8 @@ def test_a_table_as_a_frame_keeps_whole_numbers_whole() -> None:
 
 
 def test_arrays_and_tables_are_short_in_a_terminal() -> None:
-    assert repr(counted()) == "<Array prompt 2 x layer 3, nat>"
-    assert repr(counted().sel(prompt=1, layer=2)) == "<Array 5.0, nat>"
+    assert repr(make_counted()) == "<Array prompt 2 x layer 3, nat>"
+    assert repr(make_counted().sel(prompt=1, layer=2)) == "<Array 5.0, nat>"
     assert repr(Table(("a", "b"), [[1, 2]])) == "<Table of 1 rows: a, b>"
 
 

@@ -20,7 +20,7 @@ LONG = {"long": {"probe": "attention_grid", "prompts": ["an apple a day", "apple
 """Beyond what is kept whole: attention is reduced to bins."""
 
 
-def measured(folder: Path) -> dict[str, Any]:
+def measure_folder(folder: Path) -> dict[str, Any]:
     """Versions, and of every number its mean and its size."""
     from reportgen.running.outcome_key import DEFINITIONS
     from tests.all_probes import CHANGING, FIRST, READING, WORDS, of_two, sparse
@@ -38,11 +38,15 @@ def measured(folder: Path) -> dict[str, Any]:
     return {
         "definitions": DEFINITIONS,
         "versions": {outcome.probe: outcome.version for outcome in outcomes.values()},
-        "numbers": {f"{id}.{name}": value for id, outcome in outcomes.items() for name, value in told(outcome).items()},
+        "numbers": {
+            f"{id}.{name}": value
+            for id, outcome in outcomes.items()
+            for name, value in summarise_outcome(outcome).items()
+        },
     }
 
 
-def told(outcome: Any) -> dict[str, list[float]]:
+def summarise_outcome(outcome: Any) -> dict[str, list[float]]:
     found = {name: [float(metric.value or 0)] for name, metric in outcome.metrics.items()}
     for name, array in outcome.arrays.items():
         there = array.values[np.isfinite(array.values)].astype(float)
@@ -60,23 +64,23 @@ def test_every_probe_is_held() -> None:
 
 
 def test_numbers_that_moved_have_a_definition_of_another_number(tmp_path: Path) -> None:
-    golden, now = json.loads(GOLDEN.read_text()), measured(tmp_path)
+    golden, now = json.loads(GOLDEN.read_text()), measure_folder(tmp_path)
     assert (now["definitions"], now["versions"]) == (golden["definitions"], golden["versions"]), __doc__
     assert now["numbers"].keys() == golden["numbers"].keys(), __doc__
     for name, values in golden["numbers"].items():
-        assert _alike(now["numbers"][name], values), f"{name} moved. {__doc__}"
+        assert _agree(now["numbers"][name], values), f"{name} moved. {__doc__}"
 
 
-def _alike(now: list[float] | None, before: list[float]) -> bool:
+def _agree(now: list[float] | None, before: list[float]) -> bool:
     return now is not None and now == pytest.approx(before, rel=2e-3, abs=1e-4)
 
 
 def _write() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        now = measured(Path(folder))
+        now = measure_folder(Path(folder))
     if GOLDEN.exists():
         before = json.loads(GOLDEN.read_text())
-        moved = [name for name, values in before["numbers"].items() if not _alike(now["numbers"].get(name), values)]
+        moved = [name for name, values in before["numbers"].items() if not _agree(now["numbers"].get(name), values)]
         if moved and (now["definitions"], now["versions"]) == (before["definitions"], before["versions"]):
             sys.exit(f"{moved[0]} moved: raise outcome_key.DEFINITIONS or the version of the probe that changed first")
     numbers = ",\n".join(f"  {json.dumps(name)}: {json.dumps(values)}" for name, values in now.pop("numbers").items())

@@ -40,8 +40,8 @@ def texts(source: list[catalogues.Message]) -> dict[str, catalogues.Texts]:
 
 
 @pytest.fixture(scope="module", params=OTHERS)
-def translated(request: pytest.FixtureRequest) -> tuple[str, dict[str, catalogues.Translated]]:
-    return request.param, catalogues.read(request.param)
+def translated(request: pytest.FixtureRequest) -> tuple[str, dict[str, catalogues.Translation]]:
+    return request.param, catalogues.read_catalogue(request.param)
 
 
 def placeholders(text: str) -> set[str]:
@@ -63,7 +63,7 @@ def test_an_id_has_one_english_text(source: list[catalogues.Message], texts: dic
 
 
 def test_no_translation_is_stale(
-    texts: dict[str, catalogues.Texts], translated: tuple[str, dict[str, catalogues.Translated]]
+    texts: dict[str, catalogues.Texts], translated: tuple[str, dict[str, catalogues.Translation]]
 ) -> None:
     tag, known = translated
     assert not stale(texts, known), f"{tag}: translations of what English says no more:\n" + "\n".join(
@@ -71,13 +71,13 @@ def test_no_translation_is_stale(
     )
 
 
-def stale(texts: dict[str, catalogues.Texts], known: dict[str, catalogues.Translated]) -> list[str]:
+def stale(texts: dict[str, catalogues.Texts], known: dict[str, catalogues.Translation]) -> list[str]:
     """Ids whose English text changed after it was translated."""
     return [id for id, of in texts.items() if id in known and (known[id].stale or known[id].texts != of)]
 
 
 def test_every_message_is_translated(
-    texts: dict[str, catalogues.Texts], translated: tuple[str, dict[str, catalogues.Translated]]
+    texts: dict[str, catalogues.Texts], translated: tuple[str, dict[str, catalogues.Translation]]
 ) -> None:
     tag, known = translated
     missing = [id for id in texts if id not in known or not all(known[id].translations)]
@@ -85,7 +85,7 @@ def test_every_message_is_translated(
 
 
 def test_a_translation_takes_the_values_of_its_english(
-    texts: dict[str, catalogues.Texts], translated: tuple[str, dict[str, catalogues.Translated]]
+    texts: dict[str, catalogues.Texts], translated: tuple[str, dict[str, catalogues.Translation]]
 ) -> None:
     tag, known = translated
     for id in (id for id in texts if id in known and filled_in(id, texts[id])):
@@ -97,7 +97,7 @@ def test_a_translation_takes_the_values_of_its_english(
 
 
 def test_no_message_holds_markup_or_what_is_shown_as_its_code(
-    texts: dict[str, catalogues.Texts], translated: tuple[str, dict[str, catalogues.Translated]]
+    texts: dict[str, catalogues.Texts], translated: tuple[str, dict[str, catalogues.Translation]]
 ) -> None:
     from reportgen.look.legible import make_legible
 
@@ -109,21 +109,21 @@ def test_no_message_holds_markup_or_what_is_shown_as_its_code(
 
 
 def test_a_catalogue_is_as_the_update_command_writes_it(
-    texts: dict[str, catalogues.Texts], translated: tuple[str, dict[str, catalogues.Translated]]
+    texts: dict[str, catalogues.Texts], translated: tuple[str, dict[str, catalogues.Translation]]
 ) -> None:
     tag, known = translated
     # What is new or has changed is told by the tests above.
     both = {id: known[id].texts for id in texts if id in known}
-    assert (CATALOGUES / f"{tag}.po").read_text() == catalogues.merged(tag, both, known)
+    assert (CATALOGUES / f"{tag}.po").read_text() == catalogues.merge_catalogue(tag, both, known)
 
 
 def test_an_update_lists_what_changed_as_fuzzy_and_keeps_what_is_gone() -> None:
     known = {
-        "a.same": catalogues.Translated(("Same",), ("Azonos",)),
-        "a.changed": catalogues.Translated(("Before",), ("Előtte",)),
-        "a.gone": catalogues.Translated(("Gone",), ("Elment",)),
+        "a.same": catalogues.Translation(("Same",), ("Azonos",)),
+        "a.changed": catalogues.Translation(("Before",), ("Előtte",)),
+        "a.gone": catalogues.Translation(("Gone",), ("Elment",)),
     }
-    merged = catalogues.merged("hu", {"a.changed": ("After",), "a.new": ("New",), "a.same": ("Same",)}, known)
+    merged = catalogues.merge_catalogue("hu", {"a.changed": ("After",), "a.new": ("New",), "a.same": ("Same",)}, known)
     assert '#, fuzzy\nmsgctxt "a.changed"\nmsgid "After"\nmsgstr "Előtte"\n' in merged
     assert '\nmsgctxt "a.new"\nmsgid "New"\nmsgstr ""\n' in merged
     assert '\n\nmsgctxt "a.same"\nmsgid "Same"\nmsgstr "Azonos"\n' in merged

@@ -183,7 +183,7 @@ PAIRS = st.one_of(
 """Of any size, equal, next to each other, and near."""
 
 
-def read(text: str) -> Decimal:
+def read_number(text: str) -> Decimal:
     """What a reader takes a text for."""
     mantissa, _, power = text.removesuffix("%").replace(",", "").partition(" × 10")
     return Decimal(mantissa.translate(RAISED)).scaleb(int(power.translate(RAISED) or 0))
@@ -191,7 +191,7 @@ def read(text: str) -> Decimal:
 
 @given(number=NUMBERS, significant=st.integers(1, 6))
 def test_what_is_written_is_the_number_within_its_digits(number: float, significant: int) -> None:
-    off = abs(read(write_number(number, significant)) - Decimal(number))
+    off = abs(read_number(write_number(number, significant)) - Decimal(number))
     assert off <= abs(Decimal(number)) * Decimal(5).scaleb(-significant)
 
 
@@ -211,7 +211,7 @@ def test_what_is_not_all_is_never_written_as_all(share: float) -> None:
 def test_unequal_numbers_are_written_differently(pair: tuple[float, float], significant: int) -> None:
     before, after = write_change(*pair, significant=significant)
     assert (before == after) == (pair[0] == pair[1])
-    assert (read(before) == read(after)) == (pair[0] == pair[1])
+    assert (read_number(before) == read_number(after)) == (pair[0] == pair[1])
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")

@@ -86,7 +86,7 @@ def room_of(module: str) -> str:
     return max(rooms, key=len, default=module)
 
 
-def imported(source: ast.AST) -> Iterator[str]:
+def list_imports(source: ast.AST) -> Iterator[str]:
     """Full names of what is imported anywhere in a source: modules, and names of modules."""
     for node in ast.walk(source):
         if isinstance(node, ast.Import):
@@ -98,7 +98,7 @@ def imported(source: ast.AST) -> Iterator[str]:
 def own_imports(name: str) -> set[str]:
     """The modules of the package that a module imports."""
     found = set()
-    for full in imported(MODULES[name]):
+    for full in list_imports(MODULES[name]):
         if full.startswith("reportgen."):
             inner = full.removeprefix("reportgen.")
             found.add(inner if inner in MODULES else inner.rpartition(".")[0])
@@ -116,7 +116,7 @@ def at_module_level(source: ast.Module) -> Iterator[str]:
             waiting += node.body
         else:
             if isinstance(node, ast.Import | ast.ImportFrom):
-                yield from (full.partition(".")[0] for full in imported(node))
+                yield from (full.partition(".")[0] for full in list_imports(node))
 
 
 def test_every_module_lies_in_a_room() -> None:
@@ -180,8 +180,8 @@ def test_the_face_of_a_probe_computes_nothing(face: str) -> None:
         for node in ast.walk(MODULES[face])
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
     ]
-    typed = {name for node in hidden for name in imported(node)}
-    assert {full.partition(".")[0] for full in set(imported(MODULES[face])) - typed}.isdisjoint({"torch", "numpy"})
+    typed = {name for node in hidden for name in list_imports(node)}
+    assert {full.partition(".")[0] for full in set(list_imports(MODULES[face])) - typed}.isdisjoint({"torch", "numpy"})
 
 
 @pytest.mark.parametrize("face", FACES)

@@ -33,7 +33,7 @@ def of_changes(probe_id: str, subject: str, *changes: Change) -> OutcomeComparis
     )
 
 
-def drift(name: str = "entropy", layer: int | None = 7, **changed: Any) -> Change:
+def make_drift(name: str = "entropy", layer: int | None = 7, **changed: Any) -> Change:
     known: dict[str, Any] = {
         "kind": "array",
         "verdict": Verdict.DRIFTED,
@@ -51,7 +51,7 @@ def quiet(name: str, verdict: Verdict = Verdict.SAME) -> Change:
     return Change(name, "array", verdict, worst=0.0 if verdict is Verdict.SAME else 0.001, mean=0.0, bound=0.005)
 
 
-def failed(
+def make_failed(
     probe_id: str = "map", subject: str = "gemma", reason: str = "RuntimeError: out of memory"
 ) -> OutcomeComparison:
     return OutcomeComparison(probe_id, subject, "pca_map", Verdict.NEWLY_FAILED, reason)
@@ -65,9 +65,9 @@ def other_version(probe_id: str = "heads", subject: str = "gemma") -> OutcomeCom
 def everything() -> Comparison:
     """A failed probe, a drift in each model, one that is not gated, one of another version, and quiet ones."""
     return comparison(
-        failed(),
-        of_changes("weather", "gemma", drift(), quiet("kl", Verdict.WITHIN), quiet("top")),
-        of_changes("weather", "llama", drift(layer=9), drift("noisy", layer=0, gate=False), quiet("kl")),
+        make_failed(),
+        of_changes("weather", "gemma", make_drift(), quiet("kl", Verdict.WITHIN), quiet("top")),
+        of_changes("weather", "llama", make_drift(layer=9), make_drift("noisy", layer=0, gate=False), quiet("kl")),
         other_version(),
         OutcomeComparison("chat", "gemma", "logit_lens", Verdict.SAME, "skipped: it has no chat template"),
         environment=(Difference("torch", "2.13.0", "2.14.0"),),

@@ -3,7 +3,7 @@ from urllib.parse import unquote
 
 from reportgen.baseline.annotations import write_annotations
 from reportgen.look.legible import make_legible
-from tests.baseline.comparisons import MARKS, comparison, drift, everything, of_changes, other_version, quiet
+from tests.baseline.comparisons import MARKS, comparison, everything, make_drift, of_changes, other_version, quiet
 
 COMMAND = re.compile(r"::(error|warning) title=([^:,\r\n]*)::([^\r\n]*)")
 
@@ -20,16 +20,16 @@ def test_gated_drifts_and_failures_are_errors_and_what_is_not_comparable_is_a_wa
 
 
 def test_nothing_is_said_of_what_does_not_decide() -> None:
-    assert write_annotations(comparison(of_changes("weather", "gemma", drift(gate=False), quiet("kl")))) == []
+    assert write_annotations(comparison(of_changes("weather", "gemma", make_drift(gate=False), quiet("kl")))) == []
 
 
 def test_ten_of_a_kind_are_all_there_and_of_eleven_the_tenth_counts_the_rest() -> None:
-    ten = write_annotations(comparison(of_changes("weather", "gemma", *(drift(f"d{i}") for i in range(10)))))
+    ten = write_annotations(comparison(of_changes("weather", "gemma", *(make_drift(f"d{i}") for i in range(10)))))
     assert len(ten) == 10
     assert "more" not in ten[-1]
     eleven = write_annotations(
         comparison(
-            of_changes("weather", "gemma", *(drift(f"d{i}") for i in range(11))),
+            of_changes("weather", "gemma", *(make_drift(f"d{i}") for i in range(11))),
             *(other_version(f"heads{i}") for i in range(1_234)),
         )
     )
@@ -40,7 +40,7 @@ def test_ten_of_a_kind_are_all_there_and_of_eleven_the_tenth_counts_the_rest() -
 
 
 def test_a_strangers_text_ends_neither_its_title_nor_its_line() -> None:
-    (line,) = write_annotations(comparison(of_changes("weather", "gemma", drift(MARKS, told=MARKS, bound=None))))
+    (line,) = write_annotations(comparison(of_changes("weather", "gemma", make_drift(MARKS, told=MARKS, bound=None))))
     found = COMMAND.fullmatch(line)
     assert found is not None
     assert unquote(found[3]) == make_legible(MARKS)

@@ -43,12 +43,12 @@ def bundle(outcomes: Mapping[str, Outcome], facts: Mapping[str, Any] | None = No
     return Bundle(None, "Tiny", models, {id: {"m": one} for id, one in outcomes.items()}, run)
 
 
-def compared(old: Outcome, new: Outcome, **tolerances: Any) -> Comparison:
+def compare_outcomes(old: Outcome, new: Outcome, **tolerances: Any) -> Comparison:
     entries = {glob: ToleranceEntry(**entry) for glob, entry in tolerances.pop("written", {}).items()}
     return compare(bundle({"weather": old}), bundle({"weather": new}), entries, {})
 
 
-def only(comparison: Comparison) -> dict[str, Verdict]:
+def read_verdicts(comparison: Comparison) -> dict[str, Verdict]:
     (one,) = comparison.compared
     return {change.name: change.verdict for change in one.changes}
 
@@ -58,14 +58,14 @@ def with_array(values: Any, **changed: Any) -> Outcome:
 
 
 def test_a_bundle_and_itself_are_the_same() -> None:
-    found = compared(outcome(), outcome())
-    assert set(only(found).values()) == {Verdict.SAME}
+    found = compare_outcomes(outcome(), outcome())
+    assert set(read_verdicts(found).values()) == {Verdict.SAME}
     assert found.exit_code == 0
     assert found.loud == ()
 
 
 def test_an_array_beyond_tolerance_says_by_how_much_where_and_from_which_layer_on() -> None:
-    found = compared(outcome(), with_array([3.0, 2.1, 1.5]))
+    found = compare_outcomes(outcome(), with_array([3.0, 2.1, 1.5]))
     (one,) = found.compared
     change = one.changes[0]
     assert (change.name, change.verdict, found.exit_code) == ("entropy", Verdict.DRIFTED, 4)
@@ -75,18 +75,18 @@ def test_an_array_beyond_tolerance_says_by_how_much_where_and_from_which_layer_o
 
 
 def test_within_tolerance_is_neither_drift_nor_the_same() -> None:
-    found = compared(outcome(), with_array([3.0, 2.0, 1.0004]))
-    assert only(found)["entropy"] is Verdict.WITHIN
+    found = compare_outcomes(outcome(), with_array([3.0, 2.0, 1.0004]))
+    assert read_verdicts(found)["entropy"] is Verdict.WITHIN
     assert found.exit_code == 0
 
 
 def test_the_battery_says_what_is_tolerated_and_what_gates() -> None:
     new = with_array([3.0, 2.1, 1.5])
-    assert compared(outcome(), new, written={"weather.*.entropy": {"abs": 0.6}}).exit_code == 0
-    loose = compared(outcome(), new, written={"weather.*": {"gate": False}})
-    assert (loose.exit_code, only(loose)["entropy"]) == (0, Verdict.DRIFTED)
+    assert compare_outcomes(outcome(), new, written={"weather.*.entropy": {"abs": 0.6}}).exit_code == 0
+    loose = compare_outcomes(outcome(), new, written={"weather.*": {"gate": False}})
+    assert (loose.exit_code, read_verdicts(loose)["entropy"]) == (0, Verdict.DRIFTED)
     tight = {"weather.*": {"abs": 0.6}, "weather.m.entropy": {"abs": 0.0, "rel": 0.0}}
-    assert compared(outcome(), with_array([3.0, 2.0, 1.0004]), written=tight).exit_code == 4
+    assert compare_outcomes(outcome(), with_array([3.0, 2.0, 1.0004]), written=tight).exit_code == 4
 
 
 @pytest.mark.parametrize(
@@ -95,62 +95,67 @@ def test_the_battery_says_what_is_tolerated_and_what_gates() -> None:
 )
 def test_a_metric_that_has_a_better_direction(value: float, verdict: Verdict, code: int) -> None:
     metrics = {"accuracy": Metric(value, direction="higher"), "layers": Metric(2)}
-    found = compared(outcome(), outcome(metrics=metrics))
-    assert (only(found)["accuracy"], found.exit_code) == (verdict, code)
+    found = compare_outcomes(outcome(), outcome(metrics=metrics))
+    assert (read_verdicts(found)["accuracy"], found.exit_code) == (verdict, code)
 
 
 def test_counts_are_exact() -> None:
-    found = compared(outcome(), outcome(metrics={"accuracy": Metric(0.9, direction="higher"), "layers": Metric(3)}))
-    assert (only(found)["layers"], found.exit_code) == (Verdict.DRIFTED, 4)
+    found = compare_outcomes(
+        outcome(), outcome(metrics={"accuracy": Metric(0.9, direction="higher"), "layers": Metric(3)})
+    )
+    assert (read_verdicts(found)["layers"], found.exit_code) == (Verdict.DRIFTED, 4)
 
 
 def test_a_metric_that_turned_undefined_and_one_that_vanished_are_drift() -> None:
     undefined = {"accuracy": Metric(None, direction="higher", reason="NaN"), "layers": Metric(2)}
-    assert only(compared(outcome(), outcome(metrics=undefined)))["accuracy"] is Verdict.UNDEFINED
-    vanished = compared(outcome(), outcome(metrics={"layers": Metric(2)}))
-    assert (only(vanished)["accuracy"], vanished.exit_code) == (Verdict.VANISHED, 4)
-    new = compared(outcome(metrics={"layers": Metric(2)}), outcome())
-    assert (only(new)["accuracy"], new.exit_code) == (Verdict.NEW, 0)
+    assert read_verdicts(compare_outcomes(outcome(), outcome(metrics=undefined)))["accuracy"] is Verdict.UNDEFINED
+    vanished = compare_outcomes(outcome(), outcome(metrics={"layers": Metric(2)}))
+    assert (read_verdicts(vanished)["accuracy"], vanished.exit_code) == (Verdict.VANISHED, 4)
+    new = compare_outcomes(outcome(metrics={"layers": Metric(2)}), outcome())
+    assert (read_verdicts(new)["accuracy"], new.exit_code) == (Verdict.NEW, 0)
 
 
 def test_nan_that_came_is_told_with_its_place_and_nan_that_was_there_is_equal() -> None:
-    found = compared(outcome(), with_array([3.0, np.nan, 1.0]))
-    assert (only(found)["entropy"], found.exit_code) == (Verdict.UNDEFINED, 4)
+    found = compare_outcomes(outcome(), with_array([3.0, np.nan, 1.0]))
+    assert (read_verdicts(found)["entropy"], found.exit_code) == (Verdict.UNDEFINED, 4)
     assert found.compared[0].changes[0].place == {"prompt": 0, "layer": 1}
-    assert compared(with_array([np.nan, 2, 1]), with_array([np.nan, 2, 1])).exit_code == 0
-    infinite = compared(outcome(), with_array([3.0, np.inf, 1.0]))
-    assert only(infinite)["entropy"] is Verdict.UNDEFINED
-    assert only(compared(with_array([np.nan, 2, 1]), with_array([3.0, 2, 1])))["entropy"] is Verdict.DEFINED
+    assert compare_outcomes(with_array([np.nan, 2, 1]), with_array([np.nan, 2, 1])).exit_code == 0
+    infinite = compare_outcomes(outcome(), with_array([3.0, np.inf, 1.0]))
+    assert read_verdicts(infinite)["entropy"] is Verdict.UNDEFINED
+    assert (
+        read_verdicts(compare_outcomes(with_array([np.nan, 2, 1]), with_array([3.0, 2, 1])))["entropy"]
+        is Verdict.DEFINED
+    )
 
 
 def test_the_place_is_where_the_tolerance_is_exceeded_most_not_where_values_are_large() -> None:
     old, new = with_array([1000.0, 1.0, 1.0]), with_array([1000.9, 1.0, 1.5])
-    change = compared(old, new).compared[0].changes[0]
+    change = compare_outcomes(old, new).compared[0].changes[0]
     assert (change.place, change.first) == ({"prompt": 0, "layer": 2}, {"layer": 2})
 
 
 def test_coordinates_name_the_layer() -> None:
     old = with_array([3.0, 2.0, 1.0], coordinates={"layer": (0, 8, 16)})
     new = with_array([3.0, 2.5, 1.0], coordinates={"layer": (0, 8, 16)})
-    assert compared(old, new).compared[0].first == {"layer": 8}
-    moved = compared(old, with_array([3.0, 2.0, 1.0], coordinates={"layer": (0, 8, 17)}))
+    assert compare_outcomes(old, new).compared[0].first == {"layer": 8}
+    moved = compare_outcomes(old, with_array([3.0, 2.0, 1.0], coordinates={"layer": (0, 8, 17)}))
     assert moved.exit_code == 5
 
 
 def test_what_is_seen_from_the_final_answer_does_not_say_where_a_change_begins() -> None:
     old, new = (with_array(v, relative_to="final answer") for v in ([3.0, 2.0, 0.0], [3.5, 2.5, 0.0]))
-    change = compared(old, new).compared[0].changes[0]
+    change = compare_outcomes(old, new).compared[0].changes[0]
     assert (change.verdict, change.first) == (Verdict.DRIFTED, {})
     assert change.told == "by 0.500 nat at layer 1, prompt 0; 0.333 on average"
 
 
 def test_another_shape_is_not_comparable() -> None:
-    found = compared(outcome(), with_array([3.0, 2.0]))
-    assert (only(found)["entropy"], found.exit_code) == (Verdict.NOT_COMPARABLE, 5)
+    found = compare_outcomes(outcome(), with_array([3.0, 2.0]))
+    assert (read_verdicts(found)["entropy"], found.exit_code) == (Verdict.NOT_COMPARABLE, 5)
 
 
 def test_a_lens_that_says_something_else_names_the_first_layer_and_both_tokens() -> None:
-    found = compared(outcome(), outcome(tables={"top": top(" mild", " cool", " freezing")}))
+    found = compare_outcomes(outcome(), outcome(tables={"top": top(" mild", " cool", " freezing")}))
     change = next(change for change in found.compared[0].changes if change.name == "top")
     assert change.verdict is Verdict.DRIFTED
     assert change.told == "layer 2, prompt 0, rank 1: “ chilly” → “ freezing”; 1 of 3 lists changed"
@@ -159,20 +164,28 @@ def test_a_lens_that_says_something_else_names_the_first_layer_and_both_tokens()
 
 def test_two_tokens_that_were_as_good_as_equal_may_change_places() -> None:
     close, swapped = top(" mild", margin=1e-5), top(" warm", second=" mild", margin=1e-5)
-    found = compared(outcome(tables={"top": close}), outcome(tables={"top": swapped}))
-    assert only(found)["top"] is Verdict.WITHIN
-    clear = compared(outcome(tables={"top": top(" mild")}), outcome(tables={"top": top(" warm", second=" mild")}))
-    assert only(clear)["top"] is Verdict.DRIFTED
+    found = compare_outcomes(outcome(tables={"top": close}), outcome(tables={"top": swapped}))
+    assert read_verdicts(found)["top"] is Verdict.WITHIN
+    clear = compare_outcomes(
+        outcome(tables={"top": top(" mild")}), outcome(tables={"top": top(" warm", second=" mild")})
+    )
+    assert read_verdicts(clear)["top"] is Verdict.DRIFTED
 
 
 def test_other_tables_are_compared_row_by_row() -> None:
     old = Table(("name", "value"), [["a", 1.0], ["b", 2.0]])
     moved, within = Table(old.columns, [["a", 1.0], ["b", 3.0]]), Table(old.columns, [["a", 1.0], ["b", 2.0001]])
-    change = compared(outcome(tables={"t": old}), outcome(tables={"t": moved})).compared[0].changes[0]
+    change = compare_outcomes(outcome(tables={"t": old}), outcome(tables={"t": moved})).compared[0].changes[0]
     assert change.told == "1 of 2 rows changed, the first is row 1: value 2 → 3"
-    assert only(compared(outcome(tables={"t": old}), outcome(tables={"t": within})))["t"] is Verdict.WITHIN
+    assert (
+        read_verdicts(compare_outcomes(outcome(tables={"t": old}), outcome(tables={"t": within})))["t"]
+        is Verdict.WITHIN
+    )
     shorter = Table(old.columns, old.rows[:1])
-    assert only(compared(outcome(tables={"t": old}), outcome(tables={"t": shorter})))["t"] is Verdict.DRIFTED
+    assert (
+        read_verdicts(compare_outcomes(outcome(tables={"t": old}), outcome(tables={"t": shorter})))["t"]
+        is Verdict.DRIFTED
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,7 +202,7 @@ def test_other_tables_are_compared_row_by_row() -> None:
     ],
 )  # fmt: skip
 def test_what_measured_something_else_is_not_comparable_and_never_drift(change: dict[str, Any], reason: str) -> None:
-    found = compared(outcome(), outcome(**change))
+    found = compare_outcomes(outcome(), outcome(**change))
     (one,) = found.compared
     assert (one.verdict, one.reason, one.changes, found.exit_code) == (Verdict.NOT_COMPARABLE, reason, (), 5)
 
@@ -197,9 +210,9 @@ def test_what_measured_something_else_is_not_comparable_and_never_drift(change: 
 def test_an_option_that_is_younger_than_the_baseline_was_at_its_default_then() -> None:
     old = outcome()
     new = {**old.options, "rows": ["block"], "compare": []}
-    assert compared(old, outcome(options=new)).exit_code == 0
-    assert compared(outcome(options=new), old).exit_code == 0
-    (asked,) = compared(old, outcome(options={**new, "rows": ["block", "mlp"]})).compared
+    assert compare_outcomes(old, outcome(options=new)).exit_code == 0
+    assert compare_outcomes(outcome(options=new), old).exit_code == 0
+    (asked,) = compare_outcomes(old, outcome(options={**new, "rows": ["block", "mlp"]})).compared
     assert asked.reason == "another option rows"
 
 
@@ -238,7 +251,7 @@ SKIPPED = outcome(status="skipped", reason="no chat template", metrics={}, array
     ],
 )
 def test_outcomes_without_numbers(old: Outcome, new: Outcome, verdict: Verdict, code: int) -> None:
-    found = compared(old, new)
+    found = compare_outcomes(old, new)
     assert (found.compared[0].verdict, found.exit_code) == (verdict, code)
 
 
@@ -274,7 +287,7 @@ def changed_cells(column: str, value: Any) -> Table:
     ],
 )
 def test_of_a_ranked_list_all_that_stands_in_it_is_compared(column: str, value: Any, told: str) -> None:
-    found = compared(outcome(), outcome(tables={"top": changed_cells(column, value)}))
+    found = compare_outcomes(outcome(), outcome(tables={"top": changed_cells(column, value)}))
     change = next(change for change in found.compared[0].changes if change.name == "top")
     assert (change.verdict, change.told, found.exit_code) == (Verdict.DRIFTED, told, 4)
 
@@ -285,7 +298,9 @@ def test_numbers_beside_the_first_of_a_ranked_list_are_held_to_what_holds_for_an
     measured = {"abs": 1e-5, "rel": 0.0}
 
     def verdict(new: Table) -> Verdict:
-        found = compared(outcome(tables={"t": old}), outcome(tables={"t": new}), written={"weather.m.t": measured})
+        found = compare_outcomes(
+            outcome(tables={"t": old}), outcome(tables={"t": new}), written={"weather.m.t": measured}
+        )
         return next(change.verdict for change in found.compared[0].changes if change.name == "t")
 
     assert (verdict(near), verdict(far)) == (Verdict.WITHIN, Verdict.DRIFTED)
@@ -293,7 +308,9 @@ def test_numbers_beside_the_first_of_a_ranked_list_are_held_to_what_holds_for_an
 
 def test_a_table_in_which_true_became_1_is_not_the_same() -> None:
     old, new = (Table(("kept",), [[cell]]) for cell in (True, 1))
-    assert only(compared(outcome(tables={"t": old}), outcome(tables={"t": new})))["t"] is Verdict.DRIFTED
+    assert (
+        read_verdicts(compare_outcomes(outcome(tables={"t": old}), outcome(tables={"t": new})))["t"] is Verdict.DRIFTED
+    )
 
 
 @pytest.mark.parametrize(
@@ -304,34 +321,34 @@ def test_a_table_in_which_true_became_1_is_not_the_same() -> None:
     ],
 )
 def test_what_is_undefined_in_another_way_has_changed(old: float, new: float, told: str) -> None:
-    found = compared(with_array([3.0, old, 1.0]), with_array([3.0, new, 1.0]))
+    found = compare_outcomes(with_array([3.0, old, 1.0]), with_array([3.0, new, 1.0]))
     (change, *_) = found.compared[0].changes
     assert (change.verdict, change.told, change.first) == (Verdict.DRIFTED, told, {"layer": 1})
     assert found.exit_code == 4
-    assert compared(with_array([3.0, old, 1.0]), with_array([3.0, old, 1.0])).exit_code == 0
+    assert compare_outcomes(with_array([3.0, old, 1.0]), with_array([3.0, old, 1.0])).exit_code == 0
 
 
 def test_a_difference_of_the_largest_numbers_is_drift() -> None:
-    assert compared(with_array([1e308, 2.0, 1.0]), with_array([-1e308, 2.0, 1.0])).exit_code == 4
+    assert compare_outcomes(with_array([1e308, 2.0, 1.0]), with_array([-1e308, 2.0, 1.0])).exit_code == 4
 
 
 def test_a_number_in_another_unit_is_not_comparable() -> None:
     metrics = {"accuracy": Metric(0.9, "share", "higher"), "layers": Metric(2)}
-    found = compared(outcome(), outcome(metrics=metrics))
-    assert only(found)["accuracy"] is Verdict.NOT_COMPARABLE
+    found = compare_outcomes(outcome(), outcome(metrics=metrics))
+    assert read_verdicts(found)["accuracy"] is Verdict.NOT_COMPARABLE
     assert found.compared[0].changes[0].told == "its unit changed: none → share"
     lower = {"accuracy": Metric(0.9, direction="lower"), "layers": Metric(2)}
-    assert compared(outcome(), outcome(metrics=lower)).exit_code == 5
+    assert compare_outcomes(outcome(), outcome(metrics=lower)).exit_code == 5
     bits = Array(("prompt", "layer"), np.array([[3.0, 2.0, 1.0]]), "bit")
-    in_bits = compared(outcome(), outcome(arrays={"entropy": bits}))
-    assert (only(in_bits)["entropy"], in_bits.exit_code) == (Verdict.NOT_COMPARABLE, 5)
+    in_bits = compare_outcomes(outcome(), outcome(arrays={"entropy": bits}))
+    assert (read_verdicts(in_bits)["entropy"], in_bits.exit_code) == (Verdict.NOT_COMPARABLE, 5)
 
 
 def test_nothing_is_not_the_same_as_nothing() -> None:
     nothing = compare(bundle({}), bundle({}), {}, {})
     assert (nothing.verdict, nothing.exit_code) == (Verdict.NOT_COMPARABLE, 5)
     empty = outcome(metrics={}, arrays={}, tables={})
-    found = compared(empty, empty)
+    found = compare_outcomes(empty, empty)
     assert (found.compared[0].reason, found.exit_code) == ("neither bundle holds a number of it", 5)
 
 

@@ -6,25 +6,25 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from reportgen.baseline.compare import Comparison, compare
 from reportgen.baseline.junit import write_junit
 from reportgen.baseline.verdict import Verdict
-from tests.baseline.comparisons import MARKS, comparison, drift, everything, failed, of_changes, quiet
+from tests.baseline.comparisons import MARKS, comparison, everything, make_drift, make_failed, of_changes, quiet
 from tests.report.fakes import fake_bundle, hostile
 
 
-def parsed(found: Comparison) -> JUnitXml:
+def parse_junit(found: Comparison) -> JUnitXml:
     document = JUnitXml.fromstring(write_junit(found).encode())
     assert isinstance(document, JUnitXml)
     return document
 
 
 def suites(found: Comparison) -> dict[str, TestSuite]:
-    return {suite.name: suite for suite in parsed(found)}
+    return {suite.name: suite for suite in parse_junit(found)}
 
 
 def cases(suite: TestSuite) -> dict[str, TestCase]:
     return {f"{case.classname}.{case.name}": case for case in suite}
 
 
-def only(case: TestCase) -> Any:
+def read_result(case: TestCase) -> Any:
     (result,) = case.result
     return result
 
@@ -39,7 +39,7 @@ def test_a_suite_is_a_model_and_a_case_a_quantity_by_the_path_of_its_tolerance()
 
 
 def test_drift_is_a_failure_that_says_what_by_how_much_where_and_what_was_allowed() -> None:
-    result = only(cases(suites(everything())["gemma"])["weather.gemma.entropy"])
+    result = read_result(cases(suites(everything())["gemma"])["weather.gemma.entropy"])
     assert isinstance(result, Failure)
     assert result.message == "drifted: by 0.31 nat at layer 9, prompt 0, from layer 7 on; 0.1 on average"
     assert result.type == "drifted"
@@ -56,8 +56,8 @@ def test_drift_is_a_failure_that_says_what_by_how_much_where_and_what_was_allowe
 
 def test_a_crash_is_an_error_and_what_cannot_be_compared_or_was_not_measured_is_skipped() -> None:
     found = cases(suites(everything())["gemma"])
-    crash, other = only(found["map.gemma.pca_map"]), only(found["heads.gemma.attention_grid"])
-    unmeasured = only(found["chat.gemma.logit_lens"])
+    crash, other = read_result(found["map.gemma.pca_map"]), read_result(found["heads.gemma.attention_grid"])
+    unmeasured = read_result(found["chat.gemma.logit_lens"])
     assert isinstance(crash, Error)
     assert crash.message == "newly failed: RuntimeError: out of memory"
     assert isinstance(other, Skipped)
@@ -76,7 +76,7 @@ def test_what_is_the_same_within_tolerance_or_not_gated_passes() -> None:
 
 
 def test_the_counts_are_those_of_the_cases() -> None:
-    document = parsed(everything())
+    document = parse_junit(everything())
     counts = [(s.name, s.tests, s.failures, s.errors, s.skipped) for s in document]
     assert counts == [("gemma", 6, 1, 1, 2), ("llama", 3, 1, 0, 0)]
     assert (document.tests, document.failures, document.errors, document.skipped) == (9, 2, 1, 2)
@@ -86,8 +86,10 @@ def test_the_counts_are_those_of_the_cases() -> None:
 
 
 def test_the_first_layer_beyond_tolerance_stands_at_the_head_of_the_document_and_of_each_suite() -> None:
-    drifted = comparison(of_changes("weather", "gemma", drift()), of_changes("weather", "llama", drift(layer=9)))
-    document = parsed(drifted)
+    drifted = comparison(
+        of_changes("weather", "gemma", make_drift()), of_changes("weather", "llama", make_drift(layer=9))
+    )
+    document = parse_junit(drifted)
     assert document.name == (
         "Drifted, first beyond tolerance: layer 7 of gemma (Gemma-3-270M): weather, entropy; Nightly"
     )
@@ -102,18 +104,18 @@ def test_no_character_of_a_stranger_makes_the_document_unreadable() -> None:
     every = [chr(code) for code in (*range(0x300), *range(0xD7F0, 0xE010), *range(0xFDD0, 0x10010), 0x1FFFE, 0x10FFFF)]
     texts = ["".join(every[at : at + 400]) for at in range(0, len(every), 400)]
     found = comparison(
-        of_changes("weather", "gemma", *(drift(f"{text[:9]}{at}", told=text) for at, text in enumerate(texts))),
-        failed(reason=MARKS), title=MARKS,
+        of_changes("weather", "gemma", *(make_drift(f"{text[:9]}{at}", told=text) for at, text in enumerate(texts))),
+        make_failed(reason=MARKS), title=MARKS,
     )  # fmt: skip
-    (suite,) = parsed(found)
+    (suite,) = parse_junit(found)
     assert (suite.tests, suite.failures, suite.errors) == (len(texts) + 1, len(texts), 1)
-    messages = [only(case).message for case in suite]
+    messages = [read_result(case).message for case in suite]
     assert any("<U+0000><U+0001>" in message for message in messages)
     assert any("<U+FFFE>" in message for message in messages)
 
 
 def test_a_book_of_a_reason_is_cut() -> None:
-    result = only(next(iter(next(iter(parsed(comparison(failed(reason="long " * 10_000))))))))
+    result = read_result(next(iter(next(iter(parse_junit(comparison(make_failed(reason="long " * 10_000))))))))
     assert len(result.message) == 500
     assert result.message.endswith("…")
 
@@ -121,16 +123,16 @@ def test_a_book_of_a_reason_is_cut() -> None:
 @pytest.mark.parametrize("change", [lambda bundle: bundle, hostile])
 def test_a_comparison_of_whole_bundles_is_read_back(change: Any) -> None:
     found = compare(fake_bundle(), change(fake_bundle()), {}, {})
-    document = parsed(found)
+    document = parse_junit(found)
     told = sum(max(len(one.changes), 1) for one in found.compared)
     assert document.tests == sum(len(list(suite)) for suite in document) == told
 
 
 def test_nothing_to_compare_is_a_document_without_suites() -> None:
-    document = parsed(comparison())
+    document = parse_junit(comparison())
     assert (list(document), document.tests) == ([], 0)
 
 
 def test_a_new_verdict_of_a_quantity_alone_passes() -> None:
-    (suite,) = parsed(comparison(of_changes("weather", "gemma", quiet("kl", Verdict.NEW))))
+    (suite,) = parse_junit(comparison(of_changes("weather", "gemma", quiet("kl", Verdict.NEW))))
     assert (suite.tests, suite.failures, suite.skipped) == (1, 0, 0)

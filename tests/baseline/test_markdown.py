@@ -8,7 +8,7 @@ from reportgen.baseline.compare import Comparison, Difference
 from reportgen.baseline.markdown import BUDGET, fit_lines, write_markdown
 from reportgen.baseline.verdict import Verdict
 from reportgen.look.legible import make_legible
-from tests.baseline.comparisons import MARKS, comparison, drift, everything, failed, of_changes, quiet
+from tests.baseline.comparisons import MARKS, comparison, everything, make_drift, make_failed, of_changes, quiet
 
 GITHUB = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
@@ -37,7 +37,10 @@ def many(drifts: int, others: int) -> Comparison:
     new = [quiet(f"new {i}", Verdict.NEW) for i in range(others)]
     return comparison(
         of_changes(
-            "weather", "gemma", *new, *(drift(f"drift {i}", told=f"by 0.31 nat, “天氣” → “{i}”") for i in range(drifts))
+            "weather",
+            "gemma",
+            *new,
+            *(make_drift(f"drift {i}", told=f"by 0.31 nat, “天氣” → “{i}”") for i in range(drifts)),
         ),
         environment=(Difference("torch", "2.13.0", "2.14.0"),),
     )
@@ -104,13 +107,13 @@ def test_of_50_000_drifts_as_many_as_fit_are_shown_and_the_others_are_counted() 
 
 
 def test_what_quieter_sections_leave_out_is_counted() -> None:
-    drifts = comparison(of_changes("weather", "gemma", *(drift(f"d{i}") for i in range(20))))
+    drifts = comparison(of_changes("weather", "gemma", *(make_drift(f"d{i}") for i in range(20))))
     found = comparison(
         of_changes(
             "weather",
             "gemma",
             *(quiet(f"kl{i}", Verdict.WITHIN) for i in range(50)),
-            *(drift(f"d{i}") for i in range(20)),
+            *(make_drift(f"d{i}") for i in range(20)),
         ),
         environment=tuple(Difference(f"library {i}", "1", "2") for i in range(40)),
     )
@@ -125,13 +128,13 @@ def test_what_quieter_sections_leave_out_is_counted() -> None:
 
 def test_quieter_sections_take_no_room_from_drifts() -> None:
     noise = tuple(Difference(f"library {i}", "1" * 99, "2" * 99) for i in range(40))
-    drifts = of_changes("weather", "gemma", *(drift(f"d{i}") for i in range(20)))
+    drifts = of_changes("weather", "gemma", *(make_drift(f"d{i}") for i in range(20)))
     bare = write_markdown(comparison(drifts), budget=4_500)
     assert 5 < len(rows_of_changes(bare)) < 20
     assert rows_of_changes(write_markdown(comparison(drifts, environment=noise), budget=4_500)) == rows_of_changes(bare)
 
 
-@pytest.mark.parametrize("found", [everything(), many(40, 40), comparison(failed(reason=MARKS * 9), title=MARKS)])
+@pytest.mark.parametrize("found", [everything(), many(40, 40), comparison(make_failed(reason=MARKS * 9), title=MARKS)])
 def test_no_budget_is_ever_exceeded(found: Comparison) -> None:
     for budget in range(0, 12_000, 97):
         assert size(write_markdown(found, budget)) <= budget
@@ -139,8 +142,8 @@ def test_no_budget_is_ever_exceeded(found: Comparison) -> None:
 
 def test_strangers_texts_stay_in_their_cells_and_become_no_picture_link_or_element() -> None:
     found = comparison(
-        failed(reason=MARKS),
-        of_changes("weather", "gemma", drift(MARKS, told=MARKS)),
+        make_failed(reason=MARKS),
+        of_changes("weather", "gemma", make_drift(MARKS, told=MARKS)),
         title=MARKS,
         environment=(Difference(MARKS, MARKS, MARKS),),
     )
@@ -154,7 +157,7 @@ def test_strangers_texts_stay_in_their_cells_and_become_no_picture_link_or_eleme
 
 
 def test_an_address_in_a_token_is_no_link() -> None:
-    text = write_markdown(comparison(failed(reason="see https://example.org or www.example.org")))
+    text = write_markdown(comparison(make_failed(reason="see https://example.org or www.example.org")))
     assert "://" not in text
     assert "www." not in text
     assert "see https://example.org or www.example.org" in GITHUB.render(text)

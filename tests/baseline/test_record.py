@@ -4,7 +4,7 @@ from typing import Any
 from reportgen.baseline.compare import Difference
 from reportgen.baseline.record import record, record_bytes
 from reportgen.baseline.verdict import Verdict
-from tests.baseline.comparisons import comparison, drift, everything, of_changes, quiet
+from tests.baseline.comparisons import comparison, everything, make_drift, of_changes, quiet
 from tests.report.fakes import HOSTILE
 
 
@@ -46,14 +46,16 @@ def test_a_change_says_by_how_much_where_and_what_was_allowed() -> None:
 
 
 def test_what_has_no_value_is_left_out_and_0_is_not() -> None:
-    gone = drift("accuracy", None, kind="metric", before=0, after=None, worst=None, mean=None, bound=None, place={})
+    gone = make_drift(
+        "accuracy", None, kind="metric", before=0, after=None, worst=None, mean=None, bound=None, place={}
+    )
     change = change_of(record(comparison(of_changes("weather", "gemma", gone, quiet("kl")))), "accuracy")
     assert change["before"] == 0
     assert not {"after", "worst", "mean", "bound", "place", "first"} & set(change)
 
 
 def test_what_is_not_finite_says_so_and_the_file_is_json_for_everyone() -> None:
-    odd = drift(worst=float("inf"), mean=float("nan"), verdict=Verdict.UNDEFINED)
+    odd = make_drift(worst=float("inf"), mean=float("nan"), verdict=Verdict.UNDEFINED)
     read = json.loads(
         record_bytes(comparison(of_changes("weather", "gemma", odd))),
         parse_constant=lambda name: (_ for _ in ()).throw(AssertionError(name)),
@@ -65,7 +67,7 @@ def test_what_is_not_finite_says_so_and_the_file_is_json_for_everyone() -> None:
 
 def test_strangers_text_comes_back_as_it_was() -> None:
     told = comparison(
-        of_changes("weather", "gemma", drift(told=HOSTILE)),
+        of_changes("weather", "gemma", make_drift(told=HOSTILE)),
         title=HOSTILE,
         environment=(Difference("a", HOSTILE, ""),),
     )

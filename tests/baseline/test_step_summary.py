@@ -4,7 +4,7 @@ import pytest
 
 from reportgen.baseline.markdown import write_markdown
 from reportgen.baseline.step_summary import append_step_summary
-from tests.baseline.comparisons import comparison, drift, everything, of_changes
+from tests.baseline.comparisons import comparison, everything, make_drift, of_changes
 
 GITHUBS = 1024 * 1024
 
@@ -25,7 +25,7 @@ def test_a_summary_is_appended_to_what_other_commands_wrote(summary: Path) -> No
 @pytest.mark.parametrize("theirs", [0, 500_000, 1_000_000, 1_020_000, 1_024_000, GITHUBS, GITHUBS + 5])
 def test_a_summary_takes_no_more_than_what_is_left(summary: Path, theirs: int) -> None:
     summary.write_bytes(b"x" * theirs)
-    text = write_markdown(comparison(of_changes("weather", "gemma", *(drift(f"天氣 {i}") for i in range(20_000)))))
+    text = write_markdown(comparison(of_changes("weather", "gemma", *(make_drift(f"天氣 {i}") for i in range(20_000)))))
     appended = append_step_summary(text)
     after = summary.read_bytes()
     assert len(after) < max(GITHUBS, theirs + 1)

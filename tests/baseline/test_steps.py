@@ -9,7 +9,7 @@ from reportgen.baseline.steps import Plateau, Step, find_plateaus, list_steps
 NAN = float("nan")
 
 
-def found(values, tolerated=lambda level: 0.0):
+def find_steps(values, tolerated=lambda level: 0.0):
     return list_steps(find_plateaus(values, tolerated))
 
 
@@ -37,7 +37,7 @@ NOISES = {
 @pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize(("length", "seeds"), [(5, 60), (8, 60), (15, 60), (30, 60), (100, 30), (365, 6), (1000, 2)])
 def test_nothing_is_found_in_noise(noise, length, seeds):
-    told = {seed: found(NOISES[noise](np.random.default_rng(seed), length)) for seed in range(seeds)}
+    told = {seed: find_steps(NOISES[noise](np.random.default_rng(seed), length)) for seed in range(seeds)}
     assert {seed: changes for seed, changes in told.items() if changes} == {}
 
 
@@ -45,13 +45,13 @@ def test_nothing_is_found_in_noise(noise, length, seeds):
 @pytest.mark.parametrize("length", [100, 365, 1000])
 def test_nothing_is_found_where_two_runners_take_turns_by_chance(share, length):
     for seed in range(10):
-        assert found((np.random.default_rng(seed).random(length) < share).astype(float)) == []
+        assert find_steps((np.random.default_rng(seed).random(length) < share).astype(float)) == []
 
 
 def test_the_penalty_is_what_keeps_noise_quiet(monkeypatch):
     monkeypatch.setattr(detector, "STRICTNESS", 0.3)
     monkeypatch.setattr(detector, "EVIDENCE", -100.0)
-    assert found(normal(100)) != []
+    assert find_steps(normal(100)) != []
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0, -1e300, 5e-324])
@@ -61,14 +61,14 @@ def test_a_constant_is_one_plateau(value, length):
 
 
 def test_a_step_is_found_on_its_night():
-    assert found([1.2] * 40 + [1.5] * 20) == [Step(40, 40, 1.2, 1.5)]
-    assert found([28] * 10 + [29] * 3) == [Step(10, 10, 28, 29)]
+    assert find_steps([1.2] * 40 + [1.5] * 20) == [Step(40, 40, 1.2, 1.5)]
+    assert find_steps([28] * 10 + [29] * 3) == [Step(10, 10, 28, 29)]
 
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("height", [5.0, -8.0])
 def test_a_step_is_found_in_noise(height, seed):
-    (step,) = found(normal(60, seed) + height * (np.arange(60) >= 37))
+    (step,) = find_steps(normal(60, seed) + height * (np.arange(60) >= 37))
     assert not step.ramp
     assert abs(step.first - 37) <= 1
     assert step.after - step.before == pytest.approx(height, abs=1.0)
@@ -77,15 +77,15 @@ def test_a_step_is_found_in_noise(height, seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_a_step_is_found_in_heavy_tails_beside_outliers(seed):
     noise = np.random.default_rng(seed).standard_t(3, size=60)
-    (step,) = found(noise + 8 * (np.arange(60) >= 30) + 60 * np.isin(np.arange(60), [10, 45]))
+    (step,) = find_steps(noise + 8 * (np.arange(60) >= 30) + 60 * np.isin(np.arange(60), [10, 45]))
     assert abs(step.first - 30) <= 1
 
 
 def test_a_new_level_counts_from_its_second_night_on_at_the_end_and_its_third_within():
-    assert found([1.2] * 40 + [1.5]) == []
-    assert found([1.2] * 40 + [1.5] * 2) == [Step(40, 40, 1.2, 1.5)]
-    assert found([1] * 20 + [2] * 2 + [1] * 20) == []
-    assert found([1] * 20 + [2] * 3 + [1] * 20) == [Step(20, 20, 1, 2), Step(23, 23, 2, 1)]
+    assert find_steps([1.2] * 40 + [1.5]) == []
+    assert find_steps([1.2] * 40 + [1.5] * 2) == [Step(40, 40, 1.2, 1.5)]
+    assert find_steps([1] * 20 + [2] * 2 + [1] * 20) == []
+    assert find_steps([1] * 20 + [2] * 3 + [1] * 20) == [Step(20, 20, 1, 2), Step(23, 23, 2, 1)]
 
 
 @pytest.mark.parametrize("at", [0, 1, 20, 39, 40])
@@ -94,29 +94,29 @@ def test_a_new_level_counts_from_its_second_night_on_at_the_end_and_its_third_wi
 def test_an_outlier_is_no_step(at, scatter, size):
     values = scatter * normal(41)
     values[at] += size
-    assert found(values) == []
+    assert find_steps(values) == []
 
 
 def test_an_outlier_does_not_hide_a_step():
-    assert found([1] * 20 + [9] + [1] * 20 + [2] * 10) == [Step(41, 41, 1, 2)]
+    assert find_steps([1] * 20 + [9] + [1] * 20 + [2] * 10) == [Step(41, 41, 1, 2)]
 
 
 def test_several_steps_are_found_in_both_directions():
-    assert found([1] * 30 + [2] * 30 + [3] * 30) == [Step(30, 30, 1, 2), Step(60, 60, 2, 3)]
-    assert found([1] * 10 + [3] * 10 + [0] * 10) == [Step(10, 10, 1, 3), Step(20, 20, 3, 0)]
+    assert find_steps([1] * 30 + [2] * 30 + [3] * 30) == [Step(30, 30, 1, 2), Step(60, 60, 2, 3)]
+    assert find_steps([1] * 10 + [3] * 10 + [0] * 10) == [Step(10, 10, 1, 3), Step(20, 20, 3, 0)]
     staircase = np.repeat(np.arange(10.0), 10)
-    assert found(staircase) == [Step(10 * i, 10 * i, i - 1, i) for i in range(1, 10)]
+    assert find_steps(staircase) == [Step(10 * i, 10 * i, i - 1, i) for i in range(1, 10)]
 
 
 def test_a_slow_ramp_is_told_once_with_its_first_and_last_night():
-    (step,) = found(ramp(60, 20, 40, 1.0))
+    (step,) = find_steps(ramp(60, 20, 40, 1.0))
     assert (step.first, step.last, step.ramp) == (21, 40, True)
     assert (step.before, step.after) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_slow_ramp_is_found_in_noise(seed):
-    (step,) = found(normal(100, seed) + ramp(100, 30, 70, 10.0))
+    (step,) = find_steps(normal(100, seed) + ramp(100, 30, 70, 10.0))
     assert step.ramp
     assert abs(step.first - 30) <= 8
     assert abs(step.last - 70) <= 8
@@ -125,25 +125,25 @@ def test_a_slow_ramp_is_found_in_noise(seed):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_ramp_over_all_nights_is_one_ramp(seed):
-    (step,) = found(normal(365, seed) + ramp(365, 0, 364, 10.0))
+    (step,) = find_steps(normal(365, seed) + ramp(365, 0, 364, 10.0))
     assert step.first <= 40
     assert step.last >= 324
 
 
 def test_a_ramp_does_not_swallow_the_step_after_it():
-    told = found([*ramp(60, 20, 40, 1.0), *[3.0] * 20])
+    told = find_steps([*ramp(60, 20, 40, 1.0), *[3.0] * 20])
     assert [(step.first, step.last) for step in told] == [(21, 40), (60, 60)]
     assert told[1].after == 3.0
 
 
 def test_a_ramp_up_and_a_ramp_down_are_two():
-    told = found([*ramp(60, 20, 40, 1.0), *(1 - ramp(60, 20, 40, 1.0))])
+    told = find_steps([*ramp(60, 20, 40, 1.0), *(1 - ramp(60, 20, 40, 1.0))])
     assert [(step.first, step.last) for step in told] == [(21, 40), (81, 100)]
 
 
 def test_nights_without_a_value_are_passed_over():
     values = [1, NAN, 1, 1, NAN, NAN, 1, 2, NAN, 2, 2, NAN]
-    assert found(values) == [Step(7, 7, 1, 2)]
+    assert find_steps(values) == [Step(7, 7, 1, 2)]
 
 
 def test_a_step_after_a_gap_is_on_the_first_night_that_was_measured():
@@ -161,7 +161,7 @@ def test_fewer_than_five_nights_say_nothing(nights):
 
 
 def test_five_nights_are_enough_where_nothing_else_moves():
-    assert found([1, 1, 1, 2, 2]) == [Step(3, 3, 1, 2)]
+    assert find_steps([1, 1, 1, 2, 2]) == [Step(3, 3, 1, 2)]
 
 
 def test_infinite_values_count_as_missing():
@@ -172,15 +172,15 @@ def test_what_is_tolerated_is_no_step_but_many_small_ones_add_up():
     def within(level):
         return 1e-3 * abs(level)
 
-    assert found([1.0] * 10 + [1.0006] * 10, within) == []
-    assert found([1.0] * 10 + [1.0006] * 10 + [1.0012] * 10, within) == [Step(20, 20, 1.0, 1.0012)]
-    assert found([1.0] * 10 + [1.1] * 10, within) == [Step(10, 10, 1.0, 1.1)]
-    assert found([1.0] * 10 + [1.0005, 1.0] * 10, within) == []
+    assert find_steps([1.0] * 10 + [1.0006] * 10, within) == []
+    assert find_steps([1.0] * 10 + [1.0006] * 10 + [1.0012] * 10, within) == [Step(20, 20, 1.0, 1.0012)]
+    assert find_steps([1.0] * 10 + [1.1] * 10, within) == [Step(10, 10, 1.0, 1.1)]
+    assert find_steps([1.0] * 10 + [1.0005, 1.0] * 10, within) == []
 
 
 @pytest.mark.parametrize("size", [1e-300, 1e-9, 1.0, 1e300])
 def test_the_size_of_the_numbers_changes_nothing(size):
-    assert found([size] * 10 + [-size] * 10) == [Step(10, 10, size, -size)]
+    assert find_steps([size] * 10 + [-size] * 10) == [Step(10, 10, size, -size)]
 
 
 def test_the_cut_is_the_cheapest_of_all():

@@ -16,7 +16,7 @@ BEGIN, END = "<!-- bench -->\n", "<!-- /bench -->"
 BUSY = 0.03
 
 
-def chosen(only: str, large: bool) -> Mapping[int, Row]:
+def choose_rows(only: str, large: bool) -> Mapping[int, Row]:
     """The rows that were asked for; those that take long are left out unless named, or `large`."""
     known = rows()
     if only:
@@ -38,7 +38,7 @@ def write_readme(measured: list[Measurement]) -> None:
 @click.option("--readme", is_flag=True, help="Write what grows how into the README.")
 def main(only: str, count: int, large: bool, readme: bool) -> None:
     """Measure reportgen against a notebook, the least that its numbers cost, and itself."""
-    wanted = chosen(only, large)
+    wanted = choose_rows(only, large)
     card = demo_card()
     neighbours = Neighbours()
 

@@ -56,8 +56,8 @@ def main(folder: str, rounds: str, tokens: str) -> None:
     passes()
     taken: dict[str, list[tuple[float, float]]] = {"ours": [], "passes": []}
     for _ in range(int(rounds)):
-        taken["ours"].append(_timed(ours))
-        taken["passes"].append(_timed(passes))
+        taken["ours"].append(_time_call(ours))
+        taken["passes"].append(_time_call(passes))
     told = {"tokens": len(windows.ids), "features": FEATURES, "l0": l0[-1], **taken}
     sys.stdout.write(json.dumps(told) + "\n")
 
@@ -100,7 +100,7 @@ def save_random(folder: Path, model: LoadedModel, windows: Windows, layer: int) 
     (folder / "cfg.json").write_text(json.dumps(said))
 
 
-def _timed(what: Callable[[], object]) -> tuple[float, float]:
+def _time_call(what: Callable[[], object]) -> tuple[float, float]:
     cpu, clock = time.process_time(), time.perf_counter()
     what()
     return time.process_time() - cpu, time.perf_counter() - clock

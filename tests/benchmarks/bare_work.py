@@ -47,7 +47,7 @@ def written_down() -> Iterator[Work]:
     """
     work = Work()
     with (
-        _replaced(capture, "run", lambda own: _noting_passes(own, work)),
+        _replace_attribute(capture, "run", lambda own: _noting_passes(own, work)),
         _each_product(lambda table, rows: work.products.append((table, rows))),
     ):
         yield work
@@ -66,7 +66,7 @@ def _each_product(note: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _replaced(owner: Any, name: str, by: Any) -> Iterator[None]:
+def _replace_attribute(owner: Any, name: str, by: Any) -> Iterator[None]:
     own = getattr(owner, name)
     setattr(owner, name, by(own))
     try:

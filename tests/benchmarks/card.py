@@ -63,8 +63,8 @@ def demo_card() -> Card:
     """card.yaml on the two demo models; they are converted, and its fonts cut, if they were not yet."""
     battery = Path(__file__).with_name("card.yaml")
     with tempfile.TemporaryDirectory() as folder:
-        _reportgen("run", battery, "-o", f"{folder}/bundle", "--quiet")
-    known = json.loads(_reportgen("models", "--json"))
+        _run_reportgen("run", battery, "-o", f"{folder}/bundle", "--quiet")
+    known = json.loads(_run_reportgen("models", "--json"))
     found = {model["source"]: model for model in known["models"]}
     ids = {"llama": "demo:smollm2-135m-instruct", "gemma": "demo:gemma-3-270m"}
     return Card(
@@ -75,6 +75,6 @@ def demo_card() -> Card:
     )
 
 
-def _reportgen(*arguments: object) -> str:
+def _run_reportgen(*arguments: object) -> str:
     command = [sys.executable, "-m", "reportgen", *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -61,7 +61,7 @@ class Lecture:
         return spent
 
 
-def timed(what: Callable[[], object]) -> Seconds:
+def time_call(what: Callable[[], object]) -> Seconds:
     cpu, clock = time.process_time(), time.perf_counter()
     what()
     return time.process_time() - cpu, time.perf_counter() - clock
@@ -79,8 +79,8 @@ def main(battery: str, id: str, rounds: str) -> None:
 
     for _ in range(int(rounds)):
         with written_down() as work:
-            ours.append(timed(measure))
-        bare.append(timed(lambda: do_bare(lecture.model, work)))
+            ours.append(time_call(measure))
+        bare.append(time_call(lambda: do_bare(lecture.model, work)))
     told = {"ours": ours, "bare": bare, "probes": probes}
     counted = {"passes": len(work.passes), "tokens": work.tokens, "rows": work.rows}
     sys.stdout.write(json.dumps(told | counted) + "\n")

@@ -84,7 +84,7 @@ def _again(card: Card, place: Place) -> Ran:
     return Ran(ran.seconds, ran.cpu_seconds, {"heavy imports": len(ran.told["imported"])})
 
 
-def _changed(card: Card, place: Place) -> Ran:
+def _run_changed(card: Card, place: Place) -> Ran:
     return _command(place, "run", card.changed(place.folder), "-o", place.bundle)
 
 
@@ -115,7 +115,7 @@ PARTS: Mapping[str, Callable[[Card, Place], Ran]] = {
     "notebook": _notebook,
     "run": _run,
     "again": _again,
-    "changed": _changed,
+    "changed": _run_changed,
     "page": _page,
     "page anew": _page_anew,
     "help": _help,

@@ -46,8 +46,8 @@ def main(folder: str, rounds: str) -> None:
     together()  # what is proven at the first use is none of the work
     ours, separate = [], []
     for _ in range(int(rounds)):
-        ours.append(_timed(together))
-        separate.append(_timed(apart))
+        ours.append(_time_call(together))
+        separate.append(_time_call(apart))
     far = max(float((one - other).abs().max()) for one, other in zip(found["ours"], found["separate"], strict=True))
     assert len({tuple(row.tolist()) for row in found["ours"]}) == len(variants)  # each was changed in its own way
     told = {"layers": model.layers, "variants": len(variants), "ours": ours, "separate": separate, "apart": far}
@@ -71,7 +71,7 @@ def _one(model: LoadedModel, tokens: tuple[int, ...], layer: int, added):  # typ
     return normed
 
 
-def _timed(what: Callable[[], object]) -> tuple[float, float]:
+def _time_call(what: Callable[[], object]) -> tuple[float, float]:
     cpu, clock = time.process_time(), time.perf_counter()
     what()
     return time.process_time() - cpu, time.perf_counter() - clock

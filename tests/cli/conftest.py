@@ -9,7 +9,7 @@ from tests.tiny import save_tiny
 
 
 @dataclass
-class Ended:
+class CommandResult:
     """How a command line ended."""
 
     code: int
@@ -18,14 +18,14 @@ class Ended:
 
 
 @pytest.fixture
-def reportgen(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+def reportgen(capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
     """Calls the command line in this process."""
 
-    def call(*arguments: object) -> Ended:
+    def call(*arguments: object) -> CommandResult:
         capsys.readouterr()
         code = run_command([str(argument) for argument in arguments])
         captured = capsys.readouterr()
-        return Ended(code, captured.out, captured.err)
+        return CommandResult(code, captured.out, captured.err)
 
     return call
 

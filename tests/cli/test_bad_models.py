@@ -21,13 +21,13 @@ def missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(folder / "nowhere")
 
 
-def truncated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def save_truncated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     weights = save_tiny(folder) / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     return str(folder)
 
 
-def corrupt(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def save_corrupt(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (save_tiny(folder) / "model.safetensors").write_bytes(b"not weights at all")
     return str(folder)
 
@@ -55,7 +55,7 @@ def offline(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "nobody/nothing-of-this-name"
 
 
-def gated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def refuse_download(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     def refuse(*arguments: object, **options: object) -> None:
         answer = httpx2.Response(403, request=httpx2.Request("GET", "https://hub.invalid"))
         raise GatedRepoError("gated", response=answer)
@@ -68,13 +68,13 @@ def gated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     ("make", "message"),
     [
         (missing, "nowhere"),
-        (truncated, "model.safetensors"),
-        (corrupt, "model.safetensors"),
+        (save_truncated, "model.safetensors"),
+        (save_corrupt, "model.safetensors"),
         (no_causal_lm, "BertForMaskedLM"),
         (no_offsets, "tokenizer.json"),
         (of_a_billion_layers, "num_hidden_layers is 1000000000, where a model has a whole number up to 1,000"),
         (offline, "HF_HUB_OFFLINE"),
-        (gated, "hf auth login"),
+        (refuse_download, "hf auth login"),
     ],
 )
 def test_exit_codes(
@@ -112,7 +112,7 @@ def with_a_word_more(parts: dict[str, Any]) -> None:
     added.append(added[0] | {"id": 320, "content": "zebra", "special": False})
 
 
-def exchanged(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+def exchange_parts(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     file = save_tiny(folder) / "tokenizer.json"
     parts = json.loads(file.read_text())
     change(parts)
@@ -123,7 +123,7 @@ def exchanged(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
 def test_a_tokenizer_that_panics_is_a_failed_model_beside_a_good_one(
     write_battery: Call, tiny_models: dict[str, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    bad = exchanged(tmp_path / "bad", without_its_token)
+    bad = exchange_parts(tmp_path / "bad", without_its_token)
     probes = (CENSUS, "  top: {probe: next_token, prompts: [an apple, a day]}")
     alone = run_command(["run", str(write_battery(*probes, models={"bad": bad})), "--quiet"])
     err = capfd.readouterr().err
@@ -144,7 +144,7 @@ def test_a_tokenizer_that_panics_is_a_failed_model_beside_a_good_one(
 def test_a_prompt_with_a_token_beyond_the_embedding_is_left_out_and_the_others_run(
     reportgen: Call, write_battery: Call, tmp_path: Path
 ) -> None:
-    larger = exchanged(tmp_path / "larger", with_a_word_more)
+    larger = exchange_parts(tmp_path / "larger", with_a_word_more)
     battery = write_battery(
         "  top: {probe: next_token, prompts: [a zebra, an apple]}",
         "  strip: {probe: tokenization, prompts: [a zebra]}",
@@ -175,7 +175,7 @@ def test_a_prompt_with_a_token_beyond_the_embedding_is_left_out_and_the_others_r
 def test_what_no_model_has_a_row_for_is_told_before_anything_runs(
     reportgen: Call, write_battery: Call, tmp_path: Path, probe: str
 ) -> None:
-    battery = write_battery(f"  one: {probe}", models={"larger": exchanged(tmp_path / "larger", with_a_word_more)})
+    battery = write_battery(f"  one: {probe}", models={"larger": exchange_parts(tmp_path / "larger", with_a_word_more)})
     ended = reportgen("plan", battery)
     assert ended.code == 2
     assert "token 'zebra' (320) has no row in the model's embedding of 320 rows" in ended.err

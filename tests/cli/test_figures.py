@@ -21,10 +21,10 @@ CENSUS = f"census-{LLAMA}-blocks"
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """Two probes of a bundle whose figures can be drawn."""
-    return stored(tmp_path / "lens")
+    return store_bundle(tmp_path / "lens")
 
 
-def stored(folder: Path, **run: Any) -> Path:
+def store_bundle(folder: Path, **run: Any) -> Path:
     whole = fake_bundle()
     folder.mkdir()
     outcomes = {probe: whole.outcomes[probe] for probe in ("census", "nearest")}
@@ -85,7 +85,7 @@ def test_ids_name_figures_or_probes_and_models_narrow_them(
 
 def test_the_bundles_own_theme_is_the_default(reportgen: Callable[..., Any], tmp_path: Path) -> None:
     presentation = {"language": "en", "theme": BUILT_IN["dark"].model_dump(), "page_bytes": 1}
-    dark = stored(tmp_path / "night", presentation=presentation)
+    dark = store_bundle(tmp_path / "night", presentation=presentation)
     assert reportgen("figures", dark, CENSUS, "--format", "png").code == 0
     with Image.open(tmp_path / "night-figures-dark" / f"{CENSUS}.png") as picture:
         assert picture.convert("RGB").getpixel((0, 0)) == tuple(bytes.fromhex(BUILT_IN["dark"].ground[1:]))
@@ -143,7 +143,7 @@ def test_pictures_of_a_probe_that_is_gone_go_and_those_of_other_bundles_stay(
 ) -> None:
     out, whole = tmp_path / "out", fake_bundle()
     draw = ("--format", "csv", "-o", out)
-    other = stored(tmp_path / "other")
+    other = store_bundle(tmp_path / "other")
     assert reportgen("figures", other, "nearest", "--model", GEMMA, *draw).code == 0
     assert reportgen("figures", bundle, "census", *draw).code == 0
     both = names(out)

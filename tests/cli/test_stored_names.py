@@ -42,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_models: dict[str, Path])
     return folder / "battery"
 
 
-def edited(made: Path, folder: Path, *cells: Cell, value: object) -> Path:
+def edit_copy(made: Path, folder: Path, *cells: Cell, value: object) -> Path:
     """A copy of the bundle with a value in all rows of a column, in every table of the probe that has one."""
     shutil.copytree(made, folder, dirs_exist_ok=True)
     content = json.loads((made / "results.json").read_text())
@@ -58,7 +58,7 @@ def edited(made: Path, folder: Path, *cells: Cell, value: object) -> Path:
 def test_a_name_that_leads_elsewhere_is_refused_before_a_byte_is_written(
     reportgen: Callable[..., Any], made: Path, tmp_path: Path, cell: Cell
 ) -> None:
-    bundle = edited(made, tmp_path / "deep" / "er" / "bundle", cell, value=UPWARDS)
+    bundle = edit_copy(made, tmp_path / "deep" / "er" / "bundle", cell, value=UPWARDS)
     before = sorted(tmp_path.rglob("*"))
     for arguments in (("render", bundle, "--format", "figures"), ("figures", bundle, "--format", "csv")):
         ended = reportgen(*arguments)
@@ -75,7 +75,7 @@ def test_no_cell_of_any_table_becomes_a_name_unchecked(made: Path, tmp_path: Pat
     content = json.loads((made / "results.json").read_text())
     found: set[str] = set()
     for at, cell in enumerate(_cells(content)):
-        for stem in _stems(edited(made, tmp_path / str(at), cell, value=UPWARDS)):
+        for stem in _stems(edit_copy(made, tmp_path / str(at), cell, value=UPWARDS)):
             assert re.fullmatch(r"[A-Za-z0-9_+.-]+", stem)
             found.add(stem)
     assert found

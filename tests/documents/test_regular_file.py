@@ -21,7 +21,7 @@ def endless(place: Path) -> None:
     place.symlink_to("/dev/zero")
 
 
-def answered(place: Path) -> None:
+def bind_socket(place: Path) -> None:
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(str(place))
 
@@ -29,7 +29,7 @@ def answered(place: Path) -> None:
 KINDS: dict[str, Callable[[Path], None]] = {
     "a named pipe": pipe,
     "a device": endless,
-    "a socket": answered,
+    "a socket": bind_socket,
     "a folder": Path.mkdir,
 }
 

@@ -25,13 +25,13 @@ class Thicker(Curve):
     """A curve of another kind with the same fields."""
 
 
-def spelled(value: object) -> list[bytes]:
+def spell_parts(value: object) -> list[bytes]:
     return [part.encode() if isinstance(part, str) else part for part in canonicalize_value(value)]
 
 
 @given(PLAIN, PLAIN)
 def test_only_what_is_the_same_is_spelled_the_same(one: object, other: object) -> None:
-    assert (spelled(one) == spelled(other)) == (repr(one) == repr(other))
+    assert (spell_parts(one) == spell_parts(other)) == (repr(one) == repr(other))
 
 
 def test_everything_that_a_picture_may_tell_apart_differs() -> None:
@@ -46,13 +46,13 @@ def test_everything_that_a_picture_may_tell_apart_differs() -> None:
         numbers.byteswap(), numbers.tolist(), np.float64(0.0), np.array(0.0), np.array(["a"]), np.array([b"a"]),
     ]  # fmt: skip
     for one, other in combinations(different, 2):
-        assert spelled(one) != spelled(other), (one, other)
+        assert spell_parts(one) != spell_parts(other), (one, other)
 
 
 def test_the_same_numbers_are_spelled_the_same_however_they_lie_in_memory() -> None:
     grid = np.arange(12.0).reshape(3, 4)
-    assert spelled(grid.T.copy()) == spelled(grid.T) == spelled(np.asfortranarray(grid.T))
-    assert spelled([np.nan]) == spelled([np.nan])
+    assert spell_parts(grid.T.copy()) == spell_parts(grid.T) == spell_parts(np.asfortranarray(grid.T))
+    assert spell_parts([np.nan]) == spell_parts([np.nan])
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_the_same_numbers_are_spelled_the_same_however_they_lie_in_memory() -> N
 )  # fmt: skip
 def test_what_has_no_agreed_spelling_is_refused(value: object) -> None:
     with pytest.raises(TypeError, match="has no canonical spelling"):
-        spelled(value)
+        spell_parts(value)
 
 
 def test_every_kind_of_figure_has_a_spelling() -> None:
-    told = [tuple(spelled(figure)) for text in ("", HOSTILE) for figure in one_of_each(text=text)]
+    told = [tuple(spell_parts(figure)) for text in ("", HOSTILE) for figure in one_of_each(text=text)]
     assert len(set(told)) == len(told) == 18
-    assert told == [tuple(spelled(figure)) for text in ("", HOSTILE) for figure in one_of_each(text=text)]
+    assert told == [tuple(spell_parts(figure)) for text in ("", HOSTILE) for figure in one_of_each(text=text)]

@@ -39,14 +39,14 @@ def of_kind(kind: type, **changed: object) -> Figure:
     return replace(next(figure for figure in one_of_each() if isinstance(figure, kind)), **changed)
 
 
-def read(figure: Figure) -> list[list[str]]:
+def read_csv(figure: Figure) -> list[list[str]]:
     return list(csv.reader(io.StringIO(csv_of(figure), newline=""), strict=True))
 
 
 @EACH
 def test_the_csv_holds_the_table_whatever_the_texts_are(figure: Figure) -> None:
     table = table_of(figure)
-    head, *rows = read(figure)
+    head, *rows = read_csv(figure)
     assert head == list(table.columns) == COLUMNS[type(figure).__name__]
     assert len(rows) == len(table.rows) > 0
     for written, row in zip(rows, table.rows, strict=True):
@@ -65,9 +65,9 @@ def test_the_csv_holds_the_table_whatever_the_texts_are(figure: Figure) -> None:
 def test_numbers_are_the_shortest_of_their_own_dtype() -> None:
     for dtype, text in (("float32", "0.1"), ("float64", "0.1"), ("float16", "0.1")):
         heat_map = of_kind(HeatMap, values=np.array([[0.1, np.nan], [1e-7, 3]], dtype))
-        assert read(heat_map)[1] == ["0", "0", text]
-        assert read(heat_map)[2] == ["0", "1", ""]
-    assert read(of_kind(HeatMap, values=np.array([[1 / 3]], np.float32)))[1][2] == "0.33333334"
+        assert read_csv(heat_map)[1] == ["0", "0", text]
+        assert read_csv(heat_map)[2] == ["0", "1", ""]
+    assert read_csv(of_kind(HeatMap, values=np.array([[1 / 3]], np.float32)))[1][2] == "0.33333334"
 
 
 def test_a_texts_quotes_and_lines_are_the_csvs_business() -> None:
@@ -75,7 +75,7 @@ def test_a_texts_quotes_and_lines_are_the_csvs_business() -> None:
     curves = Curves(name="n", subject=(), title="t", alt="a", x_label="x", y_label="y",
                     curves=[Curve(label=text, x=[0, 1], y=[0.5, 1.0])])  # fmt: skip
     assert csv_of(curves).split("\n", 1)[1].startswith('"say ""a, b""\r\n",,,0,0.5\n')
-    assert read(curves)[1] == [text, "", "", "0", "0.5"]
+    assert read_csv(curves)[1] == [text, "", "", "0", "0.5"]
 
 
 def test_curves_without_a_band_have_no_columns_for_one() -> None:

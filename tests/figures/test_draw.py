@@ -39,7 +39,7 @@ EACH = pytest.mark.parametrize("figure", one_of_each(), ids=lambda figure: type(
 EACH_HOSTILE = pytest.mark.parametrize("figure", one_of_each(text=HOSTILE), ids=lambda figure: type(figure).__name__)
 
 
-def drawn(figure: Figure, faces: Typefaces) -> Drawing:
+def draw_figure(figure: Figure, faces: Typefaces) -> Drawing:
     return draw(figure, typefaces=faces, styles=STYLES)
 
 
@@ -49,7 +49,7 @@ def ids(svg: str) -> list[str]:
 
 @EACH
 def test_every_kind_comes_out_in_every_format(figure: Figure, faces: Typefaces) -> None:
-    drawing = drawn(figure, faces)
+    drawing = draw_figure(figure, faces)
     assert drawing.svg().startswith("<svg ")
     assert drawing.png(dpi=50).startswith(b"\x89PNG")
     assert drawing.pdf().startswith(b"%PDF")
@@ -60,7 +60,7 @@ def test_every_kind_comes_out_in_every_format(figure: Figure, faces: Typefaces) 
 
 @EACH
 def test_the_same_figure_has_the_same_bytes(figure: Figure, faces: Typefaces) -> None:
-    one, other = drawn(figure, faces), drawn(figure, faces)
+    one, other = draw_figure(figure, faces), draw_figure(figure, faces)
     assert one.svg() == one.svg() == other.svg()
     assert one.png(50) == other.png(50)
     assert one.pdf() == other.pdf()
@@ -68,7 +68,7 @@ def test_the_same_figure_has_the_same_bytes(figure: Figure, faces: Typefaces) ->
 
 @EACH_HOSTILE
 def test_strangers_text_is_drawn_and_breaks_nothing(figure: Figure, faces: Typefaces) -> None:
-    drawing = drawn(figure, faces)
+    drawing = draw_figure(figure, faces)
     root = ET.fromstring(drawing.svg())
     assert root.find(f"{SVG}title").text == make_legible(figure.title)
     assert root.find(f"{SVG}desc").text == make_legible(figure.alt)
@@ -79,7 +79,7 @@ def test_strangers_text_is_drawn_and_breaks_nothing(figure: Figure, faces: Typef
 
 @EACH
 def test_every_reference_is_defined_in_its_own_figure(figure: Figure, faces: Typefaces) -> None:
-    svg = drawn(figure, faces).svg()
+    svg = draw_figure(figure, faces).svg()
     found = ids(svg)
     assert len(found) == len(set(found))
     references = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', svg))
@@ -91,13 +91,13 @@ def test_every_reference_is_defined_in_its_own_figure(figure: Figure, faces: Typ
 
 def test_no_two_figures_share_an_id(faces: Typefaces) -> None:
     figures = [*one_of_each("a"), *one_of_each("b"), *(replace(f, alt="another") for f in one_of_each("a"))]
-    found = [name for figure in figures for name in ids(drawn(figure, faces).svg())]
+    found = [name for figure in figures for name in ids(draw_figure(figure, faces).svg())]
     assert len(found) == len(set(found))
 
 
 @EACH
 def test_nothing_of_a_figure_reaches_the_page_around_it(figure: Figure, faces: Typefaces) -> None:
-    svg = drawn(figure, faces).svg()
+    svg = draw_figure(figure, faces).svg()
     assert "<style" not in svg
     assert "<!" not in svg
     assert "<?" not in svg
@@ -106,7 +106,7 @@ def test_nothing_of_a_figure_reaches_the_page_around_it(figure: Figure, faces: T
 
 def test_a_figure_of_no_known_kind_is_refused(faces: Typefaces) -> None:
     with pytest.raises(TypeError, match="nothing draws a figure of kind Figure"):
-        drawn(Figure(name="n", subject=(), title="t", alt="a"), faces)
+        draw_figure(Figure(name="n", subject=(), title="t", alt="a"), faces)
 
 
 def test_typefaces_of_another_report_do_not_linger() -> None:
@@ -116,16 +116,16 @@ def test_typefaces_of_another_report_do_not_linger() -> None:
         one = TokenGrid(name="g", subject=(), title="t", alt="a", row_label="r", rows=["0"], column_label="c",
                         columns=[token], texts=[[token]], values=np.ones((1, 1)), value_label="v",
                         outlined=np.zeros((1, 1), bool))  # fmt: skip
-        assert "CJK" in drawn(one, load_typefaces(token)).svg()
+        assert "CJK" in draw_figure(one, load_typefaces(token)).svg()
 
 
 def test_users_settings_of_matplotlib_change_nothing(faces: Typefaces) -> None:
     import matplotlib as mpl
 
     figure = one_of_each()[0]
-    plain = drawn(figure, faces).svg()
+    plain = draw_figure(figure, faces).svg()
     with mpl.rc_context({"lines.linewidth": 9, "text.parse_math": True, "font.size": 30}):
-        assert drawn(figure, faces).svg() == plain
+        assert draw_figure(figure, faces).svg() == plain
         assert mpl.rcParams["lines.linewidth"] == 9
 
 
@@ -151,7 +151,7 @@ def test_the_mosaics_image_is_the_data_in_colour(faces: Typefaces) -> None:
 
     mosaic = one_of_each()[2]
     assert isinstance(mosaic, HeadMosaic)
-    svg = drawn(mosaic, faces).svg()
+    svg = draw_figure(mosaic, faces).svg()
     embedded = re.findall(r'href="data:image/png;base64,([^"]+)"', svg)
     assert len(embedded) == 1
     with Image.open(BytesIO(base64.b64decode(re.sub(r"\s", "", embedded[0])))) as image:
@@ -175,7 +175,7 @@ def test_long_prompts_are_pooled_by_their_largest_weight() -> None:
 def test_what_the_mask_forbids_is_not_drawn(faces: Typefaces) -> None:
     tokens = ["a", "b", "c"]
     head = AttentionHead(name="h", subject=(), title="t", alt="a", pattern=attention(3, 3), queries=tokens, keys=tokens)
-    svg = drawn(head, faces).svg()
+    svg = draw_figure(head, faces).svg()
     cells = re.search(r'<g id="[^"]*PolyCollection_1">(.*?)</g>', svg, re.DOTALL)
     assert cells is not None
     assert cells[1].count("<path") == 6
@@ -185,7 +185,7 @@ def test_a_grid_fills_and_outlines_its_cells(faces: Typefaces) -> None:
     grid = TokenGrid(name="g", subject=(), title="t", alt="a", row_label="layer", rows=["0", "1"], column_label="step",
                      columns=["a"], texts=[["a"], ["b"]], values=np.array([[0.0], [1.0]]), value_label="probability",
                      outlined=np.array([[False], [True]]))  # fmt: skip
-    svg = drawn(grid, faces).svg()
+    svg = draw_figure(grid, faces).svg()
     assert svg.count("fill: #f6f8fb") >= 1
     assert svg.count("fill: #0b2a5c") >= 1
     assert svg.count(f"stroke: {VERMILLION}") == 1
@@ -203,7 +203,7 @@ def test_too_many_points_become_an_image(faces: Typefaces) -> None:
     points = np.random.default_rng(0).random((2500, 2))
     maps = Maps(name="m", subject=(), title="t", alt="a", labels=[""] * 2500, groups=[""] * 2500,
                 panels=[Panel(title="p", points=points, x_label="", y_label="")])  # fmt: skip
-    svg = drawn(maps, faces).svg()
+    svg = draw_figure(maps, faces).svg()
     assert svg.count("<image") == 1
     assert svg.count("<use") < 200
 
@@ -217,7 +217,7 @@ def test_groups_have_other_colours_than_the_first_two_models(faces: Typefaces) -
 def test_curves_without_any_number_are_an_empty_plot(faces: Typefaces) -> None:
     curve = Curve(label="none", x=[0, 1], y=[np.nan, np.nan])
     figure = Curves(name="n", subject=(), title="t", alt="a", x_label="x", y_label="y", curves=[curve])
-    ET.fromstring(drawn(figure, faces).svg())
+    ET.fromstring(draw_figure(figure, faces).svg())
 
 
 def test_emoji_and_han_are_in_the_pdf_too() -> None:
@@ -300,7 +300,7 @@ def test_only_simple_scripts_are_characters_where_nothing_shapes_them() -> None:
 def test_a_figure_does_not_depend_on_what_others_show(figure: Figure) -> None:
     own = set(list_texts(figure))
     others = "ひらがな 漢字一二三 Žluťoučký Жизнь नमक العالم ทดสอบ 🐡 ♫ 한글 ქართული க்ஷ"
-    one, other = (drawn(figure, load_typefaces(shown)) for shown in (own, own | {others}))
+    one, other = (draw_figure(figure, load_typefaces(shown)) for shown in (own, own | {others}))
     for text in ("paths", "characters", "simple characters"):
         assert one.svg(text) == other.svg(text)
     assert one.png(100) == other.png(100)
@@ -319,7 +319,7 @@ def test_a_text_is_set_in_its_own_families() -> None:
 
 @EACH
 def test_paper_gets_the_same_picture_in_fewer_words(figure: Figure, faces: Typefaces) -> None:
-    drawing = drawn(figure, faces)
+    drawing = draw_figure(figure, faces)
     plain, whole = (ET.fromstring(drawing.svg(text)) for text in ("simple characters", "characters"))
     assert plain.attrib["viewBox"] == whole.attrib["viewBox"]
     assert not list(plain.iterfind(".//*[@style]"))
@@ -346,7 +346,7 @@ def test_texts_of_paper_begin_where_their_anchor_puts_them() -> None:
 def test_a_mosaic_of_a_large_model_is_drawn_at_once(faces: Typefaces) -> None:
     mosaic = HeadMosaic(name="m", subject=(), title="t", alt="a", patterns=attention(28, 24, 12, 12))
     started = time.monotonic()
-    drawing = drawn(mosaic, faces)
+    drawing = draw_figure(mosaic, faces)
     sizes = [len(drawing.svg("characters")), len(drawing.png())]
     assert time.monotonic() - started < 3
     assert max(sizes) < 1_000_000
@@ -354,7 +354,7 @@ def test_a_mosaic_of_a_large_model_is_drawn_at_once(faces: Typefaces) -> None:
 
 def test_the_blocks_of_a_mosaic_are_named_by_their_numbers_where_some_have_no_attention(faces: Typefaces) -> None:
     mosaic = HeadMosaic(name="m", subject=(), title="t", alt="a", patterns=attention(2, 2, 4, 4), blocks=(1, 3))
-    svg = drawn(mosaic, faces).svg("characters")
+    svg = draw_figure(mosaic, faces).svg("characters")
     (frame,) = json.loads(html.unescape(re.findall(r'data-frames="([^"]+)"', svg)[0]))
     assert frame["numbers"] == [1, 3]
     written = re.findall(r">\s*(\d)\s*<", svg)

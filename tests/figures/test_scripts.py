@@ -47,14 +47,14 @@ def grid() -> TokenGrid:
                      values=np.zeros((rows, 1)), value_label="v", outlined=np.zeros((rows, 1), bool))  # fmt: skip
 
 
-def drawn(figure: Figure, faces: Typefaces) -> Drawing:
+def draw_figure(figure: Figure, faces: Typefaces) -> Drawing:
     return draw(figure, typefaces=faces, styles={})
 
 
 @pytest.mark.parametrize("figure", [bars(), grid()], ids=["text", "tokens"])
 def test_twenty_scripts_are_drawn_without_a_missing_glyph(figure: Figure, words: Typefaces) -> None:
     # matplotlib warns of each glyph that no font of a text has, and here warnings are errors.
-    drawing = drawn(figure, words)
+    drawing = draw_figure(figure, words)
     assert len(SCRIPTS) >= 20
     assert drawing.png(60).startswith(b"\x89PNG")
     for text in ("paths", "characters", "simple characters"):
@@ -65,7 +65,7 @@ def test_twenty_scripts_are_drawn_without_a_missing_glyph(figure: Figure, words:
 def test_a_missing_glyph_would_be_noticed() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        drawn(replace(bars(), bars=["한국"], values=np.ones((1, 1))), load_typefaces(["한"])).png(30)
+        draw_figure(replace(bars(), bars=["한국"], values=np.ones((1, 1))), load_typefaces(["한"])).png(30)
     assert any("missing from font" in str(one.message) for one in caught)
 
 
@@ -89,7 +89,7 @@ def test_what_joins_emoji_is_made_visible() -> None:
 
 def test_every_word_leaves_ink_of_its_own(words: Typefaces) -> None:
     """Two words that were both drawn as boxes would look the same."""
-    drawing = drawn(bars(), words)
+    drawing = draw_figure(bars(), words)
     with Image.open(BytesIO(drawing.png(100))) as picture:
         grey = np.asarray(picture.convert("L"))
     left = int(grey.shape[1] * 0.24)
@@ -105,8 +105,8 @@ def test_a_letter_is_drawn_whole_whatever_marks_other_tokens_bring() -> None:
                       outlined=np.zeros((1, 1), bool))  # fmt: skip
     others = ["\u0309", "a\u0302\u0309", "ǵ ḱ g\u0301"]
     assert (
-        drawn(token, load_typefaces(list_texts(token))).svg()
-        == drawn(token, load_typefaces([*list_texts(token), *others])).svg()
+        draw_figure(token, load_typefaces(list_texts(token))).svg()
+        == draw_figure(token, load_typefaces([*list_texts(token), *others])).svg()
     )
 
 
@@ -114,8 +114,8 @@ def test_a_letter_is_drawn_whole_whatever_marks_other_tokens_bring() -> None:
 def test_a_mark_and_what_it_stands_on_are_set_from_one_font(text: str) -> None:
     # Alone, so that no other text brings what this one needs; matplotlib's warnings of missing glyphs are errors here.
     figure = replace(grid(), rows=["1"], texts=[[text]], values=np.zeros((1, 1)), outlined=np.zeros((1, 1), bool))
-    drawing = drawn(figure, load_typefaces(list_texts(figure)))
+    drawing = draw_figure(figure, load_typefaces(list_texts(figure)))
     assert drawing.png(30)
     assert drawing.svg("paths")
     bare = replace(bars(), bars=[text], values=np.ones((1, 1)))
-    assert drawn(bare, load_typefaces(list_texts(bare))).pdf()
+    assert draw_figure(bare, load_typefaces(list_texts(bare))).pdf()

@@ -42,11 +42,11 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return written
 
 
-def drawn(figure: Figure, faces: Typefaces, theme: Theme, width: float | None = None) -> Drawing:
+def draw_figure(figure: Figure, faces: Typefaces, theme: Theme, width: float | None = None) -> Drawing:
     return draw(figure, typefaces=faces, styles=model_styles(["llama", "gemma"], theme), theme=theme, width=width)
 
 
-def refused(file: Path | str) -> list[str]:
+def read_mistakes(file: Path | str) -> list[str]:
     with pytest.raises(BatteryError) as caught:
         read_theme(file)
     return [str(mistake) for mistake in caught.value.mistakes]
@@ -96,7 +96,7 @@ def test_a_dark_ground_is_drawn_for_and_not_inverted() -> None:
 @EACH_THEME
 def test_a_png_stands_on_the_themes_ground(theme: Theme, faces: Typefaces) -> None:
     def corner(theme: Theme) -> tuple[int, ...]:
-        with Image.open(BytesIO(drawn(one_of_each()[4], faces, theme).png(30))) as picture:
+        with Image.open(BytesIO(draw_figure(one_of_each()[4], faces, theme).png(30))) as picture:
             return picture.convert("RGBA").getpixel((0, 0))
 
     red, green, blue = bytes.fromhex(theme.ground[1:])
@@ -107,19 +107,19 @@ def test_a_png_stands_on_the_themes_ground(theme: Theme, faces: Typefaces) -> No
 @EACH
 def test_text_on_a_slide_can_be_read_from_the_last_row(figure: Figure, faces: Typefaces) -> None:
     slides = BUILT_IN["slides"]
-    natural = drawn(figure, faces, slides).width_inches * 72
+    natural = draw_figure(figure, faces, slides).width_inches * 72
     assert slides.text * min(1, SLIDE_FIGURE / natural) >= 18
 
 
 def test_a_grid_of_many_columns_still_fits_a_slide(faces: Typefaces) -> None:
     grid = next(figure for figure in one_of_each() if type(figure).__name__ == "TokenGrid")
-    assert drawn(grid, faces, PAPER).width_inches > 6.5
-    assert drawn(grid, faces, BUILT_IN["slides"]).width_inches <= 12.1
+    assert draw_figure(grid, faces, PAPER).width_inches > 6.5
+    assert draw_figure(grid, faces, BUILT_IN["slides"]).width_inches <= 12.1
 
 
 @EACH
 def test_a_picture_of_another_width_is_the_same_picture(figure: Figure, faces: Typefaces) -> None:
-    plain, wide = drawn(figure, faces, PAPER), drawn(figure, faces, PAPER, width=SLIDE_FIGURE)
+    plain, wide = draw_figure(figure, faces, PAPER), draw_figure(figure, faces, PAPER, width=SLIDE_FIGURE)
     assert wide.width_inches == pytest.approx(12)
     assert wide.height_inches / plain.height_inches == pytest.approx(12 / plain.width_inches)
     pictures = []
@@ -132,7 +132,7 @@ def test_a_picture_of_another_width_is_the_same_picture(figure: Figure, faces: T
 
 def test_frames_go_with_the_width(faces: Typefaces) -> None:
     def box(width: float | None) -> list[float]:
-        svg = drawn(one_of_each()[0], faces, PAPER, width).svg("characters")
+        svg = draw_figure(one_of_each()[0], faces, PAPER, width).svg("characters")
         return json.loads(svg.partition('data-frames="')[2].partition('"')[0].replace("&quot;", '"'))[0]["box"]
 
     np.testing.assert_allclose(box(812), np.multiply(box(None), 2), atol=0.02)
@@ -180,7 +180,7 @@ def test_all_that_is_wrong_with_a_theme_is_told_with_its_line(write: Callable[..
     (tmp_path / "logo.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
     (tmp_path / "font.ttf").write_text("no font")
     file = write("extends: slide", "ink: blue", "model: []", 'areas: ["#12345"]', 'diverging: ["#111111", "#222222"]')
-    told = refused(file)
+    told = read_mistakes(file)
     assert [line.partition("\n")[0].removeprefix(f"{file}:") for line in told] == [
         "1: extends: unknown theme 'slide'",
         "2: ink: 'blue' is no colour: write it as #rrggbb",
@@ -190,19 +190,19 @@ def test_all_that_is_wrong_with_a_theme_is_told_with_its_line(write: Callable[..
     ]
     assert "Did you mean 'slides'?" in told[0]
     assert "Did you mean 'models'?" in told[2]
-    found = refused(write("logo: logo.png", "font: font.ttf"))
+    found = read_mistakes(write("logo: logo.png", "font: font.ttf"))
     assert "1: logo: logo.png is a damaged picture" in found[0]
     assert "2: font: font.ttf is no font: " in found[1]
     assert all(len(line.splitlines()) == 2 for line in found)
-    assert "logo: " in refused(write("logo: none.svg"))[0]
-    assert "does not exist" in refused(write("logo: none.svg"))[0]
-    assert "is no picture" in refused(write(f"logo: '{file.name}'"))[0]
-    assert "a theme is a mapping" in refused(write("- 1"))[0]
+    assert "logo: " in read_mistakes(write("logo: none.svg"))[0]
+    assert "does not exist" in read_mistakes(write("logo: none.svg"))[0]
+    assert "is no picture" in read_mistakes(write(f"logo: '{file.name}'"))[0]
+    assert "a theme is a mapping" in read_mistakes(write("- 1"))[0]
 
 
 def test_a_theme_that_is_none_is_told_with_the_nearest() -> None:
-    assert refused("drak") == ["unknown theme 'drak'\n  Did you mean 'dark'? One's own is a YAML file."]
-    assert "does not exist" in refused("no/such.yaml")[0]
+    assert read_mistakes("drak") == ["unknown theme 'drak'\n  Did you mean 'dark'? One's own is a YAML file."]
+    assert "does not exist" in read_mistakes("no/such.yaml")[0]
 
 
 SVG = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:ink="http://ink.example/"'
@@ -211,7 +211,7 @@ SVG = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xl
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_a_logo_that_would_expand_is_refused(write: Callable[..., Path], tmp_path: Path, encoding: str) -> None:
     (tmp_path / "bomb.svg").write_bytes(f'<!DOCTYPE svg [<!ENTITY a "aaaa">]>{PICTURE}'.encode(encoding))
-    assert "bomb.svg declares entities" in refused(write("logo: bomb.svg"))[0]
+    assert "bomb.svg declares entities" in read_mistakes(write("logo: bomb.svg"))[0]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_a_logo_may_refer_to_its_own_parts(content: str) -> None:
 
 def test_a_logo_of_few_bytes_and_very_many_pixels_is_refused(write: Callable[..., Path], tmp_path: Path) -> None:
     Image.new("1", (6000, 5000)).save(tmp_path / "wide.png")
-    assert "wide.png has more than 25 million pixels" in refused(write("logo: wide.png"))[0]
+    assert "wide.png has more than 25 million pixels" in read_mistakes(write("logo: wide.png"))[0]
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,10 @@ def test_ones_own_font_comes_first_and_ours_fill_its_gaps(write: Callable[..., P
     assert find_lacking(["a天\U00012000\u200b\n"]) == ["\U00012000"]
     ranks = next(figure for figure in one_of_each() if isinstance(figure, Rankings))
     words = set(list_texts(ranks))
-    with_it, without = drawn(ranks, load_typefaces(words, own), theme), drawn(ranks, load_typefaces(words), PAPER)
+    with_it, without = (
+        draw_figure(ranks, load_typefaces(words, own), theme),
+        draw_figure(ranks, load_typefaces(words), PAPER),
+    )
     assert "reportgenOwn" in with_it.svg()
     assert "reportgenOwn" not in without.svg()
     assert "reportgen Own" in load_typefaces(words, own).families

@@ -253,7 +253,7 @@ def test_the_key_knows_no_clock_and_no_order_of_formats(bundle: Bundle, tmp_path
     [
         ("code_of", lambda: "other code"),
         ("contents_of", lambda folder: "other templates"),
-        ("conditions", lambda: ("other fonts",)),
+        ("list_conditions", lambda: ("other fonts",)),
         ("version_of", lambda distribution: f"another {distribution}"),
     ],
 )

@@ -12,7 +12,7 @@ from reportgen.report.content.bundle_figures import DrawnFigure
 from reportgen.report.content.statements import state_bundle
 from reportgen.report.slides.deck import build_deck
 from reportgen.report.slides.slide import Deck
-from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, grid, svg
+from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, make_grid, svg
 
 SIZES = {"grid-0": (260.0, 455.0), "components": (406.0, 96.0)}
 
@@ -36,7 +36,7 @@ class Strokes:
         return out.getvalue()
 
 
-def drawn(probe: str, figure: Figure) -> DrawnFigure:
+def make_drawn(probe: str, figure: Figure) -> DrawnFigure:
     stem = f"{probe}-{'+'.join(figure.subject)}-{figure.name}"
     return DrawnFigure(probe, stem, figure, CachedFigure(None, lambda: Strokes(figure)))
 
@@ -44,10 +44,10 @@ def drawn(probe: str, figure: Figure) -> DrawnFigure:
 def figures() -> list[DrawnFigure]:
     name = {LLAMA: "SmolLM2-135M-Instruct", GEMMA: "Gemma-3-270M"}
     return [
-        drawn("census", replace(curves((LLAMA, GEMMA), "components"), title="Parameters by component")),
-        *[drawn("nearest", replace(curves((m,), "neighbours"), title=name[m])) for m in name],
-        *[drawn("apple", replace(curves((m,), "raw"), title=f"{name[m]}: cosine")) for m in name],
-        *[drawn("weather", replace(grid(m, "grid-0"), title=f"{name[m]}: 天氣", alt=HOSTILE)) for m in name],
+        make_drawn("census", replace(curves((LLAMA, GEMMA), "components"), title="Parameters by component")),
+        *[make_drawn("nearest", replace(curves((m,), "neighbours"), title=name[m])) for m in name],
+        *[make_drawn("apple", replace(curves((m,), "raw"), title=f"{name[m]}: cosine")) for m in name],
+        *[make_drawn("weather", replace(make_grid(m, "grid-0"), title=f"{name[m]}: 天氣", alt=HOSTILE)) for m in name],
     ]
 
 

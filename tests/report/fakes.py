@@ -155,13 +155,13 @@ def curves(subject: tuple[str, ...], name: str) -> Figure:
                   y_label="cosine", curves=[])  # fmt: skip
 
 
-def grid(subject: str, name: str) -> Figure:
+def make_grid(subject: str, name: str) -> Figure:
     return TokenGrid(name=name, subject=(subject,), title=f"{name} of {subject}", alt="A grid", row_label="layer",
                      rows=[], column_label="step", columns=[], texts=[], values=np.zeros((0, 0)),
                      value_label="probability", outlined=np.zeros((0, 0)))  # fmt: skip
 
 
-def drawn(probe: str, figure: Figure, width: float = 396.0, height: float = 260.0) -> PageFigure:
+def make_page_figure(probe: str, figure: Figure, width: float = 396.0, height: float = 260.0) -> PageFigure:
     stem = f"{probe}-{'-'.join(figure.subject)}-{figure.name}"
     return PageFigure(figure, stem, svg(width, height, title=stem))
 
@@ -186,14 +186,20 @@ def fake_bundle() -> Bundle:
 
 def fake_drawings() -> dict[str, list[PageFigure]]:
     return {
-        "census": [drawn("census", curves((LLAMA, GEMMA), "components"), 460.0, 120.0)],
-        "nearest": [drawn("nearest", curves((model,), "neighbours")) for model in (LLAMA, GEMMA)],
-        "apple": [drawn("apple", curves((m,), name)) for name in ("raw", "normalised") for m in (LLAMA, GEMMA)],
-        "weather": [
-            *[drawn("weather", grid(m, f"grid-{i}"), 320.0, 420.0) for i in range(2) for m in (LLAMA, GEMMA)],
-            *[drawn("weather", grid(m, "grid-2"), 900.0, 420.0) for m in (LLAMA, GEMMA)],
+        "census": [make_page_figure("census", curves((LLAMA, GEMMA), "components"), 460.0, 120.0)],
+        "nearest": [make_page_figure("nearest", curves((model,), "neighbours")) for model in (LLAMA, GEMMA)],
+        "apple": [
+            make_page_figure("apple", curves((m,), name)) for name in ("raw", "normalised") for m in (LLAMA, GEMMA)
         ],
-        "map": [drawn("map", curves((LLAMA,), name), 480.0, 300.0) for name in ("layers", "sweep")],
+        "weather": [
+            *[
+                make_page_figure("weather", make_grid(m, f"grid-{i}"), 320.0, 420.0)
+                for i in range(2)
+                for m in (LLAMA, GEMMA)
+            ],
+            *[make_page_figure("weather", make_grid(m, "grid-2"), 900.0, 420.0) for m in (LLAMA, GEMMA)],
+        ],
+        "map": [make_page_figure("map", curves((LLAMA,), name), 480.0, 300.0) for name in ("layers", "sweep")],
     }
 
 

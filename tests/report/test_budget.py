@@ -8,7 +8,7 @@ from reportgen.report import page
 from reportgen.report.content.budget import FEW_ROWS, ROWS, Load, fit_page
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.figure_data import MOST_VALUES, add_data
-from tests.report.fakes import curves, drawn, grid, svg
+from tests.report.fakes import curves, make_grid, make_page_figure, svg
 
 
 def of_sizes(*sizes: tuple[int, int]) -> dict[str, list[PageFigure]]:
@@ -26,7 +26,7 @@ def fill(load: Load) -> str:
     return "r" * 100 * load.rows + "".join(one.svg + one.data for one in shown)
 
 
-def left(load_of: str) -> dict[str, int]:
+def count_left(load_of: str) -> dict[str, int]:
     return {letter: load_of.count(letter) for letter in "rsd"}
 
 
@@ -39,22 +39,25 @@ def test_what_fits_is_whole():
 
 
 def test_the_data_of_the_largest_go_first_and_no_more_of_them_than_must():
-    assert left(fit_page(fill, of_sizes(*SIZES), ALL - 1)) == {"r": 6000, "s": 14_000, "d": 7000}
-    assert left(fit_page(fill, of_sizes(*SIZES), ALL - 8000)) == {"r": 6000, "s": 14_000, "d": 2000}
+    assert count_left(fit_page(fill, of_sizes(*SIZES), ALL - 1)) == {"r": 6000, "s": 14_000, "d": 7000}
+    assert count_left(fit_page(fill, of_sizes(*SIZES), ALL - 8000)) == {"r": 6000, "s": 14_000, "d": 2000}
 
 
 def test_then_tables_become_short_and_then_the_largest_pictures_go():
     without_data = ALL - 15_000
-    assert left(fit_page(fill, of_sizes(*SIZES), without_data - 1)) == {"r": 100 * FEW_ROWS, "s": 14_000, "d": 0}
+    assert count_left(fit_page(fill, of_sizes(*SIZES), without_data - 1)) == {"r": 100 * FEW_ROWS, "s": 14_000, "d": 0}
     short = without_data - 100 * (ROWS - FEW_ROWS)
-    assert left(fit_page(fill, of_sizes(*SIZES), short - 1)) == {"r": 100 * FEW_ROWS, "s": 5000, "d": 0}
-    assert left(fit_page(fill, of_sizes(*SIZES), 0)) == {"r": 100 * FEW_ROWS, "s": 0, "d": 0}
+    assert count_left(fit_page(fill, of_sizes(*SIZES), short - 1)) == {"r": 100 * FEW_ROWS, "s": 5000, "d": 0}
+    assert count_left(fit_page(fill, of_sizes(*SIZES), 0)) == {"r": 100 * FEW_ROWS, "s": 0, "d": 0}
 
 
 @pytest.fixture
 def large(drawings):
     """The map's pictures make up most of the page."""
-    figures = [drawn("map", curves(("llama",), "layers")), drawn("map", curves(("llama",), "sweep"))]
+    figures = [
+        make_page_figure("map", curves(("llama",), "layers")),
+        make_page_figure("map", curves(("llama",), "sweep")),
+    ]
     return {**drawings, "map": [replace(one, svg=svg(400, 300, paths=4000, title=one.file_stem)) for one in figures]}
 
 
@@ -82,5 +85,5 @@ def test_a_picture_that_was_left_out_has_no_thumbnail_either(bundle, large):
 
 
 def test_a_figure_of_very_many_values_carries_no_data():
-    huge = drawn("heads", replace(grid("a", "g"), values=np.zeros((MOST_VALUES, 2))))
+    huge = make_page_figure("heads", replace(make_grid("a", "g"), values=np.zeros((MOST_VALUES, 2))))
     assert add_data(huge) == replace(huge, data_left_out=True)

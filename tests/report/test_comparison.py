@@ -41,7 +41,7 @@ def drifted_lens(old: Outcome, first: int) -> Outcome:
     return replace(old, arrays=arrays, tables={**old.tables, "top": Table(columns, rows)})
 
 
-def drifted(bundle: Bundle) -> Bundle:
+def drift_bundle(bundle: Bundle) -> Bundle:
     made = {probe: dict(by) for probe, by in bundle.outcomes.items()}
     made["weather"][GEMMA] = drifted_lens(made["weather"][GEMMA], 7)
     census = made["census"][GEMMA]
@@ -69,7 +69,7 @@ def whole(bundle: Bundle) -> Bundle:
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
     before = whole(fake_bundle())
-    return compare(before, drifted(before), GATES, {})
+    return compare(before, drift_bundle(before), GATES, {})
 
 
 @pytest.fixture(scope="module")

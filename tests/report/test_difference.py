@@ -22,7 +22,7 @@ TOP = ("prompt", "step", "position", "layer", "rank", "token_id", "token", "prob
 LENS = ("prompt", "step", "layer")
 
 
-def drawn(figure: Figure) -> ET.Element:
+def draw_svg(figure: Figure) -> ET.Element:
     return ET.fromstring(draw(figure, typefaces=load_typefaces(set(list_texts(figure))), styles=STYLES).svg())
 
 
@@ -30,7 +30,7 @@ def lens(values: Any = 1.0) -> Array:
     return Array(LENS, np.full((4, 2, 5), values, dtype=np.float32), "nat")
 
 
-def moved(array: Array, index: tuple[Any, ...], by: float) -> Array:
+def move_value(array: Array, index: tuple[Any, ...], by: float) -> Array:
     values = array.values.copy()
     values[index] += by
     return Array(array.dims, values, array.unit, array.coordinates)
@@ -42,7 +42,7 @@ def of_kind(figures: Sequence[Figure], kind: type[Figure]) -> list[Any]:
 
 
 def test_lines_over_layers_are_overlaid_before_and_after_and_their_difference_stands_beside() -> None:
-    after = moved(moved(lens(), (2, 1, 3), 0.5), (0, 0, 4), 0.2)
+    after = move_value(move_value(lens(), (2, 1, 3), 0.5), (0, 0, 4), 0.2)
     overlaid, difference = of_kind(
         make_array_figures("entropy", lens(), after, place={"prompt": 2, "step": 1, "layer": 3}, allowed=0.01), Curves
     )
@@ -62,7 +62,7 @@ def test_lines_over_layers_are_overlaid_before_and_after_and_their_difference_st
 def test_the_worst_line_stands_first_and_lines_that_stayed_are_left_out() -> None:
     after = lens()
     for prompt in range(4):
-        after = moved(after, (prompt, 0, 2), 0.1 * (prompt + 1))
+        after = move_value(after, (prompt, 0, 2), 0.1 * (prompt + 1))
     figure = make_array_figures("entropy", lens(), after, place={"prompt": 1, "step": 0, "layer": 2})[0]
     assert isinstance(figure, Curves)
     labels = [curve.label for curve in figure.curves if curve.model == AFTER]
@@ -73,23 +73,25 @@ def test_the_worst_line_stands_first_and_lines_that_stayed_are_left_out() -> Non
 
 def test_layers_stand_at_their_coordinates() -> None:
     one = Array(("layer",), np.array([1.0, 2.0, 3.0]), coordinates={"layer": (0, 15, 30)})
-    figure = make_array_figures("share", one, moved(one, (1,), 0.5), place={"layer": 15}, allowed=0.1)[0]
+    figure = make_array_figures("share", one, move_value(one, (1,), 0.5), place={"layer": 15}, allowed=0.1)[0]
     assert isinstance(figure, Curves)
     assert figure.curves[0].x == [0, 15, 30]
     assert [curve.label for curve in figure.curves] == ["before", "after"]
 
 
 def test_values_that_went_leave_a_gap_and_no_difference_is_drawn_of_them() -> None:
-    (figure,) = make_array_figures("entropy", lens(), moved(lens(), (0, 0, 2), np.nan), place={"prompt": 0, "layer": 2})
+    (figure,) = make_array_figures(
+        "entropy", lens(), move_value(lens(), (0, 0, 2), np.nan), place={"prompt": 0, "layer": 2}
+    )
     assert isinstance(figure, Curves)
     assert np.isnan(figure.curves[1].y[2])
-    assert drawn(figure) is not None
+    assert draw_svg(figure) is not None
 
 
 def test_heads_are_heat_maps_of_the_worst_prompt_on_one_scale_with_a_diverging_difference() -> None:
     random = np.random.default_rng(0)
     one = Array(("prompt", "block", "head"), random.random((2, 3, 4)), "weight")
-    other = moved(one, (1, 2, 3), -0.5)
+    other = move_value(one, (1, 2, 3), -0.5)
     before, after, difference = of_kind(
         make_array_figures("sink", one, other, place={"prompt": 1, "block": 2, "head": 3}), HeatMap
     )
@@ -105,19 +107,19 @@ def test_heads_are_heat_maps_of_the_worst_prompt_on_one_scale_with_a_diverging_d
 
 def test_a_heat_map_is_not_drawn_over_coordinates_that_it_would_number_wrongly() -> None:
     one = Array(("block", "head"), np.ones((2, 3)), coordinates={"block": (4, 9)})
-    of_kind(make_array_figures("sink", one, moved(one, (1, 2), 0.5), place={"block": 9, "head": 2}), Curves)
+    of_kind(make_array_figures("sink", one, move_value(one, (1, 2), 0.5), place={"block": 9, "head": 2}), Curves)
 
 
 def test_patterns_are_mosaics_and_their_difference_keeps_its_sign() -> None:
     one = Array(("block", "head", "query", "key"), attention(2, 3, 5, 5))
-    other = moved(one, (1, 2, 4, 0), -0.25)
+    other = move_value(one, (1, 2, 4, 0), -0.25)
     before, after, difference = of_kind(
         make_array_figures("weights/0", one, other, place={"block": 1, "head": 2, "query": 4, "key": 0}), HeadMosaic
     )
     assert (before.scale, after.scale, difference.scale) == ("sequential", "sequential", "diverging")
     assert difference.patterns[1, 2, 4, 0] == pytest.approx(-0.25)
     assert np.count_nonzero(difference.patterns) == 1
-    labels = "".join(drawn(difference).itertext())
+    labels = "".join(draw_svg(difference).itertext())
     assert "Difference: weights/0" in labels
 
 
@@ -198,14 +200,16 @@ def test_every_picture_is_drawn_with_strangers_text_in_it_and_named_for_a_file()
     sink = Array(("block", "head"), np.ones((2, 3)))
     figures = [
         *make_table_figures(HOSTILE, top(), ranked, {0: HOSTILE}),
-        *make_array_figures(HOSTILE, lens(), moved(lens(), (0, 0, 2), 1.0), place={"prompt": 0, "step": 0, "layer": 2}),
-        *make_array_figures("weights/0", pattern, moved(pattern, (0, 0, 3, 1), 0.5), place={}),
-        *make_array_figures("sink", sink, moved(sink, (1, 2), -2.0), place={}),
+        *make_array_figures(
+            HOSTILE, lens(), move_value(lens(), (0, 0, 2), 1.0), place={"prompt": 0, "step": 0, "layer": 2}
+        ),
+        *make_array_figures("weights/0", pattern, move_value(pattern, (0, 0, 3, 1), 0.5), place={}),
+        *make_array_figures("sink", sink, move_value(sink, (1, 2), -2.0), place={}),
     ]
     assert len(figures) == 11
     for figure in figures:
         assert not set(figure.name) - set("abcdefghijklmnopqrstuvwxyz0123456789-")
-        assert not list(drawn(figure).iter("{http://www.w3.org/2000/svg}script"))
+        assert not list(draw_svg(figure).iter("{http://www.w3.org/2000/svg}script"))
         assert list(canonicalize_value(figure)), "it can be kept"
 
 
@@ -220,6 +224,6 @@ def test_a_mosaic_of_differences_keeps_what_is_furthest_from_0_where_many_weight
 
 def test_three_pictures_of_a_third_are_narrower_than_others() -> None:
     pattern = Array(("block", "head", "query", "key"), attention(30, 2, 5, 5))
-    figures = make_array_figures("weights/0", pattern, moved(pattern, (0, 0, 3, 1), 0.5), place={})
-    widths = [float(drawn(figure).attrib["width"].removesuffix("pt")) for figure in figures]
+    figures = make_array_figures("weights/0", pattern, move_value(pattern, (0, 0, 3, 1), 0.5), place={})
+    widths = [float(draw_svg(figure).attrib["width"].removesuffix("pt")) for figure in figures]
     assert max(widths) < 275

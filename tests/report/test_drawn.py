@@ -6,16 +6,16 @@ import pytest
 from reportgen.look import model_styles as style
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.sections import Row, make_rows
-from tests.report.fakes import LLAMA, curves, drawn, grid, svg
+from tests.report.fakes import LLAMA, curves, make_grid, make_page_figure, svg
 
 INCH = 72.0
 
 
 def test_its_size_on_paper_is_its_own_or_what_fits():
-    assert drawn("p", curves(("a",), "x"), 2 * INCH, INCH).millimetres() == (50.8, 25.4)
-    assert drawn("p", curves(("a",), "x"), 8 * INCH, 4 * INCH).millimetres() == (174.0, 87.0)
-    assert drawn("p", curves(("a",), "x"), 4 * INCH, 16 * INCH).millimetres() == (50.0, 200.0)
-    wide = drawn("p", curves(("a",), "x"), 20 * INCH, 5 * INCH)
+    assert make_page_figure("p", curves(("a",), "x"), 2 * INCH, INCH).millimetres() == (50.8, 25.4)
+    assert make_page_figure("p", curves(("a",), "x"), 8 * INCH, 4 * INCH).millimetres() == (174.0, 87.0)
+    assert make_page_figure("p", curves(("a",), "x"), 4 * INCH, 16 * INCH).millimetres() == (50.0, 200.0)
+    wide = make_page_figure("p", curves(("a",), "x"), 20 * INCH, 5 * INCH)
     assert wide.landscape
     assert wide.millimetres() == (261.0, 65.25)
 
@@ -26,7 +26,7 @@ def test_a_picture_without_a_size_is_refused():
 
 
 def test_the_page_gets_variables_and_paper_the_inks():
-    figure = drawn("p", curves(("a",), "x"))
+    figure = make_page_figure("p", curves(("a",), "x"))
     assert style.INK not in figure.inline()
     assert "stroke: var(--ink)" in figure.inline()
     assert figure.inline().startswith("<svg ")
@@ -43,13 +43,13 @@ def test_a_text_that_says_a_colour_stays():
 
 @pytest.mark.parametrize(("width", "scale"), [(80.0, 1.0), (90.0, 86 / 90), (101.0, 86 / 101), (102.0, 0.85)])
 def test_a_little_smaller_on_paper_to_stand_side_by_side_or_three_on_a_page(width, scale):
-    figures = [drawn("p", curves((model,), "x"), width / 25.4 * INCH) for model in "ab"]
+    figures = [make_page_figure("p", curves((model,), "x"), width / 25.4 * INCH) for model in "ab"]
     assert Row(figures).paper_scale == pytest.approx(scale)
     assert Row(figures).paper_scale * 8.5 > 7, "points of the smallest text"
 
 
 def test_figures_of_one_name_stand_in_one_row():
-    made = [drawn("p", grid(model, name)) for model in "ab" for name in ("first", "second")]
+    made = [make_page_figure("p", make_grid(model, name)) for model in "ab" for name in ("first", "second")]
     found = make_rows(["a", "b"], made, [])
     assert [[figure.file_stem for figure in row.figures] for row in found] == [
         ["p-a-first", "p-b-first"],
@@ -58,10 +58,12 @@ def test_figures_of_one_name_stand_in_one_row():
 
 
 def test_the_figures_of_a_single_model_share_a_row():
-    made = [drawn("p", grid("a", name)) for name in ("first", "second", "third")]
+    made = [make_page_figure("p", make_grid("a", name)) for name in ("first", "second", "third")]
     assert [len(row.figures) for row in make_rows(["a"], made, [])] == [3]
 
 
 def test_a_name_cannot_end_the_attribute_that_holds_it():
-    named = replace(drawn("census", curves((LLAMA,), "components")), file_stem='x"><meta http-equiv=refresh>')
+    named = replace(
+        make_page_figure("census", curves((LLAMA,), "components")), file_stem='x"><meta http-equiv=refresh>'
+    )
     assert named.inline().startswith('<svg id="picture-x&quot;&gt;&lt;meta http-equiv=refresh&gt;"')

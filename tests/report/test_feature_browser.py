@@ -18,7 +18,7 @@ from tests.report.feature_fakes import PAGE, bundle_of, features
 from tests.report.parsed import Page
 
 
-def carried(html):
+def read_cards(html):
     """The cards of the first browser of a page."""
     held = re.search(r'<div class="browser".*?<script type="application/gzip">(.*?)</script>', html, re.DOTALL)[1]
     return json.loads(gzip.decompress(base64.b64decode(held)))
@@ -30,7 +30,7 @@ def html():
 
 
 def test_the_page_carries_every_card_the_strongest_of_each_dictionary_first(html):
-    cards = carried(html)
+    cards = read_cards(html)
     assert len(cards) == 80
     assert [(one["item"], one["number"]) for one in cards[:4]] == [(0, "#39"), (1, "#39"), (0, "#38"), (1, "#38")]
     assert "Features with a card: 80 of 80." in html
@@ -38,7 +38,7 @@ def test_the_page_carries_every_card_the_strongest_of_each_dictionary_first(html
 
 
 def test_a_card_says_what_a_reader_needs_to_judge_a_label(html):
-    card = next(one for one in carried(html) if one["number"] == "#38")
+    card = next(one for one in read_cards(html) if one["number"] == "#38")
     assert card == {
         "item": 0, "place": "layer 3", "number": "#38",
         "called": "#38 · ␣cows", "label": "says horse", "origin": "promoted tokens",
@@ -50,7 +50,7 @@ def test_a_card_says_what_a_reader_needs_to_judge_a_label(html):
 
 
 def test_a_feature_without_a_label_or_a_density_says_so(html):
-    cards = carried(html)
+    cards = read_cards(html)
     assert {(one["label"], one["origin"], one["score"]) for one in cards if one["number"] == "#5"} == {("", "", "")}
     hostile = next(one for one in cards if one["link"])
     assert hostile["score"] == "not scored"
@@ -75,13 +75,13 @@ def test_without_a_script_the_first_cards_are_plain_html(html):
 def test_strangers_texts_are_spelled_out_cut_and_never_obeyed(html):
     read = Page(html)
     assert read.scripts() == [None]
-    hostile = next(one for one in carried(html) if one["link"])
+    hostile = next(one for one in read_cards(html) if one["link"])
     assert hostile["label"].startswith("</script><script>alert(1)</script><U+202E>gnp.exe<U+200B>{{ 7*7 }}xxx")
     assert hostile["label"].endswith("x…")
     # Four hidden characters are spelled out after the cut.
     assert len(hostile["label"]) < LONGEST_LABEL + 40
     assert all(len(one) < 100 for one in hostile["promoted"])
-    assert not set("\u202e\u200b") & set(json.dumps(carried(html), ensure_ascii=False))
+    assert not set("\u202e\u200b") & set(json.dumps(read_cards(html), ensure_ascii=False))
 
 
 def test_the_static_cards_spell_out_strangers_texts_too():
@@ -100,7 +100,7 @@ def test_only_pages_of_neuronpedia_are_linked_to(link):
     rows = [[*row[:-1], link] for row in table.rows]
     changed = replace(one, tables={**one.tables, "features": Table(table.columns, rows)})
     html = page.render_page(bundle_of(changed), {})
-    assert {card["link"] for card in carried(html)} == {""}
+    assert {card["link"] for card in read_cards(html)} == {""}
     shown = html[html.index('<ul class="cards">') : html.index("<template>")]
     assert "<a " not in shown
 
@@ -111,9 +111,9 @@ def test_a_page_that_is_too_large_carries_fewer_cards_and_says_so_before_anythin
     most = len(whole.encode()) - 12_000
     html = page.render_page(bundle, drawings, budget=most)
     assert most - 12_000 < len(html.encode()) <= most
-    kept = carried(html)
+    kept = read_cards(html)
     assert 100 < len(kept) < 780
-    assert kept == carried(whole)[: len(kept)], "the strongest of each dictionary"
+    assert kept == read_cards(whole)[: len(kept)], "the strongest of each dictionary"
     assert f"{len(kept)} of these cards are in this page" in html
     note = re.search(r'<p class="note omitted">(.*?)</p>', html, re.DOTALL)[1]
     assert re.search(r"the cards of \d+ features, which are in results.json", note)
@@ -123,7 +123,7 @@ def test_a_page_that_is_too_large_carries_fewer_cards_and_says_so_before_anythin
 
 def test_the_cards_that_need_no_script_stay_whatever_the_budget():
     html = page.render_page(bundle_of(features(400)), {}, budget=NOTE)
-    assert len(carried(html)) == AT_FIRST
+    assert len(read_cards(html)) == AT_FIRST
     assert html[: html.index("<template>")].count("<summary>") >= AT_FIRST
 
 

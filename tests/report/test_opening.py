@@ -12,7 +12,7 @@ def views(bundle, drawings=None):
     return [build_view(bundle.section(id), told[id], (drawings or {}).get(id, ()), 10) for id in bundle.outcomes]
 
 
-def measured(bundle, **entries):
+def make_bundle(bundle, **entries):
     """A bundle of these entries: id -> (probe, llama's metrics, gemma's)."""
     made = {
         id: {
@@ -24,37 +24,37 @@ def measured(bundle, **entries):
     return replace(bundle, outcomes=made)
 
 
-def told(bundle):
+def list_telling(bundle):
     return [(one.section, one.line.name) for one in opening.select_telling_numbers(bundle, views(bundle))]
 
 
 def test_a_number_tells_models_apart_where_they_differ_by_more_than_a_fiftieth(bundle):
-    made = measured(bundle, a=("theirs", {"same": 100.0, "close": 99.0, "apart": 97.0},
+    made = make_bundle(bundle, a=("theirs", {"same": 100.0, "close": 99.0, "apart": 97.0},
                                {"same": 100.0, "close": 100.0, "apart": 100.0}))  # fmt: skip
-    assert told(made) == [("a", "apart")]
+    assert list_telling(made) == [("a", "apart")]
 
 
 def test_of_a_section_the_two_that_are_furthest_apart_are_told_in_its_order(bundle):
-    made = measured(bundle, a=("theirs", {"x": 1.0, "y": 1.0, "z": 1.0}, {"x": 4.0, "y": 2.0, "z": 8.0}))
-    assert told(made) == [("a", "x"), ("a", "z")]
+    made = make_bundle(bundle, a=("theirs", {"x": 1.0, "y": 1.0, "z": 1.0}, {"x": 4.0, "y": 2.0, "z": 8.0}))
+    assert list_telling(made) == [("a", "x"), ("a", "z")]
 
 
 def test_the_parameters_come_whatever_differs_more_and_what_the_models_lines_say_does_not(bundle):
-    made = measured(bundle, a=("theirs", {"total_parameters": 10, "heads": 1, "x": 1.0, "y": 1.0},
+    made = make_bundle(bundle, a=("theirs", {"total_parameters": 10, "heads": 1, "x": 1.0, "y": 1.0},
                                {"total_parameters": 11, "heads": 9, "x": 4.0, "y": 2.0}))  # fmt: skip
-    assert told(made) == [("a", "total_parameters"), ("a", "x")]
+    assert list_telling(made) == [("a", "total_parameters"), ("a", "x")]
 
 
 def test_at_most_eight_are_told_those_that_differ_most(bundle):
-    made = measured(bundle, **{f"e{i}": ("theirs", {"x": 1.0}, {"x": 1.1 + i}) for i in range(10)})
-    assert told(made) == [(f"e{i}", "x") for i in range(2, 10)]
+    made = make_bundle(bundle, **{f"e{i}": ("theirs", {"x": 1.0}, {"x": 1.1 + i}) for i in range(10)})
+    assert list_telling(made) == [(f"e{i}", "x") for i in range(2, 10)]
 
 
 def test_what_one_model_lacks_or_has_undefined_tells_nothing_apart(bundle):
-    made = measured(
+    made = make_bundle(
         bundle, a=("theirs", {"x": 1.0}, {"x": None}), b=("theirs", {"x": 1.0}, {}), c=("theirs", {"x": 1.0})
     )
-    assert told(made) == []
+    assert list_telling(made) == []
 
 
 def sentence(id, probe, text, failed=False):

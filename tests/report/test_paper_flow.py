@@ -4,14 +4,14 @@ from reportgen.report.content.paper_flow import PAGE, flow_sections
 from reportgen.report.content.paper_tables import paper_columns, paper_sheets
 from reportgen.report.content.sections import Row, build_view
 from reportgen.report.content.sheets import Entry, Sheet
-from tests.report.fakes import curves, drawn, fake_bundle
+from tests.report.fakes import curves, fake_bundle, make_page_figure
 
 INCH = 72.0
 
 
 def section(*sizes, together=1):
     """One of figures so many inches wide and high, so many of them a row."""
-    figures = [drawn("p", curves(("a",), f"n{at}"), w * INCH, h * INCH) for at, (w, h) in enumerate(sizes)]
+    figures = [make_page_figure("p", curves(("a",), f"n{at}"), w * INCH, h * INCH) for at, (w, h) in enumerate(sizes)]
     rows = [Row(figures[at : at + together]) for at in range(0, len(figures), together)]
     return replace(build_view(fake_bundle().section("apple"), "", (), 3), rows=rows)
 
@@ -51,7 +51,7 @@ def test_every_figure_and_absence_has_its_place():
     shown = [*many.first, *many.read, *many.computed]
     assert sorted(name for line in names(shown) for name in line) == sorted(f"n{at}" for at in range(9))
     whole = fake_bundle().section("map")
-    missing = flow_sections(build_view(whole, "", [drawn("map", curves(("llama",), "x"))], 3))
+    missing = flow_sections(build_view(whole, "", [make_page_figure("map", curves(("llama",), "x"))], 3))
     assert [absence.subject for line in missing.first for absence in line.absences] == ["gemma"]
 
 

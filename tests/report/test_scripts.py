@@ -49,13 +49,13 @@ def figures(text: SvgText) -> dict[str, list[PageFigure]]:
     return {"weather": [PageFigure(figure, "weather-llama-g", drawing.svg(text))]}
 
 
-def said(html: str) -> str:
+def read_text(html: str) -> str:
     """What a page shows as text, its figures included."""
     body = html[html.index("<body") :]
     return markup.unescape(re.sub(r"<script.*?</script>|<[^>]*>", " ", body, flags=re.DOTALL))
 
 
-def covered(html: str) -> set[str]:
+def read_font_characters(html: str) -> set[str]:
     """Every character of the fonts that a page holds."""
     found: set[str] = set()
     for packed in re.findall(r"src:url\(data:font/woff2;base64,([^)]*)\)", html):
@@ -99,14 +99,14 @@ def missing(read: PdfReader) -> list[str]:
 
 def test_every_character_of_the_page_is_in_a_font_that_it_holds(bundle: Bundle) -> None:
     html = page.render_page(bundle, figures("characters"))
-    shown = said(html)
+    shown = read_text(html)
     for word in WORDS:
         assert shown.count(make_legible(word)) >= 3, (
             "as title, prompt and token, whether or not a figure parts its words"
         )
     # what a mark makes with its letter may stand there as one
     characters = set(unicodedata.normalize("NFC", shown)) - set(" \n")
-    assert characters - covered(html) == set()
+    assert characters - read_font_characters(html) == set()
 
 
 def test_a_font_that_the_page_lacks_would_be_noticed(bundle: Bundle) -> None:
@@ -114,7 +114,7 @@ def test_a_font_that_the_page_lacks_would_be_noticed(bundle: Bundle) -> None:
     without = re.sub(
         r'@font-face\{font-family:"reportgen Sans Thai".*?\)\}', "", re.sub(r"\)\s*format\('woff2'\)", ")", html)
     )
-    assert "ส" in covered(html) - covered(without)
+    assert "ส" in read_font_characters(html) - read_font_characters(without)
 
 
 @pytest.mark.skipif(not weasyprint_loads(), reason="WeasyPrint or Pango is missing")

@@ -16,7 +16,7 @@ from reportgen.report.slides import pages as slides
 from reportgen.report.slides.deck import first_of, on_slides, theme_on_slides
 from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, lay_out_opening, lay_out_slide, stay_legible
 from tests.report.deck_samples import sample
-from tests.report.fakes import HOSTILE, grid
+from tests.report.fakes import HOSTILE, make_grid
 from tests.report.test_document import weasyprint_loads
 
 
@@ -172,7 +172,7 @@ def test_a_wide_grid_is_cut_between_its_columns():
     assert second.texts == [list("de"), list("ij")]
     assert second.values.tolist() == [[3, 4], [8, 9]]
     assert [len(row) for row in second.alternatives] == [2, 2]
-    described = on_slides(BundleDescription({"w": [wide], "n": [grid("a", "x")]}, {}, True))
+    described = on_slides(BundleDescription({"w": [wide], "n": [make_grid("a", "x")]}, {}, True))
     assert [len(of_probe) for of_probe in described.figures.values()] == [1, 1]
 
 
@@ -281,7 +281,7 @@ def test_nothing_is_printed_at_the_edge_of_a_slide(printed, tmp_path):
 
 def test_maps_with_names_beside_their_points_have_a_slide_each():
     from reportgen.report.slides.deck import build_deck as deck_of
-    from tests.report.deck_samples import SIZES, drawn
+    from tests.report.deck_samples import SIZES, make_drawn
     from tests.report.fakes import GEMMA, LLAMA, fake_bundle
 
     def titles(labels):
@@ -291,7 +291,9 @@ def test_maps_with_names_beside_their_points_have_a_slide_each():
         ]
         assert "grid-0" in SIZES, "as high as a slide: two of them lose nothing"
         only = replace(fake_bundle(), outcomes={"weather": fake_bundle().outcomes["weather"]})
-        return len(deck_of(only, [drawn("weather", one) for one in maps], {}, theme=PAPER, measured="paths").slides)
+        return len(
+            deck_of(only, [make_drawn("weather", one) for one in maps], {}, theme=PAPER, measured="paths").slides
+        )
 
     assert titles(["", ""]) == 1
     assert titles(["Paris", "Rome"]) == 2

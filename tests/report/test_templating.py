@@ -79,7 +79,7 @@ def bundle():
     return replace(whole, outcomes={probe: whole.outcomes[probe] for probe in ("census", "nearest", "heads")})
 
 
-def written(own, name, source):
+def write_template(own, name, source):
     (own / name).parent.mkdir(parents=True, exist_ok=True)
     (own / name).write_text(source)
 
@@ -90,16 +90,16 @@ def page_with(own, context=None):
         return render_template("body.html.j2", context or {})
 
 
-def refused(own):
+def read_mistakes(own):
     with pytest.raises(BatteryError) as caught:
         check(own)
     assert caught.value.exit_code == 2
     return [str(mistake) for mistake in caught.value.mistakes]
 
 
-def failed(own, body, context=None):
+def read_failure(own, body, context=None):
     """The one mistake that a body of one's own ends with."""
-    written(own, "body.html.j2", body)
+    write_template(own, "body.html.j2", body)
     check(own)
     with pytest.raises(OutputError) as caught:
         page_with(own, context)
@@ -110,11 +110,11 @@ def failed(own, body, context=None):
 
 def test_ours_are_extended_under_their_own_name_and_the_rest_stays_ours(own, bundle, drawings):
     plain = page.render_page(bundle, drawings)
-    written(own, "assets/page.css", '{% include "reportgen/assets/page.css" %}\nh1 { color: teal }\n')
-    written(
+    write_template(own, "assets/page.css", '{% include "reportgen/assets/page.css" %}\nh1 { color: teal }\n')
+    write_template(
         own, "sections/nearest_tokens.html.j2", '<p class="lab">{{ section.id|legible }}{% include "logo.svg" %}</p>'
     )
-    written(own, "logo.svg", "<svg><title>A lab & more</title></svg>")
+    write_template(own, "logo.svg", "<svg><title>A lab & more</title></svg>")
     check(own)
     with override_by(own):
         changed = page.render_page(bundle, drawings)
@@ -124,7 +124,7 @@ def test_ours_are_extended_under_their_own_name_and_the_rest_stays_ours(own, bun
 
 
 def test_in_the_sandbox_our_own_templates_give_the_same_pages(own, bundle, drawings):
-    written(own, "history.html.j2", "nothing that is made here")
+    write_template(own, "history.html.j2", "nothing that is made here")
     check(own)
     metric = replace(bundle.outcomes["census"][LLAMA], metrics={"layers": Metric(31, "blocks")})
     other = replace(bundle, outcomes={**bundle.outcomes, "census": {LLAMA: metric}})
@@ -141,16 +141,16 @@ def test_in_the_sandbox_our_own_templates_give_the_same_pages(own, bundle, drawi
 
 
 def test_what_templates_are_given_stays_escaped(own):
-    written(own, "body.html.j2", "{{ title }}")
+    write_template(own, "body.html.j2", "{{ title }}")
     assert page_with(own, {"title": "<script>"}) == "&lt;script&gt;"
 
 
 def test_all_that_is_wrong_in_the_folder_is_told_at_once(own):
-    written(own, "boddy.html.j2", "x")
-    written(own, "body.html.j2", "one\n{% if %}")
-    written(own, "paper.html.j2", "{{ x|nosuch }}")
-    written(own, "page.html.j2", '\n{% extends "page.html.j2" %}')
-    told = "\n".join(refused(own))
+    write_template(own, "boddy.html.j2", "x")
+    write_template(own, "body.html.j2", "one\n{% if %}")
+    write_template(own, "paper.html.j2", "{{ x|nosuch }}")
+    write_template(own, "page.html.j2", '\n{% extends "page.html.j2" %}')
+    told = "\n".join(read_mistakes(own))
     assert f"{own / 'boddy.html.j2'}: the template overrides none of ours\n  Did you mean 'body.html.j2'?" in told
     assert f"{own / 'body.html.j2'}:2: the template does not compile: Expected an expression" in told
     assert f"{own / 'paper.html.j2'}:1: the template does not compile: No filter named 'nosuch'" in told
@@ -158,30 +158,30 @@ def test_all_that_is_wrong_in_the_folder_is_told_at_once(own):
 
 
 def test_what_another_template_asks_for_need_not_override_anything(own):
-    written(own, "body.html.j2", '{% include ["mine/head.html.j2", "mine/none.html.j2"] %}')
-    written(own, "mine/head.html.j2", "a head")
-    written(own, "README.md", "how we made it {%")
-    written(own, ".git/body.html.j2", "{% if %}")
+    write_template(own, "body.html.j2", '{% include ["mine/head.html.j2", "mine/none.html.j2"] %}')
+    write_template(own, "mine/head.html.j2", "a head")
+    write_template(own, "README.md", "how we made it {%")
+    write_template(own, ".git/body.html.j2", "{% if %}")
     check(own)
     assert page_with(own) == "a head"
 
 
 def test_a_folder_that_is_none_is_refused(own, tmp_path):
-    assert refused(tmp_path / "gone") == [f"{tmp_path / 'gone'}: there is no such folder of templates\n"
+    assert read_mistakes(tmp_path / "gone") == [f"{tmp_path / 'gone'}: there is no such folder of templates\n"
                                           "  name a folder with --templates"]  # fmt: skip
-    written(own, "notes.txt", "x")
-    assert "the templates' folder is a file" in refused(own / "notes.txt")[0]
-    assert "the folder holds no template\n  ours to override are base.html.j2, body.html.j2" in refused(own)[0]
+    write_template(own, "notes.txt", "x")
+    assert "the templates' folder is a file" in read_mistakes(own / "notes.txt")[0]
+    assert "the folder holds no template\n  ours to override are base.html.j2, body.html.j2" in read_mistakes(own)[0]
     (own / "body.html.j2").write_bytes(b"\xff\xfe")
-    assert "the template cannot be read: it is no UTF-8" in refused(own)[0]
+    assert "the template cannot be read: it is no UTF-8" in read_mistakes(own)[0]
 
 
 def test_too_many_files_or_bytes_are_no_folder_of_templates(own, monkeypatch):
-    written(own, "body.html.j2", "x" * 11)
+    write_template(own, "body.html.j2", "x" * 11)
     monkeypatch.setattr(check_templates, "MOST_BYTES", 10)
-    assert "the template is larger than 10 bytes" in refused(own)[0]
+    assert "the template is larger than 10 bytes" in read_mistakes(own)[0]
     monkeypatch.setattr(check_templates, "MOST_FILES", 0)
-    assert "the folder holds more than 0 files" in refused(own)[0]
+    assert "the folder holds more than 0 files" in read_mistakes(own)[0]
 
 
 @pytest.mark.parametrize("name", ["body.html.j2", "picture.svg", "folder"])
@@ -192,14 +192,14 @@ def test_a_link_out_of_the_folder_is_refused(own, tmp_path, name):
     (own / name).symlink_to(secret if name == "folder" else secret / "word")
     asked = {"folder": "folder/word", "picture.svg": "picture.svg"}.get(name)
     if asked:
-        written(own, "body.html.j2", f'{{% include "{asked}" %}}')
-    assert "is a link out of the templates' folder" in refused(own)[0]
+        write_template(own, "body.html.j2", f'{{% include "{asked}" %}}')
+    assert "is a link out of the templates' folder" in read_mistakes(own)[0]
     with pytest.raises(OutputError, match=r"the template is refused: .* is a link out of the folder"):
         page_with(own)
 
 
 def test_a_link_within_the_folder_is_followed(own):
-    written(own, "sections/default.html.j2", "the same")
+    write_template(own, "sections/default.html.j2", "the same")
     (own / "body.html.j2").symlink_to(own / "sections" / "default.html.j2")
     check(own)
     assert page_with(own) == "the same"
@@ -239,7 +239,7 @@ def test_the_sandbox_refuses_what_is_not_the_templates_own(own, tmp_path, reach)
     secret, made = tmp_path / "secret", tmp_path / "made"
     context = {"part": Part(), "items": [], "values": np.zeros(3), "place": str(made), "path": secret}
     secret.write_text("a secret")
-    mistake = failed(own, f"one line\n{reach}", context)
+    mistake = read_failure(own, f"one line\n{reach}", context)
     assert mistake.message.startswith("the template is refused: ")
     assert (mistake.file, mistake.line) == (own / "body.html.j2", 2)
     assert not made.exists()
@@ -249,7 +249,7 @@ def test_the_sandbox_refuses_what_is_not_the_templates_own(own, tmp_path, reach)
 @pytest.mark.parametrize("name", ["/etc/passwd", "../secret", "mine/../../secret", "reportgen/../../pyproject.toml"])
 def test_no_file_outside_is_included(own, tmp_path, name):
     (tmp_path / "secret").write_text("a secret")
-    mistake = failed(own, f'\n\n{{% include "{name}" %}}')
+    mistake = read_failure(own, f'\n\n{{% include "{name}" %}}')
     assert mistake.message == f"there is no template {name}"
     assert (mistake.file, mistake.line) == (own / "body.html.j2", 3)
 
@@ -272,14 +272,14 @@ def test_no_file_outside_is_included(own, tmp_path, name):
 def test_what_would_not_end_is_stopped(own, monkeypatch, body, told):
     monkeypatch.setattr(sandbox, "MOST_STEPS", 2_000)
     monkeypatch.setattr(sandbox, "MOST_CHARACTERS", 50_000)
-    written(own, "body.html.j2", f"{{# #}}{body}")
+    write_template(own, "body.html.j2", f"{{# #}}{body}")
     with pytest.raises(OutputError, match=told):
         page_with(own)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is held on Linux alone")
 def test_a_template_that_takes_all_memory_fails_alone(own):
-    assert failed(own, "{{ 'x'|center(10**11) }}").message == "the template fails: it takes too much memory"
+    assert read_failure(own, "{{ 'x'|center(10**11) }}").message == "the template fails: it takes too much memory"
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
 
 
@@ -296,13 +296,13 @@ def test_a_template_that_takes_all_memory_fails_alone(own):
     ],
 )
 def test_a_template_that_raises_is_told_with_its_line(own, body, told):
-    mistake = failed(own, f"\n{body}", {"title": "x", "target": "page"})
+    mistake = read_failure(own, f"\n{body}", {"title": "x", "target": "page"})
     assert re.search(f"the template fails: .*({told})", mistake.message)
     assert (mistake.file, mistake.line) == (own / "body.html.j2", 2)
 
 
 def test_where_a_template_of_ours_misses_something_ours_is_named(own, bundle, drawings):
-    written(own, "macros.html.j2", "{# all gone #}")
+    write_template(own, "macros.html.j2", "{# all gone #}")
     check(own)
     with (
         override_by(own),
@@ -317,7 +317,7 @@ def test_an_unfilled_page_of_ours_is_no_mistake_of_a_folder():
 
 
 def test_the_steps_of_a_report_are_far_below_what_is_allowed(own, bundle, drawings, monkeypatch):
-    written(own, "body.html.j2", '{% include "reportgen/body.html.j2" %}')
+    write_template(own, "body.html.j2", '{% include "reportgen/body.html.j2" %}')
     monkeypatch.setattr(sandbox, "MOST_STEPS", sandbox.MOST_STEPS // 50)
     with override_by(own):
         page.render_page(bundle, drawings)

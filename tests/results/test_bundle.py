@@ -130,7 +130,7 @@ def test_new_outputs_replace_those_of_an_earlier_rendering(stored: Path) -> None
     assert json.loads((stored / "run.json").read_text())["files"] == left
 
 
-def damaged(stored: Path, change: str) -> None:
+def damage_bundle(stored: Path, change: str) -> None:
     results, arrays = stored / "results.json", stored / "arrays.safetensors"
     match change:
         case "truncated":
@@ -165,7 +165,7 @@ def damaged(stored: Path, change: str) -> None:
     ],
 )
 def test_a_damaged_bundle_is_one_clear_line(stored: Path, change: str, message: str) -> None:
-    damaged(stored, change)
+    damage_bundle(stored, change)
     with pytest.raises(BundleError, match=message) as raised:
         load_bundle(stored)
     assert len(str(raised.value).splitlines()) == 2

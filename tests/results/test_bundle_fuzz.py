@@ -100,18 +100,18 @@ def told_well(error: ReportgenError) -> None:
         assert not PYTHON.search(str(mistake)), str(mistake)
 
 
-def survived(original: Bundle, folder: Path) -> str:
+def check_survival(original: Bundle, folder: Path) -> str:
     """What became of a damaged bundle; anything raised but a mistake of ours is a failure."""
     try:
         stored, calibrated = load_bundle(folder), load_tolerances(folder)
-        told(compare(original, stored, tolerances_of(stored), calibrated))
-        return f"compared: {told(compare(stored, original, {}, calibrated))}"
+        tell_comparison(compare(original, stored, tolerances_of(stored), calibrated))
+        return f"compared: {tell_comparison(compare(stored, original, {}, calibrated))}"
     except ReportgenError as error:
         told_well(error)
         return "refused"
 
 
-def told(comparison: Comparison) -> int:
+def tell_comparison(comparison: Comparison) -> int:
     """Tells a comparison in every way there is; its exit code."""
     assert record_bytes(comparison)
     assert write_junit(comparison)
@@ -141,7 +141,7 @@ def fuzz(original: Path, root: Path, seeds: range) -> Counter[str]:
         shutil.copytree(original, folder)
         done = damage(folder, seed)
         try:
-            found[survived(stored, folder)] += 1
+            found[check_survival(stored, folder)] += 1
             if seed % HISTORIES == 0:
                 found[of_history(folder.parent)] += 1
         except Exception as error:
@@ -164,7 +164,7 @@ def test_ten_thousand_damaged_bundles(original: Path, tmp_path: Path) -> None:
     assert found["refused"] > 4000
 
 
-def shown(original: Path, folder: Path, seed: int) -> bool:
+def show_damaged(original: Path, folder: Path, seed: int) -> bool:
     """Whether a damaged bundle became a page; where it did, the page holds nothing that runs or leads away."""
     shutil.copytree(original, folder)
     done = damage(folder, seed)
@@ -192,13 +192,13 @@ def harmless(html: str) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_damaged_bundle_becomes_a_page_or_is_refused(small: Path, tmp_path: Path, seed: int) -> None:
-    shown(small, tmp_path / "b", seed)
+    show_damaged(small, tmp_path / "b", seed)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_many_damaged_bundles_become_pages_or_are_refused(original: Path, tmp_path: Path) -> None:
-    made = [shown(original, tmp_path / f"b{seed}", seed) for seed in range(100, 250)]
+    made = [show_damaged(original, tmp_path / f"b{seed}", seed) for seed in range(100, 250)]
     assert any(made)
 
 
@@ -224,7 +224,7 @@ def test_what_strangers_write_in_tables_is_read_compared_and_shown(original: Pat
     cells = [cell for row in stored["near"]["m"].tables["neighbours"].rows for cell in row]
     assert not {*cells}.isdisjoint(TEXTS)
     comparison = compare(load_bundle(original), stored, {}, {})
-    assert told(comparison) in (4, 5)
+    assert tell_comparison(comparison) in (4, 5)
     write_comparison(comparison, tmp_path, ["html"])
     harmless((tmp_path / "comparison.html").read_text(encoding="utf-8"))
     render(tmp_path / "b", formats=["html"])

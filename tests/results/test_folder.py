@@ -13,7 +13,7 @@ from reportgen.results.folder import Kind, check_writable, keep_earlier, stage_b
 from tests.results.test_bundle import bundle
 
 
-def stored(target: Path, *others: str, title: str = "A title", kind: Kind = "bundle") -> Path:
+def store_bundle(target: Path, *others: str, title: str = "A title", kind: Kind = "bundle") -> Path:
     with stage_bundle(target, kind) as stage:
         write_numbers(stage, bundle(title))
         for name in others:
@@ -30,11 +30,11 @@ NUMBERS = {"results.json", "arrays.safetensors", "run.json"}
 
 
 def test_folders_and_links_of_its_users_stay_and_those_of_the_bundle_go(tmp_path: Path) -> None:
-    target = stored(tmp_path / "out", "figures/a.svg", "more/b.txt")
+    target = store_bundle(tmp_path / "out", "figures/a.svg", "more/b.txt")
     (target / "more" / "mine.txt").write_text("mine")
     (target / "empty" / "deep").mkdir(parents=True)
     (target / "link").symlink_to(tmp_path)
-    stored(target)
+    store_bundle(target)
     assert everything(target) == NUMBERS | {"more", "more/mine.txt", "empty", "empty/deep", "link"}
     with stage_bundle(target, "either") as stage:
         keep_earlier(target, stage, lambda name: True)
@@ -43,7 +43,7 @@ def test_folders_and_links_of_its_users_stay_and_those_of_the_bundle_go(tmp_path
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
 def test_a_file_of_its_users_in_the_way_is_refused_and_stays(tmp_path: Path, kind: str) -> None:
-    target = stored(tmp_path / "out")
+    target = store_bundle(tmp_path / "out")
     mine = target / "report.html"
     if kind == "link":
         mine.symlink_to(tmp_path / "elsewhere")
@@ -52,35 +52,35 @@ def test_a_file_of_its_users_in_the_way_is_refused_and_stays(tmp_path: Path, kin
     else:
         mine.write_text("mine")
     with pytest.raises(OutputError, match=r"report\.html is there already, and was not written by reportgen"):
-        stored(target, "report.html", title="Another")
+        store_bundle(target, "report.html", title="Another")
     assert load_bundle(target).title == "A title"
     assert os.path.lexists(mine)
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_nothing_is_written_or_removed_by_way_of_a_link_to_a_folder(tmp_path: Path) -> None:
-    target = stored(tmp_path / "out", "figures/a.svg")
+    target = store_bundle(tmp_path / "out", "figures/a.svg")
     elsewhere = tmp_path / "elsewhere"
     (target / "figures").rename(elsewhere)
     (target / "figures").symlink_to(elsewhere)
     with pytest.raises(BundleError, match="outside the bundle"):
-        stored(target)
+        store_bundle(target)
     assert everything(elsewhere) == {"a.svg"}
 
 
 @pytest.mark.parametrize("file", ["results.json", "arrays.safetensors", "report.html"])
 def test_a_file_of_the_bundle_that_became_a_link_goes_as_a_link(tmp_path: Path, file: str) -> None:
-    target = stored(tmp_path / "out", "report.html")
+    target = store_bundle(tmp_path / "out", "report.html")
     (target / file).replace(tmp_path / "archived")
     (target / file).symlink_to(tmp_path / "archived")
-    stored(target, title="Another")
+    store_bundle(target, title="Another")
     assert (tmp_path / "archived").exists()
     assert load_bundle(target).title == "Another"
     assert everything(target) == NUMBERS
 
 
-def accepted(target: Path) -> Path:
-    return stored(target, "accepted.yaml", kind="baseline")
+def store_baseline(target: Path) -> Path:
+    return store_bundle(target, "accepted.yaml", kind="baseline")
 
 
 def no_list(target: Path) -> Path:
@@ -94,8 +94,8 @@ def no_list(target: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "kind", "told"),
     [
-        (accepted, "bundle", "a baseline, not the bundle of a run"),
-        (stored, "baseline", "a bundle that is not a baseline"),
+        (store_baseline, "bundle", "a baseline, not the bundle of a run"),
+        (store_bundle, "baseline", "a bundle that is not a baseline"),
         (no_list, "bundle", "something that is not a bundle"),
         (no_list, "baseline", "something that is not a baseline"),
     ],
@@ -112,25 +112,25 @@ def test_a_target_that_is_not_what_is_written_is_refused_before_anything_is_done
 
 
 def stored_as(target: Path, kind: Kind) -> None:
-    stored(target, kind=kind)
+    store_bundle(target, kind=kind)
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "loop/a"])
 def test_a_list_of_what_cannot_be_files_is_damage(tmp_path: Path, name: str) -> None:
-    target = stored(tmp_path / "out")
+    target = store_bundle(tmp_path / "out")
     (target / "loop").symlink_to("loop")
     run = json.loads((target / "run.json").read_text())
     (target / "run.json").write_text(json.dumps(run | {"files": [*run["files"], name]}))
     with pytest.raises(BundleError, match="the bundle is damaged: ") as raised:
-        stored(target)
+        store_bundle(target)
     assert len(str(raised.value).splitlines()) == 2
 
 
 def test_a_folder_keeps_who_may_see_it(tmp_path: Path) -> None:
-    target = stored(tmp_path / "out")
+    target = store_bundle(tmp_path / "out")
     assert target.stat().st_mode & 0o777 == 0o755
     target.chmod(0o700)
-    stored(target, title="Another")
+    store_bundle(target, title="Another")
     assert target.stat().st_mode & 0o777 == 0o700
 
 
@@ -138,7 +138,7 @@ def test_outputs_are_kept_where_a_disk_knows_no_second_names(tmp_path: Path, mon
     def refuse(*given: object, **options: object) -> None:
         raise OSError(1, "Operation not permitted")
 
-    target = stored(tmp_path / "out", "report.html")
+    target = store_bundle(tmp_path / "out", "report.html")
     monkeypatch.setattr("os.link", refuse)
     with stage_bundle(target, "either") as stage:
         keep_earlier(target, stage, lambda name: True)

@@ -146,7 +146,7 @@ def test_a_stage_that_is_in_use_is_left_alone(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def left(folder: Path, owner: str, age: float = 0.0) -> Path:
+def leave_holding(folder: Path, owner: str, age: float = 0.0) -> Path:
     hold = folder / f"{PREFIX}abc"
     (hold / "writing").mkdir(parents=True)
     (hold / "writing" / "half").write_text("written")
@@ -173,7 +173,7 @@ def test_only_what_a_dead_process_of_ours_left_is_cleared(
     tmp_path: Path, owner: str, age: float, cleared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platform.node", lambda: "HERE")
-    hold = left(tmp_path, owner, age)
+    hold = leave_holding(tmp_path, owner, age)
     restore(tmp_path / "out")
     assert hold.exists() != cleared
     restore_below(tmp_path)
@@ -213,7 +213,7 @@ def test_a_disk_without_locks_is_written_to_and_nothing_on_it_is_cleared(
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
-    hold = left(tmp_path, '{"target": "out", "host": "any"}', 100_000)
+    hold = leave_holding(tmp_path, '{"target": "out", "host": "any"}', 100_000)
     with make_folder_beside(tmp_path / "out") as stage:
         assert stage.is_dir()
     assert [path.name for path in tmp_path.iterdir()] == [hold.name]

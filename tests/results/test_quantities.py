@@ -52,13 +52,13 @@ def test_definitions_are_the_docstrings_below_the_fields() -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shared(Findings):
+class SharedFindings(Findings):
     skipped: object = table("row", "reason")
     """What was left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made(Shared):
+class Made(SharedFindings):
     rows: object = table("a")
     """Its own."""
     most: float = metric()

@@ -33,7 +33,7 @@ def stored(tmp_path: Path) -> Path:
     return tmp_path / "b"
 
 
-def nested(levels: int) -> Any:
+def nest_values(levels: int) -> Any:
     value: Any = 1
     for _ in range(levels):
         value = {"a": value}
@@ -68,7 +68,7 @@ TOP = ("tables", "top")
         (at("models", "a", "layers", to="7"), "models.a.layers: expected a whole number, found '7'"),
         (at("models", "a", "heads", to=-1), "models.a.heads: expected at least 0, found -1"),
         (at("models", "a", "name", to="x" * 10_001), "models.a.name: expected at most 10000 characters"),
-        (at("models", "a", "more", to=nested(50)), "models.a.more: nested more than 40 levels deep"),
+        (at("models", "a", "more", to=nest_values(50)), "models.a.more: nested more than 40 levels deep"),
         (at("status", to="okk"), "status: expected ok or failed or skipped, found 'okk'"),
         (at("version", to=1.5), "version: expected a whole number, found 1.5"),
         (at("models", to={"a": 1}), "models.a: expected a mapping, found 1"),
@@ -140,7 +140,7 @@ def test_a_subject_names_models_that_are_there_in_their_order(stored: Path, mode
         ("presentation", 5, "presentation: expected a mapping, found 5"),
         ("versions", {"torch": 2}, "versions.torch: expected text, found 2"),
         ("last_run_failed", "two\nlines", "last_run_failed: expected text of the form"),
-        ("more", nested(50), "more: nested more than 40 levels deep"),
+        ("more", nest_values(50), "more: nested more than 40 levels deep"),
     ],
 )
 def test_run_json_is_checked_where_it_is_read(stored: Path, key: str, value: Any, told: str) -> None:

@@ -25,7 +25,7 @@ LONG = {"probe": "attention_grid", "prompts": ["The apple is green. " * 160]}
 GIGABYTE = 10**9
 
 
-def planned(source: str, probes: dict[str, object], **model: str) -> tuple[str, PlannedModel]:
+def plan_model(source: str, probes: dict[str, object], **model: str) -> tuple[str, PlannedModel]:
     written = json.dumps({"models": {"m": {"source": source, **model}}, "probes": probes})
     (only,) = make_plan(read_battery(written), cache=OutcomeCache()).models
     return written, only
@@ -45,7 +45,7 @@ def planned(source: str, probes: dict[str, object], **model: str) -> tuple[str, 
 def test_the_estimate_is_near_the_peak_and_the_peak_near_the_weights(
     smollm2_folder: Path, probe: object, dtype: str
 ) -> None:
-    written, model = planned("demo:smollm2-135m-instruct", {"p": probe}, dtype=dtype)
+    written, model = plan_model("demo:smollm2-135m-instruct", {"p": probe}, dtype=dtype)
     program = [sys.executable, "-c", MEASURED, written]
     ran = subprocess.run(program, capture_output=True, text=True, check=True)
     peak, weights = int(ran.stdout), 4 * 134_515_008
@@ -55,7 +55,7 @@ def test_the_estimate_is_near_the_peak_and_the_peak_near_the_weights(
 
 def test_weights_that_are_converted_take_room_twice_while_they_load(smollm2_folder: Path) -> None:
     own, narrow, quantised = (
-        estimate_memory(planned("demo:smollm2-135m-instruct", {"p": LENS}, dtype=dtype)[1])
+        estimate_memory(plan_model("demo:smollm2-135m-instruct", {"p": LENS}, dtype=dtype)[1])
         for dtype in ("float32", "bfloat16", "int8")
     )
     assert narrow - own == 2 * 134_515_008
@@ -63,5 +63,5 @@ def test_weights_that_are_converted_take_room_twice_while_they_load(smollm2_fold
 
 
 def test_a_shape_alone_takes_no_weights(smollm2_folder: Path) -> None:
-    _, shape = planned(f"config:{smollm2_folder / 'config.json'}", {"p": {"probe": "parameter_census"}})
+    _, shape = plan_model(f"config:{smollm2_folder / 'config.json'}", {"p": {"probe": "parameter_census"}})
     assert estimate_memory(shape) < 0.5 * GIGABYTE

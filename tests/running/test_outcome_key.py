@@ -36,7 +36,7 @@ def key(folder: Path, probe: dict[str, Any] = LENS, **model: Any) -> str:
     return make_outcome_key([planned.readied.conditions], battery.probes["p"])
 
 
-def edited(folder: Path, file: str, **changes: Any) -> None:
+def edit_file(folder: Path, file: str, **changes: Any) -> None:
     content = json.loads((folder / file).read_text())
     (folder / file).write_text(json.dumps(content | changes))
 
@@ -57,9 +57,9 @@ def change_tokenizer(folder: Path) -> None:
 CHANGED_FILES: dict[str, Callable[[Path], None]] = {
     "weights": change_weights,
     "tokenizer": change_tokenizer,
-    "chat template": lambda folder: edited(folder, "tokenizer_config.json", chat_template="{{ messages }}"),
-    "configuration": lambda folder: edited(folder, "config.json", rms_norm_eps=1e-3),
-    "end token": lambda folder: edited(folder, "generation_config.json", eos_token_id=7),
+    "chat template": lambda folder: edit_file(folder, "tokenizer_config.json", chat_template="{{ messages }}"),
+    "configuration": lambda folder: edit_file(folder, "config.json", rms_norm_eps=1e-3),
+    "end token": lambda folder: edit_file(folder, "generation_config.json", eos_token_id=7),
 }
 
 

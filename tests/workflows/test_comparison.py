@@ -12,7 +12,7 @@ from reportgen.workflows.comparison import publish_comparison
 from tests.report.fakes import LLAMA, fake_bundle
 
 
-def stored(bundle: Bundle, folder: Path) -> Path:
+def store_bundle(bundle: Bundle, folder: Path) -> Path:
     folder.mkdir()
     write_numbers(folder, bundle)
     return folder
@@ -27,7 +27,7 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
     metrics = dict(census[LLAMA].metrics)
     metrics["total_parameters"] = replace(metrics["total_parameters"], value=1)
     after = replace(before, outcomes={"census": {**census, LLAMA: replace(census[LLAMA], metrics=metrics)}})
-    return stored(before, tmp_path / "before"), stored(after, tmp_path / "after")
+    return store_bundle(before, tmp_path / "before"), store_bundle(after, tmp_path / "after")
 
 
 def test_junit_markdown_summary_and_annotations_come_with_the_comparison(

@@ -21,19 +21,19 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 FURTHER = [(" next", 0.125), ("\u00a0", 0.0625), (HOSTILE, 0.00001)]
 
 
-def described() -> dict[str, list[Figure]]:
+def describe_samples() -> dict[str, list[Figure]]:
     """One of each kind, with what strangers may write; of two kinds one a model."""
-    plain = [_filled(figure) for figure in one_of_each()]
+    plain = [_fill_figure(figure) for figure in one_of_each()]
     grid, mosaic = (next(one for one in plain if isinstance(one, kind)) for kind in (TokenGrid, HeadMosaic))
     return {
         "weather": [grid, replace(grid, subject=(GEMMA,))],
         "heads": [mosaic, replace(mosaic, subject=(GEMMA,), blocks=(1, 3, 6))],
         "map": [one for one in plain if one not in (grid, mosaic)],
-        "nearest": [_filled(figure) for figure in one_of_each("hostile", HOSTILE)],
+        "nearest": [_fill_figure(figure) for figure in one_of_each("hostile", HOSTILE)],
     }
 
 
-def _filled(figure: Figure) -> Figure:
+def _fill_figure(figure: Figure) -> Figure:
     """With what only a reader who asks is shown."""
     if isinstance(figure, TokenGrid):
         return replace(figure, alternatives=[[FURTHER] * len(figure.columns)] * len(figure.rows))
@@ -44,7 +44,7 @@ def _filled(figure: Figure) -> Figure:
 
 @pytest.fixture(scope="module")
 def shown() -> tuple[Bundle, dict[str, list[PageFigure]]]:
-    figures = described()
+    figures = describe_samples()
     styles = model_styles([LLAMA, GEMMA])
     flat = [(probe, figure) for probe, of_probe in figures.items() for figure in of_probe]
     drawings: dict[str, list[PageFigure]] = {}

@@ -21,7 +21,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def searched(page, text):
+def search_features(page, text):
     """What the first browser finds: its numbers and labels, in order."""
     browser = page.locator(".browser").first
     browser.locator(".found").evaluate("told => told.textContent = ''")
@@ -34,17 +34,17 @@ def test_features_are_found_by_number_label_and_token_the_best_match_first(visit
     page = visit()
     first = page.locator(".browser").first
     assert first.locator("summary").count() == 12, "those that need no script"
-    assert searched(page, "#12") == ["layer 3 #12 · ␣cows", "layer 9 #12 · ␣cows"]
+    assert search_features(page, "#12") == ["layer 3 #12 · ␣cows", "layer 9 #12 · ␣cows"]
     assert first.locator(".found").text_content() == "Features found: 2 of 120"
-    assert [one.split()[2] for one in searched(page, "12")] == ["#12", "#12"]
-    whole_first = [one.split()[2] for one in searched(page, "t1")]
+    assert [one.split()[2] for one in search_features(page, "12")] == ["#12", "#12"]
+    whole_first = [one.split()[2] for one in search_features(page, "t1")]
     assert whole_first[:4] == ["#1", "#1", "#19", "#19"], "a whole token, then beginnings, the strongest feature first"
-    assert len(searched(page, "horse")) == 20
+    assert len(search_features(page, "horse")) == 20
     assert first.locator(".found").text_content() == "Features found: 30 of 120"
-    assert searched(page, "t34") == ["layer 3 #34 · ␣cows", "layer 9 #34 · ␣cows"], "a token that it promotes"
-    searched(page, "COW")
+    assert search_features(page, "t34") == ["layer 3 #34 · ␣cows", "layer 9 #34 · ␣cows"], "a token that it promotes"
+    search_features(page, "COW")
     assert first.locator(".found").text_content() == "Features found: 120 of 120", "by the token of their examples"
-    assert searched(page, "no such word") == []
+    assert search_features(page, "no such word") == []
     assert first.locator(".more").is_hidden()
 
 
@@ -52,8 +52,8 @@ def test_a_card_that_was_found_says_as_much_as_one_that_stood_there(visit):
     page = visit()
     first = page.locator(".browser .cards > li").first
     stood = first.inner_html()
-    searched(page, "#59")
-    searched(page, "")
+    search_features(page, "#59")
+    search_features(page, "")
 
     def bare(markup):
         return re.sub(r">\s+<", "><", markup.replace(' open=""', "").strip())
@@ -86,7 +86,7 @@ def test_of_a_single_dictionary_with_few_cards_nothing_is_chosen_and_no_more_sho
 
 def test_what_strangers_wrote_is_text_and_only_the_link_leads_away(visit):
     page = visit()
-    found = searched(page, "gnp.exe")
+    found = search_features(page, "gnp.exe")
     assert len(found) == 1
     assert "</script><script>alert(1)</script><U+202E>gnp.exe<U+200B>{{ 7*7 }}xxx" in found[0]
     card = page.locator(".browser").first.locator(".cards > li").first
@@ -94,7 +94,7 @@ def test_what_strangers_wrote_is_text_and_only_the_link_leads_away(visit):
     assert card.locator("dt").all_inner_texts() == ["promotes"], "what is empty is left out"
     assert card.locator("a").get_attribute("href") == PAGE
     assert card.locator("a").get_attribute("rel") == "noopener noreferrer"
-    assert searched(page, "says dog")
+    assert search_features(page, "says dog")
     assert page.locator(".browser").first.locator(".cards a").count() == 0
 
 
@@ -110,7 +110,7 @@ def test_without_a_script_the_first_cards_unfold_and_there_is_nothing_to_search_
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1400, "light")])
 def test_axe_finds_nothing_serious_and_nothing_scrolls_sideways(visit, width, scheme):
     page = visit(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    searched(page, "gnp.exe")
+    search_features(page, "gnp.exe")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
     found = page.evaluate("axe.run('.browser')")

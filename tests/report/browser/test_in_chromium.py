@@ -39,11 +39,11 @@ def hover(page, figure, x, y):
     return place
 
 
-def said(page):
+def read_status(page):
     return page.locator("[role=status]").text_content()
 
 
-def readout(page):
+def read_readout(page):
     page.wait_for_selector(".readout:visible")
     return page.locator(".readout").inner_text().split("\n")
 
@@ -52,7 +52,7 @@ def press(page, figure, *keys):
     """Focuses a figure as the tab key does, and presses keys."""
     page.locator(f"{figure} .frame").focus()
     for key in keys:
-        before = said(page)
+        before = read_status(page)
         page.keyboard.press(key)
         page.wait_for_function("before => document.querySelector('[role=status]').textContent !== before", arg=before)
 
@@ -114,7 +114,7 @@ def test_pointing_at_a_lens_cell_tells_its_tokens_with_probabilities(visit, show
     grid = shown[1]["weather"][0].description
     rows, columns = len(grid.rows), len(grid.columns)
     hover(page, GRID, 2.5 / columns, 0.5 / rows)
-    lines = [line for line in readout(page) if line]
+    lines = [line for line in read_readout(page) if line]
     assert lines[0] == f"label 0 · {grid.columns[2]}"
     assert lines[1:5] == [grid.texts[0][2], f"{grid.values[0, 2]:.2g}", "␣next", "0.13"]
     assert lines[5] == "<U+00A0>"
@@ -128,7 +128,7 @@ def test_arrow_keys_move_through_a_grid_and_are_told_aloud(visit, shown):
     page = visit()
     grid = shown[1]["weather"][0].description
     press(page, GRID, "ArrowRight")
-    first = said(page)
+    first = read_status(page)
     assert f"· {grid.columns[1]}," in first
     press(page, GRID, "ArrowDown", "ArrowRight")
     page.keyboard.press("Escape")
@@ -151,7 +151,7 @@ def test_every_figure_is_one_tab_stop_and_answers_to_arrow_keys(visit, shown):
         page.keyboard.press("ArrowDown")
         id = figure.get_attribute("id")
         page.wait_for_function("id => document.getElementById(id).querySelector('.marks > *')", arg=id)
-        assert said(page).strip()
+        assert read_status(page).strip()
         kinds.add(kind)
     assert kinds == {
         "Curves", "TokenGrid", "HeadMosaic", "AttentionHead", "HeatMap", "Maps", "Rankings", "Timelines",
@@ -180,7 +180,7 @@ def test_heads_of_a_model_with_attention_in_some_blocks_are_told_by_the_numbers_
     page = visit()
     weights = shown[1]["heads"][1].description.patterns[2, 1, 3]
     press(page, SOME_BLOCKS, "ArrowRight", "ArrowRight", "ArrowDown")
-    assert "block 6, head 1" in said(page)
+    assert "block 6, head 1" in read_status(page)
     page.keyboard.press("Enter")
     panel = page.locator(f"{SOME_BLOCKS} .head-panel")
     panel.locator(".head-plot:focus").wait_for()
@@ -207,7 +207,7 @@ def test_the_row_of_an_enlarged_head_is_shown_over_the_text(visit, shown):
     ]
     assert strip.nth(2).get_attribute("class") == "own"
     assert strip.nth(3).get_attribute("class").split() == ["ahead"]
-    assert "attends to" in said(page)
+    assert "attends to" in read_status(page)
     page.keyboard.press("Escape")
     assert not panel.is_visible()
     assert page.evaluate("document.activeElement.className").startswith("frame")
@@ -216,7 +216,7 @@ def test_the_row_of_an_enlarged_head_is_shown_over_the_text(visit, shown):
 def test_a_head_with_its_tokens_marks_the_row_and_the_weight(visit):
     page = visit()
     hover(page, HEAD, 0.05, 0.5)
-    assert "attends to" in " ".join(readout(page))
+    assert "attends to" in " ".join(read_readout(page))
     row, cell = page.locator(f"{HEAD} .marks .pointed").evaluate_all(
         "all => all.map(x => Number(x.getAttribute('width')))"
     )
@@ -226,16 +226,16 @@ def test_a_head_with_its_tokens_marks_the_row_and_the_weight(visit):
 def test_the_nearest_point_of_a_curve_is_told_and_arrow_keys_change_the_curve(visit, shown):
     page = visit()
     hover(page, CURVES, 0.0, 0.5)
-    lines = [line for line in readout(page) if line]
+    lines = [line for line in read_readout(page) if line]
     assert lines == ["label", "label", "0", "label", "0.5000", "0 … 1"]
     assert page.locator(f"{CURVES} .crosshair").count() == 1
     press(page, CURVES, "ArrowRight")
-    assert " 2, " in said(page), "where y is not known there is no point"
+    assert " 2, " in read_status(page), "where y is not known there is no point"
     press(page, CURVES, "ArrowDown")
-    assert said(page).startswith("other")
+    assert read_status(page).startswith("other")
 
 
-def saved(page, figure, kind):
+def save_figure(page, figure, kind):
     with page.expect_download() as download:
         page.locator(figure).get_by_role("button", name=re.compile(f"{kind}$")).click()
     assert download.value.suggested_filename == f"{figure.removeprefix('#figure-')}.{kind.lower()}"
@@ -245,13 +245,13 @@ def saved(page, figure, kind):
 def test_the_csv_that_the_page_saves_is_the_figures_data(visit, shown):
     page = visit()
     for one in shown[1]["nearest"][:5]:  # of more than ten files at once the browser asks its reader
-        assert saved(page, f"#figure-{one.file_stem}", "CSV").decode() == csv_of(one.description)
+        assert save_figure(page, f"#figure-{one.file_stem}", "CSV").decode() == csv_of(one.description)
 
 
 def test_a_saved_svg_stands_alone_on_light_ground(visit, shown):
     page = visit(color_scheme="dark")
     press(page, GRID, "ArrowRight")
-    element = ET.fromstring(saved(page, GRID, "SVG"))
+    element = ET.fromstring(save_figure(page, GRID, "SVG"))
     text = ET.tostring(element, encoding="unicode")
     assert "var(--" not in text
     assert "pointed" not in text
@@ -263,7 +263,7 @@ def test_a_saved_svg_stands_alone_on_light_ground(visit, shown):
 
 def test_a_saved_png_is_twice_as_large_as_the_figure_on_the_page_and_on_white(visit, shown):
     page = visit(color_scheme="dark")
-    picture = Image.open(BytesIO(saved(page, GRID, "PNG"))).convert("RGB")
+    picture = Image.open(BytesIO(save_figure(page, GRID, "PNG"))).convert("RGB")
     wide = shown[1]["weather"][0].size[0] * 4 / 3
     assert picture.width == pytest.approx(2 * wide, abs=2)
     colours = {colour: count for count, colour in picture.getcolors(1 << 24)}

@@ -66,22 +66,22 @@ def hostile() -> Word:
     return cycle(BREAKOUTS).__next__
 
 
-def told(word: Word, value: Any) -> Any:
+def replace_texts(word: Word, value: Any) -> Any:
     """A value with other texts in all places of texts, its own keys included where they are not known names."""
     if isinstance(value, str):
         return word()
     if isinstance(value, dict):
-        return {key: told(word, one) for key, one in value.items()}
-    return [told(word, one) for one in value] if isinstance(value, list | tuple) else value
+        return {key: replace_texts(word, one) for key, one in value.items()}
+    return [replace_texts(word, one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def spoken(bundle: Bundle, word: Word) -> Bundle:
+def replace_words(bundle: Bundle, word: Word) -> Bundle:
     """The bundle with other texts: its title, models, options, reasons, names of numbers, units, cells."""
     outcomes = {
         probe: {
             subject: replace(
                 one,
-                options=told(word, one.options),
+                options=replace_texts(word, one.options),
                 reason=word() if one.reason else "",
                 metrics={
                     **{name: replace(metric, unit=word()) for name, metric in one.metrics.items()},
@@ -107,13 +107,14 @@ def _told_table(word: Word, table: Table) -> Table:
     known = {"label_origin", "layer_label", "site", "link", "query", "component"}
     kept = {at for at, name in enumerate(table.columns) if name in known}
     return Table(
-        table.columns, [[cell if at in kept else told(word, cell) for at, cell in enumerate(row)] for row in table.rows]
+        table.columns,
+        [[cell if at in kept else replace_texts(word, cell) for at, cell in enumerate(row)] for row in table.rows],
     )
 
 
 def words(folder: Path, word: Word) -> Path:
     """The report without its figures."""
-    return _written(folder, report_page.render_page(_whole(word), {}))
+    return _write_page(folder, report_page.render_page(_whole(word), {}))
 
 
 def report(folder: Path, word: Word) -> Path:
@@ -124,25 +125,25 @@ def report(folder: Path, word: Word) -> Path:
         PageFigure(figure, f"weather-{figure.name}", drawing.svg("characters"))
         for figure, drawing in zip(figures, drawings, strict=True)
     ]
-    return _written(folder, report_page.render_page(_whole(word), {"weather": shown}, has_figure_files=True))
+    return _write_page(folder, report_page.render_page(_whole(word), {"weather": shown}, has_figure_files=True))
 
 
 def _whole(word: Word) -> Bundle:
     bundle = fake_bundle()
-    return spoken(replace(bundle, outcomes={**bundle.outcomes, **bundle_of(features(8)).outcomes}), word)
+    return replace_words(replace(bundle, outcomes={**bundle.outcomes, **bundle_of(features(8)).outcomes}), word)
 
 
-def compared(folder: Path, word: Word) -> Path:
-    before, after = fake_bundle(), spoken(fake_bundle(), word)
+def write_compared(folder: Path, word: Word) -> Path:
+    before, after = fake_bundle(), replace_words(fake_bundle(), word)
     lens = before.outcomes["weather"][LLAMA]
     entropy = lens.arrays["entropy"]
     moved = replace(lens, arrays={**lens.arrays, "entropy": Array(entropy.dims, entropy.values + 1, entropy.unit)})
     outcomes = {**after.outcomes, "weather": {**after.outcomes["weather"], LLAMA: moved}}
     found = compare(before, replace(after, outcomes=outcomes), {}, {})
-    return _written(folder, comparison_page.render_page(found, draw_pictures(found, list_loud_sections(found))))
+    return _write_page(folder, comparison_page.render_page(found, draw_pictures(found, list_loud_sections(found))))
 
 
-def nightly(folder: Path, word: Word) -> Path:
+def write_nightly(folder: Path, word: Word) -> Path:
     """The titles and models of some nights; a number whose name is none is refused where it is read."""
     title, name = word(), word()
     for night in range(8):
@@ -153,14 +154,19 @@ def nightly(folder: Path, word: Word) -> Path:
     return folder / "page.html"
 
 
-def _written(folder: Path, html: str) -> Path:
+def _write_page(folder: Path, html: str) -> Path:
     (folder / "page.html").write_text(html)
     return folder / "page.html"
 
 
 @pytest.mark.parametrize(
     "kind",
-    [words, nightly, pytest.param(report, marks=pytest.mark.slow), pytest.param(compared, marks=pytest.mark.slow)],
+    [
+        words,
+        write_nightly,
+        pytest.param(report, marks=pytest.mark.slow),
+        pytest.param(write_compared, marks=pytest.mark.slow),
+    ],
 )
 def test_strangers_words_add_no_element_no_attribute_no_request_and_lead_nowhere(
     browser: Any, tmp_path: Path, kind: Callable[[Path, Word], Path]
@@ -191,7 +197,7 @@ def test_strangers_words_add_no_element_no_attribute_no_request_and_lead_nowhere
 
 def test_markup_that_came_in_could_not_lead_links_away(browser: Any, tmp_path: Path) -> None:
     text = report_page.render_page(fake_bundle(), {})
-    file = _written(tmp_path, text.replace("<body>", '<body><base href="https://evil.invalid/">'))
+    file = _write_page(tmp_path, text.replace("<body>", '<body><base href="https://evil.invalid/">'))
     opened = Visit(browser, file)
     assert opened.page.evaluate("document.baseURI") == file.as_uri()
     (complaint,) = opened.complaints
