@@ -9,7 +9,7 @@ from tests.benchmarks.card import demo_card
 from tests.benchmarks.measurement import Measurement, growth_table, table
 from tests.benchmarks.processes import Neighbours
 from tests.benchmarks.rounds import take_rounds
-from tests.benchmarks.rows import Bench, Row, rows
+from tests.benchmarks.rows import NAMED, Bench, Row, rows
 
 README = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- bench -->\n", "<!-- /bench -->"
@@ -20,7 +20,7 @@ def choose_rows(only: str, large: bool) -> Mapping[int, Row]:
     """The rows that were asked for; those that take long are left out unless named, or `large`."""
     known = rows()
     if only:
-        return {number: known[number] for number in sorted({int(number) for number in only.split(",")})}
+        return {number: known[number] for number in sorted({NAMED.get(word) or int(word) for word in only.split(",")})}
     return {number: row for number, row in known.items() if large or not row.on_demand}
 
 
@@ -32,7 +32,7 @@ def write_readme(measured: list[Measurement]) -> None:
 
 
 @click.command()
-@click.option("--only", default="", metavar="1,2,…", help="Rows to measure [default: all but the large model].")
+@click.option("--only", default="", metavar="1,2,…", help="Rows, or phases [default: all but the large model].")
 @click.option("--rounds", "count", default=3, show_default=True, help="How often each part runs; medians are told.")
 @click.option("--large", is_flag=True, help="Measure the large model too (minutes, and 6.4 GB of disk).")
 @click.option("--readme", is_flag=True, help="Write what grows how into the README.")

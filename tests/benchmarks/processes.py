@@ -15,6 +15,8 @@ CHECKOUT = Path(__file__).parents[2]
 PAUSE = 0.02
 """Seconds between two looks at a process."""
 
+QUIET = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Threads that wait sleep: where they spin, any load next to them takes ten times as long, the notebook's above all."""
 Watch = Callable[[int], None]
 """Is called with the process id, again and again while it lives."""
 
@@ -53,7 +55,8 @@ def run_program(
     words = [str(word) for word in command]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
-        process = subprocess.Popen(words, cwd=CHECKOUT, env=os.environ | dict(env or {}), stdout=out, stderr=err)
+        environment = os.environ | QUIET | dict(env or {})
+        process = subprocess.Popen(words, cwd=CHECKOUT, env=environment, stdout=out, stderr=err)
         status, usage = _wait(process.pid, watch)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)  # it was waited for here, not by Popen

@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.benchmarks.card import Card, Place
 from tests.benchmarks.processes import Ran, run_module, run_program
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 SCRIPT = Path(sys.executable).with_name("reportgen")
 
 
@@ -55,6 +56,17 @@ def _floor(card: Card, place: Place) -> Ran:
 
 def _notebook(card: Card, place: Place) -> Ran:
     return _each_model(card, lambda model: run_module("notebook", model, place.folder / "pictures"))
+
+
+def _notebook_alone(card: Card, place: Place) -> Ran:
+    """With one thread: its processor time is what the work costs, and not what waits for it."""
+    pictures = place.folder / "pictures"
+    return _each_model(card, lambda model: run_module("notebook", model, pictures, env=ONE_THREAD))
+
+
+def _phases(card: Card, place: Place) -> Ran:
+    with card.place() as elsewhere:  # what the run has drawn is not known there
+        return run_module("phases", card.battery, elsewhere.bundle, env={**elsewhere.env, **ONE_THREAD})
 
 
 def _each_model(card: Card, program: Callable[[Path], Ran]) -> Ran:
@@ -113,6 +125,8 @@ def _probes(card: Card, place: Place) -> Ran:
 PARTS: Mapping[str, Callable[[Card, Place], Ran]] = {
     "floor": _floor,
     "notebook": _notebook,
+    "notebook, one thread": _notebook_alone,
+    "phases": _phases,
     "run": _run,
     "again": _again,
     "changed": _run_changed,

@@ -9,12 +9,12 @@ import pytest
 from reportgen.battery.reader import load_battery
 from tests.benchmarks import __main__ as table_program
 from tests.benchmarks import growth, large_model, work
-from tests.benchmarks.card import Card
+from tests.benchmarks.card import Card, demo_card
 from tests.benchmarks.measurement import Measurement, growth_table, table
 from tests.benchmarks.memory import PeakOfTree
 from tests.benchmarks.processes import ProgramFailedError, run_module, run_program
 from tests.benchmarks.rounds import PARTS, probe_seconds, take_rounds
-from tests.benchmarks.rows import Bench, rows
+from tests.benchmarks.rows import Bench, phases, rows
 from tests.tiny import save_tiny
 
 BATTERY = """
@@ -171,3 +171,11 @@ def test_growth_runs_the_work_as_often_as_it_says(
     assert prompts == ([3, 6] if what in ("prompts", "pages") else [3, 3])
     assert layers == ([1, 2] if what in ("models", "layers") else [1, 1])
     assert twice.outputs == (("html",) if what == "pages" else ())
+
+
+@pytest.mark.slow
+def test_no_phase_of_a_run_costs_a_third_more_than_when_it_was_last_looked_at() -> None:
+    rounds = take_rounds(demo_card(), phases.ROW.parts, 1, lambda line: None)
+    before = phases.committed()
+    grown = {name: share for name, share in phases.shares(rounds).items() if share > 1.3 * before[name]}
+    assert not grown, f"committed: {before}"

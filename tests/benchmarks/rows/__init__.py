@@ -41,9 +41,14 @@ def rows() -> Mapping[int, Row]:
         large,
         lecture,
         peak,
+        phases,
         whole,
     )
 
     listed = (compute, whole, again, commands, peak, attention, growth, large, lecture, edits, atlas)
-    known = [*(module.ROW for module in listed), atlas.MANY_ROW]
+    known = [*(module.ROW for module in listed), atlas.MANY_ROW, phases.ROW]
     return dict(enumerate(known, start=1))
+
+
+NAMED = {"phases": 13}
+"""Rows that are also asked for by name."""
