@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from reportgen.look.font_sources import BOLD, CHAIN, CJK, MONO, REGULAR, TEXT, OwnFont, Source
-from reportgen.look.kept_fonts import RECIPE, digest_of, kept_file
+from reportgen.look.kept_fonts import digest_of, kept_file, makers
 from reportgen.look.legible import (
     ALWAYS,
     DOTTED_CIRCLE,
@@ -29,7 +29,7 @@ from reportgen.look.legible import (
 @cache
 def installed() -> tuple[str, ...]:
     """What all text is drawn with: changes when a font does, or how it is cut down."""
-    return (str(RECIPE), *(source.identity for source in (*CHAIN, MONO)))
+    return (*makers(), *(source.identity for source in (*CHAIN, MONO)))
 
 
 @dataclass(frozen=True)
