@@ -64,11 +64,11 @@ class Typefaces:
         """The chain of families for tokens."""
         return (MONO.family, *self.families)
 
-    def css(self) -> str:
-        """One @font-face rule a file, with the font itself in it as WOFF2."""
+    def css(self, *, packed: bool = True) -> str:
+        """One @font-face rule a file, the font itself in it: as WOFF2, or as it is for what would only unpack it."""
         return "\n".join(
             f'@font-face{{font-family:"{face.family}";font-weight:{face.weight};font-style:normal;'
-            f"src:url(data:font/woff2;base64,{base64.b64encode(_woff2(face.path)).decode()}) format('woff2')}}"
+            f"src:{_within(face.path, packed)}}}"
             for face in self.faces
         )
 
@@ -117,6 +117,12 @@ def _cut(source: Source, weight: int, characters: str) -> bytes:
     from reportgen.look import cut_fonts
 
     return cut_fonts.cut(source, weight, characters)
+
+
+def _within(path: Path, packed: bool) -> str:
+    """The `src` of a font that is written into the rule."""
+    kind, content = ("woff2", _woff2(path)) if packed else ("opentype", path.read_bytes())
+    return f"url(data:font/{kind};base64,{base64.b64encode(content).decode()}) format('{kind}')"
 
 
 def _woff2(path: Path) -> bytes:
