@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from reportgen.look.font_sources import BOLD, CHAIN, CJK, MONO, REGULAR, TEXT, OwnFont, Source
-from reportgen.look.kept_fonts import RECIPE, digest_of, kept_file
+from reportgen.look.kept_fonts import digest_of, kept_file, makers
 from reportgen.look.legible import (
     ALWAYS,
     DOTTED_CIRCLE,
@@ -29,7 +29,7 @@ from reportgen.look.legible import (
 @cache
 def identify_fonts() -> tuple[str, ...]:
     """What all text is drawn with: changes when a font does, or how it is cut down."""
-    return (str(RECIPE), *(source.identity for source in (*CHAIN, MONO)))
+    return (*makers(), *(source.identity for source in (*CHAIN, MONO)))
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ class Typefaces:
         """The chain of families for tokens."""
         return (MONO.family, *self.families)
 
-    def css(self) -> str:
-        """One @font-face rule a file, with the font itself in it as WOFF2."""
+    def css(self, *, packed: bool = True) -> str:
+        """One @font-face rule a file, the font itself in it: as WOFF2, or as it is for what would only unpack it."""
         return "\n".join(
             f'@font-face{{font-family:"{face.family}";font-weight:{face.weight};font-style:normal;'
-            f"src:url(data:font/woff2;base64,{base64.b64encode(_woff2(face.path)).decode()}) format('woff2')}}"
+            f"src:{_within(face.path, packed)}}}"
             for face in self.faces
         )
 
@@ -115,6 +115,12 @@ def _cut_font(source: Source, weight: int, characters: str) -> bytes:
     from reportgen.look import cut_fonts
 
     return cut_fonts.cut(source, weight, characters)
+
+
+def _within(path: Path, packed: bool) -> str:
+    """The `src` of a font that is written into the rule."""
+    kind, content = ("woff2", _woff2(path)) if packed else ("opentype", path.read_bytes())
+    return f"url(data:font/{kind};base64,{base64.b64encode(content).decode()}) format('{kind}')"
 
 
 def _woff2(path: Path) -> bytes:

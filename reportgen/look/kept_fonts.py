@@ -11,13 +11,18 @@ from reportgen.cache import FONTS, Shelf, cache_folder, key_of
 from reportgen.documents.watched import State, state_of
 from reportgen.fingerprints import version_of
 
-RECIPE = 2
+RECIPE = 3
 """Raised whenever the same font and characters give another file."""
+
+
+def makers() -> tuple[str, ...]:
+    """By what fonts are cut: what they come out as depends on it."""
+    return (str(RECIPE), *(f"{name} {version_of(name)}" for name in ("uharfbuzz", "fonttools")))
 
 
 def digest_of(*parts: object) -> str:
     """A name for what is made of these parts, by these versions of what makes it."""
-    said = json.dumps([RECIPE, version_of("fonttools"), *map(str, parts)])
+    said = json.dumps([*makers(), *map(str, parts)])
     return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 

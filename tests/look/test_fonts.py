@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from fontTools.ttLib import TTFont
 
-from reportgen.look import cut_fonts, fonts, kept_fonts
+from reportgen.look import cut_fonts, kept_fonts
 from reportgen.look import legible as legible_text
-from reportgen.look.font_sources import CJK, MONO
+from reportgen.look.font_sources import CHAIN, CJK, MONO
 from reportgen.look.fonts import Typefaces, load_typefaces
 from reportgen.look.legible import ALWAYS, make_legible
 from reportgen.text.characters import mark_space
@@ -69,7 +69,7 @@ def test_what_cannot_be_seen_is_spelled_out(text: str, shown: str) -> None:
 
 @pytest.mark.slow
 def test_every_character_of_unicode_is_legible() -> None:
-    covered = frozenset().union(*(legible_text.covered_by(source) for source in fonts.CHAIN))
+    covered = frozenset().union(*(legible_text.covered_by(source) for source in CHAIN))
     for code in range(0x110000):
         assert covered.issuperset(make_legible(chr(code))), f"U+{code:04X}"
 
@@ -189,3 +189,9 @@ def test_the_style_sheet_holds_the_fonts_themselves() -> None:
         assert font.flavor == "woff2"
         assert set(font.getBestCmap()) == {ord(character) for character in "天 ◌"}
     assert css.count("http") == 0
+
+
+def test_for_a_printer_the_fonts_are_as_they_are() -> None:
+    faces = typefaces("天")
+    found = re.findall(r"base64,([^)]+)\) format\('opentype'\)", faces.css(packed=False))
+    assert [base64.b64decode(one) for one in found] == [file.read_bytes() for file in faces.files]
