@@ -192,6 +192,6 @@ def test_the_style_sheet_holds_the_fonts_themselves() -> None:
 
 
 def test_for_a_printer_the_fonts_are_as_they_are() -> None:
-    faces = typefaces("天")
+    faces = load_typefaces("天")
     found = re.findall(r"base64,([^)]+)\) format\('opentype'\)", faces.css(packed=False))
     assert [base64.b64decode(one) for one in found] == [file.read_bytes() for file in faces.files]
