@@ -16,7 +16,7 @@ from fontTools.ttLib import TTFont
 
 from reportgen.look import cut_fonts
 from reportgen.look.font_sources import BOLD, CHAIN, CJK, EMOJI, MONO, REGULAR, SCRIPTS, TEXT, Source, own_font
-from reportgen.look.legible import DOTTED_CIRCLE, with_parts
+from reportgen.look.legible import DOTTED_CIRCLE, add_parts
 
 SOURCES = {source.family.removeprefix("reportgen "): source for source in (*CHAIN, MONO)}
 WORDS = {
@@ -45,7 +45,7 @@ def words(name: str) -> str:
 
 def cut(name: str, weight: int, text: str) -> bytes:
     """As a report cuts its fonts: with what shaping makes of the characters."""
-    characters = with_parts(text + unicodedata.normalize("NFC", text)) + DOTTED_CIRCLE + " "
+    characters = add_parts(text + unicodedata.normalize("NFC", text)) + DOTTED_CIRCLE + " "
     return cut_fonts.cut(SOURCES[name], weight, characters)
 
 
