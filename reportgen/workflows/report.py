@@ -117,7 +117,11 @@ def measure(battery: Battery, progress: Progress = _say_nothing, *, cache: bool 
 
     started = datetime.datetime.now(datetime.UTC)
     found_before = OutcomeCache(cache)
-    results = execute(make_plan(battery, progress, found_before), progress, found_before)
+    progress(f"{_count(len(battery.probes), 'probe')} on {', '.join(battery.models)}")
+    plan = make_plan(battery, progress, found_before)
+    if told := _describe_work(plan):
+        progress(told)
+    results = execute(plan, progress, found_before)
     record = {
         "started": started.isoformat(timespec="seconds"),
         "versions": versions(),
@@ -127,6 +131,20 @@ def measure(battery: Battery, progress: Progress = _say_nothing, *, cache: bool 
         "tolerances": {glob: entry.model_dump(exclude_none=True) for glob, entry in battery.tolerances.items()},
     }
     return Bundle(None, battery.title, results.models, results.outcomes, record)
+
+
+def _describe_work(plan: "Plan") -> str:
+    """What will pass the models, told before they are loaded, which takes seconds; empty if nothing will."""
+    models = [*plan.models, *(model for pair in plan.pairs for model in pair.models)]
+    prompts, tokens, further = (sum(getattr(model, of) for model in models) for of in ("prompts", "tokens", "further"))
+    if not prompts:
+        return ""
+    more = f", and {_count(further, 'further pass', 'es')}" if further else ""
+    return f"{_count(prompts, 'prompt')} of {_count(tokens, 'token')} to pass{more}; the first model is being loaded"
+
+
+def _count(number: int, name: str, plural: str = "s") -> str:
+    return f"{number:,} {name}{'' if number == 1 else plural}"
 
 
 def render(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +33,10 @@ def test_a_run_ends_by_saying_where_the_report_lies(reportgen: Call, write_batte
         assert f"figures/lens-a-grid-0.{extension}" in made
         assert f"figures/census-a+b-components.{extension}" in made
     assert json.loads((folder / "run.json").read_text())["files"] == made
+    first, second, third, *_ = ended.err.splitlines()
+    assert first.strip() == "2 probes on a, b"
+    assert re.fullmatch(r"4 prompts of \d+ tokens to pass; the first model is being loaded", second.strip())
+    assert third.strip().endswith("loaded and proven")
     assert "lens on a: ok" in ended.err
     assert "lens on b: ok" in ended.err
 
