@@ -6,6 +6,7 @@ import pytest
 
 from reportgen.text.prompts import Prompt, PromptSets
 from reportgen.text.tokens import TextTokenizer
+from reportgen.text.words import find_word
 
 SETS = PromptSets.for_battery(None)
 SIDES = [
@@ -71,7 +72,7 @@ def test_a_patchscope_reads_and_writes_at_the_last_token(tokenizers: list[TextTo
         for prompt in SETS.find(f"patchscopes/{name}").prompts:
             assert prompt.word is not None
             for tokenizer in tokenizers:
-                assert tokenizer.word_position(prompt, prompt.word) == len(tokenizer.prompt_ids(prompt)) - 1
+                assert find_word(tokenizer, prompt, prompt.word).position == len(tokenizer.prompt_ids(prompt)) - 1
 
 
 def test_the_published_questions_are_as_published() -> None:

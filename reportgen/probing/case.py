@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -10,6 +10,7 @@ from reportgen.probing.options import Layers, ProbeOptions
 from reportgen.results.quantities import Rows
 from reportgen.text.chat import ChatUnavailable
 from reportgen.text.prompts import Prompt
+from reportgen.text.words import find_word
 
 if TYPE_CHECKING:
     from reportgen.cache import UnfinishedWork
@@ -148,6 +149,19 @@ class Case(Generic[O]):
         """
         if self.facts.heads is None:
             raise Unusable(f"the architecture {self.facts.architecture} has no attention")
+
+    def word_rows(self, words: Iterable[tuple[int, Prompt, str | None]]) -> Rows:
+        """Rows of a `words` table: (prompt, word, tokens, fit), of each (number, prompt, word) that has a word.
+
+        Raises:
+            WordNotFound: a word is not in its prompt.
+        """
+        rows: Rows = []
+        for number, prompt, word in words:
+            if word is not None:
+                place = find_word(self.tokenizer, prompt, word)
+                rows.append([number, word, self.tokenizer.show_joined(place.tokens), place.fit])
+        return rows
 
     def prompt_rows(self, prompts: Sequence[Prompt]) -> Rows:
         """Rows of a `prompts` table: (prompt, text, tokens, token_count)."""

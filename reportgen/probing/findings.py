@@ -14,6 +14,14 @@ def prompt_table() -> Any:
     return table("prompt", "text", "tokens", "token_count")
 
 
+def word_table() -> Any:
+    """A field of words as a model reads them in their sentences, which `Case.word_rows` fills: `tokens` are those that
+    hold something of the word, and `fit` says whether they are the word (`exact`), hold more (`inside`), or end in
+    bytes that are no whole character (`bytes`).
+    """
+    return table("prompt", "word", "tokens", "fit")
+
+
 @dataclass(frozen=True, kw_only=True)
 class PromptFindings(Findings):
     """Findings about the prompts of the battery."""

@@ -1,6 +1,5 @@
 """Prompts into which a representation is put: what the model goes on with then says what it holds."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
@@ -10,6 +9,7 @@ from reportgen.documents.problem import Problem
 from reportgen.suggest import suggestion
 from reportgen.text.prompts import Prompt, PromptsError, PromptSets
 from reportgen.text.tokens import TextTokenizer
+from reportgen.text.words import find_word
 
 SHIPPED = "patchscopes/targets"
 """The set whose prompts can be asked for by their ids alone."""
@@ -111,12 +111,5 @@ def place_of(tokenizer: TextTokenizer, prompt: Prompt, position: int | None) -> 
         return Place(encoded.ids, position, 1)
     if prompt.word is None:
         return Place(encoded.ids, len(encoded.ids) - 1, 1)
-    last = tokenizer.word_position(prompt, prompt.word)
-    end = min(encoded.offsets[last][1], len(tokenizer.prompt_text(prompt)))
-    start = tokenizer.prompt_text(prompt).rfind(prompt.word, 0, end)
-    return Place(encoded.ids, last, _count_overlapping(encoded.offsets, encoded.added, start, end))
-
-
-def _count_overlapping(offsets: Sequence[tuple[int, int]], added: Sequence[bool], start: int, end: int) -> int:
-    """Tokens that hold something of a range of characters."""
-    return sum(not one and first < end and last > start for (first, last), one in zip(offsets, added, strict=True))
+    word = find_word(tokenizer, prompt, prompt.word)
+    return Place(encoded.ids, word.position, len(word.positions))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
-from unicodedata import normalize
 
 from reportgen.documents.regular_file import TOKENIZER_BYTES, read_regular
 from reportgen.errors import Mistake, ModelError
@@ -18,10 +17,6 @@ from reportgen.text.tokenizer_process import TokenizerProcess
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-
-class WordNotFound(Exception):
-    """A word is not in its sentence, or stands there more than once and no index says which."""
 
 
 @dataclass(frozen=True)
@@ -141,29 +136,6 @@ class TextTokenizer:
         """Token ids of a prompt."""
         return self.encode_prompt(prompt).ids
 
-    def word_position(self, prompt: Prompt, word: str) -> int:
-        """Position of a word's last sub-token in a prompt.
-
-        Raises:
-            WordNotFound: it is not there, or more than once and the prompt has no `index`.
-        """
-        text = self.prompt_text(prompt)
-        places = [match.span() for match in re.finditer(_pattern_of_word(word), text)]
-        if not places:
-            raise WordNotFound(_explain_missing_word(word, text))
-        if len(places) > 1 and prompt.index is None:
-            raise WordNotFound(f"the word {word!r} stands {len(places)} times in {text!r}: say which by index: 0 …")
-        which = prompt.index or 0
-        if which >= len(places):
-            raise WordNotFound(f"index {which} of the word {word!r} in {text!r}, where it stands {len(places)} times")
-        start, end = places[which]
-        encoded = self.encode_prompt(prompt)
-        spans = enumerate(zip(encoded.offsets, encoded.added, strict=True))
-        inside = [i for i, ((first, last), added) in spans if not added and first < end and last > start]
-        if not inside:
-            raise WordNotFound(f"the word {word!r} in {text!r} has no token of its own")
-        return inside[-1]
-
     def piece(self, token_id: int) -> bytes:
         """The bytes that a token writes."""
         token = self._tokenizer.id_to_token(token_id)
@@ -192,7 +164,7 @@ class TextTokenizer:
         pending = b""
         for piece in map(self.piece, ids):
             text = spell(piece)
-            pending = pending + piece if _is_fragment(piece) else b""
+            pending = pending + piece if is_fragment(piece) else b""
             whole = _complete_characters(pending)
             if whole:
                 text, pending = f"{text}→{whole}", b""
@@ -244,14 +216,6 @@ def _explain_failure(text: str, error: BaseException) -> Mistake:
     return Mistake(f"the tokenizer fails on {shown!r}: {told}", "its tokenizer.json is damaged, or of another program")
 
 
-def _explain_missing_word(word: str, text: str) -> str:
-    """Why a word is not found, which is hard to see where it only is composed otherwise."""
-    told = f"the word {word!r} is not in the sentence {text!r}"
-    if normalize("NFC", word) in normalize("NFC", text):
-        return f"{told}: there it is spelled with other characters (é as one, or e and a mark): copy it from there"
-    return told
-
-
 def _byte_alphabet() -> dict[str, int]:
     """GPT-2's table of one printable character a byte (Radford et al. 2019), inverted."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
@@ -281,7 +245,8 @@ def _show_bytes(fragment: bytes) -> str:
     return f"<{fragment.hex(' ').upper()}>" if fragment else ""
 
 
-def _is_fragment(piece: bytes) -> bool:
+def is_fragment(piece: bytes) -> bool:
+    """Whether the bytes of a token are no whole characters."""
     try:
         piece.decode()
     except UnicodeDecodeError:
@@ -295,14 +260,3 @@ def _complete_characters(pending: bytes) -> str:
         return pending.decode().strip()
     except UnicodeDecodeError:
         return ""
-
-
-def _pattern_of_word(word: str) -> str:
-    """A pattern for a word that does not match inside a longer one; scripts without spaces have no such bounds."""
-    before = r"(?<![^\W\d_])" if _has_bounds(word[0]) else ""
-    after = r"(?![^\W\d_])" if _has_bounds(word[-1]) else ""
-    return before + re.escape(word) + after
-
-
-def _has_bounds(character: str) -> bool:
-    return character.isalpha() and character.lower() != character.upper()

@@ -111,8 +111,8 @@ def test_the_metrics_are_those_of_the_whole_bundle(tmp_path):
 
 def test_only_metrics_are_parsed(tmp_path, monkeypatch):
     folder = write_night(tmp_path / "a", 0, {"entropy": 1.25})
-    parsed = []
-    monkeypatch.setattr(runs, "parsed", lambda file, text, read=runs.parsed: parsed.append(text) or read(file, text))
+    parsed, parse = [], runs.parse_json
+    monkeypatch.setattr(runs, "parse_json", lambda file, text: parsed.append(text) or parse(file, text))
     read_metrics(folder)
     assert len(parsed) == 1
     assert b"columns" not in parsed[0]

@@ -6,10 +6,13 @@ import pytest
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
+from reportgen.probes.word_similarity.statement import tell
+from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section
 from tests.reference import plain
 from tests.runs import run_probes
-from tests.tiny import random_model, tokenizer_json
+from tests.tiny import random_model, save_tiny, tokenizer_json
 
 SENTENCES = ["I ate an apple for breakfast", "an apple a day", "the apple of my eye"]
 
@@ -85,3 +88,21 @@ def test_a_word_that_is_not_in_its_sentence_is_a_mistake_of_the_battery(llama: P
     probes = {"apple": {"probe": "word_similarity", "word": "pear", "prompts": SENTENCES}}
     with pytest.raises(BatteryError, match=r"probes\.apple: the word 'pear' is not in the sentence 'I ate an apple"):
         run_probes({"a": llama, "b": gemma3}, probes)
+
+
+def test_each_word_is_told_with_its_tokens(tmp_path: Path) -> None:
+    source = save_tiny(tmp_path / "m")
+    words = similarity(source).tables["words"].records()
+    assert [(one["prompt"], one["word"], one["fit"]) for one in words] == [(n, "apple", "exact") for n in range(3)]
+
+
+@pytest.mark.real
+def test_a_flower_is_not_compared_with_half_of_a_token(gemma_folder: Path, smollm2_folder: Path) -> None:
+    flowers = {"probe": "word_similarity", "word": "花", "prompts": ["一朵花", "花了很多錢", "漂亮的花"]}
+    results = run_probes({"gemma": gemma_folder, "llama": smollm2_folder}, {"flower": flowers})
+    section = Section("flower", results.outcomes["flower"], results.models)
+    told = {view.subject: tell(view) for view in SubjectView.each(section)}
+    assert "No verdict on " in told["gemma"]
+    assert "its own tokens 2 times and part of what is read as “的花”" in told["gemma"]
+    assert "No verdict" not in told["llama"]
+    assert told["llama"].endswith("the word is read at the last of its bytes in “<E8> | <8A> | <B1>→花”.")

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, models
 from reportgen.errors import ModelError
 from reportgen.text.chat import ChatTemplate, ChatUnavailable
 from reportgen.text.prompts import Prompt
-from reportgen.text.tokens import TextTokenizer, WordNotFound, spell
+from reportgen.text.tokens import TextTokenizer, spell
 from tests.tiny import tokenizer_json
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
@@ -83,47 +83,6 @@ def test_a_row_beyond_the_tokenizer_is_named(tiny: TextTokenizer) -> None:
     assert tiny.show(99_999) == "<#99999>"  # short: cells are narrow
 
 
-@pytest.mark.parametrize(
-    ("text", "word", "index", "last"),
-    [
-        ("I ate an apple for", "apple", None, " apple"),
-        ("an apple and an apple", "apple", 1, " apple"),
-        ("pineapple and apple", "apple", None, " apple"),
-        ("今天天氣真", "天氣", None, "天氣"),
-    ],
-)
-def test_a_word_is_found_at_its_last_token(
-    gemma: TextTokenizer, text: str, word: str, index: int | None, last: str
-) -> None:
-    prompt = Prompt(text=text, index=index)
-    position = gemma.word_position(prompt, word)
-    ids = gemma.encode(text).ids
-    assert gemma.show(ids[position]) == last
-    if index == 1:
-        assert position == len(ids) - 1
-
-
-def test_a_word_of_several_tokens_is_its_last_one(smollm2: TextTokenizer) -> None:
-    prompt = Prompt(text="a seahorse swims")
-    ids = smollm2.encode("a seahorse swims").ids
-    assert smollm2.show(ids[smollm2.word_position(prompt, "seahorse")]) == "orse"
-
-
-@pytest.mark.parametrize(
-    ("text", "index", "message"),
-    [
-        ("a pear", None, "the word 'apple' is not in the sentence 'a pear'"),
-        ("apple, apple", None, "the word 'apple' stands 2 times in 'apple, apple'"),
-        ("apple", 3, "index 3 of the word 'apple'"),
-    ],
-)
-def test_a_word_that_is_not_there_names_the_sentence(
-    tiny: TextTokenizer, text: str, index: int | None, message: str
-) -> None:
-    with pytest.raises(WordNotFound, match=message):
-        tiny.word_position(Prompt(text=text, index=index), "apple")
-
-
 def test_a_chat_goes_through_the_template(tiny: TextTokenizer) -> None:
     prompt = Prompt.model_validate({"messages": [{"role": "user", "content": "apple"}]})
     assert tiny.prompt_text(prompt) == "<user>apple<assistant>"
@@ -171,15 +130,6 @@ def test_a_template_has_the_names_that_transformers_gives_it() -> None:
     tokenizer = TextTokenizer(Tokenizer.from_str(tokenizer_json()), ChatTemplate(template))
     prompt = Prompt.model_validate({"messages": [{"role": "user", "content": "天"}]})
     assert tokenizer.prompt_text(prompt) == '2000[{"role": "user", "content": "天"}]'
-
-
-def test_a_word_that_is_only_composed_otherwise_is_told_to_be(tiny: TextTokenizer) -> None:
-    for word, text in (("café", "the cafe\u0301 apple"), ("cafe\u0301", "the café apple")):
-        with pytest.raises(WordNotFound, match="spelled with other characters"):
-            tiny.word_position(Prompt(text=text), word)
-    with pytest.raises(WordNotFound) as caught:
-        tiny.word_position(Prompt(text="the cafe apple"), "café")
-    assert "other characters" not in str(caught.value)
 
 
 def test_the_end_of_a_word_is_a_space() -> None:

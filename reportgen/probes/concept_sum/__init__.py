@@ -10,12 +10,12 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probing.case import Case, Unusable
-from reportgen.probing.findings import PromptFindings
+from reportgen.probing.findings import PromptFindings, word_table
 from reportgen.probing.options import Layers, ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, metric, table
 from reportgen.text.prompts import STRICT, Prompt
-from reportgen.text.tokens import WordNotFound
+from reportgen.text.words import WordNotFound, find_word
 
 if TYPE_CHECKING:
     pass
@@ -88,6 +88,8 @@ class ConceptNeighbours(PromptFindings):
     """The words that concepts stand for, their tokens in this model, and their ranks where they are one token."""
     skipped: Rows = table("row", "reason")
     """Concepts that this model cannot have."""
+    words: Rows = word_table()
+    """The words that prompts name, the tokens that hold them, and whether they are the word and nothing else."""
 
 
 class ConceptSum(Probe[Options, ConceptNeighbours]):
@@ -155,7 +157,7 @@ def position_of(case: Case[Options], prompt: Prompt) -> int:
     """Where the concept of a prompt is read."""
     if prompt.word is not None:
         try:
-            return case.tokenizer.word_position(prompt, prompt.word)
+            return find_word(case.tokenizer, prompt, prompt.word).position
         except WordNotFound as error:
             raise Unusable(str(error)) from error
     last = len(case.tokens(prompt)) - 1

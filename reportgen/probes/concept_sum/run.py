@@ -78,6 +78,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         missing=missing,
         skipped=reason_rows(rows_left_out(case)),
         prompts=case.prompt_rows(case.options.prompts or []),
+        words=case.word_rows((i, prompt, prompt.word) for i, prompt in enumerate(case.options.prompts or [])),
     )
 
 

@@ -22,7 +22,7 @@ from reportgen.probing.case import Case
 from reportgen.probing.options import Layers, ProbeOptions
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, array, metric, table
-from reportgen.text.tokens import WordNotFound
+from reportgen.text.words import WordNotFound, find_word
 
 if TYPE_CHECKING:
     import numpy as np
@@ -182,7 +182,7 @@ def ids_of(case: Case[Options], word: str) -> tuple[int, ...]:
 
 def _position(case: Case[Options], word: str) -> int:
     prompt = case.options.template.fill_in(word)
-    return case.tokenizer.word_position(prompt, prompt.word or "")
+    return find_word(case.tokenizer, prompt, prompt.word or "").position
 
 
 def asked_layers(case: Case[Options]) -> tuple[int, ...]:

@@ -11,13 +11,13 @@ from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probing.case import Case, Unusable
-from reportgen.probing.findings import PromptFindings
+from reportgen.probing.findings import PromptFindings, word_table
 from reportgen.probing.options import Layers, ProbeOptions, Prompts
 from reportgen.probing.patch_targets import OneTarget, OutOfRange, Place, Target, Targets, place_of
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, metric, table
 from reportgen.text.prompts import Prompt
-from reportgen.text.tokens import WordNotFound
+from reportgen.text.words import WordNotFound
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,6 +113,8 @@ class PatchedAnswers(PromptFindings):
     which that is the last. The identity prompt of the layer maps is last, where it was asked for."""
     sources: Rows = table("prompt", "position", "token", "word_tokens")
     """Where each prompt's representation is taken."""
+    words: Rows = word_table()
+    """The words that prompts name, the tokens that hold them, and whether they are the word and nothing else."""
 
 
 class Patchscope(Probe[Options, PatchedAnswers]):

@@ -83,8 +83,16 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         targets=target_rows(case, [*options.targets, *([options.identity] if agree else [])]),
         sources=source_rows(case, options),
         prompts=case.prompt_rows(options.prompts),
+        words=word_rows(case, options),
         coordinates={"layer": layers, "item": into_layers} if agree else {},
     )
+
+
+def word_rows(case: Case[Any], options: AnswerOptions) -> Rows:
+    """Rows of the table `words`: of the prompts that are read at their word, and not at a position."""
+    if options.position is not None:
+        return []
+    return case.word_rows((number, prompt, prompt.word) for number, prompt in enumerate(options.prompts))
 
 
 def put_representation(place: Place, layer: int, row: Tensor) -> Edit:

@@ -12,6 +12,7 @@ from reportgen.probes.patchscope import names
 from reportgen.probes.patchscope.view import drop_last_layer, expected_of, quote_start
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
+from reportgen.probing.word_fits import tell_parts
 
 TOLD = 4
 """Prompts that a statement names."""
@@ -21,7 +22,7 @@ CLEAR = 0.5
 
 def tell(view: SubjectView) -> str:
     """From which layer on a model names what it was given, and where the identity prompt gives tokens back."""
-    return sentences([tell_named_layers(view), _tell_maps(view)])
+    return sentences([tell_named_layers(view), tell_parts(view), _tell_maps(view)])
 
 
 def tell_named_layers(view: SubjectView) -> str:

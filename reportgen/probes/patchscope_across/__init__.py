@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.patchscope import MOST_DRAWN, AnswerOptions, source_places, target_places
 from reportgen.probing.case import Case, Unusable
-from reportgen.probing.findings import prompt_table
+from reportgen.probing.findings import prompt_table, word_table
 from reportgen.probing.options import PairOptions, Prompts
 from reportgen.probing.probe import PairProbe
 from reportgen.results.quantities import Findings, Rows, metric, table
@@ -77,6 +77,8 @@ class Across(Findings):
     """Where base's representations are taken."""
     prompts: Rows = prompt_table()
     """The prompts as base reads them."""
+    words: Rows = word_table()
+    """The words that prompts name, the tokens of base that hold them, and whether these are the word alone."""
 
 
 class PatchscopeAcross(PairProbe[Options, Across]):

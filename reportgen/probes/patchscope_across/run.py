@@ -13,7 +13,14 @@ from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.needs import PassResult
 from reportgen.numerics.linear_map import LinearMap, fit_linear_map, r_squared
 from reportgen.probes.patchscope import source_places, target_places
-from reportgen.probes.patchscope.run import WrittenAnswer, collect_answers, list_answer_passes, source_rows, target_rows
+from reportgen.probes.patchscope.run import (
+    WrittenAnswer,
+    collect_answers,
+    list_answer_passes,
+    source_rows,
+    target_rows,
+    word_rows,
+)
 from reportgen.probes.patchscope_across import (
     Across,
     Options,
@@ -62,6 +69,7 @@ def compare(base: MeasuredModel[Options], other: MeasuredModel[Options]) -> Acro
         targets=target_rows(case, options.targets),
         sources=source_rows(base.case, options),
         prompts=base.case.prompt_rows(options.prompts),
+        words=word_rows(base.case, options),
     )
 
 

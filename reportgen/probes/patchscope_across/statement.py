@@ -6,11 +6,12 @@ from reportgen.language import say, sentences
 from reportgen.numerals import write_number
 from reportgen.probes.patchscope.statement import tell_named_layers
 from reportgen.probing.view import SubjectView
+from reportgen.probing.word_fits import tell_parts
 
 
 def tell(view: SubjectView) -> str:
     """From which layer on other names what base holds, and how well the maps hold."""
-    return sentences([tell_named_layers(view), _tell_maps(view)])
+    return sentences([tell_named_layers(view), tell_parts(view), _tell_maps(view)])
 
 
 def _tell_maps(view: SubjectView) -> str:

@@ -10,12 +10,12 @@ from pydantic import model_validator
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probing.case import Case, Unusable
-from reportgen.probing.findings import PromptFindings
+from reportgen.probing.findings import PromptFindings, word_table
 from reportgen.probing.options import Layers, ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, metric, table
 from reportgen.text.prompts import Prompt
-from reportgen.text.tokens import WordNotFound
+from reportgen.text.words import WordNotFound, find_word
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +27,9 @@ class Options(ProbeOptions):
 
     prompts: Prompts
     """What is put on the map; `group` gives a prompt's colour, `label` its text, `word` the place that is read."""
+    accept_parts: bool = False
+    """Whether a verdict is given although a word is its own tokens in one sentence and part of a larger token, or only
+    bytes, in another."""
     layers: Layers = "all"
     """Layers drawn, counted from 0 = embedding."""
 
@@ -49,6 +52,8 @@ class Map(PromptFindings):
     """(layer x component) share of the rows' variance that lies along the component."""
     items: Rows = table("item", "text", "group")
     """What stands on the map."""
+    words: Rows = word_table()
+    """The words that prompts name, the tokens that hold them, and whether they are the word and nothing else."""
 
 
 class PcaMap(Probe[Options, Map]):
@@ -81,7 +86,7 @@ def need_of(case: Case[Options], prompt: Prompt) -> Need:
     if prompt.word is None:
         return Need(Site.RESIDUAL, "last", layers)
     try:
-        return Need(Site.RESIDUAL, (case.tokenizer.word_position(prompt, prompt.word),), layers)
+        return Need(Site.RESIDUAL, (find_word(case.tokenizer, prompt, prompt.word).position,), layers)
     except WordNotFound as error:
         raise Unusable(str(error)) from error
 

@@ -32,6 +32,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         explained_variance=explained,
         items=[[i, _label(case, prompt), prompt.group or ""] for i, prompt in enumerate(prompts)],
         prompts=case.prompt_rows(prompts),
+        words=case.word_rows((i, prompt, prompt.word) for i, prompt in enumerate(prompts)),
     )
 
 

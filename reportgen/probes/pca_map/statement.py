@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_share
 from reportgen.probing.view import SubjectView
+from reportgen.probing.word_fits import refuse_verdict, tell_parts
 
 DROWNING = 0.9
 """Share of variance on one axis above which the map shows little but an outlier."""
@@ -22,7 +23,8 @@ BEYOND_CHANCE = 1.5
 
 def tell(view: SubjectView) -> str:
     """From which layer on the groups lie apart, and where one direction drowns the rest."""
-    return sentences([_tell_groups(view), _tell_outliers(view)])
+    refusal = refuse_verdict(view)
+    return sentences([refusal or _tell_groups(view), "" if refusal else tell_parts(view), _tell_outliers(view)])
 
 
 def _tell_groups(view: SubjectView) -> str:

@@ -10,12 +10,12 @@ from pydantic import model_validator
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probing.case import Case, Unusable
-from reportgen.probing.findings import prompt_table
+from reportgen.probing.findings import prompt_table, word_table
 from reportgen.probing.options import ProbeOptions, Prompts, SpecialTokens
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, array, metric, table
 from reportgen.text.prompts import Prompt
-from reportgen.text.tokens import WordNotFound
+from reportgen.text.words import WordNotFound, find_word
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +37,9 @@ class Options(ProbeOptions):
     `subtract_baseline`: less the mean cosine of random word occurrences, one a sentence (Ethayarajh 2019)."""
     baseline: Prompts | None = None
     """Sentences of the random occurrences; wanted by `subtract_baseline`."""
+    accept_parts: bool = False
+    """Whether a verdict is given although a word is its own tokens in one sentence and part of a larger token, or only
+    bytes, in another."""
     special_tokens: SpecialTokens = "exclude"
     """Whether BOS and its like count in the mean."""
     axis: Literal["relative", "absolute"] = "relative"
@@ -68,6 +71,8 @@ class Similarity(Findings):
     """Pairs in the order 0-1, 0-2, …, 1-2, …; same_sense is empty where the prompts do not say."""
     prompts: Rows = prompt_table()
     """The sentences as this model reads them."""
+    words: Rows = word_table()
+    """The word in each sentence, the tokens that hold it, and whether they are the word and nothing else."""
 
 
 class WordSimilarity(Probe[Options, Similarity]):
@@ -98,10 +103,15 @@ class WordSimilarity(Probe[Options, Similarity]):
         return [Pass(case.tokens(prompt), (STREAM,)) for prompt in prompts]
 
 
+def word_of(case: Case[Options], prompt: Prompt) -> str:
+    """The word of a sentence."""
+    return prompt.word or case.options.word or ""
+
+
 def position_of(case: Case[Options], prompt: Prompt) -> int:
     """Where the word of a sentence is read."""
     try:
-        return case.tokenizer.word_position(prompt, prompt.word or case.options.word or "")
+        return find_word(case.tokenizer, prompt, word_of(case, prompt)).position
     except WordNotFound as error:
         raise Unusable(str(error)) from error
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.similarity import cosine, divide_mean, mean_cosine
-from reportgen.probes.word_similarity import STREAM, Options, Similarity, position_of
+from reportgen.probes.word_similarity import STREAM, Options, Similarity, position_of, word_of
 from reportgen.probing.case import Case
 from reportgen.text.prompts import Prompt
 
@@ -41,6 +41,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         normalised=np.stack([_numpy(n) for n in normalised]),
         pairs=[[i, a, b, _is_same_sense(senses[a], senses[b])] for i, (a, b) in enumerate(pairs)],
         prompts=case.prompt_rows(options.prompts),
+        words=case.word_rows((i, prompt, word_of(case, prompt)) for i, prompt in enumerate(options.prompts)),
     )
 
 

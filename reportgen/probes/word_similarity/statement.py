@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.language import say
+from reportgen.language import say, sentences
 from reportgen.numerals import write_number, write_setting
 from reportgen.probing.view import SubjectView
+from reportgen.probing.word_fits import refuse_verdict, tell_parts
 
 CLEAR_GAP = 0.02
 """Difference of mean cosines from which the senses count as told apart."""
@@ -19,6 +20,12 @@ CLEAR_FALL = 0.1
 
 def tell(view: SubjectView) -> str:
     """From which layer on the senses are apart, and where most; without senses, where the sentences are."""
+    if refusal := refuse_verdict(view):
+        return refusal
+    return sentences([_tell_verdict(view), tell_parts(view)])
+
+
+def _tell_verdict(view: SubjectView) -> str:
     senses = [record["same_sense"] for record in view.rows("pairs")]
     raw = view.values("raw")
     alike, other = [i for i, s in enumerate(senses) if s is True], [i for i, s in enumerate(senses) if s is False]
