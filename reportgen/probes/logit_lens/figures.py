@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import list_items, say, say_count, unit_of
 from reportgen.probes.logit_lens.view import quote_answer
+from reportgen.probing.axes import Axis, fit_axes
 from reportgen.probing.parts import describe_curves, describe_layer_grid
 from reportgen.probing.probe import axis_label, prompt_labels
 from reportgen.probing.view import SubjectView
@@ -72,9 +73,10 @@ def figures(section: Section) -> Iterable[Figure]:
         if _records(view, "pairs"):
             yield _draw_kl_between(view)
     for name, label in _curve_labels().items():
-        shared = _range([view.values(name)[:, 0] for view in views])
-        for view in views:
-            yield _curves(view, name, label, shared)
+        values = [view.values(name)[:, 0] for view in views]
+        axes = fit_axes(values, [range(of_one.shape[1]) for of_one in values], cut=name == "kl", from_zero=True)
+        for view, axis in zip(views, axes, strict=True):
+            yield _curves(view, name, label, axis)
 
 
 def _cells(view: SubjectView) -> _Cells:
@@ -272,13 +274,13 @@ def _curve_titles() -> dict[str, str]:
 
 
 def _range(values: Sequence[NDArray[Any]]) -> tuple[float, float] | None:
-    """A scale that all models share, from 0."""
+    """From 0 to what the curves of one figure reach."""
     finite = [v[np.isfinite(v)] for v in values]
     top = max((float(v.max()) for v in finite if v.size), default=1.0)
     return 0.0, top * 1.05 or 1.0
 
 
-def _curves(view: SubjectView, array: str, label: str, shared: tuple[float, float] | None) -> Curves:
+def _curves(view: SubjectView, array: str, label: str, axis: Axis) -> Curves:
     """One curve a prompt, at step 0."""
     relative = view.options["axis"] == "relative"
     values = view.values(array)[:, 0]
@@ -303,7 +305,8 @@ def _curves(view: SubjectView, array: str, label: str, shared: tuple[float, floa
         what=label,
         x_label=axis_label(relative=relative),
         curves=curves,
-        y_range=shared,
+        y_label=axis.name(label),
+        y_range=axis.ends,
         x_range=(0.0, 1.0) if relative else None,
     )
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterable, Mapping
 
 from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.language import list_items, say
 from reportgen.numerals import write_number
-from reportgen.probing.probe import axis_label
+from reportgen.probing.axes import Axis, fit_axes
+from reportgen.probing.probe import axis_label, prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
+
+SHOWN = 10
+"""Characters of a sentence that the name of a curve holds, where it has neither an id nor a sense."""
 
 
 def figures(section: Section) -> Iterable[Figure]:
@@ -22,21 +23,12 @@ def figures(section: Section) -> Iterable[Figure]:
         return
     for name, start in (("raw", 0), ("normalised", 1)):
         everything = [view.values(name)[:, start:] for view in views]
-        shared = _range(everything)
-        for view in views:
-            yield _curves(view, name, start, shared)
+        layers = [range(start, start + values.shape[1]) for values in everything]
+        for view, axis in zip(views, fit_axes(everything, layers, cut=name == "normalised"), strict=True):
+            yield _curves(view, name, start, axis)
 
 
-def _range(values: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
-    flat = np.concatenate([v[np.isfinite(v)] for v in values])
-    if not flat.size:
-        return 0.0, 1.0
-    low, high = float(np.nanmin(flat)), float(np.nanmax(flat))
-    margin = 0.05 * max(high - low, 0.1)
-    return low - margin, high + margin
-
-
-def _curves(view: SubjectView, name: str, start: int, shared: tuple[float, float]) -> Curves:
+def _curves(view: SubjectView, name: str, start: int, axis: Axis) -> Curves:
     values = view.values(name)
     last = values.shape[1] - 1
     relative = view.options["axis"] == "relative"
@@ -45,7 +37,7 @@ def _curves(view: SubjectView, name: str, start: int, shared: tuple[float, float
     with_same_sense = any(record["same_sense"] for record in pairs)
     curves = [
         Curve(
-            label=_pair_label(record["prompt_a"], record["prompt_b"], record["same_sense"]),
+            label=_label_pair(view, record["prompt_a"], record["prompt_b"]),
             x=layers,
             y=values[record["pair"], start:].tolist(),
             model=view.subject,
@@ -71,10 +63,10 @@ def _curves(view: SubjectView, name: str, start: int, shared: tuple[float, float
             ends=list_items(ends),
         ),
         x_label=axis_label(relative=relative),
-        y_label=what,
+        y_label=axis.name(what),
         curves=curves,
         references=_reference(view, name),
-        y_range=shared,
+        y_range=axis.ends,
         x_range=(0.0, 1.0 if relative else float(last)),
     )
 
@@ -100,12 +92,21 @@ def _reference(view: SubjectView, name: str) -> Mapping[str, float]:
     return {say("word_similarity.random_words", "random words"): 0.0}
 
 
-def _pair_label(a: int, b: int, same: bool | None) -> str:
-    if same is None:
-        return f"{a}–{b}"
-    if same:
-        return say("word_similarity.pair_same", "{a}–{b} same", a=a, b=b)
-    return say("word_similarity.pair_different", "{a}–{b} different", a=a, b=b)
+def _label_pair(view: SubjectView, a: int, b: int) -> str:
+    """Which two sentences a curve is about: by their numbers in the list of prompts, and by what tells them apart."""
+    prompts = view.options["prompts"]
+    if all("id" in prompts[at] for at in (a, b)):
+        return say("word_similarity.pair_of_ids", "{a} – {b}", a=prompts[a]["id"], b=prompts[b]["id"])
+    senses = [prompts[at].get("sense") for at in (a, b)]
+    if None in senses:
+        senses = [_shorten(text) for text in (prompt_labels(view.outcome)[a], prompt_labels(view.outcome)[b])]
+    if senses[0] == senses[1]:
+        return say("word_similarity.pair_of_sense", "{a}–{b} {sense}", a=a, b=b, sense=senses[0])
+    return say("word_similarity.pair", "{a}–{b} {one} | {other}", a=a, b=b, one=senses[0], other=senses[1])
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1].rstrip()}…"
 
 
 def _sense_group(same: bool | None) -> str:
