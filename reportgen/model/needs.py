@@ -110,6 +110,16 @@ class Need:
     """Layers (RESIDUAL) or blocks (all other sites but FINAL); None for all of them."""
     reducer: Reducer = Keep()
 
+    def __post_init__(self) -> None:
+        """A wrong position would be found in the pass, by what others need of it too.
+
+        Raises:
+            ValueError: the positions are none.
+        """
+        named = isinstance(self.positions, tuple) and all(type(one) is int and one >= 0 for one in self.positions)
+        if not named and self.positions not in ("all", "last"):
+            raise ValueError(f'positions of a need are "all", "last" or a tuple of positions, not {self.positions!r}')
+
 
 @dataclass(frozen=True)
 class Draw:
