@@ -82,6 +82,11 @@ def write_count(count: int) -> str:
     return _localize_digits(f"{count:,}")
 
 
+def count_items(number: int, what: str, ending: str = "s") -> str:
+    """A number of things, in English, which the terminal speaks: "1 prompt", "1,200 further passes"."""
+    return f"{number:,} {what}{'' if number == 1 else ending}"
+
+
 def write_setting(value: float) -> str:
     """A number that somebody chose, such as a temperature or a threshold: in the digits that it was given in."""
     given = float(f"{value:.{GIVEN}g}")

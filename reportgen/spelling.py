@@ -32,6 +32,11 @@ def spell_text(text: str, longest: int | None = LONGEST) -> str:
     return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
 
 
+def capitalize_first(text: str) -> str:
+    """A text as the beginning of a sentence; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def code_point(character: str) -> str:
     """`<U+200B>`."""
     return f"<U+{ord(character):04X}>"

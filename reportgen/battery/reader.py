@@ -18,6 +18,7 @@ from reportgen.documents.problem import Problem, Where, describe_value
 from reportgen.documents.yaml_source import read_source, read_text
 from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
 from reportgen.look.presentation import PAGE_BYTES, Presentation
+from reportgen.look.slide_choice import DEFAULT, SlideChoice
 from reportgen.look.theme import PAPER, Theme, read_theme
 from reportgen.probes import registry
 from reportgen.probing.options import PAIR, ProbeOptions
@@ -133,6 +134,8 @@ class BatteryFile(BaseModel):
     """Look of the figures: paper, slides, dark, or a YAML file of colours, sizes, a font and a logo."""
     page_megabytes: Annotated[float, Field(gt=0, le=1000, strict=False)] = PAGE_BYTES / 1e6
     """Most that report.html may take; the page says what was left out for it."""
+    slides: SlideChoice = DEFAULT
+    """Which figures are the main slides of a deck, and which its appendix holds."""
     tolerances: dict[str, ToleranceEntry] = {}
     """How far numbers may move from a baseline, by glob over PROBE_ID.MODEL_ID.NAME; the last that matches wins."""
 
@@ -208,6 +211,7 @@ class _Reading:
             self.elsewhere.append(Mistake(f"no probe has the id {describe_value(unknown)}", remedy, path))
         if top is not None and not self.problems:
             self.tolerances(top.tolerances, _drop_missing(probes).values())
+            self.slides(top.slides, probes)
         if self.problems or self.elsewhere or top is None:
             return None
         kept = {one: entry for one, entry in probes.items() if not only or one in only}
@@ -216,7 +220,7 @@ class _Reading:
         theme = self.theme(top.theme, path)
         if theme is None:
             return None
-        shown_as = Presentation(top.language, theme, round(top.page_megabytes * 1e6))
+        shown_as = Presentation(top.language, theme, round(top.page_megabytes * 1e6), slides=top.slides)
         return Battery(title, _drop_missing(models), _drop_missing(kept), outputs, path, top.tolerances, shown_as)
 
     def tolerances(self, written: Iterable[str], entries: Iterable[ProbeEntry]) -> None:
@@ -228,6 +232,16 @@ class _Reading:
                 remedy = suggestion(meant, [f"{before}*" for before in known])
                 told = "matches nothing that this battery measures"
                 self.add_problems(Problem(("tolerances", glob), told, remedy))
+
+    def slides(self, chosen: SlideChoice, probes: Iterable[str]) -> None:
+        """Refuses probes that are none; which figures there are is known once they are described."""
+        known = list(probes)
+        for key, places in (("main", chosen.main), ("appendix", chosen.appendix), ("order", chosen.order)):
+            for at, place in enumerate(places):
+                probe = place if key == "order" else place.partition("/")[0]
+                if probe not in known:
+                    told = f"no probe has the id {describe_value(probe)}"
+                    self.add_problems(Problem(("slides", key, at), told, suggestion(probe, known)))
 
     def theme(self, written: str, path: Path | None) -> Theme | None:
         """The theme of that name, or in the file of that name next to the battery."""

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reportgen.numerals import count_items
+
 if TYPE_CHECKING:
     from reportgen.running.planned import PlannedCase, PlannedModel, PlannedPair
 
@@ -43,7 +45,7 @@ def _work(model: "PlannedModel") -> str:
     assert model.readied is not None
     where = model.readied.device
     if where == "cpu":
-        where += f" with {_count_items(threads_of(model.entry), 'thread')}"
+        where += f" with {count_items(threads_of(model.entry), 'thread')}"
     return f"{_passes(model)} on {where}; takes about {estimate_memory(model) / 1e9:.1f} GB of memory"
 
 
@@ -64,8 +66,8 @@ def _explain_nothing(model: "PlannedModel") -> str:
 
 
 def _passes(model: "PlannedModel") -> str:
-    further = f", then {_count_items(model.further, 'further pass', 'es')}" if model.further else ""
-    return f"{_count_items(model.prompts, 'prompt')}, {_count_items(model.tokens, 'token')} to pass{further}"
+    further = f", then {count_items(model.further, 'further pass', 'es')}" if model.further else ""
+    return f"{count_items(model.prompts, 'prompt')}, {count_items(model.tokens, 'token')} to pass{further}"
 
 
 def _describe_case(case: "PlannedCase") -> str:
@@ -77,16 +79,12 @@ def _describe_case(case: "PlannedCase") -> str:
         return f"skipped: {case.skipped}"
     if not case.sides:
         return "cannot be run"
-    further = [_count_items(case.further, "further pass", "es")] if case.further else []
+    further = [count_items(case.further, "further pass", "es")] if case.further else []
     if case.passes or further:
-        return ", then ".join([_count_items(len(case.passes), "prompt"), *further]) + _describe_left_out(case)
+        return ", then ".join([count_items(len(case.passes), "prompt"), *further]) + _describe_left_out(case)
     return "no prompt; reads the weights"
 
 
 def _describe_left_out(case: "PlannedCase") -> str:
     reasons = dict.fromkeys(case.left_out.values())
-    return f"; {_count_items(len(case.left_out), 'prompt')} left out: {'; '.join(reasons)}" if reasons else ""
-
-
-def _count_items(number: int, what: str, ending: str = "s") -> str:
-    return f"{number:,} {what}{'' if number == 1 else ending}"
+    return f"; {count_items(len(case.left_out), 'prompt')} left out: {'; '.join(reasons)}" if reasons else ""

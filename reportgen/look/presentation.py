@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reportgen import language
+from reportgen.look.slide_choice import DEFAULT, SlideChoice
 from reportgen.look.theme import PAPER, Theme, stored_theme
 
 PAGE_BYTES = 10_000_000
@@ -23,12 +24,19 @@ class Presentation:
     """Bytes that report.html may take."""
     templates: Path | None = None
     """A folder whose templates take the place of ours."""
+    slides: SlideChoice = field(default=DEFAULT)
+    """Which slides are the talk."""
 
     def dump_stored(self) -> dict[str, Any]:
         """What run.json keeps, so that a stored bundle is shown again in the same way; templates are a place of this
         machine, and not kept.
         """
-        return {"language": self.language, "theme": self.theme.model_dump(), "page_bytes": self.page_bytes}
+        return {
+            "language": self.language,
+            "theme": self.theme.model_dump(),
+            "page_bytes": self.page_bytes,
+            "slides": self.slides.model_dump(),
+        }
 
 
 def presentation_of(run: Mapping[str, Any]) -> Presentation:
@@ -40,6 +48,11 @@ def presentation_of(run: Mapping[str, Any]) -> Presentation:
         page_bytes = int(kept["page_bytes"])
         if page_bytes <= 0:
             return Presentation()
-        return Presentation(language.resolve_language(str(kept["language"])), stored_theme(kept["theme"]), page_bytes)
+        return Presentation(
+            language.resolve_language(str(kept["language"])),
+            stored_theme(kept["theme"]),
+            page_bytes,
+            slides=SlideChoice.model_validate(kept.get("slides", {})),  # which older bundles do not have
+        )
     except (KeyError, ValueError, TypeError, OverflowError):  # a stranger's file, or one of another version
         return Presentation()

@@ -5,7 +5,6 @@ nothing or everything (Zhang & Nanda 2024). A difference of less than half a log
 noise: then there is no share. Cost: that of the passes; here one subtraction a patch.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,11 +22,6 @@ def recovered_difference(patched: NDArray[Any], clean: float, corrupted: float) 
     if not abs(clean - corrupted) >= CLEAR_DIFFERENCE:
         return np.full(found.shape, np.nan)
     return (found - corrupted) / (clean - corrupted)
-
-
-def first_difference(one: Sequence[int], other: Sequence[int]) -> int | None:
-    """The first position at which two sequences of one length differ; None where they are the same."""
-    return next((at for at, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), None)
 
 
 def stays_from(shares: NDArray[Any], least: float) -> int | None:

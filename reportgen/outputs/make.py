@@ -263,7 +263,14 @@ class _OutputMaker:
         theme = deck.theme_on_slides(slide_theme(self._presentation.theme), self._bundle)
         figures = self._draw_figures(deck.on_slides(described), theme, ON_SLIDES)
         measured: SvgText = "simple characters" if self._has("slides") else "paths"
-        return deck.build_deck(self._bundle, figures, described.statements, theme=theme, measured=measured)
+        return deck.build_deck(
+            self._bundle,
+            figures,
+            described.statements,
+            theme=theme,
+            measured=measured,
+            choice=self._presentation.slides,
+        )
 
     def _slides(self, deck: "Deck") -> str:
         from reportgen.report.slides import pages as slides

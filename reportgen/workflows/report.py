@@ -15,6 +15,7 @@ from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
 from reportgen.language import resolve_language
 from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
+from reportgen.numerals import count_items
 from reportgen.outputs.make import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
 from reportgen.report.content.bundle_figures import ShowFailures
 from reportgen.results.bundle import Bundle, load_bundle, read_run, write_numbers
@@ -117,7 +118,7 @@ def measure(battery: Battery, progress: Progress = _say_nothing, *, cache: bool 
 
     started = datetime.datetime.now(datetime.UTC)
     found_before = OutcomeCache(cache)
-    progress(f"{_count(len(battery.probes), 'probe')} on {', '.join(battery.models)}")
+    progress(f"{count_items(len(battery.probes), 'probe')} on {', '.join(battery.models)}")
     plan = make_plan(battery, progress, found_before)
     if told := _describe_work(plan):
         progress(told)
@@ -139,12 +140,9 @@ def _describe_work(plan: "Plan") -> str:
     prompts, tokens, further = (sum(getattr(model, of) for model in models) for of in ("prompts", "tokens", "further"))
     if not prompts:
         return ""
-    more = f", and {_count(further, 'further pass', 'es')}" if further else ""
-    return f"{_count(prompts, 'prompt')} of {_count(tokens, 'token')} to pass{more}; the first model is being loaded"
-
-
-def _count(number: int, name: str, plural: str = "s") -> str:
-    return f"{number:,} {name}{'' if number == 1 else plural}"
+    more = f", and {count_items(further, 'further pass', 'es')}" if further else ""
+    size = f"{count_items(prompts, 'prompt')} of {count_items(tokens, 'token')}"
+    return f"{size} to pass{more}; the first model is being loaded"
 
 
 def render(

@@ -8,8 +8,9 @@ from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
-from reportgen.numerics.patching import first_difference, recovered_difference, stays_from
+from reportgen.numerics.patching import recovered_difference, stays_from
 from reportgen.probes.activation_patching import probe
+from reportgen.probes.activation_patching.pairs import first_difference
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan

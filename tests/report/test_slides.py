@@ -5,18 +5,21 @@ from dataclasses import replace
 import pytest
 from pypdf import PdfReader
 
+from reportgen.errors import OutputError
 from reportgen.figures.describe import Maps, Panel, Rankings, TokenGrid
 from reportgen.figures.split import Room, split_figure
 from reportgen.language import use_language
+from reportgen.look.slide_choice import SlideChoice
 from reportgen.look.theme import BUILT_IN, PAPER
 from reportgen.report import document
 from reportgen.report.content.bundle_figures import BundleDescription
+from reportgen.report.content.statements import state_bundle
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides import pages as slides
-from reportgen.report.slides.deck import first_of, on_slides, theme_on_slides
+from reportgen.report.slides.deck import build_deck, first_of, on_slides, theme_on_slides
 from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, lay_out_opening, lay_out_slide, stay_legible
-from tests.report.deck_samples import sample
-from tests.report.fakes import HOSTILE, make_grid
+from tests.report.deck_samples import figures, sample
+from tests.report.fakes import HOSTILE, fake_bundle, make_grid
 from tests.report.test_document import weasyprint_loads
 
 
@@ -305,3 +308,29 @@ def test_lines_are_counted_as_they_break_after_hyphens() -> None:
 
     assert lines("SmolLM2-135M-Instruct: share")[0] == "SmolLM2-135M-"
     assert "".join(lines("a-b -- 天氣 well-known-")) == "a-b -- 天氣 well-known-"
+
+
+def titles_of(**choice: object) -> list[str]:
+    bundle = fake_bundle()
+    chosen = SlideChoice.model_validate(choice)
+    deck = build_deck(bundle, figures(), state_bundle(bundle), theme=PAPER, measured="paths", choice=chosen)
+    return [slide.title for slide in deck.slides]
+
+
+def test_what_is_not_the_talk_stands_behind_it_in_the_appendix() -> None:
+    everything = titles_of()
+    chosen = titles_of(appendix=["apple", "weather/grid"])
+    at = chosen.index("Appendix")
+    assert sorted([*chosen[:at], *chosen[at + 1 :]]) == sorted(everything)
+    assert "SmolLM2-135M-Instruct: cosine" in chosen[at + 1 :]
+    assert "SmolLM2-135M-Instruct: cosine" not in chosen[:at]
+
+
+def test_probes_stand_in_the_order_that_was_asked_for() -> None:
+    assert titles_of(order=["apple"])[0] == "SmolLM2-135M-Instruct: cosine"
+
+
+def test_a_figure_that_is_not_there_is_told_with_the_nearest_name() -> None:
+    with pytest.raises(OutputError, match="slides: the probe weather has no figure 'gird'") as raised:
+        titles_of(main=["weather/gird"])
+    assert "grid" in str(raised.value)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from reportgen.model.needs import Site
-from reportgen.numerics.patching import first_difference
 from reportgen.probing.case import Case
 from reportgen.text.answer_tokens import answer_ids, reason_against_answer
 from reportgen.text.prompts import Prompt
@@ -89,3 +88,8 @@ def read_pair(case: Case[Any], at: int, prompts: tuple[Prompt, Prompt], right: s
     if one == other:
         return f"right and wrong answer are the same token: {show.show(one)!r}"
     return PromptPair(at, clean, corrupted, one, other, first)
+
+
+def first_difference(one: Sequence[int], other: Sequence[int]) -> int | None:
+    """The first position at which two sequences of one length differ; None where they are the same."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), None)

@@ -8,7 +8,7 @@ from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.language import list_items, say
 from reportgen.numerals import write_number
 from reportgen.probing.axes import Axis, fit_axes
-from reportgen.probing.probe import axis_label, prompt_labels
+from reportgen.probing.probe import axis_label
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
@@ -94,12 +94,14 @@ def _reference(view: SubjectView, name: str) -> Mapping[str, float]:
 
 def _label_pair(view: SubjectView, a: int, b: int) -> str:
     """Which two sentences a curve is about: by their numbers in the list of prompts, and by what tells them apart."""
-    prompts = view.options["prompts"]
-    if all("id" in prompts[at] for at in (a, b)):
-        return say("word_similarity.pair_of_ids", "{a} – {b}", a=prompts[a]["id"], b=prompts[b]["id"])
-    senses = [prompts[at].get("sense") for at in (a, b)]
-    if None in senses:
-        senses = [_shorten(text) for text in (prompt_labels(view.outcome)[a], prompt_labels(view.outcome)[b])]
+    texts = view.column("prompts", "text")
+    asked = view.options.get("prompts") or [{} for _ in texts]
+    ids = [asked[at].get("id") for at in (a, b)]
+    if all(ids):
+        return say("word_similarity.pair_of_ids", "{a} – {b}", a=ids[0], b=ids[1])
+    senses = [asked[at].get("sense") for at in (a, b)]
+    if not all(senses):
+        senses = [_shorten(str(texts[at])) for at in (a, b)]
     if senses[0] == senses[1]:
         return say("word_similarity.pair_of_sense", "{a}–{b} {sense}", a=a, b=b, sense=senses[0])
     return say("word_similarity.pair", "{a}–{b} {one} | {other}", a=a, b=b, one=senses[0], other=senses[1])

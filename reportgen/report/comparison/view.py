@@ -28,6 +28,7 @@ from reportgen.report.content.sections import Row
 from reportgen.report.content.sheets import spell_name
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Outcome
+from reportgen.spelling import capitalize_first
 
 MEANINGS = {
     3: "At least one probe of the bundle could not be measured, so nothing is known of what it would have said.",
@@ -278,7 +279,7 @@ def _statement(changed: Sequence[Judgement]) -> str:
         return ""
     worst, others = changed[0], changed[1:]
     more = f" {count_verdicts(others).capitalize()} besides." if others else ""
-    name, told = _capitalize_first(spell_name(worst.name)), shorten_text(worst.told)
+    name, told = capitalize_first(spell_name(worst.name)), shorten_text(worst.told)
     # An array is told as "by 0.5 nat at layer 2".
     how = (
         f"{name} {describe_verdict(worst)} {told}"
@@ -286,10 +287,6 @@ def _statement(changed: Sequence[Judgement]) -> str:
         else f"{name}, {describe_verdict(worst)}: {told}"
     )
     return f"{how}.{more}"
-
-
-def _capitalize_first(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _line(judgement: Judgement, old: Outcome | None, new: Outcome | None, texts: Mapping[str, str]) -> Line:

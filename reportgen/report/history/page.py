@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reportgen.baseline.history import Course, History
-from reportgen.numerals import UNDEFINED, write_change
+from reportgen.numerals import UNDEFINED, count_items, write_change
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.figure_data import add_data, find_hidden_texts
 from reportgen.report.content.numerals import IN_TABLES, write_table_number
@@ -13,6 +13,7 @@ from reportgen.report.content.sections import Row, make_rows
 from reportgen.report.content.sheets import spell_name
 from reportgen.report.history.timelines import subject_name
 from reportgen.report.templates.templating import fill_page
+from reportgen.spelling import capitalize_first
 
 MOST_TOLD = 60
 """Steps, changes of what is measured, and bundles left out, of each so many are listed; history.json has them all."""
@@ -63,7 +64,7 @@ def render_page(history: History, drawings: Mapping[str, Sequence[PageFigure]], 
     """
     carried = {probe_id: [add_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
     steps = [
-        OpeningLine(_capitalize_first(history.describe_step(course, step)), course.probe_id)
+        OpeningLine(capitalize_first(history.describe_step(course, step)), course.probe_id)
         for course, step in history.steps
     ]
     begun = list(_list_beginnings(history))
@@ -85,21 +86,12 @@ def render_page(history: History, drawings: Mapping[str, Sequence[PageFigure]], 
 
 def _summary(history: History) -> str:
     """What was read and what was found."""
-    runs = _count_items(len(history.runs), "night" if history.order == "started" else "bundle")
+    runs = count_items(len(history.runs), "night" if history.order == "started" else "bundle")
     first, last = history.labels[0], history.labels[-1]
     span = f"from “{first}” to “{last}”" if len(history.runs) > 1 else f"“{first}”"
     stepped = sum(bool(course.steps) for course in history.courses)
-    share = f"{write_table_number(stepped) if stepped else 'none'} of {_count_items(len(history.courses), 'metric')}"
+    share = f"{write_table_number(stepped) if stepped else 'none'} of {count_items(len(history.courses), 'metric')}"
     return f"{runs}, {span}: {share} stepped."
-
-
-def _capitalize_first(line: str) -> str:
-    """A line of the terminal as a sentence of the page."""
-    return line[:1].upper() + line[1:]
-
-
-def _count_items(number: int, what: str) -> str:
-    return f"{write_table_number(number)} {what}{'' if number == 1 else 's'}"
 
 
 def _list_beginnings(history: History) -> Iterator[OpeningLine]:

@@ -6,9 +6,11 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from reportgen.errors import Mistake, OutputError
 from reportgen.figures.describe import Figure, Maps
 from reportgen.figures.split import Room, split_figure
-from reportgen.language import say, sentences
+from reportgen.language import say, say_count, sentences
+from reportgen.look.slide_choice import DEFAULT, SlideChoice, kind_of
 from reportgen.look.theme import Theme
 from reportgen.report.content import opening, sections
 from reportgen.report.content.bundle_figures import BundleDescription, DrawnFigure
@@ -17,6 +19,8 @@ from reportgen.report.content.statements import state_section
 from reportgen.report.slides.layout import stay_legible
 from reportgen.report.slides.slide import Deck, Picture, Slide
 from reportgen.results.section import Section, subject_of
+from reportgen.spelling import capitalize_first
+from reportgen.suggest import suggestion
 from reportgen.text.scripts import script_of
 
 if TYPE_CHECKING:
@@ -56,19 +60,48 @@ def build_deck(
     *,
     theme: Theme,
     measured: "SvgText",
+    choice: SlideChoice = DEFAULT,
 ) -> Deck:
     """What the slides of a bundle say, in the language that is spoken.
 
     `figures` are the drawings of what `on_slides` describes, in `theme`; `statements`: what each probe found;
-    `measured` is the kind of SVG whose size is read: one that is drawn anyway.
+    `measured` is the kind of SVG whose size is read: one that is drawn anyway; `choice` says which slides are the talk.
+
+    Raises:
+        OutputError: the choice names a figure that a probe does not have.
     """
     slides: list[Slide] = []
-    for probe in bundle.outcomes:
+    appendix: list[Slide] = []
+    for probe in choice.order_probes(list(bundle.outcomes)):
         section = bundle.section(probe)
         of_probe = [figure for figure in figures if figure.probe_id == probe]
         pictures = [_picture(section, figure, measured, theme.text) for figure in of_probe]
-        slides += _slides(section, statements.get(probe, ""), pictures)
+        _check_choice(choice, probe, of_probe)
+        kinds = list(dict.fromkeys(kind_of(figure.description.name) for figure in of_probe))
+        for slide in _slides(section, statements.get(probe, ""), pictures):
+            named = [picture.figure.description.name for picture in slide.pictures]
+            main = not named or choice.is_main(probe, named[0], kinds)
+            (slides if main else appendix).append(slide)
+    if appendix:
+        slides += [_introduce_appendix(len(appendix)), *appendix]
     return Deck(bundle.title, [_model(line) for line in opening.make_model_lines(bundle)], slides, theme)
+
+
+def _check_choice(choice: SlideChoice, probe: str, figures: Sequence[DrawnFigure]) -> None:
+    """A probe that failed or was skipped has no figures, which is no mistake of who chose them."""
+    known = {name for figure in figures for name in (figure.description.name, kind_of(figure.description.name))}
+    for place in choice.places:
+        of, _, name = place.partition("/")
+        if of == probe and name and known and name not in known:
+            told = f"slides: the probe {probe} has no figure {name!r}"
+            raise OutputError(Mistake(told, suggestion(name, sorted(known))))
+
+
+def _introduce_appendix(count: int) -> Slide:
+    held = say_count(
+        "deck.appendix_holds", "{count} more slide, for questions.", "{count} more slides, for questions.", count
+    )
+    return Slide(say("deck.appendix", "Appendix"), held)
 
 
 def _model(line: opening.ModelLine) -> str:
@@ -99,7 +132,7 @@ def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> It
         # A part of a figure that is called like its model is "(1 of 2)" of what the section asks.
         asked = f"{view.title} {what}".strip() if not what or what.startswith(("(", "（")) else what
         yield Slide(
-            title=say("deck.title", "{model}: {what}", model=of, what=asked) if of else asked[:1].upper() + asked[1:],
+            title=say("deck.title", "{model}: {what}", model=of, what=asked) if of else capitalize_first(asked),
             kicker="" if asked.startswith(view.title) else view.title,
             sentence=_sentence(section, view, alone, figures, first=at == 0),
             pictures=together,
@@ -204,7 +237,7 @@ def _definition(view: sections.SectionView, figure: DrawnFigure) -> str:
         if definition.name == quantity and definition.text:
             # Its dims are the reader's of the data.
             text = re.sub(r"^\([^)]* x [^)]*\) ", "", definition.text)
-            return text[:1].upper() + text[1:]
+            return capitalize_first(text)
     return view.explanation.computed
 
 
