@@ -18,8 +18,8 @@ from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides import pages as slides
 from reportgen.report.slides.deck import build_deck, first_of, on_slides, theme_on_slides
 from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, lay_out_opening, lay_out_slide, stay_legible
-from tests.report.deck_samples import figures, sample
-from tests.report.fakes import HOSTILE, fake_bundle, make_grid
+from tests.report.deck_samples import figures, make_drawn, sample
+from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, make_grid
 from tests.report.test_document import weasyprint_loads
 
 
@@ -334,3 +334,12 @@ def test_a_figure_that_is_not_there_is_told_with_the_nearest_name() -> None:
     with pytest.raises(OutputError, match="slides: the probe weather has no figure 'gird'") as raised:
         titles_of(main=["weather/gird"])
     assert "grid" in str(raised.value)
+
+
+def test_no_two_slides_have_one_title() -> None:
+    bundle = fake_bundle()
+    shown = [make_drawn(probe, replace(curves((LLAMA, GEMMA), name), title="Cosine"))
+             for probe, name in (("apple", "raw"), ("apple", "other"), ("map", "raw"))]  # fmt: skip
+    deck = build_deck(bundle, shown, state_bundle(bundle), theme=PAPER, measured="paths")
+    titles = [slide.title for slide in deck.slides if slide.title.startswith("Cosine")]
+    assert titles == ["Cosine: apple (1 of 2)", "Cosine: map", "Cosine: apple (2 of 2)"]

@@ -1,6 +1,7 @@
 """What a deck of slides says, told once for `slides.pdf` and `slides.pptx`: one figure a slide."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -70,8 +71,8 @@ def build_deck(
     Raises:
         OutputError: the choice names a figure that a probe does not have.
     """
-    slides: list[Slide] = []
-    appendix: list[Slide] = []
+    talk: list[tuple[str, Slide]] = []
+    appendix: list[tuple[str, Slide]] = []
     for probe in choice.order_probes(list(bundle.outcomes)):
         section = bundle.section(probe)
         of_probe = [figure for figure in figures if figure.probe_id == probe]
@@ -81,9 +82,10 @@ def build_deck(
         for slide in _slides(section, statements.get(probe, ""), pictures):
             named = [picture.figure.description.name for picture in slide.pictures]
             main = not named or choice.is_main(probe, named[0], kinds)
-            (slides if main else appendix).append(slide)
+            (talk if main else appendix).append((probe, slide))
+    slides = _tell_apart([*talk, *appendix])
     if appendix:
-        slides += [_introduce_appendix(len(appendix)), *appendix]
+        slides.insert(len(talk), _introduce_appendix(len(appendix)))
     return Deck(bundle.title, [_model(line) for line in opening.make_model_lines(bundle)], slides, theme)
 
 
@@ -95,6 +97,32 @@ def _check_choice(choice: SlideChoice, probe: str, figures: Sequence[DrawnFigure
         if of == probe and name and known and name not in known:
             told = f"slides: the probe {probe} has no figure {name!r}"
             raise OutputError(Mistake(told, suggestion(name, sorted(known))))
+
+
+def _tell_apart(found: Sequence[tuple[str, Slide]]) -> list[Slide]:
+    """The slides of (probe, slide), no two of one title: those of several probes have a probe's id behind it, those of one
+    a number.
+    """
+    probes: dict[str, set[str]] = {}
+    for probe, slide in found:
+        probes.setdefault(slide.title, set()).add(probe)
+    named = [
+        replace(one, title=say("deck.title_of_probe", "{title}: {probe}", title=one.title, probe=probe))
+        if len(probes[one.title]) > 1
+        else one
+        for probe, one in found
+    ]
+    counts = Counter(slide.title for slide in named)
+    numbers: Counter[str] = Counter()
+    slides = []
+    for slide in named:
+        numbers[slide.title] += 1
+        part = {"title": slide.title, "part": numbers[slide.title], "parts": counts[slide.title]}
+        alike = counts[slide.title] > 1
+        slides.append(
+            replace(slide, title=say("figures.part", "{title} ({part} of {parts})", **part)) if alike else slide
+        )
+    return slides
 
 
 def _introduce_appendix(count: int) -> Slide:
