@@ -100,8 +100,8 @@ def _check_choice(choice: SlideChoice, probe: str, figures: Sequence[DrawnFigure
 
 
 def _tell_apart(found: Sequence[tuple[str, Slide]]) -> list[Slide]:
-    """The slides of (probe, slide), no two of one title: those of several probes have a probe's id behind it, those of one
-    a number.
+    """The slides of (probe, slide), no two of one title: alike ones of several probes have the probe's id behind it, of
+    one probe a number.
     """
     probes: dict[str, set[str]] = {}
     for probe, slide in found:
