@@ -46,6 +46,7 @@ def fit_axes(
     *,
     cut: bool = False,
     from_zero: bool = False,
+    including: float | None = None,
 ) -> list[Axis]:
     """The axis of each model's figure.
 
@@ -54,8 +55,11 @@ def fit_axes(
         layers: (model) (layer) their numbers.
         cut: whether the axis may end before what the first layers reach.
         from_zero: whether it begins at 0.
+        including: a number that stands on every axis.
     """
     extents = [_find_extent(of_model, cut=cut, from_zero=from_zero) for of_model in values]
+    if including is not None:
+        extents = [(min(low, including), max(high, including)) for low, high in extents]
     low, high = min(low for low, _ in extents), max(high for _, high in extents)
     least = LEAST * (high - low)
     shared = all(top - bottom >= least for bottom, top in extents)

@@ -53,3 +53,10 @@ def test_curves_without_any_extent_have_an_axis(values: np.ndarray) -> None:
         (axis,) = fit_axes([values], layers(values), **options)
         low, high = axis.ends
         assert low < high
+
+
+def test_a_number_that_is_asked_for_stands_on_every_axis() -> None:
+    wide, narrow = curves([1.0, 3.5]), curves([1.0, 1.1])
+    for axis in fit_axes([wide, narrow], layers(wide, narrow), including=0.0):
+        low, high = axis.ends
+        assert low < 0.0 < 1.0 < high

@@ -14,6 +14,7 @@ from reportgen.language import list_items, say
 from reportgen.numerals import write_signed
 from reportgen.probes.ablation.parts import WRITES
 from reportgen.probes.ablation.view import is_unmeasured
+from reportgen.probing.axes import Axis, fit_axes
 from reportgen.probing.parts import describe_head_map
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -99,10 +100,12 @@ def _draw_changes(changes: Sequence[_Changes]) -> Iterator[Figure]:
     for one in with_heads:
         yield _map(one, most)
     with_kinds = [one for one in changes if one.kinds]
-    every = [float(value) for one in with_kinds for values in one.kinds.values() for value in values]
-    room = 0.05 * ((max(every) - min(every)) or 1.0) if every else 0.0
-    for one in with_kinds:
-        yield _curves(one, (min(0.0, *every) - room, max(0.0, *every) + room))
+    if not with_kinds:
+        return
+    every = [np.array([[value for values in one.kinds.values() for value in values]]) for one in with_kinds]
+    axes = fit_axes(every, [range(of_one.shape[1]) for of_one in every], including=0.0)
+    for one, axis in zip(with_kinds, axes, strict=True):
+        yield _curves(one, axis)
 
 
 def _map(changes: _Changes, most: float) -> HeatMap:
@@ -133,7 +136,7 @@ def _map(changes: _Changes, most: float) -> HeatMap:
     )
 
 
-def _curves(changes: _Changes, shared: tuple[float, float]) -> Curves:
+def _curves(changes: _Changes, axis: Axis) -> Curves:
     curves = [
         Curve(label=kind, x=changes.blocks, y=values.tolist(), group=kind) for kind, values in changes.kinds.items()
     ]
@@ -159,8 +162,8 @@ def _curves(changes: _Changes, shared: tuple[float, float]) -> Curves:
             curves=list_items(ends),
         ),
         x_label=say("figure.block", "block"),
-        y_label=changes.unit,
+        y_label=axis.name(changes.unit),
         curves=curves,
         references={say("ablation.nothing", "no change"): 0.0},
-        y_range=shared,
+        y_range=axis.ends,
     )

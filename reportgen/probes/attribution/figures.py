@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import list_items, say, unit_of
 from reportgen.numerals import write_signed
 from reportgen.probes.attribution.view import name_answer, tell_largest_parts
+from reportgen.probing.axes import Axis, fit_axes
 from reportgen.probing.parts import describe_head_map
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
 
 def figures(section: Section) -> Iterable[Figure]:
-    """Curves of attention and MLPs a prompt, and a heat map of heads; one scale a prompt for all models."""
+    """Curves of attention and MLPs a prompt, and a heat map of heads; a scale a prompt, for all models if it can be."""
     views = SubjectView.each(section)
     for prompt in range(max((len(view.values("logit")) for view in views), default=0)):
         shown = [view for view in views if prompt < len(view.values("logit"))]
         most = max(float(abs(view.values("heads")[prompt]).max()) for view in shown)
         blocks = [_sum_by_kind(view, prompt) for view in shown]
-        low = min(min(min(values) for values in kinds.values()) for kinds in blocks)
-        high = max(max(max(values) for values in kinds.values()) for kinds in blocks)
-        room = 0.05 * (high - low or 1.0)
-        for view in shown:
-            yield _curves(view, prompt, (low - room, high + room))
+        every = [np.array(list(kinds.values())) for kinds in blocks]
+        axes = fit_axes(every, [range(values.shape[1]) for values in every], including=0.0)
+        for view, axis in zip(shown, axes, strict=True):
+            yield _curves(view, prompt, axis)
         for view in shown:
             yield _map(view, prompt, most)
 
@@ -56,7 +58,7 @@ def _sum_by_kind(view: SubjectView, prompt: int) -> dict[str, list[float]]:
     }
 
 
-def _curves(view: SubjectView, prompt: int, shared: tuple[float, float]) -> Curves:
+def _curves(view: SubjectView, prompt: int, axis: Axis) -> Curves:
     kinds = _sum_by_kind(view, prompt)
     curves = [Curve(label=kind, x=list(range(len(y))), y=y, group=kind) for kind, y in kinds.items()]
     ends = [
@@ -80,8 +82,8 @@ def _curves(view: SubjectView, prompt: int, shared: tuple[float, float]) -> Curv
             curves=list_items(ends),
         ),
         x_label=say("figure.block", "block"),
-        y_label=say("attribution.logit", "part of the logit"),
+        y_label=axis.name(say("attribution.logit", "part of the logit")),
         curves=curves,
         references={say("attribution.nothing", "nothing"): 0.0},
-        y_range=shared,
+        y_range=axis.ends,
     )
