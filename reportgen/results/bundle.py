@@ -304,7 +304,19 @@ def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
                         )
                     )
             # An open safetensors file has keys(), but cannot be iterated over itself.
-            return {name: np.asarray(opened.get_tensor(name)) for name in opened.keys()}  # noqa: SIM118
+            return {name: _quieten_nan(np.asarray(opened.get_tensor(name))) for name in opened.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         told = getattr(error, "strerror", None) or "it is not a file of tensors, or it ends too early"
         raise BundleError(describe_damage(file, str(told))) from error
+
+
+def _quieten_nan(values: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers, each NaN the usual one: bits that signal one make numpy warn wherever they are next used."""
+    if values.dtype.kind != "f":
+        return values
+    with np.errstate(invalid="ignore"):
+        unknown = np.isnan(values)
+    if unknown.any():
+        values = values.copy()
+        values[unknown] = np.nan
+    return values

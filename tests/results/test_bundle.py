@@ -242,3 +242,12 @@ def test_a_file_of_numbers_has_a_line_a_row_and_refuses_what_is_none(tmp_path: P
     assert '\n "rows": [\n  [0, "天", 0.5],\n  [1, null, 1e-05]\n ],\n "empty": {},\n' in text
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "x.json", {"rows": [[0, float("nan")]]})
+
+
+@pytest.mark.parametrize("signalling", [np.uint32(0x7FA00000), np.uint16(0x7D00), np.uint64(0x7FF4 << 48)])
+def test_a_signalling_nan_is_read_as_the_usual_one(stored: Path, signalling: np.unsignedinteger) -> None:
+    kind = np.dtype(f"f{signalling.itemsize}")
+    save_file({"probe/m/curve": np.array([signalling, 0], signalling.dtype).view(kind)}, stored / "arrays.safetensors")
+    values = load_bundle(stored)["probe"]["m"].arrays["curve"].values
+    assert values.dtype == kind
+    assert np.isnan(values.astype(np.float32 if kind.itemsize == 8 else np.float64)).tolist() == [True, False]
