@@ -39,6 +39,7 @@ def command(battery: Path, only: tuple[str, ...]) -> None:
 def _work(model: "PlannedModel") -> str:
     from reportgen.running.memory import estimate_memory
     from reportgen.running.outcome_key import threads_of
+    from reportgen.running.planned import describe_passes
 
     if model.all_kept:
         return _explain_nothing(model)
@@ -46,28 +47,24 @@ def _work(model: "PlannedModel") -> str:
     where = model.readied.device
     if where == "cpu":
         where += f" with {count_items(threads_of(model.entry), 'thread')}"
-    return f"{_passes(model)} on {where}; takes about {estimate_memory(model) / 1e9:.1f} GB of memory"
+    return f"{describe_passes([model])} on {where}; takes about {estimate_memory(model) / 1e9:.1f} GB of memory"
 
 
 def _work_of_pair(pair: "PlannedPair") -> str:
     from reportgen.running.memory import INTERPRETER, estimate_memory
+    from reportgen.running.planned import describe_passes
 
     if unusable := [model.id for model in pair.models if model.readied is None]:
         return f"cannot be run without {' and '.join(unusable)}"
     if pair.models[0].all_kept:
         return _explain_nothing(pair.models[0])
     memory = sum(estimate_memory(model) for model in pair.models) - INTERPRETER  # both in one process
-    return f"{_passes(pair.models[0])} each of the two; takes about {memory / 1e9:.1f} GB of memory"
+    return f"{describe_passes(pair.models[:1])} each of the two; takes about {memory / 1e9:.1f} GB of memory"
 
 
 def _explain_nothing(model: "PlannedModel") -> str:
     cached = any(case.kept is not None for case in model.cases)
     return "nothing to run: the cache holds it all" if cached else "nothing to run"
-
-
-def _passes(model: "PlannedModel") -> str:
-    further = f", then {count_items(model.further, 'further pass', 'es')}" if model.further else ""
-    return f"{count_items(model.prompts, 'prompt')}, {count_items(model.tokens, 'token')} to pass{further}"
 
 
 def _describe_case(case: "PlannedCase") -> str:

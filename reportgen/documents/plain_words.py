@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from reportgen.documents.problem import Problem, Where, describe_value
+from reportgen.numerals import count_items
 from reportgen.suggest import find_nearest, suggestion
 
 KINDS = {
@@ -128,20 +129,16 @@ def _expectation(detail: ErrorDetails) -> str | None:
         case "multiple_of":
             return f"a multiple of {context['multiple_of']}"
         case "too_short":
-            return f"at least {_count(context['min_length'], 'item')}"
+            return f"at least {count_items(context['min_length'], 'item')}"
         case "too_long":
-            return f"at most {_count(context['max_length'], 'item')}"
+            return f"at most {count_items(context['max_length'], 'item')}"
         case "string_too_short":
-            return f"at least {_count(context['min_length'], 'character')}"
+            return f"at least {count_items(context['min_length'], 'character')}"
         case "string_too_long":
-            return f"at most {_count(context['max_length'], 'character')}"
+            return f"at most {count_items(context['max_length'], 'character')}"
         case "string_pattern_mismatch":
             return f"text of the form {context['pattern']}"
     return KINDS.get(detail["type"])
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _choices(context: dict[str, Any]) -> list[str]:

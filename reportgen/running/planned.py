@@ -1,6 +1,6 @@
 """A battery made ready to run, as data: which prompts pass which model, for whom. Imports no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +9,7 @@ from reportgen.documents.watched import WatchedFiles
 from reportgen.model.files.facts import ModelFacts
 from reportgen.model.files.sources import ModelFiles
 from reportgen.model.needs import Pass
+from reportgen.numerals import count_items
 from reportgen.probing.case import Case
 from reportgen.results.section import subject_of
 from reportgen.running.outcome_cache import CachedOutcome
@@ -123,6 +124,14 @@ class PlannedModel:
             length = len(single.tokens) + single.steps - 1
             lengths[single.path] = max(lengths.get(single.path, 0), length)
         return sum(lengths.values())
+
+
+def describe_passes(models: Iterable[PlannedModel]) -> str:
+    """What passes some models together, in the terminal's words."""
+    together = list(models)
+    prompts, tokens, further = (sum(getattr(one, of) for one in together) for of in ("prompts", "tokens", "further"))
+    more = f", then {count_items(further, 'further pass', 'es')}" if further else ""
+    return f"{count_items(prompts, 'prompt')}, {count_items(tokens, 'token')} to pass{more}"
 
 
 @dataclass(frozen=True)

@@ -115,13 +115,15 @@ def measure(battery: Battery, progress: Progress = _say_nothing, *, cache: bool 
     from reportgen.running.execute import execute
     from reportgen.running.outcome_cache import OutcomeCache
     from reportgen.running.plan import make_plan
+    from reportgen.running.planned import describe_passes
 
     started = datetime.datetime.now(datetime.UTC)
     found_before = OutcomeCache(cache)
     progress(f"{count_items(len(battery.probes), 'probe')} on {', '.join(battery.models)}")
     plan = make_plan(battery, progress, found_before)
-    if told := _describe_work(plan):
-        progress(told)
+    asked = [*plan.models, *(model for pair in plan.pairs for model in pair.models)]
+    if any(model.prompts for model in asked):
+        progress(f"{describe_passes(asked)}; the first model is being loaded")  # which takes seconds
     results = execute(plan, progress, found_before)
     record = {
         "started": started.isoformat(timespec="seconds"),
@@ -132,17 +134,6 @@ def measure(battery: Battery, progress: Progress = _say_nothing, *, cache: bool 
         "tolerances": {glob: entry.model_dump(exclude_none=True) for glob, entry in battery.tolerances.items()},
     }
     return Bundle(None, battery.title, results.models, results.outcomes, record)
-
-
-def _describe_work(plan: "Plan") -> str:
-    """What will pass the models, told before they are loaded, which takes seconds; empty if nothing will."""
-    models = [*plan.models, *(model for pair in plan.pairs for model in pair.models)]
-    prompts, tokens, further = (sum(getattr(model, of) for model in models) for of in ("prompts", "tokens", "further"))
-    if not prompts:
-        return ""
-    more = f", and {count_items(further, 'further pass', 'es')}" if further else ""
-    size = f"{count_items(prompts, 'prompt')} of {count_items(tokens, 'token')}"
-    return f"{size} to pass{more}; the first model is being loaded"
 
 
 def render(

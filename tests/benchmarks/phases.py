@@ -67,9 +67,9 @@ def _time_measuring(clock: Clock, battery: Path, folder: Path) -> None:
 
     def timed(*arguments: object) -> object:
         with clock.phase("load"):
-            return load_network(*arguments)  # type: ignore[arg-type]
+            return load_network(*arguments)
 
-    execute.load_network = timed  # type: ignore[assignment]
+    execute.load_network = timed
     with clock.phase("probes", less="load"):
         run(battery, folder, formats=())
 

@@ -35,7 +35,7 @@ def test_a_run_ends_by_saying_where_the_report_lies(reportgen: Call, write_batte
     assert json.loads((folder / "run.json").read_text())["files"] == made
     first, second, third, *_ = ended.err.splitlines()
     assert first.strip() == "2 probes on a, b"
-    assert re.fullmatch(r"4 prompts of \d+ tokens to pass; the first model is being loaded", second.strip())
+    assert re.fullmatch(r"4 prompts, \d+ tokens to pass; the first model is being loaded", second.strip())
     assert third.strip().endswith("loaded and proven")
     assert "lens on a: ok" in ended.err
     assert "lens on b: ok" in ended.err

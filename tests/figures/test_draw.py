@@ -359,3 +359,13 @@ def test_the_blocks_of_a_mosaic_are_named_by_their_numbers_where_some_have_no_at
     assert frame["numbers"] == [1, 3]
     written = re.findall(r">\s*(\d)\s*<", svg)
     assert written[:2] == ["1", "3"]
+
+
+def test_the_name_of_an_axis_is_broken_where_its_figure_is_narrow() -> None:
+    lettering = Lettering(load_typefaces("abc (…)"))
+    named = "normalised cosine (an axis of its own; cut: layer 1 reaches 1.4)"
+    lines = lettering.break_lines(named, 150)
+    assert len(lines) > 1
+    assert " ".join(lines) == named
+    assert all(lettering.width(line) <= 150 for line in lines)
+    assert lettering.break_lines("unbreakable" * 20, 150) == ["unbreakable" * 20]

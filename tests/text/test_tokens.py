@@ -18,16 +18,6 @@ def tiny() -> TextTokenizer:
     return TextTokenizer(Tokenizer.from_str(tokenizer_json()), ChatTemplate(TEMPLATE))
 
 
-@pytest.fixture(scope="module")
-def gemma(gemma_folder: Path) -> TextTokenizer:
-    return TextTokenizer.from_folder(gemma_folder)
-
-
-@pytest.fixture(scope="module")
-def smollm2(smollm2_folder: Path) -> TextTokenizer:
-    return TextTokenizer.from_folder(smollm2_folder)
-
-
 @pytest.mark.parametrize(
     ("data", "shown"),
     [

@@ -1,7 +1,5 @@
 """Where a word stands in a sentence, and whether what is read there is the word."""
 
-from pathlib import Path
-
 import pytest
 from tokenizers import Tokenizer
 
@@ -14,16 +12,6 @@ from tests.tiny import tokenizer_json
 @pytest.fixture(scope="module")
 def tiny() -> TextTokenizer:
     return TextTokenizer(Tokenizer.from_str(tokenizer_json()))
-
-
-@pytest.fixture(scope="module")
-def gemma(gemma_folder: Path) -> TextTokenizer:
-    return TextTokenizer.from_folder(gemma_folder)
-
-
-@pytest.fixture(scope="module")
-def smollm2(smollm2_folder: Path) -> TextTokenizer:
-    return TextTokenizer.from_folder(smollm2_folder)
 
 
 @pytest.mark.parametrize(

@@ -51,13 +51,15 @@ def paint_curves(curves: Curves, look: Look) -> Canvas:
     ]
     marks = choose_ticks(*upwards)
     numbers = write_ticks(marks)
-    left, top = max(map(lettering.width, numbers), default=0) + 6, LINE + 10
+    heading = lettering.break_lines(curves.y_label, look.width)
+    left, top = max(map(lettering.width, numbers), default=0) + 6, len(heading) * LINE + 10
     right = look.width - max((lettering.width(name.text) + LEADER + SAMPLE + 5 for name in names), default=8)
     bottom = top + max(HEIGHT * look.tall, len(names) * LINE)
     canvas = Canvas(look.width, bottom + 2 * LINE + 6, look)
     plot = _Plot(canvas, (left, top, right, bottom), across, upwards)
     canvas.frame(plot.box, x=list(map(float, across)), y=list(map(float, upwards)))
-    canvas.write(0, LINE / 2, make_legible(curves.y_label))
+    for at, line in enumerate(heading):
+        canvas.write(0, (at + 0.5) * LINE, line)
     plot.grid(marks, numbers, choose_ticks(*across, 8))
     canvas.write((left + right) / 2, bottom + 1.5 * LINE + 4, make_legible(curves.x_label), across="center")
     for value in curves.references.values():

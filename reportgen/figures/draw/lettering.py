@@ -70,6 +70,17 @@ class Lettering:
         families = families_of(text, mono=mono, own=self._own)
         return _width(tuple(self._files[family] for family in families), text, size)
 
+    def break_lines(self, text: str, room: float, *, size: float = SIZE) -> list[str]:
+        """A legible text in lines of at most `room` points, broken between words; a longer word stays whole."""
+        lines: list[str] = []
+        for word in make_legible(text).split(" "):
+            longer = f"{lines[-1]} {word}" if lines else word
+            if lines and self.width(longer, size=size) <= room:
+                lines[-1] = longer
+            else:
+                lines.append(word)
+        return lines
+
     def shorten(self, text: str, room: float, *, size: float = SIZE, mono: bool = False) -> str:
         """A stranger's text made legible and, where it is wider than `room` points, cut with …"""
         whole = make_legible(text[:LONGEST])

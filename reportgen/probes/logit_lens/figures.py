@@ -19,6 +19,8 @@ from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
+NAMED = 90
+"""Characters of prompts that the title of their common grid holds; where there are more, it numbers them."""
 WIDEST = 14
 """Columns of a grid."""
 MOST_CURVES = 8
@@ -235,6 +237,9 @@ def _name_shown(cells: _Cells, columns: Sequence[_Column]) -> str:
     """What a grid is about: a prompt, a part of one, or several."""
     first, last = columns[0], columns[-1]
     if first.prompt != last.prompt:
+        labels = list(dict.fromkeys(cells.labels[column.prompt] for column in columns))
+        if sum(map(len, labels)) <= NAMED:
+            return list_items([say("text.quoted", "“{text}”", text=label) for label in labels])
         return say("logit_lens.prompts", "prompts {first}–{last}", first=first.prompt, last=last.prompt)
     if cells.every_position and len(cells.places[first.prompt]) > len(columns):
         return say(

@@ -260,7 +260,7 @@ def _state_alone(section: Section, statement: str, subject: str) -> str:
 
 def _definition(view: sections.SectionView, figure: DrawnFigure) -> str:
     """Of the quantity that the figure is named after, else how the section is computed."""
-    quantity = re.sub(r"-\d+$", "", figure.description.name).replace("-", "_")
+    quantity = kind_of(figure.description.name).replace("-", "_")
     for definition in view.definitions:
         if definition.name == quantity and definition.text:
             # Its dims are the reader's of the data.
