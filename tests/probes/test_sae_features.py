@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 from reportgen.running.execute import execute
 from reportgen.running.plan import make_plan
+from reportgen.text.prompts import PromptSets
 from reportgen.text.tokens import TextTokenizer
 from tests.reference import sae_features as reference
 from tests.runs import run_probes
@@ -28,6 +30,11 @@ FAMILIES = ("llama", "gemma3", "gpt2")
 def features(source: Path | str, dictionaries: Path | str, **options: Any) -> Outcome:
     asked = {"probe": "sae_features", "prompts": TEXTS, "dictionaries": str(dictionaries), **options}
     return run_probes({"m": source}, {"f": asked}).outcomes["f"]["m"]
+
+
+def features_options(dictionaries: Path, contrast: dict[str, object]) -> Any:
+    written = {"dictionaries": str(dictionaries), "prompts": [A[0]], "contrast": contrast}
+    return type(probe).options.model_validate(written, context={"prompt_sets": PromptSets.for_battery(None)})
 
 
 def ids_of(text: str) -> list[int]:
@@ -244,7 +251,7 @@ def test_figures_show_strips_counts_and_differences(found: Mapping[str, Outcome]
         assert len(grid.columns) == grid.values.shape[1]
         assert not np.isnan(grid.values).any()  # BOS is not drawn
     (bars,) = [figure for figure in figures if isinstance(figure, Rankings)]
-    assert bars.rankings[0].title == "layer 1: more in a"
+    assert bars.rankings[0].title == "layer 1: stronger in a"
 
 
 def test_a_statement_holds_effects_against_prompts_dealt_at_random(
@@ -260,6 +267,22 @@ def test_a_statement_holds_effects_against_prompts_dealt_at_random(
     beyond = any(largest[r["item"]] > r["effect"] for r in control)
     assert ("The clearest difference" in said) == beyond
     assert ("No clear difference" in said) != beyond
+
+
+def test_sets_are_called_what_the_battery_calls_them(
+    found: Mapping[str, Outcome], dictionaries: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statement, "FEWEST_DEALS", 9)
+    named = features_options(dictionaries, {"a": "features/step_by_step", "b": "features/plain"})
+    assert named.contrast.names == ("step by step", "plain")
+    assert features_options(dictionaries, {"a": A, "b": "features/plain"}).contrast.names == ("a", "plain")
+    assert features_options(dictionaries, {"a": A, "b": B, "names": ["old", "new"]}).contrast.names == ("old", "new")
+    outcome = found["llama"]
+    contrast = {**outcome.options["contrast"], "names": ["old", "new"]}
+    renamed = replace(outcome, options={**outcome.options, "contrast": contrast})
+    assert "old" in probe.statement(section(renamed)) or "new" in probe.statement(section(renamed))
+    titles = [one.title for figure in probe.figures(section(renamed)) for one in getattr(figure, "rankings", [])]
+    assert {title.rpartition(" in ")[2] for title in titles} == {"old", "new"}
 
 
 def fire_on_all_of(outcome: Outcome, words: tuple[str, ...]) -> list[int]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from reportgen.features.options import LabelledOptions, dictionaries_of, labels_of, need_of
 from reportgen.features.tables import DICTIONARIES
@@ -36,6 +36,24 @@ class Sides(BaseModel):
     """The one set."""
     b: Prompts
     """The other."""
+    names: tuple[Annotated[str, Field(min_length=1, max_length=40)], ...] = Field(
+        default=("a", "b"), min_length=2, max_length=2, strict=False
+    )
+    """What figures and sentences call the two; by default what FILE/SET calls each, or a and b."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_by_sets(cls, written: Any) -> Any:
+        """Each is named as its prompt set is: a reader is not to look up which of the two was a."""
+        if not isinstance(written, dict) or "names" in written:
+            return written
+        names = [_read_name_of_set(written.get(side)) or side for side in ("a", "b")]
+        return {**written, "names": names if names[0] != names[1] else ["a", "b"]}
+
+
+def _read_name_of_set(written: object) -> str:
+    """“step by step” of features/step_by_step; empty where the prompts are written out."""
+    return written.rpartition("/")[2].replace("_", " ")[:40].strip() if isinstance(written, str) else ""
 
 
 class Options(LabelledOptions):

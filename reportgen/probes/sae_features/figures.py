@@ -11,6 +11,7 @@ from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import list_items, say, sentences
 from reportgen.numerals import write_cell, write_number
 from reportgen.probes.sae_features import MOST_DRAWN
+from reportgen.probes.sae_features.view import names_of_sets
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -126,24 +127,27 @@ def _l0_grid(view: SubjectView, prompt: int) -> TokenGrid:
 def _differences(view: SubjectView) -> Rankings:
     """Two panels a place: what is stronger in a, and in b."""
     records = view.rows("contrast")
-    heads = {
-        1: say("sae_features.more_in_a", "{place}: more in a"),
-        -1: say("sae_features.more_in_b", "{place}: more in b"),
-    }
+    head = say("sae_features.more_in", "{place}: stronger in {set}")
+    sets = dict(zip((1, -1), names_of_sets(view.outcome), strict=True))
     places, names_of = place_names(view.outcome), feature_names(view.outcome)
     rankings = []
     for item in _drawn_items(view):
-        for sign, head in heads.items():
+        for sign, name in sets.items():
             chosen = [r for r in records if r["item"] == item and r["difference"] * sign > 0]
             if chosen:
                 labels = [names_of[item, r["feature"]].called for r in chosen]
                 values = [abs(float(r["effect"])) for r in chosen]
-                rankings.append(Ranking(title=head.format(place=places[item]), labels=labels, values=values))
+                title = head.format(place=places[item], set=name)
+                rankings.append(Ranking(title=title, labels=labels, values=values))
     return Rankings(
         name="contrast",
         subject=(view.subject,),
         title=say(
-            "sae_features.contrast.title", "{model}: features that differ between the sets a and b", model=view.name
+            "sae_features.contrast.title",
+            "{model}: features that differ between {a} and {b}",
+            model=view.name,
+            a=sets[1],
+            b=sets[-1],
         ),
         alt=sentences(
             say("sae_features.contrast.alt", "{where}: {features}.", where=one.title, features=list_items(one.labels))

@@ -10,6 +10,7 @@ from reportgen.features.tables import notes_of
 from reportgen.language import say, sentences
 from reportgen.model.sae.notes import tell_note
 from reportgen.numerals import write_change, write_number, write_setting
+from reportgen.probes.sae_features.view import names_of_sets
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
@@ -71,38 +72,43 @@ def _tell_contrast(view: SubjectView) -> Iterable[str]:
     beyond = [r for r in records if r["item"] in chance and abs(r["effect"]) > chance[r["item"]]]
     if not controls:
         return
+    a, b = names_of_sets(view.outcome)
     if not records:
         yield say(
             "sae_features.same_sets",
-            "The sets a and b do not differ in {model}: no feature has another mean.",
+            "The sets {a} and {b} do not differ in {model}: every feature has the same mean in both.",
             model=view.name,
+            a=a,
+            b=b,
         )
     elif not chance:
         yield say(
             "sae_features.no_control",
-            "Whether the sets a and b differ in {model} cannot be told: so few prompts can be dealt at random in too "
-            "few ways to hold an effect against.",
+            "Whether the sets {a} and {b} differ in {model} cannot be told: too few prompts for a permutation test.",
             model=view.name,
+            a=a,
+            b=b,
         )
     elif not beyond:
         yield say(
             "sae_features.no_difference",
-            "No clear difference between the sets a and b in {model}: no feature has a larger effect than prompts "
-            "dealt at random give.",
+            "No clear difference between the sets {a} and {b} in {model}: no feature has a larger effect than the "
+            "permutation baseline.",
             model=view.name,
+            a=a,
+            b=b,
         )
     else:
         most = max(beyond, key=lambda r: abs(r["effect"]) / chance[r["item"]])
         effect, reached = write_change(abs(most["effect"]), chance[most["item"]], significant=2)
-        side = say("sae_features.a", "a") if most["difference"] > 0 else say("sae_features.b", "b")
         yield say(
             "sae_features.difference",
             "The clearest difference between the sets in {model} is {feature} at {place}, stronger in {side}: "
-            "{effect} pooled standard deviations, where prompts dealt at random reach {chance}.",
+            "{effect} pooled standard deviations (permutation baseline: {chance}).",
             model=view.name,
             feature=feature_names(view.outcome)[most["item"], most["feature"]].told,
             place=place_names(view.outcome)[most["item"]],
-            side=side,
+            side=a if most["difference"] > 0 else b,
             effect=effect,
             chance=reached,
         )
