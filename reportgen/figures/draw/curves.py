@@ -96,6 +96,8 @@ def _tell_flat(curves: Sequence[Curve], ends: tuple[float, float]) -> str:
     most = max((float(np.ptp(np.clip(values, low, high))) for values in shown), default=high - low)
     if most >= FLAT * (high - low):
         return ""
+    if most == 0:
+        return say("figures.constant", "flat: no curve varies at all")
     return say("figures.flat", "flat: no curve varies by more than {extent}", extent=write_number(most, 2))
 
 
