@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,29 @@ def test_a_single_word_has_no_band_and_a_chat_its_template(tmp_path: Path) -> No
     figures = list(probe.figures(Section("s", {"m": outcome}, {"m": ModelCard("m", "M", "X", 3)})))
     assert all(curve.band is None for curve in figures[0].curves)
     assert [figure.name for figure in figures] == ["languages", "example", "entropy"]
+
+
+def test_a_model_that_the_other_would_make_flat_has_an_axis_of_its_own(llama: Path) -> None:
+    outcome = measured(llama)
+    cards = {id: ModelCard(id, id, "X", 3) for id in "ab"}
+
+    def axes(most: float) -> list[tuple[str, tuple[float, float]]]:
+        scaled = {}
+        for id, times in (("a", most), ("b", 1.0)):
+            mean = outcome.arrays["mean"]
+            values = np.linspace(0, times, mean.values.size).reshape(mean.values.shape)
+            arrays = {**outcome.arrays, "mean": replace(mean, values=values)}
+            arrays["margin"] = replace(outcome.arrays["margin"], values=np.zeros_like(values))
+            scaled[id] = replace(outcome, arrays=arrays)
+        drawn = [one for one in probe.figures(Section("s", scaled, cards)) if one.name == "languages"]
+        return [(one.y_label, one.y_range) for one in drawn]
+
+    (told, one), (_, other) = axes(0.05)
+    assert "an axis of its own" in told
+    assert one[1] < 0.06 < 1 < other[1]
+    (told, one), (_, other) = axes(0.5)
+    assert "own" not in told
+    assert one == other
 
 
 def test_a_model_without_a_chat_template_is_refused_a_chat(llama: Path) -> None:

@@ -1,10 +1,14 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
+from reportgen.probes.registry import find
+from reportgen.results.section import Section
+from tests.probes.test_statements import APART, MIXED, points, section
 from tests.reference import plain
 from tests.runs import run_probes
 from tests.tiny import random_model, tokenizer_json
@@ -43,3 +47,19 @@ def test_a_layer_out_of_range_shows_the_range(llama: Path) -> None:
     probes = {"map": {"probe": "pca_map", "prompts": WORDS, "layers": [4]}}
     with pytest.raises(BatteryError, match=r"probes\.map: layer 4 is out of range: layers go from 0 to 3"):
         run_probes({"m": llama}, probes)
+
+
+@pytest.mark.parametrize(
+    ("layers", "shown"),
+    [
+        ([APART] * 11, [0, 3, 7, 10]),
+        ([MIXED] * 2 + [APART] * 9, [0, 2, 7, 10]),
+        ([MIXED] * 6 + [APART] * 2 + [MIXED] * 3, [0, 3, 7, 10]),
+        ([MIXED] * 4 + [APART] * 5 + [MIXED] * 2, [0, 3, 8, 10]),
+    ],
+    ids=["spread", "from layer 2 on", "best at layer 7", "best at layer 8"],
+)
+def test_the_layers_that_the_sentence_names_are_among_those_with_texts(layers: list[Any], shown: list[int]) -> None:
+    of: Section = section(points(*layers))
+    large = next(iter(find("pca_map").figures(of)))
+    assert [panel.title for panel in large.panels] == [f"layer {layer}" for layer in shown]

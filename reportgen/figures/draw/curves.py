@@ -14,9 +14,10 @@ from reportgen.figures.draw.canvas import Box, Canvas
 from reportgen.figures.draw.direct_labels import spread_labels
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import choose_ticks, find_extent, write_ticks
-from reportgen.look.legible import make_legible
+from reportgen.figures.draw.scales import choose_fitting_ticks, choose_ticks, find_extent, write_ticks
+from reportgen.language import say
 from reportgen.look.model_styles import ModelStyle
+from reportgen.numerals import write_number
 
 HEIGHT = 190.0
 MOST_LABELS = 6
@@ -26,6 +27,8 @@ SAMPLE = 18.0
 LEADER = 12.0
 LABEL = 120.0
 DOTTED = (1.0, 2.0)
+FLAT = 0.2
+"""Share of the axis below which a curve looks like a straight line."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,22 @@ def paint_curves(curves: Curves, look: Look) -> Canvas:
     marks = choose_ticks(*upwards)
     numbers = write_ticks(marks)
     heading = lettering.break_lines(curves.y_label, look.width)
-    left, top = max(map(lettering.width, numbers), default=0) + 6, len(heading) * LINE + 10
+    told = lettering.break_lines(_tell_flat(curves.curves, upwards), look.width)
+    below = lettering.break_lines(curves.x_label, look.width)
+    left, top = max(map(lettering.width, numbers), default=0) + 6, len([*heading, *told]) * LINE + 10
     right = look.width - max((lettering.width(name.text) + LEADER + SAMPLE + 5 for name in names), default=8)
     bottom = top + max(HEIGHT * look.tall, len(names) * LINE)
-    canvas = Canvas(look.width, bottom + 2 * LINE + 6, look)
+    canvas = Canvas(look.width, bottom + (1 + len(below)) * LINE + 6, look)
     plot = _Plot(canvas, (left, top, right, bottom), across, upwards)
     canvas.frame(plot.box, x=list(map(float, across)), y=list(map(float, upwards)))
-    for at, line in enumerate(heading):
-        canvas.write(0, (at + 0.5) * LINE, line)
-    plot.grid(marks, numbers, choose_ticks(*across, 8))
-    canvas.write((left + right) / 2, bottom + 1.5 * LINE + 4, make_legible(curves.x_label), across="center")
+    for at, line in enumerate([*heading, *told]):
+        canvas.write(0, (at + 0.5) * LINE, line, colour=None if at < len(heading) else look.theme.muted)
+    whole = all(float(x).is_integer() for curve in curves.curves for x in curve.x)
+    plot.grid(marks, numbers, choose_fitting_ticks(*across, right - left, lettering.width, 8, whole=whole))
+    for at, line in enumerate(below):
+        half = lettering.width(line) / 2
+        middle = min(max((left + right) / 2, half), look.width - half)
+        canvas.write(middle, bottom + (at + 1.5) * LINE + 4, line, across="center")
     for value in curves.references.values():
         plot.line(np.array(across), np.array([value, value]), reference, width=0.8)
     for curve, own in sorted(zip(curves.curves, looks, strict=True), key=lambda pair: not pair[0].faint):
@@ -78,6 +87,24 @@ def _height_range(curves: Curves) -> tuple[float, float]:
     return find_extent(
         (y for ys in (*(curve.y for curve in curves.curves), *edges, references) for y in ys), margin=0.04
     )
+
+
+def _tell_flat(curves: Sequence[Curve], ends: tuple[float, float]) -> str:
+    """That no curve goes through as much of the axis as is seen at a glance; empty where one does."""
+    low, high = ends
+    shown = [values for curve in curves if (values := _finite(curve.y)).size > 1]
+    most = max((float(np.ptp(np.clip(values, low, high))) for values in shown), default=high - low)
+    if most >= FLAT * (high - low):
+        return ""
+    if most == 0:
+        return say("figures.constant", "flat: no curve varies at all")
+    return say("figures.flat", "flat: no curve varies by more than {extent}", extent=write_number(most, 2))
+
+
+def _finite(values: Sequence[float]) -> NDArray[np.float64]:
+    numbers = np.asarray(values, dtype=float)
+    finite: NDArray[np.float64] = numbers[np.isfinite(numbers)]
+    return finite
 
 
 def _looks(curves: Sequence[Curve], look: Look) -> list[ModelStyle]:

@@ -11,8 +11,9 @@ from reportgen.figures.draw.canvas import MOST_PATHS, Box, Canvas
 from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
 from reportgen.figures.draw.lettering import HEAD, LINE, SIZE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.point_labels import place_labels
+from reportgen.figures.draw.point_labels import LabelSpot, place_labels
 from reportgen.figures.draw.scales import find_extent
+from reportgen.language import say
 from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import ModelStyle
 
@@ -24,8 +25,8 @@ FEW = 12
 """Items up to which three panels stand side by side: more of them need wider panels."""
 BARE = 4
 """Panels side by side whose points have no names."""
-MOST_CROWDED = 60
-"""Items up to which every one is labelled, even over another; beyond it only where there is room."""
+MOST_LED = 60
+"""Items up to which a line leads to a label that has no room next to its point: more lines would be a thicket."""
 
 
 def paint_maps(maps: Maps, look: Look) -> Canvas:
@@ -38,21 +39,25 @@ def paint_maps(maps: Maps, look: Look) -> Canvas:
     top = key_height(entries)
     down = -(-len(maps.panels) // across)
     step = height + 2 * LINE + GUTTER
-    canvas = Canvas(look.width, top + down * step - GUTTER + 4, look)
+    placed = []
+    for at, panel in enumerate(maps.panels):
+        left = LINE + (at % across) * (width + LINE + GUTTER)
+        upper = top + (at // across) * step + LINE
+        placed.append(_place_panel(panel, maps.labels, (left, upper, left + width, upper + height), look))
+    told = _tell_unnamed(placed, look)
+    bottom = top + down * step - GUTTER + 4
+    canvas = Canvas(look.width, bottom + len(told) * LINE, look)
     for entry in entries:
         own = looks[entry.name]
         size = 16 * look.theme.lines
         canvas.plane.scatter([entry.x + 4], [entry.y], s=size, c=own.colour, marker=own.marker, linewidths=0)
         canvas.write(entry.x + SWATCH, entry.y, entry.text)
-    for at, panel in enumerate(maps.panels):
-        left = LINE + (at % across) * (width + LINE + GUTTER)
-        upper = top + (at // across) * step + LINE
-        box = (left, upper, left + width, upper + height)
-        scale = _scale(np.asarray(panel.points, dtype=float), box, MARGIN if any(maps.labels) else BARE_MARGIN)
-        canvas.frame(
-            box, panel=at, name=make_legible(panel.title), x=scale.find_x_range(box), y=scale.find_y_range(box)
-        )
-        _paint_panel(canvas, panel, maps, looks, scale, box)
+    for at, one in enumerate(placed):
+        x, y = one.scale.find_x_range(one.box), one.scale.find_y_range(one.box)
+        canvas.frame(one.box, panel=at, name=make_legible(one.panel.title), x=x, y=y)
+        _paint_panel(canvas, one, maps.groups, looks)
+    for at, line in enumerate(told):
+        canvas.write(0, bottom + (at + 0.5) * LINE, line, colour=canvas.theme.muted)
     return canvas
 
 
@@ -68,26 +73,57 @@ def _measure_tallest(panels: Sequence[Panel]) -> float:
     return max((min(max((y[1] - y[0]) / (x[1] - x[0]), 0.5), 0.75) for x, y in ranges), default=0.75)
 
 
-def _paint_panel(
-    canvas: Canvas, panel: Panel, maps: Maps, looks: Mapping[str, ModelStyle], scale: "_Scale", box: Box
-) -> None:
-    left, top, right, bottom = box
-    lettering = canvas.lettering
+@dataclass(frozen=True)
+class _PlacedPanel:
+    """A panel in its box, its points on the plane, and the names next to them."""
+
+    panel: Panel
+    box: Box
+    scale: "_Scale"
+    places: NDArray[np.float64]
+    names: Sequence[tuple[str, LabelSpot | None]]
+    """Of the points that have one; without a spot where none is free."""
+
+
+def _place_panel(panel: Panel, labels: Sequence[str], box: Box, look: Look) -> _PlacedPanel:
+    points = np.asarray(panel.points, dtype=float)
+    scale = _scale(points, box, MARGIN if any(labels) else BARE_MARGIN)
+    places = scale.places(points)
+    known = [i for i in range(len(labels)) if labels[i] and np.isfinite(places[i]).all()]
+    texts = [look.lettering.shorten(make_legible(labels[i]), LABEL) for i in known]
+    sizes = [(look.lettering.width(text), SIZE) for text in texts]
+    spots = place_labels(places[known], sizes, box, led=len(known) <= MOST_LED)
+    return _PlacedPanel(panel, box, scale, places, list(zip(texts, spots, strict=True)))
+
+
+def _tell_unnamed(panels: Sequence[_PlacedPanel], look: Look) -> list[str]:
+    """The lines that say that some points have no name, where it is so."""
+    if all(spot for one in panels for _, spot in one.names):
+        return []
+    told = say("figures.unnamed", "no label where it would overlap another")
+    return look.lettering.break_lines(told, look.width)
+
+
+def _paint_panel(canvas: Canvas, one: _PlacedPanel, groups: Sequence[str], looks: Mapping[str, ModelStyle]) -> None:
+    left, top, right, bottom = one.box
+    panel, lettering = one.panel, canvas.lettering
     canvas.write(left, top - LINE / 2 - 1, lettering.shorten(panel.title, right - left, size=HEAD), size=HEAD)
     canvas.write((left + right) / 2, bottom + LINE / 2 + 1, lettering.shorten(panel.x_label, right - left),
                  colour=canvas.theme.muted, across="center")  # fmt: skip
     canvas.write(left - LINE / 2, (top + bottom) / 2, lettering.shorten(panel.y_label, bottom - top),
                  colour=canvas.theme.muted, across="center", rotation=90)  # fmt: skip
-    canvas.outlines([box], canvas.theme.faint, 0.6)
-    places = scale.places(np.asarray(panel.points, dtype=float))
-    groups = np.array(maps.groups, dtype=object)
+    canvas.outlines([one.box], canvas.theme.faint, 0.6)
+    kinds = np.array(groups, dtype=object)
     for group, look in looks.items():
-        members = places[groups == group]
+        members = one.places[kinds == group]
         canvas.plane.scatter(
             members[:, 0], members[:, 1], s=12 * canvas.theme.lines, c=look.colour, marker=look.marker, linewidths=0,
-            rasterized=len(places) > MOST_PATHS,
+            rasterized=len(one.places) > MOST_PATHS,
         )  # fmt: skip
-    _label(canvas, maps.labels, places, box)
+    spots = [(text, spot) for text, spot in one.names if spot is not None]
+    canvas.lines([spot.leader for _, spot in spots if spot.leader], canvas.theme.muted, 0.35)
+    for text, spot in spots:
+        canvas.write(spot.left, spot.middle, text)
 
 
 @dataclass(frozen=True)
@@ -120,14 +156,3 @@ def _scale(points: NDArray[np.float64], box: Box, margin: float) -> _Scale:
     (x_low, x_high), (y_low, y_high) = find_extent(points[:, 0]), find_extent(points[:, 1])
     unit = min((right - left - 2 * margin) / (x_high - x_low), (bottom - top - 2 * margin) / (y_high - y_low))
     return _Scale(unit, ((x_low + x_high) / 2, (y_low + y_high) / 2), ((left + right) / 2, (top + bottom) / 2))
-
-
-def _label(canvas: Canvas, labels: Sequence[str], places: NDArray[np.float64], box: Box) -> None:
-    known = [i for i in range(len(labels)) if labels[i] and np.isfinite(places[i]).all()]
-    texts = [canvas.lettering.shorten(make_legible(labels[i]), LABEL) for i in known]
-    sizes = [(canvas.lettering.width(text), SIZE) for text in texts]
-    # On a slide, a label less is better than two that nobody can read.
-    everyone = len(known) <= MOST_CROWDED and canvas.look.wide >= 1
-    for text, spot in zip(texts, place_labels(places[known], sizes, box, everyone=everyone), strict=True):
-        if spot is not None:
-            canvas.write(*spot, text)

@@ -1,41 +1,78 @@
 """Where the labels of points go."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.figures.draw.canvas import Box
 
+Point = tuple[float, float]
+
 CLEARANCE = 3.5
 """Points from a point's middle to its label."""
+NEXT_TO = (CLEARANCE, 2.5 * CLEARANCE)
+FURTHER_OFF = (14.0, 20.0, 28.0, 38.0, 50.0)
+"""The same of a label that a line leads to."""
+AROUND = 24
+"""Directions of such labels."""
+APART = 3.0
+"""Points between two labels on one line."""
 _DIRECTIONS = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (-1, -1), (1, 1), (-1, 1))
 
 
-def place_labels(
-    points: NDArray[np.float64], sizes: Sequence[tuple[float, float]], box: Box, *, everyone: bool
-) -> list[tuple[float, float] | None]:
-    """(left, middle height) of each point's label, next to it and inside the box, where it hides least.
+@dataclass(frozen=True)
+class LabelSpot:
+    """Where a label stands, and the line that leads to it from its point, if it does not stand next to it."""
 
-    One after the other: a label takes the first of eight places around its point (and eight a little further off)
-    that is free, else the one that overlaps least, or None unless `everyone` has to be labelled.
+    left: float
+    middle: float
+    """Its middle height."""
+    leader: tuple[Point, Point] | None = None
+
+
+def place_labels(
+    points: NDArray[np.float64], sizes: Sequence[tuple[float, float]], box: Box, *, led: bool
+) -> list[LabelSpot | None]:
+    """The spot of each point's label, of these widths and heights: inside the box, over no other label and no point.
+
+    One after the other, a label takes the first of eight places around its point, and of eight a little further off,
+    that is free. Then lines lead to the labels that are left, if they may be `led` to. None where no place is free: of
+    two labels over each other neither can be read.
     """
     taken = [(x - 2, y - 2, x + 2, y + 2) for x, y in points]
-    found: list[tuple[float, float] | None] = []
-    for (x, y), (width, height) in zip(points, sizes, strict=True):
-        spots = [
-            _place_spot(x, y, width, height, direction, distance)
-            for distance in (CLEARANCE, 2.5 * CLEARANCE)
-            for direction in _DIRECTIONS
-        ]
-        costs = [_measure_hidden(spot, taken, box) for spot in spots]
-        best = int(np.argmin(costs))
-        if costs[best] > 0 and not everyone:
-            found.append(None)
-            continue
-        taken.append(spots[best])
-        found.append((spots[best][0], (spots[best][1] + spots[best][3]) / 2))
+    found: list[LabelSpot | None] = [None] * len(points)
+    for at, ((x, y), size) in enumerate(zip(points, sizes, strict=True)):
+        for spot in _list_near_spots(x, y, *size):
+            if _is_free(spot, taken, box):
+                taken.append(_widen(spot))
+                found[at] = LabelSpot(spot[0], (spot[1] + spot[3]) / 2)
+                break
+    for at in (at for at, spot in enumerate(found) if spot is None and led):
+        (x, y), size = points[at], sizes[at]
+        others = [*taken[:at], *taken[at + 1 :]]  # a line begins at its own point
+        for spot in _list_far_spots(x, y, *size):
+            line = ((x, y), _find_nearest(spot, x, y))
+            if _is_free(spot, taken, box) and all(_is_free(piece, others, box) for piece in _cover_line(*line)):
+                taken += [_widen(spot), *_cover_line(*line)]
+                found[at] = LabelSpot(spot[0], (spot[1] + spot[3]) / 2, line)
+                break
     return found
+
+
+def _list_near_spots(x: float, y: float, width: float, height: float) -> Iterator[Box]:
+    for distance in NEXT_TO:
+        for direction in _DIRECTIONS:
+            yield _place_spot(x, y, width, height, direction, distance)
+
+
+def _list_far_spots(x: float, y: float, width: float, height: float) -> Iterator[Box]:
+    for distance in FURTHER_OFF:
+        for angle in np.arange(AROUND) * (2 * np.pi / AROUND):
+            left = x + float(np.cos(angle)) * (distance + width / 2) - width / 2
+            top = y + float(np.sin(angle)) * (distance + height / 2) - height / 2
+            yield left, top, left + width, top + height
 
 
 def _place_spot(x: float, y: float, width: float, height: float, direction: tuple[int, int], distance: float) -> Box:
@@ -45,11 +82,30 @@ def _place_spot(x: float, y: float, width: float, height: float, direction: tupl
     return left, middle - height / 2, left + width, middle + height / 2
 
 
-def _measure_hidden(spot: Box, taken: Sequence[Box], box: Box) -> float:
-    """Area in which a label lies on others or on points; beyond the box it may not go."""
+def _widen(spot: Box) -> Box:
+    """What a label keeps free of others."""
     left, top, right, bottom = spot
-    others = np.array(taken)
-    wide = np.minimum(right, others[:, 2]) - np.maximum(left, others[:, 0])
-    high = np.minimum(bottom, others[:, 3]) - np.maximum(top, others[:, 1])
-    outside = max(box[0] - left, 0) + max(right - box[2], 0) + max(box[1] - top, 0) + max(bottom - box[3], 0)
-    return float((np.clip(wide, 0, None) * np.clip(high, 0, None)).sum() + outside * 1000)
+    return left - APART, top, right + APART, bottom
+
+
+def _find_nearest(spot: Box, x: float, y: float) -> Point:
+    """Where a line from a point meets a label: a little before it."""
+    left, top, right, bottom = spot
+    return min(max(x, left - 1), right + 1), min(max(y, top), bottom)
+
+
+def _cover_line(start: Point, end: Point) -> list[Box]:
+    """Small boxes along a line, but for its ends, which stand at the point and at the label."""
+    count = max(3, int(np.hypot(end[0] - start[0], end[1] - start[1]) / 3))
+    across, down = (np.linspace(a, b, count)[1:-1].tolist() for a, b in zip(start, end, strict=True))
+    return [(x - 0.5, y - 0.5, x + 0.5, y + 0.5) for x, y in zip(across, down, strict=True)]
+
+
+def _is_free(spot: Box, taken: Sequence[Box], box: Box) -> bool:
+    """Whether a spot lies in the box and over nothing that is there."""
+    left, top, right, bottom = spot
+    if left < box[0] or top < box[1] or right > box[2] or bottom > box[3]:
+        return False
+    others = np.array(taken).reshape(-1, 4)
+    apart = (right <= others[:, 0]) | (left >= others[:, 2]) | (bottom <= others[:, 1]) | (top >= others[:, 3])
+    return bool(apart.all())

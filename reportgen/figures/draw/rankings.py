@@ -25,9 +25,11 @@ def paint_rankings(rankings: Rankings, look: Look) -> Canvas:
         LINE * (1 + max(len(panel.labels) for panel in panels[at : at + across])) + GUTTER
         for at in range(0, len(panels), across)
     ]
-    top = LINE + 6
+    heading = look.lettering.break_lines(rankings.value_label, look.width)
+    top = len(heading) * LINE + 6
     canvas = Canvas(look.width, top + sum(heights) - GUTTER + 4, look)
-    canvas.write(0, LINE / 2, make_legible(rankings.value_label), colour=canvas.theme.muted)
+    for at, line in enumerate(heading):
+        canvas.write(0, (at + 0.5) * LINE, line, colour=canvas.theme.muted)
     for at, panel in enumerate(panels):
         left, upper = (at % across) * (width + GUTTER), top + sum(heights[: at // across])
         canvas.frame(

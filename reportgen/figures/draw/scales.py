@@ -1,6 +1,7 @@
 """Numbers along an axis: which are written, and how."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -9,6 +10,8 @@ from reportgen.numerals import write_decimals, write_number, write_setting
 
 FINEST = 6
 """Decimals beyond which numbers of an axis are written with a power of ten."""
+BETWEEN = 5.0
+"""Points between two numbers of one line."""
 
 
 def find_extent(values: Iterable[float], margin: float = 0.0) -> tuple[float, float]:
@@ -22,11 +25,24 @@ def find_extent(values: Iterable[float], margin: float = 0.0) -> tuple[float, fl
     return low - room, high + room
 
 
-def choose_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """A few round numbers from low to high; whole ones where the range allows it."""
-    whole = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10], integer=high - low >= most)
+def choose_ticks(low: float, high: float, most: int = 6, *, whole: bool = False) -> list[float]:
+    """A few round numbers from low to high; whole ones where the range allows it, or where nothing else is meant."""
+    rounds = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10], integer=whole or high - low >= most)
     slack = (high - low) * 1e-9
-    return [float(tick) for tick in whole.tick_values(low, high) if low - slack <= tick <= high + slack]
+    return [float(tick) for tick in rounds.tick_values(low, high) if low - slack <= tick <= high + slack]
+
+
+def choose_fitting_ticks(
+    low: float, high: float, room: float, width: Callable[[str], float], most: int = 6, *, whole: bool = False
+) -> list[float]:
+    """The same along an axis of so many points: as many as stand apart. `width` is a text's."""
+    for count in range(most, 0, -1):
+        ticks = choose_ticks(low, high, count, whole=whole)
+        widths = list(map(width, write_ticks(ticks)))
+        apart = [(there - here) / (high - low) * room for here, there in pairwise(ticks)]
+        if all(gap >= sum(two) / 2 + BETWEEN for gap, two in zip(apart, pairwise(widths), strict=True)):
+            return ticks
+    return ticks[:1]
 
 
 def write_alike(values: Sequence[float]) -> list[str]:

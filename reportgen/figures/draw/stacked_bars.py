@@ -7,8 +7,7 @@ from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import choose_ticks, write_alike, write_ticks
-from reportgen.look.legible import make_legible
+from reportgen.figures.draw.scales import choose_fitting_ticks, write_alike, write_ticks
 from reportgen.look.model_styles import choose_text_colour, rgb
 
 BAR, GAP = 13.0, 3.0
@@ -31,18 +30,20 @@ def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
     scale = (right - left) / most
     top = key_height(entries)
     bottom = top + len(names) * (BAR + GAP)
-    canvas = Canvas(look.width, bottom + 2 * LINE + 4, look)
+    below = lettering.break_lines(stacked.value_label, look.width - left)
+    canvas = Canvas(look.width, bottom + (1 + len(below)) * LINE + 4, look)
 
     for entry, fill in zip(entries, fills, strict=True):
         canvas.bar((entry.x, entry.y - 4, entry.x + 8, entry.y + 4), fill)
         canvas.write(entry.x + SWATCH, entry.y, entry.text)
     canvas.frame((left, top, right, bottom), rows=len(names), x=[0.0, most])
-    marks = choose_ticks(0, most)
+    marks = choose_fitting_ticks(0, most, right - left, lettering.width)
     uprights = [((left + mark * scale, top), (left + mark * scale, bottom)) for mark in marks]
     canvas.lines(uprights, canvas.theme.faint, 0.5)
     for mark, text in zip(marks, write_ticks(marks), strict=True):
         canvas.write(left + mark * scale, bottom + LINE / 2, text, colour=canvas.theme.muted, across="center")
-    canvas.write(left, bottom + 1.5 * LINE, make_legible(stacked.value_label), colour=canvas.theme.muted)
+    for at, line in enumerate(below):
+        canvas.write(left, bottom + (at + 1.5) * LINE, line, colour=canvas.theme.muted)
     for at, name in enumerate(names):
         y = top + at * (BAR + GAP) + GAP / 2
         canvas.write(left - 5, y + BAR / 2, name, across="right")

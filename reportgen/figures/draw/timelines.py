@@ -103,12 +103,15 @@ class _Strip:
 
     def _head(self) -> None:
         _, top, right, _ = self.box
-        label = self.canvas.lettering.shorten(self.timeline.label, NAME)
-        self.canvas.write(0, top - LINE / 2, label)
-        unit = self.canvas.lettering.shorten(self.timeline.unit, NAME / 2)
-        self.canvas.write(self.canvas.lettering.width(label) + 6, top - LINE / 2, unit, colour=self.theme.muted)
+        lettering = self.canvas.lettering
         known = [value for value in self.timeline.values if np.isfinite(value)]
-        self.canvas.write(right, top - LINE / 2, _write_last(known[-1]) if known else "–", across="right")
+        last = _write_last(known[-1]) if known else "–"
+        room = right - lettering.width(last) - 6
+        unit = lettering.shorten(self.timeline.unit, min(NAME / 2, room / 3))
+        label = lettering.shorten(self.timeline.label, min(NAME, room - lettering.width(unit) - 6))
+        self.canvas.write(0, top - LINE / 2, label)
+        self.canvas.write(lettering.width(label) + 6, top - LINE / 2, unit, colour=self.theme.muted)
+        self.canvas.write(right, top - LINE / 2, last, across="right")
 
     def _axis(self) -> None:
         left, top, right, _ = self.box

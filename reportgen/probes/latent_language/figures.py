@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import list_items, say, unit_of
 from reportgen.probes.latent_language.view import language_names, tell_way
+from reportgen.probing.axes import Axis, fit_axes
 from reportgen.probing.parts import describe_curves, describe_layer_grid
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -17,21 +19,26 @@ from reportgen.text.characters import mark_space
 
 
 def figures(section: Section) -> Iterable[Figure]:
-    """Curves of the languages, one lens table, and entropies; models side by side on one scale."""
+    """Curves of the languages, one lens table, and entropies; models side by side, on one scale if that hides none."""
     views = SubjectView.each(section)
     upper = [view.values("mean") + np.nan_to_num(view.values("margin")) for view in views]
-    top = min(1.0, max((float(values.max()) for values in upper), default=1.0) * 1.05)
-    for view in views:
-        yield _curves(view, top)
+    for view, axis in zip(views, _fit(upper), strict=True):
+        yield _curves(view, axis)
     for view in views:
         yield _table(view)
     widest = [view.values("mean_entropy") + np.nan_to_num(view.values("entropy_margin")) for view in views]
-    highest = max((float(values.max()) for values in widest), default=1.0) * 1.05
-    for view in views:
-        yield _entropy(view, highest)
+    for view, axis in zip(views, _fit([of_one[None] for of_one in widest]), strict=True):
+        yield _entropy(view, axis)
 
 
-def _curves(view: SubjectView, top: float) -> Curves:
+def _fit(values: Sequence[NDArray[Any]]) -> list[Axis]:
+    """The axis of each model, from 0 to what its bands (curve x layer) reach."""
+    if not values:
+        return []
+    return fit_axes(values, [range(of_one.shape[1]) for of_one in values], from_zero=True)
+
+
+def _curves(view: SubjectView, axis: Axis) -> Curves:
     """One curve a language."""
     mean, margin = view.values("mean"), view.values("margin")
     curves = [
@@ -56,8 +63,9 @@ def _curves(view: SubjectView, top: float) -> Curves:
             count=len(view.rows("items")),
         ),
         what=what,
+        y_label=axis.name(what),
         curves=curves,
-        y_range=(0.0, top),
+        y_range=axis.ends,
     )
 
 
@@ -70,7 +78,7 @@ def _band(
     return np.clip(mean - margin, 0.0, highest).tolist(), np.clip(mean + margin, 0.0, highest).tolist()
 
 
-def _entropy(view: SubjectView, highest: float) -> Curves:
+def _entropy(view: SubjectView, axis: Axis) -> Curves:
     mean, margin = view.values("mean_entropy"), view.values("entropy_margin")
     what = say("latent_language.entropy", "entropy (nat)")
     curve = Curve(
@@ -85,8 +93,9 @@ def _entropy(view: SubjectView, highest: float) -> Curves:
         name="entropy",
         title=say("latent_language.entropy.title", "{model}: entropy, {way}", model=view.name, way=tell_way(view)),
         what=what,
+        y_label=axis.name(what),
         curves=[curve],
-        y_range=(0.0, highest),
+        y_range=axis.ends,
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from reportgen.figures.describe import Figure, Maps, Panel
 from reportgen.language import list_items, say, say_count
 from reportgen.numerals import write_share
+from reportgen.probes.pca_map.groups import judge_layers
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
@@ -24,14 +25,26 @@ LARGE_PANELS = 4
 def figures(section: Section) -> Iterable[Figure]:
     """A few layers large, with texts; then every layer small."""
     for view in SubjectView.each(section):
-        layers = view.along("points", "layer")
-        yield _maps(view, _spread_evenly(len(layers)), "map", texts=True)
+        yield _maps(view, _choose_layers(view), "map", texts=True)
     for view in SubjectView.each(section):
         layers = view.along("points", "layer")
         if len(layers) > LARGE_PANELS:
             for some in _sheets(len(layers)):
                 figure = f"layers-{layers[some[0]]}-{layers[some[-1]]}"
                 yield _maps(view, some, figure, texts=False)
+
+
+def _choose_layers(view: SubjectView) -> list[int]:
+    """Indices of a few layers from first to last, evenly spread, but for those that the sentence names."""
+    count, gathering = len(view.along("points", "layer")), judge_layers(view)
+    chosen = _spread_evenly(count)
+    told = gathering.told if gathering is not None else []
+    for layer in told:
+        if layer not in chosen:
+            given_up = [one for one in chosen[1:-1] if one not in told]
+            chosen.remove(min(given_up, key=lambda one: abs(one - layer)))
+            chosen.append(layer)
+    return sorted(chosen)
 
 
 def _spread_evenly(count: int) -> list[int]:

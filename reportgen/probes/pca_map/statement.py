@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
 from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_share
+from reportgen.probes.pca_map.groups import judge_layers
 from reportgen.probing.view import SubjectView
 from reportgen.probing.word_fits import refuse_verdict, tell_parts
 
 DROWNING = 0.9
 """Share of variance on one axis above which the map shows little but an outlier."""
-GATHERED = 0.75
-"""Share of items whose nearest neighbour on the map is of their own group, from which the groups are gathered."""
-BEYOND_CHANCE = 1.5
-"""Times the share that items at random places would have, below which nothing is gathered."""
 
 
 def tell(view: SubjectView) -> str:
@@ -29,19 +20,12 @@ def tell(view: SubjectView) -> str:
 
 def _tell_groups(view: SubjectView) -> str:
     """Where words of one group have each other for neighbours."""
-    name, layers = view.name, view.along("points", "layer")
-    groups = [str(group) for group in view.column("items", "group")]
-    shares = np.array([_own_neighbours(points, groups) for points in view.values("points")])
-    if len(set(groups)) < 2:
+    name, layers, gathering = view.name, view.along("points", "layer"), judge_layers(view)
+    if len({str(group) for group in view.column("items", "group")}) < 2:
         return say("pca_map.no_groups", "No clear statement about {model}: its words have no groups.", model=name)
-    if np.isnan(shares).all():
+    if gathering is None:
         return say("pca_map.undefined", "No clear statement about {model}: its maps are undefined.", model=name)
-    clear = shares >= max(GATHERED, BEYOND_CHANCE * _share_by_chance(groups))
-    unclear = np.flatnonzero(~clear)
-    first = int(unclear[-1]) + 1 if len(unclear) else 0
-    at_the_end = first < len(layers)
-    # Of several layers as good as each other, the last: at the embedding it is the words alone that differ.
-    best = max(range(first if at_the_end else 0, len(layers)), key=lambda i: (np.nan_to_num(shares[i]), i))
+    clear, first, best, shares = gathering.clear, gathering.first, gathering.best, gathering.shares
     values = {"model": name, "layer": layers[best], "share": write_share(shares[best])}
     values["last"] = view.last_layer
     if not clear[best]:
@@ -65,7 +49,7 @@ def _tell_groups(view: SubjectView) -> str:
             "there have one of their own group as nearest neighbour.",
             **values,
         )
-    if at_the_end:
+    if first is not None:
         return say(
             "pca_map.gathered_from",
             "{model} holds the groups apart from layer {first} on, best at layer {layer} of {last}: {share} of the "
@@ -79,27 +63,6 @@ def _tell_groups(view: SubjectView) -> str:
         "{last}: {share} of the words there have one of their own group as nearest neighbour.",
         **values,
     )
-
-
-def _own_neighbours(points: NDArray[Any], groups: Sequence[str]) -> float:
-    """Share of items with a group of several whose nearest neighbour is of it; NaN where the map is undefined.
-
-    `points` is (item x component).
-    """
-    if not np.isfinite(points).all():
-        return float("nan")
-    apart = ((points[:, None] - points[None]) ** 2).sum(-1)
-    np.fill_diagonal(apart, np.inf)
-    counted = [item for item, group in enumerate(groups) if group and groups.count(group) > 1]
-    if not counted:
-        return float("nan")
-    return sum(groups[int(apart[item].argmin())] == groups[item] for item in counted) / len(counted)
-
-
-def _share_by_chance(groups: Sequence[str]) -> float:
-    """What `_own_neighbours` would be if every other item were as likely the nearest."""
-    counts = [groups.count(group) for group in groups if group and groups.count(group) > 1]
-    return sum(count - 1 for count in counts) / (len(counts) * (len(groups) - 1))
 
 
 def _tell_outliers(view: SubjectView) -> str:

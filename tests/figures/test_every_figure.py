@@ -1,0 +1,75 @@
+"""Every figure of a report, as it is drawn for the page, paper, slides and files: see `tests/figures_checked`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reportgen.battery.reader import load_battery, read_battery
+from reportgen.look.presentation import Presentation
+from reportgen.look.theme import BUILT_IN
+from reportgen.results.bundle import Bundle
+from reportgen.workflows.report import measure
+from tests.all_probes import CHANGING, FIRST, READING, WORDS, of_two, sparse
+from tests.figures_checked.faults import find_faults
+from tests.tiny import save_tiny
+from tests.tiny_dictionaries import save_dictionaries
+
+REPORTS = Path(__file__).parents[2] / "reports"
+LONG_ID = "the-second-of-the-two-models-that-this-very-long-id-is-all-about"
+LONG_TEXT = "今天早上在公園裡散步的時候我忽然想起了小時候住過的那條小巷，" * 2 + "an apple"
+LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnung"
+
+
+def measure_tiny(folder: Path, ids: tuple[str, str], changed: Mapping[str, Any] | None = None) -> Bundle:
+    """All probes on two tiny models; `changed` probes take the place of those with the same ids."""
+    base, other = ids
+    models = {
+        base: str(save_tiny(folder / "tiny-llama", "llama")),
+        other: str(save_tiny(folder / "tiny-gemma3", "gemma3", seed=1)),
+    }
+    dictionaries = save_dictionaries(folder / "dictionaries", layers=[2])
+    probes = FIRST | READING | CHANGING | WORDS | sparse(dictionaries) | of_two(base, other, dictionaries)
+    battery = {"title": "Tiny", "models": models, "probes": probes | dict(changed or {})}
+    return measure(read_battery(json.dumps(battery)), cache=False)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return measure_tiny(tmp_path_factory.mktemp("tiny"), ("llama", "gemma"))
+
+
+def test_figures_and_slides_of_every_probe_are_legible_and_true(tiny: Bundle) -> None:
+    assert find_faults(tiny, Presentation()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", [theme for theme in BUILT_IN if theme != "paper"])
+def test_every_theme_is_as_legible(tiny: Bundle, theme: str) -> None:
+    assert find_faults(tiny, Presentation(theme=BUILT_IN[theme])) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "zh-TW", "hu", "ar"])
+def test_long_ids_prompts_and_words_have_room(tmp_path: Path, language: str) -> None:
+    prompts = [{"text": f"{LONG_TEXT} {at} {LONG_WORD}", "id": f"{at}-{LONG_WORD[:50]}"} for at in range(3)]
+    changed = {
+        id: {**probe, "prompts": [{**one, "word": "apple"} for one in prompts] if "word" in probe else prompts}
+        for id, probe in (FIRST | READING).items()
+        if "prompts" in probe
+    }
+    bundle = measure_tiny(tmp_path, ("a", LONG_ID), changed)
+    assert find_faults(bundle, Presentation(language=language)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("report", ["llama-vs-gemma", "lecture", "changing", "sae"])
+def test_figures_and_slides_of_a_shipped_report_are_legible_and_true(report: str) -> None:
+    battery = load_battery(REPORTS / f"{report}.yaml")
+    bundle = measure(battery, cache=False)
+    for language in ("en", "zh-TW"):
+        assert find_faults(bundle, replace(battery.presentation, language=language)) == [], language
