@@ -17,7 +17,7 @@ from reportgen.running.cards import describe_model, describe_run
 from reportgen.running.cases import FinishedCase, Progress, make_without_numbers, run_cases
 from reportgen.running.outcome_cache import OutcomeCache
 from reportgen.running.outcome_key import make_conditions
-from reportgen.running.planned import Plan, PlannedCase, PlannedModel
+from reportgen.running.planned import Plan, PlannedCase, PlannedModel, let_tokenizers_rest
 from reportgen.running.ready import ReadyModel, hash_weights, import_libraries, load_network
 from reportgen.running.unchanged import ModelChanged, refuse_changed
 
@@ -48,6 +48,7 @@ def execute(plan: Plan, progress: Progress = lambda line: None, cache: OutcomeCa
                 running.run([planned], planned.cases)
         for pair in plan.pairs:
             running.run(pair.models, pair.cases)
+    let_tokenizers_rest(plan.models)  # some probes choose their texts by what they find
     return running.finish()
 
 
