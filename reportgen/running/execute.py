@@ -1,6 +1,5 @@
 """From a plan to outcomes: one model or pair at a time; one that fails ends no other's results."""
 
-import gc
 import os
 import time
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from reportgen.documents.places import Places, list_places
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.network.own_code import describe_error
+from reportgen.processes.freed_memory import give_back_freed
 from reportgen.processes.supervision import find_earlier_end, track_piece
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard
@@ -117,7 +117,7 @@ class _Running:
         if any(planned.id in self._failed for planned in models):
             return []
         ready = []
-        gc.collect()  # a network is full of circles: the last one is to be gone before the next is there
+        give_back_freed()  # a network is full of circles: the last one is to be gone before the next is there
         for planned in models:
             if told := find_earlier_end("load", planned.id):
                 self._fail(planned, told)
