@@ -10,8 +10,8 @@ from pathlib import Path
 
 import platformdirs
 
-RESULTS, DRAWINGS, PAGES, FONTS, HASHES = "results", "drawings", "pages", "fonts", "hashes"
-SHELVES = (RESULTS, DRAWINGS, PAGES)
+RESULTS, DRAWINGS, PAGES, FONTS, HASHES, TOKENS = "results", "drawings", "pages", "fonts", "hashes", "tokens"
+SHELVES = (RESULTS, DRAWINGS, PAGES, TOKENS)
 """What is dropped, the longest unused first, where it grows beyond the limit; models, fonts and hashes are not."""
 LIMIT_GB = 4.0
 DIGEST = hashlib.sha256().digest_size

@@ -120,8 +120,7 @@ class NearestTokens(Probe[Options, Neighbours]):
         rows: Rows = []
         if queries:
             scores = _scores(model, _pool_rows(model, queries, case.options.pool), case.options.metric)
-            for query, row in zip(queries, scores, strict=True):
-                rows += _rank_tokens(case, query, row)
+            rows = _rank_tokens(case, queries, scores)
         nearest = [row[-1] for row in rows if row[1] == 1 and isinstance(row[-1], float)]
         return Neighbours(
             nearest_similarity=float(np.mean(nearest)) if nearest else "no text is one token here",
@@ -268,12 +267,21 @@ def _scores(model: LoadedModel, rows: Tensor, metric: str) -> Tensor:
     return cosines
 
 
-def _rank_tokens(case: Case[Options], query: _Query, scores: Tensor) -> Rows:
-    if not case.options.include_self and len(query.ids) == 1:
-        scores[query.ids[0]] = float("-inf")
-    best = scores.topk(min(case.options.k, len(scores) - 1))
-    pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    return [[query.label, rank, i, case.tokenizer.show(i), value] for rank, (i, value) in enumerate(pairs, 1)]
+def _rank_tokens(case: Case[Options], queries: Sequence[_Query], scores: Tensor) -> Rows:
+    """The rows of all queries, fetched from the device together."""
+    import torch
+
+    if not case.options.include_self:
+        for query, row in zip(queries, scores, strict=True):
+            if len(query.ids) == 1:
+                row[query.ids[0]] = float("-inf")
+    best = [row.topk(min(case.options.k, len(row) - 1)) for row in scores]
+    ids, values = (torch.stack([getattr(one, name) for one in best]).tolist() for name in ("indices", "values"))
+    return [
+        [query.label, rank, i, case.tokenizer.show(i), value]
+        for query, of_query, near in zip(queries, ids, values, strict=True)
+        for rank, (i, value) in enumerate(zip(of_query, near, strict=True), 1)
+    ]
 
 
 def _group_by_query(view: SubjectView) -> dict[str, list[dict[str, str | float]]]:

@@ -1,6 +1,5 @@
 """From a plan to outcomes: one model or pair at a time; one that fails ends no other's results."""
 
-import gc
 import os
 import time
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from reportgen.documents.places import Places, list_places
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.network.own_code import describe_error
+from reportgen.processes.freed_memory import give_back_freed
 from reportgen.processes.supervision import find_earlier_end, track_piece
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard
@@ -17,7 +17,7 @@ from reportgen.running.cards import describe_model, describe_run
 from reportgen.running.cases import FinishedCase, Progress, make_without_numbers, run_cases
 from reportgen.running.outcome_cache import OutcomeCache
 from reportgen.running.outcome_key import make_conditions
-from reportgen.running.planned import Plan, PlannedCase, PlannedModel
+from reportgen.running.planned import Plan, PlannedCase, PlannedModel, let_tokenizers_rest
 from reportgen.running.ready import ReadyModel, hash_weights, import_libraries, load_network
 from reportgen.running.unchanged import ModelChanged, refuse_changed
 
@@ -48,6 +48,7 @@ def execute(plan: Plan, progress: Progress = lambda line: None, cache: OutcomeCa
                 running.run([planned], planned.cases)
         for pair in plan.pairs:
             running.run(pair.models, pair.cases)
+    let_tokenizers_rest(plan.models)  # some probes choose their texts by what they find
     return running.finish()
 
 
@@ -116,7 +117,7 @@ class _Running:
         if any(planned.id in self._failed for planned in models):
             return []
         ready = []
-        gc.collect()  # a network is full of circles: the last one is to be gone before the next is there
+        give_back_freed()  # a network is full of circles: the last one is to be gone before the next is there
         for planned in models:
             if told := find_earlier_end("load", planned.id):
                 self._fail(planned, told)

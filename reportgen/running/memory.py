@@ -9,7 +9,7 @@ from reportgen.running.planned import PlannedModel
 INTERPRETER = 350_000_000
 """Bytes of Python, torch, transformers and the other libraries, once a model was built."""
 TOKENIZER = 11
-"""Bytes in memory for each byte of tokenizer.json."""
+"""Bytes in memory for each byte of tokenizer.json, while the passes are planned; they are free before one begins."""
 _FLOAT32 = 4
 _ROWS = 64 + 64
 """Rows of vocabulary size that the lens holds: a chunk of logits, and the final distributions it is compared with."""
@@ -30,7 +30,7 @@ def estimate_memory(planned: PlannedModel) -> int:
     tokenizer = (readied.located.folder / "tokenizer.json").stat().st_size * TOKENIZER
     weights = _of_weights(readied.located.folder, _SIZES.get(planned.entry.dtype))
     passes = [single for case in planned.cases for single in case.passes]
-    return INTERPRETER + tokenizer + weights + _of_passes(planned, passes)
+    return INTERPRETER + max(tokenizer, weights + _of_passes(planned, passes))
 
 
 def _of_weights(folder: Path, size: int | None) -> int:

@@ -40,6 +40,8 @@ class OutcomeCache:
     """Outcomes that are ok, and how the models ran that gave them. What failed is tried again."""
 
     def __init__(self, used: bool = True) -> None:
+        self.used = used
+        """Whether anything is read and kept."""
         self._shelf = Shelf(RESULTS, used)
 
     def find(self, known: Sequence[Conditions], entry: ProbeEntry) -> CachedOutcome | None:

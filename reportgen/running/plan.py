@@ -14,7 +14,14 @@ from reportgen.model.files.weights_hash import recall_sha256
 from reportgen.running.asking import TokenizerFails, ask_probe
 from reportgen.running.outcome_cache import CachedOutcome, OutcomeCache
 from reportgen.running.outcome_key import files_of, hash_named_files, make_conditions
-from reportgen.running.planned import Plan, PlannedCase, PlannedModel, PlannedPair, PreparedModel
+from reportgen.running.planned import (
+    Plan,
+    PlannedCase,
+    PlannedModel,
+    PlannedPair,
+    PreparedModel,
+    let_tokenizers_rest,
+)
 from reportgen.text.tokens import TextTokenizer
 
 Notify = Callable[[str], None]
@@ -28,16 +35,16 @@ def make_plan(battery: Battery, notify: Notify = lambda line: None, cache: Outco
         ModelError: not one model can be used.
     """
     _check_sources(battery)
+    found_before = OutcomeCache(used=False) if cache is None else cache
     asked = [(entry, models) for entry in battery.probes.values() for models in entry.subjects]
     named = {entry.id: hash_named_files(entry) for entry, _ in asked if not entry.broken}
     used = [id for id in battery.models if any(id in models for _, models in asked)]
     known = {id: _model(battery, id, notify) for id in used}
-    kept = [
-        _find_cached([known[id] for id in models], entry, cache or OutcomeCache(used=False)) for entry, models in asked
-    ]
+    kept = [_find_cached([known[id] for id in models], entry, found_before) for entry, models in asked]
     open_to = {id for (_, models), found in zip(asked, kept, strict=True) if found is None for id in models}
-    known |= {id: _with_tokenizer(known[id]) for id in used if id in open_to}
+    known |= {id: _with_tokenizer(known[id], kept=found_before.used) for id in used if id in open_to}
     cases = [replace(case, named=named.get(case.entry.id, {})) for case in _plan_cases(asked, kept, known)]
+    let_tokenizers_rest(known.values())
     models = tuple(replace(known[id], cases=_select_cases(cases, (id,))) for id in used)
     if all(model.readied is None for model in models):
         raise ModelError(*(Mistake(f"model {model.id}: {model.failed}") for model in models))
@@ -98,13 +105,13 @@ def _prepare_model(entry: ModelEntry, folder: Path, notify: Notify) -> PreparedM
     return PreparedModel(located, read_facts(located.config), device, told, watched)
 
 
-def _with_tokenizer(planned: PlannedModel) -> PlannedModel:
+def _with_tokenizer(planned: PlannedModel, *, kept: bool) -> PlannedModel:
     """A tokenizer of 262,144 tokens takes a second to read: not where nobody asks it anything."""
     readied = planned.readied
     if readied is None or not readied.located.weights:
         return planned
     try:
-        tokenizer = TextTokenizer.from_folder(readied.located.folder)
+        tokenizer = TextTokenizer.from_folder(readied.located.folder, kept=kept)
         tokenizer.rows = readied.facts.vocabulary
         return replace(planned, readied=replace(readied, tokenizer=tokenizer))
     except ModelError as error:

@@ -152,3 +152,10 @@ class Plan:
     """Every model that a probe is about, alone or in a pair."""
     pairs: tuple[PlannedPair, ...] = ()
     """In the order in which the battery names them; they run after the models alone."""
+
+
+def let_tokenizers_rest(models: Iterable[PlannedModel]) -> None:
+    """Has the models' tokenizers keep what they were asked, and give back the memory that only new texts need."""
+    for planned in models:
+        if planned.readied is not None and planned.readied.tokenizer is not None:
+            planned.readied.tokenizer.rest()

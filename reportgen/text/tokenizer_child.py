@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from reportgen.text.vocabulary import drop_training_settings
+
 BYTES = 2 * 1024**3
 """What the tokenizer may take beyond the memory that the process has before."""
 SECONDS = 20, 3
@@ -31,11 +33,11 @@ def main() -> None:
         told.write(json.dumps(said).encode() + b"\n")
         told.flush()
 
-    from tokenizers import Tokenizer
+    import tokenizers  # noqa: F401  (its own memory does not count)
 
     _hold_memory()
     content = asked.read(int(asked.readline()))
-    tokenizer, wrong = answer(lambda: _drop_training_settings(Tokenizer.from_buffer(content)), SECONDS[0])
+    tokenizer, wrong = answer(lambda: _read(content), SECONDS[0])
     reply(wrong or {})
     while line := asked.readline():
         text, special_tokens = json.loads(line)
@@ -44,10 +46,11 @@ def main() -> None:
         reply(wrong or [encoded.ids, encoded.offsets, encoded.special_tokens_mask])
 
 
-def _drop_training_settings(tokenizer: Any) -> Any:
-    """A file may carry the truncation and padding of its training: a text is read whole and as it is."""
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
+def _read(content: bytes) -> Any:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_buffer(content)
+    drop_training_settings(tokenizer)
     return tokenizer
 
 

@@ -7,13 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reportgen.documents.regular_file import TOKENIZER_BYTES, read_regular
 from reportgen.errors import Mistake, ModelError
 from reportgen.text.chat import ChatTemplate
 from reportgen.text.chat_files import read_chat_template
+from reportgen.text.kept_tokens import KeptTokenizer
 from reportgen.text.prompts import Prompt
-from reportgen.text.tokenizer_parts import UnknownPart, check_parts
-from reportgen.text.tokenizer_process import TokenizerProcess
+from reportgen.text.vocabulary import drop_training_settings, read_vocabulary
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -33,41 +32,31 @@ class EncodedText:
 class TextTokenizer:
     """A tokenizer with what a report needs of it: offsets, bytes of tokens, legible tokens, chat prompts."""
 
-    def __init__(
-        self, tokenizer: "Tokenizer", chat: ChatTemplate | None = None, process: TokenizerProcess | None = None
-    ) -> None:
-        """`process` runs the same tokenizer, where it is of a kind that may not end."""
-        # A file may carry the truncation and padding of its training: a prompt is read whole and as it is.
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        self._tokenizer = tokenizer
-        self._encoder = process or tokenizer
+    def __init__(self, tokenizer: "Tokenizer | KeptTokenizer", chat: ChatTemplate | None = None) -> None:
+        self._encoder = tokenizer
+        if isinstance(tokenizer, KeptTokenizer):
+            self._vocabulary = tokenizer.vocabulary
+        else:
+            drop_training_settings(tokenizer)
+            self._vocabulary = read_vocabulary(tokenizer)
         self._chat = chat or ChatTemplate()
         self.rows: int | None = None
         """Tokens that the model has a row for in its embedding, where that is known; a tokenizer may know more."""
 
     @classmethod
-    def from_folder(cls, folder: Path) -> "TextTokenizer":
-        """Reads `tokenizer.json` and, where they are, `tokenizer_config.json` and the chat template.
+    def from_folder(cls, folder: Path, *, kept: bool = False) -> "TextTokenizer":
+        """Reads `tokenizer.json` and, where they are, `tokenizer_config.json` and the chat template; with `kept`
+        it knows what earlier runs asked it, and is read when it is asked something else.
 
         Raises:
             ModelError: no `tokenizer.json`, or one that cannot be read.
         """
-        from tokenizers import Tokenizer
+        return cls(KeptTokenizer(folder / "tokenizer.json", used=kept), read_chat_template(folder))
 
-        file = folder / "tokenizer.json"
-        content = _read_file(file)
-        process = None
-        try:
-            try:
-                check_parts(content)
-            except UnknownPart:
-                process = TokenizerProcess(content)
-            tokenizer = Tokenizer.from_buffer(content)
-        except Exception as error:  # the tokenizers library raises bare Exception
-            told = " ".join(str(error).split())[:300]
-            raise ModelError(Mistake(f"the tokenizer cannot be read: {told}", file=file)) from error
-        return cls(tokenizer, read_chat_template(folder), process)
+    def rest(self) -> None:
+        """Keeps what it was asked for later runs, and gives back most of its memory; it may be asked on."""
+        if isinstance(self._encoder, KeptTokenizer):
+            self._encoder.rest()
 
     @property
     def has_chat_template(self) -> bool:
@@ -77,19 +66,17 @@ class TextTokenizer:
     @cached_property
     def special_ids(self) -> frozenset[int]:
         """Ids of the special tokens (BOS, end of turn, …)."""
-        added = self._tokenizer.get_added_tokens_decoder()
-        return frozenset(token_id for token_id, token in added.items() if token.special)
+        return frozenset(token_id for token_id, (_, special) in self._vocabulary.added.items() if special)
 
     @property
     def size(self) -> int:
         """Number of tokens the tokenizer knows; a model's table may have more rows."""
-        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+        return self._vocabulary.size
 
     @cached_property
     def reserved(self) -> int:
         """Number of tokens kept for later use, by their name (`<unused7>`, `<|reserved_special_token_3|>`)."""
-        added = self._tokenizer.get_added_tokens_decoder()
-        return sum(bool(re.search(r"unused|reserved", token.content)) for token in added.values())
+        return sum(bool(re.search(r"unused|reserved", token)) for token, _ in self._vocabulary.added.values())
 
     def encode(self, text: str, *, special_tokens: bool = True) -> EncodedText:
         """Tokens of a text, with what the tokenizer adds in front or behind if `special_tokens`.
@@ -99,6 +86,8 @@ class TextTokenizer:
         """
         try:
             encoding = self._encoder.encode(text, add_special_tokens=special_tokens)
+        except ModelError:
+            raise
         except BaseException as error:  # a panic of Rust is no Exception
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
@@ -138,18 +127,19 @@ class TextTokenizer:
 
     def piece(self, token_id: int) -> bytes:
         """The bytes that a token writes."""
-        token = self._tokenizer.id_to_token(token_id)
+        token = self._vocabulary.token(token_id)
         if token is None:
             return f"<#{token_id}>".encode()  # a row of the table beyond the tokens: short, as cells are narrow
-        if token_id in self._added_ids:
-            return str(token).encode("utf-8", "replace")
-        if self._byte_level:
+        if token_id in self._vocabulary.added:
+            return token.encode("utf-8", "replace")
+        if self._vocabulary.byte_level:
             return bytes(_BYTE_OF_CHARACTER.get(c, 63) for c in token)
         if re.fullmatch(r"<0x[0-9A-Fa-f]{2}>", token):
             return bytes([int(token[3:5], 16)])
-        text = str(token).replace("▁", " ")
-        if self._word_end and text.endswith(self._word_end):
-            text = f"{text.removesuffix(self._word_end)} "
+        text = token.replace("▁", " ")
+        word_end = self._vocabulary.word_end
+        if word_end and text.endswith(word_end):
+            text = f"{text.removesuffix(word_end)} "  # it stands for a space
         return text.encode("utf-8", "replace")
 
     def show(self, token_id: int) -> str:
@@ -178,36 +168,6 @@ class TextTokenizer:
     def decode(self, ids: Iterable[int]) -> str:
         """The text that tokens write together."""
         return spell(b"".join(self.piece(token_id) for token_id in ids))
-
-    @cached_property
-    def _added_ids(self) -> frozenset[int]:
-        return frozenset(self._tokenizer.get_added_tokens_decoder())
-
-    @cached_property
-    def _word_end(self) -> str:
-        """What marks that a word ends with a token, as `</w>`; empty where nothing does. It stands for a space."""
-        written = getattr(self._tokenizer.model, "end_of_word_suffix", None)
-        return written if isinstance(written, str) else ""
-
-    @cached_property
-    def _byte_level(self) -> bool:
-        decoder = self._tokenizer.decoder
-        return decoder is not None and b'"ByteLevel"' in decoder.__getstate__()
-
-
-def _read_file(file: Path) -> bytes:
-    if not file.exists():
-        raise ModelError(
-            Mistake(
-                "the model has no tokenizer.json, so its tokens have no offsets in the text",
-                "convert it: transformers' AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
-                file=file.parent,
-            )
-        )
-    try:
-        return read_regular(file, TOKENIZER_BYTES)
-    except OSError as error:
-        raise ModelError(Mistake(f"the tokenizer cannot be read: {error.strerror}", file=file)) from error
 
 
 def _explain_failure(text: str, error: BaseException) -> Mistake:

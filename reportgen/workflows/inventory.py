@@ -18,6 +18,7 @@ PARTS = {
     "pages": "pages and PDFs",
     "fonts": "fonts cut down to what reports show",
     "hashes": "hashes of weights",
+    "tokens": "vocabularies, and the tokens of texts",
 }
 """The folders of the cache."""
 

@@ -27,13 +27,17 @@ from tests.benchmarks import work
 class Notebook:
     """A model, its tokenizer, and where pictures go."""
 
-    def __init__(self, folder: str, pictures: Path, dtype: str) -> None:
+    def __init__(self, folder: str, pictures: Path, dtype: str, device: str = "cpu") -> None:
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager").eval()
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager").eval()
+        self.model = model.to(device)
         self.pictures = pictures
 
     def forward(self, text: str, **wanted: bool):
-        return self.model(**self.tokenizer(text, return_tensors="pt"), **wanted)
+        return self.model(input_ids=self.ids(text), **wanted)
+
+    def ids(self, text: str):
+        return self.tokenizer(text, return_tensors="pt").input_ids.to(self.model.device)
 
     def save(self, figure, name: str) -> None:
         figure.savefig(self.pictures / f"{name}.png")
@@ -73,7 +77,7 @@ class Notebook:
     def lens(self) -> None:
         told = {}
         for text in work.CONTINUED:
-            ids = self.tokenizer(text, return_tensors="pt").input_ids
+            ids = self.ids(text)
             for step in range(work.STEPS):
                 output = self.model(ids, output_hidden_states=True)
                 *lower, last = [layer[0, -1] for layer in output.hidden_states]
@@ -91,7 +95,7 @@ class Notebook:
         figure, axes = plt.subplots(len(blocks), heads, figsize=(1.2 * heads, 1.2 * len(blocks)), squeeze=False)
         for block, row in zip(blocks, axes, strict=True):
             for head, place in zip(block[0], row, strict=True):
-                place.imshow(head.float().numpy(), cmap="viridis")
+                place.imshow(head.float().cpu().numpy(), cmap="viridis")
                 place.axis("off")
         self.save(figure, "attention")
 
@@ -102,12 +106,21 @@ class Notebook:
         for word in work.MAPPED:
             layers = self.forward(word, output_hidden_states=True).hidden_states
             rows.append(layers[(len(layers) - 1) // 2][0, -1].float())
-        points = PCA(2).fit_transform(torch.stack(rows).numpy())
+        points = PCA(2).fit_transform(torch.stack(rows).cpu().numpy())
         figure = plt.figure()
         plt.scatter(points[:, 0], points[:, 1])
         for word, point in zip(work.MAPPED, points, strict=True):
             plt.annotate(word, point)
         self.save(figure, "map")
+
+    def run(self) -> None:
+        """All of the card's work."""
+        self.census()
+        self.nearest()
+        self.similarity()
+        self.lens()
+        self.attention()
+        self.map()
 
 
 def main(folder: str, out: str, dtype: str = "float32") -> None:
@@ -116,12 +129,7 @@ def main(folder: str, out: str, dtype: str = "float32") -> None:
     pictures.mkdir(parents=True, exist_ok=True)
     notebook = Notebook(folder, pictures, dtype)
     began = time.perf_counter()
-    notebook.census()
-    notebook.nearest()
-    notebook.similarity()
-    notebook.lens()
-    notebook.attention()
-    notebook.map()
+    notebook.run()
     sys.stdout.write(json.dumps({"probes": time.perf_counter() - began}) + "\n")
 
 

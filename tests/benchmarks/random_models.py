@@ -11,9 +11,18 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
 def save_llama(
-    folder: Path, *, seed: int = 0, dtype: str = "float32", tokenizer: Path | None = None, **shape: Any
+    folder: Path,
+    *,
+    seed: int = 0,
+    dtype: str = "float32",
+    device: str = "cpu",
+    tokenizer: Path | None = None,
+    **shape: Any,
 ) -> Path:
-    """A Llama of that shape, with the tokenizer of another model's folder, else the tiny one and its vocabulary."""
+    """A Llama of that shape, with the tokenizer of another model's folder, else the tiny one and its vocabulary.
+
+    An accelerator as `device` makes the weights of a large one in a second.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -24,7 +33,8 @@ def save_llama(
     before = torch.get_default_dtype()
     torch.set_default_dtype(getattr(torch, dtype))  # float32 weights of a large model would not fit beside their copies
     try:
-        model = LlamaForCausalLM(config)
+        with torch.device(device):
+            model = LlamaForCausalLM(config)
     finally:
         torch.set_default_dtype(before)
     model.save_pretrained(folder)

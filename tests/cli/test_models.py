@@ -83,7 +83,8 @@ def test_clearing_an_unknown_model(cache):
         run("--clear", "../..")
     assert str(refused.value).splitlines() == [
         "the cache has no part '../..'",
-        "  One of models, results, drawings, pages, fonts, hashes, smollm2-135m-instruct, gemma-3-270m, or all.",
+        "  One of models, results, drawings, pages, fonts, hashes, tokens, smollm2-135m-instruct, gemma-3-270m, "
+        "or all.",
     ]
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from reportgen.model.capture.hooks import Layout, NotFiniteError, Receiver, hook_receivers
+from reportgen.model.capture.hooks import Layout, NotFiniteError, Receiver, check_finite, hook_receivers
 from reportgen.model.needs import Keep, Need, Site
 from reportgen.model.network.anatomy import Anatomy, anatomy_of
 from tests.tiny import FAMILIES, LAYERS, random_model
@@ -24,7 +24,7 @@ def receive(anatomy: Anatomy, need: Need, ids: torch.Tensor = IDS, **told: Any) 
     receiver = Receiver((need, 1), states, step=0, first=0, **told)
     with torch.inference_mode(), hook_receivers(anatomy, [receiver]):
         anatomy.decoder(input_ids=ids)
-    receiver.check()
+    check_finite(receiver.seen)
     kept: dict[tuple[int, int], torch.Tensor] = need.reducer.finish(states[need, 1])
     return kept
 

@@ -21,6 +21,10 @@ _BY_HEAD = frozenset({Site.ATTENTION, *_OF_ONE_ROW})
 """Sites whose first axis, of one row, is the head."""
 
 
+Finite = tuple[str, torch.Tensor]
+"""What is to be said of a tensor that was seen where it is not finite, and whether it is, which stays on the device."""
+
+
 class NotFiniteError(ArithmeticError):
     """A pass gave NaN or infinity: its numbers would be none."""
 
@@ -77,7 +81,7 @@ class Receiver:
         self._again = again  # tokens at its beginning that passed in an earlier step, where no cache remembers them
         self._layout = layout or Layout()
         self._row = row
-        self._finite: list[tuple[str, torch.Tensor]] = []
+        self.seen: list[Finite] = []
 
     def wants(self, site: Site, index: int) -> bool:
         """Whether its need is of this site, in this layer or block."""
@@ -102,17 +106,20 @@ class Receiver:
             # Two numbers tell: NaN is handed on by both. A mask of the whole would cost a quarter of its memory.
             # Scores are -inf where nothing is seen: the largest alone tells.
             ends = torch.stack(torch.aminmax(chosen))[1 if site is Site.SCORES else 0 :]
-            self._finite.append((told, torch.isfinite(ends).all()))
+            self.seen.append((told, torch.isfinite(ends).all()))
             state = self._states[self._want]
             self._states[self._want] = self.need.reducer.update(state, chosen, index=index, step=self._step)
 
-    def check(self) -> None:
-        """Raises where something was not finite: once a pass, not once a layer, since an accelerator would wait for the
-        answer each time.
-        """
-        if not self._finite or bool(torch.stack([flag for _, flag in self._finite]).all()):
-            return
-        raise NotFiniteError(next(told for told, flag in self._finite if not flag))
+
+def check_finite(seen: Sequence[Finite]) -> None:
+    """Refuses what was not finite: once for all of it, since an accelerator waits for each answer.
+
+    Raises:
+        NotFiniteError: names the first that was not.
+    """
+    if not seen or bool(torch.stack([finite for _, finite in seen]).all()):
+        return
+    raise NotFiniteError(next(told for told, finite in seen if not finite))
 
 
 def shape_by_row(value: torch.Tensor, rows: int) -> torch.Tensor:

@@ -13,7 +13,7 @@ import torch
 
 from reportgen.model.capture.check_edits import joins_midway
 from reportgen.model.capture.edit import apply_edits, start_of
-from reportgen.model.capture.hooks import Layout, Receiver, hook_receivers
+from reportgen.model.capture.hooks import Finite, Layout, Receiver, check_finite, hook_receivers
 from reportgen.model.capture.sampling import Sampler
 from reportgen.model.needs import Draw, Edit, Need, Pass, PassResult, Path, Site
 from reportgen.model.network.anatomy import Network
@@ -190,6 +190,7 @@ def _steps(
     prompt, ends = len(batch[0].tokens), end_tokens(model.network)
     ids = torch.tensor([batch[0].tokens] * layout.rows(-1), device=model.device)
     cache: Any = None
+    seen: list[Finite] = []
     for step in range(batch[0].steps):
         first = prompt + step - ids.shape[1]
         receivers = [one for trace in traces for one in trace.receivers(step, first, layout)]
@@ -203,8 +204,10 @@ def _steps(
         normed = output.last_hidden_state
         for receiver in receivers:
             receiver.take(Site.FINAL, 0, normed, behind=model.layers)
-        for receiver in receivers:
-            receiver.check()
+        seen += [one for receiver in receivers for one in receiver.seen]
+        if any(joined.draw is not None for joined in batch):  # nothing can be drawn of what is not finite
+            check_finite(seen)
+            seen.clear()
         last = step + 1 == batch[0].steps
         # The likeliest token after the last step is for the reader to see; what would have been drawn is not.
         asking = [t for t in traces if not t.ended and not (last and t.joined.draw is None)]
@@ -220,6 +223,7 @@ def _steps(
         fresh = torch.tensor([trace.tokens[-1:] for trace in traces], device=model.device)
         fresh = torch.cat([fresh[:1].expand(layout.rows(-1) - len(fresh), 1), fresh])
         ids = torch.cat([ids, fresh], dim=1) if cache is None else fresh
+    check_finite(seen)
     return {trace.joined.path: trace.result() for trace in traces}
 
 

@@ -199,8 +199,10 @@ def _find_logit_transform(config: Any, given: torch.Tensor, logits: torch.Tensor
     """
     if given.numel() != logits.numel():
         return None
-    z, wanted = given.reshape(-1).double(), logits.reshape(-1).double()
     known = (_logit_scale(config), getattr(config, "final_logit_softcapping", None))
+    if known == (1.0, None) and torch.equal(given.reshape(-1), logits.reshape(-1)):
+        return known  # nothing can be nearer, and each trial takes as long as a pass where the vocabulary is large
+    z, wanted = given.reshape(-1).double(), logits.reshape(-1).double()
     if known != (1.0, None) and _measure_gap(known, z, wanted) <= _EQUAL[given.dtype]:
         return known
     made = min([(1.0, None), *_candidates(config)], key=lambda made: _measure_gap(made, z, wanted))

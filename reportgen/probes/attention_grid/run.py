@@ -26,8 +26,8 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     for prompt, single in enumerate(captured):
         shown = case.tokenizer.show_sequence(single.tokens)
         tokens += [[prompt, position, token] for position, token in enumerate(shown)]
-    sink = np.stack([_stack([block.sink for block in blocks]) for blocks in reduced])
-    entropy = np.stack([_stack([block.entropy for block in blocks]) for blocks in reduced])
+    heads = [torch.stack([torch.stack([block.sink, block.entropy]) for block in blocks], 1) for blocks in reduced]
+    sink, entropy = _fetch(torch.stack(heads, dim=1))
     return Attention(
         coordinates=model.attention_coordinates,
         sink_share=float((sink > SINK_THRESHOLD).mean()),
@@ -35,7 +35,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         tokens=tokens,
         skipped=reason_rows(_list_absent_heads(case, model)),
         prompts=case.prompt_rows(case.options.prompts),
-        weights=[_stack([block.weights for block in blocks]) for blocks in reduced],
+        weights=[_fetch(torch.stack([block.weights for block in blocks])) for blocks in reduced],
         sink=sink,
         entropy=entropy,
     )
@@ -51,6 +51,6 @@ def _list_absent_heads(case: Case[Options], model: LoadedModel) -> dict[str, str
     }
 
 
-def _stack(tensors: Sequence[Tensor]) -> NDArray[np.float32]:
-    stacked: NDArray[np.float32] = torch.stack(list(tensors)).cpu().numpy()
-    return stacked
+def _fetch(values: Tensor) -> NDArray[np.float32]:
+    fetched: NDArray[np.float32] = values.cpu().numpy()
+    return fetched

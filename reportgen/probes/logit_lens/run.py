@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reportgen.documents.beside import path_of
-from reportgen.model.measures.readout import Readout, kl_between, read_out, stack_layers
+from reportgen.model.measures.readout import Readout, fetch_readout, kl_between, read_out, stack_layers
 from reportgen.model.measures.tuned_lens import apply_tuned_lens
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
@@ -50,7 +50,8 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     sublayers = [blocks + torch.cat(written)] if written else []
     if case.options.tuned_lens is not None:
         blocks = apply_tuned_lens(path_of(case.options.tuned_lens), blocks)
-    read = read_out(model, torch.cat([blocks, *sublayers], dim=1), after, k=case.options.top_k, norm=norm)
+    on_device = read_out(model, torch.cat([blocks, *sublayers], dim=1), after, k=case.options.top_k, norm=norm)
+    read = fetch_readout(on_device)
     between = [
         kl_between(model, blocks[one], blocks[other], after[[one, other]], norm=norm).cpu().numpy()
         for one, other in (_ends(places, pair) for pair in case.options.compare)
@@ -141,7 +142,7 @@ def _sublayers(case: Case[Options], places: Sequence[_Place], read: Readout) -> 
 
 def _arrange_by_step(case: Case[Options], places: Sequence[_Place], values: Tensor) -> NDArray[np.float32]:
     """(prompt x step x layer) from (place x layer), NaN where a trace ended early."""
-    read = values.float().cpu().numpy()
+    read = values.float().numpy()
     by_step = np.full((len(case.options.prompts), case.options.continue_, read.shape[1]), np.nan, np.float32)
     for place, row in zip(places, read, strict=True):
         if place.last:

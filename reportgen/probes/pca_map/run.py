@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from reportgen.model.needs import Need, PassResult
 from reportgen.model.network.loaded import LoadedModel
@@ -21,7 +22,7 @@ COMPONENTS = 2
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Map:
     """One PCA a layer."""
     rows = [_rows(single, need_of(case, p)) for single, p in zip(captured, case.options.prompts, strict=True)]
-    by_layer = np.stack(rows, axis=1)
+    by_layer: NDArray[np.float32] = torch.stack(rows, dim=1).float().cpu().numpy()
     maps = [principal_points(layer, COMPONENTS) for layer in by_layer]
     prompts = case.options.prompts
     explained = np.stack([explained for _, explained in maps])
@@ -36,10 +37,9 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     )
 
 
-def _rows(captured: PassResult, need: Need) -> NDArray[np.float32]:
+def _rows(captured: PassResult, need: Need) -> Tensor:
     """(layer x width)"""
-    rows: NDArray[np.float32] = torch.cat(captured.tensors_of(need, 0)).float().cpu().numpy()
-    return rows
+    return torch.cat(captured.tensors_of(need, 0))
 
 
 def _label(case: Case[Options], prompt: Prompt) -> str:

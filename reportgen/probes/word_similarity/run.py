@@ -34,11 +34,11 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         baseline = _baseline(case, streams[len(options.prompts) :])
         normalised = [r - baseline for r in raw]
     senses = [prompt.sense for prompt in options.prompts]
-    cosines = np.stack([_numpy(r) for r in raw])
+    cosines, without_mean = _fetch(torch.stack([torch.stack(raw), torch.stack(normalised)]))
     return Similarity(
         last_similarity=float(cosines[:, -1].mean()),
         raw=cosines,
-        normalised=np.stack([_numpy(n) for n in normalised]),
+        normalised=without_mean,
         pairs=[[i, a, b, _is_same_sense(senses[a], senses[b])] for i, (a, b) in enumerate(pairs)],
         prompts=case.prompt_rows(options.prompts),
         words=case.word_rows((i, prompt, word_of(case, prompt)) for i, prompt in enumerate(options.prompts)),
@@ -68,7 +68,7 @@ def _baseline(case: Case[Options], streams: Sequence[Tensor]) -> Tensor:
     return torch.stack([cosine(a, b) for a, b in combinations(chosen, 2)]).mean(0)
 
 
-def _numpy(values: Tensor) -> NDArray[np.float32]:
+def _fetch(values: Tensor) -> NDArray[np.float32]:
     result: NDArray[np.float32] = values.cpu().numpy()
     return result
 
