@@ -25,7 +25,8 @@ ARROWS: dict[str, str] = {
     "figures.draw look results ",
     "report.history": "report.content report.templates baseline figures ",
     "report.slides": "report.content report.templates figures figures.draw look results text",
-    "report": "report.content report.templates look results processes",
+    "report": "report.content report.templates report.paper look results processes",
+    "report.paper": "",
     "report.templates": "report.content probes look documents",
     "report.content": "features probes probing figures figures.kept figures.draw look results text processes",
     "running": "battery probing model.load model.capture model.files model.network model.needs text results documents "
@@ -63,7 +64,7 @@ LIBRARIES = {
     "transformers": "model.load model.files.dequantise",
     "matplotlib": "figures.draw",
     "jinja2": "report.templates text documents",
-    "weasyprint": "",
+    "weasyprint": "report.paper",
 }
 """What takes long to import -> the rooms that import it when they are imported themselves."""
 

@@ -102,11 +102,17 @@ def _explain_missing() -> str | None:
 def _write(html: str, target: Path) -> None:
     # Imported here: only the child needs it, and its absence is `_explain_missing`'s to tell.
     from weasyprint import HTML
+    from weasyprint.text.fonts import FontConfiguration
     from weasyprint.urls import URLFetcher
+
+    from reportgen.report.paper.painted_figures import Pictures
 
     # A page is a stranger's data too: nothing of the disk or the network may find its way into it.
     fetcher = URLFetcher(allowed_protocols=["data"], allow_redirects=False)
-    document = HTML(string=html, url_fetcher=fetcher, base_url=None).write_pdf(pdf_variant="pdf/ua-1")
+    fonts = FontConfiguration()
+    document = HTML(string=html, url_fetcher=fetcher, base_url=None).write_pdf(
+        pdf_variant="pdf/ua-1", font_config=fonts, cache=Pictures(fonts, fetcher)
+    )
     _replace(target, document)
 
 

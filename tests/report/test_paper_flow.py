@@ -1,10 +1,15 @@
 from dataclasses import replace
 
+import pytest
+
+from reportgen.look.fonts import load_typefaces
 from reportgen.report.content.paper_flow import PAGE, flow_sections
 from reportgen.report.content.paper_tables import paper_columns, paper_sheets
 from reportgen.report.content.sections import Row, build_view
-from reportgen.report.content.sheets import Entry, Sheet
+from reportgen.report.content.sheets import Entry, Sheet, make_sheet
+from reportgen.results.quantities import Table
 from tests.report.fakes import curves, fake_bundle, make_page_figure
+from tests.report.test_document import weasyprint_loads
 
 INCH = 72.0
 
@@ -80,3 +85,32 @@ def test_columns_beyond_what_a_page_holds_stand_in_even_parts():
     assert paper_columns(2, 50, 300) == [slice(0, 1), slice(1, 2)]
     assert paper_columns(0, 50, 40) == [slice(0, 0)]
     assert paper_columns(40, 50, 40, "page") == [slice(0, 40)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "roomy"), [(["a" * 60], True), (["W" * 120], False), (["天" * 60], False), (["a b " * 40], False)]
+)
+def test_a_table_is_roomy_where_no_cell_can_need_a_second_line(cells, roomy):
+    (part,) = paper_sheets(make_sheet(Table(("text",), [cells]), most=12))
+    assert part.roomy is roomy
+
+
+@pytest.mark.skipif(not weasyprint_loads(), reason="WeasyPrint or Pango is missing")
+def test_a_roomy_table_is_printed_the_same_as_if_every_word_could_be_broken():
+    """Of one long word of capitals: what is told by counting holds for it too."""
+    from weasyprint import HTML
+
+    capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" * 10
+    longest = next(length for length in range(200, 0, -1) if table_of(capitals[:length]).roomy)
+    css = f"{load_typefaces([capitals]).css(packed=False)} @page{{size:A4;margin:18mm}} td{{font:7pt 'reportgen Sans'}}"
+    found = []
+    for wrap in ("anywhere", "normal"):
+        table = f"<table style='overflow-wrap:{wrap}'><tr><td>{capitals[:longest]}</td></tr></table>"
+        (page,) = HTML(string=f"<html lang=en><style>{css}</style>{table}").render().pages
+        found.append([(box.position_x, box.position_y, box.width) for box in page._page_box.descendants()])
+    assert found[0] == found[1]
+
+
+def table_of(text):
+    (part,) = paper_sheets(make_sheet(Table(("text",), [[text]]), most=12))
+    return part

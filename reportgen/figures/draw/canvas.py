@@ -59,9 +59,9 @@ class Canvas:
         if not text.strip():
             return
         self._add(SetText(
-            x, y, text, transform=self.plane.transData,
+            x, y, text, extent=self.lettering.measure(text, size=size, mono=mono, bold=bold),
             fontproperties=self.lettering.properties(text, size=size, mono=mono, bold=bold),
-            color=colour or self.theme.ink, ha=across, va="center_baseline", rotation=rotation, rotation_mode="anchor",
+            transform=self.plane.transData, color=colour or self.theme.ink, ha=across, rotation=rotation,
         ))  # fmt: skip
 
     def cells(self, box: Box, colours: NDArray[np.float64], gap: float = 0.0) -> None:

@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO, StringIO
 from typing import Any, Literal
 from xml.sax.saxutils import escape
@@ -32,20 +33,28 @@ SvgText = Literal["paths", "characters", "simple characters"]
 def matplotlib_settings(typefaces: Typefaces, salt: str = "", svg_text: SvgText = "paths") -> Iterator[None]:
     """Everything matplotlib would else take from its user's configuration."""
     with mpl.rc_context():
+        # As in any dictionary: to check three hundred settings each time takes as long as to draw a small figure.
+        dict.update(mpl.rcParams, _check_settings(typefaces.families))
+        mpl.rcParams.update({"svg.fonttype": "path" if svg_text == "paths" else "none", "svg.hashsalt": salt})
+        yield
+
+
+@cache
+def _check_settings(families: tuple[str, ...]) -> dict[str, Any]:
+    """All settings as matplotlib holds them once it has checked them."""
+    with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update({
-            "font.family": list(typefaces.families),
+            "font.family": list(families),
             "font.size": SIZE,
             "text.color": INK,
             "text.parse_math": False,
             "text.hinting": "none",  # hints are made up from whatever glyphs a font was cut down to
             "axes.edgecolor": FAINT,
             "axes.labelcolor": INK,
-            "svg.fonttype": "path" if svg_text == "paths" else "none",
-            "svg.hashsalt": salt,
             "pdf.fonttype": 3,  # Type 42 mislabels the CJK font, and loses emoji in some versions
         })  # fmt: skip
-        yield
+        return dict.copy(mpl.rcParams)  # as they are held: to ask for the backend would choose one
 
 
 class Drawing:

@@ -1,8 +1,10 @@
 """Tables as paper holds them: a wide one on a landscape page, one that is wider still in groups of columns."""
 
+import unicodedata
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from reportgen.look.legible import make_legible
 from reportgen.report.content.drawn import LANDSCAPE_WIDTH, PAPER_WIDTH
 from reportgen.report.content.sheets import Sheet
 
@@ -12,6 +14,10 @@ BETWEEN = 2.0
 """Millimetres between two columns."""
 LONGEST = 30
 """Characters after which a cell goes on in its next line."""
+CAPITAL = 1.7
+"""Millimetres of a character of a table, were it all in capitals; those of Chinese take two."""
+WIDEST_BETWEEN = 3.5
+"""Millimetres between two columns, where they are furthest apart."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,19 @@ class PaperSheet(Sheet):
     """A table, or some columns of one, that fits the width of its page."""
 
     landscape: bool = False
+
+    @property
+    def roomy(self) -> bool:
+        """True where every row fits on one line even in capitals: then no word has to be broken.
+
+        WeasyPrint would else set each cell letter by letter, to know how narrow it can get: a sixth of all printing.
+        """
+        columns = range(len(self.heads))
+        return sum(self._measure_widest(column) + WIDEST_BETWEEN for column in columns) <= PAPER_WIDTH
+
+    def _measure_widest(self, column: int) -> float:
+        texts = [self.heads[column][0], *(row[column].text for row in self.rows)]
+        return max(_count_halves(make_legible(text)) for text in texts) * CAPITAL
 
 
 def paper_columns(count: int, heads: float, each: float, target: str = "paper") -> list[slice]:
@@ -67,3 +86,8 @@ def _columns(sheet: Sheet, columns: list[int], *, landscape: bool, last: bool) -
     heads = tuple(sheet.heads[column] for column in columns)
     part = PaperSheet(heads, rows, sheet.total, landscape)
     return part if last else replace(part, total=len(rows))
+
+
+def _count_halves(text: str) -> int:
+    """Characters of a text, those that are as wide as high twice."""
+    return sum(1 + (unicodedata.east_asian_width(character) in "WF") for character in text)

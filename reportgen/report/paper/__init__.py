@@ -1,0 +1,1 @@
+"""What the process that prints does in WeasyPrint's place."""
