@@ -4,8 +4,9 @@ A need is data. The plan joins the needs of all probes by prompt, prints them wi
 and `model.capture` serves them while the prompt passes through the model once.
 """
 
+import hashlib
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -181,6 +182,8 @@ class Pass:
     """Changes made on the way, in this order where they meet. Needs are given what is there after them."""
     partial: bool = False
     """Whether needs that a model cannot meet are left out of what is given; else nothing is given where one is."""
+    pack: str = ""
+    """Which prompts pass together with it, as `pack_passes` names them; alone where it is empty."""
 
     def __post_init__(self) -> None:
         unseen = [need.site.value for need in self.needs if need.site in (Site.SCORES, Site.VALUES)]
@@ -190,15 +193,28 @@ class Pass:
     @property
     def path(self) -> "Path":
         """What decides about every token that passes: passes of one path are run as one."""
-        return Path(self.tokens, self.draw, self.edits)
+        return Path(self.tokens, self.draw, self.edits, self.pack)
 
 
 class Path(NamedTuple):
-    """A prompt, how the tokens after it are drawn, and what is changed on the way."""
+    """A prompt, how the tokens after it are drawn, what is changed on the way, and what passes beside it."""
 
     tokens: tuple[int, ...]
     draw: Draw | None
     edits: tuple[Edit, ...]
+    pack: str = ""
+
+
+def pack_passes(passes: Sequence[Pass]) -> list[Pass]:
+    """Passes that change nothing, to go through the model together, those of one length in one batch; a beginning that
+    all of them share passes once.
+
+    Who passes beside a prompt moves its last bits: so a pack is named after all of its prompts, and a prompt of a pack
+    is run with that pack alone, whoever else asks for the prompt. A probe asks for a pack as a whole.
+    """
+    prompts = list(dict.fromkeys((single.tokens, single.draw) for single in passes))
+    name = hashlib.sha256(repr(prompts).encode()).hexdigest()[:16]
+    return [replace(single, pack=name) for single in passes]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from reportgen.probing.options import PAIR
 from reportgen.probing.probe import PairProbe
 from reportgen.text import chat_files
 
-DEFINITIONS = 4
+DEFINITIONS = 5
 """Raised whenever `numerics`, `tokens` or `model` change a number: what older definitions gave is then not used."""
 
 ATTENTION = "eager"
