@@ -34,6 +34,10 @@ class Site(Enum):
     """(head x position x head width) the value vectors that each head of a block reads."""
 
 
+SEEN_ALONE = frozenset({Site.SCORES, Site.VALUES})
+"""Sites that are seen only of what passes alone: of the first row of a batch, and of a pass that is not edited."""
+
+
 class Unmeasurable(Exception):
     """Raised where a model has no such site, or does not behave as if it were one: says what differed."""
 
@@ -186,9 +190,10 @@ class Pass:
     """Which prompts pass together with it, as `pack_passes` names them; alone where it is empty."""
 
     def __post_init__(self) -> None:
-        unseen = [need.site.value for need in self.needs if need.site in (Site.SCORES, Site.VALUES)]
-        if self.edits and unseen:
-            raise ValueError(f"{' and '.join(unseen)} cannot be seen while something is edited")
+        unseen = [need.site.value for need in self.needs if need.site in SEEN_ALONE]
+        if unseen and (self.edits or self.pack):
+            told = "while something is edited" if self.edits else "in a pack"
+            raise ValueError(f"{' and '.join(unseen)} cannot be seen {told}")
 
     @property
     def path(self) -> "Path":
@@ -203,6 +208,23 @@ class Path(NamedTuple):
     draw: Draw | None
     edits: tuple[Edit, ...]
     pack: str = ""
+
+
+def pack_by_length(passes: Sequence[Pass], most: int) -> tuple[Pass, ...]:
+    """A probe's passes, those that may in packs of at most so many prompts, the shortest prompts first."""
+    able = [
+        at
+        for at, single in enumerate(passes)
+        if most > 1 and not (single.pack or single.edits or any(need.site in SEEN_ALONE for need in single.needs))
+    ]
+    prompts = sorted(dict.fromkeys((passes[at].tokens, passes[at].draw) for at in able), key=lambda one: len(one[0]))
+    pack_of = {prompt: at // most for at, prompt in enumerate(prompts)}
+    packed = list(passes)
+    for pack in range(len(prompts) and pack_of[prompts[-1]] + 1):
+        own = [at for at in able if pack_of[passes[at].tokens, passes[at].draw] == pack]
+        for at, single in zip(own, pack_passes([passes[at] for at in own]), strict=True):
+            packed[at] = single
+    return tuple(packed)
 
 
 def pack_passes(passes: Sequence[Pass]) -> list[Pass]:

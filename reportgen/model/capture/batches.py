@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from reportgen.model.capture.edit import start_of
-from reportgen.model.needs import Draw, Edit, Need, Pass, Path, Site
+from reportgen.model.needs import SEEN_ALONE, Draw, Edit, Need, Pass, Path, Site
 from reportgen.model.network.loaded import CHUNK, FINAL_CHUNK
 
 TOGETHER = 4_096
 """Tokens of edited passes, or of a pack, that go through the model together, at most."""
 LEAST = 4
 """Tokens of a shared beginning from which it is worth a pass of its own."""
-_OF_KEYS = frozenset({Site.ATTENTION, Site.SCORES, Site.VALUES})
+_OF_KEYS = frozenset({Site.ATTENTION, *SEEN_ALONE})
 """Sites with an axis over all tokens before: they are whole in a whole pass alone."""
 
 
