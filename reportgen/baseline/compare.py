@@ -23,7 +23,18 @@ from reportgen.results.section import ModelCard
 Q = TypeVar("Q", Metric, Array, Table)
 READ = ("prompts", "tokens", "skipped")
 """Tables that say what was read: where they differ, something else was measured."""
-CARD = ("name", "architecture", "layers", "source", "revision", "dtype", "device", "threads", "weights_sha256")
+CARD = (
+    "name",
+    "architecture",
+    "layers",
+    "source",
+    "revision",
+    "dtype",
+    "device",
+    "threads",
+    "together",
+    "weights_sha256",
+)
 """What a header says of two models under one id."""
 
 

@@ -106,6 +106,8 @@ class Battery:
     """Glob over PROBE_ID.MODEL_ID.NAME -> how far it may move from a baseline."""
     presentation: Presentation = field(default_factory=Presentation)
     """How the report is shown."""
+    batch: int | Literal["auto"] | None = None
+    """Prompts of a probe that pass together; None where the battery leaves it to the device."""
     lines: Mapping[str, int] = field(default_factory=dict)
     """`models.ID` or `probes.ID` -> the line on which it stands."""
 
@@ -134,6 +136,10 @@ class BatteryFile(BaseModel):
     """Look of the figures: paper, slides, dark, or a YAML file of colours, sizes, a font and a logo."""
     page_megabytes: Annotated[float, Field(gt=0, le=1000, strict=False)] = PAGE_BYTES / 1e6
     """Most that report.html may take; the page says what was left out for it."""
+    batch: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] | None = None
+    """Prompts of a probe that pass a model together, at most; auto: 64. Which ones is fixed by the probe alone. Others
+    than 1 are faster on an accelerator, where auto is what holds if nothing is said, and move the last bits of numbers
+    (float32: by up to 5e-4); on a CPU each prompt passes alone then."""
     slides: SlideChoice = DEFAULT
     """Which figures are the main slides of a deck, and which its appendix holds."""
     tolerances: dict[str, ToleranceEntry] = {}
@@ -221,7 +227,8 @@ class _Reading:
         if theme is None:
             return None
         shown_as = Presentation(top.language, theme, round(top.page_megabytes * 1e6), slides=top.slides)
-        return Battery(title, _drop_missing(models), _drop_missing(kept), outputs, path, top.tolerances, shown_as)
+        asked = _drop_missing(models), _drop_missing(kept)
+        return Battery(title, *asked, outputs, path, top.tolerances, shown_as, top.batch)
 
     def tolerances(self, written: Iterable[str], entries: Iterable[ProbeEntry]) -> None:
         """Refuses those that can match nothing: a comparison would go by others, and nobody would know."""

@@ -4,8 +4,9 @@ A need is data. The plan joins the needs of all probes by prompt, prints them wi
 and `model.capture` serves them while the prompt passes through the model once.
 """
 
+import hashlib
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -31,6 +32,10 @@ class Site(Enum):
     """(head x query x key) what enters the softmax of a block: scaled, softcapped q·k, -inf where nothing is seen."""
     VALUES = "values"
     """(head x position x head width) the value vectors that each head of a block reads."""
+
+
+SEEN_ALONE = frozenset({Site.SCORES, Site.VALUES})
+"""Sites that are seen only of what passes alone: of the first row of a batch, and of a pass that is not edited."""
 
 
 class Unmeasurable(Exception):
@@ -181,24 +186,57 @@ class Pass:
     """Changes made on the way, in this order where they meet. Needs are given what is there after them."""
     partial: bool = False
     """Whether needs that a model cannot meet are left out of what is given; else nothing is given where one is."""
+    pack: str = ""
+    """Which prompts pass together with it, as `pack_passes` names them; alone where it is empty."""
 
     def __post_init__(self) -> None:
-        unseen = [need.site.value for need in self.needs if need.site in (Site.SCORES, Site.VALUES)]
-        if self.edits and unseen:
-            raise ValueError(f"{' and '.join(unseen)} cannot be seen while something is edited")
+        unseen = [need.site.value for need in self.needs if need.site in SEEN_ALONE]
+        if unseen and (self.edits or self.pack):
+            told = "while something is edited" if self.edits else "in a pack"
+            raise ValueError(f"{' and '.join(unseen)} cannot be seen {told}")
 
     @property
     def path(self) -> "Path":
         """What decides about every token that passes: passes of one path are run as one."""
-        return Path(self.tokens, self.draw, self.edits)
+        return Path(self.tokens, self.draw, self.edits, self.pack)
 
 
 class Path(NamedTuple):
-    """A prompt, how the tokens after it are drawn, and what is changed on the way."""
+    """A prompt, how the tokens after it are drawn, what is changed on the way, and what passes beside it."""
 
     tokens: tuple[int, ...]
     draw: Draw | None
     edits: tuple[Edit, ...]
+    pack: str = ""
+
+
+def pack_by_length(passes: Sequence[Pass], most: int) -> tuple[Pass, ...]:
+    """A probe's passes, those that may in packs of at most so many prompts, the shortest prompts first."""
+    able = [
+        at
+        for at, single in enumerate(passes)
+        if most > 1 and not (single.pack or single.edits or any(need.site in SEEN_ALONE for need in single.needs))
+    ]
+    prompts = sorted(dict.fromkeys((passes[at].tokens, passes[at].draw) for at in able), key=lambda one: len(one[0]))
+    pack_of = {prompt: at // most for at, prompt in enumerate(prompts)}
+    packed = list(passes)
+    for pack in range(len(prompts) and pack_of[prompts[-1]] + 1):
+        own = [at for at in able if pack_of[passes[at].tokens, passes[at].draw] == pack]
+        for at, single in zip(own, pack_passes([passes[at] for at in own]), strict=True):
+            packed[at] = single
+    return tuple(packed)
+
+
+def pack_passes(passes: Sequence[Pass]) -> list[Pass]:
+    """Passes that change nothing, to go through the model together, those of one length in one batch; a beginning that
+    all of them share passes once.
+
+    Who passes beside a prompt moves its last bits: so a pack is named after all of its prompts, and a prompt of a pack
+    is run with that pack alone, whoever else asks for the prompt. A probe asks for a pack as a whole.
+    """
+    prompts = list(dict.fromkeys((single.tokens, single.draw) for single in passes))
+    name = hashlib.sha256(repr(prompts).encode()).hexdigest()[:16]
+    return [replace(single, pack=name) for single in passes]
 
 
 @dataclass(frozen=True)

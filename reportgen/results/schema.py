@@ -214,6 +214,7 @@ class StoredModel(_Stored):
     attention: Short | None = None
     threads: Count | None = None
     batch: Count | None = None
+    together: Count | None = None
     weights_sha256: Short | None = None
     tokenizer_sha256: Short | None = None
     failed: Text = ""

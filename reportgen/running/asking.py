@@ -7,7 +7,7 @@ from typing import Any
 
 from reportgen.battery.reader import ProbeEntry
 from reportgen.errors import ModelError, ReportgenError, reason_of
-from reportgen.model.needs import Pass
+from reportgen.model.needs import Pass, pack_by_length
 from reportgen.probing.case import Case, NoRow, Unusable
 from reportgen.probing.probe import PairProbe
 from reportgen.processes.supervision import find_earlier_end, track_piece
@@ -105,7 +105,8 @@ def _side(entry: ProbeEntry, model: PlannedModel) -> Side:
         raise Unusable("a configuration without weights: only the census can be taken")
     case = Case(entry.id, model.id, entry.options, readied.tokenizer, readied.facts, readied.located)
     with _attribute_errors(model):
-        return Side(case, _check_passes(entry.probe.passes(case)), entry.probe.further_passes(case))
+        passes = pack_by_length(_check_passes(entry.probe.passes(case)), readied.together)
+        return Side(case, passes, entry.probe.further_passes(case))
 
 
 def _check_passes(passes: Iterable[Any]) -> tuple[Pass, ...]:

@@ -40,6 +40,7 @@ def describe_run(model: "LoadedModel", known: Conditions) -> dict[str, Any]:
         "attention": known.attention,
         "threads": known.threads,
         "batch": known.batch,
+        "together": known.together,
         "weights_sha256": known.weights or None,
         "tokenizer_sha256": known.tokenizer if known.weights else None,
         **({"continued": told} if told else {}),

@@ -172,7 +172,13 @@ class _Running:
         durations[step] = durations.get(step, 0.0) + time.perf_counter() - started
         device = model.device.type
         try:
-            known = make_conditions(readied.located, planned.entry, weights_sha256=digest.result(), device=device)
+            known = make_conditions(
+                readied.located,
+                planned.entry,
+                weights_sha256=digest.result(),
+                device=device,
+                together=readied.together,
+            )
         finally:
             refuse_changed([planned])
         facts = describe_run(model, known)

@@ -7,22 +7,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from reportgen.battery.reader import ModelEntry, ProbeEntry
 from reportgen.cache import key_of
 from reportgen.documents.regular_file import CONFIGURATION_BYTES, TOKENIZER_BYTES, read_regular
 from reportgen.errors import Mistake, ModelError
 from reportgen.fingerprints import version_of
-from reportgen.model.files.device import default_threads, hardware
+from reportgen.model.files.device import SHAPE_ALONE, default_threads, hardware
 from reportgen.model.files.sources import ModelFiles
 from reportgen.model.files.weights import MAYBE, weight_files
 from reportgen.probing.options import PAIR
 from reportgen.probing.probe import PairProbe
 from reportgen.text import chat_files
 
-DEFINITIONS = 4
+DEFINITIONS = 5
 """Raised whenever `numerics`, `tokens` or `model` change a number: what older definitions gave is then not used."""
+
+TOGETHER = 64
+"""Prompts that pass together where their number is left open."""
 
 ATTENTION = "eager"
 """The only implementation of attention that shows its patterns."""
@@ -53,6 +56,8 @@ class Conditions:
     threads: int
     batch: int
     """Copies of a prompt that pass together."""
+    together: int
+    """Prompts of a probe that pass together, at most."""
     attention: str
     libraries: tuple[tuple[str, str], ...]
     definitions: int
@@ -80,8 +85,10 @@ def hash_named_files(entry: ProbeEntry) -> dict[str, Any]:
     return {name: getattr(entry.options, name) for name in type(entry.options).model_computed_fields}
 
 
-def make_conditions(located: ModelFiles, entry: ModelEntry, *, weights_sha256: str, device: str) -> Conditions:
-    """The conditions of a model of a battery, on a device of this kind."""
+def make_conditions(
+    located: ModelFiles, entry: ModelEntry, *, weights_sha256: str, device: str, together: int
+) -> Conditions:
+    """The conditions of a model of a battery, on a device of this kind, with so many prompts passing together."""
     return Conditions(
         weights=weights_sha256,
         configuration=_hash_of(located.folder, {*_CONFIGURATION, located.config.name}),
@@ -92,6 +99,7 @@ def make_conditions(located: ModelFiles, entry: ModelEntry, *, weights_sha256: s
         hardware=hardware(device),
         threads=threads_of(entry),
         batch=entry.batch,
+        together=together,
         attention=ATTENTION,
         libraries=(
             ("python", platform.python_version()),
@@ -113,6 +121,16 @@ def files_of(located: ModelFiles) -> list[Path]:
 def _list_quantisers(entry: ModelEntry) -> list[tuple[str, str]]:
     """What quantises, where anything is."""
     return [("torchao", version_of("torchao"))] if entry.dtype == "int8" else []
+
+
+def choose_together(asked: int | Literal["auto"] | None, device: str) -> int:
+    """How many prompts of a probe pass together on a device of this kind, at most.
+
+    A CPU gains little by it. An accelerator waits for each pass, so that there it is the rule.
+    """
+    if asked is None:
+        return 1 if device in ("cpu", SHAPE_ALONE) else TOGETHER
+    return TOGETHER if asked == "auto" else asked
 
 
 def threads_of(entry: ModelEntry) -> int:

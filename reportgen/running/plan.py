@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from reportgen.battery.reader import Battery, ModelEntry, ProbeEntry
 from reportgen.documents.watched import WatchedFiles
@@ -13,7 +12,7 @@ from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.files.weights_hash import recall_sha256
 from reportgen.running.asking import TokenizerFails, ask_probe
 from reportgen.running.outcome_cache import CachedOutcome, OutcomeCache
-from reportgen.running.outcome_key import files_of, hash_named_files, make_conditions
+from reportgen.running.outcome_key import choose_together, files_of, hash_named_files, make_conditions
 from reportgen.running.planned import (
     Plan,
     PlannedCase,
@@ -91,18 +90,23 @@ def _check_sources(battery: Battery) -> None:
 def _model(battery: Battery, id: str, notify: Notify) -> PlannedModel:
     entry = battery.models[id]
     try:
-        return PlannedModel(id, entry, _prepare_model(entry, battery.folder, notify))
+        return PlannedModel(id, entry, _prepare_model(battery, entry, notify))
     except ModelError as error:
         return PlannedModel(id, entry, None, failed=error.in_one_line)
 
 
-def _prepare_model(entry: ModelEntry, folder: Path, notify: Notify) -> PreparedModel:
-    located = locate(parse_source(entry.source, entry.revision, folder), notify)
+def _prepare_model(battery: Battery, entry: ModelEntry, notify: Notify) -> PreparedModel:
+    located = locate(parse_source(entry.source, entry.revision, battery.folder), notify)
     device = kind_of(entry.device) if located.weights else SHAPE_ALONE
     watched = WatchedFiles.begin(files_of(located))
     known = recall_sha256(located.folder) if located.weights else ""
-    told = None if known is None else make_conditions(located, entry, weights_sha256=known, device=device)
-    return PreparedModel(located, read_facts(located.config), device, told, watched)
+    together = choose_together(battery.batch, device)
+    told = (
+        None
+        if known is None
+        else make_conditions(located, entry, weights_sha256=known, device=device, together=together)
+    )
+    return PreparedModel(located, read_facts(located.config), device, told, watched, together=together)
 
 
 def _with_tokenizer(planned: PlannedModel, *, kept: bool) -> PlannedModel:

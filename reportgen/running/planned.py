@@ -31,6 +31,8 @@ class PreparedModel:
     """Its files as they were before anything of them was read: they have to stay so until the last number is there."""
     tokenizer: TextTokenizer | None = None
     """None where there is none, or nobody asks it anything."""
+    together: int = 1
+    """Prompts of a probe that pass together, at most."""
 
 
 @dataclass(frozen=True)

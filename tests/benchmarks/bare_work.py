@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from reportgen.model.capture import shared_passes as capture
+from reportgen.model.capture.batches import JoinedPass
 from reportgen.model.needs import Pass
 from reportgen.model.network.loaded import LoadedModel
 
@@ -84,7 +85,7 @@ def _noting_rows(own: Any, table: str, note: Any) -> Any:
 
 
 def _noting_passes(own: Any, work: Work) -> Any:
-    def run(model: LoadedModel, together: Sequence[capture.JoinedPass]) -> list[capture.JoinedResult]:
+    def run(model: LoadedModel, together: Sequence[JoinedPass]) -> list[capture.JoinedResult]:
         taken: list[capture.JoinedResult] = own(model, together)
         for joined, one in zip(together, taken, strict=True):
             whole = one.part(Pass(joined.tokens, (), joined.steps, joined.draw))

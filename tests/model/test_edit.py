@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from reportgen.model.capture import batches
 from reportgen.model.capture import passes as capture
 from reportgen.model.capture.edit import Add, ProjectOut, Replace, Scale, apply_edits
 from reportgen.model.capture.hooks import Layout
@@ -242,7 +243,7 @@ def test_a_long_sweep_goes_in_batches_with_the_same_numbers(monkeypatch: pytest.
     model = tiny("gemma3")
     passes = [Pass(IDS, (_FINAL,), edits=(steered(model, f, at),)) for at in range(4) for f in (1.0, 2.0, 3.0)]
     whole = logits_of(model, passes)
-    monkeypatch.setattr(capture, "TOGETHER", 5 * len(IDS))
+    monkeypatch.setattr(batches, "TOGETHER", 5 * len(IDS))
     for found, expected in zip(logits_of(model, passes), whole, strict=True):
         assert apart(found, expected) < ALIKE
 

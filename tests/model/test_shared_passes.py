@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from reportgen.model.capture import shared_passes
-from reportgen.model.capture.passes import JoinedPass, join
+from reportgen.model.capture.batches import JoinedPass, join
 from reportgen.model.capture.shared_passes import SharedPasses, run_all
 from reportgen.model.needs import Draw, Need, Pass, Site, Unmeasurable
 from reportgen.model.network.anatomy import anatomy_of

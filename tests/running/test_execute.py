@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError, ModelError
+from reportgen.model.capture.batches import JoinedPass
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes import drift, logit_lens, pca_map
 from reportgen.probing.case import Case
@@ -155,7 +156,7 @@ def test_a_shared_prompt_passes_the_model_once(tiny: Path, monkeypatch: pytest.M
     ran: list[int] = []
     original = capture.run
 
-    def counted(model: object, together: Sequence[capture.JoinedPass]) -> list[capture.JoinedResult]:
+    def counted(model: object, together: Sequence[JoinedPass]) -> list[capture.JoinedResult]:
         ran.extend(len(joined.tokens) for joined in together)
         return original(model, together)
 
@@ -295,7 +296,7 @@ def test_each_prompt_of_a_pair_passes_each_model_once(tiny: Path, other: Path, m
     ran: list[int] = []
     original = capture.run
 
-    def counted(model: object, together: Sequence[capture.JoinedPass]) -> list[capture.JoinedResult]:
+    def counted(model: object, together: Sequence[JoinedPass]) -> list[capture.JoinedResult]:
         ran.extend(id(model) for _ in together)
         return original(model, together)
 

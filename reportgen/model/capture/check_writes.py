@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import torch
 
-from reportgen.model.capture.passes import join, run
+from reportgen.model.capture.batches import join
+from reportgen.model.capture.passes import run
 from reportgen.model.capture.trial import TOLERANCE, choose_trial_tokens, tolerance_of
 from reportgen.model.needs import Need, Pass, PassResult, Site
 from reportgen.model.network.loaded import SEVERAL_STREAMS, LoadedModel

@@ -9,15 +9,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from reportgen.model.needs import Need, Positions, Site
+from reportgen.model.needs import SEEN_ALONE, Need, Positions, Site
 from reportgen.model.network.anatomy import Anatomy
 from reportgen.model.network.attention import blocks_in_turn
 from reportgen.model.network.scores import watch_attention
 from reportgen.model.network.writers import hook_side_writers
 
-_OF_ONE_ROW = frozenset({Site.SCORES, Site.VALUES})
-"""Sites of which only the first row of a batch is seen."""
-_BY_HEAD = frozenset({Site.ATTENTION, *_OF_ONE_ROW})
+_BY_HEAD = frozenset({Site.ATTENTION, *SEEN_ALONE})
 """Sites whose first axis, of one row, is the head."""
 
 
@@ -94,7 +92,7 @@ class Receiver:
         """
         if not self.wants(site, index):
             return
-        if site not in _OF_ONE_ROW:
+        if site not in SEEN_ALONE:
             layer = index if behind is None else behind
             value = shape_by_row(value, self._layout.rows(layer))[self._layout.place(self._row, layer)]
         axis = 1 if site in _BY_HEAD else 0

@@ -1,61 +1,24 @@
 """A prompt passes the model once; what the needs ask for is taken by hooks on the way.
 
 Every pass that changes nothing is a batch of one prompt, with the KV cache on: its numbers are the same bits whatever
-other prompts, probes or steps the battery asks for. Passes of one prompt that are edited go through together: which of
-them, the one probe that asks for them decides.
+other prompts, probes or steps the battery asks for. Passes that are edited, and those of a pack, go through together:
+which of them, the one probe that asks for them decides.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Hashable, Sequence
 from typing import Any
 
 import torch
 
+from reportgen.model.capture.batches import Batch, JoinedPass, group_in_step, make_batches
 from reportgen.model.capture.check_edits import joins_midway
 from reportgen.model.capture.edit import apply_edits, start_of
 from reportgen.model.capture.hooks import Finite, Layout, Receiver, check_finite, hook_receivers
+from reportgen.model.capture.prefixes import Prefix, begins_once, pass_prefix
 from reportgen.model.capture.sampling import Sampler
-from reportgen.model.needs import Draw, Edit, Need, Pass, PassResult, Path, Site
+from reportgen.model.needs import Need, Pass, PassResult, Path, Site
 from reportgen.model.network.anatomy import Network
-from reportgen.model.network.loaded import FINAL_CHUNK, LoadedModel, select_likeliest
-
-TOGETHER = 4_096
-"""Tokens of edited passes that go through the model together, at most."""
-
-
-@dataclass(frozen=True)
-class JoinedPass:
-    """What several passes of one prompt want of it."""
-
-    tokens: tuple[int, ...]
-    wants: tuple[tuple[Need, int], ...]
-    """(need, steps): a need sees only the steps that its own pass asked for."""
-    steps: int
-    """The most steps that any of them asked for."""
-    draw: Draw | None = None
-    edits: tuple[Edit, ...] = ()
-
-    @property
-    def path(self) -> Path:
-        """What its passes have in common."""
-        return Path(self.tokens, self.draw, self.edits)
-
-
-def join(passes: Iterable[Pass]) -> list[JoinedPass]:
-    """One pass a prompt (and a draw after it, and what is changed), in order of first appearance."""
-    by_path: dict[Path, list[Pass]] = {}
-    for single in passes:
-        by_path.setdefault(single.path, []).append(single)
-    return [
-        JoinedPass(
-            path.tokens,
-            tuple(dict.fromkeys((need, single.steps) for single in together for need in single.needs)),
-            max(single.steps for single in together),
-            path.draw,
-            path.edits,
-        )
-        for path, together in by_path.items()
-    ]
+from reportgen.model.network.loaded import CHUNK, FINAL_CHUNK, LoadedModel, select_likeliest
 
 
 class JoinedResult:
@@ -83,45 +46,42 @@ def run(model: LoadedModel, together: Sequence[JoinedPass]) -> list[JoinedResult
     """Runs each prompt, and the steps after it, through the model once.
 
     A prompt is a batch of its own; only the rows that choose the next tokens go through the unembedding together.
-    Edited passes of one prompt are one batch.
+    Edited passes, and the prompts of a pack, are batches of several.
     """
     found: dict[Path, JoinedResult] = {}
-    for batches in _group_in_step(_batches(model, together)):
-        found |= _run_in_step(model, batches)
+    several = any(joined.edits or joined.pack for joined in together)
+    once = several and begins_once(model, midway=joins_midway(model))
+    prefixes = _Prefixes(model)
+    for batches in group_in_step(make_batches(together, begins_once=once)):
+        found |= _run_in_step(model, batches, prefixes)
     return [found[joined.path] for joined in together]
 
 
-def _batches(model: LoadedModel, together: Sequence[JoinedPass]) -> Iterator[list[JoinedPass]]:
-    """What passes at once: by the number of their steps and by how far they share a beginning."""
-    alike: dict[Any, list[JoinedPass]] = {}
-    for joined in together:
-        key = (joined.tokens, joined.steps) if joined.edits else joined.path
-        alike.setdefault(key, []).append(joined)
-    for group in alike.values():
-        if group[0].edits:
-            group.sort(key=lambda joined: start_of(joined.edits))
-        rows = max(1, TOGETHER // len(group[0].tokens))
-        for start in range(0, len(group), rows):
-            yield group[start : start + rows]
+class _Prefixes:
+    """The beginning that was last run: batches that share one follow each other."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+        self._last: tuple[Hashable, Prefix] | None = None
+
+    def open(self, batch: Batch, layout: Layout) -> Any:
+        """A cache with the beginning of a batch; None where it begins with nothing."""
+        if not batch.begun:
+            return None
+        tokens = batch.rows[0].tokens[: batch.begun]
+        edits = batch.edits if batch.edited else ()
+        if self._last is None or self._last[0] != (tokens, edits):
+            own = layout if batch.edited else Layout(self._model.batch)
+            self._last = None  # before another one takes its memory
+            self._last = (tokens, edits), pass_prefix(self._model, tokens, edits, own)
+        return self._last[1].open(layout)
 
 
-def _group_in_step(batches: Iterable[list[JoinedPass]]) -> Iterator[list[list[JoinedPass]]]:
-    """Batches that wait for each other's next tokens: as many rows as go through the unembedding together."""
-    some: list[list[JoinedPass]] = []
-    for batch in batches:
-        if some and sum(map(len, some)) + len(batch) > FINAL_CHUNK:
-            yield some
-            some = []
-        some.append(batch)
-    if some:
-        yield some
-
-
-def _run_in_step(model: LoadedModel, batches: Sequence[list[JoinedPass]]) -> dict[Path, JoinedResult]:
-    under_way = [_steps(model, batch) for batch in batches]
-    drawing = {
-        joined.path: None if joined.draw is None else Sampler(joined.draw) for batch in batches for joined in batch
-    }
+def _run_in_step(model: LoadedModel, batches: Sequence[Batch], prefixes: _Prefixes) -> dict[Path, JoinedResult]:
+    under_way = [_steps(model, batch, prefixes) for batch in batches]
+    joined_passes = [joined for batch in batches for joined in batch.rows]
+    drawing = {joined.path: None if joined.draw is None else Sampler(joined.draw) for joined in joined_passes}
+    together = FINAL_CHUNK if len(joined_passes) <= FINAL_CHUNK else CHUNK
     found: dict[Path, JoinedResult] = {}
     chosen: dict[int, dict[Path, int] | None] = dict.fromkeys(range(len(under_way)))
     while chosen:
@@ -134,9 +94,8 @@ def _run_in_step(model: LoadedModel, batches: Sequence[list[JoinedPass]]) -> dic
         asked = [(which, path) for which, rows in waiting.items() for path in rows]
         rows = [waiting[which][path] for which, path in asked]
         chosen = {which: {} for which in waiting}
-        for (which, path), token in zip(
-            asked, _choose_next_tokens(model, rows, [drawing[path] for _, path in asked]), strict=True
-        ):
+        following = _choose_next_tokens(model, rows, [drawing[path] for _, path in asked], together)
+        for (which, path), token in zip(asked, following, strict=True):
             tokens = chosen[which]
             assert tokens is not None
             tokens[path] = token
@@ -165,11 +124,16 @@ class _Trace:
             if step < want[1]
         ]
 
-    def follow(self, token: int, ends: set[int], *, last: bool) -> None:
+    def asks_after(self, step: int) -> bool:
+        """Whether it wants a token after a step; it has ended where that was the last and none is drawn after it."""
+        self.ended = self.ended or (step + 1 == self.joined.steps and self.joined.draw is None)
+        return not self.ended
+
+    def follow(self, token: int, ends: set[int], step: int) -> None:
         """Takes the token after a step."""
         if self.joined.draw is not None:
             self.drawn.append(token)
-        self.ended = last or token in ends
+        self.ended = step + 1 == self.joined.steps or token in ends
         if not self.ended:
             self.tokens.append(token)
 
@@ -180,43 +144,42 @@ class _Trace:
 
 
 def _steps(
-    model: LoadedModel, batch: Sequence[JoinedPass]
+    model: LoadedModel, batch: Batch, prefixes: _Prefixes
 ) -> Generator[dict[Path, torch.Tensor], dict[Path, int] | None, dict[Path, JoinedResult]]:
     """One batch step by step: gives the (1 x width) rows after which a token is wanted, and is sent those tokens."""
-    traces = [_Trace(joined, row) for row, joined in enumerate(batch)]
+    traces = [_Trace(joined, row) for row, joined in enumerate(batch.rows)]
     layout = _choose_layout(model, batch)
-    edits = [joined.edits for joined in batch]
     growing = layout.midway and bool(layout.starts)  # layers with fewer rows have nothing to hand to a next step
-    prompt, ends = len(batch[0].tokens), end_tokens(model.network)
-    ids = torch.tensor([batch[0].tokens] * layout.rows(-1), device=model.device)
-    cache: Any = None
+    prompt, ends = len(batch.rows[0].tokens), end_tokens(model.network)
+    entering = [] if layout.midway else [joined.tokens for joined in batch.rows]
+    ids = torch.tensor([*[batch.rows[0].tokens] * layout.clean, *entering], device=model.device)[:, batch.begun :]
+    cache: Any = prefixes.open(batch, layout)
     seen: list[Finite] = []
-    for step in range(batch[0].steps):
+    for step in range(batch.steps):
         first = prompt + step - ids.shape[1]
         receivers = [one for trace in traces for one in trace.receivers(step, first, layout)]
         with (
-            apply_edits(model.anatomy, edits, layout, prompt=prompt, first=first),
+            apply_edits(model.anatomy, batch.edits, layout, prompt=prompt, first=first),
             hook_receivers(model.anatomy, receivers),
         ):
             output = model.anatomy.decoder(
-                input_ids=ids, past_key_values=cache, use_cache=model.keeps_cache and not growing
+                input_ids=ids, past_key_values=cache, use_cache=cache is not None or (model.keeps_cache and not growing)
             )
         normed = output.last_hidden_state
         for receiver in receivers:
             receiver.take(Site.FINAL, 0, normed, behind=model.layers)
         seen += [one for receiver in receivers for one in receiver.seen]
-        if any(joined.draw is not None for joined in batch):  # nothing can be drawn of what is not finite
+        if any(joined.draw is not None for joined in batch.rows):  # nothing can be drawn of what is not finite
             check_finite(seen)
             seen.clear()
-        last = step + 1 == batch[0].steps
         # The likeliest token after the last step is for the reader to see; what would have been drawn is not.
-        asking = [t for t in traces if not t.ended and not (last and t.joined.draw is None)]
+        asking = [trace for trace in traces if trace.asks_after(step)]
         if not asking:
             break
         following = yield {t.joined.path: normed[layout.place(t.row, model.layers)][-1:] for t in asking}
         assert following is not None
         for trace in asking:
-            trace.follow(following[trace.joined.path], ends, last=last)
+            trace.follow(following[trace.joined.path], ends, step)
         if all(trace.ended for trace in traces):
             break
         cache = getattr(output, "past_key_values", None) if model.keeps_cache else None
@@ -227,28 +190,30 @@ def _steps(
     return {trace.joined.path: trace.result() for trace in traces}
 
 
-def _choose_layout(model: LoadedModel, batch: Sequence[JoinedPass]) -> Layout:
-    """A row that is not edited, and its copies; or the rows of edited passes.
+def _choose_layout(model: LoadedModel, batch: Batch) -> Layout:
+    """A row that is not edited, and its copies; or the rows of several passes.
 
     Above the prompt each row has tokens of its own, and keys and values of all layers: those that generate are there
-    from the beginning.
+    from the beginning, as are those of a pack.
     """
-    if not batch[0].edits:
+    if not batch.kind:
         return Layout(clean=model.batch)
-    starts = tuple(start_of(joined.edits) for joined in batch)
-    if batch[0].steps == 1 and joins_midway(model):
+    starts = tuple(start_of(joined.edits) if joined.edits else 0 for joined in batch.rows)
+    if batch.rows[0].edits and batch.steps == 1 and joins_midway(model):
         return Layout(model.batch, starts)
     return Layout(model.batch - 1, starts, midway=False)
 
 
 def _choose_next_tokens(
-    model: LoadedModel, rows: Sequence[torch.Tensor], drawing: Sequence[Sampler | None]
+    model: LoadedModel, rows: Sequence[torch.Tensor], drawing: Sequence[Sampler | None], together: int
 ) -> list[int]:
-    """The token after each (1 x width) row that left the final norm: the likeliest where none is drawn."""
+    """The token after each (1 x width) row that left the final norm: the likeliest where none is drawn. So many rows go
+    through the unembedding together.
+    """
     if not rows:
         return []
     ids, drawn = [], {}
-    for place, logits in model.final_logits(torch.cat(list(rows))):
+    for place, logits in model.final_logits(torch.cat(list(rows)), together):
         ids.append(select_likeliest(logits, 1)[1][: place.stop - place.start, 0])
         for at, row in zip(range(place.start, place.stop), logits, strict=False):  # the rest is padding
             source = drawing[at]

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from reportgen.model.capture.batches import JoinedPass, join
 from reportgen.model.capture.check_writes import PROVEN_LATER, reason_against, settle_writers
-from reportgen.model.capture.passes import JoinedPass, JoinedResult, join, run
+from reportgen.model.capture.passes import JoinedResult, run
 from reportgen.model.needs import Pass, PassResult, Path, Site, Unmeasurable
 from reportgen.model.network.loaded import SEVERAL_STREAMS, LoadedModel
 

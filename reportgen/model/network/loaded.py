@@ -22,6 +22,8 @@ READ_TOGETHER = 4
 """Rows of logits that are handed out together on a CPU: what is computed of them stays in its cache. Fixed, and
 padded to, for the same reason."""
 _VOCABULARY_SLICE = 8_192
+_READ_SLICE = 2_048
+"""Tokens of a slice whose logits stay in the cache of a CPU while something is computed of them."""
 _CHUNKS_A_WIDENING = 4
 """Chunks that share one pass over a table whose dtype has to be widened."""
 _TIES = 16
@@ -64,6 +66,8 @@ class LoadedModel:
         """By how much such a step is apart from the whole text, as a share of it, where that is too much."""
         self.joins_midway: bool | None = None
         """Whether rows can join a batch between two blocks; None where nobody has tried."""
+        self.begins_once: bool | None = None
+        """Whether passes can go on from a beginning that passed before them; None where nobody has tried."""
 
     @property
     def device(self) -> torch.device:
@@ -169,13 +173,15 @@ class LoadedModel:
         """Rows that `final_logits` and `lens_logits` hand out at a time; the last of them may be padding."""
         return READ_TOGETHER if self.device.type == "cpu" else FINAL_CHUNK
 
-    def final_logits(self, normed: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
+    def final_logits(self, normed: torch.Tensor, chunk: int = FINAL_CHUNK) -> Iterator[tuple[slice, torch.Tensor]]:
         """(read_together x vocabulary) the model's own logits of rows that left its final norm, in its own dtype
         until they are read as float32; with the slice of rows that they belong to, the rest being padding.
+
+        `chunk` rows go through the unembedding together: many at once cost less each, few are not to be filled up.
         """
-        for rows, chunk in _pad_chunks(normed, FINAL_CHUNK):
+        for rows, chunk_of_rows in _pad_chunks(normed, chunk):
             # Some architectures (Mamba) keep a float32 stream with weights of another dtype.
-            logits = self.anatomy.unembedding(chunk.to(self.dtype))
+            logits = self.anatomy.unembedding(chunk_of_rows.to(self.dtype))
             for some, part in self._parts(rows, logits):
                 yield some, self._scale_logits(part).float()
 
@@ -194,6 +200,19 @@ class LoadedModel:
             for (rows, _), of_chunk in zip(chunks, logits, strict=True):
                 for place, part in self._parts(rows, of_chunk):
                     yield slice(start + place.start, start + place.stop), self._scale_logits(part)
+
+    def lens_logit_slices(self, residual: torch.Tensor, together: int) -> Iterator[tuple[slice, torch.Tensor]]:
+        """(row x token) the same logits of at most `together` rows, a slice of the vocabulary at a time: with more rows
+        than `lens_logits` reads at once each costs less, and all logits of one row are never there.
+        """
+        ((rows, chunk),) = _pad_chunks(residual.float(), together)
+        normed, head = self.norm_in_float32(chunk), self.anatomy.unembedding
+        for start in range(0, len(head.weight), _READ_SLICE):
+            part = slice(start, min(start + _READ_SLICE, len(head.weight)))
+            logits = normed @ head.weight[part].float().T
+            if head.bias is not None:
+                logits += head.bias[part].float()
+            yield part, self._scale_logits(logits)[: rows.stop]
 
     def _parts(self, rows: slice, logits: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
         """A few rows at a time of a chunk's logits, leaving out those that are padding alone."""

@@ -16,7 +16,7 @@ import torch
 
 from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.files.sources import ModelFiles
-from reportgen.model.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site, pack_passes
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.detection import auc
 from reportgen.text.prompts import Message, Prompt
@@ -91,7 +91,8 @@ class Explainer:
     def _odds(self, label: str, texts: Sequence[str]) -> Iterator[float]:
         """(text) ln p(Yes) - ln p(No)."""
         asked = [self._tokens(CHECK.format(label=label, text=text) + "Answer Yes or No.", "Answer:") for text in texts]
-        captured = run_all(self._model, [Pass(tokens, (_LAST,)) for tokens in asked])
+        # Up to the text all questions are the same: that passes once.
+        captured = run_all(self._model, pack_passes([Pass(tokens, (_LAST,)) for tokens in asked]))
         normed = torch.cat([single.tensors_of(_LAST, 0)[0] for single in captured])
         for rows, logits in self._model.final_logits(normed):
             some = logits[: rows.stop - rows.start]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
-from reportgen.model.needs import Need, Pass, Site
+from reportgen.model.needs import Need, Pass, Site, pack_passes
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
@@ -159,7 +159,7 @@ class LatentLanguage(Probe[Options, LatentLanguages]):
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each word's prompt once, its last position."""
         needs = needs_of(case)
-        return [Pass(case.tokens(word.prompt), needs) for word in choose_senses(case).words]
+        return pack_passes([Pass(case.tokens(word.prompt), needs) for word in choose_senses(case).words])
 
 
 def needs_of(case: Case[Options]) -> tuple[Need, Need]:

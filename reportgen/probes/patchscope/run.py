@@ -50,24 +50,30 @@ class WrittenAnswer:
 
 
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[PatchedAnswers]:
-    """A prompt and a target at a time, all layers together."""
+    """A target at a time, all prompts and layers together: what stands before the word passes once."""
     options = case.options
     sources, targets = len(options.prompts), len(options.targets)
     stream = tuple(dict.fromkeys(layer for layer, _ in layer_pairs(case, options)))
     unpatched = captured[sources : sources + targets]
-    places = target_places(case, options)
-    written: list[WrittenAnswer] = []
-    for prompt, place in enumerate(source_places(case, options)):
-        rows = _map_by_layer(captured[prompt], place, stream)
-        for target, into in enumerate(places):
-            passes = list_answer_passes(case, options, into, rows, layer_pairs(case, options))
-            for pair, single in zip(layer_pairs(case, options), (yield passes), strict=True):
-                written.append(WrittenAnswer(prompt, target, *pair, single.tokens[single.prompt_length :]))
+    represented = [
+        _map_by_layer(captured[prompt], place, stream) for prompt, place in enumerate(source_places(case, options))
+    ]
+    pairs = layer_pairs(case, options)
+    answers: list[list[WrittenAnswer]] = [[] for _ in represented]
+    for target, into in enumerate(target_places(case, options)):
+        answered = yield [
+            single for rows in represented for single in list_answer_passes(case, options, into, rows, pairs)
+        ]
+        for at, single in enumerate(answered):
+            prompt, pair = divmod(at, len(pairs))
+            tokens = single.tokens[single.prompt_length :]
+            answers[prompt].append(WrittenAnswer(prompt, target, *pairs[pair], tokens))
+    written = [one for of_prompt in answers for one in of_prompt]
     agree: list[Tensor] = []
     surprise: list[Tensor] = []
     for place, single in zip(identity_places(case), captured[sources + targets :], strict=True):
-        passes, answers = _echoes(case, model, place, single)
-        found = _measure_surprisals(model, (yield passes), answers)
+        passes, expected = _echoes(case, model, place, single)
+        found = _measure_surprisals(model, (yield passes), expected)
         agree.append(found[0])
         surprise.append(found[1])
     layers, into_layers = map_layers(case)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reportgen.model.needs import Draw, Need, Pass, Site
+from reportgen.model.needs import Draw, Need, Pass, Site, pack_passes
 from reportgen.probes.steering.options import Options
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import ScoreFindings, prompt_table
@@ -103,7 +103,8 @@ class SteeringProbe(Probe[Options, Steering]):
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Both sets where the direction is read, then the held-out prompts in the model as it is."""
         setting = Setting.of(case)
-        return [*setting.sides, *(one.unsteered_pass(setting) for one in setting.held)]
+        unsteered = [one.unsteered_pass(setting) for one in setting.held]
+        return [*pack_passes(setting.sides), *pack_passes(unsteered)]
 
     def further_passes(self, case: Case[Options]) -> int:
         """The sweep and its controls, the texts of the chosen cell, and what the paper's rule adds."""

@@ -35,8 +35,10 @@ from reportgen.results.quantities import Rows
 from reportgen.text.prompts import Prompt
 from reportgen.text.wording import language_share, repeated_share, script_share
 
-TOGETHER = 16
+TOGETHER = 64
 """Rows that go through the unembedding at once while texts are written: prompts are put together up to that many."""
+PROMPTS_TOGETHER = 8
+"""Prompts that pass at once where nothing is written: what they begin with alike passes once with every direction."""
 Side = Literal["towards", "away", "prompts", "harmless"]
 
 
@@ -104,7 +106,7 @@ class _DirectionSweep:
         """(prompt x variant) of all of these prompts with all of these edits, a few prompts at a time."""
         options, found = self.setting.case.options, list[list[_EditReading]]()
         steps = options.continue_ + 1 if written or options.score.of_text else 1
-        together = max(1, TOGETHER // len(variants))
+        together = max(1, TOGETHER // len(variants)) if steps > 1 else PROMPTS_TOGETHER
         for start in range(0, len(held), together):
             some = held[start : start + together]
             captured = yield [
