@@ -16,6 +16,7 @@ import matplotlib as mpl
 from reportgen.figures.describe import Figure, list_texts
 from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.lettering import SHAPED_AS_PATHS, SIZE, Lettering, needs_shaping
+from reportgen.figures.draw.outlined_text import outline_texts
 from reportgen.figures.draw.plain_svg import simplify_svg
 from reportgen.figures.svg_tags import replace_in_tags
 from reportgen.look.font_sources import MONO
@@ -68,6 +69,7 @@ class Drawing:
         self._frames = canvas.frames
         self._ground = canvas.theme.ground
         self._typefaces = typefaces
+        self._drawn: dict[SvgText, str] = {}
         self._svg: dict[SvgText, str] = {}
         self._id = re.sub(r"[^A-Za-z0-9_-]", "-", "-".join(("figure", *description.subject, description.name)))
 
@@ -108,14 +110,23 @@ class Drawing:
         )
 
     def _render_svg(self, text: SvgText) -> str:
-        out = StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        self._save(out, text, format="svg", metadata=nothing)
-        element = _number_glyphs(_strip_document(out.getvalue()))
+        element = _number_glyphs(self._outline() if text == "paths" else self._draw_svg(text))
         title, alt = (escape(make_legible(text)) for text in (self._description.title, self._description.alt))
         # Two probes of a battery may give their figures the same name.
         unique = f"{self._id}-{hashlib.sha256((element + title + alt).encode()).hexdigest()[:8]}"
         return _add_title(_prefix_ids(element, unique), unique, title, alt)
+
+    def _outline(self) -> str:
+        """Its texts as paths, without drawing the figure again."""
+        return outline_texts(self._draw_svg("characters"), Lettering(self._typefaces)) or self._draw_svg("paths")
+
+    def _draw_svg(self, text: SvgText) -> str:
+        """The element as matplotlib writes it."""
+        if text not in self._drawn:
+            out = StringIO()
+            self._save(out, text, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+            self._drawn[text] = _strip_document(out.getvalue())
+        return self._drawn[text]
 
     def png(self, dpi: float = PNG_DPI, *, pixels: int | None = None) -> bytes:
         """A picture on the theme's ground; with `pixels`, of exactly so many across instead of `dpi`."""

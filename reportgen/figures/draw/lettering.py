@@ -2,6 +2,7 @@
 
 import math
 import unicodedata
+from collections.abc import Sequence
 from contextlib import nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ LONGEST = 200
 """Characters of a label that are looked at: none that is drawn comes near it."""
 
 
-_SHARES = {"left": 0.0, "center": 0.5, "right": 1.0}
+SHARES = {"left": 0.0, "center": 0.5, "right": 1.0}
 """Share of a text's width that stands before the place that it was given."""
 SHAPED_AS_PATHS: ContextVar[bool] = ContextVar("SHAPED_AS_PATHS", default=False)
 """True while an SVG is made for a program that sets characters one by one, without joining or reordering them."""
@@ -65,7 +66,7 @@ class SetText(Text):
         x, y = self.get_transform().transform(self.get_unitless_position())
         # Extents grow with the size: no hint rounds them.
         pixels = float(self.get_fontsize()) / self._measured_at * sheet.dpi / 72
-        back = _SHARES[self.get_horizontalalignment()] * self._extent.width * pixels
+        back = SHARES[self.get_horizontalalignment()] * self._extent.width * pixels
         down = self._extent.ascent / 2 * pixels
         cosine, sine = math.cos(math.radians(self.get_rotation())), math.sin(math.radians(self.get_rotation()))
         x, y = x - cosine * back + sine * down, y - sine * back - cosine * down
@@ -103,12 +104,15 @@ class Lettering:
 
     def measure(self, text: str, *, size: float = SIZE, mono: bool = False, bold: bool = False) -> "Extent":
         """The room that a legible text takes on its line."""
-        families = families_of(text, mono=mono, own=self._own)
-        return _measure(tuple(self._find_file(family, bold=bold) for family in families), text, size)
+        families = list(families_of(text, mono=mono, own=self._own))
+        return measure_text(self.find_files(families, bold=bold), text, size)
 
-    def _find_file(self, family: str, *, bold: bool) -> Path:
-        regular = self._files[family, REGULAR]
-        return self._files.get((family, BOLD), regular) if bold else regular
+    def find_files(self, families: Sequence[str], *, bold: bool = False) -> tuple[Path, ...]:
+        """The files of some of the families; of those that have no bold face, the usual one."""
+        usual = [self._files[family, REGULAR] for family in families]
+        if not bold:
+            return tuple(usual)
+        return tuple(self._files.get((family, BOLD), file) for family, file in zip(families, usual, strict=True))
 
     def break_lines(self, text: str, room: float, *, size: float = SIZE) -> list[str]:
         """A legible text in lines of at most `room` points, broken between words; a longer word stays whole."""
@@ -153,7 +157,8 @@ class Extent:
 
 
 @cache
-def _measure(files: tuple[Path, ...], text: str, size: float) -> Extent:
+def measure_text(files: tuple[Path, ...], text: str, size: float) -> Extent:
+    """The room that a text takes in these fonts, each for what those before it lack."""
     font: Any = get_font(files)
     font.set_size(size, 72)
     font.set_text(text, 0.0, flags=LoadFlags.NO_HINTING)

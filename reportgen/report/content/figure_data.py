@@ -14,6 +14,9 @@ from reportgen.report.content.drawn import PageFigure
 MOST_VALUES = 1_000_000
 """A figure of more values has its data in its file alone: they would take seconds to write, and most of a page."""
 
+WELL = 6
+"""How hard gzip tries: at its hardest it takes three times as long, and saves half a percent."""
+
 
 def add_data(drawn: PageFigure) -> PageFigure:
     """The figure, and its CSV for the page."""
@@ -30,7 +33,7 @@ def find_hidden_texts(drawings: Mapping[str, Sequence[PageFigure]]) -> set[str]:
 
 def pack_csv(csv: str) -> str:
     """A table as the page holds it: UTF-8, gzipped without a clock, in base64."""
-    return base64.b64encode(gzip.compress(csv.encode(), mtime=0)).decode()
+    return base64.b64encode(gzip.compress(csv.encode(), WELL, mtime=0)).decode()
 
 
 def _sizes(figure: Figure) -> Iterator[int]:
