@@ -166,6 +166,8 @@ def _fact(name: str) -> str:
 
 
 def _facts(card: ModelCard, parameters: int | None) -> Iterator[str]:
+    if card.own_name:
+        yield card.own_name
     if card.architecture:
         yield card.architecture
     if parameters is not None:
