@@ -41,7 +41,7 @@ def _check_odd(colours: tuple[str, ...]) -> tuple[str, ...]:
     return colours
 
 
-Colour = Annotated[str, AfterValidator(_colour)]
+Colour = Annotated[str, AfterValidator(_colour), Field(json_schema_extra={"pattern": "^#[0-9a-fA-F]{6}$"})]
 Points = Annotated[float, Field(ge=1, le=5000)]
 
 

@@ -31,9 +31,9 @@ class ModelCard:
 
 
 def tell_apart(cards: Iterable[ModelCard]) -> dict[str, ModelCard]:
-    """Id -> card, each of a name of its own: models of one name (a checkpoint and its quantisation, two folders that are
-    both called `model`) are called by their ids, and so is one whose name is the id of another. The one place where
-    this is decided.
+    """Id -> card, each of a name of its own: models of one name (a checkpoint and its quantisation, two folders that
+    are both called `model`) are called by their ids, and so is one whose name is the id of another. The one place
+    where this is decided.
     """
     known = list(cards)
     alike = Counter(card.name for card in known)
