@@ -62,3 +62,13 @@ class Section:
     def name(self, subject: str) -> str:
         """The model's name, or those of a pair."""
         return " → ".join(self.models[id].name for id in subject.split(SUBJECT))
+
+
+@dataclass(frozen=True)
+class SubjectWords:
+    """What a probe says of one subject."""
+
+    told: str = ""
+    """Its part of the statement; empty where that cannot be parted."""
+    brief: str = ""
+    """The same in a few words, without its name; empty where the probe has none."""

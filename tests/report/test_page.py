@@ -16,7 +16,7 @@ from reportgen.report.templates.templating import sentence
 from reportgen.resources import folder
 from reportgen.results.quantities import Metric
 from reportgen.results.section import ModelCard
-from tests.report.fakes import GEMMA, LLAMA, hostile, outcome
+from tests.report.fakes import GEMMA, LLAMA, add_thumbnails, hostile, make_grid, make_page_figure, outcome
 from tests.report.parsed import Page
 
 QUESTIONS = [
@@ -111,6 +111,14 @@ def test_two_models_stand_side_by_side_and_wide_figures_have_a_row_each_that_scr
     ]
     assert [row.startswith(" stacked") for row in rows] == [False, False, True]
     assert [row.count('tabindex="0"') for row in rows] == [0, 0, 2]
+    assert not [row for row in rows if row.startswith(" narrow")]
+
+
+def test_rows_that_fill_half_a_desktop_stand_beside_each_other(bundle, drawings):
+    small = [make_page_figure("weather", make_grid(m, f"grid-{i}"), 160.0) for i in range(2) for m in (LLAMA, GEMMA)]
+    html = section(page.render_page(bundle, {**drawings, "weather": small}), "weather")
+    assert html.count('<div class="row narrow">') == 2
+    assert 'row narrow"' not in page.render_paper(bundle, {**drawings, "weather": small})
 
 
 def test_inks_follow_the_theme_and_fills_keep_their_light_ground(bundle, drawings):
@@ -316,18 +324,23 @@ def test_every_section_and_figure_can_be_linked_to(bundle, drawings):
     assert "anchor" not in page.render_paper(bundle, drawings)
 
 
-def test_a_finding_shows_its_sections_first_figures_again_without_its_bytes(bundle, drawings):
-    html = page.render_page(bundle, drawings)
-    thumbnails = re.findall(r'class="thumbnail[^"]*" href="#([^"]+)".*?<use href="#([^"]+)"', html)
+def test_a_finding_shows_a_small_drawing_of_its_sections_first_figures(bundle, drawings):
+    html = page.render_page(bundle, add_thumbnails(drawings))
+    found = re.findall(r'<a class="thumbnail[^"]*" href="#figure-([^"]+)"[^>]*>(<svg.*?)</svg></a>', html, re.DOTALL)
     firsts = [
-        one
+        one.file_stem
         for of_probe in drawings.values()
         for one in of_probe
         if one.description.name == of_probe[0].description.name
     ]
-    assert thumbnails == [(f"figure-{one.file_stem}", f"picture-{one.file_stem}") for one in firsts]
-    for _, picture in thumbnails:
-        assert html.count(f'<svg id="{picture}"') == 1
+    assert [stem for stem, _ in found] == firsts
+    for stem, small in found:
+        assert small.startswith('<svg aria-hidden="true" focusable="false" ')
+        assert f'"small {stem}-0"' in small
+        assert style.INK not in small
+        assert "var(--ink)" in small
+    assert "thumbnail" not in page.render_paper(bundle, add_thumbnails(drawings))
+    assert 'class="thumbnail' not in page.render_page(bundle, drawings)
 
 
 def test_only_our_script_may_run_and_nothing_in_it_is_filled_in(bundle, drawings):

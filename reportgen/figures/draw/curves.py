@@ -26,6 +26,8 @@ SAMPLE = 18.0
 LEADER = 12.0
 LABEL = 120.0
 DOTTED = (1.0, 2.0)
+TICKS, FEW_TICKS = 8, 3
+"""About as many as a horizontal axis has, and that of a thumbnail."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def paint_curves(curves: Curves, look: Look) -> Canvas:
     canvas.frame(plot.box, x=list(map(float, across)), y=list(map(float, upwards)))
     for at, line in enumerate(heading):
         canvas.write(0, (at + 0.5) * LINE, line)
-    plot.grid(marks, numbers, choose_ticks(*across, 8))
+    plot.grid(marks, numbers, choose_ticks(*across, TICKS if look.wide > 0.5 else FEW_TICKS))
     canvas.write((left + right) / 2, bottom + 1.5 * LINE + 4, make_legible(curves.x_label), across="center")
     for value in curves.references.values():
         plot.line(np.array(across), np.array([value, value]), reference, width=0.8)

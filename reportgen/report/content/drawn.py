@@ -49,6 +49,8 @@ class PageFigure:
     """True where the page would be too large with its data."""
     left_out: bool = False
     """True where the page would be too large with its picture."""
+    thumbnail: str = ""
+    """The SVG of a small drawing of it, where it is among the findings that a page begins with."""
 
     @property
     def models(self) -> str:
@@ -93,16 +95,18 @@ class PageFigure:
 
     def inline(self) -> str:
         """The SVG element for a page, its inks as CSS variables."""
-        # By its name a thumbnail shows the same picture once more.
-        element = f'<svg id="picture-{markup.escape(self.file_stem)}"{self._element.removeprefix("<svg")}'
-        for sentinel, variable in CSS_INK.items():
-            element = replace_in_tags(re.escape(sentinel), variable, element, re.IGNORECASE)
-        return element
+        return _set_inks(_get_element(self.svg))
+
+    def inline_thumbnail(self) -> str:
+        """The same of the small drawing, which is read aloud and pointed at by nobody: the link says what it is."""
+        bare = re.sub(r"<title\b.*?</title>\s*<desc\b.*?</desc>\s*", "", _get_element(self.thumbnail), flags=re.DOTALL)
+        told = r'^<svg(?: (?:data-kind|data-frames|role|aria-labelledby)="[^"]*")*'
+        return _set_inks(re.sub(told, '<svg aria-hidden="true" focusable="false"', bare))
 
     def data_uri(self) -> str:
         """The SVG for paper, its inks as they are."""
         # WeasyPrint takes a space before a family for a part of its name, and then a font of the system's.
-        element = replace_in_tags("(?<='),\\s+(?=')", ",", self._element)
+        element = replace_in_tags("(?<='),\\s+(?=')", ",", _get_element(self.svg))
         return "data:image/svg+xml;base64," + base64.b64encode(element.encode()).decode()
 
     @property
@@ -111,7 +115,14 @@ class PageFigure:
         texts = re.findall(r"<(?:text|tspan)\b[^>]*>([^<]*)", self.svg)
         return "".join(sorted(set(markup.unescape("".join(texts)))))
 
-    @property
-    def _element(self) -> str:
-        """The SVG without its prolog: HTML has none, and WeasyPrint refuses the document type."""
-        return self.svg[self.svg.index("<svg") :].strip()
+
+def _get_element(svg: str) -> str:
+    """The SVG without its prolog: HTML has none, and WeasyPrint refuses the document type."""
+    return svg[svg.index("<svg") :].strip()
+
+
+def _set_inks(element: str) -> str:
+    """The element with its inks as CSS variables."""
+    for sentinel, variable in CSS_INK.items():
+        element = replace_in_tags(re.escape(sentinel), variable, element, re.IGNORECASE)
+    return element
