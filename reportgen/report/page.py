@@ -131,5 +131,5 @@ def _fill_report(
         shell=f"{target}.html.j2",
         models=list(bundle.models),
         packed=packed,
-        theme=theme.of_pages,
+        theme=theme,
     )

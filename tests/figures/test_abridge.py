@@ -24,7 +24,7 @@ def sample(kind: type[Figure]) -> Figure:
 @pytest.mark.parametrize("figure", one_of_each(), ids=lambda figure: type(figure).__name__)
 def test_every_kind_is_drawn_as_small_as_a_thumbnail_is(figure: Figure) -> None:
     small = abridge_figure(figure)
-    texts = {text for text in _texts(small)}
+    texts = _texts(small)
     drawing = draw(small, typefaces=load_typefaces(texts), styles=model_styles(["a", "b", "llama"]), theme=SMALL)
     assert drawing.width_inches * 72 < 1.35 * WIDTH
     assert (small.name, small.subject, small.title, small.alt) == (

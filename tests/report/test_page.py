@@ -9,14 +9,15 @@ import pytest
 from reportgen.figures.data import csv_of
 from reportgen.language import use_language
 from reportgen.look import model_styles as style
+from reportgen.look.theme import BUILT_IN, PAPER
 from reportgen.probes.registry import find
 from reportgen.report import page
 from reportgen.report.content.drawn import WIDEST_BESIDE
-from reportgen.report.templates.templating import sentence
+from reportgen.report.templates.templating import DARK_PAPER, sentence
 from reportgen.resources import folder
 from reportgen.results.quantities import Metric
 from reportgen.results.section import ModelCard
-from tests.report.fakes import GEMMA, LLAMA, add_thumbnails, hostile, make_grid, make_page_figure, outcome
+from tests.report.fakes import GEMMA, LLAMA, add_thumbnails, curves, hostile, make_grid, make_page_figure, outcome
 from tests.report.parsed import Page
 
 QUESTIONS = [
@@ -386,3 +387,41 @@ def test_the_page_speaks_its_readers_language_and_direction(bundle, drawings):
     assert '<html lang="en" dir="ltr"' in page.render_page(bundle, drawings)
     css = (folder("templates") / "assets/page.css").read_text()
     assert not re.search(r"(padding|margin|border|inset)-(left|right)|text-align: (left|right)", css)
+
+
+DARK = BUILT_IN["dark"]
+
+
+def test_a_theme_for_a_dark_ground_makes_a_dark_page_and_a_dark_paper(bundle, drawings):
+    html = page.render_page(bundle, add_thumbnails(drawings), theme=DARK)
+    assert '<meta name="color-scheme" content="dark">' in html
+    assert f"--ink: {DARK.ink}; --muted: {DARK.muted}; --faint: {DARK.faint}; --paper: {DARK.paper};" in html
+    assert "prefers-color-scheme" not in html[: html.index("<body>")].partition("<style>")[2]
+    assert 'name="theme"' not in html, "there is nothing to choose"
+    assert style.INK not in html.partition("<body>")[2]
+    paper = page.render_paper(bundle, drawings, theme=DARK)
+    assert f"background: {DARK.paper};" in paper
+    pictures = [base64.b64decode(one).decode() for one in re.findall(r"svg\+xml;base64,([^\"]+)", paper)]
+    assert pictures
+    assert all(style.INK not in one and f"stroke: {DARK.ink}" in one for one in pictures)
+    assert "background:" not in page.render_paper(bundle, drawings).partition("<body>")[0]
+
+
+def test_in_dark_mode_lines_are_the_models_colours_made_lighter(bundle, drawings):
+    blue, *_ = PAPER.models
+    figure = make_page_figure("apple", curves((LLAMA,), "raw"))
+    line = f'<path style="stroke: {blue}"/></svg>'
+    coloured = replace(figure, svg=figure.svg.replace("</svg>", line))
+    html = page.render_page(bundle, {"apple": [coloured]})
+    assert '<path style="stroke: var(--colour0)"/>' in html
+    head = html.partition("<body>")[0]
+    light, dark = f"--colour0: {blue};", f"--colour0: {style.lighten_for(blue, DARK_PAPER)};"
+    assert (head.count(light), head.count(dark)) == (1, 2)
+    grid = replace(make_page_figure("weather", make_grid(LLAMA, "grid-0")), svg=coloured.svg)
+    assert line in page.render_page(bundle, {"weather": [grid]}), "fills keep their ground, and what is drawn on it"
+
+
+def test_a_themes_own_inks_are_those_of_the_papers_figures(bundle, drawings):
+    paper = page.render_paper(bundle, drawings, theme=PAPER.model_copy(update={"ink": "#220044"}))
+    pictures = [base64.b64decode(one).decode() for one in re.findall(r"svg\+xml;base64,([^\"]+)", paper)]
+    assert all("stroke: #220044" in one for one in pictures)

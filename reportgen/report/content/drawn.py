@@ -3,11 +3,23 @@
 import base64
 import html as markup
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic, HeatMap, TokenGrid
+from reportgen.figures.describe import (
+    AttentionHead,
+    Curves,
+    Figure,
+    HeadMosaic,
+    HeatMap,
+    Maps,
+    Rankings,
+    Timelines,
+    TokenGrid,
+)
 from reportgen.figures.svg_tags import replace_in_tags
 from reportgen.look import model_styles as style
+from reportgen.look.theme import PAPER
 from reportgen.results.section import SUBJECT
 
 POINTS_TO_PIXELS = 4 / 3
@@ -29,6 +41,8 @@ CSS_INK = {
     style.FAINT: "var(--faint)",
     style.PAPER: "var(--paper)",
 }
+
+NO_PAINTS: Mapping[str, str] = {}
 
 
 def models_of(subject: str) -> str:
@@ -93,21 +107,29 @@ class PageFigure:
         scale = min(most, widest / width, highest / height)
         return round(width * scale, 2), round(height * scale, 2)
 
-    def inline(self) -> str:
-        """The SVG element for a page, its inks as CSS variables."""
-        return _set_inks(_get_element(self.svg))
+    def inline(self, paints: Mapping[str, str] = NO_PAINTS) -> str:
+        """The SVG element for a page, its inks as CSS variables.
 
-    def inline_thumbnail(self) -> str:
+        `paints`: colour of a model or group -> what stands in its place, where no text is set on it.
+        """
+        return self._set_inks(_get_element(self.svg), paints)
+
+    def inline_thumbnail(self, paints: Mapping[str, str] = NO_PAINTS) -> str:
         """The same of the small drawing, which is read aloud and pointed at by nobody: the link says what it is."""
         bare = re.sub(r"<title\b.*?</title>\s*<desc\b.*?</desc>\s*", "", _get_element(self.thumbnail), flags=re.DOTALL)
         told = r'^<svg(?: (?:data-kind|data-frames|role|aria-labelledby)="[^"]*")*'
-        return _set_inks(re.sub(told, '<svg aria-hidden="true" focusable="false"', bare))
+        return self._set_inks(re.sub(told, '<svg aria-hidden="true" focusable="false"', bare), paints)
 
-    def data_uri(self) -> str:
-        """The SVG for paper, its inks as they are."""
+    def data_uri(self, inks: Mapping[str, str] = NO_PAINTS) -> str:
+        """The SVG for paper, its inks as they are, or those of a theme by name."""
         # WeasyPrint takes a space before a family for a part of its name, and then a font of the system's.
         element = replace_in_tags("(?<='),\\s+(?=')", ",", _get_element(self.svg))
-        return "data:image/svg+xml;base64," + base64.b64encode(element.encode()).decode()
+        own = {getattr(PAPER, name): ink for name, ink in inks.items()}
+        return "data:image/svg+xml;base64," + base64.b64encode(_replace_colours(element, own).encode()).decode()
+
+    def _set_inks(self, element: str, paints: Mapping[str, str]) -> str:
+        coloured = isinstance(self.description, Curves | Maps | Rankings | Timelines)
+        return _replace_colours(element, {**CSS_INK, **(paints if coloured else {})})
 
     @property
     def characters(self) -> str:
@@ -121,8 +143,9 @@ def _get_element(svg: str) -> str:
     return svg[svg.index("<svg") :].strip()
 
 
-def _set_inks(element: str) -> str:
-    """The element with its inks as CSS variables."""
-    for sentinel, variable in CSS_INK.items():
-        element = replace_in_tags(re.escape(sentinel), variable, element, re.IGNORECASE)
+def _replace_colours(element: str, colours: Mapping[str, str]) -> str:
+    """The element with colours, by what they are, as what is to stand in their places; texts stay."""
+    for colour, own in colours.items():
+        if colour != own:
+            element = replace_in_tags(re.escape(colour), own, element, re.IGNORECASE)
     return element
