@@ -102,11 +102,11 @@ def tell_briefly(view: SubjectView) -> str:
     if not (alike and other):
         means = raw.mean(0)
         lowest = int(means.argmin())
-        values = {"depth": write_depth(lowest, view.last_layer), "cosine": write_number(means[lowest], 2)}
+        values = {"depth": write_depth(lowest, raw.shape[1] - 1), "cosine": write_number(means[lowest], 2)}
         return say("word_similarity.brief_sentences", "least alike at layer {depth}: cosine {cosine}", **values)
     gaps = raw[alike].mean(0) - raw[other].mean(0)
     best = int(gaps.argmax())
     if gaps[best] < CLEAR_GAP:
         return say("word_similarity.brief_none", "senses not told apart")
-    values = {"depth": write_depth(best, view.last_layer), "gap": write_number(gaps[best], 2)}
+    values = {"depth": write_depth(best, raw.shape[1] - 1), "gap": write_number(gaps[best], 2)}
     return say("word_similarity.brief", "senses furthest apart at layer {depth}: cosine +{gap}", **values)
