@@ -19,9 +19,15 @@ from reportgen.suggest import suggestion
 if TYPE_CHECKING:
     from babel import Locale
 
-ENGLISH = "en"
+ENGLISH, SIMPLIFIED_CHINESE = "en", "zh-CN"
 CATALOGUES = Path(__file__).parent / "locale"
-ALSO_KNOWN_AS = {"zh-hant": "zh-TW", "zh-hant-tw": "zh-TW"}
+ALSO_KNOWN_AS = {
+    "zh-hant": "zh-TW",
+    "zh-hant-tw": "zh-TW",
+    "zh-hans": SIMPLIFIED_CHINESE,
+    "zh-hans-cn": SIMPLIFIED_CHINESE,
+    "zh-sg": SIMPLIFIED_CHINESE,
+}
 """Other names of languages there is a catalogue of, in small letters."""
 _RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 _UNSPACED = frozenset({"ja", "zh"})
@@ -37,7 +43,7 @@ def list_languages() -> tuple[str, ...]:
 
 
 def resolve_language(tag: str) -> str:
-    """The tag of `list_languages()` that is meant: zh_TW, zh-tw and zh-Hant are zh-TW, hu-HU is hu.
+    """The tag of `list_languages()` that is meant: zh_TW, zh-tw and zh-Hant are zh-TW, zh-Hans is zh-CN, hu-HU is hu.
 
     Raises:
         ValueError: there is no such catalogue; names the nearest.
@@ -47,10 +53,10 @@ def resolve_language(tag: str) -> str:
     for name in (asked, ALSO_KNOWN_AS.get(asked, "").lower(), asked.partition("-")[0]):
         if name in known:
             return known[name]
-    # A bare or foreign variety: zh and zh-CN are not zh-TW, but near it.
-    near = next((one for one in list_languages() if one.partition("-")[0] == asked.partition("-")[0]), None)
+    # A bare or foreign variety: zh is neither zh-CN nor zh-TW, but near both.
+    near = [f"'{one}'" for one in list_languages() if one.partition("-")[0] == asked.partition("-")[0]]
     raise ValueError(
-        f"no language '{tag}'. " + (f"Did you mean '{near}'?" if near else suggestion(tag, list_languages()))
+        f"no language '{tag}'. " + (f"Did you mean {' or '.join(near)}?" if near else suggestion(tag, list_languages()))
     )
 
 

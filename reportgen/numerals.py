@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Integral
 
-from reportgen.language import digits
+from reportgen.language import digits, say
 
 UNDEFINED = "–"
 SMALLEST, LARGEST = -3, 15
@@ -65,6 +65,12 @@ def write_share(share: float | None) -> str:
             decimals += 1
         text = f"{percent:,.{decimals}f}"
     return _localize_digits(f"{'-' if share < 0 else ''}{text}%")
+
+
+def write_depth(layer: float, layers: int) -> str:
+    """A layer of a model of so many blocks, and its share of the depth, which models of other depths have too."""
+    values = {"layer": write_number(layer, 2), "layers": write_count(layers), "share": write_share(layer / layers)}
+    return say("number.depth", "{layer} of {layers} ({share})", **values)
 
 
 def write_change(*values: float | None, significant: int = 3) -> tuple[str, ...]:

@@ -53,8 +53,8 @@ def filled_in(id: str, texts: catalogues.Texts) -> bool:
     return any(re.search(r"\{[a-z_]+\}", text) for text in texts) and ".definition." not in id
 
 
-def test_there_are_catalogues_of_three_languages() -> None:
-    assert list_languages() == (ENGLISH, "ar", "hu", "zh-TW")
+def test_there_are_catalogues_of_four_languages() -> None:
+    assert list_languages() == (ENGLISH, "ar", "hu", "zh-CN", "zh-TW")
 
 
 def test_an_id_has_one_english_text(source: list[catalogues.Message], texts: dict[str, catalogues.Texts]) -> None:
@@ -153,6 +153,7 @@ def test_what_has_no_translation_or_a_stale_one_is_said_in_english() -> None:
         ("en", ["1 layer", "2 layers", "1,000 layers"]),
         ("hu", ["1 réteg", "2 réteg", "1 000 réteg"]),
         ("zh-TW", ["1 層", "2 層", "1,000 層"]),
+        ("zh-CN", ["1 层", "2 层", "1,000 层"]),
     ],
 )
 def test_a_number_has_the_form_its_language_asks_for(tag: str, told: list[str]) -> None:
@@ -216,6 +217,8 @@ def test_sentences_follow_each_other_with_a_space_where_the_language_has_one() -
     ("asked", "tag"),
     [
         ("en", "en"), ("EN", "en"), ("en-US", "en"), ("zh-TW", "zh-TW"), ("zh_TW", "zh-TW"), ("zh-tw", "zh-TW"),
+
+        ("zh-Hans", "zh-CN"), ("zh_CN", "zh-CN"), ("zh-cn", "zh-CN"), ("zh-SG", "zh-CN"),
         ("zh-Hant", "zh-TW"), ("zh_Hant_TW", "zh-TW"), ("hu", "hu"), ("hu_HU", "hu"), ("ar-EG", "ar"), (" ar ", "ar"),
     ],
 )  # fmt: skip
@@ -226,12 +229,12 @@ def test_a_language_is_known_by_its_usual_names(asked: str, tag: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "remedy"),
     [
-        ("zh", "Did you mean 'zh-TW'?"),
-        ("zh-CN", "Did you mean 'zh-TW'?"),
+        ("zh", "Did you mean 'zh-CN' or 'zh-TW'?"),
+        ("zh-HK", "Did you mean 'zh-CN' or 'zh-TW'?"),
         ("hun", "Did you mean 'hu'?"),
-        ("xx", "Known: en, ar, hu, zh-TW"),
-        ("", "Known: en, ar, hu, zh-TW"),
-        ("../../etc/passwd", "Known: en, ar, hu, zh-TW"),
+        ("xx", "Known: en, ar, hu, zh-CN, zh-TW"),
+        ("", "Known: en, ar, hu, zh-CN, zh-TW"),
+        ("../../etc/passwd", "Known: en, ar, hu, zh-CN, zh-TW"),
     ],
 )
 def test_an_unknown_language_is_refused_with_the_nearest(asked: str, remedy: str) -> None:
@@ -240,7 +243,7 @@ def test_an_unknown_language_is_refused_with_the_nearest(asked: str, remedy: str
 
 
 def test_arabic_runs_from_right_to_left() -> None:
-    assert [direction(tag) for tag in list_languages()] == ["ltr", "rtl", "ltr", "ltr"]
+    assert [direction(tag) for tag in list_languages()] == ["ltr", "rtl", "ltr", "ltr", "ltr"]
 
 
 def test_english_reads_no_catalogue_and_needs_no_babel() -> None:
@@ -262,3 +265,32 @@ def test_a_catalogue_is_read_once() -> None:
         for _ in range(3):
             say("page.contents", "Contents")
     assert language._catalogue.cache_info().misses == 1
+
+
+def test_simplified_chinese_has_no_character_of_the_traditional_script() -> None:
+    """GB 2312 holds the simplified characters alone."""
+    told = "".join(text for one in catalogues.read_catalogue("zh-CN").values() for text in one.translations)
+    han = {character for character in told if "\u4e00" <= character <= "\u9fff"}
+    assert len(han) > 500
+    assert sorted(one for one in han if not _is_simplified(one)) == []
+
+
+def _is_simplified(character: str) -> bool:
+    try:
+        character.encode("gb2312")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def test_simplified_chinese_has_the_mainlands_terms() -> None:
+    known = {id: one.translations for id, one in catalogues.read_catalogue("zh-CN").items()}
+    for id, meant in {
+        "name.row": "行", "name.prompt": "提示词", "name.residual": "残差流", "name.probability": "概率",
+        "name.embedding": "词嵌入", "word_similarity.same_vector": "同一向量", "weights.normal": "正态分布",
+    }.items():  # fmt: skip
+        assert known[id] == (meant,)
+    told = "".join(text for texts in known.values() for text in texts)
+    taiwans = "区块 矢量 预设 档 程式 资讯 讯息 变异 常态 信赖区间 座标 杂讯 「"
+    for word in taiwans.split():
+        assert word not in told

@@ -126,11 +126,17 @@ WITH_ATTENTION = {family: (2,) if family == "nemotron_h" else (1, 3) for family 
 """The blocks of each hybrid family that have attention."""
 
 
-def random_model(family: str, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
+def random_model(
+    family: str, seed: int = 0, dtype: torch.dtype = torch.float32, layers: int = LAYERS
+) -> torch.nn.Module:
     """A model of a family whose every parameter is random and of a size that matters."""
     torch.manual_seed(seed)
-    known = configurations() | hybrid_configurations()
-    model = transformers.AutoModelForCausalLM.from_config(known[family], attn_implementation="eager")
+    config = (configurations() | hybrid_configurations())[family]
+    if layers != LAYERS:
+        config.num_hidden_layers = layers
+        if getattr(config, "layer_types", None):
+            config.layer_types = [config.layer_types[at % len(config.layer_types)] for at in range(layers)]
+    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -159,9 +165,17 @@ def tokenizer_json(bos: bool = True) -> str:
     return tokenizer.to_str()
 
 
-def save_tiny(folder: Path, family: str = "llama", *, seed: int = 0, bos: bool = True, chat_template: str = "") -> Path:
+def save_tiny(
+    folder: Path,
+    family: str = "llama",
+    *,
+    seed: int = 0,
+    bos: bool = True,
+    chat_template: str = "",
+    layers: int = LAYERS,
+) -> Path:
     """A tiny model as a folder that `source:` can name."""
-    random_model(family, seed).save_pretrained(folder)
+    random_model(family, seed, layers=layers).save_pretrained(folder)
     (folder / "tokenizer.json").write_text(tokenizer_json(bos))
     settings = {"bos_token": "<bos>", "eos_token": "<eos>"}
     if chat_template:

@@ -131,7 +131,7 @@ class BatteryFile(BaseModel):
     outputs: list[Output] = ["html", "pdf", "figures"]
     """What to make of the numbers, beside the bundle that is always written."""
     language: Language = language.ENGLISH
-    """Language of the report's own words: en, zh-TW, hu or ar."""
+    """Language of the report's own words: en, zh-TW, zh-CN, hu or ar."""
     theme: Annotated[str, Field(min_length=1)] = PAPER.name
     """Look of the figures: paper, slides, dark, or a YAML file of colours, sizes, a font and a logo."""
     page_megabytes: Annotated[float, Field(gt=0, le=1000, strict=False)] = PAGE_BYTES / 1e6

@@ -1,5 +1,6 @@
-"""The JSON Schema of a battery, for editors that complete and check YAML while it is written."""
+"""The JSON Schemas of a battery and of what it names, for editors that complete and check YAML while it is written."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -7,17 +8,19 @@ from pydantic.json_schema import models_json_schema
 
 from reportgen.battery.reader import BatteryFile, ModelEntry, ProbeLimits
 from reportgen.errors import BatteryError
+from reportgen.look.theme import BUILT_IN, Theme
 from reportgen.probes import registry
 from reportgen.probing.probe import PairProbe, Probe, explanation
 from reportgen.results.schema import ID
+from reportgen.text.prompts import FILE_NAME, PromptSet
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Schema = dict[str, Any]
 
 
-def json_schema() -> Schema:
-    """The schema: the keys of a battery, and for each probe the options that it takes."""
+def battery_schema() -> Schema:
+    """That of a battery: the keys of a battery, and for each probe the options that it takes."""
     probes = _find_usable_probes()
     models: list[type[BaseModel]] = [BatteryFile, ModelEntry, *(probe.options for probe in probes)]
     references, shared = models_json_schema([(model, "validation") for model in dict.fromkeys(models)])
@@ -27,6 +30,44 @@ def json_schema() -> Schema:
     top["properties"]["models"] |= _require_ids({"anyOf": [{"type": "string"}, references[ModelEntry, "validation"]]})
     top["properties"]["probes"] |= _require_ids({"anyOf": [{"$ref": f"#/$defs/{name}"} for name in entries]})
     return {"$schema": DIALECT, **top, "title": "Battery of reportgen", "$defs": definitions | entries}
+
+
+def theme_schema() -> Schema:
+    """That of the file of a theme, in which no key must stand: what it lacks is as in the theme that it extends."""
+    schema = Theme.model_json_schema()
+    own = {key: value for key, value in schema["properties"].items() if key != "font_sha256"}
+    base = {"enum": list(BUILT_IN), "default": "paper", "description": "The theme that has what this one lacks."}
+    return {
+        "$schema": DIALECT,
+        "title": "Theme of reportgen",
+        "type": "object",
+        "properties": {"extends": base, **own},
+        "additionalProperties": False,
+    }
+
+
+def prompts_schema() -> Schema:
+    """That of a file of prompt sets: each under its name, with what is known about it, or as a bare list."""
+    schema = PromptSet.model_json_schema(ref_template="#/$defs/{model}")
+    definitions = schema.pop("$defs", {})
+    bare = {**schema["properties"]["prompts"], "description": "A set of which nothing more is known."}
+    either = {"anyOf": [{"$ref": f"#/$defs/{PromptSet.__name__}"}, bare]}
+    return {
+        "$schema": DIALECT,
+        "title": "Prompt sets of reportgen",
+        "type": "object",
+        "patternProperties": {f"^{FILE_NAME.pattern}$": either},
+        "additionalProperties": False,
+        "$defs": {**definitions, PromptSet.__name__: schema},
+    }
+
+
+SCHEMAS: Mapping[str, Callable[[], Schema]] = {
+    "battery": battery_schema,
+    "theme": theme_schema,
+    "prompts": prompts_schema,
+}
+"""What a file is of -> what gives its schema."""
 
 
 def _find_usable_probes() -> list[Probe[Any, Any]]:

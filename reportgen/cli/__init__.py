@@ -19,12 +19,13 @@ COMMANDS = {
     "figures": "Draw the figures of a stored bundle anew, in any theme, format and width.",
     "history": "Draw the metrics of many bundles over time, and mark where they stepped.",
     "probes": "List the probes, or explain one.",
+    "prompts": "List the prompt sets that ship, or print one.",
     "models": "List the demo models and the cache.",
     "init": "Write a starter battery.",
-    "schema": "Print the JSON Schema of a battery.",
+    "schema": "Print the JSON Schema of a battery, a theme or prompt sets.",
 }
 
-_SUPERVISED = frozenset(COMMANDS) - {"models", "init", "schema"}
+_SUPERVISED = frozenset(COMMANDS) - {"prompts", "models", "init", "schema"}
 _SIGPIPE = 141
 """As shells tell of a program that wrote where nobody reads any longer."""
 """Commands in which probes of third parties run, or native code on strangers' files."""

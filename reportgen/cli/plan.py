@@ -27,7 +27,7 @@ def command(battery: Path, only: tuple[str, ...]) -> None:
             tell(f"{model.id}: cannot be used: {model.failed}")
             continue
         work = _work(model) if model.cases else "only in a pair"
-        tell(f"{model.id}: {model.readied.located.name}, {work}")
+        tell(f"{model.id}: {model.name}, {work}")
         for case in model.cases:
             tell(f"  {case.entry.id} ({case.entry.probe.name}): {_describe_case(case)}")
     for pair in planned.pairs:

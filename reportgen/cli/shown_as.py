@@ -21,7 +21,9 @@ def add_presentation_options(instead_of: str) -> Callable[[F], F]:
             click.option(
                 "--theme", help=f"Look of the figures instead of {instead_of}: paper, slides, dark or a file."
             ),
-            click.option("--language", help=f"Language of the report instead of {instead_of}: en, zh-TW, hu, ar."),
+            click.option(
+                "--language", help=f"Language of the report instead of {instead_of}: en, zh-TW, zh-CN, hu, ar."
+            ),
         ):
             command = option(command)
         return command

@@ -38,7 +38,12 @@ def tell(line: object, *, err: bool = False) -> None:
 
 def tell_place(place: object) -> None:
     """Writes where something lies."""
-    _write(spell_text(str(place), longest=None))
+    tell_whole(str(place))
+
+
+def tell_whole(line: str) -> None:
+    """Writes a line that is of use only as a whole."""
+    _write(spell_text(line, longest=None))
 
 
 def tell_mistake(mistake: Mistake) -> None:

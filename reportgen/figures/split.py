@@ -52,13 +52,13 @@ def _stretches(figure: Figure, room: Room) -> Iterator[Figure]:
         for some in _slices(len(figure.rankings), room.rankings):
             yield replace(figure, rankings=figure.rankings[some])
     elif isinstance(figure, TokenGrid):
-        grid = _sample_rows(figure, room.rows) if figure.sampleable else figure
+        grid = sample_rows(figure, room.rows) if figure.sampleable else figure
         yield from (_columns(grid, some) for some in _slices(len(grid.columns), room.columns))
     else:
         yield figure
 
 
-def _sample_rows(grid: TokenGrid, most: int) -> TokenGrid:
+def sample_rows(grid: TokenGrid, most: int) -> TokenGrid:
     """A grid with every n-th of its rows, the first among them, so that at most `most` are left; its axis says so."""
     every = -(-len(grid.rows) // most)
     if every <= 1:

@@ -1,6 +1,6 @@
 """The fonts that ship with our dependencies, and in which order they are asked for a character."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reportgen.fingerprints import folder_of, version_of
@@ -75,6 +75,8 @@ MONO = _dejavu("reportgen Mono", "DejaVuSansMono.ttf")
 CJK = Source(
     "reportgen CJK", "manimgx-fonts-cjk", "manimgx_fonts_cjk", "NotoSansCJK-VF.otf.ttc", number=3
 )  # the Traditional Chinese face
+SIMPLIFIED = replace(CJK, number=2)
+"""The Simplified Chinese face of the same collection: the same characters, some (such as 骨) in another shape."""
 
 CHAIN = (TEXT, *SCRIPTS, _noto("Sans Symbols"), EMOJI, REST, CJK)
 """The order in which fonts are asked for a character; CJK stands last because it covers much Latin badly."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from reportgen.look.font_sources import BOLD, CHAIN, CJK, MONO, REGULAR, TEXT, OwnFont, Source
+from reportgen.language import SIMPLIFIED_CHINESE, get_language
+from reportgen.look.font_sources import BOLD, CHAIN, CJK, MONO, REGULAR, SIMPLIFIED, TEXT, OwnFont, Source
 from reportgen.look.kept_fonts import digest_of, kept_file, makers
 from reportgen.look.legible import (
     ALWAYS,
@@ -87,11 +88,16 @@ def load_typefaces(characters: Iterable[str], own: OwnFont | None = None) -> Typ
         source = source_of_cluster(cluster)
         assert source is not None, f"{cluster!r} is not legible"
         by_source[source] |= covered_by(source).intersection(add_parts(cluster + unicodedata.normalize("NFC", cluster)))
-    asked = [(source, REGULAR, members) for source, members in by_source.items() if members]
+    asked = [(_face_of(source), REGULAR, members) for source, members in by_source.items() if members]
     bold = (TEXT, BOLD, by_source[TEXT])
     mono = (MONO, REGULAR, {character for character in wanted if in_mono(character)})
     ahead = [(own, REGULAR, set(wanted & covered_by(own)))] if own is not None else []
     return Typefaces(_make_faces([*ahead, asked[0], bold, mono, *asked[1:]]), own)
+
+
+def _face_of(source: Source) -> Source:
+    """The source itself; of Chinese characters the face that the spoken language writes them in."""
+    return SIMPLIFIED if source is CJK and get_language() == SIMPLIFIED_CHINESE else source
 
 
 def _make_faces(asked: Iterable[tuple[Source, int, set[str]]]) -> tuple[Face, ...]:
@@ -107,7 +113,7 @@ def _face(source: Source, weight: int, characters: set[str]) -> Face:
     contents = "".join(sorted(characters | ({DOTTED_CIRCLE, " "} & covered_by(source))))
     key = digest_of(source.identity, source.family, weight, contents)
     # matplotlib writes the fonts of a PDF in the order of their files: here the same whatever they were cut down to.
-    name = f"{source.family.replace(' ', '')}-{weight}-{key}.{'otf' if source is CJK else 'ttf'}"
+    name = f"{source.family.replace(' ', '')}-{weight}-{key}.{'otf' if source.family == CJK.family else 'ttf'}"
     return Face(source.family, weight, kept_file(name, lambda: _cut_font(source, weight, contents)))
 
 

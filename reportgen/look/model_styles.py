@@ -15,6 +15,9 @@ INK, MUTED, FAINT, PAPER = themes.PAPER.ink, themes.PAPER.muted, themes.PAPER.fa
 DARK, LIGHT = "#050505", "#ffffff"
 """Text on coloured cells: no ground is so grey that neither reaches a contrast of 4.5."""
 
+LEGIBLE, MIXTURES = 4.6, 101
+"""A contrast that stays above 4.5 when it is rounded to colours of 8 bits, and how finely white is mixed in."""
+
 DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2), (1.5, 1.5), (7, 2, 1.5, 2), (3, 1.5))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
@@ -79,6 +82,17 @@ def contrast(one: Sequence[float], other: Sequence[float]) -> float:
     """Contrast ratio of two sRGB colours (WCAG 2.2), from 1 to 21."""
     darker, lighter = sorted((luminance(one), luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
+
+
+def lighten_for(colour: str, ground: str, least: float = LEGIBLE) -> str:
+    """The colour, mixed with as little white as gives it a contrast of at least `least` on a dark ground."""
+    mixed = rgb(colour)
+    for part in np.linspace(0, 1, MIXTURES).tolist():
+        red, green, blue = (own + (1 - own) * part for own in rgb(colour))
+        mixed = (red, green, blue)
+        if contrast(mixed, rgb(ground)) >= least:
+            break
+    return "#" + "".join(f"{round(255 * channel):02x}" for channel in mixed)
 
 
 def choose_text_colour(colour: Sequence[float]) -> str:

@@ -41,7 +41,7 @@ def _check_odd(colours: tuple[str, ...]) -> tuple[str, ...]:
     return colours
 
 
-Colour = Annotated[str, AfterValidator(_colour)]
+Colour = Annotated[str, AfterValidator(_colour), Field(json_schema_extra={"pattern": "^#[0-9a-fA-F]{6}$"})]
 Points = Annotated[float, Field(ge=1, le=5000)]
 
 
@@ -113,16 +113,13 @@ class Theme(BaseModel):
         return own_font(self.font, self.font_sha256 or "") if self.font else None
 
     @property
-    def of_pages(self) -> "Theme":
-        """What a page and its paper take of it: all but what is drawn for a dark ground, as a page brings its own."""
-        if int(self.paper[1:3], 16) > 127:
-            return self
-        return PAPER.model_copy(update={"font": self.font, "font_sha256": self.font_sha256, "logo": self.logo})
+    def dark(self) -> bool:
+        """Whether it is drawn for a dark ground: then a page is dark, too, whatever the reader's system asks for."""
+        return int(self.paper[1:3], 16) <= 127
 
     def on_page(self) -> "Theme":
-        """As a page draws it: in `paper`'s sizes and inks, which the page replaces by its own variables."""
-        paper = {name: getattr(PAPER, name) for name in _OF_THE_PAGE}
-        return self.of_pages.model_copy(update=paper)
+        """As a page draws it: in `paper`'s sizes and inks, which the page replaces by the theme's own."""
+        return self.model_copy(update={name: getattr(PAPER, name) for name in _OF_THE_PAGE})
 
 
 _OF_THE_PAGE = ("ink", "muted", "faint", "paper", "ground", "text", "width", "height", "widest", "lines")

@@ -238,6 +238,7 @@ class _OutputMaker:
             self._bundle,
             shown,
             statements=described.statements,
+            words=described.words,
             stamp=self._stamp,
             has_figure_files=self._has_figure_files,
             theme=self._presentation.theme,
@@ -245,11 +246,15 @@ class _OutputMaker:
 
     def _html(self, described: BundleDescription, figures: Sequence[DrawnFigure]) -> None:
         from reportgen.report import page
+        from reportgen.report.content.thumbnails import draw_thumbnails
 
+        theme = self._presentation.theme.on_page()
+        small = draw_thumbnails(self._bundle, described, theme=theme, cache=self._cache)
         html = page.render_page(
             self._bundle,
-            _group_page_figures(figures, "characters"),
+            _group_page_figures(figures, "characters", small),
             statements=described.statements,
+            words=described.words,
             stamp=self._stamp,
             has_figure_files=self._has_figure_files,
             budget=self._presentation.page_bytes,
@@ -370,13 +375,16 @@ def _write(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
 
 
-def _group_page_figures(figures: Sequence[DrawnFigure], text: "SvgText") -> "dict[str, list[PageFigure]]":
-    """Probe id -> its figures for a page."""
+def _group_page_figures(
+    figures: Sequence[DrawnFigure], text: "SvgText", thumbnails: Mapping[str, str] = {}
+) -> "dict[str, list[PageFigure]]":
+    """Probe id -> its figures for a page, with the thumbnails of those that have one."""
     from reportgen.report.content.drawn import PageFigure
 
     drawings: dict[str, list[PageFigure]] = {}
     for figure in figures:
-        shown = PageFigure(figure.description, figure.stem, figure.drawing.svg(text))
+        small = thumbnails.get(figure.stem, "")
+        shown = PageFigure(figure.description, figure.stem, figure.drawing.svg(text), thumbnail=small)
         drawings.setdefault(figure.probe_id, []).append(shown)
     return drawings
 

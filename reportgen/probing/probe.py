@@ -2,9 +2,9 @@
 
 A probe is one module, or a folder of several: its face (`__init__`: options, findings, passes), and next to it `run`,
 which measures, `figures`, which describes what is drawn, and `statement`, the rule of its sentence: `tell` of one
-subject, or `statement` of all where it compares them. `view` may hold `View`, what both read of a subject. Nothing here
-or in a face imports torch or numpy: batteries are checked and planned without them, and a stored bundle is rendered
-without `run`.
+subject, or `statement` of all where it compares them, and `tell_briefly` for a table of many models. `view` may hold
+`View`, what all of them read of a subject. Nothing here or in a face imports torch or numpy: batteries are checked and
+planned without them, and a stored bundle is rendered without `run`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -27,7 +27,7 @@ from reportgen.probing.case import Case, O
 from reportgen.probing.options import PairOptions, ProbeOptions
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Findings, Outcome, definitions
-from reportgen.results.section import Section
+from reportgen.results.section import Section, SubjectWords
 
 if TYPE_CHECKING:
     from reportgen.model.network.loaded import LoadedModel
@@ -54,6 +54,19 @@ def statement_of(probe: Probe[Any, Any], section: Section) -> str:
     if not isinstance(told, str):
         raise ReportgenError("its statement is no text")
     return sentences([_add_scope(section, told), _tell_rows_drawn(probe, section)]) if told else ""
+
+
+def words_of(probe: Probe[Any, Any], section: Section, statement: str) -> dict[str, SubjectWords]:
+    """Subject -> its part of a statement of `statement_of`, and the same in a few words.
+
+    Raises:
+        ReportgenError: one of them is no text.
+    """
+    told, brief = probe.tell_each(section), probe.tell_each_briefly(section)
+    if not all(isinstance(one, str) for one in (*told.values(), *brief.values())):
+        raise ReportgenError("what it says of a subject is no text")
+    parts = told if sentences(told.values()) == statement else {}
+    return {subject: SubjectWords(parts.get(subject, ""), brief.get(subject, "")) for subject in section.ok()}
 
 
 def _add_scope(section: Section, told: str) -> str:
@@ -189,8 +202,18 @@ class Probe(Generic[O, R]):
         if not _place_of(self, "statement"):
             return ""
         part = _part(self, "statement")
-        told: str = part.statement(section) if hasattr(part, "statement") else _tell_each(self, section, part.tell)
+        if not hasattr(part, "statement"):
+            return sentences(self.tell_each(section).values())
+        told: str = part.statement(section)
         return told
+
+    def tell_each(self, section: Section) -> Mapping[str, str]:
+        """Subject -> what `statement` says of it; empty where it is not told of each subject alone."""
+        return _ask_each(self, section, "tell")
+
+    def tell_each_briefly(self, section: Section) -> Mapping[str, str]:
+        """Subject -> the same in a few words without its name; empty where the metrics are told instead."""
+        return _ask_each(self, section, "tell_briefly")
 
 
 @dataclass(frozen=True)
@@ -222,10 +245,13 @@ class PairProbe(Probe[P, R], Generic[P, R]):
         return found
 
 
-def _tell_each(probe: Probe[Any, Any], section: Section, tell: Callable[[Any], str]) -> str:
-    """What is told of each subject, one after the other."""
+def _ask_each(probe: Probe[Any, Any], section: Section, name: str) -> dict[str, str]:
+    """Subject -> what a function of the probe's rule says of it; empty where the rule has no such function."""
+    tell = getattr(_part(probe, "statement"), name, None) if _place_of(probe, "statement") else None
+    if tell is None:
+        return {}
     kind = getattr(_part(probe, "view"), "View", SubjectView) if _place_of(probe, "view") else SubjectView
-    return sentences(tell(view) for view in kind.each(section))
+    return {view.subject: tell(view) for view in kind.each(section)}
 
 
 def _part(probe: Probe[Any, Any], name: str) -> ModuleType:

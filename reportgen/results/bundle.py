@@ -247,7 +247,7 @@ def _write_shape(shape: Sequence[int]) -> str:
 
 
 def _card_json(card: ModelCard) -> dict[str, Any]:
-    own = {"name": card.shared_name or card.name, "architecture": card.architecture, "layers": card.layers}
+    own = {"name": card.own_name or card.name, "architecture": card.architecture, "layers": card.layers}
     return {**own, **card.facts}
 
 

@@ -26,18 +26,22 @@ class ModelCard:
     architecture: str
     layers: int
     facts: Mapping[str, Any] = field(default_factory=dict)
-    shared_name: str = ""
-    """The name that it has of itself, where other models of the bundle have the same."""
+    own_name: str = ""
+    """The name that it has of itself, where it is called by its id instead."""
 
 
 def tell_apart(cards: Iterable[ModelCard]) -> dict[str, ModelCard]:
-    """Id -> card, each of a name of its own: models of one name (a checkpoint and its quantisation, the same step of
-    two runs) carry their ids behind it. The one place where this is decided.
+    """Id -> card, each of a name of its own: models of one name (a checkpoint and its quantisation, two folders that
+    are both called `model`) are called by their ids, and so is one whose name is the id of another. The one place
+    where this is decided.
     """
     known = list(cards)
     alike = Counter(card.name for card in known)
+    ids = {card.id for card in known}
     return {
-        card.id: replace(card, name=f"{card.name} ({card.id})", shared_name=card.name) if alike[card.name] > 1 else card
+        card.id: replace(card, name=card.id, own_name=card.name)
+        if alike[card.name] > 1 or card.name in ids - {card.id}
+        else card
         for card in known
     }
 
@@ -58,3 +62,13 @@ class Section:
     def name(self, subject: str) -> str:
         """The model's name, or those of a pair."""
         return " → ".join(self.models[id].name for id in subject.split(SUBJECT))
+
+
+@dataclass(frozen=True)
+class SubjectWords:
+    """What a probe says of one subject."""
+
+    told: str = ""
+    """Its part of the statement; empty where that cannot be parted."""
+    brief: str = ""
+    """The same in a few words, without its name; empty where the probe has none."""

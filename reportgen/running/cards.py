@@ -15,7 +15,7 @@ def describe_model(planned: PlannedModel, as_run: Mapping[str, Any]) -> ModelCar
     """What the report says of a model; of one that failed, only what was asked for."""
     source = {"source": planned.entry.source}
     if planned.readied is None:
-        return ModelCard(planned.id, planned.entry.name or planned.id, "", 0, {**source, **as_run})
+        return ModelCard(planned.id, planned.name, "", 0, {**source, **as_run})
     located, facts = planned.readied.located, planned.readied.facts
     known = {
         "revision": located.revision,
@@ -26,8 +26,7 @@ def describe_model(planned: PlannedModel, as_run: Mapping[str, Any]) -> ModelCar
         "vocabulary": facts.vocabulary,
         "context_length": facts.context_length,
     }
-    name = planned.entry.name or located.name
-    return ModelCard(planned.id, name, facts.architecture, facts.layers or 0, {**source, **known, **as_run})
+    return ModelCard(planned.id, planned.name, facts.architecture, facts.layers or 0, {**source, **known, **as_run})
 
 
 def describe_run(model: "LoadedModel", known: Conditions) -> dict[str, Any]:

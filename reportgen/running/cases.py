@@ -15,7 +15,7 @@ from reportgen.processes.supervision import find_earlier_end, track_piece
 from reportgen.results.quantities import Cell, Findings, Outcome, Table, WrongFindings
 from reportgen.running.outcome_cache import CachedOutcome, OutcomeCache
 from reportgen.running.outcome_key import hash_named_files, threads_of
-from reportgen.running.planned import PlannedCase, PlannedModel, Side
+from reportgen.running.planned import PlannedCase, Side
 from reportgen.running.ready import ReadyModel
 from reportgen.running.time_limits import choose_seconds
 from reportgen.running.unchanged import refuse_changed
@@ -65,13 +65,9 @@ def run_cases(
         if outcome.status == "ok" and hash_named_files(case.entry) != case.named:
             outcome = make_without_numbers(case, "failed", _OTHER_FILES)
         if outcome.status == "ok":
-            name = " → ".join(_name(one.planned) for one in ready)
+            name = " → ".join(one.planned.name for one in ready)
             cache.keep(known, case.entry, CachedOutcome(outcome, case.skipped_rows), model=name)
         yield FinishedCase(case, outcome, time.perf_counter() - started)
-
-
-def _name(planned: PlannedModel) -> str:
-    return planned.readied.located.name if planned.readied is not None else planned.id
 
 
 def join_passes(ready: ReadyModel, sides: Sequence[Side]) -> RunSide:

@@ -167,7 +167,7 @@ class _Running:
         finally:  # what changes while it is read may fail in any way
             refuse_changed([planned])
         import_libraries(planned.cases)
-        self._progress(f"{readied.located.name} loaded and proven")
+        self._progress(f"{planned.id} loaded and proven")
         step, durations = f"load {planned.id}", self._results.durations
         durations[step] = durations.get(step, 0.0) + time.perf_counter() - started
         device = model.device.type

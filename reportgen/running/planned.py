@@ -104,6 +104,11 @@ class PlannedModel:
     failed: str = ""
 
     @property
+    def name(self) -> str:
+        """What the battery or its source calls it; its id where it is not known what lies there."""
+        return self.entry.name or (self.readied.located.name if self.readied is not None else self.id)
+
+    @property
     def all_kept(self) -> bool:
         """Whether the model has nothing left to do."""
         return self.readied is not None and all(case.settled for case in self.cases)

@@ -146,15 +146,17 @@ def _read_list(value: Any) -> list[Prompt]:
 
 
 class PromptSet(BaseModel):
-    """Prompts that belong together, with where the idea comes from and what one should see."""
+    """Prompts that belong together, with where the idea comes from and what one should see. A bare list of prompts is a
+    set that says nothing of these.
+    """
 
     model_config = STRICT
 
-    title: Text
+    title: Text = ""
     """What the set is, in a few words."""
-    source: Text
+    source: Text = ""
     """Where the idea comes from."""
-    what_to_see: Text
+    what_to_see: Text = ""
     """What one should see when these prompts pass through a model."""
     prompts: Annotated[
         tuple[Prompt, ...],
@@ -254,7 +256,15 @@ def read_prompt_file(path: Path) -> dict[str, PromptSet]:
     return found
 
 
+def _read_bare_list(written: list[Any]) -> list[Prompt]:
+    if not written:
+        raise ExplainedError(Problem((), "expected at least 1 item, found an empty list"))
+    return read_prompts(written, None)
+
+
 def _read_set(written: Any) -> PromptSet:
+    if isinstance(written, list):
+        return PromptSet(prompts=tuple(_read_bare_list(written)))
     try:
         return PromptSet.model_validate(written)
     except ValidationError as error:

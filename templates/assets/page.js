@@ -101,7 +101,7 @@
     for (const part of document.querySelectorAll("[data-models]")) {
       part.toggleAttribute("data-off", model !== "" && !part.dataset.models.split(" ").includes(model));
     }
-    for (const row of document.querySelectorAll(".row, .tables")) {
+    for (const row of document.querySelectorAll(".row, .tables, .statement.parted")) {
       const left = [...row.children].filter((part) => !part.hasAttribute("data-off"));
       row.toggleAttribute("data-alone", model !== "" && left.length === 1);
     }

@@ -1,3 +1,4 @@
+import json
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
@@ -5,8 +6,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from reportgen.battery.schema import json_schema
+from reportgen import resources
+from reportgen.battery.schema import SCHEMAS, battery_schema, prompts_schema, theme_schema
+from reportgen.cli.schema import KINDS
 from reportgen.documents.yaml_source import read_source
+from reportgen.look.theme import PAPER
 from reportgen.probes import registry
 
 REPORT = Path(__file__).parents[2] / "reports" / "llama-vs-gemma.yaml"
@@ -14,7 +18,7 @@ REPORT = Path(__file__).parents[2] / "reports" / "llama-vs-gemma.yaml"
 
 @pytest.fixture(scope="module")
 def validator() -> jsonschema.Draft202012Validator:
-    schema = json_schema()
+    schema = battery_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 
@@ -64,7 +68,7 @@ def test_a_probe_of_two_models_names_them_and_takes_no_others(
 
 
 def test_every_option_is_described() -> None:
-    definitions = json_schema()["$defs"]
+    definitions = battery_schema()["$defs"]
     for name in registry.names():
         options = definitions[name]["properties"]
         assert options["probe"] == {"const": name}
@@ -75,6 +79,34 @@ def test_a_broken_third_party_leaves_the_schema_of_the_others(monkeypatch: pytes
     points = EntryPoints([EntryPoint("bad", "no_such_module:probe", registry.GROUP)])
     monkeypatch.setattr(registry, "entry_points", points.select)
     assert "bad" in registry.names()
-    definitions = json_schema()["$defs"]
+    definitions = battery_schema()["$defs"]
     assert "bad" not in definitions
     assert "logit_lens" in definitions
+
+
+def test_every_file_of_prompts_that_ships_fits_its_schema() -> None:
+    schema = prompts_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    fits = jsonschema.Draft202012Validator(schema)
+    for file in sorted(resources.folder("prompts").glob("*.yaml")):
+        written = read_source(file.read_text(encoding="utf-8"), file).value
+        assert [error.message for error in fits.iter_errors(written)] == [], file
+    assert fits.is_valid({"bare": ["an apple", {"text": "a day", "id": "day"}]})
+    assert not fits.is_valid({"bare": ["an apple", {"txt": "a day"}]})
+    assert not fits.is_valid({"set": {"title": "no prompts"}})
+    assert not fits.is_valid({"no name": ["an apple"]})
+
+
+def test_a_theme_fits_its_schema_with_any_of_its_keys() -> None:
+    schema = theme_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    fits = jsonschema.Draft202012Validator(schema)
+    assert fits.is_valid({})
+    assert fits.is_valid({"extends": "dark", "models": ["#7a0019"], "logo": "lab.svg", "text": 10})
+    assert fits.is_valid(json.loads(PAPER.model_dump_json(exclude={"font_sha256"})))
+    for wrong in ({"extends": "drak"}, {"ink": "black"}, {"inks": "#000000"}, {"text": 2}, {"diverging": ["#000000"]}):
+        assert not fits.is_valid(wrong), wrong
+
+
+def test_the_command_knows_every_schema() -> None:
+    assert tuple(SCHEMAS) == KINDS

@@ -147,9 +147,12 @@ def test_the_page_draws_in_papers_sizes_with_the_themes_colours() -> None:
     assert BUILT_IN["slides"].on_page().drawing_state == PAPER.drawing_state
 
 
-def test_a_theme_for_a_dark_ground_leaves_the_page_to_its_own_light_and_dark() -> None:
-    dark = BUILT_IN["dark"].model_copy(update={"logo": "data:image/png;base64,AA=="})
-    assert dark.on_page() == PAPER.model_copy(update={"logo": dark.logo})
+def test_a_theme_for_a_dark_ground_draws_the_page_in_its_own_colours() -> None:
+    dark = BUILT_IN["dark"]
+    assert (dark.dark, PAPER.dark, BUILT_IN["slides"].dark) == (True, False, False)
+    page = dark.on_page()
+    assert (page.inks, page.text, page.width) == (PAPER.inks, PAPER.text, PAPER.width), "which the page replaces"
+    assert (page.models, page.sequential, page.outline) == (dark.models, dark.sequential, dark.outline)
 
 
 def test_the_key_of_a_drawing_holds_its_theme_and_width() -> None:

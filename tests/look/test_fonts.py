@@ -5,13 +5,15 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from fontTools.pens.recordingPen import RecordingPen
 from fontTools.ttLib import TTFont
 
+from reportgen.language import use_language
 from reportgen.look import cut_fonts, kept_fonts
 from reportgen.look import legible as legible_text
-from reportgen.look.font_sources import CHAIN, CJK, MONO
+from reportgen.look.font_sources import CHAIN, CJK, MONO, SIMPLIFIED
 from reportgen.look.fonts import Typefaces, load_typefaces
-from reportgen.look.legible import ALWAYS, make_legible
+from reportgen.look.legible import ALWAYS, covered_by, make_legible
 from reportgen.text.characters import mark_space
 
 MANY_SCRIPTS = (
@@ -195,3 +197,25 @@ def test_for_a_printer_the_fonts_are_as_they_are() -> None:
     faces = load_typefaces("天")
     found = re.findall(r"base64,([^)]+)\) format\('opentype'\)", faces.css(packed=False))
     assert [base64.b64decode(one) for one in found] == [file.read_bytes() for file in faces.files]
+
+
+def test_chinese_characters_have_the_shapes_of_the_language_that_is_spoken() -> None:
+    """骨 is written otherwise on the mainland; 日 is not."""
+    shapes: dict[str, dict[str, object]] = {}
+    for tag in ("en", "zh-TW", "zh-CN"):
+        with use_language(tag):
+            faces = load_typefaces({"骨日"})
+        (file,) = (face.path for face in faces.faces if face.family == CJK.family)
+        with TTFont(file) as font:
+            glyphs, names = font.getGlyphSet(), font.getBestCmap()
+            pens = {one: RecordingPen() for one in "骨日"}
+            for one, pen in pens.items():
+                glyphs[names[ord(one)]].draw(pen)
+        shapes[tag] = {one: pen.value for one, pen in pens.items()}
+    assert shapes["en"] == shapes["zh-TW"]
+    assert shapes["zh-CN"]["骨"] != shapes["zh-TW"]["骨"]
+    assert shapes["zh-CN"]["日"] == shapes["zh-TW"]["日"]
+
+
+def test_both_chinese_faces_have_the_same_characters() -> None:
+    assert covered_by(SIMPLIFIED) == covered_by(CJK)

@@ -5,6 +5,7 @@ from reportgen.look import model_styles as style
 from reportgen.look.model_styles import (
     choose_text_colour,
     contrast,
+    lighten_for,
     luminance,
     map_diverging,
     map_sequential,
@@ -69,3 +70,14 @@ def test_inks_are_no_colour_of_anything_else() -> None:
     inks = {style.INK, style.MUTED, style.FAINT, style.PAPER}
     assert len(inks) == 4
     assert not inks & {style.DARK, style.LIGHT, *PAPER.models, *PAPER.areas, *PAPER.sequential, *PAPER.diverging}
+
+
+@pytest.mark.parametrize("colour", [*PAPER.models, "#000000", "#7a0019", "#2f5d8a"])
+def test_a_colour_is_lightened_as_far_as_a_dark_ground_needs(colour: str) -> None:
+    lighter = lighten_for(colour, "#17191c")
+    assert contrast(rgb(lighter), rgb("#17191c")) >= 4.5
+    assert all(new >= old for new, old in zip(rgb(lighter), rgb(colour), strict=True))
+
+
+def test_a_colour_that_is_light_enough_stays() -> None:
+    assert lighten_for("#f0b8dd", "#17191c") == "#f0b8dd"

@@ -10,7 +10,7 @@ import pytest
 from reportgen.language import ENGLISH, list_languages, use_language
 from reportgen.probes.logit_lens.statement import Turn, turn_of
 from reportgen.probes.registry import find
-from reportgen.probing.probe import statement_of
+from reportgen.probing.probe import statement_of, words_of
 from reportgen.results.quantities import Array, Metric, Outcome, Table
 from reportgen.results.section import ModelCard, Section
 from reportgen.text.scripts import script_of
@@ -459,3 +459,91 @@ def test_a_statement_is_translated_whole(tag: str) -> None:
         told = " ".join(statement(probe, *outcomes) for probe, outcomes in found.items())
     for english in (" the ", " of ", " at ", " layer", "weights", "heads", "tokens", "parameters"):
         assert english not in told, told
+
+
+# In a few words, for a table of many models
+
+
+def briefly(probe: str, found: Outcome) -> str:
+    return find(probe).tell_each_briefly(section(found))["m"]
+
+
+@pytest.mark.parametrize(
+    ("probe", "found", "said"),
+    [
+        ("parameter_census", census(embedding=40, MLP_up=35, norms=25), "100 parameters: 40% vocabulary, 35% MLPs"),
+        ("logit_lens", lens(EARLY), "settles at layer 2 of 4 (50%)"),
+        ("logit_lens", lens(EARLY, LATE, LATE), "settles at layer 4 of 4 (100%), median of 3 prompts"),
+        ("logit_lens", lens(EARLY, EARLY, LATE, LATE), "settles at layer 2 of 4 (50%), median of 4 prompts"),
+        (
+            "logit_lens",
+            lens(EARLY, [(token, 0.05) for token, _ in LATE]),
+            "settles at layer 2 of 4 (50%), median of the 1 of 2 prompts with a clear answer",
+        ),
+        ("logit_lens", lens([(token, 0.05) for token, _ in LATE]), "no answer of 10% or more"),
+        (
+            "word_similarity",
+            similarity([1, 0.9, 0.9, 0.9], [1, 0.9, 0.6, 0.8]),
+            "senses furthest apart at layer 2 of 3 (67%): cosine +0.30",
+        ),
+        ("word_similarity", similarity([1, 0.9, 0.9], [1, 0.9, 0.9]), "senses not told apart"),
+        ("word_similarity", similarity([1, 0.5, 0.75]), "least alike at layer 1 of 2 (50%): cosine 0.50"),
+        ("attention_grid", attention([[0.9] * 4, [0.1] * 4]), "4 of 8 heads (50%) park on the first token"),
+        (
+            "pca_map",
+            points([[0, 0], [9, 9], [0, 1], [9, 8]], [[0, 0], [0, 1], [9, 9], [9, 8]]),
+            "100% of the words lie next to their own group at layer 1 of 4 (25%)",
+        ),
+        ("pca_map", points([[0, 0], [9, 9], [0, 1], [9, 8]], groups="aaaa"), "no clear groups"),
+        (
+            "next_token",
+            outcome(metrics={"top_probability": 0.25, "own_entropy": 2.5}),
+            "likeliest token 25% on average, entropy 2.50 nats",
+        ),
+        (
+            "head_scores",
+            outcome(metrics={"best_induction": 0.5, "best_previous_token": 0.25}),
+            "best induction head 50%, best previous-token head 25%",
+        ),
+        (
+            "attention_sink",
+            outcome(metrics={"sink_share": 0.75, "massive_share": 0.5}),
+            "75% of the heads are sinks; massive activations in 50% of the layers",
+        ),
+        (
+            "tokenization",
+            outcome(metrics={"characters_per_token": 2.5, "fragments": 0.0}),
+            "2.50 characters per token, 0% fragments",
+        ),
+        (
+            "generation_lens",
+            outcome(metrics={"settling_layer": 3.0}),
+            "what is written settles at layer 3 of 4 (75%) on average",
+        ),
+        ("generation_lens", outcome(metrics={"settling_layer": None}), "ends at once"),
+        (
+            "latent_language",
+            outcome(
+                metrics={"pivot_peak": 0.5, "pivot_peak_layer": 3},
+                tables={"languages": (("component", "language"), [[0, "en"], [1, "fr"]])},
+            ),
+            "English reaches 50% at layer 3 of 4 (75%)",
+        ),
+    ],
+)
+def test_a_few_words_tell_a_model_from_others_without_its_name(probe: str, found: Outcome, said: str) -> None:
+    assert briefly(probe, found) == said
+
+
+def test_a_statement_of_each_subject_is_told_in_parts() -> None:
+    both = section(lens(EARLY), lens(LATE))
+    probe = find("logit_lens")
+    words = words_of(probe, both, statement_of(probe, both))
+    assert {subject: one.told for subject, one in words.items()} == {
+        "m": "M settles at layer 2 of 4: “e” after “P”.",
+        "n": "N settles only in its last layer, 4: “e” after “P”.",
+    }
+    assert words["n"].brief == "settles at layer 4 of 4 (100%)"
+    compared = section(census(embedding=20, MLP_up=80), census(embedding=60, MLP_up=40))
+    told = words_of(find("parameter_census"), compared, statement_of(find("parameter_census"), compared))
+    assert [one.told for one in told.values()] == ["", ""], "that compares the models, and is told as a whole"

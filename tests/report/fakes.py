@@ -166,6 +166,19 @@ def make_page_figure(probe: str, figure: Figure, width: float = 396.0, height: f
     return PageFigure(figure, stem, svg(width, height, title=stem))
 
 
+def add_thumbnails(drawings: dict[str, list[PageFigure]]) -> dict[str, list[PageFigure]]:
+    """The drawings with a thumbnail of each probe's first figure, of every subject."""
+    return {
+        probe: [
+            replace(one, thumbnail=svg(180.0, 90.0, title=f"small {one.file_stem}"))
+            if one.description.name == of_probe[0].description.name
+            else one
+            for one in of_probe
+        ]
+        for probe, of_probe in drawings.items()
+    }
+
+
 def fake_bundle() -> Bundle:
     made = {
         "census": census,

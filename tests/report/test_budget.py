@@ -8,7 +8,7 @@ from reportgen.report import page
 from reportgen.report.content.budget import FEW_ROWS, ROWS, Load, fit_page
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.figure_data import MOST_VALUES, add_data
-from tests.report.fakes import curves, make_grid, make_page_figure, svg
+from tests.report.fakes import add_thumbnails, curves, make_grid, make_page_figure, svg
 
 
 def of_sizes(*sizes: tuple[int, int]) -> dict[str, list[PageFigure]]:
@@ -78,8 +78,9 @@ def test_a_page_that_is_too_large_says_at_its_top_what_was_left_out_and_where_it
 
 
 def test_a_picture_that_was_left_out_has_no_thumbnail_either(bundle, large):
-    html = page.render_page(bundle, large, budget=0)
-    assert "<use" not in html
+    assert 'class="thumbnail' in page.render_page(bundle, add_thumbnails(large))
+    html = page.render_page(bundle, add_thumbnails(large), budget=0)
+    assert 'class="thumbnail' not in html
     assert not re.search(r"<figure[^>]*>\s*<div", html)
     assert 'id="figure-map-llama-layers"' in html
 

@@ -326,3 +326,21 @@ def test_a_token_of_ten_thousand_characters_is_printed_about_as_soon_as_one_of_t
         return time.perf_counter() - begun
 
     assert seconds(10_000) < 4 * seconds(200), "cut after 300"
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="Poppler is missing")
+def test_no_last_page_holds_just_one_line(bundle, tmp_path):
+    """A page holds about 42 rows of numbers: each of these lengths ends elsewhere on it, some just past its end."""
+    table = Table(("a", "b"), [[at, "x"] for at in range(8)])
+    weasyprint, html = importlib.import_module("weasyprint"), ""
+    for rows in range(40, 46):
+        metrics = {f"m{at}": Metric(float(at), "u") for at in range(rows)}
+        told = outcome("of_another_package", LLAMA, metrics=metrics, tables={"t": table})
+        made = replace(bundle, models={LLAMA: bundle.models[LLAMA]}, outcomes={"told": {LLAMA: told}})
+        html = page.render_paper(made, {})
+        weasyprint.HTML(string=html).write_pdf(tmp_path / "report.pdf")
+        command = ["pdftotext", "-layout", str(tmp_path / "report.pdf"), "-"]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        last = [line for line in text.rstrip().split("\f")[-1].splitlines() if line.strip()]
+        assert len(last) - 2 >= 3, (rows, last)  # less the head and the number of the page
+    assert html.index("All numbers of this report") < html.index('class="probe"')

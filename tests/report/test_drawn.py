@@ -6,7 +6,7 @@ import pytest
 from reportgen.look import model_styles as style
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.sections import Row, make_rows
-from tests.report.fakes import LLAMA, curves, make_grid, make_page_figure, svg
+from tests.report.fakes import curves, make_grid, make_page_figure, svg
 
 INCH = 72.0
 
@@ -37,7 +37,7 @@ def test_the_page_gets_variables_and_paper_the_inks():
 def test_a_text_that_says_a_colour_stays():
     element = f'<svg viewBox="0 0 1 1"><text style="fill: {style.INK.upper()}">{style.INK}</text></svg>'
     assert PageFigure(curves(("a",), "x"), "stem", element).inline() == (
-        f'<svg id="picture-stem" viewBox="0 0 1 1"><text style="fill: var(--ink)">{style.INK}</text></svg>'
+        f'<svg viewBox="0 0 1 1"><text style="fill: var(--ink)">{style.INK}</text></svg>'
     )
 
 
@@ -62,8 +62,12 @@ def test_the_figures_of_a_single_model_share_a_row():
     assert [len(row.figures) for row in make_rows(["a"], made, [])] == [3]
 
 
-def test_a_name_cannot_end_the_attribute_that_holds_it():
-    named = replace(
-        make_page_figure("census", curves((LLAMA,), "components")), file_stem='x"><meta http-equiv=refresh>'
+def test_a_thumbnail_says_and_does_nothing_by_itself():
+    small = (
+        '<svg data-kind="Curves" data-frames="[&quot;x&quot;]" role="img" aria-labelledby="a b" viewBox="0 0 1 1">'
+        f'<title id="a">T</title>\n<desc id="b">D</desc>\n<path style="stroke: {style.INK}"/></svg>'
     )
-    assert named.inline().startswith('<svg id="picture-x&quot;&gt;&lt;meta http-equiv=refresh&gt;"')
+    figure = replace(make_page_figure("p", curves(("a",), "x")), thumbnail=small)
+    assert figure.inline_thumbnail() == (
+        '<svg aria-hidden="true" focusable="false" viewBox="0 0 1 1"><path style="stroke: var(--ink)"/></svg>'
+    )

@@ -1,10 +1,12 @@
 from dataclasses import replace
 
-from reportgen.report.content import opening, sections
+import pytest
+
+from reportgen.report.content import findings, opening, sections
 from reportgen.report.content.sections import build_view
 from reportgen.report.content.statements import state_bundle
 from reportgen.results.quantities import Metric
-from tests.report.fakes import GEMMA, LLAMA, outcome
+from tests.report.fakes import GEMMA, LLAMA, add_thumbnails, outcome
 
 
 def views(bundle, drawings=None):
@@ -68,13 +70,13 @@ def sentence(id, probe, text, failed=False):
 def test_at_most_six_findings_of_as_many_kinds_of_probes_as_there_are_and_every_failure():
     made = [sentence(f"lens{i}", "logit_lens", "It says.") for i in range(6)]
     made += [sentence("map", "pca_map", "It lies."), sentence("quiet", "drift", ""), sentence("broken", "x", "", True)]
-    found = opening.list_findings(made)
+    found = findings.list_findings(made)
     assert [one.section for one in found] == [*(f"lens{i}" for i in range(5)), "map", "broken"]
     assert found[-1].text == "broken – failed."
 
 
 def test_a_finding_is_seen_in_the_first_figures_of_its_section(bundle, drawings):
-    found = {one.section: one.pictures for one in opening.list_findings(views(bundle, drawings))}
+    found = {one.section: one.pictures for one in findings.list_findings(views(bundle, add_thumbnails(drawings)))}
     assert [one.file_stem for one in found["weather"]] == ["weather-llama-grid-0", "weather-gemma-grid-0"]
     assert found["heads"] == []
 
@@ -85,3 +87,45 @@ def test_a_model_that_continues_without_its_cache_says_so_in_its_line(bundle):
     llama, gemma = opening.make_model_lines(replace(bundle, models=bundle.models | {LLAMA: slow}))
     assert "continues without its cache" in llama.facts
     assert "continues without its cache" not in gemma.facts
+
+
+def test_a_layer_is_compared_by_its_share_of_the_depth_where_depths_differ(bundle):
+    """Llama has 30 blocks and Gemma 18: layer 24 and layer 14.4 lie at the same depth."""
+    made = {
+        id: {model: outcome("theirs", model, metrics={"settling_layer": Metric(layer, "layer")})
+             for model, layer in zip((LLAMA, GEMMA), layers, strict=True)}
+        for id, layers in {"same": (24.0, 14.4), "apart": (24, 9)}.items()
+    }  # fmt: skip
+    same, apart = views(replace(bundle, outcomes=made))
+    assert [entry.text for entry in apart.metrics[0].entries] == ["24 of 30 (80%)", "9 of 18 (50%)"]
+    assert apart.metrics[0].spread == pytest.approx(0.3 / 0.8)
+    assert same.metrics[0].spread == pytest.approx(0)
+    assert list_telling(replace(bundle, outcomes=made)) == [("apart", "settling_layer")]
+
+
+def test_a_layer_stands_for_itself_where_the_models_are_as_deep(bundle):
+    deep = {id: replace(card, layers=30) for id, card in bundle.models.items()}
+    made = {"a": {m: outcome("theirs", m, metrics={"best_layer": Metric(24, "layer")}) for m in deep}}
+    (view,) = views(replace(bundle, models=deep, outcomes=made))
+    assert [entry.text for entry in view.metrics[0].entries] == ["24", "24"]
+
+
+def test_few_models_have_sentences_and_no_table(bundle):
+    shown = views(bundle)
+    assert findings.tabulate_findings(findings.list_findings(shown), shown, list(bundle.models)) is None
+
+
+def test_many_models_have_a_table_with_a_row_each_and_a_dash_where_nothing_was_measured(bundle):
+    ids = [f"m{i}" for i in range(4)]
+    models = {id: replace(bundle.models[LLAMA], id=id, name=id) for id in ids}
+    ok = {
+        id: outcome("theirs", id, metrics={"x": Metric(at / 2, "nat"), "y": Metric(1.0)}) for at, id in enumerate(ids)
+    }
+    ok["m3"] = outcome("theirs", "m3", status="skipped", reason="no chat template")
+    made = replace(bundle, models=models, outcomes={"a": ok})
+    view = build_view(made.section("a"), "It says.", (), 10)
+    table = findings.tabulate_findings(findings.list_findings([view]), [view], ids)
+    assert [column.section for column in table.columns] == ["a"]
+    assert {model: list(row) for model, row in table.rows.items()} == {
+        "m0": ["x 0 nat and y 1"], "m1": ["x 0.5000 nat and y 1"], "m2": ["x 1 nat and y 1"], "m3": ["–"],
+    }  # fmt: skip

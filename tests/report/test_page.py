@@ -9,14 +9,15 @@ import pytest
 from reportgen.figures.data import csv_of
 from reportgen.language import use_language
 from reportgen.look import model_styles as style
+from reportgen.look.theme import BUILT_IN, PAPER
 from reportgen.probes.registry import find
 from reportgen.report import page
 from reportgen.report.content.drawn import WIDEST_BESIDE
-from reportgen.report.templates.templating import sentence
+from reportgen.report.templates.templating import DARK_PAPER, sentence
 from reportgen.resources import folder
 from reportgen.results.quantities import Metric
 from reportgen.results.section import ModelCard
-from tests.report.fakes import GEMMA, LLAMA, hostile, outcome
+from tests.report.fakes import GEMMA, LLAMA, add_thumbnails, curves, hostile, make_grid, make_page_figure, outcome
 from tests.report.parsed import Page
 
 QUESTIONS = [
@@ -111,6 +112,14 @@ def test_two_models_stand_side_by_side_and_wide_figures_have_a_row_each_that_scr
     ]
     assert [row.startswith(" stacked") for row in rows] == [False, False, True]
     assert [row.count('tabindex="0"') for row in rows] == [0, 0, 2]
+    assert not [row for row in rows if row.startswith(" narrow")]
+
+
+def test_rows_that_fill_half_a_desktop_stand_beside_each_other(bundle, drawings):
+    small = [make_page_figure("weather", make_grid(m, f"grid-{i}"), 160.0) for i in range(2) for m in (LLAMA, GEMMA)]
+    html = section(page.render_page(bundle, {**drawings, "weather": small}), "weather")
+    assert html.count('<div class="row narrow">') == 2
+    assert 'row narrow"' not in page.render_paper(bundle, {**drawings, "weather": small})
 
 
 def test_inks_follow_the_theme_and_fills_keep_their_light_ground(bundle, drawings):
@@ -200,13 +209,10 @@ def test_options_are_told_without_the_prompts_in_them(bundle, drawings):
     assert "contrast" not in html
 
 
-def test_models_of_one_name_are_told_apart_by_their_ids(bundle, drawings):
-    switch = '<input type="radio" name="model" value="{}"> <bdi>{}</bdi>{}</label>'
-    assert switch.format(LLAMA, bundle.models[LLAMA].name, "") in page.render_page(bundle, drawings)
-    alike = {id: replace(card, name="Twin") for id, card in bundle.models.items()}
-    assert switch.format(LLAMA, "Twin", f" (<bdi>{LLAMA}</bdi>)") in page.render_page(
-        replace(bundle, models=alike), drawings
-    )
+def test_each_model_has_a_switch_of_its_name(bundle, drawings):
+    switch = '<input type="radio" name="model" value="{}"> <bdi>{}</bdi></label>'
+    for id, card in bundle.models.items():
+        assert switch.format(id, card.name) in page.render_page(bundle, drawings)
 
 
 def test_what_a_docstring_sets_in_backticks_is_code(bundle, drawings):
@@ -319,18 +325,23 @@ def test_every_section_and_figure_can_be_linked_to(bundle, drawings):
     assert "anchor" not in page.render_paper(bundle, drawings)
 
 
-def test_a_finding_shows_its_sections_first_figures_again_without_its_bytes(bundle, drawings):
-    html = page.render_page(bundle, drawings)
-    thumbnails = re.findall(r'class="thumbnail[^"]*" href="#([^"]+)".*?<use href="#([^"]+)"', html)
+def test_a_finding_shows_a_small_drawing_of_its_sections_first_figures(bundle, drawings):
+    html = page.render_page(bundle, add_thumbnails(drawings))
+    found = re.findall(r'<a class="thumbnail[^"]*" href="#figure-([^"]+)"[^>]*>(<svg.*?)</svg></a>', html, re.DOTALL)
     firsts = [
-        one
+        one.file_stem
         for of_probe in drawings.values()
         for one in of_probe
         if one.description.name == of_probe[0].description.name
     ]
-    assert thumbnails == [(f"figure-{one.file_stem}", f"picture-{one.file_stem}") for one in firsts]
-    for _, picture in thumbnails:
-        assert html.count(f'<svg id="{picture}"') == 1
+    assert [stem for stem, _ in found] == firsts
+    for stem, small in found:
+        assert small.startswith('<svg aria-hidden="true" focusable="false" ')
+        assert f'"small {stem}-0"' in small
+        assert style.INK not in small
+        assert "var(--ink)" in small
+    assert "thumbnail" not in page.render_paper(bundle, add_thumbnails(drawings))
+    assert 'class="thumbnail' not in page.render_page(bundle, drawings)
 
 
 def test_only_our_script_may_run_and_nothing_in_it_is_filled_in(bundle, drawings):
@@ -376,3 +387,41 @@ def test_the_page_speaks_its_readers_language_and_direction(bundle, drawings):
     assert '<html lang="en" dir="ltr"' in page.render_page(bundle, drawings)
     css = (folder("templates") / "assets/page.css").read_text()
     assert not re.search(r"(padding|margin|border|inset)-(left|right)|text-align: (left|right)", css)
+
+
+DARK = BUILT_IN["dark"]
+
+
+def test_a_theme_for_a_dark_ground_makes_a_dark_page_and_a_dark_paper(bundle, drawings):
+    html = page.render_page(bundle, add_thumbnails(drawings), theme=DARK)
+    assert '<meta name="color-scheme" content="dark">' in html
+    assert f"--ink: {DARK.ink}; --muted: {DARK.muted}; --faint: {DARK.faint}; --paper: {DARK.paper};" in html
+    assert "prefers-color-scheme" not in html[: html.index("<body>")].partition("<style>")[2]
+    assert 'name="theme"' not in html, "there is nothing to choose"
+    assert style.INK not in html.partition("<body>")[2]
+    paper = page.render_paper(bundle, drawings, theme=DARK)
+    assert f"background: {DARK.paper};" in paper
+    pictures = [base64.b64decode(one).decode() for one in re.findall(r"svg\+xml;base64,([^\"]+)", paper)]
+    assert pictures
+    assert all(style.INK not in one and f"stroke: {DARK.ink}" in one for one in pictures)
+    assert "background:" not in page.render_paper(bundle, drawings).partition("<body>")[0]
+
+
+def test_in_dark_mode_lines_are_the_models_colours_made_lighter(bundle, drawings):
+    blue, *_ = PAPER.models
+    figure = make_page_figure("apple", curves((LLAMA,), "raw"))
+    line = f'<path style="stroke: {blue}"/></svg>'
+    coloured = replace(figure, svg=figure.svg.replace("</svg>", line))
+    html = page.render_page(bundle, {"apple": [coloured]})
+    assert '<path style="stroke: var(--colour0)"/>' in html
+    head = html.partition("<body>")[0]
+    light, dark = f"--colour0: {blue};", f"--colour0: {style.lighten_for(blue, DARK_PAPER)};"
+    assert (head.count(light), head.count(dark)) == (1, 2)
+    grid = replace(make_page_figure("weather", make_grid(LLAMA, "grid-0")), svg=coloured.svg)
+    assert line in page.render_page(bundle, {"weather": [grid]}), "fills keep their ground, and what is drawn on it"
+
+
+def test_a_themes_own_inks_are_those_of_the_papers_figures(bundle, drawings):
+    paper = page.render_paper(bundle, drawings, theme=PAPER.model_copy(update={"ink": "#220044"}))
+    pictures = [base64.b64decode(one).decode() for one in re.findall(r"svg\+xml;base64,([^\"]+)", paper)]
+    assert all("stroke: #220044" in one for one in pictures)

@@ -5,6 +5,7 @@ import pytest
 
 from reportgen import resources
 from reportgen.documents.problem import Problem
+from reportgen.errors import BatteryError
 from reportgen.text.prompts import Prompt, PromptsError, PromptSets, read_prompt_file, read_prompts
 
 SHIPPED = PromptSets.for_battery(None)
@@ -166,3 +167,23 @@ def test_a_set_named_in_a_list_tells_the_mistakes_of_its_file(tmp_path: Path) ->
 
 def test_a_name_that_no_file_can_have_is_no_set() -> None:
     assert problems(f"{'x' * 300}/one", SHIPPED)[0].message.startswith("there is no prompt set")
+
+
+def test_a_set_may_be_a_bare_list(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("one: [an apple, {text: a day, id: day}]\ntwo: {prompts: [x]}")
+    sets = read_prompt_file(file)
+    assert [prompt.called for prompt in sets["one"].prompts] == ["an apple", "day"]
+    assert (sets["one"].title, sets["one"].source, sets["one"].what_to_see) == ("", "", "")
+    assert sets["two"].title == ""
+
+
+def test_what_is_wrong_in_a_bare_list_is_told_where_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("one:\n  - an apple\n  - {txt: a day}\ntwo: []\n")
+    with pytest.raises(BatteryError) as caught:
+        read_prompt_file(file)
+    assert [(told.line, told.message) for told in caught.value.mistakes] == [
+        (3, "one[1].txt: unknown key"),
+        (4, "two: expected at least 1 item, found an empty list"),
+    ]

@@ -29,6 +29,8 @@ LABEL = 120.0
 DOTTED = (1.0, 2.0)
 FLAT = 0.2
 """Share of the axis below which a curve looks like a straight line."""
+TICKS, FEW_TICKS = 8, 3
+"""About as many as a horizontal axis has, and that of a thumbnail."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def paint_curves(curves: Curves, look: Look) -> Canvas:
     for at, line in enumerate([*heading, *told]):
         canvas.write(0, (at + 0.5) * LINE, line, colour=None if at < len(heading) else look.theme.muted)
     whole = all(float(x).is_integer() for curve in curves.curves for x in curve.x)
-    plot.grid(marks, numbers, choose_fitting_ticks(*across, right - left, lettering.width, 8, whole=whole))
+    most = TICKS if look.wide > 0.5 else FEW_TICKS
+    plot.grid(marks, numbers, choose_fitting_ticks(*across, right - left, lettering.width, most, whole=whole))
     for at, line in enumerate(below):
         half = lettering.width(line) / 2
         middle = min(max((left + right) / 2, half), look.width - half)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.language import list_items, say, say_count, sentences
-from reportgen.numerals import write_count
+from reportgen.numerals import write_count, write_share
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.probing.view import SubjectView
 
@@ -80,4 +80,16 @@ def _tell_others(sinks: NDArray[Any], numbers: Sequence[int]) -> str:
         "The heads that do not are mostly in blocks {blocks}.",
         len(blocks),
         blocks=list_items([str(block) for block in blocks]),
+    )
+
+
+def tell_briefly(view: SubjectView) -> str:
+    """How many heads park on the first token of the longest prompt."""
+    sinks = view.values("sink")[int(np.argmax(view.column("prompts", "token_count")))] > SINK_THRESHOLD
+    return say(
+        "attention_grid.brief",
+        "{many} of {all} heads ({share}) park on the first token",
+        many=write_count(int(sinks.sum())),
+        all=write_count(sinks.size),
+        share=write_share(float(sinks.mean())),
     )

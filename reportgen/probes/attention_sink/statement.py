@@ -136,3 +136,13 @@ def ranges(numbers: Sequence[int]) -> str:
         else:
             runs.append([number])
     return list_items([f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs])
+
+
+def tell_briefly(view: SubjectView) -> str:
+    """How many heads have their sink on the first token, and in how many layers activations are massive."""
+    return say(
+        "attention_sink.brief",
+        "{sinks} of the heads are sinks; massive activations in {massive} of the layers",
+        sinks=write_share(view.metric("sink_share")),
+        massive=write_share(view.metric("massive_share")),
+    )

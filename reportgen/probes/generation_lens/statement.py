@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reportgen.language import list_items, say, say_count, sentences
+from reportgen.numerals import write_depth
 from reportgen.probes.generation_lens.view import Key, View, first_emoji_tokens
 
 TOLD = 4
@@ -76,3 +77,15 @@ def _tell_silence(view: View, silent: Sequence[int]) -> str:
         return ""
     told = list_items([say("text.quoted", "“{text}”", text=view.quote_prompt(prompt)) for prompt in silent[:TOLD]])
     return say("generation_lens.silent", "After {prompts}, {model} ends at once.", model=view.name, prompts=told)
+
+
+def tell_briefly(view: View) -> str:
+    """From which layer on the written tokens lead, on average."""
+    settled = view.metric("settling_layer")
+    if settled is None:
+        return say("generation_lens.brief_none", "ends at once")
+    return say(
+        "generation_lens.brief",
+        "what is written settles at layer {depth} on average",
+        depth=write_depth(settled, view.last_layer),
+    )

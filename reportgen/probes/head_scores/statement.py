@@ -55,3 +55,13 @@ def tell(view: SubjectView) -> str:
 def _values(record: Mapping[str, Any]) -> dict[str, Any]:
     score, most = write_share(record["score"]), write_share(record["most_possible"])
     return {"block": record["block"], "head": record["head"], "score": score, "most": most}
+
+
+def tell_briefly(view: SubjectView) -> str:
+    """The best scores of the two kinds of head that copying is made of."""
+    return say(
+        "head_scores.brief",
+        "best induction head {induction}, best previous-token head {previous}",
+        induction=write_share(view.metric("best_induction")),
+        previous=write_share(view.metric("best_previous_token")),
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.language import say, sentences
-from reportgen.numerals import write_share
+from reportgen.numerals import write_depth, write_share
 from reportgen.probes.latent_language.view import language_names, tell_way
 from reportgen.probing.view import SubjectView
 
@@ -82,3 +82,14 @@ def find_leading_language(mean: Sequence[float] | NDArray[Any], margin: Sequence
     upper = np.delete(means + margins, first)
     clear = means[first] >= LEAST and means[first] - margins[first] > upper.max(initial=0.0)
     return first if clear else None
+
+
+def tell_briefly(view: SubjectView) -> str:
+    """How likely the pivot language becomes, and where."""
+    return say(
+        "latent_language.brief",
+        "{language} reaches {share} at layer {depth}",
+        language=language_names(view)[0],
+        share=write_share(view.metric("pivot_peak")),
+        depth=write_depth(view.metric("pivot_peak_layer") or 0, view.last_layer),
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reportgen.language import list_items, say, say_count, sentences
-from reportgen.numerals import write_share
+from reportgen.numerals import write_count, write_depth, write_share
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.logit_lens.view import quote_answer
 from reportgen.probing.probe import prompt_labels
@@ -183,4 +183,28 @@ def _tell_fragments(name: str, sure: Sequence[_Trace]) -> str:
         "{count} answers of {model} are only fragments of characters.",
         count,
         model=name,
+    )
+
+
+def tell_briefly(view: SubjectView) -> str:
+    """The layer at which half of the sure answers have settled, and how many are sure."""
+    traces = _traces(view)
+    sure = sorted(trace.settled for trace in traces if float(trace.tops[-1]["probability"]) >= SURE)
+    if not sure:
+        return say("logit_lens.brief_none", "no answer of {threshold} or more", threshold=write_share(SURE))
+    values = {"depth": write_depth(sure[(len(sure) - 1) // 2], view.last_layer), "sure": write_count(len(sure))}
+    if len(sure) == len(traces):
+        return say_count(
+            "logit_lens.brief",
+            "settles at layer {depth}",
+            "settles at layer {depth}, median of {count} prompts",
+            len(traces),
+            **values,
+        )
+    return say_count(
+        "logit_lens.brief_some",
+        "settles at layer {depth}, in the {sure} of {count} prompts with a clear answer",
+        "settles at layer {depth}, median of the {sure} of {count} prompts with a clear answer",
+        len(traces),
+        **values,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reportgen.language import say, say_count, sentences
-from reportgen.numerals import write_setting, write_share
+from reportgen.numerals import write_number, write_setting, write_share
 from reportgen.probes.next_token.view import OWN, TOP_P, WHOLE, View
 from reportgen.text.characters import mark_space
 
@@ -92,3 +92,13 @@ def _tell_spread(view: View, prompt: int) -> str:
 def _quote_prompt(view: View, prompt: int) -> str:
     text = view.labels[prompt]
     return text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]}…"
+
+
+def tell_briefly(view: View) -> str:
+    """How likely the likeliest token is, and how spread out the distribution, on average over the prompts."""
+    return say(
+        "next_token.brief",
+        "likeliest token {probability} on average, entropy {entropy} nats",
+        probability=write_share(view.metric("top_probability")),
+        entropy=write_number(view.metric("own_entropy")),
+    )

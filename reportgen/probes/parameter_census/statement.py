@@ -86,3 +86,15 @@ def _tell_difference(views: Iterable[SubjectView]) -> str:
         large=write_share(large),
         small=write_share(small),
     )
+
+
+def tell_briefly(view: SubjectView) -> str:
+    """How many parameters there are, and the shares of them that the vocabulary and the MLPs take."""
+    shares = _shares(view)
+    return say(
+        "parameter_census.brief",
+        "{total} parameters: {vocabulary} vocabulary, {mlp} MLPs",
+        total=write_count(int(view.metric("total_parameters") or 0)),
+        vocabulary=write_share(shares.get("vocabulary", 0.0)),
+        mlp=write_share(shares.get("mlp", 0.0)),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reportgen.language import say, say_count, sentences
-from reportgen.numerals import write_share
+from reportgen.numerals import write_depth, write_share
 from reportgen.probes.pca_map.groups import judge_layers
 from reportgen.probing.view import SubjectView
 from reportgen.probing.word_fits import refuse_verdict, tell_parts
@@ -81,4 +81,20 @@ def _tell_outliers(view: SubjectView) -> str:
         model=view.name,
         all=len(shares),
         share=write_share(DROWNING),
+    )
+
+
+def tell_briefly(view: SubjectView) -> str:
+    """The layer at which most words have one of their own group as nearest neighbour, and how many do."""
+    groups = [str(group) for group in view.column("items", "group")]
+    shares = np.array([_own_neighbours(points, groups) for points in view.values("points")])
+    if refuse_verdict(view) or len(set(groups)) < 2 or np.isnan(shares).all():
+        return say("pca_map.brief_none", "no clear groups")
+    layers = view.along("points", "layer")
+    best = max(range(len(layers)), key=lambda i: (np.nan_to_num(shares[i]), i))
+    return say(
+        "pca_map.brief",
+        "{share} of the words lie next to their own group at layer {depth}",
+        share=write_share(shares[best]),
+        depth=write_depth(layers[best], view.last_layer),
     )

@@ -70,3 +70,13 @@ def _compare_tokenizers(views: Sequence[SubjectView]) -> str:
         many=many,
         long=long,
     )
+
+
+def tell_briefly(view: SubjectView) -> str:
+    """How many characters a token holds, and how many tokens are fragments of characters."""
+    return say(
+        "tokenization.brief",
+        "{characters} characters per token, {fragments} fragments",
+        characters=write_number(view.metric("characters_per_token")),
+        fragments=write_share(view.metric("fragments")),
+    )

@@ -41,7 +41,7 @@ def _curves(view: SubjectView, name: str, start: int, axis: Axis) -> Curves:
             x=layers,
             y=values[record["pair"], start:].tolist(),
             model=view.subject,
-            group=_sense_group(record["same_sense"]),
+            group=_sense_group(record["same_sense"]) or view.name,
             faint=record["same_sense"] is False and with_same_sense,
         )
         for record in pairs

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.language import say, sentences
-from reportgen.numerals import write_number, write_setting
+from reportgen.numerals import write_depth, write_number, write_setting
 from reportgen.probing.view import SubjectView
 from reportgen.probing.word_fits import refuse_verdict, tell_parts
 
@@ -90,3 +90,23 @@ def _tell_sentences(name: str, means: NDArray[Any]) -> str:
         "{cosine} between them.",
         **values,
     )
+
+
+def tell_briefly(view: SubjectView) -> str:
+    """Where the senses, or without senses the sentences, are told apart most, and by how much."""
+    if refuse_verdict(view):
+        return say("words.brief_no_verdict", "no verdict: the word is not the same tokens in each sentence")
+    senses = [record["same_sense"] for record in view.rows("pairs")]
+    raw = view.values("raw")
+    alike, other = [i for i, s in enumerate(senses) if s is True], [i for i, s in enumerate(senses) if s is False]
+    if not (alike and other):
+        means = raw.mean(0)
+        lowest = int(means.argmin())
+        values = {"depth": write_depth(lowest, raw.shape[1] - 1), "cosine": write_number(means[lowest], 2)}
+        return say("word_similarity.brief_sentences", "least alike at layer {depth}: cosine {cosine}", **values)
+    gaps = raw[alike].mean(0) - raw[other].mean(0)
+    best = int(gaps.argmax())
+    if gaps[best] < CLEAR_GAP:
+        return say("word_similarity.brief_none", "senses not told apart")
+    values = {"depth": write_depth(best, raw.shape[1] - 1), "gap": write_number(gaps[best], 2)}
+    return say("word_similarity.brief", "senses furthest apart at layer {depth}: cosine +{gap}", **values)

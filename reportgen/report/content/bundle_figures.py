@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,10 @@ from reportgen.look.model_styles import ModelStyle, model_styles
 from reportgen.look.own_files import UnusableFile, check_font
 from reportgen.look.theme import PAPER, Theme
 from reportgen.probes.registry import find
-from reportgen.probing.probe import Probe, explanation, meanings, question, statement_of
+from reportgen.probing.probe import Probe, explanation, meanings, question, statement_of, words_of
 from reportgen.processes.supervision import find_earlier_end, track_piece
 from reportgen.results.bundle import Bundle
-from reportgen.results.section import Section
+from reportgen.results.section import Section, SubjectWords
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import Drawing
@@ -76,6 +76,8 @@ class BundleDescription:
     """Probe id -> what it found; empty where nothing was measured, or the probe is not installed."""
     by_all: bool
     """Whether every probe is installed: else there will be more to show once it is."""
+    words: Mapping[str, Mapping[str, SubjectWords]] = field(default_factory=dict)
+    """Probe id -> subject -> what is said of it alone."""
 
 
 @dataclass(frozen=True)
@@ -96,18 +98,20 @@ def describe_bundle(bundle: Bundle) -> BundleDescription:
     """
     figures: dict[str, Sequence[Figure]] = {}
     statements: dict[str, str] = {}
+    words: dict[str, Mapping[str, SubjectWords]] = {}
     failures: dict[str, BaseException] = {}
     known = {probe_id: _probes(bundle.section(probe_id)) for probe_id in bundle.outcomes}
     for probe_id, probes in known.items():
         try:
-            figures[probe_id], statements[probe_id] = _describe_section(bundle.section(probe_id), probes or ())
+            found = _describe_section(bundle.section(probe_id), probes or ())
+            figures[probe_id], statements[probe_id], words[probe_id] = found
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a probe may raise anything, an end of the program too: the others are shown
             failures[probe_id] = error
     if failures:
         raise ShowFailures(failures) from next(iter(failures.values()))
-    return BundleDescription(figures, statements, None not in known.values())
+    return BundleDescription(figures, statements, None not in known.values(), words)
 
 
 def list_stems(described: BundleDescription) -> list[tuple[str, str, Figure]]:
@@ -213,19 +217,24 @@ def _probes(section: Section) -> list[Probe[Any, Any]] | None:
         return None
 
 
-def _describe_section(section: Section, probes: Sequence[Probe[Any, Any]]) -> tuple[list[Figure], str]:
-    """A probe's figures and statement; whatever else a page wants of it is asked for too: it fails here, not there."""
+def _describe_section(
+    section: Section, probes: Sequence[Probe[Any, Any]]
+) -> tuple[list[Figure], str, Mapping[str, SubjectWords]]:
+    """A probe's figures, statement and words of each subject; whatever else a page wants of it is asked for, too: it
+    fails here, not there.
+    """
     if not section.ok():
-        return [], ""
+        return [], "", {}
     piece = ("show", section.id)
     if told := find_earlier_end(*piece):
         raise ShowError(told)
     with track_piece(*piece, seconds=SECONDS_TO_SHOW):
         figures = [_check_figure(figure) for probe in probes for figure in probe.figures(section)]
         statements = [statement_of(probe, section) for probe in probes]
+        words = [words_of(probe, section, told) for probe, told in zip(probes, statements, strict=True) if told]
         for probe in probes:
             explanation(probe), question(probe), meanings(probe)
-    return figures, next(iter(statements), "")
+    return figures, next(iter(statements), ""), next(iter(words), {})
 
 
 def _check_figure(figure: Any) -> Figure:

@@ -3,11 +3,23 @@
 import base64
 import html as markup
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic, HeatMap, TokenGrid
+from reportgen.figures.describe import (
+    AttentionHead,
+    Curves,
+    Figure,
+    HeadMosaic,
+    HeatMap,
+    Maps,
+    Rankings,
+    Timelines,
+    TokenGrid,
+)
 from reportgen.figures.svg_tags import replace_in_tags
 from reportgen.look import model_styles as style
+from reportgen.look.theme import PAPER
 from reportgen.results.section import SUBJECT
 
 POINTS_TO_PIXELS = 4 / 3
@@ -30,6 +42,8 @@ CSS_INK = {
     style.PAPER: "var(--paper)",
 }
 
+NO_PAINTS: Mapping[str, str] = {}
+
 
 def models_of(subject: str) -> str:
     """Ids of the models that a subject is about, with a space between them."""
@@ -49,6 +63,8 @@ class PageFigure:
     """True where the page would be too large with its data."""
     left_out: bool = False
     """True where the page would be too large with its picture."""
+    thumbnail: str = ""
+    """The SVG of a small drawing of it, where it is among the findings that a page begins with."""
 
     @property
     def models(self) -> str:
@@ -91,19 +107,29 @@ class PageFigure:
         scale = min(most, widest / width, highest / height)
         return round(width * scale, 2), round(height * scale, 2)
 
-    def inline(self) -> str:
-        """The SVG element for a page, its inks as CSS variables."""
-        # By its name a thumbnail shows the same picture once more.
-        element = f'<svg id="picture-{markup.escape(self.file_stem)}"{self._element.removeprefix("<svg")}'
-        for sentinel, variable in CSS_INK.items():
-            element = replace_in_tags(re.escape(sentinel), variable, element, re.IGNORECASE)
-        return element
+    def inline(self, paints: Mapping[str, str] = NO_PAINTS) -> str:
+        """The SVG element for a page, its inks as CSS variables.
 
-    def data_uri(self) -> str:
-        """The SVG for paper, its inks as they are."""
+        `paints`: colour of a model or group -> what stands in its place, where no text is set on it.
+        """
+        return self._set_inks(_get_element(self.svg), paints)
+
+    def inline_thumbnail(self, paints: Mapping[str, str] = NO_PAINTS) -> str:
+        """The same of the small drawing, which is read aloud and pointed at by nobody: the link says what it is."""
+        bare = re.sub(r"<title\b.*?</title>\s*<desc\b.*?</desc>\s*", "", _get_element(self.thumbnail), flags=re.DOTALL)
+        told = r'^<svg(?: (?:data-kind|data-frames|role|aria-labelledby)="[^"]*")*'
+        return self._set_inks(re.sub(told, '<svg aria-hidden="true" focusable="false"', bare), paints)
+
+    def data_uri(self, inks: Mapping[str, str] = NO_PAINTS) -> str:
+        """The SVG for paper, its inks as they are, or those of a theme by name."""
         # WeasyPrint takes a space before a family for a part of its name, and then a font of the system's.
-        element = replace_in_tags("(?<='),\\s+(?=')", ",", self._element)
-        return "data:image/svg+xml;base64," + base64.b64encode(element.encode()).decode()
+        element = replace_in_tags("(?<='),\\s+(?=')", ",", _get_element(self.svg))
+        own = {getattr(PAPER, name): ink for name, ink in inks.items()}
+        return "data:image/svg+xml;base64," + base64.b64encode(_replace_colours(element, own).encode()).decode()
+
+    def _set_inks(self, element: str, paints: Mapping[str, str]) -> str:
+        coloured = isinstance(self.description, Curves | Maps | Rankings | Timelines)
+        return _replace_colours(element, {**CSS_INK, **(paints if coloured else {})})
 
     @property
     def characters(self) -> str:
@@ -111,7 +137,15 @@ class PageFigure:
         texts = re.findall(r"<(?:text|tspan)\b[^>]*>([^<]*)", self.svg)
         return "".join(sorted(set(markup.unescape("".join(texts)))))
 
-    @property
-    def _element(self) -> str:
-        """The SVG without its prolog: HTML has none, and WeasyPrint refuses the document type."""
-        return self.svg[self.svg.index("<svg") :].strip()
+
+def _get_element(svg: str) -> str:
+    """The SVG without its prolog: HTML has none, and WeasyPrint refuses the document type."""
+    return svg[svg.index("<svg") :].strip()
+
+
+def _replace_colours(element: str, colours: Mapping[str, str]) -> str:
+    """The element with colours, by what they are, as what is to stand in their places; texts stay."""
+    for colour, own in colours.items():
+        if colour != own:
+            element = replace_in_tags(re.escape(colour), own, element, re.IGNORECASE)
+    return element

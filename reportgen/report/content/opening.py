@@ -1,4 +1,4 @@
-"""The opening of a report: what was compared, what was found, which numbers tell the models apart."""
+"""The opening of a report: what was compared, and which numbers tell the models apart."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from reportgen.language import say, say_count
 from reportgen.numerals import UNDEFINED
-from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.numerals import abbreviate_count, write_table_number
 from reportgen.report.content.sections import SectionView
 from reportgen.report.content.sheets import Entry, MetricRow
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 GLYPH_WIDTH = 64.0
 GLYPH_HEIGHT = 48.0
-MOST_FINDINGS = 6
 HEADLINES = ("total_parameters",)
 """Metrics that the table of telling numbers begins with, whatever their values."""
 MOST_NUMBERS = 8
@@ -50,18 +48,6 @@ class ModelLine:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What one section found, or that it could not."""
-
-    section: str
-    title: str
-    text: str
-    failed: bool
-    pictures: Sequence[PageFigure]
-    """What it is seen in: the section's first figures, those of all models on one scale."""
-
-
-@dataclass(frozen=True)
 class TellingNumber:
     """A metric in which the models differ."""
 
@@ -87,26 +73,6 @@ def make_model_lines(bundle: "Bundle") -> list[ModelLine]:
         )
         for card in bundle.models.values()
     ]
-
-
-def list_findings(sections: Sequence[SectionView]) -> list[Finding]:
-    """Sentences of at most `MOST_FINDINGS` sections, and every section that failed, in the report's order.
-
-    Where more sections have one, those of kinds of probes that have not been heard yet come before further ones of the
-    same kind.
-    """
-    told = [section for section in sections if section.statement]
-    first = {section.probe: section.id for section in reversed(told)}.values()
-    by_news = sorted(told, key=lambda section: section.id not in first)
-    chosen = {section.id for section in by_news[:MOST_FINDINGS]}
-    return [_finding(section) for section in sections if section.failed or section.id in chosen]
-
-
-def _finding(section: SectionView) -> Finding:
-    unmeasured = say("opening.not_measured", "{title} – failed.", title=section.title)
-    rows = [[figure for figure in row.figures if not figure.left_out] for row in section.rows]
-    pictures = next(filter(None, rows), [])
-    return Finding(section.id, section.title, section.statement or unmeasured, section.failed, pictures)
 
 
 def select_telling_numbers(bundle: "Bundle", sections: Sequence[SectionView]) -> list[TellingNumber]:
@@ -166,6 +132,8 @@ def _fact(name: str) -> str:
 
 
 def _facts(card: ModelCard, parameters: int | None) -> Iterator[str]:
+    if card.own_name:
+        yield card.own_name
     if card.architecture:
         yield card.architecture
     if parameters is not None:

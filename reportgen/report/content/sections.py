@@ -15,10 +15,12 @@ from reportgen.report.content.prompts import TABLE as PROMPTS_TABLE
 from reportgen.report.content.prompts import PromptSheet, make_prompt_sheet
 from reportgen.report.content.sheets import MetricRow, Sheet, make_metric_rows, make_sheet, spell_name
 from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.results.section import Section, SubjectWords
 
 LEFT_OUT_TABLE = "skipped"
 """By convention the table of rows that a probe could not measure: shown with the numbers, not folded away."""
+HALF_A_DESKTOP, GAP = 560, 28
+"""Pixels of half a page on a screen 1,400 wide, and between two figures."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Row:
         widest = max((figure.size[0] * MILLIMETRES_A_POINT for figure in self.figures), default=HALF_WIDTH)
         needed = HALF_WIDTH / widest
         return min(1.0, needed) if needed >= SMALLEST else SMALLEST
+
+    @property
+    def narrow(self) -> bool:
+        """True where half of a desktop's page holds all of it at its own size: the next row may stand beside it."""
+        return not self.absences and sum(figure.pixels + GAP for figure in self.figures) <= HALF_A_DESKTOP
 
     @property
     def stacked(self) -> bool:
@@ -88,6 +95,14 @@ class SectionView:
     """True where no subject holds numbers and one of them failed."""
     browsers: Mapping[str, Browser] = field(default_factory=dict)
     """Subject -> its features to be searched, on a page."""
+    words: Mapping[str, SubjectWords] = field(default_factory=dict)
+    """Subject -> what is said of it alone."""
+
+    @property
+    def paragraphs(self) -> Mapping[str, str]:
+        """Subject -> its part of the statement, where that is of several and can be parted; else none."""
+        told = {subject: words.told for subject, words in self.words.items() if words.told}
+        return told if len(told) > 1 else {}
 
 
 def build_view(
@@ -96,6 +111,7 @@ def build_view(
     drawn: Sequence[PageFigure],
     most: int,
     browsers: Mapping[str, Browser] | None = None,
+    words: Mapping[str, SubjectWords] | None = None,
 ) -> SectionView:
     """One entry of the battery, and what it found; its tables hold `most` rows at most.
 
@@ -118,7 +134,7 @@ def build_view(
         statement=statement,
         rows=make_rows(list(section.outcomes), drawn, absences),
         subjects={subject: subject_name(section, subject) for subject in ok},
-        metrics=make_metric_rows([outcome.metrics for outcome in ok.values()], texts),
+        metrics=make_metric_rows([outcome.metrics for outcome in ok.values()], texts, _depths(section)),
         left_out=_sheets(ok, LEFT_OUT_TABLE, most),
         explanation=_explanation(probe),
         definitions=_definitions(ok, texts),
@@ -128,7 +144,14 @@ def build_view(
         tables=_data(ok, most),
         failed=not ok and any(absence.failed for absence in absences),
         browsers=browsers or {},
+        words=words or {},
     )
+
+
+def _depths(section: Section) -> list[int]:
+    """(subject) blocks of its model, of those that hold numbers; 0 of a pair whose models have not as many."""
+    found = ({section.models[id].layers for id in outcome.models} for outcome in section.ok().values())
+    return [depths.pop() if len(depths) == 1 else 0 for depths in found]
 
 
 def subject_name(section: Section, subject: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reportgen.language import name_of, say, unit_of
-from reportgen.numerals import UNDEFINED
+from reportgen.numerals import UNDEFINED, write_depth
 from reportgen.report.content import numerals
 from reportgen.results.quantities import Cell, Metric, Table
 from reportgen.text.characters import mark_space
@@ -73,18 +73,24 @@ class MetricRow:
     """
 
 
-def make_metric_rows(metrics: Sequence[Mapping[str, Metric]], definitions: Mapping[str, str]) -> list[MetricRow]:
-    """All metrics by name, in the order in which the subjects first name them."""
+def make_metric_rows(
+    metrics: Sequence[Mapping[str, Metric]], definitions: Mapping[str, str], depths: Sequence[int] = ()
+) -> list[MetricRow]:
+    """All metrics by name, in the order in which the subjects first name them.
+
+    `depths`: (subject) blocks of its model. Where they differ, a layer is told and compared as a share of the depth.
+    """
     names = dict.fromkeys(name for one in metrics for name in one)
     rows = []
     for name in names:
         unit = next(one[name].unit for one in metrics if name in one)
-        entries = [_make_metric_entry(name, one.get(name)) for one in metrics]
+        blocks = depths if unit == "layer" and len(set(depths)) > 1 and all(depths) else [0] * len(metrics)
+        entries = [_make_metric_entry(name, one.get(name), of) for one, of in zip(metrics, blocks, strict=True)]
         # "settling layer" says its unit already.
         said = name.split("_")[-1] == unit
         told = definitions.get(name, "")
         shown = "" if said else unit_of(unit)
-        rows.append(MetricRow(name_of(name), shown, told, entries, name, _measure_spread(metrics, name)))
+        rows.append(MetricRow(name_of(name), shown, told, entries, name, _measure_spread(metrics, name, blocks)))
     return rows
 
 
@@ -93,16 +99,19 @@ def spell_name(name: str) -> str:
     return name_of(name)
 
 
-def _measure_spread(metrics: Sequence[Mapping[str, Metric]], name: str) -> float:
-    values = [one[name].value for one in metrics if name in one]
-    known = [value for value in values if value is not None]
+def _measure_spread(metrics: Sequence[Mapping[str, Metric]], name: str, blocks: Sequence[int]) -> float:
+    """As `MetricRow.spread`; `blocks`: (subject) what its value is a share of, 0 where it stands for itself."""
+    values = [(one[name].value, of) for one, of in zip(metrics, blocks, strict=True) if name in one]
+    known = [value / of if of else value for value, of in values if value is not None]
     largest = max(map(abs, known), default=0)
     return (max(known) - min(known)) / largest if largest and len(known) == len(metrics) else 0.0
 
 
-def _make_metric_entry(name: str, metric: Metric | None) -> Entry:
+def _make_metric_entry(name: str, metric: Metric | None, blocks: int) -> Entry:
     if metric is None:
         return Entry(UNDEFINED, "number")
+    if blocks and metric.value is not None:
+        return Entry(write_depth(metric.value, blocks), "number")
     note = metric.reason if metric.value is None else numerals.abbreviate_count(metric.value)
     return Entry(numerals.of_column(metric.value, name), "number", note)
 

@@ -1,11 +1,12 @@
 """What the probes of a bundle say, for who has not described its figures: `describe_bundle` asks each of them once."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from reportgen.errors import ReportgenError
 from reportgen.probes import registry
-from reportgen.probing.probe import statement_of
-from reportgen.results.section import Section
+from reportgen.probing.probe import statement_of, words_of
+from reportgen.results.section import Section, SubjectWords
 
 if TYPE_CHECKING:
     from reportgen.results.bundle import Bundle
@@ -25,3 +26,13 @@ def state_section(section: Section) -> str:
 def state_bundle(bundle: "Bundle") -> dict[str, str]:
     """Probe id -> what it found."""
     return {probe_id: state_section(bundle.section(probe_id)) for probe_id in bundle.outcomes}
+
+
+def word_bundle(bundle: "Bundle", statements: Mapping[str, str]) -> dict[str, dict[str, SubjectWords]]:
+    """Probe id -> subject -> its part of the statement, and the same in a few words; none of a probe without one."""
+    return {id: word_section(bundle.section(id), told) for id, told in statements.items() if told}
+
+
+def word_section(section: Section, statement: str) -> dict[str, SubjectWords]:
+    """The same of one battery entry, whose probe is installed."""
+    return words_of(registry.find(next(iter(section.outcomes.values())).probe), section, statement)

@@ -270,7 +270,8 @@ def _definition(view: sections.SectionView, figure: DrawnFigure) -> str:
 
 
 def _notes(view: sections.SectionView, more: Sequence[str]) -> list[str]:
-    told = [f"{prompt_set['title']}. {prompt_set['what_to_see']}" for prompt_set in view.prompt_sets]
+    known = ([prompt_set.get(key, "") for key in ("title", "what_to_see")] for prompt_set in view.prompt_sets)
+    told = [". ".join(filter(None, parts)) for parts in known]
     defined = [
         say("deck.definition", "{name} ({unit}): {text}", name=one.name, unit=one.unit or one.kind, text=one.text)
         for one in view.definitions

@@ -20,8 +20,13 @@ def hash_script(script: str) -> str:
 
 
 def write_settings(theme: Theme) -> dict[str, Any]:
-    """All of it, as plain JSON: the four inks of a figure that is saved, the colours, the words."""
-    return {"ink": theme.inks, "shades": _shades(theme), "words": _words()}
+    """All of it, as plain JSON: the inks of a figure that is saved, the colours, the words."""
+    return {"ink": theme.inks | name_colours(theme), "shades": _shades(theme), "words": _words()}
+
+
+def name_colours(theme: Theme) -> dict[str, str]:
+    """The colours of models by the names of the page's CSS variables."""
+    return {f"colour{at}": colour for at, colour in enumerate(theme.models)}
 
 
 def _shades(theme: Theme) -> list[str]:

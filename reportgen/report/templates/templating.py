@@ -21,9 +21,11 @@ from reportgen.report.content import numerals
 from reportgen.report.content.drawn import models_of
 from reportgen.report.content.paper_tables import paper_columns
 from reportgen.report.templates import own_templates, sandbox
-from reportgen.report.templates.script import hash_script, write_settings
+from reportgen.report.templates.script import hash_script, name_colours, write_settings
 from reportgen.resources import folder
 
+DARK_PAPER = "#17191c"
+"""The ground of a page that is dark because its reader asks for that."""
 LONGEST = 4_000
 """Characters of one text that a page shows."""
 LONGEST_WORD, ITS_START, ITS_END = 300, 200, 60
@@ -119,6 +121,11 @@ def fill_page(
         "spoken": get_language(),
         "direction": direction(get_language()),
         "ink": theme.inks,
+        "dark": theme.dark,
+        "colours": name_colours(theme),
+        "paints": {colour: f"var(--{name})" for name, colour in reversed(name_colours(theme).items())},
+        "dark_colours": {name: style.lighten_for(colour, DARK_PAPER) for name, colour in name_colours(theme).items()},
+        "dark_paper": DARK_PAPER,
         "logo": theme.logo,
         "settings": write_settings(theme),
     }

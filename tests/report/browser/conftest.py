@@ -51,7 +51,9 @@ def shown() -> tuple[Bundle, dict[str, list[PageFigure]]]:
     made = make_cached_figures([(figure, styles) for _, figure in flat])
     for (probe, figure), drawing in zip(flat, made, strict=True):
         stem = f"{probe}-{figure.subject[0]}-{figure.name}"
-        drawings.setdefault(probe, []).append(PageFigure(figure, stem, drawing.svg("characters")))
+        svg = drawing.svg("characters")
+        small = svg if figure.name == figures[probe][0].name else ""
+        drawings.setdefault(probe, []).append(PageFigure(figure, stem, svg, thumbnail=small))
     return fake_bundle(), drawings
 
 

@@ -303,13 +303,13 @@ def test_without_a_script_everything_is_there(visit, shown):
     page = visit(java_script_enabled=False)
     figures = sum(map(len, shown[1].values()))
     assert page.locator("main figure .frame > svg").locator("visible=true").count() == figures
-    assert page.locator(".thumbnail use").locator("visible=true").count() == 4
+    assert page.locator(".thumbnail svg").locator("visible=true").count() == 4
     assert page.locator("main figure .files a").locator("visible=true").count() == 3 * figures
     assert not page.locator(".switches").is_visible()
     assert page.locator("button").count() == 0
 
 
-def test_a_thumbnail_is_drawn_from_the_figure_and_leads_to_it(visit):
+def test_a_thumbnail_is_seen_and_leads_to_its_figure(visit):
     page = visit()
     thumbnail = page.locator(f".thumbnail[href='{GRID}']")
     colours = Image.open(BytesIO(thumbnail.screenshot())).convert("RGB").getcolors(1 << 24)
