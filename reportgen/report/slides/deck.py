@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 ROOM = Room(maps=4, bare_maps=16, rankings=2, columns=14, rows=12)
 """What of a figure can still be read on a slide."""
+SHORT_NOTE = 140
+"""Characters up to which what an author says stands on the slide; what is longer only the speaker has."""
 AT_A_GLANCE = 200
 """Characters up to which what to see is more than one sentence."""
 _BETWEEN = r"\s:：–—、,،"
@@ -151,7 +153,7 @@ def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> It
     ]
     if view.failed:
         sentence = say("deck.failed", "It failed: {reason}", reason="; ".join(absences))
-        yield Slide(view.title, sentence, notes=_notes(view, absences))
+        yield Slide(view.title, sentence, remark=_remark([view.note]), notes=_notes(view, absences))
     for at, together in enumerate(_group_pictures(pictures)):
         figures = [picture.figure for picture in together]
         what = _subject_matter(section, figures)
@@ -163,6 +165,7 @@ def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> It
             title=say("deck.title", "{model}: {what}", model=of, what=asked) if of else capitalize_first(asked),
             kicker="" if asked.startswith(view.title) else view.title,
             sentence=_sentence(section, view, alone, figures, first=at == 0),
+            remark=_remark([view.note if at == 0 else "", *_prompt_notes(view, figures)]),
             pictures=together,
             definition=_definition(view, figures[0]),
             notes=_notes(view, [*absences, *(picture.alt for picture in together)]),
@@ -269,6 +272,26 @@ def _definition(view: sections.SectionView, figure: DrawnFigure) -> str:
     return view.explanation.computed
 
 
+def _prompt_notes(view: sections.SectionView, figures: Sequence[DrawnFigure]) -> list[str]:
+    """What an author says of the prompts that the figures' titles name."""
+    titles = [figure.description.title for figure in figures]
+    return [
+        _name_prompt(called, note)
+        for called, note in view.prompt_notes.items()
+        if any(re.search(rf"(?<!\w){re.escape(called)}(?!\w)", title) for title in titles)
+    ]
+
+
+def _name_prompt(called: str, note: str) -> str:
+    return say("deck.prompt_note", "{prompt}: {note}", prompt=called, note=note)
+
+
+def _remark(said: Sequence[str]) -> str:
+    """Those of an author's notes that are short, on one line."""
+    short = [" ".join(note.split()) for note in said if note and len(note) <= SHORT_NOTE]
+    return " ".join(short)
+
+
 def _notes(view: sections.SectionView, more: Sequence[str]) -> list[str]:
     told = [f"{prompt_set['title']}. {prompt_set['what_to_see']}" for prompt_set in view.prompt_sets]
     defined = [
@@ -277,4 +300,7 @@ def _notes(view: sections.SectionView, more: Sequence[str]) -> list[str]:
         if one.text
     ]
     said = view.explanation
-    return [part for part in (view.statement, *told, said.shows, said.read, said.computed, *more, *defined) if part]
+    own = [view.note, *(_name_prompt(called, note) for called, note in view.prompt_notes.items())]
+    return [
+        part for part in (*own, view.statement, *told, said.shows, said.read, said.computed, *more, *defined) if part
+    ]

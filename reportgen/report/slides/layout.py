@@ -21,6 +21,8 @@ MOST_TEXT = 20.0
 """Points of a figure's text above which it is not enlarged."""
 NAME = 18.0
 """Points that a picture's name takes above it."""
+REMARK = 6.0
+"""Points between what to see and what its author says."""
 WORTH = 1.12
 """A column of words takes the title off the top of the slide: for a figure that becomes this much larger by it."""
 
@@ -52,6 +54,7 @@ class Layout:
     kicker: Words
     title: Words
     sentence: Words
+    remark: Words
     definition: Words
     pictures: Sequence[Box]
     names: Sequence[Box]
@@ -86,6 +89,7 @@ def lay_out_slide(slide: Slide) -> Layout:
         kicker=_mirror_words(chosen.kicker),
         title=_mirror_words(chosen.title),
         sentence=_mirror_words(chosen.sentence),
+        remark=_mirror_words(chosen.remark),
         definition=_mirror_words(chosen.definition),
         pictures=[_mirror_box(box) for box in chosen.pictures],
         names=[_mirror_box(box) for box in chosen.names],
@@ -124,28 +128,30 @@ def _lay_out_above(slide: Slide) -> Layout:
     kicker = fit_words(slide.kicker, Box(SIDE, TOP, width, 0), 12, 1)
     title = fit_words(slide.title, Box(SIDE, _find_bottom(kicker), width, 0), 26, 2, bold=True)
     sentence = fit_words(slide.sentence, Box(SIDE, _find_bottom(title) + 4, width, 0), 16, 4)
+    remark = _below(sentence, slide.remark, width, 2)
     definition = _at_the_foot(slide.definition, SIDE, width - 60, 3)
-    top = _find_bottom(sentence) + 12
+    top = _find_bottom(remark) + 12
     room = Box(SIDE, top, width, definition.box.top - 8 - top)
-    return _with_pictures(slide, kicker, title, sentence, definition, room)
+    return _with_pictures(slide, (kicker, title, sentence, remark, definition), room)
 
 
 def _lay_out_next_to(slide: Slide) -> Layout:
     kicker = fit_words(slide.kicker, Box(SIDE, TOP, COLUMN, 0), 12, 2)
     title = fit_words(slide.title, Box(SIDE, _find_bottom(kicker), COLUMN, 0), 24, 5, bold=True)
     sentence = fit_words(slide.sentence, Box(SIDE, _find_bottom(title) + 8, COLUMN, 0), 16, 9)
-    free = HEIGHT - BOTTOM - _find_bottom(sentence) - 16
+    remark = _below(sentence, slide.remark, COLUMN, 5)
+    free = HEIGHT - BOTTOM - _find_bottom(remark) - 16
     definition = _at_the_foot(slide.definition, SIDE, COLUMN, max(min(int(free // 14), 8), 1))
     left = SIDE + COLUMN + GAP
     room = Box(left, TOP, WIDTH - SIDE - left, HEIGHT - TOP - BOTTOM - 14)
-    return _with_pictures(slide, kicker, title, sentence, definition, room)
+    return _with_pictures(slide, (kicker, title, sentence, remark, definition), room)
 
 
-def _with_pictures(slide: Slide, kicker: Words, title: Words, sentence: Words, definition: Words, room: Box) -> Layout:
+def _with_pictures(slide: Slide, words: tuple[Words, Words, Words, Words, Words], room: Box) -> Layout:
     sizes = [picture.size for picture in slide.pictures]
     pictures = _arrange_pictures(sizes, room, slide.pictures[0].text) if sizes else []
     names = [Box(box.left, box.top - NAME, box.width, NAME) for box in pictures] if len(pictures) > 1 else []
-    return Layout(kicker, title, sentence, definition, pictures, names, NUMBER)
+    return Layout(*words, pictures, names, NUMBER)
 
 
 def fit_words(text: str, box: Box, size: float, most: int, *, bold: bool = False) -> Words:
@@ -159,6 +165,12 @@ def fit_words(text: str, box: Box, size: float, most: int, *, bold: bool = False
         text += "…"
     height = min(len(shown), most) * size * LEADING
     return Words(text, Box(box.left, box.top, box.width, round(height, 2)), size)
+
+
+def _below(sentence: Words, remark: str, width: float, most: int) -> Words:
+    """A remark under what to see, and of its size; where there is none, no room is taken."""
+    top = _find_bottom(sentence) + (REMARK if remark else 0)
+    return fit_words(remark, Box(SIDE, top, width, 0), sentence.size, most)
 
 
 def _at_the_foot(text: str, left: float, width: float, most: int) -> Words:

@@ -130,6 +130,7 @@ def _add_slide(made: Any, slide: Slide, number: int, theme: Theme) -> None:
     _write(sheet.shapes.title.text_frame, [words.title.text], words.title.size, theme.ink, bold=True)
     _add_words(sheet, words.kicker, theme.muted)
     _add_words(sheet, words.sentence, theme.ink)
+    _add_words(sheet, words.remark, theme.ink)
     for at, (picture, box) in enumerate(zip(slide.pictures, words.pictures, strict=True)):
         if words.names:
             _add_words(sheet, Words(picture.name, words.names[at], 11.5), theme.muted)
