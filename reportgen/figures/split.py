@@ -22,6 +22,8 @@ class Room:
     """Columns of a `TokenGrid`."""
     rows: int
     """Rows of a `TokenGrid` that may leave some out."""
+    labels: int = 1000
+    """Rows of a list of a `Rankings`: those beyond are left out, which it says."""
 
 
 def split_figure(figure: Figure, room: Room) -> list[Figure]:
@@ -50,12 +52,23 @@ def _stretches(figure: Figure, room: Room) -> Iterator[Figure]:
         yield from (replace(figure, panels=figure.panels[some]) for some in _slices(len(figure.panels), most))
     elif isinstance(figure, Rankings):
         for some in _slices(len(figure.rankings), room.rankings):
-            yield replace(figure, rankings=figure.rankings[some])
+            yield _keep_first(replace(figure, rankings=figure.rankings[some]), room.labels)
     elif isinstance(figure, TokenGrid):
         grid = _sample_rows(figure, room.rows) if figure.sampleable else figure
         yield from (_columns(grid, some) for some in _slices(len(grid.columns), room.columns))
     else:
         yield figure
+
+
+def _keep_first(figure: Rankings, most: int) -> Rankings:
+    """The first rows of each list, where one is longer; what the bars mean says so."""
+    longest = max((len(one.labels) for one in figure.rankings), default=0)
+    if longest <= most:
+        return figure
+    told = say("figures.first_of", "{label}, the first {most} of {count}", label=figure.value_label, most=most,
+               count=longest)  # fmt: skip
+    kept = [replace(one, labels=one.labels[:most], values=one.values[:most]) for one in figure.rankings]
+    return replace(figure, rankings=kept, value_label=told)
 
 
 def _sample_rows(grid: TokenGrid, most: int) -> TokenGrid:

@@ -1,4 +1,4 @@
-"""What figures look like, as data: colours, sizes, a font and a logo of one's own. Three themes are built in.
+"""What figures look like, as data: colours, sizes, a font and a logo of one's own. Five themes are built in.
 
 It imports neither numpy nor what draws: a battery names its theme, and run.json keeps it as JSON.
 """
@@ -41,6 +41,9 @@ def _check_odd(colours: tuple[str, ...]) -> tuple[str, ...]:
     return colours
 
 
+GROUPS = ("#882255", "#117733", "#332288", "#7d7d1f", "#aa4499", "#661100", "#2f8f83", "#5a5d66")
+"""Paul Tol's muted colours, the light ones darker: none of them is a model's."""
+
 Colour = Annotated[str, AfterValidator(_colour)]
 Points = Annotated[float, Field(ge=1, le=5000)]
 
@@ -65,7 +68,9 @@ class Theme(BaseModel):
     ground: Colour | Literal["transparent"]
     """Ground of a PNG. SVG and PDF have none, but where it is not white."""
     models: Annotated[tuple[Colour, ...], Field(min_length=1, max_length=64, strict=False)]
-    """Of models, or of groups, in their order."""
+    """Of models, in their order."""
+    groups: Annotated[tuple[Colour, ...], Field(min_length=1, max_length=64, strict=False)] = GROUPS
+    """Of what is no model (senses, languages, kinds of words), in their order."""
     areas: Annotated[tuple[Colour, ...], Field(min_length=1, max_length=64, strict=False)]
     """Fills that touch each other."""
     sequential: Annotated[tuple[Colour, ...], Field(min_length=2, max_length=64, strict=False)]
@@ -84,6 +89,12 @@ class Theme(BaseModel):
     """Points that curves take upwards; matrices and strips go with it."""
     widest: Points | None = None
     """Points that a grid of tokens may take: its cells become as narrow as that needs."""
+    tallest: Points | None = None
+    """Points that a figure takes upwards where it may be of any height, and that it may take at most, as far as its
+    text allows; None: as its kind does."""
+    legible: Annotated[float, Field(ge=1, le=100)] = 10.0
+    """Points below which a figure's text is not made smaller on a slide: what has no room goes on over more slides.
+    From 16 on, slides are for a hall: their words are larger and fewer."""
     lines: Annotated[float, Field(gt=0, le=20)]
     """Widths of lines, and sizes of points, by those of `paper` next to text of the same size."""
     font: str | None = None
@@ -105,7 +116,7 @@ class Theme(BaseModel):
     @property
     def drawing_state(self) -> str:
         """All of it that a drawing depends on."""
-        return self.model_dump_json(exclude={"name", "logo"})
+        return self.model_dump_json(exclude={"name", "logo", "legible"})
 
     @property
     def own_font(self) -> OwnFont | None:
@@ -125,7 +136,7 @@ class Theme(BaseModel):
         return self.of_pages.model_copy(update=paper)
 
 
-_OF_THE_PAGE = ("ink", "muted", "faint", "paper", "ground", "text", "width", "height", "widest", "lines")
+_OF_THE_PAGE = ("ink", "muted", "faint", "paper", "ground", "text", "width", "height", "widest", "tallest", "lines")
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 ORANGE, SKY, YELLOW = "#e69f00", "#56b4e9", "#f0e442"
@@ -148,24 +159,42 @@ PAPER = Theme(
 )  # fmt: skip
 """For pages and paper."""
 
+SLIDES = PAPER.model_copy(update={
+    # 12 inches across on a slide of 13.33, to be read from the last row.
+    "name": "slides", "ink": "#101114", "muted": "#4c4f57", "faint": "#c9cbd2",
+    "text": 20.0, "width": 850.0, "widest": 850.0, "height": 260.0, "lines": 1.5,
+})  # fmt: skip
+DARK = PAPER.model_copy(update={
+    "name": "dark", "ink": "#e9eaee", "muted": "#a4a7b1", "faint": "#3b3e48", "paper": "#15171c",
+    "ground": "#14161b",
+    "models": ("#5db7f0", "#ff8f4f", "#2fcf9f", "#f0b8dd", "#ffe27a", "#8f7ff0"),
+    "groups": ("#e58fb5", "#7fc97f", "#a99cf0", "#d3d05c", "#b04fc4", "#a8644a", "#7fdccf", "#b9bcc6"),
+    "outline": "#ff8f4f",
+    "sequential": ("#1d222b", "#1c3f68", "#2467a8", "#4699dc", "#93cbf3", "#f1f8ff"),
+    "diverging": (
+        "#ffe0c4", "#f5a76e", "#bd662c", "#603118", "#1d222b", "#1b3d61", "#3279bb", "#7fbcec", "#dceeff",
+    ),
+})  # fmt: skip
+_OF_A_HALL: dict[str, object] = {
+    # As wide as a slide of 13.33 x 7.5 inches between its edges, and as high as a title and two lines leave of it.
+    "text": 18.0, "width": 878.0, "widest": 878.0, "tallest": 360.0, "height": 250.0, "lines": 1.8, "legible": 18.0,
+}  # fmt: skip
+
 BUILT_IN: Mapping[str, Theme] = {
     theme.name: theme
     for theme in (
         PAPER,
-        PAPER.model_copy(update={
-            # 12 inches across on a slide of 13.33, to be read from the last row.
-            "name": "slides", "ink": "#101114", "muted": "#4c4f57", "faint": "#c9cbd2",
-            "text": 20.0, "width": 850.0, "widest": 850.0, "height": 260.0, "lines": 1.5,
-        }),
-        PAPER.model_copy(update={
-            "name": "dark", "ink": "#e9eaee", "muted": "#a4a7b1", "faint": "#3b3e48", "paper": "#15171c",
-            "ground": "#14161b",
-            "models": ("#5db7f0", "#ff8f4f", "#2fcf9f", "#f0b8dd", "#ffe27a", "#8f7ff0"),
-            "outline": "#ff8f4f",
-            "sequential": ("#1d222b", "#1c3f68", "#2467a8", "#4699dc", "#93cbf3", "#f1f8ff"),
+        SLIDES,
+        DARK,
+        SLIDES.model_copy(update={"name": "hall", **_OF_A_HALL}),
+        DARK.model_copy(update={
+            "name": "hall-dark", "ink": "#ffffff", "muted": "#c3c6cf", "paper": "#07080b", "ground": "#050608",
+            # Where the scales begin, a cell is the ground.
+            "sequential": ("#050608", "#123256", "#2467a8", "#4699dc", "#93cbf3", "#f1f8ff"),
             "diverging": (
-                "#ffe0c4", "#f5a76e", "#bd662c", "#603118", "#1d222b", "#1b3d61", "#3279bb", "#7fbcec", "#dceeff",
+                "#ffe0c4", "#f5a76e", "#bd662c", "#522a14", "#050608", "#16365a", "#3279bb", "#7fbcec", "#dceeff",
             ),
+            **_OF_A_HALL,
         }),
     )
 }  # fmt: skip

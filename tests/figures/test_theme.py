@@ -1,6 +1,6 @@
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from itertools import combinations
 from pathlib import Path
@@ -17,7 +17,15 @@ from reportgen.look import own_vectors
 from reportgen.look.font_sources import MONO, TEXT, own_font
 from reportgen.look.fonts import Typefaces, load_typefaces
 from reportgen.look.legible import families_of, find_lacking
-from reportgen.look.model_styles import choose_text_colour, contrast, map_diverging, map_sequential, model_styles, rgb
+from reportgen.look.model_styles import (
+    choose_text_colour,
+    contrast,
+    map_diverging,
+    map_sequential,
+    model_styles,
+    rgb,
+    style_groups,
+)
 from reportgen.look.theme import BUILT_IN, PAPER, Theme, read_theme, stored_theme
 from tests.figures.figure_samples import one_of_each
 
@@ -66,10 +74,22 @@ def lab(colour: str, seen_as: str | None = None) -> np.ndarray:
 @EACH_THEME
 @pytest.mark.parametrize("seen_as", [None, *SEEN_AS])
 def test_the_first_six_models_are_told_apart_by_colour_blind_readers_too(theme: Theme, seen_as: str | None) -> None:
-    apart = [np.linalg.norm(lab(a, seen_as) - lab(b, seen_as)) for a, b in combinations(theme.models[:6], 2)]
-    assert min(apart) > 15
+    assert _least_difference(theme.models[:6], seen_as) > 15
     styles = model_styles([f"m{at}" for at in range(6)], theme).values()
     assert len({(style.dash, style.marker) for style in styles}) == 6
+
+
+def _least_difference(colours: Sequence[str], seen_as: str | None = None) -> float:
+    return float(min(np.linalg.norm(lab(a, seen_as) - lab(b, seen_as)) for a, b in combinations(colours, 2)))
+
+
+@EACH_THEME
+@pytest.mark.parametrize("seen_as", [None, *SEEN_AS])
+def test_groups_have_colours_of_their_own_that_are_told_apart(theme: Theme, seen_as: str | None) -> None:
+    assert not set(theme.groups) & set(theme.models)
+    assert _least_difference(theme.groups[:4], seen_as) > 12
+    assert min(contrast(rgb(colour), rgb(theme.ground)) for colour in theme.groups) > 3
+    assert [look.colour for look in style_groups(["one", "two"], theme).values()] == list(theme.groups[:2])
 
 
 @EACH_THEME
@@ -155,7 +175,7 @@ def test_a_theme_for_a_dark_ground_leaves_the_page_to_its_own_light_and_dark() -
 def test_the_key_of_a_drawing_holds_its_theme_and_width() -> None:
     figure, styles = one_of_each()[0], model_styles(["llama"])
     keys = {drawing_key(figure, styles, theme, width) for theme in BUILT_IN.values() for width in (None, 400.0)}
-    assert len(keys) == 6
+    assert len(keys) == 2 * len(BUILT_IN)
     assert drawing_key(figure, styles, PAPER.model_copy(update={"name": "x", "logo": "data:"})) in keys
 
 

@@ -101,7 +101,7 @@ def test_nothing_on_a_slide_lies_on_anything_else_or_off_it(deck):
     for one in deck.slides:
         made = lay_out_slide(one)
         words = [w.box for w in (made.kicker, made.title, made.sentence, made.definition) if w.text]
-        boxes = [*words, *made.pictures, *made.names, made.number]
+        boxes = [*words, *made.pictures, *(name.box for name in made.names), made.number.box]
         for at, box in enumerate(boxes):
             assert box.left >= 0
             assert box.top >= 0

@@ -19,6 +19,8 @@ from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import ModelStyle
 
 HEIGHT = 190.0
+LEAST_WIDTH = 60.0
+"""Points across of a plot that can still be looked at: with longer names a figure is wider than asked."""
 MOST_LABELS = 6
 """Curves that are each named; where there are more, their groups are."""
 SAMPLE = 18.0
@@ -53,9 +55,11 @@ def paint_curves(curves: Curves, look: Look) -> Canvas:
     numbers = write_ticks(marks)
     heading = lettering.break_lines(curves.y_label, look.width)
     left, top = max(map(lettering.width, numbers), default=0) + 6, len(heading) * LINE + 10
-    right = look.width - max((lettering.width(name.text) + LEADER + SAMPLE + 5 for name in names), default=8)
-    bottom = top + max(HEIGHT * look.tall, len(names) * LINE)
-    canvas = Canvas(look.width, bottom + 2 * LINE + 6, look)
+    behind = max((lettering.width(name.text) + LEADER + SAMPLE + 5 for name in names), default=8)
+    right = max(look.width - behind, left + LEAST_WIDTH)
+    high = look.room_below(top + 2 * LINE + 6, usual=HEIGHT * look.tall)
+    bottom = top + max(high, len(names) * LINE)
+    canvas = Canvas(right + behind, bottom + 2 * LINE + 6, look)
     plot = _Plot(canvas, (left, top, right, bottom), across, upwards)
     canvas.frame(plot.box, x=list(map(float, across)), y=list(map(float, upwards)))
     for at, line in enumerate(heading):

@@ -30,7 +30,7 @@ def paint_heat_map(heat_map: HeatMap, look: Look) -> Canvas:
     label = make_legible(heat_map.value_label)
     left, top = lettering.width(str(rows)) + 5, 2 * LINE + 2
     room = heat_map.width * look.wide if heat_map.width else look.width
-    cell = min(LARGEST_CELL, (room - left) / max(rows, columns, 1))
+    cell = min(LARGEST_CELL, (room - left) / max(rows, columns, 1), look.room_below(top + 20) / max(rows, 1))
     width, height = columns * cell, rows * cell
     key = left + colour_key_width(lettering.width, ends=(low, high), label=label)
     canvas = Canvas(max(left + width, lettering.width(axes), key) + 4, top + height + 20, look)

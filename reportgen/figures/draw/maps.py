@@ -10,7 +10,7 @@ from reportgen.figures.describe import Maps, Panel
 from reportgen.figures.draw.canvas import MOST_PATHS, Box, Canvas
 from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
 from reportgen.figures.draw.lettering import HEAD, LINE, SIZE
-from reportgen.figures.draw.look import Look
+from reportgen.figures.draw.look import LEAST, Look
 from reportgen.figures.draw.point_labels import place_labels
 from reportgen.figures.draw.scales import find_extent
 from reportgen.look.legible import make_legible
@@ -37,7 +37,9 @@ def paint_maps(maps: Maps, look: Look) -> Canvas:
     entries = key_entries([group for group in looks if group], look)
     top = key_height(entries)
     down = -(-len(maps.panels) // across)
-    step = height + 2 * LINE + GUTTER
+    between = 2 * LINE + GUTTER
+    height = min(height, look.room_below(top + down * between - GUTTER + 4, least=down * LEAST) / down)
+    step = height + between
     canvas = Canvas(look.width, top + down * step - GUTTER + 4, look)
     for entry in entries:
         own = looks[entry.name]

@@ -7,11 +7,13 @@ from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import choose_ticks, write_alike, write_ticks
+from reportgen.figures.draw.scales import choose_labelled, choose_ticks, write_alike, write_ticks
 from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import choose_text_colour, rgb
 
 BAR, GAP = 13.0, 3.0
+NEEDED = 11.0
+"""Points from one bar to the next at which each can be named."""
 LABEL = 130.0
 
 
@@ -30,7 +32,10 @@ def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
     right = look.width - max(map(lettering.width, sums), default=0) - 6
     scale = (right - left) / most
     top = key_height(entries)
-    bottom = top + len(names) * (BAR + GAP)
+    step = min(BAR + GAP, look.room_below(top + 2 * LINE + 4) / max(len(names), 1))
+    bar = step - min(GAP, step / 4)
+    named = set(choose_labelled(len(names), step * len(names), NEEDED))
+    bottom = top + len(names) * step
     canvas = Canvas(look.width, bottom + 2 * LINE + 4, look)
 
     for entry, fill in zip(entries, fills, strict=True):
@@ -44,13 +49,14 @@ def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
         canvas.write(left + mark * scale, bottom + LINE / 2, text, colour=canvas.theme.muted, across="center")
     canvas.write(left, bottom + 1.5 * LINE, make_legible(stacked.value_label), colour=canvas.theme.muted)
     for at, name in enumerate(names):
-        y = top + at * (BAR + GAP) + GAP / 2
-        canvas.write(left - 5, y + BAR / 2, name, across="right")
+        y = top + at * step + (step - bar) / 2
         edges = left + scale * np.concatenate([[0], np.cumsum(values[at])])
         for start, end, fill, entry in zip(edges, edges[1:], fills, entries, strict=False):
-            canvas.bar((float(start), y, float(end), y + BAR), fill)
-            if end - start > lettering.width(entry.text) + 6:
+            canvas.bar((float(start), y, float(end), y + bar), fill)
+            if end - start > lettering.width(entry.text) + 6 and step >= NEEDED:
                 ink = choose_text_colour(rgb(fill))
-                canvas.write(float(start + end) / 2, y + BAR / 2, entry.text, colour=ink, across="center")
-        canvas.write(float(edges[-1]) + 4, y + BAR / 2, sums[at], colour=canvas.theme.muted)
+                canvas.write(float(start + end) / 2, y + bar / 2, entry.text, colour=ink, across="center")
+        if at in named:
+            canvas.write(left - 5, y + bar / 2, name, across="right")
+            canvas.write(float(edges[-1]) + 4, y + bar / 2, sums[at], colour=canvas.theme.muted)
     return canvas

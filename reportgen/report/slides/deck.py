@@ -12,12 +12,12 @@ from reportgen.figures.describe import Figure, Maps
 from reportgen.figures.split import Room, split_figure
 from reportgen.language import say, say_count, sentences
 from reportgen.look.slide_choice import DEFAULT, SlideChoice, kind_of
-from reportgen.look.theme import Theme
+from reportgen.look.theme import SLIDES, Theme
 from reportgen.report.content import opening, sections
 from reportgen.report.content.bundle_figures import BundleDescription, DrawnFigure
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.statements import state_section
-from reportgen.report.slides.layout import stay_legible
+from reportgen.report.slides.layout import HALL_FROM, SIDE, WIDTH, Letters, choose_letters, stay_legible
 from reportgen.report.slides.slide import Deck, Picture, Slide
 from reportgen.results.section import Section, subject_of
 from reportgen.spelling import capitalize_first
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 ROOM = Room(maps=4, bare_maps=16, rankings=2, columns=14, rows=12)
 """What of a figure can still be read on a slide."""
+HALL_ROOM = Room(maps=2, bare_maps=4, rankings=2, columns=8, rows=8, labels=8)
+"""The same in a hall, where text has 18 points."""
 SHORT_NOTE = 140
 """Characters up to which what an author says stands on the slide; what is longer only the speaker has."""
 AT_A_GLANCE = 200
@@ -40,18 +42,22 @@ HALF_WIDE = 0.7
 """Size of text in a figure that is half a slide wide, by that of one that is as wide as the slide."""
 
 
-def on_slides(described: BundleDescription) -> BundleDescription:
-    """The figures as slides show them: what would be too small to read goes on over several slides."""
+def on_slides(described: BundleDescription, theme: Theme = SLIDES) -> BundleDescription:
+    """The figures as slides of this theme show them: what would be too small to read goes on over several slides."""
+    room = HALL_ROOM if theme.legible >= HALL_FROM else ROOM
     figures = {
-        probe: [part for figure in of_probe for part in split_figure(figure, ROOM)]
+        probe: [part for figure in of_probe for part in split_figure(figure, room)]
         for probe, of_probe in described.figures.items()
     }
     return replace(described, figures=figures)
 
 
 def theme_on_slides(theme: Theme, bundle: "Bundle") -> Theme:
-    """A theme for figures as wide as a slide, as a bundle of several models draws it: for two figures side by side."""
-    if len(bundle.models) < 2:
+    """A theme for figures as wide as a slide, as a bundle of several models draws it: for two figures side by side,
+    where they can be read so.
+    """
+    text = theme.text * HALF_WIDE * (WIDTH - 2 * SIDE) / theme.width
+    if len(bundle.models) < 2 or text < theme.legible:
         return theme
     return theme.model_copy(update={"width": theme.width / 2, "text": theme.text * HALF_WIDE})
 
@@ -81,7 +87,7 @@ def build_deck(
         pictures = [_picture(section, figure, measured, theme.text) for figure in of_probe]
         _check_choice(choice, probe, of_probe)
         kinds = list(dict.fromkeys(kind_of(figure.description.name) for figure in of_probe))
-        for slide in _slides(section, statements.get(probe, ""), pictures):
+        for slide in _slides(section, statements.get(probe, ""), pictures, choose_letters(theme)):
             named = [picture.figure.description.name for picture in slide.pictures]
             main = not named or choice.is_main(probe, named[0], kinds)
             (talk if main else appendix).append((probe, slide))
@@ -143,7 +149,7 @@ def _picture(section: Section, figure: DrawnFigure, measured: "SvgText", text: f
     return Picture(figure, _names(section, figure), size, text)
 
 
-def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> Iterator[Slide]:
+def _slides(section: Section, statement: str, pictures: Sequence[Picture], letters: Letters) -> Iterator[Slide]:
     view = sections.build_view(section, statement, (), 0)
     alone = cache(partial(_state_alone, section, statement))
     absences = [
@@ -154,7 +160,7 @@ def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> It
     if view.failed:
         sentence = say("deck.failed", "It failed: {reason}", reason="; ".join(absences))
         yield Slide(view.title, sentence, remark=_remark([view.note]), notes=_notes(view, absences))
-    for at, together in enumerate(_group_pictures(pictures)):
+    for at, together in enumerate(_group_pictures(pictures, letters)):
         figures = [picture.figure for picture in together]
         what = _subject_matter(section, figures)
         # Several pictures have the names of their models above them; one picture of several models, within it.
@@ -172,14 +178,14 @@ def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> It
         )
 
 
-def _group_pictures(pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
+def _group_pictures(pictures: Sequence[Picture], letters: Letters) -> Iterator[list[Picture]]:
     """Figures of one name side by side where all of them stay legible, else a slide each."""
     named: dict[str, list[Picture]] = {}
     for picture in pictures:
         named.setdefault(picture.figure.description.name, []).append(picture)
     for same in named.values():
         crowded = any(_names_points(picture.figure.description) for picture in same)
-        if not crowded and stay_legible([picture.size for picture in same], same[0].text):
+        if not crowded and stay_legible([picture.size for picture in same], same[0].text, letters):
             yield same
         else:
             yield from ([one] for one in same)
