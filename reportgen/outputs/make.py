@@ -261,7 +261,7 @@ class _OutputMaker:
         from reportgen.report.slides import deck
 
         theme = deck.theme_on_slides(slide_theme(self._presentation.theme), self._bundle)
-        figures = self._draw_figures(deck.on_slides(described, theme), theme, ON_SLIDES)
+        figures = self._draw_figures(deck.on_slides(described, self._bundle, theme), theme, ON_SLIDES)
         measured: SvgText = "simple characters" if self._has("slides") else "paths"
         return deck.build_deck(
             self._bundle,

@@ -45,7 +45,7 @@ def bundle(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 def build(bundle: Bundle) -> Deck:
     described = describe_bundle(bundle)
-    figures = list(draw_figures(bundle, deck.on_slides(described)))
+    figures = list(draw_figures(bundle, deck.on_slides(described, bundle)))
     from reportgen.look.theme import PAPER
 
     return deck.build_deck(bundle, figures, described.statements, theme=PAPER, measured="paths")

@@ -16,7 +16,7 @@ from reportgen.report.content.bundle_figures import BundleDescription
 from reportgen.report.content.statements import state_bundle
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides import pages as slides
-from reportgen.report.slides.deck import build_deck, first_of, on_slides, theme_on_slides
+from reportgen.report.slides.deck import build_deck, find_numbers, first_of, on_slides, theme_on_slides
 from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, lay_out_opening, lay_out_slide, stay_legible
 from tests.report.deck_samples import figures, make_drawn, sample
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, make_grid
@@ -175,7 +175,8 @@ def test_a_wide_grid_is_cut_between_its_columns():
     assert second.texts == [list("de"), list("ij")]
     assert second.values.tolist() == [[3, 4], [8, 9]]
     assert [len(row) for row in second.alternatives] == [2, 2]
-    described = on_slides(BundleDescription({"w": [wide], "n": [make_grid("a", "x")]}, {}, True))
+    described = {"weather": [replace(wide, subject=(LLAMA,))], "nearest": [make_grid(LLAMA, "x")]}
+    described = on_slides(BundleDescription(described, {}, True), fake_bundle())
     assert [len(of_probe) for of_probe in described.figures.values()] == [1, 1]
 
 
@@ -196,6 +197,48 @@ def test_layers_that_a_slide_has_no_room_for_are_sampled_from_the_last_and_the_a
     assert shown.values[:, 0].tolist() == list(range(0, 31, 3))
     assert len(shown.outlined) == len(shown.rows)
     assert shown.name == "g", "it is one figure, not a part of one"
+    (named,) = split_figure(tall, Room(maps=1, bare_maps=1, rankings=1, columns=1, rows=12), {"16", "29", "99"})
+    assert list(named.rows) == ["30", "29", "26", "22", "18", "16", "14", "10", "6", "2"]
+    assert named.row_label == "layer, one in 4 and those named"
+    (shared,) = split_figure(tall, Room(maps=1, bare_maps=1, rankings=1, columns=1, rows=12), {"27"})
+    assert (len(shared.rows), shared.row_label) == (11, "layer, one in 3")
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        ("It settles at layer 16 of 18: “in 7 days” (41% of 5.3, 1,234 and 49,152 tokens).", {"16", "18"}),
+        ("在第 3 層和第12層。", {"3", "12"}),
+        ("Layers 4–9 of Gemma-3-270M", {"4", "9"}),
+        ("", set()),
+    ],
+)
+def test_numbers_of_a_sentence_that_may_be_layers(told, named):
+    assert find_numbers(told) == named
+
+
+def test_a_text_in_lines_is_wrapped_anew_and_goes_on_in_reading_order():
+    import numpy as np
+
+    tokens = list("abcdefghij")
+    texts = [tokens[:6], [f"{at}" for at in range(6)], [*tokens[6:], "", ""], ["6", "7", "8", "9", "", ""]]
+    values = np.array([[0.5] * 6, [0.0] * 6, [0.5] * 4 + [np.nan] * 2, [0.0] * 4 + [np.nan] * 2])
+    strip = TokenGrid(
+        name="g", subject=("a",), title="t", alt="", row_label="", rows=["from 0", "id", "from 6", "id"],
+        column_label="", columns=[""] * 6, texts=texts, values=values, value_label="",
+        outlined=np.array([[True] + [False] * 5] + [[False] * 6] * 3), line=2,
+    )  # fmt: skip
+    room = Room(maps=1, bare_maps=1, rankings=1, columns=4, rows=12)
+    (whole,) = split_figure(strip, room)
+    assert list(whole.rows) == ["from 0", "id", "from 4", "id", "from 7", "id"]
+    assert [text for row in whole.texts[::2] for text in row if text] == tokens
+    assert [text for row in whole.texts[1::2] for text in row if text] == [str(at) for at in range(10)]
+    assert np.isnan(whole.values[2:4, 3]).all()
+    assert whole.outlined.sum() == 1
+    first, second = split_figure(strip, replace(room, rows=4, split_rows=True))
+    assert [list(part.rows) for part in (first, second)] == [["from 0", "id", "from 4", "id"], ["from 7", "id"]]
+    (kept,) = split_figure(strip, replace(room, columns=6))
+    assert kept.rows == strip.rows
 
 
 def test_a_title_names_its_model_once_in_a_language_that_names_it_last():

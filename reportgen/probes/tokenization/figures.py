@@ -50,7 +50,7 @@ def _strip_figure(view: SubjectView, prompt: int) -> TokenGrid:
         values += [[row["characters"] / most for row in line] + [np.nan] * gap, [0.0] * len(line) + [np.nan] * gap]
         outlined += [[bool(row["added"]) for row in line] + [False] * gap, [False] * columns]
         rows += [
-            say("tokenization.from", "from {position}", position=line[0]["position"]),
+            say("figures.from", "from {position}", position=line[0]["position"]),
             say("tokenization.id", "id"),
         ]
     counted = view.rows("texts")[prompt]
@@ -88,6 +88,7 @@ def _strip_figure(view: SubjectView, prompt: int) -> TokenGrid:
         ),
         outlined=np.array(outlined, dtype=bool),
         outline_label=say("tokenization.added", "added by the tokenizer") if any(map(any, outlined)) else "",
+        line=2,
     )
 
 

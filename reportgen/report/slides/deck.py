@@ -17,7 +17,7 @@ from reportgen.report.content import opening, sections
 from reportgen.report.content.bundle_figures import BundleDescription, DrawnFigure
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.statements import state_section
-from reportgen.report.slides.layout import HALL_FROM, SIDE, WIDTH, Letters, choose_letters, stay_legible
+from reportgen.report.slides.layout import DESK, HALL_FROM, SIDE, WIDTH, Letters, choose_letters, stay_legible
 from reportgen.report.slides.slide import Deck, Picture, Slide
 from reportgen.results.section import Section, subject_of
 from reportgen.spelling import capitalize_first
@@ -30,26 +30,40 @@ if TYPE_CHECKING:
 
 ROOM = Room(maps=4, bare_maps=16, rankings=2, columns=14, rows=12)
 """What of a figure can still be read on a slide."""
-HALL_ROOM = Room(maps=2, bare_maps=4, rankings=2, columns=8, rows=8, labels=8)
+HALL_ROOM = Room(maps=2, bare_maps=4, rankings=2, columns=8, rows=8, labels=8, split_rows=True)
 """The same in a hall, where text has 18 points."""
 SHORT_NOTE = 140
 """Characters up to which what an author says stands on the slide; what is longer only the speaker has."""
-AT_A_GLANCE = 200
-"""Characters up to which what to see is more than one sentence."""
 _BETWEEN = r"\s:：–—、,،"
 """What stands between a model's name and the rest of a title."""
 HALF_WIDE = 0.7
 """Size of text in a figure that is half a slide wide, by that of one that is as wide as the slide."""
 
 
-def on_slides(described: BundleDescription, theme: Theme = SLIDES) -> BundleDescription:
-    """The figures as slides of this theme show them: what would be too small to read goes on over several slides."""
+def on_slides(described: BundleDescription, bundle: "Bundle", theme: Theme = SLIDES) -> BundleDescription:
+    """The figures as slides of this theme show them: what would be too small to read goes on over several slides, and
+    of layers that are left out none is one that the slide tells of.
+    """
     room = HALL_ROOM if theme.legible >= HALL_FROM else ROOM
-    figures = {
-        probe: [part for figure in of_probe for part in split_figure(figure, room)]
-        for probe, of_probe in described.figures.items()
-    }
+    figures: dict[str, list[Figure]] = {}
+    for probe, of_probe in described.figures.items():
+        section, statement = bundle.section(probe), described.statements.get(probe, "")
+        told = cache(partial(_state_alone, section, statement))
+        figures[probe] = []
+        for figure in of_probe:
+            named = {number for one in find_subjects(section, figure) for number in find_numbers(told(one))}
+            figures[probe] += split_figure(figure, room, named)
     return replace(described, figures=figures)
+
+
+_QUOTED = re.compile(r"“[^”]*”")
+_COUNT = re.compile(r"(?<![A-Za-z0-9.,-])[0-9]{1,3}(?![A-Za-z0-9%-]|[.,][0-9]| ?%)")
+"""A whole number that may be that of a layer: no share, no part of a word or of another number."""
+
+
+def find_numbers(told: str) -> set[str]:
+    """The whole numbers that a sentence of ours names, those of layers among them."""
+    return set(_COUNT.findall(_QUOTED.sub("", told)))
 
 
 def theme_on_slides(theme: Theme, bundle: "Bundle") -> Theme:
@@ -170,7 +184,7 @@ def _slides(section: Section, statement: str, pictures: Sequence[Picture], lette
         yield Slide(
             title=say("deck.title", "{model}: {what}", model=of, what=asked) if of else capitalize_first(asked),
             kicker="" if asked.startswith(view.title) else view.title,
-            sentence=_sentence(section, view, alone, figures, first=at == 0),
+            sentence=_sentence(section, view, alone, figures, first=at == 0, most=letters.glance),
             remark=_remark([view.note if at == 0 else "", *_prompt_notes(view, figures)]),
             pictures=together,
             definition=_definition(view, figures[0]),
@@ -197,8 +211,12 @@ def _names_points(figure: Figure) -> bool:
 
 
 def _subjects(section: Section, figure: DrawnFigure) -> list[str]:
+    return find_subjects(section, figure.description)
+
+
+def find_subjects(section: Section, figure: Figure) -> list[str]:
     """The subjects whose numbers a figure shows."""
-    models = figure.description.subject
+    models = figure.subject
     return [pair] if (pair := subject_of(models)) in section.outcomes else [m for m in models if m in section.outcomes]
 
 
@@ -226,12 +244,13 @@ def _sentence(
     figures: Sequence[DrawnFigure],
     *,
     first: bool,
+    most: int,
 ) -> str:
     """What to see: on a section's first slide as its author says it, else as the numbers do, else what figures show."""
     told = [prompt_set["what_to_see"] for prompt_set in view.prompt_sets if prompt_set.get("what_to_see")]
     if first and told and _in_own_script(told[0]):
-        return first_of(told[0])
-    return _state_shown(section, alone, figures) or first_of(told[0] if told else view.explanation.shows)
+        return first_of(told[0], most)
+    return _state_shown(section, alone, figures, most) or first_of(told[0] if told else view.explanation.shows, most)
 
 
 def _in_own_script(text: str) -> bool:
@@ -239,16 +258,16 @@ def _in_own_script(text: str) -> bool:
     return script_of(text) in (None, script_of(say("page.contents", "Contents")))
 
 
-def _state_shown(section: Section, alone: Callable[[str], str], figures: Sequence[DrawnFigure]) -> str:
+def _state_shown(section: Section, alone: Callable[[str], str], figures: Sequence[DrawnFigure], most: int) -> str:
     """What the numbers of the models that are shown say; empty where they say nothing."""
     ok = section.ok()
     subjects = dict.fromkeys(s for figure in figures for s in _subjects(section, figure) if s in ok)
     told = [alone(subject) for subject in subjects]
-    seen = [first_of(statement, AT_A_GLANCE // len(told)) for statement in told if statement]
+    seen = [first_of(statement, most // len(told)) for statement in told if statement]
     return sentences(seen)
 
 
-def first_of(text: str, most: int = AT_A_GLANCE) -> str:
+def first_of(text: str, most: int = DESK.glance) -> str:
     """A text's first sentence, and those after it that a listener still takes in at a glance."""
     # A full stop within “…” is a stranger's.
     ends = [

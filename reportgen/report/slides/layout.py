@@ -39,11 +39,13 @@ class Letters:
     """Whether the question of the section and the definition stand on the slide: else the speaker alone has them."""
     least_text: float
     """Points of a figure's text that is still legible from the back of a room."""
+    glance: int
+    """Characters up to which what to see is more than one sentence."""
 
 
-DESK = Letters(26.0, 2, 16.0, 4, 11.5, 10.0, True, 10.0)
+DESK = Letters(26.0, 2, 16.0, 4, 11.5, 10.0, True, 10.0, 200)
 """For a room, and for who reads the slides afterwards."""
-HALL = Letters(24.0, 2, 18.0, 2, 18.0, 14.0, False, 18.0)
+HALL = Letters(24.0, 2, 18.0, 2, 18.0, 14.0, False, 18.0, 150)
 HALL_FROM = 16.0
 """Points of what is legible, from which slides are for a hall."""
 
