@@ -57,11 +57,11 @@ def _stretches(figure: Figure, room: Room, named: Collection[str]) -> Iterator[F
         yield from (replace(figure, panels=figure.panels[some]) for some in _slices(len(figure.panels), most))
     elif isinstance(figure, Rankings):
         for some in _slices(len(figure.rankings), room.rankings):
-            yield _keep_first(replace(figure, rankings=figure.rankings[some]), room.labels)
+            yield keep_first(replace(figure, rankings=figure.rankings[some]), room.labels)
     elif isinstance(figure, TokenGrid):
         grid = _wrap(figure, room.columns) if figure.line else figure
         if grid.sampleable:
-            grid = _sample_rows(grid, room.rows, named)
+            grid = sample_rows(grid, room.rows, named)
         step = max(grid.line, 1)
         most = room.rows // step * step if room.split_rows else len(grid.rows)
         for rows in _slices(len(grid.rows) // step, max(most // step, 1)):
@@ -71,18 +71,17 @@ def _stretches(figure: Figure, room: Room, named: Collection[str]) -> Iterator[F
         yield figure
 
 
-def _keep_first(figure: Rankings, most: int) -> Rankings:
+def keep_first(figure: Rankings, most: int) -> Rankings:
     """The first rows of each list, where one is longer; what the bars mean says so."""
     longest = max((len(one.labels) for one in figure.rankings), default=0)
     if longest <= most:
         return figure
-    told = say("figures.first_of", "{label}, the first {most} of {count}", label=figure.value_label, most=most,
-               count=longest)  # fmt: skip
+    told = _tell_first(figure.value_label, most, longest)
     kept = [replace(one, labels=one.labels[:most], values=one.values[:most]) for one in figure.rankings]
     return replace(figure, rankings=kept, value_label=told)
 
 
-def _sample_rows(grid: TokenGrid, most: int, named: Collection[str]) -> TokenGrid:
+def sample_rows(grid: TokenGrid, most: int, named: Collection[str] = ()) -> TokenGrid:
     """A grid with every n-th of its rows, the first among them, and those that are named, so that at most `most` are
     left, as far as fewer are named; its axis says so.
     """
@@ -93,12 +92,26 @@ def _sample_rows(grid: TokenGrid, most: int, named: Collection[str]) -> TokenGri
     if len(extra) >= most:
         extra = set()
     every = next(n for n in range(2, count + 1) if n == count or len({*range(0, count, n), *extra}) <= most)
-    label = say("figures.one_in", "{label}, one in {every}", label=grid.row_label, every=every)
-    if not extra <= {*range(0, count, every)}:
-        label = say(
-            "figures.one_in_and_named", "{label}, one in {every} and those named", label=grid.row_label, every=every
-        )
+    alone = extra <= {*range(0, count, every)}
+    label = _tell_one_in(grid.row_label, every) if alone else _tell_one_in_and_named(grid.row_label, every)
     return replace(_rows(grid, sorted({*range(0, count, every), *extra})), row_label=label)
+
+
+def list_words() -> list[str]:
+    """The words by which a figure says that it was thinned: what draws it must have letters for them."""
+    return [_tell_first("", 0, 0), _tell_one_in("", 0), _tell_one_in_and_named("", 0)]
+
+
+def _tell_first(label: str, most: int, count: int) -> str:
+    return say("figures.first_of", "{label}, the first {most} of {count}", label=label, most=most, count=count)
+
+
+def _tell_one_in(label: str, every: int) -> str:
+    return say("figures.one_in", "{label}, one in {every}", label=label, every=every)
+
+
+def _tell_one_in_and_named(label: str, every: int) -> str:
+    return say("figures.one_in_and_named", "{label}, one in {every} and those named", label=label, every=every)
 
 
 def _wrap(grid: TokenGrid, most: int) -> TokenGrid:

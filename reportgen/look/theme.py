@@ -4,7 +4,8 @@ It imports neither numpy nor what draws: a battery names its theme, and run.json
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,12 +18,14 @@ from reportgen.documents.yaml_source import Source, read_source, read_text
 from reportgen.errors import BatteryError, Mistake
 from reportgen.look.font_sources import OwnFont, own_font
 from reportgen.look.own_files import PICTURES, UnusableFile, check_font, check_uri, picture_uri
-from reportgen.suggest import suggestion
+from reportgen.suggest import find_nearest, suggestion
 
 TEXT = 8.5
 """Points of text when figures are laid out, which all else is measured by: 11 px on a screen."""
 WIDTH, HEIGHT = 400.0, 190.0
 """Points of a figure across, and of curves upwards, with text of that size."""
+NARROWEST, LOWEST = 237.0, 80.0
+"""Points across and upwards in which figures with text of that size can still be laid out."""
 NAME = "A-Za-z0-9_-"
 """Characters of a theme's name: it becomes part of a folder's."""
 FILES = (".yaml", ".yml")
@@ -92,6 +95,8 @@ class Theme(BaseModel):
     tallest: Points | None = None
     """Points that a figure takes upwards where it may be of any height, and that it may take at most, as far as its
     text allows; None: as its kind does."""
+    exact: bool = False
+    """Whether every picture is exactly `width` across and `tallest` upwards, and refused where its text needs more."""
     legible: Annotated[float, Field(ge=1, le=100)] = 10.0
     """Points below which a figure's text is not made smaller on a slide: what has no room goes on over more slides.
     From 16 on, slides are for a hall: their words are larger and fewer."""
@@ -123,6 +128,11 @@ class Theme(BaseModel):
         """Its font, where it has one of its own."""
         return own_font(self.font, self.font_sha256 or "") if self.font else None
 
+    def fit_box(self, width: float | None, height: float) -> "Theme":
+        """The same for pictures of exactly these points; without a width, of its own."""
+        across = width or self.width
+        return self.model_copy(update={"width": across, "widest": across, "tallest": height, "exact": True})
+
     @property
     def of_pages(self) -> "Theme":
         """What a page and its paper take of it: all but what is drawn for a dark ground, as a page brings its own."""
@@ -136,7 +146,8 @@ class Theme(BaseModel):
         return self.of_pages.model_copy(update=paper)
 
 
-_OF_THE_PAGE = ("ink", "muted", "faint", "paper", "ground", "text", "width", "height", "widest", "tallest", "lines")
+_OF_THE_PAGE = ("ink", "muted", "faint", "paper", "ground", "text", "width", "height", "widest", "tallest", "exact",
+                "lines")  # fmt: skip
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 ORANGE, SKY, YELLOW = "#e69f00", "#56b4e9", "#f0e442"
@@ -179,6 +190,9 @@ _OF_A_HALL: dict[str, object] = {
     # As wide as a slide of 13.33 x 7.5 inches between its edges, and as high as a title and two lines leave of it.
     "text": 18.0, "width": 878.0, "widest": 878.0, "tallest": 360.0, "height": 250.0, "lines": 1.8, "legible": 18.0,
 }  # fmt: skip
+
+_NOT_WRITTEN = ("font_sha256", "exact")
+"""Keys that no file has: what is found of another, and what the command line asks for."""
 
 BUILT_IN: Mapping[str, Theme] = {
     theme.name: theme
@@ -243,11 +257,17 @@ def _parse_theme(source: Source, file: Path) -> Theme:
     if not isinstance(base, str) or base not in BUILT_IN:
         found.append(Problem(("extends",), f"unknown theme {describe_value(base)}", suggestion(str(base), BUILT_IN)))
         base = PAPER.name
-    own = {key: value for key, value in written.items() if key != "extends"}
+    keys = ["extends", *(key for key in Theme.model_fields if key not in _NOT_WRITTEN)]
+    for key in written:
+        if key not in keys:
+            near = find_nearest(str(key), keys)
+            meant = f"Did you mean '{near}'? " if near else ""
+            found.append(Problem((key,), "unknown key", f"{meant}The keys of a theme are {', '.join(keys)}."))
+    own = {key: value for key, value in written.items() if key in keys[1:]}
     content = BUILT_IN[base].model_dump() | {"name": re.sub(f"[^{NAME}]", "-", file.stem)[:64]} | own
     theme = None
     try:
-        theme = Theme.model_validate(content)
+        theme = _make_room(Theme.model_validate(content), own, found)
     except ValidationError as error:
         found += explain_errors(error, content, Theme)
     if theme is not None:
@@ -256,6 +276,21 @@ def _parse_theme(source: Source, file: Path) -> Theme:
     if theme is None or mistakes:
         raise BatteryError(*mistakes)
     return theme
+
+
+def _make_room(theme: Theme, written: Collection[str], found: list[Problem]) -> Theme:
+    """The theme with figures large enough for its text; a size that was written and is too small is found wrong."""
+    larger: dict[str, float] = {}
+    for key, least in (("width", NARROWEST), ("widest", NARROWEST), ("height", LOWEST), ("tallest", 2 * LOWEST)):
+        given: float | None = getattr(theme, key)
+        needed = float(ceil(least * theme.scale))
+        if given is None or given >= needed:
+            continue
+        if key in written:
+            told = f"{given:g} points have no room for text of {theme.text:g} points: at least {needed:g} are needed"
+            found.append(Problem((key,), told, "Make the text smaller, or leave this out."))
+        larger[key] = needed
+    return theme.model_copy(update=larger)
 
 
 def _read_files(theme: Theme, folder: Path, found: list[Problem]) -> Theme:

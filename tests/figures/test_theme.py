@@ -1,16 +1,18 @@
 import base64
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from io import BytesIO
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
-from reportgen.errors import BatteryError, BundleError
-from reportgen.figures.describe import Figure, Rankings, list_texts
+from reportgen.errors import BatteryError, BundleError, OutputError
+from reportgen.figures.describe import Figure, Rankings, Timelines, TokenGrid, list_texts
 from reportgen.figures.draw import Drawing, draw
 from reportgen.figures.kept import drawing_key
 from reportgen.look import own_vectors
@@ -52,6 +54,11 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 def draw_figure(figure: Figure, faces: Typefaces, theme: Theme, width: float | None = None) -> Drawing:
     return draw(figure, typefaces=faces, styles=model_styles(["llama", "gemma"], theme), theme=theme, width=width)
+
+
+def list_sizes(drawing: Drawing) -> list[float]:
+    """Points of every text."""
+    return [text.get_fontsize() for text in drawing._figure.findobj(Text) if text.get_text()]
 
 
 def read_mistakes(file: Path | str) -> list[str]:
@@ -150,6 +157,45 @@ def test_a_picture_of_another_width_is_the_same_picture(figure: Figure, faces: T
     assert np.abs(pictures[0] - pictures[1]).mean() < 1.5
 
 
+@EACH
+@pytest.mark.parametrize("name", ["paper", "slides", "hall-dark"])
+def test_a_picture_of_a_given_height_is_exactly_so_large_and_its_text_not_smaller(
+    figure: Figure, faces: Typefaces, name: str
+) -> None:
+    theme = BUILT_IN[name]
+    box = theme.fit_box(None, theme.width * 9 / 16)
+    if isinstance(figure, Timelines):
+        return  # stand on pages of their own alone
+    drawing = draw_figure(figure, faces, box)
+    assert drawing.width_inches * 72 == pytest.approx(theme.width)
+    assert drawing.height_inches * 72 == pytest.approx(theme.width * 9 / 16)
+    assert min(list_sizes(drawing)) >= theme.text - 1e-6
+
+
+def test_layers_that_a_height_has_no_room_for_are_left_out_and_rows_of_text_refused(faces: Typefaces) -> None:
+    grid = next(figure for figure in one_of_each() if isinstance(figure, TokenGrid))
+    tall = replace(
+        grid, rows=[f"{at}" for at in range(30)], texts=list(grid.texts) * 10, values=np.tile(grid.values, (10, 1)),
+        outlined=np.tile(grid.outlined, (10, 1)),
+    )  # fmt: skip
+    box = PAPER.fit_box(500, 200)
+    with pytest.raises(OutputError) as raised:
+        draw_figure(tall, faces, box)
+    told = str(raised.value.mistakes[0])
+    assert told.startswith("llama-x-grid cannot be drawn in 6.94 x 2.78 in: its text needs ")
+    assert len(told.splitlines()) == 2
+    drawn = draw_figure(replace(tall, sampleable=True), faces, box)
+    assert drawn.height_inches * 72 == pytest.approx(200)
+    assert "one in 3" in drawn.svg("characters")
+
+
+def test_a_box_in_which_there_is_no_room_for_words_is_refused(faces: Typefaces) -> None:
+    for figure in one_of_each():
+        for box in (PAPER.fit_box(60, 300), PAPER.fit_box(400, 20)):
+            with pytest.raises(OutputError, match=r"in across have no room for text|cannot be drawn in"):
+                draw_figure(figure, faces, box)
+
+
 def test_frames_go_with_the_width(faces: Typefaces) -> None:
     def box(width: float | None) -> list[float]:
         svg = draw_figure(one_of_each()[0], faces, PAPER, width).svg("characters")
@@ -214,10 +260,26 @@ def test_all_that_is_wrong_with_a_theme_is_told_with_its_line(write: Callable[..
     assert "1: logo: logo.png is a damaged picture" in found[0]
     assert "2: font: font.ttf is no font: " in found[1]
     assert all(len(line.splitlines()) == 2 for line in found)
+    (told,) = read_mistakes(write("frobnicate: 1"))
+    assert "1: frobnicate: unknown key\n  The keys of a theme are extends, name, ink, " in told
+    assert all(f" {key}" in told for key in PAPER.model_dump() if key not in ("font_sha256", "exact"))
     assert "logo: " in read_mistakes(write("logo: none.svg"))[0]
     assert "does not exist" in read_mistakes(write("logo: none.svg"))[0]
     assert "is no picture" in read_mistakes(write(f"logo: '{file.name}'"))[0]
     assert "a theme is a mapping" in read_mistakes(write("- 1"))[0]
+
+
+def test_large_text_without_a_width_is_given_room_and_a_width_without_room_is_refused(
+    write: Callable[..., Path], faces: Typefaces
+) -> None:
+    theme = read_theme(write("extends: dark", "text: 24"))
+    assert (theme.text, theme.width > BUILT_IN["dark"].width) == (24, True)
+    for figure in one_of_each():
+        natural = draw_figure(figure, faces, theme)
+        assert min(list_sizes(natural)) == pytest.approx(24)
+    assert read_theme(write("extends: dark", "text: 10")).width == BUILT_IN["dark"].width
+    (told,) = read_mistakes(write("extends: dark", "text: 24", "width: 400"))
+    assert "3: width: 400 points have no room for text of 24 points: at least 670 are needed" in told
 
 
 def test_a_theme_that_is_none_is_told_with_the_nearest() -> None:

@@ -31,7 +31,7 @@ MOST_CROWDED = 60
 def paint_maps(maps: Maps, look: Look) -> Canvas:
     """Panels from left to right, then downwards. Within a panel both axes have one scale, so distances are true."""
     across = min(_choose_most_across(maps), max(len(maps.panels), 1))
-    width = (look.width - (across - 1) * GUTTER) / across - LINE
+    width = max((look.width - (across - 1) * GUTTER) / across - LINE, LEAST)
     height = width * _measure_tallest(maps.panels)
     looks = look.groups(maps.groups)
     entries = key_entries([group for group in looks if group], look)
@@ -40,7 +40,7 @@ def paint_maps(maps: Maps, look: Look) -> Canvas:
     between = 2 * LINE + GUTTER
     height = min(height, look.room_below(top + down * between - GUTTER + 4, least=down * LEAST) / down)
     step = height + between
-    canvas = Canvas(look.width, top + down * step - GUTTER + 4, look)
+    canvas = Canvas(max(look.width, across * (width + LINE + GUTTER) - GUTTER), top + down * step - GUTTER + 4, look)
     for entry in entries:
         own = looks[entry.name]
         size = 16 * look.theme.lines

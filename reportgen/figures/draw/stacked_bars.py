@@ -15,6 +15,8 @@ BAR, GAP = 13.0, 3.0
 NEEDED = 11.0
 """Points from one bar to the next at which each can be named."""
 LABEL = 130.0
+NARROWEST = 60.0
+"""Points across of all bars together that can still be looked at: with longer names a figure is wider than asked."""
 
 
 def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
@@ -29,14 +31,15 @@ def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
     entries = key_entries(stacked.segments, look)
     left = max(map(lettering.width, names), default=0) + 6
     sums = write_alike(totals.tolist())
-    right = look.width - max(map(lettering.width, sums), default=0) - 6
+    behind = max(map(lettering.width, sums), default=0) + 6
+    right = max(look.width - behind, left + NARROWEST)
     scale = (right - left) / most
     top = key_height(entries)
     step = min(BAR + GAP, look.room_below(top + 2 * LINE + 4) / max(len(names), 1))
     bar = step - min(GAP, step / 4)
     named = set(choose_labelled(len(names), step * len(names), NEEDED))
     bottom = top + len(names) * step
-    canvas = Canvas(look.width, bottom + 2 * LINE + 4, look)
+    canvas = Canvas(right + behind, bottom + 2 * LINE + 4, look)
 
     for entry, fill in zip(entries, fills, strict=True):
         canvas.bar((entry.x, entry.y - 4, entry.x + 8, entry.y + 4), fill)
