@@ -134,7 +134,7 @@ class BatteryFile(BaseModel):
     language: Language = language.ENGLISH
     """Language of the report's own words: en, zh-TW, hu or ar."""
     theme: Annotated[str, Field(min_length=1)] = PAPER.name
-    """Look of the figures: paper, slides, dark, hall, hall-dark, or a YAML file of colours, sizes, a font and a logo."""
+    """Look of the figures: paper, slides, dark, hall, hall-dark, or a YAML file of colours, sizes, font and logo."""
     page_megabytes: Annotated[float, Field(gt=0, le=1000, strict=False)] = PAGE_BYTES / 1e6
     """Most that report.html may take; the page says what was left out for it."""
     slides: SlideChoice = DEFAULT
