@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -11,12 +12,14 @@ from reportgen.figures.split import Room, split_figure
 from reportgen.language import use_language
 from reportgen.look.slide_choice import SlideChoice
 from reportgen.look.theme import BUILT_IN, PAPER
+from reportgen.probes import registry
+from reportgen.probing.probe import explanation, meanings
 from reportgen.report import document
 from reportgen.report.content.bundle_figures import BundleDescription
 from reportgen.report.content.statements import state_bundle
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides import pages as slides
-from reportgen.report.slides.deck import build_deck, find_numbers, first_of, on_slides, theme_on_slides
+from reportgen.report.slides.deck import build_deck, find_numbers, first_of, on_slides, theme_on_slides, without_dims
 from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, lay_out_opening, lay_out_slide, stay_legible
 from tests.report.deck_samples import figures, make_drawn, sample
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, make_grid
@@ -386,3 +389,17 @@ def test_no_two_slides_have_one_title() -> None:
     deck = build_deck(bundle, shown, state_bundle(bundle), theme=PAPER, measured="paths")
     titles = [slide.title for slide in deck.slides if slide.title.startswith("Cosine")]
     assert titles == ["Cosine: apple (1 of 2)", "Cosine: map", "Cosine: apple (2 of 2)"]
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_what_is_said_is_true_on_a_light_ground_and_on_a_dark_one(name):
+    probe = registry.find(name)
+    said = [probe.question, *vars(explanation(probe)).values(), *meanings(probe).values()]
+    assert not [text for text in said if re.search(r"\b(dark|darker|darkest|pale|paler)\b", text)]
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_the_foot_of_a_slide_says_what_a_number_is_and_no_dims_of_an_array(name):
+    for text in meanings(registry.find(name)).values():
+        assert not without_dims(text).startswith(("(", "（"))
+        assert without_dims(text)

@@ -291,10 +291,13 @@ def _definition(view: sections.SectionView, figure: DrawnFigure) -> str:
     quantity = kind_of(figure.description.name).replace("-", "_")
     for definition in view.definitions:
         if definition.name == quantity and definition.text:
-            # Its dims are the reader's of the data.
-            text = re.sub(r"^\([^)]* x [^)]*\) ", "", definition.text)
-            return capitalize_first(text)
+            return capitalize_first(without_dims(definition.text))
     return view.explanation.computed
+
+
+def without_dims(text: str) -> str:
+    """A definition as a listener needs it: what comes first, the dims of an array, is for readers of the data."""
+    return re.sub(r"^[(（][^()（）]*[)）]\s*", "", text)
 
 
 def _prompt_notes(view: sections.SectionView, figures: Sequence[DrawnFigure]) -> list[str]:
@@ -320,7 +323,13 @@ def _remark(said: Sequence[str]) -> str:
 def _notes(view: sections.SectionView, more: Sequence[str]) -> list[str]:
     told = [f"{prompt_set['title']}. {prompt_set['what_to_see']}" for prompt_set in view.prompt_sets]
     defined = [
-        say("deck.definition", "{name} ({unit}): {text}", name=one.name, unit=one.unit or one.kind, text=one.text)
+        say(
+            "deck.definition",
+            "{name} ({unit}): {text}",
+            name=one.name,
+            unit=one.unit or one.kind,
+            text=without_dims(one.text),
+        )
         for one in view.definitions
         if one.text
     ]
