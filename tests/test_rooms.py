@@ -24,7 +24,7 @@ ARROWS: dict[str, str] = {
     "report.comparison": "report report.content report.templates baseline probes probing figures figures.kept "
     "figures.draw look results ",
     "report.history": "report.content report.templates baseline figures ",
-    "report.slides": "report.content report.templates figures figures.draw look results text",
+    "report.slides": "report.content report.templates probing figures figures.draw look results text",
     "report": "report.content report.templates look results processes",
     "report.templates": "report.content probes look documents",
     "report.content": "features probes probing figures figures.kept figures.draw look results text processes",

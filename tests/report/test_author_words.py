@@ -11,6 +11,7 @@ from reportgen.errors import BatteryError
 from reportgen.report import page
 from reportgen.report.content.bundle_figures import describe_bundle, draw_figures
 from reportgen.report.slides import deck
+from reportgen.report.slides.figures import on_slides
 from reportgen.report.slides.slide import Deck, Slide
 from reportgen.results.bundle import Bundle, load_bundle, write_numbers
 from reportgen.running.execute import execute
@@ -45,7 +46,7 @@ def bundle(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 def build(bundle: Bundle) -> Deck:
     described = describe_bundle(bundle)
-    figures = list(draw_figures(bundle, deck.on_slides(described, bundle)))
+    figures = list(draw_figures(bundle, on_slides(described, bundle)))
     from reportgen.look.theme import PAPER
 
     return deck.build_deck(bundle, figures, described.statements, theme=PAPER, measured="paths")

@@ -7,19 +7,20 @@ import pytest
 from pypdf import PdfReader
 
 from reportgen.errors import OutputError
-from reportgen.figures.describe import Maps, Panel, Rankings, TokenGrid
+from reportgen.figures.describe import Curve, Curves, Maps, Panel, Rankings, TokenGrid
 from reportgen.figures.split import Room, split_figure
 from reportgen.language import use_language
 from reportgen.look.slide_choice import SlideChoice
 from reportgen.look.theme import BUILT_IN, PAPER
 from reportgen.probes import registry
-from reportgen.probing.probe import explanation, meanings
+from reportgen.probing.probe import axis_label, explanation, meanings
 from reportgen.report import document
 from reportgen.report.content.bundle_figures import BundleDescription
 from reportgen.report.content.statements import state_bundle
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides import pages as slides
-from reportgen.report.slides.deck import build_deck, find_numbers, first_of, on_slides, theme_on_slides, without_dims
+from reportgen.report.slides.deck import build_deck, first_of, without_dims
+from reportgen.report.slides.figures import find_numbers, join_single_curves, on_slides, theme_on_slides
 from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, lay_out_opening, lay_out_slide, stay_legible
 from tests.report.deck_samples import figures, make_drawn, sample
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, make_grid
@@ -403,3 +404,31 @@ def test_the_foot_of_a_slide_says_what_a_number_is_and_no_dims_of_an_array(name)
     for text in meanings(registry.find(name)).values():
         assert not without_dims(text).startswith(("(", "（"))
         assert without_dims(text)
+
+
+def test_curves_of_models_that_have_one_each_stand_in_one_figure_by_depth():
+    bundle = fake_bundle()
+    section = bundle.section("weather")
+    name = {one: section.name(one) for one in (LLAMA, GEMMA)}
+
+    def of(model, last, **changed):
+        one = Curve(label="天氣", x=range(last + 1), y=[0.5] * (last + 1), model=model)
+        made = Curves(
+            name="entropy", subject=(model,), title=f"{name[model]}: how unsure", alt=f"alt {model}",
+            x_label=axis_label(relative=False), y_label="nat", curves=[one], y_range=(0.0, 1.0),
+        )  # fmt: skip
+        return replace(made, **changed)
+
+    (joined,) = join_single_curves(section, [of(LLAMA, 30), of(GEMMA, 18)])
+    assert (joined.subject, joined.title, joined.x_label) == ((LLAMA, GEMMA), "how unsure", axis_label(relative=True))
+    assert [curve.label for curve in joined.curves] == [f"{one}: 天氣" for one in name.values()]
+    assert [curve.model for curve in joined.curves] == [LLAMA, GEMMA]
+    assert [curve.x[-1] for curve in joined.curves] == [1.0, 1.0]
+    assert joined.curves[1].x[9] == 0.5
+    (alike,) = join_single_curves(section, [of(LLAMA, 18), of(GEMMA, 18)])
+    assert (alike.x_label, alike.curves[0].x[-1]) == (axis_label(relative=False), 18)
+    two = of(GEMMA, 18, curves=[*of(GEMMA, 18).curves] * 2)
+    own = of(GEMMA, 18, y_range=(0.0, 9.0))
+    other = make_grid(LLAMA, "grid-0")
+    for kept in ([of(LLAMA, 30), two], [of(LLAMA, 30), own], [of(LLAMA, 30)], [of(LLAMA, 30), other]):
+        assert list(join_single_curves(section, kept)) == kept

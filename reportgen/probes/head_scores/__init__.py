@@ -77,7 +77,7 @@ class HeadScoresProbe(Probe[Options, HeadScores]):
     """Shows: which heads do one of three simple things: look at the token before, at an earlier copy of the same
     token, or at what followed that copy. The last are induction heads, with which a model repeats what it has read.
 
-    Read: one cell a head, blocks downwards; the more it stands out, the more of the head's weight. The best head of each
+    Read: one cell a head, blocks downwards; the more it stands out, the more of the head's weight. The best of each
     kind stands large below it: on tokens that come twice, an induction head draws a line from each token of the second
     half to the one after its first copy, a duplicate-token head one step to the left of that line, a previous-token
     head one just below the diagonal. A token that comes for the first time has nothing to look back at, so that no head

@@ -4,22 +4,21 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from reportgen.errors import Mistake, OutputError
 from reportgen.figures.describe import Figure, Maps
-from reportgen.figures.split import Room, split_figure
 from reportgen.language import say, say_count, sentences
 from reportgen.look.slide_choice import DEFAULT, SlideChoice, kind_of
-from reportgen.look.theme import SLIDES, Theme
+from reportgen.look.theme import Theme
 from reportgen.report.content import opening, sections
-from reportgen.report.content.bundle_figures import BundleDescription, DrawnFigure
+from reportgen.report.content.bundle_figures import DrawnFigure
 from reportgen.report.content.drawn import PageFigure
-from reportgen.report.content.statements import state_section
-from reportgen.report.slides.layout import DESK, HALL_FROM, SIDE, WIDTH, Letters, choose_letters, stay_legible
+from reportgen.report.slides.figures import StatementsAlone, find_subjects, tell_subject_matter
+from reportgen.report.slides.layout import DESK, Letters, choose_letters, stay_legible
 from reportgen.report.slides.slide import Deck, Picture, Slide
-from reportgen.results.section import Section, subject_of
+from reportgen.results.section import Section
 from reportgen.spelling import capitalize_first
 from reportgen.suggest import suggestion
 from reportgen.text.scripts import script_of
@@ -28,52 +27,8 @@ if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
     from reportgen.results.bundle import Bundle
 
-ROOM = Room(maps=4, bare_maps=16, rankings=2, columns=14, rows=12)
-"""What of a figure can still be read on a slide."""
-HALL_ROOM = Room(maps=2, bare_maps=4, rankings=2, columns=8, rows=8, labels=8, split_rows=True)
-"""The same in a hall, where text has 18 points."""
 SHORT_NOTE = 140
 """Characters up to which what an author says stands on the slide; what is longer only the speaker has."""
-_BETWEEN = r"\s:：–—、,،"
-"""What stands between a model's name and the rest of a title."""
-HALF_WIDE = 0.7
-"""Size of text in a figure that is half a slide wide, by that of one that is as wide as the slide."""
-
-
-def on_slides(described: BundleDescription, bundle: "Bundle", theme: Theme = SLIDES) -> BundleDescription:
-    """The figures as slides of this theme show them: what would be too small to read goes on over several slides, and
-    of layers that are left out none is one that the slide tells of.
-    """
-    room = HALL_ROOM if theme.legible >= HALL_FROM else ROOM
-    figures: dict[str, list[Figure]] = {}
-    for probe, of_probe in described.figures.items():
-        section, statement = bundle.section(probe), described.statements.get(probe, "")
-        told = cache(partial(_state_alone, section, statement))
-        figures[probe] = []
-        for figure in of_probe:
-            named = {number for one in find_subjects(section, figure) for number in find_numbers(told(one))}
-            figures[probe] += split_figure(figure, room, named)
-    return replace(described, figures=figures)
-
-
-_QUOTED = re.compile(r"“[^”]*”")
-_COUNT = re.compile(r"(?<![A-Za-z0-9.,-])[0-9]{1,3}(?![A-Za-z0-9%-]|[.,][0-9]| ?%)")
-"""A whole number that may be that of a layer: no share, no part of a word or of another number."""
-
-
-def find_numbers(told: str) -> set[str]:
-    """The whole numbers that a sentence of ours names, those of layers among them."""
-    return set(_COUNT.findall(_QUOTED.sub("", told)))
-
-
-def theme_on_slides(theme: Theme, bundle: "Bundle") -> Theme:
-    """A theme for figures as wide as a slide, as a bundle of several models draws it: for two figures side by side,
-    where they can be read so.
-    """
-    text = theme.text * HALF_WIDE * (WIDTH - 2 * SIDE) / theme.width
-    if len(bundle.models) < 2 or text < theme.legible:
-        return theme
-    return theme.model_copy(update={"width": theme.width / 2, "text": theme.text * HALF_WIDE})
 
 
 def build_deck(
@@ -84,15 +39,18 @@ def build_deck(
     theme: Theme,
     measured: "SvgText",
     choice: SlideChoice = DEFAULT,
+    alone: StatementsAlone | None = None,
 ) -> Deck:
     """What the slides of a bundle say, in the language that is spoken.
 
     `figures` are the drawings of what `on_slides` describes, in `theme`; `statements`: what each probe found;
-    `measured` is the kind of SVG whose size is read: one that is drawn anyway; `choice` says which slides are the talk.
+    `measured` is the kind of SVG whose size is read: one that is drawn anyway; `choice` says which slides are the talk;
+    `alone` are the statements of each subject, where others ask for them too.
 
     Raises:
         OutputError: the choice names a figure that a probe does not have.
     """
+    told = alone or StatementsAlone(bundle, statements)
     talk: list[tuple[str, Slide]] = []
     appendix: list[tuple[str, Slide]] = []
     for probe in choice.order_probes(list(bundle.outcomes)):
@@ -101,7 +59,7 @@ def build_deck(
         pictures = [_picture(section, figure, measured, theme.text) for figure in of_probe]
         _check_choice(choice, probe, of_probe)
         kinds = list(dict.fromkeys(kind_of(figure.description.name) for figure in of_probe))
-        for slide in _slides(section, statements.get(probe, ""), pictures, choose_letters(theme)):
+        for slide in _slides(section, statements.get(probe, ""), told, pictures, choose_letters(theme)):
             named = [picture.figure.description.name for picture in slide.pictures]
             main = not named or choice.is_main(probe, named[0], kinds)
             (talk if main else appendix).append((probe, slide))
@@ -163,9 +121,11 @@ def _picture(section: Section, figure: DrawnFigure, measured: "SvgText", text: f
     return Picture(figure, _names(section, figure), size, text)
 
 
-def _slides(section: Section, statement: str, pictures: Sequence[Picture], letters: Letters) -> Iterator[Slide]:
+def _slides(
+    section: Section, statement: str, told: StatementsAlone, pictures: Sequence[Picture], letters: Letters
+) -> Iterator[Slide]:
     view = sections.build_view(section, statement, (), 0)
-    alone = cache(partial(_state_alone, section, statement))
+    alone = partial(told.find, section.id)
     absences = [
         say("deck.absent", "{name}: {reason}", name=absence.name, reason=absence.reason)
         for row in view.rows
@@ -176,7 +136,7 @@ def _slides(section: Section, statement: str, pictures: Sequence[Picture], lette
         yield Slide(view.title, sentence, remark=_remark([view.note]), notes=_notes(view, absences))
     for at, together in enumerate(_group_pictures(pictures, letters)):
         figures = [picture.figure for picture in together]
-        what = _subject_matter(section, figures)
+        what = tell_subject_matter(section, [figure.description for figure in figures])
         # Several pictures have the names of their models above them; one picture of several models, within it.
         of = section.name(one[0]) if len(figures) == 1 and len(one := _subjects(section, figures[0])) == 1 else ""
         # A part of a figure that is called like its model is "(1 of 2)" of what the section asks.
@@ -214,27 +174,8 @@ def _subjects(section: Section, figure: DrawnFigure) -> list[str]:
     return find_subjects(section, figure.description)
 
 
-def find_subjects(section: Section, figure: Figure) -> list[str]:
-    """The subjects whose numbers a figure shows."""
-    models = figure.subject
-    return [pair] if (pair := subject_of(models)) in section.outcomes else [m for m in models if m in section.outcomes]
-
-
 def _names(section: Section, figure: DrawnFigure) -> str:
     return ", ".join(section.name(subject) for subject in _subjects(section, figure))
-
-
-def _subject_matter(section: Section, figures: Sequence[DrawnFigure]) -> str:
-    """What the figures' titles say except the names of their models; empty where that is nothing, or not the same."""
-    found = set()
-    for figure in figures:
-        title = figure.description.title
-        for subject in _subjects(section, figure):
-            # A language puts the name first or last; a part of a figure has its number after that.
-            name = re.escape(section.name(subject))
-            title = re.sub(rf"^{name}[{_BETWEEN}]*|[{_BETWEEN}]*{name}(?=\s*[(（][^()（）]*[)）]$|$)", "", title)
-        found.add(title.strip())
-    return found.pop() if len(found) == 1 else ""
 
 
 def _sentence(
@@ -277,13 +218,6 @@ def first_of(text: str, most: int = DESK.glance) -> str:
     ]
     fitting = [end for end in ends if end <= most]
     return text[: max(fitting, default=min(ends, default=len(text)))]
-
-
-def _state_alone(section: Section, statement: str, subject: str) -> str:
-    """What is found in one subject, whatever the others; `statement` where there are none."""
-    if section.outcomes.keys() == {subject}:
-        return statement
-    return state_section(replace(section, outcomes={subject: section.outcomes[subject]}))
 
 
 def _definition(view: sections.SectionView, figure: DrawnFigure) -> str:
