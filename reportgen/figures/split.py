@@ -7,7 +7,10 @@ from itertools import pairwise
 import numpy as np
 
 from reportgen.figures.describe import Figure, Maps, Rankings, TokenGrid
-from reportgen.language import say
+from reportgen.language import list_items, say
+
+NAMED = 60
+"""Characters of what several lists are about that a title names."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +37,27 @@ def split_figure(figure: Figure, room: Room, named: Collection[str] = ()) -> lis
     """The figure alone where there is room for it; else as many as it takes, about equally large, in reading order.
 
     `named` are rows that are told of beside it: where rows are left out, these stay. Names of several end in -1, -2, …,
-    and their titles say which part each is.
+    and their titles say what each is about, or which part it is.
     """
     found = list(_stretches(figure, room, named))
     if len(found) == 1:
         return found
+    titles = _title_parts(figure, found)
     return [
-        replace(
-            part,
-            name=f"{figure.name}-{at}",
-            title=say(
-                "figures.part", "{title} ({part} of {parts})", title=figure.title, part=at, parts=len(found)
-            ),
-        )
-        for at, part in enumerate(found, 1)
-    ]  # fmt: skip
+        replace(part, name=f"{figure.name}-{at}", title=title)
+        for at, (part, title) in enumerate(zip(found, titles, strict=True), 1)
+    ]
+
+
+def _title_parts(figure: Figure, parts: Sequence[Figure]) -> list[str]:
+    """Parts of lists by what these are about, where that is short; else which part of how many each is."""
+    panels = [list_items([one.title.strip() for one in part.rankings]) for part in parts if isinstance(part, Rankings)]
+    if len(panels) == len({*panels}) == len(parts) and max(map(len, panels)) <= NAMED:
+        return [say("figures.part_named", "{title}: {what}", title=figure.title, what=what) for what in panels]
+    return [
+        say("figures.part", "{title} ({part} of {parts})", title=figure.title, part=at, parts=len(parts))
+        for at in range(1, len(parts) + 1)
+    ]
 
 
 def _stretches(figure: Figure, room: Room, named: Collection[str]) -> Iterator[Figure]:

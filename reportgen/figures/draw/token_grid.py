@@ -49,8 +49,7 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
     canvas = Canvas(across + 2, top + height + 20 + (LINE if below else 0), look)
 
     canvas.write(0, LINE / 2, axes, colour=canvas.theme.muted)
-    for at, column in enumerate(columns):
-        shown = lettering.shorten(column, cell - 3, mono=True)
+    for at, shown in enumerate(_shorten_apart(columns, cell - 3, lettering)):
         canvas.write(left + (at + 0.5) * cell, 1.5 * LINE, shown, mono=True, across="center")
     for at, row in enumerate(rows):
         canvas.write(left - 4, top + (at + 0.5) * ROW, row, colour=canvas.theme.muted, across="right")
@@ -63,6 +62,25 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
         canvas.outlines([(x, y - 4, x + 12, y + 4)], look.theme.outline)
         canvas.write(x + 17, y, outline, colour=canvas.theme.muted)
     return canvas
+
+
+def _shorten_apart(columns: Sequence[str], room: float, lettering: Lettering) -> list[str]:
+    """The columns' texts in their room; of those that would be cut to the same, what they have in common goes first."""
+    cut = [lettering.shorten(column, room, mono=True) for column in columns]
+    places: dict[str, list[int]] = {}
+    for at, one in enumerate(cut):
+        places.setdefault(one, []).append(at)
+    for alike in places.values():
+        texts = [columns[at] for at in alike]
+        if len({*texts}) == 1:
+            continue
+        first, last = min(texts), max(texts)  # between them lie all others
+        same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+        # The word in which they differ stays whole.
+        start = max(first.rfind(" ", 0, same), first.rfind("␣", 0, same), 0)
+        for at in alike:
+            cut[at] = lettering.shorten(f"…{columns[at][start:]}", room, mono=True)
+    return cut
 
 
 def _cell_width(texts: Sequence[Sequence[str]], lettering: Lettering) -> float:
