@@ -19,9 +19,10 @@ from reportgen.report.content.bundle_figures import BundleDescription
 from reportgen.report.content.statements import state_bundle
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides import pages as slides
-from reportgen.report.slides.deck import build_deck, first_of, without_dims
+from reportgen.report.slides.deck import build_deck, without_dims
 from reportgen.report.slides.figures import find_numbers, join_single_curves, on_slides, theme_on_slides
 from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, lay_out_opening, lay_out_slide, stay_legible
+from reportgen.report.slides.words import first_of
 from tests.report.deck_samples import figures, make_drawn, sample
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, make_grid
 from tests.report.test_document import weasyprint_loads
@@ -74,7 +75,7 @@ def test_a_slide_says_what_the_numbers_of_its_own_models_say(deck):
     assert one.definition.startswith("Cosine of the residual stream"), "that of `raw`, after which the figure is named"
 
 
-def test_what_a_prompt_set_wants_seen_comes_first():
+def test_what_a_prompt_set_expects_stands_under_what_is_seen():
     from reportgen.report.slides.deck import build_deck as deck_of
     from tests.report.deck_samples import figures
     from tests.report.fakes import fake_bundle
@@ -83,8 +84,10 @@ def test_what_a_prompt_set_wants_seen_comes_first():
     told = {"title": "Apples", "source": "", "what_to_see": "The fruits meet. They part from the companies."}
     first = {m: replace(o, prompt_sets={"lecture/apple": told}) for m, o in bundle.outcomes["apple"].items()}
     made = deck_of(replace(bundle, outcomes={"apple": first}), figures(), {}, theme=PAPER, measured="paths")
-    assert made.slides[0].sentence == "The fruits meet. They part from the companies."
-    assert any(note.startswith("Apples. ") for note in made.slides[0].notes)
+    assert made.slides[0].remark == "Expected: The fruits meet. They part from the companies."
+    assert "fruits" not in made.slides[0].sentence
+    assert all(slide.remark == "" for slide in made.slides[1:])
+    assert any(note.startswith("Apples. Expected: ") for note in made.slides[0].notes)
 
 
 @pytest.mark.parametrize(

@@ -2,33 +2,30 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from reportgen.errors import Mistake, OutputError
 from reportgen.figures.describe import Figure, Maps
-from reportgen.language import say, say_count, sentences
+from reportgen.language import say, say_count
 from reportgen.look.slide_choice import DEFAULT, SlideChoice, kind_of
 from reportgen.look.theme import Theme
 from reportgen.report.content import opening, sections
 from reportgen.report.content.bundle_figures import DrawnFigure
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.slides.figures import StatementsAlone, find_subjects, tell_subject_matter
-from reportgen.report.slides.layout import DESK, Letters, choose_letters, stay_legible
+from reportgen.report.slides.layout import Letters, choose_letters, stay_legible
 from reportgen.report.slides.slide import Deck, Picture, Slide
+from reportgen.report.slides.words import join_short, name_prompt, note_prompts, tell_expected, tell_seen
 from reportgen.results.section import Section
 from reportgen.spelling import capitalize_first
 from reportgen.suggest import suggestion
-from reportgen.text.scripts import script_of
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
     from reportgen.results.bundle import Bundle
-
-SHORT_NOTE = 140
-"""Characters up to which what an author says stands on the slide; what is longer only the speaker has."""
 
 
 def build_deck(
@@ -133,10 +130,11 @@ def _slides(
     ]
     if view.failed:
         sentence = say("deck.failed", "It failed: {reason}", reason="; ".join(absences))
-        yield Slide(view.title, sentence, remark=_remark([view.note]), notes=_notes(view, absences))
+        yield Slide(view.title, sentence, remark=join_short([view.note]), notes=_notes(view, absences))
     for at, together in enumerate(_group_pictures(pictures, letters)):
         figures = [picture.figure for picture in together]
-        what = tell_subject_matter(section, [figure.description for figure in figures])
+        described = [figure.description for figure in figures]
+        what = tell_subject_matter(section, described)
         # Several pictures have the names of their models above them; one picture of several models, within it.
         of = section.name(one[0]) if len(figures) == 1 and len(one := _subjects(section, figures[0])) == 1 else ""
         # A part of a figure that is called like its model is "(1 of 2)" of what the section asks.
@@ -144,8 +142,8 @@ def _slides(
         yield Slide(
             title=say("deck.title", "{model}: {what}", model=of, what=asked) if of else capitalize_first(asked),
             kicker="" if asked.startswith(view.title) else view.title,
-            sentence=_sentence(section, view, alone, figures, first=at == 0, most=letters.glance),
-            remark=_remark([view.note if at == 0 else "", *_prompt_notes(view, figures)]),
+            sentence=tell_seen(section, view, alone, described, letters.glance),
+            remark=_remark(view, described, letters, first=at == 0),
             pictures=together,
             definition=_definition(view, figures[0]),
             notes=_notes(view, [*absences, *(picture.alt for picture in together)]),
@@ -178,48 +176,6 @@ def _names(section: Section, figure: DrawnFigure) -> str:
     return ", ".join(section.name(subject) for subject in _subjects(section, figure))
 
 
-def _sentence(
-    section: Section,
-    view: sections.SectionView,
-    alone: Callable[[str], str],
-    figures: Sequence[DrawnFigure],
-    *,
-    first: bool,
-    most: int,
-) -> str:
-    """What to see: on a section's first slide as its author says it, else as the numbers do, else what figures show."""
-    told = [prompt_set["what_to_see"] for prompt_set in view.prompt_sets if prompt_set.get("what_to_see")]
-    if first and told and _in_own_script(told[0]):
-        return first_of(told[0], most)
-    return _state_shown(section, alone, figures, most) or first_of(told[0] if told else view.explanation.shows, most)
-
-
-def _in_own_script(text: str) -> bool:
-    """Whether a text is written as the language that is spoken is: a listener can read it."""
-    return script_of(text) in (None, script_of(say("page.contents", "Contents")))
-
-
-def _state_shown(section: Section, alone: Callable[[str], str], figures: Sequence[DrawnFigure], most: int) -> str:
-    """What the numbers of the models that are shown say; empty where they say nothing."""
-    ok = section.ok()
-    subjects = dict.fromkeys(s for figure in figures for s in _subjects(section, figure) if s in ok)
-    told = [alone(subject) for subject in subjects]
-    seen = [first_of(statement, most // len(told)) for statement in told if statement]
-    return sentences(seen)
-
-
-def first_of(text: str, most: int = DESK.glance) -> str:
-    """A text's first sentence, and those after it that a listener still takes in at a glance."""
-    # A full stop within “…” is a stranger's.
-    ends = [
-        found.start()
-        for found in re.finditer(r"(?<=[.!?])\s+|(?<=[。！？؟])|$", text)
-        if text.count("“", 0, found.start()) == text.count("”", 0, found.start())
-    ]
-    fitting = [end for end in ends if end <= most]
-    return text[: max(fitting, default=min(ends, default=len(text)))]
-
-
 def _definition(view: sections.SectionView, figure: DrawnFigure) -> str:
     """Of the quantity that the figure is named after, else how the section is computed."""
     quantity = kind_of(figure.description.name).replace("-", "_")
@@ -234,28 +190,17 @@ def without_dims(text: str) -> str:
     return re.sub(r"^[(（][^()（）]*[)）]\s*", "", text)
 
 
-def _prompt_notes(view: sections.SectionView, figures: Sequence[DrawnFigure]) -> list[str]:
-    """What an author says of the prompts that the figures' titles name."""
-    titles = [figure.description.title for figure in figures]
-    return [
-        _name_prompt(called, note)
-        for called, note in view.prompt_notes.items()
-        if any(re.search(rf"(?<!\w){re.escape(called)}(?!\w)", title) for title in titles)
-    ]
-
-
-def _name_prompt(called: str, note: str) -> str:
-    return say("deck.prompt_note", "{prompt}: {note}", prompt=called, note=note)
-
-
-def _remark(said: Sequence[str]) -> str:
-    """Those of an author's notes that are short, on one line."""
-    short = [" ".join(note.split()) for note in said if note and len(note) <= SHORT_NOTE]
-    return " ".join(short)
+def _remark(view: sections.SectionView, figures: Sequence[Figure], letters: Letters, *, first: bool) -> str:
+    """What its author says; on a section's first slide, where that is nothing, what is expected, under what is seen."""
+    own = join_short([view.note if first else "", *note_prompts(view, figures)])
+    return own or (tell_expected(view) if first and letters.small_print else "")
 
 
 def _notes(view: sections.SectionView, more: Sequence[str]) -> list[str]:
-    told = [f"{prompt_set['title']}. {prompt_set['what_to_see']}" for prompt_set in view.prompt_sets]
+    told = [
+        say("deck.expected_of", "{set}. Expected: {text}", set=one["title"], text=one["what_to_see"])
+        for one in view.prompt_sets
+    ]
     defined = [
         say(
             "deck.definition",
@@ -268,7 +213,7 @@ def _notes(view: sections.SectionView, more: Sequence[str]) -> list[str]:
         if one.text
     ]
     said = view.explanation
-    own = [view.note, *(_name_prompt(called, note) for called, note in view.prompt_notes.items())]
+    own = [view.note, *(name_prompt(called, note) for called, note in view.prompt_notes.items())]
     return [
         part for part in (*own, view.statement, *told, said.shows, said.read, said.computed, *more, *defined) if part
     ]
