@@ -93,7 +93,7 @@ def test_the_python_example_reads_a_bundle(
     assert (tmp_path / "grid.svg").read_text().startswith("<svg")
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("reportgen ")]
     shown = [line for line in lines if "nightly" not in line]
-    assert len(shown) == 2
+    assert len(shown) == 4
     for line in shown:
         assert run_command(shlex.split(line)[1:]) == 0, capsys.readouterr().err
     assert (tmp_path / "battery-figures-slides" / "weather-gemma-grid-0.svg").exists()

@@ -24,7 +24,7 @@ ARROWS: dict[str, str] = {
     "report.comparison": "report report.content report.templates baseline probes probing figures figures.kept "
     "figures.draw look results ",
     "report.history": "report.content report.templates baseline figures ",
-    "report.slides": "report.content report.templates figures figures.draw look results text",
+    "report.slides": "report.content report.templates probing figures figures.draw look results text",
     "report": "report.content report.templates report.paper look results processes",
     "report.paper": "",
     "report.templates": "report.content probes look documents",

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from reportgen import language
 from reportgen.baseline.tolerance import ToleranceEntry, may_match
 from reportgen.battery.broken_probe import AnyOptions, BrokenProbe
+from reportgen.battery.probe_keys import ProbeKeys
 from reportgen.documents.beside import HERE
 from reportgen.documents.plain_words import explain_errors
 from reportgen.documents.problem import Problem, Where, describe_value
@@ -34,6 +35,8 @@ DEVICE = r"auto|cpu|mps|cuda(:[0-9]+)?"
 STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 Output = Literal["html", "pdf", "figures", "slides", "pptx"]
+
+NO_KEYS = ProbeKeys()
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -82,8 +85,8 @@ class ProbeEntry:
     options: ProbeOptions
     prompt_sets: Mapping[str, PromptSet]
     """FILE/SET -> the set, for those that the options name."""
-    timeout: float | None = None
-    """Seconds that it may take on a subject; None: generous, by what is planned."""
+    keys: ProbeKeys = NO_KEYS
+    """Its time limit, its title and its note."""
     broken: str = ""
     """Why it cannot be used, where another distribution brings it: its cards fail, and the others run."""
 
@@ -133,7 +136,7 @@ class BatteryFile(BaseModel):
     language: Language = language.ENGLISH
     """Language of the report's own words: en, zh-TW, zh-CN, hu or ar."""
     theme: Annotated[str, Field(min_length=1)] = PAPER.name
-    """Look of the figures: paper, slides, dark, or a YAML file of colours, sizes, a font and a logo."""
+    """Look of the figures: paper, slides, dark, hall, hall-dark, or a YAML file of colours, sizes, font and logo."""
     page_megabytes: Annotated[float, Field(gt=0, le=1000, strict=False)] = PAGE_BYTES / 1e6
     """Most that report.html may take; the page says what was left out for it."""
     batch: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] | None = None
@@ -150,16 +153,6 @@ class _Subset(BaseModel):
     model_config = STRICT
 
     models: Annotated[list[str], Field(min_length=1)]
-
-
-class ProbeLimits(BaseModel):
-    """What every probe of a battery takes in addition to its options."""
-
-    model_config = STRICT
-
-    timeout: Annotated[float, Field(gt=0, le=1e7, strict=False, allow_inf_nan=False)] | None = None
-    """Seconds that the probe may take on a model or pair; what takes longer is a failed card. By default generous, by
-    the passes that are planned."""
 
 
 def load_battery(path: Path, only: Sequence[str] = ()) -> Battery:
@@ -298,17 +291,17 @@ class _Reading:
         if probe is None:
             self.subset(written, where, models)
             return None
-        reserved = ("probe", "models", *ProbeLimits.model_fields)
+        reserved = ("probe", "models", *ProbeKeys.model_fields)
         values = {key: value for key, value in written.items() if key not in reserved}
         sets = replace(self.sets, used={})
         options, broken = self.options(probe, values, where, sets)
-        said = {key: value for key, value in written.items() if key in ProbeLimits.model_fields}
-        limits = self.validate(ProbeLimits, said, where)
+        said = {key: value for key, value in written.items() if key in ProbeKeys.model_fields}
+        keys = self.validate(ProbeKeys, said, where)
         pair = isinstance(probe, PairProbe)
         subset = self.pair(written, where, models) if pair else self.subset(written, where, models)
-        if options is None or subset is None or limits is None:
+        if options is None or subset is None or keys is None:
             return None
-        return ProbeEntry(one, probe, subset, options, sets.used, limits.timeout, broken)
+        return ProbeEntry(one, probe, subset, options, sets.used, keys, broken)
 
     def options(
         self, probe: Probe[Any, Any], values: dict[str, Any], where: Where, sets: PromptSets

@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from reportgen.battery.reader import BatteryFile, ModelEntry, ProbeLimits
+from reportgen.battery.probe_keys import ProbeKeys
+from reportgen.battery.reader import BatteryFile, ModelEntry
 from reportgen.errors import BatteryError
 from reportgen.look.theme import BUILT_IN, Theme
 from reportgen.probes import registry
@@ -93,13 +94,13 @@ def _entry(probe: Probe[Any, Any], definitions: Schema, reference: Schema) -> Sc
     return {
         "type": "object",
         "description": explanation(probe).shows or probe.question,
-        "properties": {"probe": {"const": probe.name}, **which, **_limits(), **options.get("properties", {})},
+        "properties": {"probe": {"const": probe.name}, **which, **_keys(), **options.get("properties", {})},
         "required": ["probe", *options.get("required", [])],
         "additionalProperties": False,
     }
 
 
-def _limits() -> Schema:
+def _keys() -> Schema:
     """What every probe takes in addition to its options."""
-    properties: Schema = ProbeLimits.model_json_schema()["properties"]
+    properties: Schema = ProbeKeys.model_json_schema()["properties"]
     return properties

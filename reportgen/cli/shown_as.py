@@ -19,7 +19,8 @@ def add_presentation_options(instead_of: str) -> Callable[[F], F]:
         for option in (
             click.option("--templates", type=click.Path(path_type=Path), help="A folder of templates instead of ours."),
             click.option(
-                "--theme", help=f"Look of the figures instead of {instead_of}: paper, slides, dark or a file."
+                "--theme",
+                help=f"Look of the figures instead of {instead_of}: paper, slides, dark, hall, hall-dark or a file.",
             ),
             click.option(
                 "--language", help=f"Language of the report instead of {instead_of}: en, zh-TW, zh-CN, hu, ar."

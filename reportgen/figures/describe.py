@@ -101,6 +101,8 @@ class TokenGrid(Figure):
     """(rows x columns x k) the tokens after the first of each cell, with their probabilities; not drawn."""
     sampleable: bool = False
     """Whether every n-th row, from the first, still tells the whole where there is no room for all: layers do."""
+    line: int = 0
+    """Rows of one line of a text that goes on in the next line of as many rows; 0: columns are no text in lines."""
 
 
 @dataclass(frozen=True, kw_only=True)

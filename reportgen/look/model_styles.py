@@ -35,8 +35,16 @@ class ModelStyle:
 
 
 def model_styles(ids: Sequence[str], theme: Theme = themes.PAPER) -> dict[str, ModelStyle]:
-    """A style for each model or group, by its place in the battery; with six colours the first 30 all differ."""
-    colours = theme.models
+    """A style for each model, by its place in the battery; with six colours the first 30 all differ."""
+    return _style_in(ids, theme.models)
+
+
+def style_groups(names: Sequence[str], theme: Theme = themes.PAPER) -> dict[str, ModelStyle]:
+    """A style for each group of what is no model, by its place among them."""
+    return _style_in(names, theme.groups)
+
+
+def _style_in(ids: Sequence[str], colours: Sequence[str]) -> dict[str, ModelStyle]:
     return {
         id_: ModelStyle(
             colours[at % len(colours)], DASHES[at % len(DASHES)], MARKERS[at % len(MARKERS)]

@@ -1,10 +1,11 @@
-"""What figures look like, as data: colours, sizes, a font and a logo of one's own. Three themes are built in.
+"""What figures look like, as data: colours, sizes, a font and a logo of one's own. Five themes are built in.
 
 It imports neither numpy nor what draws: a battery names its theme, and run.json keeps it as JSON.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,12 +18,14 @@ from reportgen.documents.yaml_source import Source, read_source, read_text
 from reportgen.errors import BatteryError, Mistake
 from reportgen.look.font_sources import OwnFont, own_font
 from reportgen.look.own_files import PICTURES, UnusableFile, check_font, check_uri, picture_uri
-from reportgen.suggest import suggestion
+from reportgen.suggest import find_nearest, suggestion
 
 TEXT = 8.5
 """Points of text when figures are laid out, which all else is measured by: 11 px on a screen."""
 WIDTH, HEIGHT = 400.0, 190.0
 """Points of a figure across, and of curves upwards, with text of that size."""
+NARROWEST, LOWEST = 237.0, 80.0
+"""Points across and upwards in which figures with text of that size can still be laid out."""
 NAME = "A-Za-z0-9_-"
 """Characters of a theme's name: it becomes part of a folder's."""
 FILES = (".yaml", ".yml")
@@ -40,6 +43,9 @@ def _check_odd(colours: tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError("an odd number of colours is needed: the one in the middle means 0")
     return colours
 
+
+GROUPS = ("#882255", "#117733", "#332288", "#7d7d1f", "#aa4499", "#661100", "#2f8f83", "#5a5d66")
+"""Paul Tol's muted colours, the light ones darker: none of them is a model's."""
 
 Colour = Annotated[str, AfterValidator(_colour), Field(json_schema_extra={"pattern": "^#[0-9a-fA-F]{6}$"})]
 Points = Annotated[float, Field(ge=1, le=5000)]
@@ -65,7 +71,9 @@ class Theme(BaseModel):
     ground: Colour | Literal["transparent"]
     """Ground of a PNG. SVG and PDF have none, but where it is not white."""
     models: Annotated[tuple[Colour, ...], Field(min_length=1, max_length=64, strict=False)]
-    """Of models, or of groups, in their order."""
+    """Of models, in their order."""
+    groups: Annotated[tuple[Colour, ...], Field(min_length=1, max_length=64, strict=False)] = GROUPS
+    """Of what is no model (senses, languages, kinds of words), in their order."""
     areas: Annotated[tuple[Colour, ...], Field(min_length=1, max_length=64, strict=False)]
     """Fills that touch each other."""
     sequential: Annotated[tuple[Colour, ...], Field(min_length=2, max_length=64, strict=False)]
@@ -84,6 +92,14 @@ class Theme(BaseModel):
     """Points that curves take upwards; matrices and strips go with it."""
     widest: Points | None = None
     """Points that a grid of tokens may take: its cells become as narrow as that needs."""
+    tallest: Points | None = None
+    """Points that a figure takes upwards where it may be of any height, and that it may take at most, as far as its
+    text allows; None: as its kind does."""
+    exact: bool = False
+    """Whether every picture is exactly `width` across and `tallest` upwards, and refused where its text needs more."""
+    legible: Annotated[float, Field(ge=1, le=100)] = 10.0
+    """Points below which a figure's text is not made smaller on a slide: what has no room goes on over more slides.
+    From 16 on, slides are for a hall: their words are larger and fewer."""
     lines: Annotated[float, Field(gt=0, le=20)]
     """Widths of lines, and sizes of points, by those of `paper` next to text of the same size."""
     font: str | None = None
@@ -105,12 +121,17 @@ class Theme(BaseModel):
     @property
     def drawing_state(self) -> str:
         """All of it that a drawing depends on."""
-        return self.model_dump_json(exclude={"name", "logo"})
+        return self.model_dump_json(exclude={"name", "logo", "legible"})
 
     @property
     def own_font(self) -> OwnFont | None:
         """Its font, where it has one of its own."""
         return own_font(self.font, self.font_sha256 or "") if self.font else None
+
+    def fit_box(self, width: float | None, height: float) -> "Theme":
+        """The same for pictures of exactly these points; without a width, of its own."""
+        across = width or self.width
+        return self.model_copy(update={"width": across, "widest": across, "tallest": height, "exact": True})
 
     @property
     def dark(self) -> bool:
@@ -122,7 +143,8 @@ class Theme(BaseModel):
         return self.model_copy(update={name: getattr(PAPER, name) for name in _OF_THE_PAGE})
 
 
-_OF_THE_PAGE = ("ink", "muted", "faint", "paper", "ground", "text", "width", "height", "widest", "lines")
+_OF_THE_PAGE = ("ink", "muted", "faint", "paper", "ground", "text", "width", "height", "widest", "tallest", "exact",
+                "lines")  # fmt: skip
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 ORANGE, SKY, YELLOW = "#e69f00", "#56b4e9", "#f0e442"
@@ -145,24 +167,45 @@ PAPER = Theme(
 )  # fmt: skip
 """For pages and paper."""
 
+SLIDES = PAPER.model_copy(update={
+    # 12 inches across on a slide of 13.33, to be read from the last row.
+    "name": "slides", "ink": "#101114", "muted": "#4c4f57", "faint": "#c9cbd2",
+    "text": 20.0, "width": 850.0, "widest": 850.0, "height": 260.0, "lines": 1.5,
+})  # fmt: skip
+DARK = PAPER.model_copy(update={
+    "name": "dark", "ink": "#e9eaee", "muted": "#a4a7b1", "faint": "#3b3e48", "paper": "#15171c",
+    "ground": "#14161b",
+    "models": ("#5db7f0", "#ff8f4f", "#2fcf9f", "#f0b8dd", "#ffe27a", "#8f7ff0"),
+    "groups": ("#e58fb5", "#7fc97f", "#a99cf0", "#d3d05c", "#b04fc4", "#a8644a", "#7fdccf", "#b9bcc6"),
+    "outline": "#ff8f4f",
+    "sequential": ("#1d222b", "#1c3f68", "#2467a8", "#4699dc", "#93cbf3", "#f1f8ff"),
+    "diverging": (
+        "#ffe0c4", "#f5a76e", "#bd662c", "#603118", "#1d222b", "#1b3d61", "#3279bb", "#7fbcec", "#dceeff",
+    ),
+})  # fmt: skip
+_OF_A_HALL: dict[str, object] = {
+    # As wide as a slide of 13.33 x 7.5 inches between its edges, and as high as a title and two lines leave of it.
+    "text": 18.0, "width": 878.0, "widest": 878.0, "tallest": 360.0, "height": 250.0, "lines": 1.8, "legible": 18.0,
+}  # fmt: skip
+
+_NOT_WRITTEN = ("font_sha256", "exact")
+"""Keys that no file has: what is found of another, and what the command line asks for."""
+
 BUILT_IN: Mapping[str, Theme] = {
     theme.name: theme
     for theme in (
         PAPER,
-        PAPER.model_copy(update={
-            # 12 inches across on a slide of 13.33, to be read from the last row.
-            "name": "slides", "ink": "#101114", "muted": "#4c4f57", "faint": "#c9cbd2",
-            "text": 20.0, "width": 850.0, "widest": 850.0, "height": 260.0, "lines": 1.5,
-        }),
-        PAPER.model_copy(update={
-            "name": "dark", "ink": "#e9eaee", "muted": "#a4a7b1", "faint": "#3b3e48", "paper": "#15171c",
-            "ground": "#14161b",
-            "models": ("#5db7f0", "#ff8f4f", "#2fcf9f", "#f0b8dd", "#ffe27a", "#8f7ff0"),
-            "outline": "#ff8f4f",
-            "sequential": ("#1d222b", "#1c3f68", "#2467a8", "#4699dc", "#93cbf3", "#f1f8ff"),
+        SLIDES,
+        DARK,
+        SLIDES.model_copy(update={"name": "hall", **_OF_A_HALL}),
+        DARK.model_copy(update={
+            "name": "hall-dark", "ink": "#ffffff", "muted": "#c3c6cf", "paper": "#07080b", "ground": "#050608",
+            # Where the scales begin, a cell is the ground.
+            "sequential": ("#050608", "#123256", "#2467a8", "#4699dc", "#93cbf3", "#f1f8ff"),
             "diverging": (
-                "#ffe0c4", "#f5a76e", "#bd662c", "#603118", "#1d222b", "#1b3d61", "#3279bb", "#7fbcec", "#dceeff",
+                "#ffe0c4", "#f5a76e", "#bd662c", "#522a14", "#050608", "#16365a", "#3279bb", "#7fbcec", "#dceeff",
             ),
+            **_OF_A_HALL,
         }),
     )
 }  # fmt: skip
@@ -211,11 +254,17 @@ def _parse_theme(source: Source, file: Path) -> Theme:
     if not isinstance(base, str) or base not in BUILT_IN:
         found.append(Problem(("extends",), f"unknown theme {describe_value(base)}", suggestion(str(base), BUILT_IN)))
         base = PAPER.name
-    own = {key: value for key, value in written.items() if key != "extends"}
+    keys = ["extends", *(key for key in Theme.model_fields if key not in _NOT_WRITTEN)]
+    for key in written:
+        if key not in keys:
+            near = find_nearest(str(key), keys)
+            meant = f"Did you mean '{near}'? " if near else ""
+            found.append(Problem((key,), "unknown key", f"{meant}The keys of a theme are {', '.join(keys)}."))
+    own = {key: value for key, value in written.items() if key in keys[1:]}
     content = BUILT_IN[base].model_dump() | {"name": re.sub(f"[^{NAME}]", "-", file.stem)[:64]} | own
     theme = None
     try:
-        theme = Theme.model_validate(content)
+        theme = _make_room(Theme.model_validate(content), own, found)
     except ValidationError as error:
         found += explain_errors(error, content, Theme)
     if theme is not None:
@@ -224,6 +273,21 @@ def _parse_theme(source: Source, file: Path) -> Theme:
     if theme is None or mistakes:
         raise BatteryError(*mistakes)
     return theme
+
+
+def _make_room(theme: Theme, written: Collection[str], found: list[Problem]) -> Theme:
+    """The theme with figures large enough for its text; a size that was written and is too small is found wrong."""
+    larger: dict[str, float] = {}
+    for key, least in (("width", NARROWEST), ("widest", NARROWEST), ("height", LOWEST), ("tallest", 2 * LOWEST)):
+        given: float | None = getattr(theme, key)
+        needed = float(ceil(least * theme.scale))
+        if given is None or given >= needed:
+            continue
+        if key in written:
+            told = f"{given:g} points have no room for text of {theme.text:g} points: at least {needed:g} are needed"
+            found.append(Problem((key,), told, "Make the text smaller, or leave this out."))
+        larger[key] = needed
+    return theme.model_copy(update=larger)
 
 
 def _read_files(theme: Theme, folder: Path, found: list[Problem]) -> Theme:

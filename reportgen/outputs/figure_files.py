@@ -48,6 +48,10 @@ class FigureChoice:
     """None: that of the bundle."""
     width: float | None = None
     """Points that each picture takes across; None: as the theme says."""
+    height: float | None = None
+    """Points that each picture takes upwards, exactly; None: as its kind does."""
+    fit: float | None = None
+    """Height of each picture by its width, exactly, where no height is given."""
     pixels: int | None = None
     """Of each PNG across; None: as many as go into its width."""
 
@@ -66,7 +70,8 @@ def write_figures(
     Raises:
         BatteryError: the bundle has no such figure or model.
         BundleError: its figures cannot be drawn.
-        OutputError: the folder holds a file of another's under one of the names, or cannot be written.
+        OutputError: the folder holds a file of another's under one of the names, or cannot be written; or the height
+            cannot hold the text of a figure.
 
     What the bundle no longer has figures for is removed from the folder by its own list.
     """
@@ -77,7 +82,10 @@ def write_figures(
     with language.use_language(presentation.language):
         described = _describe_bundle(bundle)
         chosen = choose(bundle, described, wanted)
-        drawn = list(draw_figures(bundle, described, theme=theme, width=wanted.width, only=chosen, cache=True))
+        height = wanted.height or (wanted.fit and wanted.fit * (wanted.width or theme.width))
+        drawn_in = theme.fit_box(wanted.width, height) if height else theme
+        width = None if height else wanted.width
+        drawn = list(draw_figures(bundle, described, theme=drawn_in, width=width, only=chosen, cache=True))
         for line in find_gaps(drawn, theme):
             progress(line)
         with make_folder_beside(target) as stage:

@@ -264,9 +264,11 @@ class _OutputMaker:
 
     def _deck(self, described: BundleDescription) -> "Deck":
         from reportgen.report.slides import deck
+        from reportgen.report.slides.figures import StatementsAlone, on_slides, theme_on_slides
 
-        theme = deck.theme_on_slides(slide_theme(self._presentation.theme), self._bundle)
-        figures = self._draw_figures(deck.on_slides(described), theme, ON_SLIDES)
+        theme = theme_on_slides(slide_theme(self._presentation.theme), self._bundle)
+        alone = StatementsAlone(self._bundle, described.statements)
+        figures = self._draw_figures(on_slides(described, self._bundle, theme, alone), theme, ON_SLIDES)
         measured: SvgText = "simple characters" if self._has("slides") else "paths"
         return deck.build_deck(
             self._bundle,
@@ -275,6 +277,7 @@ class _OutputMaker:
             theme=theme,
             measured=measured,
             choice=self._presentation.slides,
+            alone=alone,
         )
 
     def _slides(self, deck: "Deck") -> str:

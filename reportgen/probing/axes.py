@@ -73,6 +73,27 @@ def fit_axes(
     return axes
 
 
+def fit_scales(
+    values: Sequence[Sequence[float]], shared: tuple[float, float], *, from_zero: bool = False
+) -> list[Axis]:
+    """The scale of colours of each model's figure: a common one, unless some model's cells would all be of nearly one
+    colour on it.
+
+    Args:
+        values: (model) (cell) what is drawn.
+        shared: the ends of the common scale.
+        from_zero: whether each begins at 0.
+    """
+    extents = [_extent(np.asarray(of_model, dtype=np.float32)) for of_model in values]
+    if from_zero:
+        extents = [(0.0, high) for _, high in extents]
+    least = LEAST * (shared[1] - shared[0])
+    if all(high - low >= least or high - low < SMALLEST for low, high in extents):
+        return [Axis(shared) for _ in extents]
+    note = say("axis.own_scale", "a scale of its own")
+    return [Axis((low, max(high, low + SMALLEST)), (note,)) for low, high in extents]
+
+
 def _find_extent(values: NDArray[np.float32], *, cut: bool, from_zero: bool) -> tuple[float, float]:
     """(lowest, highest) of the curves, the first layers left out where they would flatten all others."""
     whole, rest = _extent(values), _extent(values[:, FIRST:])

@@ -38,9 +38,12 @@ R = TypeVar("R", bound=Findings)
 
 
 def prompt_labels(outcome: Outcome) -> list[str]:
-    """(prompt) what a figure calls each prompt: its id, its text, or the last message of a chat."""
+    """(prompt) what a figure calls each prompt: as its author does, else its id, its text, or the last message of a
+    chat.
+    """
     prompts = outcome.options["prompts"]
-    return [str(p.get("id") or p.get("text") or p["messages"][-1]["content"]) for p in prompts]
+    called = [str(p.get("id") or p.get("text") or p["messages"][-1]["content"]) for p in prompts]
+    return [outcome.titles.get(one, one) for one in called]
 
 
 def statement_of(probe: Probe[Any, Any], section: Section) -> str:

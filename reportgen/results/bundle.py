@@ -158,6 +158,8 @@ def outcome_json(outcome: Outcome, prefix: str, tensors: dict[str, NDArray[Any]]
         "version": outcome.version,
         "options": outcome.options,
         **({"prompt_sets": outcome.prompt_sets} if outcome.prompt_sets else {}),
+        **({"titles": dict(outcome.titles)} if outcome.titles else {}),
+        **({"notes": dict(outcome.notes)} if outcome.notes else {}),
         "models": list(outcome.models),
         "status": outcome.status,
         **reason,
@@ -215,6 +217,8 @@ def _outcome(stored: StoredOutcome, tensors: Mapping[str, NDArray[Any]] | None) 
         tables={name: _table(name, table) for name, table in stored.tables.items()} if tensors is not None else {},
         arrays=_arrays(stored.arrays, tensors) if tensors is not None else {},
         prompt_sets=stored.prompt_sets,
+        titles=stored.titles,
+        notes=stored.notes,
     )
 
 

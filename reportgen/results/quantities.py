@@ -205,6 +205,10 @@ class Outcome:
     arrays: Mapping[str, Array] = field(default_factory=dict)
     prompt_sets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """FILE/SET -> title, source and what_to_see of each prompt set that the options name."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """What its author calls the probe ("") and its prompts (by what tables call them), where that is something else."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What its author says of these."""
 
 
 @dataclass(frozen=True)

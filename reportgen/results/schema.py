@@ -184,6 +184,8 @@ class StoredOutcome(_Stored):
     tables: dict[Name, StoredTable] = Field(default_factory=dict)
     arrays: dict[Name, StoredArray] = Field(default_factory=dict)
     prompt_sets: dict[str, dict[str, Text]] = Field(default_factory=dict)
+    titles: dict[str, Text] = Field(default_factory=dict)
+    notes: dict[str, Text] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

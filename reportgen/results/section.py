@@ -55,6 +55,11 @@ class Section:
     """Subject -> outcome, in the battery's order of models; a pair's subject is BASE..OTHER."""
     models: Mapping[str, ModelCard]
 
+    @property
+    def title(self) -> str:
+        """What its author calls it; empty where that is what its probe asks."""
+        return next(iter(self.outcomes.values())).titles.get("", "")
+
     def ok(self) -> dict[str, Outcome]:
         """The outcomes that hold numbers."""
         return {subject: outcome for subject, outcome in self.outcomes.items() if outcome.status == "ok"}

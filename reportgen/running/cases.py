@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from reportgen.battery.reader import ProbeEntry
 from reportgen.cache import UnfinishedWork
 from reportgen.errors import OutOfTime, reason_of
 from reportgen.model.needs import Unmeasurable
@@ -19,6 +20,7 @@ from reportgen.running.planned import PlannedCase, Side
 from reportgen.running.ready import ReadyModel
 from reportgen.running.time_limits import choose_seconds
 from reportgen.running.unchanged import refuse_changed
+from reportgen.text.prompts import find_prompts
 
 if TYPE_CHECKING:
     from reportgen.model.capture.shared_passes import SharedPasses
@@ -222,7 +224,16 @@ def _header(case: PlannedCase) -> dict[str, Any]:
         "options": written,
         "models": case.models,
         "prompt_sets": sets,
+        "titles": _list_author_words(case.entry, "title"),
+        "notes": _list_author_words(case.entry, "note"),
     }
+
+
+def _list_author_words(entry: ProbeEntry, key: Literal["title", "note"]) -> dict[str, str]:
+    """What a battery calls a probe and its prompts, or says of them; of prompts that are called alike, the first."""
+    written = [("", getattr(entry.keys, key))]
+    written += [(prompt.called, getattr(prompt, key)) for prompt in find_prompts(entry.options)]
+    return {called: words for called, words in reversed(written) if words is not None}
 
 
 def make_without_numbers(case: PlannedCase, status: Any, reason: str) -> Outcome:

@@ -13,8 +13,8 @@ A_FURTHER_PASS = 512
 
 def choose_seconds(case: PlannedCase) -> float:
     """Seconds that a probe may take on a subject: its `timeout`, else by the tokens that are to pass and the model."""
-    if case.entry.timeout is not None:
-        return case.entry.timeout
+    if case.entry.keys.timeout is not None:
+        return case.entry.keys.timeout
     first = sum(len(single.tokens) + single.steps for single in case.passes)
     tokens = first + case.further * A_FURTHER_PASS
     weights = sum(_estimate_weights(side.case.facts) for side in case.sides)

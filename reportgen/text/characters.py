@@ -89,6 +89,30 @@ def _parts(pieces: Sequence[bytes], starts: Sequence[int], first: int, last: int
     return parts
 
 
+_SPELLED = re.compile(r"<([0-9A-F]{2}(?: [0-9A-F]{2})*)>")
+"""Bytes of a token that are no whole character, as tables write them."""
+
+
+def name_joined(shown: Sequence[str]) -> list[str]:
+    """What to call tokens that follow each other, given as tables write them: that which completes a character is
+    called by it (→🐠), all others are as they were.
+    """
+    names = list(shown)
+    for character in characters([_unspell(token) for token in shown]):
+        if character.last > character.first and character.kind != "fragment":
+            names[character.last] = f"→{character.text}"
+    return names
+
+
+def _unspell(shown: str) -> bytes:
+    """The bytes of a token as tables write it."""
+    data, at = b"", 0
+    for found in _SPELLED.finditer(shown):
+        data += shown[at : found.start()].encode(errors="surrogatepass") + bytes.fromhex(found[1])
+        at = found.end()
+    return data + shown[at:].encode(errors="surrogatepass")
+
+
 def mark_space(token: str) -> str:
     """A token with each leading space as ␣; one of nothing but spaces wholly."""
     bare = token.lstrip(" ")

@@ -1,7 +1,7 @@
 """Prompts: what passes through a model, and the named sets of them that batteries share."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,6 +24,7 @@ ALMOST = 90
 
 Text = Annotated[str, Field(min_length=1)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
+Note = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class Message(BaseModel):
@@ -62,6 +63,10 @@ class Prompt(BaseModel):
     """Name of the pair that this prompt is one half of."""
     language: Label | None = None
     """Language of the text, as a BCP 47 tag such as zh-TW."""
+    title: Label | None = Field(default=None, exclude=True)
+    """What readers are shown instead of its id or its text; like the note, it is no part of what is measured."""
+    note: Note | None = Field(default=None, exclude=True)
+    """What readers are told of it, below what is found."""
 
     @model_validator(mode="after")
     def _check_one_form(self) -> Self:
@@ -139,6 +144,21 @@ def _read_prompt(item: Any) -> Prompt:
         if isinstance(item, str):
             raise PromptsError(Problem((), "the text is empty")) from error
         raise PromptsError(*explain_errors(error, item, Prompt)) from error
+
+
+def find_prompts(value: Any) -> Iterator[Prompt]:
+    """Every prompt in the options of a probe, or in a part of them, in their order."""
+    if isinstance(value, Prompt):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from find_prompts(getattr(value, name))
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from find_prompts(one)
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from find_prompts(one)
 
 
 def _read_list(value: Any) -> list[Prompt]:

@@ -18,6 +18,8 @@ def redraw_figures(
     formats: Sequence[str] = FORMATS,
     theme: str | None = None,
     width: float | None = None,
+    height: float | None = None,
+    fit: float | None = None,
     pixels: int | None = None,
     output: Path | None = None,
     progress: Callable[[str], None] = lambda line: None,
@@ -31,6 +33,8 @@ def redraw_figures(
         formats: of svg, png, pdf and csv.
         theme: a name, or a YAML file, instead of the bundle's.
         width: points that each picture takes across, instead of the theme's.
+        height: points that each picture takes upwards: it is laid out anew, its text as large as the theme says.
+        fit: height of each picture by its width, instead of a height.
         pixels: of each PNG across.
         output: the folder; BUNDLE-figures-THEME unless it is given.
         progress: is told which characters the theme's font lacks.
@@ -38,10 +42,10 @@ def redraw_figures(
     Raises:
         BatteryError: there is no such theme, figure or model.
         BundleError: the folder holds no bundle, or its figures cannot be drawn; earlier pictures are marked.
-        OutputError: nothing can be written; the same.
+        OutputError: nothing can be written, or the height cannot hold the text of a figure; the same.
     """
     drawn_in = None if theme is None else read_theme(theme)
-    wanted = FigureChoice(ids, models, formats, drawn_in, width, pixels)
+    wanted = FigureChoice(ids, models, formats, drawn_in, width, height, fit, pixels)
     with marks_failure(bundle, output):
         restore(bundle.resolve())
         return write_figures(load_bundle(bundle), wanted, output, progress)

@@ -281,7 +281,9 @@ def _show_section(
 
 
 def _question(section: Section) -> str:
-    """What the probe asks; nothing where it is not installed."""
+    """What its author calls it, else what the probe asks; nothing where it is not installed."""
+    if section.title:
+        return section.title
     try:
         return question(find(next(iter(section.outcomes.values())).probe))
     except ReportgenError:

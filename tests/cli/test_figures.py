@@ -65,6 +65,33 @@ def test_a_picture_takes_the_width_asked_for(
         assert picture.width == pytest.approx(pixels, abs=0 if asked_in_pixels else 1)
 
 
+def test_a_picture_takes_the_height_or_the_shape_asked_for(
+    reportgen: Callable[..., Any], bundle: Path, tmp_path: Path
+) -> None:
+    for asked, size in (
+        (["--width", "1600px", "--height", "900px"], (1600, 900)),
+        (["--width", "1280px", "--fit", "16:9"], (1280, 720)),
+    ):
+        ended = reportgen("figures", bundle, CENSUS, *asked, "--format", "png", "-o", tmp_path / "out")
+        assert ended.code == 0, ended.err
+        with Image.open(tmp_path / "out" / f"{CENSUS}.png") as picture:
+            assert picture.size == size
+
+
+def test_a_height_that_cannot_hold_the_text_is_refused_in_a_line_and_nothing_is_written(
+    reportgen: Callable[..., Any], bundle: Path, tmp_path: Path
+) -> None:
+    ended = reportgen("figures", bundle, CENSUS, "--height", "0.5in", "-o", tmp_path / "out")
+    assert ended.code == 1
+    assert len(ended.err.splitlines()) <= 2
+    assert "cannot be drawn in 5.56 x 0.5 in: its text needs" in ended.err
+    assert not (tmp_path / "out").exists()
+    both = reportgen("figures", bundle, CENSUS, "--height", "5in", "--fit", "16:9")
+    assert both.code == 2
+    wrong = reportgen("figures", bundle, CENSUS, "--fit", "16:0")
+    assert "'16:0' is not a shape from 10:1 to 1:10" in wrong.err
+
+
 def test_ids_name_figures_or_probes_and_models_narrow_them(
     reportgen: Callable[..., Any], bundle: Path, tmp_path: Path
 ) -> None:

@@ -369,3 +369,17 @@ def test_the_name_of_an_axis_is_broken_where_its_figure_is_narrow() -> None:
     assert " ".join(lines) == named
     assert all(lettering.width(line) <= 150 for line in lines)
     assert lettering.break_lines("unbreakable" * 20, 150) == ["unbreakable" * 20]
+
+
+def test_headers_that_would_be_cut_to_the_same_show_the_word_that_differs(faces: Typefaces) -> None:
+    from reportgen.figures.draw.token_grid import _shorten_apart
+
+    lettering = Lettering(faces)
+    room = lettering.width("…orange juice", mono=True)
+    columns = ["The colour of the apple juice", "The colour of the orange juice", "short", "The sky"]
+    shown = _shorten_apart(columns, room, lettering)
+    assert "apple" in shown[0]
+    assert "orange" in shown[1]
+    assert shown[2:] == ["short", "The sky"]
+    assert all(lettering.width(one, mono=True) <= room for one in shown)
+    assert len({*_shorten_apart(["the same long header"] * 2, room, lettering)}) == 1

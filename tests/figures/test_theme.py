@@ -1,23 +1,33 @@
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from io import BytesIO
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
-from reportgen.errors import BatteryError, BundleError
-from reportgen.figures.describe import Figure, Rankings, list_texts
+from reportgen.errors import BatteryError, BundleError, OutputError
+from reportgen.figures.describe import Figure, Rankings, Timelines, TokenGrid, list_texts
 from reportgen.figures.draw import Drawing, draw
 from reportgen.figures.kept import drawing_key
 from reportgen.look import own_vectors
 from reportgen.look.font_sources import MONO, TEXT, own_font
 from reportgen.look.fonts import Typefaces, load_typefaces
 from reportgen.look.legible import families_of, find_lacking
-from reportgen.look.model_styles import choose_text_colour, contrast, map_diverging, map_sequential, model_styles, rgb
+from reportgen.look.model_styles import (
+    choose_text_colour,
+    contrast,
+    map_diverging,
+    map_sequential,
+    model_styles,
+    rgb,
+    style_groups,
+)
 from reportgen.look.theme import BUILT_IN, PAPER, Theme, read_theme, stored_theme
 from tests.figures.figure_samples import one_of_each
 
@@ -46,6 +56,11 @@ def draw_figure(figure: Figure, faces: Typefaces, theme: Theme, width: float | N
     return draw(figure, typefaces=faces, styles=model_styles(["llama", "gemma"], theme), theme=theme, width=width)
 
 
+def list_sizes(drawing: Drawing) -> list[float]:
+    """Points of every text."""
+    return [text.get_fontsize() for text in drawing._figure.findobj(Text) if text.get_text()]
+
+
 def read_mistakes(file: Path | str) -> list[str]:
     with pytest.raises(BatteryError) as caught:
         read_theme(file)
@@ -66,10 +81,22 @@ def lab(colour: str, seen_as: str | None = None) -> np.ndarray:
 @EACH_THEME
 @pytest.mark.parametrize("seen_as", [None, *SEEN_AS])
 def test_the_first_six_models_are_told_apart_by_colour_blind_readers_too(theme: Theme, seen_as: str | None) -> None:
-    apart = [np.linalg.norm(lab(a, seen_as) - lab(b, seen_as)) for a, b in combinations(theme.models[:6], 2)]
-    assert min(apart) > 15
+    assert _least_difference(theme.models[:6], seen_as) > 15
     styles = model_styles([f"m{at}" for at in range(6)], theme).values()
     assert len({(style.dash, style.marker) for style in styles}) == 6
+
+
+def _least_difference(colours: Sequence[str], seen_as: str | None = None) -> float:
+    return float(min(np.linalg.norm(lab(a, seen_as) - lab(b, seen_as)) for a, b in combinations(colours, 2)))
+
+
+@EACH_THEME
+@pytest.mark.parametrize("seen_as", [None, *SEEN_AS])
+def test_groups_have_colours_of_their_own_that_are_told_apart(theme: Theme, seen_as: str | None) -> None:
+    assert not set(theme.groups) & set(theme.models)
+    assert _least_difference(theme.groups[:4], seen_as) > 12
+    assert min(contrast(rgb(colour), rgb(theme.ground)) for colour in theme.groups) > 3
+    assert [look.colour for look in style_groups(["one", "two"], theme).values()] == list(theme.groups[:2])
 
 
 @EACH_THEME
@@ -130,6 +157,45 @@ def test_a_picture_of_another_width_is_the_same_picture(figure: Figure, faces: T
     assert np.abs(pictures[0] - pictures[1]).mean() < 1.5
 
 
+@EACH
+@pytest.mark.parametrize("name", ["paper", "slides", "hall-dark"])
+def test_a_picture_of_a_given_height_is_exactly_so_large_and_its_text_not_smaller(
+    figure: Figure, faces: Typefaces, name: str
+) -> None:
+    theme = BUILT_IN[name]
+    box = theme.fit_box(None, theme.width * 9 / 16)
+    if isinstance(figure, Timelines):
+        return  # stand on pages of their own alone
+    drawing = draw_figure(figure, faces, box)
+    assert drawing.width_inches * 72 == pytest.approx(theme.width)
+    assert drawing.height_inches * 72 == pytest.approx(theme.width * 9 / 16)
+    assert min(list_sizes(drawing)) >= theme.text - 1e-6
+
+
+def test_layers_that_a_height_has_no_room_for_are_left_out_and_rows_of_text_refused(faces: Typefaces) -> None:
+    grid = next(figure for figure in one_of_each() if isinstance(figure, TokenGrid))
+    tall = replace(
+        grid, rows=[f"{at}" for at in range(30)], texts=list(grid.texts) * 10, values=np.tile(grid.values, (10, 1)),
+        outlined=np.tile(grid.outlined, (10, 1)),
+    )  # fmt: skip
+    box = PAPER.fit_box(500, 200)
+    with pytest.raises(OutputError) as raised:
+        draw_figure(tall, faces, box)
+    told = str(raised.value.mistakes[0])
+    assert told.startswith("llama-x-grid cannot be drawn in 6.94 x 2.78 in: its text needs ")
+    assert len(told.splitlines()) == 2
+    drawn = draw_figure(replace(tall, sampleable=True), faces, box)
+    assert drawn.height_inches * 72 == pytest.approx(200)
+    assert "one in 3" in drawn.svg("characters")
+
+
+def test_a_box_in_which_there_is_no_room_for_words_is_refused(faces: Typefaces) -> None:
+    for figure in one_of_each():
+        for box in (PAPER.fit_box(60, 300), PAPER.fit_box(400, 20)):
+            with pytest.raises(OutputError, match=r"in across have no room for text|cannot be drawn in"):
+                draw_figure(figure, faces, box)
+
+
 def test_frames_go_with_the_width(faces: Typefaces) -> None:
     def box(width: float | None) -> list[float]:
         svg = draw_figure(one_of_each()[0], faces, PAPER, width).svg("characters")
@@ -158,7 +224,7 @@ def test_a_theme_for_a_dark_ground_draws_the_page_in_its_own_colours() -> None:
 def test_the_key_of_a_drawing_holds_its_theme_and_width() -> None:
     figure, styles = one_of_each()[0], model_styles(["llama"])
     keys = {drawing_key(figure, styles, theme, width) for theme in BUILT_IN.values() for width in (None, 400.0)}
-    assert len(keys) == 6
+    assert len(keys) == 2 * len(BUILT_IN)
     assert drawing_key(figure, styles, PAPER.model_copy(update={"name": "x", "logo": "data:"})) in keys
 
 
@@ -197,10 +263,26 @@ def test_all_that_is_wrong_with_a_theme_is_told_with_its_line(write: Callable[..
     assert "1: logo: logo.png is a damaged picture" in found[0]
     assert "2: font: font.ttf is no font: " in found[1]
     assert all(len(line.splitlines()) == 2 for line in found)
+    (told,) = read_mistakes(write("frobnicate: 1"))
+    assert "1: frobnicate: unknown key\n  The keys of a theme are extends, name, ink, " in told
+    assert all(f" {key}" in told for key in PAPER.model_dump() if key not in ("font_sha256", "exact"))
     assert "logo: " in read_mistakes(write("logo: none.svg"))[0]
     assert "does not exist" in read_mistakes(write("logo: none.svg"))[0]
     assert "is no picture" in read_mistakes(write(f"logo: '{file.name}'"))[0]
     assert "a theme is a mapping" in read_mistakes(write("- 1"))[0]
+
+
+def test_large_text_without_a_width_is_given_room_and_a_width_without_room_is_refused(
+    write: Callable[..., Path], faces: Typefaces
+) -> None:
+    theme = read_theme(write("extends: dark", "text: 24"))
+    assert (theme.text, theme.width > BUILT_IN["dark"].width) == (24, True)
+    for figure in one_of_each():
+        natural = draw_figure(figure, faces, theme)
+        assert min(list_sizes(natural)) == pytest.approx(24)
+    assert read_theme(write("extends: dark", "text: 10")).width == BUILT_IN["dark"].width
+    (told,) = read_mistakes(write("extends: dark", "text: 24", "width: 400"))
+    assert "3: width: 400 points have no room for text of 24 points: at least 670 are needed" in told
 
 
 def test_a_theme_that_is_none_is_told_with_the_nearest() -> None:

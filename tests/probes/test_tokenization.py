@@ -71,7 +71,7 @@ def test_a_long_text_fills_several_lines_and_says_where_it_ends(llama: Path) -> 
     grid = next(iter(probe.figures(Section("t", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", 3)}))))
     assert len(grid.rows) == 2 * 6
     assert len(grid.columns) == 14
-    assert grid.title.endswith("the first 84")
+    assert grid.column_label.startswith("the first 84 of ")
     assert grid.outlined[0, 0]
     assert grid.outlined.sum() == 1
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reportgen.probing.axes import LEAST, fit_axes
+from reportgen.probing.axes import LEAST, Axis, fit_axes, fit_scales
 
 
 def curves(*rows: list[float]) -> np.ndarray:
@@ -60,3 +60,14 @@ def test_a_number_that_is_asked_for_stands_on_every_axis() -> None:
     for axis in fit_axes([wide, narrow], layers(wide, narrow), including=0.0):
         low, high = axis.ends
         assert low < 0.0 < 1.0 < high
+
+
+def test_a_scale_of_colours_is_shared_where_every_model_has_some_of_it_and_else_its_own() -> None:
+    wide, narrow, flat = [0.0, 0.5, 1.0], [0.90, 0.95, 1.0], [0.3, 0.3]
+    assert [axis.ends for axis in fit_scales([wide, [0.2, 0.5]], (0.0, 1.0))] == [(0.0, 1.0)] * 2
+    own = fit_scales([wide, narrow], (0.0, 1.0))
+    assert own[1].ends == pytest.approx((0.9, 1.0))
+    assert {axis.notes for axis in own} == {("a scale of its own",)}
+    assert fit_scales([wide, narrow], (0.0, 1.0), from_zero=True) == [Axis((0.0, 1.0))] * 2
+    assert fit_scales([wide, flat], (0.0, 1.0)) == [Axis((0.0, 1.0))] * 2, "what is all alike has no colours to tell"
+    assert fit_scales([], (0.0, 1.0)) == []

@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -6,18 +7,22 @@ import pytest
 from pypdf import PdfReader
 
 from reportgen.errors import OutputError
-from reportgen.figures.describe import Maps, Panel, Rankings, TokenGrid
+from reportgen.figures.describe import Curve, Curves, Maps, Panel, Rankings, TokenGrid
 from reportgen.figures.split import Room, split_figure
 from reportgen.language import use_language
 from reportgen.look.slide_choice import SlideChoice
 from reportgen.look.theme import BUILT_IN, PAPER
+from reportgen.probes import registry
+from reportgen.probing.probe import axis_label, explanation, meanings
 from reportgen.report import document
 from reportgen.report.content.bundle_figures import BundleDescription
 from reportgen.report.content.statements import state_bundle
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides import pages as slides
-from reportgen.report.slides.deck import build_deck, first_of, on_slides, theme_on_slides
+from reportgen.report.slides.deck import build_deck, without_dims
+from reportgen.report.slides.figures import find_numbers, join_single_curves, on_slides, theme_on_slides
 from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, lay_out_opening, lay_out_slide, stay_legible
+from reportgen.report.slides.words import first_of
 from tests.report.deck_samples import figures, make_drawn, sample
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, make_grid
 from tests.report.test_document import weasyprint_loads
@@ -70,7 +75,7 @@ def test_a_slide_says_what_the_numbers_of_its_own_models_say(deck):
     assert one.definition.startswith("Cosine of the residual stream"), "that of `raw`, after which the figure is named"
 
 
-def test_what_a_prompt_set_wants_seen_comes_first():
+def test_what_a_prompt_set_expects_stands_under_what_is_seen():
     from reportgen.report.slides.deck import build_deck as deck_of
     from tests.report.deck_samples import figures
     from tests.report.fakes import fake_bundle
@@ -79,8 +84,10 @@ def test_what_a_prompt_set_wants_seen_comes_first():
     told = {"title": "Apples", "source": "", "what_to_see": "The fruits meet. They part from the companies."}
     first = {m: replace(o, prompt_sets={"lecture/apple": told}) for m, o in bundle.outcomes["apple"].items()}
     made = deck_of(replace(bundle, outcomes={"apple": first}), figures(), {}, theme=PAPER, measured="paths")
-    assert made.slides[0].sentence == "The fruits meet. They part from the companies."
-    assert any(note.startswith("Apples. ") for note in made.slides[0].notes)
+    assert made.slides[0].remark == "Expected: The fruits meet. They part from the companies."
+    assert "fruits" not in made.slides[0].sentence
+    assert all(slide.remark == "" for slide in made.slides[1:])
+    assert any(note.startswith("Apples. Expected: ") for note in made.slides[0].notes)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +108,7 @@ def test_nothing_on_a_slide_lies_on_anything_else_or_off_it(deck):
     for one in deck.slides:
         made = lay_out_slide(one)
         words = [w.box for w in (made.kicker, made.title, made.sentence, made.definition) if w.text]
-        boxes = [*words, *made.pictures, *made.names, made.number]
+        boxes = [*words, *made.pictures, *(name.box for name in made.names), made.number.box]
         for at, box in enumerate(boxes):
             assert box.left >= 0
             assert box.top >= 0
@@ -175,7 +182,8 @@ def test_a_wide_grid_is_cut_between_its_columns():
     assert second.texts == [list("de"), list("ij")]
     assert second.values.tolist() == [[3, 4], [8, 9]]
     assert [len(row) for row in second.alternatives] == [2, 2]
-    described = on_slides(BundleDescription({"w": [wide], "n": [make_grid("a", "x")]}, {}, True))
+    described = {"weather": [replace(wide, subject=(LLAMA,))], "nearest": [make_grid(LLAMA, "x")]}
+    described = on_slides(BundleDescription(described, {}, True), fake_bundle())
     assert [len(of_probe) for of_probe in described.figures.values()] == [1, 1]
 
 
@@ -196,6 +204,48 @@ def test_layers_that_a_slide_has_no_room_for_are_sampled_from_the_last_and_the_a
     assert shown.values[:, 0].tolist() == list(range(0, 31, 3))
     assert len(shown.outlined) == len(shown.rows)
     assert shown.name == "g", "it is one figure, not a part of one"
+    (named,) = split_figure(tall, Room(maps=1, bare_maps=1, rankings=1, columns=1, rows=12), {"16", "29", "99"})
+    assert list(named.rows) == ["30", "29", "26", "22", "18", "16", "14", "10", "6", "2"]
+    assert named.row_label == "layer, one in 4 and those named"
+    (shared,) = split_figure(tall, Room(maps=1, bare_maps=1, rankings=1, columns=1, rows=12), {"27"})
+    assert (len(shared.rows), shared.row_label) == (11, "layer, one in 3")
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        ("It settles at layer 16 of 18: “in 7 days” (41% of 5.3, 1,234 and 49,152 tokens).", {"16", "18"}),
+        ("在第 3 層和第12層。", {"3", "12"}),
+        ("Layers 4–9 of Gemma-3-270M", {"4", "9"}),
+        ("", set()),
+    ],
+)
+def test_numbers_of_a_sentence_that_may_be_layers(told, named):
+    assert find_numbers(told) == named
+
+
+def test_a_text_in_lines_is_wrapped_anew_and_goes_on_in_reading_order():
+    import numpy as np
+
+    tokens = list("abcdefghij")
+    texts = [tokens[:6], [f"{at}" for at in range(6)], [*tokens[6:], "", ""], ["6", "7", "8", "9", "", ""]]
+    values = np.array([[0.5] * 6, [0.0] * 6, [0.5] * 4 + [np.nan] * 2, [0.0] * 4 + [np.nan] * 2])
+    strip = TokenGrid(
+        name="g", subject=("a",), title="t", alt="", row_label="", rows=["from 0", "id", "from 6", "id"],
+        column_label="", columns=[""] * 6, texts=texts, values=values, value_label="",
+        outlined=np.array([[True] + [False] * 5] + [[False] * 6] * 3), line=2,
+    )  # fmt: skip
+    room = Room(maps=1, bare_maps=1, rankings=1, columns=4, rows=12)
+    (whole,) = split_figure(strip, room)
+    assert list(whole.rows) == ["from 0", "id", "from 4", "id", "from 7", "id"]
+    assert [text for row in whole.texts[::2] for text in row if text] == tokens
+    assert [text for row in whole.texts[1::2] for text in row if text] == [str(at) for at in range(10)]
+    assert np.isnan(whole.values[2:4, 3]).all()
+    assert whole.outlined.sum() == 1
+    first, second = split_figure(strip, replace(room, rows=4, split_rows=True))
+    assert [list(part.rows) for part in (first, second)] == [["from 0", "id", "from 4", "id"], ["from 7", "id"]]
+    (kept,) = split_figure(strip, replace(room, columns=6))
+    assert kept.rows == strip.rows
 
 
 def test_a_title_names_its_model_once_in_a_language_that_names_it_last():
@@ -343,3 +393,45 @@ def test_no_two_slides_have_one_title() -> None:
     deck = build_deck(bundle, shown, state_bundle(bundle), theme=PAPER, measured="paths")
     titles = [slide.title for slide in deck.slides if slide.title.startswith("Cosine")]
     assert titles == ["Cosine: apple (1 of 2)", "Cosine: map", "Cosine: apple (2 of 2)"]
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_what_is_said_is_true_on_a_light_ground_and_on_a_dark_one(name):
+    probe = registry.find(name)
+    said = [probe.question, *vars(explanation(probe)).values(), *meanings(probe).values()]
+    assert not [text for text in said if re.search(r"\b(dark|darker|darkest|pale|paler)\b", text)]
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_the_foot_of_a_slide_says_what_a_number_is_and_no_dims_of_an_array(name):
+    for text in meanings(registry.find(name)).values():
+        assert not without_dims(text).startswith(("(", "（"))
+        assert without_dims(text)
+
+
+def test_curves_of_models_that_have_one_each_stand_in_one_figure_by_depth():
+    bundle = fake_bundle()
+    section = bundle.section("weather")
+    name = {one: section.name(one) for one in (LLAMA, GEMMA)}
+
+    def of(model, last, **changed):
+        one = Curve(label="天氣", x=range(last + 1), y=[0.5] * (last + 1), model=model)
+        made = Curves(
+            name="entropy", subject=(model,), title=f"{name[model]}: how unsure", alt=f"alt {model}",
+            x_label=axis_label(relative=False), y_label="nat", curves=[one], y_range=(0.0, 1.0),
+        )  # fmt: skip
+        return replace(made, **changed)
+
+    (joined,) = join_single_curves(section, [of(LLAMA, 30), of(GEMMA, 18)])
+    assert (joined.subject, joined.title, joined.x_label) == ((LLAMA, GEMMA), "how unsure", axis_label(relative=True))
+    assert [curve.label for curve in joined.curves] == [f"{one}: 天氣" for one in name.values()]
+    assert [curve.model for curve in joined.curves] == [LLAMA, GEMMA]
+    assert [curve.x[-1] for curve in joined.curves] == [1.0, 1.0]
+    assert joined.curves[1].x[9] == 0.5
+    (alike,) = join_single_curves(section, [of(LLAMA, 18), of(GEMMA, 18)])
+    assert (alike.x_label, alike.curves[0].x[-1]) == (axis_label(relative=False), 18)
+    two = of(GEMMA, 18, curves=[*of(GEMMA, 18).curves] * 2)
+    own = of(GEMMA, 18, y_range=(0.0, 9.0))
+    other = make_grid(LLAMA, "grid-0")
+    for kept in ([of(LLAMA, 30), two], [of(LLAMA, 30), own], [of(LLAMA, 30)], [of(LLAMA, 30), other]):
+        assert list(join_single_curves(section, kept)) == kept

@@ -1,6 +1,6 @@
 import pytest
 
-from reportgen.text.characters import characters
+from reportgen.text.characters import characters, name_joined
 
 
 def hexed(*pieces: str) -> list[bytes]:
@@ -27,3 +27,17 @@ def test_emoji_joined_characters_and_fragments(pieces: list[bytes], found: list[
     told = [(c.kind, c.first, c.last, c.bytes, c.text) for c in characters(pieces)]
     assert [(*t[:3], t[4]) for t in told] == [(*f[:3], f[4]) for f in found]
     assert all(f[3] in (t[3], None) for t, f in zip(told, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("shown", "named"),
+    [
+        (["<E8>", "<B2>", "<BB>", " of"], ["<E8>", "<B2>", "→費", " of"]),
+        ([" <F0 9F>", "<90>", "<A0>", "a"], [" <F0 9F>", "<90>", "→🐠", "a"]),
+        (["<E8>", "x", "<B2>"], ["<E8>", "x", "<B2>"]),
+        (["天", "氣", "\ud800"], ["天", "氣", "\ud800"]),
+        ([], []),
+    ],
+)
+def test_the_token_that_completes_a_character_is_called_by_it(shown: list[str], named: list[str]) -> None:
+    assert name_joined(shown) == named

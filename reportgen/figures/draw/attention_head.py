@@ -26,10 +26,11 @@ def paint_attention_head(head: AttentionHead, look: Look) -> Canvas:
     pattern = mask_future_keys(np.asarray(head.pattern, dtype=np.float64))
     queries, keys = pattern.shape
     side, largest = SIDE * look.tall, max(LARGEST_CELL * look.tall, LINE + 1)
-    cell = min(largest, side / max(queries, keys))
     rows, columns = _labels(head.queries, lettering), _labels(head.keys, lettering)
     left = _measure_widest(rows, lettering) + 5
     top = LINE + 4 + _measure_widest(columns, lettering) + 5
+    side = min(side, look.room_below(top + 20))
+    cell = min(largest, side / max(queries, keys))
     width, height = keys * cell, queries * cell
     key = left + colour_key_width(lettering.width, ends=(0, 1), label=head.value_label)
     canvas = Canvas(max(left + width, key, lettering.width(head.axes)) + 8, top + height + 20, look)

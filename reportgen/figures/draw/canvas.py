@@ -14,13 +14,15 @@ from matplotlib.transforms import TransformedPath
 from numpy.typing import NDArray
 
 from reportgen.figures.draw.lettering import SIZE, SetText
-from reportgen.figures.draw.look import Look
+from reportgen.figures.draw.look import MARGIN, Look
 
 POINTS_AN_INCH = 72
+SLACK = 0.5
+"""Points that a picture may be larger than asked: less than anybody sees."""
+LARGEST = 2.0
+"""Times that a picture is enlarged at most to fill the room that it is given."""
 MOST_PATHS = 2000
 """What is made of more shapes than this becomes an image inside the figure."""
-MARGIN = 3.0
-"""Points around the plane, into which strokes and slanting letters may reach."""
 Box = tuple[float, float, float, float]
 """(left, top, right, bottom)"""
 
@@ -117,6 +119,26 @@ class Canvas:
             frame["box"] = [round(edge * factor, 2) for edge in frame["box"]]
             if "gap" in frame:
                 frame["gap"] = round(frame["gap"] * factor, 3)
+
+    def fill_box(self, width: float, height: float) -> bool:
+        """Makes the whole picture exactly so many points across and upwards, once all is painted: larger as a whole, as
+        far as that helps, and in the middle; whether it has room in it.
+        """
+        wide, high = (POINTS_AN_INCH * float(inches) for inches in self.figure.get_size_inches())
+        if wide > width + SLACK or high > height + SLACK:
+            return False
+        factor = max(min(width / wide, height / high, LARGEST), 1.0)
+        self.enlarge(factor)
+        left, top = (width - wide * factor) / 2, (height - high * factor) / 2
+        unit = wide * factor / self.outer_width  # points of the picture, a point of the plane
+        self.figure.set_size_inches(width / POINTS_AN_INCH, height / POINTS_AN_INCH)
+        self.plane.set_xlim(-MARGIN - left / unit, self.width + MARGIN + left / unit)
+        self.plane.set_ylim(self.height + MARGIN + top / unit, -MARGIN - top / unit)
+        for frame in self.frames:
+            frame["box"] = [
+                round(edge + aside, 2) for edge, aside in zip(frame["box"], (left, top, left, top), strict=True)
+            ]
+        return True
 
     def frame(self, box: Box, **said: Any) -> None:
         """Says what a box plots, in legible texts: how many `rows` downwards and `columns` to the right it is divided

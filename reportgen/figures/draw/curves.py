@@ -20,6 +20,8 @@ from reportgen.look.model_styles import ModelStyle
 from reportgen.numerals import write_number
 
 HEIGHT = 190.0
+LEAST_WIDTH = 60.0
+"""Points across of a plot that can still be looked at: with longer names a figure is wider than asked."""
 MOST_LABELS = 6
 """Curves that are each named; where there are more, their groups are."""
 SAMPLE = 18.0
@@ -60,9 +62,11 @@ def paint_curves(curves: Curves, look: Look) -> Canvas:
     told = lettering.break_lines(_tell_flat(curves.curves, upwards), look.width)
     below = lettering.break_lines(curves.x_label, look.width)
     left, top = max(map(lettering.width, numbers), default=0) + 6, len([*heading, *told]) * LINE + 10
-    right = look.width - max((lettering.width(name.text) + LEADER + SAMPLE + 5 for name in names), default=8)
-    bottom = top + max(HEIGHT * look.tall, len(names) * LINE)
-    canvas = Canvas(look.width, bottom + (1 + len(below)) * LINE + 6, look)
+    behind = max((lettering.width(name.text) + LEADER + SAMPLE + 5 for name in names), default=8)
+    right = max(look.width - behind, left + LEAST_WIDTH)
+    foot = (1 + len(below)) * LINE + 6
+    bottom = top + max(look.room_below(top + foot, usual=HEIGHT * look.tall), len(names) * LINE)
+    canvas = Canvas(right + behind, bottom + foot, look)
     plot = _Plot(canvas, (left, top, right, bottom), across, upwards)
     canvas.frame(plot.box, x=list(map(float, across)), y=list(map(float, upwards)))
     for at, line in enumerate([*heading, *told]):

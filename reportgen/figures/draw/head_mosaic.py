@@ -27,7 +27,7 @@ def paint_head_mosaic(mosaic: HeadMosaic, look: Look) -> Canvas:
     blocks, heads = mosaic.patterns.shape[:2]
     pooled = _side(mosaic.patterns.shape)
     left, top = lettering.width("00") + 5, 2 * LINE + 2
-    tile = min(LARGEST_TILE, (full_width - left) / blocks)
+    tile = min(LARGEST_TILE, (full_width - left) / blocks, look.room_below(top + 20) / heads)
     width, height = tile * blocks, tile * heads
     picture = stitch_heads(mosaic.patterns)
     pooled_label = mosaic.pooled_label.format(label=mosaic.value_label, pooled=pooled)

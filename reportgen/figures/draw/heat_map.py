@@ -11,6 +11,10 @@ from reportgen.figures.draw.scales import choose_labelled, find_extent
 from reportgen.look.legible import make_legible
 
 LARGEST_CELL = 18.0
+AFTER = 4.0
+"""Points to the right of the last column."""
+WIDEST_CELL = 4.0
+"""Times its height that a cell takes across at most."""
 
 
 def paint_heat_map(heat_map: HeatMap, look: Look) -> Canvas:
@@ -29,14 +33,16 @@ def paint_heat_map(heat_map: HeatMap, look: Look) -> Canvas:
     axes = f"↓ {make_legible(heat_map.row_label)} · → {make_legible(heat_map.column_label)}"
     label = make_legible(heat_map.value_label)
     left, top = lettering.width(str(rows)) + 5, 2 * LINE + 2
-    room = heat_map.width * look.wide if heat_map.width else look.width
-    cell = min(LARGEST_CELL, (room - left) / max(rows, columns, 1))
-    width, height = columns * cell, rows * cell
+    room = (heat_map.width * look.wide if heat_map.width else look.width) - AFTER
+    cell = min(LARGEST_CELL, (room - left) / max(rows, columns, 1), look.room_below(top + 20) / max(rows, 1))
+    # Where it is the height that makes cells small, they may be wider than high.
+    wide = max(cell, min((room - left) / max(columns, 1), WIDEST_CELL * cell)) if look.theme.tallest else cell
+    width, height = columns * wide, rows * cell
     key = left + colour_key_width(lettering.width, ends=(low, high), label=label)
-    canvas = Canvas(max(left + width, lettering.width(axes), key) + 4, top + height + 20, look)
+    canvas = Canvas(max(left + width, lettering.width(axes), key) + AFTER, top + height + 20, look)
     canvas.write(0, LINE / 2, axes, colour=canvas.theme.muted)
     for column in choose_labelled(columns, width, lettering.width(str(columns)) + 4):
-        canvas.write(left + (column + 0.5) * cell, 1.5 * LINE, str(column), colour=canvas.theme.muted, across="center")
+        canvas.write(left + (column + 0.5) * wide, 1.5 * LINE, str(column), colour=canvas.theme.muted, across="center")
     for row in choose_labelled(rows, height, 10):
         canvas.write(left - 4, top + (row + 0.5) * cell, str(row), colour=canvas.theme.muted, across="right")
     box = (left, top, left + width, top + height)

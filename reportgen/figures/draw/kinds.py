@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from reportgen.errors import Mistake, OutputError
 from reportgen.figures import describe
 from reportgen.figures.describe import Figure
 from reportgen.figures.draw.attention_head import paint_attention_head
-from reportgen.figures.draw.canvas import Canvas
+from reportgen.figures.draw.canvas import POINTS_AN_INCH, Canvas
 from reportgen.figures.draw.curves import paint_curves
 from reportgen.figures.draw.drawing import Drawing, matplotlib_settings
 from reportgen.figures.draw.head_mosaic import paint_head_mosaic
@@ -37,6 +38,10 @@ PAINTERS: dict[type[Figure], Painter] = {
 }
 
 
+LEAST_ACROSS = 100.0
+"""Points across in which there is room for a few words."""
+
+
 def draw(
     figure: Figure,
     *,
@@ -56,11 +61,24 @@ def draw(
 
     Raises:
         TypeError: nothing draws this kind of figure.
+        OutputError: the theme's pictures are of one size exactly, and the figure's text needs more.
     """
     kind = next((kind for kind in type(figure).__mro__ if kind in PAINTERS), None)
     if kind is None:
         raise TypeError(f"nothing draws a figure of kind {type(figure).__name__}")
+    if theme.exact and theme.width < LEAST_ACROSS * theme.scale:
+        told = f"{theme.width / POINTS_AN_INCH:.3g} in across have no room for text of {theme.text:g} points"
+        raise OutputError(Mistake(told, "ask for more, or for a theme of smaller text"))
     with matplotlib_settings(typefaces):
         canvas = PAINTERS[kind](figure, Look(theme, Lettering(typefaces), styles))
         canvas.enlarge(theme.scale if width is None else width / canvas.outer_width)
+    if theme.exact and theme.tallest is not None and not canvas.fill_box(theme.width, theme.tallest):
+        raise _refuse_size(figure, canvas, theme)
     return Drawing(figure, kind.__name__, canvas, typefaces)
+
+
+def _refuse_size(figure: Figure, canvas: Canvas, theme: Theme) -> OutputError:
+    needed = " x ".join(f"{inches:.3g}" for inches in canvas.figure.get_size_inches())
+    asked = f"{theme.width / POINTS_AN_INCH:.3g} x {(theme.tallest or 0) / POINTS_AN_INCH:.3g}"
+    told = f"{'+'.join(figure.subject)}-{figure.name} cannot be drawn in {asked} in: its text needs {needed} in"
+    return OutputError(Mistake(told, "ask for more, for a theme of smaller text, or for other figures"))

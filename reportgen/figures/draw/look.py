@@ -11,8 +11,10 @@ from reportgen.look import model_styles as style
 from reportgen.look.model_styles import ModelStyle
 from reportgen.look.theme import HEIGHT, WIDTH, Theme
 
-MODELS = 2
-"""Models that most reports are about."""
+MARGIN = 3.0
+"""Points around a figure, into which strokes and slanting letters may reach."""
+LEAST = 40.0
+"""Points upwards of a plot that can still be looked at."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Look:
     @property
     def width(self) -> float:
         """Points a figure takes where nothing asks for more or less."""
-        return self.theme.width / self.theme.scale
+        return self.theme.width / self.theme.scale - self._margins
 
     @property
     def wide(self) -> float:
@@ -41,13 +43,24 @@ class Look:
     @property
     def widest(self) -> float:
         """Points a grid of tokens may take."""
-        return float("inf") if self.theme.widest is None else self.theme.widest / self.theme.scale
+        return float("inf") if self.theme.widest is None else self.theme.widest / self.theme.scale - self._margins
+
+    @property
+    def _margins(self) -> float:
+        """Points that are taken from a picture which has to be exactly as large as the theme says."""
+        return 2 * MARGIN if self.theme.exact else 0.0
+
+    def room_below(self, taken: float, *, usual: float = float("inf"), least: float = LEAST) -> float:
+        """Points that are left upwards of the theme's height beside those that are taken, but not less than can be
+        looked at; where it gives none, the usual.
+        """
+        if self.theme.tallest is None:
+            return usual
+        return max(self.theme.tallest / self.theme.scale - self._margins - taken, least)
 
     def groups(self, names: Sequence[str]) -> dict[str, ModelStyle]:
-        """Styles of what is no model, as far as there are colours in those that the first two models do not have."""
-        colours = self.theme.models
-        own = self.theme.model_copy(update={"models": colours[MODELS:] + colours[:MODELS]})
-        return style.model_styles(names, own)
+        """Styles of what is no model: in colours that no model has."""
+        return style.style_groups(names, self.theme)
 
     def sequential(self, values: ArrayLike) -> NDArray[np.float64]:
         """As `style.sequential`, in this theme."""

@@ -10,7 +10,7 @@ from reportgen.figures.describe import Maps, Panel
 from reportgen.figures.draw.canvas import MOST_PATHS, Box, Canvas
 from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
 from reportgen.figures.draw.lettering import HEAD, LINE, SIZE
-from reportgen.figures.draw.look import Look
+from reportgen.figures.draw.look import LEAST, Look
 from reportgen.figures.draw.point_labels import LabelSpot, place_labels
 from reportgen.figures.draw.scales import find_extent
 from reportgen.language import say
@@ -32,13 +32,15 @@ MOST_LED = 60
 def paint_maps(maps: Maps, look: Look) -> Canvas:
     """Panels from left to right, then downwards. Within a panel both axes have one scale, so distances are true."""
     across = min(_choose_most_across(maps), max(len(maps.panels), 1))
-    width = (look.width - (across - 1) * GUTTER) / across - LINE
+    width = max((look.width - (across - 1) * GUTTER) / across - LINE, LEAST)
     height = width * _measure_tallest(maps.panels)
     looks = look.groups(maps.groups)
     entries = key_entries([group for group in looks if group], look)
     top = key_height(entries)
     down = -(-len(maps.panels) // across)
-    step = height + 2 * LINE + GUTTER
+    between = 2 * LINE + GUTTER
+    height = min(height, look.room_below(top + down * between - GUTTER + 4, least=down * LEAST) / down)
+    step = height + between
     placed = []
     for at, panel in enumerate(maps.panels):
         left = LINE + (at % across) * (width + LINE + GUTTER)
@@ -46,7 +48,8 @@ def paint_maps(maps: Maps, look: Look) -> Canvas:
         placed.append(_place_panel(panel, maps.labels, (left, upper, left + width, upper + height), look))
     told = _tell_unnamed(placed, look)
     bottom = top + down * step - GUTTER + 4
-    canvas = Canvas(look.width, bottom + len(told) * LINE, look)
+    wide = max(look.width, across * (width + LINE + GUTTER) - GUTTER)
+    canvas = Canvas(wide, bottom + len(told) * LINE, look)
     for entry in entries:
         own = looks[entry.name]
         size = 16 * look.theme.lines

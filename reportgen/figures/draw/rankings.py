@@ -5,6 +5,7 @@ from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.lettering import HEAD, LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import write_alike
+from reportgen.figures.split import keep_first
 from reportgen.look.legible import make_legible
 from reportgen.text.characters import mark_space
 
@@ -13,21 +14,29 @@ GUTTER = 14.0
 LABEL, LABELS_SHARE = 70.0, 0.5
 """Of a panel's width labels may take the share, or so many points where that is more."""
 BAR = 8.0
+FEWEST = 3
+"""Rows of a list that are drawn at least."""
+NARROWEST = 100.0
+"""Points across of a panel that can still be read: where there is less room, a figure is wider than asked."""
 
 
 def paint_rankings(rankings: Rankings, look: Look) -> Canvas:
     """Panels from left to right, then downwards, on one scale; the best of each list on top."""
+    across = 2 if len(rankings.rankings) == 4 or _has_long_labels(rankings, look) else MOST_ACROSS
+    across = min(across, max(len(rankings.rankings), 1))
+    if look.theme.exact:
+        down = -(-len(rankings.rankings) // across)
+        room = look.room_below(LINE + 10) / max(down, 1) - GUTTER
+        rankings = keep_first(rankings, max(int(room / LINE) - 1, FEWEST))
     panels = rankings.rankings
-    across = 2 if len(panels) == 4 or _has_long_labels(rankings, look) else MOST_ACROSS
-    across = min(across, max(len(panels), 1))
-    width = (look.width - (across - 1) * GUTTER) / across
+    width = max((look.width - (across - 1) * GUTTER) / across, NARROWEST)
     heights = [
         LINE * (1 + max(len(panel.labels) for panel in panels[at : at + across])) + GUTTER
         for at in range(0, len(panels), across)
     ]
     heading = look.lettering.break_lines(rankings.value_label, look.width)
     top = len(heading) * LINE + 6
-    canvas = Canvas(look.width, top + sum(heights) - GUTTER + 4, look)
+    canvas = Canvas(max(look.width, across * (width + GUTTER) - GUTTER), top + sum(heights) - GUTTER + 4, look)
     for at, line in enumerate(heading):
         canvas.write(0, (at + 0.5) * LINE, line, colour=canvas.theme.muted)
     for at, panel in enumerate(panels):

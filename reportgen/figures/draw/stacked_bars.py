@@ -7,11 +7,15 @@ from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.group_key import SWATCH, key_entries, key_height
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
-from reportgen.figures.draw.scales import choose_fitting_ticks, write_alike, write_ticks
+from reportgen.figures.draw.scales import choose_fitting_ticks, choose_labelled, write_alike, write_ticks
 from reportgen.look.model_styles import choose_text_colour, rgb
 
 BAR, GAP = 13.0, 3.0
+NEEDED = 11.0
+"""Points from one bar to the next at which each can be named."""
 LABEL = 130.0
+NARROWEST = 60.0
+"""Points across of all bars together that can still be looked at: with longer names a figure is wider than asked."""
 
 
 def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
@@ -26,12 +30,17 @@ def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
     entries = key_entries(stacked.segments, look)
     left = max(map(lettering.width, names), default=0) + 6
     sums = write_alike(totals.tolist())
-    right = look.width - max(map(lettering.width, sums), default=0) - 6
+    behind = max(map(lettering.width, sums), default=0) + 6
+    right = max(look.width - behind, left + NARROWEST)
     scale = (right - left) / most
     top = key_height(entries)
-    bottom = top + len(names) * (BAR + GAP)
     below = lettering.break_lines(stacked.value_label, look.width - left)
-    canvas = Canvas(look.width, bottom + (1 + len(below)) * LINE + 4, look)
+    foot = (1 + len(below)) * LINE + 4
+    step = min(BAR + GAP, look.room_below(top + foot) / max(len(names), 1))
+    bar = step - min(GAP, step / 4)
+    named = set(choose_labelled(len(names), step * len(names), NEEDED))
+    bottom = top + len(names) * step
+    canvas = Canvas(right + behind, bottom + foot, look)
 
     for entry, fill in zip(entries, fills, strict=True):
         canvas.bar((entry.x, entry.y - 4, entry.x + 8, entry.y + 4), fill)
@@ -45,13 +54,14 @@ def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
     for at, line in enumerate(below):
         canvas.write(left, bottom + (at + 1.5) * LINE, line, colour=canvas.theme.muted)
     for at, name in enumerate(names):
-        y = top + at * (BAR + GAP) + GAP / 2
-        canvas.write(left - 5, y + BAR / 2, name, across="right")
+        y = top + at * step + (step - bar) / 2
         edges = left + scale * np.concatenate([[0], np.cumsum(values[at])])
         for start, end, fill, entry in zip(edges, edges[1:], fills, entries, strict=False):
-            canvas.bar((float(start), y, float(end), y + BAR), fill)
-            if end - start > lettering.width(entry.text) + 6:
+            canvas.bar((float(start), y, float(end), y + bar), fill)
+            if end - start > lettering.width(entry.text) + 6 and step >= NEEDED:
                 ink = choose_text_colour(rgb(fill))
-                canvas.write(float(start + end) / 2, y + BAR / 2, entry.text, colour=ink, across="center")
-        canvas.write(float(edges[-1]) + 4, y + BAR / 2, sums[at], colour=canvas.theme.muted)
+                canvas.write(float(start + end) / 2, y + bar / 2, entry.text, colour=ink, across="center")
+        if at in named:
+            canvas.write(left - 5, y + bar / 2, name, across="right")
+            canvas.write(float(edges[-1]) + 4, y + bar / 2, sums[at], colour=canvas.theme.muted)
     return canvas

@@ -9,12 +9,15 @@ from reportgen.figures.draw.canvas import Box, Canvas
 from reportgen.figures.draw.colour_key import colour_key, colour_key_width
 from reportgen.figures.draw.lettering import LINE, Lettering
 from reportgen.figures.draw.look import Look
+from reportgen.figures.split import sample_rows
 from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import choose_text_colour
 from reportgen.text.characters import mark_space
 
 ROW = 13.0
 NARROWEST, WIDEST = 30.0, 54.0
+LEAST_CELL = 14.0
+"""Points across in which a letter can be read: of more columns than have so much, a grid is wider than asked."""
 LONGEST_ROW_LABEL = 150.0
 """Where cells as wide as they would like leave so much room; else a row's label gets what a cell gets at most."""
 PADDING = 6.0
@@ -26,26 +29,27 @@ ENDS = (0.0, 1.0)
 def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
     """Rows downwards as the description orders them; both axes are named in the first line, the colours in the last."""
     lettering = look.lettering
+    if grid.sampleable and look.theme.exact:
+        grid = sample_rows(grid, int(look.room_below(2 * LINE + 2 + 20 + LINE, least=2 * ROW) / ROW))
     texts = [[mark_space(text) for text in row] for row in grid.texts]
     columns = [mark_space(column) for column in grid.columns]
     wanted = _cell_width([columns, *texts], lettering)
     room = min(LONGEST_ROW_LABEL, look.widest - wanted * len(columns) - 5)
     rows = [lettering.shorten(row, max(WIDEST, room)) for row in grid.rows]
     left = max((lettering.width(row) for row in rows), default=0) + 5
-    cell = min(wanted, (look.widest - left) / max(len(columns), 1))
+    cell = max(min(wanted, (look.widest - left - 2) / max(len(columns), 1)), LEAST_CELL)
     top = 2 * LINE + 2
     height, width = len(rows) * ROW, len(grid.columns) * cell
     axes = f"↓ {make_legible(grid.row_label)} · → {make_legible(grid.column_label)}"
     label, outline = make_legible(grid.value_label), make_legible(grid.outline_label)
     key = left + colour_key_width(lettering.width, ends=ENDS, label=label)
-    behind = key + lettering.width(outline) + 40
-    below = bool(outline) and behind > look.widest
+    behind = key + (lettering.width(outline) + 40 if outline else 0)
+    below = bool(outline) and behind > look.widest - 2
     across = max(left + width, lettering.width(axes), key if below else behind)
     canvas = Canvas(across + 2, top + height + 20 + (LINE if below else 0), look)
 
     canvas.write(0, LINE / 2, axes, colour=canvas.theme.muted)
-    for at, column in enumerate(columns):
-        shown = lettering.shorten(column, cell - 3, mono=True)
+    for at, shown in enumerate(_shorten_apart(columns, cell - 3, lettering)):
         canvas.write(left + (at + 0.5) * cell, 1.5 * LINE, shown, mono=True, across="center")
     for at, row in enumerate(rows):
         canvas.write(left - 4, top + (at + 0.5) * ROW, row, colour=canvas.theme.muted, across="right")
@@ -58,6 +62,25 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
         canvas.outlines([(x, y - 4, x + 12, y + 4)], look.theme.outline)
         canvas.write(x + 17, y, outline, colour=canvas.theme.muted)
     return canvas
+
+
+def _shorten_apart(columns: Sequence[str], room: float, lettering: Lettering) -> list[str]:
+    """The columns' texts in their room; of those that would be cut to the same, what they have in common goes first."""
+    cut = [lettering.shorten(column, room, mono=True) for column in columns]
+    places: dict[str, list[int]] = {}
+    for at, one in enumerate(cut):
+        places.setdefault(one, []).append(at)
+    for alike in places.values():
+        texts = [columns[at] for at in alike]
+        if len({*texts}) == 1:
+            continue
+        first, last = min(texts), max(texts)  # between them lie all others
+        same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+        # The word in which they differ stays whole.
+        start = max(first.rfind(" ", 0, same), first.rfind("␣", 0, same), 0)
+        for at in alike:
+            cut[at] = lettering.shorten(f"…{columns[at][start:]}", room, mono=True)
+    return cut
 
 
 def _cell_width(texts: Sequence[Sequence[str]], lettering: Lettering) -> float:

@@ -87,12 +87,12 @@ class Patching(Findings):
     the first token that differs, at layer 0 where the tokens are the same, at the last layer but for the last
     position. NaN where it was not asked for, or the prompts are not told apart."""
     attention: list[NDArray[np.float32]] = arrays("block", "position", unit="share")
-    """(block x position) the same for what attention writes."""
+    """(block x position) recovered logit difference where what attention writes is patched at one position."""
     mlp: list[NDArray[np.float32]] = arrays("block", "position", unit="share")
-    """(block x position) the same for what the MLP writes."""
+    """(block x position) recovered logit difference where what the MLP writes is patched at one position."""
     heads: NDArray[np.float32] = array("pair", "block", "head", unit="share")
-    """(pair x block x head) the same for what a head finds, at all positions from the first that differs. NaN where
-    heads were not asked for."""
+    """(pair x block x head) recovered logit difference where what a head finds is patched, at all positions from the
+    first that differs. NaN where heads were not asked for."""
     top: Rows = table("rank", "block", "head", "share")
     """The heads that move most, as means over pairs."""
     pairs: Rows = table(
@@ -115,10 +115,10 @@ class ActivationPatching(Probe[Options, Patching]):
 
     Read: one cell a layer and position, the last layer at the top; the number is the share of the logit difference that
     comes back, 0 for nothing, 1 for all of it. It may be below 0 (the patch makes it worse) or above 1. In the residual
-    stream the dark cells move from the tokens that differ to the last position; where attention or an MLP is dark,
-    that block does something about it. Heads are patched at all positions together. Columns before the first token that
-    differs are left out: there both runs are the same. With `direction: noise`, pieces of the corrupted run are put
-    into the clean one, and the figures show the share that is lost.
+    stream the cells that stand out move from the tokens that differ to the last position; where attention or an MLP
+    stands out, that block does something about it. Heads are patched at all positions together. Columns before the
+    first token that differs are left out: there both runs are the same. With `direction: noise`, pieces of the
+    corrupted run are put into the clean one, and the figures show the share that is lost.
 
     Computed: (LD_patched − LD_corrupted) / (LD_clean − LD_corrupted), LD = logit(right) − logit(wrong) at the last
     position, after scale and softcap, in float32 (Wang et al. 2022; Zhang & Nanda 2024). Not defined where the two

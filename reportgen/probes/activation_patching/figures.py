@@ -12,6 +12,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, TokenGrid
 from reportgen.language import list_items, say
 from reportgen.numerals import write_cell, write_number
 from reportgen.probes.activation_patching.view import BY_POSITION, share_moved, tell_heads
+from reportgen.probing.axes import Axis, fit_axes
 from reportgen.probing.parts import describe_curves, describe_head_map, describe_layer_grid
 from reportgen.probing.probe import axis_label
 from reportgen.probing.view import SubjectView
@@ -23,11 +24,9 @@ def figures(section: Section) -> Iterable[Figure]:
     """The two ends of the way over the layers; heads; then layer x position, pair by pair and site by site."""
     views = SubjectView.each(section)
     curves = {view.subject: _ways(view) for view in views}
-    ends = [value for of_one in curves.values() for curve in of_one for value in curve.y if value == value]
-    shared = (min([0.0, *ends]) - 0.05, max([1.0, *ends]) + 0.05)
-    for view in views:
-        if curves[view.subject]:
-            yield _way(view, curves[view.subject], shared)
+    ways = [view for view in views if curves[view.subject]]
+    for view, axis in zip(ways, _fit_ways([curves[view.subject] for view in ways]), strict=True):
+        yield _way(view, curves[view.subject], axis)
     with_heads = [view for view in views if _has_heads(view)]
     most = max((float(abs(_mean_heads(view)).max()) for view in with_heads), default=0.0)
     for view in with_heads:
@@ -79,7 +78,16 @@ def _ways(view: SubjectView) -> list[Curve]:
     return [Curve(label=end, x=layers, y=np.mean(rows, 0).tolist(), group=end) for end, rows in ends.items()]
 
 
-def _way(view: SubjectView, curves: Sequence[Curve], shared: tuple[float, float]) -> Curves:
+def _fit_ways(ways: Sequence[Sequence[Curve]]) -> list[Axis]:
+    """Axes on which nothing and everything stand as well."""
+    ends = [np.array([[0.0, 1.0]] * len(curves)) for curves in ways]
+    drawn = [np.hstack([np.array([list(curve.y) for curve in of_one]), end])
+             for of_one, end in zip(ways, ends, strict=True)]  # fmt: skip
+    layers = [[*map(int, curves[0].x), -1, -1] for curves in ways]
+    return fit_axes(drawn, layers) if ways else []
+
+
+def _way(view: SubjectView, curves: Sequence[Curve], axis: Axis) -> Curves:
     what = _value_label(view)
     return describe_curves(
         view,
@@ -91,7 +99,8 @@ def _way(view: SubjectView, curves: Sequence[Curve], shared: tuple[float, float]
             say("activation_patching.nothing", "nothing"): 0.0,
             say("activation_patching.everything", "everything"): 1.0,
         },
-        y_range=shared,
+        y_label=axis.name(what),
+        y_range=axis.ends,
     )
 
 

@@ -58,9 +58,9 @@ class Attention(HeadFindings, PromptFindings):
 class AttentionGrid(Probe[Options, Attention]):
     """Shows: how much each token (row) attends to each token before it (column), in every head of every block.
 
-    Read: one small square a head, blocks along one edge, heads along the other; dark is much weight. A dark first
-    column is a head that parks its attention on the first token (a sink); a dark diagonal looks at the token itself,
-    one below it at the token before. Named heads are shown large, with their tokens.
+    Read: one small square a head, blocks along one edge, heads along the other; what stands out is much weight. A first
+    column that stands out is a head that parks its attention on the first token (a sink); a diagonal looks at the
+    token itself, one below it at the token before. Named heads are shown large, with their tokens.
 
     Computed: the weights after the softmax, as the model computes them (eager attention); rows sum to 1 and nothing
     is attended ahead. Sink importance of a head: its mean weight on position 0 over all queries (Gu et al. 2024);

@@ -106,12 +106,12 @@ class AttentionSink(Probe[Options, Sinks]):
     """Shows: how much of each head's attention rests on the first token whatever it is, and the few huge activations
     that come with it.
 
-    Read: one cell a head, blocks downwards; dark is a head that gives most of its weight to the first token, a sink:
-    a place to look when there is nothing to look for. Attention spread evenly over all tokens before would give the
-    value named in the table (0.07 for 64 tokens). Blocks of full attention and of a sliding window are told apart:
-    behind its window a query cannot see the first token at all. Of the curves over the layers the thin ones are the
-    second and third largest activation. Massive activations stand at the sink's position, in
-    a few dimensions, and are the same in nearly all layers between.
+    Read: one cell a head, blocks downwards; one that stands out from the ground gives most of its weight to the first
+    token, a sink: a place to look when there is nothing to look for. Attention spread evenly over all tokens before
+    would give the value named in the table (0.07 for 64 tokens). Blocks of full attention and of a sliding window are
+    told apart: behind its window a query cannot see the first token at all. Of the curves over the layers the thin ones
+    are the second and third largest activation. Massive activations stand at the sink's position, in a few dimensions,
+    and are the same in nearly all layers between.
 
     Computed: importance of position 0 = mean over all queries, the first included, of the weight on it after the
     softmax; a head is a sink head above 0.3 (Gu et al. 2024). A massive activation exceeds 100 and 1,000 times the

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from reportgen.language import name_of, say, say_count, unit_of
 from reportgen.numerals import write_share
 from reportgen.probes.drift.view import changed_cells, name_largest
 from reportgen.probes.parameter_census.figures import COMPONENTS, component_label
+from reportgen.probing.axes import Axis, fit_axes
 from reportgen.probing.parts import describe_curves
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -20,17 +20,24 @@ from reportgen.results.section import Section
 
 def figures(section: Section) -> Iterable[Figure]:
     """Relative change and cosine, CKA with its control, the weights block by block."""
-    for view in SubjectView.each(section):
-        highest = float(np.nanmax(view.values("relative_change"), initial=0.0)) * 1.05 or 1.0
-        change = {"relative_change": say("drift.relative_change", "relative change")}
-        yield replace(_curves(view, "relative-change", change), y_range=(0.0, highest))
-        yield _curves(view, "cosine", {"cosine": say("drift.cosine", "mean cosine")})
-        cka = {"cka": say("drift.cka", "CKA"), "cka_shuffled": say("drift.shuffled", "shuffled")}
-        yield _curves(view, "cka", cka)
+    views = SubjectView.each(section)
+    layers = [range(len(view.values("cosine"))) for view in views]
+    arrays: dict[str, dict[str, str]] = {
+        "relative_change": {"relative_change": say("drift.relative_change", "relative change")},
+        "cosine": {"cosine": say("drift.cosine", "mean cosine")},
+        "cka": {"cka": say("drift.cka", "CKA"), "cka_shuffled": say("drift.shuffled", "shuffled")},
+    }
+    for view in views:
+        for first, labels in arrays.items():
+            every = [np.array([one.values(array) for array in labels]) for one in views]
+            # A change begins at 0; a cosine and a CKA are 1 where nothing changed.
+            changes = first == "relative_change"
+            axes = fit_axes(every, layers, cut=changes, from_zero=changes, including=None if changes else 1.0)
+            yield _curves(view, first.replace("_", "-"), labels, axes[views.index(view)])
         yield from _weight_grid(view)
 
 
-def _curves(view: SubjectView, figure: str, labels: Mapping[str, str]) -> Curves:
+def _curves(view: SubjectView, figure: str, labels: Mapping[str, str], axis: Axis) -> Curves:
     """Curves over the layers, the first of which gives the figure its title and unit."""
     first, *_ = labels
     positions = int(view.metric("positions") or 0)
@@ -48,7 +55,8 @@ def _curves(view: SubjectView, figure: str, labels: Mapping[str, str]) -> Curves
             what=_title_of_array(first),
         ),
         what=labels[first],
-        y_label=unit_of(view.outcome.arrays[first].unit),
+        y_label=axis.name(unit_of(view.outcome.arrays[first].unit)),
+        y_range=axis.ends,
         curves=curves,
     )
 

@@ -103,8 +103,8 @@ class EmbeddingArithmetic(Probe[Options, Arithmetic]):
     """Shows: whether a relation between words (king and man, Paris and France, 冷 and cold) is a direction: what lies
     nearest to a − b + c, and how parallel the differences of word pairs are.
 
-    Read: the bars are the words nearest to the sum. In the matrix of cosines, dark squares along the diagonal are
-    relations whose differences point the same way. Random pairs of the same words show what is chance: differences
+    Read: the bars are the words nearest to the sum. In the matrix of cosines, squares that stand out along the diagonal
+    are relations whose differences point the same way. Random pairs of the same words show what is chance: differences
     that share a word or a language are alike without any relation. In context, a curve shows at which depth the
     relation is clearest.
 

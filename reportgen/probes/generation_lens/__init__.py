@@ -88,10 +88,10 @@ class GenerationLens(Probe[Options, Generation]):
     have written in its place.
 
     Read: a column a written token, a row a layer, from the embedding at the bottom to the model's own answer at the
-    top; the darker a cell, the more probable its token. Outlined cells hold the token that was written. A character
-    whose bytes are several tokens stands above the one that completes it: `<F0 9F>`, `<90>`, `<A0>→🐠`. A layer may
-    hold a word (seahorse) of which the last layer has no token: what comes out is what lies nearest. The curves follow
-    the tokens of the first emoji.
+    top; the more a cell stands out, the more probable its token. Outlined cells hold the token that was written. A
+    character whose bytes are several tokens stands above the one that completes it: `<F0 9F>`, `<90>`, `<A0>→🐠`. A
+    layer may hold a word (seahorse) of which the last layer has no token: what comes out is what lies nearest. The
+    curves follow the tokens of the first emoji.
 
     Computed: the logit lens at the last position of every step. The likeliest token follows; or one drawn from
     softmax(logits / temperature), cut by top_k, then by top_p, by random numbers that the seed and the attempt alone

@@ -55,10 +55,11 @@ class HeadScores(Findings):
     previous_token: NDArray[np.float32] = array("prompt", "block", "head", unit="share")
     """(prompt x block x head) sum(A * pattern) / sum(A), the pattern being 1 at the token before each query."""
     duplicate_token: NDArray[np.float32] = array("prompt", "block", "head", unit="share")
-    """(prompt x block x head) the same, the pattern being 1 at all earlier copies of the query's token."""
+    """(prompt x block x head) sum(A * pattern) / sum(A), the pattern being 1 at all earlier copies of the query's
+    token."""
     induction: NDArray[np.float32] = array("prompt", "block", "head", unit="share")
-    """(prompt x block x head) the same, the pattern being 1 at the tokens that followed earlier copies of the query's
-    token (Olsson et al. 2022)."""
+    """(prompt x block x head) sum(A * pattern) / sum(A), the pattern being 1 at the tokens that followed earlier copies
+    of the query's token (Olsson et al. 2022)."""
     patterns: list[NDArray[np.float32]] = arrays("query", "key", unit="weight")
     """(query x key) attention of the best head of each kind, in the order of `shown`, on the tokens of `tokens`."""
     top: Rows = table("kind", "rank", "block", "head", "score", "most_possible")
@@ -76,11 +77,11 @@ class HeadScoresProbe(Probe[Options, HeadScores]):
     """Shows: which heads do one of three simple things: look at the token before, at an earlier copy of the same
     token, or at what followed that copy. The last are induction heads, with which a model repeats what it has read.
 
-    Read: one cell a head, blocks downwards; dark is much of the head's weight. The best head of each kind stands
-    large below it: on tokens that come twice, an induction head draws a line from each token of the second half to
-    the one after its first copy, a duplicate-token head one step to the left of that line, a previous-token head one
-    just below the diagonal. A token that comes for the first time has nothing to look back at, so that no head can
-    score 1; the table names the most that is possible.
+    Read: one cell a head, blocks downwards; the more it stands out, the more of the head's weight. The best of each
+    kind stands large below it: on tokens that come twice, an induction head draws a line from each token of the second
+    half to the one after its first copy, a duplicate-token head one step to the left of that line, a previous-token
+    head one just below the diagonal. A token that comes for the first time has nothing to look back at, so that no head
+    can score 1; the table names the most that is possible.
 
     Computed: sum(A * pattern) / sum(A) over all queries and keys of the attention A after the softmax, on random
     tokens that stand twice after each other (drawn by the seed, each but once in a sequence, never a special token),

@@ -62,10 +62,10 @@ class HiddenStates(Probe[Options, States]):
     """Shows: the vectors that each layer hands to the next, how long they are at every position, and that what comes
     later in a text changes nothing before it.
 
-    Read: in the first grids, darker is longer; the first token of many models grows to an enormous length, which all
-    heads then rest on. In the grids of two prompts, 0 in an outlined cell is exact: both prompts have the same vector
-    there, number by number. From the first different token on, everything differs, in the layers above even where
-    the words are the same again: the same word in another context is another vector.
+    Read: in the first grids, the more a cell stands out, the longer the vector; the first token of many models grows to
+    an enormous length, which all heads then rest on. In the grids of two prompts, 0 in an outlined cell is exact: both
+    prompts have the same vector there, number by number. From the first different token on, everything differs, in the
+    layers above even where the words are the same again: the same word in another context is another vector.
 
     Computed: the residual stream before the final norm; its Euclidean norm in float32. Two prompts that begin alike:
     the largest absolute difference over the width, at every layer and position. Kernels round differently for

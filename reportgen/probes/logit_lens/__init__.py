@@ -101,10 +101,10 @@ class Lens(PromptFindings):
 class LogitLens(Probe[Options, Lens]):
     """Shows: which token the model would write next if it stopped after each layer.
 
-    Read: one column a step (or a position), one row a layer, from the embedding at the bottom to the model's own
-    answer at the top; the darker a cell, the more probable its token. Outlined cells already hold the final answer.
-    Entropy falls where a layer makes up its mind; KL says how far it still is from the final distribution.
-    `<E9 A2>` is a token of bytes that are no whole character; ␣ marks a leading space.
+    Read: one column a step (or a position), one row a layer, from the embedding at the bottom to the model's own answer
+    at the top; the more a cell stands out, the more probable its token. Outlined cells already hold the final answer.
+    Entropy falls where a layer makes up its mind; KL says how far it still is from the final distribution. `<E9 A2>` is
+    a token of bytes that are no whole character; ␣ marks a leading space.
 
     Computed: the residual stream after each layer goes through the model's own final norm, unembedding, softcap and
     output scaling, in float32; the last row is the model's own logits, in its own dtype. Entropy and KL(final ||

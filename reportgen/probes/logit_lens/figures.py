@@ -17,7 +17,7 @@ from reportgen.probing.parts import describe_curves, describe_layer_grid
 from reportgen.probing.probe import axis_label, prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
-from reportgen.text.characters import mark_space
+from reportgen.text.characters import mark_space, name_joined
 
 NAMED = 90
 """Characters of prompts that the title of their common grid holds; where there are more, it numbers them."""
@@ -119,11 +119,15 @@ def _columns(view: SubjectView, cells: _Cells) -> list[list[_Column]]:
 
 def _columns_of(cells: _Cells, prompt: int) -> list[_Column]:
     columns = []
-    for step, position in cells.places.get(prompt, ()):
+    places = cells.places.get(prompt, ())
+    last = max((step for step, _ in places), default=0)
+    written = name_joined([cells.answers[prompt, step] for step in range(last)])
+    read = name_joined(cells.tokens[prompt]) if cells.every_position else []
+    for step, position in places:
         if step > 0:
-            head = f"+ {mark_space(cells.answers[prompt, step - 1])}"
+            head = f"+ {mark_space(written[step - 1])}"
         else:
-            head = mark_space(cells.tokens[prompt][position]) if cells.every_position else cells.labels[prompt]
+            head = mark_space(read[position]) if cells.every_position else cells.labels[prompt]
         columns.append(_Column(prompt, step, position, head))
     return columns
 

@@ -31,7 +31,9 @@ def figures(section: Section) -> Iterable[Figure]:
     yield from answer_grids(views)
     highest = max((_find_highest(view) for view in views), default=0.0) or 1.0
     surprisal = say(
-        "patchscope.surprisal", "surprisal (nat), the darkest {highest} or more", highest=write_number(highest, 2)
+        "patchscope.surprisal",
+        "surprisal (nat), at the end of the scale {highest} or more",
+        highest=write_number(highest, 2),
     )
     for name, what, label, top in (
         ("precision", say("patchscope.precision", "precision@1"), say("patchscope.precision", "precision@1"), 1.0),

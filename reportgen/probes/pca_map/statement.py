@@ -86,15 +86,12 @@ def _tell_outliers(view: SubjectView) -> str:
 
 def tell_briefly(view: SubjectView) -> str:
     """The layer at which most words have one of their own group as nearest neighbour, and how many do."""
-    groups = [str(group) for group in view.column("items", "group")]
-    shares = np.array([_own_neighbours(points, groups) for points in view.values("points")])
-    if refuse_verdict(view) or len(set(groups)) < 2 or np.isnan(shares).all():
+    gathering = None if refuse_verdict(view) else judge_layers(view)
+    if gathering is None:
         return say("pca_map.brief_none", "no clear groups")
-    layers = view.along("points", "layer")
-    best = max(range(len(layers)), key=lambda i: (np.nan_to_num(shares[i]), i))
     return say(
         "pca_map.brief",
         "{share} of the words lie next to their own group at layer {depth}",
-        share=write_share(shares[best]),
-        depth=write_depth(layers[best], view.last_layer),
+        share=write_share(gathering.shares[gathering.best]),
+        depth=write_depth(view.along("points", "layer")[gathering.best], view.last_layer),
     )

@@ -132,12 +132,12 @@ class SaeFeatures(Probe[Options, Features]):
     """Shows: which features of sparse dictionaries fire on each token of a prompt, what sets these off elsewhere, and
     which tokens they speak for; and, between two sets of prompts, which features differ.
 
-    Read: a strip a feature, the strongest first; the darker a cell, the stronger the feature on that token. A feature
-    that fires on one token only answers to the word; one that stays dark over many follows a topic, a language or a
-    place in the text. Beside its number stands a label that was given, or tokens of its strongest examples. Promoted
-    tokens say what it does to the answer, examples what calls it: both together are what a label should fit. A label
-    says where it comes from; nobody has to be right about it, and one made of promoted tokens alone often is not. An
-    effect that shuffled prompts reach too says nothing.
+    Read: a strip a feature, the strongest first; the more a cell stands out, the stronger the feature on that token. A
+    feature that fires on one token only answers to the word; one that stands out over many follows a topic, a language
+    or a place in the text. Beside its number stands a label that was given, or tokens of its strongest examples.
+    Promoted tokens say what it does to the answer, examples what calls it: both together are what a label should fit. A
+    label says where it comes from; nobody has to be right about it, and one made of promoted tokens alone often is not.
+    An effect that shuffled prompts reach too says nothing.
 
     Computed: activations f = encode(x) as the dictionary's architecture has it, in float32 (JumpReLU: strictly above
     its threshold); position 0 is left out where it holds BOS. Promoted and suppressed tokens: largest and smallest

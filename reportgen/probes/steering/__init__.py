@@ -79,19 +79,19 @@ class SteeringProbe(Probe[Options, Steering]):
     """Shows: whether a direction between two sets of prompts, added to the model's residual stream or taken out of it,
     changes what the model does, at which layer, how strongly, and at what price.
 
-    Read: the first grid has a row a layer and a column a coefficient, the darker the higher the score; 0 is the model
-    as it is, and the outlined cell is the chosen one. The last columns are controls: where they are as dark, the
-    direction is nothing special. The second grid is the price: how far the next token's distribution has moved, also
-    where nobody wanted it to. High coefficients end in loops. A cell is empty where most texts are too short,
-    or too much of a loop, to be told.
+    Read: the first grid has a row a layer and a column a coefficient; the more a cell stands out, the higher the score;
+    0 is the model as it is, and the outlined cell is the chosen one. The last columns are controls: where they stand
+    out as much, the direction is nothing special. The second grid is the price: how far the next token's distribution
+    has moved, also where nobody wanted it to. High coefficients end in loops. A cell is empty where most texts are too
+    short, or too much of a loop, to be told.
 
     Computed: r = mean over one set − mean over the other of what enters a block, at one position (the last token of the
     prompt, after the chat template where the model has one), summed in float64 and not normalised; or the first
     component of paired differences about 0, as long as their mean along it. Adding: x + c·r in what enters one block,
-    at all positions. Ablating: x − (x·r̂)r̂ in what enters every block and in what its attention and MLP write. Controls
-    are as long as r: a random direction, and one between two halves that hold as much of both sets. After harmful
-    prompts nothing is written. The paper's rule: the lowest refusal score after ablation where KL on harmless prompts
-    is at most 0.1, adding makes harmless ones refuse (score above 0), and the layer is below 0.8 of the depth.
+    at all positions. Ablating: x − (x·r̂)r̂ in what enters every block and in what its attention and MLP write.
+    Controls are as long as r: a random direction, and one between two halves that hold as much of both sets. After
+    harmful prompts nothing is written. The paper's rule: the lowest refusal score after ablation where KL on harmless
+    prompts is at most 0.1, adding makes harmless ones refuse (score above 0), and the layer is below 0.8 of the depth.
     """
 
     name = "steering"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import list_items, say, unit_of
 from reportgen.numerals import write_cell, write_change, write_number, write_setting
 from reportgen.probes.steering import CONTROLS
 from reportgen.probes.steering.view import View, cells_of, control_names
+from reportgen.probing.axes import Axis, fit_axes, fit_scales
 from reportgen.probing.parts import describe_curves, describe_layer_grid
 from reportgen.probing.steering_score import (
     MOST_SHOWN,
@@ -30,13 +33,17 @@ def figures(section: Section) -> Iterable[Figure]:
     ends = _ends([value for view in views for value in view.all_scores], views[0].kind if views else "tokens")
     # Of the sweep alone: a random direction may cost many times as much, and nothing else would be seen.
     dearest = max((value for view in views for value in view.finite_values("kl")), default=0.0) or 1.0
-    for view in views:
-        yield _sweep(view, ends)
-    for view in views:
-        yield _price(view, dearest)
-    for view in views:
-        if len(view.layers) > 1:
-            yield _draw_over_layers(view, ends)
+    for view, scale in zip(views, fit_scales([_cells(view) for view in views], ends), strict=True):
+        yield _sweep(view, scale)
+    prices = fit_scales([list(view.finite_values("kl")) for view in views], (0.0, dearest), from_zero=True)
+    for view, scale in zip(views, prices, strict=True):
+        yield _price(view, scale)
+    with_layers = [view for view in views if len(view.layers) > 1]
+    if with_layers:
+        drawn = [np.array([values for _, values in _lines(view)]) for view in with_layers]
+        axes = fit_axes(drawn, [view.layers for view in with_layers])
+        for view, axis in zip(with_layers, axes, strict=True):
+            yield _draw_over_layers(view, axis)
     for view in views:
         yield _draw_before_and_after(view, ends)
     for view in views:
@@ -54,6 +61,12 @@ def _ends(values: Sequence[float], kind: str) -> tuple[float, float]:
     if kind == "tokens":
         low = 0.0
     return (low, high) if high > low else (low, low + 1.0)
+
+
+def _cells(view: View) -> list[float]:
+    """All scores of the sweep, its controls among them."""
+    _, values = view.columns("score")
+    return [float(value) for value in values.ravel() if np.isfinite(value)]
 
 
 def _draw_grid(view: View, name: str, title: str, alt: str, label: str, ends: tuple[float, float]) -> TokenGrid:
@@ -89,15 +102,15 @@ def _outline(view: View) -> str:
     return say("steering.best_of_none", "best score; does not qualify")
 
 
-def _scale(label: str, ends: tuple[float, float]) -> str:
-    low, high = ends
-    if ends == (0.0, 1.0):
+def _scale(label: str, scale: Axis) -> str:
+    if scale.ends == (0.0, 1.0):
         return label
-    told_low, told_high = write_change(low, high, significant=2)
-    return say("steering.scale", "{what} (0 = {low}, 1 = {high})", what=label, low=told_low, high=told_high)
+    low, high = write_change(*scale.ends, significant=2)
+    told = say("steering.scale", "{what} (0 = {low}, 1 = {high})", what=label, low=low, high=high)
+    return ", ".join([told, *scale.notes])
 
 
-def _sweep(view: View, ends: tuple[float, float]) -> TokenGrid:
+def _sweep(view: View, scale: Axis) -> TokenGrid:
     title = say("steering.sweep.title", "{model}: {score}", model=view.name, score=view.score_label)
     four = cells_of(view)
     before, after = write_change(four["unsteered"], four["steered"], significant=2)
@@ -113,10 +126,10 @@ def _sweep(view: View, ends: tuple[float, float]) -> TokenGrid:
         after=after,
         done=view.done,
     )
-    return _draw_grid(view, "sweep", title, alt, _scale(view.score_label, ends), ends)
+    return _draw_grid(view, "sweep", title, alt, _scale(view.score_label, scale), scale.ends)
 
 
-def _price(view: View, dearest: float) -> TokenGrid:
+def _price(view: View, scale: Axis) -> TokenGrid:
     label = say("steering.price", "KL(unsteered ‖ steered) of the next token, {unit}", unit=unit_of("nat"))
     title = say("steering.price.title", "{model}: the price", model=view.name)
     at, item, _ = view.chosen
@@ -128,26 +141,31 @@ def _price(view: View, dearest: float) -> TokenGrid:
         high=write_number(max(view.all_prices, default=0.0), 2),
         value=write_number(float(view.values("kl")[at, item]), 2),
     )
-    ends = (0.0, dearest)
-    scale = say("steering.price.scale", "{what} (1 = {high} or more)", what=label, high=write_number(dearest, 2))
-    return _draw_grid(view, "price", title, alt, scale, ends)
+    high = write_number(scale.ends[1], 2)
+    told = say("steering.price.scale", "{what} (1 = {high} or more)", what=label, high=high)
+    return _draw_grid(view, "price", title, alt, ", ".join([told, *scale.notes]), scale.ends)
 
 
-def _draw_over_layers(view: View, ends: tuple[float, float]) -> Curves:
-    """The chosen coefficient at every layer, with its controls; what has one number only is a reference."""
-    at, item, _ = view.chosen
-    scores, controls = view.values("score"), view.values("control_score")
+def _lines(view: View) -> list[tuple[str, NDArray[Any]]]:
+    """(name, values over the layers) of the chosen coefficient, and of its controls where they have one a layer."""
+    _, item, _ = view.chosen
     steered = say("steering.ablated", "ablated") if view.ablated else say("steering.steered", "steered")
-    lines = [(steered, scores[:, item])]
-    references = {say("steering.unsteered", "unsteered"): float(scores[at, view.zero])}
-    for name, values in zip(control_names(), controls, strict=True):
-        if view.ablated:
-            references[name] = float(values[at])
-        else:
-            lines.append((name, values))
+    lines = [(steered, view.values("score")[:, item])]
+    if not view.ablated:
+        lines += zip(control_names(), view.values("control_score"), strict=True)
+    return lines
+
+
+def _draw_over_layers(view: View, axis: Axis) -> Curves:
+    """The chosen coefficient at every layer, with its controls; what has one number only is a reference."""
+    at, *_ = view.chosen
+    references = {say("steering.unsteered", "unsteered"): float(view.values("score")[at, view.zero])}
+    if view.ablated:
+        controls = zip(control_names(), view.values("control_score"), strict=True)
+        references |= {name: float(values[at]) for name, values in controls}
     curves = [
         Curve(label=name, x=view.layers, y=values.tolist(), group=name)
-        for name, values in lines
+        for name, values in _lines(view)
         if np.isfinite(values).any()
     ]
     return describe_curves(
@@ -157,7 +175,8 @@ def _draw_over_layers(view: View, ends: tuple[float, float]) -> Curves:
         what=view.score_label,
         curves=curves,
         references={name: value for name, value in references.items() if np.isfinite(value)},
-        y_range=ends,
+        y_label=axis.name(view.score_label),
+        y_range=axis.ends,
     )
 
 

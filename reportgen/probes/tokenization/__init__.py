@@ -71,11 +71,11 @@ class Tokenization(Probe[Options, Tokens]):
     """Shows: how each model's tokenizer cuts the same texts, token by token with its id, and what its vocabulary is
     made of.
 
-    Read: the darker a token, the more characters it holds; outlined ones are no part of the text, but added by the
-    tokenizer (BOS). ␣ marks a leading space: most words have a token of their own behind one. `<E5 A4>` is a fragment
-    of a character: a script that the tokenizer has hardly seen is written byte by byte, costs more tokens, and leaves
-    the model to put its characters together. Of two tokenizers, that with more characters a token reads further in one
-    context.
+    Read: the more a token stands out, the more characters it holds; outlined ones are no part of the text, but added by
+    the tokenizer (BOS). ␣ marks a leading space: most words have a token of their own behind one. `<E5 A4>` is a
+    fragment of a character: a script that the tokenizer has hardly seen is written byte by byte, costs more tokens, and
+    leaves the model to put its characters together. Of two tokenizers, that with more characters a token reads further
+    in one context.
 
     Computed: from the tokenizer alone. Characters are Unicode code points. A token's kind: special where the tokenizer
     says so, reserved by its name, bytes where it decodes to no whole character, else by the script of its letters

@@ -50,21 +50,20 @@ def _strip_figure(view: SubjectView, prompt: int) -> TokenGrid:
         values += [[row["characters"] / most for row in line] + [np.nan] * gap, [0.0] * len(line) + [np.nan] * gap]
         outlined += [[bool(row["added"]) for row in line] + [False] * gap, [False] * columns]
         rows += [
-            say("tokenization.from", "from {position}", position=line[0]["position"]),
+            say("figures.from", "from {position}", position=line[0]["position"]),
             say("tokenization.id", "id"),
         ]
     counted = view.rows("texts")[prompt]
     label = prompt_labels(view.outcome)[prompt]
-    title = say_count(
-        "tokenization.strip.title",
-        "{model}: “{text}” in {count} token",
-        "{model}: “{text}” in {count} tokens",
+    title = say("tokenization.strip.title", "{model}: “{text}” in tokens", model=view.name, text=label)
+    order = say_count(
+        "tokenization.order",
+        "{count} token, in the order of the text",
+        "{count} tokens, in the order of the text",
         len(records),
-        model=view.name,
-        text=label,
     )
     if len(shown) < len(records):
-        title = say("tokenization.strip.first", "{title}, the first {count}", title=title, count=len(shown))
+        order = say("tokenization.first", "the first {count} of {order}", count=len(shown), order=order)
     return TokenGrid(
         name=f"strip-{prompt}",
         subject=(view.subject,),
@@ -79,7 +78,7 @@ def _strip_figure(view: SubjectView, prompt: int) -> TokenGrid:
         ),
         row_label=say("tokenization.token_and_id", "token, and its id"),
         rows=rows,
-        column_label=say("tokenization.reading", "in the order of the text"),
+        column_label=order,
         columns=[""] * columns,
         texts=texts,
         values=np.array(values, dtype=np.float64),
@@ -88,6 +87,7 @@ def _strip_figure(view: SubjectView, prompt: int) -> TokenGrid:
         ),
         outlined=np.array(outlined, dtype=bool),
         outline_label=say("tokenization.added", "added by the tokenizer") if any(map(any, outlined)) else "",
+        line=2,
     )
 
 

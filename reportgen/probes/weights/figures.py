@@ -44,8 +44,7 @@ def _histogram(view: SubjectView, record: Mapping[str, Any]) -> Iterator[Curves]
         name=f"histogram-{record['item']}",
         subject=(view.subject,),
         title=say(
-            "weights.histogram.title", "{model}: {tensor} ({shape})", model=view.name, tensor=record["tensor"],
-            shape=record["shape"],
+            "weights.histogram.title", "{model}: numbers of {tensor}", model=view.name, tensor=record["tensor"]
         ),
         alt=say(
             "weights.histogram.alt",

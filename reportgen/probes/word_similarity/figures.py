@@ -93,10 +93,12 @@ def _reference(view: SubjectView, name: str) -> Mapping[str, float]:
 
 
 def _label_pair(view: SubjectView, a: int, b: int) -> str:
-    """Which two sentences a curve is about: by their numbers in the list of prompts, and by what tells them apart."""
+    """Which two sentences a curve is about: by what their author calls them or by their ids, else by their numbers in
+    the list of prompts and by what tells them apart.
+    """
     texts = view.column("prompts", "text")
     asked = view.options.get("prompts") or [{} for _ in texts]
-    ids = [asked[at].get("id") for at in (a, b)]
+    ids = [view.outcome.titles.get(asked[at].get("id") or asked[at].get("text"), asked[at].get("id")) for at in (a, b)]
     if all(ids):
         return say("word_similarity.pair_of_ids", "{a} – {b}", a=ids[0], b=ids[1])
     senses = [asked[at].get("sense") for at in (a, b)]

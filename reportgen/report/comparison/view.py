@@ -241,13 +241,14 @@ def _section(
     changed = [one for one in judged if one.change is not None and one.verdict not in QUIET]
     name = describe_subject(outcome.subject, comparison)
     shown = new or old
+    own = shown.titles.get("", "") if shown is not None else ""
     return SectionView(
         id=_id(outcome),
         probe_id=outcome.probe_id,
         subject=outcome.subject,
         name=name,
         probe=outcome.probe,
-        title=question(probe) if probe is not None else spell_name(outcome.probe),
+        title=own or (question(probe) if probe is not None else spell_name(outcome.probe)),
         verdict=str(outcome.verdict),
         failed=outcome.verdict in FAILED,
         statement=_statement(changed),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reportgen.errors import BundleError, Mistake, ReportgenError, reason_of
 from reportgen.figures.describe import Figure, list_texts
 from reportgen.figures.kept import CachedFigure, drawing_key
+from reportgen.figures.split import list_words
 from reportgen.look.font_sources import OwnFont
 from reportgen.look.fonts import Typefaces, load_typefaces
 from reportgen.look.model_styles import ModelStyle, model_styles
@@ -185,7 +186,10 @@ class _Faces:
 
     @cached_property
     def typefaces(self) -> Typefaces:
-        return load_typefaces({text for figure in self._figures for text in list_texts(figure)}, _own_font(self._theme))
+        texts = {text for figure in self._figures for text in list_texts(figure)}
+        if self._theme.exact:  # what has no room for all of its rows says so
+            texts |= set(list_words())
+        return load_typefaces(texts, _own_font(self._theme))
 
 
 def _own_font(theme: Theme) -> OwnFont | None:

@@ -76,6 +76,10 @@ class SectionView:
     probe: str
     version: int
     title: str
+    note: str
+    """What its author says of it."""
+    prompt_notes: Mapping[str, str]
+    """What a figure calls a prompt -> what its author says of it."""
     statement: str
     rows: Sequence[Row]
     subjects: Mapping[str, str]
@@ -130,7 +134,9 @@ def build_view(
         id=section.id,
         probe=first.probe,
         version=first.version,
-        title=question(probe) if probe is not None else spell_name(first.probe),
+        title=section.title or (question(probe) if probe is not None else spell_name(first.probe)),
+        note=first.notes.get("", ""),
+        prompt_notes=_prompt_notes(first),
         statement=statement,
         rows=make_rows(list(section.outcomes), drawn, absences),
         subjects={subject: subject_name(section, subject) for subject in ok},
@@ -178,6 +184,10 @@ def _merge_rows(found: list[Row]) -> list[Row]:
     if len(found) > 1 and all(len(row.figures) == 1 for row in found):
         return [Row([row.figures[0] for row in found])]
     return found
+
+
+def _prompt_notes(outcome: Outcome) -> dict[str, str]:
+    return {outcome.titles.get(called, called): note for called, note in outcome.notes.items() if called}
 
 
 def _probe(outcome: Outcome) -> Probe[Any, Any] | None:

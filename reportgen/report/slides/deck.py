@@ -2,56 +2,30 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from reportgen.errors import Mistake, OutputError
 from reportgen.figures.describe import Figure, Maps
-from reportgen.figures.split import Room, split_figure
-from reportgen.language import say, say_count, sentences
+from reportgen.language import say, say_count
 from reportgen.look.slide_choice import DEFAULT, SlideChoice, kind_of
 from reportgen.look.theme import Theme
 from reportgen.report.content import opening, sections
-from reportgen.report.content.bundle_figures import BundleDescription, DrawnFigure
+from reportgen.report.content.bundle_figures import DrawnFigure
 from reportgen.report.content.drawn import PageFigure
-from reportgen.report.content.statements import state_section
-from reportgen.report.slides.layout import stay_legible
+from reportgen.report.slides.figures import StatementsAlone, find_subjects, tell_subject_matter
+from reportgen.report.slides.layout import Letters, choose_letters, stay_legible
 from reportgen.report.slides.slide import Deck, Picture, Slide
-from reportgen.results.section import Section, subject_of
+from reportgen.report.slides.words import join_short, name_prompt, note_prompts, tell_expected, tell_seen
+from reportgen.results.section import Section
 from reportgen.spelling import capitalize_first
 from reportgen.suggest import suggestion
-from reportgen.text.scripts import script_of
 
 if TYPE_CHECKING:
     from reportgen.figures.draw import SvgText
     from reportgen.results.bundle import Bundle
-
-ROOM = Room(maps=4, bare_maps=16, rankings=2, columns=14, rows=12)
-"""What of a figure can still be read on a slide."""
-AT_A_GLANCE = 200
-"""Characters up to which what to see is more than one sentence."""
-_BETWEEN = r"\s:：–—、,،"
-"""What stands between a model's name and the rest of a title."""
-HALF_WIDE = 0.7
-"""Size of text in a figure that is half a slide wide, by that of one that is as wide as the slide."""
-
-
-def on_slides(described: BundleDescription) -> BundleDescription:
-    """The figures as slides show them: what would be too small to read goes on over several slides."""
-    figures = {
-        probe: [part for figure in of_probe for part in split_figure(figure, ROOM)]
-        for probe, of_probe in described.figures.items()
-    }
-    return replace(described, figures=figures)
-
-
-def theme_on_slides(theme: Theme, bundle: "Bundle") -> Theme:
-    """A theme for figures as wide as a slide, as a bundle of several models draws it: for two figures side by side."""
-    if len(bundle.models) < 2:
-        return theme
-    return theme.model_copy(update={"width": theme.width / 2, "text": theme.text * HALF_WIDE})
 
 
 def build_deck(
@@ -62,15 +36,18 @@ def build_deck(
     theme: Theme,
     measured: "SvgText",
     choice: SlideChoice = DEFAULT,
+    alone: StatementsAlone | None = None,
 ) -> Deck:
     """What the slides of a bundle say, in the language that is spoken.
 
     `figures` are the drawings of what `on_slides` describes, in `theme`; `statements`: what each probe found;
-    `measured` is the kind of SVG whose size is read: one that is drawn anyway; `choice` says which slides are the talk.
+    `measured` is the kind of SVG whose size is read: one that is drawn anyway; `choice` says which slides are the talk;
+    `alone` are the statements of each subject, where others ask for them too.
 
     Raises:
         OutputError: the choice names a figure that a probe does not have.
     """
+    told = alone or StatementsAlone(bundle, statements)
     talk: list[tuple[str, Slide]] = []
     appendix: list[tuple[str, Slide]] = []
     for probe in choice.order_probes(list(bundle.outcomes)):
@@ -79,7 +56,7 @@ def build_deck(
         pictures = [_picture(section, figure, measured, theme.text) for figure in of_probe]
         _check_choice(choice, probe, of_probe)
         kinds = list(dict.fromkeys(kind_of(figure.description.name) for figure in of_probe))
-        for slide in _slides(section, statements.get(probe, ""), pictures):
+        for slide in _slides(section, statements.get(probe, ""), told, pictures, choose_letters(theme)):
             named = [picture.figure.description.name for picture in slide.pictures]
             main = not named or choice.is_main(probe, named[0], kinds)
             (talk if main else appendix).append((probe, slide))
@@ -141,9 +118,11 @@ def _picture(section: Section, figure: DrawnFigure, measured: "SvgText", text: f
     return Picture(figure, _names(section, figure), size, text)
 
 
-def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> Iterator[Slide]:
+def _slides(
+    section: Section, statement: str, told: StatementsAlone, pictures: Sequence[Picture], letters: Letters
+) -> Iterator[Slide]:
     view = sections.build_view(section, statement, (), 0)
-    alone = cache(partial(_state_alone, section, statement))
+    alone = partial(told.find, section.id)
     absences = [
         say("deck.absent", "{name}: {reason}", name=absence.name, reason=absence.reason)
         for row in view.rows
@@ -151,10 +130,11 @@ def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> It
     ]
     if view.failed:
         sentence = say("deck.failed", "It failed: {reason}", reason="; ".join(absences))
-        yield Slide(view.title, sentence, notes=_notes(view, absences))
-    for at, together in enumerate(_group_pictures(pictures)):
+        yield Slide(view.title, sentence, remark=join_short([view.note]), notes=_notes(view, absences))
+    for at, together in enumerate(_group_pictures(pictures, letters)):
         figures = [picture.figure for picture in together]
-        what = _subject_matter(section, figures)
+        described = [figure.description for figure in figures]
+        what = tell_subject_matter(section, described)
         # Several pictures have the names of their models above them; one picture of several models, within it.
         of = section.name(one[0]) if len(figures) == 1 and len(one := _subjects(section, figures[0])) == 1 else ""
         # A part of a figure that is called like its model is "(1 of 2)" of what the section asks.
@@ -162,21 +142,22 @@ def _slides(section: Section, statement: str, pictures: Sequence[Picture]) -> It
         yield Slide(
             title=say("deck.title", "{model}: {what}", model=of, what=asked) if of else capitalize_first(asked),
             kicker="" if asked.startswith(view.title) else view.title,
-            sentence=_sentence(section, view, alone, figures, first=at == 0),
+            sentence=tell_seen(section, view, alone, described, letters.glance),
+            remark=_remark(view, described, letters, first=at == 0),
             pictures=together,
             definition=_definition(view, figures[0]),
             notes=_notes(view, [*absences, *(picture.alt for picture in together)]),
         )
 
 
-def _group_pictures(pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
+def _group_pictures(pictures: Sequence[Picture], letters: Letters) -> Iterator[list[Picture]]:
     """Figures of one name side by side where all of them stay legible, else a slide each."""
     named: dict[str, list[Picture]] = {}
     for picture in pictures:
         named.setdefault(picture.figure.description.name, []).append(picture)
     for same in named.values():
         crowded = any(_names_points(picture.figure.description) for picture in same)
-        if not crowded and stay_legible([picture.size for picture in same], same[0].text):
+        if not crowded and stay_legible([picture.size for picture in same], same[0].text, letters):
             yield same
         else:
             yield from ([one] for one in same)
@@ -188,74 +169,11 @@ def _names_points(figure: Figure) -> bool:
 
 
 def _subjects(section: Section, figure: DrawnFigure) -> list[str]:
-    """The subjects whose numbers a figure shows."""
-    models = figure.description.subject
-    return [pair] if (pair := subject_of(models)) in section.outcomes else [m for m in models if m in section.outcomes]
+    return find_subjects(section, figure.description)
 
 
 def _names(section: Section, figure: DrawnFigure) -> str:
     return ", ".join(section.name(subject) for subject in _subjects(section, figure))
-
-
-def _subject_matter(section: Section, figures: Sequence[DrawnFigure]) -> str:
-    """What the figures' titles say except the names of their models; empty where that is nothing, or not the same."""
-    found = set()
-    for figure in figures:
-        title = figure.description.title
-        for subject in _subjects(section, figure):
-            # A language puts the name first or last; a part of a figure has its number after that.
-            name = re.escape(section.name(subject))
-            title = re.sub(rf"^{name}[{_BETWEEN}]*|[{_BETWEEN}]*{name}(?=\s*[(（][^()（）]*[)）]$|$)", "", title)
-        found.add(title.strip())
-    return found.pop() if len(found) == 1 else ""
-
-
-def _sentence(
-    section: Section,
-    view: sections.SectionView,
-    alone: Callable[[str], str],
-    figures: Sequence[DrawnFigure],
-    *,
-    first: bool,
-) -> str:
-    """What to see: on a section's first slide as its author says it, else as the numbers do, else what figures show."""
-    told = [prompt_set["what_to_see"] for prompt_set in view.prompt_sets if prompt_set.get("what_to_see")]
-    if first and told and _in_own_script(told[0]):
-        return first_of(told[0])
-    return _state_shown(section, alone, figures) or first_of(told[0] if told else view.explanation.shows)
-
-
-def _in_own_script(text: str) -> bool:
-    """Whether a text is written as the language that is spoken is: a listener can read it."""
-    return script_of(text) in (None, script_of(say("page.contents", "Contents")))
-
-
-def _state_shown(section: Section, alone: Callable[[str], str], figures: Sequence[DrawnFigure]) -> str:
-    """What the numbers of the models that are shown say; empty where they say nothing."""
-    ok = section.ok()
-    subjects = dict.fromkeys(s for figure in figures for s in _subjects(section, figure) if s in ok)
-    told = [alone(subject) for subject in subjects]
-    seen = [first_of(statement, AT_A_GLANCE // len(told)) for statement in told if statement]
-    return sentences(seen)
-
-
-def first_of(text: str, most: int = AT_A_GLANCE) -> str:
-    """A text's first sentence, and those after it that a listener still takes in at a glance."""
-    # A full stop within “…” is a stranger's.
-    ends = [
-        found.start()
-        for found in re.finditer(r"(?<=[.!?])\s+|(?<=[。！？؟])|$", text)
-        if text.count("“", 0, found.start()) == text.count("”", 0, found.start())
-    ]
-    fitting = [end for end in ends if end <= most]
-    return text[: max(fitting, default=min(ends, default=len(text)))]
-
-
-def _state_alone(section: Section, statement: str, subject: str) -> str:
-    """What is found in one subject, whatever the others; `statement` where there are none."""
-    if section.outcomes.keys() == {subject}:
-        return statement
-    return state_section(replace(section, outcomes={subject: section.outcomes[subject]}))
 
 
 def _definition(view: sections.SectionView, figure: DrawnFigure) -> str:
@@ -263,19 +181,43 @@ def _definition(view: sections.SectionView, figure: DrawnFigure) -> str:
     quantity = kind_of(figure.description.name).replace("-", "_")
     for definition in view.definitions:
         if definition.name == quantity and definition.text:
-            # Its dims are the reader's of the data.
-            text = re.sub(r"^\([^)]* x [^)]*\) ", "", definition.text)
-            return capitalize_first(text)
+            return capitalize_first(without_dims(definition.text))
     return view.explanation.computed
 
 
+def without_dims(text: str) -> str:
+    """A definition as a listener needs it: what comes first, the dims of an array, is for readers of the data."""
+    return re.sub(r"^[(（][^()（）]*[)）]\s*", "", text)
+
+
+def _remark(view: sections.SectionView, figures: Sequence[Figure], letters: Letters, *, first: bool) -> str:
+    """What its author says; on a section's first slide, where that is nothing, what is expected, under what is seen."""
+    own = join_short([view.note if first else "", *note_prompts(view, figures)])
+    return own or (tell_expected(view) if first and letters.small_print else "")
+
+
 def _notes(view: sections.SectionView, more: Sequence[str]) -> list[str]:
-    known = ([prompt_set.get(key, "") for key in ("title", "what_to_see")] for prompt_set in view.prompt_sets)
-    told = [". ".join(filter(None, parts)) for parts in known]
+    told = []
+    for one in view.prompt_sets:
+        title, expected = one.get("title", ""), one.get("what_to_see", "")
+        if title and expected:
+            told.append(say("deck.expected_of", "{set}. Expected: {text}", set=title, text=expected))
+        else:
+            told.append(title or expected)
+    told = [one for one in told if one]
     defined = [
-        say("deck.definition", "{name} ({unit}): {text}", name=one.name, unit=one.unit or one.kind, text=one.text)
+        say(
+            "deck.definition",
+            "{name} ({unit}): {text}",
+            name=one.name,
+            unit=one.unit or one.kind,
+            text=without_dims(one.text),
+        )
         for one in view.definitions
         if one.text
     ]
     said = view.explanation
-    return [part for part in (view.statement, *told, said.shows, said.read, said.computed, *more, *defined) if part]
+    own = [view.note, *(name_prompt(called, note) for called, note in view.prompt_notes.items())]
+    return [
+        part for part in (*own, view.statement, *told, said.shows, said.read, said.computed, *more, *defined) if part
+    ]

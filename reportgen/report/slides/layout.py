@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reportgen.language import direction, get_language
 from reportgen.look.theme import Theme
@@ -15,14 +15,44 @@ SIDE, TOP, BOTTOM = 40.0, 26.0, 22.0
 GAP = 18.0
 COLUMN = 290.0
 """Points of a column of words next to a figure."""
-LEAST_TEXT = 10.0
-"""Points of a figure's text that is still legible from the back of a room."""
 MOST_TEXT = 20.0
 """Points of a figure's text above which it is not enlarged."""
-NAME = 18.0
-"""Points that a picture's name takes above it."""
+NAME = 1.56
+"""Room that a picture's name takes above it, in sizes of its letters."""
+REMARK = 6.0
+"""Points between what to see and what its author says."""
 WORTH = 1.12
 """A column of words takes the title off the top of the slide: for a figure that becomes this much larger by it."""
+
+
+@dataclass(frozen=True)
+class Letters:
+    """Sizes of a deck's words, and how many lines of them there are at most, above a picture."""
+
+    title: float
+    title_lines: int
+    sentence: float
+    sentence_lines: int
+    name: float
+    number: float
+    small_print: bool
+    """Whether the question of the section and the definition stand on the slide: else the speaker alone has them."""
+    least_text: float
+    """Points of a figure's text that is still legible from the back of a room."""
+    glance: int
+    """Characters up to which what to see is more than one sentence."""
+
+
+DESK = Letters(26.0, 2, 16.0, 4, 11.5, 10.0, True, 10.0, 200)
+"""For a room, and for who reads the slides afterwards."""
+HALL = Letters(24.0, 2, 18.0, 2, 18.0, 14.0, False, 18.0, 150)
+HALL_FROM = 16.0
+"""Points of what is legible, from which slides are for a hall."""
+
+
+def choose_letters(theme: Theme) -> Letters:
+    """Those of the slides of a theme."""
+    return replace(HALL if theme.legible >= HALL_FROM else DESK, least_text=theme.legible)
 
 
 @dataclass(frozen=True)
@@ -52,11 +82,13 @@ class Layout:
     kicker: Words
     title: Words
     sentence: Words
+    remark: Words
     definition: Words
     pictures: Sequence[Box]
-    names: Sequence[Box]
+    names: Sequence[Words]
     """Above each picture; none where there is one alone."""
-    number: Box
+    number: Words
+    """Where the slide's number stands."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +110,21 @@ BOLD = 1.1
 NUMBER = Box(WIDTH - SIDE - 40, HEIGHT - BOTTOM - 10, 40, 14)
 
 
-def lay_out_slide(slide: Slide) -> Layout:
+def lay_out_slide(slide: Slide, letters: Letters = DESK) -> Layout:
     """Words above the pictures, or next to them if the pictures gain by that. Mirrored for right-to-left pages."""
-    above, next_to = _lay_out_above(slide), _lay_out_next_to(slide)
+    if not letters.small_print:
+        slide = replace(slide, kicker="", definition="")
+    above, next_to = _lay_out_above(slide, letters), _lay_out_next_to(slide, letters)
     chosen = next_to if slide.pictures and _measure_picture(next_to) > WORTH * _measure_picture(above) else above
     return Layout(
         kicker=_mirror_words(chosen.kicker),
         title=_mirror_words(chosen.title),
         sentence=_mirror_words(chosen.sentence),
+        remark=_mirror_words(chosen.remark),
         definition=_mirror_words(chosen.definition),
         pictures=[_mirror_box(box) for box in chosen.pictures],
-        names=[_mirror_box(box) for box in chosen.names],
-        number=_mirror_box(chosen.number),
+        names=[_mirror_words(name) for name in chosen.names],
+        number=_mirror_words(chosen.number),
     )
 
 
@@ -111,41 +146,52 @@ def ground(theme: Theme) -> str:
     return WHITE if theme.ground == "transparent" else theme.ground
 
 
-def stay_legible(sizes: Sequence[Size], text: float) -> bool:
+def stay_legible(sizes: Sequence[Size], text: float, letters: Letters = DESK) -> bool:
     """Whether pictures of these sizes may share a slide: their text stays readable, or each alone is no larger."""
+    name = letters.name * NAME
     rooms = [Box(SIDE, 0, WIDTH - 2 * SIDE, 330), Box(SIDE, 0, WIDTH - 2 * SIDE - COLUMN - GAP, HEIGHT - TOP - BOTTOM)]
-    together = max(_scale(sizes, room, text) for room in rooms)
-    alone = max(min(_scale([size], room, text) for size in sizes) for room in rooms)
-    return together * text >= LEAST_TEXT or together >= 0.9 * alone
+    together = max(_scale(sizes, room, text, name) for room in rooms)
+    alone = max(min(_scale([size], room, text, name) for size in sizes) for room in rooms)
+    return together * text >= letters.least_text or together >= 0.9 * alone
 
 
-def _lay_out_above(slide: Slide) -> Layout:
+def _lay_out_above(slide: Slide, letters: Letters) -> Layout:
     width = WIDTH - 2 * SIDE
     kicker = fit_words(slide.kicker, Box(SIDE, TOP, width, 0), 12, 1)
-    title = fit_words(slide.title, Box(SIDE, _find_bottom(kicker), width, 0), 26, 2, bold=True)
-    sentence = fit_words(slide.sentence, Box(SIDE, _find_bottom(title) + 4, width, 0), 16, 4)
+    title = fit_words(
+        slide.title, Box(SIDE, _find_bottom(kicker), width, 0), letters.title, letters.title_lines, bold=True
+    )
+    place = Box(SIDE, _find_bottom(title) + 4, width, 0)
+    sentence = fit_words(slide.sentence, place, letters.sentence, letters.sentence_lines)
+    remark = _below(sentence, slide.remark, width, 2)
     definition = _at_the_foot(slide.definition, SIDE, width - 60, 3)
-    top = _find_bottom(sentence) + 12
-    room = Box(SIDE, top, width, definition.box.top - 8 - top)
-    return _with_pictures(slide, kicker, title, sentence, definition, room)
+    top = _find_bottom(remark) + 12
+    bottom = definition.box.top - 8 if definition.text else HEIGHT - BOTTOM - letters.number
+    room = Box(SIDE, top, width, bottom - top)
+    return _with_pictures(slide, (kicker, title, sentence, remark, definition), room, letters)
 
 
-def _lay_out_next_to(slide: Slide) -> Layout:
+def _lay_out_next_to(slide: Slide, letters: Letters) -> Layout:
     kicker = fit_words(slide.kicker, Box(SIDE, TOP, COLUMN, 0), 12, 2)
     title = fit_words(slide.title, Box(SIDE, _find_bottom(kicker), COLUMN, 0), 24, 5, bold=True)
-    sentence = fit_words(slide.sentence, Box(SIDE, _find_bottom(title) + 8, COLUMN, 0), 16, 9)
-    free = HEIGHT - BOTTOM - _find_bottom(sentence) - 16
+    sentence = fit_words(slide.sentence, Box(SIDE, _find_bottom(title) + 8, COLUMN, 0), letters.sentence, 9)
+    remark = _below(sentence, slide.remark, COLUMN, 5)
+    free = HEIGHT - BOTTOM - _find_bottom(remark) - 16
     definition = _at_the_foot(slide.definition, SIDE, COLUMN, max(min(int(free // 14), 8), 1))
     left = SIDE + COLUMN + GAP
     room = Box(left, TOP, WIDTH - SIDE - left, HEIGHT - TOP - BOTTOM - 14)
-    return _with_pictures(slide, kicker, title, sentence, definition, room)
+    return _with_pictures(slide, (kicker, title, sentence, remark, definition), room, letters)
 
 
-def _with_pictures(slide: Slide, kicker: Words, title: Words, sentence: Words, definition: Words, room: Box) -> Layout:
-    sizes = [picture.size for picture in slide.pictures]
-    pictures = _arrange_pictures(sizes, room, slide.pictures[0].text) if sizes else []
-    names = [Box(box.left, box.top - NAME, box.width, NAME) for box in pictures] if len(pictures) > 1 else []
-    return Layout(kicker, title, sentence, definition, pictures, names, NUMBER)
+def _with_pictures(
+    slide: Slide, words: tuple[Words, Words, Words, Words, Words], room: Box, letters: Letters
+) -> Layout:
+    sizes, name = [picture.size for picture in slide.pictures], letters.name * NAME
+    pictures = _arrange_pictures(sizes, room, slide.pictures[0].text, name) if sizes else []
+    boxes = [Box(box.left, round(box.top - name, 2), box.width, round(name, 2)) for box in pictures]
+    names = [Words(one.name, box, letters.name) for one, box in zip(slide.pictures, boxes, strict=True)]
+    number = Words("", NUMBER, letters.number)
+    return Layout(*words, pictures, names if len(names) > 1 else [], number)
 
 
 def fit_words(text: str, box: Box, size: float, most: int, *, bold: bool = False) -> Words:
@@ -159,6 +205,12 @@ def fit_words(text: str, box: Box, size: float, most: int, *, bold: bool = False
         text += "…"
     height = min(len(shown), most) * size * LEADING
     return Words(text, Box(box.left, box.top, box.width, round(height, 2)), size)
+
+
+def _below(sentence: Words, remark: str, width: float, most: int) -> Words:
+    """A remark under what to see, and of its size; where there is none, no room is taken."""
+    top = _find_bottom(sentence) + (REMARK if remark else 0)
+    return fit_words(remark, Box(SIDE, top, width, 0), sentence.size, most)
 
 
 def _at_the_foot(text: str, left: float, width: float, most: int) -> Words:
@@ -205,39 +257,41 @@ def _width(character: str) -> float:
     return 0.7 if character.isupper() else 0.33 if character in " .,:;'|il!()[]" else 0.61
 
 
-def _arrange_pictures(sizes: Sequence[Size], room: Box, text: float) -> list[Box]:
-    """All at one scale, side by side or below each other, whichever is larger, in the middle of the room."""
-    scale, across = _scale(sizes, room, text), _prefers_row(sizes, room, text)
-    name = NAME if len(sizes) > 1 else 0
+def _arrange_pictures(sizes: Sequence[Size], room: Box, text: float, name: float) -> list[Box]:
+    """All at one scale, side by side or below each other, whichever is larger, in the middle of the room; `name` is the
+    height of what stands above each of several.
+    """
+    scale, across = _scale(sizes, room, text, name), _prefers_row(sizes, room, text, name)
+    above = name if len(sizes) > 1 else 0
     taken = sum(width for width, _ in sizes) * scale + GAP * (len(sizes) - 1) if across else 0
     boxes, left, top = [], room.left + max(room.width - taken, 0) / 2 * across, room.top
     for width, height in sizes:
         start = left if across else room.left + (room.width - width * scale) / 2
-        boxes.append(Box(*(round(n, 2) for n in (start, top + name, width * scale, height * scale))))
+        boxes.append(Box(*(round(n, 2) for n in (start, top + above, width * scale, height * scale))))
         if across:
             left += width * scale + GAP
         else:
-            top += height * scale + name + GAP / 2
+            top += height * scale + above + GAP / 2
     return boxes
 
 
-def _scale(sizes: Sequence[Size], room: Box, text: float) -> float:
-    return min(max(_in_a_row(sizes, room), _in_a_column(sizes, room)), MOST_TEXT / text)
+def _scale(sizes: Sequence[Size], room: Box, text: float, name: float) -> float:
+    return min(max(_in_a_row(sizes, room, name), _in_a_column(sizes, room, name)), MOST_TEXT / text)
 
 
-def _prefers_row(sizes: Sequence[Size], room: Box, text: float) -> bool:
-    return _in_a_row(sizes, room) >= min(_in_a_column(sizes, room), MOST_TEXT / text)
+def _prefers_row(sizes: Sequence[Size], room: Box, text: float, name: float) -> bool:
+    return _in_a_row(sizes, room, name) >= min(_in_a_column(sizes, room, name), MOST_TEXT / text)
 
 
-def _in_a_row(sizes: Sequence[Size], room: Box) -> float:
-    name = NAME if len(sizes) > 1 else 0
+def _in_a_row(sizes: Sequence[Size], room: Box, name: float) -> float:
+    above = name if len(sizes) > 1 else 0
     wide = (room.width - GAP * (len(sizes) - 1)) / sum(width for width, _ in sizes)
-    return min(wide, (room.height - name) / max(height for _, height in sizes))
+    return min(wide, (room.height - above) / max(height for _, height in sizes))
 
 
-def _in_a_column(sizes: Sequence[Size], room: Box) -> float:
-    name = NAME if len(sizes) > 1 else 0
-    high = (room.height - name * len(sizes) - GAP / 2 * (len(sizes) - 1)) / sum(height for _, height in sizes)
+def _in_a_column(sizes: Sequence[Size], room: Box, name: float) -> float:
+    above = name if len(sizes) > 1 else 0
+    high = (room.height - above * len(sizes) - GAP / 2 * (len(sizes) - 1)) / sum(height for _, height in sizes)
     return min(high, room.width / max(width for width, _ in sizes))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.slides import layout as deck_layout
-from reportgen.report.slides.layout import Box, Layout
+from reportgen.report.slides.layout import Box, Layout, Letters, Words
 from reportgen.report.slides.slide import Deck, Slide
 from reportgen.report.templates.templating import fill_page
 
@@ -16,8 +16,8 @@ class _PlacedPicture:
 
     drawn: PageFigure
     box: Box
-    name: str
-    name_box: Box | None
+    name: Words | None
+    """Above it, where there are several."""
 
 
 def render_paper(deck: Deck) -> str:
@@ -28,7 +28,7 @@ def render_paper(deck: Deck) -> str:
         "title": deck.title,
         "opening": opening,
         "models": opening.models,
-        "slides": [_slide(slide) for slide in deck.slides],
+        "slides": [_slide(slide, deck_layout.choose_letters(deck.theme)) for slide in deck.slides],
         "inks": deck.theme.inks,
         "ground": deck_layout.ground(deck.theme),
         "size": (deck_layout.WIDTH, deck_layout.HEIGHT),
@@ -39,14 +39,14 @@ def render_paper(deck: Deck) -> str:
     )
 
 
-def _slide(slide: Slide) -> dict[str, Any]:
-    made = deck_layout.lay_out_slide(slide)
+def _slide(slide: Slide, letters: Letters) -> dict[str, Any]:
+    made = deck_layout.lay_out_slide(slide, letters)
     return {"layout": made, "pictures": _pictures(slide, made)}
 
 
 def _pictures(slide: Slide, made: Layout) -> list[_PlacedPicture]:
-    named: list[Box | None] = [*made.names] or [None for _ in made.pictures]
+    names: list[Words | None] = [*made.names] or [None for _ in made.pictures]
     return [
-        _PlacedPicture(picture.make_page_figure("simple characters"), box, picture.name if name_box else "", name_box)
-        for picture, box, name_box in zip(slide.pictures, made.pictures, named, strict=True)
+        _PlacedPicture(picture.make_page_figure("simple characters"), box, name)
+        for picture, box, name in zip(slide.pictures, made.pictures, names, strict=True)
     ]

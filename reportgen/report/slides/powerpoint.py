@@ -38,7 +38,7 @@ VECTOR = (
 )
 NUMBER = (
     '<a:fld xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
-    ' id="{C1FF6DA9-008F-8B48-92A6-B652298478BF}" type="slidenum"><a:rPr lang="en-US" sz="1000">'
+    ' id="{C1FF6DA9-008F-8B48-92A6-B652298478BF}" type="slidenum"><a:rPr lang="en-US" sz="%d">'
     '<a:solidFill><a:srgbClr val="%s"/></a:solidFill></a:rPr><a:t>%d</a:t></a:fld>'
 )
 
@@ -123,16 +123,17 @@ def _add_opening(made: Any, deck: Deck) -> None:
 
 
 def _add_slide(made: Any, slide: Slide, number: int, theme: Theme) -> None:
-    words = deck_layout.lay_out_slide(slide)
+    words = deck_layout.lay_out_slide(slide, deck_layout.choose_letters(theme))
     sheet = made.slides.add_slide(made.slide_layouts.get_by_name(FIGURE_LAYOUT))
     _place(sheet.shapes.title, words.title.box)
     _paint(sheet, theme)
     _write(sheet.shapes.title.text_frame, [words.title.text], words.title.size, theme.ink, bold=True)
     _add_words(sheet, words.kicker, theme.muted)
     _add_words(sheet, words.sentence, theme.ink)
+    _add_words(sheet, words.remark, theme.ink)
     for at, (picture, box) in enumerate(zip(slide.pictures, words.pictures, strict=True)):
         if words.names:
-            _add_words(sheet, Words(picture.name, words.names[at], 11.5), theme.muted)
+            _add_words(sheet, words.names[at], theme.muted)
         _add_picture(sheet, picture, box)
     _add_words(sheet, words.definition, theme.muted)
     _add_number(sheet, number, words.number, theme.muted)
@@ -161,16 +162,16 @@ def _add_words(sheet: Any, words: Words, colour: str) -> None:
     _write(shape.text_frame, [words.text], words.size, colour)
 
 
-def _add_number(sheet: Any, number: int, box: Box, colour: str) -> None:
+def _add_number(sheet: Any, number: int, place: Words, colour: str) -> None:
     from pptx.oxml import parse_xml
 
-    shape = sheet.shapes.add_textbox(*_corners(box))
-    _write(shape.text_frame, [""], 10, colour)
+    shape = sheet.shapes.add_textbox(*_corners(place.box))
+    _write(shape.text_frame, [""], place.size, colour)
     paragraph = shape.text_frame.paragraphs[0]
     paragraph._p.get_or_add_pPr().set("algn", "l" if direction(get_language()) == "rtl" else "r")
     for run in list(paragraph.runs):
         paragraph._p.remove(run._r)
-    paragraph._p.append(parse_xml(NUMBER % (_hexadecimal(colour), number)))
+    paragraph._p.append(parse_xml(NUMBER % (round(100 * place.size), _hexadecimal(colour), number)))
 
 
 def _add_picture(sheet: Any, picture: Picture, box: Box) -> None:

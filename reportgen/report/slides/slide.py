@@ -46,6 +46,8 @@ class Slide:
     title: str
     sentence: str
     """What to see."""
+    remark: str = ""
+    """What its author says of it, where that is short."""
     kicker: str = ""
     """The question that the section asks."""
     pictures: Sequence[Picture] = ()

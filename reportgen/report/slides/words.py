@@ -1,0 +1,104 @@
+"""The words of a slide: what is seen in what it shows, what is expected of it, and what its author says."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from reportgen.figures.describe import Figure
+from reportgen.language import say, sentences
+from reportgen.probing.probe import prompt_labels
+from reportgen.report.content import sections
+from reportgen.report.slides.figures import find_subjects
+from reportgen.report.slides.layout import DESK
+from reportgen.results.section import Section
+from reportgen.text.scripts import script_of
+
+SHORT_NOTE = 140
+"""Characters up to which what an author says stands on the slide; what is longer only the speaker has."""
+QUOTED = 40
+"""Characters of a prompt by which it is known where a sentence quotes it: long ones are cut."""
+
+
+def tell_seen(
+    section: Section, view: sections.SectionView, alone: Callable[[str], str], figures: Sequence[Figure], most: int
+) -> str:
+    """What the numbers say of the models and the prompts that are shown; where they say nothing, what figures show."""
+    ok = section.ok()
+    subjects = dict.fromkeys(s for figure in figures for s in find_subjects(section, figure) if s in ok)
+    told = [_keep_own(section, alone(subject), figures) for subject in subjects]
+    seen = sentences(first_of(statement, most // len(told)) for statement in told if statement)
+    return seen or first_of(view.explanation.shows, most)
+
+
+def tell_expected(view: sections.SectionView, most: int = SHORT_NOTE) -> str:
+    """What the author of a prompt set expects of it; nothing that a listener could not read."""
+    told = [prompt_set["what_to_see"] for prompt_set in view.prompt_sets if prompt_set.get("what_to_see")]
+    if not told or script_of(told[0]) not in (None, script_of(say("page.contents", "Contents"))):
+        return ""
+    return say("deck.expected", "Expected: {text}", text=first_of(told[0], most))
+
+
+def note_prompts(view: sections.SectionView, figures: Sequence[Figure]) -> list[str]:
+    """What an author says of the prompts that the figures' titles name."""
+    return [name_prompt(called, note) for called, note in view.prompt_notes.items() if _is_named(called, figures)]
+
+
+def name_prompt(called: str, note: str) -> str:
+    """What an author says of a prompt, behind what it is called."""
+    return say("deck.prompt_note", "{prompt}: {note}", prompt=called, note=note)
+
+
+def join_short(said: Sequence[str]) -> str:
+    """Those of an author's notes that are short, on one line."""
+    return " ".join(" ".join(note.split()) for note in said if note and len(note) <= SHORT_NOTE)
+
+
+def first_of(text: str, most: int = DESK.glance) -> str:
+    """A text's first sentence, and those after it that a listener still takes in at a glance."""
+    taken = ""
+    for sentence in _split(text):
+        if taken and len((taken + sentence).rstrip()) > most:
+            break
+        taken += sentence
+    return taken.rstrip()
+
+
+def _split(text: str) -> Iterator[str]:
+    """The sentences of a text, each with the space behind it. A full stop within “…” is a stranger's."""
+    start = 0
+    for found in re.finditer(r"(?<=[.!?])\s+|(?<=[。！？؟])|$", text):
+        if text.count("“", 0, found.start()) == text.count("”", 0, found.start()) and found.end() > start:
+            yield text[start : found.end()]
+            start = found.end()
+    if start < len(text):
+        yield text[start:]
+
+
+def _keep_own(section: Section, statement: str, figures: Sequence[Figure]) -> str:
+    """What a statement says of the prompts that the figures' titles name, and of none in particular."""
+    labels = _list_prompts(section)
+    named = [label for label in labels if _is_named(label, figures)]
+    if not named:
+        return statement
+    kept, keep = [], True
+    for sentence in _split(statement):
+        quoted = [label for label in labels if f"“{label[:QUOTED]}" in sentence]
+        # A sentence that quotes none goes on about what the one before it told of.
+        keep = any(label in named for label in quoted) if quoted else keep
+        if keep:
+            kept.append(sentence)
+    return "".join(kept).rstrip()
+
+
+def _list_prompts(section: Section) -> list[str]:
+    """What figures call the prompts; nothing where a probe has none of its own."""
+    outcome = next(iter(section.ok().values()), None)
+    prompts = outcome.options.get("prompts") if outcome is not None else None
+    if outcome is None or not isinstance(prompts, list) or not all(isinstance(one, dict) for one in prompts):
+        return []
+    return prompt_labels(outcome)
+
+
+def _is_named(called: str, figures: Sequence[Figure]) -> bool:
+    start = re.escape(called[:QUOTED])
+    end = "" if len(called) > QUOTED else r"(?!\w)"
+    return any(re.search(rf"(?<!\w){start}{end}", figure.title) for figure in figures)
