@@ -12,7 +12,8 @@ from torch import Tensor
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.attention import SINK_THRESHOLD
-from reportgen.probes.attention_grid import NEED, Attention, Options
+from reportgen.probes.attention_grid import NEED, Attention, Options, heads_of, measured_looks, need_of
+from reportgen.probes.attention_grid.find import missing_looks, places_of
 from reportgen.probes.attention_grid.reducers import ReducedPattern
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
@@ -33,18 +34,47 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         sink_share=float((sink > SINK_THRESHOLD).mean()),
         mean_entropy=float(entropy.mean()),
         tokens=tokens,
-        skipped=reason_rows(_list_absent_heads(case, model)),
+        skipped=reason_rows({**_list_absent_heads(case, model), **missing_looks(case)}),
         prompts=case.prompt_rows(case.options.prompts),
+        found=[row for number in measured_looks(case) for row in _rank_heads(case, model, captured, number)],
+        looks=_look_rows(case),
         weights=[_stack([block.weights for block in blocks]) for blocks in reduced],
         sink=sink,
         entropy=entropy,
     )
 
 
+def _look_rows(case: Case[Options]) -> Rows:
+    rows: Rows = []
+    for number in measured_looks(case):
+        look = case.options.find[number]
+        for place in places_of(case, look):
+            queries, keys = (" ".join(map(str, positions)) for positions in (place.queries, place.keys))
+            rows.append([number, look.from_, look.to, place.prompt, queries, keys])
+    return rows
+
+
+def _rank_heads(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult], number: int) -> Rows:
+    """The heads that look most, of equals the first."""
+    kept = [captured[place.prompt].values[need_of(place)] for place in places_of(case, case.options.find[number])]
+    # (prompt x block x head)
+    weights = np.stack([_stack([block.weight for block in blocks]) for blocks in kept])
+    below = np.stack([_stack([block.below for block in blocks]) for blocks in kept]).mean(0)
+    means, least = weights.mean(0), weights.min(0)
+    blocks = model.attention_coordinates.get("block", range(len(means)))
+    rows: Rows = []
+    for rank, flat in enumerate(np.argsort(-means, axis=None, kind="stable")[: case.options.top], 1):
+        at = block, head = divmod(int(flat), means.shape[1])
+        told = [float(values[at]) for values in (means, least, below)]
+        rows.append([number, rank, blocks[block], head, *told, len(kept)])
+    return rows
+
+
 def _list_absent_heads(case: Case[Options], model: LoadedModel) -> dict[str, str]:
     """Named heads that the model does not have, in addition to those that its configuration refuses."""
-    refused = case.missing_heads(case.options.heads)
-    known = {f"{block}.{head}": block for block, head in case.options.heads if f"{block}.{head}" not in refused}
+    heads = heads_of(case)
+    refused = case.missing_heads(heads)
+    known = {f"{block}.{head}": block for block, head in heads if f"{block}.{head}" not in refused}
     return {
         **refused,
         **{head: told for head, block in known.items() if (told := model.reason_without_attention(block))},
