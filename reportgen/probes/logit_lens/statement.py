@@ -9,6 +9,7 @@ from typing import Any
 from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_share
 from reportgen.numerics.settling import leads_from
+from reportgen.probes.logit_lens.followed import tell_followed
 from reportgen.probes.logit_lens.view import quote_answer
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
@@ -60,14 +61,16 @@ def tell(view: SubjectView) -> str:
     traces = _traces(view)
     sure = [trace for trace in traces if float(trace.tops[-1]["probability"]) >= SURE]
     if not sure:
-        return say(
+        none = say(
             "logit_lens.no_clear_statement",
             "No clear statement about {model}: after no prompt has any token a probability of {threshold} or more.",
             model=view.name,
             threshold=write_share(SURE),
         )
+        return sentences([*tell_followed(view), none])
     return sentences(
         [
+            *tell_followed(view),
             _tell_settling(view.name, sure),
             _tell_turning(view.name, sure),
             _tell_overturning(view.name, traces),
