@@ -69,7 +69,7 @@ def test_what_leads_is_told_and_marked(gemma3: Path) -> None:
     answer = lens(gemma3, follow=[]).tables["steps"].records()[0]["next_token"]
     outcome = lens(gemma3, follow=[answer, " day"])
     told = probe.statement(section(outcome))
-    assert told.startswith(f"After “{TEXT}” in Tiny, “")
+    assert told.startswith(f"In Tiny, after “{TEXT}”: “")
     assert "” leads at layer" in told
     assert "never leads (rank " in told
     figures = list(probe.figures(section(outcome)))

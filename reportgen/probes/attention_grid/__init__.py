@@ -107,7 +107,7 @@ class AttentionGrid(Probe[Options, Attention]):
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, reduced while it passes."""
         case.require_attention()
-        looks = [place for number in measured_looks(case) for place in places_of(case, case.options.find[number])]
+        looks = [place for places in looks_of(case).values() for place in places]
         return [
             Pass(case.tokens(prompt), (NEED, *(need_of(look) for look in looks if look.prompt == number)))
             for number, prompt in enumerate(case.options.prompts)
@@ -115,7 +115,7 @@ class AttentionGrid(Probe[Options, Attention]):
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Heads asked for that are out of range, and looks that no prompt has."""
-        return {**case.missing_heads(heads_of(case)), **missing_looks(case)}
+        return {**case.missing_heads(heads_of(case)), **reasons_against_looks(case)}
 
 
 def need_of(look: LookPlace) -> Need:
@@ -123,10 +123,19 @@ def need_of(look: LookPlace) -> Need:
     return Need(Site.ATTENTION, "all", reducer=LookWeights(look.queries, look.keys))
 
 
-def measured_looks(case: Case[Options]) -> list[int]:
-    """Numbers, in `find`, of the looks that some prompt of this model has."""
-    missing = missing_looks(case)
-    return [number for number, look in enumerate(case.options.find) if look.told not in missing]
+def reasons_against_looks(case: Case[Options]) -> Mapping[str, str]:
+    """Looks that no prompt of this model has, each with the reason."""
+    return missing_looks(case.tokenizer, case.options.prompts, case.options.find) if case.options.find else {}
+
+
+def looks_of(case: Case[Options]) -> dict[int, list[LookPlace]]:
+    """Number of a look in `find` -> where it is measured; without those that no prompt of this model has."""
+    missing = reasons_against_looks(case)
+    return {
+        number: places_of(case.tokenizer, case.options.prompts, look)
+        for number, look in enumerate(case.options.find)
+        if look.told not in missing
+    }
 
 
 probe = AttentionGrid()

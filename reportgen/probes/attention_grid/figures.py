@@ -10,7 +10,7 @@ from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic
 from reportgen.language import list_items, say
 from reportgen.numerals import write_count, write_share
 from reportgen.numerics.attention import bin_edges
-from reportgen.probes.attention_grid.view import looks_of
+from reportgen.probes.attention_grid.view import look_rows
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Array
 from reportgen.results.section import Section
@@ -39,7 +39,7 @@ def figures(section: Section) -> Iterable[Figure]:
 
 def _draw_found(view: SubjectView, tokens: dict[int, list[str]], number: int) -> Iterable[AttentionHead]:
     """The head that looks most from one word at another, in the first prompt with both."""
-    look = next((row for row in looks_of(view) if row["find"] == number), None)
+    look = next((row for row in look_rows(view) if row["find"] == number), None)
     if look is None:
         return
     prompt = look["prompt"]

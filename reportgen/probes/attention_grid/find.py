@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reportgen.probing.case import Case, Unusable
+from reportgen.probing.case import Unusable
 from reportgen.text.prompts import STRICT, Prompt
+from reportgen.text.tokens import TextTokenizer
 from reportgen.text.words import WordNotFound, WordPlace, find_word
-
-if TYPE_CHECKING:
-    from reportgen.probes.attention_grid import Options
 
 Index = Annotated[int, Field(ge=0)]
 
@@ -51,42 +49,40 @@ class LookPlace:
     """Those of the tokens that hold something of `to`, position 0 left out: heads rest there whatever it holds."""
 
 
-def places_of(case: Case[Options], look: Look) -> list[LookPlace]:
+def places_of(tokenizer: TextTokenizer, prompts: Sequence[Prompt], look: Look) -> list[LookPlace]:
     """Where a look can be measured, prompt by prompt.
 
     Raises:
         Unusable: nowhere; says why, of the first prompt that has both words if any does.
     """
-    prompts = case.options.prompts
     if look.prompt is not None and look.prompt >= len(prompts):
         raise Unusable(f"there is no prompt {look.prompt}: prompts go from 0 to {len(prompts) - 1}")
     places, reasons = [], []
     for number in range(len(prompts)) if look.prompt is None else (look.prompt,):
         try:
-            places.append(_place_in(case, look, number))
+            places.append(_place_in(tokenizer, prompts[number], look, number))
         except Unusable as error:
-            text = case.tokenizer.prompt_text(prompts[number])
+            text = tokenizer.prompt_text(prompts[number])
             reasons.append((look.from_ in text and look.to in text, str(error)))
     if not places:
         raise Unusable(max(reasons, key=lambda one: one[0])[1])
     return places
 
 
-def missing_looks(case: Case[Options]) -> Mapping[str, str]:
+def missing_looks(tokenizer: TextTokenizer, prompts: Sequence[Prompt], looks: Sequence[Look]) -> Mapping[str, str]:
     """Looks that can be measured in no prompt of this model, each with the reason."""
     missing = {}
-    for look in case.options.find:
+    for look in looks:
         try:
-            places_of(case, look)
+            places_of(tokenizer, prompts, look)
         except Unusable as error:
             missing[look.told] = str(error)
     return missing
 
 
-def _place_in(case: Case[Options], look: Look, number: int) -> LookPlace:
-    prompt = case.options.prompts[number]
-    query = _word_in(case, prompt, look.from_, look.from_index, "from_index")
-    key = _word_in(case, prompt, look.to, look.to_index, "to_index")
+def _place_in(tokenizer: TextTokenizer, prompt: Prompt, look: Look, number: int) -> LookPlace:
+    query = _word_in(tokenizer, prompt, look.from_, look.from_index, "from_index")
+    key = _word_in(tokenizer, prompt, look.to, look.to_index, "to_index")
     if set(query.positions) & set(key.positions):
         raise Unusable(f"{look.from_!r} and {look.to!r} share a token: name two words, or another occurrence of one")
     if key.positions[-1] > query.positions[0]:
@@ -97,8 +93,8 @@ def _place_in(case: Case[Options], look: Look, number: int) -> LookPlace:
     return LookPlace(number, query.positions, keys)
 
 
-def _word_in(case: Case[Options], prompt: Prompt, word: str, index: int | None, option: str) -> WordPlace:
+def _word_in(tokenizer: TextTokenizer, prompt: Prompt, word: str, index: int | None, option: str) -> WordPlace:
     try:
-        return find_word(case.tokenizer, prompt.model_copy(update={"index": index}), word)
+        return find_word(tokenizer, prompt.model_copy(update={"index": index}), word)
     except WordNotFound as error:
         raise Unusable(str(error).replace("say which by index:", f"say which by {option}:")) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,8 +12,8 @@ from torch import Tensor
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.attention import SINK_THRESHOLD
-from reportgen.probes.attention_grid import NEED, Attention, Options, heads_of, measured_looks, need_of
-from reportgen.probes.attention_grid.find import missing_looks, places_of
+from reportgen.probes.attention_grid import NEED, Attention, Options, heads_of, looks_of, need_of, reasons_against_looks
+from reportgen.probes.attention_grid.find import LookPlace
 from reportgen.probes.attention_grid.reducers import ReducedPattern
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
@@ -23,6 +23,7 @@ from reportgen.results.quantities import Rows
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Attention:
     """Stacks what the reducer kept."""
     reduced: list[list[ReducedPattern]] = [single.values[NEED] for single in captured]
+    looks = looks_of(case)
     tokens: Rows = []
     for prompt, single in enumerate(captured):
         shown = case.tokenizer.show_sequence(single.tokens)
@@ -34,29 +35,35 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         sink_share=float((sink > SINK_THRESHOLD).mean()),
         mean_entropy=float(entropy.mean()),
         tokens=tokens,
-        skipped=reason_rows({**_list_absent_heads(case, model), **missing_looks(case)}),
+        skipped=reason_rows({**_list_absent_heads(case, model), **reasons_against_looks(case)}),
         prompts=case.prompt_rows(case.options.prompts),
-        found=[row for number in measured_looks(case) for row in _rank_heads(case, model, captured, number)],
-        looks=_look_rows(case),
+        found=[row for number, places in looks.items() for row in _rank_heads(case, model, captured, number, places)],
+        looks=_look_rows(case, looks),
         weights=[_stack([block.weights for block in blocks]) for blocks in reduced],
         sink=sink,
         entropy=entropy,
     )
 
 
-def _look_rows(case: Case[Options]) -> Rows:
+def _look_rows(case: Case[Options], looks: Mapping[int, Sequence[LookPlace]]) -> Rows:
     rows: Rows = []
-    for number in measured_looks(case):
+    for number, places in looks.items():
         look = case.options.find[number]
-        for place in places_of(case, look):
+        for place in places:
             queries, keys = (" ".join(map(str, positions)) for positions in (place.queries, place.keys))
             rows.append([number, look.from_, look.to, place.prompt, queries, keys])
     return rows
 
 
-def _rank_heads(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult], number: int) -> Rows:
+def _rank_heads(
+    case: Case[Options],
+    model: LoadedModel,
+    captured: Sequence[PassResult],
+    number: int,
+    places: Sequence[LookPlace],
+) -> Rows:
     """The heads that look most, of equals the first."""
-    kept = [captured[place.prompt].values[need_of(place)] for place in places_of(case, case.options.find[number])]
+    kept = [captured[place.prompt].values[need_of(place)] for place in places]
     # (prompt x block x head)
     weights = np.stack([_stack([block.weight for block in blocks]) for blocks in kept])
     below = np.stack([_stack([block.below for block in blocks]) for blocks in kept]).mean(0)

@@ -7,6 +7,6 @@ from typing import Any
 from reportgen.probing.view import SubjectView
 
 
-def looks_of(view: SubjectView) -> list[dict[str, Any]]:
+def look_rows(view: SubjectView) -> list[dict[str, Any]]:
     """Where the words of each look are, row by row; none in bundles that were made before heads could be searched."""
     return view.rows("looks") if "looks" in view.outcome.tables else []

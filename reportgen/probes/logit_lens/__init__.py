@@ -13,6 +13,7 @@ from reportgen.model.measures.tuned_lens import check_tuned_lens, sha256_of
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings
+from reportgen.probing.followed import followed_table
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, arrays, metric, table
@@ -98,7 +99,7 @@ class Lens(PromptFindings):
     """(layer) KL(one || other) of the lens distributions at the last positions of two prompts, one array a pair."""
     pairs: Rows = table("pair", "one", "other")
     """The pairs of prompts that are compared."""
-    followed: Rows = table("item", "text", "token_id", "token", "pieces")
+    followed: Rows = followed_table()
     """The words that are followed, the token of each that is, and how many tokens the word has."""
     follow_rank: list[NDArray[np.float32]] = arrays("step", "item", "layer", unit="rank")
     """(step x item x layer) rank, from 1, of each followed token at the last position, one array per prompt; none

@@ -19,6 +19,7 @@ from reportgen.numerics.settling import leads_from
 from reportgen.probes.logit_lens import Lens, Options, needs_of
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
+from reportgen.probing.followed import followed_rows
 from reportgen.results.quantities import Rows
 from reportgen.text.answer_tokens import FollowedWord, reasons_against_words, words_by_first_token
 
@@ -122,10 +123,7 @@ def _lens(
         sublayers=_sublayers(case, places, everything),
         between=between,
         pairs=[[at, one, other] for at, (one, other) in enumerate(case.options.compare)],
-        followed=[
-            [item, word.text, word.token, case.tokenizer.show(word.token), word.pieces]
-            for item, word in enumerate(words)
-        ],
+        followed=followed_rows(case.tokenizer, words),
         follow_rank=_arrange_followed(case, places, read.asked_rank),
         follow_probability=_arrange_followed(case, places, read.asked_probability),
         skipped=reason_rows(reasons_against_words(case.tokenizer, case.options.follow)),
