@@ -294,7 +294,7 @@ class _Reading:
         reserved = ("probe", "models", *ProbeKeys.model_fields)
         values = {key: value for key, value in written.items() if key not in reserved}
         sets = replace(self.sets, used={})
-        options, broken = self.options(probe, values, where, sets)
+        options, broken = self.options(probe, values, where, sets, models)
         said = {key: value for key, value in written.items() if key in ProbeKeys.model_fields}
         keys = self.validate(ProbeKeys, said, where)
         pair = isinstance(probe, PairProbe)
@@ -304,7 +304,7 @@ class _Reading:
         return ProbeEntry(one, probe, subset, options, sets.used, keys, broken)
 
     def options(
-        self, probe: Probe[Any, Any], values: dict[str, Any], where: Where, sets: PromptSets
+        self, probe: Probe[Any, Any], values: dict[str, Any], where: Where, sets: PromptSets, models: Iterable[str]
     ) -> tuple[ProbeOptions | None, str]:
         """The options of a probe, None where they have mistakes; and why it cannot be used, where it broke on them."""
         piece = ("options", str(where[-1]))
@@ -312,7 +312,7 @@ class _Reading:
         if not told:
             try:
                 with track_piece(*piece):
-                    return self.validate(probe.options, values, where, sets), ""
+                    return self.validate(probe.options, values, where, sets, models), ""
             except (ReportgenError, KeyboardInterrupt):
                 raise
             except BaseException as error:  # a third party's validators may raise anything, or end the program
@@ -368,11 +368,20 @@ class _Reading:
             )
         return tuple(str(name) for name in named)
 
-    def validate(self, model: type[M], value: Any, where: Where, sets: PromptSets | None = None) -> M | None:
+    def validate(
+        self,
+        model: type[M],
+        value: Any,
+        where: Where,
+        sets: PromptSets | None = None,
+        models: Iterable[str] | None = None,
+    ) -> M | None:
         """`value` as a `model`, or None and its mistakes."""
+        known = None if models is None else tuple(models)
+        context = {"prompt_sets": sets, "folder": self.folder, "models": known}
         try:
             # a document is JSON-like: in JSON mode a list also fills a tuple where everything else is strict
-            return model.model_validate_json(json.dumps(value), context={"prompt_sets": sets, "folder": self.folder})
+            return model.model_validate_json(json.dumps(value), context=context)
         except ValidationError as error:
             self.add_problems(*(problem.nest_under(*where) for problem in explain_errors(error, value, model)))
             for detail in error.errors(include_url=False):

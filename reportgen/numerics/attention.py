@@ -6,6 +6,7 @@ that can see it, as the paper has it; a share of the largest weights would depen
 linear in the weights; binning is two products with a (position x bin) matrix.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -30,6 +31,33 @@ def row_entropy(patterns: Patterns) -> Any:
     xp = array_namespace(patterns)
     logs = xp.log(xp.where(patterns > 0, patterns, 1.0))
     return xp.mean(-xp.sum(patterns * logs, axis=-1), axis=-1)
+
+
+def word_attention(patterns: Patterns, queries: Sequence[int], keys: Sequence[int]) -> Any:
+    """(…) how much the tokens of one word attend to those of another: the mean over queries of the sum over keys.
+
+    A word is looked at by looking at any of its tokens, so keys are summed; a word looks as its tokens do on average.
+    """
+    xp = array_namespace(patterns)
+    rows = xp.take(patterns, _places(patterns, queries), axis=-2)
+    return xp.mean(xp.sum(xp.take(rows, _places(patterns, keys), axis=-1), axis=-1), axis=-1)
+
+
+def share_of_pairs_below(patterns: Patterns, weights: Any) -> Any:
+    """(…) share of the pairs of a query and a key that is not later, position 0 left out, to which a pattern gives less
+    than `weights` (…). Sinks would be most of the largest weights, and are no relation of two words.
+    """
+    xp = array_namespace(patterns)
+    length = patterns.shape[-1]
+    places = xp.arange(length, device=device(patterns))
+    pairs = (places[None, :] <= places[:, None]) & (places[None, :] > 0)
+    below = (patterns < weights[..., None, None]) & pairs
+    return xp.sum(xp.astype(below, patterns.dtype), axis=(-2, -1)) / (length * (length - 1) // 2)
+
+
+def _places(patterns: Patterns, positions: Sequence[int]) -> Any:
+    xp = array_namespace(patterns)
+    return xp.asarray(list(positions), device=device(patterns))
 
 
 def bin_edges(length: int, bins: int) -> list[int]:

@@ -1,6 +1,39 @@
-"""Answers that have to be one token: what a text is in a model's tokens, and why it cannot be used."""
+"""Answers and words as tokens: those that have to be one token, and those that are followed by their first."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from reportgen.text.tokens import TextTokenizer
+
+
+@dataclass(frozen=True)
+class FollowedWord:
+    """A word that is followed by one token: its own, or the first of several."""
+
+    text: str
+    token: int
+    pieces: int
+    """How many tokens the word has."""
+
+
+def words_by_first_token(tokenizer: TextTokenizer, texts: Iterable[str]) -> list[FollowedWord]:
+    """Each word with the token that begins it; without those that have none."""
+    found = []
+    for text in texts:
+        ids = answer_ids(tokenizer, text)
+        if not _reason_against_first(tokenizer, text, ids):
+            found.append(FollowedWord(text, ids[0], len(ids)))
+    return found
+
+
+def reasons_against_words(tokenizer: TextTokenizer, texts: Iterable[str]) -> Mapping[str, str]:
+    """Those that cannot be followed, each with the reason."""
+    reasons = {text: _reason_against_first(tokenizer, text, answer_ids(tokenizer, text)) for text in texts}
+    return {text: reason for text, reason in reasons.items() if reason}
+
+
+def _reason_against_first(tokenizer: TextTokenizer, text: str, ids: tuple[int, ...]) -> str:
+    return tokenizer.reason_against_tokens(ids[:1]) if ids else f"{text!r} has no tokens"
 
 
 def answer_ids(tokenizer: TextTokenizer, text: str) -> tuple[int, ...]:

@@ -213,3 +213,15 @@ def test_a_tiny_model_says_no_clear_statement(llama: Path) -> None:
     section = Section("trace", {"m": outcome}, {"m": ModelCard("m", "M", "X", 3)})
     if not outcome.tables["characters"].rows:
         assert probe.statement(section).startswith("No clear statement about M")
+
+
+def test_followed_words_are_read_before_every_written_token(gemma3: Path) -> None:
+    asked = {"prompts": TEXTS[:1], "follow": [" apple", " day"], "continue": 3}
+    outcome = written(gemma3, **asked)
+    ranks = outcome.arrays["follow_rank/0"].values
+    assert ranks.shape == (len(outcome.tables["written"].rows), 2, 4)
+    lens = run_probes({"m": gemma3}, {"lens": {"probe": "logit_lens", **asked}}).outcomes["lens"]["m"]
+    np.testing.assert_array_equal(ranks, lens.arrays["follow_rank/0"].values[: len(ranks)])
+    section = Section("w", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", 3)})
+    assert "“␣apple” " in probe.statement(section)
+    assert [one.name for one in probe.figures(section)][-2:] == ["follow-probability-0", "follow-rank-0"]

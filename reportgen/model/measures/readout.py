@@ -37,21 +37,28 @@ class Readout:
     """(place x layer) rank, from 1, of the final row's likeliest token."""
     answer_probability: torch.Tensor
     """(place x layer)"""
+    asked_rank: torch.Tensor
+    """(place x layer x asked) rank, from 1, of the tokens that were asked about."""
+    asked_probability: torch.Tensor
+    """(place x layer x asked)"""
 
 
 def fetch_readout(read: Readout) -> Readout:
     """The same on the host, in two transfers instead of one a field."""
-    k = read.token_ids.shape[-1]
-    numbers = [read.probabilities, *(one[..., None] for one in (read.entropy, read.kl, read.answer_probability))]
-    counts = torch.cat([read.token_ids, read.answer_rank[..., None]], dim=-1).cpu()
-    values = torch.cat(numbers, dim=-1).cpu()
+    k, asked = read.token_ids.shape[-1], read.asked_rank.shape[-1]
+    single = [one[..., None] for one in (read.entropy, read.kl, read.answer_probability)]
+    counts = torch.cat([read.token_ids, read.answer_rank[..., None], read.asked_rank], dim=-1).cpu()
+    values = torch.cat([read.probabilities, *single, read.asked_probability], dim=-1).cpu()
+    probabilities, entropies, kl, answer, asked_probability = torch.split(values, [k, 1, 1, 1, asked], dim=-1)
     return Readout(
         token_ids=counts[..., :k],
-        probabilities=values[..., :k],
-        entropy=values[..., k],
-        kl=values[..., k + 1],
+        probabilities=probabilities,
+        entropy=entropies[..., 0],
+        kl=kl[..., 0],
         answer_rank=counts[..., k],
-        answer_probability=values[..., k + 2],
+        answer_probability=answer[..., 0],
+        asked_rank=counts[..., k + 1 :],
+        asked_probability=asked_probability,
     )
 
 
@@ -64,6 +71,7 @@ def read_out(
     k: int,
     norm: bool = True,
     answers: torch.Tensor | None = None,
+    asked: torch.Tensor | None = None,
     kl: bool = True,
 ) -> Readout:
     """Lens of every layer at some places of the stream.
@@ -75,13 +83,15 @@ def read_out(
         k: tokens kept a row.
         norm: whether the final norm stands before the unembedding.
         answers: (place) the tokens whose rank and probability are read; the final row's likeliest where not given.
+        asked: (place x asked) further tokens whose rank and probability are read; none where not given.
         kl: whether the layers are compared with the final row, one more exponential of all tokens a row.
     """
     parts = []
+    further = torch.empty(len(normed), 0, dtype=torch.int64, device=normed.device) if asked is None else asked
     for start in range(0, len(normed), _COMPARED):
         some = slice(start, start + _COMPARED)
         given = None if answers is None else answers[some]
-        parts.append(_read_some(model, residual[some], normed[some], k, norm, given, kl))
+        parts.append(_read_some(model, residual[some], normed[some], k, norm, given, further[some], kl))
     names = Readout.__dataclass_fields__
     return Readout(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
 
@@ -115,24 +125,27 @@ def _read_some(
     k: int,
     norm: bool,
     given: torch.Tensor | None,
+    asked: torch.Tensor,
     kl: bool,
 ) -> Readout:
     places, layers, width = residual.shape
     k = min(k, model.anatomy.unembedding.weight.shape[0])
-    last, lower = _room(places, k, normed.device), _room(places * layers, k, normed.device)
+    last, lower = (_room(rows, k, asked.shape[1], normed.device) for rows in (places, places * layers))
     final = torch.empty(places if kl else 0, model.anatomy.unembedding.weight.shape[0], device=normed.device)
     for rows, logits in model.final_logits(normed):
         log_p = log_softmax(logits)
         if kl:
             final[rows] = log_p[: _count(rows)]
         answer = select_likeliest(log_p, 1)[1][:, 0] if given is None else _pad_indices(given[rows], len(logits))
-        _store_rows(last, rows, _read_rows(log_p, log_p if kl else None, answer, k, _count(rows)))
+        further = _pad_indices(asked[rows], len(logits))
+        _store_rows(last, rows, _read_rows(log_p, log_p if kl else None, answer, further, k, _count(rows)))
     answers = last.token_ids[:, 0] if given is None else given
     place_of_row = torch.arange(places, device=final.device).repeat_interleave(layers)
     for rows, logits in model.lens_logits(residual.reshape(-1, width), norm=norm):
         place = _pad_indices(place_of_row[rows], len(logits))
         compared = final[place] if kl else None
-        _store_rows(lower, rows, _read_rows(log_softmax(logits), compared, answers[place], k, _count(rows)))
+        read = _read_rows(log_softmax(logits), compared, answers[place], asked[place], k, _count(rows))
+        _store_rows(lower, rows, read)
     stacked = {}
     for name in Readout.__dataclass_fields__:
         below, above = getattr(lower, name), getattr(last, name)
@@ -140,7 +153,7 @@ def _read_some(
     return Readout(**stacked)
 
 
-def _room(rows: int, k: int, device: torch.device) -> Readout:
+def _room(rows: int, k: int, asked: int, device: torch.device) -> Readout:
     """Room for what is read at so many rows. Kept piece by piece between the large tensors that come and go, small
     ones would leave holes that those do not fit.
     """
@@ -151,6 +164,8 @@ def _room(rows: int, k: int, device: torch.device) -> Readout:
         kl=torch.empty(rows, device=device),
         answer_rank=torch.empty(rows, dtype=torch.int64, device=device),
         answer_probability=torch.empty(rows, device=device),
+        asked_rank=torch.empty(rows, asked, dtype=torch.int64, device=device),
+        asked_probability=torch.empty(rows, asked, device=device),
     )
 
 
@@ -159,7 +174,14 @@ def _store_rows(into: Readout, rows: slice, read: Readout) -> None:
         getattr(into, name)[rows] = getattr(read, name)
 
 
-def _read_rows(log_p: torch.Tensor, final: torch.Tensor | None, answer: torch.Tensor, k: int, count: int) -> Readout:
+def _read_rows(
+    log_p: torch.Tensor,
+    final: torch.Tensor | None,
+    answer: torch.Tensor,
+    asked: torch.Tensor,
+    k: int,
+    count: int,
+) -> Readout:
     """Padding is read too, and dropped after: shapes decide about bits."""
     values, ids = select_likeliest(log_p, k)
     chosen = log_p.take_along_dim(answer[:, None], dim=1)[:, 0]
@@ -170,6 +192,10 @@ def _read_rows(log_p: torch.Tensor, final: torch.Tensor | None, answer: torch.Te
         kl=_measure_kl(log_p, final)[:count],
         answer_rank=rank_of(log_p, answer)[:count],
         answer_probability=chosen.exp()[:count],
+        asked_rank=torch.stack([rank_of(log_p, token) for token in asked.T], dim=1)[:count]
+        if asked.numel()
+        else asked[:count],
+        asked_probability=log_p.take_along_dim(asked, dim=1).exp()[:count],
     )
 
 
@@ -186,7 +212,9 @@ def _count(rows: slice) -> int:
 
 def _pad_indices(places: torch.Tensor, length: int) -> torch.Tensor:
     """Indices padded to a length."""
-    return torch.cat([places, places[-1:].expand(length - len(places))]) if len(places) < length else places
+    if len(places) == length:
+        return places
+    return torch.cat([places, places[-1:].expand(length - len(places), *places.shape[1:])])
 
 
 def stack_layers(layers: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probes.attention_grid.reducers import Bins
+from reportgen.probes.attention_grid.find import Look, LookPlace, missing_looks, places_of
+from reportgen.probes.attention_grid.reducers import Bins, LookWeights
 from reportgen.probing.case import Case
 from reportgen.probing.findings import HeadFindings, PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, arrays, metric, table
+from reportgen.suggest import suggestion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,12 +27,35 @@ Head = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_leng
 
 
 class Options(ProbeOptions):
-    """Which prompts, and which heads are shown large."""
+    """Which prompts, which heads are shown large, and which looks are searched for."""
 
     prompts: Prompts
     """What the model reads."""
-    heads: list[Head] = Field(default=[])
-    """Heads shown large, each as [block, head], counted from 0."""
+    heads: list[Head] | dict[str, list[Head]] = Field(default=[])
+    """Heads shown large, each as [block, head], counted from 0: the same for all models, or a list per model id."""
+    find: list[Look] = Field(default=[])
+    """Looks from one word at another, such as {from: color, to: green}: all heads are ranked by how much they look
+    so, and the first is shown large."""
+    top: Annotated[int, Field(ge=1, le=50)] = 5
+    """Heads listed per look."""
+
+    @field_validator("heads")
+    @classmethod
+    def _check_models(
+        cls, heads: list[Head] | dict[str, list[Head]], info: ValidationInfo
+    ) -> list[Head] | dict[str, list[Head]]:
+        known = (info.context or {}).get("models")
+        if isinstance(heads, dict) and known is not None:
+            for name in heads:
+                if name not in known:
+                    raise ValueError(f"there is no model {name!r}. {suggestion(name, known)}")
+        return heads
+
+
+def heads_of(case: Case[Options]) -> list[Head]:
+    """The heads that are shown large of this model."""
+    heads = case.options.heads
+    return heads.get(case.model, []) if isinstance(heads, dict) else heads
 
 
 NEED = Need(Site.ATTENTION, "all", reducer=Bins())
@@ -46,6 +71,11 @@ class Attention(HeadFindings, PromptFindings):
     """Mean of `entropy` over all heads and prompts."""
     tokens: Rows = table("prompt", "position", "token")
     """The tokens that stand on both axes."""
+    found: Rows = table("find", "rank", "block", "head", "weight", "least", "below", "prompts")
+    """For each look the heads that look most so: `weight` is the mean over the prompts with both words, `least` the
+    smallest of them; `below` the share of all pairs of tokens (position 0 left out) to which the head gives less."""
+    looks: Rows = table("find", "from", "to", "prompt", "queries", "keys")
+    """Where both words of each look are: positions in the prompts that contain them."""
     weights: list[NDArray[np.float32]] = arrays("block", "head", "query", "key", unit="weight")
     """(block x head x query x key) attention after the softmax; rows sum to 1, the future is exactly 0. Beyond 256
     tokens, 256 bins of both axes: keys of a bin summed, queries averaged."""
@@ -64,7 +94,8 @@ class AttentionGrid(Probe[Options, Attention]):
 
     Computed: the weights after the softmax, as the model computes them (eager attention); rows sum to 1 and nothing
     is attended ahead. Sink importance of a head: its mean weight on position 0 over all queries (Gu et al. 2024);
-    above 0.3 the head is called a sink head.
+    above 0.3 the head is called a sink head. A look from one word at another: the weight on all tokens of the other,
+    mean over the tokens of the one, mean over the prompts with both; position 0 is left out.
     """
 
     name = "attention_grid"
@@ -76,11 +107,35 @@ class AttentionGrid(Probe[Options, Attention]):
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, reduced while it passes."""
         case.require_attention()
-        return [Pass(case.tokens(prompt), (NEED,)) for prompt in case.options.prompts]
+        looks = [place for places in looks_of(case).values() for place in places]
+        return [
+            Pass(case.tokens(prompt), (NEED, *(need_of(look) for look in looks if look.prompt == number)))
+            for number, prompt in enumerate(case.options.prompts)
+        ]
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
-        """Named heads out of range."""
-        return case.missing_heads(case.options.heads)
+        """Heads asked for that are out of range, and looks that no prompt has."""
+        return {**case.missing_heads(heads_of(case)), **reasons_against_looks(case)}
+
+
+def need_of(look: LookPlace) -> Need:
+    """What is kept of the patterns for one look in one prompt."""
+    return Need(Site.ATTENTION, "all", reducer=LookWeights(look.queries, look.keys))
+
+
+def reasons_against_looks(case: Case[Options]) -> Mapping[str, str]:
+    """Looks that no prompt of this model has, each with the reason."""
+    return missing_looks(case.tokenizer, case.options.prompts, case.options.find) if case.options.find else {}
+
+
+def looks_of(case: Case[Options]) -> dict[int, list[LookPlace]]:
+    """Number of a look in `find` -> where it is measured; without those that no prompt of this model has."""
+    missing = reasons_against_looks(case)
+    return {
+        number: places_of(case.tokenizer, case.options.prompts, look)
+        for number, look in enumerate(case.options.find)
+        if look.told not in missing
+    }
 
 
 probe = AttentionGrid()

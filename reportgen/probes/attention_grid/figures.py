@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 
 from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic
 from reportgen.language import list_items, say
 from reportgen.numerals import write_count, write_share
 from reportgen.numerics.attention import bin_edges
+from reportgen.probes.attention_grid.view import look_rows
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Array
 from reportgen.results.section import Section
 
 
 def figures(section: Section) -> Iterable[Figure]:
-    """Every head as one mosaic, named heads large."""
+    """Every head as one mosaic; the heads found, and those asked for, large."""
     views = SubjectView.each(section)
     tokens = {view.subject: _tokens(view) for view in views}
     for view in views:
@@ -23,12 +25,37 @@ def figures(section: Section) -> Iterable[Figure]:
             patterns = view.outcome.arrays[f"weights/{prompt}"]
             places = _places(tokens[view.subject][prompt], patterns.values.shape[-1])
             yield _mosaic(view, patterns, places, prompt, text)
-    for block, head in _named_heads(views):
+    for number in range(max((len(view.options.get("find", ())) for view in views), default=0)):
         for view in views:
-            for prompt in range(len(view.rows("prompts"))):
+            yield from _draw_found(view, tokens[view.subject], number)
+    named = {view.subject: _named_heads(view) for view in views}
+    for block, head in dict.fromkeys(one for heads in named.values() for one in heads):
+        for view in views:
+            for prompt in range(len(view.rows("prompts"))) if (block, head) in named[view.subject] else ():
                 patterns = view.outcome.arrays[f"weights/{prompt}"]
                 if block in patterns.along("block") and head in patterns.along("head"):
                     yield _draw_large(view, patterns, tokens[view.subject][prompt], prompt, block, head)
+
+
+def _draw_found(view: SubjectView, tokens: dict[int, list[str]], number: int) -> Iterable[AttentionHead]:
+    """The head that looks most from one word at another, in the first prompt with both."""
+    look = next((row for row in look_rows(view) if row["find"] == number), None)
+    if look is None:
+        return
+    prompt = look["prompt"]
+    first = next(row for row in view.rows("found") if row["find"] == number and row["rank"] == 1)
+    patterns = view.outcome.arrays[f"weights/{prompt}"]
+    large = _draw_large(view, patterns, tokens[prompt], prompt, first["block"], first["head"])
+    title = say(
+        "attention_grid.found.title",
+        "{model}: head {block}.{head} looks most from “{looks}” at “{looked}”",
+        model=view.name,
+        block=first["block"],
+        head=first["head"],
+        looks=look["from"],
+        looked=look["to"],
+    )
+    yield replace(large, name=f"found-{number}", title=title)
 
 
 def _mosaic(view: SubjectView, patterns: Array, places: list[str], prompt: int, text: str) -> HeadMosaic:
@@ -57,9 +84,10 @@ def _mosaic(view: SubjectView, patterns: Array, places: list[str], prompt: int, 
     )
 
 
-def _named_heads(views: Iterable[SubjectView]) -> list[tuple[int, int]]:
-    heads = (head for view in views for head in view.options["heads"])
-    return list(dict.fromkeys((block, head) for block, head in heads))
+def _named_heads(view: SubjectView) -> list[tuple[int, int]]:
+    heads = view.options["heads"]
+    of_model = heads.get(view.subject, []) if isinstance(heads, dict) else heads
+    return list(dict.fromkeys((block, head) for block, head in of_model))
 
 
 def _tokens(view: SubjectView) -> dict[int, list[str]]:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reportgen.numerics.attention import bin_patterns, row_entropy, sink_importance
+from reportgen.model.needs import ByIndex
+from reportgen.numerics.attention import (
+    bin_patterns,
+    row_entropy,
+    share_of_pairs_below,
+    sink_importance,
+    word_attention,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,3 +76,28 @@ class Bins:
     def finish(self, state: dict[int, ReducedPattern]) -> list[ReducedPattern]:
         """Block by block."""
         return [state[block] for block in sorted(state)]
+
+
+@dataclass(frozen=True)
+class LookWeight:
+    """How the heads of one block look from one word at another."""
+
+    weight: Tensor
+    """(head) mean over the tokens of the one of the weight on all tokens of the other."""
+    below: Tensor
+    """(head) share of the pairs of tokens to which the head gives less."""
+
+
+@dataclass(frozen=True)
+class LookWeights(ByIndex):
+    """A reducer that keeps of each block's patterns how its heads look from some positions at others."""
+
+    queries: tuple[int, ...]
+    keys: tuple[int, ...]
+
+    def update(self, state: dict[int, LookWeight], value: Tensor, *, index: int, step: int) -> dict[int, LookWeight]:
+        """One block's (head x query x key) patterns."""
+        patterns = value.float()
+        weight = word_attention(patterns, self.queries, self.keys)
+        state[index] = LookWeight(weight, share_of_pairs_below(patterns, weight))
+        return state

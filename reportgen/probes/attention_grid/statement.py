@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.language import list_items, say, say_count, sentences
-from reportgen.numerals import write_count, write_share
+from reportgen.numerals import write_count, write_number, write_share
 from reportgen.numerics.attention import SINK_THRESHOLD
+from reportgen.probes.attention_grid.view import look_rows
 from reportgen.probing.view import SubjectView
 
 MANY = 0.5
@@ -24,7 +25,48 @@ FEWEST_OTHERS = 4
 """Heads without a sink below which their blocks are no pattern."""
 
 
+LOOKS = 0.1
+"""Weight from one word at another below which no head is said to look so."""
+
+
 def tell(view: SubjectView) -> str:
+    """The heads that look from one word at another, then where heads park."""
+    return sentences([*_tell_looks(view), _tell_sinks(view)])
+
+
+def _tell_looks(view: SubjectView) -> Iterable[str]:
+    first = {row["find"]: row for row in view.rows("found") if row["rank"] == 1} if look_rows(view) else {}
+    words = {row["find"]: row for row in reversed(look_rows(view))}
+    for number, row in first.items():
+        values = {
+            "model": view.name,
+            "head": f"{row['block']}.{row['head']}",
+            "looks": words[number]["from"],
+            "looked": words[number]["to"],
+            "weight": write_number(row["weight"]),
+        }
+        if row["weight"] < LOOKS:
+            yield say(
+                "attention_grid.looks_at_none",
+                "No clear statement about {model}: no head looks clearly from “{looks}” at “{looked}”; most of all "
+                "{head}, with a weight of {weight}.",
+                **values,
+            )
+            continue
+        yield say_count(
+            "attention_grid.looks_at",
+            "In {model}, head {head} looks most from “{looks}” at “{looked}”, with a weight of {weight}; {below} of "
+            "its other pairs of tokens have less.",
+            "In {model}, head {head} looks most from “{looks}” at “{looked}”, with a mean weight of {weight} (at least "
+            "{least}) in {count} sentences; {below} of its other pairs of tokens have less.",
+            row["prompts"],
+            **values,
+            least=write_number(row["least"]),
+            below=write_share(row["below"]),
+        )
+
+
+def _tell_sinks(view: SubjectView) -> str:
     """How many heads park on the first token of the longest prompt, and in which blocks the others are."""
     counts = view.column("prompts", "token_count")
     longest = int(np.argmax(counts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -11,9 +11,11 @@ from pydantic import Field, model_validator
 from reportgen.model.needs import Draw, Need, Pass, Site
 from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
+from reportgen.probing.followed import followed_table
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
-from reportgen.results.quantities import Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, arrays, metric, table
+from reportgen.text.answer_tokens import reasons_against_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +45,10 @@ class Options(ProbeOptions):
     """Draws only among the fewest likeliest tokens that have this probability together; after `top_k`."""
     k: Annotated[int, Field(ge=1, le=100)] = 5
     """Tokens named a cell of the grid."""
+
+    follow: list[Annotated[str, Field(min_length=1)]] = Field(default=[], max_length=12)
+    """Words that are followed through the layers at every step, with their leading space if they have one: rank and
+    probability of each, or of its first token if it has several."""
 
     @model_validator(mode="after")
     def _check_temperature(self) -> Self:
@@ -81,6 +87,15 @@ class Generation(PromptFindings):
     """Each trace: tokens before the end token, whether that came, and the text."""
     top: Rows = table("prompt", "attempt", "step", "layer", "rank", "token_id", "token", "probability")
     """The k likeliest tokens of every layer's distribution before each written token."""
+    followed: Rows = followed_table()
+    """The words that are followed, the token of each that is, and how many tokens the word has."""
+    follow_rank: list[NDArray[np.float32]] = arrays("step", "item", "layer", unit="rank")
+    """(step x item x layer) rank, from 1, of each followed token before each written one, one array per attempt in the
+    order of that table; none unless asked for."""
+    follow_probability: list[NDArray[np.float32]] = arrays("step", "item", "layer", unit="probability")
+    """(step x item x layer) probability of each followed token before each written one, one array per attempt."""
+    skipped: Rows = table("text", "reason")
+    """Words to follow that have no token in this model."""
 
 
 class GenerationLens(Probe[Options, Generation]):
@@ -113,6 +128,10 @@ class GenerationLens(Probe[Options, Generation]):
             for prompt in options.prompts
             for attempt in range(options.attempts)
         ]
+
+    def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
+        """Words to follow that have no token."""
+        return reasons_against_words(case.tokenizer, case.options.follow)
 
 
 def needs_of(case: Case[Options]) -> tuple[Need, Need]:

@@ -10,7 +10,8 @@ import numpy as np
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import list_items, say, unit_of
 from reportgen.probes.generation_lens import MOST_DRAWN
-from reportgen.probes.generation_lens.view import Key, View, first_emoji_tokens
+from reportgen.probes.generation_lens.view import Key, View, first_emoji_tokens, step_of_interest, tell_step
+from reportgen.probing.followed import draw_followed, followed_at
 from reportgen.probing.parts import describe_curves, describe_layer_grid
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
@@ -27,6 +28,19 @@ def figures(section: Section) -> Iterable[Figure]:
             for view in views:
                 if number < len(view.traces):
                     yield from draw(view, view.traces[number])
+        yield from _draw_followed(views, number)
+
+
+def _draw_followed(views: Sequence[View], number: int) -> Iterable[Curves]:
+    """The way of the followed words, where the first emoji is written or else at the first step."""
+    shown = []
+    for view in (view for view in views if number < len(view.traces)):
+        trace = view.traces[number]
+        token = step_of_interest(view, trace)
+        if token is not None:
+            words = followed_at(view, number, token["step"])
+            shown.append((view, tell_step(view, trace, token), words))
+    return draw_followed(shown, str(number), relative=False)
 
 
 def _grids(view: View, trace: Key) -> Iterable[TokenGrid]:

@@ -18,7 +18,10 @@ from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.generation_lens import Generation, Options, needs_of
 from reportgen.probing.case import Case
+from reportgen.probing.findings import reason_rows
+from reportgen.probing.followed import followed_rows
 from reportgen.results.quantities import Rows
+from reportgen.text.answer_tokens import FollowedWord, reasons_against_words, words_by_first_token
 from reportgen.text.characters import Character, characters
 
 
@@ -48,8 +51,11 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     normed = torch.cat([single.tensors_of(final, step)[0] for single, step in steps])
     drawn = [token for single in captured for token in single.drawn]
     answers = torch.tensor(drawn, device=normed.device) if drawn else None
-    read = read_out(model, residual, normed, k=case.options.k, answers=answers, kl=False)
-    return _generation(case, _traces(case, captured, read, end_tokens(model.network)), read)
+    words = words_by_first_token(case.tokenizer, case.options.follow)
+    asked = torch.tensor([[word.token for word in words]], dtype=torch.int64, device=normed.device)
+    asked = asked.expand(len(normed), -1)
+    read = read_out(model, residual, normed, k=case.options.k, answers=answers, asked=asked, kl=False)
+    return _generation(case, _traces(case, captured, read, end_tokens(model.network)), read, words)
 
 
 def _traces(case: Case[Options], captured: Sequence[PassResult], read: Readout, ends: set[int]) -> list[_Trace]:
@@ -64,7 +70,9 @@ def _traces(case: Case[Options], captured: Sequence[PassResult], read: Readout, 
     return found
 
 
-def _generation(case: Case[Options], traces: Sequence[_Trace], read: Readout) -> Generation:
+def _generation(
+    case: Case[Options], traces: Sequence[_Trace], read: Readout, words: Sequence[FollowedWord]
+) -> Generation:
     options, show = case.options, case.tokenizer.show
     ids, probabilities = read.token_ids.tolist(), read.probabilities.tolist()
     ranks = read.answer_rank.cpu().numpy()
@@ -99,6 +107,10 @@ def _generation(case: Case[Options], traces: Sequence[_Trace], read: Readout) ->
         characters=found,
         attempts=[[t.prompt, t.attempt, len(t.text), t.ended, case.tokenizer.decode(t.text)] for t in traces],
         top=top,
+        followed=followed_rows(case.tokenizer, words),
+        follow_rank=_split_by_trace(traces, read.asked_rank),
+        follow_probability=_split_by_trace(traces, read.asked_probability),
+        skipped=reason_rows(reasons_against_words(case.tokenizer, case.options.follow)),
         prompts=case.prompt_rows(options.prompts),
     )
 
@@ -124,3 +136,12 @@ def _arrange_by_step(options: Options, traces: Sequence[_Trace], values: Tensor)
         by_step[trace.prompt, trace.attempt, :length] = read[row : row + length]
         row += length
     return by_step
+
+
+def _split_by_trace(traces: Sequence[_Trace], values: Tensor) -> list[NDArray[np.float32]]:
+    """(step x item x layer) a trace, from (row x layer x item); nothing where nothing is followed."""
+    if not values.shape[-1]:
+        return []
+    read = values.float().cpu().numpy().transpose(0, 2, 1)
+    ends = np.cumsum([len(trace.written) for trace in traces])
+    return np.split(read, ends[:-1])

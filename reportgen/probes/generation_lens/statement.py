@@ -7,10 +7,13 @@ from typing import Any
 
 from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_depth
-from reportgen.probes.generation_lens.view import Key, View, first_emoji_tokens
+from reportgen.probes.generation_lens.view import Key, View, first_emoji_tokens, step_of_interest, tell_step
+from reportgen.probing.followed import followed_at, tell_followed
 
 TOLD = 4
 """Prompts that a statement names."""
+FOLLOWED = 2
+"""Traces of which it tells what the followed words do."""
 MOST_EMOJI = 6
 """Emoji that it names of one prompt."""
 
@@ -30,15 +33,24 @@ def tell(view: View) -> str:
             view.joined,
             model=view.name,
         )
-    if not emoji and not silent and not joined:
+    followed = [_tell_followed(view, number) for number in range(min(FOLLOWED, len(view.traces)))]
+    if not emoji and not silent and not joined and not any(followed):
         return say(
             "generation_lens.no_clear_statement",
             "No clear statement about {model}: it writes no emoji and no character of several tokens, and nowhere ends "
             "at once.",
             model=view.name,
         )
-    parts = [_tell_emoji(view, traces, emoji), _tell_silence(view, silent), joined]
+    parts = [_tell_emoji(view, traces, emoji), _tell_silence(view, silent), joined, *followed]
     return sentences(parts)
+
+
+def _tell_followed(view: View, number: int) -> str:
+    trace = view.traces[number]
+    token = step_of_interest(view, trace)
+    if token is None:
+        return ""
+    return tell_followed(view.name, tell_step(view, trace, token), followed_at(view, number, token["step"]))
 
 
 def _tell_emoji(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from reportgen.language import say
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
+from reportgen.text.characters import mark_space
 
 LONGEST_LABEL = 48
 """Characters of a prompt that a statement or a title quotes."""
@@ -104,3 +105,18 @@ def first_emoji_tokens(view: View, trace: Key) -> list[Mapping[str, Any]]:
         return []
     first = view.emoji[trace][0]
     return [t for t in view.written[trace] if first["position"] <= t["position"] <= first["last_position"]]
+
+
+def step_of_interest(view: View, trace: Key) -> Mapping[str, Any] | None:
+    """The written token before which followed words are shown: the first of the first emoji, else the first of all."""
+    tokens = first_emoji_tokens(view, trace) or view.written.get(trace, ())
+    return tokens[0] if tokens else None
+
+
+def tell_step(view: View, trace: Key, token: Mapping[str, Any]) -> str:
+    """Where a token is written, in words."""
+    where = view.tell_trace(trace)
+    if not token["step"]:
+        return where
+    shown = mark_space(str(token["shown"]))
+    return say("generation_lens.before", "before “{token}”, {where}", token=shown, where=where)

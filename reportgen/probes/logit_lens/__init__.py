@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -13,9 +13,11 @@ from reportgen.model.measures.tuned_lens import check_tuned_lens, sha256_of
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings
+from reportgen.probing.followed import followed_table
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, arrays, metric, table
+from reportgen.text.answer_tokens import reasons_against_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +48,9 @@ class Options(ProbeOptions):
     is then read as h + W h + b. Its path starts from the battery's folder."""
     compare: list[Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]] = Field(default=[])
     """Pairs of prompts, each as [one, other] counted from 0, whose distributions are compared layer by layer."""
+    follow: list[Annotated[str, Field(min_length=1)]] = Field(default=[], max_length=12)
+    """Words that are followed through the layers, with their leading space if they have one: rank and probability of
+    each, or of its first token if it has several."""
     axis: Literal["relative", "absolute"] = "relative"
     """Layer axis of the curves: share of the depth, or the layer's number."""
 
@@ -94,6 +99,16 @@ class Lens(PromptFindings):
     """(layer) KL(one || other) of the lens distributions at the last positions of two prompts, one array a pair."""
     pairs: Rows = table("pair", "one", "other")
     """The pairs of prompts that are compared."""
+    followed: Rows = followed_table()
+    """The words that are followed, the token of each that is, and how many tokens the word has."""
+    follow_rank: list[NDArray[np.float32]] = arrays("step", "item", "layer", unit="rank")
+    """(step x item x layer) rank, from 1, of each followed token at the last position, one array per prompt; none
+    unless asked for."""
+    follow_probability: list[NDArray[np.float32]] = arrays("step", "item", "layer", unit="probability")
+    """(step x item x layer) probability of each followed token at the last position, one array per prompt; none
+    unless asked for."""
+    skipped: Rows = table("text", "reason")
+    """Words to follow that have no token in this model."""
     tokens: Rows = table("prompt", "position", "token")
     """The tokens of each prompt."""
 
@@ -125,6 +140,10 @@ class LogitLens(Probe[Options, Lens]):
             Pass(case.tokens(prompt, case.options.continue_), needs, case.options.continue_)
             for prompt in case.options.prompts
         ]
+
+    def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
+        """Words to follow that have no token."""
+        return reasons_against_words(case.tokenizer, case.options.follow)
 
 
 def needs_of(case: Case[Options]) -> tuple[Need, ...]:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import list_items, say, say_count, unit_of
-from reportgen.probes.logit_lens.view import quote_answer
+from reportgen.probes.logit_lens.view import after_prompt, quote_answer
 from reportgen.probing.axes import Axis, fit_axes
+from reportgen.probing.followed import draw_followed, followed_at
 from reportgen.probing.parts import describe_curves, describe_layer_grid
 from reportgen.probing.probe import axis_label, prompt_labels
 from reportgen.probing.view import SubjectView
@@ -23,6 +24,8 @@ NAMED = 90
 """Characters of prompts that the title of their common grid holds; where there are more, it numbers them."""
 WIDEST = 14
 """Columns of a grid."""
+DRAWN = 6
+"""Prompts whose followed words are drawn."""
 MOST_CURVES = 8
 """Prompts up to which each has a curve of its own."""
 
@@ -74,11 +77,20 @@ def figures(section: Section) -> Iterable[Figure]:
     for view in views:
         if _records(view, "pairs"):
             yield _draw_kl_between(view)
+    yield from _draw_followed(views)
     for name, label in _curve_labels().items():
         values = [view.values(name)[:, 0] for view in views]
         axes = fit_axes(values, [range(of_one.shape[1]) for of_one in values], cut=name == "kl", from_zero=True)
         for view, axis in zip(views, axes, strict=True):
             yield _curves(view, name, label, axis)
+
+
+def _draw_followed(views: Sequence[SubjectView]) -> Iterable[Figure]:
+    """The way of the followed words to the end of each prompt."""
+    for prompt in range(min(DRAWN, max((len(view.rows("prompts")) for view in views), default=0))):
+        shown = [(view, after_prompt(view, prompt), followed_at(view, prompt)) for view in views]
+        relative = any(view.options["axis"] == "relative" for view in views)
+        yield from draw_followed(shown, str(prompt), relative=relative)
 
 
 def _cells(view: SubjectView) -> _Cells:
@@ -198,6 +210,7 @@ def _draw_grid(
     layers = range(cells.last, -1, -1)
     shown = [[cells.at[c.prompt, c.step, c.position, layer] for c in columns] for layer in layers]
     answers = [quote_answer(str(cell["token"]), c.head) for cell, c in zip(shown[0], columns, strict=True)]
+    followed = {one.token_id for one in followed_at(view, columns[0].prompt)}
     return describe_layer_grid(
         view,
         name=f"inside-{number}" if parts else f"grid-{number}",
@@ -215,9 +228,10 @@ def _draw_grid(
         texts=[[str(cell["token"]) for cell in row] for row in shown],
         values=np.array([[cell["probability"] for cell in row] for row in shown]),
         value_label=unit_of("probability"),
-        outlined=np.array([[cell["token_id"] == last["token_id"] for cell, last in zip(row, shown[0], strict=True)]
-                           for row in shown]),
-        outline_label=say("logit_lens.outline", "the final answer"),
+        outlined=np.array([[cell["token_id"] in (followed or {last["token_id"]})
+                            for cell, last in zip(row, shown[0], strict=True)] for row in shown]),
+        outline_label=say("logit_lens.outline_followed", "a followed word") if followed
+        else say("logit_lens.outline", "the final answer"),
         alternatives=[[cells.others.get((c.prompt, c.step, c.position, layer), ()) for c in columns]
                       for layer in layers],
     )  # fmt: skip

@@ -18,7 +18,10 @@ from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.logit_lens import Lens, Options, needs_of
 from reportgen.probing.case import Case
+from reportgen.probing.findings import reason_rows
+from reportgen.probing.followed import followed_rows
 from reportgen.results.quantities import Rows
+from reportgen.text.answer_tokens import FollowedWord, reasons_against_words, words_by_first_token
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,22 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     sublayers = [blocks + torch.cat(written)] if written else []
     if case.options.tuned_lens is not None:
         blocks = apply_tuned_lens(path_of(case.options.tuned_lens), blocks)
-    on_device = read_out(model, torch.cat([blocks, *sublayers], dim=1), after, k=case.options.top_k, norm=norm)
+    words = words_by_first_token(case.tokenizer, case.options.follow)
+    asked = torch.tensor([[word.token for word in words]], dtype=torch.int64, device=after.device)
+    on_device = read_out(
+        model,
+        torch.cat([blocks, *sublayers], dim=1),
+        after,
+        k=case.options.top_k,
+        norm=norm,
+        asked=asked.expand(len(after), -1),
+    )
     read = fetch_readout(on_device)
     between = [
         kl_between(model, blocks[one], blocks[other], after[[one, other]], norm=norm).cpu().numpy()
         for one, other in (_ends(places, pair) for pair in case.options.compare)
     ]
-    return _lens(case, places, read, captured, between)
+    return _lens(case, places, read, captured, between, words)
 
 
 def _ends(places: Sequence[_Place], prompts: Sequence[int]) -> tuple[int, int]:
@@ -79,6 +91,7 @@ def _lens(
     everything: Readout,
     captured: Sequence[PassResult],
     between: list[NDArray[np.float32]],
+    words: Sequence[FollowedWord],
 ) -> Lens:
     read = _select_layers(everything, case.facts.layers or 0)
     ids, probabilities = read.token_ids.tolist(), read.probabilities.tolist()
@@ -111,6 +124,10 @@ def _lens(
         sublayers=_sublayers(case, places, everything),
         between=between,
         pairs=[[at, one, other] for at, (one, other) in enumerate(case.options.compare)],
+        followed=followed_rows(case.tokenizer, words),
+        follow_rank=_arrange_followed(case, places, read.asked_rank),
+        follow_probability=_arrange_followed(case, places, read.asked_probability),
+        skipped=reason_rows(reasons_against_words(case.tokenizer, case.options.follow)),
         tokens=tokens,
         prompts=case.prompt_rows(case.options.prompts),
     )
@@ -138,6 +155,12 @@ def _sublayers(case: Case[Options], places: Sequence[_Place], read: Readout) -> 
                     for rank, (i, p) in enumerate(chosen, 1)
                 ]
     return found
+
+
+def _arrange_followed(case: Case[Options], places: Sequence[_Place], values: Tensor) -> list[NDArray[np.float32]]:
+    """(step x item x layer) a prompt, from (place x layer x item); nothing where nothing is followed."""
+    by_item = [_arrange_by_step(case, places, values[..., item]) for item in range(values.shape[-1])]
+    return list(np.stack(by_item, axis=2)) if by_item else []
 
 
 def _arrange_by_step(case: Case[Options], places: Sequence[_Place], values: Tensor) -> NDArray[np.float32]:

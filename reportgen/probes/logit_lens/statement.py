@@ -9,7 +9,8 @@ from typing import Any
 from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_count, write_depth, write_share
 from reportgen.numerics.settling import leads_from
-from reportgen.probes.logit_lens.view import quote_answer
+from reportgen.probes.logit_lens.view import after_prompt, quote_answer
+from reportgen.probing.followed import followed_at, tell_followed
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
@@ -17,6 +18,8 @@ from reportgen.text.scripts import BYTES, script_names, script_of
 
 TOLD = 4
 """Prompts that a statement names."""
+FOLLOWED = 3
+"""Prompts after which it tells of the followed words."""
 SURE = 0.1
 """Probability from which a final answer is one that a statement is made of."""
 OVERTURNED = 0.25
@@ -60,14 +63,16 @@ def tell(view: SubjectView) -> str:
     traces = _traces(view)
     sure = [trace for trace in traces if float(trace.tops[-1]["probability"]) >= SURE]
     if not sure:
-        return say(
+        none = say(
             "logit_lens.no_clear_statement",
             "No clear statement about {model}: after no prompt has any token a probability of {threshold} or more.",
             model=view.name,
             threshold=write_share(SURE),
         )
+        return sentences([*_tell_followed(view), none])
     return sentences(
         [
+            *_tell_followed(view),
             _tell_settling(view.name, sure),
             _tell_turning(view.name, sure),
             _tell_overturning(view.name, traces),
@@ -89,6 +94,11 @@ def _traces(view: SubjectView) -> list[_Trace]:
         _Trace(labels[prompt], [by_layer[layer] for layer in sorted(by_layer)], leads_from(ranks[prompt]))
         for prompt, by_layer in last.items()
     ]
+
+
+def _tell_followed(view: SubjectView) -> list[str]:
+    prompts = range(min(FOLLOWED, len(view.rows("prompts"))))
+    return [tell_followed(view.name, after_prompt(view, prompt), followed_at(view, prompt)) for prompt in prompts]
 
 
 def _tell_settling(name: str, sure: Sequence[_Trace]) -> str:
