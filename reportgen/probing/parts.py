@@ -86,6 +86,7 @@ def describe_layer_grid(
     outlined: NDArray[Any] | None = None,
     outline_label: str = "",
     alternatives: Sequence[Sequence[Sequence[tuple[str, float]]]] = (),
+    sampleable: bool = True,
 ) -> TokenGrid:
     """A row a layer (or a block, where `row_label` says so), from the last at the top; no cell outlined unless said."""
     import numpy as np
@@ -105,5 +106,5 @@ def describe_layer_grid(
         outlined=np.zeros(values.shape, bool) if outlined is None else outlined,
         outline_label=outline_label,
         alternatives=alternatives,
-        sampleable=True,
+        sampleable=sampleable,
     )

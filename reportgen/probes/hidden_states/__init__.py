@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probing.case import Case
-from reportgen.probing.findings import PromptFindings
+from reportgen.probing.case import Case, Unusable
+from reportgen.probing.findings import PromptFindings, word_table
 from reportgen.probing.options import Layers, ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, arrays, metric, table
+from reportgen.text.words import WordNotFound, find_word
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +33,12 @@ class Options(ProbeOptions):
     where no prompt names a pair."""
     layers: Layers = "all"
     """Layers kept, counted from 0 = embedding."""
+    words: list[Annotated[str, Field(min_length=1)]] = Field(default=[], max_length=8)
+    """Words whose vectors are shown as numbers, in every prompt that contains them: at the last token of each."""
+    numbers: Annotated[int, Field(ge=1, le=32)] = 8
+    """How many numbers of such a vector are shown: its first ones."""
+    numbers_at: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=8)] = Field(default=[0, 1])
+    """At which of the layers kept they are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +65,15 @@ class States(PromptFindings):
     """What each layer hands on: positions x width, its number format, its median norm, and its largest with where."""
     tokens: Rows = table("prompt", "position", "token")
     """The tokens of each prompt."""
+    vectors: list[NDArray[np.float32]] = arrays("item", "layer", "component", unit="activation")
+    """(item x layer x component) the first numbers of a word's vector in every prompt that contains it, one array per
+    word; none unless asked for."""
+    occurrences: Rows = table("word", "item", "text", "prompt", "position", "token")
+    """Where the words are whose vectors are shown: `item` counts the prompts that contain one."""
+    words: Rows = word_table()
+    """These words, the tokens that hold them, and whether they are the word and nothing else."""
+    skipped: Rows = table("text", "reason")
+    """Words asked for that no prompt contains, or that occur in one more than once."""
 
 
 class HiddenStates(Probe[Options, States]):
@@ -84,7 +102,52 @@ class HiddenStates(Probe[Options, States]):
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, those that are compared in one shape."""
         need = need_of(case)
+        check_layers_of_numbers(case)
         return [Pass(tokens, (need,)) for tokens in _fill_to_longest(read_prompts_in_full(case))]
+
+    def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
+        """Words whose vectors cannot be shown."""
+        return find_words(case).missing
+
+
+@dataclass(frozen=True)
+class WordsFound:
+    """Where the words are whose vectors are shown."""
+
+    places: Mapping[str, Sequence[tuple[int, int]]]
+    """Word -> (prompt, position of its last token)."""
+    missing: Mapping[str, str]
+    """Word -> why it is nowhere."""
+
+
+def find_words(case: Case[Options]) -> WordsFound:
+    """The words in the prompts that contain them, each read at its last token."""
+    places: dict[str, list[tuple[int, int]]] = {}
+    missing: dict[str, str] = {}
+    for word in case.options.words:
+        reasons = []
+        for number, prompt in enumerate(case.options.prompts):
+            try:
+                places.setdefault(word, []).append((number, find_word(case.tokenizer, prompt, word).position))
+            except WordNotFound as error:
+                reasons.append(str(error))
+        if not places[word]:
+            del places[word]
+            missing[word] = reasons[0]
+    return WordsFound(places, missing)
+
+
+def check_layers_of_numbers(case: Case[Options]) -> None:
+    """Refuses layers at which no numbers can be shown.
+
+    Raises:
+        Unusable: one of them is not kept, or the model does not have it.
+    """
+    asked = case.named_layers(case.options.numbers_at) if case.options.words else ()
+    kept = case.needed_layers(case.options.layers)
+    lost = [layer for layer in asked if kept is not None and layer not in kept]
+    if lost:
+        raise Unusable(f"numbers_at: layer {lost[0]} is not among the `layers` that are kept")
 
 
 @dataclass(frozen=True)

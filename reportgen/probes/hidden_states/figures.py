@@ -10,7 +10,7 @@ from reportgen.figures.describe import Figure, TokenGrid
 from reportgen.language import say, say_count
 from reportgen.numerals import write_cell, write_change, write_number
 from reportgen.probes.hidden_states import MOST_PROMPTS
-from reportgen.probes.hidden_states.view import shown_tokens
+from reportgen.probes.hidden_states.view import shown_tokens, words_of
 from reportgen.probing.parts import describe_layer_grid
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
@@ -36,6 +36,10 @@ def figures(section: Section) -> Iterable[Figure]:
         for view in views:
             if number < len(view.rows("pairs")):
                 yield from _difference_grids(view, number)
+    for number in range(max((len(words_of(view)) for view in views), default=0)):
+        for view in views:
+            if number < len(words_of(view)):
+                yield _number_grid(view, number)
 
 
 def _parts(count: int) -> list[slice]:
@@ -138,3 +142,51 @@ def _difference_grids(view: SubjectView, pair: int) -> Iterator[TokenGrid]:
             outlined=values[:, part] == 0,
             outline_label=say("hidden_states.exact", "exactly 0"),
         )
+
+
+def _number_grid(view: SubjectView, word: int) -> TokenGrid:
+    """The first numbers of a word's vectors, a row for each sentence and layer; outlined where they are exactly those
+    of the first sentence.
+    """
+    text, rows = words_of(view)[word]
+    array = view.outcome.arrays[f"vectors/{word}"]
+    layers = [layer for layer in view.options["numbers_at"] if layer in array.along("layer")]
+    labels = [prompt_labels(view.outcome)[row["prompt"]] for row in rows]
+    by_layer = [np.asarray(array.sel(layer=layer).values, np.float64) for layer in layers]
+    values = np.concatenate(by_layer)
+    equal = np.concatenate([(of_layer == of_layer[:1]) & (len(rows) > 1) for of_layer in by_layer])
+    largest = [np.abs(of_layer).max() or 1.0 for of_layer in by_layer]
+    shades = np.concatenate([np.abs(of_layer) / most for of_layer, most in zip(by_layer, largest, strict=True)])
+    return describe_layer_grid(
+        view,
+        name=f"numbers-{word}",
+        title=say(
+            "hidden_states.numbers.title",
+            "{model}: the first numbers of the vector of “{word}”",
+            model=view.name,
+            word=mark_space(text),
+        ),
+        alt=say_count(
+            "hidden_states.numbers.alt",
+            "The first {numbers} numbers of the vector of “{word}” in {model}, in {count} sentence",
+            "The first {numbers} numbers of the vector of “{word}” in {model}, in {count} sentences",
+            len(rows),
+            numbers=values.shape[1],
+            word=text,
+            model=view.name,
+        ),
+        row_label=say("hidden_states.numbers.rows", "layer: sentence"),
+        rows=[
+            say("hidden_states.numbers.row", "{layer}: {sentence}", layer=layer, sentence=label)
+            for layer in layers
+            for label in labels
+        ],
+        column_label=say("hidden_states.numbers.columns", "dimension"),
+        columns=[str(at) for at in array.along("component")],
+        texts=[[write_cell(float(value)) for value in row] for row in values],
+        values=shades,
+        value_label=say("hidden_states.numbers.value", "size, as a share of the layer's largest here"),
+        outlined=equal,
+        outline_label=say("hidden_states.numbers.equal", "exactly as in the first sentence"),
+        sampleable=False,
+    )

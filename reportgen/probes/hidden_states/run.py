@@ -14,8 +14,16 @@ from torch import Tensor
 
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
-from reportgen.probes.hidden_states import Options, Prompt, States, need_of, read_prompts_in_full
+from reportgen.probes.hidden_states import (
+    Options,
+    Prompt,
+    States,
+    find_words,
+    need_of,
+    read_prompts_in_full,
+)
 from reportgen.probing.case import Case
+from reportgen.probing.findings import reason_rows
 from reportgen.results.quantities import Rows
 
 
@@ -57,6 +65,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         _Comparison(a, b, prefix, _measure_differences(streams[a], streams[b])) for a, b, prefix in _pairs(read)
     ]
     rows = [[i, *pair.row(norms)] for i, pair in enumerate(compared)]
+    found = find_words(case)
     shown = [case.tokenizer.show_sequence(one.tokens) for one in read]
     return States(
         coordinates={"layer": layers},
@@ -72,8 +81,28 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
             for row in _shapes(prompt, layers, single.tensors_of(need, 0), norms[prompt], shown[prompt])
         ],
         tokens=[[prompt, at, token] for prompt, of_prompt in enumerate(shown) for at, token in enumerate(of_prompt)],
+        vectors=[_take_numbers(case, streams, places) for places in found.places.values()],
+        occurrences=[
+            [word, item, text, prompt, position, shown[prompt][position]]
+            for word, (text, places) in enumerate(found.places.items())
+            for item, (prompt, position) in enumerate(places)
+        ],
+        words=case.word_rows(
+            (prompt, case.options.prompts[prompt], text)
+            for text, places in found.places.items()
+            for prompt, _ in places
+        ),
+        skipped=reason_rows(found.missing),
         prompts=case.prompt_rows(case.options.prompts),
     )
+
+
+def _take_numbers(
+    case: Case[Options], streams: Sequence[Tensor], places: Sequence[tuple[int, int]]
+) -> NDArray[np.float32]:
+    """(item x layer x component) the first numbers of a word's vectors."""
+    vectors = [streams[prompt][:, position, : case.options.numbers] for prompt, position in places]
+    return _numpy(torch.stack(vectors))
 
 
 def _pairs(read: Sequence[Prompt]) -> Iterator[tuple[int, int, int]]:

@@ -11,6 +11,7 @@ from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_number
 from reportgen.probes.hidden_states.view import shown_tokens
 from reportgen.probing.view import SubjectView
+from reportgen.probing.word_fits import tell_parts
 from reportgen.text.characters import mark_space
 
 ROUNDING = 1e-5
@@ -23,7 +24,7 @@ FEWEST = 3
 
 def tell(view: SubjectView) -> str:
     """Whether anything looks ahead, and which position's vector is much longer than the others."""
-    return sentences([_tell_causality(view), _tell_longest(view)])
+    return sentences([_tell_causality(view), _tell_longest(view), tell_parts(view)])
 
 
 def _tell_causality(view: SubjectView) -> str:
