@@ -23,6 +23,7 @@ from reportgen.report.content.bundle_figures import (
     ShowFailures,
     describe_bundle,
     draw_figures,
+    list_stems,
 )
 from reportgen.results.bundle import Bundle
 
@@ -145,13 +146,10 @@ class _OutputMaker:
             with _pause_collection():
                 theme, of_page = self._presentation.theme, self._presentation.theme.on_page()
                 alike = theme.drawing_state == of_page.drawing_state
-                on_page = self._draw_figures(described, of_page, ON_PAGES | (IN_FILES if alike else {}))
-                self._try(
-                    lambda: printers["pdf"].begin(
-                        self._paper(described, self._narrow_figures(described, of_page, on_page))
-                    ),
-                    "pdf",
-                )
+                halves = self._half_figures(described, of_page)
+                on_page = self._draw_figures(described, of_page, ON_PAGES | (IN_FILES if alike else {}), halves)
+                on_paper = [halves.get(one.stem, one) for one in on_page]
+                self._try(lambda: printers["pdf"].begin(self._paper(described, on_paper)), "pdf")
                 deck = self._try(lambda: self._deck(described), *ON_SLIDES)
                 if deck is not None:
                     self._try(lambda: printers["slides"].begin(self._slides(deck)), "slides")
@@ -200,13 +198,23 @@ class _OutputMaker:
 
         return document.Printer(self._folder / FILE_OF[format])
 
-    def _draw_figures(self, described: BundleDescription, theme: Theme, shown: Shown) -> list[DrawnFigure]:
-        """The figures in a theme, each drawn that the cache lacks a flavour of; none where no format shows them."""
+    def _draw_figures(
+        self, described: BundleDescription, theme: Theme, shown: Shown, halves: Mapping[str, DrawnFigure] | None = None
+    ) -> list[DrawnFigure]:
+        """The figures in a theme, each drawn that the cache lacks a flavour of; none where no format shows them.
+
+        `halves`: stem -> what paper shows in its place, drawn as well.
+        """
         flavours = [flavour for format in self._formats for flavour in shown.get(format, ())]
         if not flavours:
             return []
+        known = halves or {}
+        wide = [flavour for flavour in flavours if flavour not in ON_PAGES["pdf"]]
         figures = list(draw_figures(self._bundle, described, theme=theme, cache=self._cache))
-        anew = sum(_draw_missing(figure, flavours) for figure in figures)
+        drawn = {one.stem: _draw_missing(one, wide if one.stem in known else flavours) for one in figures}
+        for stem, half in known.items():  # after all others: they have other typefaces
+            drawn[stem] |= _draw_missing(half, ON_PAGES["pdf"])
+        anew = sum(drawn.values())
         found = len(figures) - anew
         if theme.own_font is not None:
             for line in find_gaps(figures, theme):
@@ -217,18 +225,16 @@ class _OutputMaker:
         )
         return figures
 
-    def _narrow_figures(
-        self, described: BundleDescription, theme: Theme, figures: Sequence[DrawnFigure]
-    ) -> list[DrawnFigure]:
-        """On paper curves and many maps of one model stand next to those of the next: half as wide, text as large."""
-        kinds = Counter((one.probe_id, one.description.name) for one in figures if _narrows(one.description))
-        side_by_side = {one.stem for one in figures if kinds[one.probe_id, one.description.name] > 1}
-        if not side_by_side:
-            return list(figures)
+    def _half_figures(self, described: BundleDescription, theme: Theme) -> dict[str, DrawnFigure]:
+        """Stem -> a figure that stands on paper next to that of the next model: half as wide, its text as large."""
+        named = list_stems(described)
+        kinds = Counter((probe_id, figure.name) for probe_id, _, figure in named if _narrows(figure))
+        side_by_side = {stem for probe_id, stem, figure in named if kinds[probe_id, figure.name] > 1}
+        if not side_by_side or not self._has("pdf"):
+            return {}
         half = theme.model_copy(update={"width": HALF_A_PAGE})
-        narrow = draw_figures(self._bundle, described, theme=half, only=side_by_side, cache=self._cache)
-        drawn = {one.stem: one for one in narrow}
-        return [drawn.get(one.stem, one) for one in figures]
+        drawn = draw_figures(self._bundle, described, theme=half, only=side_by_side, cache=self._cache)
+        return {one.stem: one for one in drawn}
 
     def _paper(self, described: BundleDescription, figures: Sequence[DrawnFigure]) -> str:
         from reportgen.report import page

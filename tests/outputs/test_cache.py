@@ -93,6 +93,21 @@ def test_the_second_time_everything_is_found_byte_for_byte(bundle: Bundle, tmp_p
     assert list(plain.items()) == list(first.items()) == list(again.items())
 
 
+def test_a_figure_that_paper_shows_half_as_wide_is_not_drawn_again_either(
+    bundle: Bundle, tmp_path: Path, drawn: list[str]
+) -> None:
+    whole = replace(bundle, outcomes={**bundle.outcomes, "apple": fake_bundle().outcomes["apple"]})
+    made(whole, tmp_path / "out", ALL)
+    halves = [name for name in drawn if drawn.count(name) > 2]
+    assert halves, "two models' curves stand next to each other, and are drawn half as wide as well"
+    drawn.clear()
+    told: list[str] = []
+    after = made(with_table(whole), tmp_path / "out", ALL, progress=told.append)
+    assert drawn == ["neighbours"]
+    assert told[0].startswith("1 figure drawn, ")
+    assert after == made(with_table(whole), tmp_path / "plain", ALL, cache=False)
+
+
 def test_the_figures_of_a_probe_that_did_not_change_are_not_drawn_again(
     bundle: Bundle, tmp_path: Path, drawn: list[str]
 ) -> None:
