@@ -41,7 +41,7 @@ def test_a_battery_says_how_its_report_is_shown() -> None:
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        ({"language": "zh"}, "no language 'zh'. Did you mean 'zh-TW'?"),
+        ({"language": "zh"}, "no language 'zh'. Did you mean 'zh-CN' or 'zh-TW'?"),
         ({"theme": "slide"}, "unknown theme 'slide'"),
         ({"theme": "lab.yaml"}, "lab.yaml"),
         ({"page_megabytes": 0}, "page_megabytes"),

@@ -32,7 +32,8 @@ from tests.tiny import random_model
 
 BOTH = ["html", "figures"]
 ALL = [*BOTH, "pdf"]
-FIGURES = 5
+FIGURES, THUMBNAILS = 5, 3
+"""Of two probes: one figure of both models and four of one; the first of each is also drawn small."""
 
 
 @pytest.fixture
@@ -85,11 +86,11 @@ def test_the_second_time_everything_is_found_byte_for_byte(bundle: Bundle, tmp_p
     plain = made(bundle, tmp_path / "out", ALL, cache=False)
     assert Shelf(PAGES).files() == Shelf(DRAWINGS).files() == []
     first = made(bundle, tmp_path / "out", ALL)
-    assert len(drawn) == 2 * FIGURES
+    assert len(drawn) == 2 * (FIGURES + THUMBNAILS)
     told: list[str] = []
     again = made(bundle, tmp_path / "out", ALL, progress=told.append)
     assert told == ["html, figures, pdf: found by an earlier run"]
-    assert len(drawn) == 2 * FIGURES
+    assert len(drawn) == 2 * (FIGURES + THUMBNAILS)
     assert list(plain.items()) == list(first.items()) == list(again.items())
 
 
@@ -116,7 +117,7 @@ def test_the_figures_of_a_probe_that_did_not_change_are_not_drawn_again(
     changed = with_table(bundle)
     told: list[str] = []
     after = made(changed, tmp_path / "out", progress=told.append)
-    assert drawn == ["neighbours"], "the other model's is on the same scale as before"
+    assert drawn == ["neighbours"] * 2, "large and small; the other model's is on the same scale as before"
     assert told[0] == "1 figure drawn, 4 found by an earlier run"
     assert after == made(changed, tmp_path / "plain", cache=False)
     assert {name for name in after if after[name] != before[name]} == {
@@ -153,9 +154,9 @@ def test_what_was_damaged_or_dropped_is_made_anew(bundle: Bundle, tmp_path: Path
             file.write_bytes(file.read_bytes()[:-1])
     drawn.clear()
     assert made(bundle, tmp_path / "out") == before
-    assert len(drawn) == {PAGES: 0, DRAWINGS: FIGURES}[shelf]
+    assert len(drawn) == {PAGES: 0, DRAWINGS: FIGURES + THUMBNAILS}[shelf]
     assert made(bundle, tmp_path / "out") == before
-    assert len(drawn) == {PAGES: 0, DRAWINGS: FIGURES}[shelf]
+    assert len(drawn) == {PAGES: 0, DRAWINGS: FIGURES + THUMBNAILS}[shelf]
 
 
 @pytest.mark.parametrize("shelf", [PAGES, DRAWINGS])
@@ -167,7 +168,7 @@ def test_what_changed_places_is_made_anew(bundle: Bundle, tmp_path: Path, drawn:
         file.write_bytes(content)
     drawn.clear()
     assert made(bundle, tmp_path / "out") == before
-    assert len(drawn) == {PAGES: 0, DRAWINGS: FIGURES}[shelf]
+    assert len(drawn) == {PAGES: 0, DRAWINGS: FIGURES + THUMBNAILS}[shelf]
 
 
 def test_a_list_that_is_none_is_not_there(bundle: Bundle, tmp_path: Path, drawn: list[str]) -> None:
@@ -312,7 +313,7 @@ def test_a_report_with_a_probe_that_is_not_installed_is_made_each_time(bundle: B
     partly = replace(bundle, outcomes={"census": bundle.outcomes["census"], "nearest": strange})
     assert made(partly, tmp_path / "out") == made(partly, tmp_path / "out")
     assert Shelf(PAGES).files() == []
-    assert len(Shelf(DRAWINGS).files()) == 3 * 4
+    assert len(Shelf(DRAWINGS).files()) == 3 * 4 + 1, "each of three figures in four flavours, and a thumbnail"
 
 
 def test_a_figure_that_cannot_be_named_is_drawn_each_time(
@@ -325,7 +326,7 @@ def test_a_figure_that_cannot_be_named_is_drawn_each_time(
     first = made(bundle, tmp_path / "out")
     drawn.clear()
     assert made(bundle, tmp_path / "out") == first
-    assert drawn == ["n"]
+    assert drawn == ["n", "n"], "large and small"
     assert Shelf(PAGES).files() == []
 
 
