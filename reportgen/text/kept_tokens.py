@@ -19,7 +19,7 @@ from reportgen.errors import Mistake, ModelError
 from reportgen.text.tokenizer_parts import UnknownPart, check_parts
 from reportgen.text.tokenizer_process import Encoding, TokenizerProcess
 from reportgen.text.vocabulary import (
-    Vocabulary,
+    TokenVocabulary,
     drop_training_settings,
     pack_vocabulary,
     read_vocabulary,
@@ -133,13 +133,13 @@ class KeptTokenizer:
         self._encoder = process or tokenizer
         return tokenizer
 
-    def _keep_vocabulary(self, known: Vocabulary) -> Vocabulary:
+    def _keep_vocabulary(self, known: TokenVocabulary) -> TokenVocabulary:
         packed = pack_vocabulary(known)
         if packed is not None:
             self._shelf.write(self._key("vocabulary"), packed)
         return known
 
-    def _recall_vocabulary(self) -> Vocabulary | None:
+    def _recall_vocabulary(self) -> TokenVocabulary | None:
         packed = self._shelf.read(self._key("vocabulary"))
         try:
             return None if packed is None else unpack_vocabulary(packed)

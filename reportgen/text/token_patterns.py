@@ -76,11 +76,14 @@ class Vocabulary:
 
     def __init__(self, ids: Sequence[int], text_of: Callable[[int], str]) -> None:
         self.texts = {token: text_of(token) for token in ids}
-        self.words: dict[str, set[int]] = {}
-        self.kinds: dict[str, set[int]] = {}
+        words: dict[str, set[int]] = {}
+        kinds: dict[str, set[int]] = {}
         for token, text in self.texts.items():
-            self.words.setdefault(word_of(text), set()).add(token)
-            self.kinds.setdefault(kind_of(text) or "", set()).add(token)
+            words.setdefault(word_of(text), set()).add(token)
+            kinds.setdefault(kind_of(text) or "", set()).add(token)
+        # Frozen once: thousands of features with one kind in common, such as Latin letters, share its tokens.
+        self.words = {word: frozenset(ids) for word, ids in words.items()}
+        self.kinds = {kind: frozenset(ids) for kind, ids in kinds.items()}
         self._stems: dict[str, frozenset[int]] = {}
 
     def text(self, token: int) -> str:
@@ -125,7 +128,7 @@ def _same_token(side: Sequence[int], needed: int, vocabulary: Vocabulary) -> _Fo
 
 def _same_word(side: Sequence[int], needed: int, vocabulary: Vocabulary) -> _Found:
     word, count = most_common([word for token in side if (word := word_of(vocabulary.text(token)))])
-    return (f"“{word}” in any form", frozenset(vocabulary.words[word])) if word and count >= needed else None
+    return (f"“{word}” in any form", vocabulary.words[word]) if word and count >= needed else None
 
 
 def _same_stem(side: Sequence[int], needed: int, vocabulary: Vocabulary) -> _Found:
@@ -136,7 +139,7 @@ def _same_stem(side: Sequence[int], needed: int, vocabulary: Vocabulary) -> _Fou
 def _same_kind(side: Sequence[int], needed: int, vocabulary: Vocabulary) -> _Found:
     kinds = [kind_of(vocabulary.text(token)) for token in side if token != BEGINNING]
     kind, count = most_common([kind for kind in kinds if kind])
-    return (kind_name(kind), frozenset(vocabulary.kinds[kind])) if kind and count >= needed else None
+    return (kind_name(kind), vocabulary.kinds[kind]) if kind and count >= needed else None
 
 
 class PatternTable:

@@ -16,7 +16,7 @@ _LENGTH = 8
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class TokenVocabulary:
     """The tokens of a tokenizer."""
 
     size: int
@@ -51,7 +51,7 @@ def drop_training_settings(tokenizer: "Tokenizer") -> None:
     tokenizer.no_padding()
 
 
-def read_vocabulary(tokenizer: "Tokenizer") -> Vocabulary:
+def read_vocabulary(tokenizer: "Tokenizer") -> TokenVocabulary:
     """The vocabulary of a tokenizer, which is not needed for it any longer where ids have no gaps."""
     size = int(tokenizer.get_vocab_size(with_added_tokens=True))
     named = [tokenizer.id_to_token(token_id) for token_id in range(size)]
@@ -60,7 +60,7 @@ def read_vocabulary(tokenizer: "Tokenizer") -> Vocabulary:
     added = tokenizer.get_added_tokens_decoder()
     suffix = getattr(tokenizer.model, "end_of_word_suffix", None)
     decoder = tokenizer.decoder
-    return Vocabulary(
+    return TokenVocabulary(
         size,
         {token_id: (token.content, bool(token.special)) for token_id, token in added.items()},
         suffix if isinstance(suffix, str) else "",
@@ -69,7 +69,7 @@ def read_vocabulary(tokenizer: "Tokenizer") -> Vocabulary:
     )
 
 
-def pack_vocabulary(vocabulary: Vocabulary) -> bytes | None:
+def pack_vocabulary(vocabulary: TokenVocabulary) -> bytes | None:
     """A vocabulary as bytes; None where its ids have gaps, which no known model's have."""
     tokens = vocabulary.token
     if not isinstance(tokens, _Tokens):
@@ -84,7 +84,7 @@ def pack_vocabulary(vocabulary: Vocabulary) -> bytes | None:
     return len(header).to_bytes(_LENGTH, "little") + header + _order_bytes(tokens.ends).tobytes() + tokens.written
 
 
-def unpack_vocabulary(packed: bytes) -> Vocabulary:
+def unpack_vocabulary(packed: bytes) -> TokenVocabulary:
     """The vocabulary that was packed.
 
     Raises:
@@ -100,7 +100,7 @@ def unpack_vocabulary(packed: bytes) -> Vocabulary:
     if len(ends) != said["size"] or (ends[-1] if ends else 0) != len(written):
         raise ValueError("a part of it is missing")
     added = {token_id: (token, special) for token_id, token, special in said["added"]}
-    return Vocabulary(said["size"], added, said["word_end"], said["byte_level"], _Tokens(ends, written))
+    return TokenVocabulary(said["size"], added, said["word_end"], said["byte_level"], _Tokens(ends, written))
 
 
 def _order_bytes(numbers: "array[int]") -> "array[int]":

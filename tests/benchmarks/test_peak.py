@@ -13,6 +13,7 @@ LECTURE = Path(__file__).parents[2] / "reports/lecture.yaml"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("battery", [None, LECTURE], ids=["card", "lecture"])
 def test_a_run_takes_no_gigabyte_beside_its_largest_model(battery: Path | None) -> None:
     card = demo_card()

@@ -114,3 +114,18 @@ def test_a_table_of_patterns_matches_as_the_patterns_one_by_one(vocabulary: Voca
     ]
     assert made.matches(*counts).tolist() == totals
     assert PatternTable([None]).match(np.array([0]), np.array([3]), np.array([3])).tolist() == [False]
+
+
+def test_features_with_one_kind_in_common_share_its_tokens() -> None:
+    """A set of its own for each of thousands of features would take a gigabyte."""
+    vocabulary = Vocabulary(
+        range(400), lambda token: chr(97 + token % 26) + chr(97 + token // 26) if token % 2 else str(token)
+    )
+    letters, digits = ([(token, token) for token in range(start, 20, 2)] for start in (1, 2))
+    one, other = pattern_of(letters, vocabulary), pattern_of(letters[1:], vocabulary)
+    numbers = pattern_of(digits, vocabulary)
+    assert one is not None
+    assert other is not None
+    assert numbers is not None
+    assert one.ids is other.ids
+    assert numbers.ids == set(range(0, 400, 2))
