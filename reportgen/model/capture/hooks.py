@@ -75,7 +75,8 @@ class Receiver:
         self._again = again  # tokens at its beginning that passed in an earlier step, where no cache remembers them
         self._layout = layout or Layout()
         self._row = row
-        self._finite: list[tuple[str, torch.Tensor]] = []
+        self._ends: list[tuple[str, torch.Tensor]] = []
+        """Site and layer or block, and the least or the largest number that was seen there."""
 
     def wants(self, site: Site, index: int) -> bool:
         """Whether its need is of this site, in this layer or block."""
@@ -96,11 +97,11 @@ class Receiver:
         value = value.narrow(axis, again, value.shape[axis] - again)
         chosen = _select_positions(value, self.need.positions, axis, self._first + again)
         if chosen is not None:
-            told = f"{site.value} {index} holds values that are not finite, in {chosen.dtype}"
             # Two numbers tell: NaN is handed on by both. A mask of the whole would cost a quarter of its memory.
             # Scores are -inf where nothing is seen: the largest alone tells.
-            ends = torch.stack(torch.aminmax(chosen))[1 if site is Site.SCORES else 0 :]
-            self._finite.append((told, torch.isfinite(ends).all()))
+            least, largest = torch.aminmax(chosen)
+            ends = (largest,) if site is Site.SCORES else (least, largest)
+            self._ends += [(f"{site.value} {index}", end) for end in ends]
             state = self._states[self._want]
             self._states[self._want] = self.need.reducer.update(state, chosen, index=index, step=self._step)
 
@@ -108,9 +109,10 @@ class Receiver:
         """Raises where something was not finite: once a pass, not once a layer, since an accelerator would wait for the
         answer each time.
         """
-        if not self._finite or bool(torch.stack([flag for _, flag in self._finite]).all()):
+        if not self._ends or bool(torch.isfinite(torch.stack([end for _, end in self._ends])).all()):
             return
-        raise NotFiniteError(next(told for told, flag in self._finite if not flag))
+        told, end = next((told, end) for told, end in self._ends if not bool(torch.isfinite(end)))
+        raise NotFiniteError(f"{told} holds values that are not finite, in {end.dtype}")
 
 
 def shape_by_row(value: torch.Tensor, rows: int) -> torch.Tensor:
