@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reportgen.numerics.one_thread import hold_one_thread
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -22,7 +24,6 @@ def principal_points(rows: NDArray[np.floating], components: int) -> tuple[NDArr
     """
     import numpy as np
     from sklearn.decomposition import PCA
-    from threadpoolctl import threadpool_limits
 
     kept = min(components, rows.shape[0] - 1, rows.shape[1])
     points = np.full((rows.shape[0], components), np.nan)
@@ -31,8 +32,7 @@ def principal_points(rows: NDArray[np.floating], components: int) -> tuple[NDArr
     if kept < 1 or np.ptp(wide, axis=0).max() == 0:
         return points, explained
     pca = PCA(n_components=kept, svd_solver="full")
-    # So few rows gain nothing from threads, and last bits do not come to depend on how many there are.
-    with threadpool_limits(1, "blas"):
+    with hold_one_thread():
         scores = pca.fit_transform(wide)
     largest = pca.components_[np.arange(kept), np.abs(pca.components_).argmax(axis=1)]
     points[:, :kept] = scores * np.where(largest < 0, -1.0, 1.0)

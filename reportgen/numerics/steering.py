@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from array_api_compat import array_namespace
 
+from reportgen.numerics.one_thread import hold_one_thread
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -42,11 +44,9 @@ def paired_direction(towards: NDArray[np.floating], away: NDArray[np.floating]) 
     al. 2023). It points from `away` to `towards`, and is as long as the mean difference is along it.
     """
     import numpy as np
-    from threadpoolctl import threadpool_limits
 
     differences = towards.astype(np.float64) - away.astype(np.float64)
-    # So few rows gain nothing from threads, and last bits do not come to depend on how many there are.
-    with threadpool_limits(1, "blas"):
+    with hold_one_thread():
         component = np.linalg.svd(differences, full_matrices=False)[2][0]
     direction: NDArray[np.float64] = (differences.mean(axis=0) @ component) * component
     return direction

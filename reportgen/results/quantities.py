@@ -320,7 +320,7 @@ def _make_metric(name: str, value: Any, quantity: Quantity) -> Metric:
 def _check_cell(value: Any, where: str) -> Cell:
     if value is None or type(value) is float or type(value) is bool:  # most of a long table, and nothing to look at
         return value
-    plain = _unwrap_number(value)
+    plain = value if type(value) is int or type(value) is str else _unwrap_number(value)
     if isinstance(plain, str):
         return _check_text(plain, where)
     if isinstance(plain, int) and abs(plain) > LARGEST:
@@ -339,8 +339,11 @@ def _unwrap_number(value: Any) -> Any:
 
 def _check_text(text: str, where: str) -> str:
     """A text that can be written: a lone half of a surrogate pair is no character."""
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise WrongFindings(f"{where}: a text holds half of a character (a lone surrogate)")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise WrongFindings(f"{where}: a text holds half of a character (a lone surrogate)") from None
     return text
 
 

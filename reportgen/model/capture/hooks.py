@@ -20,7 +20,7 @@ _BY_HEAD = frozenset({Site.ATTENTION, *SEEN_ALONE})
 
 
 Finite = tuple[str, torch.Tensor]
-"""What is to be said of a tensor that was seen where it is not finite, and whether it is, which stays on the device."""
+"""Where a tensor was seen, and its least or largest number, which stays on the device."""
 
 
 class NotFiniteError(ArithmeticError):
@@ -100,11 +100,12 @@ class Receiver:
         value = value.narrow(axis, again, value.shape[axis] - again)
         chosen = _select_positions(value, self.need.positions, axis, self._first + again)
         if chosen is not None:
-            told = f"{site.value} {index} holds values that are not finite, in {chosen.dtype}"
             # Two numbers tell: NaN is handed on by both. A mask of the whole would cost a quarter of its memory.
             # Scores are -inf where nothing is seen: the largest alone tells.
-            ends = torch.stack(torch.aminmax(chosen))[1 if site is Site.SCORES else 0 :]
-            self.seen.append((told, torch.isfinite(ends).all()))
+            least, largest = torch.aminmax(chosen)
+            self.seen += [
+                (f"{site.value} {index}", end) for end in ([largest] if site is Site.SCORES else [least, largest])
+            ]
             state = self._states[self._want]
             self._states[self._want] = self.need.reducer.update(state, chosen, index=index, step=self._step)
 
@@ -115,9 +116,10 @@ def check_finite(seen: Sequence[Finite]) -> None:
     Raises:
         NotFiniteError: names the first that was not.
     """
-    if not seen or bool(torch.stack([finite for _, finite in seen]).all()):
+    if not seen or bool(torch.isfinite(torch.stack([end for _, end in seen])).all()):
         return
-    raise NotFiniteError(next(told for told, finite in seen if not finite))
+    told, end = next((told, end) for told, end in seen if not bool(torch.isfinite(end)))
+    raise NotFiniteError(f"{told} holds values that are not finite, in {end.dtype}")
 
 
 def shape_by_row(value: torch.Tensor, rows: int) -> torch.Tensor:
