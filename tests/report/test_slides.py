@@ -423,13 +423,21 @@ def test_curves_of_models_that_have_one_each_stand_in_one_figure_by_depth():
         return replace(made, **changed)
 
     (joined,) = join_single_curves(section, [of(LLAMA, 30), of(GEMMA, 18)])
-    assert (joined.subject, joined.title, joined.x_label) == ((LLAMA, GEMMA), "how unsure", axis_label(relative=True))
-    assert [curve.label for curve in joined.curves] == [f"{one}: 天氣" for one in name.values()]
+    assert (joined.subject, joined.title, joined.x_label) == (
+        (LLAMA, GEMMA),
+        "how unsure: 天氣",
+        axis_label(relative=True),
+    )
+    assert [curve.label for curve in joined.curves] == list(name.values())
     assert [curve.model for curve in joined.curves] == [LLAMA, GEMMA]
     assert [curve.x[-1] for curve in joined.curves] == [1.0, 1.0]
     assert joined.curves[1].x[9] == 0.5
     (alike,) = join_single_curves(section, [of(LLAMA, 18), of(GEMMA, 18)])
     assert (alike.x_label, alike.curves[0].x[-1]) == (axis_label(relative=False), 18)
+    other = of(GEMMA, 18, curves=[replace(of(GEMMA, 18).curves[0], label="氣溫")])
+    (unlike,) = join_single_curves(section, [of(LLAMA, 18), other], wide=True)
+    assert (unlike.title, unlike.wide) == ("how unsure", True)
+    assert [curve.label for curve in unlike.curves] == [f"{name[LLAMA]}: 天氣", f"{name[GEMMA]}: 氣溫"]
     two = of(GEMMA, 18, curves=[*of(GEMMA, 18).curves] * 2)
     own = of(GEMMA, 18, y_range=(0.0, 9.0))
     other = make_grid(LLAMA, "grid-0")

@@ -42,21 +42,21 @@ class _LineLabel:
 
 def paint_curves(curves: Curves, look: Look) -> Canvas:
     """The vertical axis is named above it. Each line's name stands at its end, with a sample of the line."""
-    lettering = look.lettering
+    lettering, width = look.lettering, look.width * (2 if curves.wide else 1)
     reference = ModelStyle(look.theme.muted, DOTTED, "o")
     looks = _looks(curves.curves, look)
     across = curves.x_range or find_extent(x for curve in curves.curves for x in curve.x)
     upwards = _height_range(curves)
     names = [
-        _LineLabel(lettering.shorten(name.text, LABEL), name.style, name.end, name.faint)
+        _LineLabel(lettering.shorten(name.text, LABEL * (1.5 if curves.wide else 1)), name.style, name.end, name.faint)
         for name in _names(curves.curves, looks) + _reference_names(curves.references, across[1], reference)
     ]
     marks = choose_ticks(*upwards)
     numbers = write_ticks(marks)
-    heading = lettering.break_lines(curves.y_label, look.width)
+    heading = lettering.break_lines(curves.y_label, width)
     left, top = max(map(lettering.width, numbers), default=0) + 6, len(heading) * LINE + 10
     behind = max((lettering.width(name.text) + LEADER + SAMPLE + 5 for name in names), default=8)
-    right = max(look.width - behind, left + LEAST_WIDTH)
+    right = max(width - behind, left + LEAST_WIDTH)
     high = look.room_below(top + 2 * LINE + 6, usual=HEIGHT * look.tall)
     bottom = top + max(high, len(names) * LINE)
     canvas = Canvas(right + behind, bottom + 2 * LINE + 6, look)
