@@ -16,6 +16,7 @@ from reportgen.probes import registry
 from reportgen.probing.probe import axis_label, explanation, meanings
 from reportgen.report import document
 from reportgen.report.content.bundle_figures import BundleDescription
+from reportgen.report.content.sections import build_view
 from reportgen.report.content.statements import state_bundle
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides import pages as slides
@@ -443,3 +444,22 @@ def test_curves_of_models_that_have_one_each_stand_in_one_figure_by_depth():
     other = make_grid(LLAMA, "grid-0")
     for kept in ([of(LLAMA, 30), two], [of(LLAMA, 30), own], [of(LLAMA, 30)], [of(LLAMA, 30), other]):
         assert list(join_single_curves(section, kept)) == kept
+
+
+def test_a_slide_tells_what_is_found_in_its_own_prompt():
+    bundle = fake_bundle()
+    asked = {"prompts": [{"text": "天氣"}, {"text": "The capital of France is " + "far away " * 9}]}
+    outcomes = {LLAMA: replace(bundle.outcomes["weather"][LLAMA], options=asked)}
+    section = replace(bundle.section("weather"), outcomes=outcomes)
+    view = build_view(section, "", (), 0)
+    long = asked["prompts"][1]["text"]
+    told = f"The model reads. After “天氣” it is sure. It has one answer. After “{long[:48]}…” it is not. It has many."
+
+    def seen(title):
+        return tell_seen(section, view, lambda subject: told, [replace(make_grid(LLAMA, "grid-0"), title=title)], 200)
+
+    assert seen("Llama: 天氣") == "The model reads. After “天氣” it is sure. It has one answer."
+    assert seen(f"Llama: after {long}") == f"The model reads. After “{long[:48]}…” it is not. It has many."
+    assert seen("Llama: all of them") == told
+    nothing = tell_seen(section, view, lambda subject: "", [make_grid(LLAMA, "grid-0")], 200)
+    assert nothing == first_of(view.explanation.shows)
