@@ -23,7 +23,7 @@ from reportgen.report.slides import pages as slides
 from reportgen.report.slides.deck import build_deck, without_dims
 from reportgen.report.slides.figures import find_numbers, join_single_curves, on_slides, theme_on_slides
 from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, lay_out_opening, lay_out_slide, stay_legible
-from reportgen.report.slides.words import first_of
+from reportgen.report.slides.words import first_of, tell_seen
 from tests.report.deck_samples import figures, make_drawn, sample
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, make_grid
 from tests.report.test_document import weasyprint_loads
