@@ -77,6 +77,8 @@ class Curves(Figure):
     y_range: tuple[float, float] | None = None
     """Shared by the figures of several models, so that they can be compared."""
     x_range: tuple[float, float] | None = None
+    wide: bool = False
+    """Whether it takes the width of two: it stands where others stand side by side."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -272,9 +272,10 @@ class _OutputMaker:
         from reportgen.report.slides import deck
         from reportgen.report.slides.figures import StatementsAlone, on_slides, theme_on_slides
 
-        theme = theme_on_slides(slide_theme(self._presentation.theme), self._bundle)
+        whole = slide_theme(self._presentation.theme)
+        theme = theme_on_slides(whole, self._bundle)
         alone = StatementsAlone(self._bundle, described.statements)
-        figures = self._draw_figures(on_slides(described, self._bundle, theme, alone), theme, ON_SLIDES)
+        figures = self._draw_figures(on_slides(described, self._bundle, whole, alone), theme, ON_SLIDES)
         measured: SvgText = "simple characters" if self._has("slides") else "paths"
         return deck.build_deck(
             self._bundle,

@@ -41,9 +41,19 @@ def prompt_labels(outcome: Outcome) -> list[str]:
     """(prompt) what a figure calls each prompt: as its author does, else its id, its text, or the last message of a
     chat.
     """
-    prompts = outcome.options["prompts"]
-    called = [str(p.get("id") or p.get("text") or p["messages"][-1]["content"]) for p in prompts]
+    called = [str(prompt.get("id") or text_of_prompt(prompt)) for prompt in outcome.options["prompts"]]
     return [outcome.titles.get(one, one) for one in called]
+
+
+def prompt_texts(outcome: Outcome) -> list[str]:
+    """(prompt) the same where its text matters: as its author calls it, else its text, whatever its id."""
+    texts = [(prompt, text_of_prompt(prompt)) for prompt in outcome.options["prompts"]]
+    return [outcome.titles.get(str(prompt.get("id") or text), text) for prompt, text in texts]
+
+
+def text_of_prompt(prompt: Mapping[str, Any]) -> str:
+    """The text of a prompt as options hold it, or the last message of a chat."""
+    return str(prompt.get("text") or prompt["messages"][-1]["content"])
 
 
 def statement_of(probe: Probe[Any, Any], section: Section) -> str:

@@ -16,13 +16,14 @@ from reportgen.probes import registry
 from reportgen.probing.probe import axis_label, explanation, meanings
 from reportgen.report import document
 from reportgen.report.content.bundle_figures import BundleDescription
+from reportgen.report.content.sections import build_view
 from reportgen.report.content.statements import state_bundle
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides import pages as slides
 from reportgen.report.slides.deck import build_deck, without_dims
 from reportgen.report.slides.figures import find_numbers, join_single_curves, on_slides, theme_on_slides
 from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, lay_out_opening, lay_out_slide, stay_legible
-from reportgen.report.slides.words import first_of
+from reportgen.report.slides.words import first_of, tell_seen
 from tests.report.deck_samples import figures, make_drawn, sample
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, make_grid
 from tests.report.test_document import weasyprint_loads
@@ -423,15 +424,42 @@ def test_curves_of_models_that_have_one_each_stand_in_one_figure_by_depth():
         return replace(made, **changed)
 
     (joined,) = join_single_curves(section, [of(LLAMA, 30), of(GEMMA, 18)])
-    assert (joined.subject, joined.title, joined.x_label) == ((LLAMA, GEMMA), "how unsure", axis_label(relative=True))
-    assert [curve.label for curve in joined.curves] == [f"{one}: 天氣" for one in name.values()]
+    assert (joined.subject, joined.title, joined.x_label) == (
+        (LLAMA, GEMMA),
+        "how unsure: 天氣",
+        axis_label(relative=True),
+    )
+    assert [curve.label for curve in joined.curves] == list(name.values())
     assert [curve.model for curve in joined.curves] == [LLAMA, GEMMA]
     assert [curve.x[-1] for curve in joined.curves] == [1.0, 1.0]
     assert joined.curves[1].x[9] == 0.5
     (alike,) = join_single_curves(section, [of(LLAMA, 18), of(GEMMA, 18)])
     assert (alike.x_label, alike.curves[0].x[-1]) == (axis_label(relative=False), 18)
+    other = of(GEMMA, 18, curves=[replace(of(GEMMA, 18).curves[0], label="氣溫")])
+    (unlike,) = join_single_curves(section, [of(LLAMA, 18), other], wide=True)
+    assert (unlike.title, unlike.wide) == ("how unsure", True)
+    assert [curve.label for curve in unlike.curves] == [f"{name[LLAMA]}: 天氣", f"{name[GEMMA]}: 氣溫"]
     two = of(GEMMA, 18, curves=[*of(GEMMA, 18).curves] * 2)
     own = of(GEMMA, 18, y_range=(0.0, 9.0))
     other = make_grid(LLAMA, "grid-0")
     for kept in ([of(LLAMA, 30), two], [of(LLAMA, 30), own], [of(LLAMA, 30)], [of(LLAMA, 30), other]):
         assert list(join_single_curves(section, kept)) == kept
+
+
+def test_a_slide_tells_what_is_found_in_its_own_prompt():
+    bundle = fake_bundle()
+    asked = {"prompts": [{"text": "天氣"}, {"text": "The capital of France is " + "far away " * 9}]}
+    outcomes = {LLAMA: replace(bundle.outcomes["weather"][LLAMA], options=asked)}
+    section = replace(bundle.section("weather"), outcomes=outcomes)
+    view = build_view(section, "", (), 0)
+    long = asked["prompts"][1]["text"]
+    told = f"The model reads. After “天氣” it is sure. It has one answer. After “{long[:48]}…” it is not. It has many."
+
+    def seen(title):
+        return tell_seen(section, view, lambda subject: told, [replace(make_grid(LLAMA, "grid-0"), title=title)], 200)
+
+    assert seen("Llama: 天氣") == "The model reads. After “天氣” it is sure. It has one answer."
+    assert seen(f"Llama: after {long}") == f"The model reads. After “{long[:48]}…” it is not. It has many."
+    assert seen("Llama: all of them") == told
+    nothing = tell_seen(section, view, lambda subject: "", [make_grid(LLAMA, "grid-0")], 200)
+    assert nothing == first_of(view.explanation.shows)

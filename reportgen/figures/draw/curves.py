@@ -47,23 +47,23 @@ class _LineLabel:
 
 def paint_curves(curves: Curves, look: Look) -> Canvas:
     """The vertical axis is named above it. Each line's name stands at its end, with a sample of the line."""
-    lettering = look.lettering
+    lettering, width = look.lettering, look.width * (2 if curves.wide else 1)
     reference = ModelStyle(look.theme.muted, DOTTED, "o")
     looks = _looks(curves.curves, look)
     across = curves.x_range or find_extent(x for curve in curves.curves for x in curve.x)
     upwards = _height_range(curves)
     names = [
-        _LineLabel(lettering.shorten(name.text, LABEL), name.style, name.end, name.faint)
+        _LineLabel(lettering.shorten(name.text, LABEL * (1.5 if curves.wide else 1)), name.style, name.end, name.faint)
         for name in _names(curves.curves, looks) + _reference_names(curves.references, across[1], reference)
     ]
     marks = choose_ticks(*upwards)
     numbers = write_ticks(marks)
-    heading = lettering.break_lines(curves.y_label, look.width)
-    told = lettering.break_lines(_tell_flat(curves.curves, upwards), look.width)
-    below = lettering.break_lines(curves.x_label, look.width)
+    heading = lettering.break_lines(curves.y_label, width)
+    told = lettering.break_lines(_tell_flat(curves.curves, upwards), width)
+    below = lettering.break_lines(curves.x_label, width)
     left, top = max(map(lettering.width, numbers), default=0) + 6, len([*heading, *told]) * LINE + 10
     behind = max((lettering.width(name.text) + LEADER + SAMPLE + 5 for name in names), default=8)
-    right = max(look.width - behind, left + LEAST_WIDTH)
+    right = max(width - behind, left + LEAST_WIDTH)
     foot = (1 + len(below)) * LINE + 6
     bottom = top + max(look.room_below(top + foot, usual=HEIGHT * look.tall), len(names) * LINE)
     canvas = Canvas(right + behind, bottom + foot, look)
@@ -76,7 +76,7 @@ def paint_curves(curves: Curves, look: Look) -> Canvas:
     plot.grid(marks, numbers, choose_fitting_ticks(*across, right - left, lettering.width, most, whole=whole))
     for at, line in enumerate(below):
         half = lettering.width(line) / 2
-        middle = min(max((left + right) / 2, half), look.width - half)
+        middle = min(max((left + right) / 2, half), width - half)
         canvas.write(middle, bottom + (at + 1.5) * LINE + 4, line, across="center")
     for value in curves.references.values():
         plot.line(np.array(across), np.array([value, value]), reference, width=0.8)

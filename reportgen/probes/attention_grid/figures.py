@@ -11,6 +11,7 @@ from reportgen.language import list_items, say
 from reportgen.numerals import write_count, write_share
 from reportgen.numerics.attention import bin_edges
 from reportgen.probes.attention_grid.view import look_rows
+from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Array
 from reportgen.results.section import Section
@@ -63,7 +64,9 @@ def _mosaic(view: SubjectView, patterns: Array, places: list[str], prompt: int, 
     return HeadMosaic(
         name=f"heads-{prompt}",
         subject=(view.subject,),
-        title=say("attention_grid.mosaic.title", "{model}: where all heads look", model=view.name),
+        title=_name_prompt(
+            view, say("attention_grid.mosaic.title", "{model}: where all heads look", model=view.name), prompt
+        ),
         alt=say(
             "attention_grid.mosaic.alt",
             "Attention patterns of {blocks} blocks × {heads} heads of {model} on “{text}”; on average {share} of the "
@@ -113,7 +116,7 @@ def _draw_large(
     return AttentionHead(
         name=f"head-{block}-{head}-{prompt}",
         subject=(view.subject,),
-        title=_large_title(view.name, block, head, len(tokens), len(pattern)),
+        title=_name_prompt(view, _large_title(view.name, block, head, len(tokens), len(pattern)), prompt),
         alt=say(
             "attention_grid.head.alt",
             "Attention of block {block}, head {head} of {model}: {looks}",
@@ -128,6 +131,14 @@ def _draw_large(
         queries=places,
         keys=places,
     )
+
+
+def _name_prompt(view: SubjectView, title: str, prompt: int) -> str:
+    """A title with its prompt, where there are several."""
+    labels = prompt_labels(view.outcome)
+    if len(labels) == 1:
+        return title
+    return say("attention_grid.in_prompt", "{title}, in “{prompt}”", title=title, prompt=labels[prompt])
 
 
 def _large_title(name: str, block: int, head: int, tokens: int, bins: int) -> str:

@@ -35,7 +35,9 @@ def _map(view: SubjectView, prompt: int, most: float) -> HeatMap:
     return describe_head_map(
         view,
         name=f"heads-{prompt}",
-        title=say("figure.of_model", "{model}: {what}", model=view.name, what=name_answer(view, prompt)),
+        title=say(
+            "attribution.map.title", "{model}: head by head, {what}", model=view.name, what=name_answer(view, prompt)
+        ),
         alt=say(
             "attribution.map.alt",
             "What each head of {model} adds to the logit of {answer}. The largest parts of all: {parts}",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from reportgen.probing.probe import prompt_texts
 from reportgen.probing.view import SubjectView
 
 WHOLE, TOP_K, TOP_P = "none", "top_k", "top_p"
@@ -22,7 +23,7 @@ class View(SubjectView):
     @cached_property
     def labels(self) -> list[str]:
         """(prompt) its text, or the last message of a chat: what the next token follows."""
-        return [str(p.get("text") or p["messages"][-1]["content"]) for p in self.options["prompts"]]
+        return prompt_texts(self.outcome)
 
     @cached_property
     def temperatures(self) -> list[float]:

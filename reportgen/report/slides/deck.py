@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reportgen.errors import Mistake, OutputError
-from reportgen.figures.describe import Figure, Maps
+from reportgen.figures.describe import Figure, Maps, Rankings
 from reportgen.language import say, say_count
 from reportgen.look.slide_choice import DEFAULT, SlideChoice, kind_of
 from reportgen.look.theme import Theme
@@ -140,7 +140,7 @@ def _slides(
         # A part of a figure that is called like its model is "(1 of 2)" of what the section asks.
         asked = f"{view.title} {what}".strip() if not what or what.startswith(("(", "（")) else what
         yield Slide(
-            title=say("deck.title", "{model}: {what}", model=of, what=asked) if of else capitalize_first(asked),
+            title=say("deck.title", "{model}: {what}", model=of, what=asked) if of else _begin(asked, described[0]),
             kicker="" if asked.startswith(view.title) else view.title,
             sentence=tell_seen(section, view, alone, described, letters.glance),
             remark=_remark(view, described, letters, first=at == 0),
@@ -148,6 +148,12 @@ def _slides(
             definition=_definition(view, figures[0]),
             notes=_notes(view, [*absences, *(picture.alt for picture in together)]),
         )
+
+
+def _begin(title: str, figure: Figure) -> str:
+    """A title with a capital, unless it begins with a word of a list's name, which is a stranger's."""
+    names = [one.title.strip() for one in figure.rankings] if isinstance(figure, Rankings) else []
+    return title if names and title.startswith(names[0]) else capitalize_first(title)
 
 
 def _group_pictures(pictures: Sequence[Picture], letters: Letters) -> Iterator[list[Picture]]:

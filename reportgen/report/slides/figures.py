@@ -5,6 +5,7 @@ no room for all.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
@@ -56,16 +57,18 @@ def on_slides(
 ) -> BundleDescription:
     """The figures as slides of this theme show them: the curves of models that have one each stand in one figure, what
     would be too small to read goes on over several slides, and of layers that are left out none is one that the slide
-    tells of: `alone` are the statements of each subject, where others ask for them too.
+    tells of: `alone` are the statements of each subject, where others ask for them too. The figures are drawn in what
+    `theme_on_slides` makes of the theme.
     """
     told = alone or StatementsAlone(bundle, described.statements)
     room = HALL_ROOM if theme.legible >= HALL_FROM else ROOM
+    halved = theme_on_slides(theme, bundle) != theme
     figures: dict[str, list[Figure]] = {}
     for probe, of_probe in described.figures.items():
         section = bundle.section(probe)
         figures[probe] = [
             part
-            for figure in join_single_curves(section, of_probe)
+            for figure in join_single_curves(section, of_probe, wide=halved)
             for part in split_figure(figure, room, _find_named(section, figure, told))
         ]
     return replace(described, figures=figures)
@@ -97,7 +100,14 @@ def tell_subject_matter(section: Section, figures: Sequence[Figure]) -> str:
             name = re.escape(section.name(subject))
             title = re.sub(rf"^{name}[{_BETWEEN}]*|[{_BETWEEN}]*{name}(?=\s*[(（][^()（）]*[)）]$|$)", "", title)
         found.add(title.strip())
-    return found.pop() if len(found) == 1 else ""
+    return _find_common_head(sorted(found))
+
+
+def _find_common_head(titles: Sequence[str]) -> str:
+    """What titles have in common up to a colon; empty where that is nothing."""
+    parts = [title.split(": ") for title in titles]
+    same = takewhile(lambda together: len({*together}) == 1, zip(*parts, strict=False))
+    return ": ".join(first for first, *_ in same)
 
 
 def find_numbers(told: str) -> set[str]:
@@ -114,8 +124,9 @@ def _find_named(section: Section, figure: Figure, told: StatementsAlone) -> set[
     return {number for statement in named for number in find_numbers(statement)}
 
 
-def join_single_curves(section: Section, figures: Sequence[Figure]) -> Iterator[Figure]:
-    """The figures in their order; those of one name that hold a curve of one model each, on one axis, as one.
+def join_single_curves(section: Section, figures: Sequence[Figure], *, wide: bool = False) -> Iterator[Figure]:
+    """The figures in their order; those of one name that hold a curve of one model each, on one axis, as one, which is
+    twice as wide if others are drawn to stand side by side.
 
     Where the models differ in depth, their layers are shares of it.
     """
@@ -128,7 +139,7 @@ def join_single_curves(section: Section, figures: Sequence[Figure]) -> Iterator[
         if together is None:
             yield figure
         elif figure is named[figure.name][0]:
-            yield together
+            yield replace(together, wide=wide)
 
 
 def _join(section: Section, alike: Sequence[Figure]) -> Curves | None:
@@ -143,6 +154,9 @@ def _join(section: Section, alike: Sequence[Figure]) -> Curves | None:
     title = tell_subject_matter(section, single)
     if len(axes) > 1 or not title or len({one.subject for one in single}) < len(single):
         return None
+    labels = {one.curves[0].label for one in single} - {section.name(one.subject[0]) for one in single}
+    if len(labels) == 1:  # what all curves are about is said once
+        title = say("figures.part_named", "{title}: {what}", title=title, what=labels.pop())
     ends = {max(one.curves[0].x, default=0) for one in single}
     by_depth = len(ends) > 1 and first.x_label == axis_label(relative=False)
     return replace(
@@ -150,17 +164,18 @@ def _join(section: Section, alike: Sequence[Figure]) -> Curves | None:
         subject=tuple(one.subject[0] for one in single),
         title=title,
         alt=" ".join(one.alt for one in single),
-        curves=[_name_curve(section, one, by_depth=by_depth) for one in single],
+        curves=[_name_curve(section, one, by_depth=by_depth, alone=not labels) for one in single],
         x_label=axis_label(relative=True) if by_depth else first.x_label,
         x_range=(0.0, 1.0) if by_depth else first.x_range,
     )
 
 
-def _name_curve(section: Section, figure: Curves, *, by_depth: bool) -> Curve:
-    """A model's only curve in its model's colour and by its name."""
+def _name_curve(section: Section, figure: Curves, *, by_depth: bool, alone: bool) -> Curve:
+    """A model's only curve in its model's colour and by its name, alone or with what it is about."""
     (curve,), (model,) = figure.curves, figure.subject
     name = section.name(model)
-    label = name if curve.label == name else say("deck.curve", "{model}: {what}", model=name, what=curve.label)
+    own = alone or curve.label == name
+    label = name if own else say("deck.curve", "{model}: {what}", model=name, what=curve.label)
     deepest = max(curve.x, default=0) or 1
     x = [layer / deepest for layer in curve.x] if by_depth else curve.x
     return replace(curve, x=x, label=label, model=model, group=None)

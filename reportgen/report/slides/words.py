@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from reportgen.figures.describe import Figure
 from reportgen.language import say, sentences
-from reportgen.probing.probe import prompt_labels
+from reportgen.probing.probe import prompt_labels, prompt_texts
 from reportgen.report.content import sections
 from reportgen.report.slides.figures import find_subjects
 from reportgen.report.slides.layout import DESK
@@ -75,27 +75,27 @@ def _split(text: str) -> Iterator[str]:
 
 def _keep_own(section: Section, statement: str, figures: Sequence[Figure]) -> str:
     """What a statement says of the prompts that the figures' titles name, and of none in particular."""
-    labels = _list_prompts(section)
-    named = [label for label in labels if _is_named(label, figures)]
+    prompts = _list_prompts(section)
+    named = [at for at, names in enumerate(prompts) if any(_is_named(name, figures) for name in names)]
     if not named:
         return statement
     kept, keep = [], True
     for sentence in _split(statement):
-        quoted = [label for label in labels if f"“{label[:QUOTED]}" in sentence]
+        quoted = [at for at, names in enumerate(prompts) if any(f"“{name[:QUOTED]}" in sentence for name in names)]
         # A sentence that quotes none goes on about what the one before it told of.
-        keep = any(label in named for label in quoted) if quoted else keep
+        keep = any(at in named for at in quoted) if quoted else keep
         if keep:
             kept.append(sentence)
     return "".join(kept).rstrip()
 
 
-def _list_prompts(section: Section) -> list[str]:
-    """What figures call the prompts; nothing where a probe has none of its own."""
+def _list_prompts(section: Section) -> list[tuple[str, str]]:
+    """(prompt) the names by which figures call it; nothing where a probe has no prompts of its own."""
     outcome = next(iter(section.ok().values()), None)
     prompts = outcome.options.get("prompts") if outcome is not None else None
     if outcome is None or not isinstance(prompts, list) or not all(isinstance(one, dict) for one in prompts):
         return []
-    return prompt_labels(outcome)
+    return list(zip(prompt_labels(outcome), prompt_texts(outcome), strict=True))
 
 
 def _is_named(called: str, figures: Sequence[Figure]) -> bool:
