@@ -62,7 +62,7 @@ def test_what_one_model_lacks_or_has_undefined_tells_nothing_apart(bundle):
 def sentence(id, probe, text, failed=False):
     empty = dict.fromkeys(("rows", "subjects", "metrics", "left_out", "definitions", "options"), ())
     return sections.SectionView(
-        id=id, probe=probe, version=1, title=id, statement=text, explanation=None, prompts=None, prompt_sets=(),
+        id=id, probe=probe, version=1, title=id, statement=text, explanation=None, prompts=None, prompt_sets=(), note="",
         tables={}, failed=failed, **empty,
     )  # fmt: skip
 
