@@ -13,6 +13,11 @@ def peak(process: int | str = "self") -> int:
     return _status(process, "VmHWM")
 
 
+def resident(process: int | str = "self") -> int:
+    """Bytes held now; 0 for a process that has ended."""
+    return _status(process, "VmRSS")
+
+
 def forget_peak() -> None:
     """From here on, `peak()` tells the peak since here."""
     Path("/proc/self/clear_refs").write_text("5")
@@ -33,7 +38,7 @@ class PeakOfTree:
         below = list(_descendants(pid))
         self.own = max(self.own, peak(pid))
         self.child = max([self.child, *map(peak, below)])
-        self.together = max(self.together, sum(_status(process, "VmRSS") for process in (pid, *below)))
+        self.together = max(self.together, sum(map(resident, (pid, *below))))
 
 
 def _descendants(pid: int) -> Iterator[int]:
