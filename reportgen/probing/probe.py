@@ -78,7 +78,7 @@ def words_of(probe: Probe[Any, Any], section: Section, statement: str) -> dict[s
     told, brief = probe.tell_each(section), probe.tell_each_briefly(section)
     if not all(isinstance(one, str) for one in (*told.values(), *brief.values())):
         raise ReportgenError("what it says of a subject is no text")
-    parts = told if sentences(told.values()) == statement else {}
+    parts = told if statement.startswith(sentences(told.values())) else {}
     return {subject: SubjectWords(parts.get(subject, ""), brief.get(subject, "")) for subject in section.ok()}
 
 

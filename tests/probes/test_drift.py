@@ -160,7 +160,7 @@ def test_equal_checkpoints_are_exactly_equal(llama: Path) -> None:
     assert {row["change"] for row in outcome.tables["weights"].records()} == {0.0}
     assert not outcome.tables["partings"].rows
     assert probe.statement(section(found)).startswith(
-        "tiny-llama (a) → tiny-llama (b): no layer changed by more than 0.010% of its norm. The weights are equal. "
+        "a → b: no layer changed by more than 0.010% of its norm. The weights are equal. "
     )
     assert [type(figure) for figure in probe.figures(section(found))] == [Curves] * 3, "no grid of zeros"
 

@@ -546,4 +546,8 @@ def test_a_statement_of_each_subject_is_told_in_parts() -> None:
     assert words["n"].brief == "settles at layer 4 of 4 (100%)"
     compared = section(census(embedding=20, MLP_up=80), census(embedding=60, MLP_up=40))
     told = words_of(find("parameter_census"), compared, statement_of(find("parameter_census"), compared))
-    assert [one.told for one in told.values()] == ["", ""], "that compares the models, and is told as a whole"
+    assert [one.told for one in told.values()] == [
+        "M keeps 80% of its 100 parameters in its MLPs.",
+        "N keeps 60% of its 100 parameters in its vocabulary.",
+    ]
+    assert words_of(probe, both, f"Looking at layer 2 only: {statement_of(probe, both)}")["m"].told == ""

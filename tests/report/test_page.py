@@ -13,6 +13,7 @@ from reportgen.look.theme import BUILT_IN, PAPER
 from reportgen.probes.registry import find
 from reportgen.report import page
 from reportgen.report.content.drawn import WIDEST_BESIDE
+from reportgen.report.content.statements import state_bundle
 from reportgen.report.templates.templating import DARK_PAPER, sentence
 from reportgen.resources import folder
 from reportgen.results.quantities import Metric
@@ -46,7 +47,7 @@ def test_a_section_goes_from_statement_to_figures_to_numbers_to_what_is_folded(b
     html = section(page.render_page(bundle, drawings), "census")
     order = [
         "<h2>",
-        'class="statement"',
+        'class="statement',
         "<figure",
         'class="metrics"',
         "<details>",
@@ -425,3 +426,13 @@ def test_a_themes_own_inks_are_those_of_the_papers_figures(bundle, drawings):
     paper = page.render_paper(bundle, drawings, theme=PAPER.model_copy(update={"ink": "#220044"}))
     pictures = [base64.b64decode(one).decode() for one in re.findall(r"svg\+xml;base64,([^\"]+)", paper)]
     assert all("stroke: #220044" in one for one in pictures)
+
+
+def test_a_statement_about_each_model_has_a_paragraph_for_each_and_one_for_all(bundle, drawings):
+    html = section(page.render_page(bundle, drawings), "census")
+    parts = re.findall(r'<p data-models="(\w+)">(.*?)</p>', html)
+    assert [model for model, _ in parts] == [LLAMA, GEMMA]
+    told = state_bundle(bundle)["census"]
+    assert told.startswith(" ".join(text for _, text in parts))
+    rest = re.search(r'</div>\n<p class="statement">(.*?)</p>', html)
+    assert told == " ".join([*(text for _, text in parts), *([rest[1]] if rest else [])])

@@ -19,7 +19,7 @@ APART = 0.2
 def statement(section: Section) -> str:
     """The part that holds at least half of a model's parameters, and where the vocabulary's share differs."""
     views = SubjectView.each(section)
-    return sentences([*map(_tell_largest_part, views), _tell_difference(views)])
+    return sentences([*map(tell, views), _tell_difference(views)])
 
 
 def _part_of(component: str) -> str:
@@ -40,7 +40,7 @@ def _shares(view: SubjectView) -> dict[str, float]:
     return {part: size / total for part, size in sizes.items()} if total else {}
 
 
-def _tell_largest_part(view: SubjectView) -> str:
+def tell(view: SubjectView) -> str:
     """The part with at least half of the parameters."""
     shares = _shares(view)
     part, share = max(shares.items(), key=lambda one: one[1], default=("", 0.0))

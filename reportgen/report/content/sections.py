@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reportgen.errors import ReportgenError
-from reportgen.language import say, unit_of
+from reportgen.language import say, sentences, unit_of
 from reportgen.probes import registry
 from reportgen.probing.probe import Explanation, Probe, explanation, meanings, question
 from reportgen.report.content.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, PageFigure
@@ -107,6 +107,11 @@ class SectionView:
         """Subject -> its part of the statement, where that is of several and can be parted; else none."""
         told = {subject: words.told for subject, words in self.words.items() if words.told}
         return told if len(told) > 1 else {}
+
+    @property
+    def remainder(self) -> str:
+        """What the statement says of all subjects together, behind the paragraphs."""
+        return self.statement.removeprefix(sentences(self.paragraphs.values())).strip()
 
 
 def build_view(

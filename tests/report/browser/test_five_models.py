@@ -66,9 +66,12 @@ def rows_of(opening: str) -> dict[str, list[str]]:
     return {id: [Page(cell).text.strip() for cell in re.findall(r"<td>(.*?)</td>", row)] for id, row in rows}
 
 
-def test_no_two_models_are_called_alike_and_none_by_its_folder(bundle: Bundle) -> None:
+def test_no_two_models_are_called_alike_and_none_by_its_folder(bundle: Bundle, file: Path) -> None:
     names = [card.name for card in bundle.models.values()]
     assert names == ["before", "after", "tiny-qwen", "tiny-gemma", "tiny-mistral-of-a-rather-long-name"]
+    legends = re.findall(r"<text[^>]*>([^<]+)</text>", file.read_text())
+    assert "tiny-qwen" in legends
+    assert "qwen" not in legends
 
 
 def test_what_was_found_is_a_table_with_a_row_a_model_that_is_read_at_a_glance(opening: str) -> None:
