@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.figures.draw import Drawing, curves, draw
@@ -108,6 +110,24 @@ def test_a_planted_text_is_found(plant: Plant, said: str, latin: Typefaces) -> N
     found = list(find_misplaced(see_planted(plant, latin)))
     assert [one for one in found if one.startswith(said)] == found
     assert found
+
+
+@pytest.mark.parametrize("across", ["left", "center", "right"])
+@pytest.mark.parametrize("rotation", [0, 90])
+@pytest.mark.parametrize("text", ["Egypt", "one", "(fj)"])
+def test_the_box_of_a_text_is_where_its_ink_is(text: str, rotation: float, across: str, latin: Typefaces) -> None:
+    def write(canvas: Canvas) -> None:
+        canvas.write(80, 50, text, rotation=rotation, across=across, size=20)
+
+    with matplotlib_settings(latin):
+        canvas = Canvas(200, 100, Look(PAPER, Lettering(latin), STYLES))
+        write(canvas)
+    ink = np.asarray(Image.open(BytesIO(Drawing(FIGURE, "Curves", canvas, latin).png(dpi=4 * 72))).convert("L")) < 128
+    rows, columns = (np.flatnonzero(ink.any(axis=axis)) / 4 for axis in (1, 0))
+    (found,) = see_planted(write, latin).texts
+    assert found.box == pytest.approx(
+        (columns[0], rows[0], columns[-1], rows[-1]), abs=2.4
+    )  # E keeps so much free before it
 
 
 def test_texts_that_stand_apart_are_no_fault(latin: Typefaces) -> None:
