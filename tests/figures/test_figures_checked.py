@@ -168,8 +168,7 @@ def test_a_flat_panel_that_does_not_say_so_is_found(
     assert "cover 1% of the axis" in fault
 
 
-@pytest.mark.parametrize("theme", list(BUILT_IN))
-@pytest.mark.parametrize("text", ["", HOSTILE], ids=["plain", "hostile"])
+@pytest.mark.parametrize(("theme", "text"), [("paper", HOSTILE), ("slides", HOSTILE), ("slides", "")])
 def test_every_kind_of_figure_is_drawn_without_a_fault(text: str, theme: str, faces: Typefaces) -> None:
     found = {
         figure.name: faults
