@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.figures.draw import Drawing, curves, draw
@@ -110,6 +112,24 @@ def test_a_planted_text_is_found(plant: Plant, said: str, latin: Typefaces) -> N
     assert found
 
 
+@pytest.mark.parametrize("across", ["left", "center", "right"])
+@pytest.mark.parametrize("rotation", [0, 90])
+@pytest.mark.parametrize("text", ["Egypt", "one", "(fj)"])
+def test_the_box_of_a_text_is_where_its_ink_is(text: str, rotation: float, across: str, latin: Typefaces) -> None:
+    def write(canvas: Canvas) -> None:
+        canvas.write(80, 50, text, rotation=rotation, across=across, size=20)
+
+    with matplotlib_settings(latin):
+        canvas = Canvas(200, 100, Look(PAPER, Lettering(latin), STYLES))
+        write(canvas)
+    ink = np.asarray(Image.open(BytesIO(Drawing(FIGURE, "Curves", canvas, latin).png(dpi=4 * 72))).convert("L")) < 128
+    rows, columns = (np.flatnonzero(ink.any(axis=axis)) / 4 for axis in (1, 0))
+    (found,) = see_planted(write, latin).texts
+    assert found.box == pytest.approx(
+        (columns[0], rows[0], columns[-1], rows[-1]), abs=2.4
+    )  # E keeps so much free before it
+
+
 def test_texts_that_stand_apart_are_no_fault(latin: Typefaces) -> None:
     assert list(find_misplaced(see_planted(write_apart, latin))) == []
     assert list(find_misplaced(see_planted(write_along, latin))) == []
@@ -148,8 +168,7 @@ def test_a_flat_panel_that_does_not_say_so_is_found(
     assert "cover 1% of the axis" in fault
 
 
-@pytest.mark.parametrize("theme", list(BUILT_IN))
-@pytest.mark.parametrize("text", ["", HOSTILE], ids=["plain", "hostile"])
+@pytest.mark.parametrize(("theme", "text"), [("paper", HOSTILE), ("slides", HOSTILE), ("slides", "")])
 def test_every_kind_of_figure_is_drawn_without_a_fault(text: str, theme: str, faces: Typefaces) -> None:
     found = {
         figure.name: faults

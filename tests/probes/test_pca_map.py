@@ -15,6 +15,9 @@ from tests.tiny import random_model, tokenizer_json
 
 WORDS = ["apple", "breakfast", "day", "eye", "I", "my"]
 
+NEARLY = [[0, 0], [0, 1], [9, 9], [0, 2]]
+"""Three of four have one of their own group next to them."""
+
 
 def test_against_the_singular_values_of_the_reference_rows(llama: Path) -> None:
     probes = {"map": {"probe": "pca_map", "prompts": WORDS}}
@@ -56,8 +59,9 @@ def test_a_layer_out_of_range_shows_the_range(llama: Path) -> None:
         ([MIXED] * 2 + [APART] * 9, [0, 2, 7, 10]),
         ([MIXED] * 6 + [APART] * 2 + [MIXED] * 3, [0, 3, 7, 10]),
         ([MIXED] * 4 + [APART] * 5 + [MIXED] * 2, [0, 3, 8, 10]),
+        ([MIXED] * 2 + [APART] * 8 + [NEARLY], [0, 2, 9, 10]),
     ],
-    ids=["spread", "from layer 2 on", "best at layer 7", "best at layer 8"],
+    ids=["spread", "from layer 2 on", "best at layer 7", "best at layer 8", "from layer 2 on, best at layer 9"],
 )
 def test_the_layers_that_the_sentence_names_are_among_those_with_texts(layers: list[Any], shown: list[int]) -> None:
     of: Section = section(points(*layers))

@@ -43,8 +43,8 @@ def _choose_layers(view: SubjectView) -> list[int]:
         if layer not in chosen:
             given_up = [one for one in chosen[1:-1] if one not in told]
             chosen.remove(min(given_up, key=lambda one: abs(one - layer)))
-            chosen.append(layer)
-    return sorted(chosen)
+            chosen = sorted([*chosen, layer])
+    return chosen
 
 
 def _spread_evenly(count: int) -> list[int]:
