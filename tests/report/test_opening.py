@@ -62,8 +62,8 @@ def test_what_one_model_lacks_or_has_undefined_tells_nothing_apart(bundle):
 def sentence(id, probe, text, failed=False):
     empty = dict.fromkeys(("rows", "subjects", "metrics", "left_out", "definitions", "options"), ())
     return sections.SectionView(
-        id=id, probe=probe, version=1, title=id, statement=text, explanation=None, prompts=None, prompt_sets=(), note="",
-        tables={}, failed=failed, **empty,
+        id=id, probe=probe, version=1, title=id, statement=text, explanation=None, prompts=None, prompt_sets=(),
+        note="", prompt_notes={}, tables={}, failed=failed, **empty,
     )  # fmt: skip
 
 
