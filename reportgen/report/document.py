@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from reportgen.errors import Mistake, OutputError
 from reportgen.processes.worker import start_child
@@ -22,6 +22,8 @@ from reportgen.processes.worker import start_child
 PANGO = "libpango-1.0-0 and libpangoft2-1.0-0 (Debian, Ubuntu: apt-get install libpango-1.0-0 libpangoft2-1.0-0)"
 UNAVAILABLE = 69
 """Exit code of a process that cannot load WeasyPrint; its last line says why (EX_UNAVAILABLE of sysexits.h)."""
+PAINTED_WITH = "70"
+"""The WeasyPrint onto whose pages we paint figures ourselves: how it sets a text is its own affair, and may change."""
 BETWEEN_COLLECTIONS = 200_000
 """Objects made before a search for unreachable ones: at Python's 700 these searches take an eighth of the printing."""
 
@@ -105,15 +107,24 @@ def _write(html: str, target: Path) -> None:
     from weasyprint.text.fonts import FontConfiguration
     from weasyprint.urls import URLFetcher
 
-    from reportgen.report.paper.painted_figures import Pictures
-
     # A page is a stranger's data too: nothing of the disk or the network may find its way into it.
     fetcher = URLFetcher(allowed_protocols=["data"], allow_redirects=False)
     fonts = FontConfiguration()
     document = HTML(string=html, url_fetcher=fetcher, base_url=None).write_pdf(
-        pdf_variant="pdf/ua-1", font_config=fonts, cache=Pictures(fonts, fetcher)
+        pdf_variant="pdf/ua-1", font_config=fonts, cache=_make_pictures(fonts, fetcher)
     )
     _replace(target, document)
+
+
+def _make_pictures(font_config: Any, fetcher: Any) -> dict[str, Any]:
+    """What paints our figures; nothing, so that WeasyPrint reads them itself, where it may be built in another way."""
+    from weasyprint import __version__
+
+    if __version__.partition(".")[0] != PAINTED_WITH:
+        return {}
+    from reportgen.report.paper.painted_figures import Pictures
+
+    return Pictures(font_config, fetcher)
 
 
 def _replace(target: Path, content: bytes) -> None:

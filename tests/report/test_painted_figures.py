@@ -154,6 +154,23 @@ def test_a_strangers_picture_is_still_printed(tmp_path: Path) -> None:
     assert b" c\n" in PdfReader(tmp_path / "x.pdf").pages[0].get_contents().get_data()
 
 
+def test_this_weasyprint_is_one_that_figures_are_painted_with() -> None:
+    """Else printing takes half as long again: look at the pages, and name the new one in `document`."""
+    import weasyprint
+
+    assert weasyprint.__version__.partition(".")[0] == document.PAINTED_WITH
+
+
+def test_another_weasyprint_reads_figures_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    html = f'<html lang=en><title>t</title><img alt="x" src="{PageFigure(FIGURES[0], "x", SVGS[0]).data_uri()}">'
+    sizes = []
+    for version in ("70", "71"):
+        monkeypatch.setattr(document, "PAINTED_WITH", version)
+        document._write(html, tmp_path / f"{version}.pdf")
+        sizes.append(len(PdfReader(tmp_path / f"{version}.pdf").pages[0].get_contents().get_data()))
+    assert sizes[0] < sizes[1], "letter by letter takes more words"
+
+
 def test_a_curve_of_second_order_is_the_same_curve_of_third_order() -> None:
     (shape,) = read_picture(BOX.format('<path d="M 1 1 Q 4 7 7 1 z"/>').encode()).pieces
     numbers = [[float(one) for one in line.split()[:-1]] for line in shape.operators.decode().splitlines()]
