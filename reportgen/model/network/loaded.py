@@ -202,18 +202,6 @@ class LoadedModel:
                 for place, part in self._parts(rows, of_chunk):
                     yield slice(start + place.start, start + place.stop), self._scale_logits(part)
 
-    def lens_logit_slices(self, residual: torch.Tensor, together: int) -> Iterator[tuple[slice, torch.Tensor]]:
-        """(row x token) the same logits of at most `together` rows, a slice of the vocabulary at a time: with more rows
-        than `lens_logits` reads at once each costs less, and all logits of one row are never there.
-        """
-        ((rows, chunk),) = _pad_chunks(residual.float(), together)
-        normed, head = self.norm_in_float32(chunk), self.anatomy.unembedding
-        for part in self._slices(head.weight):
-            logits = normed @ head.weight[part].float().T
-            if head.bias is not None:
-                logits += head.bias[part].float()
-            yield part, self._scale_logits(logits)[: rows.stop]
-
     def _parts(self, rows: slice, logits: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
         """A few rows at a time of a chunk's logits, leaving out those that are padding alone."""
         step = self.read_together
