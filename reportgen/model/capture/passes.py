@@ -81,7 +81,7 @@ def _run_in_step(model: LoadedModel, batches: Sequence[Batch], prefixes: _Prefix
     under_way = [_steps(model, batch, prefixes) for batch in batches]
     joined_passes = [joined for batch in batches for joined in batch.rows]
     drawing = {joined.path: None if joined.draw is None else Sampler(joined.draw) for joined in joined_passes}
-    together = FINAL_CHUNK if len(joined_passes) <= FINAL_CHUNK else CHUNK
+    together = min(CHUNK, -(-len(joined_passes) // FINAL_CHUNK) * FINAL_CHUNK)
     found: dict[Path, JoinedResult] = {}
     chosen: dict[int, dict[Path, int] | None] = dict.fromkeys(range(len(under_way)))
     while chosen:

@@ -31,6 +31,8 @@ from reportgen.results.quantities import Rows
 from reportgen.text.characters import mark_space
 from reportgen.text.wording import language_share, repeated_share, script_share
 
+TOGETHER = 64
+"""Rows that go through the unembedding at once while texts are written: prompts are put together up to that many."""
 SPEAKS = 10
 """Promoted tokens whose mass is the score where none is named, and that are named of the feature."""
 
@@ -127,13 +129,18 @@ class _FeatureSweep:
 
 
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[FeatureSteering]:
-    """A prompt at a time, with all strengths."""
+    """A few prompts at a time, with all strengths."""
     setting = Setting.of(case)
     found = _FeatureSweep(setting, model, captured)
     unsteered = [found.read_passes(one, [captured[one.index]])[0] for one in setting.held]
     seen = []
-    for one in setting.held:
-        seen.append(found.read_passes(one, (yield found.list_steered_passes(one))))
+    variants = 2 * len(setting.case.options.strengths)
+    together = max(1, TOGETHER // variants)
+    for start in range(0, len(setting.held), together):
+        some = setting.held[start : start + together]
+        steered = yield [single for one in some for single in found.list_steered_passes(one)]
+        for at, one in enumerate(some):
+            seen.append(found.read_passes(one, steered[at * variants : (at + 1) * variants]))
     return _findings(setting, found, unsteered, seen)
 
 
