@@ -21,7 +21,13 @@ from reportgen.report.content.statements import state_bundle
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides import pages as slides
 from reportgen.report.slides.deck import build_deck, without_dims
-from reportgen.report.slides.figures import find_numbers, join_single_curves, on_slides, theme_on_slides
+from reportgen.report.slides.figures import (
+    find_numbers,
+    join_single_curves,
+    on_slides,
+    tell_subject_matter,
+    theme_on_slides,
+)
 from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, lay_out_opening, lay_out_slide, stay_legible
 from reportgen.report.slides.words import first_of, tell_seen
 from tests.report.deck_samples import figures, make_drawn, sample
@@ -98,6 +104,7 @@ def test_what_a_prompt_set_expects_stands_under_what_is_seen():
         (f"One. {'long ' * 50}.", "One."),
         (f"It says “Paris. {'x' * 200}” here. Then.", f"It says “Paris. {'x' * 200}” here."),
         ("一。" + "二" * 200 + "。", "一。"),
+        (f"前面「a。{'b' * 200}」後面。然後。", f"前面「a。{'b' * 200}」後面。"),
         ("", ""),
     ],
 )
@@ -444,6 +451,24 @@ def test_curves_of_models_that_have_one_each_stand_in_one_figure_by_depth():
     other = make_grid(LLAMA, "grid-0")
     for kept in ([of(LLAMA, 30), two], [of(LLAMA, 30), own], [of(LLAMA, 30)], [of(LLAMA, 30), other]):
         assert list(join_single_curves(section, kept)) == kept
+
+
+@pytest.mark.parametrize(
+    ("titles", "common"),
+    [
+        (["after “a”: top_p 0.9: 1 token", "after “a”: top_p 0.9: 2 tokens"], "after “a”: top_p 0.9"),
+        (["在「a」之後：前 1 個", "在「a」之後：前 2 個"], "在「a」之後"),
+        (["cosine", "cosine"], "cosine"),
+        (["cosine", "dot product"], ""),
+    ],
+)
+def test_titles_of_several_models_are_called_by_what_they_have_in_common(titles, common):
+    section = fake_bundle().section("weather")
+    figures = [
+        replace(make_grid(model, "grid-0"), title=f"{section.name(model)}: {title}")
+        for model, title in zip((LLAMA, GEMMA), titles, strict=True)
+    ]
+    assert tell_subject_matter(section, figures) == common
 
 
 def test_a_slide_tells_what_is_found_in_its_own_prompt():
