@@ -66,8 +66,8 @@ def _tell_least_sure(view: View, prompt: int, row: Mapping[str, Any]) -> str:
         return say("next_token.least", "{model} is least sure after “{prompt}” (“{token}”, {probability}).", **values)
     return say_count(
         "next_token.least_nucleus",
-        "{model} is least sure after “{prompt}” (“{token}”, {probability}), where it takes {count} token to hold {mass}.",
-        "{model} is least sure after “{prompt}” (“{token}”, {probability}), where it takes {count} tokens to hold {mass}.",
+        "{model} is least sure after “{prompt}” (“{token}”, {probability}), where {count} token holds {mass}.",
+        "{model} is least sure after “{prompt}” (“{token}”, {probability}), where {count} tokens hold {mass}.",
         int(nucleus["kept"]),
         mass=write_share(view.options["top_p"]),
         **values,
