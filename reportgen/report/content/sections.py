@@ -69,10 +69,6 @@ class SectionView:
     probe: str
     version: int
     title: str
-    note: str
-    """What its author says of it."""
-    prompt_notes: Mapping[str, str]
-    """What a figure calls a prompt -> what its author says of it."""
     statement: str
     rows: Sequence[Row]
     subjects: Mapping[str, str]
@@ -92,6 +88,10 @@ class SectionView:
     """True where no subject holds numbers and one of them failed."""
     browsers: Mapping[str, Browser] = field(default_factory=dict)
     """Subject -> its features to be searched, on a page."""
+    note: str = ""
+    """What its author says of it."""
+    prompt_notes: Mapping[str, str] = field(default_factory=dict)
+    """What a figure calls a prompt -> what its author says of it."""
 
 
 def build_view(
