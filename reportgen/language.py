@@ -5,6 +5,7 @@ English text as msgid, so that a translation of a text that has since changed is
 Texts of strangers (tokens, prompts, titles) are never translated; they are values of a message.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,6 +30,8 @@ ALSO_KNOWN_AS = {
     "zh-sg": SIMPLIFIED_CHINESE,
 }
 """Other names of languages there is a catalogue of, in small letters."""
+QUOTED = re.compile("“[^”]*”|„[^”]*”|「[^」]*」|«[^»]*»")
+"""What a sentence quotes, as English, Hungarian, Chinese and Arabic do."""
 _RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 _UNSPACED = frozenset({"ja", "zh"})
 """Languages that put no space between sentences."""

@@ -184,8 +184,9 @@ DARK = PAPER.model_copy(update={
     ),
 })  # fmt: skip
 _OF_A_HALL: dict[str, object] = {
-    # As wide as a slide of 13.33 x 7.5 inches between its edges, and as high as a title and two lines leave of it.
-    "text": 18.0, "width": 878.0, "widest": 878.0, "tallest": 360.0, "height": 250.0, "lines": 1.8, "legible": 18.0,
+    # With its margins as wide as a slide of 13.33 x 7.5 inches between its edges, and as high as a title and two lines
+    # leave of it.
+    "text": 18.0, "width": 865.0, "widest": 865.0, "tallest": 346.0, "height": 250.0, "lines": 1.8, "legible": 18.0,
 }  # fmt: skip
 
 _NOT_WRITTEN = ("font_sha256", "exact")

@@ -383,3 +383,13 @@ def test_headers_that_would_be_cut_to_the_same_show_the_word_that_differs(faces:
     assert shown[2:] == ["short", "The sky"]
     assert all(lettering.width(one, mono=True) <= room for one in shown)
     assert len({*_shorten_apart(["the same long header"] * 2, room, lettering)}) == 1
+
+
+def test_two_tokens_of_a_header_that_have_no_room_on_a_line_stand_on_two(faces: Typefaces) -> None:
+    from reportgen.figures.draw.token_grid import _write_heads
+
+    lettering = Lettering(faces)
+    room = lettering.width("␣steep/", mono=True)
+    heads = _write_heads(["The", "␣steep/robbed", "a/b", "␣/long token here"], room, lettering)
+    assert heads[:3] == [["The"], ["␣steep/", "robbed"], ["a/b"]]
+    assert len(heads[3]) == 1

@@ -186,7 +186,7 @@ def test_layers_that_a_height_has_no_room_for_are_left_out_and_rows_of_text_refu
     assert len(told.splitlines()) == 2
     drawn = draw_figure(replace(tall, sampleable=True), faces, box)
     assert drawn.height_inches * 72 == pytest.approx(200)
-    assert "one in 3" in drawn.svg("characters")
+    assert "one in 4" in drawn.svg("characters")
 
 
 def test_a_box_in_which_there_is_no_room_for_words_is_refused(faces: Typefaces) -> None:

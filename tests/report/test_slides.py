@@ -7,7 +7,7 @@ import pytest
 from pypdf import PdfReader
 
 from reportgen.errors import OutputError
-from reportgen.figures.describe import Curve, Curves, Maps, Panel, Rankings, TokenGrid
+from reportgen.figures.describe import Curve, Curves, Maps, Panel, Rankings, Timelines, TokenGrid
 from reportgen.figures.split import Room, split_figure
 from reportgen.language import use_language
 from reportgen.look.slide_choice import SlideChoice
@@ -15,15 +15,31 @@ from reportgen.look.theme import BUILT_IN, PAPER
 from reportgen.probes import registry
 from reportgen.probing.probe import axis_label, explanation, meanings
 from reportgen.report import document
-from reportgen.report.content.bundle_figures import BundleDescription
+from reportgen.report.content.bundle_figures import BundleDescription, draw_figures
 from reportgen.report.content.sections import build_view
 from reportgen.report.content.statements import state_bundle
 from reportgen.report.slides import layout as deck_layout
 from reportgen.report.slides import pages as slides
 from reportgen.report.slides.deck import build_deck, without_dims
-from reportgen.report.slides.figures import find_numbers, join_single_curves, on_slides, theme_on_slides
-from reportgen.report.slides.layout import HEIGHT, WIDTH, Box, fit_words, lay_out_opening, lay_out_slide, stay_legible
+from reportgen.report.slides.figures import (
+    find_numbers,
+    join_single_curves,
+    on_slides,
+    tell_subject_matter,
+    theme_on_slides,
+)
+from reportgen.report.slides.layout import (
+    HEIGHT,
+    WIDTH,
+    Box,
+    choose_letters,
+    fit_words,
+    lay_out_opening,
+    lay_out_slide,
+    stay_legible,
+)
 from reportgen.report.slides.words import first_of, tell_seen
+from tests.figures.figure_samples import one_of_each
 from tests.report.deck_samples import figures, make_drawn, sample
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, curves, fake_bundle, make_grid
 from tests.report.test_document import weasyprint_loads
@@ -98,6 +114,7 @@ def test_what_a_prompt_set_expects_stands_under_what_is_seen():
         (f"One. {'long ' * 50}.", "One."),
         (f"It says “Paris. {'x' * 200}” here. Then.", f"It says “Paris. {'x' * 200}” here."),
         ("一。" + "二" * 200 + "。", "一。"),
+        (f"前面「a。{'b' * 200}」後面。然後。", f"前面「a。{'b' * 200}」後面。"),
         ("", ""),
     ],
 )
@@ -446,6 +463,24 @@ def test_curves_of_models_that_have_one_each_stand_in_one_figure_by_depth():
         assert list(join_single_curves(section, kept)) == kept
 
 
+@pytest.mark.parametrize(
+    ("titles", "common"),
+    [
+        (["after “a”: top_p 0.9: 1 token", "after “a”: top_p 0.9: 2 tokens"], "after “a”: top_p 0.9"),
+        (["在「a」之後：前 1 個", "在「a」之後：前 2 個"], "在「a」之後"),
+        (["cosine", "cosine"], "cosine"),
+        (["cosine", "dot product"], ""),
+    ],
+)
+def test_titles_of_several_models_are_called_by_what_they_have_in_common(titles, common):
+    section = fake_bundle().section("weather")
+    figures = [
+        replace(make_grid(model, "grid-0"), title=f"{section.name(model)}: {title}")
+        for model, title in zip((LLAMA, GEMMA), titles, strict=True)
+    ]
+    assert tell_subject_matter(section, figures) == common
+
+
 def test_a_slide_tells_what_is_found_in_its_own_prompt():
     bundle = fake_bundle()
     asked = {"prompts": [{"text": "天氣"}, {"text": "The capital of France is " + "far away " * 9}]}
@@ -463,3 +498,25 @@ def test_a_slide_tells_what_is_found_in_its_own_prompt():
     assert seen("Llama: all of them") == told
     nothing = tell_seen(section, view, lambda subject: "", [make_grid(LLAMA, "grid-0")], 200)
     assert nothing == first_of(view.explanation.shows)
+
+
+@pytest.mark.parametrize("name", ["hall", "hall-dark"])
+def test_in_a_hall_no_text_of_a_figure_is_smaller_than_18_points_and_figures_fill_the_slide(name):
+    theme, bundle, letters = BUILT_IN[name], fake_bundle(), choose_letters(BUILT_IN[name])
+    each = [replace(one, subject=(LLAMA,)) for one in one_of_each() if not isinstance(one, Timelines)]
+    each = [replace(one, model=LLAMA) if isinstance(one, Rankings) else one for one in each]
+    each = [replace(one, curves=[replace(line, model=LLAMA) for line in one.curves]) if isinstance(one, Curves) else one
+            for one in each]  # fmt: skip
+    described = BundleDescription({"weather": each}, {}, True)
+    figures = list(draw_figures(bundle, on_slides(described, bundle, theme), theme=theme))
+    made = build_deck(bundle, figures, described.statements, theme=theme, measured="simple characters")
+    shown = [one for one in made.slides if one.pictures]
+    assert len(shown) >= len(each)
+    for one in shown:
+        laid_out = lay_out_slide(one, letters)
+        assert laid_out.kicker.text == laid_out.definition.text == ""
+        assert laid_out.sentence.size >= 18
+        for picture, box in zip(one.pictures, laid_out.pictures, strict=True):
+            assert picture.text * box.width / picture.size[0] >= 17.9, one.title
+    curves = [one for one in shown if isinstance(one.pictures[0].figure.description, Curves)]
+    assert min(lay_out_slide(one, letters).pictures[0].width for one in curves) > 0.85 * WIDTH

@@ -15,6 +15,8 @@ from reportgen.text.characters import mark_space
 
 SIDE = 330.0
 LARGEST_CELL = 24.0
+BESIDE = 1.3
+"""Height of what stands beside words on a slide, by that of what stands below them."""
 LABEL = 80.0
 NEEDED = 10.0
 """Points from one token to the next at which both can be read."""
@@ -29,7 +31,9 @@ def paint_attention_head(head: AttentionHead, look: Look) -> Canvas:
     rows, columns = _labels(head.queries, lettering), _labels(head.keys, lettering)
     left = _measure_widest(rows, lettering) + 5
     top = LINE + 4 + _measure_widest(columns, lettering) + 5
-    side = min(side, look.room_below(top + 20))
+    # On a slide, words stand next to what is as wide as high: that leaves more height than they do above it.
+    room = look.room_below(top + 20) if look.theme.exact else look.room_below((top + 20) / BESIDE) * BESIDE
+    side = min(side, room)
     cell = min(largest, side / max(queries, keys))
     width, height = keys * cell, queries * cell
     key = left + colour_key_width(lettering.width, ends=(0, 1), label=head.value_label)

@@ -30,7 +30,7 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
     """Rows downwards as the description orders them; both axes are named in the first line, the colours in the last."""
     lettering = look.lettering
     if grid.sampleable and look.theme.exact:
-        grid = sample_rows(grid, int(look.room_below(2 * LINE + 2 + 20 + LINE, least=2 * ROW) / ROW))
+        grid = sample_rows(grid, int(look.room_below(2 * LINE + 2 + 20 + 2 * LINE, least=2 * ROW) / ROW))
     texts = [[mark_space(text) for text in row] for row in grid.texts]
     columns = [mark_space(column) for column in grid.columns]
     wanted = _cell_width([columns, *texts], lettering)
@@ -38,7 +38,9 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
     rows = [lettering.shorten(row, max(WIDEST, room)) for row in grid.rows]
     left = max((lettering.width(row) for row in rows), default=0) + 5
     cell = max(min(wanted, (look.widest - left - 2) / max(len(columns), 1)), LEAST_CELL)
-    top = 2 * LINE + 2
+    heads = _write_heads(columns, cell - 3, lettering)
+    most = max(map(len, heads), default=1)
+    top = (1 + most) * LINE + 2
     height, width = len(rows) * ROW, len(grid.columns) * cell
     axes = f"↓ {make_legible(grid.row_label)} · → {make_legible(grid.column_label)}"
     label, outline = make_legible(grid.value_label), make_legible(grid.outline_label)
@@ -49,8 +51,9 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
     canvas = Canvas(across + 2, top + height + 20 + (LINE if below else 0), look)
 
     canvas.write(0, LINE / 2, axes, colour=canvas.theme.muted)
-    for at, shown in enumerate(_shorten_apart(columns, cell - 3, lettering)):
-        canvas.write(left + (at + 0.5) * cell, 1.5 * LINE, shown, mono=True, across="center")
+    for at, lines in enumerate(heads):
+        for line, shown in enumerate(lines, most - len(lines)):
+            canvas.write(left + (at + 0.5) * cell, (1.5 + line) * LINE, shown, mono=True, across="center")
     for at, row in enumerate(rows):
         canvas.write(left - 4, top + (at + 0.5) * ROW, row, colour=canvas.theme.muted, across="right")
     canvas.frame((left, top, left + width, top + height), rows=len(rows), columns=len(columns))
@@ -62,6 +65,18 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
         canvas.outlines([(x, y - 4, x + 12, y + 4)], look.theme.outline)
         canvas.write(x + 17, y, outline, colour=canvas.theme.muted)
     return canvas
+
+
+def _write_heads(columns: Sequence[str], room: float, lettering: Lettering) -> list[list[str]]:
+    """The lines above each column: of two tokens (river/city) that have no room on one line, one each."""
+    heads = []
+    for column, shown in zip(columns, _shorten_apart(columns, room, lettering), strict=True):
+        one, slash, other = column.partition("/")
+        if slash and one.strip("␣") and other and lettering.width(make_legible(column), mono=True) > room:
+            heads.append([lettering.shorten(text, room, mono=True) for text in (one + slash, other)])
+        else:
+            heads.append([shown])
+    return heads
 
 
 def _shorten_apart(columns: Sequence[str], room: float, lettering: Lettering) -> list[str]:

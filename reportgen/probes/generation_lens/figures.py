@@ -100,7 +100,7 @@ def _emoji_curves(view: View, trace: Key) -> Iterable[Curves]:
         name=f"emoji-{trace[0]}-{trace[1]}",
         title=say(
             "generation_lens.curves.title",
-            "{model}: the way to {emoji} {where}",
+            "{model}: the way to the first emoji {where}: {emoji}",
             model=view.name,
             emoji=emoji,
             where=view.tell_trace(trace),

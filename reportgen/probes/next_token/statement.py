@@ -56,17 +56,18 @@ def _tell_expected(view: View, prompt: int, row: Mapping[str, Any]) -> str:
 
 def _tell_least_sure(view: View, prompt: int, row: Mapping[str, Any]) -> str:
     values = {
+        "model": view.name,
         "token": mark_space(str(row["token"])),
         "probability": write_share(float(row["probability"])),
         "prompt": _quote_prompt(view, prompt),
     }
     nucleus = view.settings.get((prompt, OWN, TOP_P))
     if nucleus is None:
-        return say("next_token.least", "It is least sure after “{prompt}” (“{token}”, {probability}).", **values)
+        return say("next_token.least", "{model} is least sure after “{prompt}” (“{token}”, {probability}).", **values)
     return say_count(
         "next_token.least_nucleus",
-        "It is least sure after “{prompt}” (“{token}”, {probability}), where it takes {count} token to hold {mass}.",
-        "It is least sure after “{prompt}” (“{token}”, {probability}), where it takes {count} tokens to hold {mass}.",
+        "{model} is least sure after “{prompt}” (“{token}”, {probability}), where {count} token holds {mass}.",
+        "{model} is least sure after “{prompt}” (“{token}”, {probability}), where {count} tokens hold {mass}.",
         int(nucleus["kept"]),
         mass=write_share(view.options["top_p"]),
         **values,

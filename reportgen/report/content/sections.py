@@ -76,10 +76,6 @@ class SectionView:
     probe: str
     version: int
     title: str
-    note: str
-    """What its author says of it."""
-    prompt_notes: Mapping[str, str]
-    """What a figure calls a prompt -> what its author says of it."""
     statement: str
     rows: Sequence[Row]
     subjects: Mapping[str, str]
@@ -99,6 +95,10 @@ class SectionView:
     """True where no subject holds numbers and one of them failed."""
     browsers: Mapping[str, Browser] = field(default_factory=dict)
     """Subject -> its features to be searched, on a page."""
+    note: str = ""
+    """What its author says of it."""
+    prompt_notes: Mapping[str, str] = field(default_factory=dict)
+    """What a figure calls a prompt -> what its author says of it."""
     words: Mapping[str, SubjectWords] = field(default_factory=dict)
     """Subject -> what is said of it alone."""
 

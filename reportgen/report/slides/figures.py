@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.figures.split import Room, split_figure
-from reportgen.language import say
+from reportgen.language import QUOTED, say
 from reportgen.look.theme import SLIDES, Theme
 from reportgen.probing.probe import axis_label
 from reportgen.report.content.bundle_figures import BundleDescription
@@ -29,7 +29,6 @@ HALF_WIDE = 0.7
 """Size of text in a figure that is half a slide wide, by that of one that is as wide as the slide."""
 _BETWEEN = r"\s:：–—、,،"
 """What stands between a model's name and the rest of a title."""
-_QUOTED = re.compile(r"“[^”]*”")
 _COUNT = re.compile(r"(?<![A-Za-z0-9.,-])[0-9]{1,3}(?![A-Za-z0-9%-]|[.,][0-9]| ?%)")
 """A whole number that may be that of a layer: no share, no part of a word or of another number."""
 
@@ -105,14 +104,17 @@ def tell_subject_matter(section: Section, figures: Sequence[Figure]) -> str:
 
 def _find_common_head(titles: Sequence[str]) -> str:
     """What titles have in common up to a colon; empty where that is nothing."""
-    parts = [title.split(": ") for title in titles]
-    same = takewhile(lambda together: len({*together}) == 1, zip(*parts, strict=False))
-    return ": ".join(first for first, *_ in same)
+    first, last = titles[0], titles[-1]  # of sorted ones, between which all others lie
+    if first == last:
+        return first
+    same = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+    found = re.match(r"(.+)[:：]", same)
+    return found[1] if found else ""
 
 
 def find_numbers(told: str) -> set[str]:
     """The whole numbers that a sentence of ours names, those of layers among them."""
-    return set(_COUNT.findall(_QUOTED.sub("", told)))
+    return set(_COUNT.findall(QUOTED.sub("", told)))
 
 
 def _find_named(section: Section, figure: Figure, told: StatementsAlone) -> set[str]:

@@ -162,7 +162,8 @@ def _lay_out_above(slide: Slide, letters: Letters) -> Layout:
         slide.title, Box(SIDE, _find_bottom(kicker), width, 0), letters.title, letters.title_lines, bold=True
     )
     place = Box(SIDE, _find_bottom(title) + 4, width, 0)
-    sentence = fit_words(slide.sentence, place, letters.sentence, letters.sentence_lines)
+    spared = title.box.height <= letters.title * LEADING + 0.1  # a line that the title does not take is the sentence's
+    sentence = fit_words(slide.sentence, place, letters.sentence, letters.sentence_lines + spared)
     remark = _below(sentence, slide.remark, width, 2)
     definition = _at_the_foot(slide.definition, SIDE, width - 60, 3)
     top = _find_bottom(remark) + 12

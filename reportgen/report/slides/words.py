@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from reportgen.figures.describe import Figure
-from reportgen.language import say, sentences
+from reportgen.language import QUOTED, say, sentences
 from reportgen.probing.probe import prompt_labels, prompt_texts
 from reportgen.report.content import sections
 from reportgen.report.slides.figures import find_subjects
@@ -14,7 +14,7 @@ from reportgen.text.scripts import script_of
 
 SHORT_NOTE = 140
 """Characters up to which what an author says stands on the slide; what is longer only the speaker has."""
-QUOTED = 40
+LONGEST = 40
 """Characters of a prompt by which it is known where a sentence quotes it: long ones are cut."""
 
 
@@ -63,10 +63,11 @@ def first_of(text: str, most: int = DESK.glance) -> str:
 
 
 def _split(text: str) -> Iterator[str]:
-    """The sentences of a text, each with the space behind it. A full stop within “…” is a stranger's."""
+    """The sentences of a text, each with the space behind it. A full stop within quotes is a stranger's."""
+    quoted = {at for found in QUOTED.finditer(text) for at in range(found.start(), found.end())}
     start = 0
     for found in re.finditer(r"(?<=[.!?])\s+|(?<=[。！？؟])|$", text):
-        if text.count("“", 0, found.start()) == text.count("”", 0, found.start()) and found.end() > start:
+        if found.start() not in quoted and found.end() > start:
             yield text[start : found.end()]
             start = found.end()
     if start < len(text):
@@ -81,7 +82,11 @@ def _keep_own(section: Section, statement: str, figures: Sequence[Figure]) -> st
         return statement
     kept, keep = [], True
     for sentence in _split(statement):
-        quoted = [at for at, names in enumerate(prompts) if any(f"“{name[:QUOTED]}" in sentence for name in names)]
+        told = [quote[1:] for quote in QUOTED.findall(sentence)]
+        quoted = [
+            at for at, names in enumerate(prompts)
+            if any(quote.startswith(name[:LONGEST]) for name in names for quote in told)
+        ]  # fmt: skip
         # A sentence that quotes none goes on about what the one before it told of.
         keep = any(at in named for at in quoted) if quoted else keep
         if keep:
@@ -99,6 +104,6 @@ def _list_prompts(section: Section) -> list[tuple[str, str]]:
 
 
 def _is_named(called: str, figures: Sequence[Figure]) -> bool:
-    start = re.escape(called[:QUOTED])
-    end = "" if len(called) > QUOTED else r"(?!\w)"
+    start = re.escape(called[:LONGEST])
+    end = "" if len(called) > LONGEST else r"(?!\w)"
     return any(re.search(rf"(?<!\w){start}{end}", figure.title) for figure in figures)

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from reportgen.language import choose_form, direction, get_language, say
+from reportgen.language import QUOTED, choose_form, direction, get_language, say
 from reportgen.look import model_styles as style
 from reportgen.look.fonts import load_typefaces
 from reportgen.look.legible import make_legible
@@ -37,8 +37,6 @@ _LONG_WORD = re.compile(
 )
 
 _own: ContextVar[Path | None] = ContextVar("_own", default=None)
-_QUOTED = re.compile("“[^”]*”|„[^”]*”|「[^」]*」|«[^»]*»")
-"""What a sentence quotes, as English, Hungarian, Chinese and Arabic do."""
 
 
 @contextmanager
@@ -182,7 +180,7 @@ def lines(text: str) -> Markup:
 
 def sentence(text: str) -> Markup:
     """A sentence of ours: what it quotes is a stranger's."""
-    return Markup(_QUOTED.sub(_isolate_quoted, str(escape(prepare_text(text)))))
+    return Markup(QUOTED.sub(_isolate_quoted, str(escape(prepare_text(text)))))
 
 
 def mark_code(text: str) -> Markup:
