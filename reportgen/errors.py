@@ -91,6 +91,6 @@ def reason_of(error: BaseException) -> str:
         case SystemExit():
             return f"it tried to end the program (exit code {error.code})"
         case OutOfTime():
-            return "it ran out of its time"
+            return "it exceeded its time limit"
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -19,5 +19,5 @@ def folder(name: Literal["templates", "prompts"]) -> Path:
     # site-packages may hold a stranger's `prompts` folder; only a checkout has pyproject.toml next to the package
     found = checkout / name if (checkout / "pyproject.toml").is_file() else PACKAGE / IN_WHEEL[name]
     if not found.is_dir():
-        raise FileNotFoundError(f"this installation of reportgen lacks its {name}: {found} is no folder")
+        raise FileNotFoundError(f"this installation of reportgen lacks its {name}: {found} is not a folder")
     return found

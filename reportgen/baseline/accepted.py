@@ -79,11 +79,11 @@ def load_tolerances(baseline: Path) -> dict[str, ToleranceEntry]:
     file = baseline / TOLERANCES
     if not file.is_file():
         return {}
-    source = _read_baseline_file(file, "tolerances", "calibrate it anew")
+    source = _read_baseline_file(file, "tolerances", "calibrate it again")
     try:
         return check_entries({} if source.value is None else source.value)
     except ValueError as error:
-        raise BundleError(Mistake(str(error), "calibrate it anew", file=file)) from error
+        raise BundleError(Mistake(str(error), "calibrate it again", file=file)) from error
 
 
 def write_tolerances(baseline: Path, entries: Mapping[str, ToleranceEntry]) -> None:
@@ -115,7 +115,7 @@ def _acceptances(target: Path) -> list[dict[str, Any]]:
     file = target / ACCEPTED
     if not file.is_file():
         return []
-    remedy = "mend it, so that no reason is lost: a list of when, by and reason"
+    remedy = "repair it, so that no reason is lost: a list of when, by and reason"
     found = _read_baseline_file(file, "acceptances", remedy).value
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise BundleError(Mistake("the earlier reasons are not a list of mappings", remedy, file))

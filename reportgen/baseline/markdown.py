@@ -21,7 +21,7 @@ BUDGET = 900 * 1024
 """Bytes: GitHub drops a step's summary above 1 MiB as a whole, and other commands write to it too."""
 REST_OF_SECTION = 600
 """Bytes kept free in each section for the line that says what it leaves out."""
-REST = "\n*The rest is left out: it would not fit.*\n"
+REST = "\n*The rest is left out because it would not fit.*\n"
 SUBJECTS = 5
 """Models whose first layer beyond tolerance stands at the head."""
 
@@ -149,7 +149,7 @@ def _table(
     if not left:
         return f"{title}{table}"
     which = f": {rest(left)}" if rest else ""
-    return f"{title}{table}\n*{write_count(len(left))} left out for want of room{which}.*\n"
+    return f"{title}{table}\n*{write_count(len(left))} left out because there is no room{which}.*\n"
 
 
 def _row(cells: Cells) -> str:

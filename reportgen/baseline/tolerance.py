@@ -15,7 +15,7 @@ Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class ToleranceEntry(BaseModel):
-    """Limits for the quantities that a glob names; what is left out comes from the next glob, then from the kind."""
+    """Limits for the quantities that a glob matches; what is left out comes from the next glob, then from the kind."""
 
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True

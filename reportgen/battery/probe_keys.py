@@ -15,8 +15,8 @@ class ProbeKeys(BaseModel):
     )
 
     timeout: Annotated[float, Field(gt=0, le=1e7, strict=False, allow_inf_nan=False)] | None = None
-    """Seconds that the probe may take on a model or pair; what takes longer is a failed card. By default generous, by
-    the passes that are planned."""
+    """Seconds that the probe may take on a model or pair; a probe that takes longer becomes a failed card. The default
+    is generous and grows with the planned passes."""
     title: Label | None = None
     """What readers are shown instead of the question that the probe asks; like the note, it is no part of what is
     measured."""

@@ -68,10 +68,10 @@ class ModelEntry(BaseModel):
     revision: str | None = None
     """Branch, tag or commit of a hub id."""
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """Threads of a pass on a CPU; its cores, where it is not given. Another number moves the last bits."""
+    """Threads of a pass on a CPU; by default its cores. Another number changes the last bits."""
     batch: Annotated[int, Field(ge=1, le=64)] = 1
-    """Copies of a prompt that pass together. More than one costs as much more, and moves the last bits: by how much is
-    what a calibration asks."""
+    """Copies of a prompt that pass together. More than one costs proportionally more and changes the last bits: a
+    calibration measures by how much."""
 
 
 @dataclass(frozen=True)
@@ -126,27 +126,27 @@ class BatteryFile(BaseModel):
     model_config = STRICT
 
     title: Annotated[str, Field(min_length=1, max_length=300)] | None = None
-    """Title of the report; the file's name where it is not given."""
+    """Title of the report; by default the file's name."""
     models: Annotated[dict[str, Any], Field(min_length=1)]
     """The models to compare, each under an id of letters, digits, - and _."""
     probes: Annotated[dict[str, Any], Field(min_length=1)]
     """What to measure, each under an id of letters, digits, - and _."""
     outputs: list[Output] = ["html", "pdf", "figures"]
-    """What to make of the numbers, beside the bundle that is always written."""
+    """What to make of the numbers, in addition to the bundle, which is always written."""
     language: Language = language.ENGLISH
     """Language of the report's own words: en, zh-TW, zh-CN, hu or ar."""
     theme: Annotated[str, Field(min_length=1)] = PAPER.name
     """Look of the figures: paper, slides, dark, hall, hall-dark, or a YAML file of colours, sizes, font and logo."""
     page_megabytes: Annotated[float, Field(gt=0, le=1000, strict=False)] = PAGE_BYTES / 1e6
-    """Most that report.html may take; the page says what was left out for it."""
+    """Size limit of report.html; the page says what was left out to stay below it."""
     batch: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] | None = None
     """Prompts of a probe that pass a model together, at most; auto: 64. Which ones is fixed by the probe alone. Others
     than 1 are faster on an accelerator, where auto is what holds if nothing is said, and move the last bits of numbers
     (float32: by up to 5e-4); on a CPU each prompt passes alone then."""
     slides: SlideChoice = DEFAULT
-    """Which figures are the main slides of a deck, and which its appendix holds."""
+    """Which figures are main slides of a deck, and which go into its appendix."""
     tolerances: dict[str, ToleranceEntry] = {}
-    """How far numbers may move from a baseline, by glob over PROBE_ID.MODEL_ID.NAME; the last that matches wins."""
+    """How far numbers may move from a baseline, by glob over PROBE_ID.MODEL_ID.NAME; the last one that matches wins."""
 
 
 class _Subset(BaseModel):

@@ -18,7 +18,7 @@ TOLD = 5
 @formats_option(PAGES, "Pages to make [default: all]")
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write a JUnit report.")
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write a summary in Markdown.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors, the verdict and where the comparison lies.")
+@click.option("--quiet", is_flag=True, help="Print only errors, the verdict and where the comparison is.")
 def command(
     baseline: Path,
     bundle: Path,
@@ -30,9 +30,9 @@ def command(
 ) -> int:
     """Compare BUNDLE with BASELINE, another bundle or an accepted one: what changed, by how much, and where.
 
-    Ends with 0 where nothing drifted, 3 where a probe or the last run failed, 4 where something drifted, 5 where
-    something is not comparable, in this order; with 1 where a bundle cannot be read or nothing be written. In a GitHub
-    workflow the summary and annotations are written, too. What was asked for says so where nothing could be compared.
+    Exits with 0 if nothing drifted, 3 if a probe or the last run failed, 4 if something drifted, 5 if something is not
+    comparable, in this order; with 1 if a bundle cannot be read or nothing can be written. In a GitHub workflow the
+    summary and annotations are written, too. If nothing could be compared, every report that was asked for says so.
     """
     from reportgen.baseline.judgements import (
         conclusion,

@@ -49,9 +49,9 @@ def _read_fit(ctx: click.Context, param: click.Parameter, given: str | None) -> 
 @click.option("--fit", callback=_read_fit, metavar="W:H", help="The same by the width: 16:9.")
 @click.option("--model", "models", multiple=True, metavar="ID", help="Only figures that show this model.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder [default: BUNDLE-figures-THEME, beside it]."
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder [default: BUNDLE-figures-THEME, next to it]."
 )
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--quiet", is_flag=True, help="Print only errors.")
 def command(
     bundle: Path,
     ids: tuple[str, ...],
@@ -64,18 +64,18 @@ def command(
     output: Path | None,
     quiet: bool,
 ) -> None:
-    """Draw the figures of BUNDLE anew, a folder that `reportgen run` wrote: without its models, without torch.
+    """Redraw the figures of BUNDLE, a folder that `reportgen run` wrote: without its models, without torch.
 
     ID is a figure's name, as its file is called (weather-gemma-grid-0), or that of a probe (weather).
 
     A picture of another width is the same picture, larger or smaller as a whole: its text grows and shrinks with it.
-    Text of 20 pt at 12 in, as in the theme slides, is text of 10 pt at 6 in. Larger text in the same width is a
-    theme's business: `text: 24` in a file of one's own. A PNG has 200 pixels an inch; of a width in pixels, exactly
-    these. With a height, or a shape (--fit), each picture is laid out anew and is exactly so large, its text at least
-    as large as the theme says; where it would not have room for its text, it is refused.
+    Text of 20 pt at 12 in, as in the theme slides, is text of 10 pt at 6 in. For larger text at the same width use a
+    theme: `text: 24` in a file of your own. A PNG has 200 pixels per inch; with a width in pixels, exactly these. With
+    a height, or a shape (--fit), each picture is laid out anew and is exactly so large, its text at least as large as
+    the theme says; where it would not have room for its text, it is refused.
 
-    Only files that an earlier call wrote are written over; figures.json in the folder lists them. Those of figures
-    that BUNDLE no longer has are removed.
+    Only files that an earlier call wrote are overwritten; figures.json in the folder lists them. Those of figures that
+    BUNDLE no longer has are removed.
     """
     from reportgen.cli.progress import show_progress
     from reportgen.cli.terminal import tell_place

@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 @click.command("history")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The page to write [default: DIR/history.html].")
-@click.option("--battery", type=click.Path(path_type=Path), help="Battery whose tolerances hold.")
-@click.option("--baseline", type=click.Path(path_type=Path), help="Baseline whose measured tolerances hold.")
+@click.option("--battery", type=click.Path(path_type=Path), help="Battery whose tolerances apply.")
+@click.option("--baseline", type=click.Path(path_type=Path), help="Baseline whose measured tolerances apply.")
 @click.option(
-    "--order", type=click.Choice(["started", "name"]), help="Order [default: started, where all bundles say]."
+    "--order", type=click.Choice(["started", "name"]), help="Order [default: started, if all bundles say when]."
 )
 def command(
     folder: Path, output: Path | None, battery: Path | None, baseline: Path | None, order: "Order | None"
 ) -> int:
-    """Draw each gated metric of the bundles below DIR over time, with its tolerance, and mark where it stepped.
+    """Draw each gated metric of the bundles below DIR over time, with its tolerance, and mark where it changed.
 
     The bundles are nights of one battery, in folders of any depth, or checkpoints of one training (--order name).
-    Beside the page lies a JSON file with all values. Prints a line for each step, oldest first.
+    A JSON file with all values is written next to the page. Prints one line per step, oldest first.
 
-    Ends with 0 where every bundle was read, 3 where one was left out (the page says which, and why), 1 where none
-    could be read or nothing could be written.
+    Exits with 0 if every bundle was read, 3 if one was left out (the page says which, and why), 1 if none could be read
+    or nothing could be written.
     """
     from reportgen.cli.terminal import tell, tell_place
     from reportgen.workflows.history import chart_history

@@ -12,7 +12,7 @@ from reportgen.workflows.inventory import PARTS, clear_cache, take_inventory
 
 @click.command("models")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
-@click.option("--results", "with_results", is_flag=True, help="List what the cache holds of which model, too.")
+@click.option("--results", "with_results", is_flag=True, help="Also list what the cache holds for each model.")
 @click.option(
     "--clear",
     metavar="WHAT",

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @click.command("plan")
 @click.argument("battery", type=click.Path(path_type=Path))
-@click.option("--only", multiple=True, metavar="ID", help="Plan just this probe; may be repeated.")
+@click.option("--only", multiple=True, metavar="ID", help="Plan only this probe; may be repeated.")
 def command(battery: Path, only: tuple[str, ...]) -> None:
-    """Print what BATTERY would do: which prompts pass which model, for which probe, what would be skipped, what the
-    cache already holds, and about how much memory the passes take.
+    """Print what BATTERY would do: which prompts pass through which model, for which probe, what would be skipped, what
+    the cache already holds, and about how much memory the passes take.
     """
     from reportgen.cli.terminal import tell
     from reportgen.workflows.report import plan
@@ -64,7 +64,7 @@ def _work_of_pair(pair: "PlannedPair") -> str:
 
 def _explain_nothing(model: "PlannedModel") -> str:
     cached = any(case.kept is not None for case in model.cases)
-    return "nothing to run: the cache holds it all" if cached else "nothing to run"
+    return "nothing to run: everything is in the cache" if cached else "nothing to run"
 
 
 def _describe_case(case: "PlannedCase") -> str:

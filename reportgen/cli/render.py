@@ -13,7 +13,7 @@ from reportgen.cli.shown_as import FORMATS, PAGES, add_presentation_options
 @formats_option(FORMATS, "Outputs to make [default: html, pdf, figures]")
 @add_presentation_options("the bundle's")
 @click.option("--stamp", is_flag=True, help="Print today's date on the page.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors and where the report lies.")
+@click.option("--quiet", is_flag=True, help="Print only errors and where the report is.")
 def command(
     bundle: Path,
     formats: tuple[str, ...],
@@ -23,9 +23,9 @@ def command(
     stamp: bool,
     quiet: bool,
 ) -> None:
-    """Make the outputs of BUNDLE, a folder that `reportgen run` wrote, anew: without its models, without torch.
+    """Re-render the outputs of BUNDLE, a folder that `reportgen run` wrote: without its models, without torch.
 
-    Outputs of other formats stay as they are.
+    Outputs in other formats stay as they are.
     """
     from reportgen.cli.progress import show_progress
     from reportgen.cli.terminal import tell_place

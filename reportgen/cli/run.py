@@ -10,8 +10,8 @@ from reportgen.cli.shown_as import FORMATS, PAGES, add_presentation_options
 
 @click.command("run")
 @click.argument("battery", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle's folder [default: beside it].")
-@click.option("--only", multiple=True, metavar="ID", help="Run just this probe; may be repeated.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle's folder [default: next to it].")
+@click.option("--only", multiple=True, metavar="ID", help="Run only this probe; may be repeated.")
 @formats_option(FORMATS, "Outputs instead of the battery's")
 @click.option("--device", help="Device for every model: auto, cpu, cuda, cuda:N, mps.")
 @click.option(
@@ -19,8 +19,8 @@ from reportgen.cli.shown_as import FORMATS, PAGES, add_presentation_options
 )
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of a pass on a CPU [default: its cores].")
 @add_presentation_options("the battery's")
-@click.option("--no-cache", is_flag=True, help="Measure and draw everything anew, and keep nothing of it.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors and where the report lies.")
+@click.option("--no-cache", is_flag=True, help="Measure and draw everything again, and keep nothing of it.")
+@click.option("--quiet", is_flag=True, help="Print only errors and where the report is.")
 def command(
     battery: Path,
     output: Path | None,
@@ -37,12 +37,12 @@ def command(
 ) -> int:
     """Run BATTERY, a YAML file, and write its bundle: numbers, figures, page and PDF.
 
-    What an earlier run found under the same conditions is taken from the cache; an interrupted run goes on where
-    it was.
+    Results of an earlier run under the same conditions are reused from the cache; an interrupted run continues where it
+    stopped.
 
-    Ends with 0 where every probe ran, 3 where one failed (its card says why), 2 where the battery is wrong, 1
-    where no model could be used or an output could not be made. A bundle that was there before is then marked, and
-    refused by compare, history and baseline accept until a run ends well.
+    Exits with 0 if every probe ran, 3 if one failed (its card says why), 2 if the battery is wrong, 1 if no model could
+    be used or an output could not be made. A bundle that was there before is then marked, and refused by compare,
+    history and baseline accept until a run succeeds.
     """
     from reportgen.cli.progress import show_progress
     from reportgen.cli.terminal import tell_place

@@ -17,7 +17,11 @@ def add_presentation_options(instead_of: str) -> Callable[[F], F]:
 
     def decorate(command: F) -> F:
         for option in (
-            click.option("--templates", type=click.Path(path_type=Path), help="A folder of templates instead of ours."),
+            click.option(
+                "--templates",
+                type=click.Path(path_type=Path),
+                help="A folder of templates instead of the built-in ones.",
+            ),
             click.option(
                 "--theme",
                 help=f"Look of the figures instead of {instead_of}: paper, slides, dark, hall, hall-dark or a file.",

@@ -31,9 +31,9 @@ class DictionaryOptions(ProbeOptions):
     layers: Layers = "all"
     """Only those that read these layers (residual stream) or blocks."""
     features: Annotated[int, Field(ge=1)] | None = None
-    """Only those with exactly so many features."""
+    """Only those with exactly this many features."""
     l0: Annotated[float, Field(gt=0, strict=False)] | None = None
-    """Where a source has several for one place, the one whose stated L0 is nearest."""
+    """If a source has several for one site, the one whose stated L0 is nearest."""
 
     # mypy knows no decorator on a property; pydantic's own documentation writes it so.
     @computed_field  # type: ignore[prop-decorator]
@@ -62,7 +62,7 @@ class LabelledOptions(DictionaryOptions):
     """Which dictionaries, and what their features are called."""
 
     labels: Annotated[PathOption, AfterValidator(_check_labels)] | None = None
-    """A file of labels, beside the battery: YAML or CSV by hand, or an export of Neuronpedia (JSONL)."""
+    """A file of labels, next to the battery: YAML or CSV by hand, or a Neuronpedia export (JSONL)."""
 
     # mypy knows no decorator on a property; pydantic's own documentation writes it so.
     @computed_field  # type: ignore[prop-decorator]

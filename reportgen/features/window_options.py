@@ -21,10 +21,10 @@ class WindowOptions(DictionaryOptions):
     texts: Prompts | None = None
     """Documents: a list, or the name FILE/SET of a prompt set."""
     text_file: PathOption | None = None
-    """In their place a file: plain text is one document, each line of .jsonl has one as its `text`. The path starts
+    """A file instead of `texts`: plain text is one document, each line of .jsonl has one as its `text`. The path starts
     from the battery's folder."""
     tokens: Annotated[int, Field(ge=2)] = 2_000
-    """The text ends after the window in which so many tokens are reached."""
+    """The text ends after the window in which this many tokens are reached."""
     context: Annotated[int, Field(ge=8, le=8192)] = 128
     """Tokens of a window, BOS included; what is left of a document makes a shorter one."""
 

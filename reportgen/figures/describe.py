@@ -104,7 +104,7 @@ class TokenGrid(Figure):
     sampleable: bool = False
     """Whether every n-th row, from the first, still tells the whole where there is no room for all: layers do."""
     line: int = 0
-    """Rows of one line of a text that goes on in the next line of as many rows; 0: columns are no text in lines."""
+    """Rows of one line of a text that goes on in the next line of as many rows; 0: columns are not text in lines."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +117,9 @@ class HeadMosaic(Figure):
     """(block) their numbers, where they do not count from 0: some models have attention in some blocks only."""
     scale: Literal["sequential", "diverging"] = "sequential"
     value_label: str = "attention weight"
-    pooled_label: str = "{label} (largest of {pooled} x {pooled} a pixel)"
+    pooled_label: str = "{label} (largest of {pooled} x {pooled} per pixel)"
     """Takes the place of `value_label` where several weights become one pixel."""
-    axes: str = "↓ head · → block · in each: ↓ query, → key"
+    axes: str = "↓ head · → block · within each: ↓ query, → key"
     """What goes downwards and to the right."""
     width: float | None = None
     """Points it takes, where not as many as other figures."""

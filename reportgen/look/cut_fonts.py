@@ -36,7 +36,7 @@ def codes_of(source: Source) -> list[int]:
 
 
 def refusal(content: bytes) -> str | None:
-    """Why a file is no font that text can be set in; None where it is one."""
+    """Why a file is not a font that text can be set in; None where it is one."""
     try:
         with TTFont(BytesIO(content), lazy=True) as font:
             characters = font.getBestCmap()

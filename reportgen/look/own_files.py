@@ -37,9 +37,9 @@ def check_uri(uri: str) -> None:
     try:
         content = base64.b64decode(uri.partition(",")[2], validate=True)
     except ValueError as error:
-        raise UnusableFile("the logo is no picture") from error
+        raise UnusableFile("the logo is not a picture") from error
     if len(content) > MOST_BYTES or uri != _uri(_kind("the logo", content), content):
-        raise UnusableFile("the logo is no picture")
+        raise UnusableFile("the logo is not a picture")
 
 
 def check_font(path: Path) -> str:
@@ -52,14 +52,14 @@ def check_font(path: Path) -> str:
     from reportgen.look.cut_fonts import refusal
 
     if (why := refusal(content)) is not None:
-        raise UnusableFile(f"{path.name} is no font: {why}")
+        raise UnusableFile(f"{path.name} is not a font: {why}")
     return hashlib.sha256(content).hexdigest()
 
 
 def _read_bounded(path: Path, most: int) -> bytes:
     try:
         if not is_file(path):
-            raise UnusableFile(f"{path} {'is no regular file' if exists(path) else 'does not exist'}")
+            raise UnusableFile(f"{path} {'is not a regular file' if exists(path) else 'does not exist'}")
         if path.stat().st_size > most:
             raise UnusableFile(f"{path.name} is larger than {most // 1_000_000} MB")
         return path.read_bytes()

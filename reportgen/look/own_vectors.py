@@ -27,7 +27,7 @@ def explain_refusal(content: bytes) -> str | None:
     except _Refusal as found:
         return str(found)
     except (expat.ExpatError, ValueError, LookupError):
-        return "is no picture"
+        return "is not a picture"
     return checking.style()
 
 
@@ -45,7 +45,7 @@ class _SvgChecker:
     def element(self, name: str, attributes: dict[str, str]) -> None:
         self._root, self._within = self._root or name, name
         if self._root != f"{_SVG}svg":
-            raise _Refusal("is no picture")
+            raise _Refusal("is not a picture")
         if name in _RUNS:
             raise _Refusal(f"holds a <{name.rpartition(' ')[2]}>")
         for attribute, value in attributes.items():

@@ -18,7 +18,7 @@ def kind_of(figure: str) -> str:
 
 
 class SlideChoice(BaseModel):
-    """Which slides are the talk, and which stand behind it, in the appendix."""
+    """Which slides are the talk, and which follow it in the appendix."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
 

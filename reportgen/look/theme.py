@@ -34,13 +34,13 @@ FILES = (".yaml", ".yml")
 def _colour(written: str) -> str:
     digits = written.removeprefix("#")
     if written == digits or len(digits) != 6 or set(digits) - set("0123456789abcdefABCDEF"):
-        raise ValueError(f"{describe_value(written)} is no colour: write it as #rrggbb")
+        raise ValueError(f"{describe_value(written)} is not a colour: write it as #rrggbb")
     return written.lower()
 
 
 def _check_odd(colours: tuple[str, ...]) -> tuple[str, ...]:
     if len(colours) % 2 == 0:
-        raise ValueError("an odd number of colours is needed: the one in the middle means 0")
+        raise ValueError("an odd number of colours is needed: the middle one means 0")
     return colours
 
 
@@ -223,7 +223,7 @@ def read_theme(name_or_path: str | Path, folder: Path | None = None) -> Theme:
         return BUILT_IN[written]
     file = locate_path(written, folder or HERE)
     if not exists(file) and file.suffix not in FILES and len(Path(written).parts) == 1:
-        remedy = suggestion(written, BUILT_IN) + " One's own is a YAML file."
+        remedy = suggestion(written, BUILT_IN) + " A custom theme is a YAML file."
         raise BatteryError(Mistake(f"unknown theme {describe_value(written)}", remedy.strip()))
     if not exists(file) and folder is not None and lies_only_here(written, folder):
         raise BatteryError(Mistake(f"there is no theme {describe_value(written)}", explain_search(written, folder)))

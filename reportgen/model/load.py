@@ -63,14 +63,14 @@ def load(
     if missing:
         raise ModelError(
             Mistake(f"the weights lack {len(missing)} tensors of the model, among them {missing[0]}",
-                    _remedy_for_quantised(located) or "the file is of another model, or incomplete",
+                    _remedy_for_quantised(located) or "the file belongs to a different model, or is incomplete",
                     file=located.folder)
         )  # fmt: skip
     beyond = sorted(key for key in report.get("unexpected_keys", ()) if re.search(r"\.(layers|h|blocks)\.\d+\.", key))
     if beyond:
         raise ModelError(
             Mistake(f"the weights hold {len(beyond)} tensors that the model has no place for, such as {beyond[0]}",
-                    _remedy_for_quantised(located) or "config.json is of another model, or counts too few blocks",
+                    _remedy_for_quantised(located) or "config.json belongs to a different model, or has too few blocks",
                     file=located.folder)
         )  # fmt: skip
     try:

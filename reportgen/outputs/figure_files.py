@@ -127,14 +127,14 @@ def find_gaps(drawn: Sequence[DrawnFigure], theme: Theme) -> list[str]:
     own = theme.own_font
     lines = []
     if own is not None and (missing := find_lacking(shown_texts, own)):
-        lines.append(f"{own.path.name} lacks {_list_characters(missing)}: set in a font of ours")
+        lines.append(f"{own.path.name} lacks {_list_characters(missing)}: set in a built-in font")
     if missing := find_lacking(shown_texts):
         lines.append(f"no font has {_list_characters(missing)}: spelled out")
     return lines
 
 
 def check_folder(target: Path) -> None:
-    """Refuses a place that is no folder, or that cannot be written.
+    """Refuses a place that is not a folder, or that cannot be written.
 
     Raises:
         OutputError: as it says.

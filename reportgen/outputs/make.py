@@ -105,7 +105,7 @@ def write_outputs(
         for name, content in found.items():
             _write(folder, name, content)
         if found:
-            progress(f"{', '.join(formats)}: found by an earlier run")
+            progress(f"{', '.join(formats)}: reused from the cache")
         return list(found)
 
 
@@ -221,7 +221,7 @@ class _OutputMaker:
                 self._progress(line)
         self._progress(
             f"{anew} {'figure' if anew == 1 else 'figures'} drawn"
-            + (f", {found} found by an earlier run" if found else "")
+            + (f", {found} reused from the cache" if found else "")
         )
         return figures
 

@@ -44,9 +44,9 @@ class Options(ProbeOptions):
     texts: list[Annotated[str, Field(min_length=1)]] = Field(default=[])
     """Texts that are one token each."""
     ids: list[Annotated[int, Field(ge=0)]] = Field(default=[])
-    """Token ids, beside or instead of texts."""
+    """Token ids, in addition to or instead of texts."""
     k: Annotated[int, Field(ge=1, le=1000)] = 10
-    """Neighbours a query."""
+    """Neighbours per query."""
     metric: Literal["cosine", "dot"] = "cosine"
     """Cosine, or the dot product, of rows of the table."""
     pool: Literal["mean", "last"] | None = None
@@ -82,8 +82,8 @@ class _Query:
 class NearestTokens(Probe[Options, Neighbours]):
     """Shows: the tokens whose rows in the embedding table are most similar to that of a given token.
 
-    Read: the longer the bar, the more similar. Neighbours are other spellings, inflections, translations, and
-    things of the same kind; a model of many languages has neighbours in many scripts. ␣ marks a leading space.
+    Read: the longer the bar, the more similar. Neighbours are other spellings, inflections, translations, and things of
+    the same kind; a multilingual model has neighbours in many scripts. ␣ marks a leading space.
 
     Computed: the cosine (or dot product) of one row of the embedding table with all others, in float32, the
     table as stored: an architecture's run-time scale plays no part. The row itself is left out.
@@ -91,7 +91,7 @@ class NearestTokens(Probe[Options, Neighbours]):
 
     name = "nearest_tokens"
     version = 1
-    question = "Which tokens lie next to each other?"
+    question = "Which tokens are neighbours?"
     options = Options
     findings = Neighbours
 
@@ -175,7 +175,7 @@ def _tell_query(view: SubjectView, query: str, records: Sequence[Mapping[str, st
         near = write_number(float(looked_at[0]["similarity"]), 2) if tokens else UNDEFINED
         return say(
             "nearest_tokens.no_clear_statement",
-            "No clear statement about {model}: nothing lies near “{query}” (cosine {near} at most).",
+            "No clear statement about {model}: nothing is near “{query}” (cosine {near} at most).",
             model=view.name,
             query=query,
             near=near,
@@ -195,7 +195,7 @@ def _tell_query(view: SubjectView, query: str, records: Sequence[Mapping[str, st
         )
     return say(
         "nearest_tokens.mostly_others",
-        "In {model}, other words lie nearest to “{query}”: {others}; {own} of the nearest {all} are its own spellings.",
+        "In {model}, other words are nearest to “{query}”: {others}; {own} of the nearest {all} are its own spellings.",
         **values,
     )
 

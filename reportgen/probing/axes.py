@@ -68,7 +68,7 @@ def fit_axes(
         bottom, top = (low, high) if shared else own
         margin = MARGIN * max(top - bottom, SMALLEST)
         ends = (bottom if from_zero else bottom - margin, top + margin)
-        notes = [] if shared else [say("axis.own", "an axis of its own")]
+        notes = [] if shared else [say("axis.own", "its own axis")]
         axes.append(Axis(ends, (*notes, *_note_cut(of_model, numbers, ends[1]))))
     return axes
 

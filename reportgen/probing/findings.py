@@ -35,7 +35,7 @@ class HeadFindings(Findings):
     """Findings about heads that the battery names."""
 
     skipped: Rows = table("head", "reason")
-    """Named heads that this model does not have."""
+    """Heads asked for that this model does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)

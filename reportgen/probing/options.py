@@ -17,7 +17,7 @@ class ProbeOptions(BaseModel):
     )
 
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of whatever is random in the probe; in most nothing is."""
+    """Seed of whatever is random in the probe; in most probes nothing is."""
 
 
 def _prompts(value: Any, info: ValidationInfo) -> list[Prompt]:
@@ -42,6 +42,6 @@ class PairOptions(ProbeOptions):
     """Options of every probe of two models, in place of `models`."""
 
     base: Annotated[str, Field(min_length=1)]
-    """Id of the model that is compared with."""
+    """Id of the model to compare with."""
     other: Annotated[str, Field(min_length=1)]
     """Id of the model that is compared."""

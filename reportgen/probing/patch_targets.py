@@ -21,7 +21,7 @@ class Target(Prompt):
     position: Annotated[int, Field(ge=0)] | None = None
     """Position of the overwritten token, in place of a word."""
     until: Annotated[str, Field(min_length=1)] | None = None
-    """Where the answer ends; at the end of its first line where this is not given."""
+    """Where the answer ends; by default at the end of its first line."""
 
     @model_validator(mode="after")
     def _check_place(self) -> Self:

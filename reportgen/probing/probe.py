@@ -61,11 +61,11 @@ def statement_of(probe: Probe[Any, Any], section: Section) -> str:
     so.
 
     Raises:
-        ReportgenError: it is no text.
+        ReportgenError: it is not text.
     """
     told = probe.statement(section)
     if not isinstance(told, str):
-        raise ReportgenError("its statement is no text")
+        raise ReportgenError("its statement is not text")
     return sentences([_add_scope(section, told), _tell_rows_drawn(probe, section)]) if told else ""
 
 
@@ -73,11 +73,11 @@ def words_of(probe: Probe[Any, Any], section: Section, statement: str) -> dict[s
     """Subject -> its part of a statement of `statement_of`, and the same in a few words.
 
     Raises:
-        ReportgenError: one of them is no text.
+        ReportgenError: one of them is not text.
     """
     told, brief = probe.tell_each(section), probe.tell_each_briefly(section)
     if not all(isinstance(one, str) for one in (*told.values(), *brief.values())):
-        raise ReportgenError("what it says of a subject is no text")
+        raise ReportgenError("what it says of a subject is not text")
     parts = told if statement.startswith(sentences(told.values())) else {}
     return {subject: SubjectWords(parts.get(subject, ""), brief.get(subject, "")) for subject in section.ok()}
 
@@ -90,8 +90,8 @@ def _add_scope(section: Section, told: str) -> str:
     if layers:
         return say_count(
             "probe.some_layers",
-            "Looking at layer {layers} only: {told}",
-            "Looking at layers {layers} only: {told}",
+            "Only layer {layers} considered: {told}",
+            "Only layers {layers} considered: {told}",
             len(layers),
             layers=list_items([str(layer) for layer in layers]),
             told=told,
@@ -99,8 +99,8 @@ def _add_scope(section: Section, told: str) -> str:
     if blocks:
         return say_count(
             "probe.some_blocks",
-            "Looking at block {blocks} only: {told}",
-            "Looking at blocks {blocks} only: {told}",
+            "Only block {blocks} considered: {told}",
+            "Only blocks {blocks} considered: {told}",
             len(blocks),
             blocks=list_items([str(block) for block in blocks]),
             told=told,

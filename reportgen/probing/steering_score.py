@@ -56,7 +56,7 @@ class Score(BaseModel):
     refusal: Literal["shipped"] | Annotated[list[Text], Field(min_length=1)] | None = None
     """ln p − ln(1 − p), p the probability that the next token opens a refusal: of the shipped list, or of these."""
     language: Text | None = None
-    """Share of this language in the text that is written, as a BCP 47 tag: of the words that tell a language."""
+    """Share of this language in the text that is written, as a BCP 47 tag: of the words that identify a language."""
     script: Text | None = None
     """Share of the letters of this script in the text that is written."""
     cosine: (
@@ -110,7 +110,9 @@ class Score(BaseModel):
 def reasons_against_words(tokenizer: TextTokenizer, words: Sequence[str]) -> dict[str, str]:
     """Word -> why it is not counted: it is not one token."""
     return {
-        word: f"{word!r} is no single token: {tokenizer.show_joined(tokenizer.encode(word, special_tokens=False).ids)}"
+        word: (
+            f"{word!r} is not a single token: {tokenizer.show_joined(tokenizer.encode(word, special_tokens=False).ids)}"
+        )
         for word in words
         if not refusal_tokens(tokenizer, [word])
     }

@@ -13,7 +13,7 @@ TOLD = 3
 
 
 def refuse_verdict(view: SubjectView) -> str:
-    """Why nothing is concluded across the sentences: the word is its own tokens in one and something else in another.
+    """Why nothing is concluded across the sentences: it is its own tokens in one and something else in another.
 
     Empty where it is read alike in all of them, where the option `accept_parts` is on, and in bundles that do not say.
     """
@@ -25,8 +25,8 @@ def refuse_verdict(view: SubjectView) -> str:
     ways = [own, *_tell_others(rows)]
     return say(
         "words.no_verdict",
-        "No verdict on {model}, which does not read the same thing in each sentence: the word is {ways}. "
-        "accept_parts: true compares them all the same.",
+        "No verdict on {model}: the word is not read the same way in each sentence; it is {ways}. accept_parts: "
+        "true compares them anyway.",
         model=view.name,
         ways=list_items([way for way in ways if way]),
     )

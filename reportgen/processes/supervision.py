@@ -107,7 +107,7 @@ def supervise(command: Callable[[], int], tell: Callable[[str], None]) -> int:
             tell(f"error: {watched.how}{f' ({_name_piece(piece)})' if piece else ''}; nothing of it was kept")
             return 1
         _lost[piece] = watched.how
-        tell(f"{_name_piece(piece)}: {watched.how}; going on without it")
+        tell(f"{_name_piece(piece)}: {watched.how}; continuing without it")
 
 
 def _run_and_tell(command: Callable[[], int]) -> int:
@@ -172,7 +172,7 @@ class _ChildProcess:
     def _end_if_overdue(self) -> None:
         overdue = [piece for piece, over in self.open if over is not None and time.monotonic() > over]
         if overdue and not self.how:
-            self.how = "it ran out of its time, and could not be interrupted"
+            self.how = "it exceeded its time limit, and could not be interrupted"
             os.kill(self.id, signal.SIGKILL)
 
     @contextmanager
@@ -194,9 +194,9 @@ class _ChildProcess:
 def _explain_end(status: int) -> str:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        memory = ", perhaps for lack of memory" if number == signal.SIGKILL else ""
+        memory = ", perhaps because memory ran out" if number == signal.SIGKILL else ""
         return f"the process was ended by signal {number}{memory}"
-    return f"the process ended without a word (exit code {os.WEXITSTATUS(status)})"
+    return f"the process ended without a message (exit code {os.WEXITSTATUS(status)})"
 
 
 def _start(command: Callable[[], int]) -> _ChildProcess | None:

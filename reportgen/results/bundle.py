@@ -299,7 +299,7 @@ def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
     check_regular(file, MOST_TENSOR_BYTES)
     try:
         with safe_open(file, framework="numpy") as opened:
-            for name in opened.keys():  # noqa: SIM118 - it is no mapping
+            for name in opened.keys():  # noqa: SIM118 - it is not a mapping
                 kind = opened.get_slice(name).get_dtype()
                 if kind not in NUMBERS:
                     raise BundleError(

@@ -12,7 +12,7 @@ MARKS: dict[Command, str] = {"run": "last_run_failed", "render": "last_render_fa
 """Command that failed -> key of run.json that holds the reason, one line."""
 LONGEST = 500
 """Characters of a reason."""
-DIED = "it ended before it was done, and left no reason"
+DIED = "it ended before it was finished, and left no reason"
 _FOLDERS = re.compile(r"(?<![\w.~/:\\-])(?:[A-Za-z]:)?[/\\](?:[^\s/\\:'\",;]+[/\\])+")
 """All but the last part of an absolute path; not those of an address."""
 
@@ -32,7 +32,7 @@ def refuse_failed(run: Mapping[str, Any], bundle: Path) -> None:
     for command, key in MARKS.items():
         if run.get(key):
             told = f"its last {command} failed, and what is there is older: {one_line(str(run[key]))}"
-            raise FailedBefore(Mistake(told, f"put that right, and {command} it again", file=bundle))
+            raise FailedBefore(Mistake(told, f"fix that, and {command} it again", file=bundle))
 
 
 def add_mark(run: Mapping[str, Any], command: Command, reason: str) -> dict[str, Any]:

@@ -253,7 +253,7 @@ class Findings:
         """Every declared metric; a non-finite one is undefined, with its reason.
 
         Raises:
-            WrongFindings: one is no number, and no reason why there is none.
+            WrongFindings: one is not a number, and no reason why there is none.
         """
         return {name: _make_metric(name, value, quantity) for name, quantity, value in self._of("metric")}
 

@@ -102,7 +102,7 @@ def _side(entry: ProbeEntry, model: PlannedModel) -> Side:
     readied = model.readied
     assert readied is not None
     if entry.probe.needs_weights and not readied.located.weights:
-        raise Unusable("a configuration without weights: only the census can be taken")
+        raise Unusable("a configuration without weights: only the census can be measured")
     case = Case(entry.id, model.id, entry.options, readied.tokenizer, readied.facts, readied.located)
     with _attribute_errors(model):
         passes = pack_by_length(_check_passes(entry.probe.passes(case)), readied.together)
@@ -116,7 +116,7 @@ def _check_passes(passes: Iterable[Any]) -> tuple[Pass, ...]:
         if not isinstance(single, Pass):
             raise WrongFindings(f"`passes` gave a {type(single).__name__}, not a Pass")
         if not single.tokens or not all(type(token) is int and token >= 0 for token in single.tokens):
-            raise WrongFindings("`passes` gave a Pass whose tokens are no ids")
+            raise WrongFindings("`passes` gave a Pass whose tokens are not ids")
     return asked
 
 

@@ -32,7 +32,7 @@ def describe_model(planned: PlannedModel, as_run: Mapping[str, Any]) -> ModelCar
 def describe_run(model: "LoadedModel", known: Conditions) -> dict[str, Any]:
     """How a model ran: what results.json says of that."""
     apart = model.cache_apart
-    told = "" if apart is None else f"without its cache: a step that reads it is {apart:.0%} off the whole text"
+    told = "" if apart is None else f"without its cache: a step that reads it differs by {apart:.0%} from a full pass"
     return {
         "dtype": model.number_format,
         "device": str(model.device),

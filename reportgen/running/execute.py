@@ -200,7 +200,7 @@ class _Running:
             self._results.kept.append(step)
         else:
             self._results.durations[step] = one.seconds
-        reason = f" ({outcome.reason})" if outcome.reason else ", found by an earlier run" if one.kept else ""
+        reason = f" ({outcome.reason})" if outcome.reason else ", reused from the cache" if one.kept else ""
         self._progress(f"{case.entry.id} on {case.subject}: {outcome.status}{reason}")
 
 

@@ -53,7 +53,7 @@ def characters(pieces: Sequence[bytes]) -> list[Character]:
 
 def _runs(data: bytes) -> Iterator[tuple[int, int, bool]]:
     """(first, last, whole) byte ranges that are text, and those that are none, in turn."""
-    text = data.decode(errors="surrogateescape")  # a byte that is no text becomes a character of its own
+    text = data.decode(errors="surrogateescape")  # a byte that is not text becomes a character of its own
     at = 0
     for escaped, together in groupby(text, key=lambda character: "\udc80" <= character <= "\udcff"):
         size = len("".join(together).encode(errors="surrogateescape"))

@@ -88,7 +88,7 @@ class ChatTemplate:
         except RecursionError as error:
             raise ChatUnavailable("the model's chat template is nested too deeply, or without end") from error
         except UnicodeEncodeError as error:
-            raise ChatUnavailable("the model's chat template writes half a character, which is no text") from error
+            raise ChatUnavailable("the model's chat template writes half a character, which is not text") from error
         except Exception as error:  # a stranger's template may divide by zero
             told = " ".join(str(error).split()) or "it gives no reason"
             raise ChatUnavailable(f"the model's chat template refuses the prompt: {_shorten(told, 300)}") from error

@@ -52,7 +52,7 @@ class Prompt(BaseModel):
     word: Text | None = None
     """The word to find in the text."""
     index: Annotated[int, Field(ge=0)] | None = None
-    """Which occurrence of the word is meant, from 0; the first where it is not given."""
+    """Which occurrence of the word is meant, from 0; by default the first."""
     group: Label | None = None
     """The group whose colour the prompt takes in a map."""
     sense: Label | None = None

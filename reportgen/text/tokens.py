@@ -187,7 +187,7 @@ _BYTE_OF_CHARACTER = _byte_alphabet()
 
 
 def spell(data: bytes) -> str:
-    """Bytes as text, each run that is no UTF-8 as `<E9 A2>`."""
+    """Bytes as text, each run that is not UTF-8 as `<E9 A2>`."""
     text, fragment = "", b""
     while data:
         try:

@@ -95,7 +95,7 @@ def documents_in(file: Path) -> Iterator[Prompt]:
         ValueError: there is no such file, a line is no JSON or has no `text`, or there is no text at all.
     """
     if not is_file(file):
-        raise ValueError(f"the text file {file} is {'no regular file' if exists(file) else 'not there'}")
+        raise ValueError(f"the text file {file} is {'not a regular file' if exists(file) else 'not there'}")
     try:
         text = read_regular_text(file, TEXT_BYTES)
     except NotRegular as error:

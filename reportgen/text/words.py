@@ -111,5 +111,8 @@ def _explain_missing_word(word: str, text: str) -> str:
     if word in text:
         return f"{told}: there it is part of a longer word"
     if normalize("NFC", word) in normalize("NFC", text):
-        return f"{told}: there it is spelled with other characters (é as one, or e and a mark): copy it from there"
+        return (
+            f"{told}: there it is spelled with different characters (é as one, or e and a mark): copy it from "
+            f"the sentence"
+        )
     return told

@@ -13,10 +13,10 @@ from reportgen.running.outcome_cache import OutcomeCache
 
 PARTS = {
     "models": "converted models",
-    "results": "what probes found",
+    "results": "probe results",
     "drawings": "figures",
     "pages": "pages and PDFs",
-    "fonts": "fonts cut down to what reports show",
+    "fonts": "font subsets for reports",
     "hashes": "hashes of weights",
     "tokens": "vocabularies, and the tokens of texts",
 }

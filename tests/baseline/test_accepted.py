@@ -68,7 +68,7 @@ def test_reasons_that_cannot_be_read_are_not_lost(make: Make, text: str) -> None
     accept(bundle, target, Acceptance("first"))
     (target / "accepted.yaml").write_text(text)
     before = {file.name: file.read_bytes() for file in target.iterdir()}
-    with pytest.raises(BundleError, match=r"accepted\.yaml.*: .*\n  mend it, so that no reason is lost"):
+    with pytest.raises(BundleError, match=r"accepted\.yaml.*: .*\n  repair it, so that no reason is lost"):
         accept(bundle, target, Acceptance("second"))
     assert {file.name: file.read_bytes() for file in target.iterdir()} == before
 

@@ -90,7 +90,7 @@ def test_of_50_000_changes_every_drift_is_kept_within_the_budget() -> None:
     rows = rows_of_changes(text)
     assert [row[0] for row in rows[:501]] == ["drifted"] * 500 + ["new"]
     assert {row[3] for row in rows[:500]} == {f"drift {i}" for i in range(500)}
-    left = re.search(r"\*([\d,]+) left out for want of room: ([\d,]+) new\.\*", text)
+    left = re.search(r"\*([\d,]+) left out because there is no room: ([\d,]+) new\.\*", text)
     assert left is not None
     assert int(left[1].replace(",", "")) == 50_000 - len(rows)
     assert left[1] == left[2]
@@ -102,7 +102,7 @@ def test_of_50_000_drifts_as_many_as_fit_are_shown_and_the_others_are_counted() 
     assert size(text) <= BUDGET
     rows = rows_of_changes(text)
     assert len(rows) > 4_000
-    assert f"*{50_000 - len(rows):,} left out for want of room: {50_000 - len(rows):,} drifted.*" in text
+    assert f"*{50_000 - len(rows):,} left out because there is no room: {50_000 - len(rows):,} drifted.*" in text
     assert "50,000 drifted." in text.splitlines()[4]
 
 
@@ -121,7 +121,7 @@ def test_what_quieter_sections_leave_out_is_counted() -> None:
     assert len(rows_of_changes(text)) == 20
     environment, within = text.partition("### Environment")[2].split("### Within tolerance")
     for section, rows in ((environment, 40), (within, 50)):
-        left = re.search(r"\*(\d+) left out for want of room\.\*\n", section)
+        left = re.search(r"\*(\d+) left out because there is no room\.\*\n", section)
         assert left is not None
         assert section.count("\n| ") - 2 * ("---" in section) + int(left[1]) == rows
 
@@ -167,6 +167,6 @@ def test_a_text_is_cut_at_a_line_and_says_so() -> None:
     text = "".join(f"{i:04} ...\n" for i in range(100))
     assert fit_lines(text, 900) == text
     assert fit_lines(text, 200).startswith("0000 ...\n0001 ...\n")
-    assert fit_lines(text, 200).endswith("\n*The rest is left out: it would not fit.*\n")
+    assert fit_lines(text, 200).endswith("\n*The rest is left out because it would not fit.*\n")
     assert size(fit_lines(text, 200)) <= 200
     assert fit_lines(text, 10) == ""

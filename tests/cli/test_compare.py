@@ -245,7 +245,7 @@ def test_a_report_does_not_become_a_baseline_by_mistake(reportgen: Call, bundle:
     [
         ("Ada L.", "ada", None, "accepted by Ada L. (git's user.name; --by names another)"),
         ("", "ada", None, "accepted by ada (the user of this machine; --by names another)"),
-        ("", "", None, "accepted by nobody who is named: --by names somebody"),
+        ("", "", None, "accepted without a name: --by gives one"),
         ("Ada L.", "ada", "Grace", ""),
     ],
 )

@@ -28,7 +28,7 @@ def test_a_pair_is_counted_after_the_models_alone(
         "moved: moved, only in a pair",
         *lines[4:6],
         "a..b: nothing to run",
-        "  unlike (drift): skipped: they cannot be compared: they read prompt 0 as other tokens",
+        "  unlike (drift): skipped: they cannot be compared: they split prompt 0 into different tokens",
     ]
     assert lines[0].startswith("a: tiny-llama, 1 prompt, ")
     assert lines[4].startswith("a..moved: 2 prompts, ")
@@ -36,7 +36,7 @@ def test_a_pair_is_counted_after_the_models_alone(
     assert lines[5] == "  moved (drift): 2 prompts"
     assert reportgen("run", battery).code == 0
     assert reportgen("plan", battery).out.splitlines()[4:6] == [
-        "a..moved: nothing to run: the cache holds it all",
+        "a..moved: nothing to run: everything is in the cache",
         "  moved (drift): in the cache",
     ]
 

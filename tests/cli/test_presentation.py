@@ -164,7 +164,7 @@ def test_templates_of_ones_own_are_used_and_found_again_only_as_long_as_they_sta
     override.write_text('{% extends "reportgen/page.html.j2" %}{% block before %}<p>Another lab</p>{% endblock %}')
     assert "<p>Another lab</p>" in page(templates=own)
     page(templates=own)
-    assert told == ["html: found by an earlier run"]
+    assert told == ["html: reused from the cache"]
     assert page() == plain
 
 

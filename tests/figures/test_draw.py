@@ -363,7 +363,7 @@ def test_the_blocks_of_a_mosaic_are_named_by_their_numbers_where_some_have_no_at
 
 def test_the_name_of_an_axis_is_broken_where_its_figure_is_narrow() -> None:
     lettering = Lettering(load_typefaces("abc (…)"))
-    named = "normalised cosine (an axis of its own; cut: layer 1 reaches 1.4)"
+    named = "normalised cosine (its own axis; cut: layer 1 reaches 1.4)"
     lines = lettering.break_lines(named, 150)
     assert len(lines) > 1
     assert " ".join(lines) == named

@@ -161,7 +161,7 @@ def test_a_flat_panel_that_does_not_say_so_is_found(
     with use_language(language):
         assert list(find_flat(see(flat, faces))) == [], "it says so"
         assert list(find_flat(see(line(0.5, 0.5), faces))) == [], "it says that it is constant"
-        assert list(find_flat(see(line(0.5, 0.51, 0.5), faces))) == [], "on an axis of its own it is not flat"
+        assert list(find_flat(see(line(0.5, 0.51, 0.5), faces))) == [], "on its own axis it is not flat"
         assert list(find_flat(see(line(0.5, y_range=(0, 1)), faces))) == [], "a point is no curve"
         monkeypatch.setattr(curves, "_tell_flat", lambda *of: "")
         (fault,) = find_flat(see(flat, faces))

@@ -252,23 +252,23 @@ def test_all_that_is_wrong_with_a_theme_is_told_with_its_line(write: Callable[..
     told = read_mistakes(file)
     assert [line.partition("\n")[0].removeprefix(f"{file}:") for line in told] == [
         "1: extends: unknown theme 'slide'",
-        "2: ink: 'blue' is no colour: write it as #rrggbb",
+        "2: ink: 'blue' is not a colour: write it as #rrggbb",
         "3: model: unknown key",
-        "4: areas[0]: '#12345' is no colour: write it as #rrggbb",
+        "4: areas[0]: '#12345' is not a colour: write it as #rrggbb",
         "5: diverging: " + told[4].partition("diverging: ")[2].partition("\n")[0],
     ]
     assert "Did you mean 'slides'?" in told[0]
     assert "Did you mean 'models'?" in told[2]
     found = read_mistakes(write("logo: logo.png", "font: font.ttf"))
     assert "1: logo: logo.png is a damaged picture" in found[0]
-    assert "2: font: font.ttf is no font: " in found[1]
+    assert "2: font: font.ttf is not a font: " in found[1]
     assert all(len(line.splitlines()) == 2 for line in found)
     (told,) = read_mistakes(write("frobnicate: 1"))
     assert "1: frobnicate: unknown key\n  The keys of a theme are extends, name, ink, " in told
     assert all(f" {key}" in told for key in PAPER.model_dump() if key not in ("font_sha256", "exact"))
     assert "logo: " in read_mistakes(write("logo: none.svg"))[0]
     assert "does not exist" in read_mistakes(write("logo: none.svg"))[0]
-    assert "is no picture" in read_mistakes(write(f"logo: '{file.name}'"))[0]
+    assert "is not a picture" in read_mistakes(write(f"logo: '{file.name}'"))[0]
     assert "a theme is a mapping" in read_mistakes(write("- 1"))[0]
 
 
@@ -286,7 +286,7 @@ def test_large_text_without_a_width_is_given_room_and_a_width_without_room_is_re
 
 
 def test_a_theme_that_is_none_is_told_with_the_nearest() -> None:
-    assert read_mistakes("drak") == ["unknown theme 'drak'\n  Did you mean 'dark'? One's own is a YAML file."]
+    assert read_mistakes("drak") == ["unknown theme 'drak'\n  Did you mean 'dark'? A custom theme is a YAML file."]
     assert "does not exist" in read_mistakes("no/such.yaml")[0]
 
 
@@ -386,6 +386,6 @@ def test_a_font_that_is_no_longer_what_it_was_is_told(tmp_path: Path) -> None:
     path = load_typefaces("a").files[0]
     changed = PAPER.model_copy(update={"font": str(path), "font_sha256": "0"})
     (drawing,) = make_cached_figures([(one_of_each()[4], {})], theme=changed)
-    with pytest.raises(BundleError, match="is another font than when the theme was read"):
+    with pytest.raises(BundleError, match="has changed since the theme was read"):
         drawing.png()
     assert own_font("a", "b") == own_font("a", "b")

@@ -171,7 +171,7 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch, gguf):
         convert_once("tiny", SHA, lambda _: gguf)
     assert str(refused.value) == (
         f"the converted model cannot be written to the cache {tmp_path}/file/models: Not a directory\n"
-        "  Make room there, or set REPORTGEN_CACHE to a folder that can be written and has room."
+        "  Free some space there, or set REPORTGEN_CACHE to a writable folder with enough space."
     )
 
 

@@ -75,7 +75,7 @@ def test_families_that_are_named_keep_their_parts(family: str) -> None:
 def test_several_streams_are_told_and_all_else_is_measured() -> None:
     model = proven(shrunk_model("gemma3n_text"))
     stream, final, attention = Need(Site.RESIDUAL), Need(Site.FINAL, "last"), Need(Site.ATTENTION)
-    with pytest.raises(Unmeasurable, match="its blocks hand on more than one row of numbers a token"):
+    with pytest.raises(Unmeasurable, match="its blocks pass on more than one vector per token"):
         run_all(model, [Pass(IDS, (stream,))])
     (captured,) = run_all(model, [Pass(IDS, (stream, final, attention), partial=True)])
     assert set(captured.values) == {final, attention}
@@ -105,5 +105,5 @@ class Shifting(nn.Module):
 
 
 def test_a_model_that_looks_ahead_is_refused_in_words() -> None:
-    with pytest.raises(ModelError, match="what comes later in a text changes its logits before: it is not causal"):
+    with pytest.raises(ModelError, match="later text changes earlier logits: it is not causal"):
         proven(shrunk_model("xlnet"))

@@ -116,13 +116,13 @@ def test_chat_template(tmp_path, file, text, present):
     ("text", "message"),
     [
         ('{"model_type": "llama",\n', ":2: this is not JSON"),
-        ("[]", ": this is no model's configuration: it holds no mapping"),
+        ("[]", ": this is not a model's configuration: it holds no mapping"),
         ("[" * 100_000, ": this is not JSON"),
         ("\udcff", ": this is not JSON"),
         ('{"hidden_size": 4}', ": no `model_type`: this is not a model's config.json"),
         (
             '{"model_type": "bert", "architectures": ["BertForMaskedLM"]}',
-            ": BertForMaskedLM is no causal language model",
+            ": BertForMaskedLM is not a causal language model",
         ),
         (
             '{"model_type": "t5", "architectures": ["T5ForConditionalGeneration"], "is_encoder_decoder": true}',

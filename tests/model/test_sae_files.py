@@ -203,7 +203,7 @@ def test_truncated_weights_are_refused_before_they_are_read(tmp_path, made):
     files.weights.write_bytes(files.weights.read_bytes()[:-900])
     told_of = refusal(folder)
     assert str(files.weights) in told_of
-    assert "this is no whole" in told_of
+    assert "is incomplete" in told_of
     assert told_of.endswith("Download or copy the file again.")
 
 
@@ -437,7 +437,7 @@ def test_offline_asks_nobody(tmp_path, monkeypatch):
     Hub(monkeypatch, tmp_path / "none", [])
     monkeypatch.setattr(huggingface_hub, "is_offline_mode", lambda: True)
     monkeypatch.setattr(huggingface_hub, "list_repo_files", pytest.fail)
-    assert "HF_HUB_OFFLINE forbids to download it" in refusal("google/name/layer_2")
+    assert "HF_HUB_OFFLINE forbids downloading it" in refusal("google/name/layer_2")
 
 
 # --- the model
@@ -472,7 +472,7 @@ def test_another_name_of_the_model_is_a_note(tmp_path):
 def test_a_dictionary_of_centred_weights_says_so(tmp_path):
     fields = {"hook_name": "blocks.2.hook_resid_pre", "model_from_pretrained_kwargs": {"center_writing_weights": True}}
     (files,) = locate_dictionaries(str(changed(tmp_path, JUMPRELU, metadata=fields)))
-    assert "weights were centred" in tell_note(files.card.notes[0])
+    assert "centred writing weights" in tell_note(files.card.notes[0])
 
 
 def test_dictionaries_are_found_and_checked_without_torch(tmp_path):
@@ -491,7 +491,7 @@ def test_a_folder_starts_from_the_battery_and_is_never_a_hub_id_in_silence(tmp_p
     sae_files.write(tmp_path / "org" / "name", JUMPRELU)
     monkeypatch.chdir(tmp_path)
     assert locate_dictionaries("mine/it", folder=beside) == locate_dictionaries(str(beside / "mine" / "it"))
-    with pytest.raises(BatteryError, match="'org/name' is not beside the battery, but in the working directory"):
+    with pytest.raises(BatteryError, match="'org/name' is not next to the battery, but in the working directory"):
         locate_dictionaries("org/name", folder=beside)
     with pytest.raises(DictionaryError, match="The working directory has one"):
         locate_dictionaries("./org/name", folder=beside)

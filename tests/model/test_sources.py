@@ -183,7 +183,8 @@ def test_a_truncated_weight_file(folder):
 def test_a_damaged_header(folder, damaged):
     (folder / "model.safetensors").write_bytes(damaged)
     assert refusal(str(folder))[0] == (
-        f"{folder}/model.safetensors: this is no safetensors file, or its beginning is damaged ({len(damaged)} bytes)"
+        f"{folder}/model.safetensors: this is not a safetensors file, or its beginning is damaged "
+        f"({len(damaged)} bytes)"
     )
 
 
@@ -233,7 +234,7 @@ def test_a_configuration_that_sends_to_other_files_is_refused(folder, key, part)
     config = json.loads((folder / "config.json").read_text())
     detour = {key: ["other.safetensors"]}
     (folder / "config.json").write_text(json.dumps(config | ({part: detour} if part else detour)))
-    assert f"`{key}` sends those who load the model to another file" in refusal(str(folder))[0]
+    assert f"`{key}` redirects to another file" in refusal(str(folder))[0]
 
 
 PLACES = ("config.json", "model.safetensors", "model.safetensors.index.json", "tokenizer.json", "x.gguf")
@@ -267,7 +268,7 @@ def test_pickles_are_refused(folder):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     assert refusal(str(folder)) == [
         f"{folder}: the weights are there only as pickle files, which can run code and are never loaded",
-        "  Convert them where you trust them: model.save_pretrained(FOLDER) writes safetensors.",
+        "  Convert them if you trust them: model.save_pretrained(FOLDER) writes safetensors.",
     ]
 
 
@@ -285,7 +286,7 @@ def test_no_fast_tokenizer(folder):
 
 def test_no_causal_model(folder):
     (folder / "config.json").write_text('{"model_type": "bert", "architectures": ["BertModel"]}')
-    assert refusal(str(folder))[0] == f"{folder}/config.json: BertModel is no causal language model"
+    assert refusal(str(folder))[0] == f"{folder}/config.json: BertModel is not a causal language model"
 
 
 def hub_answer(monkeypatch, answer):
@@ -330,7 +331,7 @@ def test_a_hub_model_records_the_commit(monkeypatch, folder):
         ),
         (
             errors.RepositoryNotFoundError("404", response=response(404)),
-            ["org/name@v1 is no model on the Hugging Face hub, or a private one"],
+            ["org/name@v1 is not a model on the Hugging Face hub, or a private one"],
         ),
         (
             errors.RevisionNotFoundError("404", response=response(404)),
@@ -359,8 +360,8 @@ def test_offline_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     assert refusal("org/name") == [
-        "org/name is not in the local cache, or not whole, and HF_HUB_OFFLINE forbids to download it",
-        "  Unset HF_HUB_OFFLINE, or type where there is a network: hf download org/name",
+        "org/name is not in the local cache, or incomplete, and HF_HUB_OFFLINE forbids downloading it",
+        "  Unset HF_HUB_OFFLINE, or run this where there is a network: hf download org/name",
     ]
 
 
@@ -446,7 +447,10 @@ def test_a_gguf_file_that_cuts_text_in_an_unknown_way_is_refused(tmp_path, monke
 
 def test_a_file_that_is_no_gguf(tmp_path):
     (tmp_path / "a.gguf").write_text("<html>")
-    assert refusal(f"{tmp_path}/a.gguf") == [f"{tmp_path}/a.gguf: this is no GGUF file", "  Is the download whole?"]
+    assert refusal(f"{tmp_path}/a.gguf") == [
+        f"{tmp_path}/a.gguf: this is not a GGUF file",
+        "  Is the download complete?",
+    ]
 
 
 @pytest.mark.parametrize("form", ["models/llama", "./models/llama", "models/llama/", "config:models/llama/config.json"])
@@ -466,7 +470,7 @@ def test_a_folder_of_the_working_directory_becomes_no_hub_id(folder, tmp_path, m
     (tmp_path / "models").mkdir()
     folder.rename(tmp_path / "models" / "llama")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BatteryError, match="'models/llama' is not beside the battery, but in the working directory"):
+    with pytest.raises(BatteryError, match="'models/llama' is not next to the battery, but in the working directory"):
         parse_source("models/llama", folder=beside)
     assert parse_source("models/llama@main", folder=beside).kind == "hub"
     assert parse_source("models/other", folder=beside).kind == "hub"

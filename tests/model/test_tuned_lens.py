@@ -68,7 +68,7 @@ def test_what_is_no_lens_is_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there is no tuned lens"):
         check_tuned_lens(tmp_path / "none", LAYERS, WIDTH)
     (tmp_path / "pickle.pt").write_bytes(b"\x80\x04K\x01.")
-    with pytest.raises(ValueError, match="is no safetensors file"):
+    with pytest.raises(ValueError, match="is not a safetensors file"):
         check_tuned_lens(tmp_path / "pickle.pt", LAYERS, WIDTH)
 
 

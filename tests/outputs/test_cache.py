@@ -89,7 +89,7 @@ def test_the_second_time_everything_is_found_byte_for_byte(bundle: Bundle, tmp_p
     assert len(drawn) == 2 * (FIGURES + THUMBNAILS)
     told: list[str] = []
     again = made(bundle, tmp_path / "out", ALL, progress=told.append)
-    assert told == ["html, figures, pdf: found by an earlier run"]
+    assert told == ["html, figures, pdf: reused from the cache"]
     assert len(drawn) == 2 * (FIGURES + THUMBNAILS)
     assert list(plain.items()) == list(first.items()) == list(again.items())
 
@@ -118,7 +118,7 @@ def test_the_figures_of_a_probe_that_did_not_change_are_not_drawn_again(
     told: list[str] = []
     after = made(changed, tmp_path / "out", progress=told.append)
     assert drawn == ["neighbours"] * 2, "large and small; the other model's is on the same scale as before"
-    assert told[0] == "1 figure drawn, 4 found by an earlier run"
+    assert told[0] == "1 figure drawn, 4 reused from the cache"
     assert after == made(changed, tmp_path / "plain", cache=False)
     assert {name for name in after if after[name] != before[name]} == {
         "report.html", *(name for name in after if name.startswith("figures/nearest-llama-"))
@@ -378,6 +378,6 @@ def test_the_second_rendering_loads_nothing_that_draws_or_sets(bundle: Bundle, t
         left.append(files(stored))
     assert told[0][0] == "5 figures drawn"
     assert told[0][-1].split() == sorted(drawing)
-    assert told[1] == ["html, pdf, figures: found by an earlier run", ""]
+    assert told[1] == ["html, pdf, figures: reused from the cache", ""]
     assert left[0] == left[1]
     assert len(left[0]) == 3 + 2 + 4 * 5

@@ -196,8 +196,8 @@ def battery(source: Path, probe: dict[str, Any]) -> str:
     [
         ({"blocks": [LAYERS]}, "block 3 is out of range: blocks go from 0 to 2"),
         ({"answers": ["zq"]}, r"'zq' is 2 tokens, where an answer is one: z \| q"),
-        ({"answers": ["a", "e", "a"]}, "3 tokens for 2 prompts; give one, or one a prompt"),
-        ({"mean_over": ["a"]}, "it is of use with `method: mean` alone"),
+        ({"answers": ["a", "e", "a"]}, "3 tokens for 2 prompts; give one, or one per prompt"),
+        ({"mean_over": ["a"]}, "it is used only with `method: mean`"),
         ({"prompts": ["an apple " * 300]}, "exceeds the context of 512"),
         ({"prompts": []}, "at least 1|empty|one"),
     ],

@@ -101,7 +101,7 @@ def test_what_is_meant_is_ranked_or_its_tokens_are_shown(llama: Path) -> None:
     assert (found[0]["rank_cosine"], found[0]["rank_dot"]) == (ranks["cosine"], ranks["dot"])
     assert (found[1]["token_count"], found[1]["tokens"], found[1]["rank_cosine"]) == (2, "z | q", None)
     assert (found[2]["token_count"], found[2]["rank_cosine"]) == (1, None)
-    assert f"The token “ day” stands at rank {ranks['cosine']} by cosine" in told(outcome)
+    assert f"The token “ day” is at rank {ranks['cosine']} by cosine" in told(outcome)
 
 
 def test_the_two_measures_are_compared_by_their_ten_nearest(llama: Path) -> None:

@@ -190,7 +190,7 @@ def test_special_tokens_count_where_they_are_asked_for(llama: Path, moved: Path)
 
 
 def test_too_few_positions_for_a_debiased_estimate(llama: Path, moved: Path) -> None:
-    with pytest.raises(BatteryError, match="3 positions together: debiased CKA needs 4 at least"):
+    with pytest.raises(BatteryError, match="3 positions together: debiased CKA needs at least 4"):
         results(llama, moved, prompts=["xyz"])
 
 
@@ -216,7 +216,7 @@ def test_models_that_read_otherwise_are_skipped_with_the_reason(llama: Path, tmp
     outcome = results(llama, without_bos).outcomes["d"]["a..b"]
     assert (outcome.status, outcome.reason) == (
         "skipped",
-        "they cannot be compared: they read prompt 0 as other tokens",
+        "they cannot be compared: they split prompt 0 into different tokens",
     )
     other = save_tiny(tmp_path / "other")
     content = json.loads((other / "tokenizer.json").read_text())

@@ -119,7 +119,7 @@ def test_a_prompt_passes_the_model_once_for_the_lens_and_for_the_trace(llama: Pa
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"attempts": 3}, "attempts: without a temperature the likeliest token always follows"),
+        ({"attempts": 3}, "attempts: without a temperature decoding is greedy"),
         ({"top_k": 3, "top_p": 0.5}, "top_k and top_p: without a temperature"),
         ({"temperature": 0}, "temperature"),
         ({"prompts": []}, "prompts"),

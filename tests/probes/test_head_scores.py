@@ -120,9 +120,11 @@ def test_a_chat_is_scored_through_the_template(tmp_path: Path) -> None:
 
 def test_where_nothing_stands_twice_there_is_no_clear_statement(llama: Path) -> None:
     once = scored(llama, prompts=["my eye"])
-    assert told(once) == "No clear statement about Tiny: nothing that it read stands there twice."
+    assert told(once) == "No clear statement about Tiny: nothing in what it read is repeated."
     assert once.metrics["best_induction"].value == 0.0
-    assert told(scored(llama)).startswith("No clear statement about Tiny: no head follows a copy clearly; the nearest")
+    assert told(scored(llama)).startswith(
+        "No clear statement about Tiny: no head clearly looks at what followed a copy; the nearest"
+    )
 
 
 @pytest.mark.parametrize(

@@ -166,5 +166,5 @@ def test_what_only_some_blocks_have_is_measured_there_and_refused_elsewhere_by_t
 def test_a_model_that_is_continued_without_its_cache_says_so(tmp_path: Path) -> None:
     models = {family: save_tiny(tmp_path / family, family) for family in ("bamba", "jamba")}
     cards = run_probes(models, {"lens": {"probe": "logit_lens", "prompts": [TEXT], "continue": 3}}).models
-    assert cards["bamba"].facts["continued"].startswith("without its cache: a step that reads it is ")
+    assert cards["bamba"].facts["continued"].startswith("without its cache: a step that reads it differs by ")
     assert "continued" not in cards["jamba"].facts

@@ -219,7 +219,7 @@ def test_a_tuned_lens_that_does_not_fit_is_refused_before_any_pass(gemma3: Path,
     with pytest.raises(BatteryError, match=r"0\.weight of shape \(12, 12\), expected \(24, 24\)"):
         lens(gemma3, tuned_lens=str(path))
     path.write_bytes(b"no tensors at all")
-    with pytest.raises(BatteryError, match="is no safetensors file"):
+    with pytest.raises(BatteryError, match="is not a safetensors file"):
         lens(gemma3, tuned_lens=str(path))
 
 

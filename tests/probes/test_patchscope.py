@@ -166,7 +166,7 @@ def test_the_plan_knows_how_many_passes_there_will_be(
         ({"targets": ["descibe"]}, "there is no target 'descibe'"),
         ({"targets": [ASKING, ASKING]}, "two targets are called 'what'"),
         ({"targets": []}, "targets"),
-        ({"expect": ["Apple"]}, "stands in the target 'what' itself"),
+        ({"expect": ["Apple"]}, "occurs in the target 'what' itself"),
         ({"expect": {"nobody": ["pear"]}}, "no prompt has the id or the text 'nobody'"),
         ({"continue": 64, "targets": [{**ASKING, "text": "zq" * 240 + " eye"}]}, "exceeds the context of 512"),
         ({"identity": {**ECHO, "word": "none"}, "identity_prompts": TEXTS}, "the word 'none' is not in"),
@@ -229,7 +229,7 @@ def test_the_statement_names_the_first_layer_or_none(llama: Path) -> None:
     assert f"from layer {layer} (“{word}”)" in told
     assert outcome.metrics["first_layer"].value == layer
     nothing = probe.statement(section(patched(llama, expect=["zebra"])))
-    assert nothing == "No clear statement about M: no layer's answer holds an expected word."
+    assert nothing == "No clear statement about M: no layer's answer contains an expected word."
     assert probe.statement(section(free)) == "No clear statement about M: no word is expected."
 
 

@@ -75,7 +75,7 @@ def test_a_map_between_two_random_models_is_told_with_how_poorly_it_holds(models
     assert maps[0]["positions"] == found.metrics["fitted_positions"].value > 24
     cards = {id: ModelCard(id, id.upper(), "X", LAYERS) for id in ("a", "b")}
     section = Section("scope", {"a..b": found}, cards)
-    assert "on texts they were not fitted on" in probe.statement(section)
+    assert "on held-out texts" in probe.statement(section)
     assert [figure.name for figure in probe.figures(section)] == ["answers-0-0-into-1", "answers-1-0-into-1"]
 
 
@@ -100,7 +100,7 @@ def test_a_fit_on_too_little_is_refused_before_any_pass(models: dict[str, Path])
     assert told.startswith("the texts of the fit have ")
     assert "a map from a stream 24 wide needs more than 24" in told
     for options, wrong in (
-        ({"map": "linear"}, "wants fit: at least 5 texts"),
+        ({"map": "linear"}, "needs fit: at least 5 texts"),
         ({"fit": FIT}, "nothing is fitted with map: none"),
     ):
         with pytest.raises(BatteryError, match=wrong):

@@ -232,7 +232,7 @@ def test_a_file_of_lines_is_as_many_documents(llama: Path, dictionaries: Path, t
         atlas(llama, dictionaries, text_file=str(file))
     with pytest.raises(BatteryError, match="is not there"):
         atlas(llama, dictionaries, text_file=str(tmp_path / "none.txt"))
-    with pytest.raises(BatteryError, match="is no regular file"):
+    with pytest.raises(BatteryError, match="is not a regular file"):
         atlas(llama, dictionaries, text_file=str(tmp_path))
     file.write_text('{"text": "an apple"}\n{"text": ""}\n')
     with pytest.raises(BatteryError, match="line 2: the `text` is empty"):

@@ -307,8 +307,8 @@ def test_what_cannot_be_compared_is_refused_before_any_pass(
     assert "reads vectors of width 24; those of wide have 32" in told
     without_bos = save_tiny(tmp_path / "without", bos=False)
     refused = planned(base, without_bos, dictionaries).skipped
-    assert refused == "they cannot be compared: they read prompt 0 as other tokens"
-    with pytest.raises(BatteryError, match="wants 3 of them at least"):
+    assert refused == "they cannot be compared: they split prompt 0 into different tokens"
+    with pytest.raises(BatteryError, match="needs at least 3 of them"):
         planned(base, base, dictionaries, prompts=TEXTS[:2])
     with pytest.raises(BatteryError, match="no dictionary at layer 0"):
         planned(base, base, dictionaries, layers=[0])

@@ -278,7 +278,9 @@ def told(recovered: list[float | None], predictions: int = 1000, **stated: tuple
 
 
 def test_the_statement_counts_who_recovers_the_loss_and_names_the_least() -> None:
-    assert "1 of 2 dictionaries of M recover 0.9 of the loss or more. The least is layer 2: 0.850" in told([0.95, 0.85])
+    assert "1 of 2 dictionaries of M recover 0.9 of the loss or more. The lowest is layer 2: 0.850" in told(
+        [0.95, 0.85]
+    )
     assert "the dictionary of M (layer 1) recovers 0.950" in told([0.95])
     assert told([None, None]).startswith("No clear statement about the dictionaries of M: zeros")
     assert told([0.95], predictions=20).startswith("No clear statement about the dictionaries of M: the text has 20")
@@ -286,9 +288,9 @@ def test_the_statement_counts_who_recovers_the_loss_and_names_the_least() -> Non
 
 def test_the_statement_names_what_is_not_found_again() -> None:
     assert "found again" not in told([0.95])
-    assert "The 1 number that the files state is found again." in told([0.95], fvu=(0.1, 0.1, True))
+    assert "The 1 number that the files state is confirmed." in told([0.95], fvu=(0.1, 0.1, True))
     several = told([0.95], fvu=(0.1, 0.3, False), l0=(20.0, 40.0, False), dead=(0.0, 0.0, True))
-    assert "Of 3 numbers that the files state of their own texts, 2 are not found again" in several
+    assert "Of 3 numbers that the files state for their own texts, 2 are not confirmed" in several
     assert "most of all FVU, layer 1: 0.300 here and 0.100 there" in several or "most of all L0" in several
 
 

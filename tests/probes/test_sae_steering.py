@@ -279,7 +279,7 @@ def test_further_passes_are_those_that_take_place(
         ({"clamp": []}, "clamp"),
         ({"score": "cosine"}, "score"),
         ({"score": {"cosine": "direction"}}, "a cosine is of a direction between two sets"),
-        ({"score": {"tokens": ["zebra crossing"]}}, "'zebra crossing' is no single token"),
+        ({"score": {"tokens": ["zebra crossing"]}}, "'zebra crossing' is not a single token"),
         ({"score": {"language": "fr"}, "prompts": [{"text": "I", "group": "harmful"}]}, "nothing is"),
         ({"score": {"tokens": ["a", "zebra crossing"]}}, "'zebra crossing' can be used in no model"),
         ({"prompts": ["apple " * 600]}, "exceeds the context of 512"),
@@ -326,11 +326,12 @@ def told(own: float, steered: float, control: float, *, qualifies: bool = True, 
 
 def test_each_branch_of_the_statement() -> None:
     assert told(0.1, 0.5, 0.12).startswith("M: with feature 7 of layer 2 held at 2 the probability of the tokens")
-    assert "from 0.10 to 0.50, at a price of 0.50 nat; as large a step along another feature leads to 0.12" in told(
-        0.1, 0.5, 0.12
+    assert (
+        "from 0.10 to 0.50, at a KL of 0.50 nat to the unsteered model; an equally large step along another feature "
+        "leads to 0.12" in told(0.1, 0.5, 0.12)
     )
-    assert "too little to speak of" in told(0.1, 0.11, 0.1)
-    assert "but as large a step along another feature leads to 0.40" in told(0.1, 0.5, 0.4)
+    assert "hardly a change" in told(0.1, 0.11, 0.1)
+    assert "but an equally large step along another feature leads to 0.40" in told(0.1, 0.5, 0.4)
     assert told(0.1, 0.5, 0.1, qualifies=False).startswith("No clear statement about feature 7 of layer 2 in M")
     assert "leads to 0.0050." in told(0.1, 0.5, 0.005)
     # by size: own +0.10, and a step of the same length moves it by −0.08

@@ -105,10 +105,10 @@ def nearest(*tokens: str, first: float = 0.8, metric: str = "cosine") -> Outcome
         ),
         (
             nearest(" pear", "Apple", "fig", "iPhone"),
-            "In M, other words lie nearest to “apple”: “␣pear”, “fig” and "
+            "In M, other words are nearest to “apple”: “␣pear”, “fig” and "
             "“iPhone”; 1 of the nearest 4 are its own spellings.",
         ),
-        (nearest("Apple", "x", first=0.2), f"{NONE}: nothing lies near “apple” (cosine 0.19 at most)."),
+        (nearest("Apple", "x", first=0.2), f"{NONE}: nothing is near “apple” (cosine 0.19 at most)."),
         (
             nearest("Apple", first=0.2, metric="dot"),
             "In M, all of the 1 tokens nearest to “apple” are its own spellings and inflections.",
@@ -222,7 +222,7 @@ EARLY = [("a", 0.2), ("b", 0.2), ("e", 0.2), ("e", 0.2), ("e", 0.2)]
         (
             lens([*LATE[:3], (" d", 0.25), ("e", 0.2)]),
             "M settles only in its last layer, 4: “e” after “P”. In M, the last "
-            "layer overturns “␣d” (25% one layer before), which gives way to “e” after “P”.",
+            "layer overturns “␣d” (25% one layer before) in favour of “e” after “P”.",
         ),
         (lens([*LATE[:3], (" ", 0.9), ("e", 0.2)]), "M settles only in its last layer, 4: “e” after “P”."),
         (
@@ -339,25 +339,25 @@ BEST = "100% of the words there have one of their own group as nearest neighbour
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (points(APART, APART), f"M holds the groups apart at every layer, best at layer 1 of 4: {BEST}"),
-        (points(MIXED, APART, APART), f"M holds the groups apart from layer 1 on, best at layer 2 of 4: {BEST}"),
-        (points(UNDEFINED, APART), f"M holds the groups apart from layer 1 on, best at layer 1 of 4: {BEST}"),
+        (points(APART, APART), f"M separates the groups at every layer, best at layer 1 of 4: {BEST}"),
+        (points(MIXED, APART, APART), f"M separates the groups from layer 1 on, best at layer 2 of 4: {BEST}"),
+        (points(UNDEFINED, APART), f"M separates the groups from layer 1 on, best at layer 1 of 4: {BEST}"),
         (
             points(MIXED, APART, MIXED),
-            f"M holds the groups apart at some layers only and no longer at the end, best at layer 1 of 4: {BEST}",
+            f"M separates the groups at some layers only and no longer at the end, best at layer 1 of 4: {BEST}",
         ),
         (
             points(MIXED, MIXED),
-            f"{NONE}: at no layer are its groups apart on the plane; at layer 1 of 4, which comes "
+            f"{NONE}: at no layer does the plane separate its groups; at layer 1 of 4, which comes "
             "nearest, 0% of the words have one of their own group as nearest neighbour.",
         ),
-        (points(APART), f"M holds the groups apart at layer 0 of 4: {BEST}"),
+        (points(APART), f"M separates the groups at layer 0 of 4: {BEST}"),
         (points(APART, groups="aaaa"), f"{NONE}: its words have no groups."),
         (points(APART, groups="    "), f"{NONE}: its words have no groups."),
         (points(UNDEFINED), f"{NONE}: its maps are undefined."),
         (
             points(APART, APART, drowned=1),
-            f"M holds the groups apart at every layer, best at layer 1 of 4: {BEST} At 1 of "
+            f"M separates the groups at every layer, best at layer 1 of 4: {BEST} At 1 of "
             "2 layers of M a single direction holds over 90% of the variance: the map shows little but an outlier.",
         ),
     ],
@@ -369,11 +369,11 @@ def test_groups_lie_apart_from_a_layer_on_between_or_nowhere(found: Outcome, sai
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"layers": [3]}, f"Looking at layer 3 only: M holds the groups apart at layer 0 of 4: {BEST}"),
-        ({"layers": [3, 1, 3]}, f"Looking at layers 1 and 3 only: M holds the groups apart at layer 0 of 4: {BEST}"),
-        ({"blocks": [2]}, f"Looking at block 2 only: M holds the groups apart at layer 0 of 4: {BEST}"),
-        ({"layers": [4, 3, 2, 1, 0]}, f"M holds the groups apart at layer 0 of 4: {BEST}"),
-        ({"layers": "all"}, f"M holds the groups apart at layer 0 of 4: {BEST}"),
+        ({"layers": [3]}, f"Only layer 3 considered: M separates the groups at layer 0 of 4: {BEST}"),
+        ({"layers": [3, 1, 3]}, f"Only layers 1 and 3 considered: M separates the groups at layer 0 of 4: {BEST}"),
+        ({"blocks": [2]}, f"Only block 2 considered: M separates the groups at layer 0 of 4: {BEST}"),
+        ({"layers": [4, 3, 2, 1, 0]}, f"M separates the groups at layer 0 of 4: {BEST}"),
+        ({"layers": "all"}, f"M separates the groups at layer 0 of 4: {BEST}"),
     ],
 )
 def test_a_statement_about_some_layers_says_which(options: dict[str, Any], said: str) -> None:
@@ -385,7 +385,7 @@ def test_figures_of_the_first_prompts_are_announced() -> None:
     class Few(type(find("pca_map"))):  # type: ignore[misc]
         drawn = ("items", 3)
 
-    told = f"M holds the groups apart at layer 0 of 4: {BEST}"
+    told = f"M separates the groups at layer 0 of 4: {BEST}"
     assert statement_of(Few(), section(points(APART))) == f"{told} Figures show the first 3 of 4: items."
     Few.drawn = ("items", 4)
     assert statement_of(Few(), section(points(APART))) == told
@@ -407,7 +407,7 @@ def drift(
     )  # fmt: skip
 
 
-TOKENS = "The likeliest next token stays the same at 50% of 8 positions (KL 0.25 nat)."
+TOKENS = "The most likely next token stays the same at 50% of 8 positions (KL 0.25 nat)."
 
 
 @pytest.mark.parametrize(

@@ -392,19 +392,19 @@ def test_a_chat_template_is_applied_and_the_position_is_stated(tmp_path: Path) -
     ("options", "told"),
     [
         ({"layers": [3]}, "layer 3 cannot be steered: what enters a block are layers 0 to 2"),
-        ({"towards": ["one"]}, "towards: a set of one prompt"),
-        ({"away": ["one"]}, "away: a set of one prompt"),
+        ({"towards": ["one"]}, "towards: at least 2 prompts are needed"),
+        ({"away": ["one"]}, "away: at least 2 prompts are needed"),
         ({"prompts": []}, "prompts"),
         ({"direction": "paired_pca"}, "towards has 3 prompts, away 4"),
         ({"prompts": [TOWARDS[0]]}, "is in one of the sets, and so is not held out"),
         ({"score": {"language": "xx"}}, "no list of function words for the language 'xx'. Known: en"),
         ({"score": {"script": "Hann"}}, "no script 'Hann'. Did you mean 'han'"),
-        ({"score": {"tokens": ["zebra"]}}, "'zebra' is no single token: z"),
+        ({"score": {"tokens": ["zebra"]}}, "'zebra' is not a single token: z"),
         ({"score": {"tokens": ["a", "zebra"]}}, "'zebra' can be used in no model"),
         ({"score": {"refusal": ["a"], "script": "han"}}, "a score is one of"),
         ({"score": {}}, "a score is one of"),
-        ({"coefficients": [0]}, "0 alone adds nothing"),
-        ({"position": -40}, "position -40 lies before a prompt of"),
+        ({"coefficients": [0]}, "give at least one coefficient that is not 0"),
+        ({"position": -40}, "position -40 is before the start of a prompt of"),
         ({"position": 3}, "position"),
         ({"choose": "paper"}, "the paper's rule needs"),
         ({"score": {"script": "latin"}, "withhold": True}, "after harmful prompts nothing is"),
@@ -500,7 +500,7 @@ def made(scores: Sequence[float], controls: tuple[float, float], qualifies: bool
 def test_an_effect_is_told_with_its_price_and_its_controls() -> None:
     assert said(made([0.02, 0.9], (0.05, 0.03))) == (
         "M0: 1 × the direction at layer 4 moves the share of the language fr in the text from 0.020 to 0.90, at a "
-        "price of 2.5 nat; a random direction leads to 0.050, a shuffled split to 0.030."
+        "KL of 2.5 nat to the unsteered model; a random direction leads to 0.050, a shuffled split to 0.030."
     )
     assert "shuffled split to –" in said(made([0.02, 0.9], (0.05, math.nan)))
 

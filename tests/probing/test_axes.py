@@ -25,7 +25,7 @@ def test_models_whose_curves_are_of_one_size_share_an_axis() -> None:
 def test_a_model_whose_curves_would_be_flat_has_an_axis_of_its_own_and_so_has_the_other() -> None:
     wide, narrow = curves([1.0, 3.5]), curves([1.0, 1.1])
     axes = fit_axes([wide, narrow], layers(wide, narrow))
-    assert [axis.name("ratio") for axis in axes] == ["ratio (an axis of its own)"] * 2
+    assert [axis.name("ratio") for axis in axes] == ["ratio (its own axis)"] * 2
     for axis, values in zip(axes, (wide, narrow), strict=True):
         low, high = axis.ends
         assert np.ptp(values) >= LEAST * (high - low)

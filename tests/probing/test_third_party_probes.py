@@ -41,7 +41,7 @@ REASONS = {
     "figures: exit": "measured, but it cannot be shown: it tried to end the program (exit code 0)",
     "figures: other": "measured, but it cannot be shown: it gave a str as a figure",
     "statement: raise": "measured, but it cannot be shown: ValueError: in the statement",
-    "statement: other": "measured, but it cannot be shown: its statement is no text",
+    "statement: other": "measured, but it cannot be shown: its statement is not text",
 }
 
 
@@ -134,6 +134,6 @@ def test_a_process_that_ends_under_us_has_failed_in_what_was_underway(
     assert ended.returncode == 3, ended.stderr
     for place in places:
         assert outcome(tmp_path, place)["status"] == "failed"
-        assert "the process ended without a word (exit code 0)" in outcome(tmp_path, place)["reason"]
+        assert "the process ended without a message (exit code 0)" in outcome(tmp_path, place)["reason"]
     assert outcome(tmp_path, "lens") == undisturbed
     assert len(ended.stderr.splitlines()) == len(places)

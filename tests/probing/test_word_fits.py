@@ -25,9 +25,9 @@ def view(rows: Rows | None, **options: object) -> SubjectView:
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        ([OWN, OWN, IN_FLOWER], "the word is its own tokens 2 times and part of what is read as “的花”."),
-        ([OWN, IN_BYTES], "the word is its own tokens once and read at the last of its bytes in “<8A> | <B1>→花”."),
-        ([IN_FLOWER, IN_SPENT], "the word is part of what is read as “的花” and “花了”."),
+        ([OWN, OWN, IN_FLOWER], "it is its own tokens 2 times and part of what is read as “的花”."),
+        ([OWN, IN_BYTES], "it is its own tokens once and read at the last of its bytes in “<8A> | <B1>→花”."),
+        ([IN_FLOWER, IN_SPENT], "it is part of what is read as “的花” and “花了”."),
     ],
 )
 def test_words_that_differ_are_not_compared(rows: Rows, told: str) -> None:

@@ -54,7 +54,7 @@ def census(model: str) -> Outcome:
         metrics={
             "total_parameters": Metric(total, "parameters"),
             "layers": Metric(LAYERS[model], "blocks"),
-            "grouped_query_ratio": Metric(3.0, "query heads a key-value head"),
+            "grouped_query_ratio": Metric(3.0, "query heads per key-value head"),
             "reserved_vocabulary": Metric(None, "tokens", reason="a configuration alone has no tokenizer"),
         },
         tables={"tensors": Table(("name", "component", "block", "shape", "dtype", "parameters"), tensors)},

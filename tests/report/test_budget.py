@@ -69,7 +69,7 @@ def test_a_page_that_is_too_large_says_at_its_top_what_was_left_out_and_where_it
     assert len(html.encode()) <= most
     note = re.search(r'<p class="note omitted">(.*?)</p>', html, re.DOTALL)[1]
     assert "rows of long tables, which are in results.json" in note
-    assert "1 picture, in whose place stands where to find it" in note
+    assert "1 picture, with a note on where to find it" in note
     assert html.index('class="note omitted"') < html.index('class="contents"')
     assert "This picture is too large for the page. <code>reportgen figures .</code>" in html
     beside = page.render_page(bundle, large, budget=most, has_figure_files=True)

@@ -211,7 +211,7 @@ def test_a_bundle_and_itself_are_the_same_on_one_short_page() -> None:
     same = compare(bundle, bundle, {}, {})
     assert draw_pictures(same, list_loud_sections(same)) == []
     text = Page(render_page(same, [])).text
-    assert "Same. Every number, list and table is what it was." in text
+    assert "Same. Every number, list and table is unchanged." in text
     assert "Models, libraries and machine are the same, as far as the bundles say." in text
     assert "First beyond tolerance" not in text
 

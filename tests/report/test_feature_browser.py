@@ -68,7 +68,7 @@ def test_without_a_script_the_first_cards_are_plain_html(html):
         "strongest activation 39 49 The farmer fed number 39 of the cows at dawn."
     )
     assert '<mark data-text="token">cows</mark>' in first
-    assert "Here are the first 12 cards; searching the others needs a script." in html
+    assert "Here are the first 12 cards; searching the others needs JavaScript." in html
     assert '<div class="search" hidden>' in html
 
 

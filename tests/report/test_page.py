@@ -23,11 +23,11 @@ from tests.report.parsed import Page
 
 QUESTIONS = [
     "Where are the parameters?",
-    "Which tokens lie next to each other?",
+    "Which tokens are neighbours?",
     "Is it the same word in another sentence?",
     "What does each layer expect next?",
     "Where do the heads look?",
-    "Which words lie together?",
+    "Which words are close together?",
 ]
 
 

@@ -66,8 +66,8 @@ def slide(deck, title):
 def test_there_is_a_slide_a_figure_and_one_for_what_failed(deck):
     assert [slide.title for slide in deck.slides] == [
         "Parameters by component",
-        "SmolLM2-135M-Instruct: Which tokens lie next to each other?",
-        "Gemma-3-270M: Which tokens lie next to each other?",
+        "SmolLM2-135M-Instruct: Which tokens are neighbours?",
+        "Gemma-3-270M: Which tokens are neighbours?",
         "SmolLM2-135M-Instruct: cosine",
         "Gemma-3-270M: cosine",
         "天氣",

@@ -173,7 +173,7 @@ def test_a_folder_that_is_none_is_refused(own, tmp_path):
     assert "the templates' folder is a file" in read_mistakes(own / "notes.txt")[0]
     assert "the folder holds no template\n  ours to override are base.html.j2, body.html.j2" in read_mistakes(own)[0]
     (own / "body.html.j2").write_bytes(b"\xff\xfe")
-    assert "the template cannot be read: it is no UTF-8" in read_mistakes(own)[0]
+    assert "the template cannot be read: it is not UTF-8" in read_mistakes(own)[0]
 
 
 def test_too_many_files_or_bytes_are_no_folder_of_templates(own, monkeypatch):

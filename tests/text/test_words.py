@@ -122,7 +122,7 @@ def test_a_word_that_is_not_there_names_the_sentence(
 
 def test_a_word_that_is_only_composed_otherwise_is_told_to_be(tiny: TextTokenizer) -> None:
     for word, text in (("café", "the cafe\u0301 apple"), ("cafe\u0301", "the café apple")):
-        with pytest.raises(WordNotFound, match="spelled with other characters"):
+        with pytest.raises(WordNotFound, match="spelled with different characters"):
             find_word(tiny, Prompt(text=text), word)
     with pytest.raises(WordNotFound) as caught:
         find_word(tiny, Prompt(text="the cafe apple"), "café")

@@ -82,7 +82,7 @@ def test_a_full_disk_leaves_room_for_the_mark(stored: Path, monkeypatch: pytest.
 
     with pytest.raises(ModelError):
         fail_late()
-    assert mark(stored) == "it ended before it was done, and left no reason"
+    assert mark(stored) == "it ended before it was finished, and left no reason"
 
 
 KILLED = """
@@ -96,7 +96,7 @@ with marks_failure(Path(sys.argv[1]), "run"):
 
 def test_a_process_that_dies_is_seen_as_failed_by_whoever_reads_next(stored: Path) -> None:
     subprocess.run([sys.executable, "-c", KILLED, str(stored)], check=True)
-    with pytest.raises(FailedBefore, match="it ended before it was done"):
+    with pytest.raises(FailedBefore, match="it ended before it was finished"):
         compare(stored, stored)
     assert [path.name for path in stored.parent.iterdir()] == ["out"]
 
@@ -137,7 +137,7 @@ def test_where_no_bundle_lies_nothing_is_marked(tmp_path: Path) -> None:
 def test_who_relies_on_a_bundle_refuses_one_that_is_marked(stored: Path, tmp_path: Path) -> None:
     good = write(tmp_path / "nights" / "good")
     fail(stored, ModelError("it is gone"))
-    told = "its last run failed, and what is there is older: it is gone\n  put that right, and run it again"
+    told = "its last run failed, and what is there is older: it is gone\n  fix that, and run it again"
     for pair in ((stored, good), (good, stored)):
         with pytest.raises(FailedBefore, match=told) as raised:
             compare(*pair)

@@ -21,7 +21,7 @@ from reportgen.model.capture.trial import TOLERANCE, choose_trial_tokens, tolera
 from reportgen.model.needs import Need, Pass, PassResult, Site
 from reportgen.model.network.loaded import LoadedModel
 
-_LOOKED_INSIDE = "reportgen looks inside causal language models; BERT's kin are such where they have is_decoder: true"
+_LOOKED_INSIDE = "reportgen looks inside causal language models; BERT-like models are causal only with is_decoder: true"
 
 _RESIDUAL = Need(Site.RESIDUAL)
 _FINAL = Need(Site.FINAL)
@@ -71,13 +71,13 @@ def _check_lens(model: LoadedModel, tokens: tuple[int, ...], captured: PassResul
     (normed,), logits = captured.tensors_of(_FINAL, 0), begun.logits
     own = torch.cat([chunk[: rows.stop - rows.start] for rows, chunk in model.final_logits(normed)])
     if not _are_alike(model, own[: len(logits)], logits) and _are_alike(model, own, _logits(model, tokens, begun)):
-        raise _refusal(model, "what comes later in a text changes its logits before: it is not causal", _LOOKED_INSIDE)
+        raise _refusal(model, "later text changes earlier logits: it is not causal", _LOOKED_INSIDE)
     _check_equal(model, own[: len(logits)], logits, "the unembedding's logits differ from the model's own")
     if model.anatomy.final_norm is None:
         return
     stream = captured.tensors_of(_RESIDUAL, 0)
     if len(stream) != model.layers + 1:
-        raise _refusal(model, f"{len(stream)} residual rows where {model.layers + 1} were expected")
+        raise _refusal(model, f"{len(stream)} residual rows, expected {model.layers + 1}")
     _check_equal(
         model,
         model.anatomy.final_norm(stream[-1]).float(),

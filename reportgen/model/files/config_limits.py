@@ -1,4 +1,4 @@
-"""Sizes that a config.json may name: what is beyond them would be built for ever, or is no number at all.
+"""Sizes that a config.json may name: what is beyond them would be built for ever, or is not a number at all.
 
 A configuration is a stranger's. The largest models that are published have some 130 blocks, 18,000 numbers a token,
 512 experts a block (or, of a table of vectors, 16,384) and 262,144 tokens; what may be built here is well above that.

@@ -98,7 +98,7 @@ def read_config(path: Path) -> Config:
     if not isinstance(config.get("model_type"), str):
         raise ModelError(
             Mistake(
-                "no `model_type`: this is not a model's config.json", "Take the config.json beside the weights.", path
+                "no `model_type`: this is not a model's config.json", "Take the config.json next to the weights.", path
             )
         )
     check_sizes(config, path)
@@ -106,7 +106,7 @@ def read_config(path: Path) -> Config:
     if config.get("is_encoder_decoder") is True:
         raise _not_causal_error(path, f"{architecture or config['model_type']} has an encoder and a decoder")
     if architecture and not architecture.endswith(_CAUSAL):
-        raise _not_causal_error(path, f"{architecture} is no causal language model")
+        raise _not_causal_error(path, f"{architecture} is not a causal language model")
     return config
 
 
@@ -121,7 +121,7 @@ def _read_json(path: Path) -> Config:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else None
         raise ModelError(Mistake("this is not JSON", "Download or copy the file again.", path, line)) from error
     if not isinstance(config, dict):
-        raise ModelError(Mistake("this is no model's configuration: it holds no mapping", file=path))
+        raise ModelError(Mistake("this is not a model's configuration: it holds no mapping", file=path))
     return config
 
 

@@ -137,7 +137,7 @@ def _unreadable_error(file: Path, reason: str) -> ModelError:
     return ModelError(
         Mistake(
             f"this GGUF file cannot be read as a causal language model: {reason[:200]}",
-            "Is the file whole? Else take a folder or hub id with the model's safetensors.",
+            "Is the file complete? Otherwise use a folder or hub id with the model's safetensors.",
             file,
         )
     )
@@ -172,6 +172,6 @@ def _cache_errors() -> Iterator[None]:
         raise ModelError(
             Mistake(
                 f"the converted model cannot be written to the cache {models_folder()}: {reason}",
-                "Make room there, or set REPORTGEN_CACHE to a folder that can be written and has room.",
+                "Free some space there, or set REPORTGEN_CACHE to a writable folder with enough space.",
             )
         ) from error

@@ -89,7 +89,7 @@ PRE_TOKENIZERS: dict[str, PreTokenizer] = {
     **_map_names("deepseek-v3 hunyuan-dense joyai-llm", _UP_TO_THREE, _HAN_AND_KANA, _DEEPSEEK3),
 }
 """`tokenizer.ggml.pre` -> how text is cut. What llama.cpp computes by functions of its own (kimi-k2, afmoe), and kinds
-of models that are no causal LM, are not there."""
+of models that are not a causal LM, are not there."""
 
 
 class UnknownPreTokenizer(Exception):

@@ -92,7 +92,7 @@ def parse_source(text: str, revision: str | None = None, folder: Path = HERE) ->
         kind: Kind = "gguf" if text.lower().endswith(".gguf") else "folder"
         return _refuse_revision(Source(text, kind, text, folder=folder), revision)
     if text and lies_only_here(text, folder):
-        told = f"{describe_value(text)} is not beside the battery, but in the working directory"
+        told = f"{describe_value(text)} is not next to the battery, but in the working directory"
         remedy = f"Write its path as it is from {folder}; if a model of the hub is meant, {text}@main."
         raise BatteryError(Mistake(told, remedy))
     return _hub_source(text, revision)
@@ -159,7 +159,7 @@ def _locate_folder(source: Source, notify: Notify) -> ModelFiles:
 def _locate_gguf(source: Source, notify: Notify) -> ModelFiles:
     file = _require_existing_path(source)
     if not _begins_with(file, b"GGUF"):
-        raise ModelError(Mistake("this is no GGUF file", "Is the download whole?", file))
+        raise ModelError(Mistake("this is not a GGUF file", "Is the download complete?", file))
     name = file.name[: -len(".gguf")]
     safe_name = re.sub(r"[^\w.-]", "_", name)[:80]
     notify(f"Reading {file.name}.")
@@ -229,7 +229,7 @@ def _inspect_folder(folder: Path, name: str, revision: str | None = None) -> Mod
         raise ModelError(
             Mistake(
                 "no tokenizer.json: token offsets are only known from a fast tokenizer",
-                "Make one: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER), with the weights beside it.",
+                "Make one: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER), with the weights next to it.",
                 folder,
             )
         )
@@ -243,8 +243,8 @@ def _refuse_detours(values: Config, file: Path) -> None:
         if any(part.get(key) for part in parts):
             raise ModelError(
                 Mistake(
-                    f"`{key}` sends those who load the model to another file; that is not supported",
-                    f"Give the file that is meant its usual name, and take `{key}` out.",
+                    f"`{key}` redirects to another file; that is not supported",
+                    f"Give that file its usual name, and remove `{key}`.",
                     file,
                 )
             )
@@ -283,20 +283,20 @@ def hub_mistake(source: Source, error: Exception) -> Mistake:
         return Mistake(f"{at} is gated", f"Accept its licence at {page}, then log in: hf auth login")
     if isinstance(error, errors.RepositoryNotFoundError):
         return Mistake(
-            f"{at} is no model on the Hugging Face hub, or a private one",
+            f"{at} is not a model on the Hugging Face hub, or a private one",
             "Check the name, or log in: hf auth login. A folder is written with its path, such as ./models/name.",
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return Mistake(f"{source.target} has no revision {source.revision!r}", f"See {page}/tree/main.")
     if huggingface_hub.is_offline_mode():
         return Mistake(
-            f"{at} is not in the local cache, or not whole, and HF_HUB_OFFLINE forbids to download it",
-            f"Unset HF_HUB_OFFLINE, or type where there is a network: hf download {source.target}",
+            f"{at} is not in the local cache, or incomplete, and HF_HUB_OFFLINE forbids downloading it",
+            f"Unset HF_HUB_OFFLINE, or run this where there is a network: hf download {source.target}",
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS):
         return Mistake(
             f"{at} cannot be stored: {os.strerror(error.errno)}",
-            "Set HF_HOME to a folder that can be written and has room.",
+            "Set HF_HOME to a writable folder with enough space.",
         )
     if isinstance(error, errors.HfHubHTTPError):
         return Mistake(f"{at}: the hub answered {error.response.status_code}", "Try again later.")

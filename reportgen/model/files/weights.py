@@ -70,7 +70,7 @@ def weight_files(folder: Path) -> list[Path]:
         raise ModelError(
             Mistake(
                 "the weights are there only as pickle files, which can run code and are never loaded",
-                "Convert them where you trust them: model.save_pretrained(FOLDER) writes safetensors.",
+                "Convert them if you trust them: model.save_pretrained(FOLDER) writes safetensors.",
                 folder,
             )
         )
@@ -117,7 +117,7 @@ def _shards(index: Path) -> list[Path]:
     outside = [name for name in names if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts]
     if outside:
         what = f"this index names a file outside its folder: {outside[0][:100]!r}"
-        raise ModelError(Mistake(what, "Weights lie beside their index.", index))
+        raise ModelError(Mistake(what, "Weights must be next to their index.", index))
     missing = [name for name in names if not (index.parent / name).is_file()]
     if missing or not names:
         what = f"{len(missing)} of {len(names)} weight files are missing: {missing[0]!r}" if missing else "no weights"
@@ -134,13 +134,13 @@ def _header(file: Path) -> dict[str, Any]:
             (length,) = struct.unpack("<Q", stream.read(8))
             header = json.loads(stream.read(length)) if length <= LONGEST_HEADER else None
         if not isinstance(header, dict):
-            raise ValueError("the header is no mapping")
+            raise ValueError("the header is not a mapping")
         tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
         expected = 8 + length + max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
     except (struct.error, ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
         raise ModelError(
             Mistake(
-                f"this is no safetensors file, or its beginning is damaged ({size:,} bytes)",
+                f"this is not a safetensors file, or its beginning is damaged ({size:,} bytes)",
                 "Download or copy the file again.",
                 file,
             )

@@ -17,9 +17,7 @@ _LARGE = 1e3
 
 _OFF = 1e-2
 """Largest difference, as a share of the largest number, from what the norm itself makes of a row."""
-_MORE = (
-    "not measurable: what stands between the last block and the unembedding, or behind attention, is more than a norm"
-)
+_MORE = "not measurable: there is more than a norm between the last block and the unembedding, or after attention"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class Readout:
     """What is read at each row; one row a (place, layer)."""
 
     token_ids: torch.Tensor
-    """(place x layer x k) the likeliest tokens."""
+    """(place x layer x k) the most likely tokens."""
     probabilities: torch.Tensor
     """(place x layer x k)"""
     entropy: torch.Tensor

@@ -22,7 +22,7 @@ class Mass:
     entropy: torch.Tensor
     """(place x layer) in nats."""
     token_ids: torch.Tensor
-    """(layer x k) the likeliest tokens at the named place."""
+    """(layer x k) the most likely tokens at the named place."""
     probabilities: torch.Tensor
     """(layer x k)"""
 

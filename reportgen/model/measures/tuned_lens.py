@@ -25,7 +25,7 @@ def check_tuned_lens(path: Path, layers: int, width: int) -> None:
     """Looks at the names and shapes in the file alone.
 
     Raises:
-        ValueError: there is no such file, it is no safetensors file, or it does not fit a model of `layers` blocks.
+        ValueError: there is no such file, it is not a safetensors file, or it does not fit a model of `layers` blocks.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -36,7 +36,7 @@ def check_tuned_lens(path: Path, layers: int, width: int) -> None:
             # An open safetensors file has keys(), but cannot be iterated over itself.
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise ValueError(f"{path} is no safetensors file: {error}") from error
+        raise ValueError(f"{path} is not a safetensors file: {error}") from error
     for layer in range(layers):
         for name, expected in ((f"{layer}.weight", (width, width)), (f"{layer}.bias", (width,))):
             if name not in shapes:

@@ -29,7 +29,7 @@ _CHUNKS_A_WIDENING = 4
 """Chunks that share one pass over a table whose dtype has to be widened."""
 _TIES = 16
 """Scores among which ties are put in order, where fewer are asked for."""
-SEVERAL_STREAMS = "its blocks hand on more than one row of numbers a token"
+SEVERAL_STREAMS = "its blocks pass on more than one vector per token"
 """Why nothing can be read or written between blocks that do."""
 
 

@@ -31,7 +31,7 @@ class Config:
             values = json.loads(read_regular_text(file, CONFIGURATION_BYTES))
         except FileNotFoundError as error:
             raise DictionaryError(
-                Mistake("there is no such file beside the dictionary's weights", "Is the download whole?", file)
+                Mistake("there is no such file next to the dictionary's weights", "Is the download complete?", file)
             ) from error
         except OSError as error:
             raise DictionaryError(Mistake(f"cannot be read: {error.strerror}", file=file)) from error
@@ -39,7 +39,7 @@ class Config:
             line = error.lineno if isinstance(error, json.JSONDecodeError) else None
             raise DictionaryError(Mistake("this is not JSON", "Download the file again.", file, line)) from error
         if not isinstance(values, dict):
-            raise DictionaryError(Mistake("this is no dictionary's configuration: it holds no mapping", file=file))
+            raise DictionaryError(Mistake("this is not a dictionary's configuration: it holds no mapping", file=file))
         return cls(file, values)
 
     def part(self, field: str) -> "Config":

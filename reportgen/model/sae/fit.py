@@ -44,7 +44,7 @@ def _check_layer(one: DictionaryFiles, facts: "ModelFacts", name: str) -> None:
 
 
 def _misfit(one: DictionaryFiles, what: str) -> DictionaryError:
-    trained = f"It was trained on {one.card.model}." if one.card.model else "Is it another model's?"
+    trained = f"It was trained on {one.card.model}." if one.card.model else "Does it belong to a different model?"
     return DictionaryError(Mistake(f"the dictionary {what}", trained, one.weights))
 
 

@@ -91,7 +91,7 @@ def _nothing_found_error(root: Path, found: list[str]) -> DictionaryError:
         return DictionaryError(
             Mistake(
                 f"the weights are there only as a pickle file ({pickled[0]}), which can run code and is never loaded",
-                "Convert it where you trust it, with safetensors. " + _EXPECTED,
+                "Convert it to safetensors if you trust it. " + _EXPECTED,
                 root,
             )
         )

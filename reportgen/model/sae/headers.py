@@ -23,7 +23,7 @@ def read_header(file: Path) -> tuple[Shapes, Mapping[str, str]]:
         DictionaryError: the file is missing, truncated, no such file, or holds pickled objects.
     """
     if not file.is_file():
-        raise DictionaryError(Mistake("there is no such file", "Is the dictionary's download whole?", file))
+        raise DictionaryError(Mistake("there is no such file", "Is the dictionary's download complete?", file))
     return _read_npz(file) if file.suffix == ".npz" else _read_safetensors(file)
 
 
@@ -39,7 +39,7 @@ def _read_safetensors(file: Path) -> tuple[Shapes, Mapping[str, str]]:
     except (SafetensorError, OSError) as error:
         size = file.stat().st_size
         raise DictionaryError(
-            Mistake(f"this is no whole safetensors file ({size:,} bytes): {error}", _AGAIN, file)
+            Mistake(f"this safetensors file is incomplete ({size:,} bytes): {error}", _AGAIN, file)
         ) from error
     return shapes, dtypes
 
@@ -64,7 +64,9 @@ def _read_npz(file: Path) -> tuple[Shapes, Mapping[str, str]]:
     # zipfile raises NotImplementedError for a compression that it does not know.
     except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError) as error:
         size = file.stat().st_size
-        raise DictionaryError(Mistake(f"this is no whole .npz file ({size:,} bytes): {error}", _AGAIN, file)) from error
+        raise DictionaryError(
+            Mistake(f"this .npz file is incomplete ({size:,} bytes): {error}", _AGAIN, file)
+        ) from error
     return shapes, dtypes
 
 

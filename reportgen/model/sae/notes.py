@@ -14,7 +14,7 @@ def tell_note(note: Note) -> str:
 def _tell_assumed_site(values: Mapping[str, str]) -> str:
     return say(
         "sae.site_assumed",
-        "The files do not say which place of the model the dictionary reads: {hook} is assumed.",
+        "The files do not say which site of the model the dictionary reads: {hook} is assumed.",
         hook=values["hook"],
     )
 
@@ -31,15 +31,15 @@ def _tell_other_model(values: Mapping[str, str]) -> str:
 def _tell_scale(values: Mapping[str, str]) -> str:
     return say(
         "sae.scale_taken_as_folded",
-        "The dictionary was trained on activations of a scaled mean norm; the files hold no factor, so it is taken "
-        "as folded into the weights, as SAELens does.",
+        "The dictionary was trained on activations scaled to a mean norm; the files hold no factor, so it is "
+        "assumed to be folded into the weights, as SAELens does.",
     )
 
 
 def _tell_centred_weights(values: Mapping[str, str]) -> str:
     return say(
         "sae.centred_weights",
-        "The dictionary was trained on a model whose writing weights were centred: here the stream keeps its mean.",
+        "The dictionary was trained on a model with centred writing weights; here the stream keeps its mean.",
     )
 
 

@@ -59,7 +59,7 @@ def parse_dictionary_source(text: str, folder: Path = HERE) -> DictionarySource:
     if text.startswith(("/", "./", "../", "~")) or (text and exists(folder / text.partition("/")[0])):
         return DictionarySource(text, "folder", text)
     if text and lies_only_here(text, folder):
-        told = f"{text!r} is not beside the battery, but in the working directory"
+        told = f"{text!r} is not next to the battery, but in the working directory"
         raise BatteryError(Mistake(told, f"Write its path as it is from {folder}; if the hub is meant, {text}@main."))
     found = _HUB.fullmatch(text)
     if found is None or ".." in text.split("/"):

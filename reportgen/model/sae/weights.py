@@ -30,7 +30,7 @@ def read_parts(files: DictionaryFiles, device: torch.device | str) -> dict[str, 
             raise DictionaryError(
                 Mistake(
                     f"{name!r} holds NaN or infinity in {bad:,} of {tensor.numel():,} numbers",
-                    "Numbers of a dictionary are finite: is the download whole, the training sound?",
+                    "Numbers of a dictionary are finite: is the download complete, and did the training converge?",
                     files.weights,
                 )
             )

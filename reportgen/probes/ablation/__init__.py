@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Options(ProbeOptions):
-    """Which texts, what is ablated, and what stands in its place."""
+    """Which texts, what is ablated, and what takes its place."""
 
     prompts: Prompts
     """Texts whose loss is measured."""
@@ -34,23 +34,24 @@ class Options(ProbeOptions):
     method: Literal["zero", "mean"] = "zero"
     """`zero`: nothing is written; `mean`: what the component writes on average."""
     mean_over: Prompts | None = None
-    """Texts over whose positions the mean is taken; the `prompts` themselves where none are given."""
+    """Texts over whose positions the mean is taken; by default the `prompts` themselves."""
     blocks: Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = "all"
     """The blocks whose components are ablated, counted from 0."""
     answers: list[Annotated[str, Field(min_length=1)]] = Field(default=[])
-    """The token expected behind each text, with its leading space: one for all texts, or one a text. Its probability
+    """The token expected after each text, with its leading space: one for all texts, or one per text. Its probability
     is followed too."""
     special_tokens: SpecialTokens = "exclude"
-    """Whether components are ablated at special tokens (BOS) too, these enter the mean, and predicting them counts."""
+    """Whether special tokens (BOS) take part: components are ablated at them, they enter the mean, and predicting them
+    counts."""
 
     @model_validator(mode="after")
     def _check_fit(self) -> Self:
         if len(self.answers) not in (0, 1, len(self.prompts)):
             raise ValueError(
-                f"answers: {len(self.answers)} tokens for {len(self.prompts)} prompts; give one, or one a prompt"
+                f"answers: {len(self.answers)} tokens for {len(self.prompts)} prompts; give one, or one per prompt"
             )
         if self.mean_over is not None and self.method != "mean":
-            raise ValueError("mean_over: it is of use with `method: mean` alone")
+            raise ValueError("mean_over: it is used only with `method: mean`")
         return self
 
 
@@ -59,35 +60,35 @@ class Ablations(Findings):
     """What ablation gives."""
 
     loss: float = metric("nat", "lower")
-    """Mean cross-entropy a predicted token, over all texts together, of the model as it is."""
+    """Mean cross-entropy per predicted token, over all texts together, of the unchanged model."""
     largest_head: float | str = metric("nat")
-    """The largest of `heads`."""
+    """The largest value of `heads`."""
     largest_mlp: float | str = metric("nat")
-    """The largest of `mlp`."""
+    """The largest value of `mlp`."""
     largest_attention: float | str = metric("nat")
-    """The largest of `attention`."""
+    """The largest value of `attention`."""
     heads: NDArray[np.float64] = array("block", "head", unit="nat")
-    """(block x head) change of `loss` without this head. NaN, as in the next ones, where it was not asked for."""
+    """(block x head) change of `loss` without this head. Here and in the next ones NaN if it was not asked for."""
     attention: NDArray[np.float64] = array("block", unit="nat")
-    """(block) change of `loss` without what attention writes there."""
+    """(block) change of `loss` without what attention writes in that block."""
     mlp: NDArray[np.float64] = array("block", unit="nat")
-    """(block) change of `loss` without what the MLP writes there."""
+    """(block) change of `loss` without what the MLP writes in that block."""
     blocks: NDArray[np.float64] = array("block", unit="nat")
-    """(block) change of `loss` without both."""
+    """(block) change of `loss` without attention and MLP together."""
     answer_heads: NDArray[np.float64] = array("prompt", "block", "head", unit="probability")
-    """(prompt x block x head) change of the answer's probability behind the text without this head. Of no prompts,
-    as the next ones, where no answers were given."""
+    """(prompt x block x head) change of the answer's probability after the text without this head. Without answers this
+    array and the next ones have no prompts."""
     answer_attention: NDArray[np.float64] = array("prompt", "block", unit="probability")
-    """(prompt x block) the same without what attention writes there."""
+    """(prompt x block) the same without what attention writes in that block."""
     answer_mlp: NDArray[np.float64] = array("prompt", "block", unit="probability")
-    """(prompt x block) the same without what the MLP writes there."""
+    """(prompt x block) the same without what the MLP writes in that block."""
     answer_blocks: NDArray[np.float64] = array("prompt", "block", unit="probability")
-    """(prompt x block) the same without both."""
+    """(prompt x block) the same without attention and MLP together."""
     largest: Rows = table("component", "rank", "block", "head", "change")
-    """The components that are missed most, kind by kind: change of the loss in nats a token."""
+    """The components that are missed most, by kind: change of the loss in nats per token."""
     texts: Rows = table("prompt", "predicted", "loss", "answer_id", "answer", "probability")
-    """Of each text the number of tokens that are predicted, their mean loss, and the answer's probability, all of the
-    model as it is."""
+    """For each text: how many of its tokens are predicted, their mean loss, and the answer's probability, all of the
+    unchanged model."""
     skipped: Rows = table("prompt", "reason")
     """Texts that cannot be used in this model, and components that cannot be measured in it."""
     prompts: Rows = prompt_table()
@@ -98,16 +99,18 @@ class Ablation(Probe[Options, Ablations]):
     """Shows: how much worse the model predicts a text, token by token, without one of its parts: a head, what attention
     or the MLP of a block writes, or a whole block.
 
-    Read: above 0 the part is missed, in nats a token (0.69 nats halve the probability of every token); near 0 the rest
-    does without it; below 0 the text is predicted better without it. One cell a head, blocks downwards, and one curve
-    each for attention, MLPs and whole blocks. What is missed alone is not what does the work alone: parts that stand in
-    for each other are missed by nobody. With answers, the same of the probability of one token behind the text.
+    Read: above 0 the part is missed, in nats per token (0.69 nats halve the probability of every token); near 0 the
+    rest of the model does without it; below 0 the text is predicted better without it. One cell per head, blocks from
+    top to bottom, and one curve each for attention, MLPs and whole blocks. Ablating one part at a time does not show
+    what works alone: a part whose place another can take is not missed. With answers, the same is shown for the
+    probability of one token after the text.
 
-    Computed: the mean of −ln p (float32) over the predicted tokens of all texts, with the ablation less without it.
-    `method: zero` puts 0, `method: mean` the component's own mean over all positions of the texts (or of `mean_over`),
-    summed in float64. A head is a slice of what enters attention's output projection, whose bias stays; attention and
-    MLP are what reaches the stream, behind any norm of theirs; a norm behind heads is computed anew. By default special
-    tokens (BOS) keep what is written at them, are left out of the mean, and are not counted where they are predicted.
+    Computed: the mean of −ln p (float32) over the predicted tokens of all texts: with the ablation, minus without it.
+    `method: zero` puts 0 in the component's place, `method: mean` its own mean over all positions of the texts (or of
+    `mean_over`), summed in float64. A head is a slice of the input to attention's output projection, whose bias stays;
+    attention and MLP are what is added to the stream, after any norm of their own; a norm after the heads is computed
+    again. By default special tokens (BOS) keep what is written at them, are left out of the mean, and are not counted
+    where they are predicted.
     """
 
     name = "ablation"

@@ -39,7 +39,7 @@ class _Changes:
     def of_loss(cls, view: SubjectView) -> _Changes:
         values = {kind: view.values(kind) for kind in WRITES}
         return cls._of_values(
-            view, "loss", _title(view), say("ablation.nats", "change of the loss (nats a token)"), values
+            view, "loss", _title(view), say("ablation.nats", "change of the loss (nats per token)"), values
         )
 
     @classmethod
@@ -50,7 +50,7 @@ class _Changes:
         record, texts = records[prompt], view.column("prompts", "text")
         title = say(
             "ablation.answer.title",
-            "“{answer}” after “{prompt}”, one part less",
+            "“{answer}” after “{prompt}”, one part removed",
             answer=mark_space(str(record["answer"])),
             prompt=texts[prompt],
         )
@@ -118,7 +118,7 @@ def _map(changes: _Changes, most: float) -> HeatMap:
         title=say("figure.of_model", "{model}: {what}", model=changes.view.name, what=changes.what),
         alt=say(
             "ablation.map.alt",
-            "{what} for each head of {model}; most: head {block}.{head}, {value}",
+            "{what} for each head of {model}; largest: head {block}.{head}, {value}",
             what=changes.unit,
             model=changes.view.name,
             block=rows[row],
@@ -143,7 +143,7 @@ def _curves(changes: _Changes, axis: Axis) -> Curves:
     ends = [
         say(
             "ablation.curve",
-            "{curve}: most in block {block}, {value}",
+            "{curve}: largest in block {block}, {value}",
             curve=curve.label,
             block=curve.x[max(range(len(curve.y)), key=lambda at: abs(curve.y[at]))],
             value=write_signed(max(curve.y, key=abs)),

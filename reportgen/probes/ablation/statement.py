@@ -37,8 +37,8 @@ def tell(view: SubjectView) -> str:
     if all(record["change"] < BARELY for record in records):
         return say(
             "ablation.nothing_missed",
-            "No clear statement about {model}: without any one of its parts the loss ({loss} nats a token) rises by "
-            "less than {least}.",
+            "No clear statement about {model}: without any one of its parts the loss ({loss} nats per token) rises "
+            "by less than {least}.",
             model=view.name,
             loss=loss,
             least=least,
@@ -50,7 +50,7 @@ def tell(view: SubjectView) -> str:
         told.append(
             say(
                 "ablation.missed",
-                "Most missed in {model}, in nats a token over a loss of {loss}: {parts}.",
+                "Most missed in {model}, in nats per token on top of a loss of {loss}: {parts}.",
                 model=view.name,
                 loss=loss,
                 parts=list_items([_part(record) for record in whole]),
@@ -68,7 +68,7 @@ def _tell_heads(name: str, heads: Sequence[Mapping[str, Any]], least: str) -> st
     if first < BARELY:
         return say(
             "ablation.no_head",
-            "No single head of {model} is missed by {least}; the most: {heads}.",
+            "No single head of {model} is missed by {least} or more; the largest: {heads}.",
             model=name,
             least=least,
             heads=list_items(largest),
@@ -76,7 +76,7 @@ def _tell_heads(name: str, heads: Sequence[Mapping[str, Any]], least: str) -> st
     if first >= STANDS_OUT * second:
         return say(
             "ablation.one_head",
-            "Among the heads of {model} one stands out: {heads}.",
+            "One head of {model} stands out: {heads}.",
             model=name,
             heads=list_items(largest[:1]),
         )

@@ -38,13 +38,13 @@ class Options(ProbeOptions):
     """Which pairs of prompts, what is patched, and in which direction."""
 
     prompts: Prompts
-    """Clean and corrupted prompts: `pair` names the two that belong together, `group` is `clean` or `corrupted`. The
-    two are of equally many tokens in the model."""
+    """Clean and corrupted prompts: `pair` names the two that belong together, `group` is `clean` or `corrupted`. Both
+    must have the same number of tokens in the model."""
     answers: Annotated[list[Answers], Field(min_length=1)]
-    """[right, wrong] tokens, with their leading space: the answer of the clean prompt and the other one. One for all
-    pairs, or one a pair, in the order in which the pairs come."""
+    """[correct, incorrect] tokens, with their leading space: the answer of the clean prompt and the other one. One for
+    all pairs, or one per pair, in the order of the pairs."""
     direction: Literal["denoise", "noise"] = "denoise"
-    """`denoise`: what the clean prompt leads to is put into the corrupted run; `noise`: the other way round."""
+    """`denoise`: activations of the clean prompt are put into the corrupted run; `noise`: the other way round."""
     sites: list[SiteName] = Field(default=["residual", "attention", "mlp", "heads"], min_length=1)
     """What is patched: the residual stream, what attention or the MLP of a block writes to it, single heads."""
     layers: Layers = "all"
@@ -64,7 +64,9 @@ class Options(ProbeOptions):
                 )
         pairs = len(self.prompts) // 2
         if len(self.answers) not in (1, pairs):
-            raise ValueError(f"answers: {len(self.answers)} for {pairs} pairs; give one [right, wrong], or one a pair")
+            raise ValueError(
+                f"answers: {len(self.answers)} for {pairs} pairs; give one [correct, incorrect], or one per pair"
+            )
         return self
 
 
@@ -73,59 +75,59 @@ class Patching(Findings):
     """What activation patching gives."""
 
     clean_difference: float = metric("logit")
-    """Mean over pairs of logit(right) − logit(wrong) behind the clean prompt."""
+    """Mean over pairs of logit(correct) − logit(incorrect) after the clean prompt."""
     corrupted_difference: float = metric("logit")
-    """The same behind the corrupted prompt."""
+    """The same after the corrupted prompt."""
     arrival_layer: float | str = metric("layer")
-    """Mean over pairs of the first layer from which on the residual stream at the last position alone moves half of
-    the difference or more."""
+    """Mean over pairs of the first layer from which the residual stream at the last position alone moves half of the
+    difference or more."""
     best_head: float | str = metric("share")
-    """Share of the difference that the head moves which moves most, as a mean over pairs."""
+    """Share of the difference moved by the head that moves most, mean over pairs."""
     residual: list[NDArray[np.float32]] = arrays("layer", "position", unit="share")
-    """(layer x position) recovered logit difference where the residual stream is patched at one position, a pair each:
-    0 as the corrupted prompt, 1 as the clean one. Exactly as without a patch where a position cannot matter: before
-    the first token that differs, at layer 0 where the tokens are the same, at the last layer but for the last
-    position. NaN where it was not asked for, or the prompts are not told apart."""
+    """(layer x position) recovered logit difference if the residual stream is patched at one position, one array per
+    pair: 0 as in the corrupted prompt, 1 as in the clean one. Exactly as without a patch where a position cannot
+    matter: before the first token that differs, at layer 0 where the tokens are the same, at the last layer except for
+    the last position. NaN if it was not asked for, or if the model does not tell the prompts apart."""
     attention: list[NDArray[np.float32]] = arrays("block", "position", unit="share")
-    """(block x position) recovered logit difference where what attention writes is patched at one position."""
+    """(block x position) recovered logit difference if what attention writes is patched at one position."""
     mlp: list[NDArray[np.float32]] = arrays("block", "position", unit="share")
-    """(block x position) recovered logit difference where what the MLP writes is patched at one position."""
+    """(block x position) recovered logit difference if what the MLP writes is patched at one position."""
     heads: NDArray[np.float32] = array("pair", "block", "head", unit="share")
-    """(pair x block x head) recovered logit difference where what a head finds is patched, at all positions from the
-    first that differs. NaN where heads were not asked for."""
+    """(pair x block x head) recovered logit difference if the output of a head is patched, at all positions from the
+    first that differs. NaN if heads were not asked for."""
     top: Rows = table("rank", "block", "head", "share")
-    """The heads that move most, as means over pairs."""
+    """The heads that move most, means over pairs."""
     pairs: Rows = table(
         "pair", "name", "right_id", "right", "wrong_id", "wrong", "first_difference", "token_count",
         "clean_difference", "corrupted_difference", "defined",
     )  # fmt: skip
-    """What was patched: the two answers, the first position whose token differs, and logit(right) − logit(wrong) behind
-    both prompts. Not defined: the two are less than 0.5 apart."""
+    """What was patched: the two answers, the first position whose token differs, and logit(correct) − logit(incorrect)
+    after both prompts. Undefined if the two are less than 0.5 apart."""
     tokens: Rows = table("pair", "position", "clean", "corrupted")
     """The tokens of both prompts, position by position."""
     skipped: Rows = table("pair", "reason")
-    """Pairs that this model cannot have, and sites."""
+    """Pairs and sites that this model does not have."""
     prompts: Rows = prompt_table()
-    """The prompts as this model reads them, clean and corrupted of each pair."""
+    """The prompts as this model reads them: clean and corrupted of each pair."""
 
 
 class ActivationPatching(Probe[Options, Patching]):
-    """Shows: where in the model lies what tells a clean prompt from a corrupted one. One piece of the clean run at a
-    time, at one layer and position, is put into the corrupted run: does the clean answer come back?
+    """Shows: where in the model the difference between a clean and a corrupted prompt is held. One piece of the clean
+    run at a time, at one layer and position, is put into the corrupted run: does the clean answer come back?
 
-    Read: one cell a layer and position, the last layer at the top; the number is the share of the logit difference that
-    comes back, 0 for nothing, 1 for all of it. It may be below 0 (the patch makes it worse) or above 1. In the residual
-    stream the cells that stand out move from the tokens that differ to the last position; where attention or an MLP
-    stands out, that block does something about it. Heads are patched at all positions together. Columns before the
-    first token that differs are left out: there both runs are the same. With `direction: noise`, pieces of the
-    corrupted run are put into the clean one, and the figures show the share that is lost.
+    Read: one cell per layer and position, the last layer at the top; the number is the share of the logit difference
+    that is recovered, 0 for none, 1 for all of it. It may be below 0 (the patch makes it worse) or above 1. In the
+    residual stream the strong cells move from the tokens that differ to the last position; where attention or an MLP
+    has a strong cell, that block contributes. Heads are patched at all positions together. Columns before the first
+    token that differs are left out: both runs are the same there. With `direction: noise`, pieces of the corrupted run
+    are put into the clean one, and the figures show the share that is lost.
 
-    Computed: (LD_patched − LD_corrupted) / (LD_clean − LD_corrupted), LD = logit(right) − logit(wrong) at the last
-    position, after scale and softcap, in float32 (Wang et al. 2022; Zhang & Nanda 2024). Not defined where the two
-    prompts are less than 0.5 apart in LD. Both prompts have equally many tokens. What is patched replaces what is
-    there: the stream that enters a block (or the final norm), what attention or MLP adds to it behind any norm of
-    theirs, or what one head found before the output projection. What no patch can change, for want of a difference or
-    of a reader, is not run.
+    Computed: (LD_patched − LD_corrupted) / (LD_clean − LD_corrupted), LD = logit(correct) − logit(incorrect) at the
+    last position, after scale and softcap, in float32 (Wang et al. 2022; Zhang & Nanda 2024). Undefined if the LDs of
+    the two prompts are less than 0.5 apart. Both prompts have the same number of tokens. The patch replaces what is
+    there: the stream that enters a block (or the final norm), what attention or MLP adds to it after any norm of their
+    own, or the output of one head before the output projection. A patch that cannot change anything, because nothing
+    differs or nothing reads it, is not run.
     """
 
     name = "activation_patching"

@@ -112,7 +112,7 @@ def _draw_heads(view: SubjectView, most: float) -> HeatMap:
         title=say("activation_patching.heads.title", "{model}: one head patched at a time", model=view.name),
         alt=say(
             "activation_patching.heads.alt",
-            "{what} for each head of {model}, mean over pairs; most: {heads}",
+            "{what} for each head of {model}, mean over pairs; largest: {heads}",
             what=what,
             model=view.name,
             heads=list_items(tell_heads(view)),
@@ -168,7 +168,7 @@ def _draw_grid(view: SubjectView, site: str, pair: int) -> TokenGrid:
         ),
         alt=say(
             "activation_patching.grid.alt",
-            "{what} by layer and position, {site} of {model}; most at {layer}, “{token}”: {share}",
+            "{what} by layer and position, {site} of {model}; largest at {layer}, “{token}”: {share}",
             what=what,
             site=_site_label(site),
             model=view.name,

@@ -86,7 +86,7 @@ def read_pair(case: Case[Any], at: int, prompts: tuple[Prompt, Prompt], right: s
         return refused
     (one,), (other,) = answer_ids(show, right), answer_ids(show, wrong)
     if one == other:
-        return f"right and wrong answer are the same token: {show.show(one)!r}"
+        return f"the correct and the incorrect answer are the same token: {show.show(one)!r}"
     return PromptPair(at, clean, corrupted, one, other, first)
 
 

@@ -22,15 +22,15 @@ def tell(view: SubjectView) -> str:
     if not any(record["defined"] for record in records):
         return say(
             "activation_patching.not_told_apart",
-            "No clear statement about {model}: it hardly tells the prompts apart (right less wrong answer: {clean} "
-            "logits behind the clean prompt, {corrupted} behind the corrupted one).",
+            "No clear statement about {model}: it hardly tells the prompts apart (logit difference, correct − "
+            "incorrect: {clean} after the clean prompt, {corrupted} after the corrupted one).",
             **values,
         )
     told = [
         say(
             "activation_patching.told_apart",
-            "Right less wrong answer is {clean} logits in {model} behind the clean prompt, {corrupted} behind the "
-            "corrupted one.",
+            "Logit difference (correct − incorrect) of {model}: {clean} after the clean prompt, {corrupted} after "
+            "the corrupted one.",
             **values,
         )
     ]
@@ -39,7 +39,7 @@ def tell(view: SubjectView) -> str:
         told.append(
             say(
                 "activation_patching.arrives",
-                "Half of the difference is at the last token from layer {layer} on.",
+                "Half of the difference has reached the last token by layer {layer}.",
                 layer=write_number(arrival, 2),
             )
         )
@@ -52,7 +52,7 @@ def tell(view: SubjectView) -> str:
         told.append(
             say(
                 "activation_patching.no_head",
-                "No single head moves {least} of it; the most: {heads}.",
+                "No single head moves {least} of it; the largest: {heads}.",
                 least=write_share(LARGE),
                 heads=list_items(tell_heads(view)),
             )

@@ -70,30 +70,33 @@ class Attention(HeadFindings, PromptFindings):
     mean_entropy: float = metric("nat")
     """Mean of `entropy` over all heads and prompts."""
     tokens: Rows = table("prompt", "position", "token")
-    """The tokens that stand on both axes."""
+    """The tokens on both axes."""
     found: Rows = table("find", "rank", "block", "head", "weight", "least", "below", "prompts")
     """For each look the heads that look most so: `weight` is the mean over the prompts with both words, `least` the
-    smallest of them; `below` the share of all pairs of tokens (position 0 left out) to which the head gives less."""
+    smallest of them; `below` the share of all pairs of tokens (position 0 left out) to which the head gives less
+    weight."""
     looks: Rows = table("find", "from", "to", "prompt", "queries", "keys")
     """Where both words of each look are: positions in the prompts that contain them."""
     weights: list[NDArray[np.float32]] = arrays("block", "head", "query", "key", unit="weight")
     """(block x head x query x key) attention after the softmax; rows sum to 1, the future is exactly 0. Beyond 256
-    tokens, 256 bins of both axes: keys of a bin summed, queries averaged."""
+    tokens both axes are divided into 256 bins: keys of a bin summed, queries averaged."""
     sink: NDArray[np.float32] = array("prompt", "block", "head", unit="weight")
-    """(prompt x block x head) importance of position 0: mean over all queries of the weight on it (Gu et al. 2024)."""
+    """(prompt x block x head) importance of position 0: mean over all queries of their weight on it (Gu et al.
+    2024)."""
     entropy: NDArray[np.float32] = array("prompt", "block", "head", unit="nat")
-    """(prompt x block x head) mean over queries of the entropy of their row."""
+    """(prompt x block x head) entropy of a query's row, mean over the queries."""
 
 
 class AttentionGrid(Probe[Options, Attention]):
-    """Shows: how much each token (row) attends to each token before it (column), in every head of every block.
+    """Shows: how much each token (row) attends to itself and each token before it (column), in every head of every
+    block.
 
-    Read: one small square a head, blocks along one edge, heads along the other; what stands out is much weight. A first
-    column that stands out is a head that parks its attention on the first token (a sink); a diagonal looks at the
-    token itself, one below it at the token before. Named heads are shown large, with their tokens.
+    Read: one small square per head, blocks along one edge, heads along the other; a strong cell is a large weight. A
+    strong first column is a head that parks its attention on the first token (a sink); a strong diagonal looks at the
+    token itself, one just below it at the token before. Heads asked for are shown large, with their tokens.
 
-    Computed: the weights after the softmax, as the model computes them (eager attention); rows sum to 1 and nothing
-    is attended ahead. Sink importance of a head: its mean weight on position 0 over all queries (Gu et al. 2024);
+    Computed: the weights after the softmax, as the model computes them (eager attention); rows sum to 1 and no token
+    attends to a later one. Sink importance of a head: its mean weight on position 0 over all queries (Gu et al. 2024);
     above 0.3 the head is called a sink head. A look from one word at another: the weight on all tokens of the other,
     mean over the tokens of the one, mean over the prompts with both; position 0 is left out.
     """

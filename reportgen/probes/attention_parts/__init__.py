@@ -31,7 +31,7 @@ class Options(ProbeOptions):
     heads: Annotated[list[Head], Field(min_length=1)]
     """The heads, each as [block, head], counted from 0."""
     query: Annotated[int, Field(ge=0)] | None = None
-    """The position that looks, counted from 0; the last of each prompt where none is given."""
+    """The position that looks, counted from 0; by default the last of each prompt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +41,11 @@ class AttentionParts(HeadFindings, PromptFindings):
     first_weight: float = metric("share")
     """Mean over prompts and heads of the weight on position 0."""
     first_share: float = metric("share")
-    """Mean over prompts and heads of position 0's share of the norm-weighted attention: what the weight on it moves."""
+    """Mean over prompts and heads of position 0's share of the norm-weighted attention: how much of what is written its
+    weight contributes."""
     scores: list[NDArray[np.float32]] = arrays("item", "key", unit="score")
-    """(head x key) q·k of the query with each key, scaled and softcapped as the model does, before mask and softmax;
-    empty where the mask lets nothing through."""
+    """(head x key) q·k of the query with each key, scaled and softcapped as in the model, before mask and softmax;
+    empty where the mask hides the key."""
     weights: list[NDArray[np.float32]] = arrays("item", "key", unit="weight")
     """(head x key) attention after the softmax, as the model computes it."""
     value_norms: list[NDArray[np.float32]] = arrays("item", "key", unit="norm")
@@ -54,22 +55,23 @@ class AttentionParts(HeadFindings, PromptFindings):
     heads: Rows = table("item", "block", "head")
     """The heads, in the order of the arrays."""
     keys: Rows = table("prompt", "item", "key", "token", "score", "weight", "value_norm", "norm_weighted")
-    """The same, a row a key."""
+    """The same, one row per key."""
     queries: Rows = table("prompt", "query", "token")
     """The positions that look."""
 
 
 class AttentionPartsProbe(Probe[Options, AttentionParts]):
-    """Shows: for one head and one token that looks, how its weights come about and what comes of them.
+    """Shows: for one head and one token that looks, how its attention weights arise and what the head takes from each
+    token.
 
-    Read: one column a token that can be seen. The score says how well key and query fit; the softmax makes weights of
-    the scores; the value norm says how much there is to be read at the key; weight times norm, the product, is what the
-    head takes from it. A first token with nearly all of the weight and a tiny norm is a place to look at when there is
-    nothing to read.
+    Read: one column per token that can be seen. The score says how well key and query match; the softmax turns scores
+    into weights; the value norm says how much there is to read at the key; weight times norm is what the head takes
+    from it. A first token with nearly all of the weight and a tiny norm is where a head looks when there is nothing to
+    read.
 
-    Computed: query and key after rotary embedding, their product scaled (and softcapped) as the model does; the
-    weights are the model's own, and the softmax of the scores was proven to be them. Norm of value · W_O without
-    bias and without a norm behind it; norm-weighted attention is weight times that (Kobayashi et al. 2020).
+    Computed: query and key after rotary embedding, their product scaled (and softcapped) as the model does; the weights
+    are the model's own, and it is checked that they are the softmax of the scores. Norm of value · W_O without its bias
+    and before any norm that follows; norm-weighted attention is weight times that norm (Kobayashi et al. 2020).
     """
 
     name = "attention_parts"

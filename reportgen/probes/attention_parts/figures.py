@@ -76,7 +76,7 @@ def _grids(view: SubjectView, prompt: int, block: int, head: int) -> Iterable[To
             columns=[mark_space(str(record["token"])) for record in records[some]],
             texts=[[write_cell(float(number)) for number in row] for row in numbers[:, some]],
             values=shades[:, some],
-            value_label=say("attention_parts.shade", "from each row's least, or 0, to its largest"),
+            value_label=say("attention_parts.shade", "from each row's smallest value, or 0, to its largest"),
             outlined=np.zeros(shades[:, some].shape, dtype=bool),
         )
 

@@ -36,8 +36,8 @@ def tell(view: SubjectView) -> str:
             told.append(
                 say(
                     "attention_parts.no_clear_statement",
-                    "No clear statement about head {head} of {model}: it reads many tokens, none of them for more than "
-                    "{share} of what it writes.",
+                    "No clear statement about head {head} of {model}: it reads from many tokens, and none "
+                    "contributes more than {share} of what it writes.",
                     **values,
                 )
             )

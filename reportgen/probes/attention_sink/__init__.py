@@ -29,7 +29,7 @@ class Options(ProbeOptions):
     """Which prompts."""
 
     prompts: Prompts
-    """What the model reads; a sink can be told from a prompt of a dozen tokens or more."""
+    """What the model reads; it takes a prompt of a dozen tokens or more to see a sink."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Sinks(PromptFindings):
     mean_importance: float = metric("weight")
     """Mean of `importance` over all heads and prompts."""
     massive_share: float = metric("share")
-    """Share of layers, over all prompts, that hold a massive activation."""
+    """Share of layers, over all prompts, with a massive activation."""
     importance: NDArray[np.float32] = array("prompt", "block", "head", unit="weight")
     """(prompt x block x head) mean over all queries of the weight on position 0 (Gu et al. 2024)."""
     largest: NDArray[np.float32] = array("prompt", "layer", "rank")
@@ -90,10 +90,10 @@ class Sinks(PromptFindings):
     median: NDArray[np.float32] = array("prompt", "layer")
     """(prompt x layer) median magnitude of all activations of the layer."""
     blocks: Rows = table("block", "attention", "window", "sees_first", "importance", "sink_share")
-    """Each block's kind of attention; the share of queries that can see position 0 at all (fewer than all where the
-    prompt is longer than a sliding window), importance and share of sink heads, as means over prompts."""
+    """Each block's kind of attention; the share of queries that can see position 0 at all (fewer than all if the prompt
+    is longer than a sliding window), importance and share of sink heads, as means over prompts."""
     sinks: Rows = table("prompt", "token", "special", "token_count", "uniform", "sink_heads", "heads")
-    """What stands at position 0 of each prompt, and the importance that it would have if all attention were spread
+    """The token at position 0 of each prompt, and the importance that it would have if all attention were spread
     evenly: H(T) / T."""
     activations: Rows = table(
         "prompt", "layer", "rank", "position", "token", "dimension", "value", "times_median", "massive"
@@ -103,25 +103,25 @@ class Sinks(PromptFindings):
 
 
 class AttentionSink(Probe[Options, Sinks]):
-    """Shows: how much of each head's attention rests on the first token whatever it is, and the few huge activations
+    """Shows: how much of each head's attention rests on the first token, whatever it is, and the few huge activations
     that come with it.
 
-    Read: one cell a head, blocks downwards; one that stands out from the ground gives most of its weight to the first
-    token, a sink: a place to look when there is nothing to look for. Attention spread evenly over all tokens before
-    would give the value named in the table (0.07 for 64 tokens). Blocks of full attention and of a sliding window are
-    told apart: behind its window a query cannot see the first token at all. Of the curves over the layers the thin ones
-    are the second and third largest activation. Massive activations stand at the sink's position, in a few dimensions,
-    and are the same in nearly all layers between.
+    Read: one cell per head, blocks from top to bottom; a strong cell is a head that gives most of its weight to the
+    first token, a sink: a place to look when there is nothing to look for. Attention spread evenly over all tokens
+    before would give the value named in the table (0.07 for 64 tokens). Blocks with full attention and with a sliding
+    window are told apart: a query further on than its window cannot see the first token at all. Of the curves over the
+    layers the thin ones are the second and third largest activation. Massive activations are usually at the sink's
+    position, in a few dimensions, and stay the same through most middle layers.
 
-    Computed: importance of position 0 = mean over all queries, the first included, of the weight on it after the
-    softmax; a head is a sink head above 0.3 (Gu et al. 2024). A massive activation exceeds 100 and 1,000 times the
+    Computed: importance of position 0 = mean over all queries, including the first, of the weight on it after the
+    softmax; above 0.3 a head is a sink head (Gu et al. 2024). A massive activation exceeds both 100 and 1,000 times the
     median magnitude of all activations of its layer (Sun et al. 2024), in the residual stream before the final norm.
-    Which block sees how far is what the configuration says.
+    Which blocks have a sliding window is read from the configuration.
     """
 
     name = "attention_sink"
     version = 1
-    question = "Where does attention go that has nowhere to go?"
+    question = "Where does attention go when there is nothing to look for?"
     options = Options
     findings = Sinks
 

@@ -81,13 +81,13 @@ def _tell_kinds(view: SubjectView, prompt: int) -> str:
     if share[FULL] - share[SLIDING] >= APART:
         return say(
             "attention_sink.more_in_full",
-            "It is a matter of full attention: {full} of its heads, {sliding} of those of a sliding window.",
+            "Sinks are found mainly in full attention: {full} of its heads, {sliding} of those with a sliding window.",
             **values,
         )
     if share[SLIDING] - share[FULL] >= APART:
         return say(
             "attention_sink.more_in_sliding",
-            "It is a matter of sliding windows: {sliding} of their heads, {full} of those of full attention.",
+            "Sinks are found mainly in sliding windows: {sliding} of their heads, {full} of those with full attention.",
             **values,
         )
     return say(

@@ -24,17 +24,17 @@ Texts = list[Annotated[str, Field(min_length=1)]]
 
 
 class Options(ProbeOptions):
-    """Which prompts, and which token's logit is taken apart."""
+    """Which prompts, and which token's logit is decomposed."""
 
     prompts: Prompts
     """What the model reads; the logit is that of the token after it."""
     answers: Texts = Field(default=[])
-    """The token whose logit is taken apart, with its leading space: one for all prompts, or one a prompt. The model's
-    own likeliest token where none is given."""
+    """The token whose logit is decomposed, with its leading space: one for all prompts, or one per prompt. By default
+    the model's own most likely token."""
     against: Texts = Field(default=[])
-    """The token whose logit is subtracted from that: one for all prompts, or one a prompt. None where none is given."""
+    """The token whose logit is subtracted from that: one for all prompts, or one per prompt. By default none."""
     pool: Literal["mean", "last"] | None = None
-    """What stands for an answer of several tokens: the mean of their rows of the unembedding, or the row of the last.
+    """What represents an answer of several tokens: the mean of their rows of the unembedding, or the row of the last.
     Without it, such an answer's prompt is skipped with its tokens shown."""
 
     @model_validator(mode="after")
@@ -42,7 +42,7 @@ class Options(ProbeOptions):
         for name in ("answers", "against"):
             count = len(getattr(self, name))
             if count not in (0, 1, len(self.prompts)):
-                raise ValueError(f"{name}: {count} tokens for {len(self.prompts)} prompts; give one, or one a prompt")
+                raise ValueError(f"{name}: {count} tokens for {len(self.prompts)} prompts; give one, or one per prompt")
         return self
 
 
@@ -51,38 +51,39 @@ class Attribution(PromptFindings):
     """What direct logit attribution gives."""
 
     mlp_share: float = metric("share")
-    """Mean over prompts of sum |MLPs| / (sum |heads| + sum |MLPs|): how much of what is added to the logit and taken
-    from it, the MLPs do."""
+    """Mean over prompts of sum |MLPs| / (sum |heads| + sum |MLPs|): the MLPs' share of all that is added to the logit
+    or taken from it."""
     mean_logit: float = metric("logit")
-    """Mean over prompts of the logit that is taken apart."""
+    """Mean over prompts of the logit that is decomposed."""
     logit: NDArray[np.float32] = array("prompt", unit="logit")
-    """(prompt) the logit of the answer, before softcap and output scaling; less that of the other token."""
+    """(prompt) the logit of the answer, before softcap and output scaling; minus that of the other token in a
+    contrast."""
     embedding: NDArray[np.float32] = array("prompt", unit="logit")
-    """(prompt) part of what enters block 0."""
+    """(prompt) contribution of what enters block 0."""
     heads: NDArray[np.float32] = array("prompt", "block", "head", unit="logit")
-    """(prompt x block x head) part of what each head writes."""
+    """(prompt x block x head) contribution of what each head writes."""
     mlp: NDArray[np.float32] = array("prompt", "block", unit="logit")
-    """(prompt x block) part of what each MLP writes, its bias included."""
+    """(prompt x block) contribution of what each MLP writes, including its bias."""
     bias: NDArray[np.float32] = array("prompt", unit="logit")
-    """(prompt) part of the biases of attention's output projections, of norms and of the unembedding."""
+    """(prompt) contribution of the biases of attention's output projections, of norms and of the unembedding."""
     answers: Rows = table("prompt", "answer_id", "answer", "against_id", "against", "logit", "sum")
-    """What was taken apart, and the sum of its parts; an answer of several tokens has no id."""
+    """What was decomposed, and the sum of its contributions; an answer of several tokens has no id."""
     parts: Rows = table("prompt", "rank", "part", "block", "head", "logit")
-    """The twelve largest parts of each logit, by size."""
+    """The twelve largest contributions to each logit, by magnitude."""
     skipped: Rows = table("prompt", "reason")
-    """Prompts whose answer is no token of this model."""
+    """Prompts whose answer is not a token of this model."""
 
 
 class DirectLogitAttribution(Probe[Options, Attribution]):
-    """Shows: how much of the answer's logit each head and each MLP has written by itself, directly.
+    """Shows: how much of the answer's logit each head and each MLP writes directly.
 
-    Read: one cell a head, blocks downwards; one curve each for attention and MLPs over the blocks. A part above 0
-    speaks for the answer (in a contrast: for it and against the other token), one below 0 speaks against it. A head
-    that only prepares what later ones read has no part of its own.
+    Read: one cell per head, blocks from top to bottom; one curve each for attention and MLPs over the blocks. A
+    contribution above 0 is for the answer (in a contrast: for it and against the other token), one below 0 against it.
+    A head that only prepares what later ones read contributes nothing of its own.
 
     Computed: every component's write to the residual stream at the last position, times the unembedding row of the
     answer (or the difference of two rows), with the final norm's scale frozen at its actual value, before softcap and
-    output scaling; norms behind a component are folded in, frozen too. Embedding, heads, MLPs and biases sum to the
+    output scaling; norms after a component are folded in, frozen too. Embedding, heads, MLPs and biases sum to the
     logit. Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits".
     """
 

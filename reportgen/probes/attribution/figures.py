@@ -40,7 +40,7 @@ def _map(view: SubjectView, prompt: int, most: float) -> HeatMap:
         ),
         alt=say(
             "attribution.map.alt",
-            "What each head of {model} adds to the logit of {answer}. The largest parts of all: {parts}",
+            "What each head of {model} adds to the logit of {answer}. The largest contributions of all: {parts}",
             model=view.name,
             answer=name_answer(view, prompt),
             parts=list_items(tell_largest_parts(view, prompt)),
@@ -66,7 +66,7 @@ def _curves(view: SubjectView, prompt: int, axis: Axis) -> Curves:
     ends = [
         say(
             "attribution.curve",
-            "{curve}: most in block {block}, {value}",
+            "{curve}: largest in block {block}, {value}",
             curve=curve.label,
             block=max(enumerate(curve.y), key=lambda place: abs(place[1]))[0],
             value=write_signed(max(curve.y, key=abs), 2),
@@ -84,7 +84,7 @@ def _curves(view: SubjectView, prompt: int, axis: Axis) -> Curves:
             curves=list_items(ends),
         ),
         x_label=say("figure.block", "block"),
-        y_label=axis.name(say("attribution.logit", "part of the logit")),
+        y_label=axis.name(say("attribution.logit", "contribution to the logit")),
         curves=curves,
         references={say("attribution.nothing", "nothing"): 0.0},
         y_range=axis.ends,

@@ -36,7 +36,8 @@ def tell(view: SubjectView) -> str:
             told.append(
                 say(
                     "attribution.many_hands",
-                    "In {model}, no single component makes {answer} (logit {logit}): the largest parts are {parts}.",
+                    "In {model}, no single component writes {answer} (logit {logit}); the largest contributions: "
+                    "{parts}.",
                     **values,
                 )
             )
@@ -44,8 +45,8 @@ def tell(view: SubjectView) -> str:
             told.append(
                 say(
                     "attribution.mlps",
-                    "In {model}, the MLPs do {share} of what is added and taken away for {answer} (logit {logit}); "
-                    "the largest parts: {parts}.",
+                    "In {model}, the MLPs contribute {share} of what is added and taken away for {answer} (logit "
+                    "{logit}); the largest contributions: {parts}.",
                     **values,
                 )
             )
@@ -53,8 +54,8 @@ def tell(view: SubjectView) -> str:
             told.append(
                 say(
                     "attribution.heads",
-                    "In {model}, the heads do {share} of what is added and taken away for {answer} (logit {logit}); "
-                    "the largest parts: {parts}.",
+                    "In {model}, the heads contribute {share} of what is added and taken away for {answer} (logit "
+                    "{logit}); the largest contributions: {parts}.",
                     **values,
                 )
             )
@@ -62,7 +63,8 @@ def tell(view: SubjectView) -> str:
             told.append(
                 say(
                     "attribution.both",
-                    "In {model}, heads and MLPs both make {answer} (logit {logit}); the largest parts: {parts}.",
+                    "In {model}, heads and MLPs both write {answer} (logit {logit}); the largest contributions: "
+                    "{parts}.",
                     **values,
                 )
             )

@@ -32,9 +32,9 @@ class Concept(BaseModel):
     texts: Annotated[list[Word], Field(min_length=1)]
     """The parts, such as " seahorse" and " emoji"."""
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    """What the sum is called; its parts where it has no name."""
+    """What the sum is called; by default its parts."""
     stands_for: Word | None = None
-    """The word that is meant: its rank is shown where it is one token, else its tokens."""
+    """The word that is meant: its rank is shown if it is one token, else its tokens."""
 
 
 def _concepts(value: Any) -> Any:
@@ -54,13 +54,13 @@ class Options(ProbeOptions):
     prompts: Prompts | None = None
     """Texts or chats whose residual stream is a concept, at the word of the prompt or else at `position`."""
     layers: Layers | None = None
-    """Layers of the residual stream, for `prompts`; the last where none is named."""
+    """Layers of the residual stream, for `prompts`; by default the last."""
     position: Literal["last"] | Annotated[int, Field(ge=0)] = "last"
-    """Position of the residual stream where a prompt names no word."""
+    """Position of the residual stream for a prompt that names no word."""
     pool: Literal["mean", "last"] | None = None
     """How a text of several tokens becomes one row; without it such a concept is skipped."""
     k: Annotated[int, Field(ge=1, le=1000)] = 10
-    """Tokens listed a concept and measure."""
+    """Tokens listed per concept and measure."""
 
     @model_validator(mode="after")
     def _check_something_asked(self) -> Options:
@@ -74,37 +74,37 @@ class ConceptNeighbours(PromptFindings):
     """What the concept sum gives."""
 
     nearest_cosine: float | str = metric("cosine")
-    """Mean over concepts of the highest cosine that a row of the unembedding has with them."""
+    """Mean over concepts of the highest cosine with any row of the unembedding."""
     overlap: float | str = metric("share")
     """Mean over concepts of the share of the ten nearest by cosine that are also among the ten nearest by dot
     product."""
     nearest: Rows = table("item", "measure", "rank", "token_id", "token", "score")
-    """The rows of the unembedding nearest to each concept, by cosine and by dot product; the tokens of its own parts
-    left out."""
+    """The rows of the unembedding nearest to each concept, by cosine and by dot product, without the tokens of its own
+    parts."""
     concepts: Rows = table("item", "name", "parts", "prompt", "layer", "position", "usual", "spread")
     """What each concept was made of: the tokens of its parts, or a prompt, layer and position; mean and standard
     deviation of the cosines of all rows with it."""
     missing: Rows = table("item", "stands_for", "token_count", "tokens", "rank_cosine", "rank_dot")
-    """The words that concepts stand for, their tokens in this model, and their ranks where they are one token."""
+    """The words that the concepts stand for, their tokens in this model, and their ranks if they are a single token."""
     skipped: Rows = table("row", "reason")
-    """Concepts that this model cannot have."""
+    """Concepts that cannot be formed in this model."""
     words: Rows = word_table()
     """The words that prompts name, the tokens that hold them, and whether they are the word and nothing else."""
 
 
 class ConceptSum(Probe[Options, ConceptNeighbours]):
-    """Shows: which tokens the model's unembedding has nearest to a concept, made of the rows of several words or taken
-    from the residual stream: what could be written for a word that the vocabulary does not have.
+    """Shows: which tokens of the model's unembedding are nearest to a concept, formed from the rows of several words or
+    taken from the residual stream: what could be written for a word that the vocabulary does not have.
 
-    Read: one panel a concept. Where the concept has a token of its own, it should be near the top; where it has none,
-    these are the tokens that take its place. By cosine, only the direction counts; by dot product, as the model itself
-    chooses, rows of great norm win, sometimes rare tokens of a table that was hardly trained there. Rows share a
-    direction, so that any of them has some cosine with anything: the table names the mean.
+    Read: one panel per concept. If the concept has a token of its own, it should be near the top; if it has none, these
+    are the tokens that take its place. By cosine, only the direction counts; by dot product, as the model itself
+    chooses, rows of large norm win, sometimes rare tokens that were hardly trained. All rows share a direction, so any
+    of them has some cosine with anything: the table gives the mean.
 
-    Computed: the mean, over the texts, of their rows of the unembedding, each scaled to norm 1 first (a text of
-    several tokens, where it is pooled, is the mean of its rows before that). A place in the residual stream goes
-    through the final norm, as in the logit lens. Cosine and dot product with every row of the unembedding in float32,
-    without its bias, softcap or scaling; the tokens of the parts are left out.
+    Computed: the mean, over the texts, of their rows of the unembedding, each first scaled to norm 1 (a text of several
+    tokens, if pooled, is the mean of its rows before that). A place in the residual stream goes through the final norm,
+    as in the logit lens. Cosine and dot product with every row of the unembedding in float32, without its bias, softcap
+    or scaling; the tokens of the parts are left out.
     """
 
     name = "concept_sum"

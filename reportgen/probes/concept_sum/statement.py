@@ -45,21 +45,21 @@ def _tell_concept(view: SubjectView, item: int) -> str:
     if above < CLEAR:
         told = say(
             "concept_sum.no_clear_statement",
-            "No clear statement about {model}: nothing lies much nearer to {concept} (cosine {cosine} at most) than "
-            "tokens do on average ({usual}).",
+            "No clear statement about {model}: nothing is much nearer to {concept} (cosine {cosine} at most) than "
+            "tokens are on average ({usual}).",
             **values,
         )
     elif [r["token_id"] for r in by_cosine[:TOLD]] == [r["token_id"] for r in by_dot[:TOLD]]:
         told = say(
             "concept_sum.same",
-            "In {model}, {tokens} lie nearest to {concept}, by cosine ({cosine}; tokens on average: {usual}) as by "
-            "dot product.",
+            "In {model}, {tokens} are nearest to {concept}, both by cosine ({cosine}; tokens on average: {usual}) "
+            "and by dot product.",
             **values,
         )
     else:
         told = say(
             "concept_sum.other",
-            "In {model}, {tokens} lie nearest to {concept} by cosine ({cosine}; tokens on average: {usual}), {dot} "
+            "In {model}, {tokens} are nearest to {concept} by cosine ({cosine}; tokens on average: {usual}), {dot} "
             "by dot product.",
             **values,
         )
@@ -70,16 +70,18 @@ def _tell_missing(missing: Mapping[str, Any]) -> str:
     """Whether there is a token for what is meant, and where it stands."""
     if missing["rank_cosine"] is None:
         if missing["token_count"] == 1:
-            return say("concept_sum.part", "“{word}” is left out, being one of the parts.", word=missing["stands_for"])
+            return say(
+                "concept_sum.part", "“{word}” is left out because it is one of the parts.", word=missing["stands_for"]
+            )
         return say(
             "concept_sum.not_one_token",
-            "There is no token for “{word}”; the number of its tokens is {tokens}.",
+            "There is no single token for “{word}”; it has {tokens}.",
             word=missing["stands_for"],
             tokens=missing["token_count"],
         )
     return say(
         "concept_sum.token",
-        "The token “{word}” stands at rank {cosine} by cosine and {dot} by dot product.",
+        "The token “{word}” is at rank {cosine} by cosine and {dot} by dot product.",
         word=missing["stands_for"],
         cosine=write_count(missing["rank_cosine"]),
         dot=write_count(missing["rank_dot"]),

@@ -29,7 +29,7 @@ class Options(PairOptions):
     prompts: Prompts
     """What both models read."""
     special_tokens: SpecialTokens = "exclude"
-    """Whether positions of BOS and its like count: their enormous vectors would decide the CKA alone."""
+    """Whether positions of BOS and the like count: their enormous vectors alone would decide the CKA."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,20 +39,21 @@ class Drift(Findings):
     positions: int = metric("positions")
     """n: positions of all prompts that are compared."""
     first_changed_layer: int | str = metric("layer")
-    """The first layer after which the relative change exceeds 10⁻⁴."""
+    """The first layer at which the relative change exceeds 10⁻⁴."""
     kl: float = metric("nat", "lower")
     """KL(base || other) of the next-token distributions, mean over the positions."""
     agreement: float = metric("share", "higher")
-    """Share of the positions at which both models have the same likeliest next token."""
+    """Share of the positions at which both models have the same most likely next token."""
     weight_change: float = metric("share")
     """‖W_other − W_base‖ / ‖W_base‖ over all tensors as one vector."""
     changed_tensors: int = metric("tensors")
-    """Tensors that are not equal number by number."""
+    """Tensors that differ in at least one number."""
     cka: NDArray[np.float32] = array("layer", unit="CKA")
-    """(layer) debiased linear CKA of base's and other's residual stream over all positions: 1 where one is the other
-    turned or scaled. Undefined where the positions of a model do not differ."""
+    """(layer) debiased linear CKA of base's and other's residual stream over all positions: 1 if one is a rotated or
+    scaled copy of the other. Undefined if all positions of a model are the same."""
     cka_shuffled: NDArray[np.float32] = array("layer", unit="CKA")
-    """(layer) the control: the same with other's positions in a random order, which no two places keep."""
+    """(layer) the control: the same with other's positions in a random order in which no two neighbours stay
+    together."""
     cosine: NDArray[np.float32] = array("layer", unit="cosine")
     """(layer) cosine of base's and other's residual stream at the same position, mean over the positions."""
     relative_change: NDArray[np.float32] = array("layer", unit="share of the norm")
@@ -60,11 +61,11 @@ class Drift(Findings):
     kl_by_prompt: NDArray[np.float32] = array("prompt", unit="nat")
     """(prompt) KL(base || other) of the next-token distributions, mean over the prompt's positions."""
     agreement_by_prompt: NDArray[np.float32] = array("prompt", unit="share")
-    """(prompt) share of the prompt's positions at which the likeliest next tokens are the same."""
+    """(prompt) share of the prompt's positions at which the most likely next tokens are the same."""
     weights: Rows = table("tensor", "component", "block", "shape", "norm", "change")
     """Every tensor that both models have, tied ones once: ‖W_base‖ and ‖W_other − W_base‖ / ‖W_base‖."""
     partings: Rows = table("prompt", "position", "token", "base_token", "other_token", "kl")
-    """Positions after which the models expect different tokens."""
+    """Positions after which the models predict different tokens."""
     skipped: Rows = table("tensor", "reason")
     """Tensors that cannot be compared."""
     prompts: Rows = prompt_table()
@@ -75,16 +76,16 @@ class DriftProbe(PairProbe[Options, Drift]):
     """Shows: which layers and which weights differ between two checkpoints of one architecture, and how much of the
     difference reaches the next token.
 
-    Read: the relative change says from which layer on the two are not the same and how far apart they are; a change
-    that stays at 0 up to a layer was made above it. CKA near 1 beside it means that the positions still lie to each
-    other as they did. CKA weighs positions by their size: a first token of enormous norm can hold it at 1, and cosine
-    and relative change, which count every position alike, then tell more. The grid shows the weights
-    themselves: a fine-tune touches some blocks, a number format all of them alike.
+    Read: the relative change says from which layer the two differ and by how much; a change that stays at 0 up to a
+    layer was made above it. A CKA near 1 at the same layer means that the positions keep their arrangement. CKA weighs
+    positions by their size: a first token of enormous norm can hold it at 1; then cosine and relative change, which
+    count every position equally, tell more. The grid shows the weights themselves: a fine-tune touches some blocks, a
+    number format all of them equally.
 
     Computed: both models read the same tokens, in the same process. At every layer, in float64: debiased linear CKA
     (Kornblith et al. 2019; unbiased HSIC of Song et al. 2012) over all positions of all prompts, and the same with
     positions shuffled; cosine and ‖Δh‖/‖h‖ of matched positions, averaged. KL(base || other) in nats and the agreement
-    of the likeliest tokens from the models' own logits. ‖ΔW‖/‖W‖ a tensor in float32, tied tensors once.
+    of the most likely tokens, from the models' own logits. ‖ΔW‖/‖W‖ per tensor in float32, tied tensors once.
     """
 
     name = "drift"
@@ -98,7 +99,7 @@ class DriftProbe(PairProbe[Options, Drift]):
         passes = [Pass(case.tokens(prompt), (STREAM, FINAL_NEED)) for prompt in case.options.prompts]
         count = sum(len(counted_positions(case, single.tokens)) for single in passes)
         if count < FEWEST:
-            raise Unusable(f"the prompts have {count} positions together: debiased CKA needs {FEWEST} at least")
+            raise Unusable(f"the prompts have {count} positions together: debiased CKA needs at least {FEWEST}")
         return passes
 
     def comparable(self, base: Case[Options], other: Case[Options]) -> None:
@@ -116,7 +117,7 @@ class DriftProbe(PairProbe[Options, Drift]):
             raise Unusable(f"they cannot be compared: their tokenizers differ, {told}")
         for index, prompt in enumerate(base.options.prompts):
             if base.tokens(prompt) != other.tokens(prompt):
-                raise Unusable(f"they cannot be compared: they read prompt {index} as other tokens")
+                raise Unusable(f"they cannot be compared: they split prompt {index} into different tokens")
 
 
 def counted_positions(case: Case[Options], tokens: Sequence[int]) -> list[int]:

@@ -64,7 +64,7 @@ def _curves(view: SubjectView, figure: str, labels: Mapping[str, str], axis: Axi
 def _title_of_array(array: str) -> str:
     """What the curves of an array show, in a few words."""
     return {
-        "relative_change": say("drift.relative_change.title", "how much each layer changed, beside its norm"),
+        "relative_change": say("drift.relative_change.title", "how much each layer changed, relative to its norm"),
         "cosine": say("drift.cosine.title", "how far each layer turned (cosine)"),
         "cka": say("drift.cka.title", "how alike each layer is as a whole (CKA)"),
     }[array]

@@ -52,8 +52,8 @@ def _tell_tokens(view: SubjectView) -> str:
         return ""
     return say_count(
         "drift.tokens",
-        "The likeliest next token stays the same at {agreement} of {count} position (KL {kl} nat).",
-        "The likeliest next token stays the same at {agreement} of {count} positions (KL {kl} nat).",
+        "The most likely next token stays the same at {agreement} of {count} position (KL {kl} nat).",
+        "The most likely next token stays the same at {agreement} of {count} positions (KL {kl} nat).",
         int(view.metric("positions") or 0),
         agreement=write_share(agreement),
         kl=write_number(kl, 2),

@@ -36,7 +36,7 @@ class Options(ProbeOptions):
         list[WordPair], BeforeValidator(read_pairs, json_schema_input_type=str | list[WordPair | list[str]])
     ] = Field(default=[])
     """Word pairs: [first, second], mappings of first, second and group, or the name FILE/SET of a prompt set in which
-    the two prompts of a `pair` belong together. Each two of a group make an analogy: king − man + woman = queen."""
+    the two prompts of a `pair` belong together. Any two of a group form an analogy: king − man + woman = queen."""
     analogies: list[Annotated[list[Word], Field(min_length=3, max_length=4)]] = Field(default=[])
     """Further analogies a − b + c, each as [a, b, c] or, with the expected word, [a, b, c, d]."""
     layers: Literal["table"] | Layers = "table"
@@ -44,12 +44,12 @@ class Options(ProbeOptions):
     template: Annotated[Template, BeforeValidator(read_template, json_schema_input_type=str | Template)] = Field(
         default=Template(text="This word is {word}"), validate_default=True
     )
-    """The context: text (or messages) in which {word} stands; its last sub-token is read. A word at the very start
+    """The context: text (or messages) that contains {word}; its last sub-token is read. A word at the very start
     would be read as the attention sink."""
     pool: Literal["mean", "last"] | None = None
     """How a word of several tokens becomes one row of the table; without it such a word is skipped."""
     k: Annotated[int, Field(ge=1, le=100)] = 10
-    """Nearest words listed of each analogy."""
+    """Nearest words listed for each analogy."""
 
     @field_validator("analogies")
     @classmethod
@@ -79,45 +79,45 @@ class Arithmetic(Findings):
     random_parallelism: float | str = metric("cosine")
     """The mean of `control` at that layer."""
     best_layer: float | str = metric("layer")
-    """The layer at which most analogies succeed (without any, at which differences are most parallel)."""
+    """The layer at which most analogies succeed (without analogies, the one at which differences are most parallel)."""
     rank: NDArray[np.float32] = array("item", "layer", unit="rank")
     """(analogy x layer) rank, from 1, of the expected word by cosine with a − b + c, among all tokens (in context:
-    among all words of the probe) but a, b and c themselves; NaN where none is expected."""
+    among all words of the probe) except a, b and c themselves; NaN if none is expected."""
     parallel: NDArray[np.float32] = array("pair", "layer", unit="cosine")
     """(pair x layer) cosine of the difference first − second of one word pair with that of another."""
     control: NDArray[np.float32] = array("step", "layer", unit="cosine")
-    """(draw x layer) mean of `parallel` over pairs of a group, had the same words been paired at random."""
+    """(draw x layer) mean of `parallel` over pairs of a group if the same words had been paired at random."""
     analogies: Rows = table("item", "a", "b", "c", "expected", "rank", "candidates")
     """The analogies, the expected word's rank at the best layer, and among how many words."""
     nearest: Rows = table("item", "rank", "token_id", "token", "similarity")
-    """What is nearest to a − b + c at the best layer; a, b and c left out."""
+    """What is nearest to a − b + c at the best layer, without a, b and c."""
     words: Rows = table("item", "first", "second", "group")
     """The word pairs."""
     pairs: Rows = table("pair", "item_a", "item_b", "same_group")
     """Pairs of word pairs in the order 0-1, 0-2, …, 1-2, …."""
     skipped: Rows = table("row", "reason")
-    """Word pairs and analogies that this model cannot have."""
+    """Word pairs and analogies that cannot be formed in this model."""
 
 
 class EmbeddingArithmetic(Probe[Options, Arithmetic]):
-    """Shows: whether a relation between words (king and man, Paris and France, 冷 and cold) is a direction: what lies
+    """Shows: whether a relation between words (king and man, Paris and France, 冷 and cold) is a direction: what is
     nearest to a − b + c, and how parallel the differences of word pairs are.
 
-    Read: the bars are the words nearest to the sum. In the matrix of cosines, squares that stand out along the diagonal
-    are relations whose differences point the same way. Random pairs of the same words show what is chance: differences
-    that share a word or a language are alike without any relation. In context, a curve shows at which depth the
-    relation is clearest.
+    Read: the bars are the words nearest to the sum. In the matrix of cosines, strong squares along the diagonal are
+    relations whose differences point the same way. Random pairs of the same words show what happens by chance:
+    differences that share a word or a language are similar without any relation. In context, a curve shows at which
+    depth the relation is clearest.
 
     Computed: vectors as they are (rows of the embedding table as stored, or the residual stream at the word's last
     sub-token in the template), float32; cosine with a − b + c. The words a, b and c themselves are left out of the
-    ranking, other spellings of them are not. In the table, all tokens are candidates; in context only the words of
-    the probe, so that chance is higher. Each two pairs of one group make an analogy, in both directions. Control: the
-    same words paired at random, 100 times, by the seed.
+    ranking, other spellings of them are not. For the embedding table, all tokens are candidates; in context, only the
+    words of the probe, so chance is higher. Any two pairs of one group make an analogy, in both directions. Control:
+    the same words paired at random, 100 times, by the seed.
     """
 
     name = "embedding_arithmetic"
     version = 1
-    question = "Can one calculate with words?"
+    question = "Can you do arithmetic with words?"
     options = Options
     findings = Arithmetic
 

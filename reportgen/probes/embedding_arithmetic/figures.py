@@ -144,8 +144,8 @@ def _success_curves(view: SubjectView) -> Iterable[Curves]:
         return
     candidates = view.column("analogies", "candidates")
     labels = {
-        1: say("embedding_arithmetic.first", "nearest is the expected"),
-        5: say("embedding_arithmetic.among_five", "expected is among five"),
+        1: say("embedding_arithmetic.first", "the expected word is the nearest"),
+        5: say("embedding_arithmetic.among_five", "the expected word is among the nearest five"),
     }
     curves = [
         Curve(

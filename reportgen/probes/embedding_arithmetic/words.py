@@ -20,11 +20,11 @@ class WordPair(BaseModel):
     model_config = STRICT
 
     first: Word
-    """The word from which the second is taken away."""
+    """The word from which the second is subtracted."""
     second: Word
-    """The word that is taken away."""
+    """The word that is subtracted."""
     group: str = ""
-    """The relation; differences of one relation are compared, and make analogies of each other."""
+    """The relation; differences of one relation are compared and form analogies with each other."""
 
 
 def read_pairs(value: Any, info: ValidationInfo) -> Any:
@@ -57,7 +57,7 @@ def _read_named_pairs(prompts: Sequence[Prompt]) -> list[WordPair]:
 
 
 class Template(BaseModel):
-    """A text or a chat in which {word} stands once."""
+    """A text or a chat that contains {word} once."""
 
     model_config = STRICT
 
@@ -66,7 +66,7 @@ class Template(BaseModel):
     messages: Annotated[tuple[Message, ...], Field(strict=False, min_length=1)] | None = None
     """Turns of a chat, which go through the model's chat template."""
     index: Annotated[int, Field(ge=0)] | None = None
-    """Which occurrence of the word is meant, from 0, where it may stand elsewhere too."""
+    """Which occurrence of the word is meant, from 0, if it may occur elsewhere too."""
 
     @model_validator(mode="after")
     def _check_place(self) -> Template:

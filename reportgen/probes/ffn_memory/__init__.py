@@ -25,25 +25,25 @@ Key = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_lengt
 
 
 class Options(ProbeOptions):
-    """Which prompts, which memories, and where to look for what sets them off."""
+    """Which prompts, which memories, and where to look for what activates them."""
 
     prompts: Prompts
     """What the model reads."""
     position: Annotated[int, Field(ge=0)] | None = None
-    """The position whose memories are looked at, counted from 0; the last of each prompt where none is given."""
+    """The position whose memories are read, counted from 0; by default the last of each prompt."""
     blocks: Layers = "all"
     """Blocks, counted from 0."""
     k: Annotated[int, Field(ge=1, le=20)] = 5
-    """Memories kept a block."""
+    """Memories kept per block."""
     tokens: Annotated[int, Field(ge=1, le=50)] = 5
-    """Tokens read off a value at either end."""
+    """Tokens listed at either end of a value."""
     texts: Prompts | None = None
-    """A set of texts in which to look for the prefixes that set memories off."""
+    """A set of texts in which to look for the prefixes that activate memories."""
     keys: list[Key] = Field(default=[])
-    """The memories that are looked for there, each as [block, feature]; the strongest of each block after the first
-    prompt where none is given."""
+    """The memories to look for there, each as [block, feature]; by default the strongest of each block after the first
+    prompt."""
     prefixes: Annotated[int, Field(ge=1, le=50)] = 5
-    """Prefixes kept a key."""
+    """Prefixes kept per key."""
     special_tokens: SpecialTokens = "exclude"
     """Whether a prefix may end with a special token, such as BOS alone."""
 
@@ -61,21 +61,21 @@ class Memories(PromptFindings):
     strongest_share: float = metric("share")
     """Mean over prompts and blocks of the strongest memory's share of all strength in its block."""
     telling_blocks: float = metric("block")
-    """Mean over prompts of the number of blocks in which one of the strongest memories speaks for the model's answer
-    or for a word of the prompt (four letters or more in common, from the beginning)."""
+    """Mean over prompts of the number of blocks in which one of the strongest memories promotes the model's answer or a
+    word of the prompt (four letters or more in common, from the beginning)."""
     strength: NDArray[np.float32] = array("prompt", "block", "rank", unit="norm")
     """(prompt x block x rank) |m| * ‖v‖ of the strongest memories: coefficient times norm of the value vector."""
     memories: Rows = table("prompt", "block", "rank", "feature", "coefficient", "strength", "speaks_for", "word")
-    """The strongest memories. The coefficient m is what enters the down projection: act(x·g)(x·u) in a gated MLP, where
-    it may be negative; a memory with m < 0 speaks for the bottom tokens of its value. `word` is the first of its tokens
-    that is the answer, or spells a word of the prompt."""
+    """The strongest memories. The coefficient m is the input of the down projection: act(x·g)(x·u) in a gated MLP,
+    where it may be negative; a memory with m < 0 promotes the bottom tokens of its value. `word` is the first of its
+    tokens that is the answer, or spells a word of the prompt."""
     readings: Rows = table("block", "feature", "end", "rank", "token_id", "token", "score")
     """The tokens at both ends of W_U v, where v is the value: its column of the down projection, each number times the
-    gain of the norm behind the MLP where there is one."""
+    gain of the norm after the MLP if there is one."""
     triggers: Rows = table("block", "feature", "rank", "text", "position", "prefix", "coefficient")
-    """The prefixes of the texts after which the coefficient of a memory is largest, by size."""
+    """The prefixes of the texts after which the coefficient of a memory is largest in magnitude."""
     answers: Rows = table("prompt", "position", "answer_id", "answer")
-    """What the model itself expects after the position."""
+    """The model's own most likely token after the position."""
 
 
 @dataclass(frozen=True)
@@ -123,19 +123,19 @@ def select_largest(seen: Sequence[tuple[float, int]], most: int) -> list[tuple[f
 
 
 class FfnMemory(Probe[Options, Memories]):
-    """Shows: which memories of each MLP answer to the prompt most, which tokens they speak for, and what else sets
-    them off.
+    """Shows: which memories of each MLP respond to the prompt most, which tokens their value vectors promote, and what
+    else activates them.
 
-    Read: one row a block, one column a memory, the strongest first; the cell holds the first token that it adds to, or
-    the one that is outlined: the answer, or a word of the prompt. Its shade is its strength. Values of low blocks
-    seldom read as words. A memory is
-    known by its prefixes: what the texts that set it off have in common.
+    Read: one row per block, one column per memory, the strongest first; the cell shows the first token that it
+    promotes, or the one that is outlined: the answer, or a word of the prompt. Its shade is its strength. Values of low
+    blocks seldom read as words. A memory is known by its prefixes: what the texts that activate it have in common.
 
-    Computed: an MLP is keys and values: the coefficient m of a memory is what enters the down projection, act(x·g)
-    (x·u) in a gated MLP; its value v is its column there. Strength is |m|·‖v‖; tokens are those at both ends of W_U v,
-    without the final norm; behind an MLP with a norm after it (Gemma) each number of v has that norm's gain first. A
-    negative coefficient turns the ends around. Geva et al. 2021, "Transformer Feed-Forward Layers Are Key-Value
-    Memories"; 2022, "Transformer Feed-Forward Layers Build Predictions by Promoting Concepts in the Vocabulary Space".
+    Computed: an MLP is read as keys and values: the coefficient m of a memory is its activation at the input of the
+    down projection, act(x·g) (x·u) in a gated MLP; its value v is its column there. Strength is |m|·‖v‖; tokens are
+    those at both ends of W_U v, without the final norm; if a norm follows the MLP (Gemma), each number of v is first
+    multiplied by that norm's gain. A negative coefficient swaps the ends. Geva et al. 2021, "Transformer Feed-Forward
+    Layers Are Key-Value Memories"; 2022, "Transformer Feed-Forward Layers Build Predictions by Promoting Concepts in
+    the Vocabulary Space".
     """
 
     name = "ffn_memory"

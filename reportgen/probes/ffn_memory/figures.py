@@ -50,7 +50,7 @@ def _draw_grid(view: SubjectView, prompt: int) -> TokenGrid:
         title=say("figure.of_model", "{model}: {what}", model=view.name, what=label),
         alt=say(
             "ffn_memory.grid.alt",
-            "First tokens that the strongest memories of {model} add to after “{prompt}”: {memories}",
+            "First tokens that the strongest memories of {model} promote after “{prompt}”: {memories}",
             model=view.name,
             prompt=label,
             memories=list_items(
@@ -69,7 +69,7 @@ def _draw_grid(view: SubjectView, prompt: int) -> TokenGrid:
         values=np.array([[float(r["strength"]) / most for r in by_block[block]] for block in blocks]),
         value_label=say("ffn_memory.strength", "strength, as a share of the largest"),
         outlined=np.array([[r["word"] is not None for r in by_block[block]] for block in blocks]),
-        outline_label=say("ffn_memory.outline", "speaks for the answer or a word of the prompt"),
+        outline_label=say("ffn_memory.outline", "promotes the answer or a word of the prompt"),
     )  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def _prefixes(view: SubjectView) -> Rankings:
     return Rankings(
         name="prefixes",
         subject=(view.subject,),
-        title=say("ffn_memory.prefixes.title", "{model}: prefixes that set a memory off", model=view.name),
+        title=say("ffn_memory.prefixes.title", "{model}: prefixes that activate a memory", model=view.name),
         alt=sentences(
             say("ffn_memory.prefixes.alt", "Memory {key}: {prefixes}.", key=one.title, prefixes=list_items(one.labels))
             for one in rankings

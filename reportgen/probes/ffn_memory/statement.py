@@ -29,8 +29,8 @@ def tell(view: SubjectView) -> str:
             told.append(
                 say(
                     "ffn_memory.no_clear_statement",
-                    "No clear statement about {model} after “{prompt}”: none of its {all} strongest memories speaks "
-                    "for the answer or a word of the prompt.",
+                    "No clear statement about {model} after “{prompt}”: none of its {all} strongest memories "
+                    "promotes the answer or a word of the prompt.",
                     **values,
                 )
             )
@@ -39,10 +39,10 @@ def tell(view: SubjectView) -> str:
         told.append(
             say_count(
                 "ffn_memory.speaks",
-                "In {model}, {count} of the {all} strongest memories after “{prompt}” speaks for the answer or a word "
-                "of the prompt: {key}, number {rank} of its block, which adds to {tokens}.",
-                "In {model}, {count} of the {all} strongest memories after “{prompt}” speak for the answer or a word "
-                "of the prompt; {key}, number {rank} of its block, adds to {tokens}.",
+                "In {model}, {count} of the {all} strongest memories after “{prompt}” promotes the answer or a word "
+                "of the prompt: {key}, number {rank} of its block, which promotes {tokens}.",
+                "In {model}, {count} of the {all} strongest memories after “{prompt}” promote the answer or a word "
+                "of the prompt; {key}, number {rank} of its block, promotes {tokens}.",
                 len(telling),
                 key=f"{first['block']}.{first['feature']}",
                 rank=write_count(first["rank"]),

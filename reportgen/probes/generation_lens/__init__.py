@@ -30,21 +30,21 @@ class Options(ProbeOptions):
     """After which prompts, how far, and how each token is chosen."""
 
     seed: int = 0
-    """Seed of the draws, where `temperature` is given; each attempt draws other numbers from it."""
+    """Seed for sampling, if a `temperature` is given; each attempt draws different numbers from it."""
     prompts: Prompts
     """What the model reads."""
     continue_: Annotated[int, Field(ge=1, le=256, alias="continue")] = 12
-    """Tokens that it writes, unless the end token comes first."""
+    """Tokens to write, unless the end token comes first."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 1
-    """Traces a prompt; more than one only where tokens are drawn."""
+    """Traces per prompt; more than one only with sampling."""
     temperature: Annotated[float, Field(gt=0, le=100, strict=False)] | None = None
-    """Draws each token at this temperature; without it the likeliest token follows."""
+    """Samples each token at this temperature; without it decoding is greedy."""
     top_k: Annotated[int, Field(ge=1)] | None = None
-    """Draws only among so many of the likeliest tokens."""
+    """Samples only among this many of the most likely tokens."""
     top_p: Annotated[float, Field(gt=0, le=1, strict=False)] | None = None
-    """Draws only among the fewest likeliest tokens that have this probability together; after `top_k`."""
+    """Samples only from the smallest set of most likely tokens with at least this total probability; after `top_k`."""
     k: Annotated[int, Field(ge=1, le=100)] = 5
-    """Tokens named a cell of the grid."""
+    """Tokens named per cell of the grid."""
 
     follow: list[Annotated[str, Field(min_length=1)]] = Field(default=[], max_length=12)
     """Words that are followed through the layers at every step, with their leading space if they have one: rank and
@@ -56,7 +56,7 @@ class Options(ProbeOptions):
             given = [name for name, is_so in (("attempts", self.attempts > 1), ("top_k", self.top_k is not None),
                                               ("top_p", self.top_p is not None)) if is_so]  # fmt: skip
             if given:
-                raise ValueError(f"{' and '.join(given)}: without a temperature the likeliest token always follows")
+                raise ValueError(f"{' and '.join(given)}: without a temperature decoding is greedy")
         return self
 
 
@@ -65,28 +65,29 @@ class Generation(PromptFindings):
     """What the generation lens gives."""
 
     mean_length: float = metric("tokens")
-    """Mean over attempts of the tokens written, the end token not counted."""
+    """Mean over attempts of the number of tokens written, without the end token."""
     emoji_share: float = metric("share")
-    """Share of the attempts that hold an emoji."""
+    """Share of the attempts that contain an emoji."""
     settling_layer: float | str = metric("layer")
-    """Mean, over written tokens that the model itself holds likeliest, of the first layer from which on they lead."""
+    """Mean, over written tokens that are the model's own most likely ones, of the first layer from which they lead to
+    the end."""
     rank: NDArray[np.float32] = array("prompt", "item", "step", "layer", unit="rank")
-    """(prompt x attempt x step x layer) rank, from 1, that each layer gives to the token that was written; NaN where a
-    trace had ended."""
+    """(prompt x attempt x step x layer) rank, from 1, that each layer gives to the token that was written; NaN after a
+    trace has ended."""
     probability: NDArray[np.float32] = array("prompt", "item", "step", "layer", unit="probability")
     """(prompt x attempt x step x layer) probability that each layer gives to the token that was written."""
     entropy: NDArray[np.float32] = array("prompt", "item", "step", "layer", unit="nat")
     """(prompt x attempt x step x layer) -sum p ln p of each layer's distribution."""
     written: Rows = table("prompt", "attempt", "step", "position", "token_id", "token", "shown", "settled")
-    """The tokens written: each alone, and as it is shown after those before it, where the token that completes a
-    character shows it; and the first layer from which on it leads to the end, empty where it does not lead."""
+    """The tokens written: each alone, and as shown after those before it (the token that completes a character shows
+    it); and the first layer from which it leads to the end, empty if it does not lead."""
     characters: Rows = table("prompt", "attempt", "position", "last_position", "tokens", "bytes", "character", "kind")
-    """Emoji, characters spread over several tokens (`joined`), and bytes that are no character (`fragment`): where
-    they begin and end, and what each of their tokens adds."""
+    """Emoji, characters spread over several tokens (`joined`), and bytes that do not form a character (`fragment`):
+    where they begin and end, and what each of their tokens adds."""
     attempts: Rows = table("prompt", "attempt", "length", "ended", "text")
-    """Each trace: tokens before the end token, whether that came, and the text."""
+    """Each trace: tokens before the end token, whether the end token came, and the text."""
     top: Rows = table("prompt", "attempt", "step", "layer", "rank", "token_id", "token", "probability")
-    """The k likeliest tokens of every layer's distribution before each written token."""
+    """The k most likely tokens of every layer's distribution before each written token."""
     followed: Rows = followed_table()
     """The words that are followed, the token of each that is, and how many tokens the word has."""
     follow_rank: list[NDArray[np.float32]] = arrays("step", "item", "layer", unit="rank")
@@ -99,18 +100,18 @@ class Generation(PromptFindings):
 
 
 class GenerationLens(Probe[Options, Generation]):
-    """Shows: what the model writes token by token, each read again before the next, and which token every layer would
-    have written in its place.
+    """Shows: what the model writes token by token, each appended before the next is predicted, and which token every
+    layer would have written in its place.
 
-    Read: a column a written token, a row a layer, from the embedding at the bottom to the model's own answer at the
-    top; the more a cell stands out, the more probable its token. Outlined cells hold the token that was written. A
-    character whose bytes are several tokens stands above the one that completes it: `<F0 9F>`, `<90>`, `<A0>→🐠`. A
-    layer may hold a word (seahorse) of which the last layer has no token: what comes out is what lies nearest. The
-    curves follow the tokens of the first emoji.
+    Read: one column per written token, one row per layer, from the embedding at the bottom to the model's own answer at
+    the top; the stronger a cell, the more likely its token. Outlined cells hold the token that was written. A character
+    whose bytes are several tokens is shown above the one that completes it: `<F0 9F>`, `<90>`, `<A0>→🐠`. A layer may
+    hold a word (seahorse) for which the last layer has no token: what is written is what is nearest. The curves follow
+    the tokens of the first emoji.
 
-    Computed: the logit lens at the last position of every step. The likeliest token follows; or one drawn from
-    softmax(logits / temperature), cut by top_k, then by top_p, by random numbers that the seed and the attempt alone
-    decide. Bytes are joined along tokens that follow each other, never between the guesses of cells.
+    Computed: the logit lens at the last position of every step. Decoding is greedy, or samples from softmax(logits /
+    temperature), cut by top_k, then by top_p, with random numbers that depend on the seed and the attempt alone. Bytes
+    are joined along tokens that follow each other, never between the guesses of cells.
     """
 
     name = "generation_lens"

@@ -60,7 +60,7 @@ def _draw_grid(view: View, trace: Key, written: Sequence[Mapping[str, Any]]) -> 
         title=say("figure.of_model", "{model}: {what}", model=view.name, what=view.tell_trace(trace)),
         alt=say(
             "generation_lens.grid.alt",
-            "Likeliest token of every layer of {model} before each token that it writes {where}: {tokens}",
+            "Most likely token of every layer of {model} before each token that it writes {where}: {tokens}",
             model=view.name,
             where=view.tell_trace(trace),
             tokens=list_items([mark_space(str(token["shown"])) for token in written]),
@@ -100,7 +100,7 @@ def _emoji_curves(view: View, trace: Key) -> Iterable[Curves]:
         name=f"emoji-{trace[0]}-{trace[1]}",
         title=say(
             "generation_lens.curves.title",
-            "{model}: the way to the first emoji {where}: {emoji}",
+            "{model}: the way to {emoji} {where}",
             model=view.name,
             emoji=emoji,
             where=view.tell_trace(trace),

@@ -37,8 +37,8 @@ def tell(view: View) -> str:
     if not emoji and not silent and not joined and not any(followed):
         return say(
             "generation_lens.no_clear_statement",
-            "No clear statement about {model}: it writes no emoji and no character of several tokens, and nowhere ends "
-            "at once.",
+            "No clear statement about {model}: it writes no emoji and no character of several tokens, and never "
+            "ends at once.",
             model=view.name,
         )
     parts = [_tell_emoji(view, traces, emoji), _tell_silence(view, silent), joined, *followed]
@@ -75,8 +75,8 @@ def _tell_emoji(
         return writes
     decided = say_count(
         "generation_lens.decided",
-        "The first of them is {count} token, which leads from layer {layers} of {last} on.",
-        "The first of them is {count} tokens, which lead from layers {layers} of {last} on.",
+        "The first of them is {count} token, which leads from layer {layers} of {last}.",
+        "The first of them is {count} tokens, which lead from layers {layers} of {last}.",
         len(layers),
         layers=list_items([str(layer) for layer in layers]),
         last=view.last,

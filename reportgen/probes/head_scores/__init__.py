@@ -31,15 +31,15 @@ class Options(ProbeOptions):
     """What the heads read, and how many are listed."""
 
     length: Annotated[int, Field(ge=2, le=4096)] = 50
-    """Random tokens of a sequence, which stands there twice."""
+    """Random tokens of a sequence, which is then repeated once."""
     sequences: Annotated[int, Field(ge=1, le=256)] = 4
     """Random sequences; scores are shown as their mean."""
     prompts: Prompts | None = None
-    """Texts or chats to score the heads on, in place of random tokens."""
+    """Texts or chats to score the heads on instead of random tokens."""
     special_tokens: SpecialTokens = "include"
-    """Whether what the tokenizer puts in front of a text (BOS) stands before random tokens too."""
+    """Whether what the tokenizer adds in front of a text (BOS) also precedes random tokens."""
     top: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Heads listed of each kind."""
+    """Heads listed for each kind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,20 +53,20 @@ class HeadScores(Findings):
     best_induction: float = metric("share")
     """Score of the head that looks most at what followed an earlier copy: mean of `induction` over prompts."""
     previous_token: NDArray[np.float32] = array("prompt", "block", "head", unit="share")
-    """(prompt x block x head) sum(A * pattern) / sum(A), the pattern being 1 at the token before each query."""
+    """(prompt x block x head) sum(A * pattern) / sum(A) with a pattern that is 1 at the token before each query."""
     duplicate_token: NDArray[np.float32] = array("prompt", "block", "head", unit="share")
-    """(prompt x block x head) sum(A * pattern) / sum(A), the pattern being 1 at all earlier copies of the query's
+    """(prompt x block x head) sum(A * pattern) / sum(A) with a pattern that is 1 at all earlier copies of the query's
     token."""
     induction: NDArray[np.float32] = array("prompt", "block", "head", unit="share")
-    """(prompt x block x head) sum(A * pattern) / sum(A), the pattern being 1 at the tokens that followed earlier copies
-    of the query's token (Olsson et al. 2022)."""
+    """(prompt x block x head) sum(A * pattern) / sum(A) with a pattern that is 1 at the tokens that followed earlier
+    copies of the query's token (Olsson et al. 2022)."""
     patterns: list[NDArray[np.float32]] = arrays("query", "key", unit="weight")
     """(query x key) attention of the best head of each kind, in the order of `shown`, on the tokens of `tokens`."""
     top: Rows = table("kind", "rank", "block", "head", "score", "most_possible")
-    """The heads that score highest, as means over prompts, and the score of a head that always looks there when it
-    can: a token that stands there for the first time has no earlier copy."""
+    """The heads that score highest, as means over prompts, and the score of a head that always looks there when it can:
+    a token that occurs for the first time has no earlier copy."""
     shown: Rows = table("pattern", "kind", "block", "head")
-    """Whose attention each of `patterns` is."""
+    """Which head each of `patterns` belongs to."""
     tokens: Rows = table("position", "token")
     """What the heads read in `patterns`."""
     prompts: Rows = prompt_table()
@@ -77,15 +77,15 @@ class HeadScoresProbe(Probe[Options, HeadScores]):
     """Shows: which heads do one of three simple things: look at the token before, at an earlier copy of the same
     token, or at what followed that copy. The last are induction heads, with which a model repeats what it has read.
 
-    Read: one cell a head, blocks downwards; the more it stands out, the more of the head's weight. The best of each
-    kind stands large below it: on tokens that come twice, an induction head draws a line from each token of the second
-    half to the one after its first copy, a duplicate-token head one step to the left of that line, a previous-token
-    head one just below the diagonal. A token that comes for the first time has nothing to look back at, so that no head
-    can score 1; the table names the most that is possible.
+    Read: one cell per head, blocks from top to bottom; a strong cell is a large share of the head's weight. The best
+    head of each kind is shown large below: on repeated tokens, an induction head draws a line from each token of the
+    second half to the one after its first copy, a duplicate-token head one step to the left of that line, a
+    previous-token head one just below the diagonal. A token that occurs for the first time has nothing to look back at,
+    so no head can score 1; the table gives the highest possible score.
 
-    Computed: sum(A * pattern) / sum(A) over all queries and keys of the attention A after the softmax, on random
-    tokens that stand twice after each other (drawn by the seed, each but once in a sequence, never a special token),
-    behind whatever the tokenizer puts in front of a text; means over the sequences. Texts may take their place.
+    Computed: sum(A * pattern) / sum(A) over all queries and keys of the attention A after the softmax, on a sequence of
+    random tokens that is repeated once (drawn by the seed, no token twice in the sequence, never a special token),
+    after whatever the tokenizer adds in front of a text; means over the sequences. Texts may be used instead.
     """
 
     name = "head_scores"

@@ -97,17 +97,17 @@ def _large_title(kind: str, values: Mapping[str, Any]) -> str:
     if kind == "previous_token":
         return say(
             "head_scores.large.previous_token",
-            "{model}: block {block}, head {head} looks most of all at the token before",
+            "{model}: block {block}, head {head} looks most at the token before",
             **values,
         )
     if kind == "duplicate_token":
         return say(
             "head_scores.large.duplicate_token",
-            "{model}: block {block}, head {head} looks most of all at earlier copies",
+            "{model}: block {block}, head {head} looks most at earlier copies",
             **values,
         )
     return say(
         "head_scores.large.induction",
-        "{model}: block {block}, head {head} looks most of all at what followed a copy (induction)",
+        "{model}: block {block}, head {head} looks most at what followed a copy (induction)",
         **values,
     )

@@ -20,14 +20,14 @@ def tell(view: SubjectView) -> str:
     if not induction["most_possible"]:
         return say(
             "head_scores.nothing_twice",
-            "No clear statement about {model}: nothing that it read stands there twice.",
+            "No clear statement about {model}: nothing in what it read is repeated.",
             model=view.name,
         )
     if induction["score"] < CLEAR * induction["most_possible"]:
         return say(
             "head_scores.no_clear_statement",
-            "No clear statement about {model}: no head follows a copy clearly; the nearest to it, block {block}, head "
-            "{head}, puts {score} of its weight there, of {most} that are possible.",
+            "No clear statement about {model}: no head clearly looks at what followed a copy; the nearest to it, "
+            "block {block}, head {head}, puts {score} of its weight there, of a possible {most}.",
             model=view.name,
             **_values(induction),
         )
@@ -35,9 +35,9 @@ def tell(view: SubjectView) -> str:
     told = say_count(
         "head_scores.induction_heads",
         "{model} has {count} clear induction head: block {block}, head {head} puts {score} of its weight on what "
-        "followed a copy, of {most} that are possible.",
+        "followed a copy, of a possible {most}.",
         "{model} has {count} clear induction heads; the clearest, block {block}, head {head}, puts {score} of its "
-        "weight on what followed a copy, of {most} that are possible.",
+        "weight on what followed a copy, of a possible {most}.",
         int(clear.sum()),
         model=view.name,
         **_values(induction),
@@ -46,7 +46,7 @@ def tell(view: SubjectView) -> str:
         return told
     feeding = say(
         "head_scores.previous_token_head",
-        "The clearest head of the token before it is block {block}, head {head}: {score}.",
+        "The clearest previous-token head is block {block}, head {head}: {score}.",
         **_values(before),
     )
     return sentences([told, feeding])

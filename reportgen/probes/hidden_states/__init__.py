@@ -29,8 +29,8 @@ class Options(ProbeOptions):
     """Which prompts, at which layers."""
 
     prompts: Prompts
-    """What the model reads. Prompts that begin with the same token are compared: those of one `pair`, or all of them
-    where no prompt names a pair."""
+    """What the model reads. Prompts that begin with the same token are compared: those of one `pair`, or all of them if
+    no prompt names a pair."""
     layers: Layers = "all"
     """Layers kept, counted from 0 = embedding."""
     words: list[Annotated[str, Field(min_length=1)]] = Field(default=[], max_length=8)
@@ -51,18 +51,19 @@ class States(PromptFindings):
     last_norm: float = metric("norm")
     """Median over all positions of all prompts of the norm of the stream after the last layer kept."""
     norms: list[NDArray[np.float32]] = arrays("layer", "position", unit="norm")
-    """(layer x position) Euclidean norm of the residual stream, a prompt an array. The embedding is taken as it enters
-    the first block: Gemma's is multiplied by the root of the width there."""
+    """(layer x position) Euclidean norm of the residual stream, one array per prompt. The embedding is taken as it
+    enters the first block: Gemma's is multiplied by the square root of the width there."""
     differences: list[NDArray[np.float32]] = arrays("layer", "position", unit="difference")
-    """(layer x position) largest absolute difference of any number of the two streams, a pair an array, as far as the
-    shorter prompt goes."""
+    """(layer x position) largest absolute difference of any number of the two streams, one array per pair, as far as
+    the shorter prompt goes."""
     prefix: NDArray[np.int64] = array("pair", unit="tokens")
-    """(pair) tokens that both prompts begin with, BOS included."""
+    """(pair) number of tokens with which both prompts begin, BOS included."""
     pairs: Rows = table("pair", "prompt_a", "prompt_b", "prefix", "prefix_difference", "prefix_share", "difference")
     """What the pairs have in common: tokens; the largest difference within those, and the same as a share of the norm
-    at its place; the largest difference at the first token that is not the same (empty where there is none)."""
+    there; the largest difference at the first token that differs (empty if there is none)."""
     shapes: Rows = table("prompt", "layer", "shape", "dtype", "median_norm", "largest_norm", "largest_at")
-    """What each layer hands on: positions x width, its number format, its median norm, and its largest with where."""
+    """The residual stream after each layer: positions x width, its number format, its median norm, and its largest norm
+    with where it is."""
     tokens: Rows = table("prompt", "position", "token")
     """The tokens of each prompt."""
     vectors: list[NDArray[np.float32]] = arrays("item", "layer", "component", unit="activation")
@@ -77,24 +78,24 @@ class States(PromptFindings):
 
 
 class HiddenStates(Probe[Options, States]):
-    """Shows: the vectors that each layer hands to the next, how long they are at every position, and that what comes
-    later in a text changes nothing before it.
+    """Shows: the vectors in the residual stream after each layer, how long they are at every position, and that later
+    text changes nothing before it.
 
-    Read: in the first grids, the more a cell stands out, the longer the vector; the first token of many models grows to
-    an enormous length, which all heads then rest on. In the grids of two prompts, 0 in an outlined cell is exact: both
-    prompts have the same vector there, number by number. From the first different token on, everything differs, in the
-    layers above even where the words are the same again: the same word in another context is another vector.
+    Read: in the first grids, a stronger cell is a longer vector; in many models the first token grows to an enormous
+    length, and all heads then rest on it. In the grids of two prompts, 0 in an outlined cell is exact: both prompts
+    have the same vector there, number by number. From the first different token on, everything differs, even where the
+    words are the same again: the same word in another context is another vector.
 
-    Computed: the residual stream before the final norm; its Euclidean norm in float32. Two prompts that begin alike:
-    the largest absolute difference over the width, at every layer and position. Kernels round differently for
-    another number of tokens, so the shorter prompt is filled at its end with its own last token, which a causal model
-    cannot see from before, and both pass in one shape. Routed experts receive another number of tokens all the same:
-    there the difference may be that of rounding, up to 10⁻⁵ of the norm.
+    Computed: the residual stream before the final norm; its Euclidean norm in float32. For two prompts that begin
+    alike: the largest absolute difference over the width, at every layer and position. Kernels round differently for
+    another number of tokens, so the shorter prompt is padded at its end with its own last token, which a causal model
+    cannot see from earlier positions, and both pass in one shape. Routed experts still receive another number of
+    tokens: there the difference may be rounding, up to 10⁻⁵ of the norm.
     """
 
     name = "hidden_states"
     version = 1
-    question = "What do the layers hand on, and does any of it look ahead?"
+    question = "What is in the residual stream, and is the model causal?"
     options = Options
     findings = States
     drawn = ("prompts", MOST_PROMPTS)

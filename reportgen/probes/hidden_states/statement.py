@@ -37,18 +37,18 @@ def _tell_causality(view: SubjectView) -> str:
     if worst["prefix_difference"] == 0:
         return say_count(
             "hidden_states.causal",
-            "{model} does not look ahead: in {count} pair of prompts, every number of every layer is the same until "
+            "{model} does not look ahead: in {count} pair of prompts, every number of every layer is the same up to "
             "the first token that differs.",
-            "{model} does not look ahead: in {count} pairs of prompts, every number of every layer is the same until "
-            "the first token that differs.",
+            "{model} does not look ahead: in {count} pairs of prompts, every number of every layer is the same up "
+            "to the first token that differs.",
             len(records),
             **values,
         )
     if float(worst["prefix_share"]) <= ROUNDING:
         return say(
             "hidden_states.no_clear_statement",
-            "No clear statement about {model}: before the first token that differs, its prompts are {difference} apart "
-            "at most, which rounding may do.",
+            "No clear statement about {model}: before the first token that differs, its prompts differ by "
+            "{difference} at most, which may be rounding.",
             **values,
         )
     return say(
@@ -66,7 +66,9 @@ def _tell_longest(view: SubjectView) -> str:
     medians = np.median(norms, axis=1, keepdims=True)
     if norms.shape[1] < FEWEST or not (medians > 0).all():
         return say(
-            "hidden_states.too_short", "No clear statement about the norms of {model}: too few.", model=view.name
+            "hidden_states.too_short",
+            "No clear statement about the norms of {model}: there are too few.",
+            model=view.name,
         )
     times = norms / medians
     layer, position = np.unravel_index(int(times.argmax()), times.shape)

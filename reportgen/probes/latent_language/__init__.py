@@ -34,13 +34,13 @@ class Options(ProbeOptions):
     """Which words, from which language into which."""
 
     seed: int = 0
-    """Decides which other words stand in each prompt as examples."""
+    """Decides which other words are the examples in each prompt."""
     words: Prompts
     """Words as prompts with `text`, `language` and `sense`: those of one sense mean the same."""
     source: Annotated[str, Field(min_length=1)]
     """Language of the word to translate, as the words call it."""
     target: Annotated[str, Field(min_length=1)]
-    """Language asked for."""
+    """Language to translate into."""
     pivot: Annotated[str, Field(min_length=1)] = "en"
     """Language that may lie between them."""
     names: dict[str, str] = Field(default={})
@@ -48,13 +48,13 @@ class Options(ProbeOptions):
     shots: Annotated[int, Field(ge=1, le=32)] = 4
     """Translated examples before the word."""
     limit: Annotated[int, Field(ge=1)] | None = None
-    """Takes only so many of the senses, the first."""
+    """Takes only this many of the senses, the first ones."""
     example: str | None = None
-    """The sense whose prompt is shown layer by layer; the first that is measured where it is not given."""
+    """The sense whose prompt is shown layer by layer; by default the first that is measured."""
     k: Annotated[int, Field(ge=1, le=100)] = 5
-    """Tokens shown a layer of that prompt."""
+    """Tokens shown per layer of that prompt."""
     chat: bool = False
-    """Puts the prompt through the chat template, as what the user says."""
+    """Puts the prompt through the chat template as the user's message."""
 
     @model_validator(mode="after")
     def _check_words(self) -> Self:
@@ -111,7 +111,7 @@ class LatentLanguages(PromptFindings):
     """Mean probability that the model itself gives to the right word in the target language."""
     probability: NDArray[np.float32] = array("item", "component", "layer", unit="probability")
     """(word x language x layer) sum of the lens probabilities of every token that is a prefix of the word in that
-    language, with and without a leading space; for scripts other than Latin also of bytes that begin it."""
+    language, with and without a leading space; for scripts other than Latin also of the bytes with which it begins."""
     mean: NDArray[np.float64] = array("component", "layer", unit="probability")
     """(language x layer) mean over words."""
     margin: NDArray[np.float64] = array("component", "layer", unit="probability")
@@ -131,23 +131,22 @@ class LatentLanguages(PromptFindings):
     skipped: Rows = table("sense", "words", "tokens")
     """Words left out, with the tokens that the pivot's word shares with another language's, or what has no token."""
     example: Rows = table("sense", "layer", "rank", "token_id", "token", "probability")
-    """The likeliest tokens of every layer after one of the prompts."""
+    """The most likely tokens of every layer after one of the prompts."""
 
 
 class LatentLanguage(Probe[Options, LatentLanguages]):
-    """Shows: in which language a word is thought of on its way through the layers, while the model translates it from
-    one language into another.
+    """Shows: which language a word appears in on its way through the layers, while the model translates it from one
+    language into another.
 
-    Read: a curve a language, layers from left to right: where the language in between lies above the one asked for, the
-    layers hold the meaning in that language first. The bands are 95 % confidence intervals of the mean over words.
-    High entropy says that a layer's lens reads nothing yet. The table beside it is one of the prompts: outlined cells
-    begin the word in the language in between.
+    Read: one curve per language, layers from left to right: where the pivot language is above the target language, the
+    layers hold the meaning in the pivot language first. The bands are 95 % confidence intervals of the mean over words.
+    High entropy means that a layer's lens reads nothing yet. The table below is one of the prompts: outlined cells
+    begin the word in the pivot language.
 
     Computed: prompts of a few translated words and a last one whose translation is left open. The probability of a
     language at a layer is the sum of the lens probabilities over all tokens that are prefixes of the word in it, with
-    and without leading space, and for other scripts than Latin of its first bytes, which many words share. Words are
-    left out where the tokens of the language in between overlap with another's. Mean over words, with 1.96 standard
-    errors to both sides.
+    and without a leading space, and for scripts other than Latin of its first bytes, which many words share. Words are
+    left out if the pivot language's tokens overlap with another's. Mean over words, ±1.96 standard errors.
     """
 
     name = "latent_language"

@@ -117,7 +117,7 @@ def _table(view: SubjectView) -> TokenGrid:
         title=say("figure.of_model", "{model}: {what}", model=view.name, what=what),
         alt=say(
             "latent_language.example.alt",
-            "Likeliest tokens of every layer of {model} where {what} is asked for. The last layer says {answers}",
+            "Most likely tokens of every layer of {model} where {what} is asked for. The last layer says {answers}",
             model=view.name,
             what=what,
             answers=list_items([mark_space(str(cell["token"])) for cell in cells[0]]),

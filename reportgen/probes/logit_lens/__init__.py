@@ -35,14 +35,14 @@ class Options(ProbeOptions):
     continue_: Annotated[int, Field(ge=1, le=256, alias="continue")] = 1
     """Traces: the first on the prompt itself, each next after one more greedy token."""
     top_k: Annotated[int, Field(ge=1, le=100)] = 5
-    """Tokens kept a layer."""
+    """Tokens kept per layer."""
     positions: Literal["last", "all"] = "last"
     """`all` reads every position of the prompt: a grid of layers x positions."""
     norm: Literal["final", "none"] = "final"
     """`none` leaves out the final norm, as the lecture's own variant does."""
     rows: Annotated[list[Literal["block", "attention", "mlp"]], Field(min_length=1)] = Field(default=["block"])
-    """What is read beside the stream after each block, which always is: the stream between a block's attention and its
-    MLP (`attention`: what enters the block and what its attention adds), and after its MLP (`mlp`)."""
+    """What is read in addition to the stream after each block: the stream between a block's attention and its MLP
+    (`attention`: what enters the block and what its attention adds), and after its MLP (`mlp`)."""
     tuned_lens: PathOption | None = None
     """A safetensors file with `N.weight` (width x width) and `N.bias` (width) for every layer N but the last: layer N
     is then read as h + W h + b. Its path starts from the battery's folder."""
@@ -75,12 +75,12 @@ class Lens(PromptFindings):
     """What the logit lens gives."""
 
     answer_entropy: float = metric("nat")
-    """Mean over prompts of the entropy of the model's own distribution after the prompt: how sure it is."""
+    """Mean over prompts of the entropy of the model's own distribution after the prompt: how unsure it is."""
     settling_layer: float = metric("layer")
-    """Mean over prompts of the first layer from which on the final answer leads to the end."""
+    """Mean over prompts of the first layer from which the final answer leads to the end."""
     top: Rows = table("prompt", "step", "position", "layer", "rank", "token_id", "token", "probability")
-    """The k likeliest tokens of softmax(scale(softcap(unembedding(final norm(residual stream))))) a layer; the last
-    layer's row is the model's own distribution."""
+    """The k most likely tokens of softmax(scale(softcap(unembedding(final norm(residual stream))))) at each layer; the
+    last layer's row is the model's own distribution."""
     entropy: NDArray[np.float32] = array("prompt", "step", "layer", unit="nat")
     """(prompt x step x layer) -sum p ln p of the lens distribution at the last position."""
     kl: NDArray[np.float32] = array("prompt", "step", "layer", unit="nat", relative_to=_ANSWER)
@@ -90,13 +90,12 @@ class Lens(PromptFindings):
     answer_probability: NDArray[np.float32] = array("prompt", "step", "layer", unit="probability", relative_to=_ANSWER)
     """(prompt x step x layer) probability of the model's final answer in the layer's distribution."""
     steps: Rows = table("prompt", "step", "length", "text", "next_token_id", "next_token")
-    """The traces that took place: the text read (of `length` tokens) and the model's answer. A trace ends after
-    the end token."""
+    """The traces: the text read (of `length` tokens) and the model's answer. A trace ends after the end token."""
     sublayers: Rows = table("prompt", "step", "position", "block", "part", "rank", "token_id", "token", "probability")
-    """The k likeliest tokens inside the blocks: after attention (what enters the block and what its attention adds)
+    """The k most likely tokens inside the blocks: after attention (what enters the block plus what its attention adds)
     and after the MLP, where `rows` asks for them."""
     between: list[NDArray[np.float32]] = arrays("layer", unit="nat")
-    """(layer) KL(one || other) of the lens distributions at the last positions of two prompts, one array a pair."""
+    """(layer) KL(one || other) of the lens distributions at the last positions of two prompts, one array per pair."""
     pairs: Rows = table("pair", "one", "other")
     """The pairs of prompts that are compared."""
     followed: Rows = followed_table()
@@ -116,14 +115,14 @@ class Lens(PromptFindings):
 class LogitLens(Probe[Options, Lens]):
     """Shows: which token the model would write next if it stopped after each layer.
 
-    Read: one column a step (or a position), one row a layer, from the embedding at the bottom to the model's own answer
-    at the top; the more a cell stands out, the more probable its token. Outlined cells already hold the final answer.
+    Read: one column per step (or position), one row per layer, from the embedding at the bottom to the model's own
+    answer at the top; the stronger a cell, the more likely its token. Outlined cells already hold the final answer.
     Entropy falls where a layer makes up its mind; KL says how far it still is from the final distribution. `<E9 A2>` is
-    a token of bytes that are no whole character; ␣ marks a leading space.
+    a token of bytes that are not a whole character; ␣ marks a leading space.
 
     Computed: the residual stream after each layer goes through the model's own final norm, unembedding, softcap and
-    output scaling, in float32; the last row is the model's own logits, in its own dtype. Entropy and KL(final ||
-    layer) in nats. Steps append the likeliest token. A tuned lens (Belrose et al. 2023) reads h + W h + b.
+    output scaling, in float32; the last row is the model's own logits, in its own dtype. Entropy and KL(final || layer)
+    in nats. Further steps decode greedily. A tuned lens (Belrose et al. 2023) reads h + W h + b.
     """
 
     name = "logit_lens"

@@ -190,7 +190,7 @@ def _draw_kl_between(view: SubjectView) -> Curves:
     return describe_curves(
         view,
         name="between",
-        title=say("logit_lens.between.title", "{model}: how far two prompts are apart", model=view.name),
+        title=say("logit_lens.between.title", "{model}: how far apart two prompts are", model=view.name),
         what=label,
         x_label=axis_label(relative=relative),
         curves=curves,
@@ -217,7 +217,7 @@ def _draw_grid(
         title=_grid_title(view.name, cells, columns, of_parts=bool(parts)),
         alt=say(
             "logit_lens.grid.alt",
-            "Likeliest token of every layer of {model}. The last layer says {answers}",
+            "Most likely token of every layer of {model}. The last layer says {answers}",
             model=view.name,
             answers=list_items(answers),
         ),

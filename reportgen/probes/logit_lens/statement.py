@@ -50,7 +50,7 @@ class _Trace:
 
 @dataclass(frozen=True)
 class Turn:
-    """Where the likeliest tokens change from one script to another."""
+    """Where the most likely tokens change from one script to another."""
 
     layer: int
     """The first in the new script."""
@@ -174,7 +174,7 @@ def _tell_overturning(name: str, traces: Sequence[_Trace]) -> str:
         return ""
     return say(
         "logit_lens.overturned",
-        "In {model}, the last layer overturns “{token}” ({probability} one layer before), which gives way to {answer}.",
+        "In {model}, the last layer overturns “{token}” ({probability} one layer before) in favour of {answer}.",
         model=name,
         token=mark_space(str(before["token"])),
         probability=write_share(float(before["probability"])),

@@ -35,11 +35,12 @@ class Options(ProbeOptions):
     )
     """Temperatures from 0.01 to 100; 1, the model's own, is always among them."""
     top_k: Annotated[int, Field(ge=1)] | None = 40
-    """Tokens that the one cut keeps: the likeliest. `null` leaves the cut out."""
+    """Number of most likely tokens that the first cut keeps. `null` leaves the cut out."""
     top_p: Annotated[float, Field(gt=0, le=1, strict=False)] | None = 0.9
-    """Probability that the other cut keeps: the fewest likeliest tokens that have it together. `null` leaves it out."""
+    """Probability that the second cut keeps: the smallest set of most likely tokens with at least this total. `null`
+    leaves it out."""
     k: Annotated[int, Field(ge=1, le=100)] = 10
-    """Tokens named a distribution."""
+    """Tokens named per distribution."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,41 +48,42 @@ class NextToken(PromptFindings):
     """What next token gives."""
 
     own_entropy: float = metric("nat")
-    """Mean over prompts of the entropy of the model's own distribution (temperature 1, nothing cut)."""
+    """Mean over prompts of the entropy of the model's own distribution (temperature 1, no cut)."""
     top_probability: float = metric("probability")
-    """Mean over prompts of the probability of its likeliest token."""
+    """Mean over prompts of the probability of its most likely token."""
     nucleus: float | str = metric("tokens")
-    """Mean over prompts of the tokens that `top_p` keeps of it."""
+    """Mean over prompts of the number of tokens that `top_p` keeps of the model's own distribution."""
     entropy: NDArray[np.float64] = array("prompt", "item", unit="nat")
-    """(prompt x item) -sum p ln p at each temperature, nothing cut; `temperatures` says which item is which."""
+    """(prompt x item) -sum p ln p at each temperature, without a cut; `temperatures` says which item is which."""
     settings: Rows = table("prompt", "temperature", "cut", "kept", "mass", "entropy")
     """Every distribution: tokens kept, the probability that they had before the cut, and the entropy of what is left,
-    in nats. Temperature first, each cut of what it gives."""
+    in nats. First the temperatures, then each cut after each of them."""
     top: Rows = table("prompt", "temperature", "cut", "rank", "token_id", "token", "logit", "probability")
-    """The k likeliest tokens of every distribution: the model's own logit (softcap and output scaling in it), and the
-    probability softmax(logit / temperature), over what the cut keeps."""
+    """The k most likely tokens of every distribution: the model's own logit (softcap and output scaling included), and
+    the probability softmax(logit / temperature), over what the cut keeps."""
     temperatures: Rows = table("item", "temperature")
     """The temperatures, ascending."""
 
 
 class NextTokenProbe(Probe[Options, NextToken]):
-    """Shows: what the model would write next, as logits and as probabilities, and what a sampler's temperature and
-    cuts make of these before it draws.
+    """Shows: what the model would write next, as logits and as probabilities, and what a sampler's temperature and cuts
+    make of them.
 
-    Read: a panel a distribution, all of one scale and with their tokens in one order: a low temperature leaves the
-    likeliest nearly alone, a high one makes all alike, and neither changes the order. A cut leaves the head as it is
-    and gives it the mass of the tail. The second figure has logits across and probabilities upwards, a
-    dot a token: a step of one logit is a factor of e at temperature 1, of e² at 0.5, so that what lies close together
-    in logits lies far apart in probability.
+    Read: one panel per distribution, all on one scale and with their tokens in one order: a low temperature leaves
+    almost only the most likely token, a high one makes all equally likely, and neither changes the order. A cut keeps
+    the head and gives it the mass of the tail. The second figure has logits across and probabilities upwards, one dot
+    per token: a step of one logit is a factor of e at temperature 1, of e² at 0.5, so what is close together in logits
+    is far apart in probability.
 
     Computed: the model's own logits at the last position, in its own dtype, read as float32; softmax(logits /
-    temperature). top_k keeps the k likeliest (Fan et al. 2018), top_p the fewest likeliest that have the mass p
-    together (Holtzman et al. 2020), each of what the temperature gives, renormalised. Entropy in nats.
+    temperature). top_k keeps the k most likely tokens (Fan et al. 2018), top_p the smallest set of most likely tokens
+    whose probabilities sum to at least p (Holtzman et al. 2020), each after the temperature, renormalised. Entropy in
+    nats.
     """
 
     name = "next_token"
     version = 1
-    question = "What comes next, and how is it drawn?"
+    question = "What comes next, and how is it sampled?"
     options = Options
     findings = NextToken
     drawn = ("prompts", MOST_DRAWN)

@@ -102,7 +102,7 @@ def _logits(view: View, prompt: int) -> Curves:
         curve = [float(top["probability"]) * math.exp((logit - first) / temperature) for logit in across]
         label = _tell_temperature(temperature)
         curves.append(Curve(label=label, x=across, y=curve, group=label))
-    tokens = say("next_token.tokens", "the likeliest tokens")
+    tokens = say("next_token.tokens", "the most likely tokens")
     # A gap after each makes it a dot.
     dots = [(float(row["logit"]), value) for row in likeliest for value in (float(row["probability"]), math.nan)]
     curves.append(Curve(label=tokens, x=[x for x, _ in dots], y=[y for _, y in dots], group=tokens))
@@ -117,11 +117,12 @@ def _logits(view: View, prompt: int) -> Curves:
         ),
         alt=say(
             "next_token.logits.alt",
-            "Logit and probability of the likeliest tokens of {model} at each temperature; at temperature 1: {tokens}",
+            "Logit and probability of the most likely tokens of {model} at each temperature; at temperature 1: "
+            "{tokens}",
             model=view.name,
             tokens=list_items([_tell_logit(row) for row in likeliest]),
         ),
-        x_label=say("next_token.logit_axis", "logit of the {count} likeliest tokens", count=len(likeliest)),
+        x_label=say("next_token.logit_axis", "logit of the {count} most likely tokens", count=len(likeliest)),
         y_label=unit_of("probability"),
         curves=curves,
         y_range=(0.0, max(float(view.top[prompt, at, WHOLE][0]["probability"]) for at in view.temperatures)),

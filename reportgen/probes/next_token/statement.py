@@ -99,7 +99,7 @@ def tell_briefly(view: View) -> str:
     """How likely the likeliest token is, and how spread out the distribution, on average over the prompts."""
     return say(
         "next_token.brief",
-        "likeliest token {probability} on average, entropy {entropy} nats",
+        "most likely token {probability} on average, entropy {entropy} nats",
         probability=write_share(view.metric("top_probability")),
         entropy=write_number(view.metric("own_entropy")),
     )

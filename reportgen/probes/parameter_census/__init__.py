@@ -26,19 +26,19 @@ class Census(Findings):
     layers: int = metric("blocks")
     """Number of blocks."""
     heads: int | str = metric("heads")
-    """Query heads a block."""
+    """Query heads per block."""
     kv_heads: int | str = metric("heads")
-    """Key-value heads a block."""
-    grouped_query_ratio: float | str = metric("query heads a key-value head")
-    """Query heads that share one key-value head; 1 is plain multi-head attention."""
+    """Key-value heads per block."""
+    grouped_query_ratio: float | str = metric("query heads per key-value head")
+    """Query heads per key-value head (GQA); 1 is plain multi-head attention."""
     hidden_size: int = metric("dimensions")
     """Width of the residual stream."""
     vocabulary: int = metric("tokens")
     """Rows of the embedding table."""
     reserved_vocabulary: int | str = metric("tokens")
-    """Rows that no text uses: beyond the tokenizer's tokens, or kept for later by name (unused, reserved)."""
+    """Rows that no text uses: beyond the tokenizer's tokens, or reserved by name (unused, reserved)."""
     tied_head: int = metric("1 = yes")
-    """1 where the unembedding is the embedding table itself, else 0."""
+    """1 if the unembedding is the embedding table itself, else 0."""
     tensors: Rows = table("name", "component", "block", "shape", "dtype", "parameters")
     """Every tensor once; block is empty outside the blocks."""
 
@@ -46,10 +46,11 @@ class Census(Findings):
 class ParameterCensus(Probe[Options, Census]):
     """Shows: how many parameters each part of the model has, in total, by component and by block.
 
-    Read: one bar a model, one colour a component. A small model with a large vocabulary spends most of its
-    parameters on the embedding table. The second figure shows the blocks, those that are made alike as one bar.
+    Read: one bar per model, one colour per component. A small model with a large vocabulary spends most of its
+    parameters on the embedding table. The second figure shows the blocks; blocks of the same shape are drawn as one
+    bar.
 
-    Computed: the sizes of all tensors are added up, a tensor shared by two parts once. Components are told by the
+    Computed: the sizes of all tensors are added up, a tensor shared by two parts once. Components are recognised by the
     names of the tensors. From `config:FILE` the model is built without weights, and the same sum is taken.
     """
 

@@ -35,19 +35,18 @@ class AnswerOptions(ProbeOptions):
     prompts: Prompts
     """Texts whose representations are read; at the last token of a prompt's `word`, else at its last."""
     position: Annotated[int, Field(ge=0)] | None = None
-    """Position, in every prompt, in place of its word or its last token."""
+    """Position, in every prompt, instead of its word or its last token."""
     targets: Targets = Field(default=["describe"], validate_default=True)
     """What is asked: ids in the shipped set patchscopes/targets (describe, identity, secret, …), mappings
     {id, text, word | position, until}, or the name FILE/SET of a prompt set."""
     layers: Layers = "all"
     """Layers from which representations are taken."""
     target_layers: Literal["same"] | Layers = "same"
-    """Layers at which they are put in: each at its own, or every one at each of these."""
+    """Layers at which they are inserted: each at its own, or every one at each of these."""
     continue_: Annotated[int, Field(ge=1, le=64, alias="continue")] = 12
     """Tokens that the model writes, unless the end token comes first."""
     expect: Words | dict[str, Words] = Field(default=[])
-    """Words that tell that a representation was named, whatever their case; for every prompt, or by a prompt's id or
-    text."""
+    """Words that show that a representation was named, in any case; for every prompt, or by a prompt's id or text."""
 
     @model_validator(mode="after")
     def _check_targets(self) -> Self:
@@ -62,7 +61,9 @@ class AnswerOptions(ProbeOptions):
         words = self.expect.values() if isinstance(self.expect, dict) else [self.expect]
         for target, word in product(self.targets, [word for some in words for word in some]):
             if names(target.text or "", [word]):
-                raise ValueError(f"expect: {word!r} stands in the target {target.id!r} itself, and would tell nothing")
+                raise ValueError(
+                    f"expect: {word!r} occurs in the target {target.id!r} itself, so finding it would say nothing"
+                )
         return self
 
     def expected_words(self, prompt: Prompt) -> Sequence[str]:
@@ -77,7 +78,7 @@ class Options(AnswerOptions):
 
     identity_prompts: Prompts | None = None
     """Texts over which precision@1 and surprisal of the identity prompt are measured, from each of `layers` into each
-    of `target_layers` (into each of `layers` where that is `same`)."""
+    of `target_layers` (into each of `layers` if that is `same`)."""
     identity: OneTarget = Field(default="identity", validate_default=True)
     """The identity prompt."""
 
@@ -87,30 +88,30 @@ class PatchedAnswers(PromptFindings):
     """What patchscopes give."""
 
     named_share: float | str = metric("share", "higher")
-    """Share of the answers that hold an expected word, over prompts with such words, targets and layers; a target that
-    names it unpatched is left out."""
+    """Share of the answers that contain an expected word, over prompts with such words, targets and layers; a target
+    that names it unpatched is left out."""
     first_layer: float | str = metric("layer")
-    """Mean over prompts with an expected word in some answer of the first source layer whose answer holds one."""
+    """Mean over prompts with an expected word in some answer of the first source layer whose answer contains one."""
     precision: float | str = metric("share", "higher")
     """Mean of `precision_by_layer` over all pairs of layers."""
     surprisal: float | str = metric("nat", "lower")
     """Mean of `surprisal_by_layer` over all pairs of layers."""
     precision_by_layer: NDArray[np.float32] = array("layer", "item", unit="share")
-    """(source layer x target layer) share of the identity prompts' texts whose likeliest next token, of the unpatched
-    model, is the likeliest after the patched identity prompt. Empty where it was not asked for."""
+    """(source layer x target layer) share of the identity prompt's texts whose most likely next token, in the unpatched
+    model, is also the most likely after the patched identity prompt. Empty if it was not asked for."""
     surprisal_by_layer: NDArray[np.float32] = array("layer", "item", unit="nat")
-    """(source layer x target layer) mean over the texts of -ln p(token) after the patched identity prompt, of the
-    token that the unpatched model holds likeliest after the text."""
+    """(source layer x target layer) mean over the texts of -ln p(token) after the patched identity prompt, of the token
+    that is most likely after the text in the unpatched model."""
     answers: Rows = table("prompt", "target", "layer", "target_layer", "text", "answer", "named")
     """What was written with the representation of `layer` at `target_layer`: all of it, and the part up to `until` or
-    the end of the first line; whether that holds an expected word (empty where none is expected)."""
+    the end of the first line; whether that contains an expected word (empty if none is expected)."""
     unpatched: Rows = table("target", "text", "answer")
-    """The control: what each target goes on with when nothing is put into it."""
+    """The control: how each target continues when nothing is put into it."""
     tokens: Rows = table("prompt", "target", "layer", "target_layer", "step", "token_id", "token")
     """The tokens of every answer."""
     targets: Rows = table("target", "text", "tokens", "position", "token", "word_tokens")
     """The targets: the exact text, its tokens, the position that is overwritten, and how many tokens the word has of
-    which that is the last. The identity prompt of the layer maps is last, where it was asked for."""
+    which that is the last. The identity prompt of the layer maps comes last, if it was asked for."""
     sources: Rows = table("prompt", "position", "token", "word_tokens")
     """Where each prompt's representation is taken."""
     words: Rows = word_table()
@@ -118,25 +119,25 @@ class PatchedAnswers(PromptFindings):
 
 
 class Patchscope(Probe[Options, PatchedAnswers]):
-    """Shows: what a representation holds, in the model's own words. The vector of one token after one layer takes the
-    place of a token of another prompt, which asks what it is, and the model goes on writing.
+    """Shows: what a representation contains, in the model's own words. The vector of one token after one layer takes
+    the place of a token of another prompt, which asks what it is, and the model continues.
 
-    Read: a row a layer from which the vector was taken, from the embedding at the bottom; across, the tokens that the
-    model writes. Shaded cells hold a token that the target itself has nowhere: a row without shade may be a mere
-    copy of it; outlined ones hold an expected word. Low layers know the last word only, high ones are about
-    to write the next token and answer no question. What is said beyond the patched vector's reach (a profession, a
-    date) may be made up. The maps: whether the identity prompt gives back the token that the text itself goes on
-    with; into the last layer that is the logit lens.
+    Read: one row per layer from which the vector was taken, from the embedding at the bottom; across, the tokens that
+    the model writes. Shaded cells hold a token that occurs nowhere in the target itself: a row without shade may merely
+    copy the target; outlined ones hold an expected word. Low layers know the last word only, high ones are about to
+    write the next token and answer no question. What is said beyond the patched vector's reach (a profession, a date)
+    may be made up. The maps: whether the identity prompt gives back the token with which the text itself continues;
+    into the last layer that is the logit lens.
 
     Computed: the residual stream before the final norm replaces that at one position of the target while the prompt
-    passes, never at tokens written after it (Ghandeharioun et al. 2024); the likeliest token follows. A word of
-    several tokens is taken, and overwritten, at its last. precision@1: share of texts whose likeliest next token is
-    the patched prompt's too; surprisal: -ln p, under the patched prompt, of the unpatched model's likeliest token.
+    passes, never at tokens written after it (Ghandeharioun et al. 2024); decoding is greedy. A word of several tokens
+    is taken, and overwritten, at its last. precision@1: share of texts whose most likely next token is also the patched
+    prompt's; surprisal: -ln p, under the patched prompt, of the unpatched model's most likely token.
     """
 
     name = "patchscope"
     version = 1
-    question = "What does a representation say of itself?"
+    question = "What does a representation say about itself?"
     options = Options
     findings = PatchedAnswers
     drawn = ("prompts", MOST_DRAWN)

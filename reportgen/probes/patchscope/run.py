@@ -165,7 +165,7 @@ def collect_answers(
     none = "no word is expected" if not any(words) else "every target names what is expected unpatched"
     return {
         "named_share": float(np.mean(counted)) if counted else none,
-        "first_layer": float(np.mean(list(first.values()))) if first else "no answer holds an expected word",
+        "first_layer": float(np.mean(list(first.values()))) if first else "no answer contains an expected word",
         "answers": answers,
         "unpatched": [[t.id, text, t.answer(text)] for t, text in zip(options.targets, own, strict=True)],
         "tokens": [

@@ -56,7 +56,7 @@ def tell_named_layers(view: SubjectView) -> str:
     if any(row["named"] is not None for row in rows):
         return say(
             "patchscope.not_named",
-            "No clear statement about {model}: no layer's answer holds an expected word.",
+            "No clear statement about {model}: no layer's answer contains an expected word.",
             model=view.name,
         )
     if "precision_by_layer" in view.outcome.arrays and view.values("precision_by_layer").size:
@@ -94,10 +94,10 @@ def _tell_maps(view: SubjectView) -> str:
     precision = view.outcome.arrays["precision_by_layer"]
     return say_count(
         "patchscope.maps.best",
-        "The identity prompt gives {model}'s next token back best from layer {source} into layer {into}: at {share} "
-        "of {count} text.",
-        "The identity prompt gives {model}'s next token back best from layer {source} into layer {into}: at {share} "
-        "of {count} texts.",
+        "The identity prompt gives {model}'s next token back best from layer {source} into layer {into}: for "
+        "{share} of {count} text.",
+        "The identity prompt gives {model}'s next token back best from layer {source} into layer {into}: for "
+        "{share} of {count} texts.",
         texts,
         model=view.name,
         source=precision.along("layer")[source],

@@ -29,21 +29,21 @@ Shared = list[tuple[int, int]]
 
 
 class Options(AnswerOptions, PairOptions):
-    """Which representations of base, and what other is asked of them."""
+    """Which representations of base, and what other is asked about them."""
 
     map: Literal["none", "linear"] = "none"
-    """Whether representations go as they are, or through a linear map from base's stream to other's, fitted a pair of
+    """Whether representations go as they are, or through a linear map from base's stream to other's, fitted per pair of
     layers on `fit`."""
     fit: Prompts | None = None
-    """Texts that both models read for the fit, every fifth of them held out; wanted by `map: linear`. More positions
-    than base's stream is wide."""
+    """Texts that both models read for the fit, every fifth of them held out; required by `map: linear`. They need more
+    positions than base's stream is wide."""
     ridge: Annotated[float, Field(gt=0, le=100, strict=False)] = 0.01
     """Penalty on the map's weights, as a share of the mean variance of a dimension."""
 
     @model_validator(mode="after")
     def _check_fit_texts(self) -> Self:
         if self.map == "linear" and len(self.fit or ()) < HELD_OUT:
-            raise ValueError(f"map: linear wants fit: at least {HELD_OUT} texts, every fifth of which is held out")
+            raise ValueError(f"map: linear needs fit: at least {HELD_OUT} texts, every fifth of which is held out")
         if self.map == "none" and self.fit is not None:
             raise ValueError("fit: nothing is fitted with map: none")
         return self
@@ -54,21 +54,21 @@ class Across(Findings):
     """What patchscopes across models give."""
 
     named_share: float | str = metric("share", "higher")
-    """Share of the answers that hold an expected word, over prompts with such words, targets and layers; a target that
-    names it unpatched is left out."""
+    """Share of the answers that contain an expected word, over prompts with such words, targets and layers; a target
+    that names it unpatched is left out."""
     first_layer: float | str = metric("layer")
-    """Mean over prompts with an expected word in some answer of the first source layer whose answer holds one."""
+    """Mean over prompts with an expected word in some answer of the first source layer whose answer contains one."""
     fitted_positions: int | str = metric("positions")
     """Positions that each map was fitted on."""
     held_out_r2: float | str = metric("R²", "higher")
-    """Mean over the maps of the R² on the texts held out."""
+    """Mean over the maps of R² on the held-out texts."""
     maps: Rows = table("layer", "target_layer", "positions", "held_out", "r2")
     """Every fitted map: positions fitted on and held out, and 1 - sum ‖y - ŷ‖² / sum ‖y - ȳ‖² on the latter."""
     answers: Rows = table("prompt", "target", "layer", "target_layer", "text", "answer", "named")
     """What other wrote with base's representation of `layer` at its `target_layer`: all of it, and the part up to
-    `until` or the end of the first line; whether that holds an expected word (empty where none is expected)."""
+    `until` or the end of the first line; whether that contains an expected word (empty if none is expected)."""
     unpatched: Rows = table("target", "text", "answer")
-    """The control: what other goes on with after each target when nothing is put into it."""
+    """The control: how other continues each target when nothing is put into it."""
     tokens: Rows = table("prompt", "target", "layer", "target_layer", "step", "token_id", "token")
     """The tokens of every answer, other's."""
     targets: Rows = table("target", "text", "tokens", "position", "token", "word_tokens")
@@ -83,16 +83,16 @@ class Across(Findings):
 
 class PatchscopeAcross(PairProbe[Options, Across]):
     """Shows: what a representation of one model says when another model is asked: a larger one may have more words for
-    it, and what it cannot read, the two do not share.
+    it, and what it cannot read is not shared by the two.
 
-    Read: as the patchscope of one model: a row a layer of base, across what other writes. The R² of a map says how much
-    of other's stream follows from base's on texts that it was not fitted on; where it is low, a poor answer says
-    nothing of the representation.
+    Read: as the patchscope of one model: one row per layer of base, across what other writes. The R² of a map says how
+    much of other's stream follows from base's on held-out texts; if it is low, a poor answer says nothing about the
+    representation.
 
     Computed: base's residual stream before the final norm takes the place of other's at one position of the target
-    while the prompt passes (Ghandeharioun et al. 2024, "Patchscopes", across models); the likeliest token follows. With
-    `map: linear` it goes through a ridge regression, a pair of layers, fitted in float64 at the positions where both
-    tokenizers end a token at the same character, BOS and its like left out; every fifth text is held out.
+    while the prompt passes (Ghandeharioun et al. 2024, "Patchscopes", across models); decoding is greedy. With `map:
+    linear` it goes through a ridge regression, one per pair of layers, fitted in float64 at the positions where both
+    tokenizers end a token at the same character, without BOS and the like; every fifth text is held out.
     """
 
     name = "patchscope_across"

@@ -23,7 +23,7 @@ def _tell_maps(view: SubjectView) -> str:
     best = max(rows, key=lambda row: float(row["r2"]))
     return say(
         "patchscope_across.maps",
-        "The linear maps hold with R² {r2} on texts they were not fitted on, best at layer {layer} ({best}).",
+        "The linear maps reach an R² of {r2} on held-out texts, the best at layer {layer} ({best}).",
         r2=write_number(r2, 2),
         layer=best["layer"],
         best=write_number(best["r2"], 2),

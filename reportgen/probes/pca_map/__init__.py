@@ -26,9 +26,9 @@ class Options(ProbeOptions):
     """Which words, at which layers."""
 
     prompts: Prompts
-    """What is put on the map; `group` gives a prompt's colour, `label` its text, `word` the place that is read."""
+    """What is put on the map; `group` gives a prompt's colour, `label` its text, `word` the position that is read."""
     accept_parts: bool = False
-    """Whether a verdict is given although a word is its own tokens in one sentence and part of a larger token, or only
+    """Whether a verdict is given even if a word is its own tokens in one sentence and part of a larger token, or only
     bytes, in another."""
     layers: Layers = "all"
     """Layers drawn, counted from 0 = embedding."""
@@ -45,22 +45,22 @@ class Map(PromptFindings):
     """What the map gives."""
 
     plane_variance: float = metric("share")
-    """Share of the rows' variance that lies in the plane of the last layer drawn."""
+    """Share of the rows' variance in the plane of the last layer drawn."""
     points: NDArray[np.float64] = array("layer", "item", "component", unit="coordinate")
     """(layer x item x component) coordinates of the centred rows on their first principal components."""
     explained_variance: NDArray[np.float64] = array("layer", "component", unit="share")
     """(layer x component) share of the rows' variance that lies along the component."""
     items: Rows = table("item", "text", "group")
-    """What stands on the map."""
+    """The points on the map."""
     words: Rows = word_table()
     """The words that prompts name, the tokens that hold them, and whether they are the word and nothing else."""
 
 
 class PcaMap(Probe[Options, Map]):
-    """Shows: which words lie near each other after a layer, on the plane that keeps most of their differences.
+    """Shows: which words are near each other after a layer, on the plane that keeps most of their differences.
 
-    Read: near points are similar to this layer, as far as two dimensions tell: the axes say which share of all
-    variance they hold. Groups that draw together are told apart by the layer.
+    Read: points that are near each other are similar at this layer, as far as two dimensions tell: the axes say what
+    share of all variance they hold. Groups that draw together are told apart by the layer.
 
     Computed: the residual stream at the last token of each prompt (or of its `word`), centred; scikit-learn's PCA
     with the full solver, each layer on its own; the sign of an axis is fixed so that its largest loading is positive.
@@ -68,7 +68,7 @@ class PcaMap(Probe[Options, Map]):
 
     name = "pca_map"
     version = 1
-    question = "Which words lie together?"
+    question = "Which words are close together?"
     libraries = ("sklearn.decomposition",)
     options = Options
     findings = Map

@@ -31,35 +31,35 @@ def _tell_groups(view: SubjectView) -> str:
     if not clear[best]:
         return say(
             "pca_map.no_clear_statement",
-            "No clear statement about {model}: at no layer are its groups apart on the plane; at layer {layer} of "
+            "No clear statement about {model}: at no layer does the plane separate its groups; at layer {layer} of "
             "{last}, which comes nearest, {share} of the words have one of their own group as nearest neighbour.",
             **values,
         )
     if len(layers) == 1:
         return say(
             "pca_map.gathered_at",
-            "{model} holds the groups apart at layer {layer} of {last}: {share} of the words there have one of their "
+            "{model} separates the groups at layer {layer} of {last}: {share} of the words there have one of their "
             "own group as nearest neighbour.",
             **values,
         )
     if clear.all():
         return say(
             "pca_map.gathered_everywhere",
-            "{model} holds the groups apart at every layer, best at layer {layer} of {last}: {share} of the words "
+            "{model} separates the groups at every layer, best at layer {layer} of {last}: {share} of the words "
             "there have one of their own group as nearest neighbour.",
             **values,
         )
     if first is not None:
         return say(
             "pca_map.gathered_from",
-            "{model} holds the groups apart from layer {first} on, best at layer {layer} of {last}: {share} of the "
+            "{model} separates the groups from layer {first} on, best at layer {layer} of {last}: {share} of the "
             "words there have one of their own group as nearest neighbour.",
             first=layers[first],
             **values,
         )
     return say(
         "pca_map.gathered_between",
-        "{model} holds the groups apart at some layers only and no longer at the end, best at layer {layer} of "
+        "{model} separates the groups at some layers only and no longer at the end, best at layer {layer} of "
         "{last}: {share} of the words there have one of their own group as nearest neighbour.",
         **values,
     )
@@ -91,7 +91,7 @@ def tell_briefly(view: SubjectView) -> str:
         return say("pca_map.brief_none", "no clear groups")
     return say(
         "pca_map.brief",
-        "{share} of the words lie next to their own group at layer {depth}",
+        "{share} of the words are next to their own group at layer {depth}",
         share=write_share(gathering.shares[gathering.best]),
         depth=write_depth(view.along("points", "layer")[gathering.best], view.last_layer),
     )

@@ -29,13 +29,13 @@ class Options(WindowOptions):
     """Which dictionaries, and the text."""
 
     tokens: Annotated[int, Field(ge=2)] = 100_000
-    """The text ends after the window in which so many tokens are reached."""
+    """The text ends after the window in which this many tokens are reached."""
     examples: Annotated[int, Field(ge=1, le=50)] = 5
-    """Strongest examples shown a feature, one a window at most."""
+    """Strongest examples shown per feature, at most one per window."""
     cards: Annotated[int, Field(ge=1)] | Literal["all"] = 512
     """Features of each dictionary that get a card: those whose pattern predicts best on held-out text."""
     promoted: Annotated[int, Field(ge=3, le=50)] = 10
-    """Tokens named that a feature promotes, and as many that it suppresses."""
+    """Number of tokens named that a feature promotes, and as many that it suppresses."""
     explainer: PathOption | None = None
     """A causal LM that writes labels, as `models:` names one: `demo:smollm2-135m-instruct`, a folder, a hub id."""
     explained: Annotated[int, Field(ge=1, le=1000)] = 8
@@ -63,51 +63,52 @@ class Atlas(Findings):
     dense_share: float = metric("share")
     """Share of features that fire on more than a tenth of the tokens, over all dictionaries."""
     predicted_share: float = metric("share", "higher")
-    """Share of the features that fire on held-out text whose pattern of strongest examples predicts where: an area
-    under the curve of 0.75 at least."""
+    """Share of the features that fire on held-out text for which the pattern of their strongest examples predicts
+    where: an area under the curve of at least 0.75."""
     density: list[NDArray[np.float64]] = arrays("feature", unit="share")
-    """(feature) of each dictionary: share of the tokens on which each feature is above 0, BOS left out."""
+    """(feature) for each dictionary: share of the tokens on which each feature is above 0, without BOS."""
     histogram: list[NDArray[np.int32]] = arrays("feature", "component")
-    """(feature x bin) of each dictionary: tokens by activation, in the bins of the table of that name."""
+    """(feature x bin) for each dictionary: number of tokens by activation, in the bins of the table of that name."""
     dictionaries: Rows = table(*DICTIONARIES)
     """The dictionaries; `index` is a layer of the residual stream, or a block."""
     summary: Rows = table("item", "tokens", "l0", "dead", "dense", "fire_held_out", "predicted")
-    """Of each dictionary: tokens of the text, mean number of features a token, features that are dead and dense, that
-    fire on held-out text, and of these the ones whose pattern predicts it."""
+    """For each dictionary: tokens of the text, mean number of features per token, features that are dead and dense,
+    that fire on held-out text, and of these the ones that their pattern predicts."""
     features: Rows = table(
         "item", "feature", "label", "label_origin", "label_score", "density", "strongest", "promoted", "suppressed",
         "link",
     )  # fmt: skip
-    """The cards. The label is the explainer's or the pattern's where it predicts held-out text (an area of 0.75 or
-    more), else that of promoted tokens if half of them agree, else what scores 0.6 or more, else the first promoted
+    """The cards. The label is the explainer's or the pattern's if it predicts held-out text (an area of 0.75 or more),
+    else that of promoted tokens if half of them agree, else one that scores 0.6 or more, else the first promoted
     tokens."""
     labels: Rows = table("item", "feature", "origin", "label", "score", "held_out")
     """All labels of the cards. The score of promoted tokens is the share of the first ten that agree; of others the
-    area under the curve on held-out text, 0.5 being chance; `held_out` counts the tokens there on which it fires."""
+    area under the curve on held-out text, with 0.5 as chance; `held_out` counts the tokens there on which the feature
+    fires."""
     examples: Rows = table("item", "feature", "rank", "activation", "before", "token", "after")
-    """The strongest activations with what stands around them, one a window."""
+    """The strongest activations with the text around them, one per window."""
     bins: Rows = table("bin", "lower", "upper")
-    """Bins of the histograms; the first and the last hold what lies beyond too."""
+    """Bins of the histograms; the first and the last also hold what is beyond them."""
 
 
 class SaeAtlas(Probe[Options, Atlas]):
     """Shows: what each feature of a sparse dictionary does over a text: how often it fires and how strongly, what it
     fires on most, which tokens it promotes, and what it may be called.
 
-    Read: a useful feature fires on few tokens, in the curve on the left of the tenth from which one is called dense; a
-    dead one fires on none, which a short text makes likelier. A label is a guess: its score says how well it tells
-    held-out tokens on which the feature fires from others, 0.5 being chance, or, of promoted tokens, how many of them
+    Read: a useful feature fires on few tokens, in the curve to the left of the tenth from which one is called dense; a
+    dead one fires on none, which is more likely in a short text. A label is a guess: its score says how well it tells
+    held-out tokens on which the feature fires from others, 0.5 being chance, or, for promoted tokens, how many of them
     agree, which says nothing about when it fires. Features with cards are those whose pattern predicts best, so they
     look better than the rest; the shares are over all.
 
-    Computed: the text passes once, in windows, BOS left out. Density is the share of tokens with an activation above 0.
-    Examples are the strongest activations, one a window, equal ones in the text's order. Promoted tokens are those of
+    Computed: the text passes once, in windows, without BOS. Density is the share of tokens with an activation above 0.
+    Examples are the strongest activations, one per window, equal ones in the text's order. Promoted tokens have the
     largest W_U · (final norm's gain ⊙ decoder direction). A pattern is the narrowest of: the same token, word, stem,
-    kind of token, there or before, that 70% of the ten strongest examples in windows of even number share; its score
-    is (1 + true positives' share - false positives' share) / 2 over windows of odd number. An explainer's label is
-    written after eight of these examples (Bills et al. 2023) and scored by detection (Paulo et al. 2024): the area
-    under the curve of its ln p(Yes) - ln p(No) on held-out tokens drawn at random, eight that fire
-    and eight that do not.
+    kind of token, there or before, that 70% of the ten strongest examples in even-numbered windows share; its score is
+    (1 + true positives' share - false positives' share) / 2 over odd-numbered windows. An explainer's label is written
+    from eight of these examples (Bills et al. 2023) and scored by detection (Paulo et al. 2024): the area under the
+    curve of its ln p(Yes) - ln p(No) on held-out tokens drawn at random, eight on which the feature fires and eight on
+    which it does not.
     """
 
     name = "sae_atlas"

@@ -20,7 +20,8 @@ def tell(view: SubjectView) -> str:
     if summary[0]["tokens"] < FEW:
         return say(
             "sae_atlas.little_text",
-            "No clear statement about the features of {model}: {tokens} tokens are too little text; {few} are wanted.",
+            "No clear statement about the features of {model}: {tokens} tokens are too little text; at least {few} "
+            "are needed.",
             model=view.name,
             tokens=write_count(summary[0]["tokens"]),
             few=write_count(FEW),
@@ -50,11 +51,14 @@ def tell(view: SubjectView) -> str:
 def _tell_labels(view: SubjectView) -> str:
     share = view.metric("predicted_share")
     if share is None:
-        return say("sae_atlas.no_clear_statement", "No clear statement about labels: no held-out text sets any off.")
+        return say(
+            "sae_atlas.no_clear_statement",
+            "No clear statement about labels: none of the features fires on held-out text.",
+        )
     return say(
         "sae_atlas.predicted",
         "For {share} of those that fire on held-out text, a simple pattern (the same token, word or kind of token) "
-        "predicts where, with an area under the curve of {limit} or more; what the others are called is a guess.",
+        "predicts where, with an area under the curve of {limit} or more; the labels of the others are guesses.",
         share=write_share(float(share)),
         limit=write_setting(PREDICTS),
     )
@@ -67,7 +71,7 @@ def _tell_explainer(view: SubjectView) -> str:
         return ""
     return say(
         "sae_atlas.explained",
-        "The explainer's {count} labels score {mean} on average on held-out examples, where 0.5 is chance.",
+        "The explainer's {count} labels score {mean} on average on held-out examples (chance: 0.5).",
         count=write_count(len(known)),
         mean=write_number(sum(known) / len(known), 2),
     )

@@ -27,18 +27,18 @@ class Options(LabelledOptions, PairOptions):
     """Which two models, which dictionaries (base's), on which prompts."""
 
     prompts: Prompts
-    """What both models read: three at least, for a difference is held against its spread over the prompts."""
+    """What both models read: at least three, because a difference is judged against its spread over the prompts."""
     top: Annotated[int, Field(ge=1, le=100)] = 10
-    """Features kept of those that rise most, and as many that fall most, by dictionary."""
+    """Features kept per dictionary: those that rise most, and as many that fall most."""
     tokens: Annotated[int, Field(ge=3, le=50)] = 10
-    """Tokens named that each feature promotes in base, and as many that it suppresses."""
+    """Number of tokens named that each feature promotes in base, and as many that it suppresses."""
     kept: Annotated[int, Field(ge=1, le=20)] = 5
-    """Examples kept a feature."""
+    """Examples kept per feature."""
 
     @model_validator(mode="after")
     def _check_prompt_count(self) -> Self:
         if len(self.prompts) < FEWEST:
-            raise ValueError(f"prompts: a spread over prompts wants {FEWEST} of them at least")
+            raise ValueError(f"prompts: a spread over prompts needs at least {FEWEST} of them")
         return self
 
 
@@ -53,25 +53,25 @@ class Contrast(Findings):
     """Features whose mean activation differs by more than two standard errors over the prompts and by more than 10⁻⁴
     of the larger mean, over all dictionaries that are measurable in other."""
     fvu_base: float | str = metric("share", "lower")
-    """Share of base's variance that the dictionaries leave unexplained: mean over them."""
+    """Share of base's variance that the dictionaries leave unexplained, mean over dictionaries."""
     fvu_other: float | str = metric("share", "lower")
-    """The same of other's."""
+    """The same for other."""
     positions: int = metric("positions")
-    """Tokens of all prompts that count, BOS left out."""
+    """Tokens of all prompts that count, without BOS."""
     in_common_by_item: NDArray[np.float32] = array("item", unit="share of the features")
     """(dictionary) features in common, mean over the tokens on which any fires."""
     in_common_moved: NDArray[np.float32] = array("item", unit="share of the features")
-    """(dictionary) the control: each token in base beside the one in other that stands half the text further on."""
+    """(dictionary) the control: each token in base compared with the one in other that is half the text further on."""
     fvu_base_by_item: NDArray[np.float32] = array("item", unit="share of the variance")
     """(dictionary) FVU = Σ‖x - x̂‖² / Σ‖x - x̄‖² over the tokens, in base."""
     fvu_other_by_item: NDArray[np.float32] = array("item", unit="share of the variance")
     """(dictionary) the same in other, x̄ its own mean."""
     dictionaries: Rows = table(*DICTIONARIES)
-    """The dictionaries, by the place that they read."""
+    """The dictionaries, by the site that they read."""
     changed: Rows = table("item", "firing", "changed", "chance", "flips", "equal", "reason")
-    """Of each dictionary: features that fire in either model; how many of them changed; the 95th percentile of how
-    many would have if each prompt's differences had a random sign, over so many draws; whether all activations are
-    equal; and why it is not measurable in other, where it is not."""
+    """For each dictionary: features that fire in either model; how many of them changed; the 95th percentile of how
+    many would have if each prompt's differences had a random sign, and over how many draws; whether all activations are
+    equal; and, if it is not measurable in other, why."""
     differences: Rows = table(
         "item", "rank", "feature", "mean_base", "mean_other", "difference", "standard_error", "density_base",
         "density_other",
@@ -82,35 +82,35 @@ class Contrast(Findings):
         "item", "feature", "label", "label_origin", "label_score", "density", "strongest", "promoted", "suppressed",
         "link",
     )  # fmt: skip
-    """Every feature that is named: its label with its origin and score, that of the file or else one made of the
-    promoted tokens; the share of the tokens on which it fires and its largest activation, in that model of the two in
-    which it is stronger; and the tokens at both ends of W_U (gain ⊙ direction), those of base."""
+    """Every feature that is named: its label with its origin and score, from the file or else made of the promoted
+    tokens; the share of the tokens on which it fires and its largest activation, in the model in which it is stronger;
+    and the tokens at both ends of W_U (gain ⊙ direction), those of base."""
     examples: Rows = table("item", "feature", "rank", "activation", "before", "token", "after")
-    """The tokens on which each feature is strongest, in that model of the two in which it is stronger, with the text
-    around them; equal ones count once."""
+    """The tokens on which each feature is strongest, in the model in which it is stronger, with the text around them;
+    equal ones count once."""
     notes: Rows = table("kind", "name", "value")
-    """What is to be known of the dictionaries."""
+    """What to know about the dictionaries."""
     prompts: Rows = prompt_table()
     """The prompts as both models read them."""
 
 
 class SaeContrast(PairProbe[Options, Contrast]):
-    """Shows: in the words of base's own sparse features, what a fine-tune or another change of the weights does: which
+    """Shows: in terms of base's own sparse features, what a fine-tune or another change of the weights does: which
     features fire more on the same text and which less, and how many still fire where they did.
 
-    Read: the share in common says how far the same features answer to the same tokens; at 1 they all do, and at the
-    height of the control nothing is left of it. Beside it, the variance that the dictionary leaves unexplained: where
-    it leaves much more in other than in base, other has directions that the dictionary does not know, and what its
+    Read: the share in common says how far the same features respond to the same tokens; at 1 they all do, and at the
+    height of the control nothing is left of it. Next to it, the variance that the dictionary leaves unexplained: if it
+    leaves much more in other than in base, other has directions that the dictionary does not know, and what its
     features are called cannot be relied on. The bars are the features that changed, with what they are called in base.
-    Hundreds of features are looked at together, so that some pass for changed by chance: only where more do is any
-    told, and as many as chance gives may be among the bars.
+    Hundreds of features are tested together, so some seem to have changed by chance: a change is reported only where
+    there are more than that, and as many as chance gives may be among the bars.
 
     Computed: both models read the same tokens; the same dictionary encodes both, in float32; BOS at position 0 is left
-    out. A feature has changed where |difference| of its mean activation exceeds 2 standard errors over the prompts
-    (paired, n - 1 below) and 10⁻⁴ of the larger mean. By chance: the 95th percentile of their number over up to 200
-    random signs of the prompts' differences. In common: |both| / |either| (Jaccard) of the features that fire on a
-    token. A dictionary whose FVU in other exceeds that in base by more than 0.2 is called not measurable. Promoted
-    tokens: largest W_U (gain ⊙ direction) of base.
+    out. A feature has changed if the |difference| of its mean activation exceeds 2 standard errors over the prompts
+    (paired, n - 1) and 10⁻⁴ of the larger mean. By chance: the 95th percentile of the number of changed features over
+    up to 200 random sign flips of the prompts' differences. In common: |both| / |either| (Jaccard) of the features that
+    fire on a token. A dictionary whose FVU in other exceeds that in base by more than 0.2 is called not measurable.
+    Promoted tokens: largest W_U (gain ⊙ direction) of base.
     """
 
     name = "sae_contrast"
@@ -138,7 +138,7 @@ class SaeContrast(PairProbe[Options, Contrast]):
         for index, prompt in enumerate(base.options.prompts):
             ours, theirs = base.tokens(prompt), other.tokens(prompt)
             if ours != theirs or list(map(base.tokenizer.piece, ours)) != list(map(other.tokenizer.piece, theirs)):
-                raise Unusable(f"they cannot be compared: they read prompt {index} as other tokens")
+                raise Unusable(f"they cannot be compared: they split prompt {index} into different tokens")
 
 
 probe = SaeContrast()

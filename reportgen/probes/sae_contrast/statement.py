@@ -27,9 +27,7 @@ def _tell_pair(view: SubjectView) -> Iterable[str]:
     equal = [places[r["item"]] for r in records if r["equal"]]
     beyond = [r for r in records if r["changed"] is not None and r["changed"] > r["chance"]]
     if not any(r["firing"] for r in records):
-        yield say(
-            "sae_contrast.none_fires", "{model}: no feature fires on any token, in neither model.", model=view.name
-        )
+        yield say("sae_contrast.none_fires", "{model}: no feature fires on any token in either model.", model=view.name)
         return
     if len(equal) == len(records):
         yield say("sae_contrast.all_equal", "{model}: every feature is equally strong on every token.", model=view.name)
@@ -41,8 +39,8 @@ def _tell_pair(view: SubjectView) -> Iterable[str]:
     if max(int(r["flips"] or 0) for r in records) < FEWEST_FLIPS:
         yield say(
             "sae_contrast.few_prompts",
-            "Whether single features of {model} change cannot be told: so few prompts have too few random signs to "
-            "hold a count against.",
+            "Whether single features of {model} change cannot be told: too few prompts for a sign-flip "
+            "permutation test.",
             model=view.name,
         )
     elif beyond:

@@ -62,16 +62,16 @@ class Options(LabelledOptions):
     prompts: Prompts
     """What the model reads."""
     k: Annotated[int, Field(ge=1, le=50)] = 5
-    """Features kept a token."""
+    """Features kept per token."""
     top: Annotated[int, Field(ge=1, le=100)] = 10
-    """Features kept a prompt, and of a contrast, by dictionary."""
+    """Features kept per prompt and per contrast, for each dictionary."""
     tokens: Annotated[int, Field(ge=3, le=50)] = 10
-    """Tokens named that each feature promotes, and as many that it suppresses."""
+    """Number of tokens named that each feature promotes, and as many that it suppresses."""
     examples: Prompts | None = None
-    """Texts in which density and strongest examples are looked for, beside the prompts and those of the contrast. They
-    are held in memory: `sae_atlas` streams many."""
+    """Texts in which to look for density and strongest examples, in addition to the prompts and those of the contrast.
+    They are held in memory; `sae_atlas` streams large texts."""
     kept: Annotated[int, Field(ge=1, le=20)] = 5
-    """Examples kept a feature."""
+    """Examples kept per feature."""
     contrast: Sides | None = None
     """Two sets of prompts whose features are compared: `{a: FILE/SET, b: FILE/SET}`."""
 
@@ -81,13 +81,14 @@ class Features(PromptFindings):
     """What the dictionaries say of the prompts."""
 
     l0: float | str = metric("features")
-    """Features that fire on a token: mean over the tokens of all prompts and over the dictionaries, BOS left out."""
+    """Number of features that fire on a token: mean over the tokens of all prompts and over the dictionaries, without
+    BOS."""
     strongest_share: float | str = metric("share")
-    """Share of a token's whole activation that its strongest feature has: mean over tokens and dictionaries."""
+    """The strongest feature's share of a token's total activation: mean over tokens and dictionaries."""
     example_tokens: int = metric("tokens")
     """Tokens over which densities and examples are taken: the prompts', the contrast's and those of `examples`."""
     dictionaries: Rows = table(*DICTIONARIES)
-    """The dictionaries, by the place that they read."""
+    """The dictionaries, by the site that they read."""
     strongest: Rows = table("prompt", "item", "rank", "feature", "largest", "position", "token", "sum")
     """The strongest features of each prompt by their largest activation over its tokens, with the token where that is,
     and the sum over the tokens."""
@@ -103,44 +104,44 @@ class Features(PromptFindings):
         "suppressed",
         "link",
     )
-    """Every feature that is named: its label with its origin and score, that of the file or else one made of the
-    promoted tokens (its score is the share of the first ten that agree), the share of the example tokens on which it
-    fires, its largest activation there, and the tokens at both ends of W_U (gain ⊙ direction)."""
+    """Every feature that is named: its label with its origin and score, from the file or else made of the promoted
+    tokens (its score is the share of the first ten that agree), the share of the example tokens on which it fires, its
+    largest activation there, and the tokens at both ends of W_U (gain ⊙ direction)."""
     examples: Rows = table("item", "feature", "rank", "activation", "before", "token", "after")
     """The tokens on which each feature is strongest, with the text around them; equal texts count once."""
     by_token: Rows = table("prompt", "item", "position", "rank", "feature", "activation")
     """The strongest features of each token."""
     contrast: Rows = table("item", "rank", "feature", "mean_a", "mean_b", "difference", "effect")
-    """The features that differ most between the sets a and b. Means over the prompts of the mean over their tokens;
-    the effect is their difference over the pooled standard deviation: of the prompts' means where both sets have two
-    prompts or more, else of the tokens. Ranked by its size; undefined where nothing varies."""
+    """The features that differ most between the sets a and b. Means over the prompts of the mean over their tokens; the
+    effect is their difference over the pooled standard deviation: of the prompts' means if both sets have two prompts
+    or more, else of the tokens. Ranked by its size; undefined if nothing varies."""
     controls: Rows = table("item", "deals", "effect")
-    """The 95th percentile of the largest effect of any feature where the same prompts are dealt to two sets at random;
-    no deals where a set has one prompt."""
+    """The 95th percentile of the largest effect of any feature if the same prompts are split into two sets at random;
+    no splits if a set has one prompt."""
     activations: list[NDArray[np.float32]] = arrays("item", "rank", "position", unit="activation")
-    """(dictionary x rank x position) one array a prompt: its strongest features over its tokens; NaN at BOS, and where
-    fewer features fire."""
+    """(dictionary x rank x position) one array per prompt: its strongest features over its tokens; NaN at BOS, and
+    where fewer features fire."""
     l0_by_token: list[NDArray[np.float32]] = arrays("item", "position", unit="features")
-    """(dictionary x position) one array a prompt: features that fire on each token; NaN at BOS."""
+    """(dictionary x position) one array per prompt: number of features that fire on each token; NaN at BOS."""
     notes: Rows = table("kind", "name", "value")
-    """What is to be known of the dictionaries."""
+    """What to know about the dictionaries."""
     tokens: Rows = table("prompt", "position", "token")
     """The tokens of each prompt."""
 
 
 class SaeFeatures(Probe[Options, Features]):
-    """Shows: which features of sparse dictionaries fire on each token of a prompt, what sets these off elsewhere, and
-    which tokens they speak for; and, between two sets of prompts, which features differ.
+    """Shows: which features of sparse dictionaries fire on each token of a prompt, what activates them elsewhere, and
+    which tokens they promote; and, between two sets of prompts, which features differ.
 
-    Read: a strip a feature, the strongest first; the more a cell stands out, the stronger the feature on that token. A
-    feature that fires on one token only answers to the word; one that stands out over many follows a topic, a language
-    or a place in the text. Beside its number stands a label that was given, or tokens of its strongest examples.
-    Promoted tokens say what it does to the answer, examples what calls it: both together are what a label should fit. A
-    label says where it comes from; nobody has to be right about it, and one made of promoted tokens alone often is not.
-    An effect that shuffled prompts reach too says nothing.
+    Read: one strip per feature, the strongest first; the stronger a cell, the stronger the feature on that token. A
+    feature that fires on one token only responds to the word; one that stays strong over many follows a topic, a
+    language or a place in the text. Next to its number is a label that was given, or the tokens of its strongest
+    examples. Promoted tokens say what it does to the answer, examples what activates it: a label should fit both. A
+    label says where it comes from and may be wrong; one made of promoted tokens alone often is. An effect that shuffled
+    prompts also reach says nothing.
 
-    Computed: activations f = encode(x) as the dictionary's architecture has it, in float32 (JumpReLU: strictly above
-    its threshold); position 0 is left out where it holds BOS. Promoted and suppressed tokens: largest and smallest
+    Computed: activations f = encode(x) as the dictionary's architecture defines it, in float32 (JumpReLU: strictly
+    above its threshold); position 0 is left out if it holds BOS. Promoted and suppressed tokens: largest and smallest
     W_U (gain ⊙ direction), the final norm's gain and the feature's row of the decoder; true up to a positive factor.
     Lieberum et al. 2024, "Gemma Scope"; Bricken et al. 2023, "Towards Monosemanticity".
     """

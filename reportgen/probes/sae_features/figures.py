@@ -106,7 +106,7 @@ def _l0_grid(view: SubjectView, prompt: int) -> TokenGrid:
         ),
         alt=say(
             "sae_features.l0.alt",
-            "Mean number of features that fire a token in {model}: {places}",
+            "Mean number of features that fire per token in {model}: {places}",
             model=view.name,
             places=list_items([f"{write_number(mean, 2)}, {place}" for place, mean in zip(places, means, strict=True)]),
         ),

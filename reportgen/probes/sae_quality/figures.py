@@ -152,7 +152,7 @@ def _sparsity(view: View) -> Curves:
         say("sae_quality.sparsity.title", "{model}: how many features fire on a token", model=view.name),
         curves,
         x_label=view.x_label,
-        y_label=say("sae_quality.sparsity.y", "L0: features above 0 a token"),
+        y_label=say("sae_quality.sparsity.y", "L0: features above 0 per token"),
         y_range=(0.0, highest),
     )
 
@@ -165,6 +165,6 @@ def _draw_fidelity_by_l0(view: View, number: str) -> Curves:
         "l0-" + number.replace("_", "-"),
         say("sae_quality.against.title", "{model}: sparsity against fidelity, {what}", model=view.name, what=what),
         [_curve(of, "l0", number, place) for place, of in view.crowded.items()],
-        x_label=say("sae_quality.sparsity.y", "L0: features above 0 a token"),
+        x_label=say("sae_quality.sparsity.y", "L0: features above 0 per token"),
         y_label=what,
     )

@@ -68,15 +68,15 @@ def _tell_recovery(view: View) -> str:
         return say(
             "sae_quality.one",
             "Over {tokens} tokens, the dictionary of {model} ({place}) recovers {recovered} of the loss; the splice "
-            "costs {cost} nat a token.",
+            "costs {cost} nat per token.",
             **values,
         )
     return say_count(
         "sae_quality.recovered",
         "Over {tokens} tokens, {good} of {count} dictionary of {model} recovers {share} of the loss or more. The "
-        "least is {place}: {recovered}, where the splice costs {cost} nat a token.",
+        "lowest is {place}: {recovered}, where the splice costs {cost} nat per token.",
         "Over {tokens} tokens, {good} of {count} dictionaries of {model} recover {share} of the loss or more. The "
-        "least is {place}: {recovered}, where the splice costs {cost} nat a token.",
+        "lowest is {place}: {recovered}, where the splice costs {cost} nat per token.",
         len(known),
         **values,
     )
@@ -101,17 +101,17 @@ def _tell_stated(view: View) -> str:
     if not apart:
         return say_count(
             "sae_quality.agrees",
-            "The {count} number that the files state is found again.",
-            "All {count} numbers that the files state are found again.",
+            "The {count} number that the files state is confirmed.",
+            "All {count} numbers that the files state are confirmed.",
             len(records),
         )
     most = max(apart, key=_miss)
     item = next(item for item in view.items if item["item"] == most["item"])
     return say_count(
         "sae_quality.apart",
-        "Of {all} numbers that the files state of their own texts, {count} is not found again on this one: "
-        "{number}, {place}, is {measured} here and {stated} there.",
-        "Of {all} numbers that the files state of their own texts, {count} are not found again on this one, most of "
+        "Of {all} numbers that the files state for their own texts, {count} is not confirmed on this one: {number}, "
+        "{place}, is {measured} here and {stated} there.",
+        "Of {all} numbers that the files state for their own texts, {count} are not confirmed on this one, most of "
         "all {number}, {place}: {measured} here and {stated} there.",
         len(apart),
         all=write_count(len(records)),

@@ -32,60 +32,61 @@ class FeatureSteering(PromptFindings, ScoreFindings):
     """What the feature does."""
 
     largest_activation: float = metric("activation")
-    """Of the feature on the prompts and `texts`, BOS left out."""
+    """Largest activation of the feature on the prompts and `texts`, without BOS."""
     fires: float = metric("share")
     """Share of their tokens on which it fires."""
     unsteered_score: float | str = metric()
-    """Mean score of the prompts in the model as it is."""
+    """Mean score of the prompts in the unsteered model."""
     best_score: float | str = metric()
-    """Mean score at the chosen strength: the best (of equals the cheapest) that is not too dear and, where texts are
-    scored, whose texts are no loops."""
+    """Mean score at the chosen strength: the best one (of equals the lowest in KL) that is not too costly and, if texts
+    are scored, whose texts do not loop."""
     best_strength: float | str = metric()
     """The chosen strength, as the battery names it."""
     best_kl: float | str = metric("nat", "lower")
-    """The price at the chosen strength."""
+    """The cost at the chosen strength."""
     control_score: float | str = metric()
-    """Mean score with as much of another feature's direction in its place."""
+    """Mean score with an equally large step along another feature's direction."""
     score: NDArray[np.float64] = array("item")
-    """(strength) mean score; NaN where fewer than half of the prompts have one."""
+    """(strength) mean score; NaN if fewer than half of the prompts have one."""
     kl: NDArray[np.float64] = array("item", unit="nat")
-    """(strength) the price: mean over prompts of KL(unsteered || steered) of the next token after the prompt."""
+    """(strength) the cost: mean over prompts of KL(unsteered || steered) of the next token after the prompt."""
     control: NDArray[np.float64] = array("item")
     """(strength) as `score`, with the control."""
     control_kl: NDArray[np.float64] = array("item", unit="nat")
     """(strength) as `kl`, with the control."""
     repeated: NDArray[np.float64] = array("item", unit="share")
-    """(strength) mean share of words in runs that a text had already."""
+    """(strength) mean share of words in runs that the text already contained."""
     scores: NDArray[np.float64] = array("prompt", "item")
     """(prompt x strength) the score of each prompt."""
     strengths: Rows = table("item", "strength", "value")
     """Each strength as the battery names it, and the activation at which the feature is then held; none for a scale."""
     chosen: Rows = table("item", "qualifies", "most_kl")
-    """The strength that the texts are of: the best, or, where none qualifies, the one of the best score."""
+    """The strength at which the texts are written: the best, or, if none qualifies, the one with the best score."""
     feature: Rows = table("layer_label", "site", "index", "feature", "role", "promoted", "suppressed", "link")
     """The feature, and the one whose direction is the control: drawn at random among those that fire on the prompts
     and `texts`."""
     texts: Rows = table("prompt", "opening", "unsteered", "steered", "control")
     """What is written after each prompt, at the chosen strength and with the control in its place."""
     written: Rows = table("prompt", "item", "by", "score", "repeated", "kl", "text")
-    """Every prompt in the model as it is (no strength), and at every strength by the feature and by the control."""
+    """Every prompt in the unsteered model (no strength), and at every strength with the feature and with the
+    control."""
 
 
 class SaeSteering(Probe[Options, FeatureSteering]):
-    """Shows: what the model says where one feature of a sparse dictionary is held at an activation that it would not
-    have, and whether that is more than any other feature would do.
+    """Shows: what the model says if one feature of a sparse dictionary is held at an activation that it would not have,
+    and whether that is more than any other feature would do.
 
-    Read: the score follows the strength if the feature does what it is said to do; the control, as large a step along
-    another feature's direction, should leave it where it was. The price tells how far the next token's distribution
-    has moved altogether: where the control costs as much and the score stays, the feature is about the score. High
-    strengths break the text; a scale changes nothing where the feature is silent.
+    Read: the score follows the strength if the feature does what it is said to do; the control, an equally large step
+    along another feature's direction, should leave it where it was. The cost tells how far the next token's
+    distribution has moved as a whole: where the control costs as much and the score stays, the feature is about the
+    score. High strengths break the text; a scale changes nothing where the feature is silent.
 
-    Computed: the stream becomes x + (a′ − a) d at every position but BOS, of the prompt and of what is written, with a
-    the activation of the feature in what the dictionary reads there, a′ the clamped or scaled one, d its row of the
-    decoder: what the dictionary does not give back of x stays as it is. The control adds at each position as long a
-    vector along the direction of a feature drawn by the seed. Price: KL(unsteered || steered) at the last position of
-    the prompt. The score `promoted` is the probability there of the ten tokens of largest W_U (gain ⊙ d). After harmful
-    prompts nothing is written. Templeton et al. 2024, "Scaling Monosemanticity".
+    Computed: the stream becomes x + (a′ − a) d at every position except BOS, of the prompt and of what is written, with
+    a the activation of the feature in what the dictionary reads there, a′ the clamped or scaled one, d its row of the
+    decoder: what the dictionary does not reconstruct of x stays as it is. The control adds at each position an equally
+    long vector along the direction of a feature drawn by the seed. Cost: KL(unsteered || steered) at the last position
+    of the prompt. The score `promoted` is the probability there of the ten tokens of largest W_U (gain ⊙ d). After
+    harmful prompts nothing is written. Templeton et al. 2024, "Scaling Monosemanticity".
     """
 
     name = "sae_steering"

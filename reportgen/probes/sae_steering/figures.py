@@ -121,8 +121,13 @@ def _draw_by_strength(view: View) -> Curves:
 
 
 def _price(view: View) -> Curves:
-    label = say("steering.price", "KL(unsteered ‖ steered) of the next token, {unit}", unit=unit_of("nat"))
-    title = say("sae_steering.price", "{model}, {feature}: the price", model=view.name, feature=view.feature)
+    label = say("steering.price", "KL to the unsteered model, next token, {unit}", unit=unit_of("nat"))
+    title = say(
+        "sae_steering.price",
+        "{model}, {feature}: the cost (KL to the unsteered model)",
+        model=view.name,
+        feature=view.feature,
+    )
     return _curves(view, "price", title, label, ("kl", "control_kl"), {})
 
 
@@ -150,7 +155,7 @@ def _draw_side_by_side(view: View) -> TokenGrid:
         ),
         alt=say(
             "sae_steering.texts.alt",
-            "The first words that {model} writes after {openings}: as it is, with the feature, and with another one",
+            "The first words that {model} writes after {openings}: unsteered, with the feature, and with another one",
             model=view.name,
             openings=list_items(openings),
         ),
@@ -162,6 +167,6 @@ def _draw_side_by_side(view: View) -> TokenGrid:
         values=np.array([[*marks, *[0.0] * (width - len(marks))] for marks in told]),
         value_label=say("steering.texts.tokens", "1: one of the words of the score")
         if counted
-        else say("steering.texts.nothing", "nothing in a text is scored here"),
+        else say("steering.texts.nothing", "nothing in these texts is scored"),
         outlined=np.zeros((len(lines), width), bool),
     )

@@ -22,17 +22,17 @@ class Options(DictionaryOptions):
     seed: int = 0
     """Decides the feature that is the control."""
     feature: Annotated[int, Field(ge=0)]
-    """Its number in the dictionary; `layers` names the dictionary where there are several."""
+    """Its number in the dictionary; `layers` names the dictionary if there are several."""
     clamp: Strengths | None = None
-    """Activations at which it is held, 0 taking it out; below 0 it points the other way."""
+    """Activations at which it is held; 0 takes it out, below 0 it points the other way."""
     times_max: Strengths | None = None
     """The same as multiples of its largest activation on the prompts and `texts`."""
     scale: Strengths | None = None
-    """Times its own activation: nothing changes where it is silent. One of the three is given."""
+    """Multiples of its own activation: nothing changes where it is silent. Give one of the three."""
     prompts: Prompts
-    """What the model goes on from."""
+    """What the model continues."""
     texts: Prompts | None = None
-    """Texts on which its largest activation is looked for, beside the prompts."""
+    """Texts on which to look for its largest activation, in addition to the prompts."""
     score: Annotated[Score | Literal["promoted"], BeforeValidator(named_score, json_schema_input_type=str | Score)] = (
         "promoted"
     )
@@ -41,10 +41,10 @@ class Options(DictionaryOptions):
     aim: Literal["higher", "lower"] = "higher"
     """Which score is better."""
     continue_: Annotated[int, Field(ge=1, le=256, alias="continue")] = 24
-    """Tokens that are written after a prompt, the likeliest one each time."""
+    """Tokens that are written after a prompt, with greedy decoding."""
     max_kl: Annotated[float, Field(gt=0, strict=False)] | None = None
-    """The price, in nats, that the chosen strength may have at most; where not given, 10 where texts are scored, whose
-    loops are seen, else 1."""
+    """Highest KL to the unsteered model (the cost), in nats, of the chosen strength; by default 10 if texts are scored,
+    because loops are seen there, else 1."""
 
     @field_validator("score")
     @classmethod

@@ -59,8 +59,8 @@ class _FeatureSweep:
         own = torch.cat([feature_activations(self.dictionary, options.feature, some) for some in rows])
         self.largest, self.fires = float(own.max()), float((own > 0).double().mean())
         if options.times_max is not None and not self.largest:
-            raise Unmeasurable(f"feature {options.feature} fires nowhere on the prompts and texts: times_max says "
-                               "nothing")  # fmt: skip
+            raise Unmeasurable(f"feature {options.feature} fires nowhere on the prompts and texts, so times_max is "
+                               f"undefined")  # fmt: skip
         self.control = self._draw_control(rows)
         self.readings = find_promoted_tokens(model, self.dictionary, [options.feature, self.control], SPEAKS)
         self._counted = frozenset(self.readings[0].top_ids) if options.kind == PROMOTED else setting.counted

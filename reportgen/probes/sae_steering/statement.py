@@ -17,7 +17,7 @@ def tell(view: View) -> str:
     if view.options.get("scale") is not None and not view.metric("fires"):
         return say(
             "sae_steering.silent",
-            "{model}: {feature} fires on no token of the prompts, where a scale therefore changes nothing.",
+            "{model}: {feature} fires on no token of the prompts, so a scale changes nothing there.",
             model=view.name,
             feature=view.feature,
         )
@@ -39,28 +39,28 @@ def tell(view: View) -> str:
         most = view.rows("chosen")[0]["most_kl"]
         return say(
             "sae_steering.none",
-            "No clear statement about {feature} in {model}: at no strength is there a score at a price of {most} nat "
-            "or less.",
+            "No clear statement about {feature} in {model}: at no strength is there a score at a KL of {most} nat "
+            "or less to the unsteered model.",
             most=write_setting(float(most)),
             **values,
         )
     if not abs(own) >= CLEAR[kind]:
         return say(
             "sae_steering.no_effect",
-            "No clear statement about {model}: with {feature} {done} the {score} goes from {before} to {after}, too "
-            "little to speak of.",
+            "No clear statement about {model}: with {feature} {done} the {score} goes from {before} to {after}, "
+            "which is hardly a change.",
             **values,
         )
     if not is_its_own(own, [three["control"] - three["unsteered"]]):
         return say(
             "sae_steering.as_control",
-            "No clear statement about {model}: with {feature} {done} the {score} goes from {before} to {after}, but as "
-            "large a step along another feature leads to {control}.",
+            "No clear statement about {model}: with {feature} {done} the {score} goes from {before} to {after}, but "
+            "an equally large step along another feature leads to {control}.",
             **values,
         )
     return say(
         "sae_steering.effect",
-        "{model}: with {feature} {done} the {score} goes from {before} to {after}, at a price of {kl} nat; as large a "
-        "step along another feature leads to {control}.",
+        "{model}: with {feature} {done} the {score} goes from {before} to {after}, at a KL of {kl} nat to the "
+        "unsteered model; an equally large step along another feature leads to {control}.",
         **values,
     )

@@ -29,42 +29,42 @@ class Steering(ScoreFindings):
     """What steering gives."""
 
     unsteered_score: float | str = metric()
-    """Mean score of the held-out prompts in the model as it is."""
+    """Mean score of the held-out prompts in the unsteered model."""
     best_score: float | str = metric()
-    """Mean score in the chosen cell: the best (of equals the cheapest) that is not too dear and whose texts are no
-    loops; by the paper's rule, the lowest after ablation of the layers that keep its constraints."""
+    """Mean score in the chosen cell: the best one (of equals the lowest in KL) that is not too costly and whose texts
+    do not loop; by the paper's rule, the lowest after ablation among the layers that satisfy its constraints."""
     best_layer: float | str = metric("layer")
     """The layer of the chosen cell."""
     best_coefficient: float | str = metric()
     """The coefficient of the chosen cell."""
     best_kl: float | str = metric("nat", "lower")
-    """The price in the chosen cell."""
+    """The cost in the chosen cell."""
     random_score: float | str = metric()
     """Mean score with a random direction in the place of the chosen one."""
     shuffled_score: float | str = metric()
     """Mean score with the direction of a shuffled split in its place."""
     score: NDArray[np.float64] = array("layer", "item")
-    """(layer x cell) mean of `scores` over prompts; NaN where fewer than half of them have one."""
+    """(layer x cell) mean of `scores` over prompts; NaN if fewer than half of them have one."""
     kl: NDArray[np.float64] = array("layer", "item", unit="nat")
-    """(layer x cell) the price: mean over prompts of KL(unsteered || steered) of the next token after the prompt."""
+    """(layer x cell) the cost: mean over prompts of KL(unsteered || steered) of the next token after the prompt."""
     repeated: list[NDArray[np.float64]] = arrays("layer", "item", unit="share")
-    """(layer x cell) mean share of words in runs that a text had already; only where texts are scored."""
+    """(layer x cell) mean share of words in runs that the text already contained; only if texts are scored."""
     scores: NDArray[np.float64] = array("prompt", "layer", "item")
-    """(prompt x layer x cell) the score of every held-out prompt; of a text too short to tell its language NaN."""
+    """(prompt x layer x cell) the score of every held-out prompt; NaN for a text too short to tell its language."""
     control_score: NDArray[np.float64] = array("component", "layer")
-    """(control x layer) as `score`, with 0 a random direction and 1 that of a shuffled split, as long as the direction
-    and with the chosen coefficient; of an ablation only at the chosen layer."""
+    """(control x layer) as `score`, 0 being a random direction and 1 that of a shuffled split, as long as the direction
+    and with the chosen coefficient; for an ablation only at the chosen layer."""
     control_kl: NDArray[np.float64] = array("component", "layer", unit="nat")
     """(control x layer) as `kl`."""
     norm: NDArray[np.float64] = array("layer", unit="norm")
     """(layer) length of the direction as it was found."""
     cells: Rows = table("item", "coefficient")
-    """The cells of a layer: how often the direction was added; empty for an ablation."""
+    """The cells of a layer: how many times the direction was added; empty for an ablation."""
     chosen: Rows = table("layer", "coefficient", "qualifies", "most_kl")
-    """The cell that controls and texts are about: the best, or, where none qualifies, the one of the best score; and
-    the price that it may have at most."""
+    """The cell that controls and texts are about: the best, or, if none qualifies, the one with the best score; and the
+    highest cost that it may have."""
     choice: Rows = table("layer", "refusal_ablated", "kl", "inducing", "broken")
-    """The paper's rule, layer by layer: the three numbers, and the constraints that are not kept."""
+    """The paper's rule, layer by layer: the three numbers, and the constraints that are not satisfied."""
     texts: Rows = table("prompt", "opening", "unsteered", "steered", "random", "shuffled")
     """What is written after each harmless prompt, in the chosen cell and with the controls in its place."""
     written: Rows = table("prompt", "layer", "coefficient", "direction", "score", "repeated", "kl", "text")
@@ -77,21 +77,22 @@ class Steering(ScoreFindings):
 
 class SteeringProbe(Probe[Options, Steering]):
     """Shows: whether a direction between two sets of prompts, added to the model's residual stream or taken out of it,
-    changes what the model does, at which layer, how strongly, and at what price.
+    changes what the model does, at which layer, how strongly, and at what cost.
 
-    Read: the first grid has a row a layer and a column a coefficient; the more a cell stands out, the higher the score;
-    0 is the model as it is, and the outlined cell is the chosen one. The last columns are controls: where they stand
-    out as much, the direction is nothing special. The second grid is the price: how far the next token's distribution
-    has moved, also where nobody wanted it to. High coefficients end in loops. A cell is empty where most texts are too
-    short, or too much of a loop, to be told.
+    Read: the first grid has one row per layer and one column per coefficient, stronger cells for higher scores; 0 is
+    the unsteered model, and the outlined cell is the chosen one. The last columns are controls: where they are as
+    strong, the direction is nothing special. The second grid is the cost: how far the next token's distribution has
+    moved, also where nobody wanted it to. High coefficients end in loops. A cell is empty if most texts are too short,
+    or too repetitive, to be scored.
 
     Computed: r = mean over one set − mean over the other of what enters a block, at one position (the last token of the
-    prompt, after the chat template where the model has one), summed in float64 and not normalised; or the first
-    component of paired differences about 0, as long as their mean along it. Adding: x + c·r in what enters one block,
-    at all positions. Ablating: x − (x·r̂)r̂ in what enters every block and in what its attention and MLP write.
-    Controls are as long as r: a random direction, and one between two halves that hold as much of both sets. After
-    harmful prompts nothing is written. The paper's rule: the lowest refusal score after ablation where KL on harmless
-    prompts is at most 0.1, adding makes harmless ones refuse (score above 0), and the layer is below 0.8 of the depth.
+    prompt, after the chat template if the model has one), summed in float64 and not normalised; or the first component
+    of paired differences about 0, as long as their mean along it. Adding: x + c·r in what enters one block, at all
+    positions. Ablating: x − (x·r̂)r̂ in what enters every block and in what its attention and MLP write. Controls are
+    as long as r: a random direction, and one between two halves that contain as much of both sets. After harmful
+    prompts nothing is written. The paper's rule: the lowest refusal score after ablation among layers where KL on
+    harmless prompts is at most 0.1, adding makes harmless ones refuse (score above 0), and the layer is below 0.8 of
+    the depth.
     """
 
     name = "steering"
@@ -226,7 +227,7 @@ def read_position(options: Options, length: int) -> int:
     """Where a prompt of either set is read, from its beginning."""
     back = -1 if options.position == "last" else options.position
     if -back > length:
-        raise Unusable(f"position {back} lies before a prompt of {length} tokens")
+        raise Unusable(f"position {back} is before the start of a prompt of {length} tokens")
     return length + back
 
 

@@ -84,7 +84,7 @@ def _draw_grid(view: View, name: str, title: str, alt: str, label: str, ends: tu
         alt=alt,
         row_label=say("steering.layer", "layer that is changed (0 = embedding)")
         if not view.ablated
-        else say("steering.layer_read", "layer that the direction is of (0 = embedding)"),
+        else say("steering.layer_read", "layer from which the direction comes (0 = embedding)"),
         rows=reversed(view.layers),
         column_label=say("steering.columns", "times the direction, then controls"),
         columns=columns,
@@ -116,8 +116,8 @@ def _sweep(view: View, scale: Axis) -> TokenGrid:
     before, after = write_change(four["unsteered"], four["steered"], significant=2)
     alt = say(
         "steering.sweep.alt",
-        "{score} of {model} at every layer and coefficient, from {low} to {high}; {before} as it is, {after} in the "
-        "outlined cell: {done}",
+        "{score} of {model} at every layer and coefficient, from {low} to {high}; {before} unsteered, {after} in "
+        "the outlined cell: {done}",
         score=view.score_label,
         model=view.name,
         low=write_number(min(view.all_scores, default=0.0), 2),
@@ -130,8 +130,8 @@ def _sweep(view: View, scale: Axis) -> TokenGrid:
 
 
 def _price(view: View, scale: Axis) -> TokenGrid:
-    label = say("steering.price", "KL(unsteered ‖ steered) of the next token, {unit}", unit=unit_of("nat"))
-    title = say("steering.price.title", "{model}: the price", model=view.name)
+    label = say("steering.price", "KL to the unsteered model, next token, {unit}", unit=unit_of("nat"))
+    title = say("steering.price.title", "{model}: the cost (KL to the unsteered model)", model=view.name)
     at, item, _ = view.chosen
     alt = say(
         "steering.price.alt",
@@ -231,7 +231,7 @@ def _draw_side_by_side(view: View) -> TokenGrid:
         title=say("steering.texts.title", "{model}: what is written, {done}", model=view.name, done=view.done),
         alt=say(
             "steering.texts.alt",
-            "The first words that {model} writes after {openings}, as it is, steered, and with the controls",
+            "The first words that {model} writes after {openings}, unsteered, steered, and with the controls",
             model=view.name,
             openings=openings,
         ),
@@ -273,9 +273,11 @@ def _tells(view: View, piece: str) -> float:
 def _telling_label(view: View) -> str:
     (kind, what), *_ = view.options["score"].items()
     if kind == "language":
-        return say("steering.texts.language", "1: a word of {tag} alone, of those that tell a language", tag=what)
+        return say(
+            "steering.texts.language", "1: a word that only {tag} has, among those that identify a language", tag=what
+        )
     if kind == "script":
         return view.score_label
     if kind == "tokens":
         return say("steering.texts.tokens", "1: one of the words of the score")
-    return say("steering.texts.nothing", "nothing in a text is scored here")
+    return say("steering.texts.nothing", "nothing in these texts is scored")

@@ -21,9 +21,9 @@ class Options(ProbeOptions):
     away: Prompts
     """The set that it comes from."""
     prompts: Prompts
-    """Held-out prompts on which it is tried: none of either set."""
+    """Held-out prompts on which it is tried; none may be in either set."""
     harmless: Prompts | None = None
-    """Held-out prompts on which the price is measured and texts are shown, where those are others than `prompts`."""
+    """Held-out prompts on which the cost is measured and texts are shown, if other than `prompts`."""
     score: Annotated[Score, BeforeValidator(named_score, json_schema_input_type=str | Score)]
     """What is to change: {tokens: […]}, refusal, {language: fr}, {script: han}, or cosine."""
     direction: Literal["difference_of_means", "paired_pca"] = "difference_of_means"
@@ -33,7 +33,7 @@ class Options(ProbeOptions):
     layers: Layers = "all"
     """Layers tried, of those that enter a block: 0 (the embedding) to the last but one."""
     coefficients: Annotated[list[float], Field(min_length=1)] = Field(default=[-1.0, 0.0, 0.5, 1.0, 1.5])
-    """Times the direction that is added; 0, the unsteered model, is always there. Of no meaning to `ablate`."""
+    """Multiples of the direction that is added; 0, the unsteered model, is always included. Not used by `ablate`."""
     mode: Literal["add", "ablate"] = "add"
     """`add`: at one layer. `ablate`: the direction of a layer is taken out everywhere."""
     normalise: bool = False
@@ -41,38 +41,38 @@ class Options(ProbeOptions):
     positions: Literal["all", "last"] = "all"
     """Which tokens are changed: all of them, or the prompt's last and those written after it."""
     chat: Literal["auto", "never"] = "auto"
-    """`auto` puts texts through the chat template, as what the user says, where the model has one."""
+    """`auto` puts texts through the chat template as the user's message, if the model has one."""
     continue_: Annotated[int, Field(ge=1, le=256, alias="continue")] = 24
     """Tokens that are written after a prompt."""
     temperature: Annotated[float, Field(gt=0, le=100)] | None = None
-    """Draws each token at this temperature; without it the likeliest token follows."""
+    """Samples each token at this temperature; without it decoding is greedy."""
     aim: Literal["higher", "lower"] | None = None
-    """Which score is better; where not given, `higher` to add and `lower` to ablate."""
+    """Which score is better; by default `higher` for `add` and `lower` for `ablate`."""
     max_kl: Annotated[float, Field(gt=0)] | None = None
-    """The price, in nats, that a chosen cell may have at most; where not given, 10 where texts are scored, whose loops
-    are seen, else 1."""
+    """Highest KL to the unsteered model (the cost), in nats, of the chosen cell; by default 10 if texts are scored,
+    because loops are seen there, else 1."""
     choose: Literal["score", "paper"] = "score"
     """`paper`: the layer-choice rule of the refusal paper, with its own constraints; for `ablate` and `refusal`."""
     withhold: bool = False
-    """Writes nothing after any prompt. After prompts of the group `harmful` nothing is written in any case, and where
-    the score is of refusal or a set is harmful, only after those of the group `harmless`."""
+    """Writes nothing after any prompt. After prompts of the group `harmful` nothing is written in any case; if the
+    score is refusal or a set is harmful, only after those of the group `harmless`."""
 
     @field_validator("coefficients")
     @classmethod
     def _check_coefficients(cls, coefficients: list[float]) -> list[float]:
         found = sorted({0.0, *coefficients})
         if len(found) == 1:
-            raise ValueError("0 alone adds nothing")
+            raise ValueError("give at least one coefficient that is not 0")
         return found
 
     @model_validator(mode="after")
     def _check_sets(self) -> Self:
         for name in ("towards", "away"):
             if len(getattr(self, name)) < 2:
-                raise ValueError(f"{name}: a set of one prompt has no mean to speak of: at least 2 are needed")
+                raise ValueError(f"{name}: at least 2 prompts are needed for a mean")
         if self.direction == "paired_pca" and len(self.towards) != len(self.away):
-            raise ValueError(f"paired_pca: towards has {len(self.towards)} prompts, away {len(self.away)}: pairs need "
-                             "as many")  # fmt: skip
+            raise ValueError(f"paired_pca: towards has {len(self.towards)} prompts, away {len(self.away)}: pairs "
+                             f"need the same number")  # fmt: skip
         known = [(prompt.text, prompt.messages) for prompt in (*self.towards, *self.away)]
         for prompt in (*self.prompts, *(self.harmless or ())):
             if (prompt.text, prompt.messages) in known:

@@ -39,7 +39,7 @@ def tell(view: View) -> str:
         return say(
             "steering.no_effect",
             "No clear statement about {model}: in the best cell (layer {layer}) the {score} goes from {before} to "
-            "{after}, too little to speak of.",
+            "{after}, which is hardly a change.",
             **values,
         )
     if not is_its_own(own, controls):
@@ -54,16 +54,17 @@ def tell(view: View) -> str:
     if view.ablated:
         return say(
             "steering.effect_ablated",
-            "{model}: taking out the direction of layer {layer} moves the {score} from {before} to {after}, at a price "
-            "of {kl} nat; a random direction leaves it at {random}, a shuffled split at {shuffled}.",
+            "{model}: taking out the direction of layer {layer} moves the {score} from {before} to {after}, at a KL "
+            "of {kl} nat to the unsteered model; a random direction leaves it at {random}, a shuffled split at "
+            "{shuffled}.",
             random=random,
             shuffled=shuffled,
             **values,
         )
     return say(
         "steering.effect",
-        "{model}: {factor} × the direction at layer {layer} moves the {score} from {before} to {after}, at a price of "
-        "{kl} nat; a random direction leads to {random}, a shuffled split to {shuffled}.",
+        "{model}: {factor} × the direction at layer {layer} moves the {score} from {before} to {after}, at a KL of "
+        "{kl} nat to the unsteered model; a random direction leads to {random}, a shuffled split to {shuffled}.",
         factor=write_setting(view.rows("chosen")[0]["coefficient"]),
         random=random,
         shuffled=shuffled,
@@ -78,15 +79,15 @@ def _tell_no_cell(view: View) -> str:
     if not rows and view.kind in ("language", "script"):
         return say(
             "steering.none_of_text",
-            "{model}: no cell qualifies: the price is above {kl} nat, or the texts are loops, wherever there "
-            "is a score.",
+            "{model}: no cell qualifies: wherever there is a score, KL to the unsteered model exceeds {kl} nat or "
+            "the texts loop.",
             model=view.name,
             kl=most,
         )
     if not rows:
         return say(
             "steering.none",
-            "{model}: no cell qualifies: the price is above {kl} nat wherever something is changed.",
+            "{model}: no cell qualifies: KL to the unsteered model exceeds {kl} nat wherever something is changed.",
             model=view.name,
             kl=most,
         )

@@ -29,7 +29,7 @@ class Options(ProbeOptions):
     """Which texts, and how much of the vocabulary is listed."""
 
     prompts: Prompts
-    """Texts, or chats, that are cut into tokens."""
+    """Texts, or chats, that are split into tokens."""
     longest: Annotated[int, Field(ge=1, le=1000)] = 20
     """Longest words of the vocabulary that are listed."""
 
@@ -41,50 +41,50 @@ class Tokens(Findings):
     vocabulary: int = metric("tokens")
     """Tokens that the tokenizer knows, special ones included; a model's table may have more rows."""
     characters_per_token: float = metric("characters")
-    """Characters of all texts together, over their tokens; what the tokenizer adds (BOS) does not count."""
+    """Characters of all texts together, divided by their tokens, without what the tokenizer adds (BOS)."""
     fragments: float = metric("share")
-    """Share of the tokens of all texts that are bytes of no whole character."""
+    """Share of the tokens of all texts that are bytes of an incomplete character."""
     added: float = metric("tokens")
     """Mean over texts of the tokens that the tokenizer adds, such as BOS; a chat's template writes its own."""
     special: int = metric("tokens")
     """Special tokens of the vocabulary that are in use, by their flag in the tokenizer."""
     reserved: int = metric("tokens")
-    """Tokens kept for later, by their name (unused, reserved)."""
+    """Tokens reserved by their name (unused, reserved)."""
     texts: Rows = table(
         "prompt", "characters", "bytes", "token_count", "added", "characters_per_token", "bytes_per_token", "fragments"
     )
     """Each text: its characters and UTF-8 bytes, its tokens, how many of them the tokenizer added, and how many are
     fragments of a character."""
     tokens: Rows = table("prompt", "position", "token_id", "token", "characters", "added")
-    """Every token with its id; `<E5 A4>` are bytes of no whole character, the one that completes it shows it after an
-    arrow. Characters: those of the text that begin in it."""
+    """Every token with its id; `<E5 A4>` are bytes of an incomplete character, the one that completes it shows it after
+    an arrow. Characters: those of the text that begin in it."""
     make_up: Rows = table("kind", "tokens", "share", "example")
     """The vocabulary by what its tokens are: letters of one script, of several, digits, symbols, white space, bytes of
-    no whole character, special and reserved ones."""
+    an incomplete character, special and reserved ones."""
     longest: Rows = table("rank", "token_id", "token", "characters")
-    """The longest tokens that are one word: letters alone, but for a leading space."""
+    """The longest tokens that are one word: letters only, except for a leading space."""
     prompts: Rows = prompt_table()
     """The texts as this model reads them."""
 
 
 class Tokenization(Probe[Options, Tokens]):
-    """Shows: how each model's tokenizer cuts the same texts, token by token with its id, and what its vocabulary is
+    """Shows: how each model's tokenizer splits the same texts, token by token with its id, and what its vocabulary is
     made of.
 
-    Read: the more a token stands out, the more characters it holds; outlined ones are no part of the text, but added by
-    the tokenizer (BOS). ␣ marks a leading space: most words have a token of their own behind one. `<E5 A4>` is a
-    fragment of a character: a script that the tokenizer has hardly seen is written byte by byte, costs more tokens, and
-    leaves the model to put its characters together. Of two tokenizers, that with more characters a token reads further
-    in one context.
+    Read: the stronger the colour of a token, the more characters it holds; outlined ones are not part of the text but
+    added by the tokenizer (BOS). ␣ marks a leading space: most words have a token of their own that begins with one.
+    `<E5 A4>` is a fragment of a character: a script that is rare in the tokenizer's training data is written byte by
+    byte, costs more tokens, and leaves the model to put its characters together. Of two tokenizers, the one with more
+    characters per token reads further in one context.
 
-    Computed: from the tokenizer alone. Characters are Unicode code points. A token's kind: special where the tokenizer
-    says so, reserved by its name, bytes where it decodes to no whole character, else by the script of its letters
+    Computed: from the tokenizer alone. Characters are Unicode code points. A token's kind: special if the tokenizer
+    says so, reserved by its name, bytes if it does not decode to a whole character, else by the script of its letters
     in the Unicode data; a token without letters is digits, white space or symbols.
     """
 
     name = "tokenization"
     version = 1
-    question = "How is text cut into tokens?"
+    question = "How is text split into tokens?"
     options = Options
     findings = Tokens
     drawn = ("prompts", MOST_DRAWN)
@@ -156,7 +156,7 @@ def _starts(offsets: Sequence[tuple[int, int]]) -> tuple[int, ...]:
 
 
 def _is_bytes(piece: bytes) -> bool:
-    """Whether a token is no text by itself."""
+    """Whether a token is not text by itself."""
     try:
         piece.decode()
     except UnicodeDecodeError:

@@ -29,7 +29,8 @@ def _tell_tokenizer(view: SubjectView) -> str:
     largest = view.rows("make_up")[0]
     first = say(
         "tokenization.seen",
-        "{model} writes {characters} characters a token on these texts; {share} of its {vocabulary} tokens are {kind}.",
+        "{model} writes {characters} characters per token on these texts; {share} of its {vocabulary} tokens are "
+        "{kind}.",
         model=view.name,
         characters=write_number(known["characters_per_token"], 2),
         vocabulary=write_count(int(view.metric("vocabulary") or 0)),

@@ -32,7 +32,7 @@ class Options(ProbeOptions):
     tensor: Name | Annotated[list[Name], Field(min_length=1)]
     """Exact names, or globs such as `*.layers.0.mlp.*`; the census lists them all."""
     spectrum: bool = False
-    """Whether singular values are computed: of large tensors that takes long."""
+    """Whether singular values are computed: for large tensors this takes long."""
 
     @property
     def patterns(self) -> list[str]:
@@ -54,37 +54,36 @@ class Weights(Findings):
         "item", "tensor", "component", "block", "shape", "dtype",
         "mean", "std", "min", "max", "zeros", "farthest", "low", "high",
     )  # fmt: skip
-    """Each tensor once (tied ones under the first name that is meant): mean, standard deviation, range, share of exact
+    """Each tensor once (tied ones under the first name that matches): mean, standard deviation, range, share of exact
     zeros, farthest number in standard deviations, and the ends of its histogram."""
     histogram: NDArray[np.float64] = array("item", "component", unit="share")
-    """(item x bin) share of the tensor's numbers in each of 100 equal steps from `low` to `high`, which are the least
-    and the largest number, but at most 6 standard deviations from the mean."""
+    """(item x bin) share of the tensor's numbers in each of 100 equal steps from `low` to `high`, which are the
+    smallest and the largest number, but at most 6 standard deviations from the mean."""
     corners: list[NDArray[np.float32]] = arrays("feature", "component", unit="weight")
-    """(row x column) the first 100 rows and columns as stored, a tensor an array, of the first 12 tensors; of a tensor
-    of more dims those of its first matrix, a vector as one row."""
+    """(row x column) the first 100 rows and columns as stored, one array per tensor, of the first 12 tensors; of a
+    tensor with more dims those of its first matrix, a vector as one row."""
     spectrum: list[NDArray[np.float64]] = arrays("component", unit="singular value")
-    """(component) singular values from the largest on, a tensor an array; none unless asked for."""
+    """(component) singular values in descending order, one array per tensor; none unless asked for."""
     skipped: Rows = table("tensor", "reason")
-    """Names that match nothing here, and tensors that cannot be summed up."""
+    """Names that match nothing here, and tensors that cannot be summarised."""
 
 
 class WeightsProbe(Probe[Options, Weights]):
-    """Shows: what stands in single tensors of the model: their numbers, how these are spread, and a corner of them.
+    """Shows: what is in single tensors of the model: their numbers, how these are distributed, and a corner of them.
 
-    Read: trained weights look like noise with a mean near 0, and the histogram lies near the faint one of a normal
-    distribution; a longer tail is where a model keeps what it insists on. In the corner, a stripe is a dimension that
-    all rows use alike. Singular values above the line of a random matrix are structure: few large ones mean that
+    Read: trained weights look like noise with a mean near 0, and the histogram is near the faint one of a normal
+    distribution; a longer tail is where a model keeps what matters most to it. In the corner, a stripe is a dimension
+    that all rows use alike. Singular values above the line of a random matrix are structure: few large ones mean that
     the tensor writes along few directions.
 
-    Computed: over all numbers of a tensor as it is stored, quantised ones as they are read, sums in float64. The
-    line of a random matrix is std · (√rows + √columns), the largest singular value of so much noise (Marchenko and
-    Pastur 1967). Outliers are told by comparison with √(2 ln n) standard deviations, about the farthest of n normal
-    numbers.
+    Computed: over all numbers of a tensor as it is stored, quantised ones as they are read, sums in float64. The line
+    of a random matrix is std · (√rows + √columns), the largest singular value of that much noise (Marchenko and Pastur
+    1967). Outliers are judged against √(2 ln n) standard deviations, about the farthest of n normal numbers.
     """
 
     name = "weights"
     version = 1
-    question = "What stands in the weights?"
+    question = "What is in the weights?"
     options = Options
     findings = Weights
     drawn = ("tensors", MOST_DRAWN)

@@ -59,7 +59,7 @@ def _histogram(view: SubjectView, record: Mapping[str, Any]) -> Iterator[Curves]
             zeros=write_share(record['zeros']),
         ),
         x_label=say("weights.number", "number"),
-        y_label=say("weights.share", "share of all numbers, a hundredth of the range each"),
+        y_label=say("weights.share", "share of all numbers, each bar a hundredth of the range"),
         curves=curves,
         y_range=(0.0, max(max(curve.y) for curve in curves) * 1.05),
     )  # fmt: skip

@@ -44,8 +44,8 @@ def _tell_outliers(view: SubjectView) -> str:
         )
     return say(
         "weights.no_clear_statement",
-        "No clear outliers in {model}: the farthest number, of {tensor}, is {farthest} standard deviations from the "
-        "mean, where normal ones would reach {expected}.",
+        "No clear outliers in {model}: the farthest number, in {tensor}, is {farthest} standard deviations from the "
+        "mean; normal ones would reach {expected}.",
         **values,
     )
 
@@ -72,10 +72,10 @@ def _tell_directions(view: SubjectView) -> str:
     record = view.rows("tensors")[0]
     return say_count(
         "weights.directions",
-        "{count} of {all} directions of {tensor} holds half of its squares; the largest singular value is {times} "
-        "times that of noise.",
-        "{count} of {all} directions of {tensor} hold half of its squares; the largest singular value is {times} "
-        "times that of noise.",
+        "{count} of {all} directions of {tensor} holds half of its squared norm; the largest singular value is "
+        "{times} times that of noise.",
+        "{count} of {all} directions of {tensor} hold half of its squared norm; the largest singular value is "
+        "{times} times that of noise.",
         half,
         all=len(squares),
         tensor=record["tensor"],

@@ -29,19 +29,19 @@ class Options(ProbeOptions):
     """Which word, in which sentences, and what is taken out."""
 
     prompts: Prompts
-    """Sentences that hold the word; `sense` tells same-sense pairs from others."""
+    """Sentences that contain the word; `sense` tells same-sense pairs from others."""
     word: str | None = None
-    """The word, where a prompt does not name its own."""
+    """The word, unless a prompt names its own."""
     normalise: Literal["divide_mean", "subtract_baseline"] = "divide_mean"
-    """`divide_mean`: over the mean cosine of all token pairs of the two sentences (the lecture's way);
-    `subtract_baseline`: less the mean cosine of random word occurrences, one a sentence (Ethayarajh 2019)."""
+    """`divide_mean`: divided by the mean cosine of all token pairs of the two sentences (the lecture's way);
+    `subtract_baseline`: minus the mean cosine of random word occurrences, one per sentence (Ethayarajh 2019)."""
     baseline: Prompts | None = None
-    """Sentences of the random occurrences; wanted by `subtract_baseline`."""
+    """Sentences for the random occurrences; required by `subtract_baseline`."""
     accept_parts: bool = False
-    """Whether a verdict is given although a word is its own tokens in one sentence and part of a larger token, or only
+    """Whether a verdict is given even if a word is its own tokens in one sentence and part of a larger token, or only
     bytes, in another."""
     special_tokens: SpecialTokens = "exclude"
-    """Whether BOS and its like count in the mean."""
+    """Whether BOS and the like count in the mean."""
     axis: Literal["relative", "absolute"] = "relative"
     """Layer axis of the figures: share of the depth, or the layer's number."""
 
@@ -52,7 +52,7 @@ class Options(ProbeOptions):
         if self.word is None and any(prompt.word is None for prompt in self.prompts):
             raise ValueError("word is needed, here or in each prompt")
         if self.normalise == "subtract_baseline" and (self.baseline is None or len(self.baseline) < 2):
-            raise ValueError("subtract_baseline wants baseline: at least two sentences")
+            raise ValueError("subtract_baseline needs baseline: at least two sentences")
         return self
 
 
@@ -65,10 +65,10 @@ class Similarity(Findings):
     raw: NDArray[np.float32] = array("pair", "layer", unit="cosine")
     """(pair x layer) cosine of the residual stream at the word's last sub-token in the two sentences."""
     normalised: NDArray[np.float32] = array("pair", "layer", unit="normalised cosine")
-    """(pair x layer) raw over the mean cosine of all token pairs of the two sentences (`divide_mean`), or raw less
-    the mean cosine of random occurrences (`subtract_baseline`)."""
+    """(pair x layer) raw divided by the mean cosine of all token pairs of the two sentences (`divide_mean`), or raw
+    minus the mean cosine of random occurrences (`subtract_baseline`)."""
     pairs: Rows = table("pair", "prompt_a", "prompt_b", "same_sense")
-    """Pairs in the order 0-1, 0-2, …, 1-2, …; same_sense is empty where the prompts do not say."""
+    """Pairs in the order 0-1, 0-2, …, 1-2, …; same_sense is empty if the prompts do not say."""
     prompts: Rows = prompt_table()
     """The sentences as this model reads them."""
     words: Rows = word_table()
@@ -83,10 +83,10 @@ class WordSimilarity(Probe[Options, Similarity]):
     which sense is meant. The normalised curve takes out what all tokens of a layer have in common: above 1 is more
     alike than the average pair of tokens of the two sentences.
 
-    Computed: the cosine of the residual stream at the last sub-token of the word, before the final norm, in
-    float32. Normalised: over the mean cosine of every token of one sentence with every token of the other, special
-    tokens left out unless asked for; its layer 0 is large and is not drawn. The
-    baseline of random occurrences: Ethayarajh (2019).
+    Computed: the cosine of the residual stream at the last sub-token of the word, before the final norm, in float32.
+    Normalised: divided by the mean cosine of every token of one sentence with every token of the other, without special
+    tokens unless asked for; its layer 0 is large and is not drawn. The baseline of random occurrences: Ethayarajh
+    (2019).
     """
 
     name = "word_similarity"

@@ -57,7 +57,7 @@ def _curves(view: SubjectView, name: str, start: int, axis: Axis) -> Curves:
         title=say("figure.of_model", "{model}: {what}", model=view.name, what=_title_of_array(name)),
         alt=say(
             "word_similarity.alt",
-            "{what} over the layers of {model}, one curve a pair of sentences: {ends}",
+            "{what} over the layers of {model}, one curve per pair of sentences: {ends}",
             what=what,
             model=view.name,
             ends=list_items(ends),
@@ -80,8 +80,8 @@ def _what(name: str) -> str:
 def _title_of_array(name: str) -> str:
     """What the curves show, in a few words."""
     if name == "raw":
-        return say("word_similarity.raw.title", "how alike the word's vectors are (cosine)")
-    return say("word_similarity.normalised.title", "how alike, other words set aside (normalised cosine)")
+        return say("word_similarity.raw.title", "similarity of the word's vectors (cosine)")
+    return say("word_similarity.normalised.title", "similarity of the word, divided by the sentences' mean similarity")
 
 
 def _reference(view: SubjectView, name: str) -> Mapping[str, float]:

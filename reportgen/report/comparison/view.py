@@ -31,9 +31,9 @@ from reportgen.results.quantities import Array, Outcome
 from reportgen.spelling import capitalize_first
 
 MEANINGS = {
-    3: "At least one probe of the bundle could not be measured, so nothing is known of what it would have said.",
+    3: "At least one probe of the bundle could not be measured, so its result is unknown.",
     4: "At least one gated number moved further than its tolerance allows, lost its value or vanished.",
-    5: "At least one probe measured something else than the baseline did; where the same was measured, it stayed.",
+    5: "At least one probe measured something different from the baseline; what was measured in both is unchanged.",
 }
 """Exit code -> what it means."""
 WITH_A_SECTION = FAILED | DRIFT | {Verdict.BETTER, Verdict.DEFINED}
@@ -203,10 +203,10 @@ def _meaning(comparison: Comparison) -> str:
     if comparison.exit_code:
         return MEANINGS[comparison.exit_code]
     if verdicts <= {Verdict.SAME}:
-        return "Every number, list and table is what it was."
+        return "Every number, list and table is unchanged."
     if verdicts <= QUIET:
-        return "Every number is what it was, or within its tolerance."
-    return "No gated number moved for the worse beyond its tolerance; what is better, new or not gated is told below."
+        return "Every number is unchanged, or within its tolerance."
+    return "No gated number got worse beyond its tolerance; what is better, new or not gated is listed below."
 
 
 def _beginning(judgement: Judgement, comparison: Comparison, sections: Sequence[SectionView]) -> Beginning:

@@ -201,7 +201,7 @@ def _own_font(theme: Theme) -> OwnFont | None:
         except UnusableFile as refused:
             raise BundleError(Mistake(f"the theme's font cannot be used: {refused}", _ANOTHER)) from refused
         if changed:
-            raise BundleError(Mistake(f"{own.path} is another font than when the theme was read", _ANOTHER))
+            raise BundleError(Mistake(f"{own.path} has changed since the theme was read", _ANOTHER))
     return own
 
 

@@ -22,7 +22,7 @@ def check(own: Path) -> None:
     """Refuses a folder of templates that could only fail later, or that would do nothing.
 
     Raises:
-        BatteryError: it is no folder or holds no template; one does not compile, overrides nothing, or leads out of
+        BatteryError: it is not a folder or holds no template; one does not compile, overrides nothing, or leads out of
             the folder. All of it at once.
     """
     if not own.is_dir():
@@ -54,7 +54,7 @@ def _files(own: Path) -> list[Path]:
 
 
 def _find_unreadable(file: Path, own: Path) -> Iterator[Mistake]:
-    """A link out of the folder, a file that is no text."""
+    """A link out of the folder, a file that is not text."""
     if not lies_within(file, own.resolve()):
         yield Mistake("the file is a link out of the templates' folder", "put the file itself there", file)
     elif file.is_dir() or not _is_text(file):
@@ -65,7 +65,7 @@ def _find_unreadable(file: Path, own: Path) -> Iterator[Mistake]:
         try:
             file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             yield Mistake(f"the template cannot be read: {reason}", "", file)
 
 

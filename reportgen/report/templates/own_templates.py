@@ -63,7 +63,7 @@ def _explain_error(error: Exception, own: Path) -> Mistake:
         case TemplateSyntaxError():
             return explain_syntax_error(error, own)
         case SecurityError():
-            remedy = "templates of one's own run in a sandbox: they reach for nothing but what they are given"
+            remedy = "custom templates run in a sandbox: they can use only what they are given"
             return Mistake(f"the template is refused: {error}", remedy, file, line)
         case TemplateNotFound():
             remedy = suggestion(str(error.name), list_shipped())

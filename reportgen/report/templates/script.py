@@ -45,7 +45,7 @@ def _words() -> dict[str, str]:
         "keys_heads": say("page.keys_heads", "{title}: arrow keys move through the heads, Enter enlarges one"),
         "head": say("page.head", "block {block}, head {head}"),
         "enlarged": say("page.enlarged", "Block {block}, head {head}, large: arrow keys choose a query, Escape closes"),
-        "hint": say("page.hint", "Point at a head to see it large; click to keep it."),
+        "hint": say("page.hint", "Point at a head to enlarge it; click to keep it open."),
         "close": say("page.close", "Close"),
         "attends": say("page.attends", "“{query}” attends to “{key}”"),
         "found": say("browser.found", "Features found: {count} of {total}"),
