@@ -22,8 +22,8 @@ from reportgen.figures.describe import (
     StackedBars,
     TokenGrid,
 )
+from reportgen.figures.remarks import tell_others
 from reportgen.figures.split import sample_rows
-from reportgen.language import say
 
 ROWS, COLUMNS = 6, 3
 """Of a grid of tokens."""
@@ -128,7 +128,7 @@ def _abridge_bars(figure: StackedBars) -> StackedBars:
     others = np.delete(values, largest, axis=1).sum(axis=1, keepdims=True)
     segments, kept = [_cut(figure.segments[at]) for at in largest], values[:, largest]
     if others.any():
-        segments, kept = [*segments, say("figures.others", "others")], np.hstack([kept, others])
+        segments, kept = [*segments, tell_others()], np.hstack([kept, others])
     return replace(figure, bars=_cut_all(figure.bars[:BARS]), segments=segments, values=kept)
 
 

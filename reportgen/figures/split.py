@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from reportgen.figures.describe import Figure, Maps, Rankings, TokenGrid
+from reportgen.figures.remarks import tell_first, tell_one_in, tell_one_in_and_named
 from reportgen.language import list_items, say
 
 NAMED = 60
@@ -85,7 +86,7 @@ def keep_first(figure: Rankings, most: int) -> Rankings:
     longest = max((len(one.labels) for one in figure.rankings), default=0)
     if longest <= most:
         return figure
-    told = _tell_first(figure.value_label, most, longest)
+    told = tell_first(figure.value_label, most, longest)
     kept = [replace(one, labels=one.labels[:most], values=one.values[:most]) for one in figure.rankings]
     return replace(figure, rankings=kept, value_label=told)
 
@@ -102,25 +103,8 @@ def sample_rows(grid: TokenGrid, most: int, named: Collection[str] = ()) -> Toke
         extra = set()
     every = next(n for n in range(2, count + 1) if n == count or len({*range(0, count, n), *extra}) <= most)
     alone = extra <= {*range(0, count, every)}
-    label = _tell_one_in(grid.row_label, every) if alone else _tell_one_in_and_named(grid.row_label, every)
+    label = tell_one_in(grid.row_label, every) if alone else tell_one_in_and_named(grid.row_label, every)
     return replace(_rows(grid, sorted({*range(0, count, every), *extra})), row_label=label)
-
-
-def list_words() -> list[str]:
-    """The words by which a figure says that it was thinned: what draws it must have letters for them."""
-    return [_tell_first("", 0, 0), _tell_one_in("", 0), _tell_one_in_and_named("", 0)]
-
-
-def _tell_first(label: str, most: int, count: int) -> str:
-    return say("figures.first_of", "{label}, the first {most} of {count}", label=label, most=most, count=count)
-
-
-def _tell_one_in(label: str, every: int) -> str:
-    return say("figures.one_in", "{label}, one in {every}", label=label, every=every)
-
-
-def _tell_one_in_and_named(label: str, every: int) -> str:
-    return say("figures.one_in_and_named", "{label}, one in {every} and those named", label=label, every=every)
 
 
 def _wrap(grid: TokenGrid, most: int) -> TokenGrid:

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
+from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid, list_texts
 from reportgen.figures.draw import Drawing, curves, draw
 from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.drawing import matplotlib_settings
 from reportgen.figures.draw.lettering import Lettering
 from reportgen.figures.draw.look import Look
+from reportgen.figures.remarks import list_remarks
 from reportgen.language import use_language
 from reportgen.look.fonts import Typefaces, load_typefaces
 from reportgen.look.model_styles import model_styles
@@ -154,11 +155,10 @@ def line(*y: float, **more: object) -> Curves:
 
 
 @pytest.mark.parametrize("language", ["en", "zh-TW", "ar"])
-def test_a_flat_panel_that_does_not_say_so_is_found(
-    language: str, faces: Typefaces, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_flat_panel_that_does_not_say_so_is_found(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
     flat = line(0.5, 0.51, 0.5, y_range=(0, 1))
     with use_language(language):
+        faces = load_typefaces([*list_texts(flat), *list_remarks()])
         assert list(find_flat(see(flat, faces))) == [], "it says so"
         assert list(find_flat(see(line(0.5, 0.5), faces))) == [], "it says that it is constant"
         assert list(find_flat(see(line(0.5, 0.51, 0.5), faces))) == [], "on its own axis it is not flat"

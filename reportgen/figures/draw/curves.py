@@ -15,9 +15,8 @@ from reportgen.figures.draw.direct_labels import spread_labels
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import choose_fitting_ticks, choose_ticks, find_extent, write_ticks
-from reportgen.language import say
+from reportgen.figures.remarks import tell_constant, tell_flat
 from reportgen.look.model_styles import ModelStyle
-from reportgen.numerals import write_number
 
 HEIGHT = 190.0
 LEAST_WIDTH = 60.0
@@ -104,8 +103,8 @@ def _tell_flat(curves: Sequence[Curve], ends: tuple[float, float]) -> str:
     if most >= FLAT * (high - low):
         return ""
     if most == 0:
-        return say("figures.constant", "flat: no curve varies at all")
-    return say("figures.flat", "flat: no curve varies by more than {extent}", extent=write_number(most, 2))
+        return tell_constant()
+    return tell_flat(most)
 
 
 def _finite(values: Sequence[float]) -> NDArray[np.float64]:

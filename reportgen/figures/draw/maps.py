@@ -13,7 +13,7 @@ from reportgen.figures.draw.lettering import HEAD, LINE, SIZE
 from reportgen.figures.draw.look import LEAST, Look
 from reportgen.figures.draw.point_labels import LabelSpot, place_labels
 from reportgen.figures.draw.scales import find_extent
-from reportgen.language import say
+from reportgen.figures.remarks import tell_unnamed
 from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import ModelStyle
 
@@ -103,8 +103,7 @@ def _tell_unnamed(panels: Sequence[_PlacedPanel], look: Look) -> list[str]:
     """The lines that say that some points have no name, where it is so."""
     if all(spot for one in panels for _, spot in one.names):
         return []
-    told = say("figures.unnamed", "no label where it would overlap another")
-    return look.lettering.break_lines(told, look.width)
+    return look.lettering.break_lines(tell_unnamed(), look.width)
 
 
 def _paint_panel(canvas: Canvas, one: _PlacedPanel, groups: Sequence[str], looks: Mapping[str, ModelStyle]) -> None:

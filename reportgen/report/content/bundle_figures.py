@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reportgen.errors import BundleError, Mistake, ReportgenError, reason_of
 from reportgen.figures.describe import Figure, list_texts
 from reportgen.figures.kept import CachedFigure, drawing_key
-from reportgen.figures.split import list_words
+from reportgen.figures.remarks import list_remarks
 from reportgen.look.font_sources import OwnFont
 from reportgen.look.fonts import Typefaces, load_typefaces
 from reportgen.look.model_styles import ModelStyle, model_styles
@@ -186,9 +186,7 @@ class _Faces:
 
     @cached_property
     def typefaces(self) -> Typefaces:
-        texts = {text for figure in self._figures for text in list_texts(figure)}
-        if self._theme.exact:  # what has no room for all of its rows says so
-            texts |= set(list_words())
+        texts = {text for figure in self._figures for text in list_texts(figure)} | set(list_remarks())
         return load_typefaces(texts, _own_font(self._theme))
 
 
