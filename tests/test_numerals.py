@@ -33,6 +33,9 @@ PACKAGE = Path(reportgen.__file__).parent
 ROOMS = ("probes", "probing", "features", "baseline", "report", "figures")
 FORMATS_ITSELF = {
     "figures/draw/plain_svg.py": "coordinates",
+    "figures/draw/outlined_text.py": "coordinates",
+    "figures/draw/kinds.py": "inches in a message about a size",
+    "report/paper/figure_words.py": "coordinates",
     "figures/draw/scales.py": "how many decimals a tick needs",
     "baseline/calibrate.py": "rounds a number that YAML holds",
     "probes/sae_contrast/run.py": "a reason that the bundle keeps, in no language",

@@ -77,9 +77,9 @@ def _replace_attribute(owner: Any, name: str, by: Any) -> Iterator[None]:
 
 
 def _noting_rows(own: Any, table: str, note: Any) -> Any:
-    def product(model: LoadedModel, rows: torch.Tensor, **named: Any) -> Any:
+    def product(model: LoadedModel, rows: torch.Tensor, *more: Any, **named: Any) -> Any:
         note(table, len(rows))
-        return own(model, rows, **named)
+        return own(model, rows, *more, **named)
 
     return product
 

@@ -104,7 +104,7 @@ def test_a_figure_that_paper_shows_half_as_wide_is_not_drawn_again_either(
     drawn.clear()
     told: list[str] = []
     after = made(with_table(whole), tmp_path / "out", ALL, progress=told.append)
-    assert drawn == ["neighbours"]
+    assert drawn == ["neighbours"] * 2, "large and small"
     assert told[0].startswith("1 figure drawn, ")
     assert after == made(with_table(whole), tmp_path / "plain", ALL, cache=False)
 

@@ -492,13 +492,13 @@ def briefly(probe: str, found: Outcome) -> str:
         (
             "pca_map",
             points([[0, 0], [9, 9], [0, 1], [9, 8]], [[0, 0], [0, 1], [9, 9], [9, 8]]),
-            "100% of the words lie next to their own group at layer 1 of 4 (25%)",
+            "100% of the words are next to their own group at layer 1 of 4 (25%)",
         ),
         ("pca_map", points([[0, 0], [9, 9], [0, 1], [9, 8]], groups="aaaa"), "no clear groups"),
         (
             "next_token",
             outcome(metrics={"top_probability": 0.25, "own_entropy": 2.5}),
-            "likeliest token 25% on average, entropy 2.50 nats",
+            "most likely token 25% on average, entropy 2.50 nats",
         ),
         (
             "head_scores",

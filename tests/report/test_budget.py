@@ -71,9 +71,9 @@ def test_a_page_that_is_too_large_says_at_its_top_what_was_left_out_and_where_it
     assert "rows of long tables, which are in results.json" in note
     assert "1 picture, with a note on where to find it" in note
     assert html.index('class="note omitted"') < html.index('class="contents"')
-    assert "This picture is too large for the page. <code>reportgen figures .</code>" in html
+    assert "This picture is too large for the page. Run <code>reportgen figures .</code>" in html
     beside = page.render_page(bundle, large, budget=most, has_figure_files=True)
-    assert re.search(r'It lies beside it: <a href="figures/map-llama-(layers|sweep).svg">', beside)
+    assert re.search(r'It is in the file <a href="figures/map-llama-(layers|sweep).svg">', beside)
     assert html == page.render_page(bundle, large, budget=most)
 
 

@@ -45,20 +45,19 @@ class Readout:
 
 def fetch_readout(read: Readout) -> Readout:
     """The same on the host, in two transfers instead of one a field."""
-    k, asked = read.token_ids.shape[-1], read.asked_rank.shape[-1]
+    k = read.token_ids.shape[-1]
     single = [one[..., None] for one in (read.entropy, read.kl, read.answer_probability)]
     counts = torch.cat([read.token_ids, read.answer_rank[..., None], read.asked_rank], dim=-1).cpu()
     values = torch.cat([read.probabilities, *single, read.asked_probability], dim=-1).cpu()
-    probabilities, entropies, kl, answer, asked_probability = torch.split(values, [k, 1, 1, 1, asked], dim=-1)
     return Readout(
         token_ids=counts[..., :k],
-        probabilities=probabilities,
-        entropy=entropies[..., 0],
-        kl=kl[..., 0],
+        probabilities=values[..., :k],
+        entropy=values[..., k],
+        kl=values[..., k + 1],
         answer_rank=counts[..., k],
-        answer_probability=answer[..., 0],
+        answer_probability=values[..., k + 2],
         asked_rank=counts[..., k + 1 :],
-        asked_probability=asked_probability,
+        asked_probability=values[..., k + 3 :],
     )
 
 

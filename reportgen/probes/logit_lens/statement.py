@@ -97,7 +97,7 @@ def _traces(view: SubjectView) -> list[_Trace]:
 
 
 def _tell_followed(view: SubjectView) -> list[str]:
-    prompts = range(min(FOLLOWED, len(view.rows("prompts"))))
+    prompts = range(min(FOLLOWED, len(prompt_labels(view.outcome)))) if "followed" in view.outcome.tables else ()
     return [tell_followed(view.name, after_prompt(view, prompt), followed_at(view, prompt)) for prompt in prompts]
 
 
