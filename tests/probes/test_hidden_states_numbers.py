@@ -62,7 +62,7 @@ def test_the_grid_marks_what_is_exactly_the_same(llama: Path) -> None:
     section = Section("h", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", 3)})
     grid = next(one for one in probe.figures(section) if isinstance(one, TokenGrid) and one.name == "numbers-0")
     assert grid.rows == ["0: an apple", "0: my apple", "2: an apple", "2: my apple"]
-    assert grid.outlined.tolist() == [[True] * 3, [True] * 3, [True] * 3, [False] * 3]  # one embedding, two contexts
+    assert grid.outlined.tolist() == [[True] * 3, [True] * 3, [False] * 3, [False] * 3]  # one embedding, two contexts
     assert [len(row) for row in grid.texts] == [3, 3, 3, 3]
 
 

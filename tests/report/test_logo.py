@@ -62,3 +62,17 @@ def test_in_the_deck_it_is_as_large_as_fits_in_its_own_shape(logo: str, width: f
         assert picture.height == pytest.approx(Pt(height), rel=0.02)
         edge = picture.left if tag == "en" else Pt(960) - picture.left - picture.width
         assert edge == pytest.approx(Pt(50), abs=Pt(25))
+
+
+def test_a_program_that_cannot_draw_an_svg_logo_shows_its_pixels() -> None:
+    red = (
+        b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 10"><rect width="20" height="10" fill="#c00"/></svg>'
+    )
+    deck = sample()
+    logo = deck.theme.model_copy(update={"logo": uri("image/svg+xml", red)})
+    opening = Presentation(io.BytesIO(write_powerpoint(replace(deck, slides=deck.slides[:1], theme=logo)))).slides[0]
+    (picture,) = (shape for shape in opening.shapes if shape.shape_type == MSO_SHAPE_TYPE.PICTURE)
+    pixels = Image.open(io.BytesIO(picture.image.blob)).convert("RGBA")
+    assert pixels.size == (800, 200)
+    assert pixels.getpixel((100, 100)) == (204, 0, 0, 255)
+    assert pixels.getpixel((700, 100))[3] == 0

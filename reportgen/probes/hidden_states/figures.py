@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reportgen.figures.describe import Figure, TokenGrid
 from reportgen.language import say, say_count
@@ -154,7 +155,7 @@ def _number_grid(view: SubjectView, word: int) -> TokenGrid:
     labels = [prompt_labels(view.outcome)[row["prompt"]] for row in rows]
     by_layer = [np.asarray(array.sel(layer=layer).values, np.float64) for layer in layers]
     values = np.concatenate(by_layer)
-    equal = np.concatenate([(of_layer == of_layer[:1]) & (len(rows) > 1) for of_layer in by_layer])
+    equal = np.concatenate([_mark_equal(of_layer) for of_layer in by_layer])
     largest = [np.abs(of_layer).max() or 1.0 for of_layer in by_layer]
     shades = np.concatenate([np.abs(of_layer) / most for of_layer, most in zip(by_layer, largest, strict=True)])
     return describe_layer_grid(
@@ -190,3 +191,10 @@ def _number_grid(view: SubjectView, word: int) -> TokenGrid:
         outline_label=say("hidden_states.numbers.equal", "exactly as in the first sentence"),
         sampleable=False,
     )
+
+
+def _mark_equal(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(sentence x dimension) where a number is exactly that of the first sentence, and there where another has it."""
+    equal: NDArray[np.bool_] = values == values[:1]
+    equal[0] = equal[1:].any(axis=0)
+    return equal

@@ -26,6 +26,8 @@ FALLBACK = 'panose="020B0502040504020204" pitchFamily="34" charset="0"'
 """A sans serif: where Noto Sans is missing, programs take the like of it (Arial)."""
 OPENING_LAYOUT, FIGURE_LAYOUT = "Title Slide", "Title Only"
 EMU_A_POINT = 12700
+LOGO_PIXELS = 800
+"""Of the longer side of an SVG logo, where a program cannot draw it: sharp on a large screen."""
 LONGEST_PROPERTY = 255
 """Characters of a title or an author of the file."""
 BEGINNING = datetime(1980, 1, 1)
@@ -185,14 +187,12 @@ def _add_picture(sheet: Any, picture: Picture, box: Box) -> None:
 
 
 def _add_logo(sheet: Any, logo: str, room: Box) -> None:
-    """A picture from its data URI, as large as fits; of an SVG, programs that cannot draw it show nothing."""
+    """A picture from its data URI, as large as fits; an SVG with its pixels, for programs that cannot draw it."""
     kind, _, content = logo.removeprefix("data:").partition(";base64,")
     found = base64.b64decode(content)
     vector = found if kind == "image/svg+xml" else None
     if vector is not None:
-        clear = io.BytesIO()
-        Image.new("RGBA", _pixels(vector)).save(clear, "png")
-        found = clear.getvalue()
+        found = _draw_pixels(vector)
     shape = sheet.shapes.add_picture(io.BytesIO(found), *_corners(room)[:2])
     scale = min(_emu(room.width) / shape.width, _emu(room.height) / shape.height)
     wide = round(shape.width * scale)
@@ -203,13 +203,26 @@ def _add_logo(sheet: Any, logo: str, room: Box) -> None:
         _add_vector(sheet, shape, vector)
 
 
+def _draw_pixels(svg: bytes) -> bytes:
+    """The PNG of an SVG, the same on every machine: no fonts of the system's. Clear where it cannot be drawn."""
+    import resvg_py
+
+    wide, high = _pixels(svg)
+    try:
+        return bytes(resvg_py.svg_to_bytes(svg_string=svg.decode(), width=wide, height=high, skip_system_fonts=True))
+    except (ValueError, RuntimeError):
+        clear = io.BytesIO()
+        Image.new("RGBA", (wide, high)).save(clear, "png")
+        return clear.getvalue()
+
+
 def _pixels(svg: bytes) -> tuple[int, int]:
     """How wide and high an SVG is, by its viewBox, else by its width and height; square where it says neither."""
     root = ElementTree.fromstring(svg)
     box = [float(part) for part in re.findall(r"[\d.]+", root.get("viewBox", ""))][2:]
     sides = [float(part) for name in ("width", "height") for part in re.findall(r"^[\d.]+", root.get(name, ""))]
     wide, high = box if len(box) == 2 else sides if len(sides) == 2 else (1.0, 1.0)
-    scale = 200 / max(wide, high, 1e-9)
+    scale = LOGO_PIXELS / max(wide, high, 1e-9)
     return max(1, round(wide * scale)), max(1, round(high * scale))
 
 
