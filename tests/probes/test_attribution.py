@@ -142,7 +142,7 @@ def test_one_head_of_gemma_copies_the_name_in_english_and_in_chinese(gemma: Mapp
         assert record["sum"] == pytest.approx(record["logit"], rel=1e-3)
     cards = {"gemma": ModelCard("gemma", "Gemma", "X", 18)}
     said = probe.statement(Section("english", gemma["english"], cards))
-    assert "the heads do" in said
+    assert "the heads contribute" in said
     assert "head 11.3" in said
 
 

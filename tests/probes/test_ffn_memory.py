@@ -190,7 +190,7 @@ def test_a_memory_of_smollm2_knows_what_is_japanese_and_another_waits_for_a_capi
     prefixes = [r["prefix"] for r in outcome.tables["triggers"].records()]
     assert prefixes[:2] == ["The capital of France is", "The capital of France is Paris and the capital of"]
     section = Section("ffn", {"m": outcome}, {"m": ModelCard("m", "SmolLM2", "X", 30)})
-    assert "24.1005, number 1 of its block, adds to “␣capitals”" in probe.statement(section)
+    assert "24.1005, number 1 of its block, promotes “␣capitals”" in probe.statement(section)
     grid, _ = probe.figures(section)
     assert isinstance(grid, TokenGrid)
     assert grid.rows == ["27", "24", "23"]
