@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Integral
 
-from reportgen.language import digits, say
+from reportgen.language import digits, list_items, say
 
 UNDEFINED = "–"
 SMALLEST, LARGEST = -3, 15
@@ -140,3 +140,14 @@ def _write_power(value: float | Decimal, significant: int) -> str:
 
 def _localize_digits(text: str) -> str:
     return digits(text).replace("-", "−")
+
+
+def write_ranges(numbers: Sequence[int]) -> str:
+    """Ascending whole numbers, those that follow each other as a range: "3–28 and 30"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return list_items([f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs])

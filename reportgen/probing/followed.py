@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves
 from reportgen.language import list_items, say, say_count
-from reportgen.numerals import write_count
+from reportgen.numerals import write_count, write_ranges
 from reportgen.probing.axes import fit_axes
 from reportgen.probing.parts import describe_curves
-from reportgen.probing.probe import axis_label
+from reportgen.probing.probe import axis_label, place_layers
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Rows, table
 from reportgen.text.answer_tokens import FollowedWord
@@ -81,8 +81,7 @@ def draw_followed(
         values = [_drawn_values(words, name) for _, _, words in some]
         axes = fit_axes(values, [range(of_one.shape[1]) for of_one in values], from_zero=True) if some else []
         for (view, where, words), drawn, axis in zip(some, values, axes, strict=True):
-            last = drawn.shape[1] - 1
-            x = [layer / last if relative else layer for layer in range(last + 1)]
+            x = place_layers(drawn.shape[1], relative=relative)
             curves = [
                 Curve(label=one.label, x=x, y=row.tolist(), group=one.label)
                 for one, row in zip(words, drawn, strict=True)
@@ -135,7 +134,7 @@ def _tell_word(word: Followed) -> str:
             "“{word}” leads at layers {layers} of {last}",
             len(leads),
             word=word.label,
-            layers=_list_runs(leads),
+            layers=write_ranges(leads),
             last=len(word.ranks) - 1,
         )
     best = int(np.argmin(word.ranks))
@@ -146,14 +145,3 @@ def _tell_word(word: Followed) -> str:
         rank=write_count(int(word.ranks[best])),
         layer=best,
     )
-
-
-def _list_runs(layers: Sequence[int]) -> str:
-    """13–16 and 18 of 13, 14, 15, 16, 18."""
-    runs: list[list[int]] = []
-    for layer in layers:
-        if runs and layer == runs[-1][-1] + 1:
-            runs[-1].append(layer)
-        else:
-            runs.append([layer])
-    return list_items([str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs])

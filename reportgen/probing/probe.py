@@ -138,6 +138,11 @@ def axis_label(*, relative: bool) -> str:
     return say("figure.layer", "layer (0 = embedding)")
 
 
+def place_layers(count: int, *, relative: bool) -> list[float]:
+    """(layer) where each of so many layers stands on such an axis."""
+    return [layer / (count - 1) if relative else float(layer) for layer in range(count)]
+
+
 def tell_ends(curve: Curve) -> str:
     """Where a curve begins and ends, in words."""
     first, last = write_change(curve.y[0], curve.y[-1])

@@ -71,7 +71,7 @@ def most_common(items: Sequence[str]) -> tuple[str, int]:
     return Counter(items).most_common(1)[0] if items else ("", 0)
 
 
-class Vocabulary:
+class TokenIndex:
     """The tokens of a text, by what patterns look at."""
 
     def __init__(self, ids: Sequence[int], text_of: Callable[[int], str]) -> None:
@@ -98,7 +98,7 @@ class Vocabulary:
         return self._stems[stem]
 
 
-def pattern_of(examples: Sequence[tuple[int, int]], vocabulary: Vocabulary) -> Pattern | None:
+def pattern_of(examples: Sequence[tuple[int, int]], vocabulary: TokenIndex) -> Pattern | None:
     """What the strongest examples of a feature, as (previous token, token), have in common; the narrowest first.
 
     None where there are too few, or nothing that `COMMON` of them share.
@@ -121,22 +121,22 @@ def pattern_of(examples: Sequence[tuple[int, int]], vocabulary: Vocabulary) -> P
 _Found = tuple[str, frozenset[int]] | None
 
 
-def _same_token(side: Sequence[int], needed: int, vocabulary: Vocabulary) -> _Found:
+def _same_token(side: Sequence[int], needed: int, vocabulary: TokenIndex) -> _Found:
     token, count = Counter(side).most_common(1)[0]
     return (f"“{mark_space(vocabulary.text(token))}”", frozenset({token})) if count >= needed else None
 
 
-def _same_word(side: Sequence[int], needed: int, vocabulary: Vocabulary) -> _Found:
+def _same_word(side: Sequence[int], needed: int, vocabulary: TokenIndex) -> _Found:
     word, count = most_common([word for token in side if (word := word_of(vocabulary.text(token)))])
     return (f"“{word}” in any form", vocabulary.words[word]) if word and count >= needed else None
 
 
-def _same_stem(side: Sequence[int], needed: int, vocabulary: Vocabulary) -> _Found:
+def _same_stem(side: Sequence[int], needed: int, vocabulary: TokenIndex) -> _Found:
     stem = stem_of([word_of(vocabulary.text(token)) for token in side], needed)
     return (f"“{stem}…”", vocabulary.with_stem(stem)) if stem else None
 
 
-def _same_kind(side: Sequence[int], needed: int, vocabulary: Vocabulary) -> _Found:
+def _same_kind(side: Sequence[int], needed: int, vocabulary: TokenIndex) -> _Found:
     kinds = [kind_of(vocabulary.text(token)) for token in side if token != BEGINNING]
     kind, count = most_common([kind for kind in kinds if kind])
     return (kind_name(kind), vocabulary.kinds[kind]) if kind and count >= needed else None

@@ -20,7 +20,7 @@ from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.model.network.loaded import LoadedModel
-from reportgen.text.token_patterns import Vocabulary
+from reportgen.text.token_patterns import TokenIndex
 from reportgen.text.windows import Windows
 
 FEATURES, CONTEXT, FIRING = 2048, 128, 50
@@ -38,7 +38,7 @@ def main(folder: str, rounds: str, tokens: str) -> None:
         save_random(Path(place), model, windows, layer)
         (files,) = locate_dictionaries(place)
         dictionary = load_dictionary(files)
-    vocabulary = Vocabulary(sorted(set(windows.ids.tolist())), lambda token: f" {token}")
+    vocabulary = TokenIndex(sorted(set(windows.ids.tolist())), lambda token: f" {token}")
     l0 = []
 
     def ours() -> None:

@@ -3,15 +3,15 @@ import pytest
 
 from reportgen.features.auto_labels import label_promoted_tokens
 from reportgen.features.labels import PROMOTED
-from reportgen.text.token_patterns import BEGINNING, PatternTable, Vocabulary, kind_of, pattern_of, stem_of
+from reportgen.text.token_patterns import BEGINNING, PatternTable, TokenIndex, kind_of, pattern_of, stem_of
 
 TEXTS = ["<bos>", " apple", "Apple", " apples", " run", "12", "\n\n", "蘋", "果", ",", " appliance", "zip"]
 IDS = {text: number for number, text in enumerate(TEXTS)}
 
 
 @pytest.fixture
-def vocabulary() -> Vocabulary:
-    return Vocabulary(range(len(TEXTS)), lambda token: TEXTS[token])
+def vocabulary() -> TokenIndex:
+    return TokenIndex(range(len(TEXTS)), lambda token: TEXTS[token])
 
 
 def pairs(*texts: str, before: str = " run") -> list[tuple[int, int]]:
@@ -51,7 +51,7 @@ def test_kinds_of_tokens(text: str, kind: str) -> None:
     assert kind_of(text) == kind
 
 
-def test_a_pattern_is_the_narrowest_that_seven_of_ten_examples_share(vocabulary: Vocabulary) -> None:
+def test_a_pattern_is_the_narrowest_that_seven_of_ten_examples_share(vocabulary: TokenIndex) -> None:
     same = pattern_of(pairs(*[" apple"] * 7, "zip", "12", ","), vocabulary)
     assert same is not None
     assert (same.where, same.text, same.ids) == ("token", "“␣apple”", frozenset({IDS[" apple"]}))
@@ -68,7 +68,7 @@ def test_a_pattern_is_the_narrowest_that_seven_of_ten_examples_share(vocabulary:
     assert stem.ids == {IDS[t] for t in (" apple", "Apple", " apples", " appliance")}
 
 
-def test_what_stands_before_is_a_pattern_where_the_tokens_differ(vocabulary: Vocabulary) -> None:
+def test_what_stands_before_is_a_pattern_where_the_tokens_differ(vocabulary: TokenIndex) -> None:
     after = pattern_of(pairs(" apple", "12", "zip", before="\n\n"), vocabulary)
     assert after is not None
     assert (after.where, after.ids) == ("previous", frozenset({IDS["\n\n"]}))
@@ -82,13 +82,13 @@ def test_what_stands_before_is_a_pattern_where_the_tokens_differ(vocabulary: Voc
     assert script.text == "Chinese characters"
 
 
-def test_too_few_examples_or_none_in_common_give_no_pattern(vocabulary: Vocabulary) -> None:
+def test_too_few_examples_or_none_in_common_give_no_pattern(vocabulary: TokenIndex) -> None:
     assert pattern_of(pairs(" apple", " apple"), vocabulary) is None
     assert pattern_of([(IDS[" apple"], IDS["12"]), (IDS["12"], IDS["蘋"]), (IDS["蘋"], IDS["zip"])], vocabulary) is None
     assert stem_of(["cat", "car", "can"], 3) == ""
 
 
-def test_a_table_of_patterns_matches_as_the_patterns_one_by_one(vocabulary: Vocabulary) -> None:
+def test_a_table_of_patterns_matches_as_the_patterns_one_by_one(vocabulary: TokenIndex) -> None:
     patterns = [
         pattern_of(pairs(*[" apple"] * 4), vocabulary),
         None,
@@ -118,7 +118,7 @@ def test_a_table_of_patterns_matches_as_the_patterns_one_by_one(vocabulary: Voca
 
 def test_features_with_one_kind_in_common_share_its_tokens() -> None:
     """A set of its own for each of thousands of features would take a gigabyte."""
-    vocabulary = Vocabulary(
+    vocabulary = TokenIndex(
         range(400), lambda token: chr(97 + token % 26) + chr(97 + token // 26) if token % 2 else str(token)
     )
     letters, digits = ([(token, token) for token in range(start, 20, 2)] for start in (1, 2))

@@ -23,6 +23,7 @@ from reportgen.report import document
 from reportgen.report.slides import deck as decks
 from reportgen.report.slides.slide import Deck
 from reportgen.results.bundle import Bundle
+from tests.printers import PrintsNothing
 
 POINTS_AN_INCH = 72
 FORMATS = ("html", "pdf", "figures", "slides")
@@ -77,7 +78,7 @@ def see_outputs(bundle: Bundle, presentation: Presentation) -> SeenOutputs:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(drawing_room, "draw", _see_drawn(seen.figures))
         patch.setattr(decks, "build_deck", _see_deck(seen.decks))
-        patch.setattr(document, "Printer", _NoPrinter)
+        patch.setattr(document, "Printer", PrintsNothing)
         write_outputs(bundle, Path(folder), FORMATS, presentation=presentation, cache=False)
     return seen
 
@@ -154,23 +155,3 @@ class _Uninked:
 
     def pdf(self) -> bytes:
         return b""
-
-
-class _NoPrinter:
-    """A printer that is given a page and keeps it."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __enter__(self) -> "_NoPrinter":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def begin(self, html: str) -> None:
-        pass
-
-    def finish(self) -> tuple[str, ...]:
-        self.target.write_bytes(b"%PDF-")
-        return ()

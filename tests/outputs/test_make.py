@@ -8,6 +8,7 @@ from reportgen.probes.parameter_census import ParameterCensus
 from reportgen.report import document
 from reportgen.report.content.bundle_figures import ShowFailures
 from reportgen.results.bundle import Bundle
+from tests.printers import PrintsNothing
 from tests.report.fakes import fake_bundle
 
 
@@ -127,26 +128,6 @@ def test_the_pdf_is_printed_while_figures_are_written(
     ]  # fmt: skip
 
 
-class Printing:
-    """A printer that prints at once."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __enter__(self) -> "Printing":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def begin(self, html: str) -> None:
-        pass
-
-    def finish(self) -> tuple[str, ...]:
-        self.target.write_bytes(b"%PDF-")
-        return ()
-
-
 BREAKS = {
     "html": ("reportgen.report.page.render_page", {"report.pdf", "slides.pdf", "slides.pptx", "figures"}),
     "pdf": ("reportgen.report.page.render_paper", {"report.html", "slides.pdf", "slides.pptx", "figures"}),
@@ -171,7 +152,7 @@ def test_one_output_that_fails_never_takes_the_others(
 
     what, rest = BREAKS[format]
     monkeypatch.setattr(what, broken)
-    monkeypatch.setattr(document, "Printer", Printing)
+    monkeypatch.setattr(document, "Printer", PrintsNothing)
     with pytest.raises(OutputsFailed) as caught:
         write_outputs(bundle, tmp_path, list(BREAKS))
     assert caught.value.reasons == {format: "a title that is too long"}

@@ -7,10 +7,10 @@ import torch
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
+from reportgen.numerals import write_ranges
 from reportgen.numerics.outliers import flag_massive, median_magnitude
 from reportgen.probes.attention_sink import FirstKey, probe
 from reportgen.probes.attention_sink.run import uniform_importance
-from reportgen.probes.attention_sink.statement import ranges
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
 from tests.reference import attention_sink as slow
@@ -135,4 +135,4 @@ def test_a_prompt_beyond_the_context_and_a_model_without_attention_are_refused(l
 
 
 def test_layers_are_told_as_ranges() -> None:
-    assert ranges([3, 4, 5, 9, 11, 12]) == "3–5, 9 and 11–12"
+    assert write_ranges([3, 4, 5, 9, 11, 12]) == "3–5, 9 and 11–12"

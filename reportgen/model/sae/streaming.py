@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from reportgen.model.needs import Need, Pass, PassResult
 from reportgen.model.sae.atlas import AtlasState, FeatureAtlas, Firing, join_firings
-from reportgen.text.token_patterns import BEGINNING, Pattern, PatternTable, Vocabulary, pattern_of
+from reportgen.text.token_patterns import BEGINNING, Pattern, PatternTable, TokenIndex, pattern_of
 from reportgen.text.windows import Windows
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class AtlasStream:
         self,
         windows: Windows,
         dictionaries: Sequence[Dictionary],
-        vocabulary: Vocabulary,
+        vocabulary: TokenIndex,
         sizes: Sizes,
         unfinished: UnfinishedWork | None = None,
     ) -> None:

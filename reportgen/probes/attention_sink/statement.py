@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from reportgen.language import list_items, say, say_count, sentences
-from reportgen.numerals import write_count, write_number, write_share
+from reportgen.numerals import write_count, write_number, write_ranges, write_share
 from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.probes.attention_sink.view import FULL, SLIDING
 from reportgen.probing.view import SubjectView
@@ -117,7 +117,7 @@ def _tell_massive(view: SubjectView, prompt: int) -> str:
         "Activations are massive in layers {layers} of {last}, in dimension {dimensions}: up to {value} at position "
         "{position} (“{token}”), {times} times the median.",
         model=view.name,
-        layers=ranges(layers),
+        layers=write_ranges(layers),
         last=max(record["layer"] for record in records),
         dimensions=list_items([str(dimension) for dimension in dimensions]),
         value=write_number(abs(largest["value"])),
@@ -125,17 +125,6 @@ def _tell_massive(view: SubjectView, prompt: int) -> str:
         token=mark_space(largest["token"]),
         times=write_number(largest["times_median"]),
     )
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Ascending whole numbers, those that follow each other as a range: "3–28 and 30"."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return list_items([f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs])
 
 
 def tell_briefly(view: SubjectView) -> str:

@@ -15,7 +15,7 @@ from reportgen.probes.logit_lens.view import after_prompt, quote_answer
 from reportgen.probing.axes import Axis, fit_axes
 from reportgen.probing.followed import draw_followed, followed_at
 from reportgen.probing.parts import describe_curves, describe_layer_grid
-from reportgen.probing.probe import axis_label, prompt_labels
+from reportgen.probing.probe import axis_label, place_layers, prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space, name_joined
@@ -183,7 +183,7 @@ def _draw_kl_between(view: SubjectView) -> Curves:
     for record in view.rows("pairs"):
         y = view.values(f"between/{record['pair']}").tolist()
         text = say("logit_lens.pair", "{one} · {other}", one=labels[record["one"]], other=labels[record["other"]])
-        x = [layer / (len(y) - 1) if relative else layer for layer in range(len(y))]
+        x = place_layers(len(y), relative=relative)
         curves.append(Curve(label=text, x=x, y=y, model=view.subject if len(view.rows("pairs")) == 1 else None,
                             group=text))  # fmt: skip
     label = say("logit_lens.between", "KL(one || other) (nat)")
@@ -307,8 +307,7 @@ def _curves(view: SubjectView, array: str, label: str, axis: Axis) -> Curves:
     """One curve a prompt, at step 0."""
     relative = view.options["axis"] == "relative"
     values = view.values(array)[:, 0]
-    last = values.shape[1] - 1
-    x = [layer / last if relative else layer for layer in range(last + 1)]
+    x = place_layers(values.shape[1], relative=relative)
     labels = prompt_labels(view.outcome)
     if len(labels) > MOST_CURVES:
         low, middle, high = np.nanquantile(values, (0.1, 0.5, 0.9), axis=0).tolist()

@@ -30,7 +30,7 @@ from reportgen.probing.case import Case
 from reportgen.probing.probe import Later
 from reportgen.results.quantities import Cell, Rows
 from reportgen.text.characters import mark_space
-from reportgen.text.token_patterns import Vocabulary
+from reportgen.text.token_patterns import TokenIndex
 
 ABOVE_CHANCE = 0.6
 """Area from which a label that predicts no better is still shown before promoted tokens that do not agree."""
@@ -163,7 +163,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     explained = case.options.explainer is not None
     sizes = Sizes(case.options.examples, TRIED if explained else 0, WATCHED if explained else 0, case.options.seed)
     windows = windows_of(case)
-    vocabulary = Vocabulary(sorted(set(windows.ids.tolist())), case.tokenizer.show)
+    vocabulary = TokenIndex(sorted(set(windows.ids.tolist())), case.tokenizer.show)
     files = dictionaries_of(case).files
     loaded = [load_dictionary(one, model.device) for one in files]
     stream = AtlasStream(windows, loaded, vocabulary, sizes, case.unfinished)

@@ -8,7 +8,7 @@ from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.language import list_items, say
 from reportgen.numerals import write_number
 from reportgen.probing.axes import Axis, fit_axes
-from reportgen.probing.probe import axis_label
+from reportgen.probing.probe import axis_label, place_layers
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
@@ -32,7 +32,7 @@ def _curves(view: SubjectView, name: str, start: int, axis: Axis) -> Curves:
     values = view.values(name)
     last = values.shape[1] - 1
     relative = view.options["axis"] == "relative"
-    layers = [layer / last if relative else layer for layer in range(start, last + 1)]
+    layers = place_layers(last + 1, relative=relative)[start:]
     pairs = sorted(view.rows("pairs"), key=lambda r: (r["same_sense"] is not True, r["pair"]))
     with_same_sense = any(record["same_sense"] for record in pairs)
     curves = [
