@@ -24,9 +24,10 @@ NO_TIME = "0"
 def write_junit(comparison: Comparison) -> str:
     """The comparison as a JUnit document.
 
-    Gated drift is a failure, a failed probe an error; what cannot be compared, or was not measured in either bundle,
-    is skipped. The class of a case is PROBE_ID.SUBJECT: some readers take cases of one class and name for the same
-    case whatever suite they stand in, and class and name together are the path that a tolerance's glob matches.
+    Gated drift is a failure, a failed probe an error; what cannot be compared, or was not measured in either bundle, is
+    skipped; where that is all there is, one case more is an error. The class of a case is PROBE_ID.SUBJECT: some
+    readers take cases of one class and name for the same case whatever suite they stand in, and class and name together
+    are the path that a tolerance's glob matches.
 
     Raises:
         xml.etree.ElementTree.ParseError: the document cannot be read back: a mistake of this program.
@@ -36,21 +37,34 @@ def write_junit(comparison: Comparison) -> str:
     by_subject: dict[str, list[Judgement]] = {}
     for one in judged:
         by_subject.setdefault(one.outcome.subject, []).append(one)
-    root = ET.Element("testsuites", {"name": shorten_text(_head(comparison, list(first.values()))), **_counts(judged)})
+    counts = _counts(judged)
+    nothing = bool(judged) and all(one.verdict is Verdict.NOT_COMPARABLE for one in judged)
+    if nothing:  # a reader of skipped cases alone would call it a success
+        counts |= {"tests": str(len(judged) + 1), "errors": "1"}
+    root = ET.Element("testsuites", {"name": shorten_text(_head(comparison, list(first.values()))), **counts})
     for subject, found in by_subject.items():
         said_of = {"model": describe_subject(subject, comparison), "first beyond tolerance": first.get(subject, "")}
         root.append(_suite(subject, found, said_of))
+    if nothing:
+        root.append(_error_suite("no probe measured what the baseline did"))
     return _document(root)
 
 
 def junit_of_failure(reason: str) -> str:
     """A JUnit document of one case, which is an error: nothing was compared, and why."""
-    counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0", "time": NO_TIME}
-    root = ET.Element("testsuites", {"name": shorten_text(f"{NOT_COMPARED}: {reason}"), **counts})
-    suite = ET.SubElement(root, "testsuite", {"name": "reportgen compare", **counts})
+    root = ET.Element("testsuites", {"name": shorten_text(f"{NOT_COMPARED}: {reason}"), **_ONE_ERROR})
+    root.append(_error_suite(reason))
+    return _document(root)
+
+
+_ONE_ERROR = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0", "time": NO_TIME}
+
+
+def _error_suite(reason: str) -> ET.Element:
+    suite = ET.Element("testsuite", {"name": "reportgen compare", **_ONE_ERROR})
     case = ET.SubElement(suite, "testcase", classname="reportgen", name="compare", time=NO_TIME)
     ET.SubElement(case, "error", message=shorten_text(reason), type=NOT_COMPARED.lower()).text = shorten_text(reason)
-    return _document(root)
+    return suite
 
 
 def _document(root: ET.Element) -> str:

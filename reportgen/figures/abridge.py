@@ -57,6 +57,7 @@ def abridge_figure(figure: Figure) -> Figure:
         return replace(
             figure, pattern=figure.pattern[some, some], queries=_cut_all(figure.queries[some]),
             keys=_cut_all(figure.keys[some]), axes=_main(figure.axes), value_label=_main(figure.value_label),
+            marked=[cell for cell in figure.marked if max(cell) < TOKENS],
         )  # fmt: skip
     if isinstance(figure, HeatMap):
         return replace(figure, width=CELLS, value_label=_main(figure.value_label))
@@ -69,13 +70,15 @@ def abridge_figure(figure: Figure) -> Figure:
 
 
 def _abridge_curves(figure: Curves) -> Curves:
-    curves = [replace(one, label=_cut(one.label), group=one.group and _cut(one.group)) for one in figure.curves]
+    groups = _cut_apart([one.group for one in figure.curves if one.group])
+    curves = [replace(one, label=_cut(one.label), group=groups.get(one.group or "")) for one in figure.curves]
+    names = _cut_apart(list(figure.references))
     return replace(
         figure,
         x_label=_main(figure.x_label),
         y_label=_main(figure.y_label),
         curves=curves,
-        references={_cut(name): value for name, value in figure.references.items()},
+        references={names[name]: value for name, value in figure.references.items()},
     )
 
 
@@ -111,13 +114,15 @@ def _abridge_mosaic(figure: HeadMosaic) -> HeadMosaic:
 
 
 def _abridge_maps(figure: Maps) -> Maps:
-    some = _choose_evenly(len(figure.labels), POINTS)
+    first = [list(figure.groups).index(group) for group in dict.fromkeys(figure.groups)]  # its colour is by its place
+    some = sorted({*_choose_evenly(len(figure.labels), POINTS), *first})
+    groups = _cut_apart(figure.groups)
     last = figure.panels[-1:]
     return replace(
         figure,
         panels=[replace(one, points=np.asarray(one.points)[some]) for one in last],
         labels=[_cut(figure.labels[at]) for at in some],
-        groups=[_cut(figure.groups[at]) for at in some],
+        groups=[groups[figure.groups[at]] for at in some],
     )
 
 
@@ -126,10 +131,11 @@ def _abridge_bars(figure: StackedBars) -> StackedBars:
     values = np.nan_to_num(np.asarray(figure.values, dtype=float))[:BARS]
     largest = sorted(np.argsort(-values.sum(axis=0), kind="stable")[:SEGMENTS].tolist())
     others = np.delete(values, largest, axis=1).sum(axis=1, keepdims=True)
-    segments, kept = [_cut(figure.segments[at]) for at in largest], values[:, largest]
+    segments, kept, colours = [_cut(figure.segments[at]) for at in largest], values[:, largest], largest
     if others.any():
         segments, kept = [*segments, tell_others()], np.hstack([kept, others])
-    return replace(figure, bars=_cut_all(figure.bars[:BARS]), segments=segments, values=kept)
+        colours = [*largest, next(at for at in range(len(figure.segments)) if at not in largest)]
+    return replace(figure, bars=_cut_all(figure.bars[:BARS]), segments=segments, values=kept, colours=colours)
 
 
 def _choose_evenly(count: int, most: int) -> list[int]:
@@ -146,6 +152,12 @@ def _main(label: str) -> str:
 
 def _cut_all(names: Sequence[str]) -> list[str]:
     return [_cut(name) for name in names]
+
+
+def _cut_apart(names: Sequence[str]) -> dict[str, str]:
+    """Name -> how it is written: shortened, unless two would be written alike and pass for one."""
+    short = {name: _cut(name) for name in names}
+    return short if len(set(short.values())) == len(short) else {name: name for name in names}
 
 
 def _cut(name: str) -> str:

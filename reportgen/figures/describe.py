@@ -142,6 +142,8 @@ class AttentionHead(Figure):
     value_label: str = "attention weight"
     axes: str = "↓ query (the token that looks) · → key (what it looks at)"
     """What goes downwards and to the right."""
+    marked: Sequence[tuple[int, int]] = ()
+    """(query, key) of the cells that the title is about: outlined, and their tokens always written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +194,8 @@ class StackedBars(Figure):
     values: NDArray[Any]
     """(bar x segment) not negative."""
     value_label: str
+    colours: Sequence[int] = ()
+    """(segment) the places of their colours, where some of a larger figure's segments are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ def list_remarks() -> list[str]:
         tell_one_in_and_named("", 0),
         tell_constant(),
         tell_flat(0.0),
+        tell_flat_within(0.0),
         tell_unnamed(),
         tell_others(),
     ]
@@ -44,6 +45,15 @@ def tell_constant() -> str:
 def tell_flat(extent: float) -> str:
     """That nothing varies much."""
     return say("figures.flat", "flat: no curve varies by more than {extent}", extent=write_number(extent, 2))
+
+
+def tell_flat_within(extent: float) -> str:
+    """That nothing varies much in what the axis shows of curves that go beyond it."""
+    return say(
+        "figures.flat_within",
+        "flat within this axis: no curve varies by more than {extent} there",
+        extent=write_number(extent, 2),
+    )
 
 
 def tell_unnamed() -> str:

@@ -62,7 +62,13 @@ def followed_at(view: SubjectView, trace: int, step: int = 0) -> list[Followed]:
 def _label(text: str, token: str, pieces: int) -> str:
     if pieces == 1:
         return mark_space(token)
-    return say("followed.first_of", "{token} (first of “{text}”)", token=mark_space(token), text=mark_space(text))
+    return say(
+        "followed.first_of",
+        "{token} (first of {count} tokens of {text})",
+        token=mark_space(token),
+        count=pieces,
+        text=mark_space(text),
+    )
 
 
 def draw_followed(

@@ -32,6 +32,11 @@ def refuse_verdict(view: SubjectView) -> str:
     )
 
 
+def tell_refusal_briefly() -> str:
+    """That nothing is concluded, in a few words."""
+    return say("words.brief_no_verdict", "no verdict: the word is not the same tokens in each sentence")
+
+
 def tell_parts(view: SubjectView) -> str:
     """Where what is read is not just the word, though alike in all sentences, or accepted; empty where it is."""
     others = _tell_others(_word_rows(view))

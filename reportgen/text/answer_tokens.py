@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reportgen.text.tokens import TextTokenizer
+from reportgen.text.tokens import TextTokenizer, is_fragment
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,14 @@ def reasons_against_words(tokenizer: TextTokenizer, texts: Iterable[str]) -> Map
 
 
 def _reason_against_first(tokenizer: TextTokenizer, text: str, ids: tuple[int, ...]) -> str:
-    return tokenizer.reason_against_tokens(ids[:1]) if ids else f"{text!r} has no tokens"
+    if not ids:
+        return f"{text!r} has no tokens"
+    if len(ids) > 1 and is_fragment(tokenizer.piece(ids[0])):
+        shown = tokenizer.show(ids[0])
+        return (
+            f"{text!r} is {len(ids)} tokens, and the first of them, {shown}, begins many characters: it tells nothing"
+        )
+    return tokenizer.reason_against_tokens(ids[:1])
 
 
 def answer_ids(tokenizer: TextTokenizer, text: str) -> tuple[int, ...]:

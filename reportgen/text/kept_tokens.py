@@ -60,6 +60,11 @@ class _Cut:
         return Encoding(list(self.ids), list(zip(self.starts, self.ends, strict=True)), list(self.added))
 
 
+def _size_of(text: str, cut: _Cut) -> int:
+    """About as many bytes as a text and its tokens take where they are kept."""
+    return 2 * len(text) + 20 * len(cut.ids) + 20
+
+
 class KeptTokenizer:
     """Encodes as `tokenizers.Tokenizer` does, from memory where it can."""
 
@@ -77,6 +82,8 @@ class KeptTokenizer:
         self._cut: dict[tuple[str, bool], _Cut] = {}
         self._asked: dict[tuple[str, bool], None] = {}
         self._new = False
+        self._held = 0
+        """Bytes of the texts that this process cut and keeps."""
         known = self._recall_vocabulary()
         if known is not None:
             self._cut = dict(self._recall_texts())
@@ -95,6 +102,9 @@ class KeptTokenizer:
             found = self._find_encoder().encode(text, add_special_tokens=add_special_tokens)
             offsets = found.offsets
             cut = _Cut.pack(found.ids, [s for s, _ in offsets], [e for _, e in offsets], found.special_tokens_mask)
+            if len(text) > LONGEST_KEPT or self._held > MOST_KEPT:
+                return cut.encoding()  # documents of a whole corpus would be in memory twice
+            self._held += _size_of(text, cut)
             self._cut[key] = cut
             self._new = True
         self._asked[key] = None
@@ -159,8 +169,8 @@ class KeptTokenizer:
         kept, room = [], MOST_KEPT
         for text, special in [*self._asked, *(key for key in self._cut if key not in self._asked)]:
             cut = self._cut[text, special]
-            room -= 2 * len(text) + 20 * len(cut.ids) + 20
-            if len(text) <= LONGEST_KEPT and room >= 0:
+            room -= _size_of(text, cut)
+            if room >= 0:
                 kept.append([text, special, *map(list, (cut.ids, cut.starts, cut.ends, cut.added))])
         return kept
 

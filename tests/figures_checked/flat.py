@@ -37,7 +37,10 @@ def _measure_share(curve: Curve, ends: tuple[float, float]) -> float | None:
 
 def _says_flat(figure: SeenFigure) -> bool:
     """Whether the words that tell it, in the language that is spoken, stand in the picture."""
-    told = say("figures.flat", "flat: no curve varies by more than {extent}", extent="\0")
-    pattern = r"\S+".join(map(re.escape, told.split("\0")))
+    told = (
+        say("figures.flat", "flat: no curve varies by more than {extent}", extent="\0"),
+        say("figures.flat_within", "flat within this axis: no curve varies by more than {extent} there", extent="\0"),
+        say("figures.constant", "flat: no curve varies at all"),
+    )
     drawn = " ".join(text.text for text in figure.texts)
-    return say("figures.constant", "flat: no curve varies at all") in drawn or re.search(pattern, drawn) is not None
+    return any(re.search(r"\S+".join(map(re.escape, one.split("\0"))), drawn) for one in told)

@@ -101,7 +101,8 @@ def test_a_planted_head_is_found_first_and_told(tmp_path: Path) -> None:
     told = probe.statement(section(outcome))
     assert told.startswith("In Tiny, head 0.2 looks most from “breakfast” at “apple”, with a mean weight of ")
     drawn = [one for one in probe.figures(section(outcome)) if isinstance(one, AttentionHead)]
-    assert [one.title for one in drawn] == ["Tiny: head 0.2 looks most from “breakfast” at “apple”"]
+    assert [one.title for one in drawn] == [f"Tiny: head 0.2 looks most from “breakfast” at “apple”, in “{TEXT}”"]
+    assert drawn[0].marked == [(6, 4)]
     alone = attention(save_tiny(tmp_path / "random"), find=[{**LOOK, "from": "for"}])
     assert alone.tables["found"].rows[0][4] < 0.9
 
@@ -109,7 +110,7 @@ def test_a_planted_head_is_found_first_and_told(tmp_path: Path) -> None:
 def test_a_weak_look_is_no_clear_statement(llama: Path) -> None:
     long = " ".join(["apple day"] * 20) + " breakfast"
     outcome = attention(llama, long, find=[{**LOOK, "to_index": 3}])
-    assert "no head looks clearly from “breakfast” at “apple”" in probe.statement(section(outcome))
+    assert "no head looks clearly from “breakfast” at “apple (occurrence 4)”" in probe.statement(section(outcome))
 
 
 def test_weights_of_a_long_prompt_are_those_of_the_whole_pattern(llama: Path) -> None:

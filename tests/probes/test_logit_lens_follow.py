@@ -69,12 +69,12 @@ def test_what_leads_is_told_and_marked(gemma3: Path) -> None:
     answer = lens(gemma3, follow=[]).tables["steps"].records()[0]["next_token"]
     outcome = lens(gemma3, follow=[answer, " day"])
     told = probe.statement(section(outcome))
-    assert told.startswith(f"In Tiny, after “{TEXT}”: “")
+    assert f"In Tiny, after “{TEXT}”: “" in told
     assert "” leads at layer" in told
     assert "never leads (rank " in told
     figures = list(probe.figures(section(outcome)))
     grid = next(one for one in figures if isinstance(one, TokenGrid))
-    assert grid.outline_label == "a followed word"
+    assert grid.outline_label == "the final answer, or a followed word"
     assert grid.outlined[0].all()
     curves = {one.name: one for one in figures if isinstance(one, Curves)}
     ranks = curves["follow-rank-0"]
@@ -85,7 +85,7 @@ def test_what_leads_is_told_and_marked(gemma3: Path) -> None:
 
 def test_a_word_of_several_tokens_is_named_by_its_first(gemma3: Path) -> None:
     told = probe.statement(section(lens(gemma3, follow=[" quagga"])))
-    assert "(first of “␣quagga”)" in told
+    assert "tokens of ␣quagga)" in told
 
 
 def test_every_word_needs_a_token(gemma3: Path) -> None:

@@ -1,6 +1,6 @@
 """One attention head, large, with its tokens on both axes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -39,15 +39,24 @@ def paint_attention_head(head: AttentionHead, look: Look) -> Canvas:
     key = left + colour_key_width(lettering.width, ends=(0, 1), label=head.value_label)
     canvas = Canvas(max(left + width, key, lettering.width(head.axes)) + 8, top + height + 20, look)
     canvas.write(0, LINE / 2, head.axes, colour=canvas.theme.muted)
-    for at in choose_labelled(queries, height, NEEDED):
+    for at in _choose_written(queries, height, {query for query, _ in head.marked}):
         canvas.write(left - 4, top + (at + 0.5) * cell, rows[at], mono=True, across="right")
-    for at in choose_labelled(keys, width, NEEDED):
+    for at in _choose_written(keys, width, {key for _, key in head.marked}):
         canvas.write(left + (at + 0.5) * cell, top - 4, columns[at], mono=True, rotation=90)
     box = (left, top, left + width, top + height)
     canvas.frame(box, rows=queries, columns=keys)
     canvas.cells(box, look.sequential(pattern), gap=0.5 if cell > 8 else 0)
+    corners = [(left + key_at * cell, top + query * cell) for query, key_at in head.marked]
+    canvas.outlines([(x + 0.9, y + 0.9, x + cell - 0.9, y + cell - 0.9) for x, y in corners], canvas.theme.outline)
     colour_key(canvas, left, top + height + 12, look.sequential, ends=(0, 1), label=head.value_label)
     return canvas
+
+
+def _choose_written(count: int, room: float, marked: Collection[int]) -> list[int]:
+    """The tokens that are written on an axis: those of marked cells, and of the others those that leave them room."""
+    usual = choose_labelled(count, room, NEEDED)
+    apart = NEEDED * count / room if room else 0.0
+    return sorted({*marked, *(at for at in usual if all(at == one or abs(at - one) >= apart for one in marked))})
 
 
 def _labels(tokens: Sequence[str], lettering: Lettering) -> list[str]:

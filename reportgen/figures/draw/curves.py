@@ -15,7 +15,7 @@ from reportgen.figures.draw.direct_labels import spread_labels
 from reportgen.figures.draw.lettering import LINE
 from reportgen.figures.draw.look import Look
 from reportgen.figures.draw.scales import choose_fitting_ticks, choose_ticks, find_extent, write_ticks
-from reportgen.figures.remarks import tell_constant, tell_flat
+from reportgen.figures.remarks import tell_constant, tell_flat, tell_flat_within
 from reportgen.look.model_styles import ModelStyle
 
 HEIGHT = 190.0
@@ -102,9 +102,9 @@ def _tell_flat(curves: Sequence[Curve], ends: tuple[float, float]) -> str:
     most = max((float(np.ptp(np.clip(values, low, high))) for values in shown), default=high - low)
     if most >= FLAT * (high - low):
         return ""
-    if most == 0:
-        return tell_constant()
-    return tell_flat(most)
+    if any(values.min() < low or values.max() > high for values in shown):
+        return tell_flat_within(most)  # what the axis cuts off is not flat
+    return tell_constant() if most == 0 else tell_flat(most)
 
 
 def _finite(values: Sequence[float]) -> NDArray[np.float64]:

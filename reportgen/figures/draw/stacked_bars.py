@@ -26,7 +26,7 @@ def paint_stacked_bars(stacked: StackedBars, look: Look) -> Canvas:
     most = float(totals.max(initial=0.0)) or 1.0
     names = [lettering.shorten(bar, LABEL) for bar in stacked.bars]
     areas = look.theme.areas
-    fills = [areas[at % len(areas)] for at in range(len(stacked.segments))]
+    fills = [areas[at % len(areas)] for at in stacked.colours or range(len(stacked.segments))]
     entries = key_entries(stacked.segments, look)
     left = max(map(lettering.width, names), default=0) + 6
     sums = write_alike(totals.tolist())

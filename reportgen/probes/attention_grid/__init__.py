@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probes.attention_grid.find import Look, LookPlace, missing_looks, places_of
+from reportgen.probes.attention_grid.find import Look, LookPlace, LooksFound, find_looks
 from reportgen.probes.attention_grid.reducers import Bins, LookWeights
 from reportgen.probing.case import Case
 from reportgen.probing.findings import HeadFindings, PromptFindings
@@ -34,8 +34,9 @@ class Options(ProbeOptions):
     heads: list[Head] | dict[str, list[Head]] = Field(default=[])
     """Heads shown large, each as [block, head], counted from 0: the same for all models, or a list per model id."""
     find: list[Look] = Field(default=[])
-    """Looks from one word at another, such as {from: color, to: green}: all heads are ranked by how much they look
-    so, and the first is shown large."""
+    """Looks from one word at another, each as {from: color, to: green}: all heads are ranked by how much they look
+    so, and the first is shown large. Of a word that occurs more than once, `from_index` or `to_index` says which
+    occurrence is meant, counted from 0; `prompt` says in which prompt, by default in all that have both words."""
     top: Annotated[int, Field(ge=1, le=50)] = 5
     """Heads listed per look."""
 
@@ -71,6 +72,8 @@ class Attention(HeadFindings, PromptFindings):
     """Mean of `entropy` over all heads and prompts."""
     tokens: Rows = table("prompt", "position", "token")
     """The tokens on both axes."""
+    skipped: Rows = table("head", "reason")
+    """Heads asked for that this model does not have, and looks that none of its prompts has."""
     found: Rows = table("find", "rank", "block", "head", "weight", "least", "below", "prompts")
     """For each look the heads that look most so: `weight` is the mean over the prompts with both words, `least` the
     smallest of them; `below` the share of all pairs of tokens (position 0 left out) to which the head gives less
@@ -110,7 +113,7 @@ class AttentionGrid(Probe[Options, Attention]):
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, reduced while it passes."""
         case.require_attention()
-        looks = [place for places in looks_of(case).values() for place in places]
+        looks = [place for places in looks_of(case).places.values() for place in places]
         return [
             Pass(case.tokens(prompt), (NEED, *(need_of(look) for look in looks if look.prompt == number)))
             for number, prompt in enumerate(case.options.prompts)
@@ -118,7 +121,7 @@ class AttentionGrid(Probe[Options, Attention]):
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Heads asked for that are out of range, and looks that no prompt has."""
-        return {**case.missing_heads(heads_of(case)), **reasons_against_looks(case)}
+        return {**case.missing_heads(heads_of(case)), **looks_of(case).missing}
 
 
 def need_of(look: LookPlace) -> Need:
@@ -126,19 +129,11 @@ def need_of(look: LookPlace) -> Need:
     return Need(Site.ATTENTION, "all", reducer=LookWeights(look.queries, look.keys))
 
 
-def reasons_against_looks(case: Case[Options]) -> Mapping[str, str]:
-    """Looks that no prompt of this model has, each with the reason."""
-    return missing_looks(case.tokenizer, case.options.prompts, case.options.find) if case.options.find else {}
-
-
-def looks_of(case: Case[Options]) -> dict[int, list[LookPlace]]:
-    """Number of a look in `find` -> where it is measured; without those that no prompt of this model has."""
-    missing = reasons_against_looks(case)
-    return {
-        number: places_of(case.tokenizer, case.options.prompts, look)
-        for number, look in enumerate(case.options.find)
-        if look.told not in missing
-    }
+def looks_of(case: Case[Options]) -> LooksFound:
+    """Where the looks asked for can be measured in this model."""
+    if not case.options.find:
+        return LooksFound({}, {})
+    return find_looks(case.tokenizer, case.options.prompts, case.options.find)
 
 
 probe = AttentionGrid()

@@ -10,7 +10,7 @@ from reportgen.figures.describe import AttentionHead, Figure, HeadMosaic
 from reportgen.language import list_items, say
 from reportgen.numerals import write_count, write_share
 from reportgen.numerics.attention import bin_edges
-from reportgen.probes.attention_grid.view import look_rows
+from reportgen.probes.attention_grid.view import look_rows, words_of_look
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Array
@@ -18,17 +18,17 @@ from reportgen.results.section import Section
 
 
 def figures(section: Section) -> Iterable[Figure]:
-    """Every head as one mosaic; the heads found, and those asked for, large."""
+    """The heads found, large; every head as one mosaic; those asked for, large."""
     views = SubjectView.each(section)
     tokens = {view.subject: _tokens(view) for view in views}
+    for number in range(max((len(view.options.get("find", ())) for view in views), default=0)):
+        for view in views:
+            yield from _draw_found(view, tokens[view.subject], number)
     for view in views:
         for prompt, text in enumerate(view.column("prompts", "text")):
             patterns = view.outcome.arrays[f"weights/{prompt}"]
             places = _places(tokens[view.subject][prompt], patterns.values.shape[-1])
             yield _mosaic(view, patterns, places, prompt, text)
-    for number in range(max((len(view.options.get("find", ())) for view in views), default=0)):
-        for view in views:
-            yield from _draw_found(view, tokens[view.subject], number)
     named = {view.subject: _named_heads(view) for view in views}
     for block, head in dict.fromkeys(one for heads in named.values() for one in heads):
         for view in views:
@@ -53,10 +53,12 @@ def _draw_found(view: SubjectView, tokens: dict[int, list[str]], number: int) ->
         model=view.name,
         block=first["block"],
         head=first["head"],
-        looks=look["from"],
-        looked=look["to"],
+        **words_of_look(view, number),
     )
-    yield replace(large, name=f"found-{number}", title=title)
+    binned = len(tokens[prompt]) > len(large.queries)
+    queries, keys = ([int(at) for at in look[side].split()] for side in ("queries", "keys"))
+    marked = () if binned else [(query, key) for query in queries for key in keys]
+    yield replace(large, name=f"found-{number}", title=_name_prompt(view, title, prompt), marked=marked)
 
 
 def _mosaic(view: SubjectView, patterns: Array, places: list[str], prompt: int, text: str) -> HeadMosaic:

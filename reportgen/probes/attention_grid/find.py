@@ -26,16 +26,18 @@ class Look(BaseModel):
     to: Annotated[str, Field(min_length=1)]
     """The word that is looked at: the key."""
     from_index: Index | None = None
-    """Which occurrence of `from` is meant, from 0, if there are several."""
+    """Which occurrence of `from` is meant, counted from 0, if there are several."""
     to_index: Index | None = None
-    """Which occurrence of `to` is meant, from 0, if there are several."""
+    """Which occurrence of `to` is meant, counted from 0, if there are several."""
     prompt: Index | None = None
     """The prompt, from 0; by default every prompt that contains both words."""
 
     @property
     def told(self) -> str:
-        """The look as rows of tables call it."""
-        return f"{self.from_} → {self.to}"
+        """The look as rows of tables call it; two that differ in anything are told apart."""
+        words = (self.from_, self.from_index), (self.to, self.to_index)
+        looks = " → ".join(word if index is None else f"{word} [{index}]" for word, index in words)
+        return looks if self.prompt is None else f"{looks} (prompt {self.prompt})"
 
 
 @dataclass(frozen=True)
@@ -49,35 +51,36 @@ class LookPlace:
     """Those of the tokens that hold something of `to`, position 0 left out: heads rest there whatever it holds."""
 
 
-def places_of(tokenizer: TextTokenizer, prompts: Sequence[Prompt], look: Look) -> list[LookPlace]:
-    """Where a look can be measured, prompt by prompt.
+@dataclass(frozen=True)
+class LooksFound:
+    """Where looks can be measured."""
 
-    Raises:
-        Unusable: nowhere; says why, of the first prompt that has both words if any does.
-    """
-    if look.prompt is not None and look.prompt >= len(prompts):
-        raise Unusable(f"there is no prompt {look.prompt}: prompts go from 0 to {len(prompts) - 1}")
-    places, reasons = [], []
-    for number in range(len(prompts)) if look.prompt is None else (look.prompt,):
-        try:
-            places.append(_place_in(tokenizer, prompts[number], look, number))
-        except Unusable as error:
-            text = tokenizer.prompt_text(prompts[number])
-            reasons.append((look.from_ in text and look.to in text, str(error)))
-    if not places:
-        raise Unusable(max(reasons, key=lambda one: one[0])[1])
-    return places
+    places: Mapping[int, Sequence[LookPlace]]
+    """Number of a look -> where both words are, prompt by prompt."""
+    missing: Mapping[str, str]
+    """Looks that no prompt has, each with the reason: that of the first prompt with both words if there is one."""
 
 
-def missing_looks(tokenizer: TextTokenizer, prompts: Sequence[Prompt], looks: Sequence[Look]) -> Mapping[str, str]:
-    """Looks that can be measured in no prompt of this model, each with the reason."""
-    missing = {}
-    for look in looks:
-        try:
-            places_of(tokenizer, prompts, look)
-        except Unusable as error:
-            missing[look.told] = str(error)
-    return missing
+def find_looks(tokenizer: TextTokenizer, prompts: Sequence[Prompt], looks: Sequence[Look]) -> LooksFound:
+    """Where both words of each look are."""
+    found, missing = {}, {}
+    for at, look in enumerate(looks):
+        places, reasons = [], []
+        if look.prompt is not None and look.prompt >= len(prompts):
+            reasons.append((True, f"there is no prompt {look.prompt}: prompts go from 0 to {len(prompts) - 1}"))
+        for number, prompt in enumerate(prompts):
+            if look.prompt not in (None, number):
+                continue
+            try:
+                places.append(_place_in(tokenizer, prompt, look, number))
+            except Unusable as error:
+                text = tokenizer.prompt_text(prompt)
+                reasons.append((look.from_ in text and look.to in text, str(error)))
+        if places:
+            found[at] = places
+        else:
+            missing[look.told] = max(reasons, key=lambda one: one[0])[1]
+    return LooksFound(found, missing)
 
 
 def _place_in(tokenizer: TextTokenizer, prompt: Prompt, look: Look, number: int) -> LookPlace:

@@ -12,7 +12,7 @@ from torch import Tensor
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.attention import SINK_THRESHOLD
-from reportgen.probes.attention_grid import NEED, Attention, Options, heads_of, looks_of, need_of, reasons_against_looks
+from reportgen.probes.attention_grid import NEED, Attention, Options, heads_of, looks_of, need_of
 from reportgen.probes.attention_grid.find import LookPlace
 from reportgen.probes.attention_grid.reducers import ReducedPattern
 from reportgen.probing.case import Case
@@ -35,10 +35,12 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         sink_share=float((sink > SINK_THRESHOLD).mean()),
         mean_entropy=float(entropy.mean()),
         tokens=tokens,
-        skipped=reason_rows({**_list_absent_heads(case, model), **reasons_against_looks(case)}),
+        skipped=reason_rows({**_list_absent_heads(case, model), **looks.missing}),
         prompts=case.prompt_rows(case.options.prompts),
-        found=[row for number, places in looks.items() for row in _rank_heads(case, model, captured, number, places)],
-        looks=_look_rows(case, looks),
+        found=[
+            row for number, places in looks.places.items() for row in _rank_heads(case, model, captured, number, places)
+        ],
+        looks=_look_rows(case, looks.places),
         weights=[_fetch(torch.stack([block.weights for block in blocks])) for blocks in reduced],
         sink=sink,
         entropy=entropy,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_count, write_number, write_share
 from reportgen.numerics.attention import SINK_THRESHOLD
-from reportgen.probes.attention_grid.view import look_rows
+from reportgen.probes.attention_grid.view import look_rows, words_of_look
 from reportgen.probing.view import SubjectView
 
 MANY = 0.5
@@ -36,13 +36,11 @@ def tell(view: SubjectView) -> str:
 
 def _tell_looks(view: SubjectView) -> Iterable[str]:
     first = {row["find"]: row for row in view.rows("found") if row["rank"] == 1} if look_rows(view) else {}
-    words = {row["find"]: row for row in reversed(look_rows(view))}
     for number, row in first.items():
         values = {
             "model": view.name,
             "head": f"{row['block']}.{row['head']}",
-            "looks": words[number]["from"],
-            "looked": words[number]["to"],
+            **words_of_look(view, number),
             "weight": write_number(row["weight"]),
         }
         if row["weight"] < LOOKS:

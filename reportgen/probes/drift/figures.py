@@ -27,13 +27,15 @@ def figures(section: Section) -> Iterable[Figure]:
         "cosine": {"cosine": say("drift.cosine", "mean cosine")},
         "cka": {"cka": say("drift.cka", "CKA"), "cka_shuffled": say("drift.shuffled", "shuffled")},
     }
-    for view in views:
+    axes = {}
+    for first, labels in arrays.items():
+        every = [np.array([one.values(array) for array in labels]) for one in views]
+        # A change begins at 0; a cosine and a CKA are 1 where nothing changed.
+        changes = first == "relative_change"
+        axes[first] = fit_axes(every, layers, cut=changes, from_zero=changes, including=None if changes else 1.0)
+    for at, view in enumerate(views):
         for first, labels in arrays.items():
-            every = [np.array([one.values(array) for array in labels]) for one in views]
-            # A change begins at 0; a cosine and a CKA are 1 where nothing changed.
-            changes = first == "relative_change"
-            axes = fit_axes(every, layers, cut=changes, from_zero=changes, including=None if changes else 1.0)
-            yield _curves(view, first.replace("_", "-"), labels, axes[views.index(view)])
+            yield _curves(view, first.replace("_", "-"), labels, axes[first][at])
         yield from _weight_grid(view)
 
 

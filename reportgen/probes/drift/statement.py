@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
-
 import numpy as np
 
-from reportgen.language import list_items, say, say_count, sentences
-from reportgen.numerals import write_number, write_share
+from reportgen.language import say, say_count, sentences
+from reportgen.numerals import write_number, write_ranges, write_share
 from reportgen.probes.drift.view import CLEAR, changed_cells, name_largest
 from reportgen.probing.view import SubjectView
 
@@ -77,12 +74,6 @@ def _tell_weights(view: SubjectView) -> str:
         "Only the weights of block {blocks} differ, most in {place}.",
         "Only the weights of blocks {blocks} differ, most in {place}.",
         len(changed),
-        blocks=list_items(_runs(changed)),
+        blocks=write_ranges(changed),
         place=name_largest(cells),
     )
-
-
-def _runs(blocks: Sequence[int]) -> list[str]:
-    """Numbers that follow each other as one: 3, 20–22."""
-    runs = [[number for _, number in run] for _, run in groupby(enumerate(blocks), key=lambda pair: pair[1] - pair[0])]
-    return [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]

@@ -47,8 +47,9 @@ class Options(ProbeOptions):
     """Tokens named per cell of the grid."""
 
     follow: list[Annotated[str, Field(min_length=1)]] = Field(default=[], max_length=12)
-    """Words that are followed through the layers at every step, with their leading space if they have one: rank and
-    probability of each, or of its first token if it has several."""
+    """Words that are followed through the layers at every step, with their leading space where the text
+    would have one (" sea" and "sea" are two tokens): rank and probability of each, or of its first token if it has
+    several."""
 
     @model_validator(mode="after")
     def _check_temperature(self) -> Self:

@@ -14,6 +14,7 @@ from reportgen.probing.findings import PromptFindings, word_table
 from reportgen.probing.options import Layers, ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, arrays, metric, table
+from reportgen.text import prompts as text_prompts
 from reportgen.text.words import WordNotFound, find_word
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Options(ProbeOptions):
     layers: Layers = "all"
     """Layers kept, counted from 0 = embedding."""
     words: list[Annotated[str, Field(min_length=1)]] = Field(default=[], max_length=8)
-    """Words whose vectors are shown as numbers, in every prompt that contains them: at the last token of each."""
+    """Words whose vectors are shown as numbers, in every prompt that contains them: at the last token of the first
+    occurrence, or of that which the prompt's `index` names."""
     numbers: Annotated[int, Field(ge=1, le=32)] = 8
     """How many numbers of such a vector are shown: its first ones."""
     numbers_at: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=8)] = Field(default=[0, 1])
@@ -74,7 +76,7 @@ class States(PromptFindings):
     words: Rows = word_table()
     """These words, the tokens that hold them, and whether they are the word and nothing else."""
     skipped: Rows = table("text", "reason")
-    """Words asked for that no prompt contains, or that occur in one more than once."""
+    """Words asked for that no prompt contains."""
 
 
 class HiddenStates(Probe[Options, States]):
@@ -121,6 +123,11 @@ class WordsFound:
     """Word -> why it is nowhere."""
 
 
+def with_first_occurrence(prompt: text_prompts.Prompt) -> text_prompts.Prompt:
+    """The prompt with an index: of a word that it does not single out, the first occurrence is meant."""
+    return prompt.model_copy(update={"index": prompt.index or 0})
+
+
 def find_words(case: Case[Options]) -> WordsFound:
     """The words in the prompts that contain them, each read at its last token."""
     places: dict[str, list[tuple[int, int]]] = {}
@@ -129,11 +136,11 @@ def find_words(case: Case[Options]) -> WordsFound:
         reasons = []
         for number, prompt in enumerate(case.options.prompts):
             try:
-                places.setdefault(word, []).append((number, find_word(case.tokenizer, prompt, word).position))
+                place = find_word(case.tokenizer, with_first_occurrence(prompt), word)
+                places.setdefault(word, []).append((number, place.position))
             except WordNotFound as error:
                 reasons.append(str(error))
-        if not places[word]:
-            del places[word]
+        if word not in places:
             missing[word] = reasons[0]
     return WordsFound(places, missing)
 

@@ -21,6 +21,7 @@ from reportgen.probes.hidden_states import (
     find_words,
     need_of,
     read_prompts_in_full,
+    with_first_occurrence,
 )
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
@@ -88,7 +89,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
             for item, (prompt, position) in enumerate(places)
         ],
         words=case.word_rows(
-            (prompt, case.options.prompts[prompt], text)
+            (prompt, with_first_occurrence(case.options.prompts[prompt]), text)
             for text, places in found.places.items()
             for prompt, _ in places
         ),

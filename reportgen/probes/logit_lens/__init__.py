@@ -49,8 +49,9 @@ class Options(ProbeOptions):
     compare: list[Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]] = Field(default=[])
     """Pairs of prompts, each as [one, other] counted from 0, whose distributions are compared layer by layer."""
     follow: list[Annotated[str, Field(min_length=1)]] = Field(default=[], max_length=12)
-    """Words that are followed through the layers, with their leading space if they have one: rank and probability of
-    each, or of its first token if it has several."""
+    """Words that are followed through the layers, with their leading space where the text
+    would have one (" sea" and "sea" are two tokens): rank and probability of each, or of its first token if it has
+    several."""
     axis: Literal["relative", "absolute"] = "relative"
     """Layer axis of the curves: share of the depth, or the layer's number."""
 
@@ -116,9 +117,9 @@ class LogitLens(Probe[Options, Lens]):
     """Shows: which token the model would write next if it stopped after each layer.
 
     Read: one column per step (or position), one row per layer, from the embedding at the bottom to the model's own
-    answer at the top; the stronger a cell, the more likely its token. Outlined cells already hold the final answer.
-    Entropy falls where a layer makes up its mind; KL says how far it still is from the final distribution. `<E9 A2>` is
-    a token of bytes that are not a whole character; ␣ marks a leading space.
+    answer at the top; the stronger a cell, the more likely its token. Outlined cells already hold the final answer (or
+    a followed word). Entropy falls where a layer makes up its mind; KL says how far it still is from the final
+    distribution. `<E9 A2>` is a token of bytes that are not a whole character; ␣ marks a leading space.
 
     Computed: the residual stream after each layer goes through the model's own final norm, unembedding, softcap and
     output scaling, in float32; the last row is the model's own logits, in its own dtype. Entropy and KL(final || layer)

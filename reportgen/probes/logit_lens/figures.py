@@ -228,9 +228,9 @@ def _draw_grid(
         texts=[[str(cell["token"]) for cell in row] for row in shown],
         values=np.array([[cell["probability"] for cell in row] for row in shown]),
         value_label=unit_of("probability"),
-        outlined=np.array([[cell["token_id"] in (followed or {last["token_id"]})
+        outlined=np.array([[cell["token_id"] in {*followed, last["token_id"]}
                             for cell, last in zip(row, shown[0], strict=True)] for row in shown]),
-        outline_label=say("logit_lens.outline_followed", "a followed word") if followed
+        outline_label=say("logit_lens.outline_followed", "the final answer, or a followed word") if followed
         else say("logit_lens.outline", "the final answer"),
         alternatives=[[cells.others.get((c.prompt, c.step, c.position, layer), ()) for c in columns]
                       for layer in layers],

@@ -69,14 +69,14 @@ def tell(view: SubjectView) -> str:
             model=view.name,
             threshold=write_share(SURE),
         )
-        return sentences([*_tell_followed(view), none])
+        return sentences([none, *_tell_followed(view)])
     return sentences(
         [
-            *_tell_followed(view),
             _tell_settling(view.name, sure),
             _tell_turning(view.name, sure),
             _tell_overturning(view.name, traces),
             _tell_fragments(view.name, sure),
+            *_tell_followed(view),
         ]
     )
 

@@ -6,7 +6,7 @@ from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_depth, write_share
 from reportgen.probes.pca_map.groups import judge_layers
 from reportgen.probing.view import SubjectView
-from reportgen.probing.word_fits import refuse_verdict, tell_parts
+from reportgen.probing.word_fits import refuse_verdict, tell_parts, tell_refusal_briefly
 
 DROWNING = 0.9
 """Share of variance on one axis above which the map shows little but an outlier."""
@@ -86,7 +86,9 @@ def _tell_outliers(view: SubjectView) -> str:
 
 def tell_briefly(view: SubjectView) -> str:
     """The layer at which most words have one of their own group as nearest neighbour, and how many do."""
-    gathering = None if refuse_verdict(view) else judge_layers(view)
+    if refuse_verdict(view):
+        return tell_refusal_briefly()
+    gathering = judge_layers(view)
     if gathering is None:
         return say("pca_map.brief_none", "no clear groups")
     return say(

@@ -54,7 +54,7 @@ def _curves(view: SubjectView, name: str, start: int, axis: Axis) -> Curves:
     return Curves(
         name=name,
         subject=(view.subject,),
-        title=say("figure.of_model", "{model}: {what}", model=view.name, what=_title_of_array(name)),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=_title_of_array(view, name)),
         alt=say(
             "word_similarity.alt",
             "{what} over the layers of {model}, one curve per pair of sentences: {ends}",
@@ -77,8 +77,12 @@ def _what(name: str) -> str:
     return say("word_similarity.normalised", "normalised cosine")
 
 
-def _title_of_array(name: str) -> str:
+def _title_of_array(view: SubjectView, name: str) -> str:
     """What the curves show, in a few words."""
+    rows = view.rows("words") if "words" in view.outcome.tables else []
+    words = {str(row["word"]) for row in rows}
+    if name == "raw" and len(words) == 1:
+        return say("word_similarity.raw.title_of", "similarity of the vectors of “{word}” (cosine)", word=words.pop())
     if name == "raw":
         return say("word_similarity.raw.title", "similarity of the word's vectors (cosine)")
     return say("word_similarity.normalised.title", "similarity of the word, divided by the sentences' mean similarity")

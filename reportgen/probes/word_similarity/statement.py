@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reportgen.language import say, sentences
 from reportgen.numerals import write_depth, write_number, write_setting
 from reportgen.probing.view import SubjectView
-from reportgen.probing.word_fits import refuse_verdict, tell_parts
+from reportgen.probing.word_fits import refuse_verdict, tell_parts, tell_refusal_briefly
 
 CLEAR_GAP = 0.02
 """Difference of mean cosines from which the senses count as told apart."""
@@ -95,7 +95,7 @@ def _tell_sentences(name: str, means: NDArray[Any]) -> str:
 def tell_briefly(view: SubjectView) -> str:
     """Where the senses, or without senses the sentences, are told apart most, and by how much."""
     if refuse_verdict(view):
-        return say("words.brief_no_verdict", "no verdict: the word is not the same tokens in each sentence")
+        return tell_refusal_briefly()
     senses = [record["same_sense"] for record in view.rows("pairs")]
     raw = view.values("raw")
     alike, other = [i for i, s in enumerate(senses) if s is True], [i for i, s in enumerate(senses) if s is False]

@@ -200,6 +200,8 @@ def _meaning(comparison: Comparison) -> str:
     verdicts = {one.verdict for one in comparison.compared}
     if not verdicts:
         return "There was nothing to compare."
+    if verdicts == {Verdict.NOT_COMPARABLE}:
+        return "Nothing could be compared: no probe measured what the baseline did."
     if comparison.exit_code:
         return MEANINGS[comparison.exit_code]
     if verdicts <= {Verdict.SAME}:
