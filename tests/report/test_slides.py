@@ -496,6 +496,10 @@ def test_a_slide_tells_what_is_found_in_its_own_prompt():
     assert seen("Llama: 天氣") == "The model reads. After “天氣” it is sure. It has one answer."
     assert seen(f"Llama: after {long}") == f"The model reads. After “{long[:48]}…” it is not. It has many."
     assert seen("Llama: all of them") == told
+    looks = "Head 9.4 looks from “color” at “green”. Head 2.7 looks from “apple” at “green”. Most heads rest."
+    second = replace(make_grid(LLAMA, "grid-0"), title="Head 2.7 looks from “apple” at “green”")
+    told = tell_seen(section, view, lambda subject: looks, [second], 60)
+    assert told == "Head 2.7 looks from “apple” at “green”. Most heads rest."
     nothing = tell_seen(section, view, lambda subject: "", [make_grid(LLAMA, "grid-0")], 200)
     assert nothing == first_of(view.explanation.shows)
 

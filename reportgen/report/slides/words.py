@@ -24,7 +24,7 @@ def tell_seen(
     """What the numbers say of the models and the prompts that are shown; where they say nothing, what figures show."""
     ok = section.ok()
     subjects = dict.fromkeys(s for figure in figures for s in find_subjects(section, figure) if s in ok)
-    told = [_keep_own(section, alone(subject), figures) for subject in subjects]
+    told = [_begin_with_own(_keep_own(section, alone(subject), figures), figures) for subject in subjects]
     seen = sentences(first_of(statement, most // len(told)) for statement in told if statement)
     return seen or first_of(view.explanation.shows, most)
 
@@ -92,6 +92,17 @@ def _keep_own(section: Section, statement: str, figures: Sequence[Figure]) -> st
         if keep:
             kept.append(sentence)
     return "".join(kept).rstrip()
+
+
+def _begin_with_own(statement: str, figures: Sequence[Figure]) -> str:
+    """The statement from the sentence on that quotes the words of a title, where the first is about other words."""
+    shown = {quote for figure in figures for quote in QUOTED.findall(figure.title)}
+    told = list(_split(statement))
+    for at, sentence in enumerate(told):
+        quoted = set(QUOTED.findall(sentence))
+        if len(quoted) > 1 and quoted <= shown:
+            return "".join(told[at:])
+    return statement
 
 
 def _list_prompts(section: Section) -> list[tuple[str, str]]:
