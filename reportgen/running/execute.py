@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from reportgen.documents.places import Places, list_places
 from reportgen.errors import Mistake, ModelError
 from reportgen.model.network.own_code import describe_error
-from reportgen.processes.freed_memory import give_back_freed
+from reportgen.processes.freed_memory import give_back_freed, keep_large_apart
 from reportgen.processes.supervision import find_earlier_end, track_piece
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard
@@ -41,6 +41,7 @@ def execute(plan: Plan, progress: Progress = lambda line: None, cache: OutcomeCa
     Raises:
         ModelError: no model could be loaded; there is nothing to report.
     """
+    keep_large_apart()
     with ThreadPoolExecutor(max_workers=1) as executor:
         running = _Running(plan, progress, cache or OutcomeCache(used=False), executor)
         for planned in plan.models:
