@@ -2,9 +2,10 @@
 
 A probe is one module, or a folder of several: its face (`__init__`: options, findings, passes), and next to it `run`,
 which measures, `figures`, which describes what is drawn, and `statement`, the rule of its sentence: `tell` of one
-subject, or `statement` of all where it compares them, and `tell_briefly` for a table of many models. `view` may hold
-`View`, what all of them read of a subject. Nothing here or in a face imports torch or numpy: batteries are checked and
-planned without them, and a stored bundle is rendered without `run`.
+subject, or `statement` of all where it compares them, `tell_briefly` for a table of many models, and `tell_figure`
+for slides of figures that show another quantity. `view` may hold `View`, what all of them read of a subject. Nothing
+here or in a face imports torch or numpy: batteries are checked and planned without them, and a stored bundle is
+rendered without `run`.
 """
 
 from __future__ import annotations
@@ -233,6 +234,12 @@ class Probe(Generic[O, R]):
         """Subject -> the same in a few words without its name; empty where the metrics are told instead."""
         return _ask_each(self, section, "tell_briefly")
 
+    def tell_figure_each(self, section: Section, kind: str) -> Mapping[str, str]:
+        """Subject -> what a figure of this kind shows of it, where that is another quantity than `statement` tells of;
+        empty where it is the same.
+        """
+        return _ask_each(self, section, "tell_figure", kind)
+
 
 @dataclass(frozen=True)
 class MeasuredModel(Generic[P]):
@@ -263,13 +270,13 @@ class PairProbe(Probe[P, R], Generic[P, R]):
         return found
 
 
-def _ask_each(probe: Probe[Any, Any], section: Section, name: str) -> dict[str, str]:
+def _ask_each(probe: Probe[Any, Any], section: Section, name: str, *asked: str) -> dict[str, str]:
     """Subject -> what a function of the probe's rule says of it; empty where the rule has no such function."""
     tell = getattr(_part(probe, "statement"), name, None) if _place_of(probe, "statement") else None
     if tell is None:
         return {}
     kind = getattr(_part(probe, "view"), "View", SubjectView) if _place_of(probe, "view") else SubjectView
-    return {view.subject: tell(view) for view in kind.each(section)}
+    return {view.subject: tell(view, *asked) for view in kind.each(section)}
 
 
 def _part(probe: Probe[Any, Any], name: str) -> ModuleType:

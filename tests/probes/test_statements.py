@@ -170,6 +170,18 @@ def test_a_word_is_told_apart_from_a_layer_on_below_or_not(found: Outcome, said:
     assert statement("word_similarity", found) == said
 
 
+def test_normalised_curves_are_told_of_by_what_they_show() -> None:
+    found = similarity([1, 0.9, 0.9, 0.9], [1, 0.9, 0.6, 0.8])
+    shown = replace(found.arrays["raw"], values=np.array([[1, 1.1, 1.3, 1.2], [1, 1.1, 0.9, 1.0]]))
+    both = section(replace(found, arrays={**found.arrays, "normalised": shown}))
+    probe = find("word_similarity")
+    assert probe.tell_figure_each(both, "raw") == {"m": ""}
+    assert probe.tell_figure_each(both, "normalised") == {
+        "m": "Set against what words in general have in common in M, the word is most alike within one sense at layer "
+        "2 of 3: 1.30, and 0.900 between senses."
+    }
+
+
 # logit_lens
 
 
@@ -234,6 +246,22 @@ EARLY = [("a", 0.2), ("b", 0.2), ("e", 0.2), ("e", 0.2), ("e", 0.2)]
 )
 def test_the_lens_settles_turns_and_overturns(found: Outcome, said: str) -> None:
     assert statement("logit_lens", found) == said
+
+
+def test_curves_of_entropy_and_kl_are_told_of_by_what_they_show() -> None:
+    curves = {"entropy": [[[9, 8, 7, 2, 3]], [[9, 8, 9, 4, 3]]], "kl": [[[5, 6, 0.2, 0.9, 0]], [[5, 9, 4, 0.7, 0]]]}
+    found = lens(EARLY, LATE)
+    arrays = {name: Array(("prompt", "step", "layer"), np.array(values)) for name, values in curves.items()}
+    both, probe = section(replace(found, arrays={**found.arrays, **arrays})), find("logit_lens")
+    assert probe.tell_figure_each(both, "entropy") == {
+        "m": "M is least sure at layer 0 of 4 (entropy 9 nat) and surest at layer 3 (3 nat), on average over the "
+        "prompts."
+    }
+    assert probe.tell_figure_each(both, "kl") == {
+        "m": "M is within 1 nat of its final distribution from layer 3 of 4 on, on average over the prompts; furthest "
+        "from it at layer 1 (7.5 nat)."
+    }
+    assert probe.tell_figure_each(both, "grid") == {"m": ""}
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reportgen.language import list_items, say, say_count, sentences
-from reportgen.numerals import write_count, write_depth, write_share
+from reportgen.numerals import write_count, write_depth, write_number, write_setting, write_share
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.logit_lens.view import after_prompt, quote_answer
 from reportgen.probing.followed import followed_at, tell_followed
@@ -28,6 +31,8 @@ BEFORE = 3
 """Layers below a turn to another script, most of which must agree on one."""
 LATE = 0.5
 """Share of the depth below which scripts change without meaning: the lens reads little there."""
+NEAR = 1.0
+"""KL to the final distribution, nat, below which a layer's prediction counts as near it."""
 LONGEST_LABEL = 48
 """Characters of a prompt that a statement quotes."""
 
@@ -193,6 +198,47 @@ def _tell_fragments(name: str, sure: Sequence[_Trace]) -> str:
         "{count} answers of {model} are only fragments of characters.",
         count,
         model=name,
+    )
+
+
+def tell_figure(view: SubjectView, kind: str) -> str:
+    """What the curves of entropy and KL show: the mean of the prompts by layer."""
+    if kind not in ("entropy", "kl"):
+        return ""
+    means = view.values(kind)[:, 0].mean(0)
+    if not np.isfinite(means).all():
+        return ""
+    return _tell_entropy(view, means) if kind == "entropy" else _tell_kl(view, means)
+
+
+def _tell_entropy(view: SubjectView, means: NDArray[Any]) -> str:
+    """Where the layers are least and most sure: `means` is (layer) entropy, nat."""
+    return say(
+        "logit_lens.entropy_shown",
+        "{model} is least sure at layer {unsure} of {last} (entropy {most} nat) and surest at layer {sure} ({least} "
+        "nat), on average over the prompts.",
+        model=view.name,
+        unsure=int(means.argmax()),
+        sure=int(means.argmin()),
+        last=view.last_layer,
+        most=write_number(means.max(), 2),
+        least=write_number(means.min(), 2),
+    )
+
+
+def _tell_kl(view: SubjectView, means: NDArray[Any]) -> str:
+    """From which layer on the prediction is near the final one: `means` is (layer) KL, nat."""
+    near = leads_from(np.where(means < NEAR, 1, 2))
+    return say(
+        "logit_lens.kl_shown",
+        "{model} is within {near} nat of its final distribution from layer {layer} of {last} on, on average over the "
+        "prompts; furthest from it at layer {far} ({most} nat).",
+        model=view.name,
+        near=write_setting(NEAR),
+        layer=near,
+        last=view.last_layer,
+        far=int(means.argmax()),
+        most=write_number(means.max(), 2),
     )
 
 

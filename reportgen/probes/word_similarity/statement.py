@@ -92,6 +92,31 @@ def _tell_sentences(name: str, means: NDArray[Any]) -> str:
     )
 
 
+def tell_figure(view: SubjectView, kind: str) -> str:
+    """What the normalised curves show: how the word compares with words in general, and across the senses."""
+    if kind != "normalised" or refuse_verdict(view):
+        return ""
+    senses = [record["same_sense"] for record in view.rows("pairs")]
+    values = view.values("normalised")[:, 1:]  # the embedding has no context to divide by
+    alike, other = [i for i, s in enumerate(senses) if s is True], [i for i, s in enumerate(senses) if s is False]
+    if not (alike and other and np.isfinite(values).all()):
+        return ""
+    same, different = values[alike].mean(0), values[other].mean(0)
+    best = int((same - different).argmax())
+    if same[best] <= different[best]:
+        return ""
+    return say(
+        "word_similarity.normalised_senses",
+        "Set against what words in general have in common in {model}, the word is most alike within one sense at "
+        "layer {layer} of {last}: {same}, and {different} between senses.",
+        model=view.name,
+        layer=best + 1,
+        last=values.shape[1],
+        same=write_number(same[best], 3),
+        different=write_number(different[best], 3),
+    )
+
+
 def tell_briefly(view: SubjectView) -> str:
     """Where the senses, or without senses the sentences, are told apart most, and by how much."""
     if refuse_verdict(view):

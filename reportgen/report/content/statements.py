@@ -23,6 +23,17 @@ def state_section(section: Section) -> str:
     return statement_of(probe, section)
 
 
+def state_figure(section: Section, kind: str) -> Mapping[str, str]:
+    """Subject -> what the figures of a kind show of it, where they show another quantity than the statement tells of."""
+    if not section.ok():
+        return {}
+    try:
+        probe = registry.find(next(iter(section.outcomes.values())).probe)
+    except ReportgenError:
+        return {}
+    return probe.tell_figure_each(section, kind)
+
+
 def state_bundle(bundle: "Bundle") -> dict[str, str]:
     """Probe id -> what it found."""
     return {probe_id: state_section(bundle.section(probe_id)) for probe_id in bundle.outcomes}

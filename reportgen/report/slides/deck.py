@@ -122,7 +122,6 @@ def _slides(
     section: Section, statement: str, told: StatementsAlone, pictures: Sequence[Picture], letters: Letters
 ) -> Iterator[Slide]:
     view = sections.build_view(section, statement, (), 0)
-    alone = partial(told.find, section.id)
     absences = [
         say("deck.absent", "{name}: {reason}", name=absence.name, reason=absence.reason)
         for row in view.rows
@@ -142,7 +141,9 @@ def _slides(
         yield Slide(
             title=say("deck.title", "{model}: {what}", model=of, what=asked) if of else _begin(asked, described[0]),
             kicker="" if asked.startswith(view.title) else view.title,
-            sentence=tell_seen(section, view, alone, described, letters.glance),
+            sentence=tell_seen(
+                section, view, partial(told.find_shown, section.id, described[0].name), described, letters.glance
+            ),
             remark=_remark(view, described, letters, first=at == 0),
             pictures=together,
             definition=_definition(view, figures[0]),
