@@ -16,9 +16,10 @@ ENTRY = {"", "__main__", "model"}
 """The package itself, `python -m reportgen`, and the rooms that hold nothing but rooms."""
 
 ARROWS: dict[str, str] = {
-    "cli": "workflows running battery probes probing baseline results processes",
-    "workflows": "outputs report report.comparison report.history report.content report.templates running battery "
+    "cli": "workflows ci running battery probes probing baseline results processes",
+    "workflows": "ci outputs report report.comparison report.history report.content report.templates running battery "
     "probes probing baseline model.files figures figures.kept figures.draw look results",
+    "ci": "baseline results",
     "outputs": "report report.slides report.content report.templates probes figures figures.kept figures.draw look "
     "results documents",
     "report.comparison": "report report.content report.templates baseline probes probing figures figures.kept "

@@ -8,6 +8,7 @@ from reportgen.baseline.compare import Comparison, Judgement
 from reportgen.baseline.verdict import DECIDING, WORST_FIRST
 from reportgen.look.legible import make_legible
 from reportgen.numerals import write_count
+from reportgen.results.section import name_subject
 
 NOT_COMPARED = "Could not be compared"
 """The conclusion where there is no comparison: a bundle is missing, damaged, or its last run failed."""
@@ -47,9 +48,7 @@ def describe_beginning(judgement: Judgement, comparison: Comparison) -> str:
 
 def describe_subject(subject: str, comparison: Comparison) -> str:
     """A subject by its id and the true names of its models: "gemma (Gemma-3-270M)"."""
-    models = {**comparison.before.models, **comparison.after.models}
-    names = [models[id].name for id in subject.split("..") if id in models]
-    return f"{subject} ({', '.join(names)})" if names else subject
+    return name_subject(subject, {**comparison.before.models, **comparison.after.models})
 
 
 def count_verdicts(judged: Sequence[Judgement]) -> str:

@@ -14,6 +14,7 @@ COMMANDS = {
     "run": "Run a battery: numbers, figures, page and PDF.",
     "plan": "Print what a battery would do.",
     "compare": "Say what changed from one bundle to the next.",
+    "nightly": "Run a battery and compare it with a baseline: one verdict.",
     "baseline": "Accept a bundle as a baseline, or calibrate one.",
     "render": "Re-render the pages of a stored bundle, without its models.",
     "figures": "Redraw the figures of a stored bundle, in any theme, format and width.",

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import click
 
+from reportgen.cli.ci_options import add_ci_options
 from reportgen.cli.formats import formats_option
 
 PAGES = ("html", "pdf")
-TOLD = 5
-"""Models of which is told where they are first beyond tolerance."""
 
 
 @click.command("compare")
@@ -16,8 +15,7 @@ TOLD = 5
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Its folder [default: BUNDLE-comparison].")
 @formats_option(PAGES, "Pages to make [default: all]")
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write a JUnit report.")
-@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write a summary in Markdown.")
+@add_ci_options
 @click.option("--quiet", is_flag=True, help="Print only errors, the verdict and where the comparison is.")
 def command(
     baseline: Path,
@@ -34,16 +32,10 @@ def command(
     comparable, in this order; with 1 if a bundle cannot be read or nothing can be written. In a GitHub workflow the
     summary and annotations are written, too. If nothing could be compared, every report that was asked for says so.
     """
-    from reportgen.baseline.judgements import (
-        conclusion,
-        count_verdicts,
-        describe_beginning,
-        find_beginnings,
-        shorten_text,
-    )
+    from reportgen.ci.outputs import CiOutputs
+    from reportgen.cli.comparison import tell_comparison
     from reportgen.cli.progress import show_progress
-    from reportgen.cli.terminal import tell, tell_command, tell_place
-    from reportgen.workflows.ci_outputs import CiOutputs
+    from reportgen.cli.terminal import tell_command
     from reportgen.workflows.comparison import publish_comparison
 
     ci = CiOutputs(junit, markdown, tell_command)
@@ -51,11 +43,5 @@ def command(
         comparison, files = publish_comparison(
             baseline, bundle, output, formats=formats or PAGES, ci=ci, progress=progress
         )
-    tell(f"{conclusion(comparison)}: {count_verdicts(comparison.judgements)}")
-    for one in find_beginnings(comparison.judgements)[:TOLD]:
-        tell(f"  from {shorten_text(describe_beginning(one, comparison))}")
-    for glob in comparison.unmatched:
-        tell(f"the tolerance {shorten_text(glob)} matches no number of the two bundles", err=True)
-    for file in files:
-        tell_place(file)
+    tell_comparison(comparison, files)
     return comparison.exit_code

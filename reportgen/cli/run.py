@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from reportgen.cli.ci_options import add_ci_options
 from reportgen.cli.formats import formats_option
 from reportgen.cli.shown_as import FORMATS, PAGES, add_presentation_options
 
@@ -19,6 +20,7 @@ from reportgen.cli.shown_as import FORMATS, PAGES, add_presentation_options
 )
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of a pass on a CPU [default: its cores].")
 @add_presentation_options("the battery's")
+@add_ci_options
 @click.option("--no-cache", is_flag=True, help="Measure and draw everything again, and keep nothing of it.")
 @click.option("--quiet", is_flag=True, help="Print only errors and where the report is.")
 def command(
@@ -32,6 +34,8 @@ def command(
     language: str | None,
     theme: str | None,
     templates: Path | None,
+    junit: Path | None,
+    markdown: Path | None,
     no_cache: bool,
     quiet: bool,
 ) -> int:
@@ -44,14 +48,16 @@ def command(
     be used or an output could not be made. A bundle that was there before is then marked, and refused by compare,
     history and baseline accept until a run succeeds.
     """
+    from reportgen.ci.outputs import CiOutputs
     from reportgen.cli.progress import show_progress
-    from reportgen.cli.terminal import tell_place
-    from reportgen.workflows.report import run
+    from reportgen.cli.terminal import tell_command, tell_place
+    from reportgen.workflows.night import run_for_ci
 
     with show_progress(quiet=quiet) as progress:
-        bundle = run(
+        bundle = run_for_ci(
             battery,
             output,
+            CiOutputs(junit, markdown, tell_command),
             only=only,
             formats=formats or None,
             device=device,

@@ -46,6 +46,12 @@ def tell_apart(cards: Iterable[ModelCard]) -> dict[str, ModelCard]:
     }
 
 
+def name_subject(subject: str, models: Mapping[str, ModelCard]) -> str:
+    """A subject by its id and the true names of its models: "gemma (Gemma-3-270M)"."""
+    names = [models[id].name for id in subject.split(SUBJECT) if id in models]
+    return f"{subject} ({', '.join(names)})" if names else subject
+
+
 @dataclass(frozen=True)
 class Section:
     """All outcomes of one battery entry, as read back from a bundle."""

@@ -12,12 +12,13 @@ from reportgen.baseline.judgements import NOT_COMPARED
 from reportgen.baseline.record import failure_bytes
 from reportgen.baseline.tolerance import ToleranceEntry, check_entries
 from reportgen.cache import make_room
+from reportgen.ci.failure import Command, Failure
+from reportgen.ci.outputs import CiOutputs, make_ci_texts, make_failure_texts, write_ci_texts
 from reportgen.errors import BundleError, Mistake, OutputError, ReportgenError
 from reportgen.results.bundle import RUN, Bundle
 from reportgen.results.failure_mark import reason_without_places
 from reportgen.results.holding import make_folder_beside, writing
 from reportgen.results.schema import describe_damage
-from reportgen.workflows.ci_outputs import CiOutputs, make_ci_texts, make_failure_texts, write_ci_texts
 
 PAGES = ("html", "pdf")
 OUTPUTS = ("comparison.json", "comparison.html", "comparison.pdf")
@@ -64,7 +65,7 @@ def publish_comparison(
     """
     target = Path(output) if output is not None else comparison_of(Path(bundle))
     asked = ci or CiOutputs()
-    with _tell_failures(target, asked.drop_inside(Path(bundle), target)):
+    with tell_failures(target, asked.drop_inside(Path(bundle), target), "compare"):
         check_target(target)
         comparison = compare(baseline, bundle)
         names = _write(comparison, target, formats, progress)
@@ -73,7 +74,7 @@ def publish_comparison(
 
 
 @contextmanager
-def _tell_failures(target: Path, ci: CiOutputs) -> Iterator[None]:
+def tell_failures(target: Path, ci: CiOutputs, command: Command) -> Iterator[None]:
     """Whatever the block raises, nothing goes on saying what an earlier comparison found, and CI reads why."""
     try:
         yield
@@ -81,7 +82,7 @@ def _tell_failures(target: Path, ci: CiOutputs) -> Iterator[None]:
         with suppress(OutputError):  # the first error is told
             _write_failure(error, target)
         with suppress(OutputError):
-            write_ci_texts(make_failure_texts(reason_without_places(error)), ci)
+            write_ci_texts(make_failure_texts(Failure(command, reason_without_places(error))), ci)
         raise
 
 

@@ -76,7 +76,7 @@ def run(
     asked = _choose_for_models(load_battery(path, only), device=device, dtype=dtype, threads=threads)
     shown_as = _choose_presentation(asked.presentation, language, theme, templates)
     outputs = _formats(formats) if formats is not None else asked.outputs
-    target = Path(output) if output is not None else path.with_suffix("")
+    target = bundle_of(path, output)
     check_writable(target)
     clock = time.perf_counter()
     with marks_failure(target, "run"):
@@ -92,6 +92,11 @@ def run(
     if failed is not None:
         raise failed
     return show_bundle(replace(stored, path=target, run=read_run(target)))
+
+
+def bundle_of(battery: Path, output: str | Path | None = None) -> Path:
+    """Where the bundle of a battery goes: next to it unless something else is said."""
+    return Path(output) if output is not None else battery.with_suffix("")
 
 
 def plan(battery: str | Path, *, only: Sequence[str] = (), progress: Progress = _say_nothing) -> "Plan":

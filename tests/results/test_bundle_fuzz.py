@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from reportgen.baseline.accepted import Acceptance, accept, load_tolerances
-from reportgen.baseline.annotations import write_annotations
 from reportgen.baseline.compare import Comparison, compare
 from reportgen.baseline.history import as_json, read_history
 from reportgen.baseline.judgements import conclusion, count_verdicts, find_beginnings
-from reportgen.baseline.junit import write_junit
-from reportgen.baseline.markdown import write_markdown
 from reportgen.baseline.record import record_bytes
+from reportgen.ci.annotations import write_annotations
+from reportgen.ci.junit import write_junit
+from reportgen.ci.markdown import write_markdown
 from reportgen.errors import ReportgenError
 from reportgen.report.comparison.page import write_comparison
 from reportgen.results.bundle import Bundle, load_bundle, write_numbers

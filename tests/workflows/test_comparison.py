@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from reportgen.ci.outputs import CiOutputs
 from reportgen.errors import BundleError
 from reportgen.results.bundle import Bundle, write_numbers
-from reportgen.workflows.ci_outputs import CiOutputs
 from reportgen.workflows.comparison import publish_comparison
 from tests.report.fakes import LLAMA, fake_bundle
 

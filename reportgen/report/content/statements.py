@@ -24,7 +24,7 @@ def state_section(section: Section) -> str:
 
 
 def state_figure(section: Section, kind: str) -> Mapping[str, str]:
-    """Subject -> what the figures of a kind show of it, where they show another quantity than the statement tells of."""
+    """Subject -> what the figures of a kind show of it, where that is another quantity than the statement tells of."""
     if not section.ok():
         return {}
     try:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from reportgen.baseline.markdown import fit_lines
+from reportgen.ci.markdown import fit_lines
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
 MOST = 1000 * 1024

@@ -5,7 +5,6 @@ from typing import TypeVar
 
 from reportgen.baseline.compare import Comparison, Difference, Judgement, OutcomeComparison
 from reportgen.baseline.judgements import (
-    NOT_COMPARED,
     conclusion,
     count_verdicts,
     describe_beginning,
@@ -15,6 +14,7 @@ from reportgen.baseline.judgements import (
     shorten_text,
 )
 from reportgen.baseline.verdict import QUIET, Verdict
+from reportgen.ci.failure import Failure
 from reportgen.numerals import write_count
 
 BUDGET = 900 * 1024
@@ -48,9 +48,9 @@ def write_markdown(comparison: Comparison, budget: int = BUDGET) -> str:
     return fit_lines(text, budget)
 
 
-def markdown_of_failure(reason: str) -> str:
-    """The same where nothing was compared: why."""
-    return f"## {NOT_COMPARED}\n\n{_escape_text(reason)}\n"
+def markdown_of_failure(failure: Failure) -> str:
+    """The same where a command failed: why."""
+    return f"## {failure.heading}\n\n{escape_text(failure.reason)}\n"
 
 
 def fit_lines(text: str, budget: int) -> str:
@@ -70,12 +70,12 @@ def fit_lines(text: str, budget: int) -> str:
 
 
 def _head(comparison: Comparison) -> Iterator[str]:
-    yield f"## {conclusion(comparison)}: {_escape_text(comparison.title)}"
+    yield f"## {conclusion(comparison)}: {escape_text(comparison.title)}"
     begun = find_beginnings(comparison.judgements)
     for one in begun[:1]:
-        yield f"\n**First beyond tolerance: {_escape_text(describe_beginning(one, comparison))}**"
+        yield f"\n**First beyond tolerance: {escape_text(describe_beginning(one, comparison))}**"
     if others := begun[1:]:
-        told = [_escape_text(describe_beginning(one, comparison)) for one in others[: SUBJECTS - 1]]
+        told = [escape_text(describe_beginning(one, comparison)) for one in others[: SUBJECTS - 1]]
         more = f"; and in {write_count(len(others) - len(told))} more" if len(others) > len(told) else ""
         yield f"\nFirst in the other models: {'; '.join(told)}{more}"
     yield f"\n{count_verdicts(comparison.judgements) or 'Nothing to compare'}."
@@ -87,14 +87,14 @@ def _list_changed(comparison: Comparison, budget: int) -> str:
 
     loud = [one for one in comparison.judgements if one.verdict not in QUIET]
     columns = ("Verdict", "Probe", "Model", "Quantity", "What changed", "Allowed")
-    return _table("What changed", columns, loud, cells, budget, count_verdicts)
+    return write_table("What changed", columns, loud, cells, budget, count_verdicts)
 
 
 def _environment(comparison: Comparison, budget: int) -> str:
     def cells(one: Difference) -> Cells:
         return one.what, one.before, one.after
 
-    return _table("Environment", ("What", "Before", "After"), comparison.environment, cells, budget)
+    return write_table("Environment", ("What", "Before", "After"), comparison.environment, cells, budget)
 
 
 def _list_within(comparison: Comparison, budget: int) -> str:
@@ -103,7 +103,7 @@ def _list_within(comparison: Comparison, budget: int) -> str:
 
     within = [one for one in comparison.judgements if one.verdict is Verdict.WITHIN]
     columns = ("Probe", "Model", "Quantity", "Largest difference", "Allowed")
-    return _table("Within tolerance", columns, within, cells, budget)
+    return write_table("Within tolerance", columns, within, cells, budget)
 
 
 def _list_same(comparison: Comparison, budget: int) -> str:
@@ -114,14 +114,14 @@ def _list_same(comparison: Comparison, budget: int) -> str:
         return *_place(outcome, comparison), ", ".join(names(outcome)) or outcome.reason
 
     same = [one for one in comparison.compared if names(one) or one.verdict is Verdict.SAME]
-    return _table("The same", ("Probe", "Model", "Quantities"), same, cells, budget)
+    return write_table("The same", ("Probe", "Model", "Quantities"), same, cells, budget)
 
 
 def _place(outcome: OutcomeComparison, comparison: Comparison) -> tuple[str, str]:
     return outcome.probe_id, describe_subject(outcome.subject, comparison)
 
 
-def _table(
+def write_table(
     heading: str,
     columns: Cells,
     things: Sequence[T],
@@ -153,10 +153,10 @@ def _table(
 
 
 def _row(cells: Cells) -> str:
-    return f"| {' | '.join(map(_escape_text, cells))} |\n"
+    return f"| {' | '.join(map(escape_text, cells))} |\n"
 
 
-def _escape_text(text: str) -> str:
+def escape_text(text: str) -> str:
     """A stranger's text that Markdown shows as it is."""
     # An address would become a link without any mark around it.
     return shorten_text(text).translate(_ESCAPED).replace("://", "&#58;//").replace("www.", "www&#46;")

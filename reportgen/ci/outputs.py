@@ -5,12 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reportgen.baseline.annotations import annotation_of_failure, write_annotations
 from reportgen.baseline.compare import Comparison
-from reportgen.baseline.junit import junit_of_failure, write_junit
-from reportgen.baseline.markdown import markdown_of_failure, write_markdown
-from reportgen.baseline.step_summary import append_step_summary
+from reportgen.ci.annotations import annotation_of_failure, write_annotations
+from reportgen.ci.failure import Failure
+from reportgen.ci.junit import junit_of_failure, write_junit
+from reportgen.ci.markdown import markdown_of_failure, write_markdown
+from reportgen.ci.run import write_run_annotations, write_run_junit, write_run_markdown
+from reportgen.ci.step_summary import append_step_summary
 from reportgen.errors import Mistake, OutputError
+from reportgen.results.bundle import Bundle
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,19 @@ def make_ci_texts(comparison: Comparison) -> CiTexts:
     )
 
 
-def make_failure_texts(reason: str) -> CiTexts:
-    """That nothing was compared, and why."""
+def make_run_texts(bundle: Bundle) -> CiTexts:
+    """A run that wrote its bundle."""
     return CiTexts(
-        lambda: junit_of_failure(reason), lambda: markdown_of_failure(reason), lambda: [annotation_of_failure(reason)]
+        lambda: write_run_junit(bundle), lambda: write_run_markdown(bundle), lambda: write_run_annotations(bundle)
+    )
+
+
+def make_failure_texts(failure: Failure) -> CiTexts:
+    """That a command failed, and why."""
+    return CiTexts(
+        lambda: junit_of_failure(failure),
+        lambda: markdown_of_failure(failure),
+        lambda: [annotation_of_failure(failure)],
     )
 
 

@@ -4,8 +4,8 @@ import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from reportgen.baseline.compare import Comparison, compare
-from reportgen.baseline.junit import write_junit
 from reportgen.baseline.verdict import Verdict
+from reportgen.ci.junit import write_junit
 from tests.baseline.comparisons import MARKS, comparison, everything, make_drift, make_failed, of_changes, quiet
 from tests.report.fakes import fake_bundle, hostile
 

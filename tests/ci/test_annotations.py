@@ -1,7 +1,7 @@
 import re
 from urllib.parse import unquote
 
-from reportgen.baseline.annotations import write_annotations
+from reportgen.ci.annotations import write_annotations
 from reportgen.look.legible import make_legible
 from tests.baseline.comparisons import MARKS, comparison, everything, make_drift, of_changes, other_version, quiet
 

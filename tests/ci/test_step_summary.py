@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from reportgen.baseline.markdown import write_markdown
-from reportgen.baseline.step_summary import append_step_summary
+from reportgen.ci.markdown import write_markdown
+from reportgen.ci.step_summary import append_step_summary
 from tests.baseline.comparisons import comparison, everything, make_drift, of_changes
 
 GITHUBS = 1024 * 1024

@@ -5,8 +5,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from reportgen.baseline.compare import Comparison, Difference
-from reportgen.baseline.markdown import BUDGET, fit_lines, write_markdown
 from reportgen.baseline.verdict import Verdict
+from reportgen.ci.markdown import BUDGET, fit_lines, write_markdown
 from reportgen.look.legible import make_legible
 from tests.baseline.comparisons import MARKS, comparison, everything, make_drift, make_failed, of_changes, quiet
 

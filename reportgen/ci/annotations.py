@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from reportgen.baseline.compare import Comparison, Judgement
-from reportgen.baseline.judgements import NOT_COMPARED, count_verdicts, shorten_text
+from reportgen.baseline.judgements import count_verdicts, shorten_text
 from reportgen.baseline.verdict import Verdict
+from reportgen.ci.failure import Failure
 from reportgen.numerals import write_count
 
 MOST = 10
@@ -22,25 +23,26 @@ def write_annotations(comparison: Comparison) -> list[str]:
     return [*_commands("error", errors), *_commands("warning", warnings)]
 
 
-def annotation_of_failure(reason: str) -> str:
-    """The line for stdout where nothing was compared: an error, and why."""
-    return _command("error", NOT_COMPARED, reason)
+def annotation_of_failure(failure: Failure) -> str:
+    """The line for stdout where a command failed: an error, and why."""
+    return write_command("error", failure.heading, failure.reason)
 
 
 def _commands(command: str, judged: Sequence[Judgement]) -> list[str]:
     if len(judged) <= MOST:
         return [_annotation(command, one) for one in judged]
     left = judged[MOST - 1 :]
-    more = _command(command, f"and {write_count(len(left))} more", count_verdicts(left))
+    more = write_command(command, f"and {write_count(len(left))} more", count_verdicts(left))
     return [*(_annotation(command, one) for one in judged[: MOST - 1]), more]
 
 
 def _annotation(command: str, judgement: Judgement) -> str:
     allowed = f" ({judgement.allowed} allowed)" if judgement.allowed else ""
-    return _command(command, f"{judgement.path}: {judgement.verdict}", f"{judgement.told}{allowed}")
+    return write_command(command, f"{judgement.path}: {judgement.verdict}", f"{judgement.told}{allowed}")
 
 
-def _command(command: str, title: str, message: str) -> str:
+def write_command(command: str, title: str, message: str) -> str:
+    """One workflow command, its texts escaped."""
     escaped = _data(title).replace(":", "%3A").replace(",", "%2C")
     return f"::{command} title={escaped}::{_data(message)}"
 

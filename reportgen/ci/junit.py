@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from reportgen.baseline.compare import Comparison, Judgement
 from reportgen.baseline.judgements import (
-    NOT_COMPARED,
     conclusion,
     describe_beginning,
     describe_subject,
@@ -16,6 +15,7 @@ from reportgen.baseline.judgements import (
 )
 from reportgen.baseline.quantities import describe_place
 from reportgen.baseline.verdict import FAILED, Verdict
+from reportgen.ci.failure import Failure
 
 NO_TIME = "0"
 """Readers want a duration; a verdict takes none."""
@@ -46,28 +46,34 @@ def write_junit(comparison: Comparison) -> str:
         said_of = {"model": describe_subject(subject, comparison), "first beyond tolerance": first.get(subject, "")}
         root.append(_suite(subject, found, said_of))
     if nothing:
-        root.append(_error_suite("no probe measured what the baseline did"))
-    return _document(root)
+        root.append(_error_suite(Failure("compare", "no probe measured what the baseline did")))
+    return write_document(root)
 
 
-def junit_of_failure(reason: str) -> str:
-    """A JUnit document of one case, which is an error: nothing was compared, and why."""
-    root = ET.Element("testsuites", {"name": shorten_text(f"{NOT_COMPARED}: {reason}"), **_ONE_ERROR})
-    root.append(_error_suite(reason))
-    return _document(root)
+def junit_of_failure(failure: Failure) -> str:
+    """A JUnit document of one case, which is an error: what failed, and why."""
+    root = ET.Element("testsuites", {"name": shorten_text(f"{failure.heading}: {failure.reason}"), **_ONE_ERROR})
+    root.append(_error_suite(failure))
+    return write_document(root)
 
 
 _ONE_ERROR = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0", "time": NO_TIME}
 
 
-def _error_suite(reason: str) -> ET.Element:
-    suite = ET.Element("testsuite", {"name": "reportgen compare", **_ONE_ERROR})
-    case = ET.SubElement(suite, "testcase", classname="reportgen", name="compare", time=NO_TIME)
-    ET.SubElement(case, "error", message=shorten_text(reason), type=NOT_COMPARED.lower()).text = shorten_text(reason)
+def _error_suite(failure: Failure) -> ET.Element:
+    suite = ET.Element("testsuite", {"name": f"reportgen {failure.command}", **_ONE_ERROR})
+    case = ET.SubElement(suite, "testcase", classname="reportgen", name=failure.command, time=NO_TIME)
+    reason = shorten_text(failure.reason)
+    ET.SubElement(case, "error", message=reason, type=failure.heading.lower()).text = reason
     return suite
 
 
-def _document(root: ET.Element) -> str:
+def write_document(root: ET.Element) -> str:
+    """A JUnit document as text.
+
+    Raises:
+        xml.etree.ElementTree.ParseError: it cannot be read back: a mistake of this program.
+    """
     ET.indent(root)
     text = ET.tostring(root, encoding="unicode")
     ET.fromstring(text)
