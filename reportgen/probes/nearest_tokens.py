@@ -163,6 +163,18 @@ class NearestTokens(Probe[Options, Neighbours]):
         query = max(queries, key=lambda one: sum(one in by_query for _, by_query in found))
         return sentences(_tell_query(view, query, by_query[query]) for view, by_query in found if query in by_query)
 
+    def tell_figure_each(self, section: Section, figure: Figure) -> Mapping[str, str]:
+        """Of the first query that the figure shows, its neighbours."""
+        if not isinstance(figure, Rankings):
+            return {}
+        query = figure.rankings[0].title
+        found = {view.subject: (view, _group_by_query(view)) for view in SubjectView.each(section)}
+        return {
+            subject: _tell_query(view, query, by_query[query])
+            for subject, (view, by_query) in found.items()
+            if query in by_query
+        }
+
 
 def _tell_query(view: SubjectView, query: str, records: Sequence[Mapping[str, str | float]]) -> str:
     """What one model's nearest tokens are."""

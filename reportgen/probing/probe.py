@@ -234,11 +234,11 @@ class Probe(Generic[O, R]):
         """Subject -> the same in a few words without its name; empty where the metrics are told instead."""
         return _ask_each(self, section, "tell_briefly")
 
-    def tell_figure_each(self, section: Section, kind: str) -> Mapping[str, str]:
-        """Subject -> what a figure of this kind shows of it, where that is another quantity than `statement` tells of;
-        empty where it is the same.
+    def tell_figure_each(self, section: Section, figure: Figure) -> Mapping[str, str]:
+        """Subject -> what a figure shows of it, where that is something else than `statement` tells of; empty where it
+        is the same.
         """
-        return _ask_each(self, section, "tell_figure", kind)
+        return _ask_each(self, section, "tell_figure", figure)
 
 
 @dataclass(frozen=True)
@@ -270,7 +270,7 @@ class PairProbe(Probe[P, R], Generic[P, R]):
         return found
 
 
-def _ask_each(probe: Probe[Any, Any], section: Section, name: str, *asked: str) -> dict[str, str]:
+def _ask_each(probe: Probe[Any, Any], section: Section, name: str, *asked: Figure) -> dict[str, str]:
     """Subject -> what a function of the probe's rule says of it; empty where the rule has no such function."""
     tell = getattr(_part(probe, "statement"), name, None) if _place_of(probe, "statement") else None
     if tell is None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reportgen.figures.describe import Curves, Figure, Ranking, Rankings
 from reportgen.language import ENGLISH, list_languages, use_language
 from reportgen.probes.logit_lens.statement import Turn, turn_of
 from reportgen.probes.registry import find
@@ -40,6 +41,10 @@ def section(*found: Outcome) -> Section:
     ids = ["m", "n"][: len(found)]
     cards = {id: ModelCard(id, id.upper(), "X", 4) for id in ids}
     return Section("s", dict(zip(ids, found, strict=True)), cards)
+
+
+def named(name: str) -> Figure:
+    return Curves(name=name, subject=("m",), title="", alt="", x_label="", y_label="", curves=[])
 
 
 def statement(probe: str, *found: Outcome) -> str:
@@ -123,6 +128,28 @@ def test_nearest_tokens_says_nothing_of_no_query() -> None:
     assert statement("nearest_tokens", nearest()) == ""
 
 
+def test_a_slide_of_some_queries_tells_of_the_first_of_them() -> None:
+    rows = [["apple", 1, 1, "Apple", 0.8], ["王", 1, 2, "King", 0.7]]
+    columns = ("query", "rank", "token_id", "token", "similarity")
+    both = section(outcome({"metric": "cosine"}, tables={"neighbours": (columns, rows)}))
+    king = Ranking(title="王", labels=["King"], values=[0.7])
+    shown = Rankings(
+        name="neighbours", subject=("m",), title="", alt="", rankings=[king], value_label="", value_range=(0, 1),
+        model="m",
+    )  # fmt: skip
+    told = {"m": "In M, other words are nearest to “王”: “King”; 0 of the nearest 1 are its own spellings."}
+    assert find("nearest_tokens").tell_figure_each(both, shown) == told
+
+
+def test_a_slide_of_a_tensor_tells_of_its_own_numbers() -> None:
+    rows = [[0, "embed", 30.0, "1000 x 1000"], [1, "down", 5.0, "1000 x 1000"]]
+    found = section(outcome(tables={"tensors": (("item", "tensor", "farthest", "shape"), rows)}))
+    probe = find("weights")
+    assert "embed has outliers" in probe.statement(found)
+    (told,) = probe.tell_figure_each(found, named("histogram-1")).values()
+    assert told.startswith("No clear outliers in M: the farthest number, in down, is 5 standard deviations")
+
+
 # word_similarity
 
 
@@ -175,8 +202,8 @@ def test_normalised_curves_are_told_of_by_what_they_show() -> None:
     shown = replace(found.arrays["raw"], values=np.array([[1, 1.1, 1.3, 1.2], [1, 1.1, 0.9, 1.0]]))
     both = section(replace(found, arrays={**found.arrays, "normalised": shown}))
     probe = find("word_similarity")
-    assert probe.tell_figure_each(both, "raw") == {"m": ""}
-    assert probe.tell_figure_each(both, "normalised") == {
+    assert probe.tell_figure_each(both, named("raw")) == {"m": ""}
+    assert probe.tell_figure_each(both, named("normalised")) == {
         "m": "Set against what words in general have in common in M, the word is most alike within one sense at layer "
         "2 of 3: 1.30, and 0.900 between senses."
     }
@@ -253,15 +280,15 @@ def test_curves_of_entropy_and_kl_are_told_of_by_what_they_show() -> None:
     found = lens(EARLY, LATE)
     arrays = {name: Array(("prompt", "step", "layer"), np.array(values)) for name, values in curves.items()}
     both, probe = section(replace(found, arrays={**found.arrays, **arrays})), find("logit_lens")
-    assert probe.tell_figure_each(both, "entropy") == {
+    assert probe.tell_figure_each(both, named("entropy")) == {
         "m": "M is least sure at layer 0 of 4 (entropy 9 nat) and surest at layer 3 (3 nat), on average over the "
         "prompts."
     }
-    assert probe.tell_figure_each(both, "kl") == {
+    assert probe.tell_figure_each(both, named("kl")) == {
         "m": "M is within 1 nat of its final distribution from layer 3 of 4 on, on average over the prompts; furthest "
         "from it at layer 1 (7.5 nat)."
     }
-    assert probe.tell_figure_each(both, "grid") == {"m": ""}
+    assert probe.tell_figure_each(both, named("grid")) == {"m": ""}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.figures.describe import Figure
 from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_count, write_depth, write_number, write_setting, write_share
 from reportgen.numerics.settling import leads_from
@@ -201,14 +202,14 @@ def _tell_fragments(name: str, sure: Sequence[_Trace]) -> str:
     )
 
 
-def tell_figure(view: SubjectView, kind: str) -> str:
+def tell_figure(view: SubjectView, figure: Figure) -> str:
     """What the curves of entropy and KL show: the mean of the prompts by layer."""
-    if kind not in ("entropy", "kl"):
+    if figure.name not in ("entropy", "kl"):
         return ""
-    means = view.values(kind)[:, 0].mean(0)
+    means = view.values(figure.name)[:, 0].mean(0)
     if not np.isfinite(means).all():
         return ""
-    return _tell_entropy(view, means) if kind == "entropy" else _tell_kl(view, means)
+    return _tell_entropy(view, means) if figure.name == "entropy" else _tell_kl(view, means)
 
 
 def _tell_entropy(view: SubjectView, means: NDArray[Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from reportgen.figures.describe import Figure
 from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_change, write_number
 from reportgen.probes.weights.view import random_edge
@@ -19,7 +20,8 @@ FAR = 2.0
 
 def tell(view: SubjectView) -> str:
     """Where the numbers have outliers, and how few directions hold most of a tensor."""
-    return sentences([_tell_outliers(view), _tell_directions(view)])
+    first = next(iter(view.rows("tensors")), None)
+    return sentences([_tell_outliers(view), _tell_directions(view, first) if first else ""])
 
 
 def _tell_outliers(view: SubjectView) -> str:
@@ -28,6 +30,20 @@ def _tell_outliers(view: SubjectView) -> str:
     if not beyond:
         return ""
     most, record = max(beyond, key=lambda one: one[0])
+    return _tell_tensor(view, record, most)
+
+
+def tell_figure(view: SubjectView, figure: Figure) -> str:
+    """What the numbers of a figure's own tensor show."""
+    kind, _, item = figure.name.rpartition("-")
+    record = next((one for one in view.rows("tensors") if str(one["item"]) == item), None)
+    if record is None:
+        return ""
+    return _tell_directions(view, record) if kind == "spectrum" else _tell_tensor(view, record, _measure_excess(record))
+
+
+def _tell_tensor(view: SubjectView, record: Mapping[str, Any], most: float) -> str:
+    """Whether a tensor has outliers: `most` is its farthest number by that of as many normal ones."""
     farthest, expected = write_change(float(record["farthest"]), _expected_farthest(record), significant=2)
     values = {
         "model": view.name,
@@ -60,16 +76,15 @@ def _expected_farthest(record: Mapping[str, Any]) -> float:
     return math.sqrt(2 * math.log(max(numbers, 2)))
 
 
-def _tell_directions(view: SubjectView) -> str:
-    """How many directions hold half of the first tensor's squares; nothing where they are not asked for."""
-    found = view.outcome.arrays.get("spectrum/0")
+def _tell_directions(view: SubjectView, record: Mapping[str, Any]) -> str:
+    """How many directions hold half of a tensor's squares; nothing where they are not asked for."""
+    found = view.outcome.arrays.get(f"spectrum/{record['item']}")
     if found is None or len(found.values) < 2:
         return ""
     squares = np.square(found.values)
     if not squares.sum():
         return ""
     half = int(np.searchsorted(np.cumsum(squares), squares.sum() / 2)) + 1
-    record = view.rows("tensors")[0]
     return say_count(
         "weights.directions",
         "{count} of {all} directions of {tensor} holds half of its squared norm; the largest singular value is "

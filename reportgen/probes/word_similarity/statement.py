@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.figures.describe import Figure
 from reportgen.language import say, sentences
 from reportgen.numerals import write_depth, write_number, write_setting
 from reportgen.probing.view import SubjectView
@@ -92,9 +93,9 @@ def _tell_sentences(name: str, means: NDArray[Any]) -> str:
     )
 
 
-def tell_figure(view: SubjectView, kind: str) -> str:
+def tell_figure(view: SubjectView, figure: Figure) -> str:
     """What the normalised curves show: how the word compares with words in general, and across the senses."""
-    if kind != "normalised" or refuse_verdict(view):
+    if figure.name != "normalised" or refuse_verdict(view):
         return ""
     senses = [record["same_sense"] for record in view.rows("pairs")]
     values = view.values("normalised")[:, 1:]  # the embedding has no context to divide by

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from reportgen.errors import ReportgenError
+from reportgen.figures.describe import Figure
 from reportgen.probes import registry
 from reportgen.probing.probe import statement_of, words_of
 from reportgen.results.section import Section, SubjectWords
@@ -23,15 +24,15 @@ def state_section(section: Section) -> str:
     return statement_of(probe, section)
 
 
-def state_figure(section: Section, kind: str) -> Mapping[str, str]:
-    """Subject -> what the figures of a kind show of it, where that is another quantity than the statement tells of."""
+def state_figure(section: Section, figure: Figure) -> Mapping[str, str]:
+    """Subject -> what a figure shows of it, where that is something else than the statement tells of."""
     if not section.ok():
         return {}
     try:
         probe = registry.find(next(iter(section.outcomes.values())).probe)
     except ReportgenError:
         return {}
-    return probe.tell_figure_each(section, kind)
+    return probe.tell_figure_each(section, figure)
 
 
 def state_bundle(bundle: "Bundle") -> dict[str, str]:

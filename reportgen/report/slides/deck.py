@@ -142,7 +142,7 @@ def _slides(
             title=say("deck.title", "{model}: {what}", model=of, what=asked) if of else _begin(asked, described[0]),
             kicker="" if asked.startswith(view.title) else view.title,
             sentence=tell_seen(
-                section, view, partial(told.find_shown, section.id, described[0].name), described, letters.glance
+                section, view, partial(told.tell_shown, section.id, described[0]), described, letters.glance
             ),
             remark=_remark(view, described, letters, first=at == 0),
             pictures=together,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.figures.split import Room, split_figure
 from reportgen.language import QUOTED, say
-from reportgen.look.slide_choice import kind_of
 from reportgen.look.theme import SLIDES, Theme
 from reportgen.probing.probe import axis_label
 from reportgen.report.content.bundle_figures import BundleDescription
@@ -41,7 +40,6 @@ class StatementsAlone:
         """`statements`: what each probe found in all subjects."""
         self._bundle, self._statements = bundle, statements
         self._found: dict[tuple[str, str], str] = {}
-        self._shown: dict[tuple[str, str], Mapping[str, str]] = {}
 
     def find(self, probe: str, subject: str) -> str:
         """What a probe found in a subject."""
@@ -52,12 +50,9 @@ class StatementsAlone:
             self._found[key] = statement if len(section.outcomes) == 1 else state_section(alone)
         return self._found[key]
 
-    def find_shown(self, probe: str, figure: str, subject: str) -> str:
-        """What a figure of that name shows of a subject: what was found in it, unless it shows another quantity."""
-        key = probe, kind_of(figure)
-        if key not in self._shown:
-            self._shown[key] = state_figure(self._bundle.section(probe), key[1])
-        return self._shown[key].get(subject) or self.find(probe, subject)
+    def tell_shown(self, probe: str, figure: Figure, subject: str) -> str:
+        """What a figure shows of a subject: what was found in it, unless the figure shows something else."""
+        return state_figure(self._bundle.section(probe), figure).get(subject) or self.find(probe, subject)
 
 
 def on_slides(
