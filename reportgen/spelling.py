@@ -17,6 +17,9 @@ _COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\[|#vso\[)")
 `##[error]`, Azure's `##vso[…]`).
 """
 
+_OF_CODE = re.compile(r"[a-z0-9][._][a-z0-9]")
+"""What a word holds that is a name of code."""
+
 
 def spell_text(text: str, longest: int | None = LONGEST) -> str:
     """A stranger's text as one line of a terminal or a log, cut where it has more than `longest` characters.
@@ -33,8 +36,9 @@ def spell_text(text: str, longest: int | None = LONGEST) -> str:
 
 
 def capitalize_first(text: str) -> str:
-    """A text as the beginning of a sentence; the rest stays as it is."""
-    return text[:1].upper() + text[1:]
+    """A text as the beginning of a sentence; the rest stays as it is, and so does a name from code: "model.norm"."""
+    first = text.split(maxsplit=1)[:1]
+    return text if first and _OF_CODE.search(first[0]) else text[:1].upper() + text[1:]
 
 
 def code_point(character: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reportgen.spelling import LONGEST, is_hidden, spell_text
+from reportgen.spelling import LONGEST, capitalize_first, is_hidden, spell_text
 
 HOSTILE = (
     "\x1b[2J\x1b]0;title\x07",
@@ -55,3 +55,9 @@ def test_what_nobody_reads_to_the_end_is_cut() -> None:
     assert spell_text(told) == told
     assert len(spell_text("\x1b" * 100_000)) == LONGEST
     assert spell_text("/a" * 1_000, longest=None) == "/a" * 1_000
+
+
+def test_a_name_of_code_begins_a_sentence_as_it_is() -> None:
+    assert capitalize_first("numbers of model.norm") == "Numbers of model.norm"
+    assert capitalize_first("model.norm.weight 的數") == "model.norm.weight 的數"
+    assert capitalize_first("") == ""

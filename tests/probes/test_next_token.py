@@ -119,6 +119,16 @@ def test_chats_are_read_through_their_template(tmp_path: Path) -> None:
     assert chat.tables["top"].rows == following(model, prompts=TEXTS[:1]).tables["top"].rows
 
 
+def test_a_slide_of_a_prompt_tells_of_that_prompt_even_where_another_is_surer(llama: Path) -> None:
+    section = Section("next", {"m": following(llama)}, {"m": ModelCard("m", "M", "X", 3)})
+    told = {figure.name: probe.tell_figure_each(section, figure)["m"] for figure in probe.figures(section)}
+    for at, text in enumerate(TEXTS):
+        for kind in ("tokens", "logits"):
+            assert told[f"{kind}-{at}"].startswith("M expects “")
+            assert f"after “{text}”" in told[f"{kind}-{at}"]
+    assert told["entropy"] == ""
+
+
 @pytest.fixture(scope="module")
 def real() -> dict[str, Outcome]:
     models = {"llama": "demo:smollm2-135m-instruct", "gemma": "demo:gemma-3-270m"}

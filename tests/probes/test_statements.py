@@ -606,3 +606,25 @@ def test_a_statement_of_each_subject_is_told_in_parts() -> None:
         "N keeps 60% of its 100 parameters in its vocabulary.",
     ]
     assert words_of(probe, both, f"Looking at layer 2 only: {statement_of(probe, both)}")["m"].told == ""
+
+
+def test_a_slide_of_one_text_tells_how_it_is_cut() -> None:
+    rows = [[0, 4, 2, 1.0], [1, 18, 1, 4.5]]
+    columns = ("prompt", "token_count", "added", "characters_per_token")
+    prompts = {"prompts": [{"text": "中文"}, {"text": "a long text", "id": "long"}]}
+    found = section(outcome(prompts, tables={"texts": (columns, rows)}))
+    tell = find("tokenization").tell_figure_each
+    assert tell(found, named("strip-0")) == {"m": "M reads “中文” as 2 tokens: 1 characters per token."}
+    assert tell(found, named("strip-1")) == {"m": "M reads “long” as 17 tokens: 4.5 characters per token."}
+    assert tell(found, named("kinds")) == {"m": ""}
+
+
+def test_a_slide_of_norms_tells_of_its_own_prompt() -> None:
+    layers = Array(("layer", "position"), np.array([[1.0, 1, 1], [30, 1, 1]]), {"layer": [0, 1]})
+    columns = ("prompt", "position", "token_id", "token")
+    rows = [[0, at, at, token] for at, token in enumerate(["<bos>", "how", "you"])]
+    found = replace(outcome(tables={"tokens": (columns, rows)}), arrays={"norms/0": layers})
+    tell = find("hidden_states").tell_figure_each
+    (told,) = tell(section(found), named("norms-0-0")).values()
+    assert told == ("At layer 1 of 4, the vector of M at “<bos>” (position 0) is 30 times as long as the median.")
+    assert tell(section(found), named("differences-0-0")) == {"m": ""}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from reportgen.figures.describe import Figure
 from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_number
 from reportgen.probes.hidden_states.view import shown_tokens
@@ -25,6 +26,12 @@ FEWEST = 3
 def tell(view: SubjectView) -> str:
     """Whether anything looks ahead, and which position's vector is much longer than the others."""
     return sentences([_tell_causality(view), _tell_longest(view), tell_parts(view)])
+
+
+def tell_figure(view: SubjectView, figure: Figure) -> str:
+    """What the norms of a prompt show: which vector is the longest, and whether one position stands out."""
+    kind, _, rest = figure.name.partition("-")
+    return _tell_prompt(view, int(rest.partition("-")[0])) if kind == "norms" else ""
 
 
 def _tell_causality(view: SubjectView) -> str:
@@ -60,7 +67,11 @@ def _tell_causality(view: SubjectView) -> str:
 
 def _tell_longest(view: SubjectView) -> str:
     """The position whose vector stands out most in the longest prompt."""
-    prompt = int(np.argmax(view.column("prompts", "token_count")))
+    return _tell_prompt(view, int(np.argmax(view.column("prompts", "token_count"))))
+
+
+def _tell_prompt(view: SubjectView, prompt: int) -> str:
+    """The position whose vector stands out most in a prompt."""
     array = view.outcome.arrays[f"norms/{prompt}"]
     norms = array.values
     medians = np.median(norms, axis=1, keepdims=True)

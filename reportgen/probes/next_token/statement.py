@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from reportgen.figures.describe import Figure
 from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_number, write_setting, write_share
 from reportgen.probes.next_token.view import OWN, TOP_P, WHOLE, View
@@ -32,6 +33,15 @@ def tell(view: View) -> str:
     if least != surest:
         told.append(_tell_least_sure(view, least, first[least]))
     return sentences(told)
+
+
+def tell_figure(view: View, figure: Figure) -> str:
+    """What a model expects after the prompt of a figure, and how far the temperatures spread it."""
+    _, _, prompt = figure.name.rpartition("-")
+    if not prompt.isdecimal():
+        return ""
+    at = int(prompt)
+    return sentences([_tell_expected(view, at, view.top[at, OWN, WHOLE][0]), _tell_spread(view, at)])
 
 
 def _tell_expected(view: View, prompt: int, row: Mapping[str, Any]) -> str:

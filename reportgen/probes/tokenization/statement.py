@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reportgen.language import say, sentences
+from reportgen.figures.describe import Figure
+from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_count, write_number, write_share
 from reportgen.probes.tokenization.view import kind_label
 from reportgen.probing.probe import prompt_labels
@@ -21,6 +22,23 @@ def statement(section: Section) -> str:
     """What each tokenizer needs for the texts, where two differ most, and what is cut into bytes."""
     views = SubjectView.each(section)
     return sentences([*map(_tell_tokenizer, views), _compare_tokenizers(views)])
+
+
+def tell_figure(view: SubjectView, figure: Figure) -> str:
+    """What a tokenizer makes of the text of a figure."""
+    kind, _, prompt = figure.name.rpartition("-")
+    if kind != "strip":
+        return ""
+    row = view.rows("texts")[int(prompt)]
+    return say_count(
+        "tokenization.text_seen",
+        "{model} reads “{text}” as {count} token: {characters} characters per token.",
+        "{model} reads “{text}” as {count} tokens: {characters} characters per token.",
+        int(row["token_count"]) - int(row["added"]),
+        model=view.name,
+        text=prompt_labels(view.outcome)[int(prompt)],
+        characters=write_number(row["characters_per_token"], 2),
+    )
 
 
 def _tell_tokenizer(view: SubjectView) -> str:
