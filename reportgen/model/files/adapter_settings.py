@@ -142,6 +142,8 @@ def _read_mapping(file: Path) -> Settings:
 def _reason_against(values: Settings) -> str:
     """Why an adapter is none that is merged here; empty where it is."""
     kind = values.get("peft_type")
+    if kind is None:
+        return f"it does not say of which kind the adapter is: {ADAPTER} has no `peft_type`"
     if kind != "LORA":
         return f"an adapter of kind {describe_value(kind)} is not supported: only LORA is merged"
     form = next((name for key, name in _OTHER_FORMS.items() if values.get(key)), "")
