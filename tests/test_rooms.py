@@ -41,7 +41,8 @@ ARROWS: dict[str, str] = {
     "model.sae": "model.load model.measures model.capture model.network model.needs model.files text documents "
     "numerics",
     "model.measures": "model.load model.capture model.network model.needs model.files documents numerics",
-    "model.load": "model.capture model.network model.files",
+    "model.load": "model.merge model.capture model.network model.files",
+    "model.merge": "model.files numerics",
     "model.capture": "model.network model.needs numerics",
     "model.network": "model.needs numerics",
     "model.files.dequantise": "model.files",
@@ -61,8 +62,8 @@ ARROWS: dict[str, str] = {
 inside functions and under TYPE_CHECKING count."""
 
 LIBRARIES = {
-    "torch": "probes model.load model.network model.capture model.measures model.sae model.files.dequantise",
-    "transformers": "model.load model.files.dequantise",
+    "torch": "probes model.load model.merge model.network model.capture model.measures model.sae model.files.dequantise",
+    "transformers": "model.load model.merge model.files.dequantise",
     "matplotlib": "figures.draw",
     "jinja2": "report.templates text documents",
     "weasyprint": "report.paper",

@@ -20,6 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from reportgen.model.capture.check import prove
 from reportgen.model.files.device import choose_device, default_threads
 from reportgen.model.files.facts import Config, read_config
+from reportgen.model.merge import merge_adapter
 from reportgen.model.network.anatomy import Network, anatomy_of
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.own_code import describe_error
@@ -73,6 +74,8 @@ def load(
                     _remedy_for_quantised(located) or "config.json belongs to a different model, or has too few blocks",
                     file=located.folder)
         )  # fmt: skip
+    if located.adapter is not None:
+        merge_adapter(network, located.folder, located.adapter)
     try:
         network = network.eval().requires_grad_(False).to(choose_device(device))
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch has all three for a missing device

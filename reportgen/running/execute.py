@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from reportgen.documents.places import Places, list_places
 from reportgen.errors import Mistake, ModelError
@@ -209,7 +210,12 @@ def _places(plan: Plan) -> Places:
     """What may be told of where a battery and its models lie: the bundle is passed on."""
     battery = plan.battery
     found = [(one.readied.located, one.entry.source) for one in plan.models if one.readied is not None]
-    named = {located.folder if located.weights else located.config: source for located, source in found}
+    named: dict[Path, str] = {}
+    for located, source in found:
+        base, _, adapter = source.partition(" + ")
+        named[located.folder if located.weights else located.config] = base
+        if located.adapter is not None:
+            named[located.adapter.folder] = adapter
     options = (entry.options.model_dump_json(round_trip=True) for entry in battery.probes.values())
     written = "\n".join([*(entry.source for entry in battery.models.values()), *options])
     return list_places(named, battery.folder, written)

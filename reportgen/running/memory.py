@@ -1,7 +1,6 @@
 """How much memory a model's passes will take, estimated from what is known before it is loaded."""
 
-from pathlib import Path
-
+from reportgen.model.files.sources import ModelFiles
 from reportgen.model.files.weights import stored_bytes
 from reportgen.model.needs import Pass, Site
 from reportgen.running.planned import PlannedModel
@@ -28,17 +27,22 @@ def estimate_memory(planned: PlannedModel) -> int:
         return 0
     if not readied.located.weights:
         return INTERPRETER
-    tokenizer = (readied.located.folder / "tokenizer.json").stat().st_size * TOKENIZER
-    weights = _of_weights(readied.located.folder, _SIZES.get(planned.entry.dtype))
+    tokenizer = (readied.located.tokenizer_folder / "tokenizer.json").stat().st_size * TOKENIZER
+    weights = _of_weights(readied.located, _SIZES.get(planned.entry.dtype))
     passes = [single for case in planned.cases for single in case.passes]
     return INTERPRETER + max(tokenizer, weights + _of_passes(planned, passes))
 
 
-def _of_weights(folder: Path, size: int | None) -> int:
-    """Weights that are converted while they load stand there in both forms: the file is mapped into memory."""
-    stored = stored_bytes(folder)
-    wanted = stored if size is None else stored_bytes(folder, size)
-    return stored if wanted == stored else stored + wanted
+def _of_weights(located: ModelFiles, size: int | None) -> int:
+    """Weights that are converted while they load stand there in both forms: the file is mapped into memory. So do
+    those that an adapter changes.
+    """
+    stored = stored_bytes(located.folder)
+    wanted = stored if size is None else stored_bytes(located.folder, size)
+    if wanted != stored:
+        return stored + wanted
+    merged = 0 if located.adapter is None else located.adapter.merged_numbers
+    return stored + merged * stored // stored_bytes(located.folder, 1)
 
 
 def _of_passes(planned: PlannedModel, passes: list[Pass]) -> int:

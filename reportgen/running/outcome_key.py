@@ -14,9 +14,10 @@ from reportgen.cache import key_of
 from reportgen.documents.regular_file import CONFIGURATION_BYTES, TOKENIZER_BYTES, read_regular
 from reportgen.errors import Mistake, ModelError
 from reportgen.fingerprints import version_of
+from reportgen.model.files.adapters import TENSORS
 from reportgen.model.files.device import SHAPE_ALONE, default_threads, hardware
 from reportgen.model.files.sources import ModelFiles
-from reportgen.model.files.weights import MAYBE, weight_files
+from reportgen.model.files.weights import ADAPTER, MAYBE, weight_files
 from reportgen.probing.options import PAIR
 from reportgen.probing.probe import PairProbe
 from reportgen.text import chat_files
@@ -92,7 +93,7 @@ def make_conditions(
     return Conditions(
         weights=weights_sha256,
         configuration=_hash_of(located.folder, {*_CONFIGURATION, located.config.name}),
-        tokenizer=_hash_of(located.folder, _TOKENIZER),
+        tokenizer=_hash_of(located.tokenizer_folder, _TOKENIZER),
         revision=located.revision,
         dtype=entry.dtype,
         device=device,
@@ -111,11 +112,16 @@ def make_conditions(
 
 
 def files_of(located: ModelFiles) -> list[Path]:
-    """All files of a model's folder that decide its numbers, also those that are not there but would."""
+    """All files of a model's folder, and its adapter's, that decide its numbers, also those that are not there but
+    would.
+    """
     names = {*_CONFIGURATION, *_TOKENIZER, located.config.name}
     if not located.weights:
         return [located.config]
-    return [*weight_files(located.folder), *(located.folder / name for name in sorted({*names, *MAYBE}))]
+    own = [*weight_files(located.folder), *(located.folder / name for name in sorted({*names, *MAYBE}))]
+    if located.adapter is None:
+        return own
+    return [*own, *(located.adapter.folder / name for name in sorted({ADAPTER, TENSORS, *_TOKENIZER}))]
 
 
 def _list_quantisers(entry: ModelEntry) -> list[tuple[str, str]]:

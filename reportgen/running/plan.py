@@ -7,8 +7,7 @@ from reportgen.battery.reader import Battery, ModelEntry, ProbeEntry
 from reportgen.documents.watched import WatchedFiles
 from reportgen.errors import BatteryError, Mistake, ModelError
 from reportgen.model.files.device import SHAPE_ALONE, kind_of
-from reportgen.model.files.facts import read_facts
-from reportgen.model.files.sources import locate, parse_source
+from reportgen.model.files.sources import facts_of, locate, parse_source
 from reportgen.model.files.weights_hash import recall_sha256
 from reportgen.running.asking import TokenizerFails, ask_probe
 from reportgen.running.outcome_cache import CachedOutcome, OutcomeCache
@@ -99,14 +98,14 @@ def _prepare_model(battery: Battery, entry: ModelEntry, notify: Notify) -> Prepa
     located = locate(parse_source(entry.source, entry.revision, battery.folder), notify)
     device = kind_of(entry.device) if located.weights else SHAPE_ALONE
     watched = WatchedFiles.begin(files_of(located))
-    known = recall_sha256(located.folder) if located.weights else ""
+    known = recall_sha256(located.folder, located.adapter) if located.weights else ""
     together = choose_together(battery.batch, device)
     told = (
         None
         if known is None
         else make_conditions(located, entry, weights_sha256=known, device=device, together=together)
     )
-    return PreparedModel(located, read_facts(located.config), device, told, watched, together=together)
+    return PreparedModel(located, facts_of(located), device, told, watched, together=together)
 
 
 def _with_tokenizer(planned: PlannedModel, *, kept: bool) -> PlannedModel:
@@ -115,7 +114,7 @@ def _with_tokenizer(planned: PlannedModel, *, kept: bool) -> PlannedModel:
     if readied is None or not readied.located.weights:
         return planned
     try:
-        tokenizer = TextTokenizer.from_folder(readied.located.folder, kept=kept)
+        tokenizer = TextTokenizer.from_folder(readied.located.tokenizer_folder, kept=kept)
         tokenizer.rows = readied.facts.vocabulary
         return replace(planned, readied=replace(readied, tokenizer=tokenizer))
     except ModelError as error:

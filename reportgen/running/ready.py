@@ -44,4 +44,5 @@ def load_network(planned: PlannedModel, readied: PreparedModel) -> "LoadedModel"
 
 def hash_weights(readied: PreparedModel) -> str:
     """The hash of a model's weights; empty where it has none."""
-    return weights_sha256(readied.located.folder) if readied.located.weights else ""
+    located = readied.located
+    return weights_sha256(located.folder, located.adapter) if located.weights else ""

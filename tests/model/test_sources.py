@@ -58,7 +58,6 @@ def refusal(source: str) -> list[str]:
         ("weights.gguf", ("gguf", "weights.gguf", None)),
         ("org/Model-GGUF", ("hub", "org/Model-GGUF", None)),
         ("config:a.json", ("config", "a.json", None)),
-        ("org/base + org/adapter", ("adapter", "org/base + org/adapter", None)),
     ],
 )
 def test_forms_of_sources(text, source, tmp_path, monkeypatch):
@@ -138,11 +137,15 @@ def test_a_missing_path_asks_no_hub(monkeypatch, tmp_path):
         ]
 
 
-def test_an_adapter_is_refused_with_a_way_out():
-    assert refusal("org/base + ./adapter") == [
-        "'org/base + ./adapter': a base with an adapter is not supported yet",
-        "  Merge the adapter into org/base (peft: merge_and_unload, then save_pretrained) and name that folder.",
-    ]
+def test_a_base_with_an_adapter(tmp_path):
+    found = parse_source("org/base@v1 + ./adapter", folder=tmp_path)
+    assert (found.kind, found.text) == ("adapter", "org/base@v1 + ./adapter")
+    assert found.parts == (Source("org/base@v1", "hub", "org/base", "v1"),
+                           Source("./adapter", "folder", "./adapter", None, tmp_path))  # fmt: skip
+    assert parse_source("org/base + org/adapter@v2", "v1").parts == (
+        Source("org/base", "hub", "org/base", "v1"),
+        Source("org/adapter@v2", "hub", "org/adapter", "v2"),
+    )
 
 
 def test_a_file_instead_of_a_folder(folder):
@@ -150,8 +153,15 @@ def test_a_file_instead_of_a_folder(folder):
 
 
 def test_a_folder_that_holds_an_adapter(folder):
-    (folder / "config.json").rename(folder / "adapter_config.json")
-    assert refusal(str(folder))[0].endswith("this is a PEFT adapter, not a whole model; that is not supported yet")
+    (folder / "config.json").unlink()
+    (folder / "adapter_config.json").write_text(
+        '{"peft_type": "LORA", "r": 2, "lora_alpha": 2, "base_model_name_or_path": "org/Base-1B"}'
+    )
+    assert refusal(str(folder)) == [
+        f"{folder}: this is a PEFT adapter, not a whole model",
+        "  Write `BASE + FOLDER`, BASE being the model that it was made for. "
+        "It says that it was made for 'org/Base-1B'.",
+    ]
 
 
 def test_an_empty_folder(tmp_path):
@@ -498,4 +508,4 @@ def test_a_name_that_no_file_can_have_is_refused_at_once(form, name, told):
 
 
 def test_a_demo_model_with_an_adapter_is_no_unknown_demo_model():
-    assert "a base with an adapter is not supported yet" in refusal("demo:smollm2-135m-instruct + ./lora")[0]
+    assert refusal("demo:smollm2-135m-instruct + ./lora")[0] == "./lora: there is no such file or folder"

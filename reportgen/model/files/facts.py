@@ -63,8 +63,8 @@ class ModelFacts:
     """Whether the tokenizer's files hold one."""
 
 
-def read_facts(config_path: Path) -> ModelFacts:
-    """The facts of a model from its config.json, and from the tokenizer files next to it.
+def read_facts(config_path: Path, tokenizer_folder: Path | None = None) -> ModelFacts:
+    """The facts of a model from its config.json, and from the tokenizer files next to it or in a folder of their own.
 
     Raises:
         ModelError: the file is missing, no JSON, lacks model_type, or is not about a causal language model.
@@ -83,7 +83,7 @@ def read_facts(config_path: Path) -> ModelFacts:
         vocabulary=_read_first_size(text, ("vocab_size",)) or _read_first_size(config, ("vocab_size",)),
         context_length=_read_first_size(text, _CONTEXT),
         sliding_window=_read_first_size(text, ("sliding_window",)) if text.get("use_sliding_window", True) else None,
-        chat_template=has_chat_template(config_path.parent),
+        chat_template=has_chat_template(tokenizer_folder or config_path.parent),
     )
 
 

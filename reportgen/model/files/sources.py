@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,19 +21,26 @@ from reportgen.documents.beside import (
 from reportgen.documents.problem import describe_value
 from reportgen.documents.regular_file import open_regular
 from reportgen.errors import BatteryError, Mistake, ModelError
+from reportgen.model.files.adapter_settings import read_settings
+from reportgen.model.files.adapters import Adapter, read_adapter
 from reportgen.model.files.demo import DEMO_MODELS, demo_folder
-from reportgen.model.files.facts import Config, read_config
+from reportgen.model.files.facts import Config, ModelFacts, read_config, read_facts
 from reportgen.model.files.gguf import Notify, convert_once, say_nothing, sha256_of
-from reportgen.model.files.weights import check_weights
+from reportgen.model.files.weights import ADAPTER, check_weights
 
 Kind = Literal["demo", "hub", "folder", "gguf", "adapter", "config"]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
-_FORMS = "A source is demo:NAME, a hub id (org/name or org/name@revision), a folder, a .gguf file, or config:FILE."
+_FORMS = (
+    "A source is demo:NAME, a hub id (org/name or org/name@revision), a folder, a .gguf file, one of these with an "
+    "adapter (BASE + ADAPTER), or config:FILE."
+)
+_WITH_ADAPTER = "BASE is demo:NAME, a hub id, a folder or a .gguf file; ADAPTER is a folder or a hub id."
 _HUB_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja")
 _HUB_IGNORED = ("*/*", "consolidated*")
 """Subfolders hold other formats; `consolidated` files are the same weights once more."""
 
+_TOKENIZER = "tokenizer.json"
 _DETOURS = ("transformers_weights", "configuration_files")
 
 
@@ -48,6 +55,8 @@ class Source:
     revision: str | None = None
     folder: Path = HERE
     """What a relative path starts from: the battery's folder."""
+    parts: "tuple[Source, Source] | None" = None
+    """Of a model with an adapter: its base, and the adapter."""
 
     @property
     def path(self) -> Path:
@@ -69,6 +78,14 @@ class ModelFiles:
     """The commit that a hub id was resolved to."""
     weights: bool
     """False for config:FILE: the architecture alone."""
+    adapter: Adapter | None = None
+    """What is merged into the weights once they are loaded."""
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        """Holds tokenizer.json and what belongs to it: the adapter's own folder where it comes with a tokenizer."""
+        own = self.adapter is not None and (self.adapter.folder / _TOKENIZER).is_file()
+        return self.adapter.folder if self.adapter is not None and own else self.folder
 
 
 def parse_source(text: str, revision: str | None = None, folder: Path = HERE) -> Source:
@@ -82,7 +99,7 @@ def parse_source(text: str, revision: str | None = None, folder: Path = HERE) ->
     if told := explain_no_name(text):
         raise BatteryError(Mistake(f"{describe_value(text)}: {told}", _FORMS))
     if " + " in text:
-        return Source(text, "adapter", text, revision, folder)
+        return _adapter_source(text, revision, folder)
     prefix, _, rest = text.partition(":")
     if prefix == "demo":
         return _refuse_revision(Source(text, "demo", _require_known_demo(rest)), revision)
@@ -107,6 +124,13 @@ def locate(source: Source, notify: Notify = say_nothing) -> ModelFiles:
     return _LOCATE[source.kind](source, notify)
 
 
+def facts_of(located: ModelFiles) -> ModelFacts:
+    """The facts of a model that was located; those that an adapter changes, as it changes them."""
+    facts = read_facts(located.config, located.tokenizer_folder)
+    rows = located.adapter.vocabulary if located.adapter is not None else None
+    return facts if rows is None else replace(facts, vocabulary=rows)
+
+
 def _require_known_demo(name: str) -> str:
     if name in DEMO_MODELS:
         return name
@@ -123,6 +147,20 @@ def _refuse_revision(source: Source, revision: str | None) -> Source:
             Mistake(f"{describe_value(source.text)} has no revisions", "Only a hub id takes a revision.")
         )
     return source
+
+
+def _adapter_source(text: str, revision: str | None, folder: Path) -> Source:
+    """A base and an adapter; `revision:` beside them is the base's."""
+    written = text.split(" + ")
+    if len(written) > 2:
+        told = f"{describe_value(text)} names {len(written) - 1} adapters, where one can be merged"
+        raise BatteryError(Mistake(told, "Merge the others into the base with peft (merge_and_unload), and name that."))
+    base, adapter = parse_source(written[0], revision, folder), parse_source(written[1], None, folder)
+    if base.kind == "config" or adapter.kind not in ("folder", "hub"):
+        wrong = base.text if base.kind == "config" else adapter.text
+        role = "no base for an adapter" if base.kind == "config" else "no adapter"
+        raise BatteryError(Mistake(f"{describe_value(text)}: {describe_value(wrong)} is {role}", _WITH_ADAPTER))
+    return Source(text, "adapter", text, revision, folder, (base, adapter))
 
 
 def _is_path(text: str, folder: Path) -> bool:
@@ -174,13 +212,20 @@ def _locate_config(source: Source, notify: Notify) -> ModelFiles:
 
 
 def _locate_adapter(source: Source, notify: Notify) -> ModelFiles:
-    base = source.target.partition(" + ")[0]
-    raise ModelError(
-        Mistake(
-            f"{describe_value(source.text)}: a base with an adapter is not supported yet",
-            f"Merge the adapter into {base} (peft: merge_and_unload, then save_pretrained) and name that folder.",
-        )
-    )
+    assert source.parts is not None
+    base, written = locate(source.parts[0], notify), source.parts[1]
+    folder = _snapshot(written, notify) if written.kind == "hub" else _require_existing_path(written)
+    if not is_folder(folder):
+        raise ModelError(Mistake("this is a file, not an adapter's folder", _WITH_ADAPTER, folder))
+    commit = folder.name if written.kind == "hub" else None
+    name = written.target.rpartition("/")[2] if written.kind == "hub" else folder.name
+    adapter = read_adapter(folder, base.folder, name=name, revision=commit)
+    return replace(base, name=f"{base.name} + {name}", revision=_join_revisions(base.revision, commit), adapter=adapter)
+
+
+def _join_revisions(base: str | None, adapter: str | None) -> str | None:
+    """The commits of a base and its adapter; what came from no hub has none."""
+    return base if adapter is None else f"{base or '-'} + {adapter}"
 
 
 def _locate_hub(source: Source, notify: Notify) -> ModelFiles:
@@ -216,16 +261,14 @@ def _begins_with(file: Path, magic: bytes) -> bool:
 def _inspect_folder(folder: Path, name: str, revision: str | None = None) -> ModelFiles:
     """The folder, once its configuration, weights and tokenizer were looked at."""
     config = folder / "config.json"
-    if not config.is_file() and (folder / "adapter_config.json").is_file():
-        raise ModelError(
-            Mistake("this is a PEFT adapter, not a whole model; that is not supported yet", "Merge it first.", folder)
-        )
+    if not config.is_file() and (folder / ADAPTER).is_file():
+        raise ModelError(_explain_adapter_alone(folder))
     _refuse_detours(read_config(config), config)
     try:
         check_weights(folder)
     except OSError as error:
         raise ModelError(Mistake(f"the weights cannot be read: {error.strerror}", file=folder)) from error
-    if not (folder / "tokenizer.json").is_file():
+    if not (folder / _TOKENIZER).is_file():
         raise ModelError(
             Mistake(
                 "no tokenizer.json: token offsets are only known from a fast tokenizer",
@@ -234,6 +277,14 @@ def _inspect_folder(folder: Path, name: str, revision: str | None = None) -> Mod
             )
         )
     return ModelFiles(folder, config, name, revision, weights=True)
+
+
+def _explain_adapter_alone(folder: Path) -> Mistake:
+    """What to write where an adapter's folder is named as if it were a model's."""
+    base = read_settings(folder).base
+    made_for = f" It says that it was made for {describe_value(base)}." if base else ""
+    remedy = f"Write `BASE + FOLDER`, BASE being the model that it was made for.{made_for}"
+    return Mistake("this is a PEFT adapter, not a whole model", remedy, folder)
 
 
 def _refuse_detours(values: Config, file: Path) -> None:

@@ -31,23 +31,28 @@ def check_weights(folder: Path) -> None:
         ModelError: with the file and what is wrong with it.
     """
     for file in weight_files(folder):
-        _header(file)
+        read_header(file)
 
 
 def count_parameters(folder: Path) -> int:
     """How many numbers the weight files hold; a tied table counts once, as it is stored."""
-    tensors = (tensor for file in weight_files(folder) for tensor in _header(file).values())
+    tensors = (tensor for file in weight_files(folder) for tensor in read_header(file).values())
     return sum(math.prod(tensor["shape"]) for tensor in tensors)
 
 
 def stored_names(folder: Path) -> list[str]:
     """What the weight files call their tensors; a tied one may have but one name there."""
-    return sorted(name for file in weight_files(folder) for name in _header(file))
+    return sorted(name for file in weight_files(folder) for name in read_header(file))
+
+
+def stored_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Tensor name -> shape, as the weight files have them."""
+    return {name: tuple(tensor["shape"]) for file in weight_files(folder) for name, tensor in read_header(file).items()}
 
 
 def stored_bytes(folder: Path, bytes_a_number: int | None = None) -> int:
     """Bytes of the weights: as they are stored, or with this many a number."""
-    tensors = [tensor for file in weight_files(folder) for tensor in _header(file).values()]
+    tensors = [tensor for file in weight_files(folder) for tensor in read_header(file).values()]
     if bytes_a_number is not None:
         return sum(int(math.prod(tensor["shape"])) for tensor in tensors) * bytes_a_number
     return sum(int(end) - int(start) for start, end in (tensor["data_offsets"] for tensor in tensors))
@@ -90,7 +95,7 @@ def _refuse_others(folder: Path) -> None:
             Mistake(
                 f"a PEFT adapter lies in the model's folder ({ADAPTER}): it is loaded where peft is installed, "
                 "and nowhere else",
-                f"Merge it (peft: merge_and_unload, then save_pretrained), or move {ADAPTER} elsewhere.",
+                "Move it into a folder of its own; the model with it is then the source `BASE + FOLDER`.",
                 folder,
             )
         )
@@ -126,8 +131,12 @@ def _shards(index: Path) -> list[Path]:
     return [index.parent / name for name in names]
 
 
-def _header(file: Path) -> dict[str, Any]:
-    """Tensor name -> dtype, shape, data_offsets, once the file's size was found to fit them."""
+def read_header(file: Path) -> dict[str, Any]:
+    """Tensor name -> dtype, shape, data_offsets, once the file's size was found to fit them.
+
+    Raises:
+        ModelError: it is no safetensors file, or not a whole one.
+    """
     size = file.stat().st_size
     try:
         with open_regular(file) as stream:

@@ -11,34 +11,52 @@ from pathlib import Path
 from typing import Any
 
 from reportgen.cache import HASHES, Shelf, key_of
+from reportgen.documents.regular_file import CONFIGURATION_BYTES, read_regular
 from reportgen.documents.watched import WatchedFiles
 from reportgen.errors import Mistake, ModelError
-from reportgen.model.files.weights import weight_files
+from reportgen.model.files.adapters import Adapter
+from reportgen.model.files.weights import ADAPTER, weight_files
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _READ_AT_ONCE = 1 << 22
 
 
-def weights_sha256(folder: Path) -> str:
+def weights_sha256(folder: Path, adapter: Adapter | None = None) -> str:
     """Hash over sorted (tensor name, dtype, shape, bytes) of a model's safetensors files.
 
-    Remembered by path, size, times and inode of every file: hashing 1 GB takes seconds.
+    Remembered by path, size, times and inode of every file: hashing 1 GB takes seconds. With an adapter it is the hash
+    over three others: this one of the base, the same over the adapter's tensors, and that of the bytes of its
+    adapter_config.json. The weights that are computed from them are not hashed: they would be others by the last bit on
+    another machine.
 
     Raises:
         ModelError: there are no weights, or they changed while they were read.
     """
-    files = weight_files(folder)
+    base = _hash_files(weight_files(folder))
+    return base if adapter is None else _join_hashes(base, _hash_files([adapter.file]), adapter)
+
+
+def recall_sha256(folder: Path, adapter: Adapter | None = None) -> str | None:
+    """The same hash where it is known without reading the weights."""
+    base = _HashMemory(weight_files(folder)).read()
+    if adapter is None or base is None:
+        return base
+    tensors = _HashMemory([adapter.file]).read()
+    return None if tensors is None else _join_hashes(base, tensors, adapter)
+
+
+def _join_hashes(base: str, tensors: str, adapter: Adapter) -> str:
+    settings = hashlib.sha256(read_regular(adapter.folder / ADAPTER, CONFIGURATION_BYTES)).hexdigest()
+    return hashlib.sha256(json.dumps(["base + adapter", base, tensors, settings]).encode()).hexdigest()
+
+
+def _hash_files(files: list[Path]) -> str:
     known = _HashMemory(files)
     found = known.read()
     if found is None:
         found = _hash_tensors(files)
         known.write(found)
     return found
-
-
-def recall_sha256(folder: Path) -> str | None:
-    """The same hash where it is known without reading the weights."""
-    return _HashMemory(weight_files(folder)).read()
 
 
 def _hash_tensors(files: list[Path]) -> str:

@@ -70,7 +70,7 @@ class Explainer:
         """
         from reportgen.model.load import load
 
-        return cls(load(located, threads=threads), TextTokenizer.from_folder(located.folder))
+        return cls(load(located, threads=threads), TextTokenizer.from_folder(located.tokenizer_folder))
 
     def explain(self, evidence: Evidence) -> ScoredLabel:
         """A label from the strongest examples, and its score on the others."""

@@ -49,7 +49,8 @@ class Options(WindowOptions):
         if self.explainer is None:
             return None
         try:
-            return weights_sha256(locate(parse_source(self.explainer, folder=folder_of(self.explainer))).folder)
+            located = locate(parse_source(self.explainer, folder=folder_of(self.explainer)))
+            return weights_sha256(located.folder, located.adapter)
         except (ReportgenError, OSError):
             return ""
 
