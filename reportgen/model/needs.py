@@ -32,9 +32,13 @@ class Site(Enum):
     """(head x query x key) what enters the softmax of a block: scaled, softcapped q·k, -inf where nothing is seen."""
     VALUES = "values"
     """(head x position x head width) the value vectors that each head of a block reads."""
+    QUERIES = "queries"
+    """(head x position x head width) the query vectors of a block before its rotary embedding turns them."""
+    KEYS = "keys"
+    """(head x position x head width) the key vectors that each head of a block reads, before they are turned."""
 
 
-SEEN_ALONE = frozenset({Site.SCORES, Site.VALUES})
+SEEN_ALONE = frozenset({Site.SCORES, Site.VALUES, Site.QUERIES, Site.KEYS})
 """Sites that are seen only of what passes alone: of the first row of a batch, and of a pass that is not edited."""
 
 

@@ -25,6 +25,9 @@ IDS = (5, 77, 300, 12, 9)
 WITH_ATTENTION = [family for family in FAMILIES if family != "mamba"]
 EXPERTS = {"mixtral", "qwen3_moe", "gpt_oss"}
 UNSEEN = {"falcon", "bloom"}
+UNTURNED = {"gpt2", "opt", "stablelm"}
+"""Positions enter with the embedding; or, in a head of six numbers, one and a half would be turned."""
+TURNED = {Site.QUERIES, Site.KEYS}
 
 STREAM, ATTENTION, MLP = Need(Site.RESIDUAL), Need(Site.ATTENTION_WRITE), Need(Site.MLP_WRITE)
 PATTERN, HEADS, SCORES, VALUES = Need(Site.ATTENTION), Need(Site.HEADS), Need(Site.SCORES), Need(Site.VALUES)
@@ -109,8 +112,10 @@ def test_what_is_refused_and_why(family: str, dtype: torch.dtype) -> None:
         assert "mixture of experts" in refused.pop(Site.MEMORIES)
         assert not refused
     elif family in UNSEEN:
-        assert set(refused) == {Site.SCORES, Site.VALUES}
+        assert set(refused) == {Site.SCORES, Site.VALUES, *TURNED}
         assert all("where nobody can look" in reason for reason in refused.values())
+    elif family in UNTURNED:
+        assert set(refused) == TURNED
     else:
         assert not refused
 

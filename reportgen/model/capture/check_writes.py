@@ -11,17 +11,20 @@ import torch
 
 from reportgen.model.capture.batches import join
 from reportgen.model.capture.passes import run
+from reportgen.model.capture.position_table import count_position_rows
+from reportgen.model.capture.rotations import rotations_of
 from reportgen.model.capture.trial import TOLERANCE, choose_trial_tokens, tolerance_of
 from reportgen.model.needs import Need, Pass, PassResult, Site
 from reportgen.model.network.loaded import SEVERAL_STREAMS, LoadedModel
 from reportgen.model.network.matrices import bias_of, matrix_of
-from reportgen.model.network.scores import can_be_seen
+from reportgen.model.network.scores import can_be_seen, scale_scores
 from reportgen.model.network.writers import Writer, writers_of
 
 _WRITES = (Site.ATTENTION_WRITE, Site.MLP_WRITE)
 _INSIDE = {Site.HEADS: Site.ATTENTION_WRITE, Site.MEMORIES: Site.MLP_WRITE}
 _BEFORE_SOFTMAX = (Site.SCORES, Site.VALUES)
-PROVEN_LATER = frozenset({*_WRITES, *_INSIDE, *_BEFORE_SOFTMAX})
+_BEFORE_ROTATION = (Site.QUERIES, Site.KEYS)
+PROVEN_LATER = frozenset({*_WRITES, *_INSIDE, *_BEFORE_SOFTMAX, *_BEFORE_ROTATION})
 
 
 def reason_against(model: LoadedModel, site: Site, blocks: Sequence[int] | None = None) -> str:
@@ -42,6 +45,8 @@ def _known_reason(model: LoadedModel, site: Site, blocks: tuple[int, ...] | None
             if site in _WRITES
             else _reason_against_projections
             if site in _INSIDE
+            else _reason_against_content
+            if site in _BEFORE_ROTATION
             else _reason_against_scores
         )
         reason = against(model, site, tuple(range(model.layers)) if blocks is None else blocks)
@@ -180,6 +185,30 @@ def _reason_against_scores(model: LoadedModel, site: Site, blocks: tuple[int, ..
         apart = float((scores.softmax(-1) * share - pattern.float()).abs().max())
         if not apart <= TOLERANCE[model.dtype]:
             return f"the softmax of block {block}'s scores is not its attention pattern, by {apart:.2g}"
+    return ""
+
+
+def _reason_against_content(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
+    """Queries and keys before rotary embedding, turned to where they stand, have the scores of the block."""
+    reason = reason_against(model, Site.SCORES, blocks).partition(": ")[2]
+    if reason:
+        return reason
+    rotations = rotations_of(model)
+    without = [block for block in blocks if block not in rotations]
+    if without:
+        rows = count_position_rows(model)
+        told = f"positions do not enter the queries and keys of block {without[0]} by a rotary embedding"
+        return told if rows is None else f"{told}: a table of {rows:,} positions is added to the embedding"
+    needs = [Need(site, "all", blocks) for site in (Site.QUERIES, Site.KEYS, Site.SCORES)]
+    captured = _run_trial(model, needs)
+    for block, query, key, scores in zip(blocks, *(captured.tensors_of(need, 0) for need in needs), strict=True):
+        rotation, places = rotations[block], range(query.shape[1])
+        turned = [rotation.turn(one, places).float() for one in (query, key)]
+        found = scale_scores(turned[0] @ turned[1].transpose(1, 2), rotation.scaling, rotation.softcap)
+        seen = torch.isfinite(scores)
+        apart = float((found - scores)[seen].abs().max() / scores[seen].abs().max().clamp_min(1e-6))
+        if not apart <= TOLERANCE[model.dtype]:
+            return f"turned queries and keys of block {block} do not give its scores, by {apart:.2g} of the largest"
     return ""
 
 

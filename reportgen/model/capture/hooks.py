@@ -12,7 +12,7 @@ from torch import nn
 from reportgen.model.needs import SEEN_ALONE, Need, Positions, Site
 from reportgen.model.network.anatomy import Anatomy
 from reportgen.model.network.attention import blocks_in_turn
-from reportgen.model.network.scores import watch_attention
+from reportgen.model.network.scores import Seen, watch_attention
 from reportgen.model.network.writers import hook_side_writers
 
 _BY_HEAD = frozenset({Site.ATTENTION, *SEEN_ALONE})
@@ -176,18 +176,21 @@ def hook_receivers(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[
 
 @contextmanager
 def _take_scores(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[None]:
-    """Scores and values of the blocks that somebody wants them of; nothing is touched where nobody does."""
-    if not any(r.need.site in (Site.SCORES, Site.VALUES) for r in receivers):
+    """What attention computes in the blocks that somebody wants it of; nothing is touched where nobody does."""
+    if not any(r.need.site in SEEN_ALONE for r in receivers):
         yield
         return
     blocks = blocks_in_turn(anatomy.attentions)
 
-    def take(module: nn.Module, scores: Callable[[], torch.Tensor], values: torch.Tensor) -> None:
+    def take(module: nn.Module, seen: Seen) -> None:
         index = next(blocks[module])
         for receiver in receivers:
             if receiver.wants(Site.SCORES, index):
-                receiver.take(Site.SCORES, index, scores())
-            receiver.take(Site.VALUES, index, values)
+                receiver.take(Site.SCORES, index, seen.scores)
+            receiver.take(Site.VALUES, index, seen.values)
+            for site in (Site.QUERIES, Site.KEYS):
+                if receiver.wants(site, index) and seen.content is not None:
+                    receiver.take(site, index, seen.content.query if site is Site.QUERIES else seen.content.key)
 
     with watch_attention(blocks, take):
         yield

@@ -11,6 +11,7 @@ from torch import nn
 from reportgen.model.needs import Site, Unmeasurable
 from reportgen.model.network.anatomy import Anatomy, Network
 from reportgen.model.network.quantise import INT8, stored_dtype
+from reportgen.model.network.rotary import Rotation
 from reportgen.numerics.distributions import softcap
 
 CHUNK = 64
@@ -59,6 +60,8 @@ class LoadedModel:
         """Blocks of which what they add is no sum of what parts write -> why; None where nobody has asked."""
         self.no_pattern: dict[int, str] = {}
         """Blocks in which something looked like attention and was found to be none -> what it does."""
+        self.rotations: dict[int, Rotation] | None = None
+        """Block -> how it turns queries and keys by their positions; None where nobody has asked."""
         self.head_counts: dict[int, int] = {}
         """Block with attention -> heads that were seen when it was proven."""
         self.keeps_cache = True

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probes.attention_grid.find import Look
+from reportgen.probes.attention_parts.pairs import PairPlace, PairsFound, find_pairs
 from reportgen.probing.case import Case, Unusable
-from reportgen.probing.findings import HeadFindings, PromptFindings
+from reportgen.probing.findings import HeadFindings, PromptFindings, word_table
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, arrays, metric, table
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+DISTANCES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+"""In tokens: where a score is shown unless the battery says otherwise."""
 Head = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
 
@@ -32,6 +36,14 @@ class Options(ProbeOptions):
     """The heads, each as [block, head], counted from 0."""
     query: Annotated[int, Field(ge=0)] | None = None
     """The position that looks, counted from 0; by default the last of each prompt."""
+    pairs: list[Look] = Field(default=[], max_length=8)
+    """Two words each, as {from: fruit, to: green}, whose score is shown with and without positions and at growing
+    distance, in every prompt that contains both, each read at its last token. Of a word that occurs more than once,
+    `from_index` or `to_index` says which occurrence is meant, counted from 0; `prompt` says in which prompt."""
+    distances: Annotated[list[Annotated[int, Field(ge=1, le=1_000_000)]], Field(min_length=1, max_length=200)] = Field(
+        default=list(DISTANCES)
+    )
+    """Distances of the two words of `pairs`, in tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +70,16 @@ class AttentionParts(HeadFindings, PromptFindings):
     """The same, one row per key."""
     queries: Rows = table("prompt", "query", "token")
     """The positions that look."""
+    pairs: Rows = table("pair", "prompt", "from", "to", "query", "key", "distance")
+    """Where the words of `pairs` are in the prompts that contain both: each is read at its last token."""
+    words: Rows = word_table()
+    """These words, the tokens that hold them, and whether they are the word and nothing else."""
+    pair_scores: Rows = table("pair", "item", "block", "head", "without_positions", "with_positions", "window")
+    """The score of query and key of a pair before the rotary embedding, scaled and softcapped as in the model; the
+    model's own score of them, after it; and how many tokens the block sees, if that is not all."""
+    distance_scores: list[NDArray[np.float32]] = arrays("item", "position", unit="score")
+    """(head x distance) one array per pair: the score of its query and key, turned by the model's own rotary embedding
+    as if they stood so many tokens apart; empty beyond what the block sees, and where it turns nothing."""
 
 
 class AttentionPartsProbe(Probe[Options, AttentionParts]):
@@ -67,11 +89,14 @@ class AttentionPartsProbe(Probe[Options, AttentionParts]):
     Read: one column per token that can be seen. The score says how well key and query match; the softmax turns scores
     into weights; the value norm says how much there is to read at the key; weight times norm is what the head takes
     from it. A first token with nearly all of the weight and a tiny norm is where a head looks when there is nothing to
-    read.
+    read. For `pairs`, a curve shows the score of two words at growing distance, with nothing but their positions
+    changed, and a line what it would be without positions: near and far would be the same.
 
     Computed: query and key after rotary embedding, their product scaled (and softcapped) as the model does; the weights
     are the model's own, and it is checked that they are the softmax of the scores. Norm of value · W_O without its bias
-    and before any norm that follows; norm-weighted attention is weight times that norm (Kobayashi et al. 2020).
+    and before any norm that follows; norm-weighted attention is weight times that norm (Kobayashi et al. 2020). Scores
+    at a distance: query and key before rotary embedding (Su et al. 2021), the key at position 0 and the query so many
+    tokens behind it, both turned by the model's own function and angles; their product depends on the distance alone.
     """
 
     name = "attention_parts"
@@ -85,14 +110,15 @@ class AttentionPartsProbe(Probe[Options, AttentionParts]):
         case.require_attention()
         if not asked_heads(case):
             raise Unusable("; ".join(f"head {head}: {told}" for head, told in self.skipped_rows(case).items()))
-        return [
-            Pass(tokens, needs_of(case, case.named_position(case.options.query, tokens)))
-            for tokens in map(case.tokens, case.options.prompts)
-        ]
+        prompts = [case.tokens(prompt) for prompt in case.options.prompts]
+        own = [Pass(tokens, needs_of(case, case.named_position(case.options.query, tokens))) for tokens in prompts]
+        places = pairs_of(case).places
+        # A model whose positions enter elsewhere has all but this.
+        return own + [Pass(prompts[one.prompt], needs_of_pair(case, one), partial=True) for one in places]
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
-        """Named heads out of range."""
-        return case.missing_heads(case.options.heads)
+        """Named heads out of range, and pairs that no prompt has."""
+        return {**case.missing_heads(case.options.heads), **pairs_of(case).missing}
 
 
 def asked_heads(case: Case[Options]) -> list[tuple[int, int]]:
@@ -111,6 +137,19 @@ def needs_of(case: Case[Options], query: int) -> tuple[Need, Need, Need, Need]:
         Need(Site.VALUES, "all", blocks),
         Need(Site.HEADS, (query,), blocks),
     )
+
+
+def pairs_of(case: Case[Options]) -> PairsFound:
+    """Where the words of the named pairs are."""
+    return find_pairs(case.tokenizer, case.options.prompts, case.options.pairs)
+
+
+def needs_of_pair(case: Case[Options], place: PairPlace) -> tuple[Need, ...]:
+    """Of each block, on its own: query and key before they are turned, and the score that they have after it."""
+    query, key = (place.query.position,), (place.key.position,)
+    blocks = sorted({block for block, _ in asked_heads(case)})
+    sites = ((Site.QUERIES, query), (Site.KEYS, key), (Site.SCORES, query))
+    return tuple(Need(site, positions, (block,)) for block in blocks for site, positions in sites)
 
 
 probe = AttentionPartsProbe()

@@ -11,6 +11,7 @@ import numpy as np
 from reportgen.figures.describe import Figure, TokenGrid
 from reportgen.language import list_items, say
 from reportgen.numerals import write_cell, write_number
+from reportgen.probes.attention_parts.curves import draw_distances
 from reportgen.probes.attention_parts.view import rows_of_head
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -21,13 +22,15 @@ WIDEST = 14
 
 
 def figures(section: Section) -> Iterable[Figure]:
-    """A grid a head and prompt: the four numbers of every key."""
+    """A grid a head and prompt: the four numbers of every key; then a curve a head over the distance of two words."""
     views = SubjectView.each(section)
     for prompt in range(max((len(view.rows("prompts")) for view in views), default=0)):
         heads = dict.fromkeys((r["block"], r["head"]) for view in views for r in view.rows("heads"))
         for block, head in heads:
             for view in views:
                 yield from _grids(view, prompt, block, head)
+    for block, head in dict.fromkeys((r["block"], r["head"]) for view in views for r in view.rows("heads")):
+        yield from draw_distances(views, block, head)
 
 
 def _quantities() -> dict[str, str]:

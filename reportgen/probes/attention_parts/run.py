@@ -11,7 +11,8 @@ from torch import Tensor
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.matrices import matrix_of
-from reportgen.probes.attention_parts import AttentionParts, Options, asked_heads, needs_of
+from reportgen.probes.attention_parts import AttentionParts, Options, asked_heads, needs_of, pairs_of
+from reportgen.probes.attention_parts.distances import measure_pairs
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
 from reportgen.results.quantities import Rows
@@ -20,6 +21,9 @@ from reportgen.results.quantities import Rows
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> AttentionParts:
     """Head by head, from what its block gave."""
     heads = asked_heads(case)
+    prompts = len(case.options.prompts)
+    pairs = measure_pairs(case, model, captured[prompts:], heads)
+    captured = captured[:prompts]
     found = [_parts(case, model, single, heads) for single in captured]
     scores, weights, norms = ([parts[name] for parts in found] for name in ("scores", "weights", "norms"))
     products = [one * two for one, two in zip(weights, norms, strict=True)]
@@ -44,7 +48,12 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         heads=[[item, block, head] for item, (block, head) in enumerate(heads)],
         keys=keys,
         queries=queries,
-        skipped=reason_rows(case.missing_heads(case.options.heads)),
+        pairs=pairs.places,
+        words=pairs.words,
+        pair_scores=pairs.scores,
+        distance_scores=pairs.over_distance,
+        coordinates={"position": tuple(case.options.distances)},
+        skipped=reason_rows({**case.missing_heads(case.options.heads), **pairs_of(case).missing, **pairs.missing}),
         prompts=case.prompt_rows(case.options.prompts),
     )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from reportgen.language import say, sentences
 from reportgen.numerals import write_share
+from reportgen.probes.attention_parts.distance_words import tell_distances
 from reportgen.probes.attention_parts.view import rows_of_head
 from reportgen.probing.view import SubjectView
+from reportgen.probing.word_fits import tell_parts
 from reportgen.text.characters import mark_space
 
 CLEAR = 0.25
@@ -59,4 +61,5 @@ def tell(view: SubjectView) -> str:
                     **values,
                 )
             )
-    return sentences(told)
+        told += tell_distances(view, record["block"], record["head"])
+    return sentences([*told, tell_parts(view)])
