@@ -10,7 +10,8 @@ import numpy as np
 
 from reportgen.features.labels import PROMOTED, Label
 from reportgen.text.characters import mark_space
-from reportgen.text.token_patterns import kind_name, kind_of, most_common, stem_of, word_of
+from reportgen.text.spellings import word_of
+from reportgen.text.token_patterns import kind_name, kind_of, most_common, stem_of
 
 AGREE = 0.5
 """Share of the promoted tokens that must agree; else the first three are named."""

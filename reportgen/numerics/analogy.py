@@ -20,6 +20,13 @@ def complete_analogy(a: Rows, b: Rows, c: Rows) -> Rows:
     return a - b + c
 
 
+def says_something(most: int, candidates: int) -> bool:
+    """Whether it is a finding that a word is among the `most` nearest of so many candidates: chance alone brings that
+    in most / candidates of the cases, which has to be half of them or fewer.
+    """
+    return candidates >= 2 * most
+
+
 def difference_cosines(first: Rows, second: Rows) -> Rows:
     """(… x pair x pair) cosine of first − second of each word pair with that of each other, from (… x pair x width)."""
     xp = array_namespace(first, second)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reportgen.text.characters import mark_space
 from reportgen.text.scripts import script_of
+from reportgen.text.spellings import word_of
 
 COMMON = 0.7
 """Share of the strongest examples that a pattern must match."""
@@ -52,11 +53,6 @@ def kind_of(text: str) -> str | None:
 def kind_name(kind: str) -> str:
     """What a kind of token is called."""
     return _KINDS.get(kind) or _SCRIPTS.get(kind) or f"{kind.capitalize()} letters"
-
-
-def word_of(text: str) -> str:
-    """A token without spaces and case."""
-    return text.strip().casefold()
 
 
 def stem_of(words: Sequence[str], needed: int) -> str:

@@ -43,7 +43,7 @@ def test_the_table_against_loops(family: str, seed: int, request: pytest.Fixture
     nearest = [row for row in outcome.tables["nearest"].records() if row["item"] == 0]
     assert [row["token_id"] for row in nearest] == order[:7]
     assert outcome.arrays["rank"].values[0, 0] == order.index(expected) + 1
-    assert outcome.tables["analogies"].rows[0] == [0, *FOUR, order.index(expected) + 1, len(table) - 3]
+    assert outcome.tables["analogies"].rows[0] == [0, *FOUR, order.index(expected) + 1, len(table) - 3, True]
     vectors = [(table[ids_of(first)[0]], table[ids_of(second)[0]]) for first, second in PAIRS]
     assert outcome.arrays["parallel"].values[:, 0] == pytest.approx(slow.parallelism(vectors), abs=1e-5)
     assert outcome.metrics["parallelism"].value == pytest.approx(np.mean(slow.parallelism(vectors)), abs=1e-5)
@@ -95,13 +95,59 @@ def test_two_pairs_of_a_group_make_an_analogy_in_both_directions(llama: Path) ->
 
 
 def test_success_is_the_share_of_expected_words_that_come_first_or_among_five(llama: Path) -> None:
-    outcome = calculated(llama, pairs=PAIRS, layers="all")
+    more = [[" apple", "zq"], [" breakfast", " on"], [" for", "an"], [" ate", "the"]]
+    outcome = calculated(llama, pairs=[*PAIRS, *more], layers="all")
     ranks = outcome.arrays["rank"].values
     first = [(column <= 1).mean() for column in ranks.T]
     best = int(np.argmax(first))
     assert outcome.metrics["best_layer"].value == best
     assert outcome.metrics["success_at_1"].value == pytest.approx(max(first))
     assert outcome.metrics["success_at_5"].value == pytest.approx((ranks[:, best] <= 5).mean())
+
+
+def test_a_rank_of_five_among_few_candidates_is_no_finding(llama: Path) -> None:
+    outcome = calculated(llama, pairs=PAIRS, layers="all")
+    assert set(outcome.tables["analogies"].column("candidates")) == {3}
+    assert outcome.metrics["success_at_1"].value is not None
+    assert outcome.metrics["success_at_5"].reason == "among 3 candidates or fewer, a rank of 5 is no finding"
+    assert "(too few words to count the nearest five)" in told(outcome)
+    figures = probe.figures(Section("w", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", 3)}))
+    (success,) = (one for one in figures if one.name == "success")
+    assert [curve.label for curve in success.curves] == ["the expected word is the nearest"]
+    alone = calculated(llama, analogies=[FOUR], layers="all")
+    assert alone.metrics["success_at_1"].reason == "among 1 candidates or fewer, a rank of 1 is no finding"
+    assert "no candidate but the expected word" in told(alone)
+
+
+def test_an_analogy_that_comes_about_twice_is_counted_once(llama: Path) -> None:
+    a, b, c, d = FOUR
+    outcome = calculated(llama, analogies=[[c, b, a, d], FOUR], pairs=[[a, b], [d, c], [a, b]])
+    made = [(*row[1:5], row[7]) for row in outcome.tables["analogies"].rows]
+    assert made == [(c, b, a, d, True), (d, c, b, a, False)]
+
+
+def test_spellings_of_the_words_given_are_left_out_of_the_table_where_that_is_asked(llama: Path) -> None:
+    words, table = [" my", " day", "of", " eye"], random_model("llama").get_input_embeddings().weight.detach()
+    tokenizer = Tokenizer.from_str(tokenizer_json(True))
+    ids = [ids_of(word)[0] for word in words]
+    folded = {i for i in range(len(table)) if tokenizer.decode([i]).strip().lower() in ("my", "day", "of")}
+    assert len(folded) == 6
+    vector = slow.target(*(table[i] for i in ids[:3]))
+    for fold, left_out in (("spelling", folded), ("none", set(ids[:3]))):
+        outcome = calculated(llama, analogies=[words], k=20, fold=fold)
+        order = slow.ranking(vector, table, left_out)
+        assert outcome.tables["nearest"].column("token_id") == order[:20]
+        assert outcome.tables["analogies"].rows[0][5:7] == [order.index(ids[3]) + 1, len(table) - len(left_out)]
+    assert slow.ranking(vector, table, folded)[:20] != slow.ranking(vector, table, set(ids[:3]))[:20]
+
+
+def test_spellings_of_the_words_given_are_left_out_of_the_probes_words_too(llama: Path) -> None:
+    analogies = [["my", "day", "of", "eye"], ["My", "eye", "apple", "day"]]
+    for fold, expected in (("none", {"My", "eye", "apple"}), ("spelling", {"eye", "apple"})):
+        outcome = calculated(llama, analogies=analogies, layers=[2], fold=fold)
+        nearest = [row["token"] for row in outcome.tables["nearest"].records() if row["item"] == 0]
+        assert set(nearest) == expected
+        assert outcome.arrays["rank"].values[0, 0] == nearest.index("eye") + 1
 
 
 def test_random_pairs_are_seeded_and_of_the_same_words(llama: Path) -> None:
@@ -168,6 +214,7 @@ def test_a_chat_is_a_template_too(tmp_path: Path) -> None:
         ({"pairs": "lecture/weather"}, "is not two prompts of a word each"),
         ({"analogies": [["a", "b"]]}, "analogies"),
         ({"analogies": [["a", "b", "c", "a"]]}, "the expected word 'a' is one of the three"),
+        ({"analogies": [["a", "b", "c", " A"]], "fold": "spelling"}, "the expected word ' A' is one of the three"),
         ({"pairs": PAIRS, "layers": "all", "template": "day of {word}"}, "the word 'day' stands 2 times"),
         ({"pairs": PAIRS, "layers": "all", "template": "an " * 600 + "{word}"}, "exceeds the context of 512"),
         ({"pairs": PAIRS, "layers": "all", "template": {"messages": [{"role": "user", "content": "{word}"}]}}, "chat"),
@@ -183,3 +230,12 @@ def test_without_an_expected_word_or_two_pairs_of_a_group_there_is_no_clear_stat
     assert told(outcome).startswith("No clear statement about Tiny")
     assert outcome.metrics["success_at_1"].reason == "no analogy with an expected word can be made here"
     assert np.isnan(outcome.arrays["rank"].values).all()
+
+
+@pytest.mark.real
+def test_冷_less_cold_and_small_is_小_in_gemma_without_other_spellings_of_small() -> None:
+    found = {
+        fold: calculated("demo:gemma-3-270m", analogies=[["冷", " cold", " small", "小"]], fold=fold)
+        for fold in ("none", "spelling")
+    }
+    assert {fold: outcome.arrays["rank"].values.item() for fold, outcome in found.items()} == {"none": 5, "spelling": 1}

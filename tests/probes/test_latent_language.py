@@ -100,6 +100,45 @@ def test_words_whose_english_tokens_overlap_are_dropped_and_listed(llama: Path) 
     assert outcome.arrays["probability"].values.sum(axis=1).max() <= 1 + 1e-5  # what is left counts no token twice
 
 
+def test_a_word_that_overlaps_is_drawn_alone_where_it_is_asked_for_and_the_mean_stays(llama: Path) -> None:
+    words = listed(*TRIPLES, OVERLAPPING)
+    plain, named = measured(llama, words=words), measured(llama, words=words, show=["CHAT", "eye"])
+    for name in ("mean", "probability", "entropy"):
+        assert named.arrays[name].values == pytest.approx(plain.arrays[name].values, abs=1e-7)
+    assert named.tables["items"].rows == plain.tables["items"].rows
+    shown = named.tables["shown"].records()
+    assert [(one["sense"], one["in_mean"]) for one in shown] == [("cat", False), ("eye", True)]
+    assert "c" in shown[0]["shared"].split(" | ")
+    assert plain.tables["shown"].rows == []
+    texts = named.tables["prompts"].column("text")
+    ids = tokenizer().encode(texts[-1]).ids
+    assert texts[-1].endswith('Français: "chat" - 中文: "')
+    sets = [reference.tokens(tokenizer(), "cat"), reference.tokens(tokenizer(), "猫", whole=False),
+            reference.tokens(tokenizer(), "chat")]  # fmt: skip
+    assert set(sets[0]) & set(sets[2])  # what they share counts for both
+    expected = np.array(reference.probabilities(random_model("llama"), "llama", ids, sets)[0]).T
+    assert named.arrays["shown_probability/0"].values == pytest.approx(expected, abs=1e-4)
+    eye = named.tables["items"].column("sense").index("eye")
+    assert (named.arrays["shown_probability/1"].values == named.arrays["probability"].values[eye]).all()
+    assert {row["sense"] for row in named.tables["example"].records()} == {"cat"}
+    cards = {"m": ModelCard("m", "M", "X", 3)}
+    figures = list(probe.figures(Section("s", {"m": named}, cards)))
+    assert [figure.name for figure in figures] == ["languages", "word-0", "word-1", "example", "entropy"]
+    assert "not part of the mean" in figures[1].title
+    assert "not part" not in figures[2].title
+    told = probe.statement(Section("s", {"m": named}, cards))
+    assert "“chat” alone: English at most " in told
+    assert "because the token “c” begins it in English and in another language, and counts for both" in told
+
+
+def test_a_word_beyond_the_limit_is_measured_where_it_is_asked_for(llama: Path) -> None:
+    outcome = measured(llama, limit=2, show=["tree"])
+    assert outcome.tables["items"].column("sense") == ["dog", "apple"]
+    assert [row[1:2] + row[5:] for row in outcome.tables["shown"].rows] == [["tree", False, ""]]
+    told = probe.statement(Section("s", {"m": outcome}, {"m": ModelCard("m", "M", "X", 3)}))
+    assert "It is not part of the mean, which is of the first words alone." in told
+
+
 def test_where_every_word_overlaps_nothing_runs(llama: Path) -> None:
     words = listed(OVERLAPPING, ("lake", "lac", "湖"), ("table", "table", "桌"))
     with pytest.raises(BatteryError, match=r"none of its 3 words is left: cat · 猫 · chat: "):
@@ -119,6 +158,7 @@ def test_where_every_word_overlaps_nothing_runs(llama: Path) -> None:
         ({"example": "moon"}, r"example: there is no sense 'moon'"),
         ({"words": listed(*TRIPLES, languages=("en", "fr", "xx")), "target": "xx"},
          r"names: a prompt has no name for 'xx': give names: \{xx: …\}"),
+        ({"show": ["appel"]}, r"show: there is no word 'appel' that is in en, zh, fr. Did you mean 'apple'"),
         ({"names": {"fr": "F" * 400}}, r"a prompt of \d+ tokens exceeds the context of 512"),
     ],
 )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.embedding_arithmetic.words import (
@@ -22,6 +22,7 @@ from reportgen.probing.case import Case
 from reportgen.probing.options import Layers, ProbeOptions
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.text.spellings import word_of
 from reportgen.text.words import WordNotFound, find_word
 
 if TYPE_CHECKING:
@@ -50,20 +51,22 @@ class Options(ProbeOptions):
     """How a word of several tokens becomes one row of the table; without it such a word is skipped."""
     k: Annotated[int, Field(ge=1, le=100)] = 10
     """Nearest words listed for each analogy."""
-
-    @field_validator("analogies")
-    @classmethod
-    def _check_expected_words(cls, analogies: list[list[str]]) -> list[list[str]]:
-        for words in analogies:
-            if len(set(words[3:])) and words[3] in words[:3]:
-                raise ValueError(f"the expected word {words[3]!r} is one of the three, which are left out")
-        return analogies
+    fold: Literal["none", "spelling"] = "none"
+    """`spelling` leaves out of the ranking not only a, b and c but whatever spells one of them: with or without the
+    space before it, in upper or lower case. Those of " small" are "small", " Small", "SMALL" and so on."""
 
     @model_validator(mode="after")
     def _check_something_asked(self) -> Options:
         if not self.pairs and not self.analogies:
             raise ValueError("pairs or analogies is needed")
+        for words in self.analogies:
+            if words[3:] and self.leaves_out(words[3], words[:3]):
+                raise ValueError(f"analogies: the expected word {words[3]!r} is one of the three, which are left out")
         return self
+
+    def leaves_out(self, word: str, given: Sequence[str]) -> bool:
+        """Whether a word is no candidate because it is one of those given, or spells one where spellings are folded."""
+        return word in given or (self.fold == "spelling" and word_of(word) in map(word_of, given))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +74,11 @@ class Arithmetic(Findings):
     """What embedding arithmetic gives."""
 
     success_at_1: float | str = metric("share", "higher")
-    """Share of analogies whose expected word is nearest to a − b + c, at the best layer."""
+    """Share of analogies whose expected word is nearest to a − b + c, at the best layer; of those with two candidates
+    or more."""
     success_at_5: float | str = metric("share", "higher")
-    """Share of analogies whose expected word is among the five nearest, at the same layer."""
+    """Share of analogies whose expected word is among the five nearest, at the same layer; of those with ten candidates
+    or more, for among few of them five are no finding."""
     parallelism: float | str = metric("cosine")
     """Mean cosine of the differences of two pairs of one group, at the same layer."""
     random_parallelism: float | str = metric("cosine")
@@ -87,8 +92,9 @@ class Arithmetic(Findings):
     """(pair x layer) cosine of the difference first − second of one word pair with that of another."""
     control: NDArray[np.float32] = array("step", "layer", unit="cosine")
     """(draw x layer) mean of `parallel` over pairs of a group if the same words had been paired at random."""
-    analogies: Rows = table("item", "a", "b", "c", "expected", "rank", "candidates")
-    """The analogies, the expected word's rank at the best layer, and among how many words."""
+    analogies: Rows = table("item", "a", "b", "c", "expected", "rank", "candidates", "written")
+    """The analogies, each once, the expected word's rank at the best layer, among how many words, and whether the
+    battery has the analogy itself or two of its pairs make it."""
     nearest: Rows = table("item", "rank", "token_id", "token", "similarity")
     """What is nearest to a − b + c at the best layer, without a, b and c."""
     words: Rows = table("item", "first", "second", "group")
@@ -110,13 +116,14 @@ class EmbeddingArithmetic(Probe[Options, Arithmetic]):
 
     Computed: vectors as they are (rows of the embedding table as stored, or the residual stream at the word's last
     sub-token in the template), float32; cosine with a − b + c. The words a, b and c themselves are left out of the
-    ranking, other spellings of them are not. For the embedding table, all tokens are candidates; in context, only the
-    words of the probe, so chance is higher. Any two pairs of one group make an analogy, in both directions. Control:
-    the same words paired at random, 100 times, by the seed.
+    ranking, other spellings of them only where `fold` says so. For the embedding table, all tokens are candidates; in
+    context, only the words of the probe, so chance is higher. Any two pairs of one group make an analogy, in both
+    directions; one that comes about twice (a − b + c is the same sum as c − b + a) counts once. Control: the same words
+    paired at random, 100 times, by the seed.
     """
 
     name = "embedding_arithmetic"
-    version = 1
+    version = 2
     question = "Can you do arithmetic with words?"
     options = Options
     findings = Arithmetic

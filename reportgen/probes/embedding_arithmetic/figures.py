@@ -10,6 +10,7 @@ import numpy as np
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, Ranking, Rankings, TokenGrid
 from reportgen.language import list_items, say, sentences
 from reportgen.numerals import write_cell, write_change
+from reportgen.numerics.analogy import says_something
 from reportgen.probes.embedding_arithmetic.view import CHANCE, tell_place
 from reportgen.probes.embedding_arithmetic.words import WordPair, pair_label, words_label
 from reportgen.probing.parts import describe_curves
@@ -39,7 +40,7 @@ def figures(section: Section) -> Iterable[Figure]:
 def _draw_nearest(view: SubjectView) -> Iterable[Rankings]:
     """What is nearest to the first analogies, those that were written out before those that pairs make."""
     analogies = view.rows("analogies")
-    written = [one for one in analogies if one["item"] < len(view.options["analogies"])]
+    written = [one for one in analogies if one.get("written", one["item"] < len(view.options["analogies"]))]
     groups = {pair["first"]: pair["group"] for pair in view.rows("words")}
     of_groups = {groups[one["a"]]: one for one in reversed(analogies) if one["a"] in groups}
     shown = [*written, *(one for one in analogies if one in of_groups.values() and one not in written)][:MOST_RANKED]
@@ -156,7 +157,10 @@ def _success_curves(view: SubjectView) -> Iterable[Curves]:
             faint=most > 1,
         )
         for most, label in labels.items()
+        if says_something(most, min(candidates))
     ]
+    if not curves:
+        return
     what = say("embedding_arithmetic.success", "share of analogies")
     yield describe_curves(
         view,

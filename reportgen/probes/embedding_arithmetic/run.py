@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel, select_likeliest
-from reportgen.numerics.analogy import complete_analogy, difference_cosines
+from reportgen.numerics.analogy import complete_analogy, difference_cosines, says_something
 from reportgen.numerics.similarity import unit_rows
 from reportgen.probes.embedding_arithmetic import (
     Arithmetic,
@@ -30,6 +31,7 @@ from reportgen.probes.embedding_arithmetic.words import WordPair
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
 from reportgen.results.quantities import Rows
+from reportgen.text.spellings import find_spellings
 
 DRAWS = 100
 """Random pairings of the same words."""
@@ -47,12 +49,23 @@ class _Analogy:
     b: str
     c: str
     expected: str | None = None
-    group: str = ""
+    written: bool = True
+    """Whether the battery has it, and not two of its pairs."""
+
+    @property
+    def sum(self) -> tuple[frozenset[str], str, str | None]:
+        """What is asked: a and c change places without changing it."""
+        return frozenset((self.a, self.c)), self.b, self.expected
+
+    @property
+    def given(self) -> tuple[str, str, str]:
+        """The words that are calculated with."""
+        return self.a, self.b, self.c
 
     @property
     def words(self) -> tuple[str, ...]:
         """All its words."""
-        return (self.a, self.b, self.c) + (() if self.expected is None else (self.expected,))
+        return self.given + (() if self.expected is None else (self.expected,))
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,8 @@ class _WholeTable:
 
     case: Case[Options]
     model: LoadedModel
+    spellings: Mapping[str, frozenset[int]]
+    """Word -> tokens that spell it; empty where spellings are not folded."""
 
     def find_nearest(
         self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int
@@ -107,7 +122,7 @@ class _WholeTable:
             # A row's cosine with itself is taken from the same product: it would differ in its last bits.
             whole = unit_rows(vectors[analogy.expected][0]) @ unit_rows(target)
             own = float(cosines[of_expected[0]] if len(of_expected) == 1 else whole)
-        left_out = [ids[word][0] for word in (analogy.a, analogy.b, analogy.c) if len(ids[word]) == 1]
+        left_out = self._left_out(analogy, ids)
         cosines[left_out] = float("-inf")
         values, best = select_likeliest(cosines[None], min(self.case.options.k, len(cosines) - len(left_out)))
         pairs = zip(best[0].tolist(), values[0].tolist(), strict=True)
@@ -115,12 +130,19 @@ class _WholeTable:
         rank = 1.0 + int((cosines > own).sum()) if analogy.expected is not None else float("nan")
         return _AnalogyResult(rank, len(cosines) - len(left_out), nearest)
 
+    def _left_out(self, analogy: _Analogy, ids: Mapping[str, Sequence[int]]) -> list[int]:
+        """Ids of the given words, and of what spells them where spellings are folded."""
+        given = {ids[word][0] for word in analogy.given if len(ids[word]) == 1}
+        if self.case.options.fold == "spelling":
+            given.update(*(self.spellings[word] for word in analogy.given))
+        return sorted(given)
+
 
 @dataclass(frozen=True)
 class _WordsOfTheProbe:
     """All words that are read in context."""
 
-    k: int
+    options: Options
 
     def find_nearest(
         self, analogies: Sequence[_Analogy], vectors: Mapping[str, Tensor], at: int
@@ -134,9 +156,9 @@ class _WordsOfTheProbe:
 
     def _find_one(self, analogy: _Analogy, words: Sequence[str], cosines: Sequence[float]) -> _AnalogyResult:
         """Of one target's (word) cosines."""
-        others = [at for at, word in enumerate(words) if word not in (analogy.a, analogy.b, analogy.c)]
+        others = [at for at, word in enumerate(words) if not self.options.leaves_out(word, analogy.given)]
         order = sorted(others, key=lambda at: (-cosines[at], at))
-        nearest: Rows = [[rank, None, words[at], cosines[at]] for rank, at in enumerate(order[: self.k], 1)]
+        nearest: Rows = [[rank, None, words[at], cosines[at]] for rank, at in enumerate(order[: self.options.k], 1)]
         if analogy.expected is None:
             return _AnalogyResult(float("nan"), len(others), nearest)
         own = cosines[words.index(analogy.expected)]
@@ -147,20 +169,29 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     """Vectors of all words, then ranks of all analogies and cosines of all differences."""
     words = usable_words(case)
     pairs = [pair for pair in case.options.pairs if {pair.first, pair.second} <= set(words)]
-    analogies = [one for one in _analogies(case.options.analogies, pairs) if set(one.words) <= set(words)]
-    vectors = _vectors(case, model, words, captured)
-    in_table = case.options.layers == "table"
-    candidates = _WholeTable(case, model) if in_table else _WordsOfTheProbe(case.options.k)
-    return _findings(case, pairs, analogies, dict(zip(words, vectors, strict=True)), candidates)
+    analogies = [one for one in _analogies(case.options, pairs) if set(one.words) <= set(words)]
+    vectors = dict(zip(words, _vectors(case, model, words, captured), strict=True))
+    return _findings(case, pairs, analogies, vectors, _candidates(case, model, analogies))
 
 
-def _analogies(written: Sequence[Sequence[str]], pairs: Sequence[WordPair]) -> list[_Analogy]:
-    """Those that are written, then those that each two pairs of a group make."""
-    found = [_Analogy(*words) for words in written]
+def _candidates(case: Case[Options], model: LoadedModel, analogies: Sequence[_Analogy]) -> _Candidates:
+    if case.options.layers != "table":
+        return _WordsOfTheProbe(case.options)
+    folded = [word for one in analogies for word in one.given] if case.options.fold == "spelling" else []
+    return _WholeTable(case, model, find_spellings(case.tokenizer, folded))
+
+
+def _analogies(options: Options, pairs: Sequence[WordPair]) -> list[_Analogy]:
+    """Those that are written, then those that each two pairs of a group make; each sum once."""
+    found = [_Analogy(one[0], one[1], one[2], one[3] if one[3:] else None) for one in options.analogies]
     for one, other in permutations(pairs, 2):
-        if one.group == other.group and other.first not in (one.first, one.second, other.second):
-            found.append(_Analogy(one.first, one.second, other.second, other.first, one.group))
-    return found
+        made = _Analogy(one.first, one.second, other.second, other.first, written=False)
+        if one.group == other.group and not options.leaves_out(other.first, made.given):
+            found.append(made)
+    once: dict[object, _Analogy] = {}
+    for analogy in found:
+        once.setdefault(analogy.sum, analogy)
+    return list(once.values())
 
 
 def _vectors(case: Case[Options], model: LoadedModel, words: Sequence[str], captured: Sequence[PassResult]) -> Tensor:
@@ -202,12 +233,12 @@ def _findings(
     control = _control(pairs, vectors, [place for place, alike in zip(places, same, strict=True) if alike], case)
     alike = parallel[np.array(same, bool)] if places else parallel
     best = _find_best_layer(asked, alike)
-    none_expected = "no analogy with an expected word can be made here"
+    ranked = [one for one in by_layer[best] if not math.isnan(one.rank)]
     no_pairs = "no two word pairs of one group are here"
     return Arithmetic(
         coordinates={"layer": layers},
-        success_at_1=float((asked[:, best] <= 1).mean()) if len(asked) else none_expected,
-        success_at_5=float((asked[:, best] <= 5).mean()) if len(asked) else none_expected,
+        success_at_1=_share_successes(ranked, 1),
+        success_at_5=_share_successes(ranked, 5),
         parallelism=float(alike[:, best].mean()) if len(alike) else no_pairs,
         random_parallelism=float(control[:, best].mean()) if len(control) else no_pairs,
         best_layer="words are read in the table" if case.options.layers == "table" else layers[best],
@@ -215,7 +246,7 @@ def _findings(
         parallel=parallel,
         control=control,
         analogies=[
-            [item, one.a, one.b, one.c, one.expected, *_rank_cells(by_layer[best][item])]
+            [item, one.a, one.b, one.c, one.expected, *_rank_cells(by_layer[best][item]), one.written]
             for item, one in enumerate(analogies)
         ],
         nearest=[[item, *row] for item in range(len(analogies)) for row in by_layer[best][item].nearest],
@@ -223,6 +254,16 @@ def _findings(
         pairs=[[at, *place, alike] for at, (place, alike) in enumerate(zip(places, same, strict=True))],
         skipped=reason_rows(rows_left_out(case)),
     )
+
+
+def _share_successes(ranked: Sequence[_AnalogyResult], most: int) -> float | str:
+    """The share with a rank of at most `most`, of those with so many candidates that this says something."""
+    if not ranked:
+        return "no analogy with an expected word can be made here"
+    telling = [one.rank <= most for one in ranked if says_something(most, one.candidates)]
+    if not telling:
+        return f"among {max(one.candidates for one in ranked)} candidates or fewer, a rank of {most} is no finding"
+    return float(np.mean(telling))
 
 
 def _rank_cells(found: _AnalogyResult) -> list[int | None]:

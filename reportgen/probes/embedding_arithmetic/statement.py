@@ -6,6 +6,7 @@ import numpy as np
 
 from reportgen.language import say, sentences
 from reportgen.numerals import write_change, write_count
+from reportgen.numerics.analogy import says_something
 from reportgen.probes.embedding_arithmetic.view import CHANCE, tell_place
 from reportgen.probing.view import SubjectView
 
@@ -29,12 +30,26 @@ def _tell_success(view: SubjectView) -> str:
     asked = [one for one in view.rows("analogies") if one["rank"] is not None]
     if not asked:
         return ""
+    fewest = min(one["candidates"] for one in asked)
     values = {
         "first": sum(one["rank"] <= 1 for one in asked),
         "five": sum(one["rank"] <= 5 for one in asked),
         "all": len(asked),
         "candidates": write_count(max(one["candidates"] for one in asked)),
     }
+    if not says_something(1, fewest):
+        return say(
+            "embedding_arithmetic.no_choice",
+            "of {all} analogies a − b + c, some have no candidate but the expected word, which says nothing.",
+            **values,
+        )
+    if not says_something(5, fewest):
+        return say(
+            "embedding_arithmetic.first_seen",
+            "of {all} analogies a − b + c, {first} end nearest to the expected of {candidates} words (too few words to "
+            "count the nearest five).",
+            **values,
+        )
     return say(
         "embedding_arithmetic.success_seen",
         "of {all} analogies a − b + c, {first} end nearest to the expected of {candidates} words, and {five} have it "

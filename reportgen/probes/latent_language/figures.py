@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import list_items, say, unit_of
-from reportgen.probes.latent_language.view import language_names, tell_way
+from reportgen.probes.latent_language.view import ShownWord, find_example, language_names, shown_words, tell_way
 from reportgen.probing.axes import Axis, fit_axes
 from reportgen.probing.parts import describe_curves, describe_layer_grid
 from reportgen.probing.view import SubjectView
@@ -24,11 +24,50 @@ def figures(section: Section) -> Iterable[Figure]:
     upper = [view.values("mean") + np.nan_to_num(view.values("margin")) for view in views]
     for view, axis in zip(views, _fit(upper), strict=True):
         yield _curves(view, axis)
+    yield from _draw_shown(views)
     for view in views:
         yield _table(view)
     widest = [view.values("mean_entropy") + np.nan_to_num(view.values("entropy_margin")) for view in views]
     for view, axis in zip(views, _fit([of_one[None] for of_one in widest]), strict=True):
         yield _entropy(view, axis)
+
+
+def _draw_shown(views: Sequence[SubjectView]) -> Iterable[Curves]:
+    """Curves of each word asked for by name, models side by side."""
+    of_sense: dict[str, list[tuple[SubjectView, ShownWord]]] = {}
+    for view in views:
+        for word in shown_words(view):
+            of_sense.setdefault(word.sense, []).append((view, word))
+    for number, shown in enumerate(of_sense.values()):
+        for (view, word), axis in zip(shown, _fit([word.probability for _, word in shown]), strict=True):
+            yield _word_curves(view, word, axis, number)
+
+
+def _word_curves(view: SubjectView, word: ShownWord, axis: Axis, number: int) -> Curves:
+    """One curve a language, of one word."""
+    curves = [
+        Curve(label=language, x=range(len(values)), y=values.tolist(), group=language)
+        for language, values in zip(language_names(view), word.probability, strict=True)
+    ]
+    values = {"model": view.name, "word": word.source, "way": tell_way(view)}
+    if word.in_mean:
+        title = say("latent_language.word.title", "{model}: “{word}” in each language, {way}", **values)
+    else:
+        title = say(
+            "latent_language.word_alone.title",
+            "{model}: “{word}” in each language, {way}; not part of the mean",
+            **values,
+        )
+    what = say("latent_language.probability", "probability of the word")
+    return describe_curves(
+        view,
+        name=f"word-{number}",
+        title=title,
+        what=what,
+        y_label=axis.name(what),
+        curves=curves,
+        y_range=axis.ends,
+    )
 
 
 def _fit(values: Sequence[NDArray[Any]]) -> list[Axis]:
@@ -102,10 +141,7 @@ def _entropy(view: SubjectView, axis: Axis) -> Curves:
 def _table(view: SubjectView) -> TokenGrid:
     """The likeliest tokens of every layer after one prompt, a column a rank."""
     records = view.rows("example")
-    sense = records[0]["sense"]
-    item = next(row for row in view.rows("items") if row["sense"] == sense)
-    pivot = {row["token_id"] for row in view.rows("tokens")
-             if row["item"] == item["item"] and row["component"] == 0}  # fmt: skip
+    item, pivot = find_example(view)
     ranks = max(record["rank"] for record in records)
     layers = range(max(record["layer"] for record in records), -1, -1)
     at = {(record["layer"], record["rank"]): record for record in records}

@@ -13,24 +13,26 @@ from reportgen.model.measures.token_mass import token_mass
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.confidence import margin_95
-from reportgen.probes.latent_language import LatentLanguages, Options, SenseChoice, choose_senses, needs_of
+from reportgen.probes.latent_language import LatentLanguages, needs_of
+from reportgen.probes.latent_language.options import Options
+from reportgen.probes.latent_language.senses import SenseChoice, TranslatedWord, choose_senses
 from reportgen.probing.case import Case
-from reportgen.results.quantities import Rows
+from reportgen.results.quantities import Cell, Rows
 
 
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> LatentLanguages:
     """All layers of all prompts through the unembedding together; only the counted tokens are kept."""
     chosen, (stream, final) = choose_senses(case), needs_of(case)
-    senses = [word.sense for word in chosen.words]
+    words = [*chosen.words, *chosen.alone]
+    shown = _choose_example(case.options, chosen)
     read = token_mass(
         model,
         torch.cat([stack_layers(single.tensors_of(stream, 0)) for single in captured]),
         torch.cat([single.tensors_of(final, 0)[0] for single in captured]),
-        [word.tokens for word in chosen.words],
-        named=senses.index(case.options.example) if case.options.example in senses else 0,
+        [word.tokens for word in words],
+        named=[word.sense for word in words].index(shown),
         k=case.options.k,
     )
-    shown = case.options.example if case.options.example in senses else senses[0]
     rows = enumerate(zip(read.token_ids.tolist(), read.probabilities.tolist(), strict=True))
     example: Rows = [
         [shown, layer, rank, i, case.tokenizer.show(i), p]
@@ -40,11 +42,22 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     return _latent(case, chosen, read.mass.cpu().numpy(), read.entropy.cpu().numpy(), example)
 
 
+def _choose_example(options: Options, chosen: SenseChoice) -> str:
+    """The sense whose prompt is shown layer by layer: the one asked for, else the first of `show`, else the first."""
+    measured = [word.sense for word in (*chosen.words, *chosen.alone)]
+    if options.example in measured:
+        return str(options.example)
+    return next((sense for sense in options.shown_senses if sense in measured), measured[0])
+
+
 def _latent(
     case: Case[Options], chosen: SenseChoice, mass: NDArray[np.float32], entropy: NDArray[np.float32], example: Rows
 ) -> LatentLanguages:
     options = case.options
-    by_sense, languages = options.by_sense, options.languages
+    languages, shown = options.languages, chosen.shown(options)
+    senses = [word.sense for word in (*chosen.words, *chosen.alone)]
+    of_shown = [mass[senses.index(word.sense)] for word in shown]
+    mass, entropy = mass[: len(chosen.words)], entropy[: len(chosen.words)]
     mean = mass.mean(axis=0, dtype=np.float64)
     peak = int(mean[0, :-1].argmax())
     roles = {role: getattr(options, role) for role in ("pivot", "target", "source")}
@@ -58,25 +71,33 @@ def _latent(
         entropy=entropy,
         mean_entropy=entropy.mean(axis=0, dtype=np.float64),
         entropy_margin=margin_95(entropy.astype(np.float64)),
-        items=[
-            [
-                item,
-                word.sense,
-                *(by_sense[word.sense][one][0] for one in (options.source, options.target, options.pivot)),
-            ]
-            for item, word in enumerate(chosen.words)
-        ],
+        items=[_word_cells(item, word, options) for item, word in enumerate(chosen.words)],
         languages=[
             [component, language, ", ".join(role for role, one in roles.items() if one == language)]
             for component, language in enumerate(languages)
         ],
-        tokens=[
-            [item, component, token_id, case.tokenizer.show(token_id)]
-            for item, word in enumerate(chosen.words)
-            for component, ids in enumerate(word.tokens)
-            for token_id in ids
+        tokens=_token_rows(case, chosen.words),
+        shown=[
+            [*_word_cells(item, word, options), word in chosen.words, word.shared] for item, word in enumerate(shown)
         ],
+        shown_probability=of_shown,
+        shown_tokens=_token_rows(case, shown),
         skipped=chosen.skipped,
         example=example,
-        prompts=case.prompt_rows([word.prompt for word in chosen.words]),
+        prompts=case.prompt_rows([word.prompt for word in (*chosen.words, *chosen.alone)]),
     )
+
+
+def _word_cells(item: int, word: TranslatedWord, options: Options) -> list[Cell]:
+    """(item, sense, source, target, pivot)"""
+    words = options.by_sense[word.sense]
+    return [item, word.sense, *(words[one][0] for one in (options.source, options.target, options.pivot))]
+
+
+def _token_rows(case: Case[Options], words: Sequence[TranslatedWord]) -> Rows:
+    return [
+        [item, component, token_id, case.tokenizer.show(token_id)]
+        for item, word in enumerate(words)
+        for component, ids in enumerate(word.tokens)
+        for token_id in ids
+    ]

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reportgen.language import say, sentences
+from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_depth, write_share
-from reportgen.probes.latent_language.view import language_names, tell_way
+from reportgen.probes.latent_language.view import ShownWord, language_names, shown_words, tell_way
 from reportgen.probing.view import SubjectView
+from reportgen.text.characters import mark_space
 
 LEAST = 0.05
 """Mean probability from which a language can lead."""
@@ -20,7 +21,47 @@ MIDDLE = (0.25, 0.9)
 
 
 def tell(view: SubjectView) -> str:
-    """Which language leads in the middle layers of each model, and what the last says."""
+    """Which language leads in the middle layers of each model, and what the last says; then each word by name."""
+    return sentences([_tell_mean(view), *(_tell_word(view, word) for word in shown_words(view))])
+
+
+def _tell_word(view: SubjectView, word: ShownWord) -> str:
+    """How likely one word becomes in each language, and why it is left out of the mean if it is."""
+    peaks = []
+    for language, values in zip(language_names(view), word.probability, strict=True):
+        at = int(values.argmax())
+        peaks.append(
+            say(
+                "latent_language.word_peak",
+                "{language} at most {share} (layer {layer} of {last})",
+                language=language,
+                share=write_share(float(values[at])),
+                layer=at,
+                last=len(values) - 1,
+            )
+        )
+    told = say("latent_language.word_told", "“{word}” alone: {peaks}.", word=word.source, peaks=list_items(peaks))
+    return sentences([told, _tell_left_out(view, word)])
+
+
+def _tell_left_out(view: SubjectView, word: ShownWord) -> str:
+    if word.in_mean:
+        return ""
+    if not word.shared:
+        return say("latent_language.beyond_limit", "It is not part of the mean, which is of the first words alone.")
+    return say_count(
+        "latent_language.left_out",
+        "It is not part of the mean, because the token {tokens} begins it in {language} and in another language, and "
+        "counts for both.",
+        "It is not part of the mean, because the tokens {tokens} begin it in {language} and in another language, and "
+        "count for both.",
+        len(word.shared),
+        tokens=list_items([say("text.quoted", "“{text}”", text=mark_space(token)) for token in word.shared]),
+        language=language_names(view)[0],
+    )
+
+
+def _tell_mean(view: SubjectView) -> str:
     mean, margin = view.values("mean"), view.values("margin")
     languages, last = language_names(view), mean.shape[1] - 1
     leads = [find_leading_language(mean[:, layer], margin[:, layer]) for layer in range(last + 1)]
