@@ -7,44 +7,17 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, TypeVar
 
-from pydantic_core import to_jsonable_python
-
+from reportgen.baseline.comparable import explain_asked, explain_read, explain_tokenizer, holds_whatever_tokenizer
+from reportgen.baseline.environment import Difference, list_differences
 from reportgen.baseline.quantities import Change, compare_array, compare_metric, depth_of, describe_place, names_of
 from reportgen.baseline.tables import compare_table
 from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Tolerance, may_match, tolerance_of
 from reportgen.baseline.verdict import DECIDING, DRIFT, QUIET, WORST_FIRST, Verdict, exit_code, select_worst
-from reportgen.errors import ReportgenError
 from reportgen.numerals import write_change, write_number, write_share
-from reportgen.probes.registry import find
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Array, Metric, Outcome, Table
-from reportgen.results.section import ModelCard
 
 Q = TypeVar("Q", Metric, Array, Table)
-READ = ("prompts", "tokens", "skipped")
-"""Tables that say what was read: where they differ, something else was measured."""
-CARD = (
-    "name",
-    "architecture",
-    "layers",
-    "source",
-    "revision",
-    "dtype",
-    "device",
-    "threads",
-    "together",
-    "weights_sha256",
-)
-"""What a header says of two models under one id."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Something of the surroundings that is not the same: no verdict, but what a reader has to know."""
-
-    what: str
-    before: str
-    after: str
 
 
 @dataclass(frozen=True)
@@ -215,7 +188,7 @@ def compare(before: Bundle, after: Bundle, written: Entries, calibrated: Entries
             )
     found.sort(key=lambda one: WORST_FIRST.index(one.verdict))  # stable: else in the battery's order
     unmatched = tuple(_find_unmatched((*written, *calibrated), before, after))
-    return Comparison(after.title, before, after, tuple(found), tuple(_environment(before, after)), unmatched)
+    return Comparison(after.title, before, after, tuple(found), tuple(list_differences(before, after)), unmatched)
 
 
 def _find_unmatched(globs: Iterable[str], before: Bundle, after: Bundle) -> Iterator[str]:
@@ -243,23 +216,43 @@ def _compare_outcome(
 ) -> OutcomeComparison:
     known: dict[str, Any] = {"probe_id": path[0], "subject": path[1], "probe": (new or old or _refuse_missing()).probe}
     if old is None or new is None:
-        only = "the baseline does not have it" if old is None else "the bundle does not have it"
-        failed = new is not None and new.status == "failed"
-        verdict = Verdict.NEWLY_FAILED if failed else Verdict.NEW if old is None else Verdict.VANISHED
-        return OutcomeComparison(**known, verdict=verdict, reason=new.reason if failed and new else only)
+        return OutcomeComparison(**known, **_judge_unpaired_outcome(new, after))
     if new.status == "failed":
         verdict = Verdict.STILL_FAILED if old.status == "failed" else Verdict.NEWLY_FAILED
         return OutcomeComparison(**known, verdict=verdict, reason=new.reason)
-    if reason := explain_incomparable(old, new, before, after):
+    tokenizer = explain_tokenizer(old, new, before, after)
+    names = [*new.metrics, *new.arrays, *new.tables]
+    spared = tokenizer and any(holds_whatever_tokenizer(new.probe, name) for name in names)
+    if reason := explain_asked(old, new) or ("" if spared else tokenizer or explain_read(old, new)):
         return OutcomeComparison(**known, verdict=Verdict.NOT_COMPARABLE, reason=reason)
     if old.status != "ok" or new.status != "ok":
         return OutcomeComparison(**known, **_judge_without_numbers(old, new))
-    changes = sorted(_list_changes(".".join(path), old, new, entries), key=lambda one: WORST_FIRST.index(one.verdict))
+    found = _list_changes(".".join(path), old, new, entries)
+    told = [_set_aside(change, new.probe, tokenizer) for change in found] if tokenizer else found
+    changes = sorted(told, key=lambda one: WORST_FIRST.index(one.verdict))
     if not changes:
         return OutcomeComparison(**known, verdict=Verdict.NOT_COMPARABLE, reason="neither bundle holds a number of it")
     return OutcomeComparison(
         **known, verdict=select_worst(change.verdict for change in changes), changes=tuple(changes)
     )
+
+
+def _judge_unpaired_outcome(new: Outcome | None, after: Bundle) -> dict[str, Any]:
+    """Of an outcome that only one of the bundles has."""
+    if new is None:
+        part = after.run.get("only")
+        told = "this run was asked for other probes only" if part else "the battery does not ask for it any more"
+        return {"verdict": Verdict.REMOVED, "reason": told}
+    if new.status == "failed":
+        return {"verdict": Verdict.NEWLY_FAILED, "reason": new.reason}
+    return {"verdict": Verdict.NEW, "reason": "the baseline does not have it"}
+
+
+def _set_aside(change: Change, probe: str, tokenizer: str) -> Change:
+    """A change that another tokenizer may have made is none that can be judged."""
+    if holds_whatever_tokenizer(probe, change.name):
+        return change
+    return Change(change.name, change.kind, Verdict.NOT_COMPARABLE, change.gate, tokenizer)
 
 
 def _refuse_missing() -> Outcome:
@@ -272,42 +265,6 @@ def _judge_without_numbers(old: Outcome, new: Outcome) -> dict[str, Any]:
     if new.status == "skipped":
         return {"verdict": Verdict.VANISHED, "reason": f"it is skipped now: {new.reason}"}
     return {"verdict": Verdict.FIXED if old.status == "failed" else Verdict.NEW, "reason": f"it was {old.status}"}
-
-
-def _defaults(probe: str) -> dict[str, Any]:
-    """What a probe's options are where nothing is asked: an option that is younger than a baseline was so then."""
-    try:
-        options = find(probe).options
-    except ReportgenError:  # a probe of another distribution, which is not needed to compare its numbers
-        return {}
-    optional = {field.alias or name: field for name, field in options.model_fields.items() if not field.is_required()}
-    return {
-        name: to_jsonable_python(field.get_default(call_default_factory=True, validated_data={}), by_alias=True)
-        for name, field in optional.items()
-    }
-
-
-def explain_incomparable(old: Outcome, new: Outcome, before: Bundle, after: Bundle) -> str:
-    """Why the numbers of two outcomes do not mean the same; empty where they do."""
-    if old.probe != new.probe:
-        return f"another probe: {old.probe} → {new.probe}"
-    if old.version != new.version:
-        return f"another version of {new.probe}: {old.version} → {new.version}"
-    asked_before, asked = ({**_defaults(new.probe), **outcome.options} for outcome in (old, new))
-    for name in names_of(list(asked_before), list(asked)):
-        if asked_before.get(name) != asked.get(name):
-            return f"another option {name}"
-    tokenizers = [
-        [bundle.models[id].facts.get("tokenizer_sha256") for id in outcome.models if id in bundle.models]
-        for outcome, bundle in ((old, before), (new, after))
-    ]
-    if all(one is not None for pair in tokenizers for one in pair) and tokenizers[0] != tokenizers[1]:
-        return "another tokenizer"
-    if old.status == new.status == "ok":
-        for name in READ:
-            if name in old.tables and name in new.tables and old.tables[name].rows != new.tables[name].rows:
-                return f"something else was read: the table {name} changed"
-    return ""
 
 
 def _list_changes(path: str, old: Outcome, new: Outcome, entries: tuple[Entries, Entries]) -> Iterator[Change]:
@@ -346,23 +303,3 @@ def _judge_unpaired(name: str, kind: str, tolerance: Tolerance, *, gone: bool) -
     if gone:
         return Change(name, kind, Verdict.VANISHED, tolerance.gate, "the bundle does not have it")
     return Change(name, kind, Verdict.NEW, tolerance.gate, "the baseline does not have it")
-
-
-def _environment(before: Bundle, after: Bundle) -> Iterator[Difference]:
-    for id in names_of(list(before.models), list(after.models)):
-        old, new = _describe_card(before.models.get(id)), _describe_card(after.models.get(id))
-        for what in names_of(list(old), list(new)):
-            if old.get(what) != new.get(what):
-                yield Difference(f"{id}: {what}", old.get(what, "–"), new.get(what, "–"))
-    for kind in ("versions", "machine"):
-        was, now = before.run.get(kind, {}), after.run.get(kind, {})
-        for what in names_of(list(was), list(now)):
-            if was.get(what) != now.get(what):
-                yield Difference(what, str(was.get(what, "–")), str(now.get(what, "–")))
-
-
-def _describe_card(card: ModelCard | None) -> dict[str, str]:
-    if card is None:
-        return {}
-    own = {"name": card.name, "architecture": card.architecture, "layers": card.layers, **card.facts}
-    return {what: str(own[what]) for what in CARD if own.get(what) is not None}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from reportgen.baseline.compare import explain_incomparable
+from reportgen.baseline.comparable import explain_incomparable
 from reportgen.baseline.runs import Order, StoredRun, find_runs, label_runs, order_of, read_metrics, sort_in_order
 from reportgen.baseline.steps import Plateau, Step, find_plateaus, list_steps
 from reportgen.baseline.tolerance import COUNT, MEASURED, Entries, Tolerance, tolerance_of

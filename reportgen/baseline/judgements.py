@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from reportgen.baseline.compare import Comparison, Judgement
+from reportgen.baseline.environment import summarise_environment
 from reportgen.baseline.verdict import DECIDING, WORST_FIRST
 from reportgen.look.legible import make_legible
 from reportgen.numerals import write_count
 from reportgen.results.section import name_subject
+from reportgen.suggest import find_nearest
 
 NOT_COMPARED = "Could not be compared"
 """The conclusion where there is no comparison: a bundle is missing, damaged, or its last run failed."""
@@ -36,6 +38,40 @@ def conclusion(comparison: Comparison) -> str:
     """How a comparison ended, in a word or three: "Drifted"."""
     words = {3: "A probe failed", 4: "Drifted", 5: "Not comparable"}
     return words.get(comparison.exit_code, comparison.verdict.capitalize())
+
+
+def describe_causes(comparison: Comparison) -> str:
+    """What changed around the numbers, for the first line: "weights of gemma, torch 2.12 → 2.13"; empty if nothing."""
+    return summarise_environment(comparison.environment)
+
+
+def advise(comparison: Comparison) -> str:
+    """What to do now; empty where there is nothing to do."""
+    if comparison.exit_code == 3:
+        return "Mend what failed, and run it again."
+    if comparison.exit_code not in (4, 5):
+        return ""
+    bundle = comparison.after.path.name if comparison.after.path else "BUNDLE"
+    undo = "Find what moved it" if comparison.exit_code == 4 else "Take back what was changed"
+    return f"{undo}, or accept it if it is meant: reportgen baseline accept {bundle} --reason “…”."
+
+
+def describe_unmatched(comparison: Comparison) -> list[str]:
+    """Tolerances that match nothing, most likely slips, each with what it may have meant."""
+    if not comparison.unmatched:
+        return []
+    paths = [
+        f"{probe_id}.{subject}.{name}"
+        for probe_id, by_subject in comparison.after.outcomes.items()
+        for subject, outcome in by_subject.items()
+        for name in (*outcome.metrics, *outcome.arrays, *outcome.tables)
+    ]
+    told = []
+    for glob in comparison.unmatched:
+        near = find_nearest(glob, paths)
+        hint = f"; did you mean {near}?" if near else ""
+        told.append(shorten_text(f"the tolerance {glob} matches no number of the two bundles{hint}"))
+    return told
 
 
 def describe_beginning(judgement: Judgement, comparison: Comparison) -> str:

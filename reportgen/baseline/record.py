@@ -26,7 +26,9 @@ def record(comparison: Comparison) -> dict[str, Any]:
         "first_beyond_tolerance": [_beginning(one, comparison) for one in find_beginnings(comparison.judgements)],
         "before": {"title": comparison.before.title},
         "after": {"title": comparison.after.title},
-        "environment": [{"what": one.what, "before": one.before, "after": one.after} for one in comparison.environment],
+        "environment": [
+            {"what": one.label, "before": one.before, "after": one.after} for one in comparison.environment
+        ],
         "tolerances_that_match_nothing": list(comparison.unmatched),
         "compared": [_dump_outcome(one) for one in comparison.compared],
     }

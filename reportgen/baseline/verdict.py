@@ -18,7 +18,9 @@ class Verdict(StrEnum):
     NEW = "new"
     """Only the later bundle has it."""
     VANISHED = "vanished"
-    """Only the baseline has it."""
+    """Only the baseline has it, though the battery asks for it."""
+    REMOVED = "removed"
+    """Only the baseline has it, as the battery does not ask for it any more."""
     UNDEFINED = "undefined"
     """It had a value, and has none."""
     DEFINED = "defined"
@@ -33,11 +35,14 @@ class Verdict(StrEnum):
 
 WORST_FIRST = (
     Verdict.NEWLY_FAILED, Verdict.STILL_FAILED, Verdict.UNDEFINED, Verdict.VANISHED, Verdict.WORSE, Verdict.DRIFTED,
-    Verdict.NOT_COMPARABLE, Verdict.BETTER, Verdict.FIXED, Verdict.DEFINED, Verdict.NEW, Verdict.WITHIN, Verdict.SAME,
+    Verdict.NOT_COMPARABLE, Verdict.REMOVED, Verdict.BETTER, Verdict.FIXED, Verdict.DEFINED, Verdict.NEW,
+    Verdict.WITHIN, Verdict.SAME,
 )  # fmt: skip
 FAILED = frozenset({Verdict.NEWLY_FAILED, Verdict.STILL_FAILED})
 DRIFT = frozenset({Verdict.UNDEFINED, Verdict.VANISHED, Verdict.WORSE, Verdict.DRIFTED})
-DECIDING = FAILED | DRIFT | {Verdict.NOT_COMPARABLE}
+APART = frozenset({Verdict.NOT_COMPARABLE, Verdict.REMOVED})
+"""There is nothing to compare it with."""
+DECIDING = FAILED | DRIFT | APART
 """Verdicts that end a comparison with another exit code than 0, where they are gated."""
 QUIET = frozenset({Verdict.SAME, Verdict.WITHIN})
 """Nothing to look at."""
@@ -49,10 +54,10 @@ def select_worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def exit_code(gated: Iterable[Verdict]) -> int:
-    """3 where a probe failed, 4 where something drifted, 5 where something is not comparable, else 0."""
+    """3 where a probe failed, 4 where something drifted, 5 where something is not comparable or removed, else 0."""
     seen = set(gated)
     if seen & FAILED:
         return 3
     if seen & DRIFT:
         return 4
-    return 5 if Verdict.NOT_COMPARABLE in seen else 0
+    return 5 if seen & APART else 0

@@ -8,6 +8,7 @@ from reportgen.baseline.compare import Comparison, Judgement
 from reportgen.baseline.judgements import (
     conclusion,
     describe_beginning,
+    describe_causes,
     describe_subject,
     describe_verdict,
     find_beginnings,
@@ -82,7 +83,9 @@ def write_document(root: ET.Element) -> str:
 
 def _head(comparison: Comparison, first: Sequence[str]) -> str:
     begins = f", first beyond tolerance: {first[0]}" if first else ""
-    return f"{conclusion(comparison)}{begins}; {comparison.title}"
+    causes = describe_causes(comparison) if comparison.exit_code else ""
+    changed = f", changed: {causes}" if causes else ""
+    return f"{conclusion(comparison)}{begins}{changed}; {comparison.title}"
 
 
 def _suite(subject: str, judged: Sequence[Judgement], said_of: dict[str, str]) -> ET.Element:

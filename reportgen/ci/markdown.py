@@ -3,12 +3,16 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from reportgen.baseline.compare import Comparison, Difference, Judgement, OutcomeComparison
+from reportgen.baseline.compare import Comparison, Judgement, OutcomeComparison
+from reportgen.baseline.environment import Difference
 from reportgen.baseline.judgements import (
+    advise,
     conclusion,
     count_verdicts,
     describe_beginning,
+    describe_causes,
     describe_subject,
+    describe_unmatched,
     describe_verdict,
     find_beginnings,
     shorten_text,
@@ -71,6 +75,8 @@ def fit_lines(text: str, budget: int) -> str:
 
 def _head(comparison: Comparison) -> Iterator[str]:
     yield f"## {conclusion(comparison)}: {escape_text(comparison.title)}"
+    if comparison.exit_code and (causes := describe_causes(comparison)):
+        yield f"\n**Changed: {escape_text(causes)}**"
     begun = find_beginnings(comparison.judgements)
     for one in begun[:1]:
         yield f"\n**First beyond tolerance: {escape_text(describe_beginning(one, comparison))}**"
@@ -79,6 +85,10 @@ def _head(comparison: Comparison) -> Iterator[str]:
         more = f"; and in {write_count(len(others) - len(told))} more" if len(others) > len(told) else ""
         yield f"\nFirst in the other models: {'; '.join(told)}{more}"
     yield f"\n{count_verdicts(comparison.judgements) or 'Nothing to compare'}."
+    if advice := advise(comparison):
+        yield f"\n{escape_text(advice)}"
+    for line in describe_unmatched(comparison):
+        yield f"\n{escape_text(line)}."
 
 
 def _list_changed(comparison: Comparison, budget: int) -> str:
@@ -92,7 +102,7 @@ def _list_changed(comparison: Comparison, budget: int) -> str:
 
 def _environment(comparison: Comparison, budget: int) -> str:
     def cells(one: Difference) -> Cells:
-        return one.what, one.before, one.after
+        return one.label, one.before, one.after
 
     return write_table("Environment", ("What", "Before", "After"), comparison.environment, cells, budget)
 

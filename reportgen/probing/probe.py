@@ -178,6 +178,8 @@ class Probe(Generic[O, R]):
     """Modules, in addition to torch, that `run` needs and that take long to import: loaded with the model."""
     drawn: ClassVar[tuple[str, int] | None] = None
     """A table, and of how many of its rows there are figures, where that may be fewer than all."""
+    of_tokenizer: ClassVar[tuple[str, ...] | None] = None
+    """Names of the findings that depend on the tokenizer; None where all may."""
     needs_weights: ClassVar[bool] = True
     """False where the architecture alone (`config:FILE`) is enough."""
 
@@ -225,6 +227,10 @@ class Probe(Generic[O, R]):
             return sentences(self.tell_each(section).values())
         told: str = part.statement(section)
         return told
+
+    def holds_for_any_tokenizer(self, name: str) -> bool:
+        """Whether a metric, array or table of its findings depends on no tokenizer."""
+        return self.of_tokenizer is not None and name not in self.of_tokenizer
 
     def tell_each(self, section: Section) -> Mapping[str, str]:
         """Subject -> what `statement` says of it; empty where it is not told of each subject alone."""

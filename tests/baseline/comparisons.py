@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from reportgen.baseline.compare import Comparison, Difference, OutcomeComparison
+from reportgen.baseline.compare import Comparison, OutcomeComparison
+from reportgen.baseline.environment import Difference
 from reportgen.baseline.quantities import Change
 from reportgen.baseline.verdict import Verdict, select_worst
 from reportgen.results.bundle import Bundle

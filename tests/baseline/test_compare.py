@@ -192,12 +192,12 @@ def test_other_tables_are_compared_row_by_row() -> None:
     ("change", "reason"),
     [
         ({"version": 2}, "another version of logit_lens: 1 → 2"),
-        ({"options": {"top_k": 2, "prompts": [{"text": "天"}]}}, "another option prompts"),
-        ({"options": {"top_k": 3, "prompts": [{"text": "天氣"}]}}, "another option top_k"),
+        ({"options": {"top_k": 2, "prompts": [{"text": "天"}]}}, "another option prompts: 0 was “天氣” and is “天”"),
+        ({"options": {"top_k": 3, "prompts": [{"text": "天氣"}]}}, "another option top_k: 2 → 3"),
         ({"probe": "pca_map"}, "another probe: logit_lens → pca_map"),
         (
             {"tables": {"prompts": Table(("prompt", "text"), [[0, "天"]])}},
-            "something else was read: the table prompts changed",
+            "something else was read: the table prompts changed, in row 0 text: “天氣” → “天”",
         ),
     ],
 )  # fmt: skip
@@ -213,7 +213,7 @@ def test_an_option_that_is_younger_than_the_baseline_was_at_its_default_then() -
     assert compare_outcomes(old, outcome(options=new)).exit_code == 0
     assert compare_outcomes(outcome(options=new), old).exit_code == 0
     (asked,) = compare_outcomes(old, outcome(options={**new, "rows": ["block", "mlp"]})).compared
-    assert asked.reason == "another option rows"
+    assert asked.reason == "another option rows: 1 is new (“mlp”)"
 
 
 def test_another_tokenizer_is_not_comparable_and_another_dtype_is_what_a_comparison_is_for() -> None:
@@ -222,17 +222,24 @@ def test_another_tokenizer_is_not_comparable_and_another_dtype_is_what_a_compari
     other = bundle({"weather": outcome()}, {"tokenizer_sha256": "a", "dtype": "bfloat16"}, versions={"torch": "2.13"})
     found = compare(replace(old, run={"versions": {"torch": "2.12"}}), other, {}, {})
     assert found.exit_code == 0
+    assert found.environment[0].label == "m: dtype"
     assert [(d.what, d.before, d.after) for d in found.environment] == [
-        ("m: dtype", "float32", "bfloat16"),
+        ("dtype", "float32", "bfloat16"),
         ("torch", "2.12", "2.13"),
     ]
 
 
-def test_a_probe_that_was_added_is_new_and_one_that_is_gone_has_vanished() -> None:
+def test_a_probe_that_was_added_is_new_and_one_that_is_not_asked_for_any_more_removed() -> None:
     small, large = bundle({"a": outcome()}), bundle({"a": outcome(), "b": outcome()})
     assert compare(small, large, {}, {}).exit_code == 0
     assert [one.verdict for one in compare(small, large, {}, {}).compared] == [Verdict.NEW, Verdict.SAME]
-    assert compare(large, small, {}, {}).exit_code == 4
+    found = compare(large, small, {}, {})
+    assert (found.compared[0].verdict, found.exit_code) == (Verdict.REMOVED, 5)
+    assert found.compared[0].reason == "the battery does not ask for it any more"
+    part = compare(large, replace(small, run={"only": ["a"]}), {}, {})
+    assert part.compared[0].reason == "this run was asked for other probes only"
+    broken = bundle({"a": outcome(), "b": FAILED})
+    assert compare(broken, small, {}, {}).compared[0].verdict is Verdict.REMOVED
 
 
 FAILED = outcome(status="failed", reason="out of memory", metrics={}, arrays={}, tables={})

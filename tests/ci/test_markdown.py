@@ -4,7 +4,9 @@ import time
 import pytest
 from markdown_it import MarkdownIt
 
-from reportgen.baseline.compare import Comparison, Difference
+from reportgen.baseline.compare import Comparison
+from reportgen.baseline.environment import Difference
+from reportgen.baseline.judgements import describe_causes
 from reportgen.baseline.verdict import Verdict
 from reportgen.ci.markdown import BUDGET, fit_lines, write_markdown
 from reportgen.look.legible import make_legible
@@ -48,8 +50,9 @@ def many(drifts: int, others: int) -> Comparison:
 
 def test_the_head_says_the_verdict_and_the_first_layer_beyond_tolerance_of_each_model() -> None:
     lines = [line for line in write_markdown(everything()).splitlines() if line]
-    assert lines[:4] == [
+    assert lines[:5] == [
         "## A probe failed: Nightly",
+        "**Changed: torch 2.13.0 → 2.14.0**",
         "**First beyond tolerance: layer 7 of gemma (Gemma-3-270M): weather, entropy**",
         "First in the other models: layer 9 of llama (SmolLM2-135M-Instruct): weather, entropy",
         "1 newly failed, 2 drifted, 1 drifted (not gated), 1 not comparable, 1 within tolerance, 3 same.",
@@ -103,7 +106,7 @@ def test_of_50_000_drifts_as_many_as_fit_are_shown_and_the_others_are_counted() 
     rows = rows_of_changes(text)
     assert len(rows) > 4_000
     assert f"*{50_000 - len(rows):,} left out because there is no room: {50_000 - len(rows):,} drifted.*" in text
-    assert "50,000 drifted." in text.splitlines()[4]
+    assert "50,000 drifted." in text.splitlines()[6]
 
 
 def test_what_quieter_sections_leave_out_is_counted() -> None:
@@ -131,7 +134,9 @@ def test_quieter_sections_take_no_room_from_drifts() -> None:
     drifts = of_changes("weather", "gemma", *(make_drift(f"d{i}") for i in range(20)))
     bare = write_markdown(comparison(drifts), budget=4_500)
     assert 5 < len(rows_of_changes(bare)) < 20
-    assert rows_of_changes(write_markdown(comparison(drifts, environment=noise), budget=4_500)) == rows_of_changes(bare)
+    noisy = comparison(drifts, environment=noise)
+    head = size(f"\n**Changed: {describe_causes(noisy)}**\n")
+    assert rows_of_changes(write_markdown(noisy, budget=4_500 + head)) == rows_of_changes(bare)
 
 
 @pytest.mark.parametrize("found", [everything(), many(40, 40), comparison(make_failed(reason=MARKS * 9), title=MARKS)])

@@ -60,6 +60,7 @@ class ParameterCensus(Probe[Options, Census]):
     options = Options
     findings = Census
     needs_weights = False
+    of_tokenizer = ("reserved_vocabulary",)
 
 
 probe = ParameterCensus()

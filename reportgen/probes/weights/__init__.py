@@ -86,6 +86,7 @@ class WeightsProbe(Probe[Options, Weights]):
     question = "What is in the weights?"
     options = Options
     findings = Weights
+    of_tokenizer = ()
     drawn = ("tensors", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:

@@ -165,7 +165,7 @@ def build_view(
     begun = find_beginnings(comparison.judgements)
     loud = list_loud_sections(comparison)
     environment = [
-        (shorten_text(one.what), shorten_text(one.before), shorten_text(one.after)) for one in comparison.environment
+        (shorten_text(one.label), shorten_text(one.before), shorten_text(one.after)) for one in comparison.environment
     ]
     sections = [_section(comparison, *one, pictures, most) for one in loud[: most.sections]]
     return View(
