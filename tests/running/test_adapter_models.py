@@ -8,6 +8,8 @@ import pytest
 
 from reportgen.battery.reader import read_battery
 from reportgen.model.files import weights_hash
+from reportgen.running import execute as execute_module
+from reportgen.running import ready
 from reportgen.running.execute import execute
 from reportgen.running.memory import estimate_memory
 from reportgen.running.outcome_cache import OutcomeCache
@@ -77,9 +79,7 @@ def test_a_changed_adapter_is_measured_anew_and_its_base_is_not(models: dict[str
 def test_an_adapter_that_changes_while_probes_run_leaves_no_number_of_its_model(
     models: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reportgen.running import execute as module
-
-    original = module.load_network
+    original = ready.load_network
 
     def overtaken(planned: Any, readied: Any) -> Any:
         loaded = original(planned, readied)
@@ -87,7 +87,7 @@ def test_an_adapter_that_changes_while_probes_run_leaves_no_number_of_its_model(
             save_adapter(tmp_path / "poet", draw_matrices(UP, seed=1))
         return loaded
 
-    monkeypatch.setattr(module, "load_network", overtaken)
+    monkeypatch.setattr(execute_module, "load_network", overtaken)
     outcomes = run_probes(models, PROBES).outcomes
     assert outcomes["census"]["base"].status == "ok"
     assert outcomes["census"]["tuned"].status == "failed"
