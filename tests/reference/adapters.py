@@ -3,10 +3,21 @@
 LoRA (arXiv 2106.09685): W + (α / r) B A. Rank-stabilised (arXiv 2312.03732): W + (α / √r) B A.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 
-def merge(weights, down, up, alpha, *, stabilised=False, transposed=False):
+def merge(
+    weights: NDArray[Any],
+    down: NDArray[Any],
+    up: NDArray[Any],
+    alpha: float,
+    *,
+    stabilised: bool = False,
+    transposed: bool = False,
+) -> NDArray[np.float64]:
     """(output x input) weights, or (input x output) where transposed, with A (rank x input) and B (output x rank)."""
     rank, inputs = down.shape
     outputs = up.shape[0]

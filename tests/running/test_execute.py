@@ -85,7 +85,7 @@ def test_a_model_whose_own_code_fails_while_it_is_proven_is_a_failed_card(
 def test_a_model_that_cannot_be_hashed_is_a_failed_card_and_the_others_run(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hashed(folder: Path) -> str:
+    def hashed(folder: Path, adapter: object) -> str:
         if folder.name == "odd":
             raise OSError(errno.EIO, "Input/output error", str(folder))
         return "0" * 64
