@@ -23,7 +23,7 @@ from reportgen.figures.describe import (
     TokenGrid,
 )
 from reportgen.figures.remarks import tell_others
-from reportgen.figures.split import sample_rows
+from reportgen.figures.split import sample_rows, shorten_ranking
 
 ROWS, COLUMNS = 6, 3
 """Of a grid of tokens."""
@@ -64,7 +64,7 @@ def abridge_figure(figure: Figure) -> Figure:
     if isinstance(figure, Maps):
         return _abridge_maps(figure)
     if isinstance(figure, Rankings):
-        first = [replace(r, labels=r.labels[:RANKED], values=r.values[:RANKED]) for r in figure.rankings[:1]]
+        first = [shorten_ranking(ranking, RANKED) for ranking in figure.rankings[:1]]
         return replace(figure, rankings=first, value_label=_main(figure.value_label))
     return _abridge_bars(figure) if isinstance(figure, StackedBars) else figure
 

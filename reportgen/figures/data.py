@@ -141,10 +141,18 @@ def _of_stacked_bars(stacked: describe.StackedBars) -> Iterator[Row]:
         yield stacked.bars[bar], stacked.segments[segment], value
 
 
+def _columns_of_rankings(rankings: describe.Rankings) -> tuple[str, ...]:
+    bounds = ("lower", "upper") if any(ranking.intervals for ranking in rankings.rankings) else ()
+    return ("ranking", "rank", "label", "value", *bounds)
+
+
 def _of_rankings(rankings: describe.Rankings) -> Iterator[Row]:
+    bounded = "lower" in _columns_of_rankings(rankings)
     for ranking in rankings.rankings:
-        for rank, (label, value) in enumerate(zip(ranking.labels, ranking.values, strict=True), 1):
-            yield ranking.title, rank, label, value
+        bounds = ranking.intervals or [(None, None)] * len(ranking.labels)
+        of_label = zip(ranking.labels, ranking.values, bounds, strict=True)
+        for rank, (label, value, ends) in enumerate(of_label, 1):
+            yield ranking.title, rank, label, value, *(ends if bounded else ())
 
 
 def _of_timelines(timelines: describe.Timelines) -> Iterator[Row]:
@@ -165,6 +173,6 @@ _TABLES: dict[type, tuple[Columns, Callable[[Any], Iterator[Row]]]] = {
     describe.HeatMap: (("row", "column", "value"), _of_heat_map),
     describe.Maps: (("panel", "item", "label", "group", "x", "y"), _of_maps),
     describe.StackedBars: (("bar", "segment", "value"), _of_stacked_bars),
-    describe.Rankings: (("ranking", "rank", "label", "value"), _of_rankings),
+    describe.Rankings: (_columns_of_rankings, _of_rankings),
     describe.Timelines: (("timeline", "night", "value"), _of_timelines),
 }  # fmt: skip

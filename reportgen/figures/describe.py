@@ -205,11 +205,15 @@ class Ranking:
     title: str
     labels: Sequence[str]
     values: Sequence[float]
+    intervals: Sequence[tuple[float, float]] = ()
+    """(label) lower and upper end of each value's interval; empty: none is drawn."""
+    model: str = ""
+    """Id of the model whose colour these bars take, where the panels are of several models."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rankings(Figure):
-    """Ranked token lists as bars, one panel a query."""
+    """Ranked token lists as bars, one panel a query, or a model."""
 
     rankings: Sequence[Ranking]
     value_label: str

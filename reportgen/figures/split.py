@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from reportgen.figures.describe import Figure, Maps, Rankings, TokenGrid
+from reportgen.figures.describe import Figure, Maps, Ranking, Rankings, TokenGrid
 from reportgen.figures.remarks import tell_first, tell_one_in, tell_one_in_and_named
 from reportgen.language import list_items, say
 
@@ -87,8 +87,15 @@ def keep_first(figure: Rankings, most: int) -> Rankings:
     if longest <= most:
         return figure
     told = tell_first(figure.value_label, most, longest)
-    kept = [replace(one, labels=one.labels[:most], values=one.values[:most]) for one in figure.rankings]
+    kept = [shorten_ranking(one, most) for one in figure.rankings]
     return replace(figure, rankings=kept, value_label=told)
+
+
+def shorten_ranking(ranking: Ranking, most: int) -> Ranking:
+    """Its first rows."""
+    return replace(
+        ranking, labels=ranking.labels[:most], values=ranking.values[:most], intervals=ranking.intervals[:most]
+    )
 
 
 def sample_rows(grid: TokenGrid, most: int, named: Collection[str] = ()) -> TokenGrid:

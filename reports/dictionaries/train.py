@@ -76,7 +76,7 @@ class Measured:
 
 def prompt_texts(writer: Writer) -> list[np.ndarray]:
     """The tokens of every prompt in prompts/, each once; of a chat, its messages one by one."""
-    sets = PromptSets.beside(None)
+    sets = PromptSets.for_battery(None)
     prompts = [prompt for name in sets.names() for prompt in sets.find(name).prompts]
     texts = [text for prompt in prompts for text in [prompt.text, *(m.content for m in prompt.messages or ())] if text]
     tokens = (np.array(writer.tokenizer.encode(text), dtype=np.int32) for text in dict.fromkeys(texts))

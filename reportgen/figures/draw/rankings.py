@@ -1,5 +1,7 @@
 """Ranked token lists as bars, one panel a query."""
 
+from collections.abc import Sequence
+
 from reportgen.figures.describe import Ranking, Rankings
 from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.lettering import HEAD, LINE
@@ -14,6 +16,8 @@ GUTTER = 14.0
 LABEL, LABELS_SHARE = 70.0, 0.5
 """Of a panel's width labels may take the share, or so many points where that is more."""
 BAR = 8.0
+WHISKER, CAP = 0.8, 4.0
+"""Thickness of the line over a bar that is its interval, and the height of the strokes at both ends."""
 FEWEST = 3
 """Rows of a list that are drawn at least."""
 NARROWEST = 100.0
@@ -45,7 +49,8 @@ def paint_rankings(rankings: Rankings, look: Look) -> Canvas:
             (left, upper + LINE, left + width, upper + LINE * (1 + len(panel.labels))),
             panel=at, name=make_legible(panel.title), rows=len(panel.labels),
         )  # fmt: skip
-        _paint_ranking(canvas, panel, (left, upper, width), rankings.value_range, look.models[rankings.model].colour)
+        colour = look.models[panel.model or rankings.model].colour
+        _paint_ranking(canvas, panel, (left, upper, width), rankings.value_range, colour)
     return canvas
 
 
@@ -69,12 +74,31 @@ def _paint_ranking(
     labels = [canvas.lettering.shorten(mark_space(label), most, mono=True) for label in panel.labels]
     names = max((canvas.lettering.width(label, mono=True) for label in labels), default=0)
     room = width - names - 6 - max(map(canvas.lettering.width, numbers), default=0) - 4
-    low, high = min(ends[0], 0.0), ends[1]
+    # Bars begin at 0, to the left or to the right, wherever the values lie.
+    low, high = min(ends[0], 0.0), max(ends[1], 0.0)
     scale = room / ((high - low) or 1.0)
     zero = left + names + 6 - low * scale
+
+    def place_value(value: float) -> float:
+        return zero + min(max(value, low), high) * scale if value == value else zero
+
     for at, (label, value, text) in enumerate(zip(labels, panel.values, numbers, strict=True)):
         y = top + (at + 1.5) * LINE
         canvas.write(left + names, y, label, mono=True, across="right")
-        end = zero + min(max(value, low), high) * scale if value == value else zero
+        end = place_value(value)
         canvas.bar((min(zero, end), y - BAR / 2, max(zero, end), y + BAR / 2), colour)
-        canvas.write(max(zero, end) + 3, y, text, colour=canvas.theme.muted)
+        between = [place_value(one) for one in panel.intervals[at]] if panel.intervals else []
+        if between:
+            _paint_interval(canvas, between, y)
+        canvas.write(max(zero, end, *between) + 3, y, text, colour=canvas.theme.muted)
+    if low < 0:
+        rows = top + LINE, top + LINE * (1 + len(panel.labels))
+        canvas.lines([((zero, rows[0]), (zero, rows[1]))], canvas.theme.muted, 0.6)
+
+
+def _paint_interval(canvas: Canvas, between: Sequence[float], y: float) -> None:
+    """A line from one end to the other, with a stroke at each."""
+    first, last = between
+    canvas.bar((first, y - WHISKER / 2, last, y + WHISKER / 2), canvas.theme.ink)
+    for end in between:
+        canvas.bar((end - WHISKER / 2, y - CAP / 2, end + WHISKER / 2, y + CAP / 2), canvas.theme.ink)
