@@ -38,6 +38,11 @@ class Message(BaseModel):
     """What is said."""
 
 
+def _read_answers(value: Any) -> Any:
+    """Answers, of which one alone may be written without its list."""
+    return (value,) if isinstance(value, str) else value
+
+
 class Prompt(BaseModel):
     """A text, or the messages of a chat, and what is known about it. Exactly one of `text` and `messages` is given."""
 
@@ -61,6 +66,12 @@ class Prompt(BaseModel):
     """What a trained probe is to learn of this prompt."""
     pair: Label | None = None
     """Name of the pair that this prompt is one half of."""
+    answers: Annotated[
+        Annotated[tuple[Text, ...], Field(strict=False)] | None,
+        BeforeValidator(_read_answers, json_schema_input_type=str | list[str] | None),
+    ] = None
+    """What is right, whatever a model says: one text, or several of which each is right; an empty list where nothing
+    is."""
     language: Label | None = None
     """Language of the text, as a BCP 47 tag such as zh-TW."""
     title: Label | None = Field(default=None, exclude=True)

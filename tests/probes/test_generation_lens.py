@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -208,11 +209,51 @@ def test_smollm2_answers_the_question_with_the_end_token_and_gemma_with_prose(re
     assert len(curves[1].curves) == 1
 
 
-def test_a_tiny_model_says_no_clear_statement(llama: Path) -> None:
-    outcome = written(llama, prompts=TEXTS[:1], **{"continue": 1})
-    section = Section("trace", {"m": outcome}, {"m": ModelCard("m", "M", "X", 3)})
-    if not outcome.tables["characters"].rows:
-        assert probe.statement(section).startswith("No clear statement about M")
+def test_of_a_text_without_emoji_the_surest_and_the_least_sure_token_are_told(llama: Path) -> None:
+    outcome = written(llama, prompts=TEXTS[:1])
+    cards = {"m": ModelCard("m", "M", "X", 3)}
+    rows = outcome.tables["written"].records()[: outcome.tables["attempts"].rows[0][2]]
+    shares = outcome.arrays["probability"].values[0, 0, : len(rows), -1]
+    surest, least = (str(rows[int(at)]["shown"]).replace(" ", "␣") for at in (shares.argmax(), shares.argmin()))
+    assert not outcome.tables["tried_again"].rows
+    assert (outcome.metrics["retries"].value, outcome.metrics["self_corrections"].value) == (0, 0)
+    told = probe.statement(Section("trace", {"m": outcome}, cards))
+    assert told.startswith("M writes no emoji after “I ate an apple” but “")
+    assert f"it is surest of “{surest}” (" in told
+    assert f"and least sure of “{least}” (" in told
+    one = written(llama, prompts=TEXTS[:1], **{"continue": 1})
+    assert "M writes one token after “I ate an apple”: “" in probe.statement(Section("trace", {"m": one}, cards))
+
+
+def test_retries_and_self_corrections_are_counted_and_told(llama: Path) -> None:
+    outcome = written(llama, prompts=TEXTS[:1])
+    emoji = [[0, 0, 5, 5, 1, "F0 9F 90 A0", "🐠", "emoji"], [0, 0, 8, 8, 1, "F0 9F 90 B4", "🐴", "emoji"]]
+    tables = {
+        **outcome.tables,
+        "characters": replace(outcome.tables["characters"], rows=emoji),
+        "tried_again": replace(
+            outcome.tables["tried_again"],
+            rows=[[0, 0, 8, "🐠", "🐴", 2, "wait"], [0, 0, 12, "🐴", "🦄", 3, ""]],
+        ),
+    }
+    section = Section("trace", {"m": replace(outcome, tables=tables)}, {"m": ModelCard("m", "M", "X", 3)})
+    told = probe.statement(section)
+    assert "It tries again 2 times after an emoji (first 🐴 after 🐠)." in told
+    assert "1 of these is a self-correction, after “wait”." in told
+    none = {**tables, "tried_again": replace(tables["tried_again"], rows=[])}
+    section = Section("trace", {"m": replace(outcome, tables=none)}, {"m": ModelCard("m", "M", "X", 3)})
+    assert "It never tries again after an emoji." in probe.statement(section)
+
+
+@pytest.mark.real
+def test_gemma_that_is_made_to_write_two_animals_on_a_line_tries_again() -> None:
+    pattern = "dog: 🐶 no, 🐱\nfish: 🐟 no, 🐠\nhorse: 🐴 no, 🦄\ncow: 🐮 no,"
+    outcome = written("demo:gemma-3-270m", prompts=[pattern], **{"continue": 14})
+    rows = outcome.tables["tried_again"].records()
+    assert outcome.metrics["retries"].value == len(rows)
+    assert rows, outcome.tables["attempts"].rows
+    assert rows[0]["takes_back"] == "no"
+    assert outcome.metrics["self_corrections"].value == sum(bool(row["takes_back"]) for row in rows)
 
 
 def test_followed_words_are_read_before_every_written_token(gemma3: Path) -> None:

@@ -187,3 +187,20 @@ def test_what_is_wrong_in_a_bare_list_is_told_where_it_stands(tmp_path: Path) ->
         (3, "one[1].txt: unknown key"),
         (4, "two: expected at least 1 item, found an empty list"),
     ]
+
+
+def test_answers_are_one_text_or_several_or_none_that_is_right() -> None:
+    one, several, none, unknown = read_prompts(
+        [
+            {"text": "a", "answers": "24"},
+            {"text": "b", "answers": ["sand", "the sand"]},
+            {"text": "c", "answers": []},
+            "d",
+        ],
+        None,
+    )
+    assert [one.answers, several.answers, none.answers, unknown.answers] == [("24",), ("sand", "the sand"), (), None]
+    with pytest.raises(PromptsError, match="answers"):
+        read_prompts([{"text": "a", "answers": [""]}], None)
+    with pytest.raises(PromptsError, match="answers"):
+        read_prompts([{"text": "a", "answers": 24}], None)

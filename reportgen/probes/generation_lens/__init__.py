@@ -72,6 +72,12 @@ class Generation(PromptFindings):
     settling_layer: float | str = metric("layer")
     """Mean, over written tokens that are the model's own most likely ones, of the first layer from which they lead to
     the end."""
+    retries: float = metric("retries")
+    """Mean over attempts of the number of emoji that are tried again: an emoji that follows, with at most 16 tokens
+    between, one that is not among the prompt's `answers`; another emoji on the same line, or any at all after a word
+    that takes the first back ("wait", "不對")."""
+    self_corrections: float = metric("retries")
+    """Mean over attempts of the number of those retries that come after such a word."""
     rank: NDArray[np.float32] = array("prompt", "item", "step", "layer", unit="rank")
     """(prompt x attempt x step x layer) rank, from 1, that each layer gives to the token that was written; NaN after a
     trace has ended."""
@@ -89,6 +95,9 @@ class Generation(PromptFindings):
     """Each trace: tokens before the end token, whether the end token came, and the text."""
     top: Rows = table("prompt", "attempt", "step", "layer", "rank", "token_id", "token", "probability")
     """The k most likely tokens of every layer's distribution before each written token."""
+    tried_again: Rows = table("prompt", "attempt", "position", "wrong", "again", "between", "takes_back")
+    """The retries: where the second emoji begins, both emoji, the tokens between them, and the word that takes the
+    first back, empty if there is none."""
     followed: Rows = followed_table()
     """The words that are followed, the token of each that is, and how many tokens the word has."""
     follow_rank: list[NDArray[np.float32]] = arrays("step", "item", "layer", unit="rank")

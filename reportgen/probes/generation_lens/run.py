@@ -23,6 +23,7 @@ from reportgen.probing.followed import followed_rows
 from reportgen.results.quantities import Rows
 from reportgen.text.answer_tokens import FollowedWord, reasons_against_words, words_by_first_token
 from reportgen.text.characters import Character, characters
+from reportgen.text.retries import Retry, find_retries
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def _generation(
     found: Rows = []
     top: Rows = []
     settled: list[int] = []
+    tried: Rows = []
     row = 0
     for trace in traces:
         place: list[Any] = [trace.prompt, trace.attempt]
@@ -94,12 +96,15 @@ def _generation(
                     [*place, step, at, rank, i, show(i), p] for rank, (i, p) in enumerate(zip(*cells, strict=True), 1)
                 ]
             row += 1
+        tried += [[*place, *_retry_row(retry)] for retry in _find_retries(case, trace)]
         found += [[*place, *_character_row(character)] for character in _written_characters(case, trace)]
     with_emoji = {(prompt, attempt) for prompt, attempt, *_, kind in found if kind == "emoji"}
     return Generation(
         mean_length=float(np.mean([len(trace.text) for trace in traces])),
         emoji_share=len(with_emoji) / len(traces),
         settling_layer=float(np.mean(settled)) if settled else "no written token is the model's likeliest",
+        retries=len(tried) / len(traces),
+        self_corrections=sum(bool(row[-1]) for row in tried) / len(traces),
         rank=_arrange_by_step(options, traces, read.answer_rank),
         probability=_arrange_by_step(options, traces, read.answer_probability),
         entropy=_arrange_by_step(options, traces, read.entropy),
@@ -107,6 +112,7 @@ def _generation(
         characters=found,
         attempts=[[t.prompt, t.attempt, len(t.text), t.ended, case.tokenizer.decode(t.text)] for t in traces],
         top=top,
+        tried_again=tried,
         followed=followed_rows(case.tokenizer, words),
         follow_rank=_split_by_trace(traces, read.asked_rank),
         follow_probability=_split_by_trace(traces, read.asked_probability),
@@ -119,6 +125,15 @@ def _written_characters(case: Case[Options], trace: _Trace) -> list[Character]:
     """Those that end behind the prompt; their first bytes may be the prompt's last."""
     pieces = [case.tokenizer.piece(token) for token in (*trace.read, *trace.text)]
     return [character for character in characters(pieces) if character.last >= len(trace.read)]
+
+
+def _find_retries(case: Case[Options], trace: _Trace) -> list[Retry]:
+    pieces = [case.tokenizer.piece(token) for token in (*trace.read, *trace.text)]
+    return find_retries(pieces, case.options.prompts[trace.prompt].answers or (), len(trace.read))
+
+
+def _retry_row(one: Retry) -> list[Any]:
+    return [one.again.first, one.wrong.text, one.again.text, one.between, one.takes_back]
 
 
 def _character_row(one: Character) -> list[Any]:

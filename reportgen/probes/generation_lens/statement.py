@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from reportgen.language import list_items, say, say_count, sentences
-from reportgen.numerals import write_depth
-from reportgen.probes.generation_lens.view import Key, View, first_emoji_tokens, step_of_interest, tell_step
+from reportgen.numerals import write_depth, write_share
+from reportgen.probes.generation_lens.view import (
+    Key,
+    View,
+    first_emoji_tokens,
+    step_of_interest,
+    sure_and_unsure,
+    tell_step,
+)
 from reportgen.probing.followed import followed_at, tell_followed
+from reportgen.spelling import spell_text
 
 TOLD = 4
 """Prompts that a statement names."""
 FOLLOWED = 2
 """Traces of which it tells what the followed words do."""
+PROSE = 2
+"""Prompts without emoji of which it tells what is written."""
+LONGEST_TEXT = 80
+"""Characters of a text that it quotes."""
 MOST_EMOJI = 6
 """Emoji that it names of one prompt."""
 
 
 def tell(view: View) -> str:
-    """Which emoji a model writes, from which layer on, and where it ends at once."""
+    """Which emoji a model writes, from which layer on; what it writes if none; where it ends at once."""
     prompts = list(dict.fromkeys(prompt for prompt, _ in view.traces))
     traces = {prompt: [trace for trace in view.traces if trace[0] == prompt] for prompt in prompts}
     emoji = {p: found for p in prompts if (found := [e for t in traces[p] for e in view.emoji.get(t, ())])}
@@ -34,15 +46,66 @@ def tell(view: View) -> str:
             model=view.name,
         )
     followed = [_tell_followed(view, number) for number in range(min(FOLLOWED, len(view.traces)))]
-    if not emoji and not silent and not joined and not any(followed):
-        return say(
-            "generation_lens.no_clear_statement",
-            "No clear statement about {model}: it writes no emoji and no character of several tokens, and never "
-            "ends at once.",
-            model=view.name,
-        )
-    parts = [_tell_emoji(view, traces, emoji), _tell_silence(view, silent), joined, *followed]
-    return sentences(parts)
+    prose = [p for p in prompts if p not in emoji and p not in silent]
+    return sentences(
+        [
+            _tell_emoji(view, traces, emoji),
+            _tell_retries(view, emoji),
+            *(_tell_prose(view, traces[prompt]) for prompt in prose[:PROSE]),
+            _tell_silence(view, silent),
+            joined,
+            *followed,
+        ]
+    )
+
+
+def _tell_retries(view: View, emoji: Collection[int]) -> str:
+    """How often the model writes another emoji after one that is not right, and after which words."""
+    if not emoji or "retries" not in view.outcome.metrics:
+        return ""
+    tried = view.tried_again
+    if not tried:
+        return say("generation_lens.no_retry", "It never tries again after an emoji.")
+    words = list(dict.fromkeys(str(row["takes_back"]) for row in tried if row["takes_back"]))
+    again = say_count(
+        "generation_lens.retries",
+        "It tries again {count} time after an emoji (first {again} after {wrong}).",
+        "It tries again {count} times after an emoji (first {again} after {wrong}).",
+        len(tried),
+        again=tried[0]["again"],
+        wrong=tried[0]["wrong"],
+    )
+    corrections = say_count(
+        "generation_lens.corrections",
+        "{count} of these is a self-correction, after {words}.",
+        "{count} of these are self-corrections, after {words}.",
+        sum(bool(row["takes_back"]) for row in tried),
+        words=list_items([say("text.quoted", "“{text}”", text=word) for word in words[:TOLD]]),
+    )
+    return sentences([again, corrections if words else ""])
+
+
+def _tell_prose(view: View, traces: Sequence[Key]) -> str:
+    """What a text without emoji says, and of which of its tokens the model is surest and least sure."""
+    trace = next(one for one in traces if view.attempts[one]["length"])
+    ends = [
+        say("generation_lens.token_share", "“{token}” ({share})", token=token, share=write_share(share))
+        for token, share in sure_and_unsure(view, trace)
+    ]
+    values = {
+        "model": view.name,
+        "where": view.tell_trace(trace),
+        "text": spell_text(str(view.attempts[trace]["text"]).strip(), LONGEST_TEXT),
+        "surest": ends[0],
+        "least": ends[-1],
+    }
+    if len(ends) == 1:
+        return say("generation_lens.one_token", "{model} writes one token {where}: {surest}.", **values)
+    return say(
+        "generation_lens.prose",
+        "{model} writes no emoji {where} but “{text}”: it is surest of {surest} and least sure of {least}.",
+        **values,
+    )
 
 
 def _tell_followed(view: View, number: int) -> str:

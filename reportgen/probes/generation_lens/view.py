@@ -47,6 +47,11 @@ class View(SubjectView):
         """(prompt, attempt) -> the emoji in it, where there are any."""
         return _group_by_trace(row for row in self.rows("characters") if row["kind"] == "emoji")
 
+    @cached_property
+    def tried_again(self) -> Sequence[Mapping[str, Any]]:
+        """The retries of all traces; none in bundles that hold none."""
+        return self.rows("tried_again") if "tried_again" in self.outcome.tables else []
+
     @property
     def joined(self) -> int:
         """Characters of several tokens."""
@@ -105,6 +110,18 @@ def first_emoji_tokens(view: View, trace: Key) -> list[Mapping[str, Any]]:
         return []
     first = view.emoji[trace][0]
     return [t for t in view.written[trace] if first["position"] <= t["position"] <= first["last_position"]]
+
+
+def sure_and_unsure(view: View, trace: Key) -> list[tuple[str, float]]:
+    """The token of a trace's text that the model gives the most probability, and that which it gives the least, each
+    with it; one alone if the text has no other, none if it has none.
+    """
+    tokens = view.written[trace][: view.attempts[trace]["length"]]
+    found = [(mark_space(str(t["shown"])), float(view.probability[(*trace, t["step"], -1)])) for t in tokens]
+    if not found:
+        return []
+    ends = [max(found, key=lambda one: one[1]), min(found, key=lambda one: one[1])]
+    return ends if len(found) > 1 else ends[:1]
 
 
 def step_of_interest(view: View, trace: Key) -> Mapping[str, Any] | None:
