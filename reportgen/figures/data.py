@@ -149,7 +149,8 @@ def _columns_of_rankings(rankings: describe.Rankings) -> tuple[str, ...]:
 def _of_rankings(rankings: describe.Rankings) -> Iterator[Row]:
     bounded = "lower" in _columns_of_rankings(rankings)
     for ranking in rankings.rankings:
-        bounds = ranking.intervals or [(None, None)] * len(ranking.labels)
+        unknown: Sequence[tuple[float | None, float | None]] = [(None, None)] * len(ranking.labels)
+        bounds = ranking.intervals or unknown
         of_label = zip(ranking.labels, ranking.values, bounds, strict=True)
         for rank, (label, value, ends) in enumerate(of_label, 1):
             yield ranking.title, rank, label, value, *(ends if bounded else ())
