@@ -4,7 +4,7 @@ Texts are the strangers' own, not made legible: only what no CSV can hold is spe
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
