@@ -13,9 +13,8 @@ from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings, word_table
 from reportgen.probing.options import Layers, ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
+from reportgen.probing.word_places import find_words
 from reportgen.results.quantities import Rows, array, arrays, metric, table
-from reportgen.text import prompts as text_prompts
-from reportgen.text.words import WordNotFound, find_word
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,38 +110,6 @@ class HiddenStates(Probe[Options, States]):
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Words whose vectors cannot be shown."""
         return find_words(case).missing
-
-
-@dataclass(frozen=True)
-class WordsFound:
-    """Where the words are whose vectors are shown."""
-
-    places: Mapping[str, Sequence[tuple[int, int]]]
-    """Word -> (prompt, position of its last token)."""
-    missing: Mapping[str, str]
-    """Word -> why it is nowhere."""
-
-
-def with_first_occurrence(prompt: text_prompts.Prompt) -> text_prompts.Prompt:
-    """The prompt with an index: of a word that it does not single out, the first occurrence is meant."""
-    return prompt.model_copy(update={"index": prompt.index or 0})
-
-
-def find_words(case: Case[Options]) -> WordsFound:
-    """The words in the prompts that contain them, each read at its last token."""
-    places: dict[str, list[tuple[int, int]]] = {}
-    missing: dict[str, str] = {}
-    for word in case.options.words:
-        reasons = []
-        for number, prompt in enumerate(case.options.prompts):
-            try:
-                place = find_word(case.tokenizer, with_first_occurrence(prompt), word)
-                places.setdefault(word, []).append((number, place.position))
-            except WordNotFound as error:
-                reasons.append(str(error))
-        if word not in places:
-            missing[word] = reasons[0]
-    return WordsFound(places, missing)
 
 
 def check_layers_of_numbers(case: Case[Options]) -> None:

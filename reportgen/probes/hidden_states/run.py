@@ -18,13 +18,12 @@ from reportgen.probes.hidden_states import (
     Options,
     Prompt,
     States,
-    find_words,
     need_of,
     read_prompts_in_full,
-    with_first_occurrence,
 )
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
+from reportgen.probing.word_places import find_words, with_first_occurrence
 from reportgen.results.quantities import Rows
 
 
