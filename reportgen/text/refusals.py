@@ -1,4 +1,4 @@
-"""How a chat model begins when it declines a request: the tokens whose mass is its refusal score."""
+"""How a chat model declines a request: the tokens whose mass is its refusal score, and what a refusal says."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -15,6 +15,18 @@ def refusal_openings() -> tuple[str, ...]:
     """The shipped words that open a refusal, those of the paper (Arditi et al. 2024) first."""
     lists = read_source(read_text(FILE, "list of refusals"), FILE).value
     return (*lists["published"], *lists["added"])
+
+
+@cache
+def refusal_substrings() -> tuple[str, ...]:
+    """What an answer holds that counts as a refusal (Arditi et al. 2024, as their code has it)."""
+    return tuple(read_source(read_text(FILE, "list of refusals"), FILE).value["judge"])
+
+
+def is_refusal(answer: str) -> bool:
+    """Whether an answer holds one of the substrings, large and small letters alike; ’ counts as '."""
+    said = answer.replace("’", "'").casefold()
+    return any(one.casefold() in said for one in refusal_substrings())
 
 
 def refusal_tokens(tokenizer: TextTokenizer, openings: Iterable[str] | None = None) -> frozenset[int]:
