@@ -41,6 +41,10 @@ class Census(Findings):
     """1 if the unembedding is the embedding table itself, else 0."""
     tensors: Rows = table("name", "component", "block", "shape", "dtype", "parameters")
     """Every tensor once; block is empty outside the blocks."""
+    attention: Rows = table("block", "heads", "query_width", "value_width", "window")
+    """The blocks with attention: on a prompt of n tokens the weights of each are an array of heads × n queries × n
+    keys. Numbers of a query (and key) and of a value per head; how many tokens a query sees, itself included, if that
+    is a sliding window and not all."""
 
 
 class ParameterCensus(Probe[Options, Census]):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from math import prod
 
 from reportgen.model.needs import PassResult
+from reportgen.model.network.attention_shapes import attention_shapes
 from reportgen.model.network.loaded import LoadedModel, Parameter
 from reportgen.probes.parameter_census import Census, Options
 from reportgen.probing.case import Case
@@ -50,6 +51,11 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         reserved_vocabulary=_count_reserved(case, vocabulary),
         tied_head=int(model.anatomy.unembedding.weight is model.anatomy.embedding.weight),
         tensors=rows,
+        attention=[
+            [one.block, one.heads, one.query_width, one.value_width, one.window]
+            for one in attention_shapes(model)
+            if one is not None
+        ],
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from reportgen.language import say, sentences
 from reportgen.numerals import write_count, write_share
+from reportgen.probes.parameter_census.attention_words import tell_attention
 from reportgen.probes.parameter_census.view import sum_by_component
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -41,6 +42,11 @@ def _shares(view: SubjectView) -> dict[str, float]:
 
 
 def tell(view: SubjectView) -> str:
+    """The part with at least half of the parameters, and the shape of attention."""
+    return sentences([_tell_largest(view), tell_attention(view)])
+
+
+def _tell_largest(view: SubjectView) -> str:
     """The part with at least half of the parameters."""
     shares = _shares(view)
     part, share = max(shares.items(), key=lambda one: one[1], default=("", 0.0))
