@@ -17,6 +17,7 @@ READING: dict[str, Any] = {
     "weights": {"probe": "weights", "tensor": "*", "spectrum": True},
     "states": {"probe": "hidden_states", "prompts": ["an apple a day", "an apple a"]},
     "next": {"probe": "next_token", "prompts": TEXTS},
+    "right": {"probe": "right_answer", "prompts": [{"text": text, "answers": " a", "not": " day"} for text in TEXTS]},
     "words": {
         "probe": "embedding_arithmetic",
         "pairs": [["apple", "day"], ["eye", "my"]],

@@ -46,7 +46,7 @@ def _read_answers(value: Any) -> Any:
 class Prompt(BaseModel):
     """A text, or the messages of a chat, and what is known about it. Exactly one of `text` and `messages` is given."""
 
-    model_config = STRICT
+    model_config = STRICT | {"serialize_by_alias": True}
 
     text: Text | None = None
     """The text itself."""
@@ -72,6 +72,11 @@ class Prompt(BaseModel):
     ] = None
     """What is right, whatever a model says: one text, or several of which each is right; an empty list where nothing
     is."""
+    not_: Annotated[
+        Annotated[tuple[Text, ...], Field(strict=False)] | None,
+        BeforeValidator(_read_answers, json_schema_input_type=str | list[str] | None),
+    ] = Field(default=None, alias="not")
+    """What is wrong, next to `answers`: one text, or several."""
     language: Label | None = None
     """Language of the text, as a BCP 47 tag such as zh-TW."""
     title: Label | None = Field(default=None, exclude=True)

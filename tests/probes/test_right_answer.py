@@ -1,0 +1,168 @@
+"""When a model knows the right answer: against transformers, by what is planted, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from reportgen.errors import BatteryError
+from reportgen.probes.right_answer import probe
+from reportgen.results.quantities import Array, Metric, Outcome, Table
+from reportgen.results.section import ModelCard, Section
+from tests.reference import right_answer as reference
+from tests.runs import run_probes
+from tests.tiny import random_model, tokenizer_json
+
+PROMPTS = [
+    {"text": "an apple", "answers": [" a", " an"], "not": " day"},
+    {"text": "I ate an apple", "answers": " day", "id": "ate"},
+    {"text": "an apple a day", "answers": [" I", " apple"], "not": [" ate"]},
+]
+
+
+def ask(source: Path, prompts: list[Any], **options: object) -> Outcome:
+    found = run_probes({"m": source}, {"right": {"probe": "right_answer", "prompts": prompts, **options}})
+    outcome = found.outcomes["right"]["m"]
+    assert outcome.status == "ok", outcome.reason
+    return outcome
+
+
+def ids(text: str, *, special: bool = False) -> list[int]:
+    return Tokenizer.from_str(tokenizer_json(True)).encode(text, add_special_tokens=special).ids
+
+
+def first_tokens(answers: str | list[str]) -> list[int]:
+    return [ids(answer)[0] for answer in ([answers] if isinstance(answers, str) else answers)]
+
+
+def test_against_the_reference(llama: Path) -> None:
+    outcome, network = ask(llama, PROMPTS), random_model("llama", 0)
+    rows = {row["prompt"]: row for row in outcome.tables["answers"].records()}
+    leads = []
+    for at, prompt in enumerate(PROMPTS):
+        layers = reference.layers_after(network, ids(prompt["text"], special=True))
+        right = first_tokens(prompt["answers"])
+        ranks = [reference.best_rank(p, right) for p in layers]
+        assert outcome.arrays["rank"].values[at].tolist() == ranks
+        masses = [reference.mass(p, right) for p in layers]
+        assert outcome.arrays["probability"].values[at] == pytest.approx(masses, rel=1e-4)
+        if "not" in prompt:
+            wrong = [reference.mass(p, first_tokens(prompt["not"])) for p in layers]
+            assert outcome.arrays["wrong_probability"].values[at] == pytest.approx(wrong, rel=1e-4)
+        else:
+            assert np.isnan(outcome.arrays["wrong_probability"].values[at]).all()
+        assert rows[at]["layer"] == reference.first_leading(ranks)
+        assert rows[at]["is_right"] == (ranks[-1] == 1)
+        leads.append([rank == 1 for rank in ranks])
+    assert outcome.arrays["right_share"].values == pytest.approx(np.mean(leads, axis=0))
+    assert outcome.metrics["accuracy"].value == pytest.approx(np.mean(leads, axis=0)[-1])
+    assert rows[1]["asked"] == "ate"
+
+
+def test_the_reference_catches_the_worst_rank_and_a_token_that_counts_twice(llama: Path) -> None:
+    prompt = {"text": "an apple", "answers": [" a", " an"]}
+    twice = {"text": "an apple", "answers": [" a day", " a"]}  # one first token
+    outcome, network = ask(llama, [prompt, twice]), random_model("llama", 0)
+    layers = reference.layers_after(network, ids("an apple", special=True))
+    right, same = first_tokens(prompt["answers"]), first_tokens(twice["answers"])
+    assert same[0] == same[1]
+    measured = outcome.arrays["rank"].values[0].tolist()
+    assert measured != [reference.best_rank(p, right, worst=True) for p in layers]
+    doubled = [reference.mass(p, same, twice=True) for p in layers]
+    assert outcome.arrays["probability"].values[1] != pytest.approx(doubled, rel=1e-3)
+
+
+def test_the_token_that_a_model_says_is_known_to_be_right(llama: Path) -> None:
+    network = random_model("llama", 0)
+    p = reference.layers_after(network, ids("an apple", special=True))[-1]
+    says = Tokenizer.from_str(tokenizer_json(True)).decode([p.index(max(p))])
+    if ids(says) != [p.index(max(p))]:
+        says = Tokenizer.from_str(tokenizer_json(True)).id_to_token(p.index(max(p)))
+    outcome = ask(llama, [{"text": "an apple", "answers": says}])
+    assert outcome.metrics["accuracy"].value == 1
+    (row,) = outcome.tables["answers"].records()
+    assert (row["rank"], row["is_right"]) == (1, True)
+    assert row["layer"] == outcome.metrics["right_layer"].value
+
+
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        ("an apple", "prompt 0 ('an apple') has no `answers`"),
+        ({"text": "an apple", "answers": []}, "prompt 0 ('an apple') has no `answers`"),
+        ({"text": "an apple", "answers": [" a"], "not": [" a"]}, "prompt 0: ' a' is in `answers` and in `not`"),
+        ({"text": "an apple", "answers": ""}, "answers"),
+    ],
+)
+def test_what_is_no_question_is_a_mistake_of_the_battery(prompt: Any, told: str, llama: Path) -> None:
+    with pytest.raises(BatteryError) as raised:
+        ask(llama, [prompt])
+    assert told in str(raised.value)
+
+
+def test_a_prompt_whose_answers_begin_alike_is_a_mistake_where_no_model_tells_them_apart(llama: Path) -> None:
+    with pytest.raises(BatteryError) as raised:
+        ask(llama, [{"text": "an apple", "answers": " a day", "not": " a"}, PROMPTS[1]])
+    assert "'an apple' can be used in no model: ' a day' and ' a' begin with the same token, ' a'" in str(raised.value)
+
+
+def test_numbers_of_a_prompt_do_not_depend_on_its_neighbours(llama: Path) -> None:
+    together, alone = ask(llama, PROMPTS), ask(llama, PROMPTS[2:])
+    for name in ("rank", "probability", "wrong_probability"):
+        assert np.array_equal(together.arrays[name].values[2], alone.arrays[name].values[0])
+
+
+def made(right: list[bool], layers: list[int]) -> Outcome:
+    """An outcome with these answers, each of which leads from its layer on."""
+    rank = np.full((len(right), 5), 9.0)
+    for at, (is_right, layer) in enumerate(zip(right, layers, strict=True)):
+        rank[at, layer:] = 1
+        rank[at, -1] = 1 if is_right else 2
+    settled = [layer for is_right, layer in zip(right, layers, strict=True) if is_right]
+    rows = [[at, f"p{at}", is_right] for at, is_right in enumerate(right)]
+    return Outcome(
+        "right_answer", 1, {"prompts": [{"text": f"p{at}"} for at in range(len(right))]}, ("m",), "ok",
+        metrics={
+            "accuracy": Metric(float(np.mean(right))),
+            "right_layer": Metric(float(np.median(settled)) if settled else None),
+        },
+        tables={"answers": Table(("prompt", "asked", "is_right"), rows), "prompts": Table(("prompt",), [])},
+        arrays={"rank": Array(("prompt", "layer"), rank)},
+    )  # fmt: skip
+
+
+def section(*found: Outcome) -> Section:
+    ids = ["m", "n"][: len(found)]
+    return Section("s", dict(zip(ids, found, strict=True)), {id: ModelCard(id, id.upper(), "X", 4) for id in ids})
+
+
+def test_the_sentence_counts_compares_in_pairs_and_never_calls_few_the_same() -> None:
+    good, bad = [True] * 11 + [False], [False] * 11 + [True]
+    told = probe.statement(section(made(good, [2] * 12), made(bad, [3] * 12)))
+    assert told.startswith("M answers 11 of 12 prompts right (92%; 95 % interval 65% to 99%).")
+    assert "Half of the right answers lead from layer 2 of 4 on." in told
+    assert "In 1 more prompt the right answer leads in an earlier layer, and is lost again." in told
+    assert "the share of M less that of N is +0.83 (95 % interval" in told
+    alike = probe.statement(section(made(good, [2] * 12), made(good[::-1], [2] * 12)))
+    assert "no difference between M and N is shown, nor that there is none" in alike
+    few = probe.statement(section(made(good[:4], [2] * 4), made(bad[:4], [2] * 4)))
+    assert few.endswith("Both were asked 4 prompts: too few for an interval.")
+    assert probe.tell_each_briefly(section(made(good, [2] * 12)))["m"] == (
+        "11 of 12 right, half of them from layer 2 of 4 (50%) on"
+    )
+
+
+@pytest.mark.real
+def test_real_models_know_facts_in_the_languages_of_their_tokens() -> None:
+    models = {"llama": "demo:smollm2-135m-instruct", "gemma": "demo:gemma-3-270m"}
+    outcomes = run_probes(models, {"facts": {"probe": "right_answer", "prompts": "answers/facts"}}).outcomes["facts"]
+    llama, gemma = outcomes["llama"], outcomes["gemma"]
+    assert llama.metrics["accuracy"].value == 0.8
+    assert gemma.metrics["accuracy"].value == 0.55
+    assert len(llama.tables["skipped"].rows) == 10  # a Chinese character is several bytes
+    assert not gemma.tables["skipped"].rows
+    by_prompt = {row["asked"]: row for row in gemma.tables["answers"].records()}
+    assert by_prompt["四"]["is_right"]
+    assert not by_prompt["日本"]["is_right"]
