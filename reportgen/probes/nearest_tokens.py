@@ -44,7 +44,7 @@ class Options(ProbeOptions):
     texts: list[Annotated[str, Field(min_length=1)]] = Field(default=[])
     """Texts that are one token each."""
     ids: list[Annotated[int, Field(ge=0)]] = Field(default=[])
-    """Token ids, in addition to or instead of texts."""
+    """Token ids, in addition to or instead of texts; each is named with its token, as `#0: !`."""
     k: Annotated[int, Field(ge=1, le=1000)] = 10
     """Neighbours per query."""
     metric: Literal["cosine", "dot"] = "cosine"
@@ -69,6 +69,8 @@ class Neighbours(Findings):
     """Mean over queries of the similarity of the nearest row."""
     neighbours: Rows = table("query", "rank", "token_id", "token", "similarity")
     """The k rows of the embedding table that are most similar to the query's row, the query itself left out."""
+    queries: Rows = table("query", "token")
+    """The ids among the queries, each with the token whose row it is."""
     skipped: Rows = table("query", "tokens")
     """Texts that are several tokens in this model, with those tokens."""
 
@@ -77,6 +79,7 @@ class Neighbours(Findings):
 class _Query:
     label: str
     ids: tuple[int, ...]
+    is_id: bool = False
 
 
 class NearestTokens(Probe[Options, Neighbours]):
@@ -125,6 +128,7 @@ class NearestTokens(Probe[Options, Neighbours]):
         return Neighbours(
             nearest_similarity=float(np.mean(nearest)) if nearest else "no text is one token here",
             neighbours=rows,
+            queries=[[query.label, case.tokenizer.show(query.ids[0])] for query in queries if query.is_id],
             skipped=reason_rows(skipped),
         )
 
@@ -136,7 +140,7 @@ class NearestTokens(Probe[Options, Neighbours]):
         for view in views:
             rankings = [
                 Ranking(
-                    title=query,
+                    title=_name_query(view, query),
                     labels=[mark_space(str(record["token"])) for record in records],
                     values=[float(record["similarity"]) for record in records],
                 )
@@ -180,16 +184,23 @@ def _tell_query(view: SubjectView, query: str, records: Sequence[Mapping[str, st
     """What one model's nearest tokens are."""
     looked_at = records[:TOLD]
     tokens = [str(record["token"]) for record in looked_at]
-    own = [token for token in tokens if _spells(token, query)]
-    others = [_quote_token(token) for token in tokens if not _spells(token, query)][:NAMED]
-    values = {"model": view.name, "query": query, "own": len(own), "all": len(tokens), "others": list_items(others)}
+    asked = _tokens_of_ids(view).get(query, query)
+    own = [token for token in tokens if _spells(token, asked)]
+    others = [_quote_token(token) for token in tokens if not _spells(token, asked)][:NAMED]
+    values = {
+        "model": view.name,
+        "query": _name_query(view, query),
+        "own": len(own),
+        "all": len(tokens),
+        "others": list_items(others),
+    }
     if not tokens or (view.options["metric"] == "cosine" and float(looked_at[0]["similarity"]) < NEAR):
         near = write_number(float(looked_at[0]["similarity"]), 2) if tokens else UNDEFINED
         return say(
             "nearest_tokens.no_clear_statement",
             "No clear statement about {model}: nothing is near “{query}” (cosine {near} at most).",
             model=view.name,
-            query=query,
+            query=_name_query(view, query),
             near=near,
         )
     if not others:
@@ -210,6 +221,20 @@ def _tell_query(view: SubjectView, query: str, records: Sequence[Mapping[str, st
         "In {model}, other words are nearest to “{query}”: {others}; {own} of the nearest {all} are its own spellings.",
         **values,
     )
+
+
+def _tokens_of_ids(view: SubjectView) -> dict[str, str]:
+    """Query -> its token, of those that are ids; none in bundles that hold none."""
+    rows = view.rows("queries") if "queries" in view.outcome.tables else []
+    return {str(row["query"]): str(row["token"]) for row in rows}
+
+
+def _name_query(view: SubjectView, query: str) -> str:
+    """A text as it is; an id with its token, if the row is one of a token."""
+    token = _tokens_of_ids(view).get(query)
+    if token in (None, f"<{query}>"):
+        return query
+    return say("nearest_tokens.id", "{id}: {token}", id=query, token=mark_space(str(token)))
 
 
 def _spells(token: str, query: str) -> bool:
@@ -255,7 +280,7 @@ def _ids(case: Case[Options], text: str) -> tuple[int, ...]:
 
 def _queries(case: Case[Options]) -> list[_Query]:
     texts = [_Query(text, _ids(case, text)) for text in dict.fromkeys(case.options.texts)]
-    return texts + [_Query(f"#{token_id}", (token_id,)) for token_id in dict.fromkeys(case.options.ids)]
+    return texts + [_Query(f"#{token_id}", (token_id,), is_id=True) for token_id in dict.fromkeys(case.options.ids)]
 
 
 def _pool_rows(model: LoadedModel, queries: Sequence[_Query], pool: str | None) -> Tensor:

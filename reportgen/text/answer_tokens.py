@@ -3,7 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from reportgen.text.scripts import script_of
 from reportgen.text.tokens import TextTokenizer, is_fragment
+
+_UNSPACED = frozenset({"han", "kana", "thai"})
+"""Scripts that put no spaces between words."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,45 @@ def _reason_against_first(tokenizer: TextTokenizer, text: str, ids: tuple[int, .
 def answer_ids(tokenizer: TextTokenizer, text: str) -> tuple[int, ...]:
     """Token ids of an answer as it stands there, with nothing in front."""
     return tokenizer.encode(text, special_tokens=False).ids
+
+
+def opening_tokens(tokenizer: TextTokenizer, answer: str) -> frozenset[int]:
+    """Tokens with which an answer may begin to be written: the first that shows anything, of the answer as it stands
+    and of it after a space; none that is bytes of many characters.
+    """
+    found: set[int] = set()
+    for form in (answer, f" {answer.lstrip()}"):
+        shown = [token for token in answer_ids(tokenizer, form) if tokenizer.piece(token).strip()]
+        if shown and not is_fragment(tokenizer.piece(shown[0])) and not tokenizer.reason_against_tokens(shown[:1]):
+            found.add(shown[0])
+    return frozenset(found)
+
+
+def find_answer(text: str, answers: Iterable[str]) -> str:
+    """The first of the answers that a text contains, upper and lower case alike; empty where it has none.
+
+    An answer inside a longer word or number is none (4 in 24), except in scripts that put no spaces between words.
+    """
+    folded = text.casefold()
+    for answer in answers:
+        wanted = answer.strip().casefold()
+        at = folded.find(wanted)
+        while wanted and at >= 0:
+            end = at + len(wanted)
+            if not (_goes_on(folded[at - 1 : at], wanted[0]) or _goes_on(wanted[-1], folded[end : end + 1])):
+                return answer
+            at = folded.find(wanted, at + 1)
+    return ""
+
+
+def _goes_on(before: str, after: str) -> bool:
+    """Whether a word or a number goes on from one character to the next; there may be none."""
+    if not before or not after:
+        return False
+    if before.isdigit() or after.isdigit():
+        return before.isdigit() and after.isdigit()
+    unspaced = {script_of(before), script_of(after)} & _UNSPACED
+    return before.isalpha() and after.isalpha() and not unspaced
 
 
 def reason_against_answer(tokenizer: TextTokenizer, text: str) -> str:

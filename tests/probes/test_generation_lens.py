@@ -218,11 +218,11 @@ def test_of_a_text_without_emoji_the_surest_and_the_least_sure_token_are_told(ll
     assert not outcome.tables["tried_again"].rows
     assert (outcome.metrics["retries"].value, outcome.metrics["self_corrections"].value) == (0, 0)
     told = probe.statement(Section("trace", {"m": outcome}, cards))
-    assert told.startswith("M writes no emoji after “I ate an apple” but “")
+    assert told.startswith("After “I ate an apple”, M writes “")
     assert f"it is surest of “{surest}” (" in told
     assert f"and least sure of “{least}” (" in told
     one = written(llama, prompts=TEXTS[:1], **{"continue": 1})
-    assert "M writes one token after “I ate an apple”: “" in probe.statement(Section("trace", {"m": one}, cards))
+    assert "After “I ate an apple”, M writes one token: “" in probe.statement(Section("trace", {"m": one}, cards))
 
 
 def test_retries_and_self_corrections_are_counted_and_told(llama: Path) -> None:
@@ -243,6 +243,30 @@ def test_retries_and_self_corrections_are_counted_and_told(llama: Path) -> None:
     none = {**tables, "tried_again": replace(tables["tried_again"], rows=[])}
     section = Section("trace", {"m": replace(outcome, tables=none)}, {"m": ModelCard("m", "M", "X", 3)})
     assert "It never tries again after an emoji." in probe.statement(section)
+
+
+def test_where_the_right_answer_is_expected_and_whether_the_text_has_it(gemma3: Path) -> None:
+    plain = written(gemma3, prompts=TEXTS[:1])
+    last = plain.tables["attempts"].rows[0][2] - 1
+    token = plain.tables["written"].rows[last]
+    answer = Tokenizer.from_str(tokenizer_json()).decode([token[4]])
+    outcome = written(gemma3, prompts=[{"text": TEXTS[0], "answers": answer}, {"text": TEXTS[1], "answers": ["zebra"]}])
+    assert outcome.arrays["rank"].values[0].tobytes() == plain.arrays["rank"].values[0].tobytes()
+    one, other = outcome.tables["answered"].records()
+    top = outcome.tables["top"].records()
+    likeliest = {(row["step"], row["layer"]): row["token_id"] for row in top if (row["prompt"], row["rank"]) == (0, 1)}
+    places = [place for place in sorted(likeliest) if likeliest[place] == token[4] and place[1] >= 1]  # 0.25 of 3
+    assert (one["step"], one["layer"]) == places[0]
+    own = min(step for step, layer in places if layer == 3)
+    assert one["own_step"] == own
+    held = [layer for layer in range(4) if all(likeliest[own, above] == token[4] for above in range(layer, 4))]
+    assert one["own_layer"] == held[0]
+    assert other["right"] == ""
+    assert outcome.metrics["right"].value == sum(bool(row["right"]) for row in (one, other)) / 2
+    assert plain.metrics["right"].reason == "no prompt says what is right"
+    section = Section("w", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", 3)})
+    assert "Tiny writes the right answer after " in probe.statement(section)
+    assert "answers" in [figure.name for figure in probe.figures(section)]
 
 
 @pytest.mark.real

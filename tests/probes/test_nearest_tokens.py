@@ -2,10 +2,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
+from reportgen.probes.nearest_tokens import probe
+from reportgen.results.section import ModelCard, Section
 from tests.runs import run_probes
-from tests.tiny import random_model
+from tests.tiny import random_model, tokenizer_json
 
 
 def neighbours(source: Path | str, **options: object) -> list[dict]:
@@ -75,3 +78,12 @@ def test_the_real_models_know_apples_and_kings() -> None:
         ["王", "2 tokens: <E7 8E> | <8B>→王 (pool: mean accepts several)"],
     ]
     assert {r["query"] for r in llama.tables["neighbours"].records()} == {"apple"}
+
+
+def test_an_id_is_named_with_its_token(llama: Path) -> None:
+    probes = {"n": {"probe": "nearest_tokens", "ids": [290, 300], "texts": ["I"]}}
+    outcome = run_probes({"m": llama}, probes).outcomes["n"]["m"]
+    token = Tokenizer.from_str(tokenizer_json()).decode([290])
+    assert outcome.tables["queries"].rows == [["#290", token], ["#300", "<#300>"]]
+    (figure,) = probe.figures(Section("n", {"m": outcome}, {"m": ModelCard("m", "M", "X", 3)}))
+    assert [ranking.title for ranking in figure.rankings] == ["I", f"#290: {token.replace(' ', '␣')}", "#300"]

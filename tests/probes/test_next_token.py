@@ -5,7 +5,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
-from reportgen.numerics.sampling import nucleus_size
+from reportgen.numerics.sampling import nucleus_size, sparsemax
 from reportgen.probes.next_token import probe
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
@@ -59,6 +59,52 @@ def test_the_reference_catches_a_temperature_that_multiplies_and_a_cut_one_token
     assert at[2.0, "none"]["entropy"] != pytest.approx(wrong, abs=0.05)
     short = reference.keep_p(reference.softmax(logits, 1.0), 0.8, strictly_below=True)
     assert at[1.0, "top_p"]["kept"] == len(short) + 1
+
+
+@pytest.mark.parametrize(("family", "seed", "bos"), FAMILIES)
+def test_other_maps_than_softmax_against_the_reference(
+    family: str, seed: int, bos: bool, request: pytest.FixtureRequest
+) -> None:
+    network = random_model(family, seed)
+    maps = ["softmax", "argmax", "sparsemax"]
+    outcome = following(request.getfixturevalue(family), maps=maps, k=6)
+    rows = outcome.tables["mapped"].records()
+    kept = {(row["prompt"], row["map"]): row for row in outcome.tables["maps"].records()}
+    assert len(kept) == 2 * 2
+    for prompt, text in enumerate(TEXTS):
+        logits = reference.logits(network, ids(text, bos))
+        p = reference.sparsemax(logits)
+        best = sorted((i for i in range(len(p)) if p[i] > 0), key=lambda i: -p[i])
+        named = [row for row in rows if (row["prompt"], row["map"]) == (prompt, "sparsemax")]
+        assert kept[prompt, "sparsemax"]["kept"] == len(best)
+        assert kept[prompt, "sparsemax"]["entropy"] == pytest.approx(reference.entropy(p), abs=1e-4)
+        assert [row["token_id"] for row in named] == best[:6]
+        assert [row["probability"] for row in named] == pytest.approx([p[i] for i in best[:6]], abs=1e-4)
+        wrong = reference.sparsemax(logits, mass=0.5)
+        assert [row["probability"] for row in named] != pytest.approx([wrong[i] for i in best[:6]], abs=1e-2)
+        (first,) = (row for row in rows if (row["prompt"], row["map"]) == (prompt, "argmax"))
+        assert (first["token_id"], first["probability"]) == (max(range(len(p)), key=lambda i: logits[i]), 1.0)
+    plain = following(request.getfixturevalue(family), k=6)
+    assert plain.tables["top"].rows == outcome.tables["top"].rows
+    assert (plain.tables["maps"].rows, plain.tables["mapped"].rows) == ([], [])
+    section = Section("next", {"m": outcome}, {"m": ModelCard("m", "M", "X", 3)})
+    titles = [ranking.title for ranking in next(iter(probe.figures(section))).rankings]
+    assert "argmax: 1 token" in titles
+    assert any(title.startswith("sparsemax: ") for title in titles)
+
+
+@pytest.mark.parametrize(
+    ("logits", "expected"),
+    [
+        ([3.0, 1.0, 0.0], [1.0, 0.0, 0.0]),  # a whole logit and more apart
+        ([0.5, 0.5, -9.0], [0.5, 0.5, 0.0]),
+        ([1.0, 0.6, 0.2], [0.7, 0.3, 0.0]),  # τ = (1.6 - 1) / 2 = 0.3, and 1 + 3·0.2 < 1.8
+        ([0.0, 0.0, 0.0, 0.0], [0.25] * 4),
+    ],
+)
+def test_sparsemax_by_hand(logits: list[float], expected: list[float]) -> None:
+    assert sparsemax(np.array(logits)).tolist() == pytest.approx(expected)
+    assert reference.sparsemax(logits) == pytest.approx(expected)
 
 
 def test_the_fewest_tokens_that_hold_the_mass() -> None:

@@ -46,3 +46,17 @@ def _shares(kept, p):
 def entropy(p):
     """In nats."""
     return -sum(q * math.log(q) for q in p if q > 0)
+
+
+def sparsemax(values, *, mass=1.0):
+    """(token) the nearest point of the simplex, by halving an interval for the threshold that makes the sum 1; `mass`
+    makes a known wrong one.
+    """
+    low, high = min(values) - 1.0, max(values)
+    for _ in range(200):
+        middle = (low + high) / 2
+        if sum(max(v - middle, 0.0) for v in values) > mass:
+            low = middle
+        else:
+            high = middle
+    return [max(v - high, 0.0) for v in values]

@@ -200,7 +200,7 @@ def test_answers_are_one_text_or_several_or_none_that_is_right() -> None:
         None,
     )
     assert [one.answers, several.answers, none.answers, unknown.answers] == [("24",), ("sand", "the sand"), (), None]
-    with pytest.raises(PromptsError, match="answers"):
-        read_prompts([{"text": "a", "answers": [""]}], None)
-    with pytest.raises(PromptsError, match="answers"):
-        read_prompts([{"text": "a", "answers": 24}], None)
+    for wrong, message in (([""], "expected at least 1 character"), (24, "expected")):
+        with pytest.raises(PromptsError, match=message) as raised:
+            read_prompts([{"text": "a", "answers": wrong}], None)
+        assert raised.value.problems[0].where[:2] == (0, "answers")

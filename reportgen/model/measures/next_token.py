@@ -6,7 +6,7 @@ probabilities are of that. Cost: one unembedding and one sort of the vocabulary 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -64,6 +64,44 @@ def distributions(
                 p = log_p[at][ordered.indices].cpu().double().exp()
                 for cut in cuts:
                     yield _setting(prompt, temperature, cut, p, ordered, own[at], k)
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What a map other than softmax makes of the logits after one prompt."""
+
+    prompt: int
+    kept: int
+    """Tokens that it gives more than 0."""
+    entropy: float
+    """In nats."""
+    token_ids: list[int]
+    """The likeliest of them."""
+    logits: list[float]
+    probabilities: list[float]
+
+
+Map = Callable[[torch.Tensor], torch.Tensor]
+"""(token) probabilities from (token) descending logits in float64."""
+
+
+@torch.inference_mode()
+def map_logits(model: LoadedModel, normed: torch.Tensor, of_logits: Map, k: int) -> Iterator[Mapped]:
+    """A map at (prompt x width) rows that left the final norm; `k` tokens are named, equal logits by ascending id."""
+    for rows, logits in model.final_logits(normed):
+        for at, prompt in enumerate(range(rows.start, rows.stop)):
+            ordered = logits[at].sort(descending=True, stable=True)
+            p = of_logits(ordered.values.cpu().double())
+            kept = int((p > 0).sum())
+            named = min(k, kept)
+            yield Mapped(
+                prompt=prompt,
+                kept=kept,
+                entropy=abs(float(torch.xlogy(p, p).sum())),
+                token_ids=ordered.indices[:named].tolist(),
+                logits=ordered.values[:named].tolist(),
+                probabilities=p[:named].tolist(),
+            )
 
 
 def _setting(

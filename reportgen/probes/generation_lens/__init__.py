@@ -78,6 +78,9 @@ class Generation(PromptFindings):
     that takes the first back ("wait", "不對")."""
     self_corrections: float = metric("retries")
     """Mean over attempts of the number of those retries that come after such a word."""
+    right: float | str = metric("share", "higher")
+    """Share of the attempts, after prompts with `answers`, whose text contains one of them: not inside a longer word or
+    number, upper and lower case alike."""
     rank: NDArray[np.float32] = array("prompt", "item", "step", "layer", unit="rank")
     """(prompt x attempt x step x layer) rank, from 1, that each layer gives to the token that was written; NaN after a
     trace has ended."""
@@ -98,6 +101,14 @@ class Generation(PromptFindings):
     tried_again: Rows = table("prompt", "attempt", "position", "wrong", "again", "between", "takes_back")
     """The retries: where the second emoji begins, both emoji, the tokens between them, and the word that takes the
     first back, empty if there is none."""
+    answered: Rows = table(
+        "prompt", "attempt", "right", "openings", "step", "layer", "token", "own_step", "own_layer", "own_token"
+    )
+    """Each attempt after a prompt with answers: the answer that its text contains, empty if none; how many tokens a
+    right answer may begin with (0 if only bytes of many characters do: then nothing can be told); the first step before
+    which some layer expects the first token of an answer (with or without a space before it), the lowest such layer and
+    that token, of layers from a quarter of the depth on; and the same of the last layer, with the layer from which it
+    leads there. Empty if none ever does."""
     followed: Rows = followed_table()
     """The words that are followed, the token of each that is, and how many tokens the word has."""
     follow_rank: list[NDArray[np.float32]] = arrays("step", "item", "layer", unit="rank")
@@ -117,7 +128,8 @@ class GenerationLens(Probe[Options, Generation]):
     the top; the stronger a cell, the more likely its token. Outlined cells hold the token that was written. A character
     whose bytes are several tokens is shown above the one that completes it: `<F0 9F>`, `<90>`, `<A0>→🐠`. A layer may
     hold a word (seahorse) for which the last layer has no token: what is written is what is nearest. The curves follow
-    the tokens of the first emoji.
+    the tokens of the first emoji. Where it is known what is right, a layer may expect the answer before the text gets
+    there; the first token of a number of several digits may begin another number.
 
     Computed: the logit lens at the last position of every step. Decoding is greedy, or samples from softmax(logits /
     temperature), cut by top_k, then by top_p, with random numbers that depend on the seed and the attempt alone. Bytes

@@ -9,6 +9,7 @@ import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import list_items, say, unit_of
+from reportgen.numerals import UNDEFINED
 from reportgen.probes.generation_lens import MOST_DRAWN
 from reportgen.probes.generation_lens.view import Key, View, first_emoji_tokens, step_of_interest, tell_step
 from reportgen.probing.followed import draw_followed, followed_at
@@ -16,6 +17,8 @@ from reportgen.probing.parts import describe_curves, describe_layer_grid
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
+MOST_ANSWERS = 16
+"""Attempts of which it is shown where the right answer is expected."""
 WIDEST = 14
 """Columns of a grid."""
 
@@ -29,6 +32,59 @@ def figures(section: Section) -> Iterable[Figure]:
                 if number < len(view.traces):
                     yield from draw(view, view.traces[number])
         yield from _draw_followed(views, number)
+    for view in views:
+        if any(row["step"] is not None for row in view.answered):
+            yield _draw_answers(view)
+
+
+def _draw_answers(view: View) -> TokenGrid:
+    """A row for each attempt: the answer that its text has, and where in the text and in depth it is expected."""
+    rows = view.answered[:MOST_ANSWERS]
+    marks = [_tell_answer(row, view.last) for row in rows]
+    return describe_layer_grid(
+        view,
+        name="answers",
+        title=say(
+            "generation_lens.answers.title",
+            "{model}: where the right answer is expected first, in any layer and in the last (own)",
+            model=view.name,
+        ),
+        alt=say(
+            "generation_lens.answers.alt",
+            "Right answers of {model}, each with the token before which and the layer at which it is expected first: "
+            "{told}",
+            model=view.name,
+            told=list_items(
+                [f"{view.tell_trace((row['prompt'], row['attempt']))}: {', '.join(cells)}"
+                 for row, (cells, _) in zip(rows, marks, strict=True)]
+            ),
+        ),
+        row_label=say("generation_lens.answers.rows", "prompt"),
+        rows=[view.quote_prompt(row["prompt"]) for row in rows],
+        column_label=say(
+            "generation_lens.answers.columns", "right answer: written; before which token expected, at which layer"
+        ),
+        columns=[
+            say("generation_lens.answers.written", "written"),
+            say("generation_lens.answers.token", "token"),
+            say("generation_lens.answers.layer", "layer"),
+            say("generation_lens.answers.own_token", "own token"),
+            say("generation_lens.answers.own_layer", "own layer"),
+        ],
+        texts=[cells for cells, _ in marks],
+        values=np.array([shades for _, shades in marks]),
+        value_label=say("generation_lens.answers.depth", "share of the depth"),
+        sampleable=False,
+    )  # fmt: skip
+
+
+def _tell_answer(row: Mapping[str, Any], last: int) -> tuple[list[str], list[float]]:
+    """The cells of one attempt, and how dark each is: only layers are."""
+    cells, shades = [str(row["right"]) or UNDEFINED], [0.0]
+    for step, layer in ((row["step"], row["layer"]), (row["own_step"], row["own_layer"])):
+        cells += [UNDEFINED, UNDEFINED] if step is None else [str(step + 1), str(layer)]
+        shades += [0.0, 0.0 if layer is None else layer / last]
+    return cells, shades
 
 
 def _draw_followed(views: Sequence[View], number: int) -> Iterable[Curves]:

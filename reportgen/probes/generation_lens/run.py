@@ -17,6 +17,7 @@ from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.generation_lens import Generation, Options, needs_of
+from reportgen.probes.generation_lens.answers import answered_row
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
 from reportgen.probing.followed import followed_rows
@@ -82,6 +83,7 @@ def _generation(
     top: Rows = []
     settled: list[int] = []
     tried: Rows = []
+    answered: Rows = []
     row = 0
     for trace in traces:
         place: list[Any] = [trace.prompt, trace.attempt]
@@ -96,6 +98,12 @@ def _generation(
                     [*place, step, at, rank, i, show(i), p] for rank, (i, p) in enumerate(zip(*cells, strict=True), 1)
                 ]
             row += 1
+        answers = options.prompts[trace.prompt].answers
+        if answers:
+            expected = [[cells[0] for cells in by_layer] for by_layer in ids[row - len(trace.written) : row]]
+            answered.append(
+                [*place, *answered_row(case.tokenizer, answers, case.tokenizer.decode(trace.text), expected)]
+            )
         tried += [[*place, *_retry_row(retry)] for retry in _find_retries(case, trace)]
         found += [[*place, *_character_row(character)] for character in _written_characters(case, trace)]
     with_emoji = {(prompt, attempt) for prompt, attempt, *_, kind in found if kind == "emoji"}
@@ -105,6 +113,7 @@ def _generation(
         settling_layer=float(np.mean(settled)) if settled else "no written token is the model's likeliest",
         retries=len(tried) / len(traces),
         self_corrections=sum(bool(row[-1]) for row in tried) / len(traces),
+        right=sum(bool(one[2]) for one in answered) / len(answered) if answered else "no prompt says what is right",
         rank=_arrange_by_step(options, traces, read.answer_rank),
         probability=_arrange_by_step(options, traces, read.answer_probability),
         entropy=_arrange_by_step(options, traces, read.entropy),
@@ -113,6 +122,7 @@ def _generation(
         attempts=[[t.prompt, t.attempt, len(t.text), t.ended, case.tokenizer.decode(t.text)] for t in traces],
         top=top,
         tried_again=tried,
+        answered=answered,
         followed=followed_rows(case.tokenizer, words),
         follow_rank=_split_by_trace(traces, read.asked_rank),
         follow_probability=_split_by_trace(traces, read.asked_probability),

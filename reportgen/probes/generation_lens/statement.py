@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from reportgen.language import list_items, say, say_count, sentences
-from reportgen.numerals import write_depth, write_share
+from reportgen.numerals import write_depth, write_setting, write_share
 from reportgen.probes.generation_lens.view import (
     Key,
     View,
@@ -16,7 +17,7 @@ from reportgen.probes.generation_lens.view import (
     tell_step,
 )
 from reportgen.probing.followed import followed_at, tell_followed
-from reportgen.spelling import spell_text
+from reportgen.spelling import capitalize_first, spell_text
 
 TOLD = 4
 """Prompts that a statement names."""
@@ -51,6 +52,7 @@ def tell(view: View) -> str:
         [
             _tell_emoji(view, traces, emoji),
             _tell_retries(view, emoji),
+            _tell_answers(view),
             *(_tell_prose(view, traces[prompt]) for prompt in prose[:PROSE]),
             _tell_silence(view, silent),
             joined,
@@ -85,6 +87,57 @@ def _tell_retries(view: View, emoji: Collection[int]) -> str:
     return sentences([again, corrections if words else ""])
 
 
+def _tell_answers(view: View) -> str:
+    """How many answers are right, and where the right one is expected first."""
+    asked = view.answered
+    if not asked:
+        return ""
+    told = say_count(
+        "generation_lens.right",
+        "{model} writes the right answer after {right} of {count} prompt.",
+        "{model} writes the right answer after {right} of {count} prompts.",
+        len(asked),
+        right=sum(bool(row["right"]) for row in asked),
+        model=view.name,
+    )
+    readable = [row for row in asked if row["openings"]]
+    if not readable:
+        return told
+    if all(row["step"] is None for row in readable):
+        never = say("generation_lens.never_expected", "From a quarter of its depth on, no layer ever expects it.")
+        return sentences([told, never])
+    return sentences([told, _tell_expected(view, readable), _tell_own(view, readable)])
+
+
+def _tell_expected(view: View, asked: Sequence[Mapping[str, Any]]) -> str:
+    """The median place at which some layer expects the right answer first."""
+    found = [row for row in asked if row["step"] is not None]
+    return say(
+        "generation_lens.expected",
+        "Some layer expects its first token after {count} of {all}: first before token {step}, at layer {layer} of "
+        "{last} (medians).",
+        count=len(found),
+        all=len(asked),
+        step=write_setting(median(row["step"] + 1 for row in found)),
+        layer=write_setting(median(row["layer"] for row in found)),
+        last=view.last,
+    )
+
+
+def _tell_own(view: View, asked: Sequence[Mapping[str, Any]]) -> str:
+    """The same of what the model itself would write."""
+    found = [row for row in asked if row["own_step"] is not None]
+    if not found:
+        return say("generation_lens.never_own", "The last layer never does.")
+    return say(
+        "generation_lens.own",
+        "The last layer does after {count}: before token {step}, where it leads from layer {layer} on (medians).",
+        count=len(found),
+        step=write_setting(median(row["own_step"] + 1 for row in found)),
+        layer=write_setting(median(row["own_layer"] for row in found)),
+    )
+
+
 def _tell_prose(view: View, traces: Sequence[Key]) -> str:
     """What a text without emoji says, and of which of its tokens the model is surest and least sure."""
     trace = next(one for one in traces if view.attempts[one]["length"])
@@ -94,16 +147,16 @@ def _tell_prose(view: View, traces: Sequence[Key]) -> str:
     ]
     values = {
         "model": view.name,
-        "where": view.tell_trace(trace),
+        "where": capitalize_first(view.tell_trace(trace)),
         "text": spell_text(str(view.attempts[trace]["text"]).strip(), LONGEST_TEXT),
         "surest": ends[0],
         "least": ends[-1],
     }
     if len(ends) == 1:
-        return say("generation_lens.one_token", "{model} writes one token {where}: {surest}.", **values)
+        return say("generation_lens.one_token", "{where}, {model} writes one token: {surest}.", **values)
     return say(
         "generation_lens.prose",
-        "{model} writes no emoji {where} but “{text}”: it is surest of {surest} and least sure of {least}.",
+        "{where}, {model} writes “{text}”: it is surest of {surest} and least sure of {least}.",
         **values,
     )
 

@@ -52,6 +52,11 @@ class View(SubjectView):
         """The retries of all traces; none in bundles that hold none."""
         return self.rows("tried_again") if "tried_again" in self.outcome.tables else []
 
+    @cached_property
+    def answered(self) -> Sequence[Mapping[str, Any]]:
+        """The attempts after prompts that say what is right; none in bundles that hold none."""
+        return self.rows("answered") if "answered" in self.outcome.tables else []
+
     @property
     def joined(self) -> int:
         """Characters of several tokens."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -39,6 +39,9 @@ class Options(ProbeOptions):
     top_p: Annotated[float, Field(gt=0, le=1, strict=False)] | None = 0.9
     """Probability that the second cut keeps: the smallest set of most likely tokens with at least this total. `null`
     leaves it out."""
+    maps: Annotated[list[Literal["softmax", "argmax", "sparsemax"]], Field(min_length=1)] = Field(default=["softmax"])
+    """What makes probabilities of the model's own logits: softmax, which is no part of the model and is always there;
+    `argmax`, all of it to the largest; `sparsemax`, the nearest distribution to the logits, in which most are 0."""
     k: Annotated[int, Field(ge=1, le=100)] = 10
     """Tokens named per distribution."""
 
@@ -61,6 +64,11 @@ class NextToken(PromptFindings):
     top: Rows = table("prompt", "temperature", "cut", "rank", "token_id", "token", "logit", "probability")
     """The k most likely tokens of every distribution: the model's own logit (softcap and output scaling included), and
     the probability softmax(logit / temperature), over what the cut keeps."""
+    maps: Rows = table("prompt", "map", "kept", "entropy")
+    """What other maps than softmax make of the model's own logits: tokens with more than 0, and the entropy in nats;
+    none unless asked for."""
+    mapped: Rows = table("prompt", "map", "rank", "token_id", "token", "logit", "probability")
+    """The k most likely tokens of those distributions that have more than 0."""
     temperatures: Rows = table("item", "temperature")
     """The temperatures, ascending."""
 
@@ -78,7 +86,7 @@ class NextTokenProbe(Probe[Options, NextToken]):
     Computed: the model's own logits at the last position, in its own dtype, read as float32; softmax(logits /
     temperature). top_k keeps the k most likely tokens (Fan et al. 2018), top_p the smallest set of most likely tokens
     whose probabilities sum to at least p (Holtzman et al. 2020), each after the temperature, renormalised. Entropy in
-    nats.
+    nats. Sparsemax (Martins & Astudillo 2016): max(logit − τ, 0) with τ such that it sums to 1.
     """
 
     name = "next_token"

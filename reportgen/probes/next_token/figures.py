@@ -48,6 +48,15 @@ def _rankings(view: View, prompt: int) -> Rankings:
         )
         for place in (*whole, *cut)
     ]
+    rankings += [
+        Ranking(
+            title=_tell_map(name, view.kept_by_map[at, name]),
+            labels=[mark_space(str(row["token"])) for row in rows],
+            values=[float(row["probability"]) for row in rows],
+        )
+        for (at, name), rows in view.mapped.items()
+        if at == prompt
+    ]
     return Rankings(
         name=f"tokens-{prompt}",
         subject=(view.subject,),
@@ -58,6 +67,11 @@ def _rankings(view: View, prompt: int) -> Rankings:
         value_range=(0.0, max(max(ranking.values) for ranking in rankings)),
         model=view.subject,
     )
+
+
+def _tell_map(name: str, kept: int) -> str:
+    """What stands above a panel of another map."""
+    return say_count("next_token.map", "{map}: {count} token", "{map}: {count} tokens", kept, map=name)
 
 
 def _tell_setting(view: View, place: tuple[int, float, str]) -> str:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 
-from reportgen.model.measures.next_token import Cut, distributions
+from reportgen.model.measures.next_token import Cut, Map, distributions, map_logits
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
+from reportgen.numerics.sampling import sparsemax
 from reportgen.probes.next_token import FINAL_NEED, NextToken, Options
 from reportgen.probes.next_token.view import OWN, TOP_K, TOP_P, WHOLE
 from reportgen.probing.case import Case
 from reportgen.results.quantities import Rows
+
+
+def _give_all_to_the_first(logits: torch.Tensor) -> torch.Tensor:
+    """(token) 1 and zeros, from descending logits."""
+    all_to_one = torch.zeros_like(logits)
+    all_to_one[0] = 1.0
+    return all_to_one
+
+
+_MAPS: Mapping[str, Map] = {"argmax": _give_all_to_the_first, "sparsemax": sparsemax}
+"""By the names of the option, without softmax."""
 
 
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> NextToken:
@@ -31,6 +43,12 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
             [one.prompt, one.temperature, one.cut, rank, i, case.tokenizer.show(i), logit, p]
             for rank, (i, logit, p) in named
         ]
+    mapped = [
+        (name, one)
+        for name, of_logits in _MAPS.items()
+        if name in options.maps
+        for one in map_logits(model, normed, of_logits, options.k)
+    ]
     entropies = [one.entropy for one in found if one.cut == WHOLE]
     return NextToken(
         own_entropy=float(np.mean([one.entropy for one in whole])),
@@ -39,6 +57,12 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         entropy=np.array(entropies).reshape(len(captured), len(temperatures)),
         settings=[[one.prompt, one.temperature, one.cut, one.kept, one.mass, one.entropy] for one in found],
         top=top,
+        maps=[[one.prompt, name, one.kept, one.entropy] for name, one in mapped],
+        mapped=[
+            [one.prompt, name, rank, i, case.tokenizer.show(i), logit, p]
+            for name, one in mapped
+            for rank, (i, logit, p) in enumerate(zip(one.token_ids, one.logits, one.probabilities, strict=True), 1)
+        ],
         temperatures=[[item, temperature] for item, temperature in enumerate(temperatures)],
         prompts=case.prompt_rows(options.prompts),
     )

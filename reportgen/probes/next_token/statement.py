@@ -32,6 +32,7 @@ def tell(view: View) -> str:
     told = [_tell_expected(view, surest, first[surest]), _tell_spread(view, surest)]
     if least != surest:
         told.append(_tell_least_sure(view, least, first[least]))
+    told.append(_tell_sparsemax(view, least))
     return sentences(told)
 
 
@@ -97,6 +98,22 @@ def _tell_spread(view: View, prompt: int) -> str:
         high=write_setting(high),
         at_low=write_share(p_low),
         at_high=write_share(p_high),
+    )
+
+
+def _tell_sparsemax(view: View, prompt: int) -> str:
+    """How few tokens sparsemax leaves, where it is asked for."""
+    kept = view.kept_by_map.get((prompt, "sparsemax"))
+    if kept is None:
+        return ""
+    return say_count(
+        "next_token.sparsemax",
+        "Sparsemax in the place of softmax leaves {count} token after “{prompt}” (“{token}”, {probability}).",
+        "Sparsemax in the place of softmax leaves {count} tokens after “{prompt}” (“{token}”, {probability}).",
+        kept,
+        prompt=_quote_prompt(view, prompt),
+        token=mark_space(str(view.mapped[prompt, "sparsemax"][0]["token"])),
+        probability=write_share(float(view.mapped[prompt, "sparsemax"][0]["probability"])),
     )
 
 

@@ -43,6 +43,20 @@ class View(SubjectView):
         """(prompt, temperature, cut) -> what is kept there."""
         return {_place(row): row for row in self.rows("settings")}
 
+    @cached_property
+    def mapped(self) -> Mapping[tuple[int, str], Sequence[Mapping[str, Any]]]:
+        """(prompt, map) -> rows by rank, of other maps than softmax; none in bundles that hold none."""
+        found: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
+        for row in self.rows("mapped") if "mapped" in self.outcome.tables else []:
+            found.setdefault((row["prompt"], row["map"]), []).append(row)
+        return found
+
+    @cached_property
+    def kept_by_map(self) -> Mapping[tuple[int, str], int]:
+        """(prompt, map) -> tokens that it gives more than 0."""
+        rows = self.rows("maps") if "maps" in self.outcome.tables else []
+        return {(row["prompt"], row["map"]): row["kept"] for row in rows}
+
 
 def _place(row: Mapping[str, Any]) -> Place:
     return row["prompt"], row["temperature"], row["cut"]

@@ -33,6 +33,9 @@ class Options(ProbeOptions):
     """Exact names, or globs such as `*.layers.0.mlp.*`; the census lists them all."""
     spectrum: bool = False
     """Whether singular values are computed: for large tensors this takes long."""
+    numbers: Annotated[int, Field(ge=1, le=16)] | None = None
+    """Shows the numbers themselves of each tensor's first rows and columns: so many of each. Rows of the embedding
+    table are named with their tokens."""
 
     @property
     def patterns(self) -> list[str]:
@@ -64,6 +67,8 @@ class Weights(Findings):
     tensor with more dims those of its first matrix, a vector as one row."""
     spectrum: list[NDArray[np.float64]] = arrays("component", unit="singular value")
     """(component) singular values in descending order, one array per tensor; none unless asked for."""
+    named_rows: Rows = table("item", "row", "token")
+    """The tokens of the first rows of an embedding table, if `numbers` asks for them."""
     skipped: Rows = table("tensor", "reason")
     """Names that match nothing here, and tensors that cannot be summarised."""
 

@@ -9,20 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
-from reportgen.language import say
-from reportgen.numerals import write_number, write_share
+from reportgen.figures.describe import Curve, Curves, Figure, HeatMap, TokenGrid
+from reportgen.language import list_items, say
+from reportgen.numerals import write_cell, write_number, write_share
 from reportgen.probes.weights import MOST_DRAWN
 from reportgen.probes.weights.view import random_edge
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
 
 
 def figures(section: Section) -> Iterable[Figure]:
-    """Of each tensor its histogram, its corner and its singular values."""
+    """Of each tensor its histogram, its corner, the first of its numbers and its singular values."""
     views = SubjectView.each(section)
     for item in range(MOST_DRAWN):
-        for draw in (_histogram, _corner, _spectrum):
+        for draw in (_histogram, _corner, _numbers, _spectrum):
             for view in views:
                 if item < len(view.rows("tensors")):
                     record = view.rows("tensors")[item]
@@ -99,6 +100,51 @@ def _corner(view: SubjectView, record: Mapping[str, Any]) -> Iterator[HeatMap]:
         value_label=say("weights.number", "number"),
         scale="diverging",
     )
+
+
+def _numbers(view: SubjectView, record: Mapping[str, Any]) -> Iterator[TokenGrid]:
+    """The numbers themselves of the first rows and columns; nothing where they are not asked for."""
+    asked = view.options.get("numbers")
+    if asked is None:
+        return
+    values = view.values(f"corners/{record['item']}")[:asked, :asked].astype(np.float64)
+    sizes = np.abs(values)
+    told = {
+        "model": view.name,
+        "tensor": record["tensor"],
+        "rows": values.shape[0],
+        "columns": values.shape[1],
+    }
+    yield TokenGrid(
+        name=f"numbers-{record['item']}",
+        subject=(view.subject,),
+        title=say("weights.numbers.title", "{model}: the first numbers of {tensor}", **told),
+        alt=say(
+            "weights.numbers.alt",
+            "The first {rows} × {columns} numbers of {tensor} of {model}; its first row: {numbers}",
+            numbers=list_items([write_cell(value, 3) for value in values[0].tolist()]),
+            **told,
+        ),
+        row_label=say("weights.row", "row"),
+        rows=_name_rows(view, record, values.shape[0]),
+        column_label=say("weights.column", "column"),
+        columns=[str(column) for column in range(values.shape[1])],
+        texts=[[write_cell(value, 3) for value in row] for row in values.tolist()],
+        values=sizes / (sizes.max() or 1.0),
+        value_label=say("weights.size", "size, as a share of the largest here"),
+        outlined=np.zeros(values.shape, bool),
+        sampleable=False,
+    )
+
+
+def _name_rows(view: SubjectView, record: Mapping[str, Any], count: int) -> list[str]:
+    """(row) its number, with its token if it is one of an embedding table."""
+    found = view.rows("named_rows") if "named_rows" in view.outcome.tables else []
+    tokens = {row["row"]: mark_space(str(row["token"])) for row in found if row["item"] == record["item"]}
+    return [
+        say("weights.row_of_token", "{row}: {token}", row=row, token=tokens[row]) if row in tokens else str(row)
+        for row in range(count)
+    ]
 
 
 def _spectrum(view: SubjectView, record: Mapping[str, Any]) -> Iterator[Curves]:

@@ -14,6 +14,7 @@ from reportgen.probes.parameter_census.run import component_of
 from reportgen.probes.weights import Options, Weights, rows_left_out
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
+from reportgen.results.quantities import Rows
 
 MOST_CORNERS = 12
 """Tensors whose corners are kept."""
@@ -37,8 +38,23 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         histogram=np.array([one.histogram.numpy() for _, one in found]).reshape(len(found), -1),
         corners=[one.corner.numpy() for _, one in found[:MOST_CORNERS]],
         spectrum=[singular_values(tensor.values).numpy() for tensor, _ in found] if case.options.spectrum else [],
+        named_rows=_name_rows(case, [tensor.name for tensor, _ in found]),
         skipped=reason_rows(skipped),
     )
+
+
+def _name_rows(case: Case[Options], names: Sequence[str]) -> Rows:
+    """Of the first rows of embedding tables, where their numbers are shown."""
+    if case.options.numbers is None or not any(component_of(name) == "embedding" for name in names):
+        return []
+    size = min(case.options.numbers, case.tokenizer.size)
+    tokens = [case.tokenizer.show(row) for row in range(size)]
+    return [
+        [item, row, token]
+        for item, name in enumerate(names)
+        if component_of(name) == "embedding"
+        for row, token in enumerate(tokens)
+    ]
 
 
 def _farthest(one: Summary) -> float:
