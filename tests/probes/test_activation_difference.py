@@ -120,20 +120,22 @@ def test_norms_are_as_the_slow_reference_has_them(llama: Path, tuned: str, read:
 @pytest.mark.parametrize("wrong", ["over other", "norm of the mean", "mean of norms"])
 def test_known_wrong_formulas_give_other_norms(llama: Path, tuned: str, read: Mapping[str, Any], wrong: str) -> None:
     found = difference(llama, tuned).arrays["norm"].values[-1, 0]
-    expected = slow.relative_norm(*(streams[-1] for streams in read["streams"]), 0, wrong=wrong)
+    base, other = (streams[-1] for streams in read["streams"])
+    expected = slow.relative_norm(base, other, 0, wrong=wrong)
     assert found != pytest.approx(expected, rel=1e-3)
 
 
 def test_logits_change_as_the_slow_reference_has_them(llama: Path, tuned: str, read: Mapping[str, Any]) -> None:
     outcome = difference(llama, tuned)
+    base, other = read["logits"]
     signs = draw_relabellings(len(TEXTS), DRAWS, 0)[0]
     for table, drawn in (("gains", None), ("gains_relabelled", signs)):
-        changes = np.array(slow.logit_changes(*read["logits"], drawn))
+        changes = np.array(slow.logit_changes(base, other, drawn))
         for direction, order in (("up", np.argsort(-changes)), ("down", np.argsort(changes))):
             found = rows(outcome, table, direction=direction)
             assert [row["token_id"] for row in found] == order[:10].tolist()
             assert [row["change"] for row in found] == pytest.approx(changes[order[:10]], abs=1e-4)
-    raw = slow.logit_changes(*read["logits"], centred=False)
+    raw = slow.logit_changes(base, other, centred=False)
     assert rows(outcome, "gains")[0]["change"] != pytest.approx(max(raw), rel=1e-2)
 
 
