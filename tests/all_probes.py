@@ -87,5 +87,6 @@ def of_two(base: str, other: str, dictionaries: Path) -> dict[str, Any]:
     return {
         "moved": {"probe": "drift", **pair},
         "contrast": {"probe": "sae_contrast", "dictionaries": str(dictionaries), **pair},
+        "carried": {"probe": "activation_difference", "base": base, "other": other, "positions": 3},
         "across": {"probe": "patchscope_across", "targets": ["identity"], "continue": 2, **pair},
     }

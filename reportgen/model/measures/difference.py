@@ -60,6 +60,32 @@ def _log_probabilities(model: LoadedModel, normed: torch.Tensor) -> torch.Tensor
     return torch.cat(parts)
 
 
+@torch.inference_mode()
+def sum_logit_changes(
+    base: LoadedModel, other: LoadedModel, ours: torch.Tensor, theirs: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    """(sum x vocabulary) Σ over rows of weight · (other's logits − base's), in float64 on the host.
+
+    Args:
+        base: whose logits are taken off.
+        other: whose logits are added.
+        ours: (row x width) rows that left base's final norm.
+        theirs: (row x width) rows that left other's.
+        weights: (sum x row) float64.
+    """
+    total = torch.zeros(len(weights), base.anatomy.unembedding.weight.shape[0], dtype=torch.float64)
+    for start in range(0, len(ours), _ROWS_TOGETHER):
+        some = slice(start, start + _ROWS_TOGETHER)
+        apart = _logits(other, theirs[some]).cpu() - _logits(base, ours[some]).cpu()
+        total += weights[:, some] @ apart.double()
+    return total
+
+
+def _logits(model: LoadedModel, normed: torch.Tensor) -> torch.Tensor:
+    """(row x vocabulary)"""
+    return torch.cat([logits[: rows.stop - rows.start].clone() for rows, logits in model.final_logits(normed)])
+
+
 @dataclass(frozen=True)
 class TensorChange:
     """One tensor of two models."""

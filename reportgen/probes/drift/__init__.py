@@ -11,6 +11,7 @@ from reportgen.numerics.cka import FEWEST
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
 from reportgen.probing.options import PairOptions, Prompts, SpecialTokens
+from reportgen.probing.pairs import require_same_reading
 from reportgen.probing.probe import PairProbe
 from reportgen.results.quantities import Findings, Rows, array, metric, table
 
@@ -104,20 +105,7 @@ class DriftProbe(PairProbe[Options, Drift]):
 
     def comparable(self, base: Case[Options], other: Case[Options]) -> None:
         """Refuses models of other sizes, or that read the prompts as other tokens."""
-        for what in ("layers", "hidden_size", "vocabulary"):
-            one, two = getattr(base.facts, what), getattr(other.facts, what)
-            if one != two:
-                raise Unusable(f"they cannot be compared: {what.replace('_', ' ')} {one} and {two}")
-        ours, theirs = base.tokenizer, other.tokenizer
-        # A fine-tune may name a special token anew; the prompts show whether they have it.
-        text = (id for id in range(min(ours.size, theirs.size)) if id not in ours.special_ids | theirs.special_ids)
-        parted = next((id for id in text if ours.piece(id) != theirs.piece(id)), None)
-        if parted is not None:
-            told = f"token {parted} is {ours.show(parted)!r} and {theirs.show(parted)!r}"
-            raise Unusable(f"they cannot be compared: their tokenizers differ, {told}")
-        for index, prompt in enumerate(base.options.prompts):
-            if base.tokens(prompt) != other.tokens(prompt):
-                raise Unusable(f"they cannot be compared: they split prompt {index} into different tokens")
+        require_same_reading(base, other, base.options.prompts)
 
 
 def counted_positions(case: Case[Options], tokens: Sequence[int]) -> list[int]:

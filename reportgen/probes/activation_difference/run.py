@@ -1,0 +1,103 @@
+"""How it is measured."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from reportgen.model.measures.difference import sum_logit_changes
+from reportgen.model.network.loaded import LoadedModel, select_likeliest
+from reportgen.numerics.distributions import log_softmax
+from reportgen.numerics.mean_difference import draw_relabellings, mean_difference, share_of_mean_norm
+from reportgen.probes.activation_difference import DRAWS, ActivationDifference, Options, needs_of
+from reportgen.probing.case import Case
+from reportgen.probing.probe import MeasuredModel
+from reportgen.results.quantities import Rows
+
+
+def compare(base: MeasuredModel[Options], other: MeasuredModel[Options]) -> ActivationDifference:
+    """The mean difference and its control: their norms, what they say, and what the logits do."""
+    case, k = base.case, base.case.options.top_k
+    ours, theirs = _stream(base), _stream(other)
+    signs = draw_relabellings(len(ours), DRAWS, case.options.seed)
+    difference, relabelled = mean_difference(ours, theirs), mean_difference(ours, theirs, signs[0])
+    norm = share_of_mean_norm(difference, ours)
+    norms = [share_of_mean_norm(mean_difference(ours, theirs, drawn), ours) for drawn in signs]
+    control = torch.stack(norms).amax(dim=0)
+    by_layer, by_chance = norm.mean(dim=1), control.mean(dim=1)
+    strongest = int(by_layer.argmax())
+    changes, changes_by_chance = _change_logits(base, other, signs[0])
+    differs, any_left = bool(by_layer[strongest] > 0), bool(by_chance[strongest] > 0)
+    return ActivationDifference(
+        texts=len(ours),
+        strongest_layer=strongest if differs else "the streams are equal",
+        strongest_norm=float(by_layer[strongest]),
+        times_relabelled=float(by_layer[strongest] / by_chance[strongest])
+        if any_left
+        else "no relabelling leaves anything",
+        norm=norm.numpy(),
+        relabelled_norm=control.numpy(),
+        top=_read_words(other.model, case, difference, k),
+        top_relabelled=[
+            [draw, *row]
+            for draw, turned in enumerate((relabelled, -relabelled))
+            for row in _read_words(other.model, case, turned, k)
+        ],
+        gains=_rank_changes(case, changes, k),
+        gains_relabelled=_rank_changes(case, changes_by_chance, k),
+        prompts=case.prompt_rows(case.options.prompts),
+    )
+
+
+def _stream(measured: MeasuredModel[Options]) -> Tensor:
+    """(text x layer x position x width) the residual stream at the first tokens, in float64 on the host."""
+    texts = []
+    for index, single in enumerate(measured.captured):
+        stream, _ = needs_of(measured.case, index)
+        texts.append(torch.stack(single.tensors_of(stream, 0)).cpu().double())  # not every accelerator has float64
+    return torch.stack(texts)
+
+
+def _change_logits(base: MeasuredModel[Options], other: MeasuredModel[Options], signs: list[int]) -> Tensor:
+    """(2 x vocabulary) mean over texts and positions of other's logits less base's, less its mean over the vocabulary;
+    then the same relabelled.
+    """
+    ours, theirs = _normed(base), _normed(other)
+    of_text = torch.tensor([[1] * len(signs), signs], dtype=torch.float64)
+    weights = of_text.repeat_interleave(base.case.options.positions, dim=1) / len(ours)
+    changes = sum_logit_changes(base.model, other.model, ours, theirs, weights)
+    return changes - changes.mean(dim=1, keepdim=True)
+
+
+def _normed(measured: MeasuredModel[Options]) -> Tensor:
+    """(text · position x width) what the unembedding reads at the first tokens, text after text."""
+    finals = [needs_of(measured.case, index)[1] for index in range(len(measured.captured))]
+    return torch.cat([single.tensors_of(final, 0)[0] for single, final in zip(measured.captured, finals, strict=True)])
+
+
+@torch.inference_mode()
+def _read_words(model: LoadedModel, case: Case[Options], difference: Tensor, k: int) -> Rows:
+    """Rows of `top`: the likeliest tokens of each (layer x position x width) vector through the logit lens."""
+    places = [divmod(at, difference.shape[1]) for at in range(difference.shape[0] * difference.shape[1])]
+    vectors = difference.flatten(0, 1).float().to(model.device)
+    found: Rows = []
+    for rows, logits in model.lens_logits(vectors):
+        count = rows.stop - rows.start
+        scores, ids = select_likeliest(log_softmax(logits)[:count], k)
+        for at, (values, tokens) in enumerate(zip(scores.exp().tolist(), ids.tolist(), strict=True), rows.start):
+            if not vectors[at].any():  # nothing to read
+                continue
+            for rank, (token, probability) in enumerate(zip(tokens, values, strict=True), 1):
+                found.append([*places[at], rank, token, case.tokenizer.show(token), probability])
+    return found
+
+
+def _rank_changes(case: Case[Options], changes: Tensor, k: int) -> Rows:
+    """Rows of `gains`: (vocabulary) changes, the largest of either sign; a token that does not move is none."""
+    found: Rows = []
+    for direction, sign in (("up", 1), ("down", -1)):
+        values, ids = select_likeliest(sign * changes[None], k)
+        moved = [(token, value) for token, value in zip(ids[0].tolist(), values[0].tolist(), strict=True) if value > 0]
+        for rank, (token, value) in enumerate(moved, 1):
+            found.append([direction, rank, token, case.tokenizer.show(token), sign * value])
+    return found

@@ -1,0 +1,65 @@
+"""What a stored bundle holds of it, as its figures and its sentence read it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from reportgen.probing.view import SubjectView
+from reportgen.text.scripts import script_of
+
+BEYOND = 2.0
+"""Times the largest of the relabellings from which a difference is no chance."""
+CLEAR = 1e-4
+"""Share of the stream's norm below which a difference is that of another kernel."""
+FEWEST_CELLS = 2
+"""Cells in which a token has to be read before it is what a difference speaks of."""
+
+
+class View(SubjectView):
+    """One pair, with what its difference says."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether the streams are apart by more than another kernel would have them."""
+        return (self.metric("strongest_norm") or 0.0) > CLEAR
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether the mean difference at the strongest layer is well beyond that of every relabelling; it is where no
+        relabelling leaves anything.
+        """
+        times = self.metric("times_relabelled")
+        return self.differs and (times is None or times >= BEYOND)
+
+    def list_read(self) -> list[str]:
+        """The tokens that the lens reads in most cells in which the difference stands out, of those that it reads
+        nowhere in the control.
+        """
+        norm, control = self.values("norm"), self.values("relabelled_norm")
+        out = {(layer, at) for layer, row in enumerate(norm) for at, value in enumerate(row)
+               if value > CLEAR and value >= BEYOND * control[layer][at]}  # fmt: skip
+        by_chance = {row["token_id"] for row in self.rows("top_relabelled")}
+        read = Counter(
+            str(row["token"])
+            for row in self.rows("top")
+            if (row["layer"], row["position"]) in out and row["token_id"] not in by_chance
+        )
+        return [token for token, cells in read.most_common() if cells >= FEWEST_CELLS]
+
+    def list_risen(self) -> list[str]:
+        """The words whose logits rise most, where that is well beyond what rises in the control."""
+        by_chance = max((row["change"] for row in self.rows("gains_relabelled") if row["direction"] == "up"), default=0)
+        return [
+            str(row["token"])
+            for row in self.rows("gains")
+            if row["direction"] == "up" and row["change"] >= BEYOND * by_chance and _is_word(row["token"])
+        ]
+
+
+def _is_word(token: str) -> bool:
+    """Whether a token may be a word: letters behind a space, or, in scripts that put none between words, letters."""
+    bare = token.removeprefix(" ")
+    return bare.isalpha() and (bare != token or script_of(bare[0]) not in _SPACED)
+
+
+_SPACED = ("latin", "greek", "cyrillic", "arabic", "hebrew", "hangul", "devanagari")

@@ -1,0 +1,276 @@
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+
+from reportgen.errors import BatteryError
+from reportgen.figures.describe import Curves, Rankings, TokenGrid
+from reportgen.numerics.mean_difference import draw_relabellings
+from reportgen.probes.activation_difference import DRAWS, probe
+from reportgen.results.quantities import Outcome
+from reportgen.results.section import Section, tell_apart
+from reportgen.running.execute import Results
+from reportgen.text.prompts import PromptSets
+from tests.reference import activation_difference as slow
+from tests.reference import plain
+from tests.runs import run_probes
+from tests.tiny import save_tiny, tokenizer_json
+from tests.tiny_adapters import draw_matrices, save_adapter
+
+TEXTS = ["an apple a day", "the apple of my eye", "I ate an apple", "a day for an apple", "my eye for a day",
+         "breakfast of an apple", "I ate for a day", "an eye for an eye"]  # fmt: skip
+POSITIONS = 3
+PLANTED = 300
+"""A token to whose direction a planted difference points."""
+
+
+def results(base: Any, other: Any, **options: Any) -> Results:
+    asked = {"probe": "activation_difference", "base": "a", "other": "b", "prompts": TEXTS, "positions": POSITIONS}
+    return run_probes({"a": base, "b": other}, {"d": {**asked, **options}})
+
+
+def difference(base: Any, other: Any, **options: Any) -> Outcome:
+    outcome = results(base, other, **options).outcomes["d"]["a..b"]
+    assert outcome.status == "ok", outcome.reason
+    return outcome
+
+
+def section(found: Results) -> Section:
+    return Section("d", found.outcomes["d"], tell_apart(found.models.values()))
+
+
+def rows(outcome: Outcome, table: str, **where: Any) -> list[dict[str, Any]]:
+    return [row for row in outcome.tables[table].records() if all(row[name] == value for name, value in where.items())]
+
+
+@pytest.fixture(scope="module")
+def tuned(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The tiny Llama with an adapter in block 1."""
+    adapter = draw_matrices({"model.layers.1.mlp.down_proj": (40, 24)})
+    return f"{llama} + {save_adapter(tmp_path_factory.mktemp('adapters') / 'tuned', adapter)}"
+
+
+@pytest.fixture(scope="module")
+def planted(gpt2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny GPT-2 that adds a token's own direction after block 1, whatever it reads."""
+    folder = tmp_path_factory.mktemp("models") / "planted"
+    folder.mkdir()
+    for file in gpt2.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    tensors = load_file(folder / "model.safetensors")
+    scale = tensors["transformer.ln_f.weight"]
+    vector = 6.0 * tensors["transformer.wte.weight"][PLANTED] / scale
+    vector -= vector.mean()  # LayerNorm takes a mean off
+    tensors["transformer.h.1.mlp.c_proj.bias"] += vector
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def load_both(llama: Path, adapter: str) -> list[Any]:
+    """Base, and base with the weights merged by hand."""
+    networks = [
+        transformers.AutoModelForCausalLM.from_pretrained(llama, attn_implementation="eager", local_files_only=True)
+        for _ in range(2)
+    ]
+    drawn = load_file(Path(adapter.partition(" + ")[2]) / "adapter_model.safetensors")
+    down, up = (drawn[f"base_model.model.model.layers.1.mlp.down_proj.lora_{side}.weight"] for side in "AB")
+    with torch.no_grad():
+        networks[1].model.layers[1].mlp.down_proj.weight += 1.5 * up @ down
+    return networks
+
+
+@pytest.fixture(scope="module")
+def read(llama: Path, tuned: str) -> Mapping[str, Any]:
+    """(model) (layer) (text) (position x width) streams and logits at the first tokens behind BOS, as lists."""
+    tokenizer = Tokenizer.from_str(tokenizer_json())
+    ids = [tokenizer.encode(text).ids for text in TEXTS]
+    streams, logits = [], []
+    for network in load_both(llama, tuned):
+        by_text = [plain.residuals(network, "llama", one)[:, 1 : 1 + POSITIONS].double().tolist() for one in ids]
+        streams.append([[text[layer] for text in by_text] for layer in range(len(by_text[0]))])
+        with torch.no_grad():
+            logits.append([network(torch.tensor([one])).logits[0, 1 : 1 + POSITIONS].double().tolist() for one in ids])
+    return {"streams": streams, "logits": logits}
+
+
+def test_norms_are_as_the_slow_reference_has_them(llama: Path, tuned: str, read: Mapping[str, Any]) -> None:
+    outcome = difference(llama, tuned, seed=4)
+    base, other = read["streams"]
+    signs = draw_relabellings(len(TEXTS), DRAWS, 4)
+    for layer, (one, two) in enumerate(zip(base, other, strict=True)):
+        for at in range(POSITIONS):
+            expected = slow.relative_norm(one, two, at)
+            assert outcome.arrays["norm"].values[layer, at] == pytest.approx(expected, rel=1e-4, abs=1e-7)
+            control = max(slow.relative_norm(one, two, at, drawn) for drawn in signs)
+            assert outcome.arrays["relabelled_norm"].values[layer, at] == pytest.approx(control, rel=1e-4, abs=1e-7)
+    by_layer = outcome.arrays["norm"].values.mean(axis=1)
+    assert outcome.metrics["strongest_layer"].value == by_layer.argmax()
+    assert outcome.metrics["strongest_norm"].value == pytest.approx(by_layer.max())
+    chance = outcome.arrays["relabelled_norm"].values.mean(axis=1)[by_layer.argmax()]
+    assert outcome.metrics["times_relabelled"].value == pytest.approx(by_layer.max() / chance)
+
+
+@pytest.mark.parametrize("wrong", ["over other", "norm of the mean", "mean of norms"])
+def test_known_wrong_formulas_give_other_norms(llama: Path, tuned: str, read: Mapping[str, Any], wrong: str) -> None:
+    found = difference(llama, tuned).arrays["norm"].values[-1, 0]
+    base, other = (streams[-1] for streams in read["streams"])
+    expected = slow.relative_norm(base, other, 0, wrong=wrong)
+    assert found != pytest.approx(expected, rel=1e-3)
+
+
+def test_logits_change_as_the_slow_reference_has_them(llama: Path, tuned: str, read: Mapping[str, Any]) -> None:
+    outcome = difference(llama, tuned)
+    base, other = read["logits"]
+    signs = draw_relabellings(len(TEXTS), DRAWS, 0)[0]
+    for table, drawn in (("gains", None), ("gains_relabelled", signs)):
+        changes = np.array(slow.logit_changes(base, other, drawn))
+        for direction, order in (("up", np.argsort(-changes)), ("down", np.argsort(changes))):
+            found = rows(outcome, table, direction=direction)
+            assert [row["token_id"] for row in found] == order[:10].tolist()
+            assert [row["change"] for row in found] == pytest.approx(changes[order[:10]], abs=1e-4)
+    raw = slow.logit_changes(base, other, centred=False)
+    assert rows(outcome, "gains")[0]["change"] != pytest.approx(max(raw), rel=1e-2)
+
+
+def test_the_lens_reads_the_difference_as_a_row_of_the_stream(llama: Path, tuned: str, read: Mapping[str, Any]) -> None:
+    outcome = difference(llama, tuned)
+    base, other = (streams[3] for streams in read["streams"])
+    _, network = load_both(llama, tuned)
+    signs = draw_relabellings(len(TEXTS), DRAWS, 0)[0]
+    mirrored = [-sign for sign in signs]
+    with torch.no_grad():
+        for table, drawn, where in (
+            ("top", None, {}),
+            ("top_relabelled", signs, {"draw": 0}),
+            ("top_relabelled", mirrored, {"draw": 1}),
+        ):
+            vector = torch.tensor(slow.mean_difference(base, other, 1, drawn)).float()
+            likely = torch.softmax(network.lm_head(network.model.norm(vector)).double(), -1)
+            found = rows(outcome, table, layer=3, position=1, **where)
+            assert [row["token_id"] for row in found] == likely.topk(10).indices.tolist()
+            assert [row["probability"] for row in found] == pytest.approx(likely.topk(10).values.tolist(), rel=1e-3)
+
+
+def test_a_planted_difference_is_found_where_it_is_and_says_its_token(gpt2: Path, planted: Path) -> None:
+    found = results(gpt2, planted)
+    outcome = found.outcomes["d"]["a..b"]
+    norm, control = outcome.arrays["norm"].values, outcome.arrays["relabelled_norm"].values
+    assert not norm[:2].any()
+    assert (norm[2] > 0.1).all()
+    assert (control[2] < 1e-5).all()  # what all texts share cancels where half of them change places
+    assert {row["token_id"] for row in rows(outcome, "top", layer=2, rank=1)} == {PLANTED}
+    assert not rows(outcome, "top", layer=1)
+    told = probe.statement(section(found))
+    assert "stands out" in told or "stands at the beginning of every unrelated text" in told
+
+
+def test_figures_show_the_difference_beside_its_control(gpt2: Path, planted: Path) -> None:
+    drawn = {figure.name: figure for figure in probe.figures(section(results(gpt2, planted)))}
+    assert list(drawn) == ["read", "read-relabelled", "size", "gains"]
+    grid, control, curves, bars = drawn.values()
+    assert isinstance(grid, TokenGrid)
+    assert isinstance(control, TokenGrid)
+    assert isinstance(curves, Curves)
+    assert isinstance(bars, Rankings)
+    assert list(grid.rows) == ["3", "2", "1", "0"]
+    assert np.isnan(grid.values[2:]).all()
+    assert np.nanmax(grid.values) == 1
+    assert [curve.label for curve in curves.curves] == ["mean difference", "largest of 20 relabellings"]
+    assert bars.model == "b"
+
+
+def test_equal_models_differ_nowhere(llama: Path) -> None:
+    found = run_probes(
+        {"a": llama, "b": llama},
+        {"d": {"probe": "activation_difference", "base": "a", "other": "b", "prompts": TEXTS, "positions": 2}},
+    )
+    outcome = found.outcomes["d"]["a..b"]
+    assert outcome.metrics["strongest_layer"].reason == "the streams are equal"
+    assert not outcome.tables["top"].rows
+    assert not outcome.tables["gains"].rows
+    told = probe.statement(section(found))
+    assert told.endswith("the streams do not differ at the first tokens of 8 unrelated texts.")
+    assert [figure.name for figure in probe.figures(section(found))] == ["size"]
+
+
+def test_what_is_chance_is_no_clear_statement(llama: Path, tmp_path: Path) -> None:
+    other = save_tiny(tmp_path / "other", seed=1)  # another model altogether: no two texts differ alike
+    told = probe.statement(section(results(llama, other)))
+    outcome = difference(llama, other)
+    beyond = (outcome.metrics["times_relabelled"].value or 0) >= 2
+    assert ("stands out" in told) == beyond
+    assert ("No clear statement about" in told) != beyond
+
+
+def test_the_seed_moves_the_control_alone(llama: Path, tuned: str) -> None:
+    one, two = (difference(llama, tuned, seed=seed) for seed in (0, 1))
+    assert np.array_equal(one.arrays["norm"].values, two.arrays["norm"].values)
+    assert one.tables["gains"].rows == two.tables["gains"].rows
+    assert not np.array_equal(one.arrays["relabelled_norm"].values, two.arrays["relabelled_norm"].values)
+
+
+@pytest.mark.parametrize("pairs", [6, 7, 16])
+def test_in_each_relabelling_half_of_the_texts_change_places(pairs: int) -> None:
+    drawn = draw_relabellings(pairs, DRAWS, 0)
+    assert len(drawn) == DRAWS
+    assert {sum(sign < 0 for sign in one) for one in drawn} == {pairs // 2}
+    assert len({tuple(one) for one in drawn}) > 5
+    assert drawn == draw_relabellings(pairs, DRAWS, 0)
+
+
+def test_a_bos_is_not_counted(tmp_path: Path) -> None:
+    """With the same weights, a tokenizer without BOS gives other numbers, and room for as many tokens."""
+    longest = min(len(Tokenizer.from_str(tokenizer_json(bos=False)).encode(text).ids) for text in TEXTS)
+    models = {}
+    for bos in (True, False):
+        for name, seed in (("one", 0), ("two", 1)):
+            models[bos, name] = save_tiny(tmp_path / f"{name}-{bos}", seed=seed, bos=bos)
+    for bos in (True, False):
+        outcome = difference(models[bos, "one"], models[bos, "two"], positions=longest)
+        assert outcome.arrays["norm"].values.shape == (4, longest)
+        with pytest.raises(BatteryError, match=rf"has {longest} tokens, and {longest + 1} are looked at"):
+            results(models[bos, "one"], models[bos, "two"], positions=longest + 1)
+
+
+def test_few_texts_are_a_mistake(llama: Path, tuned: str) -> None:
+    with pytest.raises(BatteryError, match="5 texts: a random half of them changes places, which needs at least 6"):
+        results(llama, tuned, prompts=TEXTS[:5])
+
+
+def test_models_that_cannot_be_compared_are_skipped(llama: Path, gpt2: Path, tmp_path: Path) -> None:
+    larger = save_tiny(tmp_path / "larger", layers=4)
+    assert results(llama, larger).outcomes["d"]["a..b"].reason == "they cannot be compared: layers 3 and 4"
+    without = save_tiny(tmp_path / "without", bos=False)
+    reason = results(llama, without).outcomes["d"]["a..b"].reason
+    assert reason == "they cannot be compared: they split prompt 0 into different tokens"
+
+
+def test_the_shipped_texts_are_enough_and_long_enough(smollm2_folder: Path, gemma_folder: Path) -> None:
+    texts = PromptSets.for_battery(None).find("unrelated/texts").prompts
+    assert len(texts) >= 10
+    assert len(texts) % 2 == 0
+    for folder in (smollm2_folder, gemma_folder):
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        assert min(len(tokenizer.encode(str(one.text), add_special_tokens=False).ids) for one in texts) >= 5
+    assert json.dumps(probe.options.model_json_schema())
+
+
+@pytest.mark.real
+def test_a_planted_adapter_of_a_real_model_is_found(tmp_path: Path) -> None:
+    adapter = save_adapter(tmp_path / "random", draw_matrices({"model.layers.9.mlp.down_proj": (1536, 576)}, size=0.05))
+    base = "demo:smollm2-135m-instruct"
+    found = run_probes({"a": base, "b": f"{base} + {adapter}"},
+                       {"d": {"probe": "activation_difference", "base": "a", "other": "b"}})  # fmt: skip
+    outcome = found.outcomes["d"]["a..b"]
+    assert outcome.status == "ok", outcome.reason
+    assert found.models["b"].name == "SmolLM2-135M-Instruct + random"
+    norm = outcome.arrays["norm"].values
+    assert not norm[:10].any()
+    assert norm[10:].all()
