@@ -18,6 +18,7 @@ COMMANDS = {
     "baseline": "Accept a bundle as a baseline, or calibrate one.",
     "render": "Re-render the pages of a stored bundle, without its models.",
     "figures": "Redraw the figures of a stored bundle, in any theme, format and width.",
+    "table": "Print a table of a stored bundle, as CSV, LaTeX, Markdown or Parquet.",
     "history": "Draw the metrics of many bundles over time, and mark where they changed.",
     "probes": "List the probes, or explain one.",
     "prompts": "List the prompt sets that ship, or print one.",

@@ -4,7 +4,7 @@ Texts are the strangers' own, not made legible: only what no CSV can hold is spe
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,14 +41,20 @@ def table_of(figure: describe.Figure) -> FigureData:
 
 
 def csv_of(figure: describe.Figure) -> str:
-    r"""The same as CSV (RFC 4180 but for its line ends, which are \n), with a head line.
-
-    Numbers are the shortest that read back as the same number of their own dtype; NaN is an empty field.
+    """The same as CSV, with a head line.
 
     Raises:
         TypeError: as `table_of`.
     """
-    columns, rows = _table(figure)
+    return write_csv(*_table(figure))
+
+
+def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    r"""Rows under a head line as CSV (RFC 4180 but for its line ends, which are \n).
+
+    Numbers are the shortest that read back as the same number of their own dtype; NaN is an empty field. A text stays
+    what it is, though a spreadsheet takes one that begins with = for a formula: `=` is a token like others.
+    """
     return "".join(",".join(map(_field, row)) + "\n" for row in (columns, *rows))
 
 

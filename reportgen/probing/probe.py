@@ -27,6 +27,7 @@ from reportgen.numerals import write_change, write_count
 from reportgen.probing.case import Case, O
 from reportgen.probing.options import PairOptions, ProbeOptions
 from reportgen.probing.view import SubjectView
+from reportgen.results.prompt_names import text_of_prompt
 from reportgen.results.quantities import Findings, Outcome, definitions
 from reportgen.results.section import Section, SubjectWords
 
@@ -50,11 +51,6 @@ def prompt_texts(outcome: Outcome) -> list[str]:
     """(prompt) the same where its text matters: as its author calls it, else its text, whatever its id."""
     texts = [(prompt, text_of_prompt(prompt)) for prompt in outcome.options["prompts"]]
     return [outcome.titles.get(str(prompt.get("id") or text), text) for prompt, text in texts]
-
-
-def text_of_prompt(prompt: Mapping[str, Any]) -> str:
-    """The text of a prompt as options hold it, or the last message of a chat."""
-    return str(prompt.get("text") or prompt["messages"][-1]["content"])
 
 
 def statement_of(probe: Probe[Any, Any], section: Section) -> str:

@@ -41,6 +41,7 @@ NUMBERS = frozenset(
     {"bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"}
 )
 """What arrays may hold, by numpy's names."""
+_NAMES_TOLD = 8
 
 
 class WrongFindings(ReportgenError):
@@ -72,6 +73,9 @@ class Array:
     coordinates: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     relative_to: str = ""
     """What the values are seen from, such as the final answer: a change there moves the values of every layer."""
+    called: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the places along a dim are called, where they have names: prompts by their ids. No part of what is
+    stored."""
 
     def __post_init__(self) -> None:
         unknown = set(self.dims) - set(DIMS)
@@ -90,8 +94,9 @@ class Array:
         size = self.values.shape[self.dims.index(dim)]
         return tuple(self.coordinates.get(dim, range(size)))
 
-    def sel(self, **at: int | Sequence[int]) -> Array:
-        """What lies at these coordinates: `entropy.sel(layer=3, prompt=0)`, `entropy.sel(layer=[0, 6, 12])`.
+    def sel(self, **at: int | str | Sequence[int | str]) -> Array:
+        """What lies at these coordinates: `entropy.sel(layer=3, prompt=0)`, `entropy.sel(layer=[0, 6, 12])`; a prompt
+        may be asked for by its id.
 
         A dim at one coordinate is gone from what is returned; one at several keeps these, in the order given.
 
@@ -103,34 +108,43 @@ class Array:
             if dim not in self.dims:
                 raise KeyError(f"no dim {dim!r}. {suggestion(dim, self.dims)}")
         several = {dim: tuple(one) for dim, one in at.items() if isinstance(one, Iterable) and not isinstance(one, str)}
+        asked = {dim: self._places(dim, several.get(dim, (at[dim],))) for dim in self.dims if dim in at}
         values = self.values[...]
         for axis, dim in reversed(list(enumerate(self.dims))):
             if dim in at:
-                places = self._places(dim, several.get(dim, (at[dim],)))
-                values = values[(slice(None),) * axis + (places if dim in several else places[0], ...)]
+                values = values[(slice(None),) * axis + (asked[dim] if dim in several else asked[dim][0], ...)]
         left = tuple(dim for dim in self.dims if dim in several or dim not in at)
-        known = {dim: places for dim, places in {**self.coordinates, **several}.items() if dim in left}
-        return replace(self, dims=left, values=values, coordinates=known)
+        kept = {dim: tuple(self.along(dim)[place] for place in asked[dim]) for dim in left if dim in asked}
+        called = {dim: tuple(names[place] for place in asked.get(dim, range(len(names))))
+                  for dim, names in self.called.items() if dim in left}  # fmt: skip
+        known = {dim: places for dim, places in {**self.coordinates, **kept}.items() if dim in left}
+        return replace(self, dims=left, values=values, coordinates=known, called=called)
 
     def frame(self) -> Any:
-        """A pandas DataFrame in long form: a column a dim, which holds its coordinates, and `value`.
+        """A pandas DataFrame in long form: a column a dim, which holds its coordinates, beside it what these are called
+        where they have names (`prompt_id`), and `value`.
 
         Raises:
             ImportError: pandas is not installed.
         """
         import numpy as np
 
-        grid = np.meshgrid(*(self.along(dim) for dim in self.dims), indexing="ij")
-        columns = {dim: places.ravel() for dim, places in zip(self.dims, grid, strict=True)}
+        grid = np.meshgrid(*(np.arange(size) for size in self.values.shape), indexing="ij")
+        columns: dict[str, Any] = {}
+        for dim, places in zip(self.dims, grid, strict=True):
+            columns[dim] = np.array(self.along(dim), dtype=np.int64)[places.ravel()]
+            if dim in self.called:
+                columns[f"{dim}_id"] = np.array(self.called[dim], dtype=object)[places.ravel()]
         return _pandas().DataFrame({**columns, "value": self.values.ravel()})
 
     def _places(self, dim: str, asked: Sequence[Any]) -> list[int]:
-        """Where coordinates lie along the dim."""
-        known = list(self.along(dim))
+        """Where coordinates, or what they are called, lie along the dim."""
+        known: list[Any] = list(self.along(dim))
+        named = list(self.called.get(dim, ()))
         for coordinate in asked:
-            if coordinate not in known:
-                raise IndexError(f"no {dim} {coordinate!r}: {_range_of(known)}")
-        return [known.index(coordinate) for coordinate in asked]
+            if coordinate not in (named if named and isinstance(coordinate, str) else known):
+                raise IndexError(f"no {dim} {coordinate!r}: {_range_of(known)}{_list_called(named)}")
+        return [(named if isinstance(one, str) else known).index(one) for one in asked]
 
 
 def _range_of(coordinates: list[int]) -> str:
@@ -141,6 +155,14 @@ def _range_of(coordinates: list[int]) -> str:
     if coordinates == list(range(first, last + 1)):
         return f"it goes from {first} to {last}"
     return f"there are {', '.join(map(str, coordinates))}"
+
+
+def _list_called(names: list[str]) -> str:
+    """By which names these may be asked for, the first of them."""
+    if not names:
+        return ""
+    told = ", ".join(map(repr, names[:_NAMES_TOLD]))
+    return f", called {told}{', …' if len(names) > _NAMES_TOLD else ''}"
 
 
 def _pandas() -> Any:

@@ -19,7 +19,8 @@ from reportgen.probing.probe import question
 from reportgen.report.content.bundle_figures import DrawnFigure, ShowFailures, describe_bundle, draw_figures
 from reportgen.results.bundle import Bundle, load_bundle
 from reportgen.results.holding import restore
-from reportgen.results.quantities import Outcome, Table
+from reportgen.results.prompt_names import PROMPT, name_along, name_prompts, name_rows
+from reportgen.results.quantities import Array, Outcome, Table
 from reportgen.results.section import SUBJECT, Section
 from reportgen.suggest import suggestion
 
@@ -177,6 +178,19 @@ class ShownTable(Table):
     """Rows under named columns, of which a notebook shows the first."""
 
     shown_as: Presentation = field(kw_only=True, compare=False)
+    model: str = field(kw_only=True, compare=False)
+    """The true name of the model, or the pair, that it is of."""
+    prompts: Mapping[int, str] = field(kw_only=True, compare=False)
+    """Number of a prompt -> its id."""
+
+    def frame(self) -> Any:
+        """A pandas DataFrame with the same columns, a column `model` before them, and beside each number of a prompt
+        its id. Whole numbers stay whole beside empty cells (Int64).
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        return name_rows(self, self.model, self.prompts).frame()
 
     def _repr_html_(self) -> str:
         from reportgen.report.content.sheets import make_sheet
@@ -184,6 +198,24 @@ class ShownTable(Table):
         with use_language(self.shown_as.language):
             first = make_sheet(self, ROWS)
         return _html("table", self.shown_as, sheet=first)
+
+
+@dataclass(frozen=True, repr=False)
+class ShownArray(Array):
+    """Values by named dims, which know the model that they are of."""
+
+    model: str = field(kw_only=True, compare=False)
+    """The true name of the model, or the pair, that it is of."""
+
+    def frame(self) -> Any:
+        """A pandas DataFrame in long form: `model`, a column a dim (beside `prompt` the prompt's id), and `value`.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        frame = super().frame()
+        frame.insert(0, "model", self.model)
+        return frame
 
 
 @dataclass(frozen=True)
@@ -316,11 +348,22 @@ def _outcome(bundle: Bundle, probe_id: str, subject: str) -> ShownOutcome:
     outcome = bundle.outcomes[probe_id][subject]
     about = f"{probe_id} on {subject}"
     shown_as = presentation_of(bundle.run)
-    tables = {name: ShownTable(one.columns, one.rows, shown_as=shown_as) for name, one in outcome.tables.items()}
+    model, prompts = bundle.section(probe_id).name(subject), name_prompts(outcome)
+    tables = {
+        name: ShownTable(one.columns, one.rows, shown_as=shown_as, model=model, prompts=prompts)
+        for name, one in outcome.tables.items()
+    }
+    arrays = {name: _show_array(one, outcome, model) for name, one in outcome.arrays.items()}
     named = {
         "metrics": NamedItems("metric", about, outcome.metrics),
         "tables": NamedItems("table", about, tables),
-        "arrays": NamedItems("array", about, outcome.arrays),
+        "arrays": NamedItems("array", about, arrays),
     }
     parts = {one.name: getattr(outcome, one.name) for one in fields(Outcome)}
     return ShownOutcome(**{**parts, **named}, bundle=bundle, probe_id=probe_id, subject=subject)
+
+
+def _show_array(array: Array, outcome: Outcome, model: str) -> ShownArray:
+    names = name_along(outcome, array)
+    parts = {one.name: getattr(array, one.name) for one in fields(Array)}
+    return ShownArray(**{**parts, "called": {PROMPT: names} if names else {}}, model=model)

@@ -249,7 +249,7 @@ def test_the_example_notebook_shows_numbers_figures_and_a_comparison(
     assert ElementTree.fromstring(figure["image/svg+xml"]).tag.endswith("svg")
     assert "text/html" not in figure
     assert (folder.parent / "apple.png").read_bytes().startswith(b"\x89PNG")
-    assert compared["text/plain"].split()[:3] == ["model", "gemma", "llama"]
+    assert compared["text/plain"].split()[:3] == ["model", "Gemma-3-270M", "SmolLM2-135M-Instruct"]
 
 
 def test_the_example_is_kept_without_outputs() -> None:
