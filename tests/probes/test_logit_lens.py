@@ -111,7 +111,7 @@ def test_many_short_prompts_share_grids_and_a_long_one_is_split(gemma3: Path) ->
     figures = list(probe.figures(Section("lens", {"m": many}, cards)))
     assert [len(f.columns) for f in figures if isinstance(f, TokenGrid)] == [14, 6]
     curves = next(f for f in figures if isinstance(f, Curves))
-    assert [curve.label for curve in curves.curves] == ["median of 20 prompts"]
+    assert [curve.label for curve in curves.curves] == ["median of 20 prompts (band: 10 to 90 %)"]
     low, high = curves.curves[0].band
     assert all(a <= y <= b for a, y, b in zip(low, curves.curves[0].y, high, strict=True))
     long = lens(gemma3, prompts=["z q " * 9], positions="all")

@@ -189,7 +189,7 @@ def _parallel_curves(view: SubjectView) -> Iterable[Curves]:
             group="pairs",
         ),
         Curve(
-            label=say("embedding_arithmetic.random", "random pairs"),
+            label=say("embedding_arithmetic.random", "random pairs (95 % band)"),
             x=x,
             y=control.mean(0).tolist(),
             group="random",

@@ -312,7 +312,10 @@ def _curves(view: SubjectView, array: str, label: str, axis: Axis) -> Curves:
     if len(labels) > MOST_CURVES:
         low, middle, high = np.nanquantile(values, (0.1, 0.5, 0.9), axis=0).tolist()
         label_of_all = say_count(
-            "logit_lens.median", "median of {count} prompt", "median of {count} prompts", len(labels)
+            "logit_lens.median",
+            "median of {count} prompt (band: 10 to 90 %)",
+            "median of {count} prompts (band: 10 to 90 %)",
+            len(labels),
         )
         curves = [Curve(label=label_of_all, x=x, y=middle, model=view.subject, band=(low, high))]
     else:
