@@ -28,10 +28,19 @@ READING: dict[str, Any] = {
     "written": {"probe": "generation_lens", "prompts": TEXTS[:1], "continue": 3},
     "sinks": {"probe": "attention_sink", "prompts": TEXTS},
     "copies": {"probe": "head_scores", "length": 8, "sequences": 1},
-    "parts": {"probe": "attention_parts", "prompts": TEXTS, "heads": [[0, 1]]},
+    "parts": {
+        "probe": "attention_parts",
+        "prompts": TEXTS,
+        "heads": [[0, 1]],
+        "pairs": [{"from": "day", "to": "apple"}],
+    },
     "answer": {"probe": "attribution", "prompts": TEXTS},
     "memories": {"probe": "ffn_memory", "prompts": TEXTS, "texts": TEXTS},
     "inside": {"probe": "logit_lens", "prompts": TEXTS, "rows": ["block", "attention", "mlp"]},
+    "places": {"probe": "loss_by_position", "texts": [" and ".join(TEXTS)], "length": 24, "windows": 1, "bin": 8},
+    "shares": {"probe": "residual_shares", "prompts": TEXTS, "words": ["apple"]},
+    "single": {"probe": "neurons", "prompts": TEXTS},
+    "cost": {"probe": "cost", "lengths": [1, 8, 64]},
 }
 CHANGING: dict[str, Any] = {
     "steered": {

@@ -28,6 +28,8 @@ class Site(Enum):
     """(position x head * head width) what the heads of a block found: the input of attention's output projection."""
     MEMORIES = "memories"
     """(position x feature) coefficients of a block's MLP: the input of its down projection."""
+    ACTIVATIONS = "activations"
+    """(position x feature) what the activation function of a block's MLP gives, before a gated one multiplies it."""
     SCORES = "scores"
     """(head x query x key) what enters the softmax of a block: scaled, softcapped q·k, -inf where nothing is seen."""
     VALUES = "values"

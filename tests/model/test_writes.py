@@ -110,6 +110,7 @@ def test_what_is_refused_and_why(family: str, dtype: torch.dtype) -> None:
         assert set(refused) == PROVEN_LATER
     elif family in EXPERTS:
         assert "mixture of experts" in refused.pop(Site.MEMORIES)
+        assert "mixture of experts" in refused.pop(Site.ACTIVATIONS)
         assert not refused
     elif family in UNSEEN:
         assert set(refused) == {Site.SCORES, Site.VALUES, *TURNED}

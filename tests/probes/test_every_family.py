@@ -19,7 +19,7 @@ from tests.tiny_dictionaries import save_dictionaries
 DISTINCT = {"llama", "gemma3", "gpt2", "mamba", "falcon", "bloom", "mixtral", "gpt_oss"}
 """Families of which blocks are built differently; the others run with the slow tests."""
 UNMEASURABLE = {
-    "mamba": {"heads", "sinks", "copies", "parts", "answer", "memories", "inside", "patched", "ablated"},
+    "mamba": {"heads", "sinks", "copies", "parts", "answer", "memories", "inside", "patched", "ablated", "shares"},
     "falcon": {"parts"},
     "bloom": {"parts"},
     "mixtral": {"memories"},

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import torch
 
+from reportgen.model.capture.activation_functions import activation_functions_of
 from reportgen.model.capture.batches import join
 from reportgen.model.capture.passes import run
 from reportgen.model.capture.position_table import count_position_rows
@@ -24,7 +25,7 @@ _WRITES = (Site.ATTENTION_WRITE, Site.MLP_WRITE)
 _INSIDE = {Site.HEADS: Site.ATTENTION_WRITE, Site.MEMORIES: Site.MLP_WRITE}
 _BEFORE_SOFTMAX = (Site.SCORES, Site.VALUES)
 _BEFORE_ROTATION = (Site.QUERIES, Site.KEYS)
-PROVEN_LATER = frozenset({*_WRITES, *_INSIDE, *_BEFORE_SOFTMAX, *_BEFORE_ROTATION})
+PROVEN_LATER = frozenset({*_WRITES, *_INSIDE, *_BEFORE_SOFTMAX, *_BEFORE_ROTATION, Site.ACTIVATIONS})
 
 
 def reason_against(model: LoadedModel, site: Site, blocks: Sequence[int] | None = None) -> str:
@@ -47,6 +48,8 @@ def _known_reason(model: LoadedModel, site: Site, blocks: tuple[int, ...] | None
             if site in _INSIDE
             else _reason_against_content
             if site in _BEFORE_ROTATION
+            else _reason_against_activations
+            if site is Site.ACTIVATIONS
             else _reason_against_scores
         )
         reason = against(model, site, tuple(range(model.layers)) if blocks is None else blocks)
@@ -186,6 +189,17 @@ def _reason_against_scores(model: LoadedModel, site: Site, blocks: tuple[int, ..
         if not apart <= TOLERANCE[model.dtype]:
             return f"the softmax of block {block}'s scores is not its attention pattern, by {apart:.2g}"
     return ""
+
+
+def _reason_against_activations(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:
+    """What enters the down projection is what a module without weights gives, or that times what a matrix gives."""
+    reason = reason_against(model, Site.MEMORIES, blocks).partition(": ")[2]
+    if reason:
+        return reason
+    if not model.anatomy.activation_functions:
+        model.anatomy = replace(model.anatomy, activation_functions=activation_functions_of(model))
+    without = [str(block) for block in blocks if model.anatomy.activation_functions[block] is None]
+    return f"the activation function of the MLP of block {without[0]} is not found" if without else ""
 
 
 def _reason_against_content(model: LoadedModel, site: Site, blocks: tuple[int, ...]) -> str:

@@ -167,6 +167,9 @@ def hook_receivers(anatomy: Anatomy, receivers: Sequence[Receiver]) -> Iterator[
                 handles.append(
                     writer.projection.register_forward_pre_hook(_on_projection_input(receivers, site, index))
                 )
+            activation = anatomy.activation_functions[index] if anatomy.activation_functions else None
+            if activation is not None and any(r.wants(Site.ACTIVATIONS, index) for r in receivers):
+                handles.append(activation.register_forward_hook(_on_activation(receivers, index)))
         with _take_scores(anatomy, receivers):
             yield
     finally:
@@ -242,6 +245,14 @@ def _on_write(
         written = written if scale == 1.0 else written * scale
         for receiver in receivers:
             receiver.take(site, block, written if others is None else written + others.reshape(written.shape))
+
+    return take
+
+
+def _on_activation(receivers: Sequence[Receiver], block: int) -> Callable[..., None]:
+    def take(_module: nn.Module, _args: Any, output: torch.Tensor) -> None:
+        for receiver in receivers:
+            receiver.take(Site.ACTIVATIONS, block, output)
 
     return take
 

@@ -43,6 +43,8 @@ class Anatomy:
     """c of c * tanh(logits / c)."""
     carries: Sequence[float] = ()
     """(block) by what it multiplies the stream before it adds: Gemma 4 does; of none where no block does."""
+    activation_functions: Sequence[nn.Module | None] = ()
+    """(block) that of its MLP, None where none is found; empty where nobody has asked."""
     several_streams: bool = False
     """Whether the blocks hand on more than one row of numbers a token."""
 
