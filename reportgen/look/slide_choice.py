@@ -17,6 +17,14 @@ def kind_of(figure: str) -> str:
     return _NUMBER.sub("", figure)
 
 
+def list_names(figure: str) -> list[str]:
+    """What a figure may be called, the narrowest first: `tokens-0-1`, the part 1 of `tokens-0`, is one of `tokens`."""
+    names = [figure]
+    while (wider := kind_of(names[-1])) != names[-1]:
+        names.append(wider)
+    return names
+
+
 class SlideChoice(BaseModel):
     """Which slides are the talk, and which follow it in the appendix."""
 
@@ -46,7 +54,7 @@ class SlideChoice(BaseModel):
 
         What is said of a figure goes before what is said of its kind, and that before what is said of its probe.
         """
-        for place in (f"{probe}/{figure}", f"{probe}/{kind_of(figure)}", probe):
+        for place in (*(f"{probe}/{name}" for name in list_names(figure)), probe):
             if place in self.appendix:
                 return False
             if place in self.main:

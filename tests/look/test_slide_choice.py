@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from reportgen.look.presentation import Presentation, presentation_of
-from reportgen.look.slide_choice import SlideChoice, kind_of
+from reportgen.look.slide_choice import SlideChoice, kind_of, list_names
 
 KINDS = ["grid", "entropy", "kl"]
 
@@ -50,3 +50,11 @@ def test_a_stored_bundle_knows_its_choice_and_an_older_one_has_the_default() -> 
 def test_what_is_no_choice_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         SlideChoice.model_validate(wrong)
+
+
+def test_a_part_of_a_figure_is_chosen_with_its_kind() -> None:
+    assert list_names("tokens-0-1") == ["tokens-0-1", "tokens-0", "tokens"]
+    assert list_names("kl") == ["kl"]
+    chosen = SlideChoice(appendix=["next/tokens"])
+    assert not chosen.is_main("next", "tokens-0-1", ["tokens-0"])
+    assert SlideChoice(main=["next/tokens-1"], appendix=["next/tokens"]).is_main("next", "tokens-1-0", ["tokens-1"])

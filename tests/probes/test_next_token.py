@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +174,8 @@ def test_a_slide_of_a_prompt_tells_of_that_prompt_even_where_another_is_surer(ll
             assert told[f"{kind}-{at}"].startswith("M expects “")
             assert f"after “{text}”" in told[f"{kind}-{at}"]
     assert told["entropy"] == ""
+    part = replace(next(iter(probe.figures(section))), name="tokens-1-2")
+    assert f"after “{TEXTS[1]}”" in probe.tell_figure_each(section, part)["m"]
 
 
 @pytest.fixture(scope="module")

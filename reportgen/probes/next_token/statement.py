@@ -38,10 +38,10 @@ def tell(view: View) -> str:
 
 def tell_figure(view: View, figure: Figure) -> str:
     """What a model expects after the prompt of a figure, and how far the temperatures spread it."""
-    _, _, prompt = figure.name.rpartition("-")
-    if not prompt.isdecimal():
+    _, *numbers = figure.name.split("-")  # a prompt's; of a part of a figure, the part's behind it
+    if not numbers:
         return ""
-    at = int(prompt)
+    at = int(numbers[0])
     return sentences([_tell_expected(view, at, view.top[at, OWN, WHOLE][0]), _tell_spread(view, at)])
 
 

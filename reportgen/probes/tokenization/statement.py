@@ -26,9 +26,10 @@ def statement(section: Section) -> str:
 
 def tell_figure(view: SubjectView, figure: Figure) -> str:
     """What a tokenizer makes of the text of a figure."""
-    kind, _, prompt = figure.name.rpartition("-")
+    kind, *numbers = figure.name.split("-")  # a prompt's; of a part of a figure, the part's behind it
     if kind != "strip":
         return ""
+    prompt = numbers[0]
     row = view.rows("texts")[int(prompt)]
     return say_count(
         "tokenization.text_seen",

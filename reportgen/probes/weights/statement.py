@@ -35,8 +35,8 @@ def _tell_outliers(view: SubjectView) -> str:
 
 def tell_figure(view: SubjectView, figure: Figure) -> str:
     """What the numbers of a figure's own tensor show."""
-    kind, _, item = figure.name.rpartition("-")
-    record = next((one for one in view.rows("tensors") if str(one["item"]) == item), None)
+    kind, *numbers = figure.name.split("-")  # a tensor's; of a part of a figure, the part's behind it
+    record = next((one for one in view.rows("tensors") if str(one["item"]) in numbers[:1]), None)
     if record is None:
         return ""
     return _tell_directions(view, record) if kind == "spectrum" else _tell_tensor(view, record, _measure_excess(record))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reportgen.errors import Mistake, OutputError
 from reportgen.figures.describe import Figure, Maps, Rankings
 from reportgen.language import say, say_count
-from reportgen.look.slide_choice import DEFAULT, SlideChoice, kind_of
+from reportgen.look.slide_choice import DEFAULT, SlideChoice, kind_of, list_names
 from reportgen.look.theme import Theme
 from reportgen.report.content import opening, sections
 from reportgen.report.content.bundle_figures import DrawnFigure
@@ -68,7 +68,7 @@ def build_deck(
 
 def _check_choice(choice: SlideChoice, probe: str, figures: Sequence[DrawnFigure]) -> None:
     """A probe that failed or was skipped has no figures, which is no mistake of who chose them."""
-    known = {name for figure in figures for name in (figure.description.name, kind_of(figure.description.name))}
+    known = {name for figure in figures for name in list_names(figure.description.name)}
     for place in choice.places:
         of, _, name = place.partition("/")
         if of == probe and name and known and name not in known:
