@@ -4,7 +4,7 @@ Texts are the strangers' own, not made legible: only what no CSV can hold is spe
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,7 +149,7 @@ def _columns_of_rankings(rankings: describe.Rankings) -> tuple[str, ...]:
 def _of_rankings(rankings: describe.Rankings) -> Iterator[Row]:
     bounded = "lower" in _columns_of_rankings(rankings)
     for ranking in rankings.rankings:
-        bounds = ranking.intervals or [(None, None)] * len(ranking.labels)
+        bounds: Sequence[tuple[float | None, ...]] = ranking.intervals or [(None, None)] * len(ranking.labels)
         of_label = zip(ranking.labels, ranking.values, bounds, strict=True)
         for rank, (label, value, ends) in enumerate(of_label, 1):
             yield ranking.title, rank, label, value, *(ends if bounded else ())
