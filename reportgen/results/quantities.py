@@ -243,11 +243,16 @@ class Quantity:
     unit: str = ""
     direction: Direction = "none"
     relative_to: str = ""
+    optional: bool = False
 
 
-def metric(unit: str = "", direction: Direction = "none") -> Any:
-    """A field that holds one number, or a string that says why there is none."""
-    return field(metadata={"quantity": Quantity("metric", unit=unit, direction=direction)})
+def metric(unit: str = "", direction: Direction = "none", *, optional: bool = False) -> Any:
+    """A field that holds one number, or a string that says why there is none.
+
+    An optional one is None where an option that asks for it is not given; the result then does not have it.
+    """
+    quantity = Quantity("metric", unit=unit, direction=direction, optional=optional)
+    return field(default=None, metadata={"quantity": quantity}) if optional else field(metadata={"quantity": quantity})
 
 
 def array(*dims: Dim, unit: str = "", relative_to: str = "") -> Any:
@@ -272,12 +277,17 @@ class Findings:
     coordinates: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def metrics(self) -> dict[str, Metric]:
-        """Every declared metric; a non-finite one is undefined, with its reason.
+        """Every declared metric, of the optional ones those that were asked for; a non-finite one is undefined, with
+        its reason.
 
         Raises:
             WrongFindings: one is not a number, and no reason why there is none.
         """
-        return {name: _make_metric(name, value, quantity) for name, quantity, value in self._of("metric")}
+        return {
+            name: _make_metric(name, value, quantity)
+            for name, quantity, value in self._of("metric")
+            if value is not None or not quantity.optional
+        }
 
     def tables(self) -> dict[str, Table]:
         """Every declared table, its rows checked against its columns.

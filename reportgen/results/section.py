@@ -71,8 +71,9 @@ class Section:
         return {subject: outcome for subject, outcome in self.outcomes.items() if outcome.status == "ok"}
 
     def name(self, subject: str) -> str:
-        """The model's name, or those of a pair."""
-        return " → ".join(self.models[id].name for id in subject.split(SUBJECT))
+        """The model's name, or those of a pair; of a base and the same with an adapter, the base's name once."""
+        first, *others = (self.models[id].name for id in subject.split(SUBJECT))
+        return " → ".join([first, *(one.removeprefix(f"{first} ") if f"{first} + " in one else one for one in others)])
 
 
 @dataclass(frozen=True)

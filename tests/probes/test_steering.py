@@ -333,6 +333,7 @@ def test_beside_harmful_prompts_harmless_ones_are_written_after(llama: Path) -> 
         {"score": {"script": "latin"}, "coefficients": [1, 2], "continue": 3},
         {"score": {"refusal": ["a", "e"]}, "mode": "ablate", "choose": "paper",
          "harmless": [{"text": "my day of", "group": "harmless"}]},
+        {**ADD, "refusal_rates": {"harmful": ["my day of"], "harmless": ["an eye", "the day"], "tokens": 2}},
     ],
 )  # fmt: skip
 def test_the_plan_counts_what_is_asked_for(options: dict[str, Any], llama: Path, ran: list[Any]) -> None:
@@ -407,6 +408,16 @@ def test_a_chat_template_is_applied_and_the_position_is_stated(tmp_path: Path) -
         ({"position": -40}, "position -40 is before the start of a prompt of"),
         ({"position": 3}, "position"),
         ({"choose": "paper"}, "the paper's rule needs"),
+        ({"refusal_rates": {"harmful": ["my eye"], "harmless": [AWAY[0]]}}, "is in one of the sets, and so is not"),
+        (
+            {"refusal_rates": {"harmful": ["my eye"], "harmless": [{"text": "of", "group": "harmful"}]}},
+            "harmless: 'of' is of the group harmful, and what is written after harmless requests is shown",
+        ),
+        ({"refusal_rates": {"harmful": ["my eye"], "harmless": []}}, "harmless"),
+        ({"refusal_rates": {"harmful": ["my eye"]}}, "harmless"),
+        ({"refusal_rates": {"harmful": ["my eye"], "harmless": ["of"], "tokens": 0}}, "tokens"),
+        ({"refusal_rates": {"harmful": ["zq" * 260], "harmless": ["of"]}}, "exceeds the context of 512"),
+        ({"refusal_rates": {"harmful": ["my eye"], "harmless": ["of"]}, "withhold": True}, "answers are written"),
         ({"score": {"script": "latin"}, "withhold": True}, "after harmful prompts nothing is"),
         ({"prompts": ["zq" * 260]}, "exceeds the context of 512"),
     ],

@@ -89,3 +89,11 @@ def odds(p, ids):
     """ln p − ln(1 − p) of some tokens together, by a loop."""
     inside = sum(p[i].item() for i in ids)
     return math.log(inside) - math.log(1 - inside)
+
+
+def answer(network, ids, count, following):
+    """The likeliest token after the other, by `following`, which gives the probabilities after tokens."""
+    tokens = list(ids)
+    for _ in range(count):
+        tokens.append(int(following(network, tokens).argmax()))
+    return tokens[len(ids) :]

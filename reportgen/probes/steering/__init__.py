@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reportgen.model.needs import Draw, Need, Pass, Site, pack_passes
+from reportgen.model.needs import Pass, pack_passes
 from reportgen.probes.steering.options import Options
-from reportgen.probing.case import Case, Unusable
+from reportgen.probes.steering.setting import Setting
+from reportgen.probing.case import Case
 from reportgen.probing.findings import ScoreFindings, prompt_table
 from reportgen.probing.probe import Probe
 from reportgen.probing.steering_score import reasons_against_words
 from reportgen.results.quantities import Rows, array, arrays, metric, table
-from reportgen.text.prompts import Message, Prompt
-from reportgen.text.refusals import refusal_tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
 
 CONTROLS = ("random", "shuffled")
+STEERED = ("steered", "random")
+"""Directions that answers are given with, after those of the model as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,28 @@ class Steering(ScoreFindings):
     """Every prompt, whether it went through the chat template, and the token at which it is read."""
     prompts: Rows = prompt_table()
     """The held-out prompts as this model reads them."""
+    harmful_refused: float | None = metric("share", optional=True)
+    """Share of the harmful requests that the unsteered model refuses."""
+    harmful_refused_steered: float | None = metric("share", optional=True)
+    """The same with the direction of the chosen layer taken out."""
+    harmful_refused_random: float | None = metric("share", optional=True)
+    """The same with a random direction taken out."""
+    harmless_refused: float | None = metric("share", optional=True)
+    """Share of the harmless requests that the unsteered model refuses."""
+    harmless_refused_steered: float | None = metric("share", optional=True)
+    """The same with the direction of the chosen layer added, as often as in the chosen cell; once, if that is an
+    ablation."""
+    harmless_refused_random: float | None = metric("share", optional=True)
+    """The same with a random direction as long added."""
+    refused: list[NDArray[np.float64]] = arrays("item", "prompt")
+    """(unsteered, steered, random x request) 1 for a refusal, else 0: of the harmful requests, and of the harmless."""
+    refusals: Rows = table("asked", "direction", "refused", "answers", "rate", "lower", "upper")
+    """Each share, with how many answers it is of and its 95 % interval (Wilson)."""
+    answers: Rows = table("prompt", "request", "unsteered", "steered", "random")
+    """What is answered to each harmless request."""
+    judge: Rows = table("substring")
+    """An answer that holds one of these, large and small letters alike, counts as a refusal: the list of the paper's
+    code (Arditi et al. 2024). It knows English only, and takes "I cannot wait" for a refusal."""
 
 
 class SteeringProbe(Probe[Options, Steering]):
@@ -89,10 +112,11 @@ class SteeringProbe(Probe[Options, Steering]):
     prompt, after the chat template if the model has one), summed in float64 and not normalised; or the first component
     of paired differences about 0, as long as their mean along it. Adding: x + c·r in what enters one block, at all
     positions. Ablating: x − (x·r̂)r̂ in what enters every block and in what its attention and MLP write. Controls are
-    as long as r: a random direction, and one between two halves that contain as much of both sets. After harmful
-    prompts nothing is written. The paper's rule: the lowest refusal score after ablation among layers where KL on
-    harmless prompts is at most 0.1, adding makes harmless ones refuse (score above 0), and the layer is below 0.8 of
-    the depth.
+    as long as r: a random direction, and one between two halves that contain as much of both sets. The paper's rule:
+    the lowest refusal score after ablation among layers where KL on harmless prompts is at most 0.1, adding makes
+    harmless ones refuse (score above 0), and the layer is below 0.8 of the depth. A refusal is an answer, the likeliest
+    token after the other, that holds one of the phrases of the paper's list. What is written after harmful prompts is
+    never kept: where refusals are counted, it is searched for these phrases and thrown away.
     """
 
     name = "steering"
@@ -102,13 +126,14 @@ class SteeringProbe(Probe[Options, Steering]):
     findings = Steering
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
-        """Both sets where the direction is read, then the held-out prompts in the model as it is."""
+        """Both sets where the direction is read, the held-out prompts in the model as it is, and its own answers."""
         setting = Setting.of(case)
         unsteered = [one.unsteered_pass(setting) for one in setting.held]
-        return [*pack_passes(setting.sides), *pack_passes(unsteered)]
+        answers = [setting.answer_pass(one) for one in setting.asked]
+        return [*pack_passes(setting.sides), *pack_passes(unsteered), *pack_passes(answers)]
 
     def further_passes(self, case: Case[Options]) -> int:
-        """The sweep and its controls, the texts of the chosen cell, and what the paper's rule adds."""
+        """The sweep and its controls, the texts of the chosen cell, answers, and what the paper's rule adds."""
         setting = Setting.of(case)
         options, layers, held = case.options, len(setting.layers), len(setting.held)
         controlled = 1 if options.mode == "ablate" else layers
@@ -117,7 +142,7 @@ class SteeringProbe(Probe[Options, Steering]):
             count += layers * len(setting.priced)
         if not options.score.of_text:
             count += len(setting.shown) * (1 + len(CONTROLS))
-        return count
+        return count + len(setting.asked) * len(STEERED)
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Words that a battery names and that are not one token here; of the shipped list none is asked for."""
@@ -126,121 +151,6 @@ class SteeringProbe(Probe[Options, Steering]):
             if case.options.score.refusal == "shipped"
             else reasons_against_words(case.tokenizer, case.options.score.words)
         )
-
-
-@dataclass(frozen=True)
-class HeldOutPrompt:
-    """One held-out prompt."""
-
-    index: int
-    """Among `prompts`, then `harmless`."""
-    prompt: Prompt
-    tokens: tuple[int, ...]
-    written: bool
-    """Whether something is written after it, to be shown."""
-
-    def unsteered_pass(self, setting: Setting) -> Pass:
-        """The model as it is."""
-        options = setting.case.options
-        steps = options.continue_ + 1 if self.written else 1
-        return Pass(self.tokens, setting.needs, steps, setting.draw)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What follows from the battery, a tokenizer and a configuration."""
-
-    case: Case[Options]
-    blocks: int
-    layers: tuple[int, ...]
-    sides: Sequence[Pass]
-    """Of `towards`, `away`, and the target of a cosine."""
-    side_need: Sequence[Need]
-    held: Sequence[HeldOutPrompt]
-    counted: frozenset[int]
-    """Tokens whose mass is a score."""
-    needs: tuple[Need, ...]
-
-    @classmethod
-    def of(cls, case: Case[Options]) -> Setting:
-        """Checks everything that can be.
-
-        Raises:
-            Unusable: says what this model cannot have.
-        """
-        options = case.options
-        blocks = case.last_layer
-        layers = tuple(range(blocks)) if options.layers == "all" else tuple(sorted(set(options.layers)))
-        if layers[-1] >= blocks:
-            raise Unusable(f"layer {layers[-1]} cannot be steered: what enters a block are layers 0 to {blocks - 1}")
-        counted = _counted_tokens(case)
-        if options.score.kind in ("tokens", "refusal") and not counted:
-            reasons = reasons_against_words(case.tokenizer, options.score.words).values()
-            raise Unusable(f"no word of the score is one token: {'; '.join(reasons)}")
-        wanted = (*layers, blocks) if options.score.kind == "cosine" else layers
-        target = options.score.cosine if isinstance(options.score.cosine, list) else []
-        sides = [case.tokens(wrap_as_chat(case, prompt)) for prompt in (*options.towards, *options.away, *target)]
-        needs = [Need(Site.RESIDUAL, (read_position(options, len(tokens)),), wanted) for tokens in sides]
-        held = [
-            HeldOutPrompt(at, wrap_as_chat(case, prompt), (), not options.is_withheld(prompt))
-            for at, prompt in enumerate((*options.prompts, *(options.harmless or ())))
-        ]
-        final = (Need(Site.FINAL, "last"),)
-        last = (Need(Site.RESIDUAL, "last", (blocks,)),) if options.score.kind == "cosine" else ()
-        return cls(
-            case,
-            blocks,
-            layers,
-            [Pass(tokens, (need,)) for tokens, need in zip(sides, needs, strict=True)],
-            needs,
-            [
-                HeldOutPrompt(one.index, one.prompt, case.tokens(one.prompt, options.continue_ + 1), one.written)
-                for one in held
-            ],
-            counted,
-            final + last,
-        )
-
-    @property
-    def scored(self) -> Sequence[HeldOutPrompt]:
-        """The prompts that the score is of."""
-        return self.held[: len(self.case.options.prompts)]
-
-    @property
-    def priced(self) -> Sequence[HeldOutPrompt]:
-        """The prompts that the price is of."""
-        return self.held[len(self.scored) :] or self.held
-
-    @property
-    def shown(self) -> Sequence[HeldOutPrompt]:
-        """The prompts after which texts are shown."""
-        return [one for one in self.priced if one.written]
-
-    @property
-    def draw(self) -> Draw | None:
-        """How the tokens after a prompt are drawn."""
-        options = self.case.options
-        return None if options.temperature is None else Draw(options.temperature, None, None, options.seed, 0)
-
-
-def read_position(options: Options, length: int) -> int:
-    """Where a prompt of either set is read, from its beginning."""
-    back = -1 if options.position == "last" else options.position
-    if -back > length:
-        raise Unusable(f"position {back} is before the start of a prompt of {length} tokens")
-    return length + back
-
-
-def wrap_as_chat(case: Case[Options], prompt: Prompt) -> Prompt:
-    """A text as what a user says, where the model is one to chat with."""
-    if case.options.chat == "never" or prompt.text is None or not case.tokenizer.has_chat_template:
-        return prompt
-    said = (Message(role="user", content=prompt.text),)
-    return prompt.model_copy(update={"text": None, "messages": said})
-
-
-def _counted_tokens(case: Case[Options]) -> frozenset[int]:
-    return refusal_tokens(case.tokenizer, case.options.score.words)
 
 
 probe = SteeringProbe()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings,
 from reportgen.language import list_items, say, unit_of
 from reportgen.numerals import write_cell, write_change, write_number, write_setting
 from reportgen.probes.steering import CONTROLS
+from reportgen.probes.steering.refusal_figures import draw_refusals
 from reportgen.probes.steering.view import View, cells_of, control_names
 from reportgen.probing.axes import Axis, fit_axes, fit_scales
 from reportgen.probing.parts import describe_curves, describe_layer_grid
@@ -21,15 +22,19 @@ from reportgen.probing.steering_score import (
 )
 from reportgen.results.section import Section
 from reportgen.text.function_words import listed_language, telling_words
+from reportgen.text.refusals import is_refusal
 from reportgen.text.word_pieces import pieces_of
 from reportgen.text.wording import script_share, words_of
 
 
 def figures(section: Section) -> Iterable[Figure]:
-    """The sweep and its price with the controls next to them, curves of the chosen coefficient, before and after in
-    numbers and in words.
+    """Refusals before and after, if they are asked for; the sweep and its price with the controls next to them, curves
+    of the chosen coefficient, before and after in numbers and in words.
     """
     views = View.each(section)
+    asked = [view for view in views if view.shares_refused("harmful")]
+    if asked:
+        yield draw_refusals(asked)
     ends = _ends([value for view in views for value in view.all_scores], views[0].kind if views else "tokens")
     # Of the sweep alone: a random direction may cost many times as much, and nothing else would be seen.
     dearest = max((value for view in views for value in view.finite_values("kl")), default=0.0) or 1.0
@@ -49,6 +54,8 @@ def figures(section: Section) -> Iterable[Figure]:
     for view in views:
         if view.rows("texts"):
             yield _draw_side_by_side(view)
+    for view in asked:
+        yield _draw_answers(view)
 
 
 def _ends(values: Sequence[float], kind: str) -> tuple[float, float]:
@@ -214,20 +221,14 @@ def _draw_before_and_after(view: View, ends: tuple[float, float]) -> Rankings:
 
 
 def _draw_side_by_side(view: View) -> TokenGrid:
-    """The first words of the texts after the first prompts, line by line; the table has them whole."""
+    """The texts after the first prompts."""
     rows = view.rows("texts")[:MOST_SHOWN]
-    names = _names_of_cells(view)
-    cut = [
-        (f"{row['prompt']} {name}" if name == names["unsteered"] else name, pieces_of(row[column])[:WIDEST])
-        for row in rows
-        for column, name in names.items()
-    ]
-    columns = max(len(pieces) for _, pieces in cut) or 1
-    texts = [[*pieces, *[""] * (columns - len(pieces))] for _, pieces in cut]
     openings = list_items([say("text.quoted", "“{text}”", text=row["opening"]) for row in rows])
-    return TokenGrid(
+    return _draw_first_words(
+        view,
+        rows,
+        _names_of_cells(view),
         name="texts",
-        subject=(view.subject,),
         title=say("steering.texts.title", "{model}: what is written, {done}", model=view.name, done=view.done),
         alt=say(
             "steering.texts.alt",
@@ -235,13 +236,71 @@ def _draw_side_by_side(view: View) -> TokenGrid:
             model=view.name,
             openings=openings,
         ),
+        value_label=_telling_label(view),
+        tell=lambda _, piece: _tells(view, piece),
+    )
+
+
+def _draw_answers(view: View) -> TokenGrid:
+    """The answers to the first harmless requests."""
+    rows = view.rows("answers")[:MOST_SHOWN]
+    names = {
+        "unsteered": say("steering.unsteered", "unsteered"),
+        "steered": say("steering.added", "added"),
+        "random": control_names()[0],
+    }
+    requests = list_items([say("text.quoted", "“{text}”", text=row["request"]) for row in rows])
+    return _draw_first_words(
+        view,
+        rows,
+        names,
+        name="answers",
+        title=say("steering.answers.title", "{model}: what it answers to harmless requests", model=view.name),
+        alt=say(
+            "steering.answers.alt",
+            "The first words that {model} answers to {requests}, unsteered, with the direction added, and with a "
+            "random one added",
+            model=view.name,
+            requests=requests,
+        ),
+        value_label=say("steering.answers.label", "1: an answer that refuses"),
+        tell=lambda text, piece: float(bool(piece) and is_refusal(text)),
+    )
+
+
+def _draw_first_words(
+    view: View,
+    rows: Sequence[dict[str, Any]],
+    names: dict[str, str],
+    *,
+    name: str,
+    title: str,
+    alt: str,
+    value_label: str,
+    tell: Callable[[str, str], float],
+) -> TokenGrid:
+    """The first words of texts, line by line; the table has them whole. `tell` gives the value of a word of a text."""
+    whole = [row[column] for row in rows for column in names]
+    labels = [
+        f"{row['prompt']} {label}" if column == "unsteered" else label
+        for row in rows
+        for column, label in names.items()
+    ]
+    cut = [pieces_of(text)[:WIDEST] for text in whole]
+    columns = max(map(len, cut)) or 1
+    texts = [[*pieces, *[""] * (columns - len(pieces))] for pieces in cut]
+    return TokenGrid(
+        name=name,
+        subject=(view.subject,),
+        title=title,
+        alt=alt,
         row_label=say("steering.texts.rows", "number of the prompt, and how it is steered"),
-        rows=[name for name, _ in cut],
+        rows=labels,
         column_label=say("steering.texts.columns", "the first words of the text"),
         columns=[str(at + 1) for at in range(columns)],
         texts=texts,
-        values=np.array([[_tells(view, text) for text in row] for row in texts]),
-        value_label=_telling_label(view),
+        values=np.array([[tell(text, piece) for piece in row] for text, row in zip(whole, texts, strict=True)]),
+        value_label=value_label,
         outlined=np.zeros((len(texts), columns), bool),
     )
 

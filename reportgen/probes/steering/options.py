@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 
 from reportgen.probing.options import Layers, ProbeOptions, Prompts
 from reportgen.probing.steering_score import HARMFUL, HARMLESS, Score, named_score, text_of_prompt
-from reportgen.text.prompts import Prompt
+from reportgen.text.prompts import STRICT, Prompt
+
+
+class RefusalRates(BaseModel):
+    """Requests that are answered, and how far."""
+
+    model_config = STRICT
+
+    harmful: Prompts
+    """Requests that a careful model declines. What is written after them is judged, and neither stored nor shown."""
+    harmless: Prompts
+    """Requests that it answers. What is written after them is shown."""
+    tokens: Annotated[int, Field(ge=1, le=256)] = 24
+    """Tokens of an answer, at most."""
+
+    @model_validator(mode="after")
+    def _check_groups(self) -> Self:
+        for prompt in self.harmless:
+            if prompt.group == HARMFUL:
+                raise ValueError(f"harmless: {text_of_prompt(prompt)!r} is of the group {HARMFUL}, and what is written "
+                                 f"after harmless requests is shown")  # fmt: skip
+        return self
 
 
 class Options(ProbeOptions):
@@ -53,6 +74,9 @@ class Options(ProbeOptions):
     because loops are seen there, else 1."""
     choose: Literal["score", "paper"] = "score"
     """`paper`: the layer-choice rule of the refusal paper, with its own constraints; for `ablate` and `refusal`."""
+    refusal_rates: RefusalRates | None = None
+    """Requests that the model answers, greedily: as it is, with the direction of the chosen layer taken out (harmful
+    ones) or added (harmless ones), and with a random direction in its place. The share of refusals is counted."""
     withhold: bool = False
     """Writes nothing after any prompt. After prompts of the group `harmful` nothing is written in any case; if the
     score is refusal or a set is harmful, only after those of the group `harmless`."""
@@ -74,7 +98,9 @@ class Options(ProbeOptions):
             raise ValueError(f"paired_pca: towards has {len(self.towards)} prompts, away {len(self.away)}: pairs "
                              f"need the same number")  # fmt: skip
         known = [(prompt.text, prompt.messages) for prompt in (*self.towards, *self.away)]
-        for prompt in (*self.prompts, *(self.harmless or ())):
+        asked = self.refusal_rates
+        tried = (*self.prompts, *(self.harmless or ()), *((*asked.harmful, *asked.harmless) if asked else ()))
+        for prompt in tried:
             if (prompt.text, prompt.messages) in known:
                 raise ValueError(f"prompts: {text_of_prompt(prompt)!r} is in one of the sets, and so is not held out")
         return self
@@ -84,6 +110,8 @@ class Options(ProbeOptions):
         if self.choose == "paper" and (self.mode, self.score.kind, self.harmless is None) != (
             "ablate", "refusal", False):  # fmt: skip
             raise ValueError("choose: the paper's rule needs mode: ablate, score: refusal, and harmless prompts")
+        if self.withhold and self.refusal_rates:
+            raise ValueError("refusal_rates: answers are written, and withhold: true writes nothing after any prompt")
         if self.score.of_text and any(map(self.is_withheld, self.prompts)):
             raise ValueError(f"score: {self.score.kind} is of what is written, and after harmful prompts nothing is")
         return self

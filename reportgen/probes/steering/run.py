@@ -25,8 +25,10 @@ from reportgen.numerics.steering import (
     scale_to_length,
     split_shuffled,
 )
-from reportgen.probes.steering import CONTROLS, HeldOutPrompt, Setting, Steering, read_position, wrap_as_chat
+from reportgen.probes.steering import CONTROLS, STEERED, Steering
 from reportgen.probes.steering.options import Options
+from reportgen.probes.steering.refusals import JudgedAnswers, judge_answers, list_refusals
+from reportgen.probes.steering.setting import HeldOutPrompt, Setting, read_position, wrap_as_chat
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Later
@@ -59,7 +61,8 @@ class _DirectionSweep:
     def __init__(self, setting: Setting, model: LoadedModel, captured: Sequence[PassResult]) -> None:
         self.setting, self.model = setting, model
         options = setting.case.options
-        sides, self._own = captured[: len(setting.sides)], captured[len(setting.sides) :]
+        first, last = len(setting.sides), len(setting.sides) + len(setting.held)
+        sides, self._own, self.answers = captured[:first], captured[first:last], captured[last:]
         read = np.stack([_rows(single, need) for single, need in zip(sides, setting.side_need, strict=True)], axis=1)
         n, m = len(options.towards), len(options.away)
         one, other = split_shuffled(n, m, options.seed)
@@ -87,9 +90,7 @@ class _DirectionSweep:
     def edits(self, name: str, at: int, factor: float) -> tuple[Edit, ...]:
         """What steering by a direction, or a control, does."""
         options = self.setting.case.options
-        if options.mode == "add":
-            return self.add_direction(at, name, factor)
-        return ablate_direction(self.setting.blocks, self.vector(name, at), options.positions)
+        return self.add_direction(at, name, factor) if options.mode == "add" else self.take_out(at, name)
 
     def controls(self, layers: Sequence[int], factor: float) -> list[tuple[Edit, ...]]:
         """The same with each control at some of the layers."""
@@ -99,6 +100,11 @@ class _DirectionSweep:
         """Adds it, whatever the mode."""
         positions = self.setting.case.options.positions
         return add_direction(self.setting.layers[at], self.vector(name, at), factor, positions)
+
+    def take_out(self, at: int, name: str = "steered") -> tuple[Edit, ...]:
+        """Takes it out, whatever the mode."""
+        positions = self.setting.case.options.positions
+        return ablate_direction(self.setting.blocks, self.vector(name, at), positions)
 
     def measure(
         self, held: Sequence[HeldOutPrompt], variants: Sequence[tuple[Edit, ...]], *, written: bool = False
@@ -247,7 +253,16 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     if not case.options.score.of_text:
         three = [found.edits(name, at, factor) for name in ("steered", *CONTROLS)]
         texts = yield from found.measure(setting.shown, three, written=True)
-    return _findings(case, setting, found, table, _Controls(controlled, controls), texts)
+    answers = yield from judge_answers(
+        setting,
+        found.answers,
+        {
+            "harmful": [found.take_out(at, name) for name in STEERED],
+            "harmless": [found.add_direction(at, name, factor) for name in STEERED],
+        },
+        TOGETHER // len(STEERED),
+    )
+    return _findings(case, setting, found, table, _Controls(controlled, controls), texts, answers)
 
 
 def _rows(single: PassResult, need: Need) -> NDArray[np.float64]:
@@ -271,6 +286,7 @@ def _findings(
     table: _Table,
     controls: _Controls,
     texts: Sequence[Sequence[_EditReading]],
+    answers: Sequence[JudgedAnswers],
 ) -> Steering:
     options, layers = case.options, setting.layers
     swept = [None] if options.mode == "ablate" else list(options.factors)
@@ -313,6 +329,7 @@ def _findings(
         read=_read_at(case, setting),
         prompts=case.prompt_rows(asked),
         skipped=reason_rows(reasons_against_words(case.tokenizer, case.options.score.words)),
+        **list_refusals(answers),
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from math import isfinite
 
-from reportgen.language import list_items, say, say_count
+from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_change, write_number, write_setting
 from reportgen.numerics.steering import (
     DEEPEST,
     MOST_KL,
 )
 from reportgen.probes.steering import CONTROLS
+from reportgen.probes.steering.refusal_statement import tell_refusals
 from reportgen.probes.steering.view import View, cells_of
 from reportgen.probing.steering_score import (
     CLEAR,
@@ -19,7 +20,11 @@ from reportgen.probing.steering_score import (
 
 
 def tell(view: View) -> str:
-    """What the chosen cell changes, its price, and whether the controls do as much."""
+    """What the chosen cell changes, its price, and whether the controls do as much; how many requests are refused."""
+    return sentences([_tell_score(view), *tell_refusals(view)])
+
+
+def _tell_score(view: View) -> str:
     at, item, qualifies = view.chosen
     four = cells_of(view)
     if not qualifies:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,12 @@ class View(SubjectView):
             return say("steering.ablated_at", "ablated (layer {layer})", layer=row["layer"])
         return say("steering.added_at", "{factor} × at layer {layer}", factor=write_setting(row["coefficient"]),
                    layer=row["layer"])  # fmt: skip
+
+    def shares_refused(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Direction -> its row of refusals of requests of this kind; empty where none were asked for."""
+        if "refusals" not in self.outcome.tables:
+            return {}
+        return {row["direction"]: row for row in self.rows("refusals") if row["asked"] == kind}
 
     @property
     def all_scores(self) -> Iterable[float]:
