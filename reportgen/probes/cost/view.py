@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reportgen.language import say
+from reportgen.probes.parameter_census.figures import component_label
 from reportgen.probing.view import SubjectView
 
 
@@ -24,4 +25,4 @@ def part_label(part: str) -> str:
         "attention scores": say("cost.scores", "attention scores"),
         "MLP": say("cost.mlp", "MLP"),
         "unembedding": say("cost.unembedding", "unembedding"),
-    }.get(part) or say(f"component.{part}", part)
+    }.get(part) or component_label(part)
