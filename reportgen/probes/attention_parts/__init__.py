@@ -79,7 +79,8 @@ class AttentionParts(HeadFindings, PromptFindings):
     model's own score of them, after it; and how many tokens the block sees, if that is not all."""
     distance_scores: list[NDArray[np.float32]] = arrays("item", "position", unit="score")
     """(head x distance) one array per pair: the score of its query and key, turned by the model's own rotary embedding
-    as if they stood so many tokens apart; empty beyond what the block sees, and where it turns nothing."""
+    as if they stood so many tokens apart; empty beyond what the block sees, and where it turns nothing. None if no
+    block turns anything."""
 
 
 class AttentionPartsProbe(Probe[Options, AttentionParts]):

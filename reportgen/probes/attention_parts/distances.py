@@ -33,7 +33,7 @@ class PairScores:
     words: Rows = field(default_factory=list)
     scores: Rows = field(default_factory=list)
     over_distance: list[NDArray[np.float32]] = field(default_factory=list)
-    """(pair) (head x distance)"""
+    """(pair) (head x distance); none where no head has a score before positions."""
     missing: dict[str, str] = field(default_factory=dict)
     """Heads whose block turns no queries and keys -> why."""
 
@@ -55,6 +55,8 @@ def measure_pairs(
             row, curves[item] = _measure_head(case, model, place, single, block, head)
             found.scores.append([pair, item, block, head, *row])
         found.over_distance.append(curves)
+    if not found.scores:
+        found.over_distance.clear()  # no head's block turns anything
     return found
 
 
