@@ -18,8 +18,10 @@ ROW = 13.0
 NARROWEST, WIDEST = 30.0, 54.0
 LEAST_CELL = 14.0
 """Points across in which a letter can be read: of more columns than have so much, a grid is wider than asked."""
+STILL_READ = 40.0
+"""Points to which cells give way to the labels of rows: seven letters."""
 LONGEST_ROW_LABEL = 150.0
-"""Where cells as wide as they would like leave so much room; else a row's label gets what a cell gets at most."""
+"""Where cells leave so much room; else a row's label gets what a cell gets at most."""
 PADDING = 6.0
 MOST_CHARACTERS = 40
 """More than fit the widest cell, however narrow they are."""
@@ -34,7 +36,7 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
     texts = [[mark_space(text) for text in row] for row in grid.texts]
     columns = [mark_space(column) for column in grid.columns]
     wanted = _cell_width([columns, *texts], lettering)
-    room = min(LONGEST_ROW_LABEL, look.widest - wanted * len(columns) - 5)
+    room = min(LONGEST_ROW_LABEL, look.widest - min(wanted, STILL_READ) * len(columns) - 5)
     rows = [lettering.shorten(row, max(WIDEST, room)) for row in grid.rows]
     left = max((lettering.width(row) for row in rows), default=0) + 5
     cell = max(min(wanted, (look.widest - left - 2) / max(len(columns), 1)), LEAST_CELL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reportgen.figures.describe import Figure
 from reportgen.language import say, sentences
 from reportgen.numerals import write_share
 from reportgen.probes.attention_parts.distance_words import tell_distances
@@ -14,6 +15,12 @@ CLEAR = 0.25
 """Share of all norm-weighted attention from which a key is said to be read."""
 TOLD = 3
 """Heads of a model that a statement is about."""
+
+
+def tell_figure(view: SubjectView, figure: Figure) -> str:
+    """What a head's curves over distances show."""
+    kind, *numbers = figure.name.split("-")
+    return sentences(tell_distances(view, int(numbers[0]), int(numbers[1]))) if kind == "distance" else ""
 
 
 def tell(view: SubjectView) -> str:
