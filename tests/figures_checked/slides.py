@@ -11,7 +11,9 @@ from reportgen.figures.describe import Curves, Figure, HeadMosaic, HeatMap, Maps
 from reportgen.report.slides.slide import Deck, Slide
 from reportgen.results.bundle import Bundle
 
-_NAMED = re.compile(r"\b(layer|block|MLP)s? (\d+(?![\d.%])(?:(?:–|, | and | or | to )\d+(?![\d.%]))*)|\bheads? (\d+)\.\d+", re.I)
+_NAMED = re.compile(
+    r"\b(layer|block|MLP)s? (\d+(?![\d.%])(?:(?:–|, | and | or | to )\d+(?![\d.%]))*)|\bheads? (\d+)\.\d+", re.I
+)
 """As English names them: "layer 3", "blocks 0, 1 and 11", "layers 13–16", "MLP 28", "head 11.3"."""
 _LAYERS, _BLOCKS = re.compile(r"layer|depth", re.IGNORECASE), re.compile(r"block", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?:prompt|pair|text|sentence|item|case|row)?s?\s*\d+(?:\s*[–&-]\s*\d+)?", re.IGNORECASE)
