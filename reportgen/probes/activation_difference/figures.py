@@ -164,7 +164,7 @@ def _draw_written(view: View) -> TokenGrid:
             model=view.name,
             openings=list_items(quoted),
         ),
-        row_label=say("activation_difference.written.rows", "what base goes on from; the same with δ, or the control's, added"),
+        row_label=say("activation_difference.written.rows", "what base goes on from; then with what is added"),
         rows=[
             str(row["opening"]) if row["direction"] == "none" else names[row["direction"]]
             for row in records
