@@ -18,6 +18,7 @@ from reportgen.results.quantities import Outcome
 from reportgen.results.section import Section, tell_apart
 from reportgen.running.execute import Results
 from reportgen.text.prompts import PromptSets
+from reportgen.text.tokens import TextTokenizer
 from tests.reference import activation_difference as slow
 from tests.reference import plain
 from tests.runs import run_probes
@@ -57,6 +58,14 @@ def tuned(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"{llama} + {save_adapter(tmp_path_factory.mktemp('adapters') / 'tuned', adapter)}"
 
 
+def planted_vector(folder: Path) -> torch.Tensor:
+    """What a GPT-2's final norm and unembedding read as a token, to a length."""
+    tensors = load_file(folder / "model.safetensors")
+    vector: torch.Tensor = 6.0 * tensors["transformer.wte.weight"][PLANTED] / tensors["transformer.ln_f.weight"]
+    vector -= vector.mean()  # LayerNorm takes a mean off
+    return vector
+
+
 @pytest.fixture(scope="module")
 def planted(gpt2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny GPT-2 that adds a token's own direction after block 1, whatever it reads."""
@@ -65,10 +74,7 @@ def planted(gpt2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for file in gpt2.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     tensors = load_file(folder / "model.safetensors")
-    scale = tensors["transformer.ln_f.weight"]
-    vector = 6.0 * tensors["transformer.wte.weight"][PLANTED] / scale
-    vector -= vector.mean()  # LayerNorm takes a mean off
-    tensors["transformer.h.1.mlp.c_proj.bias"] += vector
+    tensors["transformer.h.1.mlp.c_proj.bias"] += planted_vector(gpt2)
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     return folder
 
@@ -133,8 +139,12 @@ def test_logits_change_as_the_slow_reference_has_them(llama: Path, tuned: str, r
         changes = np.array(slow.logit_changes(base, other, drawn))
         for direction, order in (("up", np.argsort(-changes)), ("down", np.argsort(changes))):
             found = rows(outcome, table, direction=direction)
-            assert [row["token_id"] for row in found] == order[:10].tolist()
-            assert [row["change"] for row in found] == pytest.approx(changes[order[:10]], abs=1e-4)
+            assert len(found) == 50
+            # Two that are nearly equal may change places in float32.
+            assert [row["change"] for row in found] == pytest.approx(changes[order[:50]], abs=1e-4)
+            assert [row["change"] for row in found] == pytest.approx(
+                changes[[row["token_id"] for row in found]], abs=1e-4
+            )
     raw = slow.logit_changes(base, other, centred=False)
     assert rows(outcome, "gains")[0]["change"] != pytest.approx(max(raw), rel=1e-2)
 
@@ -237,6 +247,68 @@ def test_a_bos_is_not_counted(tmp_path: Path) -> None:
         assert outcome.arrays["norm"].values.shape == (4, longest)
         with pytest.raises(BatteryError, match=rf"has {longest} tokens, and {longest + 1} are looked at"):
             results(models[bos, "one"], models[bos, "two"], positions=longest + 1)
+
+
+def test_base_writes_what_it_does_with_the_difference_added_by_hand(gpt2: Path, planted: Path) -> None:
+    """What is added is the planted vector, at four times the length of the stream."""
+    added = run_probes(
+        {"a": gpt2, "b": planted},
+        {
+            "d": {
+                "probe": "activation_difference", "base": "a", "other": "b", "prompts": TEXTS, "positions": POSITIONS,
+                "scale": [0.5, 4], "steered_layer": 2, "openings": ["an apple", "my eye"], "continue": 3,
+            },
+        },
+    )  # fmt: skip
+    outcome = added.outcomes["d"]["a..b"]
+    assert outcome.status == "ok", outcome.reason
+    written = outcome.tables["written"].records()
+    # Nothing is left of the control here but rounding, of which a direction can be made all the same.
+    assert {(row["direction"], row["scale"]) for row in written} >= {
+        ("none", 0),
+        ("difference", 0.5),
+        ("difference", 4),
+    }
+    by_hand = _write_by_hand(gpt2, scale=4.0)
+    assert [row["text"] for row in written if row["direction"] == "difference" and row["scale"] == 4] == by_hand
+    assert by_hand != [row["text"] for row in written if row["direction"] == "none"]
+    assert [figure.name for figure in probe.figures(section(added))][-1] == "written"
+
+
+def _write_by_hand(folder: Path, scale: float) -> list[str]:
+    """What plain transformers write with the vector added to what enters block 2."""
+    tokenizer = Tokenizer.from_str(tokenizer_json())
+    network = transformers.AutoModelForCausalLM.from_pretrained(
+        folder, attn_implementation="eager", local_files_only=True
+    )
+    streams = [plain.residuals(network, "gpt2", tokenizer.encode(text).ids)[2, POSITIONS].double() for text in TEXTS]
+    norm = sum(float(one.norm()) for one in streams) / len(streams)
+    vector = planted_vector(folder)
+    step = (scale * norm * vector / vector.norm()).float()
+    handle = network.transformer.h[2].register_forward_pre_hook(lambda module, args: (args[0] + step, *args[1:]))
+    texts = []
+    for opening in ("an apple", "my eye"):
+        ids = tokenizer.encode(opening).ids
+        length = len(ids)
+        for _ in range(3):
+            with torch.no_grad():
+                ids.append(int(network(torch.tensor([ids])).logits[0, -1].argmax()))
+        texts.append(TextTokenizer.from_folder(folder).decode(ids[length:]))
+    handle.remove()
+    return texts
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"scale": [1], "steered_layer": 3}, "layer 3 enters no block: layers that do go from 0 to 2"),
+        ({"openings": [{"text": "How to", "group": "harmful"}]}, "openings: after harmful prompts nothing is written"),
+        ({"scale": [0]}, "scale"),
+    ],
+)
+def test_what_cannot_be_written_is_a_mistake(llama: Path, tuned: str, options: dict[str, Any], told: str) -> None:
+    with pytest.raises(BatteryError, match=told):
+        results(llama, tuned, **options)
 
 
 def test_few_texts_are_a_mistake(llama: Path, tuned: str) -> None:

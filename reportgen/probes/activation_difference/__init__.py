@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probing.case import Case, Unusable
@@ -14,6 +14,7 @@ from reportgen.probing.findings import prompt_table
 from reportgen.probing.options import PairOptions, Prompts
 from reportgen.probing.pairs import require_same_reading
 from reportgen.probing.probe import PairProbe
+from reportgen.probing.steering_score import HARMFUL
 from reportgen.results.quantities import Findings, Rows, array, metric, table
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ FEWEST = 6
 DRAWS = 20
 """Random relabellings: an effect that is beyond all of them is one in twenty by chance."""
 
+MOVED = 50
+"""Tokens kept whose logits rise or fall most."""
+
 
 class Options(PairOptions):
     """Which two models, `other` being the tuned one, on which texts."""
@@ -35,7 +39,21 @@ class Options(PairOptions):
     positions: Annotated[int, Field(ge=1, le=32)] = 5
     """k: how many tokens at the beginning of each text are looked at; a BOS before them is none of them."""
     top_k: Annotated[int, Field(ge=1, le=50)] = 10
-    """Tokens named, of each reading and of the logits that rise and fall."""
+    """Tokens kept of each reading."""
+    scale: Annotated[list[Annotated[float, Field(gt=0, le=100, strict=False)]], Field(max_length=8)] = Field(default=[])
+    """How many times its own norm base's stream is moved along δ while base writes; without any nothing is written."""
+    steered_layer: Annotated[int, Field(ge=0)] | None = None
+    """The layer, of those that enter a block, whose δ is added there; by default the one in the middle."""
+    openings: Prompts = Field(default="unrelated/openings", validate_default=True)
+    """What base goes on from, where it writes."""
+    continue_: Annotated[int, Field(ge=1, le=256, alias="continue")] = 24
+    """Tokens that it writes; the likeliest follows each time."""
+
+    @model_validator(mode="after")
+    def _check_openings(self) -> Self:
+        if any(opening.group == HARMFUL for opening in self.openings):
+            raise ValueError("openings: after harmful prompts nothing is written")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +80,13 @@ class ActivationDifference(Findings):
     """The control: the same of the mean difference of the first relabelling (draw 0), and of its mirror image (draw 1),
     in which the other half of the texts changes places: its difference is the opposite one."""
     gains: Rows = table("direction", "rank", "token_id", "token", "change")
-    """The tokens whose logits rise most (`up`) and fall most (`down`): other's less base's, mean over texts and
+    """The 50 tokens whose logits rise most (`up`) and fall most (`down`): other's less base's, mean over texts and
     positions, less the mean change of all tokens, which no probability sees."""
     gains_relabelled: Rows = table("direction", "rank", "token_id", "token", "change")
     """The control: the same of the first relabelling."""
+    written: Rows = table("opening", "direction", "scale", "text")
+    """What base writes after each opening: by itself (direction `none`), with δ added to its stream (`difference`), and
+    with the first relabelling's (`relabelled`), at each scale."""
     prompts: Rows = prompt_table()
     """The texts as both models read them."""
 
@@ -88,7 +109,9 @@ class ActivationDifferenceProbe(PairProbe[Options, ActivationDifference]):
     unembedding, softcap and softmax, in float32; a norm that divides by the row's own size makes the length of δ play
     no part. Logits: each model's own, a token's change less the mean change of all tokens. Control: 20 relabellings by
     seed, in each of which base and other change places in a random half of the texts, rounded down; norms are the
-    largest of the 20, tokens those of the first and of its mirror image.
+    largest of the 20, tokens those of the first and of its mirror image. Written, where `scale` asks for it: at one
+    layer, at every position of an opening and of what follows it, δ of the last of the looked-at tokens is added to
+    base's stream, at a multiple of the mean norm that the stream has there.
     """
 
     name = "activation_difference"
@@ -102,7 +125,15 @@ class ActivationDifferenceProbe(PairProbe[Options, ActivationDifference]):
         prompts = case.options.prompts
         if len(prompts) < FEWEST:
             raise Unusable(f"{len(prompts)} texts: a random half of them changes places, which needs at least {FEWEST}")
+        if case.options.scale:
+            steered_layer(case)
         return [Pass(case.tokens(prompt), needs_of(case, index)) for index, prompt in enumerate(prompts)]
+
+    def further_passes(self, case: Case[Options]) -> int:
+        """Base alone writes: each opening by itself, and with two directions at each scale."""
+        options = case.options
+        writes = bool(options.scale) and case.model == options.base
+        return len(options.openings) * (1 + 2 * len(options.scale)) if writes else 0
 
     def comparable(self, base: Case[Options], other: Case[Options]) -> None:
         """Refuses models of other sizes, or that read the texts as other tokens."""
@@ -122,6 +153,18 @@ def needs_of(case: Case[Options], prompt: int) -> tuple[Need, Need]:
         raise Unusable(f"text {prompt} has {len(tokens) - first} tokens, and {wanted} are looked at (`positions`)")
     places = tuple(range(first, first + wanted))
     return Need(Site.RESIDUAL, places), Need(Site.FINAL, places)
+
+
+def steered_layer(case: Case[Options]) -> int:
+    """The layer at which δ is added where base writes.
+
+    Raises:
+        Unusable: no block reads it.
+    """
+    asked, blocks = case.options.steered_layer, case.last_layer
+    if asked is not None and asked >= blocks:
+        raise Unusable(f"layer {asked} enters no block: layers that do go from 0 to {blocks - 1}")
+    return blocks // 2 if asked is None else asked
 
 
 probe = ActivationDifferenceProbe()

@@ -9,15 +9,20 @@ import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import list_items, say, sentences, unit_of
-from reportgen.numerals import write_share
+from reportgen.numerals import write_setting, write_share
 from reportgen.probes.activation_difference.view import View
 from reportgen.probing.axes import Axis, fit_axes
 from reportgen.probing.parts import describe_curves, describe_layer_grid
+from reportgen.probing.steering_score import MOST_SHOWN, WIDEST
 from reportgen.results.section import SUBJECT, Section
 from reportgen.text.characters import mark_space
+from reportgen.text.word_pieces import pieces_of
+from reportgen.text.wording import words_of
 
 NORMS = {"norm": "top", "relabelled_norm": "top_relabelled"}
 """Array of norms -> the table of what is read there."""
+SHOWN = 10
+"""Bars of a panel."""
 
 
 def figures(section: Section) -> Iterable[Figure]:
@@ -33,6 +38,9 @@ def figures(section: Section) -> Iterable[Figure]:
     for view in views:
         if view.rows("gains"):
             yield _bars(view)
+    for view in views:
+        if view.rows("written"):
+            yield _draw_written(view)
 
 
 def _read_grids(view: View) -> Iterator[TokenGrid]:
@@ -125,6 +133,54 @@ def _curves(view: View, values: Any, axis: Axis) -> Curves:
     )
 
 
+def _draw_written(view: View) -> TokenGrid:
+    """The first words of the texts, line by line; the table has them whole."""
+    scale = view.choose_scale()
+    names = {
+        "difference": say("activation_difference.added", "… with the difference"),
+        "relabelled": say("activation_difference.control", "… with the control"),
+    }
+    records = [row for row in view.rows("written") if row["direction"] == "none" or row["scale"] == scale]
+    openings = list(dict.fromkeys(str(row["opening"]) for row in records))[:MOST_SHOWN]
+    records = [row for row in records if row["opening"] in openings]
+    risen = {word.strip().casefold() for word in view.list_risen()}
+    lines = [pieces_of(str(row["text"]))[:WIDEST] for row in records]
+    width = max(map(len, lines), default=0) or 1
+    quoted = [say("text.quoted", "“{text}”", text=opening) for opening in openings]
+    return TokenGrid(
+        name="written",
+        subject=(view.subject,),
+        title=say(
+            "activation_difference.written.title",
+            "{model}: what base writes with the difference added at layer {layer} ({scale} times the stream's norm)",
+            model=view.name,
+            layer=view.steered_layer,
+            scale=write_setting(scale or 0.0),
+        ),
+        alt=say(
+            "activation_difference.written.alt",
+            "The first words that base of {model} writes after {openings}: by itself, with the difference, and with "
+            "the control",
+            model=view.name,
+            openings=list_items(quoted),
+        ),
+        row_label=say("activation_difference.written.rows", "what base goes on from; then with what is added"),
+        rows=[
+            str(row["opening"]) if row["direction"] == "none" else names[row["direction"]]
+            for row in records
+        ],
+        column_label=say("steering.texts.columns", "the first words of the text"),
+        columns=[str(at + 1) for at in range(width)],
+        texts=[[*words, *[""] * (width - len(words))] for words in lines],
+        values=np.array(
+            [[float(at < len(words) and bool(risen.intersection(words_of(words[at])))) for at in range(width)]
+             for words in lines]
+        ),
+        value_label=say("activation_difference.written.value", "1: a word whose logit rises"),
+        outlined=np.zeros((len(lines), width), bool),
+    )  # fmt: skip
+
+
 def _bars(view: View) -> Rankings:
     """The tokens whose logits rise and fall most, and those of the control."""
     heads = {
@@ -135,7 +191,7 @@ def _bars(view: View) -> Rankings:
     }
     rankings = []
     for (table, direction), head in heads.items():
-        rows = [row for row in view.rows(table) if row["direction"] == direction]
+        rows = [row for row in view.rows(table) if row["direction"] == direction][:SHOWN]
         if rows:
             labels = [mark_space(str(row["token"])) for row in rows]
             rankings.append(Ranking(title=head, labels=labels, values=[abs(float(row["change"])) for row in rows]))

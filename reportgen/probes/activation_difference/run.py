@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.measures.difference import sum_logit_changes
+from reportgen.model.measures.steered import add_direction
+from reportgen.model.needs import Edit, Pass
 from reportgen.model.network.loaded import LoadedModel, select_likeliest
 from reportgen.numerics.distributions import log_softmax
 from reportgen.numerics.mean_difference import draw_relabellings, mean_difference, share_of_mean_norm
-from reportgen.probes.activation_difference import DRAWS, ActivationDifference, Options, needs_of
+from reportgen.numerics.steering import scale_to_length
+from reportgen.probes.activation_difference import (
+    DRAWS,
+    MOVED,
+    ActivationDifference,
+    Options,
+    needs_of,
+    steered_layer,
+)
 from reportgen.probing.case import Case
 from reportgen.probing.probe import MeasuredModel
 from reportgen.results.quantities import Rows
 
 
 def compare(base: MeasuredModel[Options], other: MeasuredModel[Options]) -> ActivationDifference:
-    """The mean difference and its control: their norms, what they say, and what the logits do."""
+    """The mean difference and its control: their norms, what they say, what the logits do, and what base writes."""
     case, k = base.case, base.case.options.top_k
     ours, theirs = _stream(base), _stream(other)
     signs = draw_relabellings(len(ours), DRAWS, case.options.seed)
@@ -43,8 +55,9 @@ def compare(base: MeasuredModel[Options], other: MeasuredModel[Options]) -> Acti
             for draw, turned in enumerate((relabelled, -relabelled))
             for row in _read_words(other.model, case, turned, k)
         ],
-        gains=_rank_changes(case, changes, k),
-        gains_relabelled=_rank_changes(case, changes_by_chance, k),
+        gains=_rank_changes(case, changes),
+        gains_relabelled=_rank_changes(case, changes_by_chance),
+        written=_write_steered(base, ours, difference, relabelled),
         prompts=case.prompt_rows(case.options.prompts),
     )
 
@@ -92,12 +105,48 @@ def _read_words(model: LoadedModel, case: Case[Options], difference: Tensor, k: 
     return found
 
 
-def _rank_changes(case: Case[Options], changes: Tensor, k: int) -> Rows:
+def _rank_changes(case: Case[Options], changes: Tensor) -> Rows:
     """Rows of `gains`: (vocabulary) changes, the largest of either sign; a token that does not move is none."""
     found: Rows = []
     for direction, sign in (("up", 1), ("down", -1)):
-        values, ids = select_likeliest(sign * changes[None], k)
+        values, ids = select_likeliest(sign * changes[None], MOVED)
         moved = [(token, value) for token, value in zip(ids[0].tolist(), values[0].tolist(), strict=True) if value > 0]
         for rank, (token, value) in enumerate(moved, 1):
             found.append([direction, rank, token, case.tokenizer.show(token), sign * value])
     return found
+
+
+def _write_steered(base: MeasuredModel[Options], ours: Tensor, difference: Tensor, relabelled: Tensor) -> Rows:
+    """Rows of `written`: every opening as base goes on by itself, with δ added, and with the control's.
+
+    Args:
+        base: the model that writes.
+        ours: (text x layer x position x width) its stream at the first tokens.
+        difference: (layer x position x width) δ.
+        relabelled: the same of the control.
+    """
+    case, options = base.case, base.case.options
+    if not options.scale:
+        return []
+    layer = steered_layer(case)
+    norm = float(torch.linalg.vector_norm(ours[:, layer, -1], dim=-1).mean())
+    added = {"difference": difference[layer, -1], "relabelled": relabelled[layer, -1]}
+    # Without a length there is no direction, and nothing to add.
+    ways: list[tuple[str, float, tuple[Edit, ...]]] = [("none", 0.0, ())]
+    for scale in options.scale:
+        for name, direction in added.items():
+            if bool(direction.any()):
+                vector = torch.from_numpy(scale_to_length(np.asarray(direction), norm)).to(base.model.device)
+                ways.append((name, scale, add_direction(layer, vector, scale, "all")))
+    tokens = [case.tokens(opening, options.continue_ + 1) for opening in options.openings]
+    passes = [Pass(ids, (), options.continue_ + 1, edits=edits) for ids in tokens for *_, edits in ways]
+    places = [(opening, name, scale) for opening in options.openings for name, scale, _ in ways]
+    return [
+        [
+            case.tokenizer.prompt_text(opening),
+            name,
+            scale,
+            case.tokenizer.decode(single.tokens[single.prompt_length :]),
+        ]
+        for (opening, name, scale), single in zip(places, run_all(base.model, passes), strict=True)
+    ]

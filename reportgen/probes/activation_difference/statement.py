@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from reportgen.language import list_items, say, say_count, sentences
-from reportgen.numerals import write_number, write_share
+from reportgen.numerals import write_number, write_setting, write_share
+from reportgen.probes.activation_difference import MOVED
 from reportgen.probes.activation_difference.view import BEYOND, View
 from reportgen.text.characters import mark_space
 
@@ -23,7 +24,7 @@ def tell(view: View) -> str:
             model=view.name,
             texts=int(view.metric("texts") or 0),
         )
-    return sentences([_tell_size(view), _tell_words(view)])
+    return sentences([_tell_size(view), _tell_words(view), _tell_written(view)])
 
 
 def _tell_size(view: View) -> str:
@@ -69,7 +70,7 @@ def _tell_words(view: View) -> str:
             "activation_difference.no_words",
             "The {count} token whose logit rises most is no word that rises clearly more than by chance.",
             "Of the {count} tokens whose logits rise most, none is a word that rises clearly more than by chance.",
-            int(view.options["top_k"]),
+            MOVED,
         )
     values = {"words": _quote(risen[:NAMED]), "read": _quote(read[:NAMED])}
     if any(word in read for word in risen):
@@ -86,6 +87,27 @@ def _tell_words(view: View) -> str:
         "activation_difference.words_apart",
         "Of words, {words} rise most in the logits; read by the lens, the difference itself says others: {read}.",
         **values,
+    )
+
+
+def _tell_written(view: View) -> str:
+    """In how many texts base names such a word once the difference is added; nothing where no word rises."""
+    scale = view.choose_scale()
+    if scale is None or not view.stands_out or not view.list_risen():
+        return ""
+    named, count = view.count_naming("difference", scale)
+    return say_count(
+        "activation_difference.written",
+        "Added to base at layer {layer}, {scale} times the stream's norm, {named} of {count} text names one of the "
+        "words that rise; {control} with the control's, {own} without.",
+        "Added to base at layer {layer}, {scale} times the stream's norm, {named} of {count} texts name one of the "
+        "words that rise; {control} with the control's, {own} without.",
+        count,
+        layer=view.steered_layer,
+        scale=write_setting(scale),
+        named=named,
+        control=view.count_naming("relabelled", scale)[0],
+        own=view.count_naming("none", 0.0)[0],
     )
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 
 from reportgen.probing.view import SubjectView
 from reportgen.text.scripts import script_of
+from reportgen.text.wording import words_of
 
 BEYOND = 2.0
 """Times the largest of the relabellings from which a difference is no chance."""
@@ -31,6 +32,12 @@ class View(SubjectView):
         times = self.metric("times_relabelled")
         return self.differs and (times is None or times >= BEYOND)
 
+    @property
+    def steered_layer(self) -> int:
+        """The layer at which the difference is added where base writes."""
+        asked = self.options.get("steered_layer")
+        return self.last_layer // 2 if asked is None else int(asked)
+
     def list_read(self) -> list[str]:
         """The tokens that the lens reads in most cells in which the difference stands out, of those that it reads
         nowhere in the control.
@@ -54,6 +61,17 @@ class View(SubjectView):
             for row in self.rows("gains")
             if row["direction"] == "up" and row["change"] >= BEYOND * by_chance and _is_word(row["token"])
         ]
+
+    def count_naming(self, direction: str, scale: float) -> tuple[int, int]:
+        """How many texts written this way name a word whose logit rises, and of how many."""
+        risen = {word.strip().casefold() for word in self.list_risen()}
+        texts = [row["text"] for row in self.rows("written") if (row["direction"], row["scale"]) == (direction, scale)]
+        return sum(bool(risen.intersection(words_of(text))) for text in texts), len(texts)
+
+    def choose_scale(self) -> float | None:
+        """The scale at which most texts name such a word, the smallest of several; None where nothing was written."""
+        scales = sorted({float(row["scale"]) for row in self.rows("written") if row["direction"] == "difference"})
+        return max(scales, key=lambda scale: (self.count_naming("difference", scale)[0], -scale), default=None)
 
 
 def _is_word(token: str) -> bool:
