@@ -1,14 +1,17 @@
 """What hooks hand over: the right rows of the right layer, and nothing is left on the model."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from reportgen.model.capture.activation_functions import activation_functions_of
 from reportgen.model.capture.hooks import Layout, NotFiniteError, Receiver, check_finite, hook_receivers
 from reportgen.model.needs import Keep, Need, Site
 from reportgen.model.network.anatomy import Anatomy, anatomy_of
+from reportgen.model.network.loaded import LoadedModel
 from tests.tiny import FAMILIES, LAYERS, random_model
 
 IDS = torch.tensor([[0, 40, 41, 55, 7]])
@@ -102,7 +105,9 @@ def test_what_is_not_finite_is_told_with_its_layer(wrong: float) -> None:
 @pytest.mark.parametrize("site", [site for site in Site if site is not Site.FINAL])
 def test_nothing_is_left_on_the_model_also_after_an_exception(site: Site) -> None:
     network = random_model("llama")
-    anatomy, before = anatomy_of(network), hooks_on(network)
+    model, before = LoadedModel(network, anatomy_of(network)), hooks_on(network)
+    anatomy = replace(model.anatomy, activation_functions=activation_functions_of(model))
+    assert hooks_on(network) == before
 
     class Broken(Keep):
         def update(self, state: Any, value: Any, *, index: int, step: int) -> Any:

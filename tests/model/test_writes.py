@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from reportgen.model.capture.check_writes import PROVEN_LATER, reason_against
+from reportgen.model.capture.position_table import count_position_rows
 from reportgen.model.capture.shared_passes import SharedPasses, run_all
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.load import load
@@ -99,6 +100,33 @@ def test_scores_and_values_lead_to_the_pattern_and_to_what_the_heads_found(famil
         assert bool(scores.triu(1)[scores.triu(1) != 0].isneginf().all())
         for head in range(4):
             assert apart(pattern[head] @ values[head], found.unflatten(-1, (4, -1))[:, head]) < 1e-5
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma3", "qwen2", "phi3"])
+@torch.inference_mode()
+def test_a_gated_activation_times_the_other_half_is_what_enters_the_down_projection(family: str) -> None:
+    model = loaded(family)
+    given, entered = Need(Site.ACTIVATIONS), Need(Site.MEMORIES)
+    assert reason_against(model, Site.ACTIVATIONS) == ""
+    captured = passed(model, given, entered)
+    for block, activation, memories in zip(
+        model.anatomy.blocks, captured.tensors_of(given, 0), captured.tensors_of(entered, 0), strict=True
+    ):
+        seen: list[torch.Tensor] = []
+        name = "gate_up_proj" if family == "phi3" else "up_proj"
+        handle = block.mlp.get_submodule(name).register_forward_hook(  # type: ignore[union-attr]
+            lambda module, args, output, seen=seen: seen.append(output[0])
+        )
+        model.network(torch.tensor([IDS]))
+        handle.remove()
+        assert apart(activation * seen[0][:, -40:], memories) < 1e-5
+        assert 0.1 < float((activation <= 0).float().mean()) < 0.9
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_table_of_positions_is_found_where_there_is_one(family: str) -> None:
+    rows = count_position_rows(loaded(family))
+    assert rows == (512 if family in {"gpt2", "opt"} else None)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -29,14 +29,14 @@ def tell(view: SubjectView) -> str:
         told = say(
             "residual_shares.told",
             "In {model}, {kept} of a block's output is what came in, averaged over the blocks; attention adds "
-            "{attention}, the MLP {mlp}.",
+            "{attention}, and the MLP adds {mlp}.",
             **values,
         )
     else:
         told = say(
             "residual_shares.new",
             "In {model}, less than half of a block's output is what came in ({kept}, averaged over the blocks); "
-            "attention adds {attention}, the MLP {mlp}.",
+            "attention adds {attention}, and the MLP adds {mlp}.",
             **values,
         )
     return sentences([told, _tell_newest(view), *_tell_words(view), tell_parts(view)])
