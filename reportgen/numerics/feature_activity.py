@@ -75,6 +75,14 @@ class Activity:
         found[self.row[at]] = self.value[at]
         return found
 
+    def keep(self, kept: NDArray[np.bool_]) -> Activity:
+        """What is left where only some tokens count; `kept` has a truth value a token."""
+        import numpy as np
+
+        here = kept[self.row]
+        places = np.cumsum(kept) - 1
+        return Activity(int(kept.sum()), self.features, places[self.row[here]], self.feature[here], self.value[here])
+
     def strongest_of_tokens(self, k: int) -> Iterator[tuple[int, int, int, float]]:
         """(token, rank from 1, feature, activation) of the k strongest of each token; equal ones by number."""
         import numpy as np

@@ -66,6 +66,13 @@ def test_a_published_configuration_without_weights(
     assert sum(outcome.tables["tensors"].column("parameters")) == total
 
 
+@pytest.mark.parametrize(("folder", "total"), [("llama-3.2-3b", 3_212_749_824), ("gemma-3-4b", 4_300_079_472)])
+def test_the_configurations_that_ship_have_the_published_numbers(folder: str, total: int) -> None:
+    file = Path(__file__).parents[2] / "reports" / "configs" / folder / "config.json"
+    outcome = run_probes({"shape": f"config:{file}"}, CENSUS).outcomes["census"]["shape"]
+    assert outcome.metrics["total_parameters"].value == total
+
+
 def test_the_table_of_llama_by_hand(llama: Path) -> None:
     outcome = run_probes({"m": llama}, CENSUS).outcomes["census"]["m"]
     rows = outcome.tables["tensors"].records()

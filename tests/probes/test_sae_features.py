@@ -17,6 +17,7 @@ from reportgen.running.execute import execute
 from reportgen.running.plan import make_plan
 from reportgen.text.prompts import PromptSets
 from reportgen.text.tokens import TextTokenizer
+from tests.reference import generation_lens as generation
 from tests.reference import sae_features as reference
 from tests.runs import run_probes
 from tests.tiny import random_model, save_tiny, tokenizer_json
@@ -144,6 +145,72 @@ def test_the_contrast_against_the_reference(found: Mapping[str, Outcome], dictio
     assert rows[0]["effect"] != pytest.approx(
         (best[:2].mean() - best[2:].mean()) / best.std(ddof=1), rel=1e-2
     )  # the spread of both sets as one
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_features_over_what_is_written_against_the_reference(family: str, dictionaries: Path, tmp_path: Path) -> None:
+    options = {"over": "generated", "continue": 5, "contrast": {"a": A, "b": B}, "layers": [2]}
+    outcome = features(save_tiny(tmp_path / family, family), dictionaries, **options)
+    network, folder = random_model(family), dictionaries / "layer_2"
+
+    def by_text(text: str) -> Any:
+        ids = ids_of(text)
+        written = [token for token in generation.greedy(network, ids, 5) if token != 1]  # the end token is not read
+        whole = reference.activations(network, family, [*ids, *written], folder, 2)
+        return written, whole[len(ids) - 1 :], len(ids)
+
+    for prompt, text in enumerate(TEXTS):
+        written, expected, start = by_text(text)
+        shown = [r["token"] for r in outcome.tables["tokens"].records() if r["prompt"] == prompt][start:]
+        assert outcome.tables["written"].rows[prompt][0] == prompt
+        assert len(shown) == len(written)
+        counts = outcome.arrays[f"l0_by_token/{prompt}"].values[0]
+        assert np.isnan(counts[:start]).all()
+        assert counts[start:].tolist() == (expected > 0).sum(1).tolist()
+        records = [r for r in outcome.tables["strongest"].records() if r["prompt"] == prompt]
+        for record in records:
+            assert record["largest"] == pytest.approx(expected[:, record["feature"]].max(), rel=1e-3)
+            assert record["position"] == start + int(expected[:, record["feature"]].argmax())
+    a, b = ([by_text(text)[1] for text in side] for side in (A, B))
+    effects = reference.effects(a, b)
+    for row in outcome.tables["contrast"].records():
+        assert row["effect"] == pytest.approx(effects[row["feature"]], rel=1e-2)
+    figures = {figure.name: figure for figure in probe.figures(section(outcome))}
+    assert "features on what is written after “" in figures["strips-0-0"].title
+    assert len(figures["strips-0-0"].columns) == 5
+    assert "what is written after" in figures["contrast"].title
+
+
+def test_masked_words_do_not_count_in_the_comparison(llama: Path, dictionaries: Path) -> None:
+    asked = {"a": A, "b": [*B, "My  my"], "mask": ["my Apple"]}
+    outcome = features(llama, dictionaries, layers=[2], contrast=asked)
+    plain_one = features(llama, dictionaries, layers=[2], contrast={"a": A, "b": [*B, "My  my"]})
+    assert outcome.tables["strongest"].rows == plain_one.tables["strongest"].rows
+    tokenizer = Tokenizer.from_str(tokenizer_json(True))
+    pieces = {tokenizer.decode([i]).strip().lower() for form in ("my Apple", " my Apple")
+              for i in tokenizer.encode(form, add_special_tokens=False).ids} - {""}  # fmt: skip
+
+    def counted(text: str) -> Any:
+        kept = [tokenizer.decode([i]).strip().lower() not in pieces for i in ids_of(text)[1:]]
+        return by_hand("llama", text, dictionaries, 2)[kept]
+
+    sides = [[one for text in side if len(one := counted(text))] for side in (asked["a"], asked["b"])]
+    effects = reference.effects(*sides)
+    for row in outcome.tables["contrast"].records():
+        assert row["effect"] == pytest.approx(effects[row["feature"]], rel=1e-3)
+    wrong = reference.effects(*([by_hand("llama", text, dictionaries, 2) for text in side] for side in (A, B)))
+    assert outcome.tables["contrast"].column("effect") != pytest.approx(
+        [wrong[row["feature"]] for row in outcome.tables["contrast"].records()], rel=1e-2
+    )
+    told = probe.statement(section(outcome))
+    assert "The words of “my Apple” do not count in the comparison." in told
+
+
+def test_where_every_word_of_a_set_is_masked_nothing_is_compared(llama: Path, dictionaries: Path) -> None:
+    outcome = features(llama, dictionaries, layers=[2], contrast={"a": A, "b": ["my my"], "mask": ["my", "  "]})
+    assert outcome.tables["contrast"].rows == []
+    assert outcome.tables["skipped"].rows == [["my my", "nothing but masked words"]]
+    assert "1 of its prompts has no token that counts." in probe.statement(section(outcome))
 
 
 def test_two_single_prompts_are_compared_over_their_tokens(llama: Path, dictionaries: Path) -> None:

@@ -129,19 +129,19 @@ def test_the_first_numbers_are_shown_as_they_are_where_that_is_asked(llama: Path
     outcome = weights(llama, tensor=[DOWN, "model.norm.weight"], numbers=3)
     tensor = random_model("llama").get_parameter(DOWN).detach()
     figures = {figure.name: figure for figure in probe.figures(section(outcome))}
-    grid = figures["numbers-0"]
+    grid = figures["values-0"]
     for row in range(3):
         for column in range(3):
             told = grid.texts[row][column].replace("−", "-").replace("\u2212", "-")
             assert float(told) == pytest.approx(tensor[row, column].item(), rel=6e-3)
     assert grid.values.max() == 1.0
-    assert np.shape(figures["numbers-1"].texts) == (1, 3)  # a vector is one row
+    assert np.shape(figures["values-1"].texts) == (1, 3)  # a vector is one row
     table = weights(llama, tensor="model.embed_tokens.weight", numbers=3)
     assert table.tables["named_rows"].column("token") == ["<bos>", "<eos>", "!"]
-    (grid,) = (figure for figure in probe.figures(section(table)) if figure.name == "numbers-0")
+    (grid,) = (figure for figure in probe.figures(section(table)) if figure.name == "values-0")
     assert grid.rows[2] == "2: !"
     plain = weights(llama, tensor=[DOWN, "model.norm.weight"])
-    assert not any(figure.name.startswith("numbers") for figure in probe.figures(section(plain)))
+    assert not any(figure.name.startswith("values") for figure in probe.figures(section(plain)))
     assert plain.tables == outcome.tables
 
 

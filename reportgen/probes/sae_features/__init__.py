@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -40,6 +40,9 @@ class Sides(BaseModel):
         default=("a", "b"), min_length=2, max_length=2, strict=False
     )
     """What figures and sentences call the two; by default what FILE/SET calls each, or a and b."""
+    mask: list[Annotated[str, Field(min_length=1)]] = Field(default=[])
+    """Texts whose words do not count, such as the instruction in front of one set: every token that spells a token of
+    one of them, with or without a space before it, in upper or lower case, is left out of the comparison."""
 
     @model_validator(mode="before")
     @classmethod
@@ -74,6 +77,11 @@ class Options(LabelledOptions):
     """Examples kept per feature."""
     contrast: Sides | None = None
     """Two sets of prompts whose features are compared: `{a: FILE/SET, b: FILE/SET}`."""
+    over: Literal["prompts", "generated"] = "prompts"
+    """`generated`: over the tokens that the model writes after the prompts and those of the contrast, greedily; the
+    prompts' own do not count. Those of `examples` are read as they are."""
+    continue_: Annotated[int, Field(ge=1, le=256, alias="continue")] = 24
+    """Tokens to write if `over` is `generated`, unless the end token comes first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +134,12 @@ class Features(PromptFindings):
     notes: Rows = table("kind", "name", "value")
     """What to know about the dictionaries."""
     tokens: Rows = table("prompt", "position", "token")
-    """The tokens of each prompt."""
+    """The tokens of each prompt, and after them those written."""
+    written: Rows = table("prompt", "text")
+    """What the model writes after each prompt, if `over` is `generated`: then every number above is over the tokens of
+    these texts, and of those written after the prompts of the contrast."""
+    skipped: Rows = table("prompt", "reason")
+    """Prompts of the contrast that have no token to compare."""
 
 
 class SaeFeatures(Probe[Options, Features]):
@@ -141,7 +154,8 @@ class SaeFeatures(Probe[Options, Features]):
     prompts also reach says nothing.
 
     Computed: activations f = encode(x) as the dictionary's architecture defines it, in float32 (JumpReLU: strictly
-    above its threshold); position 0 is left out if it holds BOS. Promoted and suppressed tokens: largest and smallest
+    above its threshold); position 0 is left out if it holds BOS. What a model writes is read while it writes it.
+    Promoted and suppressed tokens: largest and smallest
     W_U (gain ⊙ direction), the final norm's gain and the feature's row of the decoder; true up to a positive factor.
     Lieberum et al. 2024, "Gemma Scope"; Bricken et al. 2023, "Towards Monosemanticity".
     """
@@ -158,12 +172,16 @@ class SaeFeatures(Probe[Options, Features]):
         found = dictionaries_of(case)
         labels_of(case, found)
         needs = tuple(dict.fromkeys(need_of(one) for one in found.files))
-        return [Pass(case.tokens(prompt), needs) for prompt in _every_prompt(case.options)]
+        # A step reads the token that the one before it wrote: the last of them needs a step of its own.
+        steps = case.options.continue_ + 1 if case.options.over == "generated" else 1
+        read = [Pass(case.tokens(prompt), needs) for prompt in case.options.examples or ()]
+        return [*(Pass(case.tokens(prompt, steps), needs, steps) for prompt in prompts_of(case.options)), *read]
 
 
-def _every_prompt(options: Options) -> list[Prompt]:
+def prompts_of(options: Options) -> list[Prompt]:
+    """The prompts, then those of the contrast: after each of which something may be written."""
     sides = [] if options.contrast is None else [*options.contrast.a, *options.contrast.b]
-    return [*options.prompts, *sides, *(options.examples or ())]
+    return [*options.prompts, *sides]
 
 
 probe = SaeFeatures()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reportgen.features.names import feature_names, place_names
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import list_items, say, sentences
 from reportgen.numerals import write_cell, write_number
 from reportgen.probes.sae_features import MOST_DRAWN
-from reportgen.probes.sae_features.view import names_of_sets
+from reportgen.probes.sae_features.view import is_of_written, names_of_sets, tell_text
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -19,7 +20,7 @@ from reportgen.text.characters import mark_space
 
 MOST_PLACES = 3
 WIDEST = 16
-"""Tokens of a strip; the last ones of a longer prompt."""
+"""Tokens of a strip; the last ones of a longer prompt, the first of a longer text that is written."""
 
 
 def figures(section: Section) -> Iterable[Figure]:
@@ -28,7 +29,7 @@ def figures(section: Section) -> Iterable[Figure]:
         for prompt in range(min(len(view.rows("prompts")), MOST_DRAWN)):
             for item in _drawn_items(view):
                 yield from _strip(view, prompt, item)
-            if len(view.rows("dictionaries")) > 1:
+            if len(view.rows("dictionaries")) > 1 and not np.isnan(view.values(f"l0_by_token/{prompt}")).all():
                 yield _l0_grid(view, prompt)
         if view.rows("contrast"):
             yield _differences(view)
@@ -49,9 +50,9 @@ def _strip(view: SubjectView, prompt: int, item: int) -> Iterable[TokenGrid]:
     if not strongest:
         return
     values = view.values(f"activations/{prompt}")[item, : len(strongest)]
-    start = max(int(np.isnan(values[0]).sum()), values.shape[1] - WIDEST)
+    drawn = _drawn_tokens(view, values)
     shown = [r["token"] for r in view.rows("tokens") if r["prompt"] == prompt]
-    values = values[:, start:]
+    values = values[:, drawn]
     names_of = feature_names(view.outcome)
     names = [names_of[item, r["feature"]].called for r in strongest]
     largest = np.array([r["largest"] for r in strongest])[:, None]
@@ -63,10 +64,10 @@ def _strip(view: SubjectView, prompt: int, item: int) -> Iterable[TokenGrid]:
         subject=(view.subject,),
         title=say(
             "sae_features.strips.title",
-            "{model}, {place}: features on “{prompt}”",
+            "{model}, {place}: features on {text}",
             model=view.name,
             place=where,
-            prompt=label,
+            text=tell_text(view.outcome, label),
         ),
         alt=say(
             "sae_features.strips.alt",
@@ -78,19 +79,29 @@ def _strip(view: SubjectView, prompt: int, item: int) -> Iterable[TokenGrid]:
         row_label=say("sae_features.feature", "feature, the strongest first"),
         rows=names,
         column_label=say("figure.token", "token"),
-        columns=shown[start:],
+        columns=shown[drawn],
         texts=[[write_cell(v, 3) if v > 0 else "" for v in row] for row in values.tolist()],
         values=np.clip(values / largest, 0, 1),
-        value_label=say("sae_features.share", "activation, as a share of the feature's largest in the prompt"),
+        value_label=say("sae_features.share", "activation, as a share of the feature's largest in the prompt")
+        if not is_of_written(view.outcome)
+        else say("sae_features.share_written", "activation, as a share of the feature's largest in the text"),
         outlined=np.zeros(values.shape, bool),
     )  # fmt: skip
+
+
+def _drawn_tokens(view: SubjectView, values: NDArray[np.float32]) -> slice:
+    """The last tokens of a prompt, or the first written; `values` are (row x position), NaN where nothing counts."""
+    first = int(np.isnan(values[0]).sum())
+    if is_of_written(view.outcome):
+        return slice(first, first + WIDEST)
+    return slice(max(first, values.shape[1] - WIDEST), None)
 
 
 def _l0_grid(view: SubjectView, prompt: int) -> TokenGrid:
     """Places from the last at the top."""
     counts = view.values(f"l0_by_token/{prompt}")[::-1]
-    start = max(int(np.isnan(counts[0]).sum()), counts.shape[1] - WIDEST)
-    counts = counts[:, start:]
+    drawn = _drawn_tokens(view, counts)
+    counts = counts[:, drawn]
     shown = [r["token"] for r in view.rows("tokens") if r["prompt"] == prompt]
     places = list(place_names(view.outcome).values())[::-1]
     most = float(np.nanmax(counts, initial=0.0)) or 1.0
@@ -100,9 +111,9 @@ def _l0_grid(view: SubjectView, prompt: int) -> TokenGrid:
         subject=(view.subject,),
         title=say(
             "sae_features.l0.title",
-            "{model}: how many features fire on each token of “{prompt}”",
+            "{model}: how many features fire on each token of {text}",
             model=view.name,
-            prompt=prompt_labels(view.outcome)[prompt],
+            text=tell_text(view.outcome, prompt_labels(view.outcome)[prompt]),
         ),
         alt=say(
             "sae_features.l0.alt",
@@ -113,7 +124,7 @@ def _l0_grid(view: SubjectView, prompt: int) -> TokenGrid:
         row_label=say("sae_features.place", "layer of the dictionary"),
         rows=places,
         column_label=say("figure.token", "token"),
-        columns=shown[start:],
+        columns=shown[drawn],
         texts=[[write_number(count) for count in row] for row in counts.tolist()],
         values=counts / most,
         value_label=say(
@@ -145,6 +156,14 @@ def _differences(view: SubjectView) -> Rankings:
         title=say(
             "sae_features.contrast.title",
             "{model}: features that differ between {a} and {b}",
+            model=view.name,
+            a=sets[1],
+            b=sets[-1],
+        )
+        if not is_of_written(view.outcome)
+        else say(
+            "sae_features.contrast_written.title",
+            "{model}: features that differ between what is written after {a} and after {b}",
             model=view.name,
             a=sets[1],
             b=sets[-1],

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from reportgen.features.auto_labels import label_promoted_tokens
@@ -18,9 +19,11 @@ from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.sae.dictionary import load_dictionary
 from reportgen.model.sae.promoted import find_promoted_tokens
 from reportgen.numerics.feature_activity import Activity, contrast, means_of, permute_largest_effect, select_top
-from reportgen.probes.sae_features import Features, Options
+from reportgen.probes.sae_features import Features, Options, prompts_of
 from reportgen.probing.case import Case
 from reportgen.results.quantities import Rows
+from reportgen.text.spellings import word_of
+from reportgen.text.tokens import is_fragment
 
 AROUND = 12
 """Tokens of context on either side of an example."""
@@ -59,13 +62,13 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     """One dictionary in memory at a time."""
     found, count = dictionaries_of(case), len(case.options.prompts)
     labels, texts = labels_of(case, found), [single.tokens for single in captured]
-    starts = [first_counted(case, tokens) for tokens in texts]
+    starts = _starts(case, captured)
     parts = [_part(case, model, found, item, captured) for item in range(len(found.files))]
     shown = [case.tokenizer.show_sequence(tokens) for tokens in texts[:count]]
     active = [one for part in parts for one in part.activity[:count]]
     l0 = np.concatenate([one.counts() for one in active])
     return Features(
-        l0=float(l0.mean()) if len(l0) else "no prompt has a token beside BOS",
+        l0=float(l0.mean()) if len(l0) else "there is no token beside BOS, or none is written",
         strongest_share=_strongest_share(active),
         example_tokens=sum(parts[0].activity[text].tokens for text in _drop_repeated(texts)),
         dictionaries=dictionary_rows(case.options),
@@ -83,6 +86,11 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         activations=[_strips(parts, prompt, starts[prompt], case.options.top) for prompt in range(count)],
         l0_by_token=[_counts(parts, prompt, starts[prompt]) for prompt in range(count)],
         notes=note_rows(found.notes),
+        written=[
+            [prompt, case.tokenizer.decode(texts[prompt][starts[prompt] :])]
+            for prompt in range(count if case.options.over == "generated" else 0)
+        ],
+        skipped=_skipped(case, captured),
         tokens=[[prompt, at, token] for prompt, row in enumerate(shown) for at, token in enumerate(row)],
         prompts=case.prompt_rows(case.options.prompts),
     )  # fmt: skip
@@ -94,17 +102,65 @@ def _part(
     options, files = case.options, found.files[item]
     dictionary = load_dictionary(files, model.device)
     activity = []
-    for single in captured:
-        rows = single.tensors_of(need_of(files), 0)[0][first_counted(case, single.tokens) :]
+    for single, start in zip(captured, _starts(case, captured), strict=True):
+        need = need_of(files)
+        rows = torch.cat([single.tensors_of(need, step)[0] for step in range(single.steps)])[start:]
         active = dictionary.find_active(rows)
         row, feature, value = (part.cpu().numpy() for part in (active.row, active.feature, active.value))
         activity.append(Activity(len(rows), files.features, row, feature, value.astype("float64")))
     prompts = len(options.prompts)
     strongest = [select_top(one.maxima(), options.top) for one in activity[:prompts]]
-    differing = _contrast(options, item, activity[prompts:])
+    differing = _contrast(options, item, _compared(case, captured, activity))
     named = sorted({one for tops in strongest for one in tops} | set(differing.features))
     read = dict(zip(named, find_promoted_tokens(model, dictionary, named, options.tokens), strict=True))
     return _Part(item, activity, strongest, differing, read)
+
+
+def _starts(case: Case[Options], captured: Sequence[PassResult]) -> list[int]:
+    """(text) the first position that counts: where the model begins to write, or the first beside BOS."""
+    written = len(prompts_of(case.options)) if case.options.over == "generated" else 0
+    return [
+        single.prompt_length if at < written else first_counted(case, single.tokens)
+        for at, single in enumerate(captured)
+    ]
+
+
+def _counted(case: Case[Options], captured: Sequence[PassResult]) -> list[NDArray[np.bool_]]:
+    """(prompt of the contrast) (token) whether it counts there: from its start on, and without masked words."""
+    sides = case.options.contrast
+    if sides is None:
+        return []
+    show, piece = case.tokenizer.show, case.tokenizer.piece
+    forms = (form for text in sides.mask for form in (text, f" {text}"))
+    ids = {token for form in forms for token in case.tokenizer.encode(form, special_tokens=False).ids}
+    masked = {word_of(show(token)) for token in ids if not is_fragment(piece(token))} - {""}
+    texts = slice(len(case.options.prompts), len(prompts_of(case.options)))
+    return [
+        np.array([word_of(show(token)) not in masked for token in single.tokens[start:]], bool)
+        for single, start in zip(captured[texts], _starts(case, captured)[texts], strict=True)
+    ]
+
+
+def _compared(
+    case: Case[Options], captured: Sequence[PassResult], activity: Sequence[Activity]
+) -> tuple[Sequence[Activity], Sequence[Activity]]:
+    """The two sets of the contrast, without tokens that do not count and prompts of which none is left."""
+    sides, first = case.options.contrast, len(case.options.prompts)
+    if sides is None:
+        return [], []
+    of_sets = [one.keep(kept) for one, kept in zip(activity[first:], _counted(case, captured), strict=False)]
+    a, b = of_sets[: len(sides.a)], of_sets[len(sides.a) :]
+    return [one for one in a if one.tokens], [one for one in b if one.tokens]
+
+
+def _skipped(case: Case[Options], captured: Sequence[PassResult]) -> Rows:
+    """The prompts of the contrast of which no token counts."""
+    prompts = prompts_of(case.options)[len(case.options.prompts) :]
+    return [
+        [prompt.called, "nothing but masked words" if len(kept) else "the model writes nothing"]
+        for prompt, kept in zip(prompts, _counted(case, captured), strict=False)
+        if not kept.any()
+    ]
 
 
 def _drop_repeated(texts: Sequence[tuple[int, ...]]) -> list[int]:
@@ -125,11 +181,10 @@ def _strongest_share(active: Sequence[Activity]) -> float | str:
     return float(np.mean(shares)) if shares else "no feature fires on any token"
 
 
-def _contrast(options: Options, item: int, activity: Sequence[Activity]) -> _Difference:
-    if options.contrast is None:
+def _contrast(options: Options, item: int, sets: tuple[Sequence[Activity], Sequence[Activity]]) -> _Difference:
+    a, b = sets
+    if not (a and b):
         return _Difference([], [])
-    ends = len(options.contrast.a), len(options.contrast.a) + len(options.contrast.b)
-    a, b = activity[: ends[0]], activity[ends[0] : ends[1]]
     compared = contrast(a, b)
     top = select_top(np.nan_to_num(np.abs(compared.effect), nan=0.0), options.top)
     columns = (compared.mean_a, compared.mean_b, compared.difference, compared.effect)

@@ -7,10 +7,10 @@ from typing import Any
 
 from reportgen.features.names import feature_names, place_names
 from reportgen.features.tables import notes_of
-from reportgen.language import say, sentences
+from reportgen.language import list_items, say, say_count, sentences
 from reportgen.model.sae.notes import tell_note
 from reportgen.numerals import write_change, write_number, write_setting
-from reportgen.probes.sae_features.view import names_of_sets
+from reportgen.probes.sae_features.view import names_of_sets, tell_text
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
 from reportgen.text.characters import mark_space
@@ -45,10 +45,10 @@ def _tell_prompts(view: SubjectView) -> Iterable[str]:
     for ratio, prompt, first in clear:
         yield say(
             "sae_features.strongest",
-            "On “{prompt}”, one feature of {model} stands out at {place}: {feature}, {times} times as strong "
+            "On {text}, one feature of {model} stands out at {place}: {feature}, {times} times as strong "
             "as the next, on “{token}”.",
             model=view.name,
-            prompt=labels[prompt],
+            text=tell_text(view.outcome, labels[prompt]),
             place=places[first["item"]],
             feature=names_of[first["item"], first["feature"]].told,
             times=write_number(ratio, 2),
@@ -64,8 +64,25 @@ def _find_clearest(view: SubjectView, prompt: int) -> tuple[float, dict[str, Any
     return max(first, key=lambda one: float(one[0]), default=None)
 
 
+def _tell_masked(view: SubjectView) -> Iterable[str]:
+    """What the comparison leaves out."""
+    mask = (view.options.get("contrast") or {}).get("mask") or []
+    skipped = len(view.rows("skipped")) if "skipped" in view.outcome.tables else 0
+    if mask:
+        told = list_items([say("text.quoted", "“{text}”", text=text) for text in mask])
+        yield say("sae_features.masked", "The words of {texts} do not count in the comparison.", texts=told)
+    if skipped:
+        yield say_count(
+            "sae_features.skipped",
+            "{count} of its prompts has no token that counts.",
+            "{count} of its prompts have no token that counts.",
+            skipped,
+        )
+
+
 def _tell_contrast(view: SubjectView) -> Iterable[str]:
     """The largest effect compared with what the same prompts give in other hands."""
+    yield from _tell_masked(view)
     records = view.rows("contrast")
     controls = view.rows("controls")
     chance = {r["item"]: r["effect"] for r in controls if r["effect"] is not None and r["deals"] >= FEWEST_DEALS}

@@ -23,7 +23,7 @@ def figures(section: Section) -> Iterable[Figure]:
     """Of each tensor its histogram, its corner, the first of its numbers and its singular values."""
     views = SubjectView.each(section)
     for item in range(MOST_DRAWN):
-        for draw in (_histogram, _corner, _numbers, _spectrum):
+        for draw in (_histogram, _corner, _values, _spectrum):
             for view in views:
                 if item < len(view.rows("tensors")):
                     record = view.rows("tensors")[item]
@@ -102,7 +102,7 @@ def _corner(view: SubjectView, record: Mapping[str, Any]) -> Iterator[HeatMap]:
     )
 
 
-def _numbers(view: SubjectView, record: Mapping[str, Any]) -> Iterator[TokenGrid]:
+def _values(view: SubjectView, record: Mapping[str, Any]) -> Iterator[TokenGrid]:
     """The numbers themselves of the first rows and columns; nothing where they are not asked for."""
     asked = view.options.get("numbers")
     if asked is None:
@@ -116,11 +116,11 @@ def _numbers(view: SubjectView, record: Mapping[str, Any]) -> Iterator[TokenGrid
         "columns": values.shape[1],
     }
     yield TokenGrid(
-        name=f"numbers-{record['item']}",
+        name=f"values-{record['item']}",
         subject=(view.subject,),
-        title=say("weights.numbers.title", "{model}: the first numbers of {tensor}", **told),
+        title=say("weights.values.title", "{model}: the first numbers of {tensor}", **told),
         alt=say(
-            "weights.numbers.alt",
+            "weights.values.alt",
             "The first {rows} × {columns} numbers of {tensor} of {model}; its first row: {numbers}",
             numbers=list_items([write_cell(value, 3) for value in values[0].tolist()]),
             **told,
