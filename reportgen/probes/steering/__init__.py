@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reportgen.model.needs import Draw, Need, Pass, Site, pack_passes
 from reportgen.probes.steering.options import Options
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import ScoreFindings, prompt_table
 from reportgen.probing.probe import Probe
@@ -100,6 +101,7 @@ class SteeringProbe(Probe[Options, Steering]):
     question = "Can it be steered from within?"
     options = Options
     findings = Steering
+    sources = (literature.ARDITI_2024, literature.ZOU_2023)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Both sets where the direction is read, then the held-out prompts in the model as it is."""
