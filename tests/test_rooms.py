@@ -16,6 +16,7 @@ ENTRY = {"", "__main__", "model"}
 """The package itself, `python -m reportgen`, and the rooms that hold nothing but rooms."""
 
 ARROWS: dict[str, str] = {
+    "testing": "workflows baseline results",
     "cli": "workflows ci running battery probes probing baseline results processes",
     "workflows": "ci outputs report report.comparison report.history report.content report.templates running battery "
     "probes probing baseline model.files figures figures.kept figures.draw look results",

@@ -16,6 +16,8 @@ NOT_COMPARED = "Could not be compared"
 """The conclusion where there is no comparison: a bundle is missing, damaged, or its last run failed."""
 LONGEST = 500
 """Characters that are shown of any one text of a stranger: a reason or a token may be a whole book."""
+TOLD = 5
+"""Models of which is told where they are first beyond tolerance."""
 
 
 def find_beginnings(judged: Iterable[Judgement]) -> list[Judgement]:
@@ -43,6 +45,26 @@ def conclusion(comparison: Comparison) -> str:
 def describe_causes(comparison: Comparison) -> str:
     """What changed around the numbers, for the first line: "weights of gemma, torch 2.12 → 2.13"; empty if nothing."""
     return summarise_environment(comparison.environment)
+
+
+def describe_morning(comparison: Comparison) -> list[str]:
+    """What an engineer reads first: the conclusion with what changed, where each model is first beyond tolerance, what
+    failed or was asked otherwise, and what to do now. A line each, legible.
+    """
+    causes = describe_causes(comparison)
+    changed = f"; changed: {shorten_text(causes)}" if causes and comparison.exit_code else ""
+    lines = [f"{conclusion(comparison)}: {count_verdicts(comparison.judgements)}{changed}"]
+    for one in find_beginnings(comparison.judgements)[:TOLD]:
+        lines.append(f"  from {shorten_text(describe_beginning(one, comparison))}")
+    for one in _list_apart(comparison)[:TOLD]:
+        lines.append(f"  {shorten_text(one.path)}: {one.verdict}: {shorten_text(one.told)}")
+    advice = advise(comparison)
+    return [*lines, shorten_text(advice)] if advice else lines
+
+
+def _list_apart(comparison: Comparison) -> list[Judgement]:
+    """What has no layer to begin at: what failed, what is gone, and what something else was asked of."""
+    return [one for one in comparison.judgements if one.decides and one.change is None]
 
 
 def advise(comparison: Comparison) -> str:

@@ -19,6 +19,7 @@ COMMANDS = {
     "render": "Re-render the pages of a stored bundle, without its models.",
     "figures": "Redraw the figures of a stored bundle, in any theme, format and width.",
     "table": "Print a table of a stored bundle, as CSV, LaTeX, Markdown or Parquet.",
+    "cite": "Print what to cite of a stored bundle, as BibTeX.",
     "history": "Draw the metrics of many bundles over time, and mark where they changed.",
     "probes": "List the probes, or explain one.",
     "prompts": "List the prompt sets that ship, or print one.",

@@ -41,6 +41,7 @@ from reportgen.probing.probe import (
     axis_label,
     prompt_labels,
 )
+from reportgen.probing.source import Source
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
 from reportgen.results.section import Section
@@ -81,6 +82,7 @@ __all__ = [
     "Rows",
     "Section",
     "Site",
+    "Source",
     "SpecialTokens",
     "StackedBars",
     "SubjectView",

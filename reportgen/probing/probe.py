@@ -26,6 +26,7 @@ from reportgen.model.needs import Pass, PassResult
 from reportgen.numerals import write_change, write_count
 from reportgen.probing.case import Case, O
 from reportgen.probing.options import PairOptions, ProbeOptions
+from reportgen.probing.source import Source
 from reportgen.probing.view import SubjectView
 from reportgen.results.prompt_names import text_of_prompt
 from reportgen.results.quantities import Findings, Outcome, definitions
@@ -170,6 +171,8 @@ class Probe(Generic[O, R]):
     """The section's title in a report."""
     options: ClassVar[type[ProbeOptions]]
     findings: ClassVar[type[Findings]]
+    sources: ClassVar[tuple[Source, ...]] = ()
+    """The works that it is taken from."""
     libraries: ClassVar[tuple[str, ...]] = ()
     """Modules, in addition to torch, that `run` needs and that take long to import: loaded with the model."""
     drawn: ClassVar[tuple[str, int] | None] = None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from reportgen.look.presentation import PAGE_BYTES
 from reportgen.look.theme import PAPER, Theme
-from reportgen.report.content import feature_browser, findings, numerals, opening, paper_flow, sections
+from reportgen.report.content import citations, feature_browser, findings, numerals, opening, paper_flow, sections
 from reportgen.report.content.budget import Load, fit_page
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.figure_data import add_data, find_hidden_texts
@@ -111,6 +111,7 @@ def _fill_report(
         "title": bundle.title,
         "models": opening.make_model_lines(bundle),
         "provenance": opening.list_provenance(bundle),
+        "citations": citations.cite_bundle(bundle),
         "stamp": numerals.write_day(stamp),
         "sections": shown,
         "findings": [one for one in told if table is None or one not in table.columns],

@@ -8,20 +8,10 @@ from importlib.util import find_spec
 from reportgen.ci.markdown import escape_text
 from reportgen.errors import Mistake, OutputError
 from reportgen.figures.data import write_csv
+from reportgen.report.content.latex import escape_latex
 from reportgen.report.content.sheets import Sheet, make_sheet
 from reportgen.results.quantities import Cell, Table
-from reportgen.spelling import spell_text
 
-_LATEX = str.maketrans(
-    {mark: f"\\{mark}" for mark in "#$%&_{}"}
-    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "`": r"\textasciigrave{}"}
-    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
-    # After the end of a row these would be taken for its argument.
-    | {mark: f"{{{mark}}}" for mark in "[]*"}
-    | {"−": "$-$", "×": r"$\times$"}
-)
-_JOINED = re.compile("(?<=[-',])(?=[-',])")
-"""Between marks of which LaTeX makes one: -- is a dash."""
 _POWER = re.compile(" × 10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 _LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 _HEAD = (
@@ -51,11 +41,6 @@ def make_latex(table: Table) -> bytes:
         [_HEAD, rf"\begin{{tabular}}{{{places}}}", r"\toprule", head, r"\midrule", *_latex_rows(sheet), r"\bottomrule",
          r"\end{tabular}"]
     )  # fmt: skip
-
-
-def escape_latex(text: str) -> str:
-    """A stranger's text that LaTeX sets as it is, on one line."""
-    return _JOINED.sub("{}", spell_text(text, longest=None).translate(_LATEX))
 
 
 def make_parquet(table: Table) -> bytes:

@@ -12,9 +12,10 @@ import pytest
 from markdown_it import MarkdownIt
 
 import reportgen as package
+from reportgen.report.content.latex import escape_latex
 from reportgen.results.bundle import write_numbers
 from reportgen.results.quantities import Outcome, Table
-from reportgen.workflows.table_formats import escape_latex, make_latex, make_markdown, make_parquet
+from reportgen.workflows.table_formats import make_latex, make_markdown, make_parquet
 from tests.report.fakes import GEMMA, HOSTILE, LLAMA, fake_bundle, outcome
 
 Call = Callable[..., Any]
@@ -121,7 +122,8 @@ def test_latex_of_a_strangers_text_is_one_row_that_commands_nothing(
     lines = (tmp_path / "x.tex").read_text().splitlines()
     assert lines[1:5] == [r"\begin{tabular}{llr}", r"\toprule", r"model & token & number \\", r"\midrule"]
     assert lines[5] == (
-        r"Gemma-3-270M & =1+1 \& 50\% \_a\_ \{x\} \#\textasciitilde{}\textasciicircum{} \textbackslash{}end\{tabular\} "
+        r"Gemma-3-270M & =1+1 \& 50\% \_a\_ \textbraceleft{}x\textbraceright{} \#\textasciitilde{}\textasciicircum{} "
+        r"\textbackslash{}end\textbraceleft{}tabular\textbraceright{} "
         r"\textbar{} \textless{}b\textgreater{} \textasciigrave{}c\textasciigrave{} -{}- '{}' \$y\$ {[}z{]} {*}↵☃"
         r"\textless{}U+200B\textgreater{} & $-$1.500 $\times 10^{-9}$ \\"
     )

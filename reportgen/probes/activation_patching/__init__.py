@@ -20,6 +20,7 @@ from reportgen.probes.activation_patching.pairs import (
     prompts_by_pair,
     read_pair,
 )
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
 from reportgen.probing.options import Layers, ProbeOptions, Prompts
@@ -135,6 +136,7 @@ class ActivationPatching(Probe[Options, Patching]):
     question = "Where does the model keep what makes the difference?"
     options = Options
     findings = Patching
+    sources = (literature.WANG_2022, literature.ZHANG_2024)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Both prompts of each pair once; what is patched in is kept of one of them."""
@@ -218,9 +220,8 @@ def _check_positions(case: Case[Options], pair: PromptPair) -> None:
 
 def needs_of(case: Case[Options], pair: PromptPair) -> dict[str, Need]:
     """What is kept of the run from which pieces are taken, by site."""
-    return {
-        site: Need(SITES[site], pair.differing, asked_indices(case, site)) for site in dict.fromkeys(case.options.sites)
-    }
+    sites = dict.fromkeys(case.options.sites)
+    return {site: Need(SITES[site], pair.differing, asked_indices(case, site)) for site in sites}
 
 
 def places_of(case: Case[Options], pair: PromptPair) -> list[Place]:

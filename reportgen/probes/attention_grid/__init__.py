@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.attention_grid.find import Look, LookPlace, LooksFound, find_looks
 from reportgen.probes.attention_grid.reducers import Bins, LookWeights
+from reportgen.probing import literature
 from reportgen.probing.case import Case
 from reportgen.probing.findings import HeadFindings, PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
@@ -109,6 +110,7 @@ class AttentionGrid(Probe[Options, Attention]):
     question = "Where do the heads look?"
     options = Options
     findings = Attention
+    sources = (literature.GU_2024,)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, reduced while it passes."""

@@ -11,6 +11,7 @@ from pydantic import Field
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.attention_grid.find import Look
 from reportgen.probes.attention_parts.pairs import PairPlace, PairsFound, find_pairs
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import HeadFindings, PromptFindings, word_table
 from reportgen.probing.options import ProbeOptions, Prompts
@@ -105,6 +106,7 @@ class AttentionPartsProbe(Probe[Options, AttentionParts]):
     question = "Why does this head look there?"
     options = Options
     findings = AttentionParts
+    sources = (literature.KOBAYASHI_2020, literature.SU_2021)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, with what the named blocks compute."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from reportgen.model.needs import ByIndex, Need, Pass, Site
 from reportgen.numerics.attention import sink_importance
 from reportgen.numerics.outliers import median_magnitude
+from reportgen.probing import literature
 from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
@@ -124,6 +125,7 @@ class AttentionSink(Probe[Options, Sinks]):
     question = "Where does attention go when there is nothing to look for?"
     options = Options
     findings = Sinks
+    sources = (literature.GU_2024, literature.SUN_2024)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, reduced while it passes."""

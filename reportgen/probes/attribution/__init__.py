@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
@@ -92,6 +93,7 @@ class DirectLogitAttribution(Probe[Options, Attribution]):
     question = "Which components write the answer?"
     options = Options
     findings = Attribution
+    sources = (literature.ELHAGE_2021,)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, its last position alone."""

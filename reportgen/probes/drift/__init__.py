@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.numerics.cka import FEWEST
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
 from reportgen.probing.options import PairOptions, Prompts, SpecialTokens
@@ -94,6 +95,7 @@ class DriftProbe(PairProbe[Options, Drift]):
     question = "What changed between the two checkpoints?"
     options = Options
     findings = Drift
+    sources = (literature.KORNBLITH_2019, literature.SONG_2012)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, all positions."""

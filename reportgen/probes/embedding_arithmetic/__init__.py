@@ -18,6 +18,7 @@ from reportgen.probes.embedding_arithmetic.words import (
     read_template,
     words_label,
 )
+from reportgen.probing import literature
 from reportgen.probing.case import Case
 from reportgen.probing.options import Layers, ProbeOptions
 from reportgen.probing.probe import Probe
@@ -127,6 +128,7 @@ class EmbeddingArithmetic(Probe[Options, Arithmetic]):
     question = "Can you do arithmetic with words?"
     options = Options
     findings = Arithmetic
+    sources = (literature.MIKOLOV_2013, literature.LEVY_2014)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """In context each word once; none for the table."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import Layers, ProbeOptions, Prompts, SpecialTokens
@@ -143,6 +144,7 @@ class FfnMemory(Probe[Options, Memories]):
     question = "What do the MLPs remember?"
     options = Options
     findings = Memories
+    sources = (literature.GEVA_2021, literature.GEVA_2022)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once at one position; the texts too where it is known what to look for."""

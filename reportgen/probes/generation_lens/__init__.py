@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Draw, Need, Pass, Site
+from reportgen.probing import literature
 from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.followed import followed_table
@@ -141,6 +142,7 @@ class GenerationLens(Probe[Options, Generation]):
     question = "What does it write, and what did its layers have in mind?"
     options = Options
     findings = Generation
+    sources = (literature.NOSTALGEBRAIST_2020, literature.HOLTZMAN_2020)
     drawn = ("attempts", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.head_scores.reducers import Scores
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
 from reportgen.probing.options import ProbeOptions, Prompts, SpecialTokens
@@ -93,6 +94,7 @@ class HeadScoresProbe(Probe[Options, HeadScores]):
     question = "Which heads copy?"
     options = Options
     findings = HeadScores
+    sources = (literature.OLSSON_2022,)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each sequence or text once, reduced while it passes."""

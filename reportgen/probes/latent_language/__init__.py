@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from reportgen.model.needs import Need, Pass, Site, pack_passes
 from reportgen.probes.latent_language.options import Options
 from reportgen.probes.latent_language.senses import choose_senses
+from reportgen.probing import literature
 from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.probe import Probe
@@ -82,6 +83,7 @@ class LatentLanguage(Probe[Options, LatentLanguages]):
     question = "Which language does it think in?"
     options = Options
     findings = LatentLanguages
+    sources = (literature.WENDLER_2024,)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each word's prompt once, its last position."""

@@ -11,6 +11,7 @@ from pydantic import Field, computed_field, model_validator
 from reportgen.documents.beside import PathOption, explain_missing, path_of
 from reportgen.model.measures.tuned_lens import check_tuned_lens, sha256_of
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.followed import followed_table
@@ -131,6 +132,7 @@ class LogitLens(Probe[Options, Lens]):
     question = "What does each layer expect next?"
     options = Options
     findings = Lens
+    sources = (literature.NOSTALGEBRAIST_2020, literature.BELROSE_2023)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, with its steps."""

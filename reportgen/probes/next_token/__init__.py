@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing import literature
 from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
@@ -94,6 +95,7 @@ class NextTokenProbe(Probe[Options, NextToken]):
     question = "What comes next, and how is it sampled?"
     options = Options
     findings = NextToken
+    sources = (literature.FAN_2018, literature.HOLTZMAN_2020)
     drawn = ("prompts", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:

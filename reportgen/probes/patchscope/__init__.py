@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings, word_table
 from reportgen.probing.options import Layers, ProbeOptions, Prompts
@@ -140,6 +141,7 @@ class Patchscope(Probe[Options, PatchedAnswers]):
     question = "What does a representation say about itself?"
     options = Options
     findings = PatchedAnswers
+    sources = (literature.GHANDEHARIOUN_2024,)
     drawn = ("prompts", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:

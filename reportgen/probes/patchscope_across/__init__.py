@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.patchscope import MOST_DRAWN, AnswerOptions, source_places, target_places
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table, word_table
 from reportgen.probing.options import PairOptions, Prompts
@@ -100,6 +101,7 @@ class PatchscopeAcross(PairProbe[Options, Across]):
     question = "What does one model make of the other's representation?"
     options = Options
     findings = Across
+    sources = (literature.GHANDEHARIOUN_2024,)
     drawn = ("prompts", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:

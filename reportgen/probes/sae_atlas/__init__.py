@@ -16,6 +16,7 @@ from reportgen.features.window_options import WindowOptions, windows_of
 from reportgen.model.files.sources import locate, parse_source
 from reportgen.model.files.weights_hash import weights_sha256
 from reportgen.model.needs import Pass, Site
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, arrays, metric, table
@@ -117,6 +118,7 @@ class SaeAtlas(Probe[Options, Atlas]):
     question = "What does each feature do over a whole text?"
     options = Options
     findings = Atlas
+    sources = (literature.BILLS_2023, literature.PAULO_2024)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """None of its own at first: the windows stream. Everything that can be wrong is looked at here."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 from reportgen.features.options import LabelledOptions, dictionaries_of, labels_of, need_of
 from reportgen.features.tables import DICTIONARIES
 from reportgen.model.needs import Pass
+from reportgen.probing import literature
 from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import Prompts
@@ -165,6 +166,7 @@ class SaeFeatures(Probe[Options, Features]):
     question = "Which features fire?"
     options = Options
     findings = Features
+    sources = (literature.LIEBERUM_2024, literature.BRICKEN_2023)
     drawn = ("prompts", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:

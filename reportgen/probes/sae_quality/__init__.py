@@ -10,6 +10,7 @@ from reportgen.features.options import dictionaries_of
 from reportgen.features.tables import DICTIONARIES
 from reportgen.features.window_options import WindowOptions, windows_of
 from reportgen.model.needs import Pass
+from reportgen.probing import literature
 from reportgen.probing.case import Case
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, arrays, metric, table
@@ -92,6 +93,7 @@ class SaeQuality(Probe[Options, Qualities]):
     question = "How good are the dictionaries?"
     options = Options
     findings = Qualities
+    sources = (literature.RAJAMANOHARAN_2024, literature.LIEBERUM_2024)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """None at first: windows pass one after another. Everything that can be wrong is looked at here."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from reportgen.features.options import dictionaries_of, first_counted, need_of
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.sae_steering.options import Options
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings, ScoreFindings
 from reportgen.probing.probe import Probe
@@ -94,6 +95,7 @@ class SaeSteering(Probe[Options, FeatureSteering]):
     question = "What does a feature do to the answer?"
     options = Options
     findings = FeatureSteering
+    sources = (literature.TEMPLETON_2024,)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """The prompts in the model as it is, and the texts up to the dictionary."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from reportgen.model.needs import Pass, pack_passes
 from reportgen.probes.steering.options import Options
 from reportgen.probes.steering.setting import Setting
+from reportgen.probing import literature
 from reportgen.probing.case import Case
 from reportgen.probing.findings import ScoreFindings, prompt_table
 from reportgen.probing.probe import Probe
@@ -124,6 +125,7 @@ class SteeringProbe(Probe[Options, Steering]):
     question = "Can it be steered from within?"
     options = Options
     findings = Steering
+    sources = (literature.ARDITI_2024, literature.ZOU_2023)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Both sets where the direction is read, the held-out prompts in the model as it is, and its own answers."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.options import ProbeOptions
 from reportgen.probing.probe import Probe
@@ -91,6 +92,7 @@ class WeightsProbe(Probe[Options, Weights]):
     question = "What is in the weights?"
     options = Options
     findings = Weights
+    sources = (literature.MARCHENKO_1967,)
     of_tokenizer = ()
     drawn = ("tensors", MOST_DRAWN)
 

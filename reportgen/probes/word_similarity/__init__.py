@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table, word_table
 from reportgen.probing.options import ProbeOptions, Prompts, SpecialTokens
@@ -94,6 +95,7 @@ class WordSimilarity(Probe[Options, Similarity]):
     question = "Is it the same word in another sentence?"
     options = Options
     findings = Similarity
+    sources = (literature.ETHAYARAJH_2019,)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each sentence once, all positions."""
