@@ -19,7 +19,7 @@ from reportgen.results.section import ModelCard, Section
 from tests.reference import neurons as reference
 from tests.runs import run_probes
 from tests.tiny import random_model, save_tiny, tokenizer_json
-from tests.tiny_dictionaries import save_dictionaries
+from tests.tiny_dictionaries import save_dictionaries, save_dictionary
 
 TEXTS = ["I ate an apple for breakfast", "an apple a day", "the apple of my eye"]
 NAMED = {"neurons": [[1, 7], [2, 30]], "dimensions": [[2, 5]], "top": 4}
@@ -143,6 +143,21 @@ def test_a_feature_stands_beside_them(llama: Path, tmp_path: Path) -> None:
     strongest = found(llama, beside={"dictionaries": str(dictionaries)})
     assert strongest.tables["units"].records()[-1]["index"] is not None
     assert outcome.metrics["feature_kinds"].value is not None or outcome.metrics["feature_kinds"].reason
+
+
+def test_a_dictionary_of_another_model_is_left_out_and_the_rest_is_shown(llama: Path, tmp_path: Path) -> None:
+    wide = save_dictionary(tmp_path / "d" / "layer_2", 2, width=24)
+    narrow = save_tiny(tmp_path / "narrow", "gpt2", layers=1)
+    entry = {"probe": "neurons", "prompts": TEXTS, "beside": {"dictionaries": str(wide)}}
+    outcomes = run_probes({"m": llama, "other": narrow}, {"one": entry}).outcomes["one"]
+    assert outcomes["m"].tables["units"].records()[-1]["kind"] == "feature"
+    other = outcomes["other"]
+    assert other.status == "ok", other.reason
+    assert [unit["kind"] for unit in other.tables["units"].records()] == ["neuron", "neuron", "dimension"]
+    ((what, reason),) = other.tables["skipped"].rows
+    assert what == "beside"
+    assert reason
+    assert str(tmp_path) not in str(reason)
 
 
 @pytest.mark.parametrize(

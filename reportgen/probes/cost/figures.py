@@ -54,7 +54,6 @@ def _draw_prompts(views: Sequence[SubjectView]) -> Curves:
         x_label=say("cost.length", "length in tokens, as a power of two (10 = 1,024 tokens)"),
         y_label=say("cost.powers", "multiplications, as a power of ten (9 = a billion)"),
         curves=curves,
-        wide=True,
     )
 
 

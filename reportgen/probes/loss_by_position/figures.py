@@ -30,7 +30,6 @@ def figures(section: Section) -> Iterable[Figure]:
         x_label=say("loss_by_position.position", "position in the window (0 = first token)"),
         y_label=say("loss_by_position.loss", "−ln p of the token that stands there, in nats per token"),
         curves=[*means, *(curve for view in views for curve in _windows(view)), *_ends_of_contexts(views)],
-        wide=True,
     )
 
 

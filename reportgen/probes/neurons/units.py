@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from reportgen.documents.places import Places
 from reportgen.features.options import CaseDictionaries, dictionaries_of, need_of
 from reportgen.model.needs import Need, Site
 from reportgen.probes.neurons.options import Options
@@ -108,7 +109,7 @@ def _reason_against_dictionary(case: Case[Options]) -> str:
     try:
         found = dictionaries_beside(case)
     except Unusable as error:
-        return str(error)
+        return Places({}).leave_out_of(str(error))  # it stands in a table, which tells nothing of this machine
     asked = None if case.options.beside is None else case.options.beside.feature
     small = [one.features for one in found.files if asked is not None and asked >= one.features] if found else []
     return f"there is no feature {asked}: features go from 0 to {small[0] - 1}" if small else ""

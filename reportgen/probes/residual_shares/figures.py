@@ -49,7 +49,6 @@ def _draw_kept(views: Sequence[SubjectView]) -> Curves:
         curves=curves,
         references={say("residual_shares.nothing_added", "nothing added"): 1.0},
         x_range=(0.0, 1.0),
-        wide=True,
     )
 
 
