@@ -195,3 +195,19 @@ def test_a_pair_that_no_prompt_has_is_told_before_any_pass(llama: Path, pair: An
 def test_distances_are_whole_and_at_least_one(llama: Path) -> None:
     with pytest.raises(BatteryError, match="distances"):
         found(llama, distances=[0])
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["smollm2-135m-instruct", "gemma-3-270m"])
+def test_a_demo_model_scores_as_the_curve_says_at_the_true_distance(name: str) -> None:
+    prompts, pair = ["兩顆青蘋果", "青山綠水紅蘋果"], {"from": "果", "to": "青"}
+    entry = {"probe": "attention_parts", "prompts": prompts, "heads": [[0, 1], [5, 2]], "pairs": [pair]}
+    entry["distances"] = list(range(1, 32))
+    outcome = run_probes({"m": f"demo:{name}"}, {"parts": entry}).outcomes["parts"]["m"]
+    places = outcome.tables["pairs"].records()
+    for row in outcome.tables["pair_scores"].records():
+        curve = outcome.arrays[f"distance_scores/{row['pair']}"].values[row["item"]]
+        assert curve[places[row["pair"]]["distance"] - 1] == pytest.approx(row["with_positions"], abs=1e-3)
+    if name.startswith("smollm2"):  # whose last tokens of both words are the same in both prompts
+        near, far = (row for row in outcome.tables["pair_scores"].records() if row["block"] == 0)
+        assert near["without_positions"] == pytest.approx(far["without_positions"], abs=1e-5)
