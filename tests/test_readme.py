@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from reportgen.battery.reader import load_battery, read_battery
 from reportgen.cli import reportgen as reportgen_group
 from reportgen.cli import run_command
 from reportgen.documents.yaml_source import read_source
+from reportgen.errors import BundleError
 from reportgen.look.theme import read_theme
 from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
@@ -39,7 +41,7 @@ def test_the_make_targets_exist() -> None:
 
 
 def test_the_battery_is_ten_lines_and_is_ready_to_run(tmp_path: Path) -> None:
-    battery, _, tolerances = blocks("yaml")
+    battery, _, tolerances, _ = blocks("yaml")
     assert len(battery.splitlines()) <= 10
     (tmp_path / "battery.yaml").write_text(battery)
     plan = make_plan(load_battery(tmp_path / "battery.yaml"))
@@ -80,6 +82,28 @@ def test_the_workflow_runs_commands_that_there_are(monkeypatch: pytest.MonkeyPat
             assert path.exists()
 
 
+def test_the_action_example_gives_what_the_action_takes() -> None:
+    action = read_source((ROOT / "action.yml").read_text(), "action.yml").value
+    workflow = read_source(blocks("yaml")[3], "README.md").value
+    (step,) = (step for step in workflow["jobs"]["inside"]["steps"] if "with" in step)
+    assert {name for name, one in action["inputs"].items() if one.get("required")} <= set(step["with"])
+    assert set(step["with"]) <= set(action["inputs"])
+    assert workflow["permissions"]["pull-requests"] == "write"
+
+
+def test_the_test_example_is_a_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reports").mkdir()
+    probes = "probes: {census: {probe: parameter_census}}\noutputs: []"
+    (tmp_path / "reports" / "nightly.yaml").write_text(f"models: {{gemma: {save_tiny(tmp_path / 'tiny')}}}\n{probes}\n")
+    reportgen.run("reports/nightly.yaml", "reports/baselines/nightly")
+    written: dict[str, Any] = {}
+    exec(compile(blocks("python")[1], "README", "exec"), written)
+    written["test_the_inside_is_as_accepted"](reportgen.run)
+    with pytest.raises(BundleError):
+        written["test_the_inside_is_as_accepted"](lambda battery: tmp_path / "gone")
+
+
 def test_the_python_example_reads_a_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,7 +137,7 @@ def test_the_probe_example_is_a_probe(tmp_path: Path, monkeypatch: pytest.Monkey
     from reportgen.probes import registry
 
     example = tmp_path / "stream_norms.py"
-    example.write_text(blocks("python")[1])
+    example.write_text(blocks("python")[2])
     monkeypatch.syspath_prepend(str(tmp_path))
     import stream_norms
 

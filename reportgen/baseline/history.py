@@ -1,23 +1,21 @@
 """Every gated metric of many bundles, run after run: its levels, and the runs on which it stepped."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from reportgen.baseline.comparable import explain_incomparable
+from reportgen.baseline.environment import list_differences, summarise_environment
 from reportgen.baseline.runs import Order, StoredRun, find_runs, label_runs, order_of, read_metrics, sort_in_order
 from reportgen.baseline.steps import Plateau, Step, find_plateaus, list_steps
-from reportgen.baseline.tolerance import COUNT, MEASURED, Entries, Tolerance, tolerance_of
+from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Tolerance, tolerance_of
+from reportgen.baseline.watched import Watch, Watcher, is_watched, label_quantity, quantity_of
 from reportgen.errors import BundleError, Mistake
 from reportgen.numerals import write_change
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Metric, Outcome
-
-SCHEMA = 1
-"""Of history.json."""
+from reportgen.results.section import ModelCard
 
 Path3 = tuple[str, str, str]
 """Probe id, subject, name of a metric."""
@@ -61,9 +59,25 @@ class Course:
         return f"{self.probe_id}.{self.subject}.{self.name}"
 
     @property
+    def label(self) -> str:
+        """Its name in words."""
+        return label_quantity(self.name)
+
+    @property
     def steps(self) -> list[Step]:
         """All its steps, in order; where another thing began to be measured there is none."""
         return [step for segment in self.segments for step in segment.steps]
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where something else began to be measured in a probe on a subject."""
+
+    first: int
+    """The run, counted from 0."""
+    probe_id: str
+    subject: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -80,24 +94,62 @@ class History:
     """Id -> true name, as the last run that has it says."""
     courses: tuple[Course, ...]
     """In the order of the battery."""
+    cards: tuple[Mapping[str, ModelCard], ...]
+    """(run) its models by id."""
     ungated: int
     """Metrics that are left out, as no comparison would fail by them."""
     left_out: tuple[Mistake, ...]
     """Bundles that could not be read, and why; their files as they are named below the folder."""
+    unwatched: tuple[str, ...] = ()
+    """What was to be watched and has no value, and why; a line each."""
 
     @property
     def steps(self) -> list[tuple[Course, Step]]:
-        """Every step, the latest first."""
+        """Every step, the latest first; those of one night in the order of the battery."""
         found = [(course, step) for course in self.courses for step in course.steps]
         return sorted(found, key=lambda pair: -pair[1].first)
 
+    @property
+    def beginnings(self) -> list[Beginning]:
+        """Where something else began to be measured, in the same order; once for all metrics of an outcome."""
+        found = {
+            Beginning(segment.first, course.probe_id, course.subject, segment.reason): None
+            for course in self.courses
+            for segment in course.segments[1:]
+        }
+        return sorted(found, key=lambda one: -one.first)
+
+    def describe_changes(self) -> list[str]:
+        """What changed on which night, a line each, the latest first: what began to be measured, then what stepped."""
+        begun = [(one.first, self.describe_beginning(one)) for one in self.beginnings]
+        stepped = [(step.first, self.describe_step(course, step)) for course, step in self.steps]
+        return [text for _, text in sorted([*begun, *stepped], key=lambda one: -one[0])]
+
     def describe_step(self, course: Course, step: Step) -> str:
-        """A step in one line: "night 2026-11-20: weather.gemma.entropy stepped from 1.2 to 1.5"."""
+        """A step in one line: "night 2026-11-20: weather.gemma.entropy stepped from 1.2 to 1.5; changed: weights of
+        gemma".
+        """
         before, after = write_change(step.before, step.after)
         first, last = self.labels[step.first], self.labels[step.last]
+        cause = self.describe_cause(course, step)
+        changed = f"; changed: {cause}" if cause else ""
         if step.ramp:
-            return f"{self._words} {first} to {last}: {course.path} went from {before} to {after}"
-        return f"{self._word} {first}: {course.path} stepped from {before} to {after}"
+            return f"{self._words} {first} to {last}: {course.path} went from {before} to {after}{changed}"
+        return f"{self._word} {first}: {course.path} stepped from {before} to {after}{changed}"
+
+    def describe_beginning(self, one: Beginning) -> str:
+        """The same of where something else began to be measured."""
+        where = f"{self._word} {self.labels[one.first]}: {one.probe_id}.{one.subject}"
+        return f"{where} is not comparable with before: {one.reason}"
+
+    def describe_cause(self, course: Course, step: Step) -> str:
+        """What changed around the numbers from the last run on the old level to the first on the new, of its own
+        models, libraries and machine; empty if nothing did that is recorded.
+        """
+        before = max((at for at in range(step.first) if math.isfinite(course.values[at])), default=0)
+        old, new = (Bundle(None, "", self.cards[at], {}, self.runs[at].surroundings) for at in (before, step.last))
+        found = list_differences(old, new)
+        return summarise_environment([one for one in found if not one.model or one.model in course.models])
 
     @property
     def _word(self) -> str:
@@ -120,7 +172,9 @@ class _MetricSeries:
     """First run and reason of each segment."""
 
 
-def read_history(folder: Path, written: Entries, calibrated: Entries, order: Order | None = None) -> History:
+def read_history(
+    folder: Path, written: Entries, calibrated: Entries, order: Order | None = None, watches: Sequence[Watch] = ()
+) -> History:
     """Reads every bundle below a folder, one after the other, and finds where each gated metric stepped.
 
     Args:
@@ -128,25 +182,28 @@ def read_history(folder: Path, written: Entries, calibrated: Entries, order: Ord
         written: the tolerances of a battery: within them nothing is a step.
         calibrated: those that were measured with a baseline.
         order: of the runs; `order_of` them where it is not given.
+        watches: values of arrays that are followed as metrics are, gated or not.
 
     Raises:
         BundleError: no bundle can be read.
+        BatteryError: what is to be watched has a value in none.
     """
     found, left_out = find_runs(folder)
     used = order or order_of(found)
     kept: list[StoredRun] = []
-    collector = _Collector()
+    collector, watcher = _Collector(), Watcher(watches)
     for run in sort_in_order(found, used):
         try:
-            collector.add(read_metrics(run.folder))
+            collector.add(watcher.read(run.folder) if watches else read_metrics(run.folder))
             kept.append(run)
         except BundleError as error:
             left_out.extend(error.mistakes)
     if not kept:
         reason = f"; the first: {left_out[0].message}" if left_out else ""
         raise BundleError(Mistake(f"no bundle below it can be read{reason}", "name a folder of bundles", file=folder))
+    watcher.refuse_unseen()
     courses = list(collector.courses(written, calibrated))
-    gated = tuple(course for course in courses if course.tolerance.gate)
+    gated = tuple(course for course in courses if course.tolerance.gate or is_watched(course.name))
     return History(
         title=collector.title,
         order=used,
@@ -154,8 +211,10 @@ def read_history(folder: Path, written: Entries, calibrated: Entries, order: Ord
         labels=tuple(label_runs(kept, used)),
         models=collector.models,
         courses=gated,
+        cards=tuple(collector.cards),
         ungated=len(courses) - len(gated),
         left_out=tuple(replace(mistake, file=_name_below(folder, mistake.file)) for mistake in left_out),
+        unwatched=watcher.unwatched,
     )
 
 
@@ -170,6 +229,7 @@ class _Collector:
     def __init__(self) -> None:
         self.title = ""
         self.models: dict[str, str] = {}
+        self.cards: list[Mapping[str, ModelCard]] = []
         self._count = 0
         self._last: dict[tuple[str, str], tuple[Outcome, Bundle]] = {}
         self._found: dict[Path3, _MetricSeries] = {}
@@ -179,6 +239,7 @@ class _Collector:
         """The next run."""
         self.title = bundle.title
         self.models |= {id: card.name for id, card in bundle.models.items()}
+        self.cards.append(bundle.models)
         for probe_id, by_subject in bundle.outcomes.items():
             self._probes.setdefault(probe_id)
             for subject, outcome in by_subject.items():
@@ -212,7 +273,10 @@ class _Collector:
         places = {probe_id: at for at, probe_id in enumerate(self._probes)}
         for path, one in sorted(self._found.items(), key=lambda item: places[item[0][0]]):
             kind = COUNT if one.whole else MEASURED
-            tolerance = tolerance_of(".".join(path), kind, written, calibrated, one.metric.direction)
+            if is_watched(path[2]):
+                kind = RANK if one.metric.unit == "rank" else MEASURED
+            tolerated = ".".join((*path[:2], quantity_of(path[2])))
+            tolerance = tolerance_of(tolerated, kind, written, calibrated, one.metric.direction)
             values = [*one.values, *[math.nan] * (self._count - len(one.values))]
             yield Course(
                 *path,
@@ -231,47 +295,3 @@ def _segments(values: Sequence[float], begins: Sequence[tuple[int, str]], tolera
         found = find_plateaus(values[first:end], lambda level: tolerance.bound(abs(level)))
         moved = (Plateau(one.first + first, one.last + first, one.level) for one in found)
         yield Segment(first, reason, tuple(moved))
-
-
-def as_json(history: History) -> str:
-    """history.json: runs, metrics with their values, segments and steps, and what was left out."""
-    content = {
-        "schema": SCHEMA,
-        "title": history.title,
-        "nights": [
-            {"label": label, "bundle": run.name, "started": run.started.isoformat() if run.started else None}
-            for label, run in zip(history.labels, history.runs, strict=True)
-        ],
-        "metrics": {course.path: _course_json(course) for course in history.courses},
-        "left_out": [{"file": str(mistake.file), "reason": mistake.message} for mistake in history.left_out],
-    }
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
-
-
-def failure_json(reason: str) -> str:
-    """The same file where no history could be made, and why."""
-    content = {"schema": SCHEMA, "title": "", "reason": reason, "nights": [], "metrics": {}, "left_out": []}
-    return json.dumps(content, ensure_ascii=True, indent=1) + "\n"
-
-
-def _course_json(course: Course) -> dict[str, Any]:
-    return {
-        "probe_id": course.probe_id,
-        "subject": course.subject,
-        "name": course.name,
-        "unit": course.unit,
-        "tolerance": {"abs": course.tolerance.abs, "rel": course.tolerance.rel},
-        "values": [value if math.isfinite(value) else None for value in course.values],
-        "segments": [
-            {
-                "first": segment.first,
-                "reason": segment.reason,
-                "levels": [{"first": one.first, "last": one.last, "level": one.level} for one in segment.plateaus],
-            }
-            for segment in course.segments
-        ],
-        "steps": [
-            {"first": step.first, "last": step.last, "before": step.before, "after": step.after}
-            for step in course.steps
-        ],
-    }

@@ -4,10 +4,10 @@ import datetime
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from reportgen.errors import BundleError, Mistake
 from reportgen.results.bundle import RESULTS, RUN, Bundle, bundle_from, read_run
@@ -16,6 +16,8 @@ from reportgen.results.schema import check_results, parse_json, read_bytes
 
 Order = Literal["started", "name"]
 """By when a bundle was begun, or by its folder's name, in which checkpoint-10 comes after checkpoint-9."""
+SURROUNDINGS = ("versions", "machine")
+"""What run.json says that may move numbers."""
 TABLES, OUTCOME_ENDS = b',\n    "tables": ', b"\n   }"
 """What stands after the metrics of an outcome in results.json, and where the outcome ends. Text holds no line break."""
 
@@ -29,6 +31,8 @@ class StoredRun:
     """Its folder, below the one that holds all."""
     started: datetime.datetime | None
     """None where run.json does not say."""
+    surroundings: Mapping[str, Any] = field(default_factory=dict)
+    """What run.json says of versions and machine."""
 
 
 def find_runs(root: Path) -> tuple[list[StoredRun], list[Mistake]]:
@@ -44,7 +48,9 @@ def find_runs(root: Path) -> tuple[list[StoredRun], list[Mistake]]:
     for folder in _bundles(root):
         name = folder.relative_to(root).as_posix() if folder != root else root.resolve().name
         try:
-            found.append(StoredRun(folder, name, _read_start(folder / RUN)))
+            run = _read_run(folder / RUN)
+            surroundings = {what: run[what] for what in SURROUNDINGS if what in run}
+            found.append(StoredRun(folder, name, _find_start(run), surroundings))
         except BundleError as error:
             unreadable.extend(error.mistakes)
     return found, unreadable
@@ -118,12 +124,17 @@ def _bundles(root: Path) -> Iterable[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
 
 
-def _read_start(file: Path) -> datetime.datetime | None:
-    """When a run was begun, in UTC; a later run that failed leaves it without numbers."""
+def _read_run(file: Path) -> Mapping[str, Any]:
+    """run.json, if there is one; a later run that failed leaves it without numbers."""
     if not file.exists():
-        return None
+        return {}
     run = read_run(file.parent)
     refuse_failed(run, file)
+    return run
+
+
+def _find_start(run: Mapping[str, Any]) -> datetime.datetime | None:
+    """When a run was begun, in UTC."""
     try:
         moment = datetime.datetime.fromisoformat(run.get("started", ""))
         return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).astimezone(datetime.UTC)

@@ -6,8 +6,9 @@ Results and arrays are the same bytes for the same inputs; clocks, hosts and pat
 import json
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,37 @@ def load_bundle(folder: Path) -> Bundle:
     stored = check_results(read_json(file), file)
     tensors = _read_arrays(folder / ARRAYS)
     return bundle_from(stored, folder, tensors, read_run(folder) if (folder / RUN).exists() else {})
+
+
+def load_some(folder: Path, wanted: Callable[[str, str, str], bool], tables: Collection[str] = ()) -> Bundle:
+    """A bundle with some of its arrays, of which no others are read, and with tables of these names alone.
+
+    Args:
+        folder: where it lies.
+        wanted: is asked of each array by the id of its probe, its subject and its name.
+        tables: names of tables to keep.
+
+    Raises:
+        BundleError: as `load_bundle`, but for what is not read.
+    """
+    file = folder / RESULTS
+    stored = check_results(read_json(file), file)
+    kept = {
+        probe_id: {subject: _keep_some(one, partial(wanted, probe_id, subject), tables) for subject, one in by.items()}
+        for probe_id, by in stored.results.items()
+    }
+    named = {array.tensor for by in kept.values() for one in by.values() for array in one.arrays.values()}
+    tensors = _read_arrays(folder / ARRAYS, named) if named else {}
+    return bundle_from(stored.model_copy(update={"results": kept}), folder, tensors)
+
+
+def _keep_some(stored: StoredOutcome, wanted: Callable[[str], bool], tables: Collection[str]) -> StoredOutcome:
+    return stored.model_copy(
+        update={
+            "arrays": {name: array for name, array in stored.arrays.items() if wanted(name)},
+            "tables": {name: table for name, table in stored.tables.items() if name in tables},
+        }
+    )
 
 
 def bundle_from(
@@ -295,11 +327,14 @@ def read_json(file: Path) -> dict[str, Any]:
     return parse_json(file, read_bytes(file))
 
 
-def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
+def _read_arrays(file: Path, wanted: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+    """The tensors of a file, or those of these names, as far as it has them."""
     check_regular(file, MOST_TENSOR_BYTES)
     try:
         with safe_open(file, framework="numpy") as opened:
-            for name in opened.keys():  # noqa: SIM118 - it is not a mapping
+            # An open safetensors file has keys(), but cannot be iterated over itself.
+            names = [name for name in opened.keys() if wanted is None or name in wanted]  # noqa: SIM118
+            for name in names:
                 kind = opened.get_slice(name).get_dtype()
                 if kind not in NUMBERS:
                     raise BundleError(
@@ -307,8 +342,7 @@ def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
                             file, f"the tensor {describe_value(name)} holds {describe_value(kind)}, not numbers"
                         )
                     )
-            # An open safetensors file has keys(), but cannot be iterated over itself.
-            return {name: _quieten_nan(np.asarray(opened.get_tensor(name))) for name in opened.keys()}  # noqa: SIM118
+            return {name: _quieten_nan(np.asarray(opened.get_tensor(name))) for name in names}
     except (OSError, SafetensorError) as error:
         told = getattr(error, "strerror", None) or "it is not a file of tensors, or it ends too early"
         raise BundleError(describe_damage(file, str(told))) from error

@@ -1,15 +1,17 @@
 """The whole way of a history: the bundles below a folder to a page and its JSON file."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reportgen.baseline.accepted import load_tolerances
-from reportgen.baseline.history import History, as_json, failure_json, read_history
+from reportgen.baseline.history import History, read_history
+from reportgen.baseline.history_record import as_json, failure_json
 from reportgen.baseline.runs import Order
+from reportgen.baseline.watched import read_watch
 from reportgen.battery.reader import load_battery
-from reportgen.errors import Mistake, OutputError, ReportgenError
+from reportgen.errors import BatteryError, Mistake, OutputError, ReportgenError
 from reportgen.results.failure_mark import reason_without_places
 from reportgen.results.holding import make_folder_beside, restore_below, writing
 
@@ -21,6 +23,7 @@ def chart_history(
     battery: Path | None = None,
     baseline: Path | None = None,
     order: Order | None = None,
+    watch: Sequence[str] = (),
     progress: Callable[[str], None] = lambda line: None,
 ) -> tuple[History, list[Path]]:
     """The bundles below a folder over time: the history, and its page and JSON file, which are written.
@@ -31,20 +34,24 @@ def chart_history(
         battery: whose tolerances hold.
         baseline: whose measured tolerances hold.
         order: of the bundles, as in `read_history`.
+        watch: values of arrays that are followed, too: PROBE.SUBJECT.ARRAY@DIM=COORDINATE,…, as `read_watch` reads it.
         progress: is told a line for each bundle that is left out.
 
     Raises:
-        BatteryError: the battery is wrong; nothing is read.
+        BatteryError: the battery is wrong, or what is to be watched; nothing is written.
         BundleError: no bundle can be read; an earlier page says so.
         OutputError: nothing can be written.
     """
     place = page or folder / "history.html"
     written = load_battery(battery).tolerances if battery else {}
+    watches = [read_watch(one) for one in watch]
     with _show_failures(place):
         restore_below(folder)
-        found = read_history(folder, written, load_tolerances(baseline) if baseline else {}, order)
+        found = read_history(folder, written, load_tolerances(baseline) if baseline else {}, order, watches)
         for mistake in found.left_out:
             progress(f"left out: {mistake.file}: {mistake.message}")
+        for line in found.unwatched:
+            progress(f"not watched: {line}")
         data = write_history(found, place)
     return found, [place, data]
 
@@ -54,6 +61,8 @@ def _show_failures(page: Path) -> Iterator[None]:
     """Whatever the block raises, an earlier page does not go on as though it were of today."""
     try:
         yield
+    except BatteryError:  # a slip on the command line says nothing of the bundles
+        raise
     except Exception as error:  # an error of ours is no better than one of the bundles'
         with suppress(OutputError):  # the first error is told
             _write_failure(error, page)

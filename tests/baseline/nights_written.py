@@ -30,6 +30,9 @@ def write_night(
     title: str = "Nightly",
     probe_id: str = "weather",
     name: str = "Gemma-3-270M",
+    facts: Mapping[str, Any] | None = None,
+    run: Mapping[str, Any] | None = None,
+    arrays: Mapping[str, Array] | None = None,
 ) -> Path:
     """A bundle of one probe on one model, begun on the given night; on none where it does not say."""
     found = {name: m if isinstance(m, Metric) else Metric(m, "nat") for name, m in metrics.items()}
@@ -43,12 +46,15 @@ def write_night(
         status,  # type: ignore[arg-type]
         metrics=found if status == "ok" else {},
         tables={"top": table, "arrays": table},
-        arrays={"entropy": Array(("layer",), np.arange(3.0), "nat")},
+        arrays={"entropy": Array(("layer",), np.arange(3.0), "nat")} if arrays is None else arrays,
     )
-    card = ModelCard("gemma", name, "Gemma3ForCausalLM", 2, {"tokenizer_sha256": tokenizer, "tables": {"tables": 1}})
+    known = {"tokenizer_sha256": tokenizer, "tables": {"tables": 1}, **(facts or {})}
+    card = ModelCard("gemma", name, "Gemma3ForCausalLM", 2, known)
     started = {} if night is None else {"started": (FIRST + datetime.timedelta(days=night)).isoformat()}
     folder.mkdir(parents=True)
-    write_numbers(folder, Bundle(None, title, {"gemma": card}, {probe_id: {"gemma": outcome}}, started))
+    write_numbers(
+        folder, Bundle(None, title, {"gemma": card}, {probe_id: {"gemma": outcome}}, {**started, **(run or {})})
+    )
     return folder
 
 

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from reportgen.baseline.history import as_json, read_history
+from reportgen.baseline.history import read_history
+from reportgen.baseline.history_record import as_json
 from reportgen.baseline.steps import Plateau
 from reportgen.baseline.tolerance import COUNT, MEASURED, ToleranceEntry
 from reportgen.errors import BundleError
@@ -36,6 +37,55 @@ def test_the_night_of_a_step_is_named(tmp_path):
 def test_the_first_and_the_last_night_of_a_ramp_are_named(tmp_path):
     found = read_runs(write_nights(tmp_path, [1.0] * 10 + [1 + i / 10 for i in range(1, 11)] + [2.0] * 10))
     assert tell_steps(found) == [f"nights {date(10)} to {date(19)}: weather.gemma.entropy went from 1 to 2"]
+
+
+def test_what_changed_that_night_stands_beside_the_step(tmp_path):
+    for night in range(20):
+        value = 1.0 if night < 8 else 2.0
+        if night == 8:
+            write_night(
+                tmp_path / str(night), night, {"entropy": value}, status="failed", facts={"weights_sha256": "a"}
+            )
+            continue
+        later = night > 8
+        facts = {"weights_sha256": "b" if later else "a", "dtype": "bfloat16" if later else "float32", "threads": 2}
+        run = {"versions": {"torch": "2.13" if later else "2.12"}, "machine": {"host": str(night)}}
+        write_night(tmp_path / str(night), night, {"entropy": value}, facts=facts, run=run)
+    cause = "weights of gemma, dtype of gemma float32 → bfloat16, torch 2.12 → 2.13"
+    found = read_runs(tmp_path)
+    assert tell_steps(found) == [
+        f"night {date(9)}: weather.gemma.entropy stepped from 1 to 2; changed: {cause}"
+    ]  # fmt: skip
+    (step,) = json.loads(as_json(found))["metrics"]["weather.gemma.entropy"]["steps"]
+    assert step["changed"] == cause
+
+
+def test_what_changed_on_other_nights_or_in_other_models_is_no_cause(tmp_path):
+    for night in range(20):
+        facts = {"weights_sha256": "a" if night in (0, 12) else "b"}
+        write_night(tmp_path / str(night), night, {"entropy": 1.0 if night < 8 else 2.0}, facts=facts)
+    assert tell_steps(read_runs(tmp_path)) == [f"night {date(8)}: weather.gemma.entropy stepped from 1 to 2"]
+
+
+def test_over_a_ramp_all_that_changed_on_the_way_is_told(tmp_path):
+    for night, value in enumerate([1.0] * 10 + [1 + i / 10 for i in range(1, 11)] + [2.0] * 10):
+        facts = {"weights_sha256": str(min(max(night, 9), 19))}
+        write_night(tmp_path / str(night), night, {"entropy": value}, facts=facts)
+    (told,) = tell_steps(read_runs(tmp_path))
+    assert told == f"nights {date(10)} to {date(19)}: weather.gemma.entropy went from 1 to 2; changed: weights of gemma"
+
+
+def test_changes_are_told_the_latest_first_and_within_a_night_in_the_order_of_the_battery(tmp_path):
+    for night in range(24):
+        values = {"z": 1.0 if night < 6 else 2.0, "a": 1.0 if night < 6 else 2.0, "m": 1.0 if night < 14 else 2.0}
+        options = {"top_k": 5 if night < 18 else 6}
+        write_night(tmp_path / str(night), night, values, options=options)
+    found = read_runs(tmp_path)
+    assert [line.partition(" stepped")[0].partition(" is not")[0] for line in found.describe_changes()] == [
+        f"night {date(18)}: weather.gemma", f"night {date(14)}: weather.gemma.m", f"night {date(6)}: weather.gemma.z",
+        f"night {date(6)}: weather.gemma.a",
+    ]  # fmt: skip
+    assert found.describe_changes()[0].endswith("is not comparable with before: another option top_k: 5 → 6")
 
 
 def test_checkpoints_are_told_by_their_names(tmp_path):
@@ -163,7 +213,7 @@ def test_json_holds_nights_values_levels_and_steps(tmp_path):
     assert content["left_out"] == []
     metric = content["metrics"]["weather.gemma.entropy"]
     assert metric["values"] == [1.2] * 10 + [None] + [1.5] * 5
-    assert metric["steps"] == [{"first": 11, "last": 11, "before": 1.2, "after": 1.5}]
+    assert metric["steps"] == [{"first": 11, "last": 11, "before": 1.2, "after": 1.5, "changed": ""}]
     assert metric["segments"] == [
         {
             "first": 0,

@@ -14,8 +14,8 @@ def test_a_line_a_step_the_page_and_its_data(reportgen, tmp_path):
     ended = reportgen("history", nights)
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.splitlines() == [
-        "night 2026-11-20: weather.gemma.entropy stepped from 1.20 to 1.50",
         f"night {date(25)}: weather.gemma.entropy stepped from 1.50 to 1.10",
+        "night 2026-11-20: weather.gemma.entropy stepped from 1.20 to 1.50",
         str(nights / "history.html"),
         str(nights / "history.json"),
     ]
@@ -30,6 +30,27 @@ def test_the_page_lies_where_it_is_asked_for(reportgen, tmp_path):
     assert ended.out.splitlines() == [str(tmp_path / "pages" / "ours.html"), str(tmp_path / "pages" / "ours.json")]
     assert (tmp_path / "pages" / "ours.html").exists()
     assert not (nights / "history.html").exists()
+
+
+def test_a_watched_value_is_drawn_and_a_slip_leaves_the_page_as_it_was(reportgen, tmp_path):
+    nights = write_nights(tmp_path / "nights", [1.0] * 6)
+    ended = reportgen("history", nights, "--watch", "weather.*.entropy@layer=2")
+    assert (ended.code, ended.err) == (0, "")
+    content = json.loads((nights / "history.json").read_text())
+    assert content["metrics"]["weather.gemma.entropy@layer=2"]["values"] == [2.0] * 6
+    page = (nights / "history.html").read_text()
+    assert "entropy, layer 2" in page
+    for watch, told in (
+        ("weather.*.entropy", "its dims are layer: layer is not among those named"),
+        ("weather.*.entropy@layer=9", "weather.gemma.entropy: no layer 9: it goes from 0 to 2"),
+        ("weather.*.entropi@layer=1", "no bundle has an array of that name\n  Did you mean 'weather.gemma.entropy'?"),
+        ("weather.*.entropy@layr=1", "'layr=1' is not one dim with its place\n  Did you mean 'layer'?"),
+        ("entropy@layer=1", "it does not name PROBE.MODEL.ARRAY"),
+    ):
+        refused = reportgen("history", nights, "--watch", watch)
+        assert (refused.code, refused.out) == (2, "")
+        assert told in refused.err
+    assert (nights / "history.html").read_text() == page
 
 
 def test_the_tolerances_of_a_battery_hold(reportgen, tmp_path):

@@ -14,7 +14,8 @@ import pytest
 
 from reportgen.baseline.accepted import Acceptance, accept, load_tolerances
 from reportgen.baseline.compare import Comparison, compare
-from reportgen.baseline.history import as_json, read_history
+from reportgen.baseline.history import read_history
+from reportgen.baseline.history_record import as_json
 from reportgen.baseline.judgements import conclusion, count_verdicts, find_beginnings
 from reportgen.baseline.record import record_bytes
 from reportgen.ci.annotations import write_annotations

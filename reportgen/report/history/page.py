@@ -10,7 +10,6 @@ from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.figure_data import add_data, find_hidden_texts
 from reportgen.report.content.numerals import IN_TABLES, write_table_number
 from reportgen.report.content.sections import Row, make_rows
-from reportgen.report.content.sheets import spell_name
 from reportgen.report.history.timelines import subject_name
 from reportgen.report.templates.templating import fill_page
 from reportgen.spelling import capitalize_first
@@ -67,7 +66,7 @@ def render_page(history: History, drawings: Mapping[str, Sequence[PageFigure]], 
         OpeningLine(capitalize_first(history.describe_step(course, step)), course.probe_id)
         for course, step in history.steps
     ]
-    begun = list(_list_beginnings(history))
+    begun = [OpeningLine(capitalize_first(history.describe_beginning(one)), one.probe_id) for one in history.beginnings]
     context = {
         "target": "page",
         "title": f"{history.title} – history",
@@ -94,19 +93,6 @@ def _summary(history: History) -> str:
     return f"{runs}, {span}: {share} stepped."
 
 
-def _list_beginnings(history: History) -> Iterator[OpeningLine]:
-    """Where something else began to be measured, the latest first: once for all metrics of an outcome."""
-    found = {
-        (segment.first, course.probe_id, course.subject, segment.reason)
-        for course in history.courses
-        for segment in course.segments[1:]
-    }
-    for first, probe_id, subject, reason in sorted(found, key=lambda one: (-one[0], *one[1:])):
-        yield OpeningLine(
-            f"{history.labels[first]}: {probe_id}.{subject} is not comparable with before: {reason}", probe_id
-        )
-
-
 def _sections(history: History, drawings: Mapping[str, Sequence[PageFigure]]) -> Iterator[SectionView]:
     for probe_id in dict.fromkeys(course.probe_id for course in history.courses):
         courses = [course for course in history.courses if course.probe_id == probe_id]
@@ -123,7 +109,7 @@ def _line(history: History, course: Course) -> Line:
     levels = [plateau.level for segment in course.segments for plateau in segment.plateaus]
     first, last = write_change(known[0] if known else None, course.values[-1], significant=IN_TABLES)
     return Line(
-        metric=spell_name(course.name),
+        metric=course.label,
         unit=course.unit,
         name=subject_name(history, course),
         first=first,

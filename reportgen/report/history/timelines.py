@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 from reportgen.baseline.history import Course, History
 from reportgen.figures.describe import Band, Timeline, Timelines
-from reportgen.report.content.sheets import spell_name
 
 MOST = 12
 """Timelines of one figure."""
@@ -29,13 +28,13 @@ def subject_name(history: History, course: Course) -> str:
 def _figures(history: History, courses: Sequence[Course]) -> Iterator[Timelines]:
     for part, start in enumerate(range(0, len(courses), MOST)):
         shown = courses[start : start + MOST]
-        stepped = [course.name for course in shown if course.steps]
+        stepped = [course.label for course in shown if course.steps]
         yield Timelines(
             name=f"metrics-{part + 1}",
             subject=shown[0].models,
             title=subject_name(history, shown[0]),
             alt=f"{len(shown)} metrics over {len(history.runs)} nights; "
-            + (f"these stepped: {', '.join(map(spell_name, stepped))}" if stepped else "none of them stepped"),
+            + (f"these stepped: {', '.join(stepped)}" if stepped else "none of them stepped"),
             runs=history.labels,
             timelines=[_timeline(course) for course in shown],
             model=shown[0].models[-1],
@@ -44,7 +43,7 @@ def _figures(history: History, courses: Sequence[Course]) -> Iterator[Timelines]
 
 def _timeline(course: Course) -> Timeline:
     return Timeline(
-        label=spell_name(course.name),
+        label=course.label,
         unit=course.unit,
         values=course.values,
         bands=tuple(_bands(course)),
