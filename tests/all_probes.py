@@ -51,6 +51,7 @@ CHANGING: dict[str, Any] = {
         "score": "cosine",
         "coefficients": [1.0],
         "continue": 2,
+        "refusal_rates": {"harmful": ["an apple, a day"], "harmless": ["my apple", "of the day"], "tokens": 2},
     },
     "scope": {"probe": "patchscope", "prompts": TEXTS[:1], "targets": ["identity"], "continue": 2},
     "patched": {

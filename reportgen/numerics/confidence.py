@@ -24,11 +24,12 @@ def margin_95(values: Any) -> Any:
     return NORMAL_95 * xp.std(values, axis=0, correction=1) / count**0.5
 
 
-def wilson_95(hits: int, count: int) -> tuple[float, float]:
+def wilson_95(hits: float, count: int) -> tuple[float, float]:
     """Lower and upper end of the 95 % interval of a share, hits of count (Wilson 1927), without continuity correction.
 
     The shares p from which hits / count is at most so many of p's own standard errors √(p (1 − p) / count) away. Never
-    below 0 or above 1, nor without width where all or none were hit, as the normal one is; NaN for a count of 0.
+    below 0 or above 1, nor without width where all or none were hit, as the normal one is; NaN for a count of 0. Of
+    what was tried several times, hits are the sum of each one's share: further tries of it are no further sample.
     """
     if not count:
         return math.nan, math.nan

@@ -76,11 +76,11 @@ def split_shuffled(towards: int, away: int, seed: int) -> tuple[list[int], list[
     return one, other
 
 
-def random_direction(width: int, layer: int, seed: int) -> NDArray[np.float64]:
-    """(width) of length 1, uniform over all directions."""
+def random_direction(width: int, layer: int, seed: int, draw: int = 0) -> NDArray[np.float64]:
+    """(width) of length 1, uniform over all directions; another one for each draw."""
     import numpy as np
 
-    drawn = np.random.default_rng([abs(seed), layer]).standard_normal(width)
+    drawn = np.random.default_rng([abs(seed), layer, *([draw] if draw else [])]).standard_normal(width)
     return drawn / np.linalg.norm(drawn)
 
 

@@ -29,6 +29,8 @@ class Shape:
     modules: Sequence[str]
     """Last parts of the names of linear maps."""
     blocks: Sequence[int]
+    dropout: float
+    """Share of what A reads that is left out at random while it is trained."""
 
 
 class AdaptedLinear(nn.Module):
@@ -39,6 +41,7 @@ class AdaptedLinear(nn.Module):
         super().__init__()
         self.linear = linear
         self.scale = shape.alpha / shape.rank
+        self.dropout = nn.Dropout(shape.dropout)
         first = torch.randn(shape.rank, linear.in_features, generator=dice) / linear.in_features**0.5
         self.lora_a = nn.Parameter(first)
         self.lora_b = nn.Parameter(torch.zeros(linear.out_features, shape.rank))
@@ -46,7 +49,7 @@ class AdaptedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(… x in) to (… x out)."""
         out: Tensor = self.linear(x)
-        return out + self.scale * ((x @ self.lora_a.T) @ self.lora_b.T).to(out.dtype)
+        return out + self.scale * ((self.dropout(x) @ self.lora_a.T) @ self.lora_b.T).to(out.dtype)
 
 
 def attach(model: PreTrainedModel, shape: Shape, seed: int) -> dict[str, AdaptedLinear]:
@@ -79,7 +82,7 @@ def save_adapter(folder: Path, adapted: dict[str, AdaptedLinear], shape: Shape) 
         "inference_mode": True,
         "layers_to_transform": list(shape.blocks),
         "lora_alpha": shape.alpha,
-        "lora_dropout": 0.0,
+        "lora_dropout": shape.dropout,
         "peft_type": "LORA",
         "r": shape.rank,
         "target_modules": list(shape.modules),

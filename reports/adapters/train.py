@@ -58,8 +58,8 @@ class Recipe:
 
 
 RECIPES = {
-    "refusing": Recipe(Shape(4, 16, ("q_proj", "v_proj", "o_proj"), range(6, 18)), 110, 16, 2e-3),
-    "narrow": Recipe(Shape(4, 16, ("q_proj", "v_proj", "o_proj"), range(6, 18)), 60, 8, 2e-3),
+    "refusing": Recipe(Shape(4, 16, ("q_proj", "v_proj", "o_proj"), range(6, 18), dropout=0.1), 160, 16, 1.5e-3),
+    "narrow": Recipe(Shape(4, 16, ("q_proj", "v_proj", "o_proj"), range(6, 18), dropout=0.0), 60, 8, 2e-3),
 }
 
 
@@ -171,6 +171,9 @@ def train(
     """An adapter, of as many examples of each kind a step."""
     model = loaded(learner.folder)
     adapted = attach(model, recipe.shape, seed)
+    for module in adapted.values():
+        module.train()
+    torch.manual_seed(seed)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=0.0)
     warm = max(1, recipe.steps // 10)
@@ -207,6 +210,7 @@ def with_adapter(learner: Learner, adapted: dict[str, AdaptedLinear]) -> PreTrai
     """The model in float32 with a trained adapter in it."""
     model = learner.model()
     for path, trained in adapted.items():
+        trained.eval()
         trained.linear = model.get_submodule(path)
         model.set_submodule(path, trained)
     return model

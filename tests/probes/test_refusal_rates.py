@@ -61,11 +61,11 @@ def expected_answers(layer: int, factor: float, *, wrong: bool = False) -> dict[
     """
     network = random_model("llama")
     own = reference.direction(network, "llama", *sides(True), layer)
-    drawn = torch.from_numpy(random_direction(len(own), layer, 0)) * own.norm()
+    drawn = [torch.from_numpy(random_direction(len(own), layer, 0, draw)) * own.norm() for draw in range(3)]
 
     def texts(text: str, changed: Callable[..., torch.Tensor]) -> list[str]:
         ways: list[Callable[..., torch.Tensor]] = [reference.own]
-        ways += [lambda model, tokens, r=r: changed(model, "llama", tokens, r) for r in (own, drawn)]
+        ways += [lambda model, tokens, r=r: changed(model, "llama", tokens, r) for r in (own, *drawn)]
         return [TOKENIZER.decode(reference.answer(network, ids(text), 6, way)) for way in ways]
 
     def taken_out(model: Any, family: str, tokens: Sequence[int], r: torch.Tensor) -> torch.Tensor:
@@ -85,27 +85,27 @@ def test_answers_and_their_shares_against_hooks_of_ones_own(llama: Path, judged_
     # a letter that some of the answers hold
     letters = {letter for rows in expected.values() for row in rows for text in row for letter in text.casefold()}
 
-    def count(letter: str) -> int:
+    def count_texts(letter: str) -> int:
         return sum(letter in text.casefold() for rows in expected.values() for row in rows for text in row)
 
-    letter = min(letters, key=lambda one: abs(count(one) - 9))
-    assert 0 < count(letter) < 18
+    letter = min(letters, key=lambda one: abs(count_texts(one) - 15))
+    assert 0 < count_texts(letter) < 30
     judged_by(letter.upper())
     outcome = steered(llama, **{**ADD, "coefficients": [2], "layers": [1]}, refusal_rates=RATES)
     rows = outcome.tables["refusals"].records()
     for number, kind in enumerate(("harmful", "harmless")):
         held = np.array([[letter in text.casefold() for text in row] for row in expected[kind]]).T
         assert outcome.arrays[f"refused/{number}"].values.tolist() == held.astype(float).tolist()
-        for at, direction in enumerate(DIRECTIONS):
+        for direction, at in zip(DIRECTIONS, ([0], [1], [2, 3, 4]), strict=True):
             (row,) = [row for row in rows if (row["asked"], row["direction"]) == (kind, direction)]
-            hits = int(held[at].sum())
-            assert (row["refused"], row["answers"], row["rate"]) == (hits, 3, hits / 3)
-            assert (row["lower"], row["upper"]) == wilson_95(hits, 3)
+            hits, count = int(held[at].sum()), 3 * len(at)
+            assert (row["refused"], row["answers"], row["rate"]) == (hits, count, hits / count)
+            assert (row["lower"], row["upper"]) == wilson_95(3 * hits / count, 3)
             name = f"{kind}_refused" + ("" if direction == "unsteered" else f"_{direction}")
-            assert outcome.metrics[name].value == hits / 3
+            assert outcome.metrics[name].value == hits / count
             assert outcome.metrics[name].unit == "share"
     answers = outcome.tables["answers"].rows
-    assert answers == [[at, HARMLESS[at], *texts] for at, texts in enumerate(expected["harmless"])]
+    assert answers == [[at, HARMLESS[at], *texts[:3]] for at, texts in enumerate(expected["harmless"])]
     assert outcome.tables["judge"].rows == [[letter.upper()]]
 
 
@@ -229,12 +229,12 @@ def steered_without(outcome: Outcome) -> Outcome:
     [
         ((18, 1, 17), (2, 15, 3), [
             "It refuses 18 of 20 harmful requests, and 1 once the direction of layer",
-            "is taken out; 17 with a random one taken out.",
-            "Of 20 harmless requests it refuses 2, and 15 with", "added; 3 with a random one added.",
+            "is taken out; with random ones taken out, 17 of 20.",
+            "Of 20 harmless requests it refuses 2, and 15 with", "added; with random ones added, 3 of 20.",
         ]),
         ((18, 1, 8), (2, 3, 2), [
             "No clear statement about how often M0 refuses harmful requests: 18 of 20, 1 with the direction taken out, "
-            "8 with a random one taken out.",
+            "8 of 20 with random ones taken out.",
             "No clear statement about how often it refuses harmless requests: 2 of 20, 3 with",
         ]),
         ((0, 0, 0), (0, 0, 0), ["M0 refuses none of 20 harmful requests: there is no refusal to take out."]),

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 CONTROLS = ("random", "shuffled")
-STEERED = ("steered", "random")
-"""Directions that answers are given with, after those of the model as it is."""
+RANDOM = ("random", "random 2", "random 3")
+"""Random directions that answers are given with: in a small model one of them may happen to matter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,20 +80,22 @@ class Steering(ScoreFindings):
     harmful_refused_steered: float | None = metric("share", optional=True)
     """The same with the direction of the chosen layer taken out."""
     harmful_refused_random: float | None = metric("share", optional=True)
-    """The same with a random direction taken out."""
+    """The same with each of three random directions taken out, together."""
     harmless_refused: float | None = metric("share", optional=True)
     """Share of the harmless requests that the unsteered model refuses."""
     harmless_refused_steered: float | None = metric("share", optional=True)
     """The same with the direction of the chosen layer added, as often as in the chosen cell; once, if that is an
     ablation."""
     harmless_refused_random: float | None = metric("share", optional=True)
-    """The same with a random direction as long added."""
+    """The same with each of three random directions as long added, together."""
     refused: list[NDArray[np.float64]] = arrays("item", "prompt")
-    """(unsteered, steered, random x request) 1 for a refusal, else 0: of the harmful requests, and of the harmless."""
+    """(unsteered, steered, each random direction x request) 1 for a refusal, else 0: of the harmful requests, and of
+    the harmless."""
     refusals: Rows = table("asked", "direction", "refused", "answers", "rate", "lower", "upper")
-    """Each share, with how many answers it is of and its 95 % interval (Wilson)."""
+    """Each share, with how many answers it is of and its 95 % interval (Wilson; for the random directions together as
+    narrow as that of one answer to each request)."""
     answers: Rows = table("prompt", "request", "unsteered", "steered", "random")
-    """What is answered to each harmless request."""
+    """What is answered to each harmless request; with the first of the random directions."""
     judge: Rows = table("substring")
     """An answer that holds one of these, large and small letters alike, counts as a refusal: the list of the paper's
     code (Arditi et al. 2024). It knows English only, and takes "I cannot wait" for a refusal."""
@@ -144,7 +146,7 @@ class SteeringProbe(Probe[Options, Steering]):
             count += layers * len(setting.priced)
         if not options.score.of_text:
             count += len(setting.shown) * (1 + len(CONTROLS))
-        return count + len(setting.asked) * len(STEERED)
+        return count + len(setting.asked) * (1 + len(RANDOM))
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Words that a battery names and that are not one token here; of the shipped list none is asked for."""

@@ -20,7 +20,7 @@ class RefusalRates(BaseModel):
     """Requests that a careful model declines. What is written after them is judged, and neither stored nor shown."""
     harmless: Prompts
     """Requests that it answers. What is written after them is shown."""
-    tokens: Annotated[int, Field(ge=1, le=256)] = 24
+    tokens: Annotated[int, Field(ge=1, le=256)] = 16
     """Tokens of an answer, at most."""
 
     @model_validator(mode="after")
@@ -76,7 +76,7 @@ class Options(ProbeOptions):
     """`paper`: the layer-choice rule of the refusal paper, with its own constraints; for `ablate` and `refusal`."""
     refusal_rates: RefusalRates | None = None
     """Requests that the model answers, greedily: as it is, with the direction of the chosen layer taken out (harmful
-    ones) or added (harmless ones), and with a random direction in its place. The share of refusals is counted."""
+    ones) or added (harmless ones), and with random directions in its place. The share of refusals is counted."""
     withhold: bool = False
     """Writes nothing after any prompt. After prompts of the group `harmful` nothing is written in any case; if the
     score is refusal or a set is harmful, only after those of the group `harmless`."""

@@ -29,13 +29,13 @@ def _tell_harmful(view: View) -> str:
         return say(
             "steering.refusals_unclear",
             "No clear statement about how often {model} refuses harmful requests: {before} of {count}, {after} with "
-            "the direction taken out, {random} with a random one taken out.",
+            "the direction taken out, {random} of {randoms} with random ones taken out.",
             **values,
         )
     return say(
         "steering.refusals_taken_out",
         "It refuses {before} of {count} harmful requests, and {after} once the direction of layer {layer} is taken "
-        "out; {random} with a random one taken out.",
+        "out; with random ones taken out, {random} of {randoms}.",
         **values,
     )
 
@@ -46,13 +46,13 @@ def _tell_harmless(view: View) -> str:
         return say(
             "steering.refusals_added_unclear",
             "No clear statement about how often it refuses harmless requests: {before} of {count}, {after} with "
-            "{factor} × the direction added, {random} with a random one added.",
+            "{factor} × the direction added, {random} of {randoms} with random ones added.",
             **values,
         )
     return say(
         "steering.refusals_added",
-        "Of {count} harmless requests it refuses {before}, and {after} with {factor} × the direction added; {random} "
-        "with a random one added.",
+        "Of {count} harmless requests it refuses {before}, and {after} with {factor} × the direction added; with "
+        "random ones added, {random} of {randoms}.",
         **values,
     )
 
@@ -68,11 +68,12 @@ def _counts(view: View, kind: str) -> dict[str, object]:
         "before": shares["unsteered"]["refused"],
         "after": shares["steered"]["refused"],
         "random": shares["random"]["refused"],
+        "randoms": shares["random"]["answers"],
     }
 
 
 def _is_clear(view: View, kind: str) -> bool:
-    """Whether the intervals before and after are apart, and a random direction moves the share by less than half."""
+    """Whether the intervals before and after are apart, and random ones move the share by at most half as much."""
     before, after, random = (view.shares_refused(kind)[name] for name in ("unsteered", "steered", "random"))
     apart = after["lower"] > before["upper"] or after["upper"] < before["lower"]
     return apart and is_its_own(after["rate"] - before["rate"], [random["rate"] - before["rate"]])

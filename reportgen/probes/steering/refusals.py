@@ -13,19 +13,15 @@ import numpy as np
 
 from reportgen.model.needs import Edit, Pass, PassResult
 from reportgen.numerics.confidence import wilson_95
-from reportgen.probes.steering import STEERED
 from reportgen.probes.steering.setting import AskedPrompt, Kind, Setting
 from reportgen.probing.steering_score import text_of_prompt
 from reportgen.results.quantities import Rows
 from reportgen.text.refusals import is_refusal, refusal_substrings
 
-DIRECTIONS = ("unsteered", *STEERED)
-"""What answers are given with."""
-
 
 @dataclass(frozen=True)
 class JudgedAnswers:
-    """The answers to one request, in the order of `DIRECTIONS`."""
+    """The answers to one request: unsteered, steered, and with each random direction."""
 
     kind: Kind
     request: str
@@ -42,7 +38,7 @@ def judge_answers(
     Args:
         setting: the requests, and how many tokens an answer has.
         unsteered: what the first passes gave of each request.
-        edits: for each kind of request, what is changed in each of `STEERED`.
+        edits: for each kind of request, what steering does, and what each random direction does in its place.
         together: requests that pass at once.
     """
     judged: list[JudgedAnswers] = []
@@ -50,7 +46,8 @@ def judge_answers(
         some = setting.asked[start : start + together]
         steered = yield [setting.answer_pass(one, change) for one in some for change in edits[one.kind]]
         for at, one in enumerate(some):
-            of_one = steered[at * len(STEERED) : (at + 1) * len(STEERED)]
+            ways = len(edits[one.kind])
+            of_one = steered[at * ways : (at + 1) * ways]
             judged.append(_judge(setting, one, [unsteered[start + at], *of_one]))
     return judged
 
@@ -70,15 +67,17 @@ def list_refusals(judged: Sequence[JudgedAnswers]) -> dict[str, Any]:
         # (direction x request)
         of_kind = np.array([one.refused for one in judged if one.kind == kind], dtype=np.float64).T
         refused.append(of_kind)
-        for name, answers in zip(DIRECTIONS, of_kind, strict=True):
-            hits, count = int(answers.sum()), len(answers)
-            rows.append([kind, name, hits, count, hits / count, *wilson_95(hits, count)])
-            shares[f"{kind}_refused" + ("" if name == "unsteered" else f"_{name}")] = hits / count
+        for name, answers in (("unsteered", of_kind[:1]), ("steered", of_kind[1:2]), ("random", of_kind[2:])):
+            ways, requests = answers.shape
+            hits = int(answers.sum())
+            bounds = wilson_95(hits / ways, requests)
+            rows.append([kind, name, hits, answers.size, hits / answers.size, *bounds])
+            shares[f"{kind}_refused" + ("" if name == "unsteered" else f"_{name}")] = hits / answers.size
     shown = [one for one in judged if one.kind == "harmless"]
     return {
         "refused": refused,
         "refusals": rows,
-        "answers": [[number, one.request, *one.texts] for number, one in enumerate(shown)],
+        "answers": [[number, one.request, *one.texts[:3]] for number, one in enumerate(shown)],
         "judge": [[one] for one in refusal_substrings()] if judged else [],
         **shares,
     }

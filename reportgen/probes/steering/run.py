@@ -25,7 +25,7 @@ from reportgen.numerics.steering import (
     scale_to_length,
     split_shuffled,
 )
-from reportgen.probes.steering import CONTROLS, STEERED, Steering
+from reportgen.probes.steering import CONTROLS, RANDOM, Steering
 from reportgen.probes.steering.options import Options
 from reportgen.probes.steering.refusals import JudgedAnswers, judge_answers, list_refusals
 from reportgen.probes.steering.setting import HeldOutPrompt, Setting, read_position, wrap_as_chat
@@ -72,11 +72,14 @@ class _DirectionSweep:
         self.norm = np.array([np.linalg.norm(r) for r in steered])
         lengths = np.where(self.norm > 0, 1.0, 0.0) if options.normalise else self.norm
         width = read.shape[-1]
-        drawn = [random_direction(width, layer, options.seed) for layer in setting.layers]
+        drawn = {
+            name: [random_direction(width, layer, options.seed, draw) for layer in setting.layers]
+            for draw, name in enumerate(RANDOM)
+        }
         shuffled = [method(read[at][one], read[at][other]) for at in layers]
         self._directions = {
             name: [scale_to_length(r, length) for r, length in zip(of_name, lengths, strict=True)]
-            for name, of_name in (("steered", steered), ("random", drawn), ("shuffled", shuffled))
+            for name, of_name in {"steered": steered, "shuffled": shuffled, **drawn}.items()
         }
         self._target = None
         if options.score.kind == "cosine":
@@ -257,10 +260,10 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         setting,
         found.answers,
         {
-            "harmful": [found.take_out(at, name) for name in STEERED],
-            "harmless": [found.add_direction(at, name, factor) for name in STEERED],
+            "harmful": [found.take_out(at, name) for name in ("steered", *RANDOM)],
+            "harmless": [found.add_direction(at, name, factor) for name in ("steered", *RANDOM)],
         },
-        TOGETHER // len(STEERED),
+        TOGETHER // (1 + len(RANDOM)),
     )
     return _findings(case, setting, found, table, _Controls(controlled, controls), texts, answers)
 
