@@ -23,7 +23,7 @@ class Night:
 
     model: Path
     battery: dict[str, Any]
-    arguments: tuple[object, ...] = ()
+    arguments: tuple[object, ...] = ("--threads", "1")
 
 
 @dataclass
@@ -199,7 +199,7 @@ def test_a_model_that_is_missing_is_an_error(spend: Callable[..., Morning], mode
 
 def test_other_threads_are_told_and_are_no_failure(spend: Callable[..., Morning]) -> None:
     def use_threads(night: Night) -> None:
-        night.arguments = ("--threads", "1", "--no-cache")
+        night.arguments = ("--threads", "2", "--no-cache")
 
     morning = spend(use_threads)
     assert morning.code == 0
