@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
+from unicodedata import east_asian_width
 
 from reportgen.probing.view import SubjectView
 
-CONTEXT = 16
-"""Characters before a word that tell which of its occurrences is meant."""
+LABEL = 16
+"""Columns of a word with what stands before it, which tells which of its occurrences is meant."""
+BEFORE = 2 * LABEL
+"""Characters before a word that are looked at for that."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ def share_words(one: SubjectView, other: SubjectView) -> list[SharedWord]:
         text, word, bits = row["text"], str(row["word"]), of_other.get((row["text"], row["place"]))
         if row["bits"] is not None and bits is not None:
             found.append(SharedWord(text, _label(before, word), (row["bits"], bits), row["bytes"]))
-        before = (before + word)[-2 * CONTEXT :]
+        before = (before + word)[-BEFORE - 1 :]
     return found
 
 
@@ -56,13 +59,21 @@ def compare_texts(words: Sequence[SharedWord]) -> tuple[list[float], list[float]
 
 
 def _label(before: str, word: str) -> str:
-    """A word after the whole words before it that have room, on one line."""
-    near = before[-CONTEXT:]
-    cut = len(near) < len(before)
-    if cut and " " in near:
-        near = near[near.index(" ") :]
-    shown = " ".join(f"{near}{word}".split())
-    return f"…{shown}" if cut else shown
+    """A word after as much of what stands before it as has room, whole words where spaces part them, on one line."""
+    shown, near = " ".join(word.split()), " ".join(before.split())
+    space = " " if near and word[:1].isspace() else ""
+    room = LABEL - _width(f"…{space}{shown}")
+    kept = near
+    while kept and _width(kept) > room:
+        kept = kept.partition(" ")[2] if " " in kept or space else kept[1:]
+    if not kept:
+        return shown
+    return f"{'' if kept == near and len(before) <= BEFORE else '…'}{kept}{space}{shown}"
+
+
+def _width(text: str) -> int:
+    """Columns of a text where Chinese characters take two."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def first_pieces(view: SubjectView) -> list[dict[str, Any]]:
