@@ -38,6 +38,7 @@ READING: dict[str, Any] = {
     "memories": {"probe": "ffn_memory", "prompts": TEXTS, "texts": TEXTS},
     "inside": {"probe": "logit_lens", "prompts": TEXTS, "rows": ["block", "attention", "mlp"]},
     "places": {"probe": "loss_by_position", "texts": [" and ".join(TEXTS)], "length": 16, "windows": 1, "bin": 8},
+    "written_in": {"probe": "bits_per_byte", "texts": TEXTS, "window": 16},
     "shares": {"probe": "residual_shares", "prompts": TEXTS, "words": ["apple"]},
     "single": {"probe": "neurons", "prompts": TEXTS},
     "cost": {"probe": "cost", "lengths": [1, 8, 64]},

@@ -70,7 +70,7 @@ def difference_of_pairs(one: NDArray[Any], other: NDArray[Any], seed: int = SEED
     count, mean = len(apart), float(apart.mean()) if len(apart) else math.nan
     low, high = mean_interval_95(apart, seed)
     spread = float(apart.std(ddof=1)) if count > 1 else 0.0
-    if not count or not apart.any():
+    if count < 2 or not apart.any():  # either sign of one difference is as far from 0
         return PairedDifference(count, mean, float(low), float(high), math.nan, 1.0 if count else math.nan)
     flips = math.inf if count <= EXACT else FLIPS
     tested = permutation_test(

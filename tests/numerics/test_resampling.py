@@ -80,3 +80,9 @@ def test_equal_series_are_no_evidence_of_anything() -> None:
     found = difference_of_pairs(np.ones(6), np.ones(6))
     assert (found.p, found.mean, found.low, found.high) == (1.0, 0.0, 0.0, 0.0)
     assert math.isnan(found.effect)
+
+
+def test_either_sign_of_one_difference_is_as_far_from_0() -> None:
+    found = difference_of_pairs(np.array([0.5]), np.array([0.2]))
+    assert (found.count, found.mean, found.p) == (1, pytest.approx(0.3), 1.0)
+    assert np.isnan([found.low, found.high, found.effect]).all()
