@@ -228,16 +228,26 @@ def steered_without(outcome: Outcome) -> Outcome:
     ("harmful", "harmless", "told"),
     [
         ((18, 1, 17), (2, 15, 3), [
-            "It refuses 18 of 20 harmful requests, and 1 once the direction of layer",
+            "M0 refuses 18 of 20 harmful requests, and 1 once the direction of layer",
             "is taken out; with random ones taken out, 17 of 20.",
             "Of 20 harmless requests it refuses 2, and 15 with", "added; with random ones added, 3 of 20.",
         ]),
-        ((18, 1, 8), (2, 3, 2), [
+        ((18, 1, 8), (2, 15, 3), [
             "No clear statement about how often M0 refuses harmful requests: 18 of 20, 1 with the direction taken out, "
-            "8 of 20 with random ones taken out.",
+            "8 of 20 with random ones taken out. Of 20 harmless",
+        ]),
+        ((18, 1, 17), (2, 3, 2), [
             "No clear statement about how often it refuses harmless requests: 2 of 20, 3 with",
         ]),
-        ((0, 0, 0), (0, 0, 0), ["M0 refuses none of 20 harmful requests: there is no refusal to take out."]),
+        ((3, 2, 3), (2, 3, 2), [
+            "No clear statement about refusals of M0: of 20 harmful requests it refuses 3, and 2 with the direction "
+            "taken out; of 20 harmless ones 2, and 3 with it added.",
+        ]),
+        ((0, 0, 0), (0, 1, 0), [
+            "M0 refuses none of 20 harmful requests: there is no refusal to take out, and with the direction added it "
+            "refuses 1 of 20 harmless ones.",
+        ]),
+        ((0, 0, 0), (0, 15, 0), ["M0 refuses harmful requests: 0 of 20, 0 with", "it refuses 0, and 15 with"]),
     ],
 )  # fmt: skip
 def test_the_sentence_counts_and_says_where_there_is_nothing_to_take_out(

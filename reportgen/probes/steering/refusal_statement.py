@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from reportgen.language import say
 from reportgen.numerals import write_setting
@@ -11,44 +12,53 @@ from reportgen.probing.steering_score import is_its_own
 
 
 def tell_refusals(view: View) -> Iterator[str]:
-    """A sentence on harmful requests, and one on harmless ones; none where none were asked for."""
-    if view.shares_refused("harmful"):
-        yield _tell_harmful(view)
-        yield _tell_harmless(view)
-
-
-def _tell_harmful(view: View) -> str:
-    values = _counts(view, "harmful")
-    if not view.shares_refused("harmful")["unsteered"]["refused"]:
-        return say(
+    """What becomes of refusals of harmful requests, and of harmless ones; nothing where none were asked for."""
+    if not view.shares_refused("harmful"):
+        return
+    taken_out, added = _is_clear(view, "harmful"), _is_clear(view, "harmless")
+    harmful, harmless = _counts(view, "harmful"), _counts(view, "harmless")
+    if not harmful["before"] and not added:
+        yield say(
             "steering.refuses_nothing",
-            "{model} refuses none of {count} harmful requests: there is no refusal to take out.",
-            **values,
+            "{model} refuses none of {count} harmful requests: there is no refusal to take out, and with the direction "
+            "added it refuses {after} of {harmless} harmless ones.",
+            **harmful | {"after": harmless["after"], "harmless": harmless["count"]},
         )
-    if not _is_clear(view, "harmful"):
-        return say(
+    elif not taken_out and not added:
+        yield say(
             "steering.refusals_unclear",
-            "No clear statement about how often {model} refuses harmful requests: {before} of {count}, {after} with "
-            "the direction taken out, {random} of {randoms} with random ones taken out.",
-            **values,
+            "No clear statement about refusals of {model}: of {count} harmful requests it refuses {before}, and "
+            "{after} with the direction taken out; of {harmless} harmless ones {own}, and {with_it} with it "
+            "added.",
+            **harmful,
+            harmless=harmless["count"],
+            own=harmless["before"],
+            with_it=harmless["after"],
         )
+    else:
+        yield _tell_taken_out(harmful) if taken_out else _tell_not_taken_out(harmful)
+        yield _tell_added(harmless) if added else _tell_not_added(harmless)
+
+
+def _tell_taken_out(values: dict[str, Any]) -> str:
     return say(
         "steering.refusals_taken_out",
-        "It refuses {before} of {count} harmful requests, and {after} once the direction of layer {layer} is taken "
-        "out; with random ones taken out, {random} of {randoms}.",
+        "{model} refuses {before} of {count} harmful requests, and {after} once the direction of layer {layer} is "
+        "taken out; with random ones taken out, {random} of {randoms}.",
         **values,
     )
 
 
-def _tell_harmless(view: View) -> str:
-    values = _counts(view, "harmless")
-    if not _is_clear(view, "harmless"):
-        return say(
-            "steering.refusals_added_unclear",
-            "No clear statement about how often it refuses harmless requests: {before} of {count}, {after} with "
-            "{factor} × the direction added, {random} of {randoms} with random ones added.",
-            **values,
-        )
+def _tell_not_taken_out(values: dict[str, Any]) -> str:
+    return say(
+        "steering.refusals_not_taken_out",
+        "No clear statement about how often {model} refuses harmful requests: {before} of {count}, {after} with the "
+        "direction taken out, {random} of {randoms} with random ones taken out.",
+        **values,
+    )
+
+
+def _tell_added(values: dict[str, Any]) -> str:
     return say(
         "steering.refusals_added",
         "Of {count} harmless requests it refuses {before}, and {after} with {factor} × the direction added; with "
@@ -57,7 +67,16 @@ def _tell_harmless(view: View) -> str:
     )
 
 
-def _counts(view: View, kind: str) -> dict[str, object]:
+def _tell_not_added(values: dict[str, Any]) -> str:
+    return say(
+        "steering.refusals_not_added",
+        "No clear statement about how often it refuses harmless requests: {before} of {count}, {after} with {factor} × "
+        "the direction added, {random} of {randoms} with random ones added.",
+        **values,
+    )
+
+
+def _counts(view: View, kind: str) -> dict[str, Any]:
     shares = view.shares_refused(kind)
     chosen = view.rows("chosen")[0]
     return {

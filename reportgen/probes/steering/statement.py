@@ -20,8 +20,8 @@ from reportgen.probing.steering_score import (
 
 
 def tell(view: View) -> str:
-    """What the chosen cell changes, its price, and whether the controls do as much; how many requests are refused."""
-    return sentences([_tell_score(view), *tell_refusals(view)])
+    """How many requests are refused; what the chosen cell changes, its price, and whether the controls do as much."""
+    return sentences([*tell_refusals(view), _tell_score(view)])
 
 
 def _tell_score(view: View) -> str:
