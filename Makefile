@@ -41,7 +41,7 @@ bench: .venv/.installed  ## how the speed and memory of reportgen compare; on a 
 
 clean:  ## remove what make made: .venv, bundles, caches of tools (not the user's cache of models)
 	rm -rf .venv .venv-saelens .venv-peft build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
-	find reports -mindepth 1 -maxdepth 1 -type d ! -name baselines ! -name dictionaries ! -name adapters -exec rm -rf {} +
+	find reports -mindepth 1 -maxdepth 1 -type d ! -name baselines ! -name dictionaries ! -name adapters ! -name configs -exec rm -rf {} +
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16

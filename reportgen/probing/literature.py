@@ -44,6 +44,14 @@ ELHAGE_2021 = Source(
     CIRCUITS,
     "https://transformer-circuits.pub/2021/framework/index.html",
 )
+ELHAGE_2022 = Source(
+    "elhage2022superposition",
+    ("Nelson Elhage", "Tristan Hume", "Catherine Olsson", "others"),
+    "Toy Models of Superposition",
+    2022,
+    CIRCUITS,
+    "https://transformer-circuits.pub/2022/toy_model/index.html",
+)
 ETHAYARAJH_2019 = Source(
     "ethayarajh2019contextual",
     ("Kawin Ethayarajh",),
@@ -90,6 +98,14 @@ GHANDEHARIOUN_2024 = Source(
     "https://arxiv.org/abs/2401.06102",
     "inproceedings",
 )
+GU_2023 = Source(
+    "gu2023mamba",
+    ("Albert Gu", "Tri Dao"),
+    "Mamba: Linear-Time Sequence Modeling with Selective State Spaces",
+    2023,
+    "arXiv:2312.00752",
+    "https://arxiv.org/abs/2312.00752",
+)
 GU_2024 = Source(
     "gu2024sink",
     ("Xiangming Gu", "Tianyu Pang", "Chao Du", "Qian Liu", "Fengzhuo Zhang", "others"),
@@ -97,6 +113,15 @@ GU_2024 = Source(
     2024,
     "arXiv:2410.10781",
     "https://arxiv.org/abs/2410.10781",
+)
+HILL_1973 = Source(
+    "hill1973diversity",
+    ("Mark O. Hill",),
+    "Diversity and Evenness: A Unifying Notation and Its Consequences",
+    1973,
+    "Ecology 54",
+    "https://doi.org/10.2307/1934352",
+    "article",
 )
 HOLTZMAN_2020 = Source(
     "holtzman2020degeneration",
@@ -106,6 +131,14 @@ HOLTZMAN_2020 = Source(
     "ICLR 2020",
     "https://arxiv.org/abs/1904.09751",
     "inproceedings",
+)
+KAPLAN_2020 = Source(
+    "kaplan2020scaling",
+    ("Jared Kaplan", "Sam McCandlish", "others"),
+    "Scaling Laws for Neural Language Models",
+    2020,
+    "arXiv:2001.08361",
+    "https://arxiv.org/abs/2001.08361",
 )
 KOBAYASHI_2020 = Source(
     "kobayashi2020norms",
@@ -142,6 +175,15 @@ LIEBERUM_2024 = Source(
     "arXiv:2408.05147",
     "https://arxiv.org/abs/2408.05147",
 )
+LI_2023 = Source(
+    "li2023lazy",
+    ("Zonglin Li", "Chong You", "others"),
+    "The Lazy Neuron Phenomenon: On Emergence of Activation Sparsity in Transformers",
+    2023,
+    "ICLR 2023",
+    "https://arxiv.org/abs/2210.06313",
+    "inproceedings",
+)
 MARCHENKO_1967 = Source(
     "marchenko1967distribution",
     ("V. A. Marchenko", "L. A. Pastur"),
@@ -151,6 +193,15 @@ MARCHENKO_1967 = Source(
     "https://doi.org/10.1070/SM1967v001n04ABEH001994",
     "article",
 )
+MARTINS_2016 = Source(
+    "martins2016sparsemax",
+    ("André F. T. Martins", "Ramón F. Astudillo"),
+    "From Softmax to Sparsemax: A Sparse Model of Attention and Multi-Label Classification",
+    2016,
+    "ICML 2016",
+    "https://arxiv.org/abs/1602.02068",
+    "inproceedings",
+)
 MIKOLOV_2013 = Source(
     "mikolov2013regularities",
     ("Tomas Mikolov", "Wen-tau Yih", "Geoffrey Zweig"),
@@ -159,6 +210,14 @@ MIKOLOV_2013 = Source(
     "NAACL-HLT 2013",
     "https://aclanthology.org/N13-1090/",
     "inproceedings",
+)
+MINDER_2025 = Source(
+    "minder2025traces",
+    ("Julian Minder", "Clément Dumas", "others"),
+    "Narrow Finetuning Leaves Clearly Readable Traces in Activation Differences",
+    2025,
+    "arXiv:2510.13900",
+    "https://arxiv.org/abs/2510.13900",
 )
 NOSTALGEBRAIST_2020 = Source(
     "nostalgebraist2020lens",
@@ -201,14 +260,6 @@ SONG_2012 = Source(
     "https://jmlr.org/papers/v13/song12a.html",
     "article",
 )
-SU_2021 = Source(
-    "su2021roformer",
-    ("Jianlin Su", "Yu Lu", "Shengfeng Pan", "Ahmed Murtadha", "Bo Wen", "Yunfeng Liu"),
-    "RoFormer: Enhanced Transformer with Rotary Position Embedding",
-    2021,
-    "arXiv:2104.09864",
-    "https://arxiv.org/abs/2104.09864",
-)
 SUN_2024 = Source(
     "sun2024massive",
     ("Mingjie Sun", "Xinlei Chen", "J. Zico Kolter", "Zhuang Liu"),
@@ -216,6 +267,14 @@ SUN_2024 = Source(
     2024,
     "arXiv:2402.17762",
     "https://arxiv.org/abs/2402.17762",
+)
+SU_2021 = Source(
+    "su2021roformer",
+    ("Jianlin Su", "Yu Lu", "Shengfeng Pan", "Ahmed Murtadha", "Bo Wen", "Yunfeng Liu"),
+    "RoFormer: Enhanced Transformer with Rotary Position Embedding",
+    2021,
+    "arXiv:2104.09864",
+    "https://arxiv.org/abs/2104.09864",
 )
 TEMPLETON_2024 = Source(
     "templeton2024scaling",

@@ -19,7 +19,19 @@ from tests.tiny_dictionaries import save_dictionaries
 DISTINCT = {"llama", "gemma3", "gpt2", "mamba", "falcon", "bloom", "mixtral", "gpt_oss"}
 """Families of which blocks are built differently; the others run with the slow tests."""
 UNMEASURABLE = {
-    "mamba": {"heads", "sinks", "copies", "parts", "answer", "memories", "inside", "patched", "ablated", "shares"},
+    "mamba": {
+        "heads",
+        "sinks",
+        "copies",
+        "parts",
+        "answer",
+        "memories",
+        "inside",
+        "patched",
+        "ablated",
+        "shares",
+        "refused",
+    },
     "falcon": {"parts"},
     "bloom": {"parts"},
     "mixtral": {"memories"},
@@ -97,7 +109,7 @@ CHAT = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n
 def test_every_probe_of_prompts_reads_a_chat_as_well(tmp_path: Path) -> None:
     asked = [{"messages": [{"role": "user", "content": text}], "word": "apple"} for text in TEXTS]
     with_words = {"word_similarity"}
-    chats = [{"messages": one["messages"]} for one in asked]
+    chats = [{"messages": one["messages"], "answers": " a"} for one in asked]
     probes = {
         id: {**entry, **{key: asked if entry["probe"] in with_words else chats for key in ("prompts",) if key in entry}}
         for id, entry in (FIRST | READING).items()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
 from reportgen.probing.options import PairOptions, Prompts
@@ -119,6 +120,7 @@ class ActivationDifferenceProbe(PairProbe[Options, ActivationDifference]):
     question = "What does the tuned model carry into unrelated texts?"
     options = Options
     findings = ActivationDifference
+    sources = (literature.MINDER_2025,)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each text once, its first tokens at every layer and as the unembedding reads them."""

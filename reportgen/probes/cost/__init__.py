@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from reportgen.probing import literature
 from reportgen.probing.options import ProbeOptions
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, array, metric, table
@@ -82,6 +83,7 @@ class Cost(Probe[Options, Costs]):
     question = "How does the cost grow with the length of the text?"
     options = Options
     findings = Costs
+    sources = (literature.GU_2023, literature.KAPLAN_2020)
     needs_weights = False
 
 

@@ -12,6 +12,7 @@ from reportgen.features.tables import DICTIONARIES
 from reportgen.model.needs import Pass
 from reportgen.probes.neurons.options import Options
 from reportgen.probes.neurons.units import asked_units, missing_units, off_need, units_need
+from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.probe import Probe
@@ -87,6 +88,7 @@ class NeuronsProbe(Probe[Options, Neurons]):
     question = "What sets one neuron off?"
     options = Options
     findings = Neurons
+    sources = (literature.ELHAGE_2022, literature.GEVA_2022, literature.HILL_1973, literature.LI_2023)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each text once; what a model lacks (experts have no neurons in a row) is left out."""

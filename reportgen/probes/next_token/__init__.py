@@ -95,7 +95,7 @@ class NextTokenProbe(Probe[Options, NextToken]):
     question = "What comes next, and how is it sampled?"
     options = Options
     findings = NextToken
-    sources = (literature.FAN_2018, literature.HOLTZMAN_2020)
+    sources = (literature.FAN_2018, literature.HOLTZMAN_2020, literature.MARTINS_2016)
     drawn = ("prompts", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
