@@ -77,6 +77,20 @@ def test_a_number_that_is_none_is_undefined_with_its_reason(value: object, reaso
     assert (undefined.state, undefined.value, undefined.reason) == ("undefined", None, reason)
 
 
+def test_an_optional_number_that_was_not_asked_for_is_not_there() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Asked(Example):
+        """Findings with one more number, where an option asks for it."""
+
+        share: float | None = metric("share", optional=True)
+        """Of what is asked for."""
+
+    assert set(Asked(**vars(example())).metrics()) == {"total"}
+    assert Asked(**vars(example()), share=0.5).metrics()["share"].value == 0.5
+    with pytest.raises(WrongFindings, match="total is of type NoneType"):
+        example(total=None).metrics()
+
+
 def test_rows_must_fit_their_columns() -> None:
     with pytest.raises(WrongFindings, match="table rows: a row does not fit"):
         example(rows=[["a"]]).tables()
