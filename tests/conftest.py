@@ -5,9 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from reportgen.cache import cache_folder
 from reportgen.model.files.demo import DEMO_MODELS, demo_folder
+
+
+# A machine that does other things at the same time draws slowly, which is no fault of what is drawn.
+settings.register_profile("patient", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)
