@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, settings
 from reportgen.cache import cache_folder
 from reportgen.model.files.demo import DEMO_MODELS, demo_folder
 
-
 # A machine that does other things at the same time draws slowly, which is no fault of what is drawn.
 settings.register_profile("patient", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
