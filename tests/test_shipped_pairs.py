@@ -18,7 +18,13 @@ SIDES = [
     ("harmful", "harmless", "harmful_held_out"),
     ("harmful", "harmless", "harmless_held_out"),
     ("harmful_held_out", "harmless_held_out", ""),
+    ("harmful", "harmless", "harmful_asked"),
+    ("harmful_asked", "harmless_asked", "harmful_held_out"),
+    ("swearing", "even_tempered", "openings_swearing"),
 ]
+
+
+HARMFUL = {"steering/harmful", "steering/harmful_held_out", "steering/harmful_asked"}
 
 
 def steering(name: str) -> tuple[Prompt, ...]:
@@ -48,7 +54,11 @@ def test_the_two_sides_of_a_trait_stand_in_one_order(towards: str, away: str, he
 def test_harmful_prompts_are_marked_and_no_others() -> None:
     for name in SETS.names():
         groups = {prompt.group for prompt in SETS.find(name).prompts}
+<<<<<<< HEAD
         marked = {"harmful"} if name.startswith("steering/harmful") else set()
+=======
+        marked = {"harmful"} if name in HARMFUL else set()
+>>>>>>> refusing
         assert groups & {"harmful"} == marked, name
         assert not marked or groups == marked
 

@@ -159,12 +159,22 @@ def test_what_is_written_after_harmful_requests_is_in_no_file(llama: Path, tmp_p
     (tmp_path / "battery.yaml").write_text(json.dumps(battery))
     run(tmp_path / "battery.yaml", output=tmp_path / "bundle")
     network = random_model("llama")
-    own = {text: TOKENIZER.decode(reference.answer(network, ids(text), 12, reference.own)) for text in HARMFUL}
+    both = ([ids(text) for text in sets[side]] for side in ("towards", "away"))
+    r = reference.direction(network, "llama", *both, 1)
+
+    def taken_out(model: Any, tokens: Sequence[int]) -> torch.Tensor:
+        return reference.ablated(model, "llama", tokens, r)  # type: ignore[no-any-return]
+
+    written = [
+        TOKENIZER.decode(reference.answer(network, ids(text), 12, way))
+        for text in HARMFUL
+        for way in (reference.own, taken_out)
+    ]
     shown = TOKENIZER.decode(reference.answer(network, ids(HARMLESS[0]), 12, reference.own))
     files = [file for file in (tmp_path / "bundle").rglob("*") if file.is_file()]
     assert any(json.dumps(shown)[1:-1].encode() in file.read_bytes() for file in files)
     for file in files:
-        for answer in own.values():
+        for answer in written:
             assert answer.encode() not in file.read_bytes(), file
             assert json.dumps(answer)[1:-1].encode() not in file.read_bytes(), file
 
