@@ -54,11 +54,7 @@ def test_the_two_sides_of_a_trait_stand_in_one_order(towards: str, away: str, he
 def test_harmful_prompts_are_marked_and_no_others() -> None:
     for name in SETS.names():
         groups = {prompt.group for prompt in SETS.find(name).prompts}
-<<<<<<< HEAD
-        marked = {"harmful"} if name.startswith("steering/harmful") else set()
-=======
         marked = {"harmful"} if name in HARMFUL else set()
->>>>>>> refusing
         assert groups & {"harmful"} == marked, name
         assert not marked or groups == marked
 
