@@ -27,8 +27,8 @@ PROMPT = re.compile("提示(?!词)")
 BY = re.compile("依(?![赖据次旧然])")
 ROW = re.compile("(?<![序排系所罗陈数并串只])列(?![出入举表于])")
 """A row in Taiwan, where it is no part of another word."""
-COLUMN = re.compile("(?<![平进运执直也放自])行(?![为动])")
-"""A column in Taiwan, likewise."""
+COLUMN = re.compile("(?<![平进运执直也放自])(?<!同一)行(?![为动结])")
+"""A column in Taiwan, likewise, and where it is no line of a text (同一行, 第一行结束)."""
 _TRANSLATION = re.compile(r'^(?=msgstr)(?:.*\n)(?:".*\n|msgstr.*\n)*', re.MULTILINE)
 
 

@@ -293,4 +293,4 @@ def test_simplified_chinese_has_the_mainlands_terms() -> None:
     told = "".join(text for texts in known.values() for text in texts)
     taiwans = "区块 矢量 预设 档 程式 资讯 讯息 变异 常态 信赖区间 座标 杂讯 「"
     for word in taiwans.split():
-        assert word not in told
+        assert word not in told.replace("文档", "")  # a document, not a file
