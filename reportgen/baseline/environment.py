@@ -31,8 +31,8 @@ _FIRST = {
 }
 """What of it may move numbers, the most likely cause first -> what the first line calls it."""
 _HASHES = ("weights_sha256", "tokenizer_sha256")
-_UNTOLD = ("host", "lm-reportgen", "reportgen")
-"""Differences that stand in the table alone: another host is no cause in itself."""
+_UNTOLD = ("host", "system", "lm-reportgen", "reportgen")
+"""Differences that stand in the table alone: another host or kernel is no cause in itself."""
 MOST = 5
 """Changes that the first line holds."""
 LONGEST = 30

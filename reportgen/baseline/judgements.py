@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from reportgen.baseline.compare import Comparison, Judgement
 from reportgen.baseline.environment import summarise_environment
-from reportgen.baseline.verdict import DECIDING, WORST_FIRST
+from reportgen.baseline.verdict import APART, DECIDING, WORST_FIRST
 from reportgen.look.legible import make_legible
 from reportgen.numerals import write_count
 from reportgen.results.section import name_subject
@@ -63,8 +63,8 @@ def describe_morning(comparison: Comparison) -> list[str]:
 
 
 def _list_apart(comparison: Comparison) -> list[Judgement]:
-    """What has no layer to begin at: what failed, what is gone, and what something else was asked of."""
-    return [one for one in comparison.judgements if one.decides and one.change is None]
+    """What has no layer to begin at and is no drift: what failed, what is gone, and what cannot be compared."""
+    return [one for one in comparison.judgements if one.decides and (one.change is None or one.verdict in APART)]
 
 
 def advise(comparison: Comparison) -> str:
