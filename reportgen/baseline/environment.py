@@ -31,8 +31,9 @@ _FIRST = {
 }
 """What of it may move numbers, the most likely cause first -> what the first line calls it."""
 _HASHES = ("weights_sha256", "tokenizer_sha256")
-_UNTOLD = ("host", "system", "lm-reportgen", "reportgen")
+_UNTOLD = ("host", "system")
 """Differences that stand in the table alone: another host or kernel is no cause in itself."""
+_UNKNOWN = "–"
 MOST = 5
 """Changes that the first line holds."""
 LONGEST = 30
@@ -61,17 +62,18 @@ def list_differences(before: Bundle, after: Bundle) -> Iterator[Difference]:
         old, new = _describe_card(before.models.get(id)), _describe_card(after.models.get(id))
         for what in names_of(list(old), list(new)):
             if old.get(what) != new.get(what):
-                yield Difference(what, old.get(what, "–"), new.get(what, "–"), id)
+                yield Difference(what, old.get(what, _UNKNOWN), new.get(what, _UNKNOWN), id)
     for kind in ("versions", "machine"):
         was, now = before.run.get(kind, {}), after.run.get(kind, {})
         for what in names_of(list(was), list(now)):
             if was.get(what) != now.get(what):
-                yield Difference(what, str(was.get(what, "–")), str(now.get(what, "–")))
+                yield Difference(what, str(was.get(what, _UNKNOWN)), str(now.get(what, _UNKNOWN)))
 
 
 def summarise_environment(found: Sequence[Difference]) -> str:
     """What changed around the numbers, likely causes first, in a line: "weights of gemma, torch 2.12 → 2.13"."""
-    of_models = [one for what in _FIRST for one in found if one.model and one.what == what]
+    known = [one for one in found if _UNKNOWN not in (one.before, one.after)]  # a new model is told as new
+    of_models = [one for what in _FIRST for one in known if one.model and one.what == what]
     others = [one for one in found if not one.model and one.what not in _UNTOLD]
     told = [_tell(one) for one in (*of_models, *others)]
     return ", ".join([*told[:MOST], *(["…"] if len(told) > MOST else [])])

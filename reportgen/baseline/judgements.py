@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from reportgen.baseline.compare import Comparison, Judgement
 from reportgen.baseline.environment import summarise_environment
-from reportgen.baseline.verdict import APART, DECIDING, WORST_FIRST
+from reportgen.baseline.verdict import APART, DECIDING, DRIFT, WORST_FIRST
 from reportgen.look.legible import make_legible
 from reportgen.numerals import write_count
 from reportgen.results.section import name_subject
@@ -16,6 +16,8 @@ NOT_COMPARED = "Could not be compared"
 """The conclusion where there is no comparison: a bundle is missing, damaged, or its last run failed."""
 LONGEST = 500
 """Characters that are shown of any one text of a stranger: a reason or a token may be a whole book."""
+WORST = 3
+"""Drifts that are told one by one."""
 TOLD = 5
 """Models of which is told where they are first beyond tolerance."""
 
@@ -56,10 +58,18 @@ def describe_morning(comparison: Comparison) -> list[str]:
     lines = [f"{conclusion(comparison)}: {count_verdicts(comparison.judgements)}{changed}"]
     for one in find_beginnings(comparison.judgements)[:TOLD]:
         lines.append(f"  from {shorten_text(describe_beginning(one, comparison))}")
+    for one in _list_drifts(comparison)[:WORST]:
+        allowed = f" ({one.allowed} allowed)" if one.allowed else ""
+        lines.append(f"  {shorten_text(one.path)}: {one.verdict}: {shorten_text(one.told)}{allowed}")
     for one in _list_apart(comparison)[:TOLD]:
         lines.append(f"  {shorten_text(one.path)}: {one.verdict}: {shorten_text(one.told)}")
     advice = advise(comparison)
     return [*lines, shorten_text(advice)] if advice else lines
+
+
+def _list_drifts(comparison: Comparison) -> list[Judgement]:
+    """What drifted, the worst first."""
+    return [one for one in comparison.judgements if one.decides and one.change is not None and one.verdict in DRIFT]
 
 
 def _list_apart(comparison: Comparison) -> list[Judgement]:
@@ -73,9 +83,12 @@ def advise(comparison: Comparison) -> str:
         return "Mend what failed, and run it again."
     if comparison.exit_code not in (4, 5):
         return ""
-    bundle = comparison.after.path.name if comparison.after.path else "BUNDLE"
+    bundle, baseline = (
+        one.path if one.path and not one.path.is_absolute() else one.path.name if one.path else "…"
+        for one in (comparison.after, comparison.before)
+    )
     undo = "Find what moved it" if comparison.exit_code == 4 else "Take back what was changed"
-    return f"{undo}, or accept it if it is meant: reportgen baseline accept {bundle} --reason “…”."
+    return f'{undo}, or accept it if it is meant: reportgen baseline accept {bundle} --to {baseline} --reason "…"'
 
 
 def describe_unmatched(comparison: Comparison) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from reportgen.baseline.compare import Comparison, Judgement
 from reportgen.baseline.judgements import (
     conclusion,
+    count_verdicts,
     describe_beginning,
     describe_causes,
     describe_subject,
@@ -15,7 +16,7 @@ from reportgen.baseline.judgements import (
     shorten_text,
 )
 from reportgen.baseline.quantities import describe_place
-from reportgen.baseline.verdict import FAILED, Verdict
+from reportgen.baseline.verdict import APART, FAILED, Verdict
 from reportgen.ci.failure import Failure
 
 NO_TIME = "0"
@@ -25,10 +26,10 @@ NO_TIME = "0"
 def write_junit(comparison: Comparison) -> str:
     """The comparison as a JUnit document.
 
-    Gated drift is a failure, a failed probe an error; what cannot be compared, or was not measured in either bundle, is
-    skipped; where that is all there is, one case more is an error. The class of a case is PROBE_ID.SUBJECT: some
-    readers take cases of one class and name for the same case whatever suite they stand in, and class and name together
-    are the path that a tolerance's glob matches.
+    Gated drift is a failure, a failed probe an error; what cannot be compared, or was not measured in either
+    bundle, is skipped; where the comparison ends for that alone, one case more is an error. The class of a case is
+    PROBE_ID.SUBJECT: some readers take cases of one class and name for the same case whatever suite they stand in,
+    and class and name together are the path that a tolerance's glob matches.
 
     Raises:
         xml.etree.ElementTree.ParseError: the document cannot be read back: a mistake of this program.
@@ -39,15 +40,16 @@ def write_junit(comparison: Comparison) -> str:
     for one in judged:
         by_subject.setdefault(one.outcome.subject, []).append(one)
     counts = _counts(judged)
-    nothing = bool(judged) and all(one.verdict is Verdict.NOT_COMPARABLE for one in judged)
-    if nothing:  # a reader of skipped cases alone would call it a success
+    apart = [one for one in judged if one.decides and one.verdict in APART]
+    silent = comparison.exit_code == 5  # a reader of skipped cases alone would call it a success
+    if silent:
         counts |= {"tests": str(len(judged) + 1), "errors": "1"}
     root = ET.Element("testsuites", {"name": shorten_text(_head(comparison, list(first.values()))), **counts})
     for subject, found in by_subject.items():
         said_of = {"model": describe_subject(subject, comparison), "first beyond tolerance": first.get(subject, "")}
         root.append(_suite(subject, found, said_of))
-    if nothing:
-        root.append(_error_suite(Failure("compare", "no probe measured what the baseline did")))
+    if silent:
+        root.append(_error_suite(Failure("compare", f"nothing to compare with: {count_verdicts(apart) or 'no probe'}")))
     return write_document(root)
 
 

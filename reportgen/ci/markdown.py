@@ -167,9 +167,14 @@ def _row(cells: Cells) -> str:
 
 
 def escape_text(text: str) -> str:
-    """A stranger's text that Markdown shows as it is."""
+    """A stranger's text that Markdown shows as it is, cut where it is a book."""
+    return escape_whole(shorten_text(text))
+
+
+def escape_whole(text: str) -> str:
+    """The same, whatever its length, of a text that is legible."""
     # An address would become a link without any mark around it.
-    return shorten_text(text).translate(_ESCAPED).replace("://", "&#58;//").replace("www.", "www&#46;")
+    return text.translate(_ESCAPED).replace("://", "&#58;//").replace("www.", "www&#46;")
 
 
 def _size(text: str) -> int:

@@ -12,7 +12,7 @@ from reportgen.ci.junit import junit_of_failure, write_junit
 from reportgen.ci.markdown import markdown_of_failure, write_markdown
 from reportgen.ci.run import write_run_annotations, write_run_junit, write_run_markdown
 from reportgen.ci.step_summary import append_step_summary
-from reportgen.errors import Mistake, OutputError
+from reportgen.errors import BatteryError, Mistake, OutputError
 from reportgen.results.bundle import Bundle
 
 
@@ -31,7 +31,30 @@ class CiOutputs:
 
 
 def _drop_inside(file: Path | None, folders: Sequence[Path]) -> Path | None:
-    return None if file and any(file.parent == folder and not os.path.lexists(folder) for folder in folders) else file
+    return None if file and any(lies_in(file, folder) and not os.path.lexists(folder) for folder in folders) else file
+
+
+def refuse_files(ci: CiOutputs, battery: Path, *folders: Path) -> None:
+    """Refuses files that would take the place of the battery or of each other, or lie in folders that a run makes anew
+    or reads: they would be nobody's folders where the run fails.
+
+    Raises:
+        BatteryError: one does.
+    """
+    files = [file for file in (ci.junit, ci.markdown) if file]
+    for file in files:
+        if any(lies_in(file, folder) for folder in folders):
+            told = "what a CI reads cannot lie in a folder of the bundle, the comparison or the baseline"
+            raise BatteryError(Mistake(told, "name a file elsewhere", file=file))
+        if file.resolve() == battery.resolve():
+            raise BatteryError(Mistake("this is the battery itself", "name another file", file=file))
+    if len({file.resolve() for file in files}) < len(files):
+        raise BatteryError(Mistake("--junit and --markdown name one file", "name two", file=files[0]))
+
+
+def lies_in(file: Path, folder: Path) -> bool:
+    """Whether a file lies in a folder, or in one of its folders."""
+    return file.resolve().is_relative_to(folder.resolve())
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from reportgen.ci.markdown import BUDGET, escape_text, fit_lines, write_table
 from reportgen.numerals import write_count
 from reportgen.results.bundle import Bundle
 from reportgen.results.quantities import Outcome
-from reportgen.results.section import name_subject
+from reportgen.results.section import SUBJECT, name_subject
 
 _ENDS = {"failed": "error", "skipped": "skipped"}
 """Status of an outcome -> the element that says so in JUnit."""
@@ -86,10 +86,14 @@ def _conclude(bundle: Bundle) -> str:
 
 def _list_told(bundle: Bundle, status: str) -> Sequence[_Told]:
     """The outcomes of a status; a model that ended all probes for one reason, such as one that is not there, once."""
-    reasons: dict[str, set[str]] = {}
+    reasons: dict[str, list[str]] = {}
     for _, subject, outcome in _list_outcomes(bundle):
-        reasons.setdefault(subject, set()).add(outcome.reason if outcome.status == status else "")
-    whole = {subject for subject, told in reasons.items() if len(told) == 1 and "" not in told}
+        reasons.setdefault(subject, []).append(outcome.reason if outcome.status == status else "")
+    whole = {
+        subject
+        for subject, told in reasons.items()
+        if SUBJECT not in subject and len(told) > 1 and len({*told}) == 1 and told[0]
+    }
     found = [
         _Told("" if subject in whole else probe, subject, outcome.reason)
         for probe, subject, outcome in _list_outcomes(bundle)

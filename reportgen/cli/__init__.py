@@ -29,9 +29,9 @@ COMMANDS = {
 }
 
 _SUPERVISED = frozenset(COMMANDS) - {"prompts", "models", "init", "schema"}
+"""Commands in which probes of third parties run, or native code on strangers' files."""
 _SIGPIPE = 141
 """As shells tell of a program that wrote where nobody reads any longer."""
-"""Commands in which probes of third parties run, or native code on strangers' files."""
 
 
 class _Commands(click.Group):

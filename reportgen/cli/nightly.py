@@ -31,7 +31,8 @@ def command(
 ) -> int:
     """Run BATTERY and compare what it finds with a baseline: one night of a CI, with one verdict.
 
-    However the night ends, --junit, --markdown and, in a GitHub workflow, the summary and annotations tell of it.
+    However the night ends, if nobody interrupts it, --junit, --markdown and, in a GitHub workflow, the summary and
+    annotations tell of it.
 
     Exits with 0 if nothing drifted, 3 if a probe failed, 4 if something drifted, 5 if something is not comparable, in
     this order; with 2 if the battery is wrong, 1 if no model could be used, the baseline cannot be read or nothing can

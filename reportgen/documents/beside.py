@@ -101,5 +101,5 @@ def explain_search(written: str, folder: Path) -> str:
     if folder == HERE or locate_path(written).is_absolute():
         return "Is the path right?"
     if lies_only_here(written, folder):
-        return f"The working directory has one, but paths in a battery start from its folder, {folder}."
-    return f"Is the path right? It starts from the battery's folder, {folder}."
+        return f"The working directory has one, but paths in a battery start from its folder ({folder})."
+    return f"Is the path right? It starts from the battery's folder ({folder})."

@@ -38,8 +38,8 @@ def mean_probability(bits: NDArray[Any]) -> float:
 
 def spread_over_bytes(bits: NDArray[Any], sizes: NDArray[Any]) -> NDArray[np.float64]:
     """(byte) bits of each byte of a text: a token's are spread evenly over its bytes, so that what holds several bytes
-    may be summed whatever the tokens are. A token that writes nothing adds its bits to the next that writes something;
-    bytes of a token that was not predicted are NaN.
+    may be summed whatever the tokens are. A token that writes nothing adds its bits to the next that writes something,
+    or to the last; bytes of a token that was not predicted are NaN.
     """
     spread: list[NDArray[np.float64]] = []
     carried = 0.0
@@ -49,4 +49,6 @@ def spread_over_bytes(bits: NDArray[Any], sizes: NDArray[Any]) -> NDArray[np.flo
             carried = 0.0
         elif math.isfinite(one):
             carried += one
+    if spread:  # of what comes after the last that writes something
+        spread[-1] = spread[-1] + carried / len(spread[-1])
     return np.concatenate([np.zeros(0), *spread])

@@ -11,7 +11,7 @@ of them up to twelve prompts, 10,000 random ones beyond (Fisher's randomisation 
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,12 @@ EXACT = 12
 """Prompts up to which all signs are tried."""
 FLIPS = 10_000
 SEED = 0
+
+
+SURE = 0.05
+"""p-value below which a difference whose interval leaves out 0 is called one."""
+
+Judgement = Literal["too few", "differ", "same", "open"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,17 @@ class PairedDifference:
     """Cohen's d_z: the mean by the standard deviation of the differences (n − 1); NaN where they are all the same."""
     p: float
     """Share of all ways to flip the signs in which the mean is at least as far from 0."""
+
+    def judge(self, margin: float) -> Judgement:
+        """What may be said: that they differ; that they are the same, where the whole interval lies within a margin of
+        0 and has a width (pairs that are all alike say nothing of others); or neither, which is not the same.
+        """
+        if self.count < FEWEST:
+            return "too few"
+        if self.p < SURE and self.low * self.high > 0:
+            return "differ"
+        within = max(abs(self.low), abs(self.high)) <= margin
+        return "same" if within and self.low < self.high else "open"
 
 
 def mean_interval_95(values: NDArray[Any], seed: int = SEED) -> NDArray[np.float64]:
@@ -76,5 +93,5 @@ def difference_of_pairs(one: NDArray[Any], other: NDArray[Any], seed: int = SEED
     tested = permutation_test(
         (apart,), np.mean, permutation_type="samples", n_resamples=flips, rng=np.random.default_rng(seed), batch=2_000
     )
-    effect = mean / spread if spread else math.nan
+    effect = mean / spread if spread > 1e-9 * abs(mean) else math.nan
     return PairedDifference(count, mean, float(low), float(high), effect, float(tested.pvalue))

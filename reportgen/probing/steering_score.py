@@ -107,7 +107,7 @@ class Score(BaseModel):
         return self.tokens or self.refusal or ()
 
 
-def reasons_against_words(tokenizer: TextTokenizer, words: Sequence[str]) -> dict[str, str]:
+def reasons_against_score_words(tokenizer: TextTokenizer, words: Sequence[str]) -> dict[str, str]:
     """Word -> why it is not counted: it is not one token."""
     return {
         word: (

@@ -44,6 +44,8 @@ def _reason_against_first(tokenizer: TextTokenizer, text: str, ids: tuple[int, .
         return (
             f"{text!r} is {len(ids)} tokens, and the first of them, {shown}, begins many characters: it tells nothing"
         )
+    if len(ids) > 1 and not tokenizer.piece(ids[0]).strip():
+        return f"{text!r} is {len(ids)} tokens, of which the first is white space and begins any word: it tells nothing"
     return tokenizer.reason_against_tokens(ids[:1])
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from reportgen.baseline.accepted import read_bundle
 from reportgen.baseline.compare import Comparison
 from reportgen.ci.failure import Failure
-from reportgen.ci.outputs import CiOutputs, make_failure_texts, make_run_texts, write_ci_texts
-from reportgen.errors import OutputError
+from reportgen.ci.outputs import CiOutputs, make_failure_texts, make_run_texts, refuse_files, write_ci_texts
+from reportgen.errors import BatteryError, Mistake, OutputError
 from reportgen.results.failure_mark import reason_without_places
 from reportgen.workflows.comparison import comparison_of, publish_comparison, tell_failures
 from reportgen.workflows.notebook import ShownBundle
@@ -25,7 +25,8 @@ def run_for_ci(battery: Path, output: Path | None, ci: CiOutputs, **asked: Any) 
         ReportgenError: as `run`.
         OutputError: what a CI reads cannot be written.
     """
-    with _tell_run_failure(ci.drop_inside(bundle_of(battery, output))):
+    refuse_files(ci, battery, bundle_of(battery, output))
+    with _tell_run_failure(ci):
         bundle = run(battery, output, **asked)
     write_ci_texts(make_run_texts(bundle), ci)
     return bundle
@@ -58,10 +59,15 @@ def run_night(
         ReportgenError: as `run` and `compare`.
     """
     target = bundle_of(battery, output)
-    outside = ci.drop_inside(target, comparison_of(target))
-    with tell_failures(comparison_of(target), outside, "compare"):
+    if target.resolve() == baseline.resolve():
+        told = "the baseline is the folder that the night writes: it would be compared with itself"
+        raise BatteryError(
+            Mistake(told, "accept it first (reportgen baseline accept), or name another with -o", baseline)
+        )
+    refuse_files(ci, battery, target, comparison_of(target), baseline)
+    with tell_failures(comparison_of(target), ci, "compare"):
         read_bundle(baseline)
-    with tell_failures(comparison_of(target), outside, "run"):
+    with tell_failures(comparison_of(target), ci, "run"):
         bundle = run(battery, output, progress=progress, **asked)
     comparison, files = publish_comparison(baseline, target, formats=pages, ci=ci, progress=progress)
     return bundle, comparison, files

@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.util import find_spec
 
-from reportgen.ci.markdown import escape_text
+from reportgen.ci.markdown import escape_whole
 from reportgen.errors import Mistake, OutputError
 from reportgen.figures.data import write_csv
+from reportgen.look.legible import make_legible
 from reportgen.report.content.latex import escape_latex
 from reportgen.report.content.sheets import Sheet, make_sheet
 from reportgen.results.quantities import Cell, Table
@@ -28,8 +29,10 @@ def make_markdown(table: Table) -> bytes:
     """A table of GitHub-flavoured Markdown, its numbers as a report writes them."""
     sheet = make_sheet(table, len(table.rows))
     ends = ["---:" if kind == "number" else "---" for _, kind in sheet.heads]
-    rows = [ends, *([escape_text(entry.text) for entry in row] for row in sheet.rows)]
-    return _join_lines(f"| {' | '.join(row)} |" for row in ([escape_text(head) for head, _ in sheet.heads], *rows))
+    rows = [ends, *([escape_whole(make_legible(entry.text)) for entry in row] for row in sheet.rows)]
+    return _join_lines(
+        f"| {' | '.join(row)} |" for row in ([escape_whole(make_legible(head)) for head, _ in sheet.heads], *rows)
+    )
 
 
 def make_latex(table: Table) -> bytes:

@@ -36,6 +36,13 @@ def write_table(
         BundleError: the folder holds no bundle.
         OutputError: it cannot be written, or the format needs what is not installed.
     """
+    if output is not None and output.resolve().is_relative_to(bundle.resolve()):
+        raise BatteryError(Mistake("a table cannot lie in the bundle itself", "name a file elsewhere", file=output))
+    if output is not None and format is None and output.suffix.lower() not in ENDINGS:
+        told = f"no format is known by the ending {output.suffix or 'of this file'}"
+        raise BatteryError(
+            Mistake(told, f"name it with --format, or end the name with {', '.join(ENDINGS)}", file=output)
+        )
     restore(bundle.resolve())
     loaded = load_bundle(bundle)
     probe_id, _, table = name.partition(".")

@@ -6,7 +6,16 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from reportgen.baseline.compare import Comparison, compare
 from reportgen.baseline.verdict import Verdict
 from reportgen.ci.junit import write_junit
-from tests.baseline.comparisons import MARKS, comparison, everything, make_drift, make_failed, of_changes, quiet
+from tests.baseline.comparisons import (
+    MARKS,
+    comparison,
+    everything,
+    make_drift,
+    make_failed,
+    of_changes,
+    other_version,
+    quiet,
+)
 from tests.report.fakes import fake_bundle, hostile
 
 
@@ -128,9 +137,18 @@ def test_a_comparison_of_whole_bundles_is_read_back(change: Any) -> None:
     assert document.tests == sum(len(list(suite)) for suite in document) == told
 
 
-def test_nothing_to_compare_is_a_document_without_suites() -> None:
-    document = parse_junit(comparison())
-    assert (list(document), document.tests) == ([], 0)
+def test_what_ends_with_5_is_an_error_however_much_was_compared() -> None:
+    for found, told in (
+        (comparison(), "nothing to compare with: no probe"),
+        (
+            comparison(of_changes("weather", "gemma", quiet("kl")), other_version()),
+            "nothing to compare with: 1 not comparable",
+        ),
+    ):
+        document = parse_junit(found)
+        assert document.errors == 1
+        (error,) = [one for suite in document for case in suite for one in case.result if isinstance(one, Error)]
+        assert error.message == told
 
 
 def test_a_new_verdict_of_a_quantity_alone_passes() -> None:

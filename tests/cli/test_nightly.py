@@ -99,3 +99,34 @@ def test_a_summary_that_cannot_be_written_is_no_success(reportgen: Call, write_b
     assert ended.code == 1
     assert "junit.xml: cannot be written" in ended.err
     assert (tmp_path / "battery" / "results.json").is_file()
+
+
+def test_a_night_is_not_compared_with_itself(reportgen: Call, write_battery: Call, tmp_path: Path) -> None:
+    battery = write_battery(CENSUS)
+    assert reportgen("run", battery, "--quiet").code == 0
+    ended = reportgen("nightly", battery, "--baseline", tmp_path / "battery", "--quiet")
+    assert ended.code == 2
+    assert "the baseline is the folder that the night writes" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("junit", "markdown", "told"),
+    [
+        ("battery/ci/junit.xml", "summary.md", "cannot lie in a folder of the bundle, the comparison or the baseline"),
+        ("battery-comparison/junit.xml", "summary.md", "cannot lie in a folder of the bundle"),
+        ("base/results.json", "summary.md", "cannot lie in a folder of the bundle"),
+        ("junit.xml", "battery.yaml", "this is the battery itself"),
+        ("both", "both", "--junit and --markdown name one file"),
+    ],
+)
+def test_what_a_ci_reads_takes_the_place_of_nothing_else(
+    reportgen: Call, write_battery: Call, tmp_path: Path, junit: str, markdown: str, told: str
+) -> None:
+    battery = write_battery(CENSUS)
+    assert reportgen("run", battery, "-o", tmp_path / "base", "--quiet").code == 0
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    files = ["--junit", tmp_path / junit, "--markdown", tmp_path / markdown]
+    ended = reportgen("nightly", battery, "--baseline", tmp_path / "base", *files, "--quiet")
+    assert ended.code == 2
+    assert told in ended.err
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before

@@ -211,3 +211,22 @@ def test_latex_and_csv_are_written_without_torch(bundle: Path) -> None:
     ran = subprocess.run([sys.executable, "-c", program, str(bundle)], capture_output=True, text=True, check=True)
     assert ran.stderr.split() == []
     assert make_latex(Table(("a",), [])).decode().splitlines()[1] == r"\begin{tabular}{l}"
+
+
+def test_a_table_takes_the_place_of_no_file_of_the_bundle(reportgen: Call, bundle: Path) -> None:
+    before = (bundle / "results.json").read_bytes()
+    ended = reportgen("table", bundle, "weather.steps", "-o", bundle / "results.json", "--format", "csv")
+    assert ended.code == 2
+    assert "a table cannot lie in the bundle itself" in ended.err
+    assert (bundle / "results.json").read_bytes() == before
+
+
+def test_an_ending_that_names_no_format_is_told(reportgen: Call, bundle: Path, tmp_path: Path) -> None:
+    ended = reportgen("table", bundle, "weather.steps", "-o", tmp_path / "steps.xlsx")
+    assert ended.code == 2
+    assert "no format is known by the ending .xlsx" in ended.err
+
+
+def test_markdown_cuts_no_cell() -> None:
+    long = "an apple a day " * 60 + "END"
+    assert "END" in make_markdown(Table(("text",), [[long]])).decode()

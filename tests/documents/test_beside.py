@@ -20,8 +20,8 @@ def test_a_tuned_lens_and_dictionaries_start_from_the_battery(tmp_path: Path, mo
     lens = read_battery(BATTERY.format(LENS), beside / "b.yaml").probes["p"].options.tuned_lens  # type: ignore[attr-defined]
     assert path_of(lens) == beside / "lens.safetensors"
     assert explain_missing(lens) == (
-        "lens.safetensors is not there. The working directory has one, but paths in a battery start from its folder, "
-        f"{beside}."
+        "lens.safetensors is not there. The working directory has one, but paths in a battery start from its folder "
+        f"({beside})."
     )
     (beside / "lens.safetensors").write_bytes(b"here")
     assert explain_missing(lens) == ""

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import struct
 from pathlib import Path
@@ -487,9 +488,9 @@ def test_a_folder_of_the_working_directory_becomes_no_hub_id(folder, tmp_path, m
     with pytest.raises(ModelError) as refused:
         locate(parse_source("./models/llama", folder=beside))
     assert refused.value.mistakes[0].remedy == (
-        f"The working directory has one, but paths in a battery start from its folder, {beside}. It is not a hub id."
+        f"The working directory has one, but paths in a battery start from its folder ({beside}). It is not a hub id."
     )
-    with pytest.raises(ModelError, match=f"It starts from the battery's folder, {beside}"):
+    with pytest.raises(ModelError, match=re.escape(f"It starts from the battery's folder ({beside})")):
         locate(parse_source("./models/none", folder=beside))
 
 
@@ -509,3 +510,9 @@ def test_a_name_that_no_file_can_have_is_refused_at_once(form, name, told):
 
 def test_a_demo_model_with_an_adapter_is_no_unknown_demo_model():
     assert refusal("demo:smollm2-135m-instruct + ./lora")[0] == "./lora: there is no such file or folder"
+
+
+@pytest.mark.parametrize(("text", "where"), [("demo:smollm2-135m-instruct + ", "after"), (" + ./adapter", "before")])
+def test_a_plus_has_something_on_either_side(text: str, where: str) -> None:
+    with pytest.raises(BatteryError, match=f"nothing stands {where} the"):
+        parse_source(text)

@@ -83,8 +83,5 @@ def test_what_is_said_and_drawn(llama: Path) -> None:
 
 
 def test_one_token_has_nothing_but_the_first_position(tmp_path: Path) -> None:
-    outcome = found(save_tiny(tmp_path / "m", bos=False), prompts=["a"], words=[])
-    assert outcome.status == "ok", outcome.reason
-    assert outcome.metrics["kept"].value is None
-    section = Section("shares", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", 3)})
-    assert probe.statement(section) == ""
+    with pytest.raises(BatteryError, match="no prompt has a token besides its first"):
+        found(save_tiny(tmp_path / "m", bos=False), prompts=["a"], words=[])

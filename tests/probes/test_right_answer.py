@@ -18,7 +18,7 @@ from tests.tiny import random_model, tokenizer_json
 PROMPTS = [
     {"text": "an apple", "answers": [" a", " an"], "not": " day"},
     {"text": "I ate an apple", "answers": " day", "id": "ate"},
-    {"text": "an apple a day", "answers": [" I", " apple"], "not": [" ate"]},
+    {"text": "an apple a day", "answers": [" of", " apple"], "not": [" ate"]},
 ]
 
 
@@ -55,6 +55,7 @@ def test_against_the_reference(llama: Path) -> None:
             assert np.isnan(outcome.arrays["wrong_probability"].values[at]).all()
         assert rows[at]["layer"] == reference.first_leading(ranks)
         assert rows[at]["is_right"] == (ranks[-1] == 1)
+        assert outcome.metrics["asked"].value == len(PROMPTS)
         leads.append([rank == 1 for rank in ranks])
     assert outcome.arrays["right_share"].values == pytest.approx(np.mean(leads, axis=0))
     assert outcome.metrics["accuracy"].value == pytest.approx(np.mean(leads, axis=0)[-1])
@@ -63,7 +64,7 @@ def test_against_the_reference(llama: Path) -> None:
 
 def test_the_reference_catches_the_worst_rank_and_a_token_that_counts_twice(llama: Path) -> None:
     prompt = {"text": "an apple", "answers": [" a", " an"]}
-    twice = {"text": "an apple", "answers": [" a day", " a"]}  # one first token
+    twice = {"id": "twice", "text": "an apple", "answers": [" a day", " a"]}  # one first token
     outcome, network = ask(llama, [prompt, twice]), random_model("llama", 0)
     layers = reference.layers_after(network, ids("an apple", special=True))
     right, same = first_tokens(prompt["answers"]), first_tokens(twice["answers"])
@@ -94,6 +95,7 @@ def test_the_token_that_a_model_says_is_known_to_be_right(llama: Path) -> None:
         ({"text": "an apple", "answers": []}, "prompt 0 ('an apple') has no `answers`"),
         ({"text": "an apple", "answers": [" a"], "not": [" a"]}, "prompt 0: ' a' is in `answers` and in `not`"),
         ({"text": "an apple", "answers": ""}, "answers"),
+        ({"text": "an apple", "answers": " I"}, "the first is white space and begins any word"),
     ],
 )
 def test_what_is_no_question_is_a_mistake_of_the_battery(prompt: Any, told: str, llama: Path) -> None:
@@ -106,6 +108,11 @@ def test_a_prompt_whose_answers_begin_alike_is_a_mistake_where_no_model_tells_th
     with pytest.raises(BatteryError) as raised:
         ask(llama, [{"text": "an apple", "answers": " a day", "not": " a"}, PROMPTS[1]])
     assert "'an apple' can be used in no model: ' a day' and ' a' begin with the same token, ' a'" in str(raised.value)
+
+
+def test_two_prompts_of_one_name_are_a_mistake(llama: Path) -> None:
+    with pytest.raises(BatteryError, match="two prompts are called 'an apple'"):
+        ask(llama, [PROMPTS[0], PROMPTS[0]])
 
 
 def test_numbers_of_a_prompt_do_not_depend_on_its_neighbours(llama: Path) -> None:
@@ -121,14 +128,17 @@ def made(right: list[bool], layers: list[int]) -> Outcome:
         rank[at, layer:] = 1
         rank[at, -1] = 1 if is_right else 2
     settled = [layer for is_right, layer in zip(right, layers, strict=True) if is_right]
-    rows = [[at, f"p{at}", is_right] for at, is_right in enumerate(right)]
+    rows = [[at, f"p{at}", " Paris", " Paris" if is_right else "Paris", is_right] for at, is_right in enumerate(right)]
     return Outcome(
         "right_answer", 1, {"prompts": [{"text": f"p{at}"} for at in range(len(right))]}, ("m",), "ok",
         metrics={
             "accuracy": Metric(float(np.mean(right))),
             "right_layer": Metric(float(np.median(settled)) if settled else None),
         },
-        tables={"answers": Table(("prompt", "asked", "is_right"), rows), "prompts": Table(("prompt",), [])},
+        tables={
+            "answers": Table(("prompt", "asked", "right", "says", "is_right"), rows),
+            "skipped": Table(("text", "reason"), []),
+        },
         arrays={"rank": Array(("prompt", "layer"), rank)},
     )  # fmt: skip
 
@@ -143,10 +153,14 @@ def test_the_sentence_counts_compares_in_pairs_and_never_calls_few_the_same() ->
     told = probe.statement(section(made(good, [2] * 12), made(bad, [3] * 12)))
     assert told.startswith("M answers 11 of 12 prompts right (92%; 95 % interval 65% to 99%).")
     assert "Half of the right answers lead from layer 2 of 4 on." in told
+    assert "After 1 prompt it says “Paris”, which is the answer but for the space before it: look at `answers`." in told
+    assert "Half" not in probe.statement(section(made([True] * 4, [2] * 4)))
     assert "In 1 more prompt the right answer leads in an earlier layer, and is lost again." in told
     assert "the share of M less that of N is +0.83 (95 % interval" in told
     alike = probe.statement(section(made(good, [2] * 12), made(good[::-1], [2] * 12)))
     assert "no difference between M and N is shown, nor that there is none" in alike
+    equal = probe.statement(section(made(good[:6], [2] * 6), made(good[:6], [2] * 6)))
+    assert "nor that there is none" in equal  # six pairs that are all alike say nothing of others
     few = probe.statement(section(made(good[:4], [2] * 4), made(bad[:4], [2] * 4)))
     assert few.endswith("Both were asked 4 prompts: too few for an interval.")
     assert probe.tell_each_briefly(section(made(good, [2] * 12)))["m"] == (
@@ -164,5 +178,5 @@ def test_real_models_know_facts_in_the_languages_of_their_tokens() -> None:
     assert len(llama.tables["skipped"].rows) == 10  # a Chinese character is several bytes
     assert not gemma.tables["skipped"].rows
     by_prompt = {row["asked"]: row for row in gemma.tables["answers"].records()}
-    assert by_prompt["四"]["is_right"]
-    assert not by_prompt["日本"]["is_right"]
+    assert by_prompt["一、二、三、"]["is_right"]
+    assert not by_prompt["日本的首都是"]["is_right"]

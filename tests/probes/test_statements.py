@@ -204,8 +204,15 @@ def test_normalised_curves_are_told_of_by_what_they_show() -> None:
     probe = find("word_similarity")
     assert probe.tell_figure_each(both, named("raw")) == {"m": ""}
     assert probe.tell_figure_each(both, named("normalised")) == {
-        "m": "Set against what words in general have in common in M, the word is most alike within one sense at layer "
-        "2 of 3: 1.30, and 0.900 between senses."
+        "m": "Set against what words in general have in common in M, the senses are furthest apart at layer 2 of 3: "
+        "1.30 within a sense, 0.900 between senses."
+    }
+    alone = section(
+        replace(similarity([1, 0.9, 0.9, 0.9]), arrays={"normalised": Array(("pair", "layer"), shown.values[1:])})
+    )
+    assert probe.tell_figure_each(alone, named("normalised")) == {
+        "m": "Set against what words in general have in common in M, the word differs most between the sentences at "
+        "layer 2 of 3: 0.900."
     }
 
 

@@ -63,10 +63,6 @@ class SharedPasses:
             self._taken.pop(path, None)
 
 
-def _sites(single: Pass) -> list[Site]:
-    return [*(need.site for need in single.needs), *(edit.site for edit in single.edits)]
-
-
 def _drop_unmeasurable_needs(model: LoadedModel, single: Pass) -> Pass:
     """A pass without the needs that it can do without."""
     if not single.partial:

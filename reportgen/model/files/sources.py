@@ -98,6 +98,9 @@ def parse_source(text: str, revision: str | None = None, folder: Path = HERE) ->
     text = text.strip()
     if told := explain_no_name(text):
         raise BatteryError(Mistake(f"{describe_value(text)}: {told}", _FORMS))
+    if text.startswith("+ ") or text.endswith(" +"):
+        where = "before" if text.startswith("+ ") else "after"
+        raise BatteryError(Mistake(f"{describe_value(text)}: nothing stands {where} the +", "Write BASE + ADAPTER."))
     if " + " in text:
         return _adapter_source(text, revision, folder)
     prefix, _, rest = text.partition(":")

@@ -36,7 +36,7 @@ def compare(base: MeasuredModel[Options], other: MeasuredModel[Options]) -> Acti
     norm = share_of_mean_norm(difference, ours)
     norms = [share_of_mean_norm(mean_difference(ours, theirs, drawn), ours) for drawn in signs]
     control = torch.stack(norms).amax(dim=0)
-    by_layer, by_chance = norm.mean(dim=1), control.mean(dim=1)
+    by_layer, by_chance = norm.mean(dim=1), torch.stack([one.mean(dim=1) for one in norms]).amax(dim=0)
     strongest = int(by_layer.argmax())
     changes, changes_by_chance = _change_logits(base, other, signs[0])
     differs, any_left = bool(by_layer[strongest] > 0), bool(by_chance[strongest] > 0)

@@ -8,13 +8,11 @@ import numpy as np
 
 from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_count, write_number, write_signed
-from reportgen.numerics.resampling import FEWEST, difference_of_pairs
+from reportgen.numerics.resampling import difference_of_pairs
 from reportgen.probes.bits_per_byte.view import compare_texts, share_words
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
-SURE = 0.05
-"""p-value below which a difference whose interval leaves out 0 is called one."""
 SAME = 0.02
 """Bits per byte within which a whole interval must lie on both sides of 0 for two models to be called the same."""
 
@@ -81,7 +79,8 @@ def _compare(one: SubjectView, other: SubjectView) -> str:
         return ""
     found = difference_of_pairs(np.array(of_one), np.array(of_other))
     values = {"one": one.name, "other": other.name, "difference": write_signed(found.mean)}
-    if found.count < FEWEST:
+    judged = found.judge(SAME)
+    if judged == "too few":
         return say_count(
             "bits_per_byte.too_few",
             "On the words of {count} text that both predict, {one} needs {difference} bits per byte compared with "
@@ -93,14 +92,14 @@ def _compare(one: SubjectView, other: SubjectView) -> str:
         )
     values |= {"count": write_count(found.count), "p": write_number(found.p, 2)}
     values |= {"low": write_signed(found.low), "high": write_signed(found.high)}
-    if found.p < SURE and found.low * found.high > 0:
+    if judged == "differ":
         return say(
             "bits_per_byte.differ",
             "On the words of {count} texts that both predict, {one} needs {difference} bits per byte compared with "
             "{other}, on average over texts (95 % interval {low} to {high}, p {p}).",
             **values,
         )
-    if max(abs(found.low), abs(found.high)) <= SAME:
+    if judged == "same":
         return say(
             "bits_per_byte.same",
             "On the words of {count} texts that both predict, {one} and {other} need equally many bits per byte, to "

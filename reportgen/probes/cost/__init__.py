@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reportgen.probing import literature
 from reportgen.probing.options import ProbeOptions
@@ -37,7 +37,13 @@ class Options(ProbeOptions):
     lengths: Annotated[list[Annotated[int, Field(ge=1, le=10_000_000)]], Field(min_length=2, max_length=100)] = Field(
         default=list(LENGTHS)
     )
-    """Lengths of a text in tokens."""
+    """Lengths of a text in tokens, two different ones at least."""
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> Self:
+        if len({*self.lengths}) < 2 or max(self.lengths) < 2:
+            raise ValueError("lengths: give two different ones")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +54,8 @@ class Costs(Findings):
     """What a token costs whatever came before it: every number of the matrices that it passes, once; of routed experts
     those that take it. With the unembedding."""
     growth: float = metric("times")
-    """By how much a whole prompt of the longest length costs more than one of half that length: 2 if every token costs
-    the same, 4 if all that counts is that each looks at all before it."""
+    """By how much a whole prompt of the longest length (less one token, if that is odd) costs more than one of half
+    that length: 2 if every token costs the same, 4 if all that counts is that each looks at all before it."""
     half_at: int | str = metric("tokens", "higher")
     """Length of the text from which attention's scores take more than half of a token's multiplications."""
     token: NDArray[np.float64] = array("component", "position", unit="multiplications")

@@ -25,11 +25,11 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     prompt = own[:, None] * np.array(lengths, np.float64)
     prompt[COMPONENTS.index("unembedding")] = constants["unembedding"]
     prompt[COMPONENTS.index("attention scores")] = [counted.of_all_scores(length) for length in lengths]
-    longest = lengths[-1]
+    half = lengths[-1] // 2
     return Costs(
         coordinates={"position": lengths},
         per_token=sum(constants.values()),
-        growth=_cost_of_prompt(counted, constants, longest) / _cost_of_prompt(counted, constants, max(longest // 2, 1)),
+        growth=_cost_of_prompt(counted, constants, 2 * half) / _cost_of_prompt(counted, constants, half),
         half_at=_find_half(counted, sum(constants.values())),
         token=token,
         prompt=prompt,

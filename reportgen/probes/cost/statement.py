@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reportgen.language import say, sentences
 from reportgen.numerals import write_count, write_number, write_share
+from reportgen.probes.cost import COMPONENTS
 from reportgen.probes.cost.view import lengths_of
 from reportgen.probing.view import SubjectView
 
@@ -41,7 +42,7 @@ def tell(view: SubjectView) -> str:
 def _tell_half(view: SubjectView) -> str:
     """From which length scores take more than all else."""
     half = view.metric("half_at")
-    scores = view.values("token")[1, -1] / view.values("token")[:, -1].sum()
+    scores = view.values("token")[COMPONENTS.index("attention scores"), -1] / view.values("token")[:, -1].sum()
     if half is None:
         return ""
     return say(

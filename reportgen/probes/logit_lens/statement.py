@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reportgen.figures.describe import Figure
 from reportgen.language import list_items, say, say_count, sentences
-from reportgen.numerals import write_count, write_depth, write_number, write_setting, write_share
+from reportgen.numerals import write_count, write_depth, write_number, write_ranges, write_setting, write_share
 from reportgen.numerics.settling import leads_from
 from reportgen.probes.logit_lens.view import after_prompt, quote_answer
 from reportgen.probing.followed import followed_at, tell_followed
@@ -81,7 +81,7 @@ def tell(view: SubjectView) -> str:
             _tell_settling(view.name, sure),
             _tell_turning(view.name, sure),
             _tell_overturning(view.name, traces),
-            _tell_fragments(view.name, sure),
+            _tell_fragments(view.name, traces),
             *_tell_followed(view),
         ]
     )
@@ -136,7 +136,17 @@ def _tell_turning(name: str, sure: Sequence[_Trace]) -> str:
     layers = [turn.layer for turn in turns if (turn.before, turn.after) == (before, after)]
     names = script_names()
     values = {"model": name, "before": names[before], "after": names[after], "first": min(layers), "final": max(layers)}
-    values["last"] = len(sure[0].tops) - 1
+    values |= {"last": len(sure[0].tops) - 1, "some": write_count(len(layers)), "all": write_count(len(sure))}
+    if len(layers) < len(sure):
+        places = sorted(set(layers))
+        return say_count(
+            "logit_lens.turns_in_some",
+            "After {some} of {all} prompts, {model} turns from {before} to {after}, at layer {layers} of {last}.",
+            "After {some} of {all} prompts, {model} turns from {before} to {after}, at layers {layers} of {last}.",
+            len(places),
+            layers=write_ranges(places),
+            **values,
+        )
     if min(layers) == max(layers):
         return say(
             "logit_lens.turns",
@@ -188,9 +198,9 @@ def _tell_overturning(name: str, traces: Sequence[_Trace]) -> str:
     )
 
 
-def _tell_fragments(name: str, sure: Sequence[_Trace]) -> str:
+def _tell_fragments(name: str, traces: Sequence[_Trace]) -> str:
     """How many answers are bytes of a character; nothing where none is."""
-    count = sum(BYTES.fullmatch(str(trace.tops[-1]["token"])) is not None for trace in sure)
+    count = sum(BYTES.fullmatch(str(trace.tops[-1]["token"])) is not None for trace in traces)
     if not count:
         return ""
     return say_count(

@@ -30,7 +30,7 @@ class Options(TextOptions):
     """Tokens of a window, BOS included. It may exceed the context that the model was trained on."""
     windows: Annotated[int, Field(ge=1, le=256)] = 4
     """Windows that are read, at most."""
-    bin: Annotated[int, Field(ge=1, le=8192)] = 32
+    bin: Annotated[int, Field(ge=2, le=8192)] = 32
     """Positions over which a mean is taken."""
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reportgen.features.tables import DICTIONARIES
 from reportgen.model.needs import Pass
 from reportgen.probes.neurons.options import Options
-from reportgen.probes.neurons.units import asked_units, missing_units, off_need, units_need
+from reportgen.probes.neurons.units import asked_units, counted_positions, missing_units, off_need, units_need
 from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings
@@ -21,6 +21,10 @@ from reportgen.results.quantities import Rows, array, arrays, metric, table
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+FEWEST = 2
+"""Tokens that count below which nothing can be said to set a unit off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +100,8 @@ class NeuronsProbe(Probe[Options, Neurons]):
             told = (f"{what}: {reason}" for what, reason in missing_units(case).items())
             raise Unusable("; ".join(told) or "there is nothing to show")
         texts = [case.tokens(prompt) for prompt in case.options.prompts]
+        if sum(len(counted_positions(case, tokens)) for tokens in texts) < FEWEST:
+            raise Unusable(f"the texts have fewer than {FEWEST} tokens besides special ones and the first of each")
         own = [Pass(tokens, units_need(case), partial=True) for tokens in texts]
         return own + [Pass(tokens, (off_need(case, tokens),), partial=True) for tokens in texts]
 

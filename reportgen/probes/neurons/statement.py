@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from reportgen.figures.describe import Figure
 from reportgen.language import list_items, say, sentences
 from reportgen.numerals import write_count, write_number, write_share
 from reportgen.probes.neurons.view import different_tokens, examples_of, function_of, unit_label
@@ -22,6 +23,11 @@ def tell(view: SubjectView) -> str:
     """What sets each unit off, and how many kinds that is; how many neurons are off."""
     units = _first_of_each(view)
     return sentences([*(_tell_unit(view, unit) for unit in units), _tell_off(view)])
+
+
+def tell_figure(view: SubjectView, figure: Figure) -> str:
+    """How many neurons are off, below the curves of that."""
+    return _tell_off(view) if figure.name == "off" else ""
 
 
 def _first_of_each(view: SubjectView) -> list[dict[str, Any]]:

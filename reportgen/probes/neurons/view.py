@@ -8,8 +8,6 @@ from typing import Any
 from reportgen.language import say
 from reportgen.probing.view import SubjectView
 
-KINDS = ("neuron", "dimension", "feature")
-
 
 def unit_label(unit: Mapping[str, Any]) -> str:
     """What a unit is called in figures and sentences."""

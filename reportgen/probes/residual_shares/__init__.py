@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probing.case import Case
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings, word_table
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
@@ -97,7 +97,10 @@ class ResidualShares(Probe[Options, Shares]):
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once: the stream, and what both parts of every block write."""
-        return [Pass(case.tokens(prompt), (STREAM, ATTENTION, MLP)) for prompt in case.options.prompts]
+        texts = [case.tokens(prompt) for prompt in case.options.prompts]
+        if max(map(len, texts)) < 2:
+            raise Unusable("no prompt has a token besides its first, which is left out")
+        return [Pass(tokens, (STREAM, ATTENTION, MLP)) for tokens in texts]
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Words that no prompt contains."""

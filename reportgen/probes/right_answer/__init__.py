@@ -10,6 +10,7 @@ from pydantic import model_validator
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probes.right_answer.contrast import reasons_against
+from reportgen.probing import literature
 from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
@@ -36,6 +37,9 @@ class Options(ProbeOptions):
 
     @model_validator(mode="after")
     def _check_answers(self) -> Self:
+        called = [prompt.called for prompt in self.prompts]
+        if twice := [name for name in called if called.count(name) > 1]:
+            raise ValueError(f"two prompts are called {twice[0]!r}: give each an `id` of its own")
         for at, prompt in enumerate(self.prompts):
             if not prompt.answers:
                 raise ValueError(f"prompt {at} ({prompt.called!r}) has no `answers`: write what is right after it")
@@ -48,12 +52,16 @@ class Options(ProbeOptions):
 class RightAnswer(PromptFindings):
     """What is found about the right answers."""
 
+    asked: int = metric("prompts")
+    """Prompts that the model was asked: those whose answers it tells apart by their first token."""
     accuracy: float | str = metric("share", "higher")
-    """Share of the prompts after which the model's most likely token begins a right answer."""
+    """Share of the prompts after which a right answer has rank 1 in the model's own distribution: its token is the most
+    likely, or as likely as any other."""
     right_probability: float | str = metric("probability", "higher")
     """Mean over prompts of the probability of the right answer after the last layer."""
-    right_layer: float | str = metric("layer")
-    """Median, over prompts that are answered right, of the first layer from which the right answer leads to the end."""
+    right_layer: int | str = metric("layer")
+    """Lower median, over prompts that are answered right, of the first layer from which the right answer leads to the
+    end: at least half of them lead from there on."""
     rank: NDArray[np.float32] = array("prompt", "layer", unit="rank")
     """(prompt x layer) rank, from 1, of the best of the right answers' first tokens in the layer's distribution; NaN
     for a prompt whose answers this model cannot tell apart."""
@@ -78,7 +86,8 @@ class RightAnswer(PromptFindings):
     )
     """Each prompt: what it is called, the first tokens that count as right and as wrong, rank and probability of the
     right answer after the last layer, the first layer from which it leads to the end (empty if it does not) and that as
-    a share of the depth; the model's own most likely token, and whether it begins a right answer."""
+    a share of the depth; the model's own most likely token (of equally likely ones the right one), and whether the
+    right answer leads."""
     skipped: Rows = table("text", "reason")
     """Prompts whose answers this model cannot tell apart by their first token."""
 
@@ -105,6 +114,7 @@ class RightAnswerProbe(Probe[Options, RightAnswer]):
     question = "When does it know the right answer?"
     options = Options
     findings = RightAnswer
+    sources = (literature.NOSTALGEBRAIST_2020,)
     drawn = ("prompts", MOST_DRAWN)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:

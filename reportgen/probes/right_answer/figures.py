@@ -79,7 +79,12 @@ def _draw_probabilities(view: SubjectView, top: float) -> Curves:
         "probability",
         say("right_answer.probability", "how likely the right answer is to each layer"),
         _Band(mean, low, high),
-        say("right_answer.probability_axis", "probability, mean of the prompts (95 % band)"),
+        say_count(
+            "right_answer.probability_axis",
+            "probability after {count} prompt",
+            "mean probability over {count} prompts (95 % band)",
+            len(_list_asked(view, "probability")),
+        ),
         top * 1.05,
     )
 

@@ -42,9 +42,10 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     settled = [leads_from(courses.rank[at]) for at in asked if courses.rank[at, -1] == 1]
     none = "no prompt has answers that this model tells apart"
     return RightAnswer(
+        asked=len(asked),
         accuracy=float(leads[:, -1].mean()) if asked else none,
         right_probability=float(courses.right[asked, -1].mean()) if asked else none,
-        right_layer=float(np.median(settled)) if settled else "no prompt is answered right",
+        right_layer=sorted(settled)[(len(settled) - 1) // 2] if settled else "no prompt is answered right",
         rank=courses.rank,
         probability=courses.right,
         wrong_probability=courses.wrong,
@@ -93,7 +94,10 @@ def _list_answers(case: Case[Options], read: Readout, courses: _Courses, contras
             continue
         first = leads_from(courses.rank[at])
         layer: Cell = first if first <= last else None
+        is_right = bool(courses.rank[at, -1] == 1)
         says = int(read.token_ids[at, -1, 0])
+        if is_right and says not in contrast.right:  # another is as likely, and stands first for its number alone
+            says = contrast.right[int(read.asked_rank[at, -1, : len(contrast.right)].argmin())]
         rows.append(
             [
                 at,
@@ -106,7 +110,7 @@ def _list_answers(case: Case[Options], read: Readout, courses: _Courses, contras
                 None if layer is None else first / last,
                 show(says),
                 float(read.probabilities[at, -1, 0]),
-                says in contrast.right,
+                is_right,
             ]
         )
     return rows

@@ -7,12 +7,13 @@ import numpy as np
 from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_count, write_depth, write_number, write_share, write_signed
 from reportgen.numerics.confidence import wilson_95
-from reportgen.numerics.resampling import FEWEST, difference_of_pairs
+from reportgen.numerics.resampling import difference_of_pairs
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
+from reportgen.text.characters import mark_space
 
-SURE = 0.05
-"""p-value below which a difference whose interval leaves out 0 is called one."""
+FEWEST_RIGHT = 5
+"""Right answers below which nothing is told of where half of them begin to lead."""
 SAME = 0.05
 """Half the width of the margin within which a whole interval must lie for two shares to be called the same."""
 
@@ -46,25 +47,59 @@ def tell(view: SubjectView) -> str:
         low=write_share(low),
         high=write_share(high),
     )
+    told = [first, _tell_not_asked(view), _tell_spaces(view)]
     layer = view.metric("right_layer")
-    if layer is None:
-        return first
+    if layer is None or right < FEWEST_RIGHT:
+        return sentences(told)
     then = say(
         "right_answer.settles",
         "Half of the right answers lead from layer {layer} of {last} on.",
-        layer=write_number(layer),
+        layer=int(layer),
         last=view.last_layer,
     )
     lost = sum(bool((view.values("rank")[row["prompt"]] == 1).any()) for row in rows if not row["is_right"])
     if not lost:
-        return sentences([first, then])
+        return sentences([*told, then])
     known = say_count(
         "right_answer.lost",
         "In {count} more prompt the right answer leads in an earlier layer, and is lost again.",
         "In {count} more prompts the right answer leads in an earlier layer, and is lost again.",
         lost,
     )
-    return sentences([first, then, known])
+    return sentences([*told, then, known])
+
+
+def _tell_not_asked(view: SubjectView) -> str:
+    """How many prompts were left out for this model, and why the first of them; empty where none was."""
+    skipped = view.rows("skipped")
+    if not skipped:
+        return ""
+    return say_count(
+        "right_answer.not_asked",
+        "{count} prompt is not asked: {reason}.",
+        "{count} prompts are not asked, such as {called}: {reason}.",
+        len(skipped),
+        called=skipped[0]["text"],
+        reason=skipped[0]["reason"],
+    )
+
+
+def _tell_spaces(view: SubjectView) -> str:
+    """After how many prompts a right answer is said but for the space before it: most likely a slip of the battery."""
+    slips = [
+        row
+        for row in view.rows("answers")
+        if not row["is_right"] and str(row["says"]).strip() in str(row["right"]).split()
+    ]
+    if not slips:
+        return ""
+    return say_count(
+        "right_answer.other_space",
+        "After {count} prompt it says “{says}”, which is the answer but for the space before it: look at `answers`.",
+        "After {count} prompts it says an answer but for the space before it, such as “{says}”: look at `answers`.",
+        len(slips),
+        says=mark_space(str(slips[0]["says"])),
+    )
 
 
 def _compare(one: SubjectView, other: SubjectView) -> str:
@@ -76,7 +111,8 @@ def _compare(one: SubjectView, other: SubjectView) -> str:
     of_one, of_other = (np.array([of[at] for at in both]) for of in right)
     found = difference_of_pairs(of_one, of_other)
     values = {"one": one.name, "other": other.name, "difference": write_signed(found.mean, 2), "count": len(both)}
-    if len(both) < FEWEST:
+    judged = found.judge(SAME)
+    if judged == "too few":
         return say_count(
             "right_answer.too_few",
             "Both were asked {count} prompt: too few for an interval.",
@@ -84,14 +120,15 @@ def _compare(one: SubjectView, other: SubjectView) -> str:
             len(both),
         )
     values |= {"low": write_signed(found.low, 2), "high": write_signed(found.high, 2), "p": write_number(found.p, 2)}
-    if found.p < SURE and found.low * found.high > 0:
+    values |= {"effect": write_number(found.effect, 2)}
+    if judged == "differ":
         return say(
             "right_answer.differ",
             "On the {count} prompts that both were asked, the share of {one} less that of {other} is {difference} "
-            "(95 % interval {low} to {high}, p {p}).",
+            "(95 % interval {low} to {high}, d {effect}, p {p}).",
             **values,
         )
-    if max(abs(found.low), abs(found.high)) <= SAME:
+    if judged == "same":
         return say(
             "right_answer.same",
             "On the {count} prompts that both were asked, {one} and {other} are right equally often, to within "
@@ -101,8 +138,9 @@ def _compare(one: SubjectView, other: SubjectView) -> str:
         )
     return say(
         "right_answer.no_difference_shown",
-        "On the {count} prompts that both were asked, no difference between {one} and {other} is shown, nor that there "
-        "is none: {difference} (95 % interval {low} to {high}, p {p}).",
+        "On the {count} prompts that both were asked, no difference between {one} and {other} is shown, nor that "
+        "there is none: share of {one} less that of {other} {difference} (95 % interval {low} to {high}), which "
+        "flipped signs reach with p {p}.",
         **values,
     )
 
@@ -115,7 +153,7 @@ def tell_briefly(view: SubjectView) -> str:
     values = {"right": write_count(right), "count": write_count(len(rows))}
     if layer is None:
         return say("right_answer.brief_none", "{right} of {count} right", **values)
-    depth = write_depth(round(layer), view.last_layer)
+    depth = write_depth(int(layer), view.last_layer)
     return say(
         "right_answer.brief", "{right} of {count} right, half of them from layer {depth} on", depth=depth, **values
     )

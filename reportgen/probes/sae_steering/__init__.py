@@ -13,7 +13,7 @@ from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings, ScoreFindings
 from reportgen.probing.probe import Probe
-from reportgen.probing.steering_score import Score, reasons_against_words
+from reportgen.probing.steering_score import Score, reasons_against_score_words
 from reportgen.results.quantities import Rows, array, metric, table
 from reportgen.text.prompts import Prompt
 from reportgen.text.refusals import refusal_tokens
@@ -113,7 +113,7 @@ class SaeSteering(Probe[Options, FeatureSteering]):
         return (
             {}
             if isinstance(score, Score) and score.refusal == "shipped"
-            else reasons_against_words(case.tokenizer, case.options.words)
+            else reasons_against_score_words(case.tokenizer, case.options.words)
         )
 
 
@@ -159,7 +159,7 @@ class Setting:
             raise Unusable(f"feature {options.feature} is out of range: they go from 0 to {files[0].features - 1}")
         counted = refusal_tokens(case.tokenizer, options.words)
         if options.kind in ("tokens", "refusal") and not counted:
-            reasons = reasons_against_words(case.tokenizer, options.words).values()
+            reasons = reasons_against_score_words(case.tokenizer, options.words).values()
             raise Unusable(f"no word of the score is one token: {'; '.join(reasons)}")
         held = []
         for index, prompt in enumerate(options.prompts):

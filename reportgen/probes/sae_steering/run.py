@@ -26,7 +26,7 @@ from reportgen.probes.sae_steering.view import JOINED
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Later
-from reportgen.probing.steering_score import LOOP, Score, reasons_against_words, replace_undefined, text_of_prompt
+from reportgen.probing.steering_score import LOOP, Score, reasons_against_score_words, replace_undefined, text_of_prompt
 from reportgen.results.quantities import Rows
 from reportgen.text.characters import mark_space
 from reportgen.text.wording import language_share, repeated_share, script_share
@@ -193,7 +193,7 @@ def _findings(
         ],
         written=_list_texts(unsteered, seen),
         prompts=case.prompt_rows(options.prompts),
-        skipped=reason_rows(reasons_against_words(case.tokenizer, case.options.words)),
+        skipped=reason_rows(reasons_against_score_words(case.tokenizer, case.options.words)),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from reportgen.probing import literature
 from reportgen.probing.case import Case
 from reportgen.probing.findings import ScoreFindings, prompt_table
 from reportgen.probing.probe import Probe
-from reportgen.probing.steering_score import reasons_against_words
+from reportgen.probing.steering_score import reasons_against_score_words
 from reportgen.results.quantities import Rows, array, arrays, metric, table
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class SteeringProbe(Probe[Options, Steering]):
         return (
             {}
             if case.options.score.refusal == "shipped"
-            else reasons_against_words(case.tokenizer, case.options.score.words)
+            else reasons_against_score_words(case.tokenizer, case.options.score.words)
         )
 
 

@@ -32,7 +32,7 @@ from reportgen.probes.steering.setting import HeldOutPrompt, Setting, read_posit
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Later
-from reportgen.probing.steering_score import LOOP, reasons_against_words, replace_undefined, text_of_prompt
+from reportgen.probing.steering_score import LOOP, reasons_against_score_words, replace_undefined, text_of_prompt
 from reportgen.results.quantities import Rows
 from reportgen.text.prompts import Prompt
 from reportgen.text.wording import language_share, repeated_share, script_share
@@ -331,7 +331,7 @@ def _findings(
         written=_list_texts(setting, table, controls, swept) if options.score.of_text else [],
         read=_read_at(case, setting),
         prompts=case.prompt_rows(asked),
-        skipped=reason_rows(reasons_against_words(case.tokenizer, case.options.score.words)),
+        skipped=reason_rows(reasons_against_score_words(case.tokenizer, case.options.score.words)),
         **list_refusals(answers),
     )
 

@@ -9,7 +9,7 @@ from typing import Literal
 from reportgen.model.needs import Draw, Edit, Need, Pass, Site
 from reportgen.probes.steering.options import Options
 from reportgen.probing.case import Case, Unusable
-from reportgen.probing.steering_score import reasons_against_words
+from reportgen.probing.steering_score import reasons_against_score_words
 from reportgen.text.prompts import Message, Prompt
 from reportgen.text.refusals import refusal_tokens
 
@@ -75,7 +75,7 @@ class Setting:
             raise Unusable(f"layer {layers[-1]} cannot be steered: what enters a block are layers 0 to {blocks - 1}")
         counted = _counted_tokens(case)
         if options.score.kind in ("tokens", "refusal") and not counted:
-            reasons = reasons_against_words(case.tokenizer, options.score.words).values()
+            reasons = reasons_against_score_words(case.tokenizer, options.score.words).values()
             raise Unusable(f"no word of the score is one token: {'; '.join(reasons)}")
         wanted = (*layers, blocks) if options.score.kind == "cosine" else layers
         target = options.score.cosine if isinstance(options.score.cosine, list) else []

@@ -94,27 +94,38 @@ def _tell_sentences(name: str, means: NDArray[Any]) -> str:
 
 
 def tell_figure(view: SubjectView, figure: Figure) -> str:
-    """What the normalised curves show: how the word compares with words in general, and across the senses."""
+    """What the normalised curves show: where they tell the senses, or without senses the sentences, apart most."""
     if figure.name != "normalised" or refuse_verdict(view):
         return ""
     senses = [record["same_sense"] for record in view.rows("pairs")]
     values = view.values("normalised")[:, 1:]  # the embedding has no context to divide by
-    alike, other = [i for i, s in enumerate(senses) if s is True], [i for i, s in enumerate(senses) if s is False]
-    if not (alike and other and np.isfinite(values).all()):
+    if not np.isfinite(values).all():
         return ""
+    alike, other = [i for i, s in enumerate(senses) if s is True], [i for i, s in enumerate(senses) if s is False]
+    where = {"model": view.name, "last": values.shape[1]}
+    if not (alike and other):
+        means = values.mean(0)
+        lowest = int(means.argmin())
+        return say(
+            "word_similarity.normalised_lowest",
+            "Set against what words in general have in common in {model}, the word differs most between the sentences "
+            "at layer {layer} of {last}: {value}.",
+            layer=lowest + 1,
+            value=write_number(means[lowest], 3),
+            **where,
+        )
     same, different = values[alike].mean(0), values[other].mean(0)
     best = int((same - different).argmax())
     if same[best] <= different[best]:
         return ""
     return say(
         "word_similarity.normalised_senses",
-        "Set against what words in general have in common in {model}, the word is most alike within one sense at "
-        "layer {layer} of {last}: {same}, and {different} between senses.",
-        model=view.name,
+        "Set against what words in general have in common in {model}, the senses are furthest apart at layer {layer} "
+        "of {last}: {same} within a sense, {different} between senses.",
         layer=best + 1,
-        last=values.shape[1],
         same=write_number(same[best], 3),
         different=write_number(different[best], 3),
+        **where,
     )
 
 

@@ -13,7 +13,7 @@ from reportgen.text.characters import mark_space
 Kind = Literal["number", "token", "text"]
 NARROW = 100
 """Characters of a row of a narrow table."""
-TOKEN_COLUMNS = ("token", "tokens")
+TOKEN_COLUMNS = ("token", "tokens", "right", "wrong", "says")
 
 
 @dataclass(frozen=True)
