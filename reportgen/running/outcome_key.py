@@ -22,7 +22,7 @@ from reportgen.probing.options import PAIR
 from reportgen.probing.probe import PairProbe
 from reportgen.text import chat_files
 
-DEFINITIONS = 6
+DEFINITIONS = 7
 """Raised whenever `numerics`, `tokens` or `model` change a number: what older definitions gave is then not used."""
 
 TOGETHER = 64
