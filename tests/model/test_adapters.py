@@ -232,7 +232,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "a setting of tomorrow": (write(use_better_lora=True), "its setting 'use_better_lora' is not known"),
     "a rank that is none": (write(r=0), "`r` is 0, where an adapter has a rank of at least 1"),
     "an alpha that is none": (write(lora_alpha=float("inf")), "`lora_alpha` is inf, which is no number"),
-    "an alpha beyond all floats": (write(lora_alpha=10**400), "`lora_alpha` is a very large number, which is no number"),
+    "an alpha beyond all floats": (write(lora_alpha=10**400), "`lora_alpha` is a very large number, which is no"),
     "a pattern that never ends": (
         write(rank_pattern={"(a+)+b": 2}),
         "`rank_pattern` names modules by '(a+)+b', which cannot be read",
