@@ -37,6 +37,8 @@ _UNSPACED = frozenset({"ja", "zh"})
 """Languages that put no space between sentences."""
 
 _spoken: ContextVar[str] = ContextVar("_spoken", default=ENGLISH)
+_noted: ContextVar[set[str] | None] = ContextVar("_noted", default=None)
+"""The ids that `note_said` collects; None where nobody asks."""
 
 
 @cache
@@ -83,12 +85,30 @@ def direction(tag: str) -> str:
     return "rtl" if tag.partition("-")[0] in _RIGHT_TO_LEFT else "ltr"
 
 
+@contextmanager
+def note_said() -> Iterator[set[str]]:
+    """The ids of the messages that are said within: what a sentence is about, whatever the language."""
+    ids: set[str] = set()
+    token = _noted.set(ids)
+    try:
+        yield ids
+    finally:
+        _noted.reset(token)
+
+
+def _note(id: str) -> None:
+    noted = _noted.get()
+    if noted is not None:
+        noted.add(id)
+
+
 def say(id: str, text: str, /, **values: Any) -> str:
     """A text of ours in the spoken language, in English where it has no translation.
 
     `id` is stable: it stays when the English changes. `{name}` in the text is where a value of that name goes; without
     values the text is taken as it is.
     """
+    _note(id)
     said = _catalogue(_spoken.get()).pgettext(id, text)
     return said.format(**values) if values else said
 
@@ -100,6 +120,7 @@ def say_count(id: str, one: str, many: str, count: int, /, **values: Any) -> str
 
 def choose_form(id: str, one: str, many: str, count: int) -> str:
     """The form that `say_count` would fill in, its `{name}`s still open."""
+    _note(id)
     return _catalogue(_spoken.get()).npgettext(id, one, many, count)
 
 

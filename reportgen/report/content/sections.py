@@ -14,6 +14,7 @@ from reportgen.report.content.feature_browser import Browser
 from reportgen.report.content.prompts import TABLE as PROMPTS_TABLE
 from reportgen.report.content.prompts import PromptSheet, make_prompt_sheet
 from reportgen.report.content.sheets import MetricRow, Sheet, make_metric_rows, make_sheet, spell_name
+from reportgen.report.content.statements import finds_nothing
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import Section, SubjectWords
 
@@ -88,7 +89,7 @@ class SectionView:
     options: Mapping[str, str]
     prompts: PromptSheet | None
     prompt_sets: Sequence[Mapping[str, str]]
-    """Title, source and what_to_see of each prompt set in use."""
+    """Title, source and what_to_see of each prompt set in use; nothing to see where the numbers do not show it."""
     tables: Mapping[str, Mapping[str, Sheet]]
     """Name of a table -> subject -> sheet."""
     failed: bool
@@ -151,7 +152,7 @@ def build_view(
         definitions=_definitions(ok, texts),
         options=_options(first.options),
         prompts=make_prompt_sheet(ok, most),
-        prompt_sets=list(first.prompt_sets.values()),
+        prompt_sets=_list_sets(section, first),
         tables=_data(ok, most),
         failed=not ok and any(absence.failed for absence in absences),
         browsers=browsers or {},
@@ -254,3 +255,11 @@ def _without_prompts(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: told for name, one in value.items() if (told := _without_prompts(one)) is not None} or None
     return value
+
+
+def _list_sets(section: Section, first: Outcome) -> list[Mapping[str, str]]:
+    """The prompt sets, without what is expected of them where nothing of the kind was found."""
+    expected = any(one.get("what_to_see") for one in first.prompt_sets.values())
+    if not expected or not finds_nothing(section):
+        return list(first.prompt_sets.values())
+    return [{key: text for key, text in one.items() if key != "what_to_see"} for one in first.prompt_sets.values()]

@@ -1,10 +1,12 @@
 """What the probes of a bundle say, for who has not described its figures: `describe_bundle` asks each of them once."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reportgen.errors import ReportgenError
 from reportgen.figures.describe import Figure
+from reportgen.language import note_said
 from reportgen.probes import registry
 from reportgen.probing.probe import statement_of, words_of
 from reportgen.results.section import Section, SubjectWords
@@ -33,6 +35,21 @@ def state_figure(section: Section, figure: Figure) -> Mapping[str, str]:
     except ReportgenError:
         return {}
     return probe.tell_figure_each(section, figure)
+
+
+UNCLEAR = (".no_clear_statement", "words.no_verdict")
+"""How the ids of sentences end that say that nothing clear was found."""
+
+
+def finds_nothing(section: Section) -> bool:
+    """Whether a probe's rule has no clear statement about any subject: what was expected is then not what is seen."""
+    ok = section.ok()
+    for subject, outcome in ok.items():
+        with note_said() as ids:
+            told = state_section(replace(section, outcomes={subject: outcome}))
+        if not told or not any(id.endswith(UNCLEAR) for id in ids):
+            return False
+    return bool(ok)
 
 
 def state_bundle(bundle: "Bundle") -> dict[str, str]:
