@@ -262,4 +262,4 @@ def _list_sets(section: Section, first: Outcome) -> list[Mapping[str, str]]:
     expected = any(one.get("what_to_see") for one in first.prompt_sets.values())
     if not expected or not finds_nothing(section):
         return list(first.prompt_sets.values())
-    return [{key: text for key, text in one.items() if key != "what_to_see"} for one in first.prompt_sets.values()]
+    return [{**one, "what_to_see": ""} for one in first.prompt_sets.values()]
