@@ -57,7 +57,9 @@ def test_every_theme_is_as_legible(tiny: Bundle, theme: str) -> None:
 
 @pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    prompts = [{"text": f"{LONG_TEXT} {at} {LONG_WORD}", "id": f"{at}-{LONG_WORD[:50]}"} for at in range(3)]
+    prompts = [
+        {"text": f"{LONG_TEXT} {at} {LONG_WORD}", "id": f"{at}-{LONG_WORD[:50]}", "answers": " a"} for at in range(3)
+    ]
     changed = {
         id: {**probe, "prompts": [{**one, "word": "apple"} for one in prompts] if "word" in probe else prompts}
         for id, probe in (FIRST | READING).items()
