@@ -65,6 +65,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
         for id, probe in (FIRST | READING).items()
         if "prompts" in probe
     }
+    changed["parts"]["pairs"] = [{"from": "apple", "to": "an"}]
     return measure_tiny(tmp_path_factory.mktemp("long"), ("a", LONG_ID), changed)
 
 
