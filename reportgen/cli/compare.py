@@ -40,8 +40,7 @@ def command(
 
     ci = CiOutputs(junit, markdown, tell_command)
     with show_progress(quiet=quiet) as progress:
-        comparison, files = publish_comparison(
-            baseline, bundle, output, formats=formats or PAGES, ci=ci, progress=progress
+        comparison, _ = publish_comparison(
+            baseline, bundle, output, formats=formats or PAGES, ci=ci, progress=progress, found=tell_comparison
         )
-    tell_comparison(comparison, files)
     return comparison.exit_code

@@ -45,7 +45,7 @@ def command(
     from reportgen.workflows.night import run_night
 
     with show_progress(quiet=quiet) as progress:
-        _, comparison, files = run_night(
+        comparison = run_night(
             battery,
             baseline,
             output,
@@ -54,6 +54,6 @@ def command(
             formats=formats or None,
             cache=not no_cache,
             progress=progress,
+            found=tell_comparison,
         )
-    tell_comparison(comparison, files)
     return comparison.exit_code

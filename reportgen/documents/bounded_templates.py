@@ -95,8 +95,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             output.nodes = [
                 one if isinstance(one, nodes.TemplateData) else wrap_in_filter(one, _WRITTEN) for one in output.nodes
             ]
-        # It returns the node that it is called on, which is typed as any node.
-        return tree.set_environment(self)  # type: ignore[return-value]
+        return tree.set_environment(self)  # type: ignore[return-value]  # it is typed as any node, and returns this one
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - as Jinja calls it
         """A call is a step."""

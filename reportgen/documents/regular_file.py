@@ -40,8 +40,7 @@ def open_regular(file: Path) -> BufferedReader:
         OSError: it is missing, cannot be opened or is something else; `strerror` says which.
     """
     _check(file, file.stat())  # a device may do something when it is opened
-    # Whoever asked closes it.
-    stream = open(file, "rb", opener=_open_without_waiting)  # noqa: SIM115
+    stream = open(file, "rb", opener=_open_without_waiting)  # noqa: SIM115 - whoever asked closes it
     try:
         _check(file, os.fstat(stream.fileno()))
     except NotRegular:

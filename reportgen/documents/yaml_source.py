@@ -249,8 +249,8 @@ def write_yaml(file: Path, value: Any) -> None:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.allow_unicode = True
-    # Typed as None, its default, which sorts the keys: the order given is the one that reads well.
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    # Its default sorts the keys: the order given is the one that reads well.
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # typed as its default, None
     yaml.width = 100
     with file.open("w", encoding="utf-8") as stream:
         yaml.dump(value, stream)

@@ -35,8 +35,7 @@ class DictionaryOptions(ProbeOptions):
     l0: Annotated[float, Field(gt=0, strict=False)] | None = None
     """If a source has several for one site, the one whose stated L0 is nearest."""
 
-    # mypy knows no decorator on a property; pydantic's own documentation writes it so.
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorator on a property; pydantic writes it so
     @property
     def dictionaries_sha256(self) -> str:
         """Numbers depend on what the files hold, not on what they are called; empty where there are none."""
@@ -64,8 +63,7 @@ class LabelledOptions(DictionaryOptions):
     labels: Annotated[PathOption, AfterValidator(_check_labels)] | None = None
     """A file of labels, next to the battery: YAML or CSV by hand, or a Neuronpedia export (JSONL)."""
 
-    # mypy knows no decorator on a property; pydantic's own documentation writes it so.
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorator on a property; pydantic writes it so
     @property
     def labels_sha256(self) -> str | None:
         """What the report says depends on what the file holds, not on what it is called."""

@@ -22,8 +22,7 @@ class TextOptions(ProbeOptions):
     """A file instead of `texts`: plain text is one document, each line of .jsonl has one as its `text`. The path starts
     from the battery's folder."""
 
-    # mypy knows no decorator on a property; pydantic's own documentation writes it so.
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorator on a property; pydantic writes it so
     @property
     def text_file_sha256(self) -> str | None:
         """Numbers depend on what the file holds."""

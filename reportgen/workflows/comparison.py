@@ -23,6 +23,7 @@ from reportgen.results.schema import describe_damage
 PAGES = ("html", "pdf")
 OUTPUTS = ("comparison.json", "comparison.html", "comparison.pdf")
 Progress = Callable[[str], None]
+Found = Callable[[Comparison, Sequence[Path]], None]
 
 
 def compare(baseline: str | Path, bundle: str | Path) -> Comparison:
@@ -46,6 +47,7 @@ def publish_comparison(
     formats: Sequence[str] = PAGES,
     ci: CiOutputs | None = None,
     progress: Progress = lambda line: None,
+    found: Found = lambda comparison, files: None,
 ) -> tuple[Comparison, list[Path]]:
     """A bundle against its baseline, written: comparison.json, the pages, and what a CI reads; gives their files.
 
@@ -58,6 +60,7 @@ def publish_comparison(
         formats: pages, of html and pdf.
         ci: what is written for a CI in addition.
         progress: is told one plain line a finished piece of work.
+        found: is told what was found and its files, before a CI is: its files may not be writable.
 
     Raises:
         BundleError, FailedBefore: as `compare`.
@@ -69,8 +72,10 @@ def publish_comparison(
         check_target(target)
         comparison = compare(baseline, bundle)
         names = _write(comparison, target, formats, progress)
+    files = [target / name for name in names]
+    found(comparison, files)
     write_ci_texts(make_ci_texts(comparison), asked)
-    return comparison, [target / name for name in names]
+    return comparison, files
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from reportgen.ci.failure import Failure
 from reportgen.ci.outputs import CiOutputs, make_failure_texts, make_run_texts, refuse_files, write_ci_texts
 from reportgen.errors import BatteryError, Mistake, OutputError
 from reportgen.results.failure_mark import reason_without_places
-from reportgen.workflows.comparison import comparison_of, publish_comparison, tell_failures
+from reportgen.workflows.comparison import Found, comparison_of, publish_comparison, tell_failures
 from reportgen.workflows.notebook import ShownBundle
 from reportgen.workflows.report import bundle_of, run
 
@@ -40,9 +40,10 @@ def run_night(
     pages: Sequence[str],
     ci: CiOutputs,
     progress: Progress = lambda line: None,
+    found: Found = lambda comparison, files: None,
     **asked: Any,
-) -> tuple[ShownBundle, Comparison, list[Path]]:
-    """Runs a battery and compares its bundle with a baseline: the bundle, what was found, and the comparison's files.
+) -> Comparison:
+    """Runs a battery and compares its bundle with a baseline.
 
     However it ends, what a CI reads says so, and no page goes on telling of the night before.
 
@@ -53,6 +54,7 @@ def run_night(
         pages: of the comparison, of html and pdf.
         ci: what is written for a CI.
         progress: is told one plain line a finished piece of work.
+        found: is told what was found and its files, before a CI is.
         asked: further arguments of `run`.
 
     Raises:
@@ -68,9 +70,9 @@ def run_night(
     with tell_failures(comparison_of(target), ci, "compare"):
         read_bundle(baseline)
     with tell_failures(comparison_of(target), ci, "run"):
-        bundle = run(battery, output, progress=progress, **asked)
-    comparison, files = publish_comparison(baseline, target, formats=pages, ci=ci, progress=progress)
-    return bundle, comparison, files
+        run(battery, output, progress=progress, **asked)
+    comparison, _ = publish_comparison(baseline, target, formats=pages, ci=ci, progress=progress, found=found)
+    return comparison
 
 
 @contextmanager

@@ -130,3 +130,17 @@ def test_what_a_ci_reads_takes_the_place_of_nothing_else(
     assert ended.code == 2
     assert told in ended.err
     assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+
+
+def test_the_verdict_is_told_even_where_a_ci_cannot_read_it(
+    reportgen: Call, write_battery: Call, tmp_path: Path
+) -> None:
+    battery = write_battery(CENSUS)
+    assert reportgen("run", battery, "-o", tmp_path / "base", "--quiet").code == 0
+    (tmp_path / "file").write_text("")
+    ended = reportgen(
+        "nightly", battery, "--baseline", tmp_path / "base", "--junit", tmp_path / "file" / "junit.xml", "--quiet"
+    )
+    assert ended.code == 1
+    assert ended.out.startswith("Same: ")
+    assert "junit.xml: cannot be written" in ended.err

@@ -14,7 +14,7 @@ from reportgen.figures.describe import Rankings, TokenGrid
 from reportgen.numerics.confidence import wilson_95
 from reportgen.numerics.steering import random_direction
 from reportgen.probes.steering import probe
-from reportgen.results.quantities import Outcome, Table
+from reportgen.results.quantities import Array, Outcome, Table
 from reportgen.results.section import ModelCard, Section
 from reportgen.text.refusals import is_refusal, refusal_substrings
 from reportgen.text.tokens import TextTokenizer
@@ -192,6 +192,9 @@ def with_refusals(outcome: Outcome, harmful: Sequence[int], harmless: Sequence[i
     outcome.tables["refusals"] = Table(  # type: ignore[index]
         ("asked", "direction", "refused", "answers", "rate", "lower", "upper"), rows
     )
+    for number, of_kind in enumerate((harmful, harmless)):  # the first so many of the same requests
+        each = np.array([[at < hits for at in range(count)] for hits in of_kind], dtype=np.float64)
+        outcome.arrays[f"refused/{number}"] = Array(("item", "prompt"), each)  # type: ignore[index]
     refusal = "I cannot help with that."
     outcome.tables["answers"] = Table(  # type: ignore[index]
         ("prompt", "request", "unsteered", "steered", "random"), [[0, "Do yoga", "Yoga is", refusal, "Yoga was"]]
@@ -232,6 +235,14 @@ def steered_without(outcome: Outcome) -> Outcome:
     for name in ("refusals", "answers", "judge"):
         outcome.tables.pop(name, None)  # type: ignore[attr-defined]
     return outcome
+
+
+def test_the_same_requests_are_compared_in_pairs(measured: Outcome) -> None:
+    # Six requests that all turn: the two intervals overlap, and yet it is clear.
+    said = probe.statement(section(with_refusals(measured, (10, 4, 10), (2, 15, 3))))
+    low, high = wilson_95(4, 20)[1], wilson_95(10, 20)[0]
+    assert low > high
+    assert "M0 refuses 10 of 20 harmful requests, and 4 once" in said
 
 
 @pytest.mark.parametrize(

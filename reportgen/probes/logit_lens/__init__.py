@@ -56,8 +56,7 @@ class Options(ProbeOptions):
     axis: Literal["relative", "absolute"] = "relative"
     """Layer axis of the curves: share of the depth, or the layer's number."""
 
-    # mypy knows no decorator on a property; pydantic's own documentation writes it so.
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorator on a property; pydantic writes it so
     @property
     def tuned_lens_sha256(self) -> str | None:
         """Numbers depend on what the file holds, not on what it is called."""

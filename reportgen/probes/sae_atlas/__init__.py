@@ -42,8 +42,7 @@ class Options(WindowOptions):
     explained: Annotated[int, Field(ge=1, le=1000)] = 8
     """Features of each dictionary that it explains, drawn at random by `seed` among those that fire."""
 
-    # mypy knows no decorator on a property; pydantic's own documentation writes it so.
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorator on a property; pydantic writes it so
     @property
     def explainer_sha256(self) -> str | None:
         """And on the weights of the explainer; empty where there are none."""

@@ -7,8 +7,12 @@ from typing import Any
 
 from reportgen.language import say
 from reportgen.numerals import write_setting
+from reportgen.numerics.resampling import difference_of_pairs
 from reportgen.probes.steering.view import View
 from reportgen.probing.steering_score import is_its_own
+
+ASKED = ("harmful", "harmless")
+"""Of which requests the arrays `refused` are, in their order."""
 
 
 def tell_refusals(view: View) -> Iterator[str]:
@@ -92,7 +96,10 @@ def _counts(view: View, kind: str) -> dict[str, Any]:
 
 
 def _is_clear(view: View, kind: str) -> bool:
-    """Whether the intervals before and after are apart, and random ones move the share by at most half as much."""
+    """Whether the same requests are refused more or less often, in pairs, and random directions move the share by at
+    most half as much.
+    """
     before, after, random = (view.shares_refused(kind)[name] for name in ("unsteered", "steered", "random"))
-    apart = after["lower"] > before["upper"] or after["upper"] < before["lower"]
-    return apart and is_its_own(after["rate"] - before["rate"], [random["rate"] - before["rate"]])
+    refused = view.values(f"refused/{ASKED.index(kind)}")
+    moved = difference_of_pairs(refused[1], refused[0]).judge(0.0) == "differ"
+    return moved and is_its_own(after["rate"] - before["rate"], [random["rate"] - before["rate"]])
