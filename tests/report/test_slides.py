@@ -115,6 +115,8 @@ def test_what_a_prompt_set_expects_stands_under_what_is_seen():
         (f"It says “Paris. {'x' * 200}” here. Then.", f"It says “Paris. {'x' * 200}” here."),
         ("一。" + "二" * 200 + "。", "一。"),
         (f"前面「a。{'b' * 200}」後面。然後。", f"前面「a。{'b' * 200}」後面。"),
+        (f"A 18. rétegben dönt. {'hosszú ' * 50}.", "A 18. rétegben dönt."),
+        (f"It settles at layer 18. {'Long ' * 50}.", "It settles at layer 18."),
         ("", ""),
     ],
 )
