@@ -116,7 +116,7 @@ def tell_figure(view: SubjectView, figure: Figure) -> str:
         )
     same, different = values[alike].mean(0), values[other].mean(0)
     best = int((same - different).argmax())
-    if same[best] <= different[best]:
+    if same[best] - different[best] < CLEAR_GAP:
         return ""
     return say(
         "word_similarity.normalised_senses",
