@@ -36,7 +36,20 @@ def tell(view: SubjectView) -> str:
         growth=write_number(view.metric("growth")),
         **values,
     )
-    return sentences([grows, _tell_half(view)])
+    return sentences([grows, _tell_half(view), _tell_beyond(view)])
+
+
+def _tell_beyond(view: SubjectView) -> str:
+    """That the longest text is longer than the model was made for; empty where it is not, or nobody says."""
+    context, longest = view.models[0].facts.get("context_length"), lengths_of(view)[-1]
+    if not isinstance(context, int) or context >= longest:
+        return ""
+    return say(
+        "cost.beyond",
+        "{model} was made for {context} tokens: what is told of longer texts is only counted.",
+        model=view.name,
+        context=write_count(context),
+    )
 
 
 def _tell_half(view: SubjectView) -> str:

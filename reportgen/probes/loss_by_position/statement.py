@@ -34,8 +34,7 @@ def _tell_within(view: SubjectView) -> str:
     if first - last >= CLEAR:
         return say(
             "loss_by_position.falls",
-            "In {model} the loss per token falls from {before} at positions {first} to {after} at positions {last}: "
-            "more text before a token helps.",
+            "In {model} the loss per token falls from {before} at positions {first} to {after} at positions {last}.",
             **values,
         )
     if last - first >= CLEAR:

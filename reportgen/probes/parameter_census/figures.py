@@ -39,7 +39,7 @@ def figures(section: Section) -> Iterable[Figure]:
         value_label=_millions(),
     )
     for view in views:
-        yield _blocks(view)
+        yield _blocks(view, used)
 
 
 def component_label(component: str) -> str:
@@ -57,7 +57,8 @@ def _tell_sizes(name: str, sizes: Mapping[str, int]) -> str:
     return say("parameter_census.parts", "{model}: {parts}.", model=name, parts=list_items(parts))
 
 
-def _blocks(view: SubjectView) -> StackedBars:
+def _blocks(view: SubjectView, coloured: Sequence[str]) -> StackedBars:
+    """The sizes of blocks; each component in the colour that it has in the figure of `coloured` ones."""
     inside = [record for record in view.rows("tensors") if record["block"] is not None]
     blocks = sorted({int(record["block"]) for record in inside})
     sizes = [sum_by_component(record for record in inside if record["block"] == block) for block in blocks]
@@ -80,6 +81,7 @@ def _blocks(view: SubjectView) -> StackedBars:
         segments=[component_label(component) for component in used],
         values=np.array([[sizes[a].get(component, 0) / 1e6 for component in used] for a, _ in runs]),
         value_label=_millions(),
+        colours=[coloured.index(component) for component in used],
     )
 
 
