@@ -35,8 +35,9 @@ ARROWS: dict[str, str] = {
     "processes",
     "battery": "baseline probes probing look text results documents processes",
     "baseline": "probes look results documents",
-    "probes": "features probing model.sae model.measures model.capture model.network model.needs model.files figures "
-    "text results documents numerics processes",
+    "probes": "features training probing model.sae model.measures model.capture model.network model.needs model.files "
+    "figures text results documents numerics processes",
+    "training": "model.needs",
     "features": "probing model.sae model.measures model.needs text results documents",
     "probing": "model.needs model.files model.network figures text results documents",
     "model.sae": "model.load model.measures model.capture model.network model.needs model.files text documents "

@@ -120,7 +120,14 @@ def _abridge_maps(figure: Maps) -> Maps:
     last = figure.panels[-1:]
     return replace(
         figure,
-        panels=[replace(one, points=np.asarray(one.points)[some]) for one in last],
+        panels=[
+            replace(
+                one,
+                points=np.asarray(one.points)[some],
+                edges=[(some.index(a), some.index(b)) for a, b in one.edges if a in some and b in some],
+            )
+            for one in last
+        ],
         labels=[_cut(figure.labels[at]) for at in some],
         groups=[groups[figure.groups[at]] for at in some],
     )

@@ -170,6 +170,13 @@ class Panel:
     """(item x 2)"""
     x_label: str
     y_label: str
+    edges: Sequence[tuple[int, int]] = ()
+    """Items that a line joins."""
+    backdrop: Sequence[NDArray[Any]] = ()
+    """(vertex x 2) of each open line that lies below the points, such as a coast."""
+    x_range: tuple[float, float] | None = None
+    """What the panel shows whatever its points are; None for as much as they take."""
+    y_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -265,4 +265,9 @@ class PassResult:
         return [found[index, at] for index, at in sorted(found) if at == step]
 
 
-Passes = Sequence[Pass]
+@dataclass(frozen=True)
+class TwinPasses:
+    """Passes through a model's twin: the same architecture with random weights, drawn from a seed."""
+
+    passes: Sequence[Pass]
+    seed: int

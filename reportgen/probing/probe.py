@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from reportgen.errors import ReportgenError
 from reportgen.figures.describe import Curve, Figure
 from reportgen.language import list_items, name_of, say, say_count, sentences
-from reportgen.model.needs import Pass, PassResult
+from reportgen.model.needs import Pass, PassResult, TwinPasses
 from reportgen.numerals import write_change, write_count
 from reportgen.probing.case import Case, O
 from reportgen.probing.options import PairOptions, ProbeOptions
@@ -155,8 +155,10 @@ def read_curves_out(name: str, what: str, curves: Iterable[Curve]) -> str:
     )
 
 
-Later = Generator[Sequence[Pass], Sequence[PassResult], R]
-"""A probe that chooses further passes by the numbers of the first yields them and returns its findings."""
+Later = Generator[Sequence[Pass] | TwinPasses, Sequence[PassResult], R]
+"""A probe that chooses further passes by the numbers of the first yields them and returns its findings; those through
+the model's twin are its control.
+"""
 
 
 class Probe(Generic[O, R]):
@@ -195,6 +197,10 @@ class Probe(Generic[O, R]):
         progress is told by them.
         """
         return 0
+
+    def wants_twin(self, case: Case[O]) -> bool:
+        """Whether `run` asks for passes through the model's twin, which takes as much memory as the model."""
+        return False
 
     def skipped_rows(self, case: Case[O]) -> Mapping[str, str]:
         """Rows (texts, heads, …) that this subject cannot have, each with its reason; the rest is measured.

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache as remember
 from typing import TYPE_CHECKING, Any, Literal
 
 from reportgen.battery.reader import ProbeEntry
 from reportgen.cache import UnfinishedWork
 from reportgen.errors import OutOfTime, reason_of
-from reportgen.model.needs import Unmeasurable
+from reportgen.model.needs import TwinPasses, Unmeasurable
 from reportgen.probing.probe import Later, MeasuredModel, PairProbe, Probe
 from reportgen.processes.supervision import find_earlier_end, track_piece
 from reportgen.results.quantities import Cell, Findings, Outcome, Table, WrongFindings
@@ -200,13 +201,19 @@ def _tell_by_tenths(case: PlannedCase, progress: Progress) -> Callable[[int], No
 def _run_stages(later: Later[Any], model: "LoadedModel", tell: Callable[[int], None]) -> Any:
     """Runs the further passes that a probe asks for, until it has its findings."""
     from reportgen.model.capture.shared_passes import run_all
+    from reportgen.model.network.twin import build_random_twin
 
+    build_twin = remember(lambda seed: build_random_twin(model, seed))
     try:
-        passes = next(later)
+        asked = next(later)
         while True:
-            captured = run_all(model, passes)
+            if isinstance(asked, TwinPasses):
+                through, passes = build_twin(asked.seed), asked.passes
+            else:
+                through, passes = model, asked
+            captured = run_all(through, passes)
             tell(len(passes))
-            passes = later.send(captured)
+            asked = later.send(captured)
     except StopIteration as finished:
         return finished.value
 

@@ -29,6 +29,8 @@ def estimate_memory(planned: PlannedModel) -> int:
         return INTERPRETER
     tokenizer = (readied.located.tokenizer_folder / "tokenizer.json").stat().st_size * TOKENIZER
     weights = _of_weights(readied.located, _SIZES.get(planned.entry.dtype))
+    if any(case.entry.probe.wants_twin(side.case) for case in planned.cases for side in case.sides):
+        weights += stored_bytes(readied.located.folder, _FLOAT32)  # as its weights are drawn, whatever they become
     passes = [single for case in planned.cases for single in case.passes]
     return INTERPRETER + max(tokenizer, weights + _of_passes(planned, passes))
 

@@ -4,6 +4,7 @@ import re
 import time
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -206,6 +207,19 @@ def test_too_many_points_become_an_image(faces: Typefaces) -> None:
     svg = draw_figure(maps, faces).svg()
     assert svg.count("<image") == 1
     assert svg.count("<use") < 200
+
+
+def test_a_map_shows_what_joins_its_points_and_a_coast_below_them(faces: Typefaces) -> None:
+    def draw_panel(**more: Any) -> str:
+        panel = Panel(title="p", points=np.array([[0.0, 0], [10, 10], [np.nan, 1]]), x_label="", y_label="", **more)
+        maps = Maps(name="m", subject=(), title="t", alt="a", labels=[""] * 3, groups=[""] * 3, panels=[panel])
+        return draw_figure(maps, faces).svg()
+
+    bare = draw_panel().count("<path")
+    joined = draw_panel(edges=[(0, 1), (1, 2)])
+    coast = draw_panel(backdrop=[np.array([[0, 0], [5, 5], [9, 1]])], x_range=(-180, 180), y_range=(-90, 90))
+    assert joined.count("<path") == bare + 1  # an edge to a point that is nowhere is none
+    assert coast.count("<path") == bare + 1
 
 
 def test_groups_have_other_colours_than_the_first_two_models(faces: Typefaces) -> None:

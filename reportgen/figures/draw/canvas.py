@@ -93,9 +93,9 @@ class Canvas:
         corners = [[(a, b), (c, b), (c, d), (a, d)] for a, b, c, d in boxes]
         self._add(PolyCollection(corners, facecolors="none", edgecolors=colour, linewidths=width * self.theme.lines))
 
-    def lines(self, ends: Sequence[tuple[tuple[float, float], tuple[float, float]]], colour: str, width: float) -> None:
-        """Straight lines, below everything else."""
-        self._add(LineCollection(ends, colors=colour, linewidths=width * self.theme.lines, zorder=0.5))
+    def lines(self, paths: Sequence[Any], colour: str, width: float) -> None:
+        """Open lines through two points or more each, below everything else."""
+        self._add(LineCollection(paths, colors=colour, linewidths=width * self.theme.lines, zorder=0.5))
 
     def bar(self, box: Box, colour: str) -> None:
         """A filled rectangle."""

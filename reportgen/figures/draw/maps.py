@@ -72,8 +72,14 @@ def _choose_most_across(maps: Maps) -> int:
 
 def _measure_tallest(panels: Sequence[Panel]) -> float:
     """Height of the panels by their width: what the tallest map needs, within reason."""
-    ranges = [[find_extent(points) for points in np.asarray(panel.points, dtype=float).T] for panel in panels]
+    ranges = [_find_ranges(panel) for panel in panels]
     return max((min(max((y[1] - y[0]) / (x[1] - x[0]), 0.5), 0.75) for x, y in ranges), default=0.75)
+
+
+def _find_ranges(panel: Panel) -> tuple[tuple[float, float], tuple[float, float]]:
+    """What a panel shows along x and along y."""
+    points = np.asarray(panel.points, dtype=float)
+    return panel.x_range or find_extent(points[:, 0]), panel.y_range or find_extent(points[:, 1])
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,8 @@ class _PlacedPanel:
 
 def _place_panel(panel: Panel, labels: Sequence[str], box: Box, look: Look) -> _PlacedPanel:
     points = np.asarray(panel.points, dtype=float)
-    scale = _scale(points, box, MARGIN if any(labels) else BARE_MARGIN)
+    margin = 0.0 if panel.x_range and panel.y_range else MARGIN if any(labels) else BARE_MARGIN
+    scale = _scale(*_find_ranges(panel), box, margin)
     places = scale.places(points)
     known = [i for i in range(len(labels)) if labels[i] and np.isfinite(places[i]).all()]
     texts = [look.lettering.shorten(make_legible(labels[i]), LABEL) for i in known]
@@ -115,6 +122,7 @@ def _paint_panel(canvas: Canvas, one: _PlacedPanel, groups: Sequence[str], looks
     canvas.write(left - LINE / 2, (top + bottom) / 2, lettering.shorten(panel.y_label, bottom - top),
                  colour=canvas.theme.muted, across="center", rotation=90)  # fmt: skip
     canvas.outlines([one.box], canvas.theme.faint, 0.6)
+    _paint_lines(canvas, one)
     kinds = np.array(groups, dtype=object)
     for group, look in looks.items():
         members = one.places[kinds == group]
@@ -126,6 +134,16 @@ def _paint_panel(canvas: Canvas, one: _PlacedPanel, groups: Sequence[str], looks
     canvas.lines([spot.leader for _, spot in spots if spot.leader], canvas.theme.muted, 0.35)
     for text, spot in spots:
         canvas.write(spot.left, spot.middle, text)
+
+
+def _paint_lines(canvas: Canvas, one: _PlacedPanel) -> None:
+    """What lies below the points: a backdrop, and what joins them."""
+    coasts = [one.scale.places(np.asarray(line, dtype=float)) for line in one.panel.backdrop]
+    if coasts:
+        canvas.lines(coasts, canvas.theme.muted, 0.3)
+    ends = [one.places[[first, second]] for first, second in one.panel.edges]
+    if joined := [both for both in ends if np.isfinite(both).all()]:
+        canvas.lines(joined, canvas.theme.muted, 0.5)
 
 
 @dataclass(frozen=True)
@@ -152,9 +170,9 @@ class _Scale:
         return [self.middle[1] - (edge - self.centre[1]) / self.unit for edge in (box[3], box[1])]
 
 
-def _scale(points: NDArray[np.float64], box: Box, margin: float) -> _Scale:
-    """That which lets all points stand within the box, centred."""
+def _scale(x: tuple[float, float], y: tuple[float, float], box: Box, margin: float) -> _Scale:
+    """That which lets what a panel shows stand within the box, centred."""
     left, top, right, bottom = box
-    (x_low, x_high), (y_low, y_high) = find_extent(points[:, 0]), find_extent(points[:, 1])
+    (x_low, x_high), (y_low, y_high) = x, y
     unit = min((right - left - 2 * margin) / (x_high - x_low), (bottom - top - 2 * margin) / (y_high - y_low))
     return _Scale(unit, ((x_low + x_high) / 2, (y_low + y_high) / 2), ((left + right) / 2, (top + bottom) / 2))
