@@ -42,6 +42,17 @@ READING: dict[str, Any] = {
     "shares": {"probe": "residual_shares", "prompts": TEXTS, "words": ["apple"]},
     "single": {"probe": "neurons", "prompts": TEXTS},
     "cost": {"probe": "cost", "lengths": [1, 8, 64]},
+    "kinds": {
+        "probe": "clusters",
+        "prompts": [{"text": text, "group": group} for text, group in zip(TEXTS * 2, "aabbab", strict=True)],
+        "shuffles": 99,
+    },
+    "parted": {
+        "probe": "prompt_contrast",
+        "a": [*TEXTS, "my eye", "I"],
+        "b": ["a", "an", "my", "of", "day"],
+        "shuffles": 99,
+    },
 }
 CHANGING: dict[str, Any] = {
     "steered": {

@@ -13,5 +13,10 @@ from numpy.typing import NDArray
 
 def leads_from(ranks: NDArray[Any]) -> int:
     """The first layer from which on the final answer has rank 1 to the end; `ranks`: (layer)."""
-    behind = np.flatnonzero(ranks != 1)
-    return int(behind[-1]) + 1 if len(behind) else 0
+    return holds_from(ranks == 1)
+
+
+def holds_from(holds: NDArray[np.bool_]) -> int:
+    """The first layer from which on something holds to the end; their number where it does not at the last."""
+    broken = np.flatnonzero(~holds)
+    return int(broken[-1]) + 1 if len(broken) else 0

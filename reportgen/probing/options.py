@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
-from reportgen.text.prompts import Prompt, read_prompts
+from reportgen.text.prompts import STRICT, Prompt, read_prompts
 
 
 class ProbeOptions(BaseModel):
@@ -45,3 +45,32 @@ class PairOptions(ProbeOptions):
     """Id of the model to compare with."""
     other: Annotated[str, Field(min_length=1)]
     """Id of the model that is compared."""
+
+
+class TwoSets(BaseModel):
+    """Two sets of prompts that are set against each other."""
+
+    model_config = STRICT
+
+    a: Prompts
+    """The one set."""
+    b: Prompts
+    """The other."""
+    names: tuple[Annotated[str, Field(min_length=1, max_length=40)], ...] = Field(
+        default=("a", "b"), min_length=2, max_length=2, strict=False
+    )
+    """What figures and sentences call the two; by default what FILE/SET calls each, or a and b."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_by_sets(cls, written: Any) -> Any:
+        """Each is named as its prompt set is: a reader is not to look up which of the two was a."""
+        if not isinstance(written, dict) or "names" in written:
+            return written
+        names = [_read_name_of_set(written.get(side)) or side for side in ("a", "b")]
+        return {**written, "names": names if names[0] != names[1] else ["a", "b"]}
+
+
+def _read_name_of_set(written: object) -> str:
+    """“step by step” of features/step_by_step; empty where the prompts are written out."""
+    return written.rpartition("/")[2].replace("_", " ")[:40].strip() if isinstance(written, str) else ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field
 
 from reportgen.features.options import LabelledOptions, dictionaries_of, labels_of, need_of
 from reportgen.features.tables import DICTIONARIES
@@ -14,10 +14,10 @@ from reportgen.model.needs import Pass
 from reportgen.probing import literature
 from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
-from reportgen.probing.options import Prompts
+from reportgen.probing.options import Prompts, TwoSets
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, arrays, metric, table
-from reportgen.text.prompts import STRICT, Prompt
+from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,36 +28,12 @@ MOST_DRAWN = 6
 """Prompts whose strips are drawn, at each of `MOST_PLACES` dictionaries: the last ones."""
 
 
-class Sides(BaseModel):
-    """Two sets of prompts."""
+class Sides(TwoSets):
+    """Two sets of prompts whose features are compared."""
 
-    model_config = STRICT
-
-    a: Prompts
-    """The one set."""
-    b: Prompts
-    """The other."""
-    names: tuple[Annotated[str, Field(min_length=1, max_length=40)], ...] = Field(
-        default=("a", "b"), min_length=2, max_length=2, strict=False
-    )
-    """What figures and sentences call the two; by default what FILE/SET calls each, or a and b."""
     mask: list[Annotated[str, Field(min_length=1)]] = Field(default=[])
     """Texts whose words do not count, such as the instruction in front of one set: every token that spells a token of
     one of them, with or without a space before it, in upper or lower case, is left out of the comparison."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name_by_sets(cls, written: Any) -> Any:
-        """Each is named as its prompt set is: a reader is not to look up which of the two was a."""
-        if not isinstance(written, dict) or "names" in written:
-            return written
-        names = [_read_name_of_set(written.get(side)) or side for side in ("a", "b")]
-        return {**written, "names": names if names[0] != names[1] else ["a", "b"]}
-
-
-def _read_name_of_set(written: object) -> str:
-    """“step by step” of features/step_by_step; empty where the prompts are written out."""
-    return written.rpartition("/")[2].replace("_", " ")[:40].strip() if isinstance(written, str) else ""
 
 
 class Options(LabelledOptions):

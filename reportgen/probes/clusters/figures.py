@@ -1,0 +1,166 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from reportgen.figures.describe import Curve, Curves, Figure, Maps, Panel, Ranking, Rankings
+from reportgen.language import say
+from reportgen.numerals import write_share
+from reportgen.probing.axes import fit_axes
+from reportgen.probing.parts import describe_curves
+from reportgen.probing.probe import axis_label, place_layers
+from reportgen.probing.view import SubjectView
+from reportgen.results.section import Section
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """Silhouettes with their controls, a map of the best layer, the shares of variance, the intrinsic dimension."""
+    views = SubjectView.each(section)
+    axes = fit_axes(
+        [np.stack([view.values(name) for name in _CURVES]).astype(np.float32) for view in views],
+        [view.along("silhouettes", "layer") for view in views],
+        including=0.0,
+    )
+    for view, axis in zip(views, axes, strict=True):
+        yield _draw_silhouettes(view, axis.ends, axis.name(say("clusters.silhouette_axis", "mean silhouette")))
+    for view in views:
+        yield _draw_map(view)
+    for view in views:
+        yield _draw_scree(view)
+    for view in views:
+        if view.metric("intrinsic_dimension") is not None:
+            yield _draw_dimensions(view)
+
+
+_CURVES = ("silhouettes", "silhouettes_shuffled", "silhouettes_random")
+
+
+def _draw_silhouettes(view: SubjectView, ends: tuple[float, float], y_label: str) -> Curves:
+    names = {
+        "silhouettes": say("clusters.true", "true groups"),
+        "silhouettes_shuffled": say("clusters.shuffled", "shuffled (95 %)"),
+        "silhouettes_random": say("clusters.random", "random weights"),
+    }
+    relative = view.options["axis"] == "relative"
+    shown = [name for name in _CURVES if np.isfinite(view.values(name)).any()]
+    curves = [
+        Curve(
+            label=names[name],
+            x=place_layers(len(view.values(name)), relative=relative),
+            y=view.values(name).tolist(),
+            model=view.subject if name == "silhouettes" else None,
+            group=None if name == "silhouettes" else names[name],
+            faint=name != "silhouettes",
+        )
+        for name in shown
+    ]
+    what = say("clusters.silhouette", "how clearly the groups lie apart")
+    return describe_curves(
+        view,
+        name="silhouette",
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=what),
+        what=what,
+        x_label=axis_label(relative=relative),
+        y_label=y_label,
+        curves=curves,
+        y_range=ends,
+        x_range=(0.0, 1.0) if relative else None,
+    )
+
+
+def choose_layers(view: SubjectView) -> list[int]:
+    """Those whose map and variance are drawn: the embedding, the best and the last."""
+    return sorted({0, int(view.metric("best_layer") or 0), view.last_layer})
+
+
+def _draw_map(view: SubjectView) -> Maps:
+    items, layers = view.outcome.tables["items"], choose_layers(view)
+    explained = view.values("explained_variance")
+
+    def name_axis(layer: int, component: int) -> str:
+        share = explained[layer, component]
+        if np.isnan(share):
+            return ""
+        return say("pca_map.axis", "component {component} ({share})", component=component + 1, share=write_share(share))
+
+    panels = [
+        Panel(
+            title=say("clusters.map_layer", "layer {layer}", layer=layer),
+            points=view.values("points")[layer],
+            x_label=name_axis(layer, 0),
+            y_label=name_axis(layer, 1),
+        )
+        for layer in layers
+    ]
+    what = say("clusters.map", "the words on their two main axes")
+    return Maps(
+        name="map",
+        subject=(view.subject,),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=what),
+        alt=say(
+            "clusters.map_alt",
+            "Maps of {count} words of {model} at the embedding, at layer {layer}, where groups lie apart most clearly, "
+            "and at the last layer",
+            count=len(items.rows),
+            model=view.name,
+            layer=int(view.metric("best_layer") or 0),
+        ),
+        panels=panels,
+        labels=[str(text) for text in items.column("text")],
+        groups=[str(group) for group in items.column("group")],
+    )
+
+
+def _draw_scree(view: SubjectView) -> Rankings:
+    explained, layers = view.values("explained_variance"), choose_layers(view)
+    top = float(np.nanmax(explained[layers])) if np.isfinite(explained[layers]).any() else 1.0
+    rankings = [_rank_components(layer, explained[layer].tolist()) for layer in layers]
+    what = say("clusters.scree", "how much of all differences each main axis holds")
+    return Rankings(
+        name="variance",
+        subject=(view.subject,),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=what),
+        alt=say(
+            "clusters.scree_alt",
+            "Bars of the share of variance along each principal component of {model}; the first holds {share} at the "
+            "last layer",
+            model=view.name,
+            share=write_share(float(explained[-1, 0])),
+        ),
+        rankings=rankings,
+        value_label=say("clusters.share_of_variance", "share of variance"),
+        value_range=(0.0, top * 1.05),
+        model=view.subject,
+    )
+
+
+def _rank_components(layer: int, shares: Sequence[float]) -> Ranking:
+    known = [share for share in shares if np.isfinite(share)]
+    return Ranking(
+        title=say("clusters.map_layer", "layer {layer}", layer=layer),
+        labels=[str(at) for at in range(1, len(known) + 1)],
+        values=known,
+    )
+
+
+def _draw_dimensions(view: SubjectView) -> Curves:
+    values, low, high = (view.values(name).tolist() for name in ("dimensions", "dimensions_low", "dimensions_high"))
+    relative = view.options["axis"] == "relative"
+    what = say("clusters.dimension", "how many dimensions the words fill")
+    curve = Curve(
+        label=view.name, x=place_layers(len(values), relative=relative), y=values, model=view.subject, band=(low, high)
+    )
+    return describe_curves(
+        view,
+        name="dimension",
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=what),
+        what=what,
+        x_label=axis_label(relative=relative),
+        y_label=say("clusters.dimension_axis", "intrinsic dimension (95 % band)"),
+        curves=[curve],
+        y_range=(0.0, float(np.nanmax(view.values("dimensions_high"))) * 1.05),
+        x_range=(0.0, 1.0) if relative else None,
+    )
