@@ -92,7 +92,7 @@ RISES, RANDOM, NONE = [0.01, 0.1, 0.3, 0.2, 0.2], [0.0, 0.02, 0.01, 0.0, 0.0], [
     ("partings", "random", "chance", "first", "told"),
     [
         (RISES, RANDOM, 0.01, 1, "one and two part most at layer 2 of 4, by 30%"),
-        (RISES, RANDOM, 0.01, 1, "from layer 1 on to the end"),
+        (RISES, RANDOM, 0.01, 1, "From layer 1 on they part at every layer."),
         (RISES, RANDOM, 0.01, 0, "at every layer, the embedding too"),
         (RISES, RANDOM, 0.01, None, "At the last layer they part by no more than chance"),
         (RISES, [0.29] * 5, 0.01, 1, "it may be the words alone"),

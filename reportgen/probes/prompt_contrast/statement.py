@@ -56,7 +56,7 @@ def _tell_from(view: SubjectView) -> str:
         return say("prompt_contrast.lost", "At the last layer they part by no more than chance.")
     if first == 0:
         return say("prompt_contrast.everywhere", "They part at every layer, the embedding too.")
-    return say("prompt_contrast.from", "They part from layer {first} on to the end.", first=int(first))
+    return say("prompt_contrast.from", "From layer {first} on they part at every layer.", first=int(first))
 
 
 def _tell_beyond_controls(view: SubjectView) -> str:
