@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid, list_texts
+from reportgen.figures.describe import Curve, Curves, Figure, Maps, Panel, TokenGrid, list_texts
 from reportgen.figures.draw import Drawing, curves, draw
 from reportgen.figures.draw.canvas import Canvas
 from reportgen.figures.draw.drawing import matplotlib_settings
@@ -41,6 +41,24 @@ def latin() -> Typefaces:
 def see(figure: Figure, faces: Typefaces, theme: str = "paper") -> SeenFigure:
     drawing = draw(figure, typefaces=faces, styles=STYLES, theme=BUILT_IN[theme])
     return measure_figure(figure, drawing, BUILT_IN[theme], faces)
+
+
+@pytest.mark.parametrize(("theme", "least"), [("paper", 30), ("hall", 15)])
+def test_labels_of_a_crowded_map_are_neither_over_each_other_nor_cut_off(
+    latin: Typefaces, theme: str, least: int
+) -> None:
+    """Cities as maps have them: in three heaps, some in one place, some at the edge."""
+    draw_numbers = np.random.default_rng(0)
+    names = ["Buenos Aires", "Rio", "Paris", "Ho Chi Minh City", "Johannesburg", "Oslo"] * 9
+    heaps = np.array([[0.0, 0], [5, 0], [5.2, 4]])[np.arange(54) % 3]
+    points = heaps + draw_numbers.normal(0, [[0.15, 0.05]], (54, 2))
+    panel = Panel(title="layer 3", points=points, x_label="component 1", y_label="component 2")
+    groups = ["a", "b", "c"] * 18
+    maps = Maps(name="m", subject=(), title="t", alt="a", labels=names, groups=groups, panels=[panel, panel, panel])
+    seen = see(maps, latin, theme)
+    assert list(find_misplaced(seen)) == []
+    named = [text.text for text in seen.texts if text.text in names]
+    assert len(named) > least
 
 
 def see_planted(plant: Plant, faces: Typefaces, figure: Figure = FIGURE) -> SeenFigure:
