@@ -1,6 +1,8 @@
 """Whether words of one kind lie together: against scikit-learn, what is planted, and what is refused."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,10 @@ from reportgen.errors import BatteryError
 from reportgen.model.network.anatomy import anatomy_of
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.twin import build_random_twin
+from reportgen.numerics.neighbour_map import map_neighbours
 from reportgen.numerics.principal import principal_points
-from reportgen.probes.clusters import probe
+from reportgen.probes import clusters
+from reportgen.probes.clusters import choose_layers, probe
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import Section
 from tests.probes.test_statements import outcome, section
@@ -89,6 +93,51 @@ def seen(silhouettes: list[float], random: list[float], chance: float) -> Sectio
     metrics = {"silhouette": silhouettes[best], "best_layer": best, "chance": chance, "intrinsic_dimension": None}
     curves = {"silhouettes": silhouettes, "silhouettes_shuffled": [0.0] * 5, "silhouettes_random": random}
     return section(outcome(metrics=metrics, arrays={name: (("layer",), values) for name, values in curves.items()}))
+
+
+def test_a_map_of_neighbours_without_its_library_is_a_mistake_with_the_remedy(
+    llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "find_umap_version", lambda: "")
+    with pytest.raises(BatteryError, match="umap needs umap-learn: pip install umap-learn"):
+        ask(llama, umap=True)
+
+
+def test_maps_of_neighbours_are_drawn_of_the_layers_that_other_maps_show(
+    llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    class Umap:
+        """Stands for the library: keeps what it is asked."""
+
+        def __init__(self, **options: Any) -> None:
+            asked.append(options)
+
+        def fit_transform(self, rows: Any) -> Any:
+            return rows[:, :2]
+
+    monkeypatch.setattr(clusters, "find_umap_version", lambda: "0.5")
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Umap))
+    found = ask(llama, umap=True, seed=7)
+    layers = choose_layers(int(found.metrics["best_layer"].value or 0), 3)
+    maps = [name for name in found.arrays if name.startswith("neighbour_points/")]
+    assert len(maps) == len(layers) == len(asked)
+    assert {one["random_state"] for one in asked} == {7}
+    assert {one["n_neighbors"] for one in asked} == {7}  # of eight words
+    assert found.options["umap_version"] == "0.5"
+    assert "umap_version" not in ask(llama).options
+
+
+@pytest.mark.slow
+def test_the_library_draws_the_same_map_twice_and_keeps_groups_together() -> None:
+    pytest.importorskip("umap")
+    draw = np.random.default_rng(0)
+    rows = draw.normal(size=(60, 40)) + 6 * np.repeat(np.eye(40)[:3], 20, axis=0)
+    one, again = (map_neighbours(rows, 0) for _ in range(2))
+    assert (one == again).all()
+    nearest = [np.argsort(np.linalg.norm(one - point, axis=1))[1] // 20 for point in one]
+    assert np.mean(np.array(nearest) == np.arange(60) // 20) > 0.95
 
 
 RISES, RANDOM, NONE = [0.01, 0.1, 0.3, 0.2, 0.2], [0.0, 0.02, 0.01, 0.0, 0.0], [np.nan] * 5

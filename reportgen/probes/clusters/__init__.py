@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, computed_field, model_validator
 
 from reportgen.model.needs import Pass
+from reportgen.numerics.neighbour_map import find_umap_version
 from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings, word_table
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.probing.source import Source
-from reportgen.results.quantities import Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, arrays, metric, table
 from reportgen.training.places import find_places
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 COMPONENTS = 10
 """Principal components whose share of the variance is told."""
+
+
+def choose_layers(best: int, last: int) -> list[int]:
+    """Those whose maps and variance are drawn: the embedding, the best and the last."""
+    return sorted({0, best, last})
 
 
 class Options(ProbeOptions):
@@ -40,6 +46,20 @@ class Options(ProbeOptions):
     """Whether the same words pass through the model's twin, which has random weights."""
     axis: Literal["relative", "absolute"] = "relative"
     """Layer axis of the curves: share of the depth, or the layer's number."""
+    umap: bool = False
+    """Whether maps that keep neighbours are drawn too, for which umap-learn has to be installed."""
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorator on a property; pydantic writes it so
+    @property
+    def umap_version(self) -> str | None:
+        """Which umap-learn draws them: another one draws other maps."""
+        return find_umap_version() if self.umap else None
+
+    @model_validator(mode="after")
+    def _check_umap(self) -> Options:
+        if self.umap and not find_umap_version():
+            raise ValueError("umap needs umap-learn: pip install umap-learn")
+        return self
 
     @model_validator(mode="after")
     def _check_groups(self) -> Options:
@@ -83,6 +103,9 @@ class Clusters(PromptFindings):
     """(layer) upper end of its 95 % interval."""
     points: NDArray[np.float64] = array("layer", "item", "component", unit="coordinate")
     """(layer x item x component) coordinates of the centred rows on their first two principal components."""
+    neighbour_points: Sequence[NDArray[np.float64]] = arrays("item", "component", unit="coordinate")
+    """(item x component) coordinates on a map that keeps neighbours (UMAP), one of each layer that is drawn: the
+    embedding, the best and the last. Of none where it was not asked for."""
     explained_variance: NDArray[np.float64] = array("layer", "component", unit="share")
     """(layer x component) share of the rows' variance along each of the first principal components."""
     items: Rows = table("item", "text", "group")
@@ -98,7 +121,8 @@ class ClustersProbe(Probe[Options, Clusters]):
     Read: the silhouette is above the line of shuffled groups where groups are more than chance. Compare it with layer
     0, which knows the words alone, and with the twin of random weights: only what exceeds both was brought about by
     training. The bars of variance say how much of all differences a plane can show: where the first two are short, a
-    map of two dimensions hides most of it.
+    map of two dimensions hides most of it. On a map that keeps neighbours only what is near means something:
+    distances between heaps and their sizes do not.
 
     Computed: the residual stream at the last token of each prompt (or of its `word`); rows less their mean and scaled
     to length 1, Euclidean distances between them; silhouettes of the true groups, of random orders of the groups and
@@ -130,6 +154,14 @@ class ClustersProbe(Probe[Options, Clusters]):
             "Scientific Reports",
             "https://doi.org/10.1038/s41598-017-11873-y",
             "article",
+        ),
+        Source(
+            "mcinnes2018umap",
+            ("Leland McInnes", "John Healy", "James Melville"),
+            "UMAP: Uniform Manifold Approximation and Projection for Dimension Reduction",
+            2018,
+            "arXiv:1802.03426",
+            "https://arxiv.org/abs/1802.03426",
         ),
     )
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, Maps, Panel, Ranking, Rankings
 from reportgen.language import say
 from reportgen.numerals import write_share
+from reportgen.probes.clusters import choose_layers
 from reportgen.probing.axes import fit_axes
 from reportgen.probing.parts import describe_curves
 from reportgen.probing.probe import axis_label, place_layers
@@ -28,6 +31,9 @@ def figures(section: Section) -> Iterable[Figure]:
         yield _draw_silhouettes(view, axis.ends, axis.name(say("clusters.silhouette_axis", "mean silhouette")))
     for view in views:
         yield _draw_map(view)
+    for view in views:
+        if view.options.get("umap"):
+            yield _draw_neighbours(view)
     for view in views:
         yield _draw_scree(view)
     for view in views:
@@ -71,13 +77,11 @@ def _draw_silhouettes(view: SubjectView, ends: tuple[float, float], y_label: str
     )
 
 
-def choose_layers(view: SubjectView) -> list[int]:
-    """Those whose map and variance are drawn: the embedding, the best and the last."""
-    return sorted({0, int(view.metric("best_layer") or 0), view.last_layer})
+def _find_drawn_layers(view: SubjectView) -> list[int]:
+    return choose_layers(int(view.metric("best_layer") or 0), view.last_layer)
 
 
 def _draw_map(view: SubjectView) -> Maps:
-    items, layers = view.outcome.tables["items"], choose_layers(view)
     explained = view.values("explained_variance")
 
     def name_axis(layer: int, component: int) -> str:
@@ -87,17 +91,31 @@ def _draw_map(view: SubjectView) -> Maps:
         return say("pca_map.axis", "component {component} ({share})", component=component + 1, share=write_share(share))
 
     panels = [
-        Panel(
-            title=say("clusters.map_layer", "layer {layer}", layer=layer),
-            points=view.values("points")[layer],
-            x_label=name_axis(layer, 0),
-            y_label=name_axis(layer, 1),
-        )
-        for layer in layers
+        _make_panel(layer, view.values("points")[layer], name_axis(layer, 0), name_axis(layer, 1))
+        for layer in _find_drawn_layers(view)
     ]
-    what = say("clusters.map", "the words on their two main axes")
+    return _make_maps(view, "map", say("clusters.map", "the words on their two main axes"), panels)
+
+
+def _draw_neighbours(view: SubjectView) -> Maps:
+    panels = [
+        _make_panel(layer, view.values(f"neighbour_points/{at}"), say("clusters.no_axis", "UMAP: no scale"), "")
+        for at, layer in enumerate(_find_drawn_layers(view))
+    ]
+    return _make_maps(
+        view, "neighbours", say("clusters.neighbours", "the words on a map that keeps neighbours"), panels
+    )
+
+
+def _make_panel(layer: int, points: NDArray[Any], x_label: str, y_label: str) -> Panel:
+    title = say("clusters.map_layer", "layer {layer}", layer=layer)
+    return Panel(title=title, points=points, x_label=x_label, y_label=y_label)
+
+
+def _make_maps(view: SubjectView, name: str, what: str, panels: Sequence[Panel]) -> Maps:
+    items = view.outcome.tables["items"]
     return Maps(
-        name="map",
+        name=name,
         subject=(view.subject,),
         title=say("figure.of_model", "{model}: {what}", model=view.name, what=what),
         alt=say(
@@ -115,7 +133,7 @@ def _draw_map(view: SubjectView) -> Maps:
 
 
 def _draw_scree(view: SubjectView) -> Rankings:
-    explained, layers = view.values("explained_variance"), choose_layers(view)
+    explained, layers = view.values("explained_variance"), _find_drawn_layers(view)
     top = float(np.nanmax(explained[layers])) if np.isfinite(explained[layers]).any() else 1.0
     rankings = [_rank_components(layer, explained[layer].tolist()) for layer in layers]
     what = say("clusters.scree", "how much of all differences each main axis holds")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.intrinsic_dimension import FEWEST, IntrinsicDimension, estimate_intrinsic_dimension
+from reportgen.numerics.neighbour_map import map_neighbours
 from reportgen.numerics.principal import principal_points
 from reportgen.numerics.separation import (
     find_p_of_largest,
@@ -18,7 +19,7 @@ from reportgen.numerics.separation import (
     measure_silhouettes,
     shuffle_labels,
 )
-from reportgen.probes.clusters import COMPONENTS, Clusters, Options
+from reportgen.probes.clusters import COMPONENTS, Clusters, Options, choose_layers
 from reportgen.probing.case import Case
 from reportgen.probing.probe import Later
 from reportgen.text.prompts import Prompt
@@ -52,7 +53,9 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     if case.options.twin:
         twins = yield from read_rows(texts, positions, twin_seed=case.options.seed)
         random = np.array([measure_silhouettes(measure_distances(one), labels[None])[0] for one in twins])
-    return _build(case, layers, random)
+    best = int(np.argmax([layer.silhouettes[0] for layer in layers]))
+    drawn = choose_layers(best, len(rows) - 1) if case.options.umap else []
+    return _build(case, layers, random, [map_neighbours(rows[layer], case.options.seed) for layer in drawn])
 
 
 def _measure_layer(rows: NDArray[np.float32], orders: NDArray[np.intp]) -> _Layer:
@@ -63,7 +66,12 @@ def _measure_layer(rows: NDArray[np.float32], orders: NDArray[np.intp]) -> _Laye
     )
 
 
-def _build(case: Case[Options], layers: Sequence[_Layer], random: NDArray[np.float64]) -> Clusters:
+def _build(
+    case: Case[Options],
+    layers: Sequence[_Layer],
+    random: NDArray[np.float64],
+    maps: Sequence[NDArray[np.float64]],
+) -> Clusters:
     silhouettes = np.stack([layer.silhouettes for layer in layers], axis=1)
     best = int(silhouettes[0].argmax())
     dimension = layers[best].dimension.value
@@ -82,6 +90,7 @@ def _build(case: Case[Options], layers: Sequence[_Layer], random: NDArray[np.flo
         dimensions_low=np.array([layer.dimension.low for layer in layers]),
         dimensions_high=np.array([layer.dimension.high for layer in layers]),
         points=np.stack([layer.points for layer in layers]),
+        neighbour_points=maps,
         explained_variance=np.stack([layer.explained for layer in layers]),
         items=[[at, _name_item(case, prompt), prompt.group] for at, prompt in enumerate(prompts)],
         prompts=case.prompt_rows(prompts),

@@ -94,6 +94,12 @@ def tell_figure(view: SubjectView, figure: Figure) -> str:
     """What the map, the variance and the dimension show."""
     if figure.name == "dimension":
         return _tell_dimension(view)
+    if figure.name == "neighbours":
+        return say(
+            "clusters.neighbours_told",
+            "Words that are near each other in {model} are near each other here; distances between heaps mean nothing.",
+            model=view.name,
+        )
     if figure.name not in ("variance", "map"):
         return ""
     best = int(view.metric("best_layer") or 0)
