@@ -15,3 +15,12 @@ def leads_from(ranks: NDArray[Any]) -> int:
     """The first layer from which on the final answer has rank 1 to the end; `ranks`: (layer)."""
     behind = np.flatnonzero(ranks != 1)
     return int(behind[-1]) + 1 if len(behind) else 0
+
+
+def middle_lead(ranks: NDArray[Any]) -> int | None:
+    """Lower median, over prompts whose answer is first at the end, of the layer from which it leads to the end: at
+    least half of them lead from there on. None if there is no such prompt; `ranks`: (prompt x layer), NaN for a prompt
+    without an answer.
+    """
+    settled = sorted(leads_from(of_prompt) for of_prompt in ranks if of_prompt[-1] == 1)
+    return settled[(len(settled) - 1) // 2] if settled else None

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import model_validator
 
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probes.right_answer.contrast import reasons_against
 from reportgen.probing import literature
 from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, metric, table
+from reportgen.text.contrasts import reasons_against
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,8 +43,6 @@ class Options(ProbeOptions):
         for at, prompt in enumerate(self.prompts):
             if not prompt.answers:
                 raise ValueError(f"prompt {at} ({prompt.called!r}) has no `answers`: write what is right after it")
-            if both := set(prompt.answers) & set(prompt.not_ or ()):
-                raise ValueError(f"prompt {at}: {min(both)!r} is in `answers` and in `not`")
         return self
 
 
