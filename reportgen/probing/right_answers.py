@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from reportgen.language import say
+from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Rows, table
 from reportgen.text.answer_tokens import words_by_first_token
 from reportgen.text.contrasts import Contrast
@@ -33,3 +35,18 @@ def answer_rows(tokenizer: TextTokenizer, prompts: Sequence[Prompt], contrasts: 
 def say_what_is_right(prompts: Sequence[Prompt]) -> bool:
     """Whether any prompt says what is right after it."""
     return any(prompt.answers for prompt in prompts)
+
+
+def tell_taken(view: SubjectView, *, foil: bool) -> str:
+    """That the answers are those of the prompts, where `answers` of the probe itself names none; empty if it does, or
+    if no prompt has any. `foil`: whether the probe contrasts them with another.
+    """
+    prompts = view.options["prompts"]
+    if view.options["answers"] or not any(prompt.get("answers") for prompt in prompts):
+        return ""
+    if foil and any(prompt.get("not") for prompt in prompts):
+        return say(
+            "right_answers.taken_both",
+            "The answer is the first of each prompt's `answers`; it is contrasted with the first of its `not`.",
+        )
+    return say("right_answers.taken", "The answers are those that the prompts name.")

@@ -31,8 +31,8 @@ def find_contrasts(tokenizer: TextTokenizer, prompts: Sequence[Prompt]) -> list[
 
 def reasons_against(tokenizer: TextTokenizer, prompts: Sequence[Prompt]) -> Mapping[str, str]:
     """What a prompt with answers is called -> why a model with this tokenizer cannot be asked it."""
-    reasons = {prompt.called: reason_against_contrast(tokenizer, prompt) for prompt in prompts}
-    return {called: reason for called, reason in reasons.items() if reason}
+    told = [(prompt.called, reason_against_contrast(tokenizer, prompt)) for prompt in prompts]
+    return {called: reason for called, reason in told if reason}
 
 
 def reason_against_contrast(tokenizer: TextTokenizer, prompt: Prompt) -> str:

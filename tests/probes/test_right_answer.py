@@ -93,7 +93,7 @@ def test_the_token_that_a_model_says_is_known_to_be_right(llama: Path) -> None:
     [
         ("an apple", "prompt 0 ('an apple') has no `answers`"),
         ({"text": "an apple", "answers": []}, "prompt 0 ('an apple') has no `answers`"),
-        ({"text": "an apple", "answers": [" a"], "not": [" a"]}, "' a' is in `answers` and in `not`: it is either right or wrong"),
+        ({"text": "an apple", "answers": [" a"], "not": [" a"]}, "' a' is in `answers` and in `not`"),
         ({"text": "an apple", "answers": ""}, "answers"),
         ({"text": "an apple", "answers": " I"}, "the first is white space and begins any word"),
     ],
@@ -107,7 +107,8 @@ def test_what_is_no_question_is_a_mistake_of_the_battery(prompt: Any, told: str,
 def test_a_prompt_whose_answers_begin_alike_is_a_mistake_where_no_model_tells_them_apart(llama: Path) -> None:
     with pytest.raises(BatteryError) as raised:
         ask(llama, [{"text": "an apple", "answers": " a day", "not": " a"}, PROMPTS[1]])
-    assert "'an apple' can be used in no model: ' a day' (␣a | ␣day) and ' a' begin with the same token, ' a'" in str(raised.value)
+    told = "'an apple' can be used in no model: ' a day' (␣a | ␣day) and ' a' begin with the same token"
+    assert told in str(raised.value)
 
 
 def test_two_prompts_of_one_name_are_a_mistake(llama: Path) -> None:
