@@ -244,14 +244,17 @@ class Quantity:
     direction: Direction = "none"
     relative_to: str = ""
     optional: bool = False
+    of_asked: bool = False
 
 
-def metric(unit: str = "", direction: Direction = "none", *, optional: bool = False) -> Any:
+def metric(unit: str = "", direction: Direction = "none", *, optional: bool = False, of_asked: bool = False) -> Any:
     """A field that holds one number, or a string that says why there is none.
 
-    An optional one is None where an option that asks for it is not given; the result then does not have it.
+    An optional one is None where an option that asks for it is not given; the result then does not have it. One that
+    is `of_asked` is over those prompts that `skipped` does not name: where that names others in one model than in
+    another, the two numbers are of different prompts.
     """
-    return _declare(Quantity("metric", unit=unit, direction=direction, optional=optional))
+    return _declare(Quantity("metric", unit=unit, direction=direction, optional=optional, of_asked=of_asked))
 
 
 def array(*dims: Dim, unit: str = "", relative_to: str = "", optional: bool = False) -> Any:

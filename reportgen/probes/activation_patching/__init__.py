@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 class Patching(Findings):
     """What activation patching gives."""
 
-    clean_difference: float = metric("logit")
+    clean_difference: float = metric("logit", of_asked=True)
     """Mean over pairs of logit(correct) − logit(incorrect) after the clean prompt."""
-    corrupted_difference: float = metric("logit")
+    corrupted_difference: float = metric("logit", of_asked=True)
     """The same after the corrupted prompt."""
-    arrival_layer: float | str = metric("layer")
+    arrival_layer: float | str = metric("layer", of_asked=True)
     """Mean over pairs of the first layer from which the residual stream at the last position alone moves half of the
     difference or more."""
-    best_head: float | str = metric("share")
+    best_head: float | str = metric("share", of_asked=True)
     """Share of the difference moved by the head that moves most, mean over pairs."""
     residual: list[NDArray[np.float32]] = arrays("layer", "position", unit="share")
     """(layer x position) recovered logit difference if the residual stream is patched at one position, one array per

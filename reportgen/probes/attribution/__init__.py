@@ -55,10 +55,10 @@ class Options(ProbeOptions):
 class Attribution(PromptFindings):
     """What direct logit attribution gives."""
 
-    mlp_share: float = metric("share")
+    mlp_share: float = metric("share", of_asked=True)
     """Mean over prompts of sum |MLPs| / (sum |heads| + sum |MLPs|): the MLPs' share of all that is added to the logit
     or taken from it."""
-    mean_logit: float = metric("logit")
+    mean_logit: float = metric("logit", of_asked=True)
     """Mean over prompts of the logit that is decomposed."""
     logit: NDArray[np.float32] = array("prompt", unit="logit")
     """(prompt) the logit of the answer, before softcap and output scaling; minus that of the other token in a

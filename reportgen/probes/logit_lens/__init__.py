@@ -82,10 +82,10 @@ class Lens(PromptFindings):
     """Mean over prompts of the entropy of the model's own distribution after the prompt: how unsure it is."""
     settling_layer: float = metric("layer")
     """Mean over prompts of the first layer from which the final answer leads to the end."""
-    accuracy: float | str | None = metric("share", "higher", optional=True)
+    accuracy: float | str | None = metric("share", "higher", optional=True, of_asked=True)
     """Share, of the prompts with `answers`, after which a right answer has rank 1 in the model's own distribution: its
     token is the most likely, or as likely as any other."""
-    right_layer: float | str | None = metric("layer", optional=True)
+    right_layer: float | str | None = metric("layer", optional=True, of_asked=True)
     """Lower median, over prompts that are answered right, of the first layer from which the right answer leads to the
     end: at least half of them lead from there on."""
     top: Rows = table("prompt", "step", "position", "layer", "rank", "token_id", "token", "probability")

@@ -59,10 +59,10 @@ class NextToken(PromptFindings):
     """Mean over prompts of the probability of its most likely token."""
     nucleus: float | str = metric("tokens")
     """Mean over prompts of the number of tokens that `top_p` keeps of the model's own distribution."""
-    accuracy: float | str | None = metric("share", "higher", optional=True)
+    accuracy: float | str | None = metric("share", "higher", optional=True, of_asked=True)
     """Share, of the prompts with `answers`, after which a right answer has rank 1 in the model's own distribution: its
     token is the most likely, or as likely as any other."""
-    right_probability: float | str | None = metric("probability", "higher", optional=True)
+    right_probability: float | str | None = metric("probability", "higher", optional=True, of_asked=True)
     """Mean over the prompts with `answers` of the probability of the right answer in that distribution."""
     entropy: NDArray[np.float64] = array("prompt", "item", unit="nat")
     """(prompt x item) -sum p ln p at each temperature, without a cut; `temperatures` says which item is which."""

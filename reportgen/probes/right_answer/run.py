@@ -11,6 +11,7 @@ from reportgen.model.measures.answer_courses import AnswerCourses, follow_answer
 from reportgen.model.measures.readout import Readout, fetch_readout, read_out, stack_layers
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
+from reportgen.numerics.confidence import wilson_95
 from reportgen.numerics.settling import leads_from, middle_lead
 from reportgen.probes.right_answer import Options, RightAnswer, needs_of
 from reportgen.probing.case import Case
@@ -39,6 +40,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         wrong_probability=courses.wrong,
         right_share=leads.mean(0, dtype=np.float32) if asked else np.full(courses.rank.shape[1], np.nan, np.float32),
         answers=_list_answers(case, read, courses, contrasts),
+        groups=_count_by_group(case, courses) if any(prompt.group for prompt in case.options.prompts) else None,
         skipped=reason_rows(skipped),
         prompts=case.prompt_rows(case.options.prompts),
     )
@@ -87,4 +89,19 @@ def _list_answers(
                 is_right,
             ]
         )
+    return rows
+
+
+def _count_by_group(case: Case[Options], courses: AnswerCourses) -> Rows:
+    """Right answers in each group of prompts, of those that were asked."""
+    names = [prompt.group for prompt in case.options.prompts]
+    rows: Rows = []
+    for name in dict.fromkeys(name for name in names if name is not None):
+        ranks, probabilities = (
+            np.array([values[at, -1] for at, own in enumerate(names) if own == name and np.isfinite(values[at, -1])])
+            for values in (courses.rank, courses.right)
+        )
+        asked, right = len(ranks), int((ranks == 1).sum())
+        share = [right / asked, *wilson_95(right, asked), float(probabilities.mean())] if asked else [None] * 4
+        rows.append([name, asked, right, *share])
     return rows
