@@ -12,7 +12,7 @@ TESTING := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 PANGO := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0
 
 .DEFAULT_GOAL := help
-.PHONY: report test real models lint saelens peft bench clean help
+.PHONY: report test real models lint saelens peft lmeval bench clean help
 
 report: .venv/.installed  ## the report of BATTERY on two real models, as HTML and PDF
 	$(BIN)/reportgen run $(BATTERY)
@@ -34,19 +34,21 @@ saelens: .venv-saelens/.installed  ## SAELens in an environment of its own; a te
 
 peft: .venv-peft/.installed  ## peft in an environment of its own; a test compares merged adapters with it
 
+lmeval: .venv-lmeval/.installed  ## lm_eval in an environment of its own; a test compares bits per byte with it
+
 # ROUNDS=5 for steadier medians, ONLY=1,2 for some rows, LARGE=1 for a model of 3B parameters, README=1 writes the table.
 bench: .venv/.installed  ## how the speed and memory of reportgen compare; on a machine that does nothing else
 	@$(BIN)/python -m tests.benchmarks --rounds $(or $(ROUNDS),3) $(if $(ONLY),--only $(ONLY)) \
 	    $(if $(LARGE),--large) $(if $(README),--readme)
 
 clean:  ## remove what make made: .venv, bundles, caches of tools (not the user's cache of models)
-	rm -rf .venv .venv-saelens .venv-peft build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .venv-saelens .venv-peft .venv-lmeval build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	find reports -mindepth 1 -maxdepth 1 -type d ! -name baselines ! -name dictionaries ! -name adapters ! -name configs -exec rm -rf {} +
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-.venv/.installed: pyproject.toml $(filter-out requirements/saelens.txt requirements/peft.txt,$(wildcard requirements/*.txt))
+.venv/.installed: pyproject.toml $(filter-out requirements/saelens.txt requirements/peft.txt requirements/lmeval.txt,$(wildcard requirements/*.txt))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "reportgen needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
 	@# Debian splits venv's own pip off into a package of its own; the pip at hand does as well.

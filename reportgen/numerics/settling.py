@@ -20,3 +20,12 @@ def holds_from(holds: NDArray[np.bool_]) -> int:
     """The first layer from which on something holds to the end; their number where it does not at the last."""
     broken = np.flatnonzero(~holds)
     return int(broken[-1]) + 1 if len(broken) else 0
+
+
+def middle_lead(ranks: NDArray[Any]) -> int | None:
+    """Lower median, over prompts whose answer is first at the end, of the layer from which it leads to the end: at
+    least half of them lead from there on. None if there is no such prompt; `ranks`: (prompt x layer), NaN for a prompt
+    without an answer.
+    """
+    settled = sorted(leads_from(of_prompt) for of_prompt in ranks if of_prompt[-1] == 1)
+    return settled[(len(settled) - 1) // 2] if settled else None

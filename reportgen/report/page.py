@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from reportgen.language import list_items
 from reportgen.look.presentation import PAGE_BYTES
 from reportgen.look.theme import PAPER, Theme
 from reportgen.report.content import citations, feature_browser, findings, numerals, opening, paper_flow, sections
@@ -117,6 +118,7 @@ def _fill_report(
         "findings": [one for one in told if table is None or one not in table.columns],
         "findings_table": table,
         "telling": opening.select_telling_numbers(bundle, shown),
+        "unequal": list_items(opening.list_unequal_numbers(bundle, shown)),
         "load": load,
         "flow": paper_flow.flow_sections,
         "paper_sheets": paper_sheets,

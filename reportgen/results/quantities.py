@@ -244,20 +244,22 @@ class Quantity:
     direction: Direction = "none"
     relative_to: str = ""
     optional: bool = False
+    of_asked: bool = False
 
 
-def metric(unit: str = "", direction: Direction = "none", *, optional: bool = False) -> Any:
+def metric(unit: str = "", direction: Direction = "none", *, optional: bool = False, of_asked: bool = False) -> Any:
     """A field that holds one number, or a string that says why there is none.
 
-    An optional one is None where an option that asks for it is not given; the result then does not have it.
+    An optional one is None where an option that asks for it is not given; the result then does not have it. One that
+    is `of_asked` is over those prompts that `skipped` does not name: where that names others in one model than in
+    another, the two numbers are of different prompts.
     """
-    quantity = Quantity("metric", unit=unit, direction=direction, optional=optional)
-    return field(default=None, metadata={"quantity": quantity}) if optional else field(metadata={"quantity": quantity})
+    return _declare(Quantity("metric", unit=unit, direction=direction, optional=optional, of_asked=of_asked))
 
 
-def array(*dims: Dim, unit: str = "", relative_to: str = "") -> Any:
-    """A field that holds one numpy array with these dims; `relative_to` as in `Array`."""
-    return field(metadata={"quantity": Quantity("array", dims=dims, unit=unit, relative_to=relative_to)})
+def array(*dims: Dim, unit: str = "", relative_to: str = "", optional: bool = False) -> Any:
+    """A field that holds one numpy array with these dims; `relative_to` as in `Array`, `optional` as in `metric`."""
+    return _declare(Quantity("array", dims=dims, unit=unit, relative_to=relative_to, optional=optional))
 
 
 def arrays(*dims: Dim, unit: str = "") -> Any:
@@ -265,9 +267,14 @@ def arrays(*dims: Dim, unit: str = "") -> Any:
     return field(metadata={"quantity": Quantity("arrays", dims=dims, unit=unit)})
 
 
-def table(*columns: str) -> Any:
-    """A field that holds rows under these columns."""
-    return field(metadata={"quantity": Quantity("table", columns=columns)})
+def table(*columns: str, optional: bool = False) -> Any:
+    """A field that holds rows under these columns; `optional` as in `metric`."""
+    return _declare(Quantity("table", columns=columns, optional=optional))
+
+
+def _declare(quantity: Quantity) -> Any:
+    metadata = {"quantity": quantity}
+    return field(default=None, metadata=metadata) if quantity.optional else field(metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,14 +290,10 @@ class Findings:
         Raises:
             WrongFindings: one is not a number, and no reason why there is none.
         """
-        return {
-            name: _make_metric(name, value, quantity)
-            for name, quantity, value in self._of("metric")
-            if value is not None or not quantity.optional
-        }
+        return {name: _make_metric(name, value, quantity) for name, quantity, value in self._of("metric")}
 
     def tables(self) -> dict[str, Table]:
-        """Every declared table, its rows checked against its columns.
+        """Every declared table (of the optional ones those that were asked for), its rows checked against its columns.
 
         Raises:
             WrongFindings: a row does not fit them, or a cell holds what no table can.
@@ -305,7 +308,7 @@ class Findings:
         return found
 
     def arrays(self) -> dict[str, Array]:
-        """Every declared array; lists are spread as NAME/0, NAME/1, …
+        """Every declared array, of the optional ones those that were asked for; lists are spread as NAME/0, NAME/1, …
 
         Raises:
             WrongFindings: its shape is not that of its dims, or it holds no plain numbers.
@@ -319,8 +322,10 @@ class Findings:
         return found
 
     def _of(self, kind: str) -> list[tuple[str, Quantity, Any]]:
-        declared = quantities_of(type(self))
-        return [(name, q, getattr(self, name)) for name, q in declared.items() if q.kind == kind]
+        """Those of a kind, without the optional ones that were not asked for."""
+        declared = {name: q for name, q in quantities_of(type(self)).items() if q.kind == kind}
+        held = [(name, q, getattr(self, name)) for name, q in declared.items()]
+        return [(name, q, value) for name, q, value in held if value is not None or not q.optional]
 
     def _make_array(self, name: str, values: Any, quantity: Quantity) -> Array:
         import numpy as np

@@ -90,6 +90,12 @@ class Prompt(BaseModel):
             raise ValueError("a prompt has either text or messages")
         return self
 
+    @model_validator(mode="after")
+    def _check_answers(self) -> Self:
+        if both := sorted(set(self.answers or ()) & set(self.not_ or ())):
+            raise ValueError(f"{both[0]!r} is in `answers` and in `not`: it is either right or wrong")
+        return self
+
     @property
     def called(self) -> str:
         """What tables call it: its id, its text, or the last message of a chat."""

@@ -27,6 +27,7 @@
     const figures = document.querySelectorAll("main figure");
     for (const figure of figures) if (figure.querySelector("svg")) wireFigure(figure);
     for (const browser of document.querySelectorAll(".browser")) wireBrowser(browser);
+    for (const table of document.querySelectorAll(".side-by-side")) wireSorting(table);
     makeReachable();
     addEventListener("resize", makeReachable);
     document.addEventListener("toggle", makeReachable, true);
@@ -106,6 +107,32 @@
       row.toggleAttribute("data-alone", model !== "" && left.length === 1);
     }
     hideReadout();
+  }
+
+  // A table's rows, by any of its columns: a second time the other way round; what has nothing there stands last.
+  function wireSorting(table) {
+    const heads = [...table.querySelector(".sorting").cells];
+    for (const [at, head] of heads.entries()) {
+      const button = element("button", { type: "button" }, ...head.childNodes);
+      head.replaceChildren(button);
+      button.addEventListener("click", () => {
+        const down = head.getAttribute("aria-sort") === "ascending";
+        for (const other of heads) other.removeAttribute("aria-sort");
+        head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        sortRows(table.tBodies[0], at, down ? -1 : 1);
+      });
+    }
+  }
+  function sortRows(body, at, direction) {
+    const numbers = [...body.rows].some((row) => "key" in row.cells[at].dataset);
+    const keyOf = ({ cells: { [at]: cell } }) => (numbers ? cell.dataset.key ?? "" : cell.textContent.trim());
+    const isEmpty = (row) => ["", "–"].includes(keyOf(row));
+    const rows = [...body.rows].sort((one, other) => {
+      if (isEmpty(one) || isEmpty(other)) return isEmpty(one) - isEmpty(other);
+      if (numbers) return direction * (keyOf(one) - keyOf(other));
+      return direction * keyOf(one).localeCompare(keyOf(other), root.lang);
+    });
+    body.append(...rows);
   }
 
   // The section in view, in the contents

@@ -1,5 +1,6 @@
 """When a model knows the right answer: against transformers, by what is planted, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def test_the_token_that_a_model_says_is_known_to_be_right(llama: Path) -> None:
     [
         ("an apple", "prompt 0 ('an apple') has no `answers`"),
         ({"text": "an apple", "answers": []}, "prompt 0 ('an apple') has no `answers`"),
-        ({"text": "an apple", "answers": [" a"], "not": [" a"]}, "prompt 0: ' a' is in `answers` and in `not`"),
+        ({"text": "an apple", "answers": [" a"], "not": [" a"]}, "' a' is in `answers` and in `not`"),
         ({"text": "an apple", "answers": ""}, "answers"),
         ({"text": "an apple", "answers": " I"}, "the first is white space and begins any word"),
     ],
@@ -107,7 +108,8 @@ def test_what_is_no_question_is_a_mistake_of_the_battery(prompt: Any, told: str,
 def test_a_prompt_whose_answers_begin_alike_is_a_mistake_where_no_model_tells_them_apart(llama: Path) -> None:
     with pytest.raises(BatteryError) as raised:
         ask(llama, [{"text": "an apple", "answers": " a day", "not": " a"}, PROMPTS[1]])
-    assert "'an apple' can be used in no model: ' a day' and ' a' begin with the same token, ' a'" in str(raised.value)
+    told = "'an apple' can be used in no model: ' a day' (␣a | ␣day) and ' a' begin with the same token"
+    assert told in str(raised.value)
 
 
 def test_two_prompts_of_one_name_are_a_mistake(llama: Path) -> None:
@@ -119,6 +121,36 @@ def test_numbers_of_a_prompt_do_not_depend_on_its_neighbours(llama: Path) -> Non
     together, alone = ask(llama, PROMPTS), ask(llama, PROMPTS[2:])
     for name in ("rank", "probability", "wrong_probability"):
         assert np.array_equal(together.arrays[name].values[2], alone.arrays[name].values[0])
+
+
+def test_each_group_is_counted_of_those_that_were_asked(llama: Path) -> None:
+    alike = {"id": "alike", "text": "an apple", "answers": " a day", "not": " a", "group": "b"}
+    grouped = [{**prompt, "group": name} for prompt, name in zip(PROMPTS, "aba", strict=True)]
+    with pytest.raises(BatteryError, match="begin with the same token"):
+        ask(llama, [*grouped, alike])
+    outcome = ask(llama, [*grouped, {"id": "last", "text": "an apple", "answers": " a"}])
+    rows = outcome.tables["groups"].records()
+    assert [(row["group"], row["asked"]) for row in rows] == [("a", 2), ("b", 1)]
+    ranks, probabilities = (outcome.arrays[name].values[:, -1] for name in ("rank", "probability"))
+    assert [row["right_count"] for row in rows] == [int((ranks[[0, 2]] == 1).sum()), int(ranks[1] == 1)]
+    assert rows[0]["share"] == rows[0]["right_count"] / 2
+    assert rows[0]["probability"] == pytest.approx(probabilities[[0, 2]].mean())
+    assert rows[0]["low"] <= rows[0]["share"] <= rows[0]["high"] < 1.01
+    assert "groups" not in ask(llama, PROMPTS).tables
+
+
+def test_the_sentence_names_the_best_and_the_worst_group() -> None:
+    outcome = made([True, False, False], [2] * 3)
+    columns = ("group", "asked", "right_count", "share", "low", "high", "probability")
+    rows = [
+        ["days", 2, 1, 0.5, 0.1, 0.9, 0.3],
+        ["none", 0, 0, None, None, None, None],
+        ["towns", 1, 0, 0.0, 0.0, 0.8, 0.1],
+    ]
+    grouped = replace(outcome, tables={**outcome.tables, "groups": Table(columns, rows)})
+    told = probe.statement(section(grouped))
+    assert "Of the groups, it does best on days (1 of 2) and worst on towns (0 of 1)." in told
+    assert "Of the groups" not in probe.statement(section(outcome))
 
 
 def made(right: list[bool], layers: list[int]) -> Outcome:

@@ -5,7 +5,7 @@ import pytest
 from reportgen.report.content import findings, opening, sections
 from reportgen.report.content.sections import build_view
 from reportgen.report.content.statements import state_bundle
-from reportgen.results.quantities import Metric
+from reportgen.results.quantities import Metric, Table
 from tests.report.fakes import GEMMA, LLAMA, add_thumbnails, outcome
 
 
@@ -50,6 +50,23 @@ def test_the_parameters_come_whatever_differs_more_and_what_the_models_lines_say
 def test_at_most_eight_are_told_those_that_differ_most(bundle):
     made = make_bundle(bundle, **{f"e{i}": ("theirs", {"x": 1.0}, {"x": 1.1 + i}) for i in range(10)})
     assert list_telling(made) == [(f"e{i}", "x") for i in range(2, 10)]
+
+
+def test_what_is_of_other_prompts_in_each_model_tells_nothing_apart_and_is_named(bundle):
+    made = make_bundle(bundle, facts=("right_answer", {"accuracy": 0.8, "asked": 10}, {"accuracy": 0.5, "asked": 20}))
+    skipped = Table(("text", "reason"), [["法國的首都是", "its first token begins many characters"]])
+    for left_out, told, named in (
+        ([skipped, Table(skipped.columns, [])], [("facts", "asked")], ["accuracy (facts)"]),
+        ([skipped, skipped], [("facts", "accuracy"), ("facts", "asked")], []),
+    ):
+        outcomes = {
+            model: replace(one, tables={"skipped": table})
+            for (model, one), table in zip(made.outcomes["facts"].items(), left_out, strict=True)
+        }
+        asked = replace(made, outcomes={"facts": outcomes})
+        shown = [build_view(asked.section("facts"), "", (), 10)]
+        assert [(one.section, one.line.name) for one in opening.select_telling_numbers(asked, shown)] == told
+        assert opening.list_unequal_numbers(asked, shown) == named
 
 
 def test_what_one_model_lacks_or_has_undefined_tells_nothing_apart(bundle):

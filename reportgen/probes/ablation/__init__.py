@@ -17,6 +17,7 @@ from reportgen.probing.options import ProbeOptions, Prompts, SpecialTokens
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, array, metric, table
 from reportgen.text.answer_tokens import answer_ids, reason_against_answer
+from reportgen.text.contrasts import find_contrasts, reasons_against
 from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Options(ProbeOptions):
     """The blocks whose components are ablated, counted from 0."""
     answers: list[Annotated[str, Field(min_length=1)]] = Field(default=[])
     """The token expected after each text, with its leading space: one for all texts, or one per text. Its probability
-    is followed too."""
+    is followed too. By default the `answers` of the prompts themselves, of several tokens by their first; of several
+    answers the sum."""
     special_tokens: SpecialTokens = "exclude"
     """Whether special tokens (BOS) take part: components are ablated at them, they enter the mean, and predicting them
     counts."""
@@ -76,8 +78,8 @@ class Ablations(Findings):
     blocks: NDArray[np.float64] = array("block", unit="nat")
     """(block) change of `loss` without attention and MLP together."""
     answer_heads: NDArray[np.float64] = array("prompt", "block", "head", unit="probability")
-    """(prompt x block x head) change of the answer's probability after the text without this head. Without answers this
-    array and the next ones have no prompts."""
+    """(prompt x block x head) change of the answer's probability after the text without this head; NaN after a text
+    without an answer. If no text has one, this array and the next ones have no prompts."""
     answer_attention: NDArray[np.float64] = array("prompt", "block", unit="probability")
     """(prompt x block) the same without what attention writes in that block."""
     answer_mlp: NDArray[np.float64] = array("prompt", "block", unit="probability")
@@ -88,7 +90,7 @@ class Ablations(Findings):
     """The components that are missed most, by kind: change of the loss in nats per token."""
     texts: Rows = table("prompt", "predicted", "loss", "answer_id", "answer", "probability")
     """For each text: how many of its tokens are predicted, their mean loss, and the answer's probability, all of the
-    unchanged model."""
+    unchanged model. Several answers have no id, and their probability is the sum."""
     skipped: Rows = table("prompt", "reason")
     """Texts that cannot be used in this model, and components that cannot be measured in it."""
     prompts: Rows = prompt_table()
@@ -136,8 +138,7 @@ class Ablation(Probe[Options, Ablations]):
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Texts in which nothing is predicted, and those whose answer is no token of this model."""
-        read = zip(case.options.prompts, read_texts(case), strict=True)
-        return {prompt.called: text for prompt, text in read if isinstance(text, str)}
+        return reasons_against_texts(case)
 
 
 def last_need(case: Case[Options]) -> Need:
@@ -169,9 +170,19 @@ def _read_text(case: Case[Options], at: int, prompt: Prompt, answer: str | None)
     if not predicted:
         return f"nothing is predicted in {case.tokenizer.show_joined(tokens)}"
     if answer is None:
-        return Text(at, tokens, predicted, None)
+        (own,) = find_contrasts(case.tokenizer, [prompt])
+        return Text(at, tokens, predicted, own.right if own else ())
     refused = reason_against_answer(case.tokenizer, answer)
-    return refused or Text(at, tokens, predicted, answer_ids(case.tokenizer, answer)[0])
+    return refused or Text(at, tokens, predicted, answer_ids(case.tokenizer, answer))
+
+
+def reasons_against_texts(case: Case[Options]) -> dict[str, str]:
+    """What a text is called -> why it cannot be used, or, if it says itself what is right after it, why that is not
+    followed: its loss is measured all the same.
+    """
+    read = zip(case.options.prompts, read_texts(case), strict=True)
+    own = {} if case.options.answers else reasons_against(case.tokenizer, case.options.prompts)
+    return {**own, **{prompt.called: text for prompt, text in read if isinstance(text, str)}}
 
 
 def usable_texts(case: Case[Options]) -> list[Text]:

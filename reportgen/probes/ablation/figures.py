@@ -45,7 +45,7 @@ class _Changes:
     @classmethod
     def of_answer(cls, view: SubjectView, prompt: int) -> _Changes | None:
         records = view.rows("texts")
-        if prompt >= len(records) or records[prompt]["answer_id"] is None:
+        if prompt >= len(records) or records[prompt]["answer"] is None:
             return None
         record, texts = records[prompt], view.column("prompts", "text")
         title = say(

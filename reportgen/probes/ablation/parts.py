@@ -25,7 +25,8 @@ class Text:
     tokens: tuple[int, ...]
     predicted: tuple[int, ...]
     """Positions whose token is predicted, from the one before."""
-    answer: int | None
+    answer: tuple[int, ...]
+    """The distinct tokens with which a right answer begins; none if none is named."""
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,14 @@ from reportgen.probes.ablation import (
     last_need,
     list_parts,
     positions_to_ablate,
-    read_texts,
+    reasons_against_texts,
     total_needs,
     usable_texts,
 )
 from reportgen.probes.ablation.parts import WRITES, Kind, Part, Text
 from reportgen.probes.ablation.view import is_unmeasured
 from reportgen.probing.case import Case
+from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Later
 from reportgen.results.quantities import Rows
 
@@ -131,13 +132,13 @@ def _read_losses(model: LoadedModel, text: Text, passes: Sequence[Tensor]) -> _L
     """Of some passes of one text, (position x width) each: rows that are asked go through the unembedding together."""
     asked = [at - 1 for at in text.predicted]
     targets = [text.tokens[at] for at in text.predicted]
-    if text.answer is not None:
-        asked, targets = [*asked, len(text.tokens) - 1], [*targets, text.answer]
+    asked, targets = [*asked, *[len(text.tokens) - 1] * len(text.answer)], [*targets, *text.answer]
     rows = torch.cat([stream[asked] for stream in passes])
     losses = token_losses(model, rows, torch.tensor(targets * len(passes), device=rows.device))
     by_pass: NDArray[np.float64] = losses.double().cpu().numpy().reshape(len(passes), -1)
-    answer = np.full(len(passes), np.nan) if text.answer is None else np.exp(-by_pass[:, -1])
-    return _Losses(text, by_pass[:, : len(text.predicted)].sum(1), answer)
+    of_text, of_answer = np.split(by_pass, [len(text.predicted)], axis=1)
+    answer = np.exp(-of_answer).sum(1) if text.answer else np.full(len(passes), np.nan)
+    return _Losses(text, of_text.sum(1), answer)
 
 
 def _join_losses(text: Text, found: Sequence[_Losses]) -> _Losses:
@@ -148,7 +149,7 @@ def _build_findings(case: Case[Options], read: Sequence[_Losses], without: Mappi
     parts, show = list_parts(case), case.tokenizer
     losses = np.sum([one.summed for one in read], axis=0) / sum(len(one.text.predicted) for one in read)
     change = _arrange_by_kind(case, parts, losses[1:] - losses[0])
-    answered = [one for one in read if one.text.answer is not None]
+    answered = read if any(one.text.answer for one in read) else []
     by_prompt = [_arrange_by_kind(case, parts, one.answer[1:] - one.answer[0]) for one in answered]
     # A prompt axis of length 0 where there are no answers.
     answers = {
@@ -171,8 +172,9 @@ def _build_findings(case: Case[Options], read: Sequence[_Losses], without: Mappi
         answer_blocks=answers["blocks"],
         largest=_rank_parts(parts, losses[1:] - losses[0]),
         texts=[
-            [row, len(one.text.predicted), float(one.summed[0] / len(one.text.predicted)), one.text.answer,
-             *((None, None) if one.text.answer is None else (show.show(one.text.answer), float(one.answer[0])))]
+            [row, len(one.text.predicted), float(one.summed[0] / len(one.text.predicted)),
+             one.text.answer[0] if len(one.text.answer) == 1 else None,
+             *((" ".join(map(show.show, one.text.answer)), float(one.answer[0])) if one.text.answer else (None, None))]
             for row, one in enumerate(read)
         ],
         skipped=_list_skipped(case, without),
@@ -181,8 +183,7 @@ def _build_findings(case: Case[Options], read: Sequence[_Losses], without: Mappi
 
 
 def _list_skipped(case: Case[Options], without: Mapping[Kind, str]) -> Rows:
-    read = zip(case.options.prompts, read_texts(case), strict=True)
-    rows: Rows = [[prompt.called, text] for prompt, text in read if isinstance(text, str)]
+    rows = reason_rows(reasons_against_texts(case))
     return rows + [[kind, reason] for kind, reason in without.items()]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from reportgen.language import list_items, say, sentences
 from reportgen.numerals import write_number, write_setting, write_signed
+from reportgen.probing.right_answers import tell_taken
 from reportgen.probing.view import SubjectView
 
 BARELY = 0.1
@@ -35,7 +36,7 @@ def tell(view: SubjectView) -> str:
     loss = write_number(view.metric("loss"))
     least = write_setting(BARELY)
     if all(record["change"] < BARELY for record in records):
-        return say(
+        nothing = say(
             "ablation.nothing_missed",
             "No clear statement about {model}: without any one of its parts the loss ({loss} nats per token) rises "
             "by less than {least}.",
@@ -43,6 +44,7 @@ def tell(view: SubjectView) -> str:
             loss=loss,
             least=least,
         )
+        return sentences([nothing, tell_taken(view, foil=False)])
     heads = [record for record in records if record["component"] == "heads"]
     whole = [record for record in records if record["component"] != "heads" and record["rank"] == 1]
     told = []
@@ -58,7 +60,7 @@ def tell(view: SubjectView) -> str:
         )
     if heads:
         told.append(_tell_heads(view.name, heads, least))
-    return sentences(told)
+    return sentences([*told, tell_taken(view, foil=False)])
 
 
 def _tell_heads(name: str, heads: Sequence[Mapping[str, Any]], least: str) -> str:

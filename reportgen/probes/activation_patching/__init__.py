@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, Self
-
-from pydantic import Field, model_validator
+from typing import TYPE_CHECKING
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probes.activation_patching.options import Options
 from reportgen.probes.activation_patching.pairs import (
     CLEAN,
     CORRUPTED,
     SITES,
     Place,
     PromptPair,
-    SiteName,
     pair_up,
-    prompts_by_pair,
+    read_answers,
+    read_own_answers,
     read_pair,
 )
 from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
-from reportgen.probing.options import Layers, ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
 
@@ -32,57 +30,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-Answers = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2, max_length=2)]
-
-
-class Options(ProbeOptions):
-    """Which pairs of prompts, what is patched, and in which direction."""
-
-    prompts: Prompts
-    """Clean and corrupted prompts: `pair` names the two that belong together, `group` is `clean` or `corrupted`. Both
-    must have the same number of tokens in the model."""
-    answers: Annotated[list[Answers], Field(min_length=1)]
-    """[correct, incorrect] tokens, with their leading space: the answer of the clean prompt and the other one. One for
-    all pairs, or one per pair, in the order of the pairs."""
-    direction: Literal["denoise", "noise"] = "denoise"
-    """`denoise`: activations of the clean prompt are put into the corrupted run; `noise`: the other way round."""
-    sites: list[SiteName] = Field(default=["residual", "attention", "mlp", "heads"], min_length=1)
-    """What is patched: the residual stream, what attention or the MLP of a block writes to it, single heads."""
-    layers: Layers = "all"
-    """Layers of the residual stream, 0 = embedding; of attention, MLPs and heads, the blocks of these numbers."""
-    positions: Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = "all"
-    """Positions that are patched one at a time, counted from 0; heads are always patched at all positions together."""
-
-    @model_validator(mode="after")
-    def _check_pairs(self) -> Self:
-        for name, halves in prompts_by_pair(self.prompts).items():
-            groups = [half.group for half in halves]
-            if name is None or sorted(map(str, groups)) != [CLEAN, CORRUPTED]:
-                told = "a prompt without `pair`" if name is None else f"pair {name!r}"
-                raise ValueError(
-                    f"prompts: {told} has the groups {groups}; each pair is one prompt of group {CLEAN} and one of "
-                    f"group {CORRUPTED}"
-                )
-        pairs = len(self.prompts) // 2
-        if len(self.answers) not in (1, pairs):
-            raise ValueError(
-                f"answers: {len(self.answers)} for {pairs} pairs; give one [correct, incorrect], or one per pair"
-            )
-        return self
-
-
 @dataclass(frozen=True, kw_only=True)
 class Patching(Findings):
     """What activation patching gives."""
 
-    clean_difference: float = metric("logit")
+    clean_difference: float = metric("logit", of_asked=True)
     """Mean over pairs of logit(correct) − logit(incorrect) after the clean prompt."""
-    corrupted_difference: float = metric("logit")
+    corrupted_difference: float = metric("logit", of_asked=True)
     """The same after the corrupted prompt."""
-    arrival_layer: float | str = metric("layer")
+    arrival_layer: float | str = metric("layer", of_asked=True)
     """Mean over pairs of the first layer from which the residual stream at the last position alone moves half of the
     difference or more."""
-    best_head: float | str = metric("share")
+    best_head: float | str = metric("share", of_asked=True)
     """Share of the difference moved by the head that moves most, mean over pairs."""
     residual: list[NDArray[np.float32]] = arrays("layer", "position", unit="share")
     """(layer x position) recovered logit difference if the residual stream is patched at one position, one array per
@@ -180,8 +139,16 @@ def read_pairs(case: Case[Options]) -> list[PromptPair | str]:
     """(pair) in this model's tokens, or why it cannot be used."""
     answers = case.options.answers
     halves = pair_up(case.options.prompts)
+    if not answers:
+        return [
+            read_pair(case, at, prompts, read_own_answers(case.tokenizer, *prompts))
+            for at, prompts in enumerate(halves)
+        ]
     texts = answers if len(answers) == len(halves) else answers * len(halves)
-    return [read_pair(case, at, prompts, *both) for at, (prompts, both) in enumerate(zip(halves, texts, strict=True))]
+    return [
+        read_pair(case, at, prompts, read_answers(case.tokenizer, *both))
+        for at, (prompts, both) in enumerate(zip(halves, texts, strict=True))
+    ]
 
 
 def usable_pairs(case: Case[Options]) -> list[PromptPair]:

@@ -9,7 +9,9 @@ from typing import Any, Literal
 from reportgen.model.needs import Site
 from reportgen.probing.case import Case
 from reportgen.text.answer_tokens import answer_ids, reason_against_answer
+from reportgen.text.contrasts import find_contrasts, reason_against_contrast
 from reportgen.text.prompts import Prompt
+from reportgen.text.tokens import TextTokenizer
 
 CLEAN, CORRUPTED = "clean", "corrupted"
 SiteName = Literal["residual", "attention", "mlp", "heads"]
@@ -69,8 +71,35 @@ def pair_up(prompts: Sequence[Prompt]) -> list[tuple[Prompt, Prompt]]:
     return [(one, other) if one.group == CLEAN else (other, one) for one, other in prompts_by_pair(prompts).values()]
 
 
-def read_pair(case: Case[Any], at: int, prompts: tuple[Prompt, Prompt], right: str, wrong: str) -> PromptPair | str:
-    """Two prompts and two answers in a model's tokens, or why they cannot be used."""
+def name_own_answers(clean: Prompt, corrupted: Prompt) -> tuple[str, str] | None:
+    """The correct and the incorrect answer of a pair as its prompts name them; None where they do not."""
+    wrong = clean.not_ or corrupted.answers
+    return (clean.answers[0], wrong[0]) if clean.answers and wrong else None
+
+
+def read_own_answers(tokenizer: TextTokenizer, clean: Prompt, corrupted: Prompt) -> tuple[int, int] | str:
+    """The tokens that begin these two, or why a model with this tokenizer does not tell them apart."""
+    right, wrong = name_own_answers(clean, corrupted) or ("", "")
+    asked = Prompt.model_validate({"text": clean.called, "answers": right, "not": wrong})
+    (own,) = find_contrasts(tokenizer, [asked])
+    return (own.right[0], own.wrong[0]) if own else reason_against_contrast(tokenizer, asked)
+
+
+def read_answers(tokenizer: TextTokenizer, right: str, wrong: str) -> tuple[int, int] | str:
+    """The tokens that the correct and the incorrect answer are, or why they cannot be used."""
+    refused = "; ".join(filter(None, (reason_against_answer(tokenizer, text) for text in (right, wrong))))
+    if refused:
+        return refused
+    (one,), (other,) = answer_ids(tokenizer, right), answer_ids(tokenizer, wrong)
+    if one == other:
+        return f"the correct and the incorrect answer are the same token: {tokenizer.show(one)!r}"
+    return one, other
+
+
+def read_pair(
+    case: Case[Any], at: int, prompts: tuple[Prompt, Prompt], answers: tuple[int, int] | str
+) -> PromptPair | str:
+    """Two prompts in a model's tokens and the tokens of the two answers, or why they cannot be used."""
     clean, corrupted = map(case.tokens, prompts)
     show = case.tokenizer
     if len(clean) != len(corrupted):
@@ -81,13 +110,7 @@ def read_pair(case: Case[Any], at: int, prompts: tuple[Prompt, Prompt], right: s
     first = first_difference(clean, corrupted)
     if first is None:
         return f"the clean and the corrupted prompt are the same tokens: {show.show_joined(clean)}"
-    refused = "; ".join(filter(None, (reason_against_answer(show, text) for text in (right, wrong))))
-    if refused:
-        return refused
-    (one,), (other,) = answer_ids(show, right), answer_ids(show, wrong)
-    if one == other:
-        return f"the correct and the incorrect answer are the same token: {show.show(one)!r}"
-    return PromptPair(at, clean, corrupted, one, other, first)
+    return answers if isinstance(answers, str) else PromptPair(at, clean, corrupted, *answers, first)
 
 
 def first_difference(one: Sequence[int], other: Sequence[int]) -> int | None:

@@ -19,7 +19,6 @@ from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.patching import CLEAR_DIFFERENCE, recovered_difference, stays_from
 from reportgen.probes.activation_patching import (
     FINAL_NEED,
-    Options,
     Patching,
     asked_indices,
     needs_of,
@@ -29,6 +28,7 @@ from reportgen.probes.activation_patching import (
     source_of,
     usable_pairs,
 )
+from reportgen.probes.activation_patching.options import Options
 from reportgen.probes.activation_patching.pairs import CLEAN, SITES, Place, PromptPair, SiteName, pair_up
 from reportgen.probes.activation_patching.view import BY_POSITION, share_moved
 from reportgen.probing.case import Case

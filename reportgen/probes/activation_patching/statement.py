@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from reportgen.language import list_items, say, sentences
+from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_number, write_share, write_signed
 from reportgen.probes.activation_patching.view import tell_heads
 from reportgen.probing.view import SubjectView
+from reportgen.text.characters import mark_space
 
+TOLD = 3
+"""Pairs whose answers are named."""
 LARGE = 0.2
 """Share of the logit difference from which a single head is worth naming."""
 
@@ -57,4 +60,26 @@ def tell(view: SubjectView) -> str:
                 heads=list_items(tell_heads(view)),
             )
         )
-    return sentences(told)
+    return sentences([*told, _tell_taken(view)])
+
+
+def _tell_taken(view: SubjectView) -> str:
+    """Which answers are meant, where the prompts say it and not the probe's own option; empty otherwise."""
+    if view.options["answers"]:
+        return ""
+    pairs = [
+        say(
+            "activation_patching.answers",
+            "“{right}” rather than “{wrong}” ({pair})",
+            right=mark_space(str(record["right"])),
+            wrong=mark_space(str(record["wrong"])),
+            pair=record["name"],
+        )
+        for record in view.rows("pairs")[:TOLD]
+    ]
+    more = len(view.rows("pairs")) - TOLD
+    if more > 0:
+        pairs.append(say_count("activation_patching.more", "{count} more", "{count} more", more))
+    return say(
+        "activation_patching.taken", "The answers are those that the prompts name: {pairs}.", pairs=list_items(pairs)
+    )

@@ -15,6 +15,7 @@ from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, metric, table
+from reportgen.text.contrasts import Contrast, find_contrasts, reason_against_contrast, reasons_against
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,12 +29,15 @@ class Options(ProbeOptions):
     """Which prompts, and which token's logit is decomposed."""
 
     prompts: Prompts
-    """What the model reads; the logit is that of the token after it."""
+    """What the model reads; the logit is that of the token after it. A prompt may say by itself which: see
+    `answers`."""
     answers: Texts = Field(default=[])
     """The token whose logit is decomposed, with its leading space: one for all prompts, or one per prompt. By default
-    the model's own most likely token."""
+    the first of the prompt's own `answers` (of several tokens, the first of them), and where it has none the model's
+    own most likely token."""
     against: Texts = Field(default=[])
-    """The token whose logit is subtracted from that: one for all prompts, or one per prompt. By default none."""
+    """The token whose logit is subtracted from that: one for all prompts, or one per prompt. By default the first of
+    the prompt's own `not`, where its `answers` are used too; else none."""
     pool: Literal["mean", "last"] | None = None
     """What represents an answer of several tokens: the mean of their rows of the unembedding, or the row of the last.
     Without it, such an answer's prompt is skipped with its tokens shown."""
@@ -51,10 +55,10 @@ class Options(ProbeOptions):
 class Attribution(PromptFindings):
     """What direct logit attribution gives."""
 
-    mlp_share: float = metric("share")
+    mlp_share: float = metric("share", of_asked=True)
     """Mean over prompts of sum |MLPs| / (sum |heads| + sum |MLPs|): the MLPs' share of all that is added to the logit
     or taken from it."""
-    mean_logit: float = metric("logit")
+    mean_logit: float = metric("logit", of_asked=True)
     """Mean over prompts of the logit that is decomposed."""
     logit: NDArray[np.float32] = array("prompt", unit="logit")
     """(prompt) the logit of the answer, before softcap and output scaling; minus that of the other token in a
@@ -107,7 +111,8 @@ class DirectLogitAttribution(Probe[Options, Attribution]):
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Answers that are no token of this model, or several where no pooling is asked for."""
         texts = dict.fromkeys([*case.options.answers, *case.options.against])
-        return {text: reason for text in texts if (reason := _reason_against_text(case, text))}
+        named = {text: reason for text in texts if (reason := _reason_against_text(case, text))}
+        return named if case.options.answers else {**named, **reasons_against(case.tokenizer, case.options.prompts)}
 
 
 def needs_of(case: Case[Options]) -> tuple[Need, Need, Need, Need]:
@@ -147,7 +152,22 @@ def usable_prompts(case: Case[Options]) -> list[int]:
 def refusal_of(case: Case[Options], prompt: int) -> str:
     """Why the answers of a prompt cannot be used in this model; empty where they can."""
     texts = (text_for(case.options.answers, prompt), text_for(case.options.against, prompt))
-    return "; ".join(reason for text in texts if text is not None and (reason := _reason_against_text(case, text)))
+    told = [_reason_against_text(case, text) for text in texts if text is not None]
+    if not case.options.answers:
+        told.append(reason_against_contrast(case.tokenizer, case.options.prompts[prompt]))
+    return "; ".join(filter(None, told))
+
+
+def find_asked(case: Case[Options], prompt: int) -> Contrast:
+    """The tokens of the answer whose logit is decomposed, none for the model's own, and of what it is contrasted with;
+    each as the battery names them for the probe, else the first of those that the prompt names.
+    """
+    named = [text_for(texts, prompt) for texts in (case.options.answers, case.options.against)]
+    own = None if case.options.answers else find_contrasts(case.tokenizer, [case.options.prompts[prompt]])[0]
+    of_prompt = (own.right[:1], own.wrong[:1]) if own else ((), ())
+    return Contrast(
+        *(found if text is None else ids_of(case, text) for text, found in zip(named, of_prompt, strict=True))
+    )
 
 
 probe = DirectLogitAttribution()

@@ -14,7 +14,7 @@ from torch import Tensor
 from reportgen.model.measures.direct_parts import ComponentOutputs, Parts, direct_parts, unembedding_rows
 from reportgen.model.needs import Need, PassResult
 from reportgen.model.network.loaded import LoadedModel, select_likeliest
-from reportgen.probes.attribution import Attribution, Options, ids_of, needs_of, refusal_of, text_for, usable_prompts
+from reportgen.probes.attribution import Attribution, Options, find_asked, needs_of, refusal_of, usable_prompts
 from reportgen.probes.attribution.view import BIAS, EMBEDDING, HEAD, MLP
 from reportgen.probing.case import Case
 from reportgen.results.quantities import Rows
@@ -53,13 +53,10 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
 
 
 def _find_direction(case: Case[Options], model: LoadedModel, prompt: int, normed: Tensor) -> _LogitDirection:
-    answer, against = (text_for(texts, prompt) for texts in (case.options.answers, case.options.against))
-    if answer is None:
+    ids, others = find_asked(case, prompt)
+    if not ids:
         logits = next(model.final_logits(normed[None]))[1]
-        ids: tuple[int, ...] = (int(select_likeliest(logits, 1)[1][0, 0]),)
-    else:
-        ids = ids_of(case, answer)
-    others = () if against is None else ids_of(case, against)
+        ids = (int(select_likeliest(logits, 1)[1][0, 0]),)
     direction, bias = _row(model, ids, case.options.pool)
     if others:
         other, other_bias = _row(model, others, case.options.pool)

@@ -7,6 +7,7 @@ import numpy as np
 from reportgen.language import list_items, say, sentences
 from reportgen.numerals import write_number, write_share
 from reportgen.probes.attribution.view import name_answer, tell_largest_parts
+from reportgen.probing.right_answers import tell_taken
 from reportgen.probing.view import SubjectView
 
 MOSTLY = 2 / 3
@@ -68,4 +69,4 @@ def tell(view: SubjectView) -> str:
                     **values,
                 )
             )
-    return sentences(told)
+    return sentences([*told, tell_taken(view, foil=not view.options["against"])])

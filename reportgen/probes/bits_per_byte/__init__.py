@@ -41,18 +41,18 @@ class Options(TextOptions):
 class Bits(Findings):
     """How many bits the texts take."""
 
-    bits_per_byte: float = metric("bit", "lower")
+    bits_per_byte: float = metric("bit", "lower", of_asked=True)
     """−Σ log2 p(token | what stands before it in its window) over all predicted tokens of all texts, divided by the
     UTF-8 bytes that these tokens spell."""
-    mean_of_texts: float = metric("bit", "lower")
+    mean_of_texts: float = metric("bit", "lower", of_asked=True)
     """Mean over the texts of each text's own bits per byte: a long text counts as much as a short one."""
-    mean_low: float | str = metric("bit", "lower")
+    mean_low: float | str = metric("bit", "lower", of_asked=True)
     """Lower end of the 95 % interval of that mean, by a bootstrap over the texts."""
-    mean_high: float | str = metric("bit", "lower")
+    mean_high: float | str = metric("bit", "lower", of_asked=True)
     """Upper end of the same."""
-    perplexity: float = metric("", "lower")
+    perplexity: float = metric("", "lower", of_asked=True)
     """exp of the mean −ln p per predicted token. Of two tokenizers the one with longer tokens has the higher one."""
-    confidence: float = metric("probability", "higher")
+    confidence: float = metric("probability", "higher", of_asked=True)
     """Mean probability of the token that stands there, over all predicted tokens."""
     texts_read: int = metric("texts")
     """Texts of which something is predicted."""

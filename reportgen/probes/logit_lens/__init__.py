@@ -17,8 +17,10 @@ from reportgen.probing.findings import PromptFindings
 from reportgen.probing.followed import followed_table
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
+from reportgen.probing.right_answers import answer_table
 from reportgen.results.quantities import Rows, array, arrays, metric, table
 from reportgen.text.answer_tokens import reasons_against_words
+from reportgen.text.contrasts import reasons_against
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +34,8 @@ class Options(ProbeOptions):
     """Which prompts, how far they continue, and what is kept."""
 
     prompts: Prompts
-    """What the model reads."""
+    """What the model reads. Where prompts have `answers` (what is right, as it would go on: " Paris"), rank and
+    probability of the right answer are followed through the layers, whatever the model says; `not` is what is wrong."""
     continue_: Annotated[int, Field(ge=1, le=256, alias="continue")] = 1
     """Traces: the first on the prompt itself, each next after one more greedy token."""
     top_k: Annotated[int, Field(ge=1, le=100)] = 5
@@ -79,6 +82,12 @@ class Lens(PromptFindings):
     """Mean over prompts of the entropy of the model's own distribution after the prompt: how unsure it is."""
     settling_layer: float = metric("layer")
     """Mean over prompts of the first layer from which the final answer leads to the end."""
+    accuracy: float | str | None = metric("share", "higher", optional=True, of_asked=True)
+    """Share, of the prompts with `answers`, after which a right answer has rank 1 in the model's own distribution: its
+    token is the most likely, or as likely as any other."""
+    right_layer: float | str | None = metric("layer", optional=True, of_asked=True)
+    """Lower median, over prompts that are answered right, of the first layer from which the right answer leads to the
+    end: at least half of them lead from there on."""
     top: Rows = table("prompt", "step", "position", "layer", "rank", "token_id", "token", "probability")
     """The k most likely tokens of softmax(scale(softcap(unembedding(final norm(residual stream))))) at each layer; the
     last layer's row is the model's own distribution."""
@@ -90,6 +99,13 @@ class Lens(PromptFindings):
     """(prompt x step x layer) rank, from 1, of the model's final answer in the layer's distribution."""
     answer_probability: NDArray[np.float32] = array("prompt", "step", "layer", unit="probability", relative_to=_ANSWER)
     """(prompt x step x layer) probability of the model's final answer in the layer's distribution."""
+    right_rank: NDArray[np.float32] | None = array("prompt", "step", "layer", unit="rank", optional=True)
+    """(prompt x step x layer) rank, from 1, of the best of the right answers' first tokens in the layer's distribution;
+    NaN for a prompt that says nothing of what is right, or whose answers this model cannot tell apart."""
+    right_probability: NDArray[np.float32] | None = array("prompt", "step", "layer", unit="probability", optional=True)
+    """(prompt x step x layer) probability of the right answer: the sum over its answers' distinct first tokens."""
+    answers: Rows | None = answer_table()
+    """What is right and what is wrong after each prompt that has `answers`, each with the token that begins it."""
     steps: Rows = table("prompt", "step", "length", "text", "next_token_id", "next_token")
     """The traces: the text read (of `length` tokens) and the model's answer. A trace ends after the end token."""
     sublayers: Rows = table("prompt", "step", "position", "block", "part", "rank", "token_id", "token", "probability")
@@ -108,7 +124,7 @@ class Lens(PromptFindings):
     """(step x item x layer) probability of each followed token at the last position, one array per prompt; none
     unless asked for."""
     skipped: Rows = table("text", "reason")
-    """Words to follow that have no token in this model."""
+    """Words to follow that have no token in this model, and prompts whose answers it cannot tell apart."""
     tokens: Rows = table("prompt", "position", "token")
     """The tokens of each prompt."""
 
@@ -123,7 +139,8 @@ class LogitLens(Probe[Options, Lens]):
 
     Computed: the residual stream after each layer goes through the model's own final norm, unembedding, softcap and
     output scaling, in float32; the last row is the model's own logits, in its own dtype. Entropy and KL(final || layer)
-    in nats. Further steps decode greedily. A tuned lens (Belrose et al. 2023) reads h + W h + b.
+    in nats. Further steps decode greedily. A tuned lens (Belrose et al. 2023) reads h + W h + b. A right answer of
+    several tokens counts by its first; of several, the rank is the best and the probability the sum.
     """
 
     name = "logit_lens"
@@ -143,8 +160,14 @@ class LogitLens(Probe[Options, Lens]):
         ]
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
-        """Words to follow that have no token."""
-        return reasons_against_words(case.tokenizer, case.options.follow)
+        """Words to follow that have no token, and prompts whose answers begin alike."""
+        return reasons_against_rows(case)
+
+
+def reasons_against_rows(case: Case[Options]) -> dict[str, str]:
+    """What the battery asks about that this model has no first token for, each with the reason."""
+    words = reasons_against_words(case.tokenizer, case.options.follow)
+    return {**words, **reasons_against(case.tokenizer, case.options.prompts)}
 
 
 def needs_of(case: Case[Options]) -> tuple[Need, ...]:

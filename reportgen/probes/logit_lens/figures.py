@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
 from reportgen.language import list_items, say, say_count, unit_of
-from reportgen.probes.logit_lens.view import after_prompt, quote_answer
+from reportgen.probes.logit_lens.view import after_prompt, list_asked, quote_answer
 from reportgen.probing.axes import Axis, fit_axes
 from reportgen.probing.followed import draw_followed, followed_at
 from reportgen.probing.parts import describe_curves, describe_layer_grid
@@ -83,6 +83,31 @@ def figures(section: Section) -> Iterable[Figure]:
         axes = fit_axes(values, [range(of_one.shape[1]) for of_one in values], cut=name == "kl", from_zero=True)
         for view, axis in zip(views, axes, strict=True):
             yield _curves(view, name, label, axis)
+    yield from _draw_right_answers(views)
+
+
+def _draw_right_answers(views: Sequence[SubjectView]) -> Iterable[Curves]:
+    """The way of the right answers, of the prompts that each model was asked."""
+    asked = [(view, list_asked(view)) for view in views]
+    for name, label in _right_labels().items():
+        values = [_right_values(view, name, prompts) for view, prompts in asked if prompts]
+        axes = iter(fit_axes(values, [range(of_one.shape[1]) for of_one in values], from_zero=True) if values else [])
+        for view, prompts in asked:
+            if prompts:
+                yield _curves(view, name, label, next(axes), _right_values(view, name, prompts), prompts)
+
+
+def _right_labels() -> dict[str, str]:
+    return {
+        "right_probability": say("logit_lens.right_probability", "probability of the right answer"),
+        "right_rank": say("logit_lens.right_rank", "rank of the right answer, powers of ten (0 = first)"),
+    }
+
+
+def _right_values(view: SubjectView, name: str, prompts: Sequence[int]) -> NDArray[Any]:
+    """(prompt x layer) what is drawn: ranks as powers of ten, since only the first few are near the answer."""
+    values: NDArray[Any] = view.values(name)[prompts, 0]
+    return np.log10(values) if name == "right_rank" else values
 
 
 def _draw_followed(views: Sequence[SubjectView]) -> Iterable[Figure]:
@@ -293,6 +318,8 @@ def _curve_titles() -> dict[str, str]:
         ),
         "entropy": say("logit_lens.entropy.title", "how unsure each layer is (entropy)"),
         "kl": say("logit_lens.kl.title", "how far each layer is from the last (KL)"),
+        "right_probability": say("logit_lens.right_probability.title", "how likely the right answer is to each layer"),
+        "right_rank": say("logit_lens.right_rank.title", "rank of the right answer in each layer"),
     }
 
 
@@ -303,12 +330,20 @@ def _range(values: Sequence[NDArray[Any]]) -> tuple[float, float] | None:
     return 0.0, top * 1.05 or 1.0
 
 
-def _curves(view: SubjectView, array: str, label: str, axis: Axis) -> Curves:
-    """One curve a prompt, at step 0."""
+def _curves(
+    view: SubjectView,
+    array: str,
+    label: str,
+    axis: Axis,
+    of_prompts: NDArray[Any] | None = None,
+    prompts: Sequence[int] | None = None,
+) -> Curves:
+    """One curve a prompt, at step 0: those of an array, or other (prompt x layer) values of some prompts."""
     relative = view.options["axis"] == "relative"
-    values = view.values(array)[:, 0]
+    values = view.values(array)[:, 0] if of_prompts is None else of_prompts
     x = place_layers(values.shape[1], relative=relative)
-    labels = prompt_labels(view.outcome)
+    every = prompt_labels(view.outcome)
+    labels = every if prompts is None else [every[prompt] for prompt in prompts]
     if len(labels) > MOST_CURVES:
         low, middle, high = np.nanquantile(values, (0.1, 0.5, 0.9), axis=0).tolist()
         label_of_all = say_count(

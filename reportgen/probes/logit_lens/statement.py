@@ -13,7 +13,7 @@ from reportgen.figures.describe import Figure
 from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_count, write_depth, write_number, write_ranges, write_setting, write_share
 from reportgen.numerics.settling import leads_from
-from reportgen.probes.logit_lens.view import after_prompt, quote_answer
+from reportgen.probes.logit_lens.view import after_prompt, list_asked, quote_answer
 from reportgen.probing.followed import followed_at, tell_followed
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
@@ -34,6 +34,8 @@ LATE = 0.5
 """Share of the depth below which scripts change without meaning: the lens reads little there."""
 NEAR = 1.0
 """KL to the final distribution, nat, below which a layer's prediction counts as near it."""
+FEWEST_RIGHT = 5
+"""Right answers below which nothing is told of where half of them begin to lead."""
 LONGEST_LABEL = 48
 """Characters of a prompt that a statement quotes."""
 
@@ -75,13 +77,14 @@ def tell(view: SubjectView) -> str:
             model=view.name,
             threshold=write_share(SURE),
         )
-        return sentences([none, *_tell_followed(view)])
+        return sentences([none, _tell_right(view), *_tell_followed(view)])
     return sentences(
         [
             _tell_settling(view.name, sure),
             _tell_turning(view.name, sure),
             _tell_overturning(view.name, traces),
             _tell_fragments(view.name, traces),
+            _tell_right(view),
             *_tell_followed(view),
         ]
     )
@@ -100,6 +103,55 @@ def _traces(view: SubjectView) -> list[_Trace]:
         _Trace(labels[prompt], [by_layer[layer] for layer in sorted(by_layer)], leads_from(ranks[prompt]))
         for prompt, by_layer in last.items()
     ]
+
+
+def _tell_right(view: SubjectView) -> str:
+    """After how many prompts the right answer leads in the end, and from which layer on; empty if none is known."""
+    asked = list_asked(view)
+    if not asked:
+        return ""
+    ranks = view.values("right_rank")[asked, 0]
+    right = int((ranks[:, -1] == 1).sum())
+    if len(asked) == 1:
+        return _tell_only_right(view, asked[0], ranks[0])
+    told = say(
+        "logit_lens.right",
+        "In {model}, the right answer leads after {right} of the {count} prompts whose answers it tells apart.",
+        model=view.name,
+        right=write_count(right),
+        count=write_count(len(asked)),
+    )
+    layer = view.metric("right_layer")
+    if layer is None or right < FEWEST_RIGHT:
+        return told
+    half = say(
+        "logit_lens.right_from",
+        "Half of these right answers lead from layer {layer} of {last} on.",
+        layer=int(layer),
+        last=view.last_layer,
+    )
+    return sentences([told, half])
+
+
+def _tell_only_right(view: SubjectView, prompt: int, ranks: NDArray[Any]) -> str:
+    """The same of the only prompt that was asked: `ranks` is (layer)."""
+    values = {"model": view.name, "where": after_prompt(view, prompt), "last": view.last_layer}
+    if ranks[-1] == 1:
+        return say(
+            "logit_lens.only_right",
+            "In {model}, {where}, the right answer leads from layer {layer} of {last} on.",
+            layer=leads_from(ranks),
+            **values,
+        )
+    best = int(ranks.argmin())
+    return say(
+        "logit_lens.only_wrong",
+        "In {model}, {where}, the right answer has rank {rank} in the end; at best {best}, at layer {layer} of {last}.",
+        rank=write_count(int(ranks[-1])),
+        best=write_count(int(ranks[best])),
+        layer=best,
+        **values,
+    )
 
 
 def _tell_followed(view: SubjectView) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from reportgen.language import say
 from reportgen.probing.probe import prompt_labels
 from reportgen.probing.view import SubjectView
@@ -16,3 +18,11 @@ def quote_answer(token: str, text: str) -> str:
 def after_prompt(view: SubjectView, prompt: int) -> str:
     """Where the end of a prompt is read, in words."""
     return say("logit_lens.after", "after “{prompt}”", prompt=prompt_labels(view.outcome)[prompt])
+
+
+def list_asked(view: SubjectView) -> list[int]:
+    """The prompts that say what is right, and whose answers the model tells apart; none in bundles that hold none."""
+    if "right_rank" not in view.outcome.arrays:
+        return []
+    known = np.isfinite(view.values("right_rank")[:, 0]).all(1)
+    return [int(prompt) for prompt in np.flatnonzero(known)]

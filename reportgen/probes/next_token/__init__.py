@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,6 +15,7 @@ from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, metric, table
+from reportgen.text.contrasts import reasons_against
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +31,8 @@ class Options(ProbeOptions):
     """After which prompts, at which temperatures, with which cuts."""
 
     prompts: Prompts
-    """What the model reads."""
+    """What the model reads. Where prompts have `answers` (what is right, as it would go on: " Paris"), it is told where
+    the right answer stands, whatever the model says; `not` is what is wrong."""
     temperatures: Annotated[list[Annotated[float, Field(ge=0.01, le=100, strict=False)]], Field(min_length=1)] = Field(
         default=[0.5, 1.0, 2.0]
     )
@@ -57,6 +59,11 @@ class NextToken(PromptFindings):
     """Mean over prompts of the probability of its most likely token."""
     nucleus: float | str = metric("tokens")
     """Mean over prompts of the number of tokens that `top_p` keeps of the model's own distribution."""
+    accuracy: float | str | None = metric("share", "higher", optional=True, of_asked=True)
+    """Share, of the prompts with `answers`, after which a right answer has rank 1 in the model's own distribution: its
+    token is the most likely, or as likely as any other."""
+    right_probability: float | str | None = metric("probability", "higher", optional=True, of_asked=True)
+    """Mean over the prompts with `answers` of the probability of the right answer in that distribution."""
     entropy: NDArray[np.float64] = array("prompt", "item", unit="nat")
     """(prompt x item) -sum p ln p at each temperature, without a cut; `temperatures` says which item is which."""
     settings: Rows = table("prompt", "temperature", "cut", "kept", "mass", "entropy")
@@ -72,6 +79,12 @@ class NextToken(PromptFindings):
     """The k most likely tokens of those distributions that have more than 0."""
     temperatures: Rows = table("item", "temperature")
     """The temperatures, ascending."""
+    answers: Rows | None = table("prompt", "right", "wrong", "rank", "probability", "wrong_probability", optional=True)
+    """Where the right answer stands in the model's own distribution after each prompt that has `answers`: the first
+    tokens that count as right and as wrong; the rank, from 1, of the best of the right ones; the probability of the
+    right ones together, and of the wrong ones, empty if there are none."""
+    skipped: Rows | None = table("text", "reason", optional=True)
+    """Prompts whose answers this model cannot tell apart by their first token."""
 
 
 class NextTokenProbe(Probe[Options, NextToken]):
@@ -87,7 +100,8 @@ class NextTokenProbe(Probe[Options, NextToken]):
     Computed: the model's own logits at the last position, in its own dtype, read as float32; softmax(logits /
     temperature). top_k keeps the k most likely tokens (Fan et al. 2018), top_p the smallest set of most likely tokens
     whose probabilities sum to at least p (Holtzman et al. 2020), each after the temperature, renormalised. Entropy in
-    nats. Sparsemax (Martins & Astudillo 2016): max(logit − τ, 0) with τ such that it sums to 1.
+    nats. Sparsemax (Martins & Astudillo 2016): max(logit − τ, 0) with τ such that it sums to 1. A right answer of
+    several tokens counts by its first; of several, the rank is the best and the probability the sum.
     """
 
     name = "next_token"
@@ -101,6 +115,10 @@ class NextTokenProbe(Probe[Options, NextToken]):
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once, its last position."""
         return [Pass(case.tokens(prompt), (FINAL_NEED,)) for prompt in case.options.prompts]
+
+    def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
+        """Prompts whose answers have no first token, or share it with a wrong one."""
+        return reasons_against(case.tokenizer, case.options.prompts)
 
 
 probe = NextTokenProbe()

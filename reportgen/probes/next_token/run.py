@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
+from reportgen.model.measures.answer_courses import follow_own_answers
 from reportgen.model.measures.next_token import Cut, Map, distributions, map_logits
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
@@ -14,7 +16,10 @@ from reportgen.numerics.sampling import sparsemax
 from reportgen.probes.next_token import FINAL_NEED, NextToken, Options
 from reportgen.probes.next_token.view import OWN, TOP_K, TOP_P, WHOLE
 from reportgen.probing.case import Case
+from reportgen.probing.findings import reason_rows
+from reportgen.probing.right_answers import say_what_is_right
 from reportgen.results.quantities import Rows
+from reportgen.text.contrasts import find_contrasts, reasons_against
 
 
 def _give_all_to_the_first(logits: torch.Tensor) -> torch.Tensor:
@@ -50,7 +55,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         for one in map_logits(model, normed, of_logits, options.k)
     ]
     entropies = [one.entropy for one in found if one.cut == WHOLE]
-    return NextToken(
+    measured = NextToken(
         own_entropy=float(np.mean([one.entropy for one in whole])),
         top_probability=float(np.mean([one.probabilities[0] for one in whole])),
         nucleus=float(np.mean(nucleus)) if nucleus else "top_p is not asked for",
@@ -65,6 +70,33 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         ],
         temperatures=[[item, temperature] for item, temperature in enumerate(temperatures)],
         prompts=case.prompt_rows(options.prompts),
+    )
+    return _add_answers(case, model, measured, normed) if say_what_is_right(options.prompts) else measured
+
+
+def _add_answers(case: Case[Options], model: LoadedModel, found: NextToken, normed: torch.Tensor) -> NextToken:
+    """With where the answers stand that the prompts say are right."""
+    contrasts = find_contrasts(case.tokenizer, case.options.prompts)
+    courses = follow_own_answers(model, normed, contrasts)
+    rank, right, wrong = (of_own[:, 0] for of_own in (courses.rank, courses.right, courses.wrong))
+    asked = [at for at, contrast in enumerate(contrasts) if contrast is not None]
+    none = "no prompt has answers that this model tells apart"
+    return replace(
+        found,
+        accuracy=float((rank[asked] == 1).mean()) if asked else none,
+        right_probability=float(right[asked].mean()) if asked else none,
+        answers=[
+            [
+                at,
+                *(" ".join(map(case.tokenizer.show, tokens)) for tokens in contrast),
+                int(rank[at]),
+                float(right[at]),
+                float(wrong[at]) if contrast.wrong else None,
+            ]
+            for at, contrast in enumerate(contrasts)
+            if contrast is not None
+        ],
+        skipped=reason_rows(reasons_against(case.tokenizer, case.options.prompts)),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from reportgen.figures.describe import Figure
 from reportgen.language import say, say_count, sentences
-from reportgen.numerals import write_number, write_setting, write_share
+from reportgen.numerals import write_count, write_number, write_setting, write_share
 from reportgen.probes.next_token.view import OWN, TOP_P, WHOLE, View
 from reportgen.text.characters import mark_space
 
@@ -23,16 +23,17 @@ def tell(view: View) -> str:
     order = sorted(range(len(first)), key=lambda prompt: (-float(first[prompt]["probability"]), prompt))
     surest, least = order[0], order[-1]
     if float(first[surest]["probability"]) < SURE:
-        return say(
+        none = say(
             "next_token.no_clear_statement",
             "No clear statement about {model}: after no prompt has any token a probability of {threshold} or more.",
             model=view.name,
             threshold=write_share(SURE),
         )
+        return sentences([none, _tell_right(view)])
     told = [_tell_expected(view, surest, first[surest]), _tell_spread(view, surest)]
     if least != surest:
         told.append(_tell_least_sure(view, least, first[least]))
-    told.append(_tell_sparsemax(view, least))
+    told += [_tell_sparsemax(view, least), _tell_right(view)]
     return sentences(told)
 
 
@@ -42,7 +43,38 @@ def tell_figure(view: View, figure: Figure) -> str:
     if not numbers:
         return ""
     at = int(numbers[0])
-    return sentences([_tell_expected(view, at, view.top[at, OWN, WHOLE][0]), _tell_spread(view, at)])
+    expected = _tell_expected(view, at, view.top[at, OWN, WHOLE][0])
+    return sentences([expected, _tell_spread(view, at), _tell_rank(view, at) if at in view.answers else ""])
+
+
+def _tell_right(view: View) -> str:
+    """After how many prompts the right answer is the most likely token; empty if none is known."""
+    if not view.answers:
+        return ""
+    if len(view.answers) == 1:
+        return _tell_rank(view, next(iter(view.answers)))
+    return say(
+        "next_token.right",
+        "A right answer is the most likely token of {model} after {right} of the {count} prompts whose answers it "
+        "tells apart, and has a probability of {probability} on average.",
+        model=view.name,
+        right=write_count(sum(row["rank"] == 1 for row in view.answers.values())),
+        count=write_count(len(view.answers)),
+        probability=write_share(view.metric("right_probability")),
+    )
+
+
+def _tell_rank(view: View, prompt: int) -> str:
+    """Where the right answer stands after a prompt."""
+    row = view.answers[prompt]
+    return say(
+        "next_token.right_rank",
+        "After “{prompt}” the right answer, “{answer}”, has rank {rank} and a probability of {probability}.",
+        prompt=_quote_prompt(view, prompt),
+        answer=mark_space(str(row["right"])),
+        rank=write_count(row["rank"]),
+        probability=write_share(float(row["probability"])),
+    )
 
 
 def _tell_expected(view: View, prompt: int, row: Mapping[str, Any]) -> str:

@@ -52,6 +52,11 @@ class View(SubjectView):
         return found
 
     @cached_property
+    def answers(self) -> Mapping[int, Mapping[str, Any]]:
+        """Prompt -> where its right answer stands; none in bundles that hold none."""
+        return {row["prompt"]: row for row in (self.rows("answers") if "answers" in self.outcome.tables else [])}
+
+    @cached_property
     def kept_by_map(self) -> Mapping[tuple[int, str], int]:
         """(prompt, map) -> tokens that it gives more than 0."""
         rows = self.rows("maps") if "maps" in self.outcome.tables else []

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import model_validator
 
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probes.right_answer.contrast import reasons_against
 from reportgen.probing import literature
 from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, metric, table
+from reportgen.text.contrasts import reasons_against
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,8 @@ class Options(ProbeOptions):
 
     prompts: Prompts
     """What the model reads. Each prompt has `answers`, what is right, and may have `not`, what is wrong, both as they
-    would go on: with their leading space, where the text has none (" Paris")."""
+    would go on: with their leading space, where the text has none (" Paris"). Prompts of one `group` are counted
+    together too."""
     axis: Literal["relative", "absolute"] = "relative"
     """Layer axis of the curves: share of the depth, or the layer's number."""
 
@@ -43,8 +44,6 @@ class Options(ProbeOptions):
         for at, prompt in enumerate(self.prompts):
             if not prompt.answers:
                 raise ValueError(f"prompt {at} ({prompt.called!r}) has no `answers`: write what is right after it")
-            if both := set(prompt.answers) & set(prompt.not_ or ()):
-                raise ValueError(f"prompt {at}: {min(both)!r} is in `answers` and in `not`")
         return self
 
 
@@ -54,12 +53,12 @@ class RightAnswer(PromptFindings):
 
     asked: int = metric("prompts")
     """Prompts that the model was asked: those whose answers it tells apart by their first token."""
-    accuracy: float | str = metric("share", "higher")
+    accuracy: float | str = metric("share", "higher", of_asked=True)
     """Share of the prompts after which a right answer has rank 1 in the model's own distribution: its token is the most
     likely, or as likely as any other."""
-    right_probability: float | str = metric("probability", "higher")
+    right_probability: float | str = metric("probability", "higher", of_asked=True)
     """Mean over prompts of the probability of the right answer after the last layer."""
-    right_layer: int | str = metric("layer")
+    right_layer: int | str = metric("layer", of_asked=True)
     """Lower median, over prompts that are answered right, of the first layer from which the right answer leads to the
     end: at least half of them lead from there on."""
     rank: NDArray[np.float32] = array("prompt", "layer", unit="rank")
@@ -88,6 +87,10 @@ class RightAnswer(PromptFindings):
     right answer after the last layer, the first layer from which it leads to the end (empty if it does not) and that as
     a share of the depth; the model's own most likely token (of equally likely ones the right one), and whether the
     right answer leads."""
+    groups: Rows | None = table("group", "asked", "right_count", "share", "low", "high", "probability", optional=True)
+    """Where prompts have a `group`, for each: how many of its prompts the model was asked, and how many it answers
+    right; that as a share, with its 95 % interval (empty if none was asked); and the mean probability of the right
+    answer after the last layer."""
     skipped: Rows = table("text", "reason")
     """Prompts whose answers this model cannot tell apart by their first token."""
 
@@ -116,6 +119,7 @@ class RightAnswerProbe(Probe[Options, RightAnswer]):
     findings = RightAnswer
     sources = (literature.NOSTALGEBRAIST_2020,)
     drawn = ("prompts", MOST_DRAWN)
+    beside = ("answers", ("says", "is_right", "rank", "probability", "layer"))
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each prompt once."""

@@ -3,54 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from reportgen.model.measures.answer_courses import AnswerCourses, follow_answers, pad_answers
 from reportgen.model.measures.readout import Readout, fetch_readout, read_out, stack_layers
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
-from reportgen.numerics.settling import leads_from
+from reportgen.numerics.confidence import wilson_95
+from reportgen.numerics.settling import leads_from, middle_lead
 from reportgen.probes.right_answer import Options, RightAnswer, needs_of
-from reportgen.probes.right_answer.contrast import Contrast, find_contrast, reasons_against
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
 from reportgen.results.quantities import Cell, Rows
-
-
-@dataclass(frozen=True)
-class _Courses:
-    """(prompt x layer) what becomes of the answers; NaN for a prompt that is not asked."""
-
-    rank: NDArray[np.float32]
-    right: NDArray[np.float32]
-    wrong: NDArray[np.float32]
+from reportgen.text.contrasts import Contrast, find_contrasts, reasons_against
 
 
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> RightAnswer:
     """All prompts through the unembedding together."""
     skipped = reasons_against(case.tokenizer, case.options.prompts)
-    contrasts = [
-        None if prompt.called in skipped else find_contrast(case.tokenizer, prompt) for prompt in case.options.prompts
-    ]
+    contrasts = find_contrasts(case.tokenizer, case.options.prompts)
     read = _read(case, model, captured, contrasts)
-    courses = _follow(read, contrasts)
+    courses = follow_answers(read, contrasts)
     asked = [at for at, contrast in enumerate(contrasts) if contrast is not None]
     leads = courses.rank[asked] == 1
-    settled = [leads_from(courses.rank[at]) for at in asked if courses.rank[at, -1] == 1]
+    middle = middle_lead(courses.rank)
     none = "no prompt has answers that this model tells apart"
     return RightAnswer(
         asked=len(asked),
         accuracy=float(leads[:, -1].mean()) if asked else none,
         right_probability=float(courses.right[asked, -1].mean()) if asked else none,
-        right_layer=sorted(settled)[(len(settled) - 1) // 2] if settled else "no prompt is answered right",
+        right_layer="no prompt is answered right" if middle is None else middle,
         rank=courses.rank,
         probability=courses.right,
         wrong_probability=courses.wrong,
         right_share=leads.mean(0, dtype=np.float32) if asked else np.full(courses.rank.shape[1], np.nan, np.float32),
         answers=_list_answers(case, read, courses, contrasts),
+        groups=_count_by_group(case, courses) if any(prompt.group for prompt in case.options.prompts) else None,
         skipped=reason_rows(skipped),
         prompts=case.prompt_rows(case.options.prompts),
     )
@@ -66,27 +56,13 @@ def _read(
     stream, final = needs_of(case)
     residual = torch.cat([stack_layers(single.tensors_of(stream, 0)) for single in captured])
     normed = torch.cat([single.tensors_of(final, 0)[0] for single in captured])
-    wanted = [[*one.right, *one.wrong] if one else [] for one in contrasts]
-    most = max(map(len, wanted))
-    # Prompts with fewer answers ask about a token more than once; those columns are not read.
-    padded = torch.tensor([[*ids, *[0] * (most - len(ids))] for ids in wanted], dtype=torch.int64)
-    return fetch_readout(read_out(model, residual, normed, k=1, asked=padded.to(normed.device), kl=False))
+    asked = pad_answers(contrasts).to(normed.device)
+    return fetch_readout(read_out(model, residual, normed, k=1, asked=asked, kl=False))
 
 
-def _follow(read: Readout, contrasts: Sequence[Contrast | None]) -> _Courses:
-    ranks, probabilities = read.asked_rank.numpy(), read.asked_probability.float().numpy()
-    rank, right, wrong = (np.full(ranks.shape[:2], np.nan, np.float32) for _ in range(3))
-    for at, contrast in enumerate(contrasts):
-        if contrast is not None:
-            between, end = len(contrast.right), len(contrast.right) + len(contrast.wrong)
-            rank[at] = ranks[at, :, :between].min(-1)
-            right[at] = probabilities[at, :, :between].sum(-1)
-            if contrast.wrong:
-                wrong[at] = probabilities[at, :, between:end].sum(-1)
-    return _Courses(rank, right, wrong)
-
-
-def _list_answers(case: Case[Options], read: Readout, courses: _Courses, contrasts: Sequence[Contrast | None]) -> Rows:
+def _list_answers(
+    case: Case[Options], read: Readout, courses: AnswerCourses, contrasts: Sequence[Contrast | None]
+) -> Rows:
     rows: Rows = []
     show, last = case.tokenizer.show, courses.rank.shape[1] - 1
     for at, (prompt, contrast) in enumerate(zip(case.options.prompts, contrasts, strict=True)):
@@ -113,4 +89,19 @@ def _list_answers(case: Case[Options], read: Readout, courses: _Courses, contras
                 is_right,
             ]
         )
+    return rows
+
+
+def _count_by_group(case: Case[Options], courses: AnswerCourses) -> Rows:
+    """Right answers in each group of prompts, of those that were asked."""
+    names = [prompt.group for prompt in case.options.prompts]
+    rows: Rows = []
+    for name in dict.fromkeys(name for name in names if name is not None):
+        ranks, probabilities = (
+            np.array([values[at, -1] for at, own in enumerate(names) if own == name and np.isfinite(values[at, -1])])
+            for values in (courses.rank, courses.right)
+        )
+        asked, right = len(ranks), int((ranks == 1).sum())
+        share = [right / asked, *wilson_95(right, asked), float(probabilities.mean())] if asked else [None] * 4
+        rows.append([name, asked, right, *share])
     return rows

@@ -47,7 +47,7 @@ def tell(view: SubjectView) -> str:
         low=write_share(low),
         high=write_share(high),
     )
-    told = [first, _tell_not_asked(view), _tell_spaces(view)]
+    told = [first, _tell_groups(view), _tell_not_asked(view), _tell_spaces(view)]
     layer = view.metric("right_layer")
     if layer is None or right < FEWEST_RIGHT:
         return sentences(told)
@@ -67,6 +67,27 @@ def tell(view: SubjectView) -> str:
         lost,
     )
     return sentences([*told, then, known])
+
+
+def _tell_groups(view: SubjectView) -> str:
+    """The groups with the most and the fewest right answers, by their share; empty unless there are several."""
+    rows = [row for row in view.rows("groups") if row["asked"]] if "groups" in view.outcome.tables else []
+    ranked = sorted(rows, key=lambda row: -row["share"])
+    if not ranked or ranked[0]["share"] == ranked[-1]["share"]:
+        return ""
+    best, worst = (
+        say(
+            "right_answer.group",
+            "{group} ({right} of {count})",
+            group=row["group"],
+            right=write_count(row["right_count"]),
+            count=write_count(row["asked"]),
+        )
+        for row in (ranked[0], ranked[-1])
+    )
+    return say(
+        "right_answer.groups", "Of the groups, it does best on {best} and worst on {worst}.", best=best, worst=worst
+    )
 
 
 def _tell_not_asked(view: SubjectView) -> str:

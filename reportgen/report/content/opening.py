@@ -80,17 +80,33 @@ def select_telling_numbers(bundle: "Bundle", sections: Sequence[SectionView]) ->
 
     A number counts where every model measured has one and they are further apart than `LEAST_SPREAD` of the largest; of
     each section the `MOST_OF_A_SECTION` that are furthest apart, of all these the `MOST_NUMBERS` furthest. What the
-    lines of the models say (layers, heads, vocabulary, …) is not said again.
+    lines of the models say (layers, heads, vocabulary, …) is not said again; what is of other prompts in one model than
+    in another tells nothing apart.
     """
-    said = {"layers", *(fact for card in bundle.models.values() for fact in card.facts)}
     found: list[TellingNumber] = []
     for section in sections:
-        models = list(section.subjects)
-        if len(models) > 1 and set(models) <= bundle.models.keys():
-            lines = [line for line in section.metrics if line.spread > LEAST_SPREAD and line.name not in said]
-            numbers = [_make_telling_number(section, line, models, bundle) for line in lines]
-            found += _select_furthest(numbers, MOST_OF_A_SECTION)
+        lines = [line for line in _list_apart(bundle, section) if line.name not in section.unequal]
+        numbers = [_make_telling_number(section, line, list(section.subjects), bundle) for line in lines]
+        found += _select_furthest(numbers, MOST_OF_A_SECTION)
     return _select_furthest(found, MOST_NUMBERS)
+
+
+def list_unequal_numbers(bundle: "Bundle", sections: Sequence[SectionView]) -> list[str]:
+    """The numbers that differ, but are of other prompts in one model than in another, each with its section."""
+    return [
+        say("opening.number_of", "{number} ({section})", number=line.label, section=section.id)
+        for section in sections
+        for line in _list_apart(bundle, section)
+        if line.name in section.unequal
+    ]
+
+
+def _list_apart(bundle: "Bundle", section: SectionView) -> list[MetricRow]:
+    """The numbers in which the models of a section differ, which the lines of the models do not say."""
+    said = {"layers", *(fact for card in bundle.models.values() for fact in card.facts)}
+    if len(section.subjects) < 2 or not section.subjects.keys() <= bundle.models.keys():
+        return []
+    return [line for line in section.metrics if line.spread > LEAST_SPREAD and line.name not in said]
 
 
 def _make_telling_number(

@@ -14,8 +14,9 @@ from reportgen.report.content.feature_browser import Browser
 from reportgen.report.content.prompts import TABLE as PROMPTS_TABLE
 from reportgen.report.content.prompts import PromptSheet, make_prompt_sheet
 from reportgen.report.content.sheets import MetricRow, Sheet, make_metric_rows, make_sheet, spell_name
+from reportgen.report.content.side_by_side import SideBySide, lay_side_by_side
 from reportgen.report.content.statements import finds_nothing
-from reportgen.results.quantities import Outcome
+from reportgen.results.quantities import Outcome, quantities_of
 from reportgen.results.section import Section, SubjectWords
 
 LEFT_OUT_TABLE = "skipped"
@@ -102,6 +103,10 @@ class SectionView:
     """What a figure calls a prompt -> what its author says of it."""
     words: Mapping[str, SubjectWords] = field(default_factory=dict)
     """Subject -> what is said of it alone."""
+    unequal: frozenset[str] = frozenset()
+    """Metrics that are of other rows in one subject than in another."""
+    side_by_side: SideBySide | None = None
+    """The same rows of all subjects, to be compared and sorted on a page."""
 
     @property
     def paragraphs(self) -> Mapping[str, str]:
@@ -157,7 +162,23 @@ def build_view(
         failed=not ok and any(absence.failed for absence in absences),
         browsers=browsers or {},
         words=words or {},
+        unequal=_find_unequal(ok, probe),
+        side_by_side=None if probe is None else lay_side_by_side(ok, probe.beside),
     )
+
+
+def _find_unequal(ok: Mapping[str, Outcome], probe: Probe[Any, Any] | None) -> frozenset[str]:
+    """The metrics that are over the rows that could be asked, where these are not the same in all subjects."""
+    if probe is None:
+        return frozenset()
+    left_out = {
+        frozenset(str(row[0]) for row in outcome.tables[LEFT_OUT_TABLE].rows)
+        if LEFT_OUT_TABLE in outcome.tables
+        else frozenset()
+        for outcome in ok.values()
+    }
+    declared = quantities_of(probe.findings)
+    return frozenset(name for name, one in declared.items() if one.of_asked and len(left_out) > 1)
 
 
 def _depths(section: Section) -> list[int]:

@@ -14,7 +14,8 @@ from PIL import Image
 from reportgen.figures.data import csv_of
 from reportgen.numerals import write_number
 from reportgen.report import page as report_page
-from tests.report.fakes import GEMMA, LLAMA
+from reportgen.results.quantities import Metric, Table
+from tests.report.fakes import GEMMA, LLAMA, outcome, prompts
 
 GRID, OTHER_GRID = "#figure-weather-llama-x-grid", "#figure-weather-gemma-x-grid"
 MOSAIC, HEAD = "#figure-heads-llama-x-heads", "#figure-map-llama-x-head"
@@ -344,3 +345,50 @@ def test_models_that_the_page_switches_between_are_those_of_the_bundle(visit):
     page = visit()
     values = page.locator("[name=model]").evaluate_all("all => all.map(x => x.value)")
     assert values == ["", LLAMA, GEMMA]
+
+
+def test_the_models_side_by_side_are_sorted_by_what_is_clicked(visit, shown, tmp_path):
+    bundle, _ = shown
+    columns = ("prompt", "says", "is_right", "rank", "probability", "layer", "right")
+    rows = [
+        [0, " b", True, 1, 0.5, 7, "b"],
+        [1, " a", False, 120, 0.001, None, "x"],
+        [2, " c", False, 9, 0.25, None, "y"],
+    ]
+    options = {"prompts": [{"text": text} for text in ("first", "second", "third")]}
+    asked = {
+        model: outcome(
+            "right_answer",
+            model,
+            options,
+            tables={
+                "answers": Table(columns, kept),
+                "skipped": Table(("text", "reason"), []),
+                "prompts": prompts(["first", "second", "third"]),
+            },
+            metrics={"right_layer": Metric(None, "layer", reason="none")},
+        )
+        for model, kept in ((LLAMA, rows), (GEMMA, rows[:2]))
+    }
+    file = tmp_path / "sorted.html"
+    file.write_text(report_page.render_page(replace(bundle, outcomes={"facts": asked}), {}))
+    page = visit(file)
+    table = page.locator(".side-by-side")
+
+    def order():
+        return table.locator("tbody th").all_inner_texts()
+
+    heads = table.locator(".sorting button")
+    assert order() == ["first", "second", "third"]
+    rank = heads.nth(3)
+    rank.click()
+    assert order() == ["first", "third", "second"], "as numbers, not as texts"
+    assert table.locator("[aria-sort=ascending]").inner_text().startswith("rank")
+    rank.click()
+    assert order() == ["second", "third", "first"]
+    assert table.locator("[aria-sort]").count() == 1
+    for _ in range(2):
+        heads.nth(5).click()
+        assert order()[0] == "first", "what has no layer stands last, whichever way"
+    heads.nth(1).press("Enter")
+    assert order() == ["second", "first", "third"]
