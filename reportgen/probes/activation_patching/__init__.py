@@ -25,7 +25,7 @@ from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
 from reportgen.probing.options import Layers, ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
-from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
+from reportgen.results.quantities import Findings, Rows, array, arrays, mean_of_rows, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,10 +64,8 @@ class Options(ProbeOptions):
                     f"group {CORRUPTED}"
                 )
         pairs = len(self.prompts) // 2
-        if len(self.answers) not in (1, pairs):
-            raise ValueError(
-                f"answers: {len(self.answers)} for {pairs} pairs; give one [correct, incorrect], or one per pair"
-            )
+        if (given := len(self.answers)) not in (1, pairs):
+            raise ValueError(f"answers: {given} for {pairs} pairs; give one [correct, incorrect], or one per pair")
         return self
 
 
@@ -75,9 +73,11 @@ class Options(ProbeOptions):
 class Patching(Findings):
     """What activation patching gives."""
 
-    clean_difference: float = metric("logit")
+    clean_difference: float = metric("logit", of=mean_of_rows("pairs", "clean_difference", "pair", called="name"))
     """Mean over pairs of logit(correct) − logit(incorrect) after the clean prompt."""
-    corrupted_difference: float = metric("logit")
+    corrupted_difference: float = metric(
+        "logit", of=mean_of_rows("pairs", "corrupted_difference", "pair", called="name")
+    )
     """The same after the corrupted prompt."""
     arrival_layer: float | str = metric("layer")
     """Mean over pairs of the first layer from which the residual stream at the last position alone moves half of the

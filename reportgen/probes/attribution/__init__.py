@@ -14,7 +14,7 @@ from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
-from reportgen.results.quantities import Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, mean_of_array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,7 @@ class Attribution(PromptFindings):
     mlp_share: float = metric("share")
     """Mean over prompts of sum |MLPs| / (sum |heads| + sum |MLPs|): the MLPs' share of all that is added to the logit
     or taken from it."""
-    mean_logit: float = metric("logit")
+    mean_logit: float = metric("logit", of=mean_of_array("logit"))
     """Mean over prompts of the logit that is decomposed."""
     logit: NDArray[np.float32] = array("prompt", unit="logit")
     """(prompt) the logit of the answer, before softcap and output scaling; minus that of the other token in a
