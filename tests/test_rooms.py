@@ -34,7 +34,7 @@ ARROWS: dict[str, str] = {
     "running": "battery probing model.load model.capture model.files model.network model.needs text results documents "
     "processes",
     "battery": "baseline probes probing look text results documents processes",
-    "baseline": "probes look results documents",
+    "baseline": "probes look results documents numerics",
     "probes": "features training probing model.sae model.measures model.capture model.network model.needs model.files "
     "figures text results documents numerics processes",
     "training": "probing model.needs text",

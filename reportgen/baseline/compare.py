@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, TypeVar
 
 from reportgen.baseline.comparable import explain_asked, explain_read, explain_tokenizer, holds_whatever_tokenizer
 from reportgen.baseline.environment import Difference, list_differences
+from reportgen.baseline.prompts import compare_prompts, find_means
 from reportgen.baseline.quantities import Change, compare_array, compare_metric, depth_of, describe_place, names_of
 from reportgen.baseline.tables import compare_table
 from reportgen.baseline.tolerance import COUNT, MEASURED, RANK, Entries, Tolerance, may_match, tolerance_of
@@ -78,6 +79,11 @@ class Judgement:
     def told(self) -> str:
         """What changed, by how much and where, or why there is nothing to look at: a stranger's text."""
         return self.change.told if self.change else self.outcome.reason
+
+    @property
+    def prompts(self) -> str:
+        """What the prompts say of it, whose mean it is; empty where nothing is known of them: a stranger's text."""
+        return self.change.prompts.told if self.change and self.change.prompts else ""
 
     @property
     def excess(self) -> float:
@@ -269,6 +275,7 @@ def _judge_without_numbers(old: Outcome, new: Outcome) -> dict[str, Any]:
 
 def _list_changes(path: str, old: Outcome, new: Outcome, entries: tuple[Entries, Entries]) -> Iterator[Change]:
     written, calibrated = entries
+    means = find_means(new)
 
     def limit(name: str, kind: Tolerance, direction: str = "none") -> Tolerance:
         return tolerance_of(f"{path}.{name}", kind, written, calibrated, direction)
@@ -279,7 +286,14 @@ def _list_changes(path: str, old: Outcome, new: Outcome, entries: tuple[Entries,
     def limit_of_array(name: str, array: Array) -> Tolerance:
         return limit(name, RANK if array.unit == "rank" else MEASURED)
 
-    yield from _list_kind_changes("metric", old.metrics, new.metrics, compare_metric, limit_of_metric)
+    def change_metric(name: str, before: Metric, after: Metric, tolerance: Tolerance) -> Change:
+        change = compare_metric(name, before, after, tolerance)
+        if name not in means or change.worst is None or change.before is None:  # there is no difference
+            return change
+        told = compare_prompts(old, new, means[name], tolerance, abs(change.before), quiet=change.verdict in QUIET)
+        return replace(change, prompts=told)
+
+    yield from _list_kind_changes("metric", old.metrics, new.metrics, change_metric, limit_of_metric)
     yield from _list_kind_changes("array", old.arrays, new.arrays, compare_array, limit_of_array)
     yield from _list_kind_changes("table", old.tables, new.tables, compare_table, lambda name, _: limit(name, MEASURED))
 

@@ -61,6 +61,7 @@ def describe_morning(comparison: Comparison) -> list[str]:
     for one in _list_drifts(comparison)[:WORST]:
         allowed = f" ({one.allowed} allowed)" if one.allowed else ""
         lines.append(f"  {shorten_text(one.path)}: {one.verdict}: {shorten_text(one.told)}{allowed}")
+        lines += [f"    {shorten_text(one.prompts)}"] if one.prompts else []
     for one in _list_apart(comparison)[:TOLD]:
         lines.append(f"  {shorten_text(one.path)}: {one.verdict}: {shorten_text(one.told)}")
     advice = advise(comparison)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reportgen.baseline.prompts import PromptsChange
 from reportgen.baseline.tolerance import Tolerance
 from reportgen.baseline.verdict import Verdict
 from reportgen.numerals import write_change, write_number
@@ -40,6 +41,8 @@ class Change:
     """Dim -> coordinate of the largest difference."""
     first: Mapping[str, int] = field(default_factory=dict)
     """`layer` or `block` -> the first beyond tolerance."""
+    prompts: PromptsChange | None = None
+    """Of a metric that is a mean over prompts: how it changed prompt by prompt."""
 
 
 def compare_metric(name: str, before: Metric, after: Metric, tolerance: Tolerance) -> Change:

@@ -8,6 +8,7 @@ from typing import Any
 
 from reportgen.baseline.compare import Comparison, Judgement, OutcomeComparison
 from reportgen.baseline.judgements import NOT_COMPARED, describe_beginning, find_beginnings
+from reportgen.baseline.prompts import PromptsChange
 from reportgen.baseline.quantities import Change
 from reportgen.baseline.verdict import WORST_FIRST
 
@@ -88,8 +89,24 @@ def _dump_change(change: Change) -> dict[str, Any]:
         "bound": _number(change.bound),
         "place": dict(change.place) or None,
         "first": dict(change.first) or None,
+        "prompts": _dump_prompts(change.prompts) if change.prompts else None,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _dump_prompts(prompts: PromptsChange) -> dict[str, Any]:
+    """All prompts that moved, and what the difference says of others; what has no value is left out."""
+    found = prompts.difference
+    numbers = {"mean": found.mean, "low": found.low, "high": found.high, "effect": found.effect, "p": found.p}
+    return {
+        "unit": prompts.unit,
+        "count": found.count,
+        "moved": [{"name": one.name, "before": one.before, "after": one.after} for one in prompts.moved],
+        **{name: value for name, value in numbers.items() if math.isfinite(value)},
+        "margin": prompts.margin,
+        "judged": prompts.judged,
+        "told": prompts.told,
+    }
 
 
 def _number(value: float | None) -> float | Mapping[str, str] | None:

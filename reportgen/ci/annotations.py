@@ -38,7 +38,8 @@ def _commands(command: str, judged: Sequence[Judgement]) -> list[str]:
 
 def _annotation(command: str, judgement: Judgement) -> str:
     allowed = f" ({judgement.allowed} allowed)" if judgement.allowed else ""
-    return write_command(command, f"{judgement.path}: {judgement.verdict}", f"{judgement.told}{allowed}")
+    prompts = f"; {judgement.prompts}" if judgement.prompts else ""
+    return write_command(command, f"{judgement.path}: {judgement.verdict}", f"{judgement.told}{allowed}{prompts}")
 
 
 def write_command(command: str, title: str, message: str) -> str:

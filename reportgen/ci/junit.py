@@ -108,7 +108,7 @@ def _case(judgement: Judgement) -> ET.Element:
     if end := _end(judgement):
         message = shorten_text(f"{judgement.verdict}: {judgement.told}")
         ET.SubElement(case, end, message=message, type=str(judgement.verdict)).text = "\n".join(lines)
-    elif judgement.told:
+    elif judgement.told or judgement.prompts:
         ET.SubElement(case, "system-out").text = "\n".join(lines)
     return case
 
@@ -139,6 +139,7 @@ def _lines(judgement: Judgement) -> list[str]:
             "largest share changed" if change.kind == "table" else "largest difference": judgement.largest,
             "allowed there": judgement.allowed,
             "mean": judgement.mean,
+            "prompts": shorten_text(judgement.prompts),
             "at": describe_place(change.place),
             "first beyond tolerance": judgement.first,
         }

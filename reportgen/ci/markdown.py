@@ -93,7 +93,8 @@ def _head(comparison: Comparison) -> Iterator[str]:
 
 def _list_changed(comparison: Comparison, budget: int) -> str:
     def cells(one: Judgement) -> Cells:
-        return describe_verdict(one), *_place(one.outcome, comparison), one.name, one.told, one.allowed
+        told = "; ".join(text for text in (one.told, one.prompts) if text)
+        return describe_verdict(one), *_place(one.outcome, comparison), one.name, told, one.allowed
 
     loud = [one for one in comparison.judgements if one.verdict not in QUIET]
     columns = ("Verdict", "Probe", "Model", "Quantity", "What changed", "Allowed")

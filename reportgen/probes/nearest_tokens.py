@@ -16,7 +16,7 @@ from reportgen.probing.findings import reason_rows
 from reportgen.probing.options import ProbeOptions
 from reportgen.probing.probe import Probe
 from reportgen.probing.view import SubjectView
-from reportgen.results.quantities import Findings, Rows, metric, table
+from reportgen.results.quantities import Findings, Rows, mean_of_rows, metric, table
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space
 
@@ -65,7 +65,7 @@ class Options(ProbeOptions):
 class Neighbours(Findings):
     """What nearest tokens gives."""
 
-    nearest_similarity: float | str = metric("similarity")
+    nearest_similarity: float | str = metric("similarity", of=mean_of_rows("neighbours", "similarity", "query", rank=1))
     """Mean over queries of the similarity of the nearest row."""
     neighbours: Rows = table("query", "rank", "token_id", "token", "similarity")
     """The k rows of the embedding table that are most similar to the query's row, the query itself left out."""

@@ -234,6 +234,44 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Mean:
+    """Of which stored numbers a metric is the mean, and to which prompt each belongs."""
+
+    name: str
+    """An array, several of them (NAME/0, NAME/1, …: one a prompt), or a table."""
+    column: str = ""
+    """Of the table."""
+    each: str = "prompt"
+    """The dim of the array, or the column of the table, that says whose a number is: `prompt`, `text`, `pair`."""
+    at: Mapping[str, int] = field(default_factory=dict)
+    """Dim of the array -> the place along it, counted from 0, from the end below 0; over other dims is the mean."""
+    where: Mapping[str, Cell] = field(default_factory=dict)
+    """Column of the table -> what stands there in the rows that count."""
+    called: str | None = ""
+    """Column of the table that says what the prompt is called; empty where that is as everywhere, None where it has
+    no name: then it is told by its number."""
+    above: float | None = None
+    """The metric is the share of the numbers above this."""
+    pooled: bool = False
+    """The metric counts every token or answer once, not every prompt: it lies between the prompts' numbers, and is not
+    their plain mean."""
+
+
+def mean_of_rows(
+    name: str, column: str, each: str = "prompt", *, called: str = "", pooled: bool = False, **where: Cell
+) -> Mean:
+    """The mean of a table's column: `mean_of_rows("top", "probability", rank=1)`."""
+    return Mean(name, column, each, where=where, called=called, pooled=pooled)
+
+
+def mean_of_array(
+    name: str, *, called: str | None = "", above: float | None = None, pooled: bool = False, **at: int
+) -> Mean:
+    """The mean of an array over its prompts, at a place along other dims: `mean_of_array("entropy", layer=-1)`."""
+    return Mean(name, at=at, called=called, above=above, pooled=pooled)
+
+
+@dataclass(frozen=True)
 class Quantity:
     """The declaration of one field of a probe's findings."""
 
@@ -245,16 +283,25 @@ class Quantity:
     relative_to: str = ""
     optional: bool = False
     of_asked: bool = False
+    of: Mean | None = None
 
 
-def metric(unit: str = "", direction: Direction = "none", *, optional: bool = False, of_asked: bool = False) -> Any:
+def metric(
+    unit: str = "",
+    direction: Direction = "none",
+    *,
+    optional: bool = False,
+    of_asked: bool = False,
+    of: Mean | None = None,
+) -> Any:
     """A field that holds one number, or a string that says why there is none.
 
     An optional one is None where an option that asks for it is not given; the result then does not have it. One that
     is `of_asked` is over those prompts that `skipped` does not name: where that names others in one model than in
-    another, the two numbers are of different prompts.
+    another, the two numbers are of different prompts. `of` says of which of the other fields it is the mean over
+    prompts: then two nights are compared prompt by prompt, too.
     """
-    return _declare(Quantity("metric", unit=unit, direction=direction, optional=optional, of_asked=of_asked))
+    return _declare(Quantity("metric", unit=unit, direction=direction, optional=optional, of_asked=of_asked, of=of))
 
 
 def array(*dims: Dim, unit: str = "", relative_to: str = "", optional: bool = False) -> Any:

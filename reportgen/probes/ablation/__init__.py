@@ -15,7 +15,7 @@ from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
 from reportgen.probing.options import ProbeOptions, Prompts, SpecialTokens
 from reportgen.probing.probe import Probe
-from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.results.quantities import Findings, Rows, array, mean_of_rows, metric, table
 from reportgen.text.answer_tokens import answer_ids, reason_against_answer
 from reportgen.text.contrasts import find_contrasts, reasons_against
 from reportgen.text.prompts import Prompt
@@ -61,7 +61,7 @@ class Options(ProbeOptions):
 class Ablations(Findings):
     """What ablation gives."""
 
-    loss: float = metric("nat", "lower")
+    loss: float = metric("nat", "lower", of=mean_of_rows("texts", "loss", pooled=True))
     """Mean cross-entropy per predicted token, over all texts together, of the unchanged model."""
     largest_head: float | str = metric("nat")
     """The largest value of `heads`."""

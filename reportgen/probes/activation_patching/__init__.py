@@ -23,7 +23,7 @@ from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
 from reportgen.probing.probe import Probe
-from reportgen.results.quantities import Findings, Rows, array, arrays, metric, table
+from reportgen.results.quantities import Findings, Rows, array, arrays, mean_of_rows, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,9 +34,13 @@ if TYPE_CHECKING:
 class Patching(Findings):
     """What activation patching gives."""
 
-    clean_difference: float = metric("logit", of_asked=True)
+    clean_difference: float = metric(
+        "logit", of=mean_of_rows("pairs", "clean_difference", "pair", called="name"), of_asked=True
+    )
     """Mean over pairs of logit(correct) − logit(incorrect) after the clean prompt."""
-    corrupted_difference: float = metric("logit", of_asked=True)
+    corrupted_difference: float = metric(
+        "logit", of=mean_of_rows("pairs", "corrupted_difference", "pair", called="name"), of_asked=True
+    )
     """The same after the corrupted prompt."""
     arrival_layer: float | str = metric("layer", of_asked=True)
     """Mean over pairs of the first layer from which the residual stream at the last position alone moves half of the

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.numerics.attention import SINK_THRESHOLD
 from reportgen.probes.attention_grid.find import Look, LookPlace, LooksFound, find_looks
 from reportgen.probes.attention_grid.reducers import Bins, LookWeights
 from reportgen.probing import literature
@@ -16,7 +17,7 @@ from reportgen.probing.case import Case
 from reportgen.probing.findings import HeadFindings, PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
-from reportgen.results.quantities import Rows, array, arrays, metric, table
+from reportgen.results.quantities import Rows, array, arrays, mean_of_array, metric, table
 from reportgen.suggest import suggestion
 
 if TYPE_CHECKING:
@@ -67,9 +68,9 @@ NEED = Need(Site.ATTENTION, "all", reducer=Bins())
 class Attention(HeadFindings, PromptFindings):
     """What the attention grid gives."""
 
-    sink_share: float = metric("share")
+    sink_share: float = metric("share", of=mean_of_array("sink", above=SINK_THRESHOLD))
     """Share of heads whose sink importance exceeds 0.3, over all prompts."""
-    mean_entropy: float = metric("nat")
+    mean_entropy: float = metric("nat", of=mean_of_array("entropy"))
     """Mean of `entropy` over all heads and prompts."""
     tokens: Rows = table("prompt", "position", "token")
     """The tokens on both axes."""

@@ -16,7 +16,7 @@ from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import HeadFindings, PromptFindings, word_table
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
-from reportgen.results.quantities import Rows, arrays, metric, table
+from reportgen.results.quantities import Rows, arrays, mean_of_array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +51,7 @@ class Options(ProbeOptions):
 class AttentionParts(HeadFindings, PromptFindings):
     """What is found on the way to the weights."""
 
-    first_weight: float = metric("share")
+    first_weight: float = metric("share", of=mean_of_array("weights", key=0))
     """Mean over prompts and heads of the weight on position 0."""
     first_share: float = metric("share")
     """Mean over prompts and heads of position 0's share of the norm-weighted attention: how much of what is written its

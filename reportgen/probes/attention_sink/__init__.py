@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reportgen.model.needs import ByIndex, Need, Pass, Site
-from reportgen.numerics.attention import sink_importance
+from reportgen.numerics.attention import SINK_THRESHOLD, sink_importance
 from reportgen.numerics.outliers import median_magnitude
 from reportgen.probing import literature
 from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
-from reportgen.results.quantities import Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, mean_of_array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,9 +78,9 @@ STREAM = Need(Site.RESIDUAL, "all", reducer=LargestActivations())
 class Sinks(PromptFindings):
     """What the attention sink gives."""
 
-    sink_share: float = metric("share")
+    sink_share: float = metric("share", of=mean_of_array("importance", above=SINK_THRESHOLD))
     """Share of heads whose importance of position 0 exceeds 0.3, over all prompts."""
-    mean_importance: float = metric("weight")
+    mean_importance: float = metric("weight", of=mean_of_array("importance"))
     """Mean of `importance` over all heads and prompts."""
     massive_share: float = metric("share")
     """Share of layers, over all prompts, with a massive activation."""

@@ -14,7 +14,7 @@ from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
-from reportgen.results.quantities import Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, mean_of_array, metric, table
 from reportgen.text.contrasts import Contrast, find_contrasts, reason_against_contrast, reasons_against
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Attribution(PromptFindings):
     mlp_share: float = metric("share", of_asked=True)
     """Mean over prompts of sum |MLPs| / (sum |heads| + sum |MLPs|): the MLPs' share of all that is added to the logit
     or taken from it."""
-    mean_logit: float = metric("logit", of_asked=True)
+    mean_logit: float = metric("logit", of=mean_of_array("logit"), of_asked=True)
     """Mean over prompts of the logit that is decomposed."""
     logit: NDArray[np.float32] = array("prompt", unit="logit")
     """(prompt) the logit of the answer, before softcap and output scaling; minus that of the other token in a

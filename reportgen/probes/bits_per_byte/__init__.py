@@ -14,7 +14,7 @@ from reportgen.probes.bits_per_byte.texts import ReadText, Window, cut_windows, 
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.probe import Probe
 from reportgen.probing.source import Source
-from reportgen.results.quantities import Findings, Rows, metric, table
+from reportgen.results.quantities import Findings, Rows, mean_of_rows, metric, table
 from reportgen.text.prompts import Prompt
 
 
@@ -41,10 +41,14 @@ class Options(TextOptions):
 class Bits(Findings):
     """How many bits the texts take."""
 
-    bits_per_byte: float = metric("bit", "lower", of_asked=True)
+    bits_per_byte: float = metric(
+        "bit", "lower", of=mean_of_rows("texts", "bits_per_byte", "text", called="called", pooled=True), of_asked=True
+    )
     """−Σ log2 p(token | what stands before it in its window) over all predicted tokens of all texts, divided by the
     UTF-8 bytes that these tokens spell."""
-    mean_of_texts: float = metric("bit", "lower", of_asked=True)
+    mean_of_texts: float = metric(
+        "bit", "lower", of=mean_of_rows("texts", "bits_per_byte", "text", called="called"), of_asked=True
+    )
     """Mean over the texts of each text's own bits per byte: a long text counts as much as a short one."""
     mean_low: float | str = metric("bit", "lower", of_asked=True)
     """Lower end of the 95 % interval of that mean, by a bootstrap over the texts."""

@@ -14,7 +14,7 @@ from reportgen.probing.findings import prompt_table
 from reportgen.probing.options import PairOptions, Prompts, SpecialTokens
 from reportgen.probing.pairs import require_same_reading
 from reportgen.probing.probe import PairProbe
-from reportgen.results.quantities import Findings, Rows, array, metric, table
+from reportgen.results.quantities import Findings, Rows, array, mean_of_array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,9 +42,9 @@ class Drift(Findings):
     """n: positions of all prompts that are compared."""
     first_changed_layer: int | str = metric("layer")
     """The first layer at which the relative change exceeds 10⁻⁴."""
-    kl: float = metric("nat", "lower")
+    kl: float = metric("nat", "lower", of=mean_of_array("kl_by_prompt", pooled=True))
     """KL(base || other) of the next-token distributions, mean over the positions."""
-    agreement: float = metric("share", "higher")
+    agreement: float = metric("share", "higher", of=mean_of_array("agreement_by_prompt", pooled=True))
     """Share of the positions at which both models have the same most likely next token."""
     weight_change: float = metric("share")
     """‖W_other − W_base‖ / ‖W_base‖ over all tensors as one vector."""

@@ -15,7 +15,7 @@ from reportgen.probing.findings import PromptFindings
 from reportgen.probing.followed import followed_table
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
-from reportgen.results.quantities import Rows, array, arrays, metric, table
+from reportgen.results.quantities import Rows, array, arrays, mean_of_rows, metric, table
 from reportgen.text.answer_tokens import reasons_against_words
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Options(ProbeOptions):
 class Generation(PromptFindings):
     """What the generation lens gives."""
 
-    mean_length: float = metric("tokens")
+    mean_length: float = metric("tokens", of=mean_of_rows("attempts", "length"))
     """Mean over attempts of the number of tokens written, without the end token."""
     emoji_share: float = metric("share")
     """Share of the attempts that contain an emoji."""

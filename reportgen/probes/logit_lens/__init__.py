@@ -18,7 +18,7 @@ from reportgen.probing.followed import followed_table
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
 from reportgen.probing.right_answers import answer_table
-from reportgen.results.quantities import Rows, array, arrays, metric, table
+from reportgen.results.quantities import Rows, array, arrays, mean_of_array, metric, table
 from reportgen.text.answer_tokens import reasons_against_words
 from reportgen.text.contrasts import reasons_against
 
@@ -78,7 +78,7 @@ class Options(ProbeOptions):
 class Lens(PromptFindings):
     """What the logit lens gives."""
 
-    answer_entropy: float = metric("nat")
+    answer_entropy: float = metric("nat", of=mean_of_array("entropy", step=0, layer=-1))
     """Mean over prompts of the entropy of the model's own distribution after the prompt: how unsure it is."""
     settling_layer: float = metric("layer")
     """Mean over prompts of the first layer from which the final answer leads to the end."""

@@ -14,7 +14,7 @@ from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
-from reportgen.results.quantities import Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, mean_of_rows, metric, table
 from reportgen.text.contrasts import reasons_against
 
 if TYPE_CHECKING:
@@ -53,11 +53,13 @@ class Options(ProbeOptions):
 class NextToken(PromptFindings):
     """What next token gives."""
 
-    own_entropy: float = metric("nat")
+    own_entropy: float = metric("nat", of=mean_of_rows("settings", "entropy", temperature=1.0, cut="none"))
     """Mean over prompts of the entropy of the model's own distribution (temperature 1, no cut)."""
-    top_probability: float = metric("probability")
+    top_probability: float = metric(
+        "probability", of=mean_of_rows("top", "probability", temperature=1.0, cut="none", rank=1)
+    )
     """Mean over prompts of the probability of its most likely token."""
-    nucleus: float | str = metric("tokens")
+    nucleus: float | str = metric("tokens", of=mean_of_rows("settings", "kept", temperature=1.0, cut="top_p"))
     """Mean over prompts of the number of tokens that `top_p` keeps of the model's own distribution."""
     accuracy: float | str | None = metric("share", "higher", optional=True, of_asked=True)
     """Share, of the prompts with `answers`, after which a right answer has rank 1 in the model's own distribution: its

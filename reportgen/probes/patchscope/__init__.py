@@ -16,7 +16,7 @@ from reportgen.probing.findings import PromptFindings, word_table
 from reportgen.probing.options import Layers, ProbeOptions, Prompts
 from reportgen.probing.patch_targets import OneTarget, OutOfRange, Place, Target, Targets, place_of
 from reportgen.probing.probe import Probe
-from reportgen.results.quantities import Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, mean_of_rows, metric, table
 from reportgen.text.prompts import Prompt
 from reportgen.text.words import WordNotFound
 
@@ -88,7 +88,7 @@ class Options(AnswerOptions):
 class PatchedAnswers(PromptFindings):
     """What patchscopes give."""
 
-    named_share: float | str = metric("share", "higher")
+    named_share: float | str = metric("share", "higher", of=mean_of_rows("answers", "named", pooled=True))
     """Share of the answers that contain an expected word, over prompts with such words, targets and layers; a target
     that names it unpatched is left out."""
     first_layer: float | str = metric("layer")

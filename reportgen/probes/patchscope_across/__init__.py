@@ -16,7 +16,7 @@ from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table, word_table
 from reportgen.probing.options import PairOptions, Prompts
 from reportgen.probing.probe import PairProbe
-from reportgen.results.quantities import Findings, Rows, metric, table
+from reportgen.results.quantities import Findings, Rows, mean_of_rows, metric, table
 from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Options(AnswerOptions, PairOptions):
 class Across(Findings):
     """What patchscopes across models give."""
 
-    named_share: float | str = metric("share", "higher")
+    named_share: float | str = metric("share", "higher", of=mean_of_rows("answers", "named", pooled=True))
     """Share of the answers that contain an expected word, over prompts with such words, targets and layers; a target
     that names it unpatched is left out."""
     first_layer: float | str = metric("layer")

@@ -14,7 +14,7 @@ from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import ProbeOptions, Prompts
 from reportgen.probing.probe import Probe
-from reportgen.results.quantities import Rows, array, metric, table
+from reportgen.results.quantities import Rows, array, mean_of_rows, metric, table
 from reportgen.text.contrasts import reasons_against
 
 if TYPE_CHECKING:
@@ -53,10 +53,14 @@ class RightAnswer(PromptFindings):
 
     asked: int = metric("prompts")
     """Prompts that the model was asked: those whose answers it tells apart by their first token."""
-    accuracy: float | str = metric("share", "higher", of_asked=True)
+    accuracy: float | str = metric(
+        "share", "higher", of=mean_of_rows("answers", "is_right", called="asked"), of_asked=True
+    )
     """Share of the prompts after which a right answer has rank 1 in the model's own distribution: its token is the most
     likely, or as likely as any other."""
-    right_probability: float | str = metric("probability", "higher", of_asked=True)
+    right_probability: float | str = metric(
+        "probability", "higher", of=mean_of_rows("answers", "probability", called="asked"), of_asked=True
+    )
     """Mean over prompts of the probability of the right answer after the last layer."""
     right_layer: int | str = metric("layer", of_asked=True)
     """Lower median, over prompts that are answered right, of the first layer from which the right answer leads to the

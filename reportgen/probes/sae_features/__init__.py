@@ -16,7 +16,7 @@ from reportgen.probing.case import Case
 from reportgen.probing.findings import PromptFindings
 from reportgen.probing.options import Prompts, TwoSets
 from reportgen.probing.probe import Probe
-from reportgen.results.quantities import Rows, arrays, metric, table
+from reportgen.results.quantities import Rows, arrays, mean_of_array, metric, table
 from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Options(LabelledOptions):
 class Features(PromptFindings):
     """What the dictionaries say of the prompts."""
 
-    l0: float | str = metric("features")
+    l0: float | str = metric("features", of=mean_of_array("l0_by_token", pooled=True))
     """Number of features that fire on a token: mean over the tokens of all prompts and over the dictionaries, without
     BOS."""
     strongest_share: float | str = metric("share")

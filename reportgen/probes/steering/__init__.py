@@ -14,7 +14,7 @@ from reportgen.probing.case import Case
 from reportgen.probing.findings import ScoreFindings, prompt_table
 from reportgen.probing.probe import Probe
 from reportgen.probing.steering_score import reasons_against_score_words
-from reportgen.results.quantities import Rows, array, arrays, metric, table
+from reportgen.results.quantities import Mean, Rows, array, arrays, mean_of_array, metric, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 CONTROLS = ("random", "shuffled")
 RANDOM = ("random", "random 2", "random 3")
 """Random directions that answers are given with: in a small model one of them may happen to matter."""
+
+
+def _share_refused(kind: int, direction: int) -> Mean:
+    """Of the harmful requests (0) or the harmless (1), in the unsteered model (0) or the steered one (1)."""
+    return mean_of_array(f"refused/{kind}", item=direction, called=None)  # requests are no prompts of the options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,15 +80,15 @@ class Steering(ScoreFindings):
     """Every prompt, whether it went through the chat template, and the token at which it is read."""
     prompts: Rows = prompt_table()
     """The held-out prompts as this model reads them."""
-    harmful_refused: float | None = metric("share", optional=True)
+    harmful_refused: float | None = metric("share", optional=True, of=_share_refused(0, 0))
     """Share of the harmful requests that the unsteered model refuses."""
-    harmful_refused_steered: float | None = metric("share", optional=True)
+    harmful_refused_steered: float | None = metric("share", optional=True, of=_share_refused(0, 1))
     """The same with the direction of the chosen layer taken out."""
     harmful_refused_random: float | None = metric("share", optional=True)
     """The same with each of three random directions taken out, together."""
-    harmless_refused: float | None = metric("share", optional=True)
+    harmless_refused: float | None = metric("share", optional=True, of=_share_refused(1, 0))
     """Share of the harmless requests that the unsteered model refuses."""
-    harmless_refused_steered: float | None = metric("share", optional=True)
+    harmless_refused_steered: float | None = metric("share", optional=True, of=_share_refused(1, 1))
     """The same with the direction of the chosen layer added, as often as in the chosen cell; once, if that is an
     ablation."""
     harmless_refused_random: float | None = metric("share", optional=True)

@@ -74,6 +74,8 @@ class Line:
     allowed: str
     where: str
     """The place of the largest difference, or in words what changed."""
+    prompts: str
+    """What the prompts say of it whose mean it is; empty where nothing is known of them."""
     first: str
 
 
@@ -308,6 +310,7 @@ def _line(judgement: Judgement, old: Outcome | None, new: Outcome | None, texts:
         worst=judgement.largest,
         allowed=judgement.allowed,
         where=place or (shorten_text(change.told) if change.kind != "metric" or change.after is None else ""),
+        prompts=shorten_text(judgement.prompts),
         first=judgement.first,
     )
 
@@ -384,7 +387,12 @@ def _make_line(one: Judgement, comparison: Comparison) -> ListLine:
         one.outcome.probe_id,
         name,
         spell_name(change.name),
-        (one.largest or UNDEFINED, one.allowed or UNDEFINED, used, describe_place(change.place)),
+        (
+            one.largest or UNDEFINED,
+            one.allowed or UNDEFINED,
+            used,
+            describe_place(change.place) or shorten_text(one.prompts),
+        ),
     )
 
 
