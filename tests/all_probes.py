@@ -119,4 +119,5 @@ def of_two(base: str, other: str, dictionaries: Path) -> dict[str, Any]:
         "contrast": {"probe": "sae_contrast", "dictionaries": str(dictionaries), **pair},
         "carried": {"probe": "activation_difference", "base": base, "other": other, "positions": 3},
         "across": {"probe": "patchscope_across", "targets": ["identity"], "continue": 2, **pair},
+        "alike": {"probe": "similarity_between_models", "k": 2, "permutations": 19, **pair},
     }

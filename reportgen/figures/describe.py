@@ -159,6 +159,8 @@ class HeatMap(Figure):
     value_range: tuple[float, float] | None = None
     width: float | None = None
     """Points its cells may take, where not as many as in other figures."""
+    marked: Sequence[tuple[int, int]] = ()
+    """(row, column) of the cells that are outlined; `value_label` says why."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,21 @@ def alignment(one: Rows, other: Rows) -> Rows:
     return xp.where(undefined, xp.full_like(together, float("nan")), together)
 
 
+def unit_kernel(rows: Rows) -> Rows:
+    """(n x n) the centred kernel of (n x width) float64 rows scaled to norm 1; NaN where the rows do not differ."""
+    xp = array_namespace(rows)
+    kernel = centred_kernel(rows)
+    size = xp.sqrt(xp.sum(kernel * kernel))
+    return xp.where(size == 0, xp.full_like(kernel, float("nan")), kernel / xp.where(size == 0, size + 1, size))
+
+
+def alignments(ones: Rows, others: Rows) -> Rows:
+    """(layer x other layer) debiased linear CKA of every (layer x n x n) unit kernel with every (other layer x n x n)
+    one: `alignment` of all pairs, in one product.
+    """
+    return ones.reshape(ones.shape[0], -1) @ others.reshape(others.shape[0], -1).T
+
+
 def relative_change(base: Rows, other: Rows) -> Rows:
     """(…) ‖other − base‖ / ‖base‖ of matching rows of (… x width) and (… x width); NaN where base is all 0."""
     xp = array_namespace(base, other)

@@ -98,6 +98,14 @@ GHANDEHARIOUN_2024 = Source(
     "https://arxiv.org/abs/2401.06102",
     "inproceedings",
 )
+GROEGER_2026 = Source(
+    "groeger2026aristotelian",
+    ("Fabian Gröger", "Shuo Wen", "Maria Brbić"),
+    "Revisiting the Platonic Representation Hypothesis: An Aristotelian View",
+    2026,
+    "arXiv:2602.14486",
+    "https://arxiv.org/abs/2602.14486",
+)
 GU_2023 = Source(
     "gu2023mamba",
     ("Albert Gu", "Tri Dao"),
@@ -132,6 +140,15 @@ HOLTZMAN_2020 = Source(
     "https://arxiv.org/abs/1904.09751",
     "inproceedings",
 )
+HUH_2024 = Source(
+    "huh2024platonic",
+    ("Minyoung Huh", "Brian Cheung", "Tongzhou Wang", "Phillip Isola"),
+    "The Platonic Representation Hypothesis",
+    2024,
+    "ICML 2024",
+    "https://arxiv.org/abs/2405.07987",
+    "inproceedings",
+)
 KAPLAN_2020 = Source(
     "kaplan2020scaling",
     ("Jared Kaplan", "Sam McCandlish", "others"),
@@ -156,6 +173,15 @@ KORNBLITH_2019 = Source(
     2019,
     "ICML 2019",
     "https://arxiv.org/abs/1905.00414",
+    "inproceedings",
+)
+LAND_2024 = Source(
+    "land2024magikarp",
+    ("Sander Land", "Max Bartolo"),
+    "Fishing for Magikarp: Automatically Detecting Under-trained Tokens in Large Language Models",
+    2024,
+    "EMNLP 2024",
+    "https://arxiv.org/abs/2405.05417",
     "inproceedings",
 )
 LEVY_2014 = Source(
@@ -218,6 +244,14 @@ MINDER_2025 = Source(
     2025,
     "arXiv:2510.13900",
     "https://arxiv.org/abs/2510.13900",
+)
+MURPHY_2024 = Source(
+    "murphy2024cka",
+    ("Alex Murphy", "Joel Zylberberg", "Alona Fyshe"),
+    "Correcting Biased Centered Kernel Alignment Measures in Biological and Artificial Neural Networks",
+    2024,
+    "arXiv:2405.01012",
+    "https://arxiv.org/abs/2405.01012",
 )
 NOSTALGEBRAIST_2020 = Source(
     "nostalgebraist2020lens",

@@ -1,4 +1,6 @@
-"""Two models of which the numbers are compared position by position: of one size, reading the same tokens."""
+"""Two models of which the numbers are compared position by position: of one size, reading the same tokens; or of any
+sizes, at the positions at which both have read the same characters.
+"""
 
 from __future__ import annotations
 
@@ -29,3 +31,19 @@ def require_same_reading(base: Case[Any], other: Case[Any], prompts: Iterable[Pr
     for index, prompt in enumerate(prompts):
         if base.tokens(prompt) != other.tokens(prompt):
             raise Unusable(f"they cannot be compared: they split prompt {index} into different tokens")
+
+
+def share_positions(base: Case[Any], other: Case[Any], prompt: Prompt) -> list[tuple[int, int]]:
+    """(base position, other position) at which both end a token at the same character of a text; what a tokenizer adds
+    (BOS), and special tokens, are none.
+    """
+    ends, others = _ends(base, prompt), _ends(other, prompt)
+    return [(at, others[end]) for end, at in ends.items() if end in others]
+
+
+def _ends(case: Case[Any], prompt: Prompt) -> dict[int, int]:
+    """Character behind a token -> its position, the last one's where several end there."""
+    encoded = case.tokenizer.encode_prompt(prompt)
+    spans = enumerate(zip(encoded.offsets, encoded.added, strict=True))
+    special = case.tokenizer.special_ids
+    return {end: at for at, ((_, end), added) in spans if end and not added and encoded.ids[at] not in special}

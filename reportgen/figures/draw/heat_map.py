@@ -48,6 +48,8 @@ def paint_heat_map(heat_map: HeatMap, look: Look) -> Canvas:
     box = (left, top, left + width, top + height)
     canvas.frame(box, rows=rows, columns=columns)
     canvas.cells(box, colours(scaled), gap=0.5 if cell > 8 else 0)
+    corners = [(left + column * wide, top + row * cell) for row, column in heat_map.marked]
+    canvas.outlines([(x + 0.6, y + 0.6, x + wide - 0.6, y + cell - 0.6) for x, y in corners], canvas.theme.outline)
     colour_key(
         canvas, left, top + height + 12, colours, ends=(low, high), label=label, positions=positions
     )  # fmt: skip

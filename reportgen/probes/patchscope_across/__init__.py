@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -15,18 +15,12 @@ from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table, word_table
 from reportgen.probing.options import PairOptions, Prompts
+from reportgen.probing.pairs import share_positions
 from reportgen.probing.probe import PairProbe
 from reportgen.results.quantities import Findings, Rows, mean_of_rows, metric, table
-from reportgen.text.prompts import Prompt
-
-if TYPE_CHECKING:
-    pass
-
 
 HELD_OUT = 5
 """Every so many-th text of the fit is held out."""
-Shared = list[tuple[int, int]]
-"""(base position, other position) at which both models have read the same characters."""
 
 
 class Options(AnswerOptions, PairOptions):
@@ -169,20 +163,6 @@ def all_positions(layers: tuple[int, ...]) -> Need:
 def is_held_out(text: int) -> bool:
     """Whether a text tests the map, instead of fitting it."""
     return text % HELD_OUT == HELD_OUT - 1
-
-
-def share_positions(base: Case[Options], other: Case[Options], prompt: Prompt) -> Shared:
-    """Where both end a token of a text at the same character."""
-    ends = [_ends(case, prompt) for case in (base, other)]
-    return [(at, ends[1][end]) for end, at in ends[0].items() if end in ends[1]]
-
-
-def _ends(case: Case[Options], prompt: Prompt) -> dict[int, int]:
-    """Character behind a token -> its position, the last one's where several end there."""
-    encoded = case.tokenizer.encode_prompt(prompt)
-    spans = enumerate(zip(encoded.offsets, encoded.added, strict=True))
-    special = case.tokenizer.special_ids
-    return {end: at for at, ((_, end), added) in spans if end and not added and encoded.ids[at] not in special}
 
 
 probe = PatchscopeAcross()

@@ -28,9 +28,9 @@ from reportgen.probes.patchscope_across import (
     is_held_out,
     layer_pairs,
     own_layers,
-    share_positions,
 )
 from reportgen.probing.case import Case
+from reportgen.probing.pairs import share_positions
 from reportgen.probing.probe import MeasuredModel
 
 
