@@ -122,6 +122,15 @@ GU_2024 = Source(
     "arXiv:2410.10781",
     "https://arxiv.org/abs/2410.10781",
 )
+HEWITT_2019 = Source(
+    "hewitt2019control",
+    ("John Hewitt", "Percy Liang"),
+    "Designing and Interpreting Probes with Control Tasks",
+    2019,
+    "EMNLP-IJCNLP 2019",
+    "https://arxiv.org/abs/1909.03368",
+    "inproceedings",
+)
 HILL_1973 = Source(
     "hill1973diversity",
     ("Mark O. Hill",),

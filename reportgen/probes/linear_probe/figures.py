@@ -1,0 +1,99 @@
+"""What its figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from reportgen.figures.describe import Curve, Curves, Figure
+from reportgen.language import list_items, say, say_count
+from reportgen.probes.linear_probe.view import View
+from reportgen.probing.parts import describe_curves
+from reportgen.probing.probe import axis_label, tell_ends
+from reportgen.results.section import Section
+
+
+def figures(section: Section) -> Iterable[Figure]:
+    """Each model with its controls; then all models together."""
+    views = View.each(section)
+    for view in views:
+        yield _draw_controls(view)
+    if len(views) > 1:
+        yield _draw_together(views)
+
+
+def _draw_controls(view: View) -> Curves:
+    twin = view.twin
+    controls = [(say("linear_probe.random_labels", "random labels"), view.values("layer_control"))]
+    if twin is not None:
+        controls.append((say("linear_probe.random_weights", "random weights"), twin))
+    x = _place(view)
+    curves = [
+        Curve(
+            label=say("linear_probe.the_labels", "the labels"),
+            x=x,
+            y=view.values("layer_accuracy").tolist(),
+            model=view.subject,
+            band=view.bounds,
+        ),
+        *(Curve(label=name, x=x, y=values.tolist(), group=name) for name, values in controls),
+    ]
+    what = say("linear_probe.accuracy", "held-out prompts with the right label")
+    return describe_curves(
+        view,
+        name="accuracy",
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=what),
+        what=what,
+        x_label=axis_label(relative=_is_relative(view)),
+        curves=curves,
+        y_label=_name_shares(view),
+        references={say("linear_probe.most_frequent", "most frequent label"): float(view.metric("majority") or 0)},
+        y_range=(0.0, 1.0),
+        x_range=(0.0, 1.0) if _is_relative(view) else None,
+    )
+
+
+def _draw_together(views: Sequence[View]) -> Curves:
+    """Accuracies of all models in one figure."""
+    relative = _is_relative(views[0])
+    curves = [
+        Curve(
+            label=view.name, x=_place(view), y=view.values("layer_accuracy").tolist(), model=view.subject,
+            band=view.bounds,
+        )
+        for view in views
+    ]  # fmt: skip
+    frequent = max(float(view.metric("majority") or 0) for view in views)
+    return Curves(
+        name="models",
+        subject=tuple(view.subject for view in views),
+        title=say("linear_probe.together", "Held-out prompts with the right label, by model"),
+        alt=say(
+            "linear_probe.together_alt",
+            "Share of held-out prompts with the right label over the layers: {curves}.",
+            curves=list_items([tell_ends(curve) for curve in curves]),
+        ),
+        x_label=axis_label(relative=relative),
+        y_label=_name_shares(views[0]),
+        curves=curves,
+        references={say("linear_probe.most_frequent", "most frequent label"): frequent},
+        y_range=(0.0, 1.0),
+        x_range=(0.0, 1.0) if relative else None,
+    )
+
+
+def _name_shares(view: View) -> str:
+    return say_count(
+        "linear_probe.share_axis",
+        "share of {count} prompt (95 % band)",
+        "share of {count} prompts (95 % band)",
+        view.count,
+    )
+
+
+def _is_relative(view: View) -> bool:
+    return bool(view.options["axis"] == "relative")
+
+
+def _place(view: View) -> list[float]:
+    """(layer) where each stands on the axis."""
+    return [layer / view.last_layer if _is_relative(view) else float(layer) for layer in view.layers]

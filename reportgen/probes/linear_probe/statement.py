@@ -1,0 +1,155 @@
+"""The rule of its sentence."""
+
+from __future__ import annotations
+
+from reportgen.language import say, sentences
+from reportgen.numerals import write_count, write_depth, write_share, write_signed
+from reportgen.probes.linear_probe.view import View
+from reportgen.probing.word_fits import refuse_verdict, tell_parts, tell_refusal_briefly
+
+
+def tell(view: View) -> str:
+    """From which layer on the label can be read, how well, where best, whether in the middle, and by the words alone."""
+    if refusal := refuse_verdict(view):
+        return refusal
+    return sentences([_tell_layers(view), _tell_best(view), _tell_course(view), _tell_twin(view), tell_parts(view)])
+
+
+def _tell_layers(view: View) -> str:
+    """At which layers the accuracy is clearly above what saying one label, or learning random ones, would give."""
+    readable, first = view.readable, view.readable_from
+    values = {
+        "model": view.name,
+        "count": write_count(view.count),
+        "majority": write_share(view.metric("majority")),
+        "last": view.last_layer,
+    }
+    if not readable.any():
+        return say(
+            "linear_probe.no_clear_statement",
+            "No clear statement about {model}: at no layer is the accuracy on {count} held-out prompts clearly (95 % "
+            "interval) above the most frequent label ({majority}) and random labels.",
+            **values,
+        )
+    if first == 0:
+        return say(
+            "linear_probe.everywhere",
+            "In {model} the label can be read at every layer, from the first that was tried (layer {layer} of {last}) "
+            "on: accuracy on {count} held-out prompts is clearly (95 % interval) above the most frequent label "
+            "({majority}) and random labels.",
+            layer=view.layers[0],
+            **values,
+        )
+    if first is not None:
+        return say(
+            "linear_probe.from",
+            "In {model} the label can be read from layer {layer} of {last} on: accuracy on {count} held-out prompts is "
+            "clearly (95 % interval) above the most frequent label ({majority}) and random labels.",
+            layer=view.layers[first],
+            **values,
+        )
+    places = readable.nonzero()[0]
+    return say(
+        "linear_probe.between",
+        "In {model} the label can be read at {some} of {all} layers, between layers {low} and {high} of {last}, and not "
+        "at the end: there accuracy on {count} held-out prompts is not clearly (95 % interval) above the most frequent "
+        "label ({majority}) and random labels.",
+        some=len(places),
+        all=len(view.layers),
+        low=view.layers[places[0]],
+        high=view.layers[places[-1]],
+        **values,
+    )
+
+
+def _tell_best(view: View) -> str:
+    """The best layer, and what is left of it where it is chosen without the prompts that it is tested on."""
+    (low, high), (least, most) = view.interval, view.selectivity_interval
+    layer = int(view.metric("best_layer") or 0)
+    return say(
+        "linear_probe.best",
+        "It is read best at layer {layer} ({best} right, the highest of {layers} layers on the same prompts); at layers "
+        "chosen without the prompts that are tested, {share} are right (95 % interval {low} to {high}), selectivity "
+        "{selectivity} ({least} to {most}).",
+        layer=layer,
+        best=write_share(float(view.values("layer_accuracy")[view.layers.index(layer)])),
+        layers=len(view.layers),
+        share=write_share(view.metric("accuracy")),
+        low=write_share(low),
+        high=write_share(high),
+        selectivity=write_signed(view.metric("selectivity"), 2),
+        least=write_signed(least, 2),
+        most=write_signed(most, 2),
+    )
+
+
+def _tell_course(view: View) -> str:
+    """Whether the middle layers know it better than the first and the last; nothing where nothing is known."""
+    course = view.judge_course()
+    if course is None or not view.readable.any():
+        return ""
+    values = {
+        "first": write_share(course.first),
+        "middle": write_share(course.middle),
+        "last": write_share(course.last),
+        "from": course.layers[0],
+        "to": course.layers[1],
+    }
+    if course.shape == "hump":
+        return say(
+            "linear_probe.hump",
+            "There is a hump in the middle: {first} at layer 0, {middle} on average over layers {from} to {to}, {last} "
+            "at the last.",
+            **values,
+        )
+    if course.shape == "falls":
+        return say(
+            "linear_probe.falls",
+            "There is no hump: the middle (layers {from} to {to}, {middle}) is above the last layer ({last}), but not "
+            "clearly above layer 0 ({first}).",
+            **values,
+        )
+    if course.shape == "rises":
+        return say(
+            "linear_probe.rises",
+            "There is no hump: the last layer ({last}) is above the middle (layers {from} to {to}, {middle}).",
+            **values,
+        )
+    if course.shape == "stays":
+        return say(
+            "linear_probe.stays",
+            "There is no hump: the last layer ({last}) is as good as the middle (layers {from} to {to}, {middle}).",
+            **values,
+        )
+    return say(
+        "linear_probe.open",
+        "No hump is shown, nor that there is none: layer 0 {first}, layers {from} to {to} {middle}, the last {last}.",
+        **values,
+    )
+
+
+def _tell_twin(view: View) -> str:
+    """How much the words alone give; nothing where no twin was read, or nothing can be read at all."""
+    twin = view.twin
+    if twin is None or not view.readable.any():
+        return ""
+    values = {"share": write_share(float(twin.max()))}
+    if float(twin.max()) >= view.interval[0]:
+        return say(
+            "linear_probe.twin_alike",
+            "With random weights {share} are right at the best layer, within the interval: the words themselves may be "
+            "what is read, not what the model made of them.",
+            **values,
+        )
+    return say("linear_probe.twin_below", "With random weights at most {share} are right.", **values)
+
+
+def tell_briefly(view: View) -> str:
+    """The accuracy, and from which layer on the label can be read."""
+    if refuse_verdict(view):
+        return tell_refusal_briefly()
+    share, first = write_share(view.metric("accuracy")), view.readable_from
+    if first is None:
+        return say("linear_probe.brief_none", "{share} right, not clearly above chance at the end", share=share)
+    depth = write_depth(view.layers[first], view.last_layer)
+    return say("linear_probe.brief", "{share} right, readable from layer {depth} on", share=share, depth=depth)
