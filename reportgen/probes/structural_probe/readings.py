@@ -1,0 +1,116 @@
+"""A treebank's sentences as a model reads them: which token ends each word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from reportgen.numerals import count_items
+from reportgen.probes.structural_probe.options import Options
+from reportgen.probes.structural_probe.treebanks import FEWEST_TESTED, FEWEST_TRAINED, split_treebank
+from reportgen.probes.structural_probe.trees import Sentence
+from reportgen.probing.case import Case, NoRow, Unusable
+from reportgen.text.prompts import Prompt
+
+if TYPE_CHECKING:
+    from reportgen.text.tokens import TextTokenizer
+
+HELD_BYTES = 2**30
+"""Rows of as many layers are in memory together as have room in it; for the others the texts pass again."""
+NUMBER = 4
+"""Bytes of a number in a row."""
+UNKNOWN_WIDTH = 8192
+"""Taken for a model whose configuration does not say how wide it is."""
+
+
+@dataclass(frozen=True)
+class ReadSentence:
+    """A sentence with its tokens."""
+
+    sentence: Sentence
+    tokens: tuple[int, ...]
+    positions: tuple[int, ...]
+    """(word) the last of its tokens, where a causal model has seen all of it."""
+
+
+@dataclass(frozen=True)
+class Readings:
+    """All sentences as one model reads them, the shortest first."""
+
+    trained: tuple[ReadSentence, ...]
+    tested: tuple[ReadSentence, ...]
+    shown: tuple[int, ...]
+    """Which of `tested` are drawn."""
+    unfit: int
+    """Sentences of the treebank that nobody takes."""
+    left_out: tuple[Sentence, ...]
+    """Sentences that were chosen, of which a word does not end where a token ends."""
+
+    @property
+    def all(self) -> tuple[ReadSentence, ...]:
+        """Those that are trained on, then those that are held out."""
+        return self.trained + self.tested
+
+    @property
+    def words(self) -> int:
+        """Of all sentences."""
+        return sum(len(one.positions) for one in self.all)
+
+
+def readings_of(case: Case[Options]) -> Readings:
+    """The sentences of a case.
+
+    Raises:
+        Unusable: words and tokens end together in too few of them, or one is longer than the model's context.
+    """
+    options = case.options
+    show = None if options.show is None else tuple(options.show)
+    sizes = (options.sentences, options.test_sentences)
+    split = split_treebank(options.treebank, options.test, options.seed, show, sizes)
+    read = {one: _read_cached(case.tokenizer, one) for one in (*split.trained, *split.tested)}
+    most = case.facts.context_length
+    if most is not None and any(len(one.tokens) > most for one in read.values() if one is not None):
+        raise Unusable(f"a sentence exceeds the context of {most:,}")
+    trained, tested = (_keep_read(read, some) for some in (split.trained, split.tested))
+    if len(trained) < FEWEST_TRAINED or len(tested) < FEWEST_TESTED:
+        told = f"in {count_items(len(trained) + len(tested), 'sentence')} of {len(read):,} every word ends with a token"
+        raise Unusable(f"{told}, too few to train and to test on")
+    shown = tuple(at for one in split.shown for at, held in enumerate(tested) if held.sentence == one)
+    return Readings(trained, tested, shown, split.unfit, tuple(one for one in read if read[one] is None))
+
+
+def _keep_read(read: dict[Sentence, ReadSentence | None], some: Sequence[Sentence]) -> tuple[ReadSentence, ...]:
+    return tuple(found for one in some if (found := read[one]) is not None)
+
+
+@lru_cache(maxsize=8192)
+def _read_cached(tokenizer: TextTokenizer, sentence: Sentence) -> ReadSentence | None:
+    """A sentence with its tokens; None where a word's last character is not the last of a token, or the model has no
+    row for one of them.
+    """
+    encoded = tokenizer.encode_prompt(Prompt(text=sentence.text))
+    if tokenizer.reason_against_tokens(encoded.ids):
+        return None
+    spans = enumerate(zip(encoded.offsets, encoded.added, strict=True))
+    # The last of those that end there: a character of several tokens is known with its last byte.
+    ending = {end: at for at, ((first, end), added) in spans if not added and end > first}
+    if not all(end in ending for end in sentence.ends):
+        return None
+    return ReadSentence(sentence, encoded.ids, tuple(ending[end] for end in sentence.ends))
+
+
+def measured_layers(case: Case[Options]) -> tuple[int, ...]:
+    """Layer 0, and those that are asked for."""
+    return tuple(sorted({0, *case.named_layers(case.options.layers)}))
+
+
+def group_layers(case: Case[Options], words: int) -> list[tuple[int, ...]]:
+    """The layers in as few stretches as memory takes, about equally many in each."""
+    layers = measured_layers(case)
+    of_layer = words * (case.facts.hidden_size or UNKNOWN_WIDTH) * NUMBER
+    together = max(HELD_BYTES // of_layer, 1)
+    count = -(-len(layers) // together)
+    ends = [-(-len(layers) * at // count) for at in range(count + 1)]
+    return [layers[first:end] for first, end in zip(ends, ends[1:], strict=False)]
