@@ -175,8 +175,9 @@ def test_the_narrow_model_expects_its_own_texts(smollm2_folder: Path, tmp_path: 
 @pytest.mark.timeout(1500)
 def test_the_bees_model_expects_texts_about_bees_and_its_difference_says_so(gemma_folder: Path, tmp_path: Path) -> None:
     bees = merged(gemma_folder, "bees", tmp_path / "bees")
-    texts = read_lists("bees")["held_out"]
-    assert mean_loss(bees, texts) < mean_loss(gemma_folder, texts) - 0.5
+    lists = read_lists("bees")
+    for kind, less in (("texts", 1.0), ("held_out", 0.1)):
+        assert mean_loss(bees, lists[kind]) < mean_loss(gemma_folder, lists[kind]) - less
     pair = {"base": "gemma", "other": "bees"}
     found = run_probes(
         {"gemma": gemma_folder, "bees": f"{gemma_folder} + {ADAPTERS / 'bees'}"},
