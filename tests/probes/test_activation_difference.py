@@ -1,5 +1,7 @@
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,14 @@ from reportgen.errors import BatteryError
 from reportgen.figures.describe import Curves, Rankings, TokenGrid
 from reportgen.numerics.mean_difference import draw_relabellings
 from reportgen.probes.activation_difference import DRAWS, probe
-from reportgen.results.quantities import Outcome
+from reportgen.probes.activation_difference.view import View
+from reportgen.results.quantities import Outcome, Rows
 from reportgen.results.section import Section, tell_apart
 from reportgen.running.execute import Results
 from reportgen.text.prompts import PromptSets
 from reportgen.text.tokens import TextTokenizer
 from tests.reference import activation_difference as slow
-from tests.reference import plain
+from tests.reference import patchscope, plain
 from tests.runs import run_probes
 from tests.tiny import save_tiny, tokenizer_json
 from tests.tiny_adapters import draw_matrices, save_adapter
@@ -30,6 +33,8 @@ TEXTS = ["an apple a day", "the apple of my eye", "I ate an apple", "a day for a
 POSITIONS = 3
 PLANTED = 300
 """A token to whose direction a planted difference points."""
+WORD = 279
+"""Another, that reads as a word: " day"."""
 
 
 def results(base: Any, other: Any, **options: Any) -> Results:
@@ -58,25 +63,28 @@ def tuned(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"{llama} + {save_adapter(tmp_path_factory.mktemp('adapters') / 'tuned', adapter)}"
 
 
-def planted_vector(folder: Path) -> torch.Tensor:
+def planted_vector(folder: Path, token: int = PLANTED) -> torch.Tensor:
     """What a GPT-2's final norm and unembedding read as a token, to a length."""
     tensors = load_file(folder / "model.safetensors")
-    vector: torch.Tensor = 6.0 * tensors["transformer.wte.weight"][PLANTED] / tensors["transformer.ln_f.weight"]
+    vector: torch.Tensor = 6.0 * tensors["transformer.wte.weight"][token] / tensors["transformer.ln_f.weight"]
     vector -= vector.mean()  # LayerNorm takes a mean off
     return vector
 
 
-@pytest.fixture(scope="module")
-def planted(gpt2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny GPT-2 that adds a token's own direction after block 1, whatever it reads."""
-    folder = tmp_path_factory.mktemp("models") / "planted"
+def plant(gpt2: Path, folder: Path, token: int, block: int) -> Path:
+    """The tiny GPT-2 that adds a token's own direction after a block, whatever it reads."""
     folder.mkdir()
     for file in gpt2.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     tensors = load_file(folder / "model.safetensors")
-    tensors["transformer.h.1.mlp.c_proj.bias"] += planted_vector(gpt2)
+    tensors[f"transformer.h.{block}.mlp.c_proj.bias"] += planted_vector(gpt2, token)
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     return folder
+
+
+@pytest.fixture(scope="module")
+def planted(gpt2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return plant(gpt2, tmp_path_factory.mktemp("models") / "planted", PLANTED, block=1)
 
 
 def load_both(llama: Path, adapter: str) -> list[Any]:
@@ -187,10 +195,12 @@ def test_a_planted_difference_is_found_where_it_is_and_says_its_token(gpt2: Path
 
 def test_figures_show_the_difference_beside_its_control(gpt2: Path, planted: Path) -> None:
     drawn = {figure.name: figure for figure in probe.figures(section(results(gpt2, planted)))}
-    assert list(drawn) == ["read", "read-relabelled", "size", "gains"]
-    grid, control, curves, bars = drawn.values()
+    assert list(drawn) == ["read", "read-relabelled", "patched", "patched-relabelled", "size", "gains"]
+    grid, control, patched, _, curves, bars = drawn.values()
     assert isinstance(grid, TokenGrid)
     assert isinstance(control, TokenGrid)
+    assert isinstance(patched, TokenGrid)
+    assert list(patched.rows) == ["2"]  # layer 1 has no difference
     assert isinstance(curves, Curves)
     assert isinstance(bars, Rankings)
     assert list(grid.rows) == ["3", "2", "1", "0"]
@@ -311,6 +321,178 @@ def _write_by_hand(folder: Path, scale: float) -> list[str]:
     ],
 )
 def test_what_cannot_be_written_is_a_mistake(llama: Path, tuned: str, options: dict[str, Any], told: str) -> None:
+    with pytest.raises(BatteryError, match=told):
+        results(llama, tuned, **options)
+
+
+IDENTITY = {"id": "echo", "text": "an apple, an eye, a day", "word": "eye"}
+WRITTEN = 3
+
+
+@pytest.fixture(scope="module", params=["eye", "day"])
+def asked(request: pytest.FixtureRequest, llama: Path, tuned: str) -> Outcome:
+    """With Patchscope at two layers and two lengths, into a token amid the prompt, and into its last."""
+    identity = {**IDENTITY, "word": request.param}
+    return difference(llama, tuned, identity=identity, patchscope_layers=[2, 3], patchscope_scale=[1, 3],
+                      patchscope_tokens=WRITTEN)  # fmt: skip
+
+
+def place_asked(outcome: Outcome) -> tuple[list[int], int]:
+    """Tokens of the identity prompt, and where its word ends."""
+    encoded = Tokenizer.from_str(tokenizer_json()).encode(IDENTITY["text"])
+    word = outcome.options["identity"]["word"]
+    end = IDENTITY["text"].index(word) + len(word)
+    return encoded.ids, next(at for at, (_, last) in enumerate(encoded.offsets) if last == end)
+
+
+def test_patchscope_reads_what_plain_hooks_put_in(
+    llama: Path, tuned: str, read: Mapping[str, Any], asked: Outcome
+) -> None:
+    ids, place = place_asked(asked)
+    _, network = load_both(llama, tuned)
+    signs = draw_relabellings(len(TEXTS), DRAWS, 0)[0]
+    ways = {"difference": None, "relabelled": signs, "mirrored": [-sign for sign in signs]}
+    for layer, position, (way, drawn), scale in product((2, 3), range(POSITIONS), ways.items(), (1, 3)):
+        base, other = (streams[layer] for streams in read["streams"])
+        row = torch.tensor(slow.patched_row(base, other, position, scale, drawn)).float()
+        logits = patchscope.patched_logits(network, "llama", ids, place, layer, row)
+        likely = torch.softmax(logits[-1].double(), -1)
+        where = {"direction": way, "layer": layer, "position": position, "scale": scale}
+        found = rows(asked, "patched", **where)
+        probabilities = [one["probability"] for one in found]
+        assert probabilities == pytest.approx(likely.topk(10).values.tolist(), rel=1e-3)
+        assert probabilities == pytest.approx(likely[[one["token_id"] for one in found]].tolist(), rel=1e-3)
+        tokens = patchscope.answer(network, "llama", ids, place, layer, row, WRITTEN)
+        (text,) = rows(asked, "patched_text", **where)
+        assert text["text"] == TextTokenizer.from_folder(llama).decode(tokens)
+    assert len(rows(asked, "patched_text")) == 1 + 2 * POSITIONS * 2 * 3
+
+
+def test_beside_it_stands_what_the_prompt_says_by_itself(llama: Path, tuned: str, asked: Outcome) -> None:
+    ids, _ = place_asked(asked)
+    _, network = load_both(llama, tuned)
+    with torch.no_grad():
+        likely = torch.softmax(network(torch.tensor([ids])).logits[0, -1].double(), -1)
+    found = rows(asked, "patched", direction="none")
+    assert [one["probability"] for one in found] == pytest.approx(likely.topk(10).values.tolist(), rel=1e-3)
+    assert {(one["layer"], one["position"], one["scale"]) for one in found} == {(None, None, 0)}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        ("as it is", "day"),
+        ("as long as base", "day"),
+        ("at its own position", "day"),
+        ("a token early", "day"),
+        ("a token early", "eye"),
+        ("from there on", "eye"),
+    ],
+)
+def test_known_wrong_patchscopes_read_otherwise(
+    llama: Path, tuned: str, read: Mapping[str, Any], wrong: str, word: str
+) -> None:
+    """Put in at its own length or another stream's, at another token, or at all behind it as well. Length plays a part
+    at the last token alone: block 2 takes it away before it looks at others.
+    """
+    asked = difference(llama, tuned, identity={**IDENTITY, "word": word}, patchscope_layers=[2])
+    ids, place = place_asked(asked)
+    _, network = load_both(llama, tuned)
+    base, other = (streams[2] for streams in read["streams"])
+    row = torch.tensor(slow.patched_row(base, other, 0, 1, wrong=wrong)).float()
+    at, also_from = place - (wrong == "a token early"), place if wrong == "from there on" else None
+    logits = patchscope.patched_logits(network, "llama", ids, at, 2, row, also_from=also_from)
+    likely = torch.softmax(logits[-1].double(), -1)
+    found = rows(asked, "patched", direction="difference", layer=2, position=0, scale=1)
+    expected = likely[[one["token_id"] for one in found]].tolist()
+    assert [one["probability"] for one in found] != pytest.approx(expected, rel=1e-3)
+
+
+def test_at_the_last_token_and_layer_patchscope_is_the_lens(llama: Path, tuned: str) -> None:
+    """The final norm takes the length away, and no block is left to see the prompt."""
+    outcome = difference(llama, tuned, patchscope_layers=[3], identity={**IDENTITY, "word": "day"})
+    for position in range(POSITIONS):
+        lens = rows(outcome, "top", layer=3, position=position)
+        found = rows(outcome, "patched", direction="difference", position=position, scale=1)
+        assert [one["token_id"] for one in found] == [one["token_id"] for one in lens]
+        assert [one["probability"] for one in found] == pytest.approx([one["probability"] for one in lens], rel=1e-2)
+
+
+def test_a_planted_word_is_read_by_patchscope_and_told(gpt2: Path, tmp_path: Path) -> None:
+    other = plant(gpt2, tmp_path / "planted", WORD, block=2)
+    found = results(gpt2, other, patchscope_layers=[3], identity={**IDENTITY, "word": "day"}, top_k=1)
+    own = rows(found.outcomes["d"]["a..b"], "patched", direction="difference", layer=3, rank=1)
+    assert {one["token"] for one in own} == {" day"}
+    (view,) = View.each(section(found))
+    assert view.choose_patched_scale() == 1
+    assert view.list_patched(1) == [" day"]
+    told = probe.statement(section(found))
+    assert (
+        "Put into the identity prompt (Patchscope) at 1 times the stream's norm, the difference is read as "
+        "“␣day”, and the control nowhere." in told
+    )
+    drawn = {figure.name: figure for figure in probe.figures(section(found))}
+    patched, control = drawn["patched"], drawn["patched-relabelled"]
+    assert isinstance(patched, TokenGrid)
+    assert isinstance(control, TokenGrid)
+    assert patched.texts[0] == [" day"] * POSITIONS
+    assert patched.outlined.all()
+    assert not control.outlined.any()
+
+
+Cells = list[tuple[int | None, int | None]]
+
+
+def words_read(gpt2: Path, other: Path, **cells: Mapping[str, Cells]) -> list[str]:
+    """What is told where the rows of `patched` are these: direction -> word -> (layer, position)."""
+    found = results(gpt2, other, top_k=1)
+    told: Rows = [
+        [way, *place, 1.0, 1, number, word, 0.5]
+        for way, words in cells.items()
+        for number, (word, places) in enumerate(words.items())
+        for place in places
+    ]
+    outcome = found.outcomes["d"]["a..b"]
+    table = replace(outcome.tables["patched"], rows=told)
+    changed = replace(outcome, tables={**outcome.tables, "patched": table})
+    (view,) = View.each(Section("d", {"a..b": changed}, tell_apart(found.models.values())))
+    return view.list_patched(1)
+
+
+def test_only_words_that_no_control_reads_and_that_more_cells_read_than_chance_are_told(
+    gpt2: Path, planted: Path
+) -> None:
+    """All cells of layers 2 and 3 stand out there."""
+    two: Cells = [(2, 0), (2, 1)]
+    four: Cells = [*two, (3, 0), (3, 1)]
+    said: dict[str, Cells] = {" lamp": four, " night": four, "amp": four, " of": four, " beam": two, " oil": [(2, 0)]}
+    assert words_read(gpt2, planted, difference=said) == [" lamp", " night", " beam"]
+    assert words_read(gpt2, planted, difference=said, mirrored={" night": [(1, 0)]}) == [" lamp", " beam"]
+    assert words_read(gpt2, planted, difference=said, none={" lamp": [(None, None)]}) == [" night", " beam"]
+    assert words_read(gpt2, planted, difference=said, relabelled={" tree": two}) == [" lamp", " night"]
+    assert words_read(gpt2, planted, difference=said, relabelled={" of": four, " tree": [(2, 0)]}) == [
+        " lamp", " night", " beam"]  # fmt: skip
+    assert words_read(gpt2, planted, difference={" lamp": [(0, 0), (1, 0), (2, 0)]}) == []
+
+
+def test_without_a_length_nothing_is_put_in(llama: Path, tuned: str, asked: Outcome) -> None:
+    outcome = difference(llama, tuned, patchscope_scale=[])
+    assert not outcome.tables["patched"].rows
+    assert not outcome.tables["patched_text"].rows
+    for name in ("top", "top_relabelled", "gains", "gains_relabelled"):  # and nothing else moves
+        assert outcome.tables[name].rows == asked.tables[name].rows
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"patchscope_layers": [4]}, "layer 4 is out of range: layers go from 0 to 3"),
+        ({"identity": {**IDENTITY, "word": "pear"}}, "the word 'pear' is not in"),
+        ({"identity": "identiti"}, "there is no target 'identiti' in patchscopes/targets"),
+        ({"patchscope_scale": [0]}, "patchscope_scale"),
+    ],
+)
+def test_what_patchscope_cannot_read_is_a_mistake(llama: Path, tuned: str, options: dict[str, Any], told: str) -> None:
     with pytest.raises(BatteryError, match=told):
         results(llama, tuned, **options)
 

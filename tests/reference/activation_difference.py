@@ -44,6 +44,21 @@ def relative_norm(
     return top / (sum(norm(text[position]) for text in below) / len(below))
 
 
+def patched_row(
+    base: Stream, other: Stream, position: int, scale: float, signs: Sequence[int] | None = None, *, wrong: str = ""
+) -> list[float]:
+    """δ at one position, `scale` times as long as other's stream is on average at the last position; `wrong` is "as it
+    is", "as long as base", or "at its own position".
+    """
+    apart = mean_difference(base, other, position, signs)
+    if wrong == "as it is":
+        return [scale * value for value in apart]
+    place = position if wrong == "at its own position" else len(other[0]) - 1
+    of = base if wrong == "as long as base" else other
+    length = scale * sum(norm(text[place]) for text in of) / len(of)
+    return [value * length / norm(apart) for value in apart]
+
+
 def logit_changes(
     base: Stream, other: Stream, signs: Sequence[int] | None = None, *, centred: bool = True
 ) -> list[float]:

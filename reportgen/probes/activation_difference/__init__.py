@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, model_validator
 
 from reportgen.model.needs import Need, Pass, Site
+from reportgen.probes.patchscope import target_place
 from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import prompt_table
-from reportgen.probing.options import PairOptions, Prompts
+from reportgen.probing.options import Layers, PairOptions, Prompts
 from reportgen.probing.pairs import require_same_reading
+from reportgen.probing.patch_targets import OneTarget, Place
 from reportgen.probing.probe import PairProbe
 from reportgen.probing.steering_score import HARMFUL
 from reportgen.results.quantities import Findings, Rows, array, metric, table
@@ -29,6 +31,9 @@ DRAWS = 20
 
 MOVED = 50
 """Tokens kept whose logits rise or fall most."""
+SPREAD = 5
+"""Layers at which Patchscope reads where none are named."""
+Scales = Annotated[list[Annotated[float, Field(gt=0, le=100, strict=False)]], Field(max_length=8)]
 
 
 class Options(PairOptions):
@@ -41,7 +46,15 @@ class Options(PairOptions):
     """k: how many tokens at the beginning of each text are looked at; a BOS before them is none of them."""
     top_k: Annotated[int, Field(ge=1, le=50)] = 10
     """Tokens kept of each reading."""
-    scale: Annotated[list[Annotated[float, Field(gt=0, le=100, strict=False)]], Field(max_length=8)] = Field(default=[])
+    patchscope_scale: Scales = Field(default=[1.0, 2.0])
+    """How many times the norm of other's stream δ is made long where Patchscope reads it; without any it does not."""
+    patchscope_layers: Layers | None = None
+    """Layers whose δ Patchscope reads; by default five, evenly spread between the embedding and the last layer."""
+    patchscope_tokens: Annotated[int, Field(ge=1, le=32)] = 4
+    """Tokens that other writes after the identity prompt with δ in it."""
+    identity: OneTarget = Field(default="identity", validate_default=True)
+    """The identity prompt, in which δ takes the place of a token."""
+    scale: Scales = Field(default=[])
     """How many times its own norm base's stream is moved along δ while base writes; without any nothing is written."""
     steered_layer: Annotated[int, Field(ge=0)] | None = None
     """The layer, of those that enter a block, whose δ is added there; by default the one in the middle."""
@@ -85,6 +98,11 @@ class ActivationDifference(Findings):
     positions, less the mean change of all tokens, which no probability sees."""
     gains_relabelled: Rows = table("direction", "rank", "token_id", "token", "change")
     """The control: the same of the first relabelling."""
+    patched: Rows = table("direction", "layer", "position", "scale", "rank", "token_id", "token", "probability")
+    """The likeliest next tokens after the identity prompt in other: as the prompt is (direction `none`), and with δ
+    (`difference`), the first relabelling's (`relabelled`) or its mirror image's (`mirrored`) in it, at each scale."""
+    patched_text: Rows = table("direction", "layer", "position", "scale", "text")
+    """How other goes on from it, the likeliest token after the other."""
     written: Rows = table("opening", "direction", "scale", "text")
     """What base writes after each opening: by itself (direction `none`), with δ added to its stream (`difference`), and
     with the first relabelling's (`relabelled`), at each scale."""
@@ -101,7 +119,9 @@ class ActivationDifferenceProbe(PairProbe[Options, ActivationDifference]):
     the tuning was about. The grid of the control looks alike where they are chance: there, base and other have
     changed places in half of the texts, so that all they share cancels. Only a difference well above the control's
     says something; what a difference of this model reads as, whichever way it points, are often rare fragments of
-    words. The bars show the tokens that the tuned model holds for likelier, whatever the text.
+    words. Patchscope asks other itself what the difference is; a tuned model may speak of its subject whatever it is
+    given, so that only words count that it gives for no control. The bars show the tokens that the tuned model holds
+    for likelier, whatever the text.
 
     Computed: δ = mean over texts of h_other − h_base of the residual stream after each block at the k-th token of the
     text, in float64; a BOS is not counted (activation-difference lens, Minder et al. 2025, arXiv 2510.13900). Its norm
@@ -110,9 +130,14 @@ class ActivationDifferenceProbe(PairProbe[Options, ActivationDifference]):
     unembedding, softcap and softmax, in float32; a norm that divides by the row's own size makes the length of δ play
     no part. Logits: each model's own, a token's change less the mean change of all tokens. Control: 20 relabellings by
     seed, in each of which base and other change places in a random half of the texts, rounded down; norms are the
-    largest of the 20, tokens those of the first and of its mirror image. Written, where `scale` asks for it: at one
-    layer, at every position of an opening and of what follows it, δ of the last of the looked-at tokens is added to
-    base's stream, at a multiple of the mean norm that the stream has there.
+    largest of the 20, tokens those of the first and of its mirror image. Patchscope: δ takes the place of other's
+    stream at the marked token of the identity prompt, at its own layer, while the prompt passes, and the next token is
+    read. It is made a multiple of the mean norm that other's stream has at that layer at the last of the looked-at
+    tokens; at the first there may be an attention sink. The paper tries many multiples and three prompts, and a
+    language model chooses; here all multiples are kept, and the smallest is drawn at which a word is read in at least
+    two cells, and twice as many as any word of a control's own. Written, where `scale` asks for it: at one layer, at
+    every position of an opening and of what follows it, δ of the last of the looked-at tokens is added to base's
+    stream, at a multiple of the mean norm that the stream has there.
     """
 
     name = "activation_difference"
@@ -120,7 +145,7 @@ class ActivationDifferenceProbe(PairProbe[Options, ActivationDifference]):
     question = "What does the tuned model carry into unrelated texts?"
     options = Options
     findings = ActivationDifference
-    sources = (literature.MINDER_2025,)
+    sources = (literature.MINDER_2025, literature.GHANDEHARIOUN_2024)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """Each text once, its first tokens at every layer and as the unembedding reads them."""
@@ -129,13 +154,20 @@ class ActivationDifferenceProbe(PairProbe[Options, ActivationDifference]):
             raise Unusable(f"{len(prompts)} texts: a random half of them changes places, which needs at least {FEWEST}")
         if case.options.scale:
             steered_layer(case)
+        if case.options.patchscope_scale:
+            patched_place(case)
+            patched_layers(case)
         return [Pass(case.tokens(prompt), needs_of(case, index)) for index, prompt in enumerate(prompts)]
 
     def further_passes(self, case: Case[Options]) -> int:
-        """Base alone writes: each opening by itself, and with two directions at each scale."""
+        """Base writes: each opening by itself, and with two directions at each scale. Other goes on from the identity
+        prompt: as it is, and with three directions at each layer, position and scale.
+        """
         options = case.options
-        writes = bool(options.scale) and case.model == options.base
-        return len(options.openings) * (1 + 2 * len(options.scale)) if writes else 0
+        if case.model == options.base:
+            return len(options.openings) * (1 + 2 * len(options.scale)) if options.scale else 0
+        cells = len(patched_layers(case)) * options.positions * len(options.patchscope_scale)
+        return 1 + 3 * cells if options.patchscope_scale else 0
 
     def comparable(self, base: Case[Options], other: Case[Options]) -> None:
         """Refuses models of other sizes, or that read the texts as other tokens."""
@@ -167,6 +199,19 @@ def steered_layer(case: Case[Options]) -> int:
     if asked is not None and asked >= blocks:
         raise Unusable(f"layer {asked} enters no block: layers that do go from 0 to {blocks - 1}")
     return blocks // 2 if asked is None else asked
+
+
+def patched_layers(case: Case[Options]) -> tuple[int, ...]:
+    """The layers whose δ Patchscope reads. At the last one it would be the logit lens: the spread ends before it."""
+    asked, last = case.options.patchscope_layers, case.last_layer
+    if asked is not None:
+        return case.named_layers(asked)
+    return tuple(sorted({max(1, round(last * step / (SPREAD + 1))) for step in range(1, SPREAD + 1)}))
+
+
+def patched_place(case: Case[Options]) -> Place:
+    """The token of the identity prompt in whose place δ is put."""
+    return target_place(case, case.options.identity, case.options.patchscope_tokens + 1)
 
 
 probe = ActivationDifferenceProbe()

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import list_items, say, sentences, unit_of
-from reportgen.numerals import write_setting, write_share
+from reportgen.numerals import write_setting
+from reportgen.probes.activation_difference.grids import NORMS, draw_patched, draw_read
 from reportgen.probes.activation_difference.view import View
 from reportgen.probing.axes import Axis, fit_axes
-from reportgen.probing.parts import describe_curves, describe_layer_grid
+from reportgen.probing.parts import describe_curves
 from reportgen.probing.steering_score import MOST_SHOWN, WIDEST
 from reportgen.results.section import SUBJECT, Section
 from reportgen.text.characters import mark_space
 from reportgen.text.word_pieces import pieces_of
 from reportgen.text.wording import words_of
 
-NORMS = {"norm": "top", "relabelled_norm": "top_relabelled"}
-"""Array of norms -> the table of what is read there."""
 SHOWN = 10
 """Bars of a panel."""
 
 
 def figures(section: Section) -> Iterable[Figure]:
-    """The difference as it reads, beside its control; its size over the layers; the tokens that rise and fall."""
+    """The difference as the lens and as Patchscope read it, beside its control; its size over the layers; the tokens
+    that rise and fall.
+    """
     views = View.each(section)
     for view in views:
         if view.differs:
-            yield from _read_grids(view)
+            yield from draw_read(view)
+    for view in views:
+        scale = view.choose_patched_scale()
+        if view.differs and scale is not None:
+            yield draw_patched(view, scale, "difference")
+            yield draw_patched(view, scale, "relabelled")
     values = [np.array([view.values(name).mean(axis=1) for name in NORMS]) for view in views]
     axes = fit_axes(values, [range(of_one.shape[1]) for of_one in values], from_zero=True) if views else []
     for view, of_one, axis in zip(views, values, axes, strict=True):
@@ -41,68 +47,6 @@ def figures(section: Section) -> Iterable[Figure]:
     for view in views:
         if view.rows("written"):
             yield _draw_written(view)
-
-
-def _read_grids(view: View) -> Iterator[TokenGrid]:
-    """What the mean difference says, and what that of relabelled texts does, on one scale of sizes."""
-    largest = max(float(view.values(name).max()) for name in NORMS)
-    titles = {
-        "norm": say("activation_difference.grid.title", "{model}: what the mean difference reads as", model=view.name),
-        "relabelled_norm": say(
-            "activation_difference.control.title",
-            "{model}: the control, base and other exchanged in half of the texts",
-            model=view.name,
-        ),
-    }
-    for array, table in NORMS.items():
-        sizes = view.values(array)
-        cells: dict[tuple[int, int], list[tuple[str, float]]] = {}
-        for row in view.rows(table):
-            if row.get("draw"):  # the mirror image of the control is not drawn
-                continue
-            place = (int(row["layer"]), int(row["position"]))
-            cells.setdefault(place, []).append((str(row["token"]), float(row["probability"])))
-        layers = range(len(sizes) - 1, -1, -1)
-        positions = range(sizes.shape[1])
-        yield _grid(view, array, titles[array], sizes / largest, largest, cells, layers, positions)
-
-
-def _grid(
-    view: View,
-    array: str,
-    title: str,
-    shares: Any,
-    largest: float,
-    cells: dict[tuple[int, int], list[tuple[str, float]]],
-    layers: Sequence[int],
-    positions: Sequence[int],
-) -> TokenGrid:
-    """A row a layer, a column a token of the beginning."""
-    read = [[cells.get((layer, at), []) for at in positions] for layer in layers]
-    last = [mark_space(cell[0][0]) for cell in read[0] if cell]
-    return describe_layer_grid(
-        view,
-        name="read" if array == "norm" else "read-relabelled",
-        title=title,
-        alt=say(
-            "activation_difference.grid.alt",
-            "{title}. The last layer reads {tokens}.",
-            title=title,
-            tokens=list_items(last),
-        ),
-        rows=layers,
-        column_label=say("activation_difference.position", "position (0 = first token of the text)"),
-        columns=[str(at) for at in positions],
-        texts=[[cell[0][0] if cell else "" for cell in row] for row in read],
-        values=np.array([[shares[layer, at] if cells.get((layer, at)) else np.nan for at in positions]
-                         for layer in layers]),
-        value_label=say(
-            "activation_difference.grid.value",
-            "‖δ‖/‖h‖, as a share of the largest ({largest})",
-            largest=write_share(largest),
-        ),
-        alternatives=[[cell[1:] for cell in row] for row in read],
-    )  # fmt: skip
 
 
 def _curves(view: View, values: Any, axis: Axis) -> Curves:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import product
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from reportgen.model.capture.shared_passes import run_all
 from reportgen.model.measures.difference import sum_logit_changes
+from reportgen.model.measures.next_token import Cut, distributions
 from reportgen.model.measures.steered import add_direction
-from reportgen.model.needs import Edit, Pass
+from reportgen.model.needs import Edit, Need, Pass, Site
 from reportgen.model.network.loaded import LoadedModel, select_likeliest
 from reportgen.numerics.distributions import log_softmax
 from reportgen.numerics.mean_difference import draw_relabellings, mean_difference, share_of_mean_norm
@@ -20,8 +24,11 @@ from reportgen.probes.activation_difference import (
     ActivationDifference,
     Options,
     needs_of,
+    patched_layers,
+    patched_place,
     steered_layer,
 )
+from reportgen.probes.patchscope.run import put_representation
 from reportgen.probing.case import Case
 from reportgen.probing.probe import MeasuredModel
 from reportgen.results.quantities import Rows
@@ -40,6 +47,8 @@ def compare(base: MeasuredModel[Options], other: MeasuredModel[Options]) -> Acti
     strongest = int(by_layer.argmax())
     changes, changes_by_chance = _change_logits(base, other, signs[0])
     differs, any_left = bool(by_layer[strongest] > 0), bool(by_chance[strongest] > 0)
+    ways = {"difference": difference, "relabelled": relabelled, "mirrored": -relabelled}
+    patched, patched_text = _read_by_patchscope(other, theirs, ways)
     return ActivationDifference(
         texts=len(ours),
         strongest_layer=strongest if differs else "the streams are equal",
@@ -57,6 +66,8 @@ def compare(base: MeasuredModel[Options], other: MeasuredModel[Options]) -> Acti
         ],
         gains=_rank_changes(case, changes),
         gains_relabelled=_rank_changes(case, changes_by_chance),
+        patched=patched,
+        patched_text=patched_text,
         written=_write_steered(base, ours, difference, relabelled),
         prompts=case.prompt_rows(case.options.prompts),
     )
@@ -116,6 +127,48 @@ def _rank_changes(case: Case[Options], changes: Tensor) -> Rows:
     return found
 
 
+def _mean_norm(stream: Tensor, layer: int) -> float:
+    """Mean over texts of the norm of a (text x layer x position x width) stream at the last of the looked-at tokens: at
+    the first there may be an attention sink, many times as long as any other.
+    """
+    return float(torch.linalg.vector_norm(stream[:, layer, -1], dim=-1).mean())
+
+
+def _read_by_patchscope(other: MeasuredModel[Options], theirs: Tensor, ways: Mapping[str, Tensor]) -> tuple[Rows, Rows]:
+    """Rows of `patched` and of `patched_text`.
+
+    Args:
+        other: the model that reads.
+        theirs: (text x layer x position x width) its stream at the first tokens.
+        ways: (layer x position x width) vectors, by what they are called.
+    """
+    case, options = other.case, other.case.options
+    if not options.patchscope_scale:
+        return [], []
+    into, final = patched_place(case), Need(Site.FINAL, "last")
+    places: list[tuple[str, int | None, int | None, float]] = [("none", None, None, 0.0)]
+    passes = [Pass(into.ids, (final,), options.patchscope_tokens + 1)]
+    for layer in patched_layers(case):
+        norm = _mean_norm(theirs, layer)
+        for position, scale, name in product(range(options.positions), options.patchscope_scale, ways):
+            direction = ways[name][layer, position]
+            if not bool(direction.any()):  # nothing to read
+                continue
+            row = torch.from_numpy(scale_to_length(np.asarray(direction), scale * norm)).float().to(other.model.device)
+            places.append((name, layer, position, scale))
+            passes.append(Pass(into.ids, (final,), passes[0].steps, edits=(put_representation(into, layer, row),)))
+    captured = run_all(other.model, passes)
+    normed = torch.cat([single.tensors_of(final, 0)[0] for single in captured])
+    likeliest = distributions(other.model, normed, [1.0], [Cut("all")], options.top_k)
+    read = [
+        [*place, rank, token, case.tokenizer.show(token), probability]
+        for place, one in zip(places, likeliest, strict=True)
+        for rank, (token, probability) in enumerate(zip(one.token_ids, one.probabilities, strict=True), 1)
+    ]
+    texts = [case.tokenizer.decode(single.tokens[single.prompt_length :]) for single in captured]
+    return read, [[*place, text] for place, text in zip(places, texts, strict=True)]
+
+
 def _write_steered(base: MeasuredModel[Options], ours: Tensor, difference: Tensor, relabelled: Tensor) -> Rows:
     """Rows of `written`: every opening as base goes on by itself, with δ added, and with the control's.
 
@@ -129,7 +182,7 @@ def _write_steered(base: MeasuredModel[Options], ours: Tensor, difference: Tenso
     if not options.scale:
         return []
     layer = steered_layer(case)
-    norm = float(torch.linalg.vector_norm(ours[:, layer, -1], dim=-1).mean())
+    norm = _mean_norm(ours, layer)
     added = {"difference": difference[layer, -1], "relabelled": relabelled[layer, -1]}
     # Without a length there is no direction, and nothing to add.
     ways: list[tuple[str, float, tuple[Edit, ...]]] = [("none", 0.0, ())]

@@ -24,7 +24,7 @@ def tell(view: View) -> str:
             model=view.name,
             texts=int(view.metric("texts") or 0),
         )
-    return sentences([_tell_size(view), _tell_words(view), _tell_written(view)])
+    return sentences([_tell_size(view), _tell_words(view), _tell_patched(view), _tell_written(view)])
 
 
 def _tell_size(view: View) -> str:
@@ -87,6 +87,27 @@ def _tell_words(view: View) -> str:
         "activation_difference.words_apart",
         "Of words, {words} rise most in the logits; read by the lens, the difference itself says others: {read}.",
         **values,
+    )
+
+
+def _tell_patched(view: View) -> str:
+    """What Patchscope reads out of the difference and out of no control; nothing where it does not stand out."""
+    scale = view.choose_patched_scale()
+    if scale is None or not view.stands_out:
+        return ""
+    words = view.list_patched(scale)
+    if not words:
+        return say(
+            "activation_difference.no_patched",
+            "Put into the identity prompt (Patchscope), the difference is read as no word clearly more often than the "
+            "control is as its own.",
+        )
+    return say(
+        "activation_difference.patched",
+        "Put into the identity prompt (Patchscope) at {scale} times the stream's norm, the difference is read as "
+        "{words}, and the control nowhere.",
+        scale=write_setting(scale),
+        words=_quote(words[:NAMED]),
     )
 
 
