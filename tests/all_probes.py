@@ -42,6 +42,7 @@ READING: dict[str, Any] = {
     "shares": {"probe": "residual_shares", "prompts": TEXTS, "words": ["apple"]},
     "single": {"probe": "neurons", "prompts": TEXTS},
     "cost": {"probe": "cost", "lengths": [1, 8, 64]},
+    "rare": {"probe": "under_trained_tokens", "candidates": 5, "controls": 3},
 }
 CHANGING: dict[str, Any] = {
     "steered": {

@@ -41,8 +41,11 @@ def distances_to_unused(model: LoadedModel, unused: Sequence[int]) -> torch.Tens
 
     Raises:
         Unmeasurable: nothing is left of the mean: there is no direction to be near to.
+        ArithmeticError: the table holds values that are not finite.
     """
     table = model.anatomy.unembedding.weight.detach()
+    if not all(bool(rows.isfinite().all()) for rows in _parts(table)):
+        raise ArithmeticError("the unembedding holds values that are not finite")
     first = _find_first_component(table)
     mean = _take_out(table[list(unused)].float(), first).mean(dim=0)
     if float(mean.norm()) <= _ZERO:

@@ -56,20 +56,11 @@ def _draw_best(view: View, measure: Measure) -> Curves:
     scores, control = view.values(f"{measure}_by_layer"), view.values(f"{measure}_best_shuffled")
     best = view.best_partners(measure)
     layers = [layer for layer, _ in best]
-    curves = [
-        Curve(
-            label=say("similarity.best", "best layer"),
-            x=layers,
-            y=[float(scores[pair]) for pair in best],
-            group="best",
-        ),
-        Curve(
-            label=say("similarity.best_shuffled", "best, shuffled"),
-            x=layers,
-            y=[float(control[layer]) for layer in layers],
-            group="shuffled",
-        ),
-    ]
+    lines = {
+        say("similarity.best", "best layer"): [float(scores[pair]) for pair in best],
+        say("similarity.best_shuffled", "best, shuffled"): [float(control[layer]) for layer in layers],
+    }
+    curves = [Curve(label=label, x=layers, y=values, group=label) for label, values in lines.items()]
     return describe_curves(
         view,
         name=f"{measure}-best",

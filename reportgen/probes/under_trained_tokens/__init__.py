@@ -10,7 +10,7 @@ from pydantic import Field
 
 from reportgen.model.needs import Need, Pass, Site
 from reportgen.probing import literature
-from reportgen.probing.case import Case
+from reportgen.probing.case import Case, Unusable
 from reportgen.probing.options import ProbeOptions
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Findings, Rows, metric, table
@@ -103,8 +103,13 @@ class UnderTrainedTokens(Probe[Options, UnderTrained]):
     sources = (literature.LAND_2024,)
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
-        """None at first: which tokens are asked for depends on the weights. Refuses what has no tokenizer."""
-        fill_slots(case, 0, 0)
+        """None at first: which tokens are asked for depends on the weights. Refuses prompts that do not fit."""
+        prompts = [fill_slots(case, prompt, 0) for prompt in range(len(PROMPTS))]
+        longest, most = max(map(len, prompts)), case.facts.context_length
+        if most is not None and longest > most:
+            raise Unusable(f"a prompt of {longest} tokens exceeds the context of {most}")
+        if reason := case.tokenizer.reason_against_tokens(token for prompt in prompts for token in prompt):
+            raise Unusable(reason)
         return ()
 
     def further_passes(self, case: Case[Options]) -> int:

@@ -38,7 +38,8 @@ def _draw_found(views: Sequence[View]) -> Curves:
         )
         for view in views
     ]
-    every = Curve(label=say("under_trained.all", "if none were"), x=[0, most], y=[0, most], group="all", faint=True)
+    none = say("under_trained.all", "if none were repeated")
+    every = Curve(label=none, x=[0, most], y=[0, most], group=none, faint=True)
     return Curves(
         name="found",
         subject=tuple(view.subject for view in views),
@@ -80,8 +81,8 @@ def _list_nearest(view: View) -> Iterator[Rankings]:
             ),
             rankings=rankings,
             value_label=say(
-                "under_trained.similarity",
-                "cosine with the mean row of unused tokens (repeated: probability of {threshold} at least)",
+                "under_trained.probability",
+                "probability of the token where it was to be repeated (not repeated: below {threshold})",
                 threshold=write_share(view.options["threshold"]),
             ),
             value_range=(0.0, 1.0),
@@ -93,7 +94,7 @@ def _rank(title: str, rows: Sequence[dict[str, Any]], model: str) -> Ranking:
     return Ranking(
         title=title,
         labels=[token_label(row) for row in rows],
-        values=[1 - float(row["distance"]) for row in rows],
+        values=[float(row["repeat_probability"]) for row in rows],
         model=model,
     )
 
@@ -106,7 +107,7 @@ def _draw_distances(view: View) -> Curves:
         "others": say("under_trained.others", "all others"),
     }
     curves = [
-        Curve(label=label, x=middles, y=[float(one) for one in view.column("distances", which)], group=which)
+        Curve(label=label, x=middles, y=[float(one) for one in view.column("distances", which)], group=label)
         for which, label in labels.items()
     ]
     return describe_curves(

@@ -34,7 +34,7 @@ def _tell_found(view: View) -> str:
     if not found:
         return say(
             "under_trained.none",
-            "{model} repeats all {asked} tokens that lie nearest to the {unused} known to be unused: none of them is "
+            "{model} repeats all {asked} tokens that lie nearest to its {unused} unused ones: none of them is "
             "under-trained.",
             **values,
         )
@@ -43,15 +43,14 @@ def _tell_found(view: View) -> str:
     if len(found) == asked:
         return say(
             "under_trained.all_of_them",
-            "{model} repeats none of the {asked} tokens that lie nearest to the {unused} known to be unused, such as "
+            "{model} repeats none of the {asked} tokens that lie nearest to its {unused} unused ones, such as "
             "{tokens}: there may be more.",
             **values,
         )
     return say_count(
         "under_trained.some",
-        "{model} does not repeat {count} of the {asked} tokens that lie nearest to the {unused} known to be unused: "
-        "{tokens}.",
-        "{model} does not repeat {count} of the {asked} tokens that lie nearest to the {unused} known to be unused, "
+        "{model} does not repeat {count} of the {asked} tokens that lie nearest to its {unused} unused ones: {tokens}.",
+        "{model} does not repeat {count} of the {asked} tokens that lie nearest to its {unused} unused ones, "
         "such as {tokens}.",
         len(found),
         **values,

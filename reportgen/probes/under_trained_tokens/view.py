@@ -40,8 +40,8 @@ def kind_label(kind: str) -> str:
 
 
 def token_label(row: dict[str, Any]) -> str:
-    """A token as a list names it: with what it is, unless it is ordinary."""
+    """A token as a list names it: with what it is, unless it is ordinary, or special, as its name shows."""
     token = mark_space(str(row["token"]))
-    if row["kind"] == "ordinary":
+    if row["kind"] in ("ordinary", "special"):
         return token
     return say("under_trained.with_kind", "{token} ({kind})", token=token, kind=kind_label(row["kind"]))
