@@ -177,6 +177,12 @@ def test_a_model_that_repeats_nothing_says_nothing(llama: Path) -> None:
     assert probe.statement(section(found)).startswith("No clear statement about tiny-llama: it does not repeat 100% of")
 
 
+def test_a_model_that_repeats_unused_tokens_as_well_says_nothing(planted: Path) -> None:
+    found = results(planted, candidates=5, threshold=1e-30)
+    assert found.outcomes["rare"]["m"].metrics["unused_not_repeated"].value == 0
+    assert probe.statement(section(found)).startswith("No clear statement about planted: it repeats 100% of the unused")
+
+
 def test_a_prompt_longer_than_the_context_is_a_reason_to_skip(tmp_path: Path) -> None:
     folder = save_tiny(tmp_path / "short")
     config = json.loads((folder / "config.json").read_text()) | {"max_position_embeddings": 64}

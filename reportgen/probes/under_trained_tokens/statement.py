@@ -9,6 +9,8 @@ from reportgen.text.characters import mark_space
 
 WRONG = 0.2
 """Share of the ordinary tokens drawn at random from which, unrepeated, the test says nothing."""
+RIGHT = 0.5
+"""Share of the unused tokens below which, unrepeated, the test finds nothing."""
 NAMED = 4
 """Tokens that are named."""
 
@@ -23,6 +25,15 @@ def tell(view: View) -> str:
             "what it does not repeat need not be under-trained.",
             model=view.name,
             share=write_share(wrong),
+        )
+    right = view.metric("unused_not_repeated")
+    if right is not None and right < RIGHT:
+        return say(
+            "under_trained.repeats_unused",
+            "No clear statement about {model}: it repeats {share} of the unused tokens that it was asked to repeat, so "
+            "what it repeats need not be trained.",
+            model=view.name,
+            share=write_share(1 - right),
         )
     return sentences([_tell_found(view), _tell_kinds(view), _tell_control(view)])
 
