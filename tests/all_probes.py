@@ -53,6 +53,7 @@ READING: dict[str, Any] = {
         "b": ["a", "an", "my", "of", "day"],
         "shuffles": 99,
     },
+    "rare": {"probe": "under_trained_tokens", "candidates": 5, "controls": 3},
 }
 CHANGING: dict[str, Any] = {
     "steered": {

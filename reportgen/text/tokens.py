@@ -125,6 +125,10 @@ class TextTokenizer:
         """Token ids of a prompt."""
         return self.encode_prompt(prompt).ids
 
+    def name(self, token_id: int) -> str | None:
+        """A token as its file spells it; None for a row of the table beyond the tokens."""
+        return self._vocabulary.token(token_id)
+
     def piece(self, token_id: int) -> bytes:
         """The bytes that a token writes."""
         token = self._vocabulary.token(token_id)

@@ -52,38 +52,29 @@ def _draw_pairs(view: View, measure: Measure) -> HeatMap:
 
 
 def _draw_best(view: View, measure: Measure) -> Curves:
-    """For each layer of base the score with its best layer of other, and how high the best of shuffled ones is."""
+    """For each layer of base the highest score over other's layers, and the same of shuffled ones."""
     scores, control = view.values(f"{measure}_by_layer"), view.values(f"{measure}_best_shuffled")
-    best = view.best_partners(measure)
-    layers = [layer for layer, _ in best]
-    curves = [
-        Curve(
-            label=say("similarity.best", "best layer"),
-            x=layers,
-            y=[float(scores[pair]) for pair in best],
-            group="best",
-        ),
-        Curve(
-            label=say("similarity.best_shuffled", "best, shuffled"),
-            x=layers,
-            y=[float(control[layer]) for layer in layers],
-            group="shuffled",
-        ),
-    ]
+    layers = [layer for layer, _ in view.best_partners(measure)]
+    lines = {
+        say("similarity.best", "best layer"): [float(np.nanmax(scores[layer])) for layer in layers],
+        say("similarity.best_shuffled", "best, shuffled"): [float(control[layer]) for layer in layers],
+    }
+    curves = [Curve(label=label, x=layers, y=values, group=label) for label, values in lines.items()]
     return describe_curves(
         view,
         name=f"{measure}-best",
-        title=say(
-            "similarity.best.title",
-            "Each layer of {base} with the best of {other}",
-            base=view.base,
-            other=view.other,
-        ),
+        title=_title_of_best(view, measure),
         what=measure_label(view, measure),
         x_label=say("similarity.layer_of_embedding", "layer of {model} (0 = embedding)", model=view.base),
         curves=curves,
         y_range=_find_range(curves),
     )
+
+
+def _title_of_best(view: View, measure: Measure) -> str:
+    if measure == "knn":
+        return say("similarity.knn.best_title", "{model}: neighbours shared with the best layer", model=view.name)
+    return say("similarity.cka.best_title", "{model}: CKA with the best layer", model=view.name)
 
 
 def _find_range(curves: Sequence[Curve]) -> tuple[float, float]:

@@ -19,7 +19,18 @@ def tell(view: View) -> str:
             model=view.name,
         )
     told = [_tell_neighbours(view) if measure == "knn" else _tell_cka(view) for measure in agreeing]
-    return sentences([_open(view), *told, *(_tell_missing(one) for one in MEASURES if one not in agreeing)])
+    missing = [_tell_missing(one) for one in MEASURES if one not in agreeing]
+    return sentences([_open(view), *told, *missing, _tell_control(view)])
+
+
+def _tell_control(view: View) -> str:
+    """How positions were shuffled, where that is not over all texts."""
+    if view.options["shuffle"] == "all":
+        return ""
+    return say(
+        "similarity.within_texts",
+        "Positions were shuffled within each text, so that telling the texts apart is no agreement here.",
+    )
 
 
 def _open(view: View) -> str:
