@@ -16,7 +16,7 @@ from reportgen.battery.probe_keys import ProbeKeys
 from reportgen.documents.beside import HERE
 from reportgen.documents.plain_words import explain_errors
 from reportgen.documents.problem import Problem, Where, describe_value
-from reportgen.documents.yaml_source import read_source, read_text
+from reportgen.documents.yaml_source import Source, read_source, read_text
 from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
 from reportgen.look.presentation import PAGE_BYTES, Presentation
 from reportgen.look.slide_choice import DEFAULT, SlideChoice
@@ -112,7 +112,7 @@ class Battery:
     batch: int | Literal["auto"] | None = None
     """Prompts of a probe that pass together; None where the battery leaves it to the device."""
     lines: Mapping[str, int] = field(default_factory=dict)
-    """`models.ID` or `probes.ID` -> the line on which it stands."""
+    """`models.ID`, `probes.ID` or `probes.ID.prompts[N]` -> the line on which it stands; prompts of a set have none."""
 
     @property
     def folder(self) -> Path:
@@ -178,7 +178,19 @@ def read_battery(text: str, path: Path | None = None, only: Sequence[str] = ()) 
         raise BatteryError(*mistakes)
     places = [*(("models", id) for id in battery.models), *(("probes", id) for id in battery.probes)]
     lines = {".".join(place): line for place in places if (line := source.lines.get(place)) is not None}
-    return replace(battery, lines=lines)
+    return replace(battery, lines={**lines, **_find_prompt_lines(battery, source)})
+
+
+def _find_prompt_lines(battery: Battery, source: Source) -> dict[str, int]:
+    """Lines of prompts that are written out one by one: a list that names sets holds more prompts than items."""
+    found: dict[str, int] = {}
+    for id, entry in battery.probes.items():
+        for name in ("prompts", "texts"):
+            count = len(getattr(entry.options, name, None) or ())
+            written = [source.lines.get(("probes", id, name, at)) for at in range(count + 1)]
+            if None not in written[:count] and written[count] is None:
+                found |= {f"probes.{id}.{name}[{at}]": line for at, line in enumerate(written) if line is not None}
+    return found
 
 
 class _Reading:

@@ -64,19 +64,40 @@ def mean_interval_95(values: NDArray[Any], seed: int = SEED) -> NDArray[np.float
     """(2 x …) lower and upper end of the 95 % interval of the mean over the first axis, the prompts; NaN of fewer than
     five.
     """
-    from scipy.stats import bootstrap  # here: it takes a while to import
-
     given = np.asarray(values, dtype=np.float64)
     if len(given) < FEWEST:
         return np.full((2, *given.shape[1:]), np.nan)
-    method = "percentile" if len(given) >= PERCENTILE_FROM else "BCa"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of what is the same for all prompts, which is answered below
-        found = bootstrap(
-            (given,), np.mean, axis=0, n_resamples=RESAMPLES, method=method, rng=np.random.default_rng(seed), batch=200
-        ).confidence_interval
     same = (given == given[0]).all(axis=0)
-    return np.where(same, given[0], np.stack([found.low, found.high]))
+    return np.where(same, given[0], _resample((given,), np.mean, seed))
+
+
+def ratio_interval_95(tops: NDArray[Any], bottoms: NDArray[Any], seed: int = SEED) -> NDArray[np.float64]:
+    """(2) lower and upper end of the 95 % interval of Σ tops / Σ bottoms, where a sample is one of each: (sample) both.
+    Resampled together, since a large top may come of a large bottom alone; NaN of fewer than five.
+    """
+    pairs = np.asarray(tops, dtype=np.float64), np.asarray(bottoms, dtype=np.float64)
+    if len(pairs[0]) < FEWEST:
+        return np.full(2, np.nan)
+    whole = pairs[0].sum() / pairs[1].sum()
+    if (pairs[0] == whole * pairs[1]).all():
+        return np.full(2, whole)
+    return _resample(pairs, lambda top, bottom, axis: top.sum(axis) / bottom.sum(axis), seed)
+
+
+def _resample(samples: tuple[NDArray[np.float64], ...], statistic: Any, seed: int) -> NDArray[np.float64]:
+    """(2 x …) ends of the 95 % interval of a statistic over the first axis, along which the samples are drawn
+    together.
+    """
+    from scipy.stats import bootstrap  # here: it takes a while to import
+
+    method = "percentile" if len(samples[0]) >= PERCENTILE_FROM else "BCa"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of what is the same for all, which whoever asks answers
+        found = bootstrap(
+            samples, statistic, axis=0, n_resamples=RESAMPLES, method=method, rng=np.random.default_rng(seed),
+            batch=200, paired=len(samples) > 1, vectorized=True,
+        ).confidence_interval  # fmt: skip
+    return np.stack([found.low, found.high])
 
 
 def difference_of_pairs(one: NDArray[Any], other: NDArray[Any], seed: int = SEED) -> PairedDifference:

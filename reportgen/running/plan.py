@@ -20,6 +20,7 @@ from reportgen.running.planned import (
     PreparedModel,
     let_tokenizers_rest,
 )
+from reportgen.text.prompts import Prompt
 from reportgen.text.tokens import TextTokenizer
 
 Notify = Callable[[str], None]
@@ -152,21 +153,36 @@ def _find_impossible(
     if not cases:
         return []
 
-    def mistake(message: str, remedy: str) -> Mistake:
-        return Mistake(f"probes.{entry.id}: {message}", remedy, battery.path, battery.lines.get(f"probes.{entry.id}"))
+    def mistake(message: str, remedy: str, place: str = f"probes.{entry.id}") -> Mistake:
+        return Mistake(f"{place}: {message}", remedy, battery.path, battery.lines.get(place))
 
     if all(case.impossible for case in cases):
-        by_reason: dict[str, list[str]] = {}
-        for case in cases:
-            by_reason.setdefault(case.skipped, []).extend(case.models)
-        told = "; ".join(f"{reason} ({', '.join(ids)})" for reason, ids in by_reason.items())
+        told = _tell_reasons((case.skipped, case.models) for case in cases)
         return [mistake(told, "no model can run it: change its prompts or options, or leave it out")]
-    rows = [case.skipped_rows for case in cases if not case.skipped]
-    if not rows:
-        return []
-    nowhere = set.intersection(*(set(refused) for refused in rows))
-    return [
-        mistake(f"{row!r} can be used in no model: {refused}", "change it, or leave it out")
-        for row, refused in rows[0].items()
-        if row in nowhere
-    ]
+    read = [case for case in cases if not case.skipped]
+    nowhere = [row for row in (read[0].skipped_rows if read else ()) if all(row in case.skipped_rows for case in read)]
+    found = []
+    for row in nowhere:
+        alike = len({case.skipped_rows[row] for case in read}) == 1
+        reasons = _tell_reasons((case.skipped_rows[row], () if alike else case.models) for case in read)
+        place = _find_place(battery, entry, row)
+        found.append(mistake(f"{row!r} can be used in no model: {reasons}", "change it, or leave it out", place))
+    return found
+
+
+def _tell_reasons(reasons: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """Each reason once, with the models that it is given for."""
+    by_reason: dict[str, list[str]] = {}
+    for reason, ids in reasons:
+        by_reason.setdefault(reason, []).extend(ids)
+    return "; ".join(f"{reason} ({', '.join(ids)})" if ids else reason for reason, ids in by_reason.items())
+
+
+def _find_place(battery: Battery, entry: ProbeEntry, row: str) -> str:
+    """Where in the battery a row stands: that of the first prompt which is so called, else the probe."""
+    for name in ("prompts", "texts"):
+        for at, prompt in enumerate(getattr(entry.options, name, None) or ()):
+            place = f"probes.{entry.id}.{name}[{at}]"
+            if isinstance(prompt, Prompt) and prompt.called == row and place in battery.lines:
+                return place
+    return f"probes.{entry.id}"

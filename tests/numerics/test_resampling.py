@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from reportgen.numerics.resampling import FEWEST, difference_of_pairs, mean_interval_95
+from reportgen.numerics.resampling import FEWEST, difference_of_pairs, mean_interval_95, ratio_interval_95
 
 DRAWS = 1_000
 
@@ -33,6 +33,26 @@ def test_the_interval_of_few_leans_to_where_the_values_do_and_of_fewer_there_is_
     assert low > plain[0]  # the percentiles alone are too far to the left
     assert high > plain[1]
     assert np.isnan(mean_interval_95(values[: FEWEST - 1])).all()
+
+
+def test_the_interval_of_a_ratio_is_that_of_pairs_drawn_together() -> None:
+    chance = np.random.default_rng(4)
+    bottoms = chance.integers(50, 900, size=30).astype(float)
+    tops = bottoms * chance.uniform(0.8, 1.4, size=30)
+    low, high = ratio_interval_95(tops, bottoms)
+    chosen, drawn = random.Random(6), list(zip(tops, bottoms, strict=True))
+    ratios = []
+    for _ in range(20_000):
+        some = chosen.choices(drawn, k=len(drawn))
+        ratios.append(math.fsum(top for top, _ in some) / math.fsum(bottom for _, bottom in some))
+    ratios.sort()
+    assert (low, high) == pytest.approx((ratios[499], ratios[19_499]), abs=0.01)
+    alone = mean_interval_95(tops)  # bits alone: a long window is taken for a hard one
+    assert (high - low) < 0.5 * (alone[1] - alone[0]) / bottoms.mean()
+    assert ratio_interval_95(2 * bottoms, bottoms).tolist() == [2.0, 2.0]
+    assert np.isnan(ratio_interval_95(tops[: FEWEST - 1], bottoms[: FEWEST - 1])).all()
+    few = ratio_interval_95(tops[:7], bottoms[:7])
+    assert few[0] < tops[:7].sum() / bottoms[:7].sum() < few[1]
 
 
 def test_what_is_the_same_for_all_prompts_has_an_interval_of_no_width() -> None:

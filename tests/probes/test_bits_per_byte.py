@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers
 
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Rankings, TokenGrid
+from reportgen.numerics.resampling import ratio_interval_95
 from reportgen.probes.bits_per_byte import probe
 from reportgen.probes.bits_per_byte.texts import cut_windows, read_texts, reasons_against
 from reportgen.probes.bits_per_byte.words import OTHER, cut_words, scripts_of_tokens
@@ -71,6 +72,22 @@ def test_a_plain_loop_agrees(model: tuple[str, int, bool], overlap: int, request
     left_out = 0 if model[2] else sum(size[0] for size in sizes)
     assert outcome.metrics["left_out"].value == left_out
     assert outcome.metrics["bytes"].value == sum(len(text.encode()) for text in TEXTS) - left_out
+
+
+def test_one_long_text_has_an_interval_over_its_windows(llama: Path) -> None:
+    text = TEXTS[0] * 5
+    outcome = measure(llama, [text])
+    bits, sizes = np.array(by_hand(MODELS[0], text), dtype=float), np.array(sizes_of(text))
+    ends = range(WINDOW - 1, len(bits), WINDOW - 2)  # one of them is BOS, and one is read again
+    of_windows = [np.array([part.sum() for part in np.split(one, ends)]) for one in (bits, sizes)]
+    assert outcome.tables["texts"].column("windows") == [len(of_windows[0])]
+    found = [outcome.metrics[name].value for name in ("bits_low", "bits_high")]
+    assert found == pytest.approx(ratio_interval_95(of_windows[0], of_windows[1]).tolist(), abs=1e-3)
+    told = probe.statement(section_of({"m": outcome}))
+    assert f"Over its {len(of_windows[0])} windows the 95 % interval is " in told
+    few = measure(llama, TEXTS[:1])
+    assert few.metrics["bits_low"].reason == "fewer than 5 windows are too few for an interval"
+    assert "windows" not in probe.statement(section_of({"m": few}))
 
 
 def test_the_reference_catches_nats_and_tokens(llama: Path) -> None:
@@ -216,6 +233,29 @@ def test_two_models_are_drawn_and_told_apart(llama: Path, gpt2: Path) -> None:
     assert "bits per byte of 6 texts" in told
     assert "On the words of 6 texts that both predict, " in told
     assert "The mean over the 6 texts is" in told
+
+
+@pytest.mark.real
+def test_one_text_is_the_same_bytes_under_three_tokenizers(llama: Path) -> None:
+    models = {"smol": "demo:smollm2-135m-instruct", "gemma": "demo:gemma-3-270m", "tiny": llama}
+    text = "I ate an apple for breakfast: 今天天氣真好, une pêche, 🐠!"
+    entry = {"probe": "bits_per_byte", "texts": [text]}
+    outcomes = run_probes(models, {"bits": entry}).outcomes["bits"]
+    assert [one.metrics["tokens"].value for one in outcomes.values()] == [31, 18, 44]
+    words = {id: one.tables["words"].records() for id, one in outcomes.items()}
+    for rows in words.values():
+        assert "".join(row["word"] for row in rows) == text
+        assert [row["bytes"] for row in rows] == [row["bytes"] for row in words["tiny"]]
+    found = {id: float(one.metrics["bits_per_byte"].value or math.nan) for id, one in outcomes.items()}
+    assert found["gemma"] < found["smol"] < 3 < 6 < found["tiny"]
+    cards = {"smol": ModelCard("smol", "Smol", "X", 30), "gemma": ModelCard("gemma", "Gemma", "X", 18),
+             "tiny": ModelCard("tiny", "Tiny", "X", 3)}  # fmt: skip
+    section = Section("bits", dict(outcomes), cards)
+    drawn = list(probe.figures(section))
+    pairs = [one.subject for one in drawn if isinstance(one, Rankings)]
+    assert pairs == [("smol", "gemma"), ("smol", "tiny"), ("gemma", "tiny")]
+    assert len([one for one in drawn if isinstance(one, TokenGrid)]) == 3
+    assert "Gemma needs" in probe.statement(section)
 
 
 @pytest.mark.real

@@ -46,6 +46,11 @@ class Bits(Findings):
     )
     """−Σ log2 p(token | what stands before it in its window) over all predicted tokens of all texts, divided by the
     UTF-8 bytes that these tokens spell."""
+    bits_low: float | str = metric("bit", "lower", of_asked=True)
+    """Lower end of the 95 % interval of that, by a bootstrap over the windows of all texts. Windows of one text are
+    alike, so that for other texts it is too narrow."""
+    bits_high: float | str = metric("bit", "lower", of_asked=True)
+    """Upper end of the same."""
     mean_of_texts: float = metric(
         "bit", "lower", of=mean_of_rows("texts", "bits_per_byte", "text", called="called"), of_asked=True
     )
@@ -100,8 +105,9 @@ class BitsPerByte(Probe[Options, Bits]):
     by default one, so that windows are otherwise disjoint and every token is predicted once. In a model without BOS
     nothing stands before a text's first token: token and bytes are left out of both sums. So are special tokens whose
     names a text holds. A text whose tokens do not spell it byte by byte is not measured. The interval of the mean over
-    texts is a bootstrap over texts (2,000 resamples; percentiles from 20 texts on, below BCa, below 5 none). Two models
-    are compared on the same bytes, those of the words in the table that both predict wholly: per text the difference of
+    texts is a bootstrap over texts (2,000 resamples; percentiles from 20 texts on, below BCa, below 5 none), and that
+    of the bits per byte of all texts the same over windows, whose bits and bytes are drawn together. Two models are
+    compared on the same bytes, those of the words in the table that both predict wholly: per text the difference of
     their bits per byte, its mean and interval, and the p-value of flipping signs.
     """
 

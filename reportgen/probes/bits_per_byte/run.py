@@ -14,7 +14,7 @@ from reportgen.model.measures.token_loss import token_losses
 from reportgen.model.needs import Pass, PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.code_length import bits_of, bits_per_byte, mean_probability, perplexity, spread_over_bytes
-from reportgen.numerics.resampling import FEWEST, mean_interval_95
+from reportgen.numerics.resampling import FEWEST, mean_interval_95, ratio_interval_95
 from reportgen.probes.bits_per_byte import Bits, Options, need_of, probe, windows_of
 from reportgen.probes.bits_per_byte.texts import ReadText, Window
 from reportgen.probes.bits_per_byte.words import cut_words, scripts_of_tokens
@@ -35,7 +35,10 @@ class _Measured:
     text: ReadText
     bits: NDArray[np.float64] = field(init=False)
     """(token) −log2 p; NaN where it is not predicted."""
-    windows: int = 0
+    window_bits: list[float] = field(default_factory=list)
+    """(window) sum over its new tokens that are predicted."""
+    window_bytes: list[int] = field(default_factory=list)
+    """(window) that these spell."""
 
     def __post_init__(self) -> None:
         self.bits = np.full(len(self.text.ids), np.nan)
@@ -45,8 +48,10 @@ class _Measured:
     def take(self, window: Window, nats: NDArray[np.float64]) -> None:
         """Adds what a window says of its (token) new tokens."""
         places = slice(window.fresh, window.end)
-        self.bits[places] = np.where(self._predicted[places], bits_of(nats), np.nan)
-        self.windows += 1
+        counted = self._predicted[places]
+        self.bits[places] = np.where(counted, bits_of(nats), np.nan)
+        self.window_bits.append(float(bits_of(nats)[counted].sum()))
+        self.window_bytes.append(int(self.sizes[places][counted].sum()))
 
     def row(self) -> list[Cell]:
         """Of the `texts` table."""
@@ -54,7 +59,7 @@ class _Measured:
         size = int(self.sizes[known].sum())
         found = bits_per_byte(self.bits, self.sizes)
         left_out = int(self.sizes.sum()) - size
-        return [self.text.number, self.text.called, size, int(known.sum()), found, self.windows, left_out]
+        return [self.text.number, self.text.called, size, int(known.sum()), found, len(self.window_bits), left_out]
 
 
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[Bits]:
@@ -84,8 +89,14 @@ def _build(case: Case[Options], measured: Sequence[_Measured]) -> Bits:
     of_texts = np.array([bits_per_byte(one.bits, one.sizes) for one in measured])
     low, high = mean_interval_95(of_texts)
     few = f"fewer than {FEWEST} texts are too few for an interval"
+    window_bits = np.array([one for text in measured for one in text.window_bits])
+    window_bytes = np.array([one for text in measured for one in text.window_bytes])
+    few_windows = f"fewer than {FEWEST} windows are too few for an interval"
+    ends = [float(end) if np.isfinite(end) else few_windows for end in ratio_interval_95(window_bits, window_bytes)]
     return Bits(
         bits_per_byte=bits_per_byte(bits, sizes),
+        bits_low=ends[0],
+        bits_high=ends[1],
         mean_of_texts=float(of_texts.mean()),
         mean_low=float(low) if len(of_texts) >= FEWEST else few,
         mean_high=float(high) if len(of_texts) >= FEWEST else few,

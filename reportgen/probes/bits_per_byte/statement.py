@@ -45,10 +45,10 @@ def _tell_bits(view: SubjectView) -> str:
 
 
 def _tell_mean(view: SubjectView) -> str:
-    """The mean over texts with its interval; empty where there are too few texts."""
+    """The mean over texts with its interval; of too few texts the interval over their windows, if these are enough."""
     low, high = view.metric("mean_low"), view.metric("mean_high")
     if low is None or high is None:
-        return ""
+        return _tell_windows(view)
     return say(
         "bits_per_byte.mean",
         "The mean over the {count} texts is {mean} (95 % interval {low} to {high}).",
@@ -56,6 +56,20 @@ def _tell_mean(view: SubjectView) -> str:
         mean=write_number(view.metric("mean_of_texts")),
         low=write_number(low),
         high=write_number(high),
+    )
+
+
+def _tell_windows(view: SubjectView) -> str:
+    """The interval over windows; empty where they are too few, and in bundles that hold none."""
+    ends = [view.metric(name) if name in view.outcome.metrics else None for name in ("bits_low", "bits_high")]
+    if ends[0] is None or ends[1] is None:
+        return ""
+    return say(
+        "bits_per_byte.windows",
+        "Over its {count} windows the 95 % interval is {low} to {high}.",
+        count=write_count(sum(view.column("texts", "windows"))),
+        low=write_number(ends[0]),
+        high=write_number(ends[1]),
     )
 
 

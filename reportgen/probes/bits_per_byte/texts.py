@@ -130,6 +130,8 @@ def _read_one(tokenizer: TextTokenizer, number: int, before: int, document: Prom
         return pieces
     special = tuple(token in tokenizer.special_ids for token in ids)
     text = ReadText(number, before, name_text(document), head, ids, pieces, special)
+    if ids and all(special):
+        return "it holds nothing but special tokens, which are not text"
     if not any(predicted and piece for predicted, piece in zip(text.predicted, pieces, strict=True)):
         return "nothing of it is predicted: its first token has nothing before it, and it has no other"
     return text
