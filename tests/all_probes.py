@@ -42,6 +42,8 @@ READING: dict[str, Any] = {
     "shares": {"probe": "residual_shares", "prompts": TEXTS, "words": ["apple"]},
     "single": {"probe": "neurons", "prompts": TEXTS},
     "cost": {"probe": "cost", "lengths": [1, 8, 64]},
+    "world": {"probe": "linear_map", "data": "cities", "most": 60},
+    "years": {"probe": "linear_map", "data": "events", "most": 60, "twin": False},
 }
 CHANGING: dict[str, Any] = {
     "steered": {
