@@ -54,6 +54,8 @@ READING: dict[str, Any] = {
         "shuffles": 99,
     },
     "rare": {"probe": "under_trained_tokens", "candidates": 5, "controls": 3},
+    "world": {"probe": "linear_map", "data": "cities", "most": 60},
+    "years": {"probe": "linear_map", "data": "events", "most": 60, "twin": False},
 }
 CHANGING: dict[str, Any] = {
     "steered": {

@@ -37,12 +37,9 @@ class Ridge:
     """(row x component) the centred rows."""
 
     @property
-    def penalties(self) -> NDArray[np.float64]:
-        """(penalty) those that are tried."""
-        import numpy as np
-
-        tried: NDArray[np.float64] = np.array(SHARES) * self.squares.sum() / len(self.centre)
-        return tried
+    def mean_square(self) -> float:
+        """The mean of the sums of squares of the centred dimensions."""
+        return float(self.squares.sum() / len(self.centre))
 
     def place(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
         """(row x component) other rows."""
@@ -55,8 +52,8 @@ class RidgeFit:
     """One map to (row x column) targets, a penalty a column."""
 
     ridge: Ridge
-    penalties: NDArray[np.float64]
-    """(column)"""
+    shares: NDArray[np.float64]
+    """(column) penalties, as shares of the rows' mean square."""
     offset: NDArray[np.float64]
     """(column) mean of the targets."""
     weights: NDArray[np.float64]
@@ -65,6 +62,11 @@ class RidgeFit:
     """(row x column)"""
     left_out_error: NDArray[np.float64]
     """(column) sum of squared errors of each row as the fit without it predicts it, at the chosen penalty."""
+
+    @property
+    def penalties(self) -> NDArray[np.float64]:
+        """(column)"""
+        return self.shares * self.ridge.mean_square
 
     def predict(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """(row x column) of rows as `Ridge.place` places them."""
@@ -123,12 +125,13 @@ def fit_ridge(ridge: Ridge, targets: NDArray[np.float64]) -> RidgeFit:
 
     offset = targets.mean(axis=0)
     aligned = ridge.points.T @ (targets - offset)
-    shrink = 1 / (ridge.squares[:, None] + ridge.penalties)  # (component x penalty)
+    shares = np.array(SHARES)
+    shrink = 1 / (ridge.squares[:, None] + shares * ridge.mean_square)  # (component x penalty)
     own_share = ridge.points**2 @ shrink + 1 / len(targets)  # (row x penalty)
-    errors = np.empty((len(ridge.penalties), targets.shape[1]))
+    errors = np.empty((len(shares), targets.shape[1]))
     for column in range(targets.shape[1]):
         fitted = offset[column] + ridge.points @ (aligned[:, column, None] * shrink)
         errors[:, column] = (((targets[:, column, None] - fitted) / (1 - own_share)) ** 2).sum(axis=0)
     best = errors.argmin(axis=0)
     weights = aligned * shrink[:, best]
-    return RidgeFit(ridge, ridge.penalties[best], offset, weights, targets, errors.min(axis=0))
+    return RidgeFit(ridge, shares[best], offset, weights, targets, errors.min(axis=0))

@@ -18,6 +18,8 @@ from reportgen.look.legible import make_legible
 from reportgen.look.model_styles import ModelStyle
 
 GUTTER = 12.0
+BETWEEN = 2 * LINE + GUTTER
+"""Points between two panels one above the other."""
 MARGIN, BARE_MARGIN = 14.0, 6.0
 """Points between a panel's frame and its outermost point: names need more."""
 LABEL = 60.0
@@ -25,22 +27,22 @@ FEW = 12
 """Items up to which three panels stand side by side: more of them need wider panels."""
 BARE = 4
 """Panels side by side whose points have no names."""
+WIDEST, USUAL, TALLEST = 0.4, 0.5, 0.75
+"""Height of a panel by its width: the least where its ranges are given, such as those of a map of the world, the least
+of others, and the most."""
 MOST_LED = 60
 """Items up to which a line leads to a label that has no room next to its point: more lines would be a thicket."""
 
 
 def paint_maps(maps: Maps, look: Look) -> Canvas:
     """Panels from left to right, then downwards. Within a panel both axes have one scale, so distances are true."""
-    across = min(_choose_most_across(maps), max(len(maps.panels), 1))
-    width = max((look.width - (across - 1) * GUTTER) / across - LINE, LEAST)
-    height = width * _measure_tallest(maps.panels)
     looks = look.groups(maps.groups)
     entries = key_entries([group for group in looks if group], look)
     top = key_height(entries)
+    across = min(_choose_most_across(maps, top, look), max(len(maps.panels), 1))
     down = -(-len(maps.panels) // across)
-    between = 2 * LINE + GUTTER
-    height = min(height, look.room_below(top + down * between - GUTTER + 4, least=down * LEAST) / down)
-    step = height + between
+    width, height = _measure_panel(maps, across, top, look)
+    step = height + BETWEEN
     placed = []
     for at, panel in enumerate(maps.panels):
         left = LINE + (at % across) * (width + LINE + GUTTER)
@@ -64,16 +66,34 @@ def paint_maps(maps: Maps, look: Look) -> Canvas:
     return canvas
 
 
-def _choose_most_across(maps: Maps) -> int:
+def _choose_most_across(maps: Maps, top: float, look: Look) -> int:
+    if maps.panels and all(_is_fixed(panel) for panel in maps.panels):
+        return max((1, 2), key=lambda across: _measure_panel(maps, across, top, look)[1])
     if not any(maps.labels):
         return BARE
     return 2 if len(maps.labels) > FEW else 3
 
 
+def _measure_panel(maps: Maps, across: int, top: float, look: Look) -> tuple[float, float]:
+    """Width and height of each panel where so many stand side by side below a key that ends at `top`."""
+    width = max((look.width - (across - 1) * GUTTER) / across - LINE, LEAST)
+    down = -(-len(maps.panels) // across)
+    room = look.room_below(top + down * BETWEEN - GUTTER + 4, least=down * LEAST) / down
+    return width, min(width * _measure_tallest(maps.panels), room)
+
+
+def _is_fixed(panel: Panel) -> bool:
+    """Whether the panel shows what it is told, wherever its points lie."""
+    return panel.x_range is not None and panel.y_range is not None
+
+
 def _measure_tallest(panels: Sequence[Panel]) -> float:
     """Height of the panels by their width: what the tallest map needs, within reason."""
-    ranges = [_find_ranges(panel) for panel in panels]
-    return max((min(max((y[1] - y[0]) / (x[1] - x[0]), 0.5), 0.75) for x, y in ranges), default=0.75)
+    shapes = []
+    for panel in panels:
+        x, y = _find_ranges(panel)
+        shapes.append(max((y[1] - y[0]) / (x[1] - x[0]), WIDEST if _is_fixed(panel) else USUAL))
+    return min(max(shapes, default=TALLEST), TALLEST)
 
 
 def _find_ranges(panel: Panel) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -96,13 +116,14 @@ class _PlacedPanel:
 
 def _place_panel(panel: Panel, labels: Sequence[str], box: Box, look: Look) -> _PlacedPanel:
     points = np.asarray(panel.points, dtype=float)
-    margin = 0.0 if panel.x_range and panel.y_range else MARGIN if any(labels) else BARE_MARGIN
+    margin = 0.0 if _is_fixed(panel) else MARGIN if any(labels) else BARE_MARGIN
     scale = _scale(*_find_ranges(panel), box, margin)
     places = scale.places(points)
     known = [i for i in range(len(labels)) if labels[i] and np.isfinite(places[i]).all()]
     texts = [look.lettering.shorten(make_legible(labels[i]), LABEL) for i in known]
     sizes = [(look.lettering.width(text), SIZE) for text in texts]
-    spots = place_labels(places[known], sizes, box, led=len(known) <= MOST_LED)
+    bare = np.array([i for i in range(len(places)) if i not in set(known) and np.isfinite(places[i]).all()], dtype=int)
+    spots = place_labels(places[known], sizes, box, led=len(known) <= MOST_LED, others=places[bare])
     return _PlacedPanel(panel, box, scale, places, list(zip(texts, spots, strict=True)))
 
 
@@ -138,12 +159,23 @@ def _paint_panel(canvas: Canvas, one: _PlacedPanel, groups: Sequence[str], looks
 
 def _paint_lines(canvas: Canvas, one: _PlacedPanel) -> None:
     """What lies below the points: a backdrop, and what joins them."""
-    coasts = [one.scale.places(np.asarray(line, dtype=float)) for line in one.panel.backdrop]
+    placed = [one.scale.places(np.asarray(line, dtype=float)) for line in one.panel.backdrop]
+    coasts = [part for line in placed for part in _cut_to_box(line, one.box)]
     if coasts:
         canvas.lines(coasts, canvas.theme.muted, 0.3)
     ends = [one.places[[first, second]] for first, second in one.panel.edges]
     if joined := [both for both in ends if np.isfinite(both).all()]:
         canvas.lines(joined, canvas.theme.muted, 0.5)
+
+
+def _cut_to_box(line: NDArray[np.float64], box: Box) -> list[NDArray[np.float64]]:
+    """The parts of a line whose vertices lie within a box."""
+    left, top, right, bottom = box
+    x, y = line[:, 0], line[:, 1]
+    within = (x >= left - 0.01) & (x <= right + 0.01) & (y >= top - 0.01) & (y <= bottom + 0.01)
+    turns = np.flatnonzero(np.diff(within)) + 1
+    parts = zip(np.split(line, turns), np.split(within, turns), strict=True)
+    return [part for part, inside in parts if inside[0] and len(part) > 1]
 
 
 @dataclass(frozen=True)

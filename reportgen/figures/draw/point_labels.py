@@ -33,15 +33,22 @@ class LabelSpot:
 
 
 def place_labels(
-    points: NDArray[np.float64], sizes: Sequence[tuple[float, float]], box: Box, *, led: bool
+    points: NDArray[np.float64],
+    sizes: Sequence[tuple[float, float]],
+    box: Box,
+    *,
+    led: bool,
+    others: NDArray[np.float64] | None = None,
 ) -> list[LabelSpot | None]:
-    """The spot of each point's label, of these widths and heights: inside the box, over no other label and no point.
+    """The spot of each point's label, of these widths and heights: inside the box, over no other label and no point,
+    nor over one of the `others`, which have no label.
 
     One after the other, a label takes the first of eight places around its point, and of eight a little further off,
     that is free. Then lines lead to the labels that are left, if they may be `led` to. None where no place is free: of
     two labels over each other neither can be read.
     """
-    taken = [(x - 2, y - 2, x + 2, y + 2) for x, y in points]
+    bare = [] if others is None else others.tolist()
+    taken = [(x - 2, y - 2, x + 2, y + 2) for x, y in [*points.tolist(), *bare]]
     found: list[LabelSpot | None] = [None] * len(points)
     for at, ((x, y), size) in enumerate(zip(points, sizes, strict=True)):
         for spot in _list_near_spots(x, y, *size):
@@ -51,10 +58,10 @@ def place_labels(
                 break
     for at in (at for at, spot in enumerate(found) if spot is None and led):
         (x, y), size = points[at], sizes[at]
-        others = [*taken[:at], *taken[at + 1 :]]  # a line begins at its own point
+        but_own = [*taken[:at], *taken[at + 1 :]]  # a line begins at its own point
         for spot in _list_far_spots(x, y, *size):
             line = ((x, y), _find_nearest(spot, x, y))
-            if _is_free(spot, taken, box) and all(_is_free(piece, others, box) for piece in _cover_line(*line)):
+            if _is_free(spot, taken, box) and all(_is_free(piece, but_own, box) for piece in _cover_line(*line)):
                 taken += [_widen(spot), *_cover_line(*line)]
                 found[at] = LabelSpot(spot[0], (spot[1] + spot[3]) / 2, line)
                 break

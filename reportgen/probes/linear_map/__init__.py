@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 class LinearMap(Findings):
     """What is read from the names."""
 
-    r2: float = metric("R²", "higher")
+    r2: float = metric("", "higher")
     """R² on the names held out, at `best_layer`: 1 − Σ (y − ŷ)² / Σ (y − ȳ)² of each column, ȳ being their own mean,
     and the mean of the columns. 1 is a perfect map, 0 is what the mean of all names would give."""
     best_layer: int = metric("layer")
     """The layer whose fit best predicts each name that it was fitted to from the others (leave-one-out R²): no name
     held out has a part in the choice."""
-    r2_at_embedding: float = metric("R²")
+    r2_at_embedding: float = metric()
     """The same at layer 0: what the name's last token says on its own."""
-    r2_of_shuffled: float = metric("R²")
+    r2_of_shuffled: float = metric()
     """The same at `best_layer` where names are given each other's numbers."""
-    r2_of_twin: float | None = metric("R²", optional=True)
+    r2_of_twin: float | None = metric(optional=True)
     """The highest R² over the layers of the twin, the same architecture with random weights: what tokens that names
     share say without any training."""
-    r2_of_new_groups: float | None = metric("R²", "higher", optional=True)
+    r2_of_new_groups: float | None = metric("", "higher", optional=True)
     """The same names at `best_layer`, each predicted by the fit without all names of its own group (country): what is
     known beyond neighbours of the same country."""
     median_error: float | None = metric("km", "lower", optional=True)
@@ -46,17 +46,17 @@ class LinearMap(Findings):
     """Names that the map is fitted to."""
     held_out: int = metric("names")
     """Names that it is tested on."""
-    layer_r2: NDArray[np.float64] = array("layer", unit="R²")
+    layer_r2: NDArray[np.float64] = array("layer")
     """(layer) R² on the names held out."""
-    r2_inner: NDArray[np.float64] = array("layer", unit="R²")
+    r2_inner: NDArray[np.float64] = array("layer")
     """(layer) leave-one-out R² on the names fitted to, by which the best layer is chosen."""
-    r2_shuffled: NDArray[np.float64] = array("layer", unit="R²")
+    r2_shuffled: NDArray[np.float64] = array("layer")
     """(layer) R² on the names held out where names are given each other's numbers, before anything is fitted."""
-    r2_random: NDArray[np.float64] = array("layer", unit="R²")
+    r2_random: NDArray[np.float64] = array("layer")
     """(layer) R² on the names held out in the twin with random weights; empty where none was asked for."""
-    r2_by_country: NDArray[np.float64] = array("layer", unit="R²")
+    r2_by_country: NDArray[np.float64] = array("layer")
     """(layer) R² on the names held out, each predicted without all names of its own group; empty without groups."""
-    explained: NDArray[np.float64] = array("layer", "item", unit="R²")
+    explained: NDArray[np.float64] = array("layer", "item")
     """(layer x name held out) what each name adds to R², which is their mean: 1 − the mean over the columns of
     n (y − ŷ)² / Σ (y − ȳ)²."""
     columns: Rows = table("column", "r2", "spearman", "median_absolute_error", "penalty")
@@ -94,7 +94,7 @@ class LinearMapProbe(Probe[Options, LinearMap]):
 
     name = "linear_map"
     version = 1
-    question = "Does it know where places lie?"
+    question = "Does it know where and when?"
     options = Options
     findings = LinearMap
     libraries = ("scipy.stats",)

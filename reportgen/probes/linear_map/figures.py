@@ -16,12 +16,18 @@ from reportgen.probing.parts import describe_curves
 from reportgen.probing.probe import axis_label, place_layers, tell_ends
 from reportgen.results.section import Section
 
-NAMED = 10
+NAMED = 8
 """Names written on a map, at most: one of each colour first, then those that stand first in the data."""
+SHORT = 14
+"""Letters of such a name, at most."""
 COLOURS = 8
 """Colours from which on a map has none: nobody could tell them apart."""
 SOUTH, NORTH = -60.0, 84.0
 """Latitudes from which to which a map of the world is drawn if no point lies beyond: most is ice and sea."""
+MARGIN = 0.04
+"""Share of the numbers' range that is left free around them."""
+FLATTEST = 0.4
+"""Least height of such a panel, as a share of its width."""
 LOWEST = -0.2
 """R² below which a curve is cut: how far from any map it is says nothing."""
 
@@ -77,19 +83,10 @@ def _draw_world(view: View, latitudes: tuple[float, float]) -> Maps:
 def _draw_numbers(view: View) -> Maps:
     """What is predicted against what is true, a panel a column, over the line on which they are the same."""
     true, predicted = view.tabulate("true"), view.tabulate("predicted")
-    panels = []
-    for at, column in enumerate(view.column_names):
-        points = np.stack([true[:, at], predicted[:, at]], axis=1)
-        ends = float(points.min()), float(points.max())
-        panels.append(
-            Panel(
-                title=column,
-                points=points,
-                x_label=say("linear_map.true", "true"),
-                y_label=say("linear_map.read_at", "read at layer {layer}", layer=view.best),
-                backdrop=[np.array([[ends[0]] * 2, [ends[1]] * 2])],
-            )
-        )
+    panels = [
+        _make_number_panel(view, column, np.stack([true[:, at], predicted[:, at]], axis=1))
+        for at, column in enumerate(view.column_names)
+    ]
     alt = say_count(
         "linear_map.numbers_alt",
         "{columns} of {count} name that the map was not fitted to, as predicted from layer {layer} of {model} against "
@@ -105,12 +102,32 @@ def _draw_numbers(view: View) -> Maps:
     return _make_maps(view, panels, alt)
 
 
+def _make_number_panel(view: View, column: str, points: NDArray[np.float64]) -> Panel:
+    lows, highs = points.min(axis=0), points.max(axis=0)
+    room = MARGIN * (highs[0] - lows[0])
+    # What is read hardly differs where nothing can be read: its range is then that of a line, and wants some height.
+    taller = np.array([0.0, max(FLATTEST * (highs[0] - lows[0]) - (highs[1] - lows[1]), 0.0) / 2])
+    (left, bottom), (right, top) = lows - room - taller, highs + room + taller
+    same = max(left, bottom), min(right, top)
+    ends = [{"low": _write_plain(low), "high": _write_plain(high)} for low, high in zip(lows, highs, strict=True)]
+    read = say("linear_map.read_at", "read at layer {layer}: {low} to {high}", layer=view.best, **ends[1])
+    return Panel(
+        title=column,
+        points=points,
+        x_label=say("linear_map.true", "true: {low} to {high}", **ends[0]),
+        y_label=read,
+        backdrop=[np.array([[same[0]] * 2, [same[1]] * 2])] if same[0] < same[1] else [],
+        x_range=(float(left), float(right)),
+        y_range=(float(bottom), float(top)),
+    )
+
+
 def _make_maps(view: View, panels: Sequence[Panel], alt: str) -> Maps:
     held = view.list_held()
     colours = [str(row["colour"] or "") for row in held]
     if len(set(colours)) > COLOURS:
         colours = [""] * len(held)
-    named = _choose_named(colours)
+    named = _choose_named(colours, [str(row["name"]) for row in held])
     return Maps(
         name="map",
         subject=(view.subject,),
@@ -122,10 +139,17 @@ def _make_maps(view: View, panels: Sequence[Panel], alt: str) -> Maps:
     )
 
 
-def _choose_named(colours: Sequence[str]) -> set[int]:
-    """The first name of each colour, then the first of all, so many in all."""
-    firsts = [colours.index(colour) for colour in dict.fromkeys(colours)]
-    return set([*firsts, *(at for at in range(len(colours)) if at not in firsts)][:NAMED])
+def _choose_named(colours: Sequence[str], names: Sequence[str]) -> set[int]:
+    """The first short name of each colour, then the first of all, so many in all."""
+    short = [at for at, name in enumerate(names) if len(name) <= SHORT]
+    firsts = {colours[at]: at for at in reversed(short)}
+    return set([*firsts.values(), *(at for at in short if at not in firsts.values())][:NAMED])
+
+
+def _write_plain(number: float) -> str:
+    """An end of an axis that may count years: without separators."""
+    text = str(round(number)) if abs(number) >= 100 else f"{number:.3g}"
+    return text.replace("-", "−")
 
 
 def _draw_layers(view: View) -> Curves:
@@ -195,8 +219,10 @@ def _name_groups(view: View) -> str:
 
 
 def _name_axis(views: Sequence[View]) -> str:
-    count = int(views[0].metric("held_out") or 0)
-    return say_count("linear_map.r2_axis", "R² on {count} name held out", "R² on {count} names held out", count)
+    counts = {int(view.metric("held_out") or 0) for view in views}
+    if len(counts) > 1:  # a model may not read every name
+        return say("linear_map.r2_axis_of_all", "R² on names held out")
+    return say_count("linear_map.r2_axis", "R² on {count} name held out", "R² on {count} names held out", counts.pop())
 
 
 def _find_range(views: Sequence[View]) -> tuple[float, float]:

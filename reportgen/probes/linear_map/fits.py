@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,16 +84,20 @@ def _fit_each(rows: Rows, task: Task, *, with_groups: bool) -> Iterator[LayerFit
             predicted=predicted[:, :columns],
             shuffled=predicted[:, columns:],
             without_group=_predict_new(own, points, task) if with_groups else None,
-            shares=own.penalties * len(ridge.centre) / ridge.squares.sum(),
+            shares=own.shares,
         )
 
 
 def _take_columns(fit: RidgeFit, count: int) -> RidgeFit:
     """The fit to the first columns alone."""
-    return RidgeFit(
-        fit.ridge, fit.penalties[:count], fit.offset[:count], fit.weights[:, :count], fit.targets[:, :count],
-        fit.left_out_error[:count],
-    )  # fmt: skip
+    return replace(
+        fit,
+        shares=fit.shares[:count],
+        offset=fit.offset[:count],
+        weights=fit.weights[:, :count],
+        targets=fit.targets[:, :count],
+        left_out_error=fit.left_out_error[:count],
+    )
 
 
 def _measure_inner(fit: RidgeFit) -> float:

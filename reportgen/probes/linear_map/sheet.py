@@ -170,12 +170,12 @@ def _check_heading(heading: Sequence[str], columns: Columns, file: Path) -> None
         raise _refuse(Mistake("the file is empty", "Its first line names the columns.", file, 1))
     asked = [("columns", column) for column in columns.numbers]
     asked += [(key, value) for key in ("name", "group", "colour") if (value := getattr(columns, key)) is not None]
-    missing = [(key, column) for key, column in asked if column not in heading]
+    missing = {column: key for key, column in reversed(asked) if column not in heading}  # a colour may be the group
     if missing:
         raise PromptsError(
             *(
                 Problem((key,), f"{file.name} has no column {describe_value(column)}", suggestion(column, heading))
-                for key, column in missing
+                for column, key in missing.items()
             )
         )
 
