@@ -42,6 +42,15 @@ READING: dict[str, Any] = {
     "shares": {"probe": "residual_shares", "prompts": TEXTS, "words": ["apple"]},
     "single": {"probe": "neurons", "prompts": TEXTS},
     "cost": {"probe": "cost", "lengths": [1, 8, 64]},
+    "labelled": {
+        "probe": "linear_probe",
+        "prompts": [
+            {"text": f"{opening} {noun}", "label": label}
+            for noun in ("apple", "eye", "day", "breakfast")
+            for opening, label in (("I ate an", "ate"), ("the day of my", "day"))
+        ],
+        "controls": 1,
+    },
 }
 CHANGING: dict[str, Any] = {
     "steered": {

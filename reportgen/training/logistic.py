@@ -25,7 +25,7 @@ MOST_STEPS = 10_000
 
 
 def guess_labels(rows: Rows, labels: Labels, fitted: NDArray[np.bool_], penalty: float) -> Labels:
-    """(layer x row) the label that a probe fitted to some (layer x row x width) rows gives to each; a layer, a probe."""
+    """(layer x row) the label that a layer's probe, fitted to some of its (row x width) rows, gives to all of them."""
     scaled = standardise(rows, fitted)
     if len(set(labels[fitted].tolist())) == 1:  # nothing to tell apart: what is known is said of all
         return np.full(rows.shape[:2], labels[fitted][0], dtype=np.int64)
@@ -59,7 +59,8 @@ def choose_layers(rows: Rows, labels: Labels, folds: NDArray[np.int64], penalty:
             for left_out, tested in ((one, other), (other, one)):
                 held = folds == tested
                 right[left_out] += (guesses[:, held] == labels[held]).sum(axis=1)
-    return right.argmax(axis=1)
+    chosen: NDArray[np.int64] = right.argmax(axis=1)
+    return chosen
 
 
 def find_directions(rows: Rows, labels: Labels, count: int, penalty: float) -> NDArray[np.float32]:
