@@ -1,13 +1,14 @@
 """Trained on labels: the same as scikit-learn's own, and no better than chance where there is nothing to learn."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
 
 from reportgen.numerics.resampling import mean_interval_95
 from reportgen.training.folds import count_units, deal_folds
-from reportgen.training.logistic import choose_layers, find_directions, guess_held_out
+from reportgen.training.logistic import choose_layers, find_directions, guess_held_out, logistic_direction
 from reportgen.training.random_labels import deal_labels, name_types
 from reportgen.training.units import number_units, sum_by_unit
 from tests.reference import linear_probe as reference
@@ -78,6 +79,13 @@ def test_a_direction_is_that_in_which_log_odds_grow() -> None:
     assert unscaled @ found[1, 3] / np.linalg.norm(unscaled) / np.linalg.norm(found[1, 3]) < 0.999
 
 
+def test_what_steering_calls_logistic_is_the_direction_of_a_probe_of_two_labels() -> None:
+    rows, numbers = made(seed=2)
+    expected = find_directions(rows, numbers, 2, 1.0)[1, 3]
+    found = logistic_direction(rows[3, numbers == 1], rows[3, numbers == 0])
+    np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
+
+
 def test_three_labels_have_three_directions() -> None:
     rows, numbers = made(labels=3)
     found = find_directions(rows, numbers, 3, 1.0)
@@ -137,7 +145,9 @@ def test_a_probe_that_learns_words_by_heart_is_not_selective() -> None:
         (["a", "b", "a"], [None, "y", "x"], [0, 1, 2]),
     ],
 )
-def test_a_type_is_the_word_where_the_word_tells_the_label(labels: list[str], words: list, types: list) -> None:
+def test_a_type_is_the_word_where_the_word_tells_the_label(
+    labels: list[str], words: list[Any], types: list[Any]
+) -> None:
     assert name_types(labels, words) == types
     assert Counter(deal_labels(labels, types, 0, 0)).keys() == Counter(labels).keys()
 
