@@ -56,6 +56,15 @@ READING: dict[str, Any] = {
     "rare": {"probe": "under_trained_tokens", "candidates": 5, "controls": 3},
     "world": {"probe": "linear_map", "data": "cities", "most": 60},
     "years": {"probe": "linear_map", "data": "events", "most": 60, "twin": False},
+    "labelled": {
+        "probe": "linear_probe",
+        "prompts": [
+            {"text": f"{opening} {noun}", "label": label}
+            for noun in ("apple", "eye", "day", "breakfast")
+            for opening, label in (("I ate an", "ate"), ("the day of my", "day"))
+        ],
+        "controls": 1,
+    },
 }
 CHANGING: dict[str, Any] = {
     "steered": {

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
+from reportgen.training.units import number_units
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -34,13 +36,12 @@ def deal_folds(labels: Sequence[str], units: Sequence[Hashable], most: int, seed
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     folds = min(most, *count_units(labels, units).values())
-    numbers = {unit: number for number, unit in enumerate(dict.fromkeys(units))}
-    groups = np.array([numbers[unit] for unit in units])
+    numbers = number_units(units)
     found, nothing = np.empty(len(labels), dtype=np.int64), np.zeros((len(labels), 1))
-    if len(numbers) == len(units):
+    if len(set(numbers)) == len(numbers):
         splits = StratifiedKFold(folds, shuffle=True, random_state=seed).split(nothing, list(labels))
     else:
-        splits = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(nothing, list(labels), groups)
+        splits = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(nothing, list(labels), numbers)
     for fold, (_, held) in enumerate(splits):
         found[held] = fold
     return found

@@ -25,7 +25,7 @@ MOST_STEPS = 10_000
 
 
 def guess_labels(rows: Rows, labels: Labels, fitted: NDArray[np.bool_], penalty: float) -> Labels:
-    """(layer x row) the label that a probe fitted to some (layer x row x width) rows gives to each; a layer, a probe."""
+    """(layer x row) the label that a layer's probe, fitted to some of its (row x width) rows, gives to all of them."""
     scaled = standardise(rows, fitted)
     if len(set(labels[fitted].tolist())) == 1:  # nothing to tell apart: what is known is said of all
         return np.full(rows.shape[:2], labels[fitted][0], dtype=np.int64)
@@ -59,7 +59,8 @@ def choose_layers(rows: Rows, labels: Labels, folds: NDArray[np.int64], penalty:
             for left_out, tested in ((one, other), (other, one)):
                 held = folds == tested
                 right[left_out] += (guesses[:, held] == labels[held]).sum(axis=1)
-    return right.argmax(axis=1)
+    chosen: NDArray[np.int64] = right.argmax(axis=1)
+    return chosen
 
 
 def find_directions(rows: Rows, labels: Labels, count: int, penalty: float) -> NDArray[np.float32]:
@@ -76,6 +77,16 @@ def find_directions(rows: Rows, labels: Labels, count: int, penalty: float) -> N
             weights = np.where(spread[layer] > 0, weights / np.where(spread[layer] > 0, spread[layer], 1), 0)
             for label, vector in enumerate([-weights[0], weights[0]] if count == 2 else weights):
                 found[label, layer] = _give_length(vector, rows[layer].astype(np.float64), labels == label)
+    return found
+
+
+def logistic_direction(towards: NDArray[np.floating], away: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(width) along which the log-odds of (n x width) rows against (m x width) others grow fastest: as
+    `find_directions` has it, with a penalty of 1.
+    """
+    rows = np.concatenate([away, towards]).astype(np.float32)[None]
+    labels = np.array([0] * len(away) + [1] * len(towards))
+    found: NDArray[np.float64] = find_directions(rows, labels, 2, 1.0)[1, 0].astype(np.float64)
     return found
 
 

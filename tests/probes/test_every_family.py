@@ -114,6 +114,10 @@ def test_every_probe_of_prompts_reads_a_chat_as_well(tmp_path: Path) -> None:
         id: {**entry, **{key: asked if entry["probe"] in with_words else chats for key in ("prompts",) if key in entry}}
         for id, entry in (FIRST | READING).items()
     }
+    probes["labelled"]["prompts"] = [
+        {"messages": [{"role": "user", "content": prompt["text"]}], "label": prompt["label"]}
+        for prompt in READING["labelled"]["prompts"]
+    ]
     reading = {id: entry for id, entry in probes.items() if "prompts" in entry}
     models = {"m": save_tiny(tmp_path / "m", chat_template=CHAT), "base": save_tiny(tmp_path / "base", seed=1)}
     outcomes = run_probes(models, reading).outcomes

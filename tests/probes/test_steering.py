@@ -19,6 +19,7 @@ from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
 from reportgen.text.refusals import refusal_tokens
 from reportgen.text.tokens import TextTokenizer
+from tests.reference import linear_probe as probes_of_labels
 from tests.reference import plain
 from tests.reference import steering as reference
 from tests.runs import run_probes
@@ -192,6 +193,20 @@ def test_a_planted_direction_is_recovered_and_flips_the_answer(
     other = steered(folder, **PLANTED, **options, score={"tokens": ["Y"]}, aim="lower")
     assert (other.arrays["score"].values[:, 0] > 0.5).all()
     assert (other.arrays["score"].values[:, 1] < 0.1).all()
+
+
+def test_the_weights_of_a_probe_are_a_direction_to_steer_by(llama: Path) -> None:
+    network, outcome, layer = random_model("llama"), steered(llama, direction="logistic", **ADD), 2
+    rows = [np.stack([plain.residuals(network, "llama", one)[layer][-1] for one in side]) for side in sides(True)]
+    labels = [1] * len(TOWARDS) + [0] * len(AWAY)
+    weights = probes_of_labels.direction(np.concatenate(rows), labels, 1)
+    unit = weights / np.linalg.norm(weights)
+    r = torch.from_numpy(unit * float((rows[0].mean(0) - rows[1].mean(0)) @ unit))
+    assert outcome.arrays["norm"].values[layer] == pytest.approx(float(r.norm()), rel=1e-3)
+    for prompt, text in enumerate(HELD):
+        p = reference.added(network, "llama", ids(text), layer, 2 * r)
+        mass = sum(p[i].item() for i in counted(True))
+        assert outcome.arrays["scores"].values[prompt, layer, 2] == pytest.approx(mass, rel=1e-2)
 
 
 def test_ablation_takes_the_planted_answer_away(planted: tuple[Path, torch.Tensor]) -> None:

@@ -13,6 +13,7 @@ from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings, word_table
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, arrays, metric, table
+from reportgen.text.prompts import Prompt
 from reportgen.text.words import WordNotFound, find_word
 
 if TYPE_CHECKING:
@@ -53,16 +54,17 @@ class LinearProbe(PromptFindings):
     """(label x layer x dimension) along which the log-odds of a label grow fastest, by a probe fitted to all prompts;
     as long as the mean of the label's prompts less that of all others is along it."""
     labels: Rows = table("item", "label", "prompts", "share", "accuracy")
-    """The labels, how many prompts have each, which share that is, and how many of them are given it (as `accuracy`)."""
+    """The labels, how many prompts have each, which share that is, and how many of these get it (as `accuracy`)."""
     chosen: Rows = table("item", "layer")
     """Fold by fold, the layer that was best without it."""
-    items: Rows = table("prompt", "text", "label", "guess", "right", "item")
-    """Each prompt with its label, the one it is given at the layer chosen without its fold, and its fold."""
+    items: Rows = table("prompt", "text", "label", "guess", "right", "item", "unit")
+    """Each prompt with its label, the one it is given at the layer chosen without its fold, its fold, and the number of
+    its pair, or of itself where it has none."""
     layers: Rows = table(
         "layer", "accuracy", "lower", "upper", "control", "selectivity", "selectivity_lower", "selectivity_upper"
     )
-    """Layer by layer: accuracy with its 95 % interval (Wilson), accuracy of random labels, and selectivity with its 95 %
-    interval (bootstrap over prompts)."""
+    """Layer by layer: accuracy with its 95 % interval (Wilson), accuracy of random labels, and selectivity with its
+    95 % interval (bootstrap over prompts; a pair is one; none of fewer than 5)."""
     words: Rows = word_table()
     """The words that prompts name, the tokens that hold them, and whether they are the word and nothing else."""
 
@@ -79,12 +81,13 @@ class LinearProbing(Probe[Options, LinearProbe]):
 
     Computed: one logistic regression per layer (scikit-learn's, penalty on the squared weights fixed, softmax for more
     than two labels) on the residual stream at the prompt's word, or its last token. Prompts are split first, each label
-    as frequent in every fold, halves of a pair together; dimensions are scaled to the prompts that are fitted, and every
+    as frequent in every fold, halves of a pair together; dimensions are scaled to the prompts that are fitted, and each
     prompt is tested once by a probe that has not seen its fold. The layer of the main accuracy is chosen for each fold
     by probes that have not seen it either; the best layer is told beside it, and is the best of many. Random labels:
     every type gets one, dealt out among the types, with a split of its own by the same rule; a type is the word if each
     word has one label only, else the prompt; the mean of several draws. The interval of an accuracy is Wilson's, which
-    takes the prompts to be drawn alike and for independent; that of a selectivity is a bootstrap over prompts.
+    takes the prompts for independent of each other; that of a selectivity is a bootstrap over prompts; in both, the
+    prompts of a pair count as one.
     """
 
     name = "linear_probe"
@@ -114,7 +117,7 @@ class Places:
     """Every prompt as this model reads it."""
 
     texts: list[tuple[int, ...]]
-    positions: list[tuple[int, ...]]
+    positions: list[tuple[int]]
     """Of each, the one that is read."""
     layers: tuple[int, ...] | None
 
@@ -129,15 +132,18 @@ def place_prompts(case: Case[Options]) -> Places:
     if reason := reason_against_labels(prompts):  # of those that are left where it cannot read some
         raise Unusable(reason)
     texts = [case.tokens(prompt) for prompt in prompts]
-    positions = []
-    for prompt, tokens in zip(prompts, texts, strict=True):
-        try:
-            named = prompt.word is not None
-            place = find_word(case.tokenizer, prompt, prompt.word).position if named else len(tokens) - 1
-        except WordNotFound as error:
-            raise Unusable(str(error)) from error
-        positions.append((place,))
+    positions = [(_place(case, prompt, len(tokens)),) for prompt, tokens in zip(prompts, texts, strict=True)]
     return Places(texts, positions, case.needed_layers(case.options.layers))
+
+
+def _place(case: Case[Options], prompt: Prompt, length: int) -> int:
+    """The position that is read: the last token of its word, else its last."""
+    if prompt.word is None:
+        return length - 1
+    try:
+        return find_word(case.tokenizer, prompt, prompt.word).position
+    except WordNotFound as error:
+        raise Unusable(str(error)) from error
 
 
 probe = LinearProbing()

@@ -29,7 +29,7 @@ def _draw_controls(view: View) -> Curves:
     x = _place(view)
     curves = [
         Curve(
-            label=say("linear_probe.the_labels", "the labels"),
+            label=say("linear_probe.given_labels", "given labels"),
             x=x,
             y=view.values("layer_accuracy").tolist(),
             model=view.subject,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from reportgen.numerals import count_items
 from reportgen.probing.options import Layers, ProbeOptions, Prompts
 from reportgen.text.prompts import Prompt
 from reportgen.training.folds import FEWEST, count_units
@@ -63,10 +64,10 @@ def reason_against_labels(prompts: Sequence[Prompt]) -> str:
         return f"all have the label {next(iter(counts))!r}: a probe needs prompts of at least two labels"
     rare = min(counts, key=counts.__getitem__)
     if counts[rare] < FEWEST:
-        what = "pair" if any(prompt.pair for prompt in prompts) else "prompt"
+        what = count_items(counts[rare], "pair" if any(prompt.pair for prompt in prompts) else "prompt")
         return (
-            f"the label {rare!r} has {counts[rare]} {what}{'' if counts[rare] == 1 else 's'}: at least {FEWEST} of each "
-            f"label are needed, to fit, to choose a layer, and to test"
+            f"the label {rare!r} has {what}: at least {FEWEST} of each "
+            f"are needed, to fit a probe, to choose a layer, and to test"
         )
     seen: dict[object, int] = {}
     for at, prompt in enumerate(prompts):

@@ -21,6 +21,7 @@ from reportgen.training.folds import deal_folds
 from reportgen.training.logistic import Labels, choose_layers, find_directions, guess_held_out
 from reportgen.training.random_labels import deal_labels, name_types
 from reportgen.training.representations import Rows, read_rows
+from reportgen.training.units import number_units, sum_by_unit
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class _Task:
 
     def judge(self, rows: Rows) -> NDArray[np.float64]:
         """(layer x prompt) 1 where that is right."""
-        return (self.guess(rows) == self.labels).astype(np.float64)
+        right: NDArray[np.float64] = (self.guess(rows) == self.labels).astype(np.float64)
+        return right
 
 
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[LinearProbe]:
@@ -69,6 +71,7 @@ def _find(case: Case[Options], task: _Task, rows: Rows, twin: list[NDArray[np.fl
     chosen = choose_layers(rows, task.labels, task.folds, task.penalty)
     at, each = chosen[task.folds], np.arange(len(task.labels))
     layers = places if (places := case.needed_layers(options.layers)) is not None else tuple(range(len(rows)))
+    units = number_units(units_of(options.prompts))
     counts = np.bincount(task.labels, minlength=len(task.names))
     return LinearProbe(
         coordinates={"layer": layers},
@@ -92,10 +95,10 @@ def _find(case: Case[Options], task: _Task, rows: Rows, twin: list[NDArray[np.fl
         chosen=[[fold, int(layers[layer])] for fold, layer in enumerate(chosen)],
         items=[
             [i, case.tokenizer.prompt_text(prompt), task.names[task.labels[i]], task.names[guesses[at[i], i]],
-             bool(right[at[i], i]), int(task.folds[i])]
+             bool(right[at[i], i]), int(task.folds[i]), units[i]]
             for i, prompt in enumerate(options.prompts)
         ],
-        layers=_list_layers(layers, right, by_chance),
+        layers=_list_layers(layers, right, by_chance, units),
         prompts=case.prompt_rows(options.prompts),
         words=case.word_rows((i, prompt, prompt.word) for i, prompt in enumerate(options.prompts)),
     )  # fmt: skip
@@ -114,14 +117,23 @@ def _judge_random_labels(options: Options, rows: Rows) -> NDArray[np.float64]:
 
 
 def _list_layers(
-    layers: Sequence[int], right: NDArray[np.float64], by_chance: NDArray[np.float64]
+    layers: Sequence[int], right: NDArray[np.float64], by_chance: NDArray[np.float64], units: Sequence[int]
 ) -> TableRows:
-    count = right.shape[1]
-    low, high = mean_interval_95((right - by_chance).T)
+    low, high = mean_interval_95(sum_by_unit(right - by_chance, units))
+    count = max(units) + 1
     found: TableRows = []
     for at, layer in enumerate(layers):
-        ends = wilson_95(float(right[at].sum()), count)
+        ends = wilson_95(float(right[at].mean()) * count, count)
         accuracy, control = float(right[at].mean()), float(by_chance[at].mean())
         selectivity = float((right - by_chance)[at].mean())
-        found.append([layer, accuracy, *ends, control, selectivity, float(low[at]), float(high[at])])
+        found.append(
+            [
+                layer,
+                accuracy,
+                *ends,
+                control,
+                selectivity,
+                *(None if np.isnan(end[at]) else float(end[at]) for end in (low, high)),
+            ]
+        )
     return found

@@ -12,11 +12,12 @@ from reportgen.numerics.confidence import wilson_95
 from reportgen.numerics.resampling import Judgement, difference_of_pairs, mean_interval_95
 from reportgen.numerics.settling import leads_from
 from reportgen.probing.view import SubjectView
+from reportgen.training.units import sum_by_unit
 
 MIDDLE = (0.25, 0.75)
 """Shares of the depth between which layers are in the middle."""
 SAME = 0.05
-"""Half the width of the margin within which a whole interval must lie for two shares to be called the same."""
+"""Difference of two shares up to which they are called as good as each other."""
 
 Shape = Literal["hump", "rises", "stays", "falls", "open"]
 
@@ -41,6 +42,11 @@ class View(SubjectView):
     def count(self) -> int:
         """Prompts."""
         return int(self.values("right").shape[1])
+
+    @property
+    def units(self) -> list[int]:
+        """(prompt) the number of its pair, or of itself where it has none."""
+        return self.column("items", "unit")
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -68,6 +74,13 @@ class View(SubjectView):
         return found
 
     @property
+    def is_known(self) -> bool:
+        """Whether the label can be read at all: at some layer, and also where the layer is chosen without the prompts
+        that are tested, as among many layers one is high by chance.
+        """
+        return bool(self.readable.any()) and self.interval[0] > float(self.metric("majority") or 0)
+
+    @property
     def readable_from(self) -> int | None:
         """The place of the first layer from which on the label is readable to the end; None where it is not there."""
         first = leads_from(np.where(self.readable, 1, 2))
@@ -76,7 +89,8 @@ class View(SubjectView):
     @property
     def interval(self) -> tuple[float, float]:
         """Of the accuracy at the layers that were chosen without the prompts."""
-        return wilson_95(sum(self.column("items", "right")), self.count)
+        count = max(self.units) + 1
+        return wilson_95(sum(self.column("items", "right")) / self.count * count, count)
 
     @property
     def selectivity_interval(self) -> tuple[float, float]:
@@ -84,7 +98,7 @@ class View(SubjectView):
         layers = self.column("chosen", "layer")
         at = [self.layers.index(layers[fold]) for fold in self.column("items", "item")]
         apart = (self.values("right") - self.values("control_right"))[at, range(self.count)]
-        low, high = mean_interval_95(apart)
+        low, high = mean_interval_95(sum_by_unit(apart, self.units))
         return float(low), float(high)
 
     def judge_course(self) -> Course | None:
@@ -98,7 +112,8 @@ class View(SubjectView):
             return None
         right = self.values("right")
         middle = right[inside].mean(axis=0)
-        rise, fall = difference_of_pairs(middle, right[0]), difference_of_pairs(middle, right[-1])
+        first, middle_of, last = (sum_by_unit(one, self.units) for one in (right[0], middle, right[-1]))
+        rise, fall = difference_of_pairs(middle_of, first), difference_of_pairs(middle_of, last)
         shape = _name_shape(rise.judge(SAME), rise.mean, fall.judge(SAME), fall.mean)
         ends = int(self.layers[inside[0]]), int(self.layers[inside[-1]])
         return Course(shape, float(right[0].mean()), float(middle.mean()), float(right[-1].mean()), ends)
@@ -110,4 +125,4 @@ def _name_shape(rise: Judgement, up: float, fall: Judgement, down: float) -> Sha
         if down < 0:
             return "rises"
         return "hump" if rise == "differ" and up > 0 else "falls"
-    return "stays" if fall == "same" else "open"
+    return "stays" if abs(down) <= SAME else "open"

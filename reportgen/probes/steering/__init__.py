@@ -118,13 +118,14 @@ class SteeringProbe(Probe[Options, Steering]):
 
     Computed: r = mean over one set − mean over the other of what enters a block, at one position (the last token of the
     prompt, after the chat template if the model has one), summed in float64 and not normalised; or the first component
-    of paired differences about 0, as long as their mean along it. Adding: x + c·r in what enters one block, at all
-    positions. Ablating: x − (x·r̂)r̂ in what enters every block and in what its attention and MLP write. Controls are
-    as long as r: a random direction, and one between two halves that contain as much of both sets. The paper's rule:
-    the lowest refusal score after ablation among layers where KL on harmless prompts is at most 0.1, adding makes
-    harmless ones refuse (score above 0), and the layer is below 0.8 of the depth. A refusal is an answer, the likeliest
-    token after the other, that holds one of the phrases of the paper's list. What is written after harmful prompts is
-    never kept: where refusals are counted, it is searched for these phrases and thrown away.
+    of paired differences about 0, or the weights of a logistic regression between both sets, each as long as the mean
+    difference along it. Adding: x + c·r in what enters one block, at all positions. Ablating: x − (x·r̂)r̂ in what
+    enters every block and in what its attention and MLP write. Controls are as long as r: a random direction, and one
+    between two halves that contain as much of both sets. The paper's rule: the lowest refusal score after ablation
+    among layers where KL on harmless prompts is at most 0.1, adding makes harmless ones refuse (score above 0), and the
+    layer is below 0.8 of the depth. A refusal is an answer, the likeliest token after the other, that holds one of the
+    phrases of the paper's list. What is written after harmful prompts is never kept: where refusals are counted, it is
+    searched for these phrases and thrown away.
     """
 
     name = "steering"

@@ -47,8 +47,9 @@ class Options(ProbeOptions):
     """Held-out prompts on which the cost is measured and texts are shown, if other than `prompts`."""
     score: Annotated[Score, BeforeValidator(named_score, json_schema_input_type=str | Score)]
     """What is to change: {tokens: […]}, refusal, {language: fr}, {script: han}, or cosine."""
-    direction: Literal["difference_of_means", "paired_pca"] = "difference_of_means"
-    """How it is found. `paired_pca` takes the sets as pairs, in their order."""
+    direction: Literal["difference_of_means", "paired_pca", "logistic"] = "difference_of_means"
+    """How it is found. `paired_pca` takes the sets as pairs, in their order; `logistic` is what `linear_probe` finds
+    between two labels, which tells the sets apart better and often steers worse."""
     position: Annotated[int, Field(lt=0)] | Literal["last"] = "last"
     """Where both sets are read: the last token, or −2, −3, … counted from the end."""
     layers: Layers = "all"
