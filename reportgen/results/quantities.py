@@ -244,6 +244,8 @@ class Quantity:
     direction: Direction = "none"
     relative_to: str = ""
     optional: bool = False
+    stored: str = ""
+    """What results call it, where that is not the name of its field: a metric of the same quantity may have that."""
 
 
 def metric(unit: str = "", direction: Direction = "none", *, optional: bool = False) -> Any:
@@ -255,9 +257,9 @@ def metric(unit: str = "", direction: Direction = "none", *, optional: bool = Fa
     return field(default=None, metadata={"quantity": quantity}) if optional else field(metadata={"quantity": quantity})
 
 
-def array(*dims: Dim, unit: str = "", relative_to: str = "") -> Any:
-    """A field that holds one numpy array with these dims; `relative_to` as in `Array`."""
-    return field(metadata={"quantity": Quantity("array", dims=dims, unit=unit, relative_to=relative_to)})
+def array(*dims: Dim, unit: str = "", relative_to: str = "", stored: str = "") -> Any:
+    """A field that holds one numpy array with these dims; `relative_to` as in `Array`, `stored` as in `Quantity`."""
+    return field(metadata={"quantity": Quantity("array", dims=dims, unit=unit, relative_to=relative_to, stored=stored)})
 
 
 def arrays(*dims: Dim, unit: str = "") -> Any:
@@ -312,7 +314,7 @@ class Findings:
         """
         found = {}
         for name, quantity, values in self._of("array"):
-            found[name] = self._make_array(name, values, quantity)
+            found[quantity.stored or name] = self._make_array(name, values, quantity)
         for name, quantity, many in self._of("arrays"):
             for index, values in enumerate(many):
                 found[f"{name}/{index}"] = self._make_array(f"{name}/{index}", values, quantity)

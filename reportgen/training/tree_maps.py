@@ -22,10 +22,10 @@ from torch import Tensor
 
 from reportgen.training.representations import Rows
 
-EPOCHS = 30
+EPOCHS = 60
 RATE = 0.001
 """Of Adam, at the beginning."""
-TOGETHER = 20
+TOGETHER = 10
 """Sentences of a batch."""
 
 Maps = NDArray[np.float32]

@@ -45,8 +45,10 @@ class Readings:
     """Which of `tested` are drawn."""
     unfit: int
     """Sentences of the treebank that nobody takes."""
-    left_out: tuple[Sentence, ...]
+    left_out: int
     """Sentences that were chosen, of which a word does not end where a token ends."""
+    undrawn: tuple[Sentence, ...]
+    """Those of them that were to be drawn."""
 
     @property
     def all(self) -> tuple[ReadSentence, ...]:
@@ -78,7 +80,8 @@ def readings_of(case: Case[Options]) -> Readings:
         told = f"in {count_items(len(trained) + len(tested), 'sentence')} of {len(read):,} every word ends with a token"
         raise Unusable(f"{told}, too few to train and to test on")
     shown = tuple(at for one in split.shown for at, held in enumerate(tested) if held.sentence == one)
-    return Readings(trained, tested, shown, split.unfit, tuple(one for one in read if read[one] is None))
+    undrawn = tuple(one for one in split.shown if read[one] is None)
+    return Readings(trained, tested, shown, split.unfit, len(read) - len(trained) - len(tested), undrawn)
 
 
 def _keep_read(read: dict[Sentence, ReadSentence | None], some: Sequence[Sentence]) -> tuple[ReadSentence, ...]:
