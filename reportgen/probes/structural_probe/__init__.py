@@ -66,7 +66,8 @@ class Structure(Findings):
     """Of each sentence that is drawn, the squared distances d² of its words under the map, which stand for edges of the
     tree; both dims are words."""
     points: list[NDArray[np.float64]] = arrays("layer", "item", "component")
-    """Of each sentence that is drawn, its words under the map, on the plane of their first two principal components."""
+    """Of each sentence that is drawn, its words under the map, on the plane of their first two principal components;
+    punctuation is not on it."""
     explained_variance: list[NDArray[np.float64]] = arrays("layer", "component", unit="share")
     """Of each sentence that is drawn, the share of its words' variance on either axis of that plane."""
     shown: Rows = table("sentence", "id", "text", "right", "edges")

@@ -29,7 +29,7 @@ class Options(ProbeOptions):
     """Sentences on which everything is counted, at most."""
     rank: Rank = 32
     """Rows of each map: dimensions of the space in which distances are those of the tree."""
-    ranks: list[Rank] = []
+    ranks: tuple[Rank, ...] = ()
     """Further ranks that are tried, at the best layer alone."""
     layers: Layers = "all"
     """Layers that are measured; layer 0 is, too, since it is what they are compared with."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from reportgen.numerals import count_items
 from reportgen.probes.structural_probe.options import Options
 from reportgen.probes.structural_probe.treebanks import FEWEST_TESTED, FEWEST_TRAINED, split_treebank
 from reportgen.probes.structural_probe.trees import Sentence
-from reportgen.probing.case import Case, NoRow, Unusable
+from reportgen.probing.case import Case, Unusable
 from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -116,4 +117,4 @@ def group_layers(case: Case[Options], words: int) -> list[tuple[int, ...]]:
     together = max(HELD_BYTES // of_layer, 1)
     count = -(-len(layers) // together)
     ends = [-(-len(layers) * at // count) for at in range(count + 1)]
-    return [layers[first:end] for first, end in zip(ends, ends[1:], strict=False)]
+    return [layers[first:end] for first, end in pairwise(ends)]

@@ -27,7 +27,7 @@ from reportgen.probes.structural_probe.scores import (
     score_chain,
     score_points,
 )
-from reportgen.probes.structural_probe.trees import ROOT
+from reportgen.probes.structural_probe.trees import ROOT, Sentence
 from reportgen.probing.case import Case
 from reportgen.probing.findings import reason_rows
 from reportgen.probing.probe import Later
@@ -152,7 +152,8 @@ def _build(
     chain, chain_dspr = score_chain(tested)
     unknown = np.full(len(layers), np.nan)
     distances = [measure_square_distances(points) for points in measured.points]
-    planes = [[principal_points(layer, COMPONENTS) for layer in points] for points in measured.points]
+    drawn = zip(readings.shown, measured.points, strict=True)
+    planes = [[_find_plane(layer, tested[at]) for layer in points] for at, points in drawn]
     return Structure(
         coordinates={"layer": layers},
         uuas=NOT_MEASURED if place is None else float(uuas[place]),
@@ -178,6 +179,17 @@ def _build(
         skipped=reason_rows({one.text: "a token reaches over the end of a word" for one in readings.undrawn}),
         **_tell_drawn(readings, distances, place),
     )
+
+
+def _find_plane(words: NDArray[np.float32], sentence: Sentence) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(word x component) a sentence's words on the plane that shows most of those that are counted, NaN the others; and
+    (component) the shares of the variance.
+    """
+    points = np.full((len(words), COMPONENTS), np.nan)
+    if not np.isfinite(words).all():
+        return points, np.full(COMPONENTS, np.nan)
+    points[sentence.counted], explained = principal_points(words[sentence.counted], COMPONENTS)
+    return points, explained
 
 
 def _tell_drawn(
