@@ -64,7 +64,7 @@ ARROWS: dict[str, str] = {
 inside functions and under TYPE_CHECKING count."""
 
 LIBRARIES = {
-    "torch": "probes model.load model.merge model.network model.capture model.measures model.sae "
+    "torch": "probes training model.load model.merge model.network model.capture model.measures model.sae "
     "model.files.dequantise",
     "transformers": "model.load model.merge model.files.dequantise",
     "matplotlib": "figures.draw",

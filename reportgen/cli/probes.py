@@ -73,7 +73,8 @@ def _findings(findings: "type[Findings]") -> Iterator[str]:
     for name, quantity in quantities_of(findings).items():
         inside = ", ".join(quantity.dims or quantity.columns)
         unit = f", in {quantity.unit}" if quantity.unit else ""
-        yield f"  {name}: {quantity.kind}{f' ({inside})' if inside else ''}{unit}"
+        stored = f", stored as {quantity.stored}" if quantity.stored else ""
+        yield f"  {name}: {quantity.kind}{f' ({inside})' if inside else ''}{unit}{stored}"
         yield from _indent_text(defined.get(name, ""))
 
 

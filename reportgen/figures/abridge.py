@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from reportgen.figures.describe import (
+    Arcs,
     AttentionHead,
     Curves,
     Figure,
@@ -36,6 +37,8 @@ RANKED = 5
 POINTS = 14
 """Of a map, evenly chosen."""
 BARS, SEGMENTS = 5, 3
+WORDS = 8
+"""Of a sentence, the first."""
 LONGEST = 11
 """Characters of a name."""
 CELLS = 300.0
@@ -66,6 +69,8 @@ def abridge_figure(figure: Figure) -> Figure:
     if isinstance(figure, Rankings):
         first = [shorten_ranking(ranking, RANKED) for ranking in figure.rankings[:1]]
         return replace(figure, rankings=first, value_label=_main(figure.value_label))
+    if isinstance(figure, Arcs):
+        return _abridge_arcs(figure)
     return _abridge_bars(figure) if isinstance(figure, StackedBars) else figure
 
 
@@ -130,6 +135,20 @@ def _abridge_maps(figure: Maps) -> Maps:
         ],
         labels=[_cut(figure.labels[at]) for at in some],
         groups=[groups[figure.groups[at]] for at in some],
+    )
+
+
+def _abridge_arcs(figure: Arcs) -> Arcs:
+    """The first words, with the arcs between them."""
+    above, below = ([edge for edge in edges if max(edge) < WORDS] for edges in (figure.above, figure.below))
+    return replace(
+        figure,
+        words=_cut_all(figure.words[:WORDS]),
+        above=above,
+        below=below,
+        above_label=_main(figure.above_label),
+        below_label=_main(figure.below_label),
+        other_label=_main(figure.other_label),
     )
 
 

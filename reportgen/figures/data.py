@@ -142,6 +142,12 @@ def _of_maps(maps: describe.Maps) -> Iterator[Row]:
             yield at, item, label, group, x, y
 
 
+def _of_arcs(arcs: describe.Arcs) -> Iterator[Row]:
+    for first, second in sorted({*arcs.above, *arcs.below}):
+        joined = (first, second)
+        yield first, second, arcs.words[first], arcs.words[second], joined in arcs.above, joined in arcs.below
+
+
 def _of_stacked_bars(stacked: describe.StackedBars) -> Iterator[Row]:
     for (bar, segment), value in np.ndenumerate(np.asarray(stacked.values)):
         yield stacked.bars[bar], stacked.segments[segment], value
@@ -179,6 +185,7 @@ _TABLES: dict[type, tuple[Columns, Callable[[Any], Iterator[Row]]]] = {
     describe.Curves: (_columns_of_curves, _of_curves),
     describe.HeatMap: (("row", "column", "value"), _of_heat_map),
     describe.Maps: (("panel", "item", "label", "group", "x", "y"), _of_maps),
+    describe.Arcs: (("first", "second", "first_word", "second_word", "above", "below"), _of_arcs),
     describe.StackedBars: (("bar", "segment", "value"), _of_stacked_bars),
     describe.Rankings: (_columns_of_rankings, _of_rankings),
     describe.Timelines: (("timeline", "night", "value"), _of_timelines),

@@ -193,6 +193,24 @@ class Maps(Figure):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Arcs(Figure):
+    """The words of a sentence on a line: arcs of one tree above them, those of another below."""
+
+    words: Sequence[str]
+    above: Sequence[tuple[int, int]]
+    """Words that an arc joins, the first one first."""
+    below: Sequence[tuple[int, int]]
+    """The same; those that are not above are dashed."""
+    above_label: str
+    below_label: str
+    """Of the arcs below that are above too."""
+    other_label: str
+    """Of those that are not."""
+    model: str
+    """Id of the model whose colour the arcs below take."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StackedBars(Figure):
     """Horizontal bars made of named segments."""
 

@@ -4,6 +4,7 @@ What stands in `__all__` stays where it is from one version to the next; everyth
 """
 
 from reportgen.figures.describe import (
+    Arcs,
     AttentionHead,
     Curve,
     Curves,
@@ -48,6 +49,7 @@ from reportgen.results.section import Section
 from reportgen.text.prompts import Prompt
 
 __all__ = [
+    "Arcs",
     "AttentionHead",
     "ByIndex",
     "Case",

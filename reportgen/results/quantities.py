@@ -284,6 +284,8 @@ class Quantity:
     optional: bool = False
     of_asked: bool = False
     of: Mean | None = None
+    stored: str = ""
+    """What results call it, where that is not the name of its field: a metric of the same quantity may have that."""
 
 
 def metric(
@@ -304,9 +306,11 @@ def metric(
     return _declare(Quantity("metric", unit=unit, direction=direction, optional=optional, of_asked=of_asked, of=of))
 
 
-def array(*dims: Dim, unit: str = "", relative_to: str = "", optional: bool = False) -> Any:
-    """A field that holds one numpy array with these dims; `relative_to` as in `Array`, `optional` as in `metric`."""
-    return _declare(Quantity("array", dims=dims, unit=unit, relative_to=relative_to, optional=optional))
+def array(*dims: Dim, unit: str = "", relative_to: str = "", optional: bool = False, stored: str = "") -> Any:
+    """A field that holds one numpy array with these dims; `relative_to` as in `Array`, `optional` as in `metric`,
+    `stored` as in `Quantity`.
+    """
+    return _declare(Quantity("array", dims=dims, unit=unit, relative_to=relative_to, optional=optional, stored=stored))
 
 
 def arrays(*dims: Dim, unit: str = "") -> Any:
@@ -362,7 +366,7 @@ class Findings:
         """
         found = {}
         for name, quantity, values in self._of("array"):
-            found[name] = self._make_array(name, values, quantity)
+            found[quantity.stored or name] = self._make_array(name, values, quantity)
         for name, quantity, many in self._of("arrays"):
             for index, values in enumerate(many):
                 found[f"{name}/{index}"] = self._make_array(f"{name}/{index}", values, quantity)

@@ -22,10 +22,10 @@ from torch import Tensor
 
 from reportgen.training.representations import Rows
 
-EPOCHS = 30
+EPOCHS = 60
 RATE = 0.001
 """Of Adam, at the beginning."""
-TOGETHER = 20
+TOGETHER = 10
 """Sentences of a batch."""
 
 Maps = NDArray[np.float32]
@@ -75,7 +75,7 @@ def _cut_batches(trees: Sequence[NDArray[np.int64]]) -> Iterator[_Batch]:
     first = 0
     for words, of_length in groupby(trees, key=len):
         alike = torch.from_numpy(np.stack(list(of_length))).float()
-        for gold in alike.split(TOGETHER):
+        for gold in torch.split(alike, TOGETHER):
             end = first + len(gold) * words
             yield _Batch(slice(first, end), gold)
             first = end

@@ -93,9 +93,12 @@ class Canvas:
         corners = [[(a, b), (c, b), (c, d), (a, d)] for a, b, c, d in boxes]
         self._add(PolyCollection(corners, facecolors="none", edgecolors=colour, linewidths=width * self.theme.lines))
 
-    def lines(self, paths: Sequence[Any], colour: str, width: float) -> None:
-        """Open lines through two points or more each, below everything else."""
-        self._add(LineCollection(paths, colors=colour, linewidths=width * self.theme.lines, zorder=0.5))
+    def lines(self, paths: Sequence[Any], colour: str, width: float, dash: Sequence[float] = ()) -> None:
+        """Open lines through two points or more each, below everything else; `dash` as a model's."""
+        style = (0, tuple(dash)) if dash else "-"
+        self._add(
+            LineCollection(paths, colors=colour, linewidths=width * self.theme.lines, linestyles=style, zorder=0.5)
+        )
 
     def bar(self, box: Box, colour: str) -> None:
         """A filled rectangle."""

@@ -6,6 +6,7 @@ from typing import Any
 from reportgen.errors import Mistake, OutputError
 from reportgen.figures import describe
 from reportgen.figures.describe import Figure
+from reportgen.figures.draw.arcs import paint_arcs
 from reportgen.figures.draw.attention_head import paint_attention_head
 from reportgen.figures.draw.canvas import POINTS_AN_INCH, Canvas
 from reportgen.figures.draw.curves import paint_curves
@@ -32,6 +33,7 @@ PAINTERS: dict[type[Figure], Painter] = {
     describe.AttentionHead: paint_attention_head,
     describe.HeatMap: paint_heat_map,
     describe.Maps: paint_maps,
+    describe.Arcs: paint_arcs,
     describe.StackedBars: paint_stacked_bars,
     describe.Rankings: paint_rankings,
     describe.Timelines: paint_timelines,

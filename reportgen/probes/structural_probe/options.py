@@ -25,11 +25,11 @@ class Options(ProbeOptions):
     seed."""
     sentences: Annotated[int, Field(ge=40, le=100_000)] = 1000
     """Sentences that the maps are trained on, at most."""
-    test_sentences: Annotated[int, Field(ge=20, le=100_000)] = 400
+    test_sentences: Annotated[int, Field(ge=20, le=100_000)] = 200
     """Sentences on which everything is counted, at most."""
     rank: Rank = 32
     """Rows of each map: dimensions of the space in which distances are those of the tree."""
-    ranks: list[Rank] = []
+    ranks: tuple[Rank, ...] = ()
     """Further ranks that are tried, at the best layer alone."""
     layers: Layers = "all"
     """Layers that are measured; layer 0 is, too, since it is what they are compared with."""

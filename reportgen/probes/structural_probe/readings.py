@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from reportgen.numerals import count_items
 from reportgen.probes.structural_probe.options import Options
 from reportgen.probes.structural_probe.treebanks import FEWEST_TESTED, FEWEST_TRAINED, split_treebank
 from reportgen.probes.structural_probe.trees import Sentence
-from reportgen.probing.case import Case, NoRow, Unusable
+from reportgen.probing.case import Case, Unusable
 from reportgen.text.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ class Readings:
     """Which of `tested` are drawn."""
     unfit: int
     """Sentences of the treebank that nobody takes."""
-    left_out: tuple[Sentence, ...]
+    left_out: int
     """Sentences that were chosen, of which a word does not end where a token ends."""
+    undrawn: tuple[Sentence, ...]
+    """Those of them that were to be drawn."""
 
     @property
     def all(self) -> tuple[ReadSentence, ...]:
@@ -78,7 +81,8 @@ def readings_of(case: Case[Options]) -> Readings:
         told = f"in {count_items(len(trained) + len(tested), 'sentence')} of {len(read):,} every word ends with a token"
         raise Unusable(f"{told}, too few to train and to test on")
     shown = tuple(at for one in split.shown for at, held in enumerate(tested) if held.sentence == one)
-    return Readings(trained, tested, shown, split.unfit, tuple(one for one in read if read[one] is None))
+    undrawn = tuple(one for one in split.shown if read[one] is None)
+    return Readings(trained, tested, shown, split.unfit, len(read) - len(trained) - len(tested), undrawn)
 
 
 def _keep_read(read: dict[Sentence, ReadSentence | None], some: Sequence[Sentence]) -> tuple[ReadSentence, ...]:
@@ -113,4 +117,4 @@ def group_layers(case: Case[Options], words: int) -> list[tuple[int, ...]]:
     together = max(HELD_BYTES // of_layer, 1)
     count = -(-len(layers) // together)
     ends = [-(-len(layers) * at // count) for at in range(count + 1)]
-    return [layers[first:end] for first, end in zip(ends, ends[1:], strict=False)]
+    return [layers[first:end] for first, end in pairwise(ends)]

@@ -60,7 +60,8 @@ def split_treebank(
     pool = sentences if apart is None else apart[0]
     wanted = [_find_sentence(pool, name) for name in show or ()]
     if apart is None:
-        held = min(sizes[1], round(len(sentences) * sizes[1] / sum(sizes)))
+        share = round(len(sentences) * sizes[1] / sum(sizes))
+        held = min(sizes[1], max(share, FEWEST_TESTED))
         tested = _take(sentences, held, seed, wanted)
     else:
         unfit += apart[1]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reportgen.figures.describe import (
+    Arcs,
     AttentionHead,
     Curves,
     Figure,
@@ -128,7 +129,7 @@ class PageFigure:
         return "data:image/svg+xml;base64," + base64.b64encode(_replace_colours(element, own).encode()).decode()
 
     def _set_inks(self, element: str, paints: Mapping[str, str]) -> str:
-        coloured = isinstance(self.description, Curves | Maps | Rankings | Timelines)
+        coloured = isinstance(self.description, Arcs | Curves | Maps | Rankings | Timelines)
         return _replace_colours(element, {**CSS_INK, **(paints if coloured else {})})
 
     @property
