@@ -229,7 +229,10 @@ def _compare_outcome(
     tokenizer = explain_tokenizer(old, new, before, after)
     names = [*new.metrics, *new.arrays, *new.tables]
     spared = tokenizer and any(holds_whatever_tokenizer(new.probe, name) for name in names)
-    if reason := explain_asked(old, new) or ("" if spared else tokenizer or explain_read(old, new)):
+    asked = explain_asked(old, new)
+    if asked and tokenizer:  # which may be why a prompt is gone: the model has no row for a token of it
+        asked = f"{asked}; {tokenizer}"
+    if reason := asked or ("" if spared else tokenizer or explain_read(old, new)):
         return OutcomeComparison(**known, verdict=Verdict.NOT_COMPARABLE, reason=reason)
     if old.status != "ok" or new.status != "ok":
         return OutcomeComparison(**known, **_judge_without_numbers(old, new))

@@ -10,7 +10,8 @@ from reportgen.text.tokenizer_parts import list_parts
 from reportgen.text.vocabulary import TokenVocabulary, hash_tokens
 
 MOST_LISTED = 64
-"""Added tokens that are listed by name; Gemma has thousands that are reserved for later, which are counted alone."""
+"""Added tokens that are listed by name; those reserved for later, of which Gemma has thousands, and white space are
+counted alone."""
 LONGEST = 100
 """Characters of such a name."""
 PARTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
@@ -43,7 +44,7 @@ def describe_tokenizer(content: bytes) -> dict[str, Any]:
 def describe_vocabulary(vocabulary: TokenVocabulary) -> dict[str, Any]:
     """Number of its tokens, of those that its model does not make, and the first of these by name."""
     added = [token for _, (token, _) in sorted(vocabulary.added.items())]
-    named = [token[:LONGEST] for token in added if not _RESERVED.search(token)]
+    named = [token[:LONGEST] for token in added if token.strip() and not _RESERVED.search(token)]
     return {
         "tokens": vocabulary.size,
         "tokens_sha256": hash_tokens(vocabulary),
