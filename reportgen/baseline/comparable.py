@@ -52,7 +52,7 @@ def explain_tokenizer(old: Outcome, new: Outcome, before: Bundle, after: Bundle)
     if not changed:
         return ""
     id = changed[0]
-    cut = _tell_first_cut(id, before, after) or "it cuts every text here as before"
+    cut = _tell_first_cut(id, before, after) or "it cuts every text of both bundles as before"
     made_of = tell_tokenizer_change(*(bundle.models[id].facts.get("tokenizer") for bundle in (before, after)))
     return f"another tokenizer of {id}: {cut}{f'; {made_of}' if made_of else ''}"
 
