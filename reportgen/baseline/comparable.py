@@ -6,6 +6,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from reportgen.baseline.quantities import names_of
+from reportgen.baseline.tokenizers import tell_tokenizer_change
 from reportgen.errors import ReportgenError
 from reportgen.numerals import write_count
 from reportgen.probes.registry import find
@@ -39,7 +40,7 @@ def explain_asked(old: Outcome, new: Outcome) -> str:
 
 
 def explain_tokenizer(old: Outcome, new: Outcome, before: Bundle, after: Bundle) -> str:
-    """That another tokenizer read the texts, and the first text that it cuts otherwise."""
+    """That another tokenizer read the texts, the first text that it cuts otherwise, and what differs in it."""
     changed = [
         id
         for id in new.models
@@ -50,8 +51,10 @@ def explain_tokenizer(old: Outcome, new: Outcome, before: Bundle, after: Bundle)
     ]
     if not changed:
         return ""
-    cut = _tell_first_cut(changed[0], before, after)
-    return f"another tokenizer of {changed[0]}: {cut or 'it cuts every text here as before'}"
+    id = changed[0]
+    cut = _tell_first_cut(id, before, after) or "it cuts every text of both bundles as before"
+    made_of = tell_tokenizer_change(*(bundle.models[id].facts.get("tokenizer") for bundle in (before, after)))
+    return f"another tokenizer of {id}: {cut}{f'; {made_of}' if made_of else ''}"
 
 
 def explain_read(old: Outcome, new: Outcome) -> str:

@@ -130,6 +130,12 @@ class Judgement:
         return describe_place(self.change.first) if self.change else ""
 
 
+def _order_judgement(one: Judgement) -> tuple[bool, int, int, float]:
+    whole = 4 if one.verdict in QUIET else 0  # what is about all of an outcome: skipped in both bundles, or apart
+    order = whole if one.change is None else one.change.order
+    return not one.decides, WORST_FIRST.index(one.verdict), order, -one.excess
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Everything that a comparison found."""
@@ -138,7 +144,7 @@ class Comparison:
     before: Bundle
     after: Bundle
     compared: tuple[OutcomeComparison, ...]
-    """Worst first."""
+    """Worst first; of one verdict, those in which a reader sees it first."""
     environment: tuple[Difference, ...] = field(default=())
     unmatched: tuple[str, ...] = ()
     """Globs of tolerances that name no number of either bundle: most likely slips, so that other limits hold."""
@@ -161,13 +167,15 @@ class Comparison:
 
     @cached_property
     def judgements(self) -> tuple[Judgement, ...]:
-        """Every verdict: those that decide first, the worst first, then what most exceeds its tolerance."""
+        """Every verdict: those that decide first, the worst first; of one verdict what a reader sees first (as
+        `Change.order`), and of these what most exceeds its tolerance.
+        """
         found = [
             judgement
             for outcome in self.compared
             for judgement in ([Judgement(outcome, change) for change in outcome.changes] or [Judgement(outcome)])
         ]
-        return tuple(sorted(found, key=lambda one: (not one.decides, WORST_FIRST.index(one.verdict), -one.excess)))
+        return tuple(sorted(found, key=_order_judgement))
 
     @property
     def loud(self) -> tuple[OutcomeComparison, ...]:
@@ -192,9 +200,15 @@ def compare(before: Bundle, after: Bundle, written: Entries, calibrated: Entries
             found.append(
                 _compare_outcome(path, old.get(subject), new.get(subject), before, after, (written, calibrated))
             )
-    found.sort(key=lambda one: WORST_FIRST.index(one.verdict))  # stable: else in the battery's order
+    found.sort(key=_order_outcome)  # stable: else in the battery's order
     unmatched = tuple(_find_unmatched((*written, *calibrated), before, after))
     return Comparison(after.title, before, after, tuple(found), tuple(list_differences(before, after)), unmatched)
+
+
+def _order_outcome(one: OutcomeComparison) -> tuple[int, int]:
+    """By its verdict, then by what shows it: its changes of that verdict as `Change.order`."""
+    orders = [change.order for change in one.changes if change.verdict is one.verdict]
+    return WORST_FIRST.index(one.verdict), min(orders, default=0)
 
 
 def _find_unmatched(globs: Iterable[str], before: Bundle, after: Bundle) -> Iterator[str]:
@@ -229,13 +243,16 @@ def _compare_outcome(
     tokenizer = explain_tokenizer(old, new, before, after)
     names = [*new.metrics, *new.arrays, *new.tables]
     spared = tokenizer and any(holds_whatever_tokenizer(new.probe, name) for name in names)
-    if reason := explain_asked(old, new) or ("" if spared else tokenizer or explain_read(old, new)):
+    asked = explain_asked(old, new)
+    if asked and tokenizer:  # which may be why a prompt is gone: the model has no row for a token of it
+        asked = f"{asked}; {tokenizer}"
+    if reason := asked or ("" if spared else tokenizer or explain_read(old, new)):
         return OutcomeComparison(**known, verdict=Verdict.NOT_COMPARABLE, reason=reason)
     if old.status != "ok" or new.status != "ok":
         return OutcomeComparison(**known, **_judge_without_numbers(old, new))
     found = _list_changes(".".join(path), old, new, entries)
     told = [_set_aside(change, new.probe, tokenizer) for change in found] if tokenizer else found
-    changes = sorted(told, key=lambda one: WORST_FIRST.index(one.verdict))
+    changes = sorted(told, key=lambda one: (WORST_FIRST.index(one.verdict), one.order))
     if not changes:
         return OutcomeComparison(**known, verdict=Verdict.NOT_COMPARABLE, reason="neither bundle holds a number of it")
     return OutcomeComparison(

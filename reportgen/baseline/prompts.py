@@ -54,6 +54,11 @@ class PromptsChange:
     """Whether the metric weighs the prompts by their tokens, which the mean difference here does not."""
 
     @property
+    def yes_or_no(self) -> bool:
+        """Whether each prompt that moved gives 0 or 1: it was answered right, refused, or not."""
+        return bool(self.moved) and all({one.before, one.after} == {0.0, 1.0} for one in self.moved)
+
+    @property
     def judged(self) -> Judgement:
         """What may be said of other prompts."""
         return self.difference.judge(self.margin)

@@ -43,6 +43,21 @@ class Change:
     """`layer` or `block` -> the first beyond tolerance."""
     prompts: PromptsChange | None = None
     """Of a metric that is a mean over prompts: how it changed prompt by prompt."""
+    said: bool = False
+    """Of a table: whether what a model says changed, another token at rank 1 or another text, and not its numbers
+    alone."""
+
+    @property
+    def order(self) -> int:
+        """Where it stands among changes of one verdict: what a reader of the report sees first.
+
+        First what a model says: tables in which its words changed, and shares of answers (metrics whose prompts each
+        give 0 or 1). Then other metrics, which the report's first page compares; then arrays, which are drawn; then
+        tables of numbers and of labels.
+        """
+        if self.said or (self.prompts is not None and self.prompts.yes_or_no):
+            return 0
+        return {"metric": 1, "array": 2}.get(self.kind, 3)
 
 
 def compare_metric(name: str, before: Metric, after: Metric, tolerance: Tolerance) -> Change:

@@ -16,6 +16,12 @@ ENTRY = ("token_id", "token", "feature", "label")
 """Columns that say what stands at a rank, the first that a table has."""
 VALUES = ("probability", "similarity", "activation", "score")
 """Columns that say why it stands there."""
+SAID = frozenset(
+    {"answer", "base_token", "is_right", "named", "next_token", "other_token", "own_token", "refused", "right", "says",
+     "steered", "text", "token", "unsteered"}
+)  # fmt: skip
+"""Columns of what a model says, or whether that is right. What it read is the same before and after: else the two would
+not be compared."""
 
 Key = tuple[Cell, ...]
 
@@ -75,11 +81,8 @@ def _ranked_change(known: dict[str, Any], before: Table, after: Table, tolerance
     lost = {key: _measure_loss(old[key], new[key]) for key in old}
     value = _value_column(before)
     moved = {key: _explain_moved(old[key], new[key], value, tolerance) for key in old}
-    beyond = [
-        key
-        for key in old
-        if lost[key] > 1 - tolerance.overlap or moved[key] or _has_new_leader(old[key], new[key], value, tolerance)
-    ]
+    led = {key: _has_new_leader(old[key], new[key], value, tolerance) for key in old}
+    beyond = [key for key in old if lost[key] > 1 - tolerance.overlap or moved[key] or led[key]]
     measured: dict[str, Any] = {
         "worst": max(lost.values()),
         "mean": sum(lost.values()) / len(lost),
@@ -92,7 +95,8 @@ def _ranked_change(known: dict[str, Any], before: Table, after: Table, tolerance
     told = f"{_describe_list(before, first)}, {parting}; {len(beyond)} of {len(old)} lists changed"
     place = dict(zip(_keys(before), first, strict=True))
     depth = {dim: at for dim in DEPTHS if isinstance(at := place.get(dim), int)}
-    return Change(**known, **measured, verdict=Verdict.DRIFTED, told=told.removeprefix(", "), first=depth)
+    said = any(led.values()) and "token" in before.columns
+    return Change(**known, **measured, verdict=Verdict.DRIFTED, told=told.removeprefix(", "), first=depth, said=said)
 
 
 def _keys(table: Table) -> list[str]:
@@ -191,7 +195,7 @@ def _describe_parting(table: Table, old: Sequence[_Entry], new: Sequence[_Entry]
 def _rows_change(known: dict[str, Any], before: Table, after: Table, tolerance: Tolerance) -> Change:
     if len(before.rows) != len(after.rows):
         told = f"{write_count(len(before.rows))} → {write_count(len(after.rows))} rows"
-        return Change(**known, verdict=Verdict.DRIFTED, told=told)
+        return Change(**known, verdict=Verdict.DRIFTED, told=told, said=not SAID.isdisjoint(before.columns))
     changed = [
         (index, column, a, b)
         for index, (one, other) in enumerate(zip(before.rows, after.rows, strict=True))
@@ -200,11 +204,12 @@ def _rows_change(known: dict[str, Any], before: Table, after: Table, tolerance: 
     ]
     if not changed:
         return Change(**known, verdict=Verdict.WITHIN)
-    index, column, a, b = changed[0]
+    answers = [one for one in changed if one[1] in SAID]
+    index, column, a, b = (answers or changed)[0]
     rows = len({row for row, *_ in changed})
-    where = f"the first is row {index}: {column} {_describe_cells(a, b)}"
+    where = f"the first {'answer ' if answers else ''}is row {index}: {column} {_describe_cells(a, b)}"
     told = f"{write_count(rows)} of {write_count(len(before.rows))} rows changed, {where}"
-    return Change(**known, verdict=Verdict.DRIFTED, told=told, worst=rows / len(before.rows))
+    return Change(**known, verdict=Verdict.DRIFTED, told=told, worst=rows / len(before.rows), said=bool(answers))
 
 
 def _describe_cells(before: Cell, after: Cell) -> str:

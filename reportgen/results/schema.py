@@ -219,6 +219,8 @@ class StoredModel(_Stored):
     together: Count | None = None
     weights_sha256: Short | None = None
     tokenizer_sha256: Short | None = None
+    tokenizer: dict[Short, Plain] | None = None
+    """What it is made of, where it was read; younger than the hash of its files."""
     failed: Text = ""
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from reportgen.errors import ModelError
 from reportgen.results.section import ModelCard
 from reportgen.running.outcome_key import Conditions
 from reportgen.running.planned import PlannedModel
+from reportgen.text.tokens import TextTokenizer
 
 if TYPE_CHECKING:
     from reportgen.model.network.loaded import LoadedModel
@@ -29,8 +31,22 @@ def describe_model(planned: PlannedModel, as_run: Mapping[str, Any]) -> ModelCar
     return ModelCard(planned.id, planned.name, facts.architecture, facts.layers or 0, {**source, **known, **as_run})
 
 
-def describe_run(model: "LoadedModel", known: Conditions) -> dict[str, Any]:
-    """How a model ran: what results.json says of that."""
+def describe_tokenizer(planned: PlannedModel, *, kept: bool) -> dict[str, Any]:
+    """What a model's tokenizer is made of, whether any probe asks it something or not: what a card says of a model
+    does not depend on its probes. Nothing where there is none, or it cannot be read.
+    """
+    readied = planned.readied
+    if readied is None or not readied.located.weights:
+        return {}
+    try:
+        tokenizer = readied.tokenizer or TextTokenizer.from_folder(readied.located.tokenizer_folder, kept=kept)
+    except ModelError:
+        return {}
+    return tokenizer.facts()
+
+
+def describe_run(model: "LoadedModel", known: Conditions, tokenizer: Mapping[str, Any]) -> dict[str, Any]:
+    """How a model ran, and what its tokenizer is made of: what results.json says of that."""
     apart = model.cache_apart
     told = "" if apart is None else f"without its cache: a step that reads it differs by {apart:.0%} from a full pass"
     return {
@@ -42,5 +58,6 @@ def describe_run(model: "LoadedModel", known: Conditions) -> dict[str, Any]:
         "together": known.together,
         "weights_sha256": known.weights or None,
         "tokenizer_sha256": known.tokenizer if known.weights else None,
+        "tokenizer": dict(tokenizer),
         **({"continued": told} if told else {}),
     }

@@ -14,7 +14,7 @@ from reportgen.processes.freed_memory import give_back_freed, keep_large_apart
 from reportgen.processes.supervision import find_earlier_end, track_piece
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard
-from reportgen.running.cards import describe_model, describe_run
+from reportgen.running.cards import describe_model, describe_run, describe_tokenizer
 from reportgen.running.cases import FinishedCase, Progress, make_without_numbers, run_cases
 from reportgen.running.outcome_cache import OutcomeCache
 from reportgen.running.outcome_key import make_conditions
@@ -183,7 +183,7 @@ class _Running:
             )
         finally:
             refuse_changed([planned])
-        facts = describe_run(model, known)
+        facts = describe_run(model, known, describe_tokenizer(planned, kept=self._cache.used))
         self._cache.keep_facts(known, facts)
         return ReadyModel(planned, known, facts, model)
 

@@ -86,7 +86,8 @@ class OutcomeCache:
             found = None if content is None else json.loads(content)
         except (ValueError, RecursionError):
             return None
-        return found if isinstance(found, dict) else None
+        # What an older version kept says nothing of the tokenizer: the model is loaded once more.
+        return found if isinstance(found, dict) and "tokenizer" in found else None
 
     def keep_facts(self, conditions: Conditions, facts: Mapping[str, Any]) -> None:
         """Keeps how a proven model ran."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from reportgen.cache import TOKENS, Shelf, key_of
 from reportgen.documents.regular_file import TOKENIZER_BYTES, read_regular
 from reportgen.errors import Mistake, ModelError
+from reportgen.text.tokenizer_facts import NAMES, describe_tokenizer, describe_vocabulary
 from reportgen.text.tokenizer_parts import UnknownPart, check_parts
 from reportgen.text.tokenizer_process import Encoding, TokenizerProcess
 from reportgen.text.vocabulary import (
@@ -84,6 +85,8 @@ class KeptTokenizer:
         self._new = False
         self._held = 0
         """Bytes of the texts that this process cut and keeps."""
+        # Before the tokenizer is there: what is read of its file for this takes as much memory, and is gone then.
+        self._made_of = self._recall_parts() or self._keep_parts(describe_tokenizer(content))
         known = self._recall_vocabulary()
         if known is not None:
             self._cut = dict(self._recall_texts())
@@ -148,6 +151,21 @@ class KeptTokenizer:
         if packed is not None:
             self._shelf.write(self._key("vocabulary"), packed)
         return known
+
+    def facts(self) -> dict[str, Any]:
+        """What it is made of: numbers and hashes that tell it from another one."""
+        return {**describe_vocabulary(self.vocabulary), **self._made_of}
+
+    def _keep_parts(self, known: dict[str, Any]) -> dict[str, Any]:
+        self._shelf.write(self._key("parts"), json.dumps(known).encode())
+        return known
+
+    def _recall_parts(self) -> dict[str, Any]:
+        try:
+            known = json.loads(self._shelf.read(self._key("parts")) or b"{}")
+        except _NOT_KEPT:
+            return {}
+        return known if isinstance(known, dict) and set(known) == NAMES else {}
 
     def _recall_vocabulary(self) -> TokenVocabulary | None:
         packed = self._shelf.read(self._key("vocabulary"))

@@ -35,7 +35,7 @@ def check_parts(content: bytes) -> None:
         Unknown: one is not, or they cannot be read; it says which.
     """
     try:
-        parts, model = _parts(content)
+        parts, model = list_parts(content)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnknownPart("it is not the JSON of a tokenizer") from error
     try:
@@ -49,8 +49,12 @@ def check_parts(content: bytes) -> None:
         raise UnknownPart("its normaliser may make much of little")
 
 
-def _parts(content: bytes) -> tuple[dict[str, Any], Mapping[str, Any]]:
-    """The parts before the model, and the model's own, without the vocabulary where it comes last: it is large."""
+def list_parts(content: bytes) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """The parts before the model, and the model's own, without the vocabulary where it comes last: it is large.
+
+    Raises:
+        ValueError, KeyError, TypeError, RecursionError: they cannot be read.
+    """
     vocabulary = content.find(b'"vocab"')
     try:
         text = content[:vocabulary].decode()

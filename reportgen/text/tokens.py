@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reportgen.errors import Mistake, ModelError
 from reportgen.text.chat import ChatTemplate
@@ -57,6 +58,12 @@ class TextTokenizer:
         """Keeps what it was asked for later runs, and gives back most of its memory; it may be asked on."""
         if isinstance(self._encoder, KeptTokenizer):
             self._encoder.rest()
+
+    def facts(self) -> dict[str, Any]:
+        """What it is made of: numbers and hashes that tell it from another one; nothing of one that has no file."""
+        if not isinstance(self._encoder, KeptTokenizer):
+            return {}
+        return {**self._encoder.facts(), "chat_template": sha256(self._chat.text.encode()).hexdigest()[:16]}
 
     @property
     def has_chat_template(self) -> bool:

@@ -5,6 +5,7 @@ import sys
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,14 @@ def read_vocabulary(tokenizer: "Tokenizer") -> TokenVocabulary:
         decoder is not None and b'"ByteLevel"' in decoder.__getstate__(),
         known or tokenizer.id_to_token,
     )
+
+
+def hash_tokens(vocabulary: TokenVocabulary) -> str:
+    """A hash of all tokens by their ids; empty where ids have gaps, which no known model's have."""
+    tokens = vocabulary.token
+    if not isinstance(tokens, _Tokens):
+        return ""
+    return sha256(_order_bytes(tokens.ends).tobytes() + tokens.written).hexdigest()
 
 
 def pack_vocabulary(vocabulary: TokenVocabulary) -> bytes | None:

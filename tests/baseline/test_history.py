@@ -135,7 +135,7 @@ def test_metrics_that_are_not_gated_are_left_out_and_counted(tmp_path):
     [
         ({"version": 2}, "another version of logit_lens: 1 → 2"),
         ({"options": {"top_k": 7}}, "another option top_k: 5 → 7"),
-        ({"tokenizer": "def"}, "another tokenizer of gemma: it cuts every text here as before"),
+        ({"tokenizer": "def"}, "another tokenizer of gemma: it cuts every text of both bundles as before"),
     ],
 )
 def test_what_is_not_comparable_begins_a_segment_and_is_no_step(tmp_path, changed, reason):

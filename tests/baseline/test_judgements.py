@@ -1,5 +1,13 @@
+import numpy as np
+
+from reportgen.baseline.compare import _order_outcome, compare
 from reportgen.baseline.judgements import conclusion, count_verdicts, find_beginnings
+from reportgen.baseline.tables import compare_table
+from reportgen.baseline.tolerance import MEASURED
 from reportgen.baseline.verdict import Verdict
+from reportgen.results.bundle import Bundle
+from reportgen.results.quantities import Array, Metric, Outcome, Table
+from reportgen.results.section import ModelCard
 from tests.baseline.comparisons import comparison, everything, make_drift, make_failed, of_changes, other_version, quiet
 
 
@@ -26,6 +34,49 @@ def test_of_equal_verdicts_the_one_that_most_exceeds_its_tolerance_stands_first(
         make_drift("c", bound=0),
     )
     assert [one.name for one in comparison(found).judgements] == ["c", "b", "a"]
+
+
+def answers(*rows: tuple[str, float]) -> Table:
+    return Table(("prompt", "answer", "probability"), [[at, *row] for at, row in enumerate(rows)])
+
+
+def labels(*names: str) -> Table:
+    return Table(("feature", "label"), [[at, name] for at, name in enumerate(names)])
+
+
+def test_of_one_verdict_what_a_model_says_stands_before_numbers_and_labels() -> None:
+    def night(said: str, other: str, label: str, number: float) -> Bundle:
+        outcome = Outcome(
+            "mine", 1, {}, ("m",), "ok",
+            metrics={"entropy": Metric(number, "nat")},
+            tables={
+                "labels": labels(label),
+                "numbers": answers(("Paris", number)),
+                "said": answers((said, 0.5)),
+                "leads": Table(("prompt", "rank", "token_id", "token"), [[0, 1, ord(other[0]), other]]),
+            },
+            arrays={"far": Array(("layer",), np.array([0.0, 1e6 * number]), "nat")},
+        )  # fmt: skip
+        return Bundle(None, "Night", {"m": ModelCard("m", "M", "X", 1)}, {"p": {"m": outcome}}, {})
+
+    found = compare(night("Paris", "on", "a", 1.0), night("Rome", "at", "b", 2.0), {}, {})
+    assert {one.verdict for one in found.judgements} == {Verdict.DRIFTED}
+    assert [one.name for one in found.judgements] == ["said", "leads", "entropy", "far", "labels", "numbers"]
+    assert [one.name for one in found.compared[0].changes][:3] == ["said", "leads", "entropy"]
+
+
+def test_an_answer_that_changed_is_told_before_a_number_of_a_row_above_it() -> None:
+    before, after = answers(("Paris", 0.5), ("blue", 0.4)), answers(("Paris", 0.9), ("red", 0.4))
+    told = compare_table("answers", before, after, MEASURED)
+    assert told.told == "2 of 2 rows changed, the first answer is row 1: answer 'blue' → 'red'"
+    assert told.said
+    assert not compare_table("answers", before, answers(("Paris", 0.9), ("blue", 0.4)), MEASURED).said
+
+
+def test_of_one_verdict_a_probe_whose_answers_changed_stands_before_one_whose_numbers_did() -> None:
+    numbers = of_changes("first", "gemma", make_drift("a", worst=9, bound=1))
+    said = of_changes("second", "gemma", make_drift("b", kind="table", said=True))
+    assert _order_outcome(said) < _order_outcome(numbers)
 
 
 def test_a_block_lies_between_the_layer_it_reads_and_the_one_it_writes() -> None:

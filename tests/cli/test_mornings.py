@@ -136,6 +136,7 @@ def test_another_tokenizer_leaves_the_parameters_comparable_and_names_a_text_tha
     assert "tokenizer of a" in morning.terminal.splitlines()[0]
     for told in morning.everywhere:
         assert "another tokenizer of a: “<bos>|" in told
+        assert "vocabulary the same, merges the same, another post-processor (what it adds, such as BOS)" in told
     assert 'classname="census.a" name="total_parameters" time="0" />' in morning.junit
     assert 'classname="census.a" name="reserved_vocabulary"' in morning.junit
     assert "skipped" in morning.junit.partition('classname="census.a" name="reserved_vocabulary"')[2][:150]

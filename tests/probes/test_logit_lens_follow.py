@@ -100,3 +100,13 @@ def test_gemma_holds_chilly_before_it_says_cold() -> None:
     assert chilly[16] <= 3
     assert cold[-1] == 1
     assert "“冷” leads at layer" in probe.statement(section(outcome))
+
+
+def test_a_model_that_cannot_be_asked_one_of_the_prompts_is_drawn_all_the_same(llama: Path, gemma3: Path) -> None:
+    """A prompt may hold a token that one of the models has no row for: then that model has one prompt fewer."""
+    outcomes = {"m": lens(llama), "n": lens(gemma3, prompts=[TEXT, "an apple a day"])}
+    models = {id: ModelCard(id, id.upper(), "X", 3) for id in outcomes}
+    found = Section("lens", outcomes, models)
+    curves = [one for one in probe.figures(found) if isinstance(one, Curves) and one.name.startswith("follow")]
+    assert len(curves) > 0
+    assert probe.statement(found)

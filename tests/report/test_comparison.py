@@ -102,7 +102,7 @@ def test_the_head_says_how_it_ended_and_where_a_model_is_first_beyond_tolerance(
     text = Page(head).text
     assert "Tonight Drifted. At least one gated number moved further than its tolerance allows" in text
     assert "exit code 4" in text
-    assert "First beyond tolerance: layer 7 of gemma (Gemma-3-270M): weather, entropy" in text
+    assert "First beyond tolerance: layer 7 of gemma (Gemma-3-270M): weather, top" in text
     assert 'href="#weather.gemma"' in head
     assert "3 drifted, 1 drifted (not gated), 1 not comparable, 1 new, 2 within tolerance" in text
 
@@ -132,8 +132,8 @@ def test_a_section_goes_from_question_to_statement_to_pictures_to_numbers(shown:
     assert places == sorted(places)
     statement = Page(lens).inside("p")
     assert (
-        "Entropy drifted by 0.500 nat at layer 12, prompt 1, step 0, from layer 7 on; 0.0351 on average."
-        in " ".join(statement)
+        "Top, drifted: layer 7, prompt 1, step 0, position 3, rank 1: “ weather ” → “ cold ”; 12 of 171 lists changed. "
+        "1 drifted besides." in " ".join(statement)
     )
 
 

@@ -113,7 +113,9 @@ def _right_values(view: SubjectView, name: str, prompts: Sequence[int]) -> NDArr
 def _draw_followed(views: Sequence[SubjectView]) -> Iterable[Figure]:
     """The way of the followed words to the end of each prompt."""
     for prompt in range(min(DRAWN, max((len(view.rows("prompts")) for view in views), default=0))):
-        shown = [(view, after_prompt(view, prompt), followed_at(view, prompt)) for view in views]
+        # a model has fewer where a prompt holds a token that it has no row for
+        having = [view for view in views if prompt < len(view.rows("prompts"))]
+        shown = [(view, after_prompt(view, prompt), followed_at(view, prompt)) for view in having]
         relative = any(view.options["axis"] == "relative" for view in views)
         yield from draw_followed(shown, str(prompt), relative=relative)
 
