@@ -143,7 +143,7 @@ class SimilarityBetweenModels(PairProbe[Options, Similarity]):
     findings = Similarity
     sources = (
         literature.HUH_2024,
-        literature.GROEGER_2026,
+        literature.GROGER_2026,
         literature.KORNBLITH_2019,
         literature.SONG_2012,
         literature.MURPHY_2024,
