@@ -98,8 +98,8 @@ GHANDEHARIOUN_2024 = Source(
     "https://arxiv.org/abs/2401.06102",
     "inproceedings",
 )
-GROEGER_2026 = Source(
-    "groeger2026aristotelian",
+GROGER_2026 = Source(
+    "groger2026aristotelian",
     ("Fabian Gröger", "Shuo Wen", "Maria Brbić"),
     "Revisiting the Platonic Representation Hypothesis: An Aristotelian View",
     2026,
