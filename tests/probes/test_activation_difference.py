@@ -435,6 +435,8 @@ def test_a_planted_word_is_read_by_patchscope_and_told(gpt2: Path, tmp_path: Pat
     patched, control = drawn["patched"], drawn["patched-relabelled"]
     assert isinstance(patched, TokenGrid)
     assert isinstance(control, TokenGrid)
+    for figure in (patched, control):
+        assert probe.tell_figure_each(section(found), figure)["a..b"].startswith("Put into the identity prompt")
     assert patched.texts[0] == [" day"] * POSITIONS
     assert patched.outlined.all()
     assert not control.outlined.any()
