@@ -485,6 +485,16 @@ def test_without_a_length_nothing_is_put_in(llama: Path, tuned: str, asked: Outc
         assert outcome.tables[name].rows == asked.tables[name].rows
 
 
+def test_a_bundle_of_before_patchscope_is_drawn_and_told(gpt2: Path, planted: Path) -> None:
+    found = results(gpt2, planted)
+    outcome = found.outcomes["d"]["a..b"]
+    kept = {name: table for name, table in outcome.tables.items() if not name.startswith("patched")}
+    before = Section("d", {"a..b": replace(outcome, tables=kept)}, tell_apart(found.models.values()))
+    assert [figure.name for figure in probe.figures(before)] == ["read", "read-relabelled", "size", "gains"]
+    assert "Patchscope" not in probe.statement(before)
+    assert "Patchscope" in probe.statement(section(found))
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
