@@ -435,6 +435,8 @@ def test_a_planted_word_is_read_by_patchscope_and_told(gpt2: Path, tmp_path: Pat
     patched, control = drawn["patched"], drawn["patched-relabelled"]
     assert isinstance(patched, TokenGrid)
     assert isinstance(control, TokenGrid)
+    for figure in (patched, control):
+        assert probe.tell_figure_each(section(found), figure)["a..b"].startswith("Put into the identity prompt")
     assert patched.texts[0] == [" day"] * POSITIONS
     assert patched.outlined.all()
     assert not control.outlined.any()
@@ -481,6 +483,16 @@ def test_without_a_length_nothing_is_put_in(llama: Path, tuned: str, asked: Outc
     assert not outcome.tables["patched_text"].rows
     for name in ("top", "top_relabelled", "gains", "gains_relabelled"):  # and nothing else moves
         assert outcome.tables[name].rows == asked.tables[name].rows
+
+
+def test_a_bundle_of_before_patchscope_is_drawn_and_told(gpt2: Path, planted: Path) -> None:
+    found = results(gpt2, planted)
+    outcome = found.outcomes["d"]["a..b"]
+    kept = {name: table for name, table in outcome.tables.items() if not name.startswith("patched")}
+    before = Section("d", {"a..b": replace(outcome, tables=kept)}, tell_apart(found.models.values()))
+    assert [figure.name for figure in probe.figures(before)] == ["read", "read-relabelled", "size", "gains"]
+    assert "Patchscope" not in probe.statement(before)
+    assert "Patchscope" in probe.statement(section(found))
 
 
 @pytest.mark.parametrize(

@@ -123,18 +123,18 @@ class ActivationDifferenceProbe(PairProbe[Options, ActivationDifference]):
     given, so that only words count that it gives for no control. The bars show the tokens that the tuned model holds
     for likelier, whatever the text.
 
-    Computed: δ = mean over texts of h_other − h_base of the residual stream after each block at the k-th token of the
-    text, in float64; a BOS is not counted (activation-difference lens, Minder et al. 2025, arXiv 2510.13900). Its norm
-    is told beside the mean norm of base's stream at the same place. Read: other's final norm, with its learned scale
-    (and its shift, where the architecture has one), is applied to δ as to a row of the stream, then other's
-    unembedding, softcap and softmax, in float32; a norm that divides by the row's own size makes the length of δ play
-    no part. Logits: each model's own, a token's change less the mean change of all tokens. Control: 20 relabellings by
-    seed, in each of which base and other change places in a random half of the texts, rounded down; norms are the
-    largest of the 20, tokens those of the first and of its mirror image. Patchscope: δ takes the place of other's
-    stream at the marked token of the identity prompt, at its own layer, while the prompt passes, and the next token is
-    read. It is made a multiple of the mean norm that other's stream has at that layer at the last of the looked-at
-    tokens; at the first there may be an attention sink. The paper tries many multiples and three prompts, and a
-    language model chooses; here all multiples are kept, and the smallest is drawn at which a word is read in at least
+    Computed: the mean over texts of h_other − h_base, called δ, of the residual stream after each block at the k-th
+    token of the text, in float64; a BOS is not counted (activation-difference lens, Minder et al. 2025, arXiv
+    2510.13900). Its norm is told beside the mean norm of base's stream at the same place. Read: other's final norm,
+    with its learned scale (and its shift, where the architecture has one), is applied to δ as to a row of the stream,
+    then other's unembedding, softcap and softmax, in float32; a norm that divides by the row's own size makes the
+    length of δ play no part. Logits: each model's own, a token's change less the mean change of all tokens. Control: 20
+    relabellings by seed, in each of which base and other change places in a random half of the texts, rounded down;
+    norms are the largest of the 20, tokens those of the first and of its mirror image. Patchscope: δ takes the place of
+    other's stream at the marked token of the identity prompt, at its own layer, while the prompt passes, and the next
+    token is read. It is made a multiple of the mean norm that other's stream has at that layer at the last of the
+    looked-at tokens; at the first there may be an attention sink. The paper tries many multiples and three prompts, and
+    a language model chooses; here all multiples are kept, and the smallest is drawn at which a word is read in at least
     two cells, and twice as many as any word of a control's own. Written, where `scale` asks for it: at one layer, at
     every position of an opening and of what follows it, δ of the last of the looked-at tokens is added to base's
     stream, at a multiple of the mean norm that the stream has there.

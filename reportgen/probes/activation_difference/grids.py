@@ -86,10 +86,10 @@ def draw_patched(view: View, scale: float, direction: str) -> TokenGrid:
     """
     words = set(view.list_patched(scale))
     cells: dict[tuple[int, int], list[tuple[str, float]]] = {}
-    for row in view.rows("patched"):
+    for row in view.patched:
         if (row["direction"], row["scale"]) == (direction, scale):
             cells.setdefault((row["layer"], row["position"]), []).append((str(row["token"]), float(row["probability"])))
-    layers = sorted({int(row["layer"]) for row in view.rows("patched") if row["layer"] is not None}, reverse=True)
+    layers = sorted({int(row["layer"]) for row in view.patched if row["layer"] is not None}, reverse=True)
     positions = range(int(view.options["positions"]))
     read = [[_put_first(cells.get((layer, at), []), words) for at in positions] for layer in layers]
     named = [mark_space(cell[0][0]) for row in read for cell in row if cell]

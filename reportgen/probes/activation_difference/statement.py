@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from reportgen.figures.describe import Figure
 from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_number, write_setting, write_share
 from reportgen.probes.activation_difference import MOVED
@@ -25,6 +26,11 @@ def tell(view: View) -> str:
             texts=int(view.metric("texts") or 0),
         )
     return sentences([_tell_size(view), _tell_words(view), _tell_patched(view), _tell_written(view)])
+
+
+def tell_figure(view: View, figure: Figure) -> str:
+    """What Patchscope reads, where that is shown."""
+    return _tell_patched(view) if figure.name in ("patched", "patched-relabelled") else ""
 
 
 def _tell_size(view: View) -> str:
@@ -99,8 +105,8 @@ def _tell_patched(view: View) -> str:
     if not words:
         return say(
             "activation_difference.no_patched",
-            "Put into the identity prompt (Patchscope), the difference is read as no word clearly more often than the "
-            "control is as its own.",
+            "Put into the identity prompt (Patchscope), the difference is read as no word that stands out over what "
+            "the control is read as.",
         )
     return say(
         "activation_difference.patched",

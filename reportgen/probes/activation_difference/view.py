@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from reportgen.probing.view import SubjectView
 from reportgen.text.function_words import function_words
@@ -53,6 +54,11 @@ class View(SubjectView):
         )
         return [token for token, cells in read.most_common() if cells >= FEWEST_CELLS]
 
+    @property
+    def patched(self) -> list[dict[str, Any]]:
+        """What Patchscope reads; nothing in bundles of before it did."""
+        return self.rows("patched") if "patched" in self.outcome.tables else []
+
     def list_patched(self, scale: float) -> list[str]:
         """The words that Patchscope reads at a scale in most cells in which the difference stands out, of those that it
         reads nowhere in the control, nor in the identity prompt as it is: a tuned model may go on with its subject
@@ -68,7 +74,7 @@ class View(SubjectView):
         """The smallest scale at which there is such a word, else the smallest: what is much longer than the stream soon
         says the same whatever it is. None where nothing was read.
         """
-        scales = sorted({float(row["scale"]) for row in self.rows("patched") if row["direction"] == "difference"})
+        scales = sorted({float(row["scale"]) for row in self.patched if row["direction"] == "difference"})
         return next((scale for scale in scales if self.list_patched(scale)), next(iter(scales), None))
 
     def _count_patched(self, scale: float) -> dict[str, dict[str, set[tuple[int, int]]]]:
@@ -77,7 +83,7 @@ class View(SubjectView):
         """
         cells: dict[str, dict[str, set[tuple[int, int]]]] = {way: {} for way in ("none", "difference", *CONTROLS)}
         out, common = self._find_cells(), frozenset().union(*function_words().values())
-        for row in self.rows("patched"):
+        for row in self.patched:
             word, way, place = str(row["token"]), row["direction"], (row["layer"], row["position"])
             if way != "none" and row["scale"] != scale:
                 continue
