@@ -71,6 +71,16 @@ def mean_interval_95(values: NDArray[Any], seed: int = SEED) -> NDArray[np.float
     return np.where(same, given[0], _resample((given,), np.mean, seed))
 
 
+def band_95(values: NDArray[Any]) -> tuple[list[float], list[float]] | None:
+    """The lower and the upper ends of these intervals along a curve, (prompt x place) values; None of fewer than five,
+    or where a prompt has no value at some place.
+    """
+    if len(values) < FEWEST or not np.isfinite(values).all():
+        return None
+    low, high = mean_interval_95(values).tolist()
+    return low, high
+
+
 def ratio_interval_95(tops: NDArray[Any], bottoms: NDArray[Any], seed: int = SEED) -> NDArray[np.float64]:
     """(2) lower and upper end of the 95 % interval of Σ tops / Σ bottoms, where a sample is one of each: (sample) both.
     Resampled together, since a large top may come of a large bottom alone; NaN of fewer than five.
