@@ -71,17 +71,29 @@ def mean_interval_95(values: NDArray[Any], seed: int = SEED) -> NDArray[np.float
     return np.where(same, given[0], _resample((given,), np.mean, seed))
 
 
-def ratio_interval_95(tops: NDArray[Any], bottoms: NDArray[Any], seed: int = SEED) -> NDArray[np.float64]:
-    """(2) lower and upper end of the 95 % interval of Σ tops / Σ bottoms, where a sample is one of each: (sample) both.
-    Resampled together, since a large top may come of a large bottom alone; NaN of fewer than five.
+def band_95(values: NDArray[Any]) -> tuple[list[float], list[float]] | None:
+    """The lower and the upper ends of these intervals along a curve, (prompt x place) values; None of fewer than five,
+    or where a prompt has no value at some place.
     """
-    pairs = np.asarray(tops, dtype=np.float64), np.asarray(bottoms, dtype=np.float64)
-    if len(pairs[0]) < FEWEST:
-        return np.full(2, np.nan)
-    whole = pairs[0].sum() / pairs[1].sum()
-    if (pairs[0] == whole * pairs[1]).all():
-        return np.full(2, whole)
-    return _resample(pairs, lambda top, bottom, axis: top.sum(axis) / bottom.sum(axis), seed)
+    if len(values) < FEWEST or not np.isfinite(values).all():
+        return None
+    low, high = mean_interval_95(values).tolist()
+    return low, high
+
+
+def ratio_interval_95(tops: NDArray[Any], bottoms: NDArray[Any], seed: int = SEED) -> NDArray[np.float64]:
+    """(2 x …) lower and upper end of the 95 % interval of Σ tops / Σ bottoms, sums over the samples, of which each has
+    (sample x …) tops and one (sample) bottom. Both are resampled together, since a large top may come of a large bottom
+    alone; NaN of fewer than five.
+    """
+    top = np.asarray(tops, dtype=np.float64)
+    bottom = np.asarray(bottoms, dtype=np.float64).reshape(-1, *[1] * (top.ndim - 1))
+    if len(top) < FEWEST:
+        return np.full((2, *top.shape[1:]), np.nan)
+    whole = top.sum(0) / bottom.sum(0)
+    same = (top == whole * bottom).all(0)
+    pairs = top, np.broadcast_to(bottom, top.shape)
+    return np.where(same, whole, _resample(pairs, lambda some, of, axis: some.sum(axis) / of.sum(axis), seed))
 
 
 def _resample(samples: tuple[NDArray[np.float64], ...], statistic: Any, seed: int) -> NDArray[np.float64]:

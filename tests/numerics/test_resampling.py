@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from reportgen.numerics.resampling import FEWEST, difference_of_pairs, mean_interval_95, ratio_interval_95
+from reportgen.numerics.resampling import FEWEST, band_95, difference_of_pairs, mean_interval_95, ratio_interval_95
 
 DRAWS = 1_000
 
@@ -106,3 +106,11 @@ def test_either_sign_of_one_difference_is_as_far_from_0() -> None:
     found = difference_of_pairs(np.array([0.5]), np.array([0.2]))
     assert (found.count, found.mean, found.p) == (1, pytest.approx(0.3), 1.0)
     assert np.isnan([found.low, found.high, found.effect]).all()
+
+
+def test_a_curve_of_few_or_of_gaps_has_no_band() -> None:
+    values = np.random.default_rng(2).normal(size=(6, 4))
+    low, high = band_95(values) or ([], [])
+    assert np.array_equal([low, high], mean_interval_95(values))
+    assert band_95(values[: FEWEST - 1]) is None
+    assert band_95(np.where(np.arange(4) == 2, np.nan, values)) is None

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
+from reportgen.numerics.resampling import ratio_interval_95
 from reportgen.probes.ablation import probe
 from reportgen.probes.ablation import run as ablation
 from reportgen.results.quantities import Outcome
@@ -242,3 +243,29 @@ def test_the_answer_needs_heads_that_do_not_write_it(gemma: Mapping[str, Any]) -
     (record,) = gemma["heads"]["gemma"].tables["texts"].records()
     assert record["probability"] > 0.8
     assert gemma["heads"]["gemma"].arrays["answer_heads"].values[0, 0, 3] < -0.4
+
+
+def test_of_five_texts_the_curves_have_a_band_over_them(llama: Path) -> None:
+    texts = [*TEXTS, "my apple is an apple", "for breakfast I ate", "a day of the eye and an apple"]
+    for prompts in (texts, texts[:4]):
+        outcome = ablated(llama, prompts=prompts, components=["mlp", "heads"])
+        section = Section("a", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", LAYERS)})
+        drawn = {figure.name: figure for figure in probe.figures(section)}
+        (curve,) = drawn["loss-blocks"].curves
+        predicted = np.array(outcome.tables["texts"].column("predicted"))
+        changes = outcome.arrays["text_mlp"].values
+        assert (changes * predicted[:, None]).sum(0) / predicted.sum() == pytest.approx(outcome.arrays["mlp"].values)
+        assert np.isnan(outcome.arrays["text_blocks"].values).all()
+        assert "band" not in drawn["loss-heads"].value_label
+        if prompts == texts:
+            ends = ratio_interval_95(changes * predicted[:, None], predicted)
+            assert np.array_equal(curve.band, ends)
+            assert np.array_equal(ends[:, 0], ratio_interval_95(changes[:, 0] * predicted, predicted))
+            assert drawn["loss-blocks"].y_label.startswith("change of the loss, nats per token (95 % band over 5 texts")
+        else:
+            assert curve.band is None
+
+
+def test_each_text_alone_has_the_change_that_it_has_beside_others(llama: Path) -> None:
+    together, alone = (ablated(llama, prompts=prompts, components=["heads"]) for prompts in (TEXTS, TEXTS[1:]))
+    assert together.arrays["text_heads"].values[1] == pytest.approx(alone.arrays["heads"].values, abs=1e-9)

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Curves
+from reportgen.numerics.resampling import mean_interval_95
 from reportgen.probes.loss_by_position import edges_of, probe
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
@@ -184,3 +185,17 @@ def test_the_shipped_text_is_long_enough_and_its_loss_falls(name: str) -> None:
     assert first is not None
     assert last is not None
     assert first - last > 0.2
+
+
+def test_of_five_windows_the_mean_has_a_band_and_of_fewer_none(llama: Path) -> None:
+    for most, banded in ((5, True), (4, False)):
+        outcome = found(llama, length=32, windows=most)
+        section = Section("loss", {"m": outcome}, {"m": ModelCard("m", "Tiny", "X", 3)})
+        (drawn,) = (figure for figure in probe.figures(section) if isinstance(figure, Curves))
+        mean = drawn.curves[0]
+        assert outcome.metrics["windows"].value == most
+        assert (mean.band is not None) == banded
+        assert ("(95 % band)" in drawn.y_label) == banded
+        if mean.band is not None:
+            ends = mean_interval_95(outcome.arrays["loss_by_window"].values)
+            assert np.array_equal(mean.band, ends)

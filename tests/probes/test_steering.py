@@ -13,6 +13,7 @@ from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.model.capture import shared_passes as capture
 from reportgen.numerics import steering as numerics
+from reportgen.numerics.resampling import mean_interval_95
 from reportgen.probes.steering import probe
 from reportgen.results.quantities import Array, Outcome, Table
 from reportgen.results.section import ModelCard, Section
@@ -571,3 +572,25 @@ def test_gemma_is_steered_to_french_and_not_by_a_random_direction(gemma_folder: 
     assert metrics["shuffled_score"].value < 0.1
     assert outcome.arrays["repeated/0"].values[0, 1] < 0.3  # the text is no loop
     assert len(outcome.tables["texts"].rows) == 5
+
+
+def test_the_curve_over_layers_has_the_interval_over_the_held_out_prompts(llama: Path) -> None:
+    held = ["I ate an apple", "a day for my eye", "the day", "my apple", "of the eye"]
+    for prompts in (held, held[:4]):
+        outcome = steered(llama, **{**ADD, "prompts": prompts, "layers": [1, 2]})
+        section = Section("s", {"m": outcome}, {"m": ModelCard("m", "M", "X", LAYERS)})
+        (drawn,) = [figure for figure in probe.figures(section) if figure.name == "layers"]
+        first, *controls = drawn.curves
+        assert all(curve.band is None for curve in controls)
+        if prompts == held:
+            item = (
+                outcome.tables["cells"].column("coefficient").index(outcome.tables["chosen"].column("coefficient")[0])
+            )
+            low, high = mean_interval_95(outcome.arrays["scores"].values[:, :, item]).tolist()
+            assert first.band == (low, high)
+            assert drawn.title.endswith("(95 % band over 5 prompts)")
+            assert drawn.y_range[0] <= min(low)
+            assert drawn.y_range[1] >= max(high)
+        else:
+            assert first.band is None
+            assert "band" not in drawn.title

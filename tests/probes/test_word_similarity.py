@@ -6,10 +6,11 @@ import pytest
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
+from reportgen.probes.word_similarity.figures import figures as draw
 from reportgen.probes.word_similarity.statement import tell
 from reportgen.probing.view import SubjectView
 from reportgen.results.quantities import Outcome
-from reportgen.results.section import Section
+from reportgen.results.section import ModelCard, Section
 from tests.reference import plain
 from tests.runs import run_probes
 from tests.tiny import random_model, save_tiny, tokenizer_json
@@ -106,3 +107,26 @@ def test_a_flower_is_not_compared_with_half_of_a_token(gemma_folder: Path, smoll
     assert "its own tokens 2 times and part of what is read as “的花”" in told["gemma"]
     assert "No verdict" not in told["llama"]
     assert told["llama"].endswith("the word is read at the last of its bytes in “<E8> | <8A> | <B1>→花”.")
+
+
+def test_many_pairs_are_summed_up_by_their_kind_with_a_band_that_is_named(llama: Path) -> None:
+    prompts = [
+        {"text": f"{text} {at}", "sense": sense}
+        for at, (text, sense) in enumerate([(SENTENCES[0], "fruit"), (SENTENCES[2], "idiom")] * 3)
+    ]
+    cards = {"m": ModelCard("m", "Tiny", "X", 3)}
+    few, many = (
+        similarity(llama, prompts=some) for some in (prompts, [*prompts, {**prompts[0], "text": SENTENCES[1]}])
+    )
+    drawn = [next(iter(draw(Section("s", {"m": one}, cards)))) for one in (few, many)]
+    assert len(drawn[0].curves) == 15
+    assert all(curve.band is None for curve in drawn[0].curves)
+    assert "percentile" not in drawn[0].title
+    assert [curve.label for curve in drawn[1].curves] == ["same sense, 9 pairs", "different sense, 12 pairs"]
+    assert "median and band from the 10th to the 90th percentile" in drawn[1].title
+    same = [row["pair"] for row in many.tables["pairs"].records() if row["same_sense"]]
+    ordered = np.sort(many.arrays["raw"].values[same], axis=0)
+    assert drawn[1].curves[0].y == pytest.approx(ordered[4].tolist())
+    low, high = drawn[1].curves[0].band
+    assert all(ordered[0] <= np.array(low))
+    assert all(np.array(high) <= ordered[-1])

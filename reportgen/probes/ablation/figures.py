@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from reportgen.figures.describe import Curve, Curves, Figure, HeatMap
 from reportgen.language import list_items, say
 from reportgen.numerals import write_signed
+from reportgen.numerics.resampling import FEWEST, ratio_interval_95
 from reportgen.probes.ablation.parts import WRITES
 from reportgen.probes.ablation.view import is_unmeasured
 from reportgen.probing.axes import Axis, fit_axes
@@ -34,13 +35,15 @@ class _Changes:
     heads: NDArray[Any]
     kinds: Mapping[str, NDArray[Any]]
     """Attention, MLP or block -> (block)."""
+    bands: Mapping[str, NDArray[Any]]
+    """The same -> (2 x block) ends of the 95 % interval, where there are enough texts for one."""
 
     @classmethod
     def of_loss(cls, view: SubjectView) -> _Changes:
         values = {kind: view.values(kind) for kind in WRITES}
-        return cls._of_values(
-            view, "loss", _title(view), say("ablation.nats", "change of the loss (nats per token)"), values
-        )
+        bands = _find_bands(view)
+        unit = say("ablation.nats", "change of the loss (nats per token)")
+        return cls._of_values(view, "loss", _title(view), unit, values, bands)
 
     @classmethod
     def of_answer(cls, view: SubjectView, prompt: int) -> _Changes | None:
@@ -60,10 +63,16 @@ class _Changes:
 
     @classmethod
     def _of_values(
-        cls, view: SubjectView, name: str, what: str, unit: str, values: Mapping[str, NDArray[Any]]
+        cls,
+        view: SubjectView,
+        name: str,
+        what: str,
+        unit: str,
+        values: Mapping[str, NDArray[Any]],
+        bands: Mapping[str, NDArray[Any]] | None = None,
     ) -> _Changes:
         kinds = {_kind(kind): values[kind] for kind in _WHOLE if not is_unmeasured(values[kind])}
-        return cls(view, name, what, unit, values["heads"], kinds)
+        return cls(view, name, what, unit, values["heads"], kinds, bands or {})
 
     @property
     def blocks(self) -> list[int]:
@@ -77,6 +86,21 @@ def figures(section: Section) -> Iterable[Figure]:
     yield from _draw_changes([_Changes.of_loss(view) for view in views])
     for prompt in range(max((len(view.rows("texts")) for view in views), default=0)):
         yield from _draw_changes([found for view in views if (found := _Changes.of_answer(view, prompt)) is not None])
+
+
+def _find_bands(view: SubjectView) -> dict[str, NDArray[Any]]:
+    """Attention, MLP or block -> (2 x block) ends of the 95 % interval over texts; none of too few texts, nor in
+    bundles that hold only the texts' mean.
+    """
+    predicted = np.array(view.column("texts", "predicted"))
+    if len(predicted) < FEWEST or "text_mlp" not in view.outcome.arrays:
+        return {}
+    changes = {kind: view.values(f"text_{kind}") for kind in _WHOLE}
+    return {
+        _kind(kind): ratio_interval_95(change * predicted[:, None], predicted)
+        for kind, change in changes.items()
+        if not is_unmeasured(change)
+    }
 
 
 def _title(view: SubjectView) -> str:
@@ -102,7 +126,10 @@ def _draw_changes(changes: Sequence[_Changes]) -> Iterator[Figure]:
     with_kinds = [one for one in changes if one.kinds]
     if not with_kinds:
         return
-    every = [np.array([[value for values in one.kinds.values() for value in values]]) for one in with_kinds]
+    every = [
+        np.concatenate([np.ravel(some) for some in (*one.kinds.values(), *one.bands.values())])[None]
+        for one in with_kinds
+    ]
     axes = fit_axes(every, [range(of_one.shape[1]) for of_one in every], including=0.0)
     for one, axis in zip(with_kinds, axes, strict=True):
         yield _curves(one, axis)
@@ -136,9 +163,25 @@ def _map(changes: _Changes, most: float) -> HeatMap:
     )
 
 
+def _label_curves(changes: _Changes) -> str:
+    """What is on the vertical axis, and what the bands are."""
+    if not changes.bands:
+        return changes.unit
+    count = len(changes.view.rows("texts"))
+    return say("ablation.nats_banded", "change of the loss, nats per token (95 % band over {count} texts)", count=count)
+
+
+def _band_of(changes: _Changes, kind: str) -> tuple[list[float], list[float]] | None:
+    if kind not in changes.bands:
+        return None
+    low, high = changes.bands[kind].tolist()
+    return low, high
+
+
 def _curves(changes: _Changes, axis: Axis) -> Curves:
     curves = [
-        Curve(label=kind, x=changes.blocks, y=values.tolist(), group=kind) for kind, values in changes.kinds.items()
+        Curve(label=kind, x=changes.blocks, y=values.tolist(), group=kind, band=_band_of(changes, kind))
+        for kind, values in changes.kinds.items()
     ]
     ends = [
         say(
@@ -162,7 +205,7 @@ def _curves(changes: _Changes, axis: Axis) -> Curves:
             curves=list_items(ends),
         ),
         x_label=say("figure.block", "block"),
-        y_label=axis.name(changes.unit),
+        y_label=axis.name(_label_curves(changes)),
         curves=curves,
         references={say("ablation.nothing", "no change"): 0.0},
         y_range=axis.ends,

@@ -149,6 +149,10 @@ def _build_findings(case: Case[Options], read: Sequence[_Losses], without: Mappi
     parts, show = list_parts(case), case.tokenizer
     losses = np.sum([one.summed for one in read], axis=0) / sum(len(one.text.predicted) for one in read)
     change = _arrange_by_kind(case, parts, losses[1:] - losses[0])
+    of_texts = [
+        _arrange_by_kind(case, parts, (one.summed[1:] - one.summed[0]) / len(one.text.predicted)) for one in read
+    ]
+    by_text = {kind: np.stack([one[kind] for one in of_texts]) for kind in change}
     answered = read if any(one.text.answer for one in read) else []
     by_prompt = [_arrange_by_kind(case, parts, one.answer[1:] - one.answer[0]) for one in answered]
     # A prompt axis of length 0 where there are no answers.
@@ -166,6 +170,10 @@ def _build_findings(case: Case[Options], read: Sequence[_Losses], without: Mappi
         attention=change["attention"],
         mlp=change["mlp"],
         blocks=change["blocks"],
+        text_heads=by_text["heads"],
+        text_attention=by_text["attention"],
+        text_mlp=by_text["mlp"],
+        text_blocks=by_text["blocks"],
         answer_heads=answers["heads"],
         answer_attention=answers["attention"],
         answer_mlp=answers["mlp"],

@@ -66,8 +66,9 @@ class LossByPosition(Probe[Options, Losses]):
     Read: the line falls as long as more text before a token helps to predict it, and then stays level. Past the trained
     context, which is marked, it stays level if the positions there mean something to the model, and rises steeply if
     they don't. A model with a table of positions has none there at all. Faint lines are single windows: where they
-    cross, a step of the mean says little. A nat per token is another thing in another tokenizer: compare a model's
-    places with each other, not the heights of two models.
+    cross, a step of the mean says little; of five windows or more the mean has a 95 % band (a bootstrap over windows).
+    A nat per token is another thing in another tokenizer: compare a model's places with each other, not the heights of
+    two models.
 
     Computed: documents are cut into windows of `length` tokens; shorter rests are left out, so that every position is
     averaged over the same windows. Per position −ln p of the token that stands there, from the final logits in float32;

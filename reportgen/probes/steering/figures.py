@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import list_items, say, unit_of
 from reportgen.numerals import write_cell, write_change, write_number, write_setting
+from reportgen.numerics.resampling import band_95
 from reportgen.probes.steering import CONTROLS
 from reportgen.probes.steering.refusal_figures import draw_refusals
 from reportgen.probes.steering.view import View, cells_of, control_names
@@ -45,7 +46,7 @@ def figures(section: Section) -> Iterable[Figure]:
         yield _price(view, scale)
     with_layers = [view for view in views if len(view.layers) > 1]
     if with_layers:
-        drawn = [np.array([values for _, values in _lines(view)]) for view in with_layers]
+        drawn = [np.array([*(values for _, values in _lines(view)), *(_find_band(view) or ())]) for view in with_layers]
         axes = fit_axes(drawn, [view.layers for view in with_layers])
         for view, axis in zip(with_layers, axes, strict=True):
             yield _draw_over_layers(view, axis)
@@ -163,6 +164,13 @@ def _lines(view: View) -> list[tuple[str, NDArray[Any]]]:
     return lines
 
 
+def _find_band(view: View) -> tuple[list[float], list[float]] | None:
+    """Ends of the 95 % interval of the first of these lines over the held-out prompts, if there are enough."""
+    if "scores" not in view.outcome.arrays:
+        return None
+    return band_95(view.values("scores")[:, :, view.chosen[1]])
+
+
 def _draw_over_layers(view: View, axis: Axis) -> Curves:
     """The chosen coefficient at every layer, with its controls; what has one number only is a reference."""
     at, *_ = view.chosen
@@ -170,15 +178,20 @@ def _draw_over_layers(view: View, axis: Axis) -> Curves:
     if view.ablated:
         controls = zip(control_names(), view.values("control_score"), strict=True)
         references |= {name: float(values[at]) for name, values in controls}
+    band = _find_band(view)
     curves = [
-        Curve(label=name, x=view.layers, y=values.tolist(), group=name)
-        for name, values in _lines(view)
+        Curve(label=name, x=view.layers, y=values.tolist(), group=name, band=None if number else band)
+        for number, (name, values) in enumerate(_lines(view))
         if np.isfinite(values).any()
     ]
+    title = say("steering.layers.title", "{model}: layer by layer, {done}", model=view.name, done=_coefficient(view))
+    if band is not None:
+        count = len(view.values("scores"))
+        title = say("steering.layers.banded", "{title} (95 % band over {count} prompts)", title=title, count=count)
     return describe_curves(
         view,
         name="layers",
-        title=say("steering.layers.title", "{model}: layer by layer, {done}", model=view.name, done=_coefficient(view)),
+        title=title,
         what=view.score_label,
         curves=curves,
         references={name: value for name, value in references.items() if np.isfinite(value)},

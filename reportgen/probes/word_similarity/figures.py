@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.language import list_items, say
-from reportgen.numerals import write_number
+from reportgen.numerals import write_count, write_number
 from reportgen.probing.axes import Axis, fit_axes
 from reportgen.probing.probe import axis_label, place_layers
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
+MOST_CURVES = 15
+"""Pairs up to which each has a curve of its own."""
 SHOWN = 10
 """Characters of a sentence that the name of a curve holds, where it has neither an id nor a sense."""
 
@@ -34,19 +40,14 @@ def _curves(view: SubjectView, name: str, start: int, axis: Axis) -> Curves:
     relative = view.options["axis"] == "relative"
     layers = place_layers(last + 1, relative=relative)[start:]
     pairs = sorted(view.rows("pairs"), key=lambda r: (r["same_sense"] is not True, r["pair"]))
-    with_same_sense = any(record["same_sense"] for record in pairs)
-    curves = [
-        Curve(
-            label=_label_pair(view, record["prompt_a"], record["prompt_b"]),
-            x=layers,
-            y=values[record["pair"], start:].tolist(),
-            model=view.subject,
-            group=_sense_group(record["same_sense"]) or view.name,
-            faint=record["same_sense"] is False and with_same_sense,
+    banded = len(pairs) > MOST_CURVES
+    draw = _draw_groups if banded else _draw_pairs
+    curves = draw(view, pairs, values[:, start:], layers)
+    what, title = _what(name), _title_of_array(view, name)
+    if banded:
+        title = say(
+            "word_similarity.banded", "{what}, median and band from the 10th to the 90th percentile", what=title
         )
-        for record in pairs
-    ]
-    what = _what(name)
     ends = [
         say("word_similarity.ends", "{curve} ends at {value}", curve=curve.label, value=write_number(curve.y[-1], 2))
         for curve in curves
@@ -54,20 +55,76 @@ def _curves(view: SubjectView, name: str, start: int, axis: Axis) -> Curves:
     return Curves(
         name=name,
         subject=(view.subject,),
-        title=say("figure.of_model", "{model}: {what}", model=view.name, what=_title_of_array(view, name)),
-        alt=say(
-            "word_similarity.alt",
-            "{what} over the layers of {model}, one curve per pair of sentences: {ends}",
-            what=what,
-            model=view.name,
-            ends=list_items(ends),
-        ),
+        title=say("figure.of_model", "{model}: {what}", model=view.name, what=title),
+        alt=_read_out(view, what, list_items(ends), banded=banded),
         x_label=axis_label(relative=relative),
         y_label=axis.name(what),
         curves=curves,
         references=_reference(view, name),
         y_range=axis.ends,
         x_range=(0.0, 1.0 if relative else float(last)),
+    )
+
+
+def _draw_pairs(
+    view: SubjectView, pairs: Sequence[Mapping[str, Any]], values: NDArray[Any], layers: Sequence[float]
+) -> list[Curve]:
+    """A curve a pair; `values` is (pair x layer)."""
+    with_same_sense = any(record["same_sense"] for record in pairs)
+    return [
+        Curve(
+            label=_label_pair(view, record["prompt_a"], record["prompt_b"]),
+            x=layers,
+            y=values[record["pair"]].tolist(),
+            model=view.subject,
+            group=_sense_group(record["same_sense"]) or view.name,
+            faint=record["same_sense"] is False and with_same_sense,
+        )
+        for record in pairs
+    ]
+
+
+def _draw_groups(
+    view: SubjectView, pairs: Sequence[Mapping[str, Any]], values: NDArray[Any], layers: Sequence[float]
+) -> list[Curve]:
+    """The median of the pairs of each kind, with a band of most of them; `values` is (pair x layer). Pairs share their
+    sentences, so that they are no sample from which an interval of the mean could be drawn.
+    """
+    kinds = list(dict.fromkeys(record["same_sense"] for record in pairs))
+    curves = []
+    for same in kinds:
+        own = values[[record["pair"] for record in pairs if record["same_sense"] is same]]
+        low, middle, high = np.nanquantile(own, (0.1, 0.5, 0.9), axis=0).tolist()
+        group = _sense_group(same)
+        count = write_count(len(own))
+        label = (
+            say("word_similarity.group", "{sense}, {count} pairs", sense=group, count=count)
+            if group
+            else say("word_similarity.all_pairs", "{count} pairs", count=count)
+        )
+        curves.append(
+            Curve(label=label, x=layers, y=middle, model=view.subject, group=group or view.name, band=(low, high),
+                  faint=same is False and len(kinds) > 1)
+        )  # fmt: skip
+    return curves
+
+
+def _read_out(view: SubjectView, what: str, ends: str, *, banded: bool) -> str:
+    """The curves, for who cannot see them."""
+    if banded:
+        return say(
+            "word_similarity.alt_banded",
+            "{what} over the layers of {model}, the median of the pairs of sentences of each kind: {ends}",
+            what=what,
+            model=view.name,
+            ends=ends,
+        )
+    return say(
+        "word_similarity.alt",
+        "{what} over the layers of {model}, one curve per pair of sentences: {ends}",
+        what=what,
+        model=view.name,
+        ends=ends,
     )
 
 
