@@ -1,12 +1,14 @@
 """Baselines on disk: a bundle that somebody accepted, with the reason, and the tolerances measured for it."""
 
 import datetime
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from reportgen.baseline.calibration import UNKNOWN
 from reportgen.baseline.tolerance import ToleranceEntry, check_entries
 from reportgen.documents.yaml_source import Source, read_source, read_text, write_yaml
 from reportgen.errors import BatteryError, BundleError, Mistake
@@ -16,7 +18,10 @@ from reportgen.results.files import is_bundle, own_files
 from reportgen.results.folder import ACCEPTED, check_writable, stage_bundle
 from reportgen.results.holding import restore
 
-TOLERANCES = "tolerances.yaml"
+TOLERANCES = "tolerances"
+"""Files of measured tolerances: tolerances-KIND.yaml for each kind of machine, and tolerances.yaml where that is not
+known, as older versions wrote it."""
+_TOLERANCES = re.compile(rf"{TOLERANCES}(-(?P<kind>[a-z0-9_-]{{1,100}}))?\.yaml")
 FOLDER = "baselines"
 
 
@@ -65,20 +70,27 @@ def accept(bundle: Path, target: Path, acceptance: Acceptance) -> None:
     listed = own_files(target) if is_bundle(target) else []
     with stage_bundle(target, "baseline") as stage:
         copy_numbers(bundle, stage)
-        if Path(TOLERANCES) in listed:  # else it stays as whatever else lies there does
-            shutil.copyfile(target / TOLERANCES, stage / TOLERANCES)
+        for file in listed:  # others stay as whatever else lies there does
+            if _TOLERANCES.fullmatch(str(file)):
+                shutil.copyfile(target / file, stage / file)
         write_yaml(stage / ACCEPTED, [_format_acceptance(acceptance), *earlier])
 
 
-def load_tolerances(baseline: Path) -> dict[str, ToleranceEntry]:
-    """The tolerances that repeated runs gave, by path PROBE_ID.MODEL_ID.NAME; none where nobody measured them.
+def load_tolerances(baseline: Path) -> dict[str, dict[str, ToleranceEntry]]:
+    """Kind of machine -> the tolerances that repeated runs gave on it, by path PROBE_ID.MODEL_ID.NAME; nothing where
+    nobody measured them.
 
     Raises:
-        BundleError: the file is damaged.
+        BundleError: one of the files is damaged.
     """
-    file = baseline / TOLERANCES
-    if not file.is_file():
-        return {}
+    by_kind = {}
+    for file in sorted(baseline.glob(f"{TOLERANCES}*.yaml")):
+        if file.is_file() and (found := _TOLERANCES.fullmatch(file.name)):
+            by_kind[found["kind"] or UNKNOWN] = _read_tolerances(file)
+    return by_kind
+
+
+def _read_tolerances(file: Path) -> dict[str, ToleranceEntry]:
     source = _read_baseline_file(file, "tolerances", "calibrate it again")
     try:
         return check_entries({} if source.value is None else source.value)
@@ -86,10 +98,12 @@ def load_tolerances(baseline: Path) -> dict[str, ToleranceEntry]:
         raise BundleError(Mistake(str(error), "calibrate it again", file=file)) from error
 
 
-def write_tolerances(baseline: Path, entries: Mapping[str, ToleranceEntry]) -> None:
-    """Stores measured tolerances with a baseline that is there."""
+def write_tolerances(baseline: Path, entries: Mapping[str, ToleranceEntry], kind: str = UNKNOWN) -> Path:
+    """Stores tolerances that were measured on a kind of machine with a baseline that is there; returns the file."""
     load_bundle(baseline)
-    write_yaml(baseline / TOLERANCES, {path: entry.model_dump(exclude_none=True) for path, entry in entries.items()})
+    file = baseline / (f"{TOLERANCES}-{kind}.yaml" if kind else f"{TOLERANCES}.yaml")
+    write_yaml(file, {path: entry.model_dump(exclude_none=True) for path, entry in entries.items()})
+    return file
 
 
 def _explain_incomplete(bundle: Bundle) -> str:

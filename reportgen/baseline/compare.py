@@ -148,6 +148,8 @@ class Comparison:
     environment: tuple[Difference, ...] = field(default=())
     unmatched: tuple[str, ...] = ()
     """Globs of tolerances that name no number of either bundle: most likely slips, so that other limits hold."""
+    measured_elsewhere: str = ""
+    """That the measured tolerances are of other kinds of machine than the bundle's; empty where they are not."""
 
     @property
     def verdict(self) -> Verdict:
@@ -183,7 +185,9 @@ class Comparison:
         return tuple(one for one in self.compared if one.verdict not in QUIET)
 
 
-def compare(before: Bundle, after: Bundle, written: Entries, calibrated: Entries) -> Comparison:
+def compare(
+    before: Bundle, after: Bundle, written: Entries, calibrated: Entries, measured_elsewhere: str = ""
+) -> Comparison:
     """Compares every probe on every subject of two bundles.
 
     Args:
@@ -191,6 +195,7 @@ def compare(before: Bundle, after: Bundle, written: Entries, calibrated: Entries
         after: what is compared with it.
         written: the tolerances of the battery.
         calibrated: those that were measured with the baseline.
+        measured_elsewhere: that these are of other kinds of machine, where they are.
     """
     found = []
     for probe_id in names_of(list(before.outcomes), list(after.outcomes)):
@@ -202,7 +207,8 @@ def compare(before: Bundle, after: Bundle, written: Entries, calibrated: Entries
             )
     found.sort(key=_order_outcome)  # stable: else in the battery's order
     unmatched = tuple(_find_unmatched((*written, *calibrated), before, after))
-    return Comparison(after.title, before, after, tuple(found), tuple(list_differences(before, after)), unmatched)
+    environment = tuple(list_differences(before, after))
+    return Comparison(after.title, before, after, tuple(found), environment, unmatched, measured_elsewhere)
 
 
 def _order_outcome(one: OutcomeComparison) -> tuple[int, int]:

@@ -50,12 +50,14 @@ def describe_causes(comparison: Comparison) -> str:
 
 
 def describe_morning(comparison: Comparison) -> list[str]:
-    """What an engineer reads first: the conclusion with what changed, where each model is first beyond tolerance, what
+    """What an engineer reads first: the conclusion with what changed, whose tolerances
+    hold where they are of another kind of machine, where each model is first beyond tolerance, what
     failed or was asked otherwise, and what to do now. A line each, legible.
     """
     causes = describe_causes(comparison)
     changed = f"; changed: {shorten_text(causes)}" if causes and comparison.exit_code else ""
     lines = [f"{conclusion(comparison)}: {count_verdicts(comparison.judgements)}{changed}"]
+    lines += [f"  {shorten_text(comparison.measured_elsewhere)}"] if comparison.measured_elsewhere else []
     for one in find_beginnings(comparison.judgements)[:TOLD]:
         lines.append(f"  from {shorten_text(describe_beginning(one, comparison))}")
     for one in _list_drifts(comparison)[:WORST]:

@@ -30,6 +30,7 @@ def record(comparison: Comparison) -> dict[str, Any]:
         "environment": [
             {"what": one.label, "before": one.before, "after": one.after} for one in comparison.environment
         ],
+        **({"tolerances_measured_elsewhere": comparison.measured_elsewhere} if comparison.measured_elsewhere else {}),
         "tolerances_that_match_nothing": list(comparison.unmatched),
         "compared": [_dump_outcome(one) for one in comparison.compared],
     }

@@ -47,6 +47,7 @@ def write_junit(comparison: Comparison) -> str:
     root = ET.Element("testsuites", {"name": shorten_text(_head(comparison, list(first.values()))), **counts})
     for subject, found in by_subject.items():
         said_of = {"model": describe_subject(subject, comparison), "first beyond tolerance": first.get(subject, "")}
+        said_of["tolerances"] = comparison.measured_elsewhere
         root.append(_suite(subject, found, said_of))
     if silent:
         root.append(_error_suite(Failure("compare", f"nothing to compare with: {count_verdicts(apart) or 'no probe'}")))

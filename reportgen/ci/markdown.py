@@ -20,6 +20,7 @@ from reportgen.baseline.judgements import (
 from reportgen.baseline.verdict import QUIET, Verdict
 from reportgen.ci.failure import Failure
 from reportgen.numerals import write_count
+from reportgen.spelling import capitalize_first
 
 BUDGET = 900 * 1024
 """Bytes: GitHub drops a step's summary above 1 MiB as a whole, and other commands write to it too."""
@@ -77,6 +78,8 @@ def _head(comparison: Comparison) -> Iterator[str]:
     yield f"## {conclusion(comparison)}: {escape_text(comparison.title)}"
     if comparison.exit_code and (causes := describe_causes(comparison)):
         yield f"\n**Changed: {escape_text(causes)}**"
+    if comparison.measured_elsewhere:
+        yield f"\n{escape_text(capitalize_first(comparison.measured_elsewhere))}."
     begun = find_beginnings(comparison.judgements)
     for one in begun[:1]:
         yield f"\n**First beyond tolerance: {escape_text(describe_beginning(one, comparison))}**"

@@ -47,7 +47,8 @@ def calibrate_command(battery: Path, runs: int, baseline: Path | None, quiet: bo
     """Run BATTERY several times, with different threads and batches, and keep how far each number moved as its
     tolerance.
 
-    The battery's own tolerances take precedence.
+    Each kind of machine (architecture, processor, devices) has tolerances of its own; a bundle from another one is
+    compared with the widest of them, and says so. The battery's own tolerances take precedence.
     """
     from reportgen.cli.progress import show_progress
     from reportgen.cli.terminal import tell_place

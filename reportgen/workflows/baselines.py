@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reportgen.baseline.accepted import TOLERANCES, Acceptance, accept, baseline_of, read_bundle, write_tolerances
+from reportgen.baseline.accepted import Acceptance, accept, baseline_of, read_bundle, write_tolerances
 from reportgen.baseline.calibrate import conditions_of_runs, measure_tolerances
+from reportgen.baseline.calibration import kind_of_machine
 from reportgen.baseline.person import find_person
 from reportgen.battery.reader import load_battery
 from reportgen.errors import BundleError, Mistake
@@ -50,7 +51,7 @@ def calibrate(
     progress: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Runs a battery several times with other numbers of threads and other batches, and keeps with a baseline how far
-    each number moved; returns the file that says so.
+    each number moved on this kind of machine; returns the file that says so.
 
     Without `baseline`, its folder is baselines/NAME next to the battery.
 
@@ -73,8 +74,7 @@ def calibrate(
             id: entry.model_copy(update={"threads": of_run, "batch": batch}) for id, entry in asked.models.items()
         }
         bundles.append(measure(replace(asked, models=models), progress))
-    write_tolerances(place, measure_tolerances(bundles))
-    return place / TOLERANCES
+    return write_tolerances(place, measure_tolerances(bundles), kind_of_machine(bundles[0]))
 
 
 def _check_same(probes: Sequence[str], stored: Bundle, baseline: Path) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reportgen.baseline.accepted import load_tolerances, read_bundle
+from reportgen.baseline.calibration import choose_tolerances, kind_of_machine
 from reportgen.baseline.compare import Comparison
 from reportgen.baseline.compare import compare as compared
 from reportgen.baseline.judgements import NOT_COMPARED
@@ -29,14 +30,17 @@ Found = Callable[[Comparison, Sequence[Path]], None]
 def compare(baseline: str | Path, bundle: str | Path) -> Comparison:
     """A bundle against its baseline: `compare(old, new).verdict`.
 
-    The bundle's battery says what is tolerated; what a calibration measured is taken from the baseline.
+    The bundle's battery says what is tolerated; what a calibration measured is taken from the baseline: on the bundle's
+    kind of machine, else the widest of all kinds.
 
     Raises:
         BundleError: one of the two is not a bundle, or a damaged one.
         FailedBefore: the last run of one of the two failed: its numbers say nothing of today.
     """
     before, after = read_bundle(Path(baseline)), read_bundle(Path(bundle))
-    return compared(before, after, tolerances_of(after), load_tolerances(Path(baseline)))
+    measured = load_tolerances(Path(baseline))
+    calibration = choose_tolerances(measured, kind_of_machine(after), kind_of_machine(before))
+    return compared(before, after, tolerances_of(after), calibration.entries, calibration.told)
 
 
 def publish_comparison(

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reportgen.baseline.accepted import load_tolerances
+from reportgen.baseline.calibration import widen_tolerances
 from reportgen.baseline.history import History, read_history
 from reportgen.baseline.history_record import as_json, failure_json
 from reportgen.baseline.runs import Order
@@ -32,7 +33,7 @@ def chart_history(
         folder: holds bundles in folders of any depth.
         page: the page to write; FOLDER/history.html unless it is given. The JSON file lies next to it.
         battery: whose tolerances hold.
-        baseline: whose measured tolerances hold.
+        baseline: whose measured tolerances hold, of several kinds of machine the widest.
         order: of the bundles, as in `read_history`.
         watch: values of arrays that are followed, too: PROBE.SUBJECT.ARRAY@DIM=COORDINATE,…, as `read_watch` reads it.
         progress: is told a line for each bundle that is left out.
@@ -47,7 +48,8 @@ def chart_history(
     watches = [read_watch(one) for one in watch]
     with _show_failures(place):
         restore_below(folder)
-        found = read_history(folder, written, load_tolerances(baseline) if baseline else {}, order, watches)
+        calibrated = widen_tolerances(load_tolerances(baseline).values()) if baseline else {}
+        found = read_history(folder, written, calibrated, order, watches)
         for mistake in found.left_out:
             progress(f"left out: {mistake.file}: {mistake.message}")
         for line in found.unwatched:

@@ -96,10 +96,13 @@ def test_load_tolerances_stay_when_another_bundle_is_accepted(make: Make) -> Non
     target = baseline_of(bundle)
     accept(bundle, target, Acceptance("first"))
     assert load_tolerances(target) == {}
-    entries = {"near.m.neighbours": ToleranceEntry(abs=1.5e-7, overlap=0.9)}
+    entries, wider = ({"near.m.neighbours": ToleranceEntry(abs=size, overlap=0.9)} for size in (1.5e-7, 2e-7))
     write_tolerances(target, entries)
+    write_tolerances(target, wider, "x86_64-amd-epyc-cpu")
     accept(bundle, target, Acceptance("second"))
-    assert load_tolerances(target) == entries
+    assert load_tolerances(target) == {"": entries, "x86_64-amd-epyc-cpu": wider}
+    names = [file.name for file in target.glob("*tol*")]
+    assert sorted(names) == ["tolerances-x86_64-amd-epyc-cpu.yaml", "tolerances.yaml"]
     assert load_bundle(target).title == "Tiny"
 
 

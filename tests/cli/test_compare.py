@@ -224,12 +224,40 @@ def test_a_baseline_is_accepted_calibrated_and_compared_with(
     assert accepted.out.strip() == str(baseline)
     calibrated = reportgen("baseline", "calibrate", battery, "--runs", "3", "--quiet")
     assert calibrated.code == 0, calibrated.err
-    assert "lens.a.entropy" in (baseline / "tolerances.yaml").read_text()
+    (tolerances,) = baseline.glob("tolerances*.yaml")
+    assert calibrated.out.strip() == str(tolerances)
+    assert "lens.a.entropy" in tolerances.read_text()
     assert reportgen("run", battery, "--threads", "1").code == 0
     ended = reportgen("compare", baseline, bundle, "--format", "html", "--quiet")
     assert ended.code == 0, ended.out
+    assert "tolerances were not measured" not in ended.out
     move(bundle, 1e-3)
     assert reportgen("compare", baseline, bundle, "--format", "html", "--quiet").code == 4
+
+
+def test_a_bundle_from_another_machine_is_compared_with_the_widest_tolerances_and_says_so(
+    reportgen: Call, bundle: Path, copy: Path, tmp_path: Path
+) -> None:
+    assert reportgen("baseline", "accept", bundle, "--reason", "first", "--by", "Ada").code == 0
+    baseline = tmp_path / "baselines" / "night"
+    for kind, bound in (("x86_64-amd-epyc-cpu", 0.001), ("x86_64-intel-xeon-cpu", 0.6)):
+        (baseline / f"tolerances-{kind}.yaml").write_text(f"lens.a.entropy: {{abs: {bound}, rel: 0.0}}\n")
+    move(copy, 0.5)
+    told = {}
+    for cpu in ("AMD EPYC", "Neoverse-N1"):
+        run = json.loads((copy / "run.json").read_text())
+        run["machine"] |= {"processor": "x86_64", "cpu": cpu}
+        (copy / "run.json").write_text(json.dumps(run))
+        ended = reportgen("compare", baseline, copy, "--format", "html", "--markdown", tmp_path / "x.md")
+        told[cpu] = (ended.code, ended.out.splitlines()[1], (tmp_path / "x.md").read_text())
+    assert told["AMD EPYC"][0] == 4
+    assert "not measured on" not in told["AMD EPYC"][2]
+    assert told["Neoverse-N1"][0] == 0
+    expected = (
+        "olerances were not measured on x86_64-neoverse-n1-cpu, but on x86_64-amd-epyc-cpu, x86_64-intel-xeon-cpu"
+    )
+    assert expected in told["Neoverse-N1"][1]
+    assert expected in told["Neoverse-N1"][2].replace("\\", "")
 
 
 def test_a_report_does_not_become_a_baseline_by_mistake(reportgen: Call, bundle: Path, copy: Path) -> None:

@@ -140,6 +140,8 @@ class View:
     beginnings: Sequence[Beginning]
     beginnings_left_out: int
     counts: str
+    measured_elsewhere: str
+    """That the tolerances were measured on other kinds of machine; empty where they were not."""
     before: str
     after: str
     """Titles of the two bundles."""
@@ -178,6 +180,7 @@ def build_view(
         beginnings=[_beginning(one, comparison, sections) for one in begun[:MOST_HEADED]],
         beginnings_left_out=max(0, len(begun) - MOST_HEADED),
         counts=count_verdicts(comparison.judgements),
+        measured_elsewhere=capitalize_first(shorten_text(comparison.measured_elsewhere)),
         before=comparison.before.title,
         after=comparison.after.title,
         environment=environment[: most.rows],
