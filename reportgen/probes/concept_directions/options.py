@@ -50,10 +50,14 @@ class Options(ProbeOptions):
     """A labelled set in the place of both, such as labels/sentiment."""
     label: Annotated[str, Field(min_length=1)] | None = None
     """The label of `labels` that the direction points to; it comes from all others."""
-    names: tuple[Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)], ...] = Field(
-        default=("towards", "away"), min_length=2, max_length=2, strict=False
-    )
-    """What figures and sentences call the two sides; by default what FILE/SET, or the label, calls them."""
+    names: (
+        Annotated[
+            tuple[Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)], ...],
+            Field(min_length=2, max_length=2, strict=False),
+        ]
+        | None
+    ) = None
+    """What figures and sentences call the two sides; by default what FILE/SET, or their labels, call them."""
     prompts: Prompts
     """Texts along which it is followed, token by token; none may be in either set."""
     continue_: Annotated[int, Field(ge=0, le=256, alias="continue")] = 0
@@ -72,13 +76,11 @@ class Options(ProbeOptions):
     @model_validator(mode="before")
     @classmethod
     def _name_sides(cls, written: Any) -> Any:
-        """Each is named as its prompt set is, or by the label."""
+        """Each is named as its prompt set is."""
         if not isinstance(written, dict) or "names" in written:
             return written
-        if isinstance(label := written.get("label"), str) and label:
-            return {**written, "names": [label[:LONGEST_NAME], f"not {label}"[:LONGEST_NAME]]}
-        names = [_read_name_of_set(written.get(side)) or side for side in ("towards", "away")]
-        return {**written, "names": names} if names[0] != names[1] else written
+        names = [_read_name_of_set(written.get(side)) for side in ("towards", "away")]
+        return {**written, "names": names} if all(names) and names[0] != names[1] else written
 
     @model_validator(mode="after")
     def _check_sides(self) -> Self:
@@ -119,6 +121,17 @@ def sides_of(options: Options) -> Sides:
     else:
         own, others = list(options.towards or ()), list(options.away or ())
     return Sides([*own, *others], [True] * len(own) + [False] * len(others))
+
+
+def names_of(options: Options) -> tuple[str, str]:
+    """What both sides are called."""
+    if options.names is not None:
+        return options.names[0], options.names[1]
+    if options.label is None:
+        return "towards", "away"
+    others = {prompt.label for prompt in options.labels or ()} - {options.label}
+    away = next(iter(others)) if len(others) == 1 else f"not {options.label}"
+    return options.label[:LONGEST_NAME], str(away)[:LONGEST_NAME]
 
 
 def reason_against_sides(sides: Sides) -> str:

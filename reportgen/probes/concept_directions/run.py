@@ -22,7 +22,7 @@ from reportgen.probes.concept_directions import (
     place_sides,
     read_texts,
 )
-from reportgen.probes.concept_directions.options import Options
+from reportgen.probes.concept_directions.options import Options, names_of
 from reportgen.probing.case import Case
 from reportgen.probing.probe import Later
 from reportgen.results.quantities import Rows
@@ -190,8 +190,8 @@ def _list_tokens(case: Case[Options], prompt: int, one: _Followed) -> Rows:
 
 
 def _list_sides(case: Case[Options], places: Places, found: Separation) -> Rows:
-    positions = found.positions / found.spread
+    positions, names = found.positions / found.spread, names_of(case.options)
     return [
-        [at, case.options.names[0 if own else 1], case.tokenizer.prompt_text(prompt), _or_none(positions[at])]
+        [at, names[0 if own else 1], case.tokenizer.prompt_text(prompt), _or_none(positions[at])]
         for at, (prompt, own) in enumerate(zip(places.sides.prompts, places.sides.own, strict=True))
     ]

@@ -37,8 +37,8 @@ class View(SubjectView):
     @property
     def names(self) -> tuple[str, str]:
         """What both sides are called: what the direction points to, and what it comes from."""
-        towards, away = self.options["names"]
-        return str(towards), str(away)
+        called = list(dict.fromkeys(map(str, self.column("sides", "side"))))  # those that it points to come first
+        return called[0], called[-1]
 
     @property
     def separates(self) -> bool:
