@@ -65,6 +65,14 @@ READING: dict[str, Any] = {
         ],
         "controls": 1,
     },
+    "along": {
+        "probe": "concept_directions",
+        "towards": [f"I ate an {noun}" for noun in ("eye", "day", "egg")],
+        "away": [f"the day of my {noun}" for noun in ("eye", "day", "egg")],
+        "prompts": TEXTS,
+        "continue": 2,
+        "controls": 1,
+    },
 }
 CHANGING: dict[str, Any] = {
     "steered": {

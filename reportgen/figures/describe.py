@@ -83,7 +83,9 @@ class Curves(Figure):
 
 @dataclass(frozen=True, kw_only=True)
 class TokenGrid(Figure):
-    """Tokens in a grid (layers x steps or positions), each cell filled by a value from 0 to 1."""
+    """Tokens in a grid (layers x steps or positions), each cell filled by a value from 0 to 1, or from -1 to 1 on a
+    diverging scale, where 0 is white.
+    """
 
     row_label: str
     rows: Sequence[str]
@@ -103,6 +105,7 @@ class TokenGrid(Figure):
     """(rows x columns x k) the tokens after the first of each cell, with their probabilities; not drawn."""
     sampleable: bool = False
     """Whether every n-th row, from the first, still tells the whole where there is no room for all: layers do."""
+    scale: Literal["sequential", "diverging"] = "sequential"
     line: int = 0
     """Rows of one line of a text that goes on in the next line of as many rows; 0: columns are not text in lines."""
 

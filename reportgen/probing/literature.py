@@ -36,6 +36,14 @@ BRICKEN_2023 = Source(
     CIRCUITS,
     "https://transformer-circuits.pub/2023/monosemantic-features/index.html",
 )
+CHEN_2025 = Source(
+    "chen2025persona",
+    ("Runjin Chen", "Andy Arditi", "Henry Sleight", "Owain Evans", "Jack Lindsey"),
+    "Persona Vectors: Monitoring and Controlling Character Traits in Language Models",
+    2025,
+    "arXiv:2507.21509",
+    "https://arxiv.org/abs/2507.21509",
+)
 ELHAGE_2021 = Source(
     "elhage2021framework",
     ("Nelson Elhage", "Neel Nanda", "Catherine Olsson", "others"),

@@ -407,3 +407,13 @@ def test_two_tokens_of_a_header_that_have_no_room_on_a_line_stand_on_two(faces: 
     heads = _write_heads(["The", "␣steep/robbed", "a/b", "␣/long token here"], room, lettering)
     assert heads[:3] == [["The"], ["␣steep/", "robbed"], ["a/b"]]
     assert len(heads[3]) == 1
+
+
+def test_a_diverging_grid_has_a_colour_for_each_side_and_a_key_from_minus_1(faces: Typefaces) -> None:
+    grid = next(one for one in one_of_each() if isinstance(one, TokenGrid))
+    both = replace(grid, values=np.where(np.isnan(grid.values), np.nan, 2 * grid.values - 1))
+    both.values[0, :2] = -1, 1
+    plain, diverging = (draw_figure(replace(both, scale=scale), faces).svg() for scale in ("sequential", "diverging"))
+    assert PAPER.diverging[0] in diverging
+    assert PAPER.diverging[0] not in plain
+    assert PAPER.diverging[-1] in diverging

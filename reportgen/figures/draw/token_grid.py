@@ -6,7 +6,7 @@ import numpy as np
 
 from reportgen.figures.describe import TokenGrid
 from reportgen.figures.draw.canvas import Box, Canvas
-from reportgen.figures.draw.colour_key import colour_key, colour_key_width
+from reportgen.figures.draw.colour_key import Colours, colour_key, colour_key_width
 from reportgen.figures.draw.lettering import LINE, Lettering
 from reportgen.figures.draw.look import Look
 from reportgen.figures.split import sample_rows
@@ -25,7 +25,8 @@ LONGEST_ROW_LABEL = 150.0
 PADDING = 6.0
 MOST_CHARACTERS = 40
 """More than fit the widest cell, however narrow they are."""
-ENDS = (0.0, 1.0)
+ENDS = {"sequential": (0.0, 1.0), "diverging": (-1.0, 1.0)}
+"""What the colours of a scale go from and to."""
 
 
 def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
@@ -46,7 +47,7 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
     height, width = len(rows) * ROW, len(grid.columns) * cell
     axes = f"↓ {make_legible(grid.row_label)} · → {make_legible(grid.column_label)}"
     label, outline = make_legible(grid.value_label), make_legible(grid.outline_label)
-    key = left + colour_key_width(lettering.width, ends=ENDS, label=label)
+    key = left + colour_key_width(lettering.width, ends=ENDS[grid.scale], label=label)
     behind = key + (lettering.width(outline) + 40 if outline else 0)
     below = bool(outline) and behind > look.widest - 2
     across = max(left + width, lettering.width(axes), key if below else behind)
@@ -61,7 +62,8 @@ def paint_token_grid(grid: TokenGrid, look: Look) -> Canvas:
     canvas.frame((left, top, left + width, top + height), rows=len(rows), columns=len(columns))
     if rows and grid.columns:
         _fill(canvas, grid, texts, (left, top, left + width, top + height))
-    end = colour_key(canvas, left, top + height + 12, look.sequential, ends=ENDS, label=label)
+    ends, colours = ENDS[grid.scale], _choose_colours(grid, look)
+    end = colour_key(canvas, left, top + height + 12, colours, ends=ends, label=label, positions=ends)
     if outline:
         x, y = (left, top + height + 12 + LINE) if below else (end + 14, top + height + 12)
         canvas.outlines([(x, y - 4, x + 12, y + 4)], look.theme.outline)
@@ -106,10 +108,14 @@ def _cell_width(texts: Sequence[Sequence[str]], lettering: Lettering) -> float:
     return float(np.clip(widest + PADDING, NARROWEST, WIDEST))
 
 
+def _choose_colours(grid: TokenGrid, look: Look) -> Colours:
+    return look.diverging if grid.scale == "diverging" else look.sequential
+
+
 def _fill(canvas: Canvas, grid: TokenGrid, texts: list[list[str]], box: Box) -> None:
     left, top, right, _ = box
     cell = (right - left) / len(grid.columns)
-    colours = canvas.look.sequential(grid.values)
+    colours = _choose_colours(grid, canvas.look)(grid.values)
     canvas.cells(box, colours, gap=1.0)
     outlined = []
     for (row, column), value in np.ndenumerate(grid.values):

@@ -16,7 +16,6 @@ from reportgen.model.needs import Edit, Need, Pass, PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.similarity import cosine
 from reportgen.numerics.steering import (
-    METHODS,
     MOST_KL,
     best_cell,
     broken_constraints,
@@ -36,13 +35,12 @@ from reportgen.probing.steering_score import LOOP, reasons_against_score_words, 
 from reportgen.results.quantities import Rows
 from reportgen.text.prompts import Prompt
 from reportgen.text.wording import language_share, repeated_share, script_share
-from reportgen.training.logistic import logistic_direction
+from reportgen.training.directions import METHODS
 
 TOGETHER = 64
 """Rows that go through the unembedding at once while texts are written: prompts are put together up to that many."""
 PROMPTS_TOGETHER = 8
 """Prompts that pass at once where nothing is written: what they begin with alike passes once with every direction."""
-_METHODS = {**METHODS, "logistic": logistic_direction}
 Side = Literal["towards", "away", "prompts", "harmless"]
 
 
@@ -68,7 +66,7 @@ class _DirectionSweep:
         read = np.stack([_rows(single, need) for single, need in zip(sides, setting.side_need, strict=True)], axis=1)
         n, m = len(options.towards), len(options.away)
         one, other = split_shuffled(n, m, options.seed)
-        method = _METHODS[options.direction]
+        method = METHODS[options.direction]
         layers = range(len(setting.layers))
         steered = [method(read[at, :n], read[at, n : n + m]) for at in layers]
         self.norm = np.array([np.linalg.norm(r) for r in steered])
