@@ -26,6 +26,7 @@ from reportgen.figures.draw.direct_labels import spread_labels
 from reportgen.figures.draw.head_mosaic import stitch_heads
 from reportgen.figures.draw.lettering import Lettering, needs_shaping
 from reportgen.figures.draw.look import Look
+from reportgen.figures.draw.maps import _cut_to_box, paint_maps
 from reportgen.figures.draw.plain_svg import simplify_svg
 from reportgen.figures.draw.scales import choose_labelled, choose_ticks, find_extent, write_alike, write_ticks
 from reportgen.look.fonts import Typefaces, load_typefaces
@@ -220,6 +221,24 @@ def test_a_map_shows_what_joins_its_points_and_a_coast_below_them(faces: Typefac
     coast = draw_panel(backdrop=[np.array([[0, 0], [5, 5], [9, 1]])], x_range=(-180, 180), y_range=(-90, 90))
     assert joined.count("<path") == bare + 1  # an edge to a point that is nowhere is none
     assert coast.count("<path") == bare + 1
+
+
+def test_a_coast_ends_where_its_panel_does() -> None:
+    line = np.array([[-5.0, 5], [5, 5], [9, 1], [12, 1], [8, 20], [7, 7], [6, 6]])
+    parts = _cut_to_box(line, (0.0, 0.0, 10.0, 10.0))
+    assert [part.tolist() for part in parts] == [[[5, 5], [9, 1]], [[7, 7], [6, 6]]]
+    assert _cut_to_box(line[:2], (0.0, 0.0, 10.0, 10.0)) == []
+
+
+def test_maps_of_the_world_stand_one_above_the_other_unless_they_are_larger_side_by_side(faces: Typefaces) -> None:
+    world = Panel(
+        title="p", points=np.array([[0.0, 0], [10, 10]]), x_label="", y_label="", x_range=(-180, 180), y_range=(-60, 84)
+    )
+    maps = Maps(name="m", subject=(), title="t", alt="a", labels=["x", ""], groups=["", ""], panels=[world, world])
+    low = PAPER.model_copy(update={"tallest": 200.0})
+    high, wide = (paint_maps(maps, Look(theme, Lettering(faces), STYLES)) for theme in (PAPER, low))
+    assert high.height > 0.8 * high.width
+    assert wide.height < 0.6 * wide.width
 
 
 def test_groups_have_other_colours_than_the_first_two_models(faces: Typefaces) -> None:

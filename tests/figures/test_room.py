@@ -49,6 +49,14 @@ def test_labels_of_crowded_points_lie_over_nothing(led: bool) -> None:
         assert start in {tuple(point) for point in points.tolist()}
 
 
+def test_labels_lie_over_no_point_without_a_label_either() -> None:
+    points = np.random.default_rng(1).uniform((0, 0), (200, 150), (120, 2))
+    spots = place_labels(points[:6], [(30.0, 8.5)] * 6, (0.0, 0.0, 200.0, 150.0), led=True, others=points[6:])
+    placed = [(spot.left, spot.middle - 4.25, spot.left + 30, spot.middle + 4.25) for spot in spots if spot]
+    assert placed
+    assert not [one for one in placed for x, y in points if overlap(one, (x - 1, y - 1, x + 1, y + 1))]
+
+
 def test_lines_lead_to_more_labels_than_stand_next_to_their_points() -> None:
     points = np.random.default_rng(0).normal((100, 75), 12, (20, 2))
     near, led = (place_labels(points, [(30.0, 8.5)] * 20, (0, 0, 200, 150), led=led) for led in (False, True))

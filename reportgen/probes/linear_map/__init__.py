@@ -53,9 +53,10 @@ class LinearMap(Findings):
     r2_shuffled: NDArray[np.float64] = array("layer")
     """(layer) R² on the names held out where names are given each other's numbers, before anything is fitted."""
     r2_random: NDArray[np.float64] = array("layer")
-    """(layer) R² on the names held out in the twin with random weights; empty where none was asked for."""
+    """(layer) R² on the names held out in the twin with random weights; of no layer where none was asked for."""
     r2_by_country: NDArray[np.float64] = array("layer")
-    """(layer) R² on the names held out, each predicted without all names of its own group; empty without groups."""
+    """(layer) R² on the names held out, each predicted without all names of its own group; of no layer where there are
+    no groups."""
     explained: NDArray[np.float64] = array("layer", "item")
     """(layer x name held out) what each name adds to R², which is their mean: 1 − the mean over the columns of
     n (y − ŷ)² / Σ (y − ȳ)²."""

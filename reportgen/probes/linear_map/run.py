@@ -49,7 +49,7 @@ def _make_findings(
     best = int(inner.argmax())
     shuffled = np.array([explain_each(task.shuffled[task.held], fit.shuffled).mean() for fit in fits])
     by_group = _measure_all(true, [fit.without_group for fit in fits])
-    random = _measure_all(true, [fit.predicted for fit in twins] or [None] * len(fits))
+    random = _measure_all(true, [fit.predicted for fit in twins])
     held = [item for item, one in zip(items, task.held, strict=True) if one]
     return LinearMap(
         coordinates={"item": held},
@@ -75,8 +75,8 @@ def _make_findings(
 
 
 def _measure_all(true: NDArray[np.float64], predicted: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64]:
-    """(layer) R²; NaN where nothing is predicted."""
-    return np.array([np.nan if one is None else explain_each(true, one).mean() for one in predicted])
+    """(layer) R²; of no layer where nothing is predicted."""
+    return np.array([explain_each(true, one).mean() for one in predicted if one is not None])
 
 
 def _measure_distance(options: Options, true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float | None:
