@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reportgen.baseline.compare import Comparison
-from reportgen.ci.annotations import annotation_of_failure, write_annotations
+from reportgen.ci.annotations import annotation_of_failure, write_annotations, write_command
 from reportgen.ci.failure import Failure
 from reportgen.ci.junit import junit_of_failure, write_junit
 from reportgen.ci.markdown import markdown_of_failure, write_markdown
@@ -14,6 +14,10 @@ from reportgen.ci.run import write_run_annotations, write_run_junit, write_run_m
 from reportgen.ci.step_summary import append_step_summary
 from reportgen.errors import BatteryError, Mistake, OutputError
 from reportgen.results.bundle import Bundle
+
+NO_SUMMARY = (
+    "GITHUB_STEP_SUMMARY names no file that can be written, or one that is full: --markdown FILE writes another"
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,8 @@ def write_ci_texts(told: CiTexts, outputs: CiOutputs) -> None:
     asked = ((outputs.junit, told.junit), (outputs.markdown, told.markdown))
     mistakes = [mistake for file, text in asked if file is not None and (mistake := _write(file, text()))]
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        append_step_summary(told.markdown())
+        if not append_step_summary(told.markdown()):
+            outputs.annotate(write_command("warning", "The summary of this step was not written", NO_SUMMARY))
         for line in told.annotations():
             outputs.annotate(line)
     if mistakes:

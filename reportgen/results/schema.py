@@ -340,7 +340,8 @@ def check_results(content: Mapping[str, Any], file: Path) -> StoredResults:
     schema = content.get("schema")
     if type(schema) is not int or not 1 <= schema <= SCHEMA:
         told = f"a bundle of schema {describe_value(schema)}; this version reads 1 to {SCHEMA}"
-        raise BundleError(Mistake(told, REMEDY, file=file))
+        newer = "read it with a newer reportgen, or " if type(schema) is int and schema > SCHEMA else ""
+        raise BundleError(Mistake(told, f"{newer}{REMEDY}", file=file))
     texts = check_content(_StoredTexts, content if schema > 1 else {}, file).texts
     if not texts or not isinstance(results := content.get("results"), dict):
         return check_content(StoredResults, content, file)

@@ -212,6 +212,28 @@ def test_a_workflow_gets_its_summary_and_annotations(
     assert "layer 2" in (tmp_path / "summary").read_text()
 
 
+def test_a_summary_that_a_workflow_cannot_write_is_told_and_the_verdict_stands(
+    reportgen: Call, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "missing" / "summary"))
+    ended = reportgen("compare", bundle, bundle, "--format", "html", "--quiet")
+    assert ended.code == 0
+    assert [line for line in ended.out.splitlines() if line.startswith("::")] == [
+        "::warning title=The summary of this step was not written::GITHUB_STEP_SUMMARY names no file that can be "
+        "written, or one that is full: --markdown FILE writes another"
+    ]
+
+
+def test_a_bundle_of_a_newer_version_says_how_it_can_be_read(reportgen: Call, bundle: Path, copy: Path) -> None:
+    edit(copy, lambda content: content.update(schema=99))
+    ended = reportgen("compare", copy, bundle)
+    assert ended.code == 1
+    first, remedy = ended.err.splitlines()
+    assert first.endswith("a bundle of schema 99; this version reads 1 to 2")
+    assert remedy == "  read it with a newer reportgen, or make it again with reportgen run"
+
+
 def test_a_baseline_is_accepted_calibrated_and_compared_with(
     reportgen: Call, write_battery: Call, tmp_path: Path
 ) -> None:
