@@ -357,7 +357,7 @@ def tell_of(section: Section) -> str:
          "R² rises from 0.30 at layer 0, and the last layer (0.79) is as good as the best: there is no hump in the "
          "middle."),
         ([0.3, 0.5, 0.6, 0.7, 0.8], 4, "and the last layer (0.80) is as good as the best"),
-        ([0.6, 0.6, 0.61, 0.6, 0.59], 2, "the layers add nothing to the spelling"),
+        ([0.6, 0.6, 0.61, 0.6, 0.59], 2, "the layers add nothing to the embedding of the last token"),
         ([0.6, 0.5, 0.4, 0.4, 0.3], 0, "Layer 0 (0.60) is as good as the best; the last has 0.30."),
     ],
 )  # fmt: skip

@@ -76,21 +76,21 @@ class LinearMapProbe(Probe[Options, LinearMap]):
     straight directions of the residual stream, layer by layer, and the map that is read from them.
 
     Read: R² is the share of the differences between names that the map explains on names that it was not fitted to: 0
-    is no more than the mean. What layer 0 explains is in the spelling: endings and languages lie in parts of the world.
-    The twin has random weights, shuffled names have each other's numbers: what these explain is no knowledge. Without
-    its own country a name has no neighbours to be placed next to. In the map each point is a name held out, where it is
-    predicted and where it truly lies; points of one part of the world that lie together show that the model has the
-    plane of the map, not that it knows each city.
+    is no more than the mean. What layer 0 explains is in the embedding of the name's last token alone: endings lie in
+    parts of the world. The twin has random weights, shuffled names have each other's numbers: what these explain is no
+    knowledge. Without its own country a name has no neighbours to be placed next to. In the map each point is a name
+    held out, where it is predicted and where it truly lies; points of one part of the world that lie together show that
+    the model has the plane of the map, not that it knows each city.
 
     Computed: ridge regression (Gurnee and Tegmark 2023) from the residual stream at the last token of each name,
     standardised a dimension, to the columns. A share of the names (`split`) is held out by seed before anything else;
     the penalty of each column is that of the smallest leave-one-out error on the others, out of 15 from 10⁻⁴ to 10³
-    times the mean sum of squares of a dimension, as in scikit-learn's RidgeCV. Without a group: the same fit with all
-    rows of the group deleted, exactly. A name that is the first token of its text is left out. Distances are great
-    circles on a globe of 6,371.0088 km; predictions beyond the poles are put onto them, longitudes wrapped at 180°. The
-    interval of R² is a bootstrap over the names held out. The cities, their coordinates and countries are those of
-    GeoNames (geonames.org, CC BY 4.0), without cities that share a larger one's name; the coasts are Natural Earth's
-    (public domain).
+    times the mean sum of squares of a dimension, as in scikit-learn's RidgeCV. Without its own group: the same fit, at
+    the same penalty, with all rows of the group deleted, exactly. A name that is the first token of its text is left
+    out. Distances are great circles on a globe of 6,371.0088 km; predictions beyond the poles are put onto them,
+    longitudes wrapped at 180°. The interval of R² is a bootstrap over the names held out. The cities, their coordinates
+    and countries are those of GeoNames (geonames.org, CC BY 4.0), without cities that share a larger one's name; the
+    coasts are Natural Earth's (public domain).
     """
 
     name = "linear_map"

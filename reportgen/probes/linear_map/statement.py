@@ -100,7 +100,7 @@ def _tell_shape(view: View) -> str:
             return say(
                 "linear_map.flat",
                 "Layer 0 ({first}) and the last ({last}) are as good as the best: the layers add nothing to the "
-                "spelling.",
+                "embedding of the last token.",
                 **values,
             )
     return say(

@@ -67,7 +67,8 @@ class View(SubjectView):
         """
         controls = [self.metric("r2_of_shuffled"), self.metric("r2_of_twin") if self.has_twin else None, 0.0]
         most = max(float(one) for one in controls if one is not None)
-        return float(self.intervals[0, self.best]) > most and float(self.metric("r2") or 0.0) > most + SAME
+        low = float(mean_interval_95(self.values("explained")[self.best])[0])
+        return low > most and float(self.metric("r2") or 0.0) > most + SAME
 
     @cached_property
     def shape(self) -> Shape:

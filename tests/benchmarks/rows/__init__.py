@@ -43,10 +43,11 @@ def rows() -> Mapping[int, Row]:
         peak,
         phases,
         whole,
+        world,
     )
 
     listed = (compute, whole, again, commands, peak, attention, growth, large, lecture, edits, atlas)
-    known = [*(module.ROW for module in listed), atlas.MANY_ROW, phases.ROW]
+    known = [*(module.ROW for module in listed), atlas.MANY_ROW, phases.ROW, world.ROW]
     return dict(enumerate(known, start=1))
 
 
