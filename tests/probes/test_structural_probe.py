@@ -191,6 +191,21 @@ def test_few_edges_ask_for_more(outcome: Outcome) -> None:
     assert "no more of the trees" in probe.statement(few)
 
 
+@pytest.mark.real
+@pytest.mark.slow
+def test_a_trained_model_shows_more_than_the_chain_and_the_embedding(
+    smollm2_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree_maps, "EPOCHS", 40)
+    found = measure(smollm2_folder, sentences=300, test_sentences=100, rank=32, layers=[20], twin=False)
+    embedding, best = found.arrays["uuas"].values
+    chain = found.metrics["uuas_chain"].value
+    assert chain == pytest.approx(0.45, abs=0.05)
+    assert embedding < 0.5
+    assert best > max(embedding, chain) + 0.1
+    assert found.arrays["dspr"].values[1] > (found.metrics["dspr_chain"].value or 1) + 0.1
+
+
 SENTENCE = Sentence("s", ("ice", "cream", "!"), (1, -1, 1), (False, False, True), (True, False, False))
 
 
