@@ -103,6 +103,14 @@ CHANGING: dict[str, Any] = {
         "answers": [["a", "I"]],
     },
     "ablated": {"probe": "ablation", "prompts": TEXTS},
+    "trees": {
+        "probe": "structural_probe",
+        "sentences": 40,
+        "test_sentences": 20,
+        "rank": 4,
+        "ranks": [2],
+        "layers": [2],
+    },
 }
 TRIPLES = [("dog", "chien", "狗"), ("apple", "pomme", "苹果"), ("eye", "vue", "眼"), ("tree", "arbre", "树")]
 WORDS: dict[str, Any] = {

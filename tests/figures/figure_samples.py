@@ -3,6 +3,7 @@
 import numpy as np
 
 from reportgen.figures.describe import (
+    Arcs,
     AttentionHead,
     Band,
     Curve,
@@ -54,6 +55,9 @@ def one_of_each(name: str = "x", text: str = "") -> list[Figure]:
         Maps(name=f"{name}-maps", panels=[Panel(title=label, points=random.random((count, 2)), x_label=label,
                                                 y_label=label)], labels=tokens, groups=[label, ""] * 5 + [""],
              **common),
+        Arcs(name=f"{name}-arcs", words=tokens, above=[(0, 2), (1, 2), (2, 6), (2, 9), (7, 9)],
+             below=[(0, 1), (1, 2), (2, 9), (6, 7), (7, 9)], above_label=label, below_label=label, other_label=label,
+             model="llama", **common),
         StackedBars(name=f"{name}-bars", bars=["a", label], segments=["attention", label],
                     values=np.array([[1.0, 2.0], [3.0, 0.0]]), value_label=label, **common),
         Rankings(name=f"{name}-ranks", rankings=[Ranking(title=label, labels=tokens, values=[0.5] * count)],

@@ -70,5 +70,5 @@ def test_what_has_no_agreed_spelling_is_refused(value: object) -> None:
 
 def test_every_kind_of_figure_has_a_spelling() -> None:
     told = [tuple(spell_parts(figure)) for text in ("", HOSTILE) for figure in one_of_each(text=text)]
-    assert len(set(told)) == len(told) == 18
+    assert len(set(told)) == len(told) == 20
     assert told == [tuple(spell_parts(figure)) for text in ("", HOSTILE) for figure in one_of_each(text=text)]

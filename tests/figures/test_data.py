@@ -29,6 +29,7 @@ COLUMNS = {
     "Curves": ["curve", "model", "group", "x", "y", "lower", "upper"],
     "HeatMap": ["row", "column", "value"],
     "Maps": ["panel", "item", "label", "group", "x", "y"],
+    "Arcs": ["first", "second", "first_word", "second_word", "above", "below"],
     "StackedBars": ["bar", "segment", "value"],
     "Rankings": ["ranking", "rank", "label", "value"],
     "Timelines": ["timeline", "night", "value"],

@@ -113,4 +113,4 @@ def test_the_key_changes_with_the_description_and_the_styles() -> None:
         drawing_key(replace(FIGURE, alt="another"), STYLES),
         *(drawing_key(figure, STYLES) for figure in one_of_each("y")),
     }
-    assert len(keys) == 12
+    assert len(keys) == 13

@@ -89,4 +89,5 @@ def test_a_word_as_far_from_all_others_has_no_correlation() -> None:
 
 def test_a_chain_is_a_chain() -> None:
     places = np.arange(6)
-    assert {*map(tuple, span_words(np.abs(places[:, None] - places)).tolist())} == {*pairwise(range(6))}
+    apart = np.abs(places[:, None] - places).astype(float)
+    assert {*map(tuple, span_words(apart).tolist())} == {*pairwise(range(6))}

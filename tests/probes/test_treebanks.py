@@ -75,8 +75,8 @@ def test_no_test_sentence_is_trained_on() -> None:
 def test_sentences_that_are_shown_are_tested() -> None:
     names = [one.text for one in split_treebank(BUILT_IN, None, 0, None, SIZES).trained[500:502]]
     split = split_treebank(BUILT_IN, None, 0, names, SIZES)
-    assert [one.text for one in split.shown] == names
-    assert set(split.shown) <= set(split.tested)
+    assert [one.text for one in split.named] == names
+    assert set(split.named) <= set(split.tested)
     assert (len(split.trained), len(split.tested)) == SIZES
 
 
@@ -158,7 +158,7 @@ def refuse(folder: Path, **options: object) -> str:
 def test_mistakes_are_told_with_the_battery(tmp_path: Path) -> None:
     save(tmp_path, f"{CAT}\n" * 30)
     told = refuse(tmp_path, treebank="cat.conllu")
-    assert "cat.conllu:1: leaves 1 sentence to train on, and 40 are needed" in told
+    assert "cat.conllu:1: has 1 sentence to train on and to test on, and 60 are needed" in told
     assert "there is no file 'dog.conllu'" in refuse(tmp_path, treebank="dog.conllu")
     assert "the built-in treebank holds its own test sentences" in refuse(tmp_path, test="cat.conllu")
     told = refuse(tmp_path, show=["A sentence that nobody wrote."])
@@ -175,7 +175,7 @@ def test_one_file_is_split_and_two_are_not(tmp_path: Path) -> None:
     whole = write_sentences(120, 0)
     one, other = write(whole[:80], "one.conllu"), write(whole[60:], "other.conllu")
     split = split_treebank(one, None, 0, None, (1000, 200))
-    assert (len(split.trained), len(split.tested)) == (60, 20) or len(split.tested) >= 20
+    assert (len(split.trained), len(split.tested)) == (60, 20)
     both = split_treebank(one, other, 0, None, (1000, 200))
     assert {item.text for item in both.tested} == {item.text for item in whole[60:]}
     assert {item.text for item in both.trained} == {item.text for item in whole[:60]}, "the shared ones are held out"

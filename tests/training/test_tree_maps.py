@@ -1,5 +1,7 @@
 """Maps under which distances are those of trees: planted trees are found, and none in rows of other sentences."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -85,7 +87,9 @@ def test_the_loss_is_that_of_the_plain_loop() -> None:
     batches = list(_cut_batches(trees))
     assert [(one.words.start, one.words.stop, len(one.gold)) for one in batches] == [(0, 8, 2), (8, 13, 1)]
     expected = [
-        sum(loss_of_sentence(rows[layer, at : at + 4], maps[layer], tree) for at, tree in ((0, trees[0]), (4, trees[1])))
+        sum(
+            loss_of_sentence(rows[layer, at : at + 4], maps[layer], tree) for at, tree in ((0, trees[0]), (4, trees[1]))
+        )
         / 2
         for layer in (0, 1)
     ]
@@ -99,9 +103,7 @@ def test_distances_are_squares() -> None:
     assert square_distances(points)[0, 1] == 25, "and not 5"
 
 
-def test_a_layer_does_not_depend_on_those_beside_it(
-    sentences: list[Sentence], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_layer_does_not_depend_on_those_beside_it(sentences: list[Sentence], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree_maps, "EPOCHS", 2)
     few = sentences[100:130]
     trees = [measure_tree(one.heads) for one in few]
@@ -118,7 +120,7 @@ def test_scores_are_those_of_the_plain_loop(sentences: list[Sentence]) -> None:
     starts = np.cumsum([0, *(len(one.words) for one in some)])
     found = score_points(points, some)
     for layer in (0, 1):
-        of_sentences = [points[layer, a:b].astype(float) for a, b in zip(starts, starts[1:], strict=False)]
+        of_sentences = [points[layer, a:b].astype(float) for a, b in pairwise(starts.tolist())]
         expected = score(of_sentences, [one.heads for one in some], [one.counted for one in some])
         assert (found.uuas[layer], found.dspr[layer]) == pytest.approx(expected)
 
@@ -127,7 +129,7 @@ def test_punctuation_would_move_the_attachment(sentences: list[Sentence]) -> Non
     some = sentences[::20]
     points = np.random.default_rng(0).normal(size=(1, sum(len(one.words) for one in some), 5)).astype(np.float32)
     starts = np.cumsum([0, *(len(one.words) for one in some)])
-    of_sentences = [points[0, a:b].astype(float) for a, b in zip(starts, starts[1:], strict=False)]
+    of_sentences = [points[0, a:b].astype(float) for a, b in pairwise(starts.tolist())]
     with_marks, _ = score(of_sentences, [one.heads for one in some], [range(len(one.words)) for one in some])
     assert abs(with_marks - score_points(points, some).uuas[0]) > 1e-3
 

@@ -54,6 +54,7 @@ def paint_arcs(arcs: Arcs, look: Look) -> Canvas:
     widest = max([line.width, *(SAMPLE + look.lettering.width(text) for text in keys)])
     canvas = Canvas(widest, foot + len(keys) * LINE, look)
 
+    canvas.frame((0, top, line.width, bottom), columns=len(line.words))
     for at, text in enumerate(heading):
         canvas.write(0, (at + 0.5) * LINE, text, colour=canvas.theme.muted)
     for word, middle in zip(line.words, line.middles, strict=True):

@@ -81,7 +81,7 @@ class Structure(Findings):
     sweep: Rows = table("rank", "uuas", "dspr")
     """Both numbers at the best layer with maps of other ranks, if they were asked for."""
     skipped: Rows = table("sentence", "reason")
-    """Sentences that are drawn for no such model, and why."""
+    """Sentences that the battery names to be drawn and that this model's tokens do not fit, and why."""
 
 
 class StructuralProbe(Probe[Options, Structure]):

@@ -58,11 +58,15 @@ def _draw_depth(views: Sequence[View], array: str, what: str) -> Curves:
         title=_title_depth(array),
         alt=list_items([*map(tell_ends, curves), *(f"{name} {write_number(y)}" for name, y in references.items())]),
         x_label=axis_label(relative=relative),
-        y_label=what,
+        y_label=_name_pale(what) if any(view.has_twin for view in views) else what,
         curves=curves,
         references=references,
         y_range=(min([0.0, *values]), max([1.0, *values])),
     )
+
+
+def _name_pale(what: str) -> str:
+    return say("structural_probe.pale", "{what} (pale: the same with random weights)", what=what)
 
 
 def _title_depth(array: str) -> str:
@@ -86,7 +90,7 @@ def _refer_to_chain(views: Sequence[View], array: str) -> dict[str, float]:
 def _draw_sweep(views: Sequence[View]) -> Curves:
     curves = [
         Curve(
-            label=say("structural_probe.at_layer", "{model}, layer {layer}", model=view.name, layer=_best_layer(view)),
+            label=view.name,
             x=[log2(rank) for rank in view.column("sweep", "rank")],
             y=[np.nan if one is None else one for one in view.column("sweep", "uuas")],
             model=view.subject,
@@ -158,7 +162,7 @@ def _draw_planes(view: View, sentence: DrawnSentence) -> Maps:
     return Maps(
         name=f"plane-{sentence.number}",
         subject=(view.subject,),
-        title=say("structural_probe.plane.title", "{model}: “{text}” under the map, joined as in the treebank",
+        title=say("structural_probe.plane.title", "{model}: the tree on a plane, “{text}”",
                   model=view.name, text=sentence.text),
         alt=say("structural_probe.plane.alt", "The words of “{text}” on a plane at layers {layers} of {model}, lines "
                 "between those that the treebank joins", text=sentence.text, model=view.name,

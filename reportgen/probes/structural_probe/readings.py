@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from reportgen.numerals import count_items
 from reportgen.probes.structural_probe.options import Options
-from reportgen.probes.structural_probe.treebanks import FEWEST_TESTED, FEWEST_TRAINED, split_treebank
+from reportgen.probes.structural_probe.treebanks import FEWEST_TESTED, FEWEST_TRAINED, choose_shown, split_treebank
 from reportgen.probes.structural_probe.trees import Sentence
 from reportgen.probing.case import Case, Unusable
 from reportgen.text.prompts import Prompt
@@ -49,7 +49,7 @@ class Readings:
     left_out: int
     """Sentences that were chosen, of which a word does not end where a token ends."""
     undrawn: tuple[Sentence, ...]
-    """Those of them that were to be drawn."""
+    """Those of them that the battery names to be drawn."""
 
     @property
     def all(self) -> tuple[ReadSentence, ...]:
@@ -80,8 +80,10 @@ def readings_of(case: Case[Options]) -> Readings:
     if len(trained) < FEWEST_TRAINED or len(tested) < FEWEST_TESTED:
         told = f"in {count_items(len(trained) + len(tested), 'sentence')} of {len(read):,} every word ends with a token"
         raise Unusable(f"{told}, too few to train and to test on")
-    shown = tuple(at for one in split.shown for at, held in enumerate(tested) if held.sentence == one)
-    undrawn = tuple(one for one in split.shown if read[one] is None)
+    drawn = [one for one in split.named if read[one] is not None]
+    drawn = drawn or choose_shown([one.sentence for one in tested])
+    shown = tuple(at for one in drawn for at, held in enumerate(tested) if held.sentence == one)
+    undrawn = tuple(one for one in split.named if read[one] is None)
     return Readings(trained, tested, shown, split.unfit, len(read) - len(trained) - len(tested), undrawn)
 
 

@@ -32,8 +32,8 @@ class Split:
 
     trained: tuple[Sentence, ...]
     tested: tuple[Sentence, ...]
-    shown: tuple[Sentence, ...]
-    """Those of `tested` whose trees are drawn."""
+    named: tuple[Sentence, ...]
+    """Those of `tested` that are to be drawn, in the order in which they are named."""
     unfit: int
     """Sentences of the treebank that are none to be taken: too short, too long, or not spelled by their words."""
 
@@ -60,6 +60,7 @@ def split_treebank(
     pool = sentences if apart is None else apart[0]
     wanted = [_find_sentence(pool, name) for name in show or ()]
     if apart is None:
+        _check_enough(treebank, sentences, FEWEST_TRAINED + FEWEST_TESTED, "to train on and to test on")
         share = round(len(sentences) * sizes[1] / sum(sizes))
         held = min(sizes[1], max(share, FEWEST_TESTED))
         tested = _take(sentences, held, seed, wanted)
@@ -70,7 +71,7 @@ def split_treebank(
     trained = _take([one for one in sentences if one.text not in texts], sizes[0], seed, [])
     _check_enough(treebank, trained, FEWEST_TRAINED, "to train on")
     _check_enough(test or treebank, tested, FEWEST_TESTED, "to test on")
-    return Split(trained, tested, tuple(wanted or _choose_shown(tested)), unfit)
+    return Split(trained, tested, tuple(wanted), unfit)
 
 
 @lru_cache(maxsize=4)
@@ -107,13 +108,13 @@ def _take(sentences: Sequence[Sentence], most: int, seed: int, wanted: Sequence[
 
 def _check_enough(written: str, sentences: Sequence[Sentence], fewest: int, what: str) -> None:
     if len(sentences) < fewest:
-        told = f"leaves {count_items(len(sentences), 'sentence')} {what}, and {fewest} are needed"
+        told = f"has {count_items(len(sentences), 'sentence')} {what}, and {fewest} are needed"
         remedy = f"Name a larger treebank: sentences of {SHORTEST} to {LONGEST} words count, each text once."
         raise BatteryError(Mistake(told, remedy, path_of(written), 1))
 
 
-def _choose_shown(tested: Sequence[Sentence]) -> list[Sentence]:
-    """Those of not too many words whose edges reach over most words in all."""
+def choose_shown(tested: Sequence[Sentence]) -> list[Sentence]:
+    """What is drawn where nothing is named: those of not too many words whose edges reach over most words in all."""
     easy = [one for one in tested if len(one.words) <= EASY] or list(tested[:1])
     return sorted(easy, key=lambda one: (-one.reach, one.text))[:SHOWN]
 
