@@ -4,7 +4,7 @@ scikit-learn's LogisticRegression (softmax where there are more than two labels)
 weights, never tuned on the rows it is tested on; dimensions are scaled to the rows that are fitted. There are more
 dimensions than rows, so the weights lie in the span of the fitted rows: they are found in the coordinates of these
 rows' singular vectors, which gives the same probe in a fraction of the time. A larger probe (an MLP) is not taken: what
-it finds may be its own work. Cost: a decomposition of (row x width) for a layer and a fold.
+it finds may be its own work. Cost: a decomposition of (row x row) for a layer and a fold.
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ Labels = NDArray[np.int64]
 PRECISION = 1e-8
 """Gradient at which the search for the weights ends."""
 MOST_STEPS = 10_000
+NEGLIGIBLE = 1e-12
+"""Squared length, as a share of the longest's, below which a direction of the rows is rounding alone."""
 
 
 def guess_labels(rows: Rows, labels: Labels, fitted: NDArray[np.bool_], penalty: float) -> Labels:
     """(layer x row) the label that a layer's probe, fitted to some of its (row x width) rows, gives to all of them."""
-    scaled = standardise(rows, fitted)
     if len(set(labels[fitted].tolist())) == 1:  # nothing to tell apart: what is known is said of all
         return np.full(rows.shape[:2], labels[fitted][0], dtype=np.int64)
     guesses = np.empty(rows.shape[:2], dtype=np.int64)
     with hold_one_thread():
-        for layer, one in enumerate(scaled):
+        for layer in range(len(rows)):
+            (one,) = standardise(rows[layer : layer + 1], fitted)  # a layer at a time: a copy of all is large
             basis = _find_basis(one[fitted])
             probe = _fit(one[fitted] @ basis, labels[fitted], penalty)
             guesses[layer] = probe.predict(one.astype(np.float64) @ basis)
@@ -68,10 +70,11 @@ def find_directions(rows: Rows, labels: Labels, count: int, penalty: float) -> N
     long as the mean of its rows less that of all others is along it, so that adding it carries the one to the other.
     """
     everything = np.ones(rows.shape[1], dtype=bool)
-    scaled, spread = standardise(rows, everything), rows.std(axis=1, dtype=np.float64)
+    spread = rows.std(axis=1, dtype=np.float64)
     found = np.zeros((count, *rows.shape[::2]), dtype=np.float32)
     with hold_one_thread():
-        for layer, one in enumerate(scaled):
+        for layer in range(len(rows)):
+            (one,) = standardise(rows[layer : layer + 1], everything)
             basis = _find_basis(one)
             weights = np.asarray(_fit(one @ basis, labels, penalty).coef_) @ basis.T
             weights = np.where(spread[layer] > 0, weights / np.where(spread[layer] > 0, spread[layer], 1), 0)
@@ -97,8 +100,15 @@ def _give_length(vector: NDArray[np.float64], rows: NDArray[np.float64], own: ND
 
 
 def _find_basis(rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(width x coordinate) orthonormal directions that span the rows."""
-    basis: NDArray[np.float64] = np.linalg.svd(rows.astype(np.float64), full_matrices=False)[2].T
+    """(width x coordinate) orthonormal directions that span (row x width) rows."""
+    wide = rows.astype(np.float64)
+    if len(wide) >= wide.shape[1]:
+        return np.eye(wide.shape[1])
+    squares, left = np.linalg.eigh(wide @ wide.T)
+    kept = squares > max(squares.max() * NEGLIGIBLE, 0.0)
+    if not kept.any():  # rows that are all alike span nothing
+        return np.zeros((wide.shape[1], 1))
+    basis: NDArray[np.float64] = wide.T @ (left[:, kept] / np.sqrt(squares[kept]))
     return basis
 
 

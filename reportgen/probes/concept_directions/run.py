@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from reportgen.model.needs import Need, Pass, PassResult, Site, TwinPasses, pack_by_length
 from reportgen.model.network.loaded import LoadedModel
+from reportgen.numerics.one_thread import hold_one_thread
 from reportgen.numerics.projection import Scale, middle_along, spread_within, to_unit
 from reportgen.numerics.steering import random_direction
 from reportgen.probes.concept_directions import (
@@ -28,7 +29,7 @@ from reportgen.probing.probe import Later
 from reportgen.results.quantities import Rows
 from reportgen.training.directions import METHODS
 from reportgen.training.folds import deal_folds
-from reportgen.training.held_out import Separation, separate_held_out
+from reportgen.training.held_out import Method, Separation, separate_held_out
 from reportgen.training.random_labels import deal_labels
 from reportgen.training.representations import TOGETHER, read_rows
 
@@ -52,37 +53,88 @@ class _Followed:
     """(draw x position)"""
 
 
+@dataclass(frozen=True)
+class _Tried:
+    """Both sets at every layer that is tried, and how well each separates them."""
+
+    places: Places
+    layers: tuple[int, ...]
+    rows: NDArray[np.float64]
+    """(layer x prompt x width)"""
+    separations: list[Separation]
+    method: Method
+
+    @classmethod
+    def of(cls, options: Options, places: Places, rows: NDArray[np.float64]) -> _Tried:
+        layers = places.layers or tuple(range(len(rows)))
+        separations = _separate(options, places, rows, places.sides.labels)
+        return cls(places, layers, rows, separations, METHODS[options.direction])
+
+    @property
+    def best(self) -> int:
+        """The place of the layer of the highest AUC, of equals of the largest separation, then the first."""
+        found = self.separations
+        return max(range(len(found)), key=lambda at: (found[at].auc, np.nan_to_num(found[at].apart), -at))
+
+    @property
+    def layer(self) -> int:
+        """Its number."""
+        return int(self.layers[self.best])
+
+    def sides(self, at: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(prompt x width) rows of both sets."""
+        own = np.array(self.places.sides.own)
+        return self.rows[at][own], self.rows[at][~own]
+
+    def between(self, at: int) -> NDArray[np.float64]:
+        """(width) the direction of a layer, found with all prompts."""
+        return self.method(*self.sides(at))
+
+    def make_scales(self, seed: int) -> list[Scale]:
+        """The direction's at the best layer, then those of random directions."""
+        sides, unit = self.sides(self.best), to_unit(self.between(self.best))
+        scales = [Scale(unit, middle_along(unit, *sides), self.separations[self.best].spread)]
+        for draw in range(RANDOM):
+            drawn = random_direction(self.rows.shape[-1], self.layer, seed, draw)
+            along = spread_within(sides[0] @ drawn, sides[1] @ drawn)
+            scales.append(Scale(drawn, middle_along(drawn, *sides), along))
+        return scales
+
+
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[ConceptDirections]:
     """The sets first; then the texts, at the layer that separates the sets best."""
     options, places = case.options, place_sides(case)
     rows = yield from _read_sides(places)
-    own, layers = np.array(places.sides.own), places.layers or tuple(range(len(rows)))
-    separations = _separate(options, places, rows, places.sides.labels)
-    best = max(range(len(rows)), key=lambda at: (separations[at].auc, np.nan_to_num(separations[at].apart), -at))
-    need = Need(Site.RESIDUAL, "all", (layers[best],))
+    with hold_one_thread():
+        tried = _Tried.of(options, places, rows)
+    need = Need(Site.RESIDUAL, "all", (tried.layer,))
     passes = [Pass(tokens, (need,), options.continue_ + 1) for tokens in read_texts(case)]
     read = yield pack_by_length(passes, TOGETHER)
-    scales = _make_scales(options, rows[best], own, separations[best].spread, layers[best])
-    followed = [_follow(case, single, need, scales) for single in read]
-    shuffled = _separate_shuffled(options, places, rows)
-    directions = [METHODS[options.direction](one[own], one[~own]) for one in rows]
+    with hold_one_thread():
+        scales = tried.make_scales(options.seed)
+        return _find(case, tried, [_follow(case, single, need, scales) for single in read])
+
+
+def _find(case: Case[Options], tried: _Tried, followed: Sequence[_Followed]) -> ConceptDirections:
+    options, best = case.options, tried.separations[tried.best]
+    shuffled = _separate_shuffled(options, tried.places, tried.rows)
     return ConceptDirections(
-        coordinates={"layer": layers},
+        coordinates={"layer": tried.layers},
         **_summarise(followed),
-        layer=int(layers[best]),
-        auc=separations[best].auc,
+        layer=tried.layer,
+        auc=best.auc,
         shuffled_auc=float(shuffled.max(axis=1).mean()),
-        separation=_or_reason(separations[best].apart, NO_SPREAD),
-        layer_auc=np.array([one.auc for one in separations]),
+        separation=_or_reason(best.apart, NO_SPREAD),
+        layer_auc=np.array([one.auc for one in tried.separations]),
         layer_shuffled=shuffled.mean(axis=0),
-        layer_separation=np.array([one.apart for one in separations]),
-        direction=np.stack(directions).astype(np.float32),
+        layer_separation=np.array([one.apart for one in tried.separations]),
+        direction=np.stack([tried.between(at) for at in range(len(tried.rows))]).astype(np.float32),
         values=[one.values for one in followed],
         random_values=[_bound(one.random) for one in followed],
         texts=_list_texts(case, followed),
         tokens=[row for at, one in enumerate(followed) for row in _list_tokens(case, at, one)],
-        sides=_list_sides(case, places, separations[best]),
-        words=case.word_rows((at, prompt, prompt.word) for at, prompt in enumerate(places.sides.prompts))
+        sides=_list_sides(case, tried.places, best),
+        words=case.word_rows((at, prompt, prompt.word) for at, prompt in enumerate(tried.places.sides.prompts))
         if options.read == "last"
         else [],
         prompts=case.prompt_rows(options.prompts),
@@ -117,20 +169,6 @@ def _separate_shuffled(options: Options, places: Places, rows: NDArray[np.float6
     labels = places.sides.labels
     draws = [deal_labels(labels, range(len(labels)), options.seed, draw) for draw in range(options.controls)]
     return np.array([[one.auc for one in _separate(options, places, rows, dealt)] for dealt in draws])
-
-
-def _make_scales(
-    options: Options, rows: NDArray[np.float64], own: NDArray[np.bool_], spread: float, layer: int
-) -> list[Scale]:
-    """The direction's, then those of random directions."""
-    sides = rows[own], rows[~own]
-    unit = to_unit(METHODS[options.direction](*sides))
-    scales = [Scale(unit, middle_along(unit, *sides), spread)]
-    for draw in range(RANDOM):
-        drawn = random_direction(rows.shape[1], layer, options.seed, draw)
-        along = spread_within(sides[0] @ drawn, sides[1] @ drawn)
-        scales.append(Scale(drawn, middle_along(drawn, *sides), along))
-    return scales
 
 
 def _follow(case: Case[Options], single: PassResult, need: Need, scales: Sequence[Scale]) -> _Followed:

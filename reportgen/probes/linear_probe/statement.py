@@ -103,7 +103,7 @@ def _tell_best(view: View) -> str:
     layer = int(view.metric("best_layer") or 0)
     return say(
         "linear_probe.best",
-        "It is read best at layer {layer} ({best} right, the highest of {layers} layers on the same prompts); at "
+        "The best layer is {layer} ({best} right, the highest of {layers} layers on the same prompts); at "
         "layers chosen without the prompts that are tested, {share} are right (95 % interval {low} to {high}), "
         "selectivity {selectivity} ({least} to {most}).",
         layer=layer,
