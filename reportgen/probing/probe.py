@@ -29,7 +29,7 @@ from reportgen.probing.options import PairOptions, ProbeOptions
 from reportgen.probing.source import Source
 from reportgen.probing.view import SubjectView
 from reportgen.results.prompt_names import text_of_prompt
-from reportgen.results.quantities import Findings, Outcome, definitions
+from reportgen.results.quantities import Findings, Outcome, definitions, name_arrays
 from reportgen.results.section import Section, SubjectWords
 
 if TYPE_CHECKING:
@@ -337,6 +337,14 @@ def question(probe: Probe[Any, Any]) -> str:
 def meanings(probe: Probe[Any, Any]) -> dict[str, str]:
     """The definition of each of a probe's numbers by its name, in the spoken language."""
     return {name: _translate(probe, f"definition.{name}", text) for name, text in definitions(probe.findings).items()}
+
+
+def meaning_of_array(probe: Probe[Any, Any], name: str, texts: Mapping[str, str]) -> str:
+    """The definition, among those of `meanings`, of what results call by this name; of one of many without its number;
+    empty where it has none.
+    """
+    whole = name.split("/")[0]
+    return texts.get(name_arrays(probe.findings).get(whole, whole), "")
 
 
 def _translate(probe: Probe[Any, Any], what: str, text: str) -> str:

@@ -442,6 +442,12 @@ def quantities_of(findings: type[Findings]) -> dict[str, Quantity]:
     return {name: declared[name] for name in names if name in declared}
 
 
+def name_arrays(findings: type[Findings]) -> dict[str, str]:
+    """What results call each array -> its field: a metric may have the same name."""
+    declared = quantities_of(findings).items()
+    return {one.stored or name: name for name, one in declared if one.kind in ("array", "arrays")}
+
+
 def definitions(findings: type[Findings]) -> dict[str, str]:
     """The docstring below each declared field: the definition that is printed beside the number."""
     found: dict[str, str] = {}

@@ -144,7 +144,7 @@ def test_a_whole_run_is_what_scikit_learn_makes_of_the_models_own_rows(
     assert outcome.status == "ok", outcome.reason
     held = draw_held_out(60, 0.2, 0)
     targets = np.array([city.numbers for city in CITIES[:60]])
-    for array, twin in (("layer_r2", False), ("r2_random", True)):
+    for array, twin in (("r2", False), ("r2_random", True)):
         rows = by_hand(family, seed, [city.name for city in CITIES[:60]], bos=bos, twin=twin)
         expected, inner = [], []
         for layer in rows:
@@ -155,10 +155,10 @@ def test_a_whole_run_is_what_scikit_learn_makes_of_the_models_own_rows(
         np.testing.assert_allclose(outcome.arrays[array].values, expected, atol=2e-3)
         if not twin:
             assert outcome.metrics["best_layer"].value == int(np.argmax(inner))
-            assert outcome.metrics["r2"].value == outcome.arrays["layer_r2"].values[int(np.argmax(inner))]
+            assert outcome.metrics["r2"].value == outcome.arrays["r2"].values[int(np.argmax(inner))]
     assert outcome.metrics["r2_of_twin"].value == outcome.arrays["r2_random"].values.max()
     assert outcome.arrays["explained"].along("item") == tuple(np.flatnonzero(held).tolist())
-    np.testing.assert_allclose(outcome.arrays["explained"].values.mean(axis=1), outcome.arrays["layer_r2"].values)
+    np.testing.assert_allclose(outcome.arrays["explained"].values.mean(axis=1), outcome.arrays["r2"].values)
 
 
 def test_the_table_holds_what_the_metrics_tell_of(llama: Path) -> None:
@@ -325,7 +325,7 @@ def show(
         for column, true in (("latitude", -50 + at / 2), ("longitude", at - 100)):
             rows.append([at, f"Town {at}", "Land", f"part {at % 6}", column, true, true + 90, true])
     layers = {name: Array(("layer",), np.array(r2)) for name in
-              ("layer_r2", "r2_inner", "r2_shuffled", "r2_random", "r2_by_country")}  # fmt: skip
+              ("r2", "r2_inner", "r2_shuffled", "r2_random", "r2_by_country")}  # fmt: skip
     outcome = Outcome(
         "linear_map", 1, {"axis": "relative", "data": "cities"}, ("m",), "ok",
         metrics={name: Metric(value) for name, value in metrics.items()},

@@ -46,7 +46,7 @@ class LinearMap(Findings):
     """Names that the map is fitted to."""
     held_out: int = metric("names")
     """Names that it is tested on."""
-    layer_r2: NDArray[np.float64] = array("layer")
+    layer_r2: NDArray[np.float64] = array("layer", stored="r2")
     """(layer) R² on the names held out."""
     r2_inner: NDArray[np.float64] = array("layer")
     """(layer) leave-one-out R² on the names fitted to, by which the best layer is chosen."""

@@ -159,7 +159,7 @@ def _draw_layers(view: View) -> Curves:
         Curve(
             label=say("linear_map.held_out", "names held out"),
             x=x,
-            y=view.values("layer_r2").tolist(),
+            y=view.values("r2").tolist(),
             model=view.subject,
             band=(low.tolist(), high.tolist()),
         )
@@ -187,7 +187,7 @@ def _draw_layers(view: View) -> Curves:
 def _draw_together(views: Sequence[View]) -> Curves:
     relative = _is_relative(views[0])
     curves = [
-        Curve(label=view.name, x=_place(view), y=view.values("layer_r2").tolist(), model=view.subject) for view in views
+        Curve(label=view.name, x=_place(view), y=view.values("r2").tolist(), model=view.subject) for view in views
     ]
     return Curves(
         name="models",
@@ -227,7 +227,7 @@ def _name_axis(views: Sequence[View]) -> str:
 
 def _find_range(views: Sequence[View]) -> tuple[float, float]:
     """From a little below 0, or the lowest curve, to 1."""
-    names = ("layer_r2", "r2_shuffled", "r2_random", "r2_by_country")
+    names = ("r2", "r2_shuffled", "r2_random", "r2_by_country")
     lowest: NDArray[np.float64] = np.array([np.nanmin([*view.values(name), 0.0]) for view in views for name in names])
     return max(float(lowest.min()) - 0.03, LOWEST), 1.0
 

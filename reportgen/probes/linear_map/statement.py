@@ -78,7 +78,7 @@ def _tell_groups(view: View) -> str:
 
 def _tell_shape(view: View) -> str:
     """Where over the layers the map is."""
-    first, last = (write_number(float(view.values("layer_r2")[at]), 2) for at in (0, -1))
+    first, last = (write_number(float(view.values("r2")[at]), 2) for at in (0, -1))
     values = {"first": first, "last": last, "best": view.best, "margin": write_setting(SAME)}
     match view.shape:
         case "hump":

@@ -28,7 +28,7 @@ class View(SubjectView):
     @property
     def layers(self) -> tuple[int, ...]:
         """All layers."""
-        return self.along("layer_r2", "layer")
+        return self.along("r2", "layer")
 
     @property
     def best(self) -> int:

@@ -20,7 +20,7 @@ from reportgen.baseline.verdict import DRIFT, FAILED, QUIET, Verdict
 from reportgen.errors import ReportgenError
 from reportgen.numerals import UNDEFINED, write_change, write_count, write_share
 from reportgen.probes import registry
-from reportgen.probing.probe import Probe, meanings, question
+from reportgen.probing.probe import Probe, meaning_of_array, meanings, question
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.numerals import digits_of
 from reportgen.report.content.prompts import PromptSheet, make_prompt_sheet
@@ -261,7 +261,7 @@ def _section(
         statement=_statement(changed),
         reason="" if outcome.changes else outcome.reason,
         rows=[Row(figures) for figures in pictures.get((outcome.probe_id, outcome.subject), ())],
-        lines=[_line(one, old, new, texts) for one in changed[: most.rows]],
+        lines=[_line(one, old, new, probe, texts) for one in changed[: most.rows]],
         lines_left_out=max(0, len(changed) - most.rows),
         quiet=count_verdicts([one for one in judged if one.change is not None and one.verdict in QUIET]),
         prompts=make_prompt_sheet({outcome.subject: shown}, most.rows) if shown is not None and changed else None,
@@ -297,15 +297,24 @@ def _statement(changed: Sequence[Judgement]) -> str:
     return f"{how}.{more}"
 
 
-def _line(judgement: Judgement, old: Outcome | None, new: Outcome | None, texts: Mapping[str, str]) -> Line:
+def _line(
+    judgement: Judgement,
+    old: Outcome | None,
+    new: Outcome | None,
+    probe: Probe[Any, Any] | None,
+    texts: Mapping[str, str],
+) -> Line:
     change = judgement.change
     assert change is not None
+    meaning = texts.get(change.name, "")
+    if probe is not None and change.kind == "array":
+        meaning = meaning_of_array(probe, change.name, texts)
     before, after = _write_values(change, old, new)
     place = describe_place(change.place)
     return Line(
         name=spell_name(change.name),
         unit=_unit(change, old or new),
-        definition=" ".join(texts.get(change.name.split("/")[0], "").split()),
+        definition=" ".join(meaning.split()),
         verdict=str(change.verdict),
         gate=change.gate,
         before=before,

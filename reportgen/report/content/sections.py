@@ -8,7 +8,7 @@ from typing import Any
 from reportgen.errors import ReportgenError
 from reportgen.language import say, sentences, unit_of
 from reportgen.probes import registry
-from reportgen.probing.probe import Explanation, Probe, explanation, meanings, question
+from reportgen.probing.probe import Explanation, Probe, explanation, meaning_of_array, meanings, question
 from reportgen.report.content.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, PageFigure
 from reportgen.report.content.feature_browser import Browser
 from reportgen.report.content.prompts import TABLE as PROMPTS_TABLE
@@ -154,7 +154,7 @@ def build_view(
         metrics=make_metric_rows([outcome.metrics for outcome in ok.values()], texts, _depths(section)),
         left_out=_sheets(ok, LEFT_OUT_TABLE, most),
         explanation=_explanation(probe),
-        definitions=_definitions(ok, texts),
+        definitions=_definitions(ok, probe, texts),
         options=_options(first.options),
         prompts=make_prompt_sheet(ok, most),
         prompt_sets=_list_sets(section, first),
@@ -245,15 +245,23 @@ def _sheets(ok: Mapping[str, Outcome], name: str, most: int) -> dict[str, Sheet]
     return {subject: make_sheet(table, most) for subject, table in tables.items() if table.rows}
 
 
-def _definitions(ok: Mapping[str, Outcome], texts: Mapping[str, str]) -> list[Definition]:
-    units: dict[str, tuple[str, str]] = {}
+def _definitions(
+    ok: Mapping[str, Outcome], probe: Probe[Any, Any] | None, texts: Mapping[str, str]
+) -> list[Definition]:
+    """Of everything that is named in any outcome; an array may have the name of a metric."""
+    found: dict[tuple[str, str], Definition] = {}
+    number = say("section.number", "number")
     for outcome in ok.values():
-        number = say("section.number", "number")
-        units |= {name: (number, unit_of(metric.unit)) for name, metric in outcome.metrics.items()}
-        units |= {name: (", ".join(table.columns), "") for name, table in outcome.tables.items()}
+        for name, metric in outcome.metrics.items():
+            found["metric", name] = Definition(name, number, unit_of(metric.unit), texts.get(name, ""))
+        for name, table in outcome.tables.items():
+            found["table", name] = Definition(name, ", ".join(table.columns), "", texts.get(name, ""))
         for name, array in outcome.arrays.items():
-            units.setdefault(name.split("/")[0], (" × ".join(array.dims), unit_of(array.unit)))
-    return [Definition(name, kind, unit, texts.get(name, "")) for name, (kind, unit) in units.items()]
+            whole = name.split("/")[0]
+            meaning = "" if probe is None else meaning_of_array(probe, name, texts)
+            dims = " × ".join(array.dims)
+            found.setdefault(("array", whole), Definition(whole, dims, unit_of(array.unit), meaning))
+    return list(found.values())
 
 
 def _options(options: Mapping[str, Any]) -> dict[str, str]:
