@@ -179,6 +179,8 @@ class Probe(Generic[O, R]):
     """Modules, in addition to torch, that `run` needs and that take long to import: loaded with the model."""
     drawn: ClassVar[tuple[str, int] | None] = None
     """A table, and of how many of its rows there are figures, where that may be fewer than all."""
+    reads_answers: ClassVar[bool] = False
+    """Whether what prompts say is right changes what it finds, which it once did not."""
     beside: ClassVar[tuple[str, Sequence[str]] | None] = None
     """A table with a row a prompt, and those of its columns that a page shows of all models side by side."""
     of_tokenizer: ClassVar[tuple[str, ...] | None] = None

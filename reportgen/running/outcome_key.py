@@ -21,6 +21,7 @@ from reportgen.model.files.weights import ADAPTER, MAYBE, weight_files
 from reportgen.probing.options import PAIR
 from reportgen.probing.probe import PairProbe
 from reportgen.text import chat_files
+from reportgen.text.prompts import find_prompts
 
 DEFINITIONS = 7
 """Raised whenever `numerics`, `tokens` or `model` change a number: what older definitions gave is then not used."""
@@ -78,6 +79,8 @@ def make_outcome_key(known: Sequence[Conditions], entry: ProbeEntry) -> str:
         "version": probe.version,
         "options": entry.options.model_dump(mode="json", by_alias=True, exclude=ids),
     }
+    if probe.reads_answers and any(prompt.answers for prompt in find_prompts(entry.options)):
+        said["reads_answers"] = True  # results from before it did are not its own; those without answers are
     return key_of("outcome", *(one.key() for one in known), json.dumps(said, sort_keys=True))
 
 

@@ -11,6 +11,7 @@ from reportgen.battery.reader import read_battery
 from reportgen.errors import ModelError
 from reportgen.model.files.weights_hash import weights_sha256
 from reportgen.probes import logit_lens
+from reportgen.probes.logit_lens import LogitLens
 from reportgen.running import outcome_key as module
 from reportgen.running.outcome_cache import OutcomeCache
 from reportgen.running.outcome_key import make_outcome_key
@@ -201,3 +202,14 @@ def test_a_tokenizer_of_no_end_is_a_line(model: Path) -> None:
     battery = read_battery(json.dumps({"models": {"m": str(model)}, "probes": {"p": LENS}}))
     with pytest.raises(ModelError, match="it is larger than 200 MB"):
         make_plan(battery)
+
+
+def test_results_from_before_answers_were_read_are_kept_where_there_are_none(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare, answered = LENS, {**LENS, "prompts": [{"text": "an apple", "answers": " a"}]}
+    now = [key(model, probe) for probe in (bare, answered)]
+    monkeypatch.setattr(LogitLens, "reads_answers", False)
+    before = [key(model, probe) for probe in (bare, answered)]
+    assert now[0] == before[0]
+    assert now[1] != before[1]

@@ -128,6 +128,7 @@ class Ablation(Probe[Options, Ablations]):
     name = "ablation"
     version = 1
     question = "What would the model lose without its parts?"
+    reads_answers = True
     options = Options
     findings = Ablations
 

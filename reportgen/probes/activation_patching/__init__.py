@@ -97,6 +97,7 @@ class ActivationPatching(Probe[Options, Patching]):
     name = "activation_patching"
     version = 1
     question = "Where does the model keep what makes the difference?"
+    reads_answers = True
     options = Options
     findings = Patching
     sources = (literature.WANG_2022, literature.ZHANG_2024)

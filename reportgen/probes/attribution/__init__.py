@@ -95,6 +95,7 @@ class DirectLogitAttribution(Probe[Options, Attribution]):
     name = "attribution"
     version = 1
     question = "Which components write the answer?"
+    reads_answers = True
     options = Options
     findings = Attribution
     sources = (literature.ELHAGE_2021,)

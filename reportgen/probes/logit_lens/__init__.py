@@ -146,6 +146,7 @@ class LogitLens(Probe[Options, Lens]):
     name = "logit_lens"
     version = 1
     question = "What does each layer expect next?"
+    reads_answers = True
     options = Options
     findings = Lens
     sources = (literature.NOSTALGEBRAIST_2020, literature.BELROSE_2023)

@@ -109,6 +109,7 @@ class NextTokenProbe(Probe[Options, NextToken]):
     name = "next_token"
     version = 1
     question = "What comes next, and how is it sampled?"
+    reads_answers = True
     options = Options
     findings = NextToken
     sources = (literature.FAN_2018, literature.HOLTZMAN_2020, literature.MARTINS_2016)
