@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 SHORTEST, LONGEST = 5, 50
 """Words of the sentences over whose lengths the correlation is averaged."""
 
-Distances = NDArray[np.floating]
+Distances = NDArray[np.number]
 """(… x word x word)"""
 
 

@@ -1,5 +1,6 @@
 """The structural probe of tiny models: what it stores fits together, and what is refused or left out is said."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from reportgen.battery.reader import read_battery
 from reportgen.errors import BatteryError
 from reportgen.figures.describe import Arcs, Curves, Figure, Maps, TokenGrid
 from reportgen.probes.structural_probe import probe, readings
+from reportgen.probes.structural_probe.grammar import write_sentences
 from reportgen.probes.structural_probe.readings import _read_cached
 from reportgen.probes.structural_probe.scores import score_chain
 from reportgen.probes.structural_probe.treebanks import BUILT_IN, split_treebank
@@ -22,6 +24,7 @@ from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
 from reportgen.text.tokens import TextTokenizer
 from reportgen.training import tree_maps
+from tests.probes.test_treebanks import write_conllu
 from tests.reference.structural_probe import kruskal
 from tests.runs import run_probes
 
@@ -120,6 +123,18 @@ def test_without_a_twin_there_are_no_numbers_of_it(llama: Path) -> None:
     curves = next(one for one in probe.figures(section_of(alone)) if isinstance(one, Curves))
     assert [curve.label for curve in curves.curves] == ["Model"]
     assert "random" not in probe.statement(section_of(alone))
+
+
+def test_a_treebank_of_ones_own_is_read(llama: Path, tmp_path: Path) -> None:
+    file = tmp_path / "own.conllu"
+    file.write_text("\n".join(map(write_conllu, write_sentences(64, 5))))
+    found = measure(llama, treebank=str(file), twin=False, show=["grammar-1"])
+    assert found.status == "ok", found.reason
+    assert (found.metrics["trained_sentences"].value, found.metrics["test_sentences"].value) == (40, 20)
+    assert found.options["treebanks_sha256"] == [hashlib.sha256(file.read_bytes()).hexdigest()]
+    sentence = write_sentences(64, 5)[1]
+    assert [row[1:3] for row in found.tables["shown"].rows] == [["grammar-1", sentence.text]]
+    assert [row[2] for row in found.tables["parses"].rows] == list(sentence.words)
 
 
 def test_a_map_may_not_have_more_rows_than_the_model_is_wide(llama: Path) -> None:

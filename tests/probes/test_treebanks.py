@@ -108,7 +108,11 @@ def save(folder: Path, text: str, name: str = "cat.conllu") -> Path:
 
 
 def test_a_file_is_read_with_its_ranges_and_empty_nodes(tmp_path: Path) -> None:
-    treebank = read_treebank(save(tmp_path, f"{CAT}\n{DU}\n{DU.partition(chr(10))[2]}"))
+    text = f"{CAT}\n{DU}\n{DU.partition(chr(10))[2]}"
+    treebank = read_treebank(save(tmp_path, text))
+    windows = read_treebank(save(tmp_path, text.replace("\n", "\r\n").replace("vin", "vi\u2028n"), "windows.conllu"))
+    assert windows.sentences[0] == treebank.sentences[0]
+    assert windows.sentences[1].words == ("de", "le", "vi\u2028n")
     cat, du = treebank.sentences
     assert cat.id == "s-1"
     assert cat.text == "The cat didn't sleep, it ran."

@@ -96,15 +96,15 @@ class StructuralProbe(Probe[Options, Structure]):
     joins: where the tree is seen, joined words are next to each other. That a map can find trees does not show that the
     model uses them.
 
-    Computed: as in Hewitt and Manning (2019). At each layer a map B of `rank` rows is trained so that d² =
-    ‖B(h_i − h_j)‖² is the number of edges between words i and j in the tree; h is the residual stream at a word's last
-    token, standardised per layer on the training sentences. Loss: |d² − edges|, summed over the pairs of a sentence and
+    Computed: as in Hewitt and Manning (2019). At each layer a map B of `rank` rows is trained so that d² = ‖B(h_i −
+    h_j)‖² is the number of edges between words i and j in the tree; h is the residual stream at a word's last token,
+    standardised per layer on the training sentences. Loss: |d² − edges|, summed over the pairs of a sentence and
     divided by its squared length, mean over sentences; Adam with rate 0.001, which falls to 0 as half a cosine over 60
     epochs of batches of 10 sentences of one length. The built-in treebank is written by a grammar in the conventions of
-    Universal Dependencies, with vocabulary and constructions shared by both parts, and no sentence: its numbers are
-    higher than those of natural treebanks. The twin reads the same tokens with weights as its code draws them before
-    training. Where the rows of all layers would take more than 1 GiB, layers are trained in groups, and the texts pass
-    once more for each.
+    Universal Dependencies; training and test share its words and constructions, and no sentence: compare its numbers
+    with each other, and not with those of natural treebanks. The twin reads the same tokens with weights as its code
+    draws them before training. Where the rows of all layers would take more than 1 GiB, layers are trained in groups,
+    and the texts pass once more for each.
     """
 
     name = "structural_probe"

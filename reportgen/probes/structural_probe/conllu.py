@@ -59,7 +59,7 @@ def _read_cached(file: Path, changed: int, size: int) -> Treebank:
         raise BatteryError(Mistake("is not UTF-8", "Save it as UTF-8.", file)) from error
     sentences: list[Sentence] = []
     left_out = 0
-    for number, block in enumerate(_split_blocks(text.splitlines()), 1):
+    for number, block in enumerate(_split_blocks(text.split("\n")), 1):
         found = _read_block(file, block, f"{file.stem}-{number}")
         if found is None:
             left_out += 1
@@ -75,11 +75,11 @@ Line = tuple[int, str]
 
 
 def _split_blocks(lines: Sequence[str]) -> Iterator[list[Line]]:
-    """The lines of each sentence; empty lines part them."""
+    """The lines of each sentence; empty lines part them. Only a line feed ends a line: words may hold other breaks."""
     block: list[Line] = []
     for number, line in enumerate(lines, 1):
         if line.strip():
-            block.append((number, line))
+            block.append((number, line.rstrip("\r")))
         elif block:
             yield block
             block = []

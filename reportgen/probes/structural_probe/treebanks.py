@@ -101,7 +101,8 @@ def _find_sentence(sentences: Iterable[Sentence], name: str) -> Sentence:
 def _take(sentences: Sequence[Sentence], most: int, seed: int, wanted: Sequence[Sentence]) -> tuple[Sentence, ...]:
     """Those that are wanted, then others at random; the shortest first, so that equally long ones stand together."""
     chosen = list(dict.fromkeys(wanted))
-    others = [one for one in sentences if one not in set(chosen)]
+    texts = {one.text for one in chosen}
+    others = [one for one in sentences if one.text not in texts]
     Random(seed).shuffle(others)
     return tuple(sorted([*chosen, *others][: max(most, len(chosen))], key=lambda one: len(one.words)))
 
