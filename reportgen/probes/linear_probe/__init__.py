@@ -73,11 +73,11 @@ class LinearProbing(Probe[Options, LinearProbe]):
     """Shows: at which layers a label, such as the sense of a word or whether a statement is true, can be read from the
     residual stream by a linear rule, for prompts that the rule has not seen.
 
-    Read: the strong curve is the share of held-out prompts that are given the right label, with its 95 % band; the
-    line across is what always saying the most frequent label would get. The other curves are controls: probes of random
+    Read: the strong curve is the share of held-out prompts that are given the right label, with its 95 % band; the line
+    across is what always saying the most frequent label would get. The other curves are controls: probes of random
     labels, which should stay at chance, and the model's twin with random weights, which has the words but has learned
-    nothing. What is above all of them was put there by the model. A layer at which a label can be read need not be one
-    where the model uses it.
+    nothing; pairs that are held out together let both fall somewhat below chance. What is above all of them was put
+    there by the model. A layer at which a label can be read need not be one where the model uses it.
 
     Computed: one logistic regression per layer (scikit-learn's, penalty on the squared weights fixed, softmax for more
     than two labels) on the residual stream at the prompt's word, or its last token. Prompts are split first, each label

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.language import list_items, say, say_count
+from reportgen.numerals import write_count
 from reportgen.probes.linear_probe.view import View
 from reportgen.probing.parts import describe_curves
 from reportgen.probing.probe import axis_label, tell_ends
@@ -82,6 +83,14 @@ def _draw_together(views: Sequence[View]) -> Curves:
 
 
 def _name_shares(view: View) -> str:
+    groups = max(view.units) + 1
+    if groups < view.count:
+        return say(
+            "linear_probe.grouped_share_axis",
+            "share of {count} prompts (95 % band of {groups} groups)",
+            count=write_count(view.count),
+            groups=write_count(groups),
+        )
     return say_count(
         "linear_probe.share_axis",
         "share of {count} prompt (95 % band)",
