@@ -19,10 +19,15 @@ def find_places(case: Case[Any], prompts: Sequence[Prompt]) -> list[Read]:
     Raises:
         Unusable: a word is not in its prompt, or a prompt cannot be read.
     """
-    return [(tokens := case.tokens(prompt), (_find_place(case, prompt, len(tokens)),)) for prompt in prompts]
+    return [(tokens := case.tokens(prompt), (find_place(case, prompt, len(tokens)),)) for prompt in prompts]
 
 
-def _find_place(case: Case[Any], prompt: Prompt, length: int) -> int:
+def find_place(case: Case[Any], prompt: Prompt, length: int) -> int:
+    """The last token of a prompt's `word`; its own last, of so many, where it names none.
+
+    Raises:
+        Unusable: the word is not in the prompt.
+    """
     if prompt.word is None:
         return length - 1
     try:

@@ -187,7 +187,7 @@ def test_years_have_an_error_in_years_and_no_kilometres(llama: Path) -> None:
     outcome = results.outcomes["years"]["m"]
     assert "median_error" not in outcome.metrics
     assert "r2_of_twin" not in outcome.metrics
-    assert outcome.arrays["r2_random"].values.shape == (0,)
+    assert "r2_random" not in outcome.arrays
     assert outcome.tables["columns"].column("column") == ["year"]
     again = run_probes({"m": llama}, {"years": entry}).outcomes["years"]["m"]
     for name, array in outcome.arrays.items():

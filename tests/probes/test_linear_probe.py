@@ -55,7 +55,7 @@ def test_against_scikit_learn(outcome: Outcome) -> None:
     labels, groups = [prompt["label"] for prompt in PROMPTS], range(len(PROMPTS))
     right = reference.right(rows, labels, groups, 4, 0)
     np.testing.assert_array_equal(outcome.arrays["right"].values, right)
-    np.testing.assert_allclose(outcome.arrays["layer_accuracy"].values, right.mean(axis=1))
+    np.testing.assert_allclose(outcome.arrays["accuracy"].values, right.mean(axis=1))
     chosen = reference.chosen_layers(rows, labels, groups, 4, 0)
     assert outcome.tables["chosen"].column("layer") == chosen
     folds = outcome.tables["items"].column("item")
@@ -70,8 +70,8 @@ def test_against_scikit_learn(outcome: Outcome) -> None:
 
 def test_selectivity_is_of_the_same_prompts_at_the_same_layers(outcome: Outcome) -> None:
     right, control = (outcome.arrays[name].values for name in ("right", "control_right"))
-    np.testing.assert_allclose(outcome.arrays["layer_selectivity"].values, (right - control).mean(axis=1))
-    np.testing.assert_allclose(outcome.arrays["layer_control"].values, control.mean(axis=1))
+    np.testing.assert_allclose(outcome.arrays["selectivity"].values, (right - control).mean(axis=1))
+    np.testing.assert_allclose(outcome.arrays["accuracy_control"].values, control.mean(axis=1))
     chosen, folds = outcome.tables["chosen"].column("layer"), outcome.tables["items"].column("item")
     apart = [right[chosen[fold], at] - control[chosen[fold], at] for at, fold in enumerate(folds)]
     assert outcome.metrics["selectivity"].value == pytest.approx(np.mean(apart))
@@ -85,12 +85,12 @@ def test_a_word_is_read_where_it_stands(llama: Path) -> None:
         for opening, label in (("I ate an", "ate"), (f"the {noun} of my", "day"))
     ]
     outcome = ask(llama, prompts, twin=False, layers=[0, 2])
-    assert outcome.arrays["layer_accuracy"].along("layer") == (0, 2)
-    assert "layer_twin/0" not in outcome.arrays
+    assert outcome.arrays["accuracy"].along("layer") == (0, 2)
+    assert "accuracy_random" not in outcome.arrays
     assert len(set(outcome.tables["words"].column("tokens"))) == 1
     # the same token in each: at the embedding there is nothing to read
-    assert outcome.arrays["layer_accuracy"].values[0] <= 0.5
-    assert outcome.arrays["layer_accuracy"].values[1] == 1
+    assert outcome.arrays["accuracy"].values[0] <= 0.5
+    assert outcome.arrays["accuracy"].values[1] == 1
 
 
 def test_halves_of_a_pair_share_their_fold(llama: Path) -> None:
@@ -148,8 +148,8 @@ def made(right: np.ndarray, control: float = 0.5, twin: float = 0.5, words: list
         },
         arrays={
             "right": Array(("layer", "prompt"), right), "control_right": Array(("layer", "prompt"), chance),
-            "layer_accuracy": Array(("layer",), accuracy), "layer_control": Array(("layer",), chance.mean(axis=1)),
-            "layer_twin/0": Array(("layer",), np.full(layers, twin)),
+            "accuracy": Array(("layer",), accuracy), "accuracy_control": Array(("layer",), chance.mean(axis=1)),
+            "accuracy_random": Array(("layer",), np.full(layers, twin)),
         },
         tables={
             "items": Table(("prompt", "right", "item", "unit"),
@@ -250,8 +250,8 @@ def test_a_shipped_word_or_last_token_is_the_same_whatever_the_label(smollm2_fol
 def test_the_sense_of_a_word_is_read_from_what_stands_before_it(smollm2_folder: Path, gemma_folder: Path) -> None:
     for folder in (smollm2_folder, gemma_folder):
         outcome = ask(folder, "labels/apple")
-        accuracy = outcome.arrays["layer_accuracy"].values
+        accuracy = outcome.arrays["accuracy"].values
         assert accuracy[0] <= 0.5
         assert float(outcome.metrics["accuracy"].value or 0) > 0.85
         assert float(outcome.metrics["selectivity"].value or 0) > 0.3
-        assert float(outcome.arrays["layer_twin/0"].values.max()) < 0.85
+        assert float(outcome.arrays["accuracy_random"].values.max()) < 0.85

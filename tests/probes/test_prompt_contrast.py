@@ -80,12 +80,13 @@ def seen(partings: list[float], random: list[float], chance: float, first: int |
     """A section of a model of four blocks with these curves."""
     widest = int(np.argmax(partings))
     metrics = {"parting": partings[widest], "widest_layer": widest, "chance": chance, "first_layer": first}
-    curves = {"partings": partings, "partings_shuffled": [0.0] * 5, "partings_random": random}
+    curves = {"partings": partings, "partings_shuffled": [0.0] * 5}
+    curves |= {"partings_random": random} if random else {}
     arrays = {name: (("layer",), values) for name, values in curves.items()}
     return section(outcome({"names": ["one", "two"]}, metrics=metrics, arrays=arrays))
 
 
-RISES, RANDOM, NONE = [0.01, 0.1, 0.3, 0.2, 0.2], [0.0, 0.02, 0.01, 0.0, 0.0], [np.nan] * 5
+RISES, RANDOM, NONE = [0.01, 0.1, 0.3, 0.2, 0.2], [0.0, 0.02, 0.01, 0.0, 0.0], list[float]()
 
 
 @pytest.mark.parametrize(

@@ -91,9 +91,8 @@ class Clusters(PromptFindings):
     below 0 where a word is nearer to another group."""
     silhouettes_shuffled: NDArray[np.float64] = array("layer", unit="silhouette")
     """(layer) what 95 % of random orders of the groups stay below at that layer."""
-    silhouettes_random: NDArray[np.float64] = array("layer", unit="silhouette")
-    """(layer) the same of the model's twin, which has random weights: what tokens and architecture alone give. NaN
-    where it was not asked for."""
+    silhouettes_random: NDArray[np.float64] | None = array("layer", unit="silhouette", optional=True)
+    """(layer) the same of the model's twin, which has random weights: what tokens and architecture alone give."""
     dimensions: NDArray[np.float64] = array("layer", unit="dimensions")
     """(layer) intrinsic dimension: (n - 1) / Σ ln(distance to the second neighbour / to the first), the TwoNN estimate
     of Facco et al. (2017) by maximum likelihood. NaN of fewer than 20 words."""

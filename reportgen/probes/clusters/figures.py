@@ -23,7 +23,7 @@ def figures(section: Section) -> Iterable[Figure]:
     """Silhouettes with their controls, a map of the best layer, the shares of variance, the intrinsic dimension."""
     views = SubjectView.each(section)
     axes = fit_axes(
-        [np.stack([view.values(name) for name in _CURVES]).astype(np.float32) for view in views],
+        [np.stack([view.values(name) for name in list_curves(view)]).astype(np.float32) for view in views],
         [view.along("silhouettes", "layer") for view in views],
         including=0.0,
     )
@@ -41,9 +41,6 @@ def figures(section: Section) -> Iterable[Figure]:
             yield _draw_dimensions(view)
 
 
-_CURVES = ("silhouettes", "silhouettes_shuffled", "silhouettes_random")
-
-
 def _draw_silhouettes(view: SubjectView, ends: tuple[float, float], y_label: str) -> Curves:
     names = {
         "silhouettes": say("clusters.true", "true groups"),
@@ -51,7 +48,6 @@ def _draw_silhouettes(view: SubjectView, ends: tuple[float, float], y_label: str
         "silhouettes_random": say("clusters.random", "random weights"),
     }
     relative = view.options["axis"] == "relative"
-    shown = [name for name in _CURVES if np.isfinite(view.values(name)).any()]
     curves = [
         Curve(
             label=names[name],
@@ -61,7 +57,7 @@ def _draw_silhouettes(view: SubjectView, ends: tuple[float, float], y_label: str
             group=None if name == "silhouettes" else names[name],
             faint=name != "silhouettes",
         )
-        for name in shown
+        for name in list_curves(view)
     ]
     what = say("clusters.silhouette", "how clearly the groups lie apart")
     return describe_curves(
@@ -182,3 +178,10 @@ def _draw_dimensions(view: SubjectView) -> Curves:
         y_range=(0.0, float(np.nanmax(view.values("dimensions_high"))) * 1.05),
         x_range=(0.0, 1.0) if relative else None,
     )
+
+
+def list_curves(view: SubjectView) -> list[str]:
+    """The arrays that are drawn by layer: what was measured, and its controls."""
+    return [
+        name for name in ("silhouettes", "silhouettes_shuffled", "silhouettes_random") if name in view.outcome.arrays
+    ]

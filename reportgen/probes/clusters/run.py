@@ -49,7 +49,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     rows = yield from read_rows(texts, positions)
     orders = shuffle_labels(labels, case.options.shuffles, case.options.seed)
     layers = [_measure_layer(one, orders) for one in rows]
-    random = np.full(len(layers), np.nan)
+    random = None
     if case.options.twin:
         twins = yield from read_rows(texts, positions, twin_seed=case.options.seed)
         random = np.array([measure_silhouettes(measure_distances(one), labels[None])[0] for one in twins])
@@ -69,7 +69,7 @@ def _measure_layer(rows: NDArray[np.float32], orders: NDArray[np.intp]) -> _Laye
 def _build(
     case: Case[Options],
     layers: Sequence[_Layer],
-    random: NDArray[np.float64],
+    random: NDArray[np.float64] | None,
     maps: Sequence[NDArray[np.float64]],
 ) -> Clusters:
     silhouettes = np.stack([layer.silhouettes for layer in layers], axis=1)

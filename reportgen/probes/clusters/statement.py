@@ -47,8 +47,8 @@ def tell(view: SubjectView) -> str:
 
 def _tell_beyond_controls(view: SubjectView, best: float) -> str:
     """Whether layer 0 and random weights give as much."""
-    embedding, random = float(view.values("silhouettes")[0]), view.values("silhouettes_random")
-    twin = float(np.nanmax(random)) if np.isfinite(random).any() else None
+    embedding, random = float(view.values("silhouettes")[0]), view.outcome.arrays.get("silhouettes_random")
+    twin = None if random is None else float(np.nanmax(random.values))
     if best - max(embedding, embedding if twin is None else twin) >= BEYOND:
         if twin is None:
             return say(

@@ -14,7 +14,7 @@ from reportgen.probing.findings import PromptFindings, word_table
 from reportgen.probing.probe import Probe
 from reportgen.results.quantities import Rows, array, arrays, metric, table
 from reportgen.text.prompts import Prompt
-from reportgen.text.words import WordNotFound, find_word
+from reportgen.training.places import find_place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -165,12 +165,7 @@ def _place(case: Case[Options], prompt: Prompt, tokens: Sequence[int]) -> tuple[
     """The positions over which a prompt of a set is read."""
     if case.options.read == "mean":
         return _require_counted(case, prompt, tokens)
-    if prompt.word is None:
-        return (len(tokens) - 1,)
-    try:
-        return (find_word(case.tokenizer, prompt, prompt.word).position,)
-    except WordNotFound as error:
-        raise Unusable(str(error)) from error
+    return (find_place(case, prompt, len(tokens)),)
 
 
 probe = ConceptDirection()

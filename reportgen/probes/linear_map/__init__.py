@@ -46,17 +46,16 @@ class LinearMap(Findings):
     """Names that the map is fitted to."""
     held_out: int = metric("names")
     """Names that it is tested on."""
-    layer_r2: NDArray[np.float64] = array("layer", stored="r2")
+    r2_by_layer: NDArray[np.float64] = array("layer", stored="r2")
     """(layer) R² on the names held out."""
     r2_inner: NDArray[np.float64] = array("layer")
     """(layer) leave-one-out R² on the names fitted to, by which the best layer is chosen."""
     r2_shuffled: NDArray[np.float64] = array("layer")
     """(layer) R² on the names held out where names are given each other's numbers, before anything is fitted."""
-    r2_random: NDArray[np.float64] = array("layer")
-    """(layer) R² on the names held out in the twin with random weights; of no layer where none was asked for."""
-    r2_by_country: NDArray[np.float64] = array("layer")
-    """(layer) R² on the names held out, each predicted without all names of its own group; of no layer where there are
-    no groups."""
+    r2_random: NDArray[np.float64] | None = array("layer", optional=True)
+    """(layer) R² on the names held out in the twin with random weights."""
+    r2_by_country: NDArray[np.float64] | None = array("layer", optional=True)
+    """(layer) R² on the names held out, each predicted without all names of its own group."""
     explained: NDArray[np.float64] = array("layer", "item")
     """(layer x name held out) what each name adds to R², which is their mean: 1 − the mean over the columns of
     n (y − ŷ)² / Σ (y − ȳ)²."""

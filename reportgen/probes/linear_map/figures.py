@@ -228,8 +228,8 @@ def _name_axis(views: Sequence[View]) -> str:
 def _find_range(views: Sequence[View]) -> tuple[float, float]:
     """From a little below 0, or the lowest curve, to 1."""
     names = ("r2", "r2_shuffled", "r2_random", "r2_by_country")
-    lowest: NDArray[np.float64] = np.array([np.nanmin([*view.values(name), 0.0]) for view in views for name in names])
-    return max(float(lowest.min()) - 0.03, LOWEST), 1.0
+    drawn = [view.values(name) for view in views for name in names if name in view.outcome.arrays]
+    return max(float(np.nanmin([0.0, *np.concatenate(drawn)])) - 0.03, LOWEST), 1.0
 
 
 def _is_relative(view: View) -> bool:

@@ -12,9 +12,8 @@ from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings, word_table
 from reportgen.probing.probe import Probe
-from reportgen.results.quantities import Rows, array, arrays, metric, table
-from reportgen.text.prompts import Prompt
-from reportgen.text.words import WordNotFound, find_word
+from reportgen.results.quantities import Rows, array, metric, table
+from reportgen.training.places import find_places
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,15 +34,15 @@ class LinearProbe(PromptFindings):
     majority: float = metric("share")
     """Share of the most frequent label: what is right without reading anything."""
     best_layer: int = metric("layer")
-    """The layer of the highest `layer_accuracy`, of equals the first: the best of all that were tried, chosen on the
+    """The layer of the highest accuracy by layer, of equals the first: the best of all that were tried, chosen on the
     prompts that it is told of."""
-    layer_accuracy: NDArray[np.float64] = array("layer", unit="share")
+    accuracy_by_layer: NDArray[np.float64] = array("layer", unit="share", stored="accuracy")
     """(layer) share of the prompts that get the right label from the probe fitted to the other folds."""
-    layer_control: NDArray[np.float64] = array("layer", unit="share")
+    accuracy_control: NDArray[np.float64] = array("layer", unit="share")
     """(layer) the same of probes that are trained and tested on random labels, on average over the draws."""
-    layer_selectivity: NDArray[np.float64] = array("layer", unit="share")
+    selectivity_by_layer: NDArray[np.float64] = array("layer", unit="share", stored="selectivity")
     """(layer) accuracy less that of random labels."""
-    layer_twin: list[NDArray[np.float64]] = arrays("layer", unit="share")
+    accuracy_random: NDArray[np.float64] | None = array("layer", unit="share", optional=True)
     """(layer) accuracy of the same probes, on the same folds, in the model's twin: the same architecture with random
     weights. What is read there is read from the words themselves. Only with `twin`."""
     right: NDArray[np.float64] = array("layer", "prompt")
@@ -116,8 +115,8 @@ class LinearProbing(Probe[Options, LinearProbe]):
 class Places:
     """Every prompt as this model reads it."""
 
-    texts: list[tuple[int, ...]]
-    positions: list[tuple[int]]
+    texts: Sequence[tuple[int, ...]]
+    positions: Sequence[tuple[int, ...]]
     """Of each, the one that is read."""
     layers: tuple[int, ...] | None
 
@@ -131,19 +130,8 @@ def place_prompts(case: Case[Options]) -> Places:
     prompts = case.options.prompts
     if reason := reason_against_labels(prompts):  # of those that are left where it cannot read some
         raise Unusable(reason)
-    texts = [case.tokens(prompt) for prompt in prompts]
-    positions = [(_place(case, prompt, len(tokens)),) for prompt, tokens in zip(prompts, texts, strict=True)]
+    texts, positions = zip(*find_places(case, prompts), strict=True)
     return Places(texts, positions, case.needed_layers(case.options.layers))
-
-
-def _place(case: Case[Options], prompt: Prompt, length: int) -> int:
-    """The position that is read: the last token of its word, else its last."""
-    if prompt.word is None:
-        return length - 1
-    try:
-        return find_word(case.tokenizer, prompt, prompt.word).position
-    except WordNotFound as error:
-        raise Unusable(str(error)) from error
 
 
 probe = LinearProbing()

@@ -24,7 +24,7 @@ def figures(section: Section) -> Iterable[Figure]:
 
 def _draw_controls(view: View) -> Curves:
     twin = view.twin
-    controls = [(say("linear_probe.random_labels", "random labels"), view.values("layer_control"))]
+    controls = [(say("linear_probe.random_labels", "random labels"), view.values("accuracy_control"))]
     if twin is not None:
         controls.append((say("linear_probe.random_weights", "random weights"), twin))
     x = _place(view)
@@ -32,7 +32,7 @@ def _draw_controls(view: View) -> Curves:
         Curve(
             label=say("linear_probe.given_labels", "given labels"),
             x=x,
-            y=view.values("layer_accuracy").tolist(),
+            y=view.values("accuracy").tolist(),
             model=view.subject,
             band=view.bounds,
         ),
@@ -58,7 +58,7 @@ def _draw_together(views: Sequence[View]) -> Curves:
     relative = _is_relative(views[0])
     curves = [
         Curve(
-            label=view.name, x=_place(view), y=view.values("layer_accuracy").tolist(), model=view.subject,
+            label=view.name, x=_place(view), y=view.values("accuracy").tolist(), model=view.subject,
             band=view.bounds,
         )
         for view in views

@@ -56,14 +56,14 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     options, places = case.options, place_prompts(case)
     task = _Task.of(options, labels_of(options.prompts))
     rows = yield from read_rows(places.texts, places.positions, places.layers)
-    twin = []
+    twin = None
     if options.twin:
         others = yield from read_rows(places.texts, places.positions, places.layers, twin_seed=options.seed)
-        twin = [task.judge(others).mean(axis=1)]
+        twin = task.judge(others).mean(axis=1)
     return _find(case, task, rows, twin)
 
 
-def _find(case: Case[Options], task: _Task, rows: Rows, twin: list[NDArray[np.float64]]) -> LinearProbe:
+def _find(case: Case[Options], task: _Task, rows: Rows, twin: NDArray[np.float64] | None) -> LinearProbe:
     options = case.options
     guesses = task.guess(rows)
     right = (guesses == task.labels).astype(np.float64)
@@ -80,10 +80,10 @@ def _find(case: Case[Options], task: _Task, rows: Rows, twin: list[NDArray[np.fl
         selectivity=float((right - by_chance)[at, each].mean()),
         majority=float(counts.max() / counts.sum()),
         best_layer=int(layers[int(right.mean(axis=1).argmax())]),
-        layer_accuracy=right.mean(axis=1),
-        layer_control=by_chance.mean(axis=1),
-        layer_selectivity=(right - by_chance).mean(axis=1),
-        layer_twin=twin,
+        accuracy_by_layer=right.mean(axis=1),
+        accuracy_control=by_chance.mean(axis=1),
+        selectivity_by_layer=(right - by_chance).mean(axis=1),
+        accuracy_random=twin,
         right=right,
         control_right=by_chance,
         direction=find_directions(rows, task.labels, len(task.names), task.penalty),

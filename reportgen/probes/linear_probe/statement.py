@@ -107,7 +107,7 @@ def _tell_best(view: View) -> str:
         "layers chosen without the prompts that are tested, {share} are right (95 % interval {low} to {high}), "
         "selectivity {selectivity} ({least} to {most}).",
         layer=layer,
-        best=write_share(float(view.values("layer_accuracy")[view.layers.index(layer)])),
+        best=write_share(float(view.values("accuracy")[view.layers.index(layer)])),
         layers=len(view.layers),
         share=write_share(view.metric("accuracy")),
         low=write_share(low),

@@ -51,7 +51,7 @@ class View(SubjectView):
     @property
     def layers(self) -> tuple[int, ...]:
         """The layers that were tried."""
-        return self.along("layer_accuracy", "layer")
+        return self.along("accuracy", "layer")
 
     @property
     def bounds(self) -> tuple[list[float], list[float]]:
@@ -61,7 +61,7 @@ class View(SubjectView):
     @property
     def twin(self) -> NDArray[Any] | None:
         """(layer) accuracy in the twin; None where it was not asked for."""
-        return self.values("layer_twin/0") if "layer_twin/0" in self.outcome.arrays else None
+        return self.values("accuracy_random") if "accuracy_random" in self.outcome.arrays else None
 
     @property
     def readable(self) -> NDArray[np.bool_]:
@@ -69,7 +69,7 @@ class View(SubjectView):
         what random labels reach.
         """
         found: NDArray[np.bool_] = np.array(self.bounds[0]) > np.maximum(
-            self.values("layer_control"), float(self.metric("majority") or 0)
+            self.values("accuracy_control"), float(self.metric("majority") or 0)
         )
         return found
 

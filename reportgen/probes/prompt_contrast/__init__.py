@@ -76,9 +76,8 @@ class Contrast(PromptFindings):
     between. 0 on average where both sets are drawn from the same, 1 where each is a single point."""
     partings_shuffled: NDArray[np.float64] = array("layer", unit="share")
     """(layer) what 95 % of random splits stay below at that layer."""
-    partings_random: NDArray[np.float64] = array("layer", unit="share")
-    """(layer) the same of the model's twin, which has random weights: what the words alone make part. NaN where it was
-    not asked for."""
+    partings_random: NDArray[np.float64] | None = array("layer", unit="share", optional=True)
+    """(layer) the same of the model's twin, which has random weights: what the words alone make part."""
     chances: NDArray[np.float64] = array("layer", unit="p")
     """(layer) share of splits, the true one counted, whose largest parting at any layer is at least that of this
     layer."""

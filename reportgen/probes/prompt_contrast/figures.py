@@ -14,15 +14,13 @@ from reportgen.probing.probe import axis_label, place_layers
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
-CURVES = ("partings", "partings_shuffled", "partings_random")
-
 
 def figures(section: Section) -> Iterable[Figure]:
     """How far the sets part at each layer, with what chance and random weights give."""
     views = [view for view in SubjectView.each(section) if view.metric("parting") is not None]
     if not views:
         return
-    values = [np.stack([view.values(name) for name in CURVES]).astype(np.float32) for view in views]
+    values = [np.stack([view.values(name) for name in list_curves(view)]).astype(np.float32) for view in views]
     axes = fit_axes(values, [view.along("partings", "layer") for view in views], including=0.0)
     for view, axis in zip(views, axes, strict=True):
         yield _draw_partings(view, axis)
@@ -45,8 +43,7 @@ def _draw_partings(view: SubjectView, axis: Axis) -> Curves:
             group=None if name == "partings" else names[name],
             faint=name != "partings",
         )
-        for name in CURVES
-        if np.isfinite(view.values(name)).any()
+        for name in list_curves(view)
     ]
     what = say("prompt_contrast.what", "how far {one} and {other} part", one=one, other=other)
     return describe_curves(
@@ -60,3 +57,8 @@ def _draw_partings(view: SubjectView, axis: Axis) -> Curves:
         y_range=axis.ends,
         x_range=(0.0, 1.0) if relative else None,
     )
+
+
+def list_curves(view: SubjectView) -> list[str]:
+    """The arrays that are drawn by layer: what was measured, and its controls."""
+    return [name for name in ("partings", "partings_shuffled", "partings_random") if name in view.outcome.arrays]

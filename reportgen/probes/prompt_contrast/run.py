@@ -36,14 +36,14 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     splits = shuffle_labels(labels, options.shuffles, options.seed)
     rows = yield from read_rows(texts, positions)
     partings = np.stack([measure_partings(measure_distances(one), splits) for one in rows], axis=1)
-    random = np.full(partings.shape[1], np.nan)
+    random = None
     if options.twin:
         twins = yield from read_rows(texts, positions, twin_seed=options.seed)
         random = np.array([measure_partings(measure_distances(one), labels[None])[0] for one in twins])
     return _build(case, partings, random)
 
 
-def _build(case: Case[Options], partings: NDArray[np.float64], random: NDArray[np.float64]) -> Contrast:
+def _build(case: Case[Options], partings: NDArray[np.float64], random: NDArray[np.float64] | None) -> Contrast:
     """From the (split x layer) partings, those of the true sets first."""
     true, prompts = partings[0], case.options.prompts
     chances = find_p_of_largest(partings)

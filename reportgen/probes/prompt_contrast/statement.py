@@ -62,8 +62,8 @@ def _tell_from(view: SubjectView) -> str:
 def _tell_beyond_controls(view: SubjectView) -> str:
     """Whether layer 0 and random weights part them as far."""
     best, embedding = float(view.metric("parting") or 0.0), float(np.nan_to_num(view.values("partings")[0]))
-    random = view.values("partings_random")
-    twin = float(np.nanmax(random)) if np.isfinite(random).any() else None
+    random = view.outcome.arrays.get("partings_random")
+    twin = None if random is None else float(np.nanmax(random.values))
     shares = {"embedding": write_share(embedding), "random": write_share(twin)}
     if twin is not None and best - twin < BEYOND:
         return say(

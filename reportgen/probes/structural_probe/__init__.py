@@ -58,10 +58,10 @@ class Structure(Findings):
     """The attachment at every layer."""
     dspr_by_layer: NDArray[np.float64] = array("layer", unit="correlation", stored="dspr")
     """The correlation at every layer."""
-    uuas_random: NDArray[np.float64] = array("layer", unit="share")
-    """The attachment at every layer of the twin; NaN if it was not asked for."""
-    dspr_random: NDArray[np.float64] = array("layer", unit="correlation")
-    """The correlation at every layer of the twin; NaN if it was not asked for."""
+    uuas_random: NDArray[np.float64] | None = array("layer", unit="share", optional=True)
+    """The attachment at every layer of the twin."""
+    dspr_random: NDArray[np.float64] | None = array("layer", unit="correlation", optional=True)
+    """The correlation at every layer of the twin."""
     distances: list[NDArray[np.float64]] = arrays("layer", "query", "key", unit="edges")
     """Of each sentence that is drawn, the squared distances d² of its words under the map, which stand for edges of the
     tree; both dims are words."""

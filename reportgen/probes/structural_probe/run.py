@@ -150,7 +150,6 @@ def _build(
     tested = [one.sentence for one in readings.tested]
     uuas, dspr = measured.scores.uuas, measured.scores.dspr
     chain, chain_dspr = score_chain(tested)
-    unknown = np.full(len(layers), np.nan)
     distances = [measure_square_distances(points) for points in measured.points]
     drawn = zip(readings.shown, measured.points, strict=True)
     planes = [[_find_plane(layer, tested[at]) for layer in points] for at, points in drawn]
@@ -170,8 +169,8 @@ def _build(
         unfit=readings.unfit,
         uuas_by_layer=uuas,
         dspr_by_layer=dspr,
-        uuas_random=unknown if twin is None else twin.scores.uuas,
-        dspr_random=unknown if twin is None else twin.scores.dspr,
+        uuas_random=None if twin is None else twin.scores.uuas,
+        dspr_random=None if twin is None else twin.scores.dspr,
         distances=distances,
         points=[np.stack([points for points, _ in plane]) for plane in planes],
         explained_variance=[np.stack([explained for _, explained in plane]) for plane in planes],

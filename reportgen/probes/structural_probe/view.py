@@ -52,7 +52,7 @@ class View(SubjectView):
     @property
     def has_twin(self) -> bool:
         """Whether the same was done with random weights."""
-        return bool(np.isfinite(self.values("uuas_random")).any())
+        return "uuas_random" in self.outcome.arrays and bool(np.isfinite(self.values("uuas_random")).any())
 
     @cached_property
     def controls(self) -> dict[Control, float]:
