@@ -44,7 +44,17 @@ from reportgen.probing.probe import (
 )
 from reportgen.probing.source import Source
 from reportgen.probing.view import SubjectView
-from reportgen.results.quantities import Findings, Outcome, Rows, array, arrays, metric, table
+from reportgen.results.quantities import (
+    Findings,
+    Outcome,
+    Rows,
+    array,
+    arrays,
+    mean_of_array,
+    mean_of_rows,
+    metric,
+    table,
+)
 from reportgen.results.section import Section
 from reportgen.text.prompts import Prompt
 
@@ -94,6 +104,8 @@ __all__ = [
     "array",
     "arrays",
     "axis_label",
+    "mean_of_array",
+    "mean_of_rows",
     "metric",
     "prompt_labels",
     "table",
