@@ -206,6 +206,10 @@ class Probe(Generic[O, R]):
         """Whether `run` asks for passes through the model's twin, which takes as much memory as the model."""
         return False
 
+    def held_bytes(self, case: Case[O]) -> int:
+        """Bytes of what `run` has read and still holds while further passes go on, such as rows to train on."""
+        return 0
+
     def skipped_rows(self, case: Case[O]) -> Mapping[str, str]:
         """Rows (texts, heads, …) that this subject cannot have, each with its reason; the rest is measured.
 

@@ -32,7 +32,10 @@ def estimate_memory(planned: PlannedModel) -> int:
     if any(case.entry.probe.wants_twin(side.case) for case in planned.cases for side in case.sides):
         weights += stored_bytes(readied.located.folder, _FLOAT32)  # as its weights are drawn, whatever they become
     passes = [single for case in planned.cases for single in case.passes]
-    return INTERPRETER + max(tokenizer, weights + _of_passes(planned, passes))
+    held = max(
+        (sum(case.entry.probe.held_bytes(side.case) for side in case.sides) for case in planned.cases), default=0
+    )
+    return INTERPRETER + max(tokenizer, weights + _of_passes(planned, passes) + held)
 
 
 def _of_weights(located: ModelFiles, size: int | None) -> int:

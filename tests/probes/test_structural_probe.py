@@ -19,6 +19,7 @@ from reportgen.probes.structural_probe.readings import _read_cached
 from reportgen.probes.structural_probe.scores import score_chain
 from reportgen.probes.structural_probe.treebanks import BUILT_IN, split_treebank
 from reportgen.probes.structural_probe.trees import Sentence
+from reportgen.probing.case import Case
 from reportgen.results.quantities import Metric, Outcome
 from reportgen.results.section import ModelCard, Section
 from reportgen.running.plan import make_plan
@@ -103,16 +104,21 @@ def test_layers_in_groups_give_the_same(llama: Path, outcome: Outcome, monkeypat
     np.testing.assert_allclose(some.arrays["uuas"].values, outcome.arrays["uuas"].values[[0, 2]], atol=0.02)
 
 
-def test_passes_are_counted(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def count(**options: Any) -> int:
+def test_passes_and_memory_are_counted(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    split = split_treebank(BUILT_IN, None, 0, None, (40, 20))
+
+    def ask(**options: Any) -> Case[Any]:
         battery = {"models": {"m": str(llama)}, "probes": {"trees": {**ENTRY, **options}}}
         (case,) = make_plan(read_battery(json.dumps(battery))).models[0].cases
-        return probe.further_passes(case.sides[0].case)
+        return case.sides[0].case
 
-    assert count(twin=False) == 60
-    assert count() == 120
+    words = sum(len(one.words) for some in (split.trained, split.tested) for one in some)
+    assert probe.held_bytes(ask()) == 4 * words * 24 * 4
+    assert probe.further_passes(ask(twin=False)) == 60
+    assert probe.further_passes(ask()) == 120
     monkeypatch.setattr(readings, "HELD_BYTES", 24 * 4 * 1800)
-    assert count() == 240
+    assert probe.further_passes(ask()) == 240
+    assert probe.held_bytes(ask()) == 2 * words * 24 * 4
 
 
 def test_without_a_twin_there_are_no_numbers_of_it(llama: Path) -> None:

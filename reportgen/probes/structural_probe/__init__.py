@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reportgen.model.needs import Pass
 from reportgen.probes.structural_probe.options import Options
-from reportgen.probes.structural_probe.readings import group_layers, readings_of
+from reportgen.probes.structural_probe.readings import group_layers, measure_layer, readings_of
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.probe import Probe
 from reportgen.probing.source import Source
@@ -142,6 +142,11 @@ class StructuralProbe(Probe[Options, Structure]):
     def wants_twin(self, case: Case[Options]) -> bool:
         """If it is not switched off."""
         return case.options.twin
+
+    def held_bytes(self, case: Case[Options]) -> int:
+        """Rows of the words at the layers of a group."""
+        words = readings_of(case).words
+        return len(group_layers(case, words)[0]) * measure_layer(case, words)
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
         """Sentences that are to be drawn and of which this model's tokens are not those of the words."""

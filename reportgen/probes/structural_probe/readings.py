@@ -112,11 +112,15 @@ def measured_layers(case: Case[Options]) -> tuple[int, ...]:
     return tuple(sorted({0, *case.named_layers(case.options.layers)}))
 
 
+def measure_layer(case: Case[Options], words: int) -> int:
+    """Bytes of the rows of so many words at one layer."""
+    return words * (case.facts.hidden_size or UNKNOWN_WIDTH) * NUMBER
+
+
 def group_layers(case: Case[Options], words: int) -> list[tuple[int, ...]]:
     """The layers in as few stretches as memory takes, about equally many in each."""
     layers = measured_layers(case)
-    of_layer = words * (case.facts.hidden_size or UNKNOWN_WIDTH) * NUMBER
-    together = max(HELD_BYTES // of_layer, 1)
+    together = max(HELD_BYTES // measure_layer(case, words), 1)
     count = -(-len(layers) // together)
     ends = [-(-len(layers) * at // count) for at in range(count + 1)]
     return [layers[first:end] for first, end in pairwise(ends)]
