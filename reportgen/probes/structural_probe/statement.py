@@ -10,8 +10,9 @@ from reportgen.probes.structural_probe.view import Control, View
 def tell(view: View) -> str:
     """How much of the trees the best layer shows, next to its controls, and whether it is in the middle."""
     if view.best is None:
-        told = "No clear statement about {model}: nothing is measured."
-        return say("structural_probe.nothing", told, model=view.name)
+        return say(
+            "structural_probe.nothing", "No clear statement about {model}: nothing is measured.", model=view.name
+        )
     return sentences([_tell_trees(view), _tell_course(view), _tell_left_out(view)])
 
 
