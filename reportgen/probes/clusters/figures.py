@@ -13,7 +13,7 @@ from reportgen.language import say
 from reportgen.numerals import write_share
 from reportgen.probes.clusters import choose_layers
 from reportgen.probing.axes import fit_axes
-from reportgen.probing.parts import describe_curves
+from reportgen.probing.parts import describe_beside_controls, describe_curves, list_controls, stack_with_controls
 from reportgen.probing.probe import axis_label, place_layers
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
@@ -23,7 +23,7 @@ def figures(section: Section) -> Iterable[Figure]:
     """Silhouettes with their controls, a map of the best layer, the shares of variance, the intrinsic dimension."""
     views = SubjectView.each(section)
     axes = fit_axes(
-        [np.stack([view.values(name) for name in list_curves(view)]).astype(np.float32) for view in views],
+        [stack_with_controls(view, "silhouettes") for view in views],
         [view.along("silhouettes", "layer") for view in views],
         including=0.0,
     )
@@ -42,34 +42,15 @@ def figures(section: Section) -> Iterable[Figure]:
 
 
 def _draw_silhouettes(view: SubjectView, ends: tuple[float, float], y_label: str) -> Curves:
-    names = {
-        "silhouettes": say("clusters.true", "true groups"),
-        "silhouettes_shuffled": say("clusters.shuffled", "shuffled (95 %)"),
-        "silhouettes_random": say("clusters.random", "random weights"),
-    }
-    relative = view.options["axis"] == "relative"
-    curves = [
-        Curve(
-            label=names[name],
-            x=place_layers(len(view.values(name)), relative=relative),
-            y=view.values(name).tolist(),
-            model=view.subject if name == "silhouettes" else None,
-            group=None if name == "silhouettes" else names[name],
-            faint=name != "silhouettes",
-        )
-        for name in list_curves(view)
-    ]
-    what = say("clusters.silhouette", "how clearly the groups lie apart")
-    return describe_curves(
+    return describe_beside_controls(
         view,
+        "silhouettes",
         name="silhouette",
-        title=say("figure.of_model", "{model}: {what}", model=view.name, what=what),
-        what=what,
-        x_label=axis_label(relative=relative),
+        what=say("clusters.silhouette", "how clearly the groups lie apart"),
+        label=say("clusters.true", "true groups"),
+        controls=list_controls(view, "silhouettes"),
         y_label=y_label,
-        curves=curves,
         y_range=ends,
-        x_range=(0.0, 1.0) if relative else None,
     )
 
 
@@ -178,10 +159,3 @@ def _draw_dimensions(view: SubjectView) -> Curves:
         y_range=(0.0, float(np.nanmax(view.values("dimensions_high"))) * 1.05),
         x_range=(0.0, 1.0) if relative else None,
     )
-
-
-def list_curves(view: SubjectView) -> list[str]:
-    """The arrays that are drawn by layer: what was measured, and its controls."""
-    return [
-        name for name in ("silhouettes", "silhouettes_shuffled", "silhouettes_random") if name in view.outcome.arrays
-    ]

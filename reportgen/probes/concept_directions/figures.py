@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from reportgen.figures.describe import Curve, Curves, Figure, TokenGrid
+from reportgen.figures.describe import Curves, Figure, TokenGrid
 from reportgen.language import list_items, say
 from reportgen.numerals import write_cell, write_number, write_signed
 from reportgen.probes.concept_directions import MOST_DRAWN
 from reportgen.probes.concept_directions.view import FollowedToken, View
-from reportgen.probing.parts import describe_curves
-from reportgen.probing.probe import axis_label, prompt_labels
+from reportgen.probing.parts import describe_beside_controls
+from reportgen.probing.probe import prompt_labels
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space, name_joined
 
@@ -41,28 +41,17 @@ def figures(section: Section) -> Iterable[Figure]:
 
 
 def _draw_separation(view: View) -> Curves:
-    x = [layer / view.last_layer for layer in view.along("layer_auc", "layer")]
     shuffled = say("concept_directions.shuffled", "shuffled sets")
-    what = say("concept_directions.auc", "how well a direction separates both sets")
-    return describe_curves(
+    return describe_beside_controls(
         view,
+        "layer_auc",
         name="separation",
-        title=say("figure.of_model", "{model}: {what}", model=view.name, what=what),
-        what=what,
-        x_label=axis_label(relative=True),
-        curves=[
-            Curve(
-                label=say("concept_directions.both_sets", "both sets"),
-                x=x,
-                y=view.values("layer_auc").tolist(),
-                model=view.subject,
-            ),
-            Curve(label=shuffled, x=x, y=view.values("layer_shuffled").tolist(), group=shuffled),
-        ],
+        what=say("concept_directions.auc", "how well a direction separates both sets"),
+        label=say("concept_directions.both_sets", "both sets"),
+        controls=[(shuffled, view.values("layer_shuffled"))],
         y_label=say("concept_directions.auc_axis", "AUC on held-out prompts"),
         references={say("concept_directions.chance", "chance"): 0.5},
         y_range=(0.0, 1.0),
-        x_range=(0.0, 1.0),
     )
 
 

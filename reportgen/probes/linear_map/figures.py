@@ -12,7 +12,7 @@ from reportgen.language import list_items, say, say_count
 from reportgen.numerals import write_number
 from reportgen.probes.linear_map.coasts import read_coasts
 from reportgen.probes.linear_map.view import View
-from reportgen.probing.parts import describe_curves
+from reportgen.probing.parts import describe_beside_controls, name_random_weights
 from reportgen.probing.probe import axis_label, place_layers, tell_ends
 from reportgen.results.section import Section
 
@@ -153,34 +153,22 @@ def _write_plain(number: float) -> str:
 
 
 def _draw_layers(view: View) -> Curves:
-    x = _place(view)
     low, high = view.intervals
-    curves = [
-        Curve(
-            label=say("linear_map.held_out", "names held out"),
-            x=x,
-            y=view.values("r2").tolist(),
-            model=view.subject,
-            band=(low.tolist(), high.tolist()),
-        )
-    ]
-    others = [(say("linear_map.shuffled", "shuffled names"), view.values("r2_shuffled"))]
+    controls = [(say("linear_map.shuffled", "shuffled names"), view.values("r2_shuffled"))]
     if view.has_groups:
-        others.insert(0, (_name_groups(view), view.values("r2_by_country")))
+        controls.insert(0, (_name_groups(view), view.values("r2_by_country")))
     if view.has_twin:
-        others.append((say("linear_map.random", "random weights"), view.values("r2_random")))
-    curves += [Curve(label=name, x=x, y=values.tolist(), group=name) for name, values in others]
-    what = _title(view)
-    return describe_curves(
+        controls.append((name_random_weights(), view.values("r2_random")))
+    return describe_beside_controls(
         view,
+        "r2",
         name="layers",
-        title=say("figure.of_model", "{model}: {what}", model=view.name, what=what),
-        what=what,
-        x_label=axis_label(relative=_is_relative(view)),
-        curves=curves,
+        what=_title(view),
+        label=say("linear_map.held_out", "names held out"),
+        controls=controls,
         y_label=_name_axis([view]),
         y_range=_find_range([view]),
-        x_range=(0.0, 1.0) if _is_relative(view) else None,
+        band=(low.tolist(), high.tolist()),
     )
 
 

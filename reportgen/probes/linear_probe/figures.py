@@ -8,7 +8,7 @@ from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.language import list_items, say, say_count
 from reportgen.numerals import write_count
 from reportgen.probes.linear_probe.view import View
-from reportgen.probing.parts import describe_curves
+from reportgen.probing.parts import describe_beside_controls, name_random_weights
 from reportgen.probing.probe import axis_label, tell_ends
 from reportgen.results.section import Section
 
@@ -23,33 +23,20 @@ def figures(section: Section) -> Iterable[Figure]:
 
 
 def _draw_controls(view: View) -> Curves:
-    twin = view.twin
     controls = [(say("linear_probe.random_labels", "random labels"), view.values("accuracy_control"))]
-    if twin is not None:
-        controls.append((say("linear_probe.random_weights", "random weights"), twin))
-    x = _place(view)
-    curves = [
-        Curve(
-            label=say("linear_probe.given_labels", "given labels"),
-            x=x,
-            y=view.values("accuracy").tolist(),
-            model=view.subject,
-            band=view.bounds,
-        ),
-        *(Curve(label=name, x=x, y=values.tolist(), group=name) for name, values in controls),
-    ]
-    what = say("linear_probe.accuracy", "held-out prompts with the right label")
-    return describe_curves(
+    if view.twin is not None:
+        controls.append((name_random_weights(), view.twin))
+    return describe_beside_controls(
         view,
+        "accuracy",
         name="accuracy",
-        title=say("figure.of_model", "{model}: {what}", model=view.name, what=what),
-        what=what,
-        x_label=axis_label(relative=_is_relative(view)),
-        curves=curves,
+        what=say("linear_probe.accuracy", "held-out prompts with the right label"),
+        label=say("linear_probe.given_labels", "given labels"),
+        controls=controls,
         y_label=_name_shares(view),
         references={say("linear_probe.most_frequent", "most frequent label"): float(view.metric("majority") or 0)},
         y_range=(0.0, 1.0),
-        x_range=(0.0, 1.0) if _is_relative(view) else None,
+        band=view.bounds,
     )
 
 
