@@ -27,7 +27,7 @@ def _tell_trees(view: View) -> str:
     }
     if view.exceeds_controls:
         return say(
-            "structural_probe.shows",
+            "structural_probe.trees",
             "{model} shows the trees best at layer {depth}: {share} of {edges} edges in {sentences} held-out "
             "sentences, next to {controls}.",
             controls=controls,
