@@ -94,13 +94,13 @@ def tell_figure(view: SubjectView, figure: Figure) -> str:
     """What the map, the variance and the dimension show."""
     if figure.name == "dimension":
         return _tell_dimension(view)
-    if figure.name == "neighbours":
+    if figure.name.startswith("neighbours"):
         return say(
             "clusters.neighbours_told",
             "Words that are near each other in {model} are near each other here; distances between heaps mean nothing.",
             model=view.name,
         )
-    if figure.name not in ("variance", "map"):
+    if not figure.name.startswith(("variance", "map")):  # those of many layers go on in a second figure
         return ""
     best = int(view.metric("best_layer") or 0)
     plane = float(np.nansum(view.values("explained_variance")[best, :2]))

@@ -120,7 +120,12 @@ def _draw_arcs(view: View, sentence: DrawnSentence) -> Arcs:
     return Arcs(
         name=f"tree-{sentence.number}",
         subject=(view.subject,),
-        title=say("structural_probe.tree.title", "{model}, layer {layer}: “{text}”", text=sentence.text, **values),
+        title=say(
+            "figure.of_model",
+            "{model}: {what}",
+            model=view.name,
+            what=say("structural_probe.tree.title", "the tree of “{text}”", text=sentence.text),
+        ),
         alt=say(
             "structural_probe.tree.alt",
             "The tree of “{text}” above its words and the one found at layer {layer} of {model} below them: {right} of "
@@ -136,8 +141,9 @@ def _draw_arcs(view: View, sentence: DrawnSentence) -> Arcs:
         below=sentence.found,
         above_label=say("structural_probe.tree.above", "above: the tree in the treebank ({edges} edges)",
                         edges=len(sentence.gold)),
-        below_label=say("structural_probe.tree.below", "below: found from distances, and in the treebank ({count})",
-                        count=right),
+        below_label=say("structural_probe.tree.below",
+                        "below: found at layer {layer}, and in the treebank ({count})",
+                        layer=values["layer"], count=right),
         other_label=say("structural_probe.tree.other", "below: found, and not in the treebank ({count})",
                         count=len(sentence.found) - right),
         model=view.subject,
@@ -152,9 +158,9 @@ def _list_edges(sentence: DrawnSentence, edges: Sequence[tuple[int, int]]) -> st
 
 
 def _draw_planes(view: View, sentence: DrawnSentence) -> Maps:
-    """The words at the embedding, at the best layer and at the last."""
+    """The words at the embedding and at the best layer: of more, each would be small on a slide."""
     assert view.best is not None
-    places = sorted({0, view.best, len(view.layers) - 1})
+    places = sorted({0, view.best})
     points = view.values(f"points/{sentence.number}")
     explained = view.values(f"explained_variance/{sentence.number}")
     at = {place: item for item, place in enumerate(sentence.counted)}
