@@ -78,7 +78,7 @@ def test_long_ids_prompts_and_words_have_room(long: Bundle, language: str) -> No
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("report", ["llama-vs-gemma", "lecture", "changing", "sae"])
+@pytest.mark.parametrize("report", ["llama-vs-gemma", "lecture", "changing", "sae", "trained"])
 def test_figures_and_slides_of_a_shipped_report_are_legible_and_true(report: str) -> None:
     battery = load_battery(REPORTS / f"{report}.yaml")
     bundle = measure(battery, cache=False)

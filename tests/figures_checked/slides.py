@@ -69,10 +69,13 @@ def _list_named(text: str) -> set[Place]:
 def list_layers(figure: Figure) -> set[Place]:
     """The layers and blocks that a figure draws; empty where it has no axis of them."""
     if isinstance(figure, Maps):
-        return {at for panel in figure.panels for at in _on_axis(panel.title, _read([panel.title]))}
+        labels = [label for panel in figure.panels for label in (panel.title, panel.x_label, panel.y_label)]
+        return {at for label in labels for at in _list_named(label)}
     if isinstance(figure, HeadMosaic):
         return _on_axis("block", figure.blocks or range(len(figure.patterns)))
     if isinstance(figure, TokenGrid):
+        if named := _list_named(figure.row_label):  # what all of its rows are of
+            return named
         rows, columns = _read(figure.rows), _read(figure.columns)
     elif isinstance(figure, HeatMap):
         rows, columns = (set(range(count)) for count in np.asarray(figure.values).shape)
