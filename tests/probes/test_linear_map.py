@@ -400,13 +400,13 @@ def test_the_world_is_drawn_with_every_point_in_it_and_a_few_names() -> None:
     world, layers = figures(show([0.3, 0.5, 0.8, 0.7, 0.6], best=2))
     assert isinstance(world, Maps)
     assert isinstance(layers, Curves)
-    assert [panel.title for panel in world.panels] == ["read from the names at layer 2", "where they lie"]
+    assert [panel.title for panel in world.panels] == ["where they lie", "read from the names at layer 2"]
     for panel in world.panels:
         for axis, ends in enumerate((panel.x_range, panel.y_range)):
             assert ends is not None
             assert (panel.points[:, axis] >= ends[0]).all()
             assert (panel.points[:, axis] <= ends[1]).all()
-    assert world.panels[0].points[:, 1].max() == 90.0, "a prediction beyond the pole is put onto it"
+    assert world.panels[1].points[:, 1].max() == 90.0, "a prediction beyond the pole is put onto it"
     assert 6 <= sum(map(bool, world.labels)) <= NAMED
     assert {world.groups[at] for at, label in enumerate(world.labels) if label} == set(world.groups)
     assert [curve.label for curve in layers.curves] == [

@@ -64,7 +64,7 @@ def _draw_world(view: View, latitudes: tuple[float, float]) -> Maps:
             x_range=(-180.0, 180.0),
             y_range=latitudes,
         )
-        for which in ("predicted", "true")
+        for which in ("true", "predicted")  # where there is room for one, the last is shown
     ]
     alt = say_count(
         "linear_map.world_alt",
