@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from reportgen.probes.concept_directions.options import name_by_file
 from reportgen.probing.view import SubjectView
@@ -46,8 +47,8 @@ class View(SubjectView):
 
     @property
     def file(self) -> str:
-        """The file that the direction comes from, as the battery has it, where it does."""
-        return str(self.options["direction"])
+        """The name of the file that the direction comes from, where it does."""
+        return PurePath(self.options["direction"]).name
 
     @property
     def from_file(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
+from pathlib import PurePath
 
 from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_change, write_number, write_setting
@@ -80,7 +81,7 @@ def _tell_score(view: View) -> str:
 
 def _tell_effect_of_file(view: View, values: dict[str, object]) -> str:
     """What the direction of a file does; there are no sets to shuffle."""
-    values["file"] = view.options["direction"]
+    values["file"] = PurePath(view.options["direction"]).name
     if view.ablated:
         return say(
             "steering.effect_of_file_ablated",
