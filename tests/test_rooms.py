@@ -37,7 +37,7 @@ ARROWS: dict[str, str] = {
     "baseline": "probes look results documents numerics",
     "probes": "features training probing model.sae model.measures model.capture model.network model.needs model.files "
     "figures text results documents numerics processes",
-    "training": "probing model.needs text numerics",
+    "training": "probing model.needs text documents numerics",
     "features": "probing model.sae model.measures model.needs text results documents",
     "probing": "model.needs model.files model.network figures text results documents",
     "model.sae": "model.load model.measures model.capture model.network model.needs model.files text documents "

@@ -19,14 +19,25 @@ class Scale:
     unit: NDArray[np.float64]
     """(width) of length 1; 0 where there is no direction."""
     middle: float
-    """Midway between the means of both sets."""
+    """Midway between the means of both sets; without sets the mean of the rows that it is held against."""
     spread: float
-    """Standard deviation within the sets; NaN where there is none."""
+    """Standard deviation within the sets, or of these rows; NaN where there is none."""
 
     def place(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """(row) how many spreads (row x width) rows are from the middle, towards the first set."""
         found: NDArray[np.float64] = (rows.astype(np.float64) @ self.unit - self.middle) / self.spread
         return found
+
+
+def scale_by_rows(unit: NDArray[np.float64], rows: NDArray[Any]) -> Scale:
+    """The scale of a direction that no sets are known of: 0 is the mean of (row x width) rows along it, and the unit
+    their standard deviation, n − 1 in the denominator; NaN where they have none.
+    """
+    along = rows.astype(np.float64) @ unit
+    if len(along) < 2:
+        return Scale(unit, float("nan"), float("nan"))
+    spread = float(along.std(ddof=1))
+    return Scale(unit, float(along.mean()), spread if spread > 0 else float("nan"))
 
 
 def to_unit(direction: NDArray[np.float64]) -> NDArray[np.float64]:

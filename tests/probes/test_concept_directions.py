@@ -1,10 +1,12 @@
 """Where a text stands along a direction: against plain transformers, what is planted, its sentence, what is refused."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
 from reportgen.errors import BatteryError
@@ -18,7 +20,7 @@ from reportgen.training.folds import deal_folds
 from reportgen.training.held_out import separate_held_out
 from tests.reference import concept_directions as reference
 from tests.runs import run_probes
-from tests.tiny import LAYERS, random_model, tokenizer_json
+from tests.tiny import LAYERS, random_model, save_tiny, tokenizer_json
 
 NOUNS = ["apple", "eye", "day", "breakfast", "of the day"]
 TOWARDS = [f"I ate an {noun}" for noun in NOUNS]
@@ -110,6 +112,92 @@ def test_other_ways_to_find_it(llama: Path, outcome: Outcome, options: dict[str,
         assert found.arrays["layer_auc"].values[0] == outcome.arrays["layer_auc"].values[2]
     else:
         assert not np.allclose(found.arrays["direction"].values, outcome.arrays["direction"].values)
+
+
+@pytest.fixture(scope="module")
+def vector(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
+    """A file of a row for each layer, and what it holds."""
+    file = tmp_path_factory.mktemp("directions") / "my_truth.safetensors"
+    held = np.random.default_rng(1).normal(size=(LAYERS + 1, 24)).astype(np.float32)
+    save_file({"direction": held}, file)
+    return file, held
+
+
+def along(source: Path, file: Path, **options: Any) -> Outcome:
+    asked = {"probe": "concept_directions", "prompts": TEXTS, "direction": str(file), "layers": [2], **options}
+    outcome = run_probes({"m": source}, {"c": asked}).outcomes["c"]["m"]
+    assert outcome.status == "ok", outcome.reason
+    return outcome
+
+
+def test_a_direction_from_a_file_against_plain_transformers(llama: Path, vector: tuple[Path, np.ndarray]) -> None:
+    file, held = vector
+    outcome, network, texts = along(llama, file), random_model("llama", 0), [ids(text) for text in TEXTS]
+    expected = reference.along_file(network, "llama", texts, 2, held[2].astype(np.float64))
+    units = [random_direction(24, 2, 0, draw) for draw in range(RANDOM)]
+    drawn = [reference.along_file(network, "llama", texts, 2, unit) for unit in units]
+    values, others, bounds = [], [], []
+    for at in range(len(TEXTS)):
+        np.testing.assert_allclose(outcome.arrays[f"values/{at}"].values[1:], expected[at][1:], rtol=1e-3, atol=1e-3)
+        bound = np.percentile(np.abs([one[at][1:] for one in drawn]), 95, axis=0)
+        np.testing.assert_allclose(outcome.arrays[f"random_values/{at}"].values[1:], bound, rtol=1e-3, atol=1e-3)
+        values += np.abs(expected[at][1:]).tolist()
+        others.append(np.abs([one[at][1:] for one in drawn]))
+        bounds += bound.tolist()
+    assert outcome.metrics["standing_out"].value == pytest.approx(np.mean(np.array(values) > bounds))
+    shares = (np.concatenate(others, axis=1) > bounds).mean(axis=1)
+    assert outcome.metrics["random_standing_out"].value == pytest.approx(np.percentile(shares, 95))
+    wrong = reference.along_file(network, "llama", texts, 2, held[2].astype(np.float64), raw=True)
+    assert np.abs(wrong[0][1:] - expected[0][1:]).max() > 0.1
+    np.testing.assert_allclose(outcome.arrays["direction"].values, held[2:3])
+    for name in ("auc", "shuffled_auc", "separation", "projection"):
+        assert outcome.metrics[name].value is None
+        assert outcome.metrics[name].reason
+    assert "layer_auc" not in outcome.arrays
+
+
+def test_one_vector_is_that_of_the_layer_that_is_named(llama: Path, vector: tuple[Path, np.ndarray]) -> None:
+    file, held = vector
+    one = file.with_name("one.safetensors")
+    save_file({"a": held[2], "b": held[1]}, one)
+    found, other = along(llama, one, tensor="a"), along(llama, one, tensor="b")
+    np.testing.assert_array_equal(found.arrays["values/0"].values, along(llama, file).arrays["values/0"].values)
+    assert not np.allclose(found.arrays["values/0"].values[1:], other.arrays["values/0"].values[1:])
+    assert found.options["direction_sha256"] == hashlib.sha256(one.read_bytes()).hexdigest()
+
+
+def test_the_scale_is_of_what_is_given_and_not_of_what_is_written(llama: Path, vector: tuple[Path, np.ndarray]) -> None:
+    before, longer = along(llama, vector[0]), along(llama, vector[0], **{"continue": 3})
+    known = len(before.arrays["values/0"].values)
+    after = longer.arrays["values/0"].values
+    assert len(after) == known + 3
+    np.testing.assert_allclose(after[1:known], before.arrays["values/0"].values[1:], rtol=1e-4, atol=1e-4)
+
+
+def test_a_model_that_a_file_does_not_fit_is_skipped(
+    llama: Path, tmp_path: Path, vector: tuple[Path, np.ndarray]
+) -> None:
+    other = save_tiny(tmp_path / "low", "llama", layers=2)
+    asked = {"probe": "concept_directions", "prompts": TEXTS, "direction": str(vector[0]), "layers": [2]}
+    found = run_probes({"m": llama, "n": other}, {"c": asked}).outcomes["c"]
+    assert (found["m"].status, found["n"].status) == ("ok", "skipped")
+    assert "has rows for 4 layers, and it has 3" in found["n"].reason
+    narrow = tmp_path / "narrow.safetensors"
+    save_file({"a": vector[1][2, :20]}, narrow)
+    with pytest.raises(BatteryError, match="a direction of 20 dimensions, and its stream has 24"):
+        run_probes({"m": llama}, {"c": {**asked, "direction": str(narrow)}})
+
+
+def test_the_sentence_of_a_file_says_that_nothing_was_separated(llama: Path, vector: tuple[Path, np.ndarray]) -> None:
+    section = Section("c", {"m": along(llama, vector[0])}, {"m": ModelCard("m", "Tiny", "", LAYERS)})
+    metrics = section.outcomes["m"].metrics
+    strips = list(probe.figures(section))
+    assert [figure.name for figure in strips] == ["strip-0", "strip-1"]
+    assert "“my truth” against “not my truth”" in strips[0].title
+    for share, told in ((0.5, "50% of the"), (0.1, "No clear statement about Tiny: along the direction of")):
+        metrics["standing_out"], metrics["random_standing_out"] = Metric(share), Metric(0.2)  # type: ignore[index]
+        assert told in probe.statement(section)
+        assert "there is no held-out AUC" in probe.statement(section)
 
 
 def test_a_planted_direction_is_found_and_a_text_along_it_stands_out() -> None:

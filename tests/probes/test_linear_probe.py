@@ -78,6 +78,31 @@ def test_selectivity_is_of_the_same_prompts_at_the_same_layers(outcome: Outcome)
     assert set(np.unique(np.round(control * 5)).tolist()) <= set(range(6))
 
 
+def test_random_coordinates_against_scikit_learn(outcome: Outcome) -> None:
+    labels, groups = [prompt["label"] for prompt in PROMPTS], range(len(PROMPTS))
+    width = outcome.arrays["direction"].values.shape[-1]
+    expected = reference.accuracy_of_random_coordinates(groups, width, labels, groups, 4, 0, 5)
+    assert outcome.metrics["accuracy_of_random_coordinates"].value == pytest.approx(expected)
+    one_draw = reference.accuracy_of_random_coordinates(groups, width, labels, groups, 4, 0, 1)
+    assert one_draw != pytest.approx(expected)  # one draw says little
+
+
+def test_words_that_come_again_are_known_by_heart(llama: Path) -> None:
+    prompts = [
+        {"text": f"{opening} {word}", "word": word, "label": label}
+        for opening in ("I ate an", "my", "the day of")
+        for word, label in (("apple", "food"), ("breakfast", "food"), ("eye", "body"), ("me", "body"))
+    ]
+    outcome = ask(llama, prompts, twin=False, folds=3, layers=[1])
+    words, labels = [prompt["word"] for prompt in prompts], [prompt["label"] for prompt in prompts]
+    width = outcome.arrays["direction"].values.shape[-1]
+    asked = (words, width, labels, range(len(prompts)), 3, 0, 5)
+    found = outcome.metrics["accuracy_of_random_coordinates"].value
+    assert found == pytest.approx(reference.accuracy_of_random_coordinates(*asked))
+    assert found == 1  # every word was fitted in another prompt
+    assert reference.accuracy_of_random_coordinates(*asked, per_row=True) < 0.8
+
+
 def test_a_word_is_read_where_it_stands(llama: Path) -> None:
     prompts = [
         {"text": f"{opening} apple {noun}", "word": "apple", "label": label}
@@ -134,7 +159,13 @@ def test_the_mistake_is_told_with_file_and_line(tmp_path: Path) -> None:
     assert (mistake.file, mistake.line) == (file, 3)
 
 
-def made(right: np.ndarray, control: float = 0.5, twin: float = 0.5, words: list[list[Any]] | None = None) -> Section:
+def made(
+    right: np.ndarray,
+    control: float = 0.5,
+    twin: float = 0.5,
+    words: list[list[Any]] | None = None,
+    coordinates: float = 0.5,
+) -> Section:
     """A section whose probes are right of these (layer x prompt), at the best layer in every fold."""
     layers, count = right.shape
     accuracy, best = right.mean(axis=1), int(right.mean(axis=1).argmax())
@@ -145,6 +176,7 @@ def made(right: np.ndarray, control: float = 0.5, twin: float = 0.5, words: list
         metrics={
             "accuracy": Metric(float(accuracy[best])), "selectivity": Metric(float(accuracy[best] - control)),
             "majority": Metric(0.5), "best_layer": Metric(best),
+            "accuracy_of_random_coordinates": Metric(coordinates),
         },
         arrays={
             "right": Array(("layer", "prompt"), right), "control_right": Array(("layer", "prompt"), chance),
@@ -190,6 +222,12 @@ def test_a_twin_that_does_as_well_is_told() -> None:
     assert "the words themselves may be what is read" in probe.statement(made(rows(0.5, 0.9, 0.9), twin=0.85))
 
 
+def test_what_is_known_by_heart_is_told() -> None:
+    alike, below = (probe.statement(made(rows(0.5, 0.9, 0.9), coordinates=share)) for share in (0.85, 0.5))
+    assert "85% are right, within the interval: the label may be known by heart" in alike
+    assert "With random numbers in the place of the model's 50% are right." in below
+
+
 def test_a_high_layer_among_many_is_no_finding() -> None:
     section = made(rows(0.5, 0.8, 0.5))
     items = section.outcomes["m"].tables["items"]
@@ -207,10 +245,11 @@ def test_every_figure_has_its_controls(llama: Path, gemma3: Path) -> None:
     found = run_probes({"m": llama, "n": gemma3}, {"p": {"probe": "linear_probe", "prompts": PROMPTS}})
     section = Section("p", found.outcomes["p"], {id: ModelCard(id, id, "", 3) for id in ("m", "n")})
     one, other, together = probe.figures(section)
-    for figure in (one, other):
+    for id, figure in (("m", one), ("n", other)):
         assert isinstance(figure, Curves)
         assert [curve.label for curve in figure.curves] == ["given labels", "random labels", "random weights"]
-        assert figure.references == {"most frequent label": 0.5}
+        by_heart = found.outcomes["p"][id].metrics["accuracy_of_random_coordinates"].value
+        assert figure.references == {"most frequent label": 0.5, "random coordinates": by_heart}
         assert figure.curves[0].band is not None
     assert isinstance(together, Curves)
     assert [curve.model for curve in together.curves] == ["m", "n"]

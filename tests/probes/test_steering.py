@@ -1,3 +1,4 @@
+import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
 from reportgen.battery.reader import read_battery
@@ -219,6 +221,67 @@ def test_ablation_takes_the_planted_answer_away(planted: tuple[Path, torch.Tenso
     assert "taking out the direction" in said(outcome)
 
 
+# A direction from a file
+
+
+@pytest.fixture(scope="module")
+def filed(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The difference of means, at each layer, as plain transformers give it."""
+    network, file = random_model("llama"), tmp_path_factory.mktemp("directions") / "words.safetensors"
+    rows = [reference.direction(network, "llama", *sides(True), layer).float().numpy() for layer in range(LAYERS + 1)]
+    save_file({"direction": np.stack(rows), "one": rows[1]}, file)
+    return file
+
+
+def steered_by_file(source: Path, file: Path, **options: Any) -> Outcome:
+    asked = {"probe": "steering", "prompts": HELD, "direction": str(file), "tensor": "direction", **options}
+    outcome = run_probes({"m": source}, {"s": asked}).outcomes["s"]["m"]
+    assert outcome.status == "ok", outcome.reason
+    return outcome
+
+
+@pytest.mark.parametrize("options", [ADD, {"mode": "ablate", "score": WORDS, "continue": 2}])
+def test_a_file_steers_as_the_sets_do_that_it_was_found_between(
+    llama: Path, filed: Path, options: dict[str, Any]
+) -> None:
+    found, between = steered_by_file(llama, filed, **options), steered(llama, **options)
+    for name in ("scores", "kl", "norm"):
+        values = found.arrays[name].values
+        np.testing.assert_allclose(values, between.arrays[name].values, rtol=1e-3, atol=1e-6)
+    for name in ("control_score", "control_kl"):  # the random direction, as long as the other; nothing is shuffled
+        values = found.arrays[name].values
+        np.testing.assert_allclose(values, between.arrays[name].values[:1], rtol=1e-3, atol=1e-6)
+    assert found.metrics["shuffled_score"].value is None
+    assert "without sets that could be shuffled" in found.metrics["shuffled_score"].reason
+    assert {row[-1] for row in found.tables["texts"].rows} == {None}
+    assert all(row[-2] for row in found.tables["texts"].rows)
+    assert found.options["direction_sha256"] == hashlib.sha256(filed.read_bytes()).hexdigest()
+    section = Section("s", {"m": found}, {"m": ModelCard("m", "Tiny", "", LAYERS)})
+    assert [figure.name for figure in probe.figures(section)][:2] == ["sweep", "price"]
+
+
+def test_one_vector_steers_at_its_own_layer(llama: Path, filed: Path) -> None:
+    one = steered_by_file(llama, filed, tensor="one", layers=[1], **ADD)
+    rows = steered_by_file(llama, filed, layers=[0, 1], **ADD)
+    np.testing.assert_allclose(one.arrays["score"].values[0], rows.arrays["score"].values[1], rtol=1e-5)
+
+
+def test_what_a_file_does_is_told_with_its_name(planted: tuple[Path, torch.Tensor], tmp_path: Path) -> None:
+    folder, u = planted
+    file = tmp_path / "vowels.safetensors"
+    save_file({"direction": np.stack([(2 * u).numpy()] * (LAYERS + 1))}, file)
+    options = {"coefficients": [1, 2], "max_kl": 100, "score": {"tokens": ["X"]}, "prompts": PLANTED["prompts"]}
+    told = said(steered_by_file(folder, file, **options))
+    assert "× the direction of vowels.safetensors at layer" in told
+    assert "a random direction leads to" in told
+    assert "shuffled" not in told
+
+
+def test_a_cosine_needs_sets(llama: Path, filed: Path) -> None:
+    with pytest.raises(BatteryError, match="beside a direction from a file there are no sets"):
+        steered_by_file(llama, filed, score="cosine")
+
+
 # What does nothing
 
 
@@ -350,9 +413,13 @@ def test_beside_harmful_prompts_harmless_ones_are_written_after(llama: Path) -> 
         {"score": {"refusal": ["a", "e"]}, "mode": "ablate", "choose": "paper",
          "harmless": [{"text": "my day of", "group": "harmless"}]},
         {**ADD, "refusal_rates": {"harmful": ["my day of"], "harmless": ["an eye", "the day"], "tokens": 2}},
+        {**ADD, "direction": "words.safetensors", "tensor": "direction", "towards": None, "away": None},
     ],
 )  # fmt: skip
-def test_the_plan_counts_what_is_asked_for(options: dict[str, Any], llama: Path, ran: list[Any]) -> None:
+def test_the_plan_counts_what_is_asked_for(
+    options: dict[str, Any], llama: Path, filed: Path, ran: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(filed.parent)
     battery = {"models": {"m": str(llama)}, "probes": {"s": {"probe": "steering", **SETS, **options}}}
     plan = make_plan(read_battery(json.dumps(battery)))
     steered(llama, **options)

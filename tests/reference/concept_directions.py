@@ -47,3 +47,15 @@ def values(network, family, ids, layer, rows, own, folds, seed, *, seen=False):
     positions = rows @ unit if seen else held_out(rows, own, folds, seed)[0]
     stream = residuals(network, family, ids)[layer].double().numpy()
     return (stream @ unit - middle(rows, own, unit)) / pooled(positions, own)
+
+
+def along_file(network, family, texts, layer, vector, *, raw=False):
+    """[(position)] of each text, h·v̂ less its mean over all tokens behind the first, in their standard deviations;
+    `raw`: as it is.
+    """
+    unit = vector / np.linalg.norm(vector)
+    along = [residuals(network, family, ids)[layer].double().numpy() @ unit for ids in texts]
+    if raw:
+        return along
+    tokens = np.concatenate([one[1:] for one in along])
+    return [(one - tokens.mean()) / tokens.std(ddof=1) for one in along]

@@ -44,6 +44,24 @@ def right(rows, labels, groups, folds, seed, *, seen=False):
     return found
 
 
+def random_coordinates(types, width, seed, draw, *, per_row=False):
+    """(1 x row x width) one row of normal numbers for each type; `per_row`: the same word has another in each row."""
+    numbers = np.random.default_rng([seed, 2, draw])
+    if per_row:
+        return numbers.standard_normal((1, len(types), width))
+    known = {}
+    for one in types:
+        if one not in known:
+            known[one] = numbers.standard_normal(width)
+    return np.array([[known[one] for one in types]])
+
+
+def accuracy_of_random_coordinates(types, width, labels, groups, folds, seed, draws, **wrong):
+    """The mean over the draws of the share that is right."""
+    drawn = [random_coordinates(types, width, seed, draw, **wrong) for draw in range(draws)]
+    return np.mean([right(rows, labels, groups, folds, seed) for rows in drawn])
+
+
 def chosen_layers(rows, labels, groups, folds, seed):
     """(fold) the layer that is best on the other folds, by probes that have seen neither these nor this one."""
     labels, split = np.array(labels), splits(labels, groups, folds, seed)

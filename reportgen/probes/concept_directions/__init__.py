@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reportgen.model.needs import Pass
-from reportgen.probes.concept_directions.options import Options, Sides, reason_against_sides, sides_of
+from reportgen.probes.concept_directions.options import (
+    Options,
+    Sides,
+    direction_file_of,
+    reason_against_sides,
+    sides_of,
+)
 from reportgen.probing import literature
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.findings import PromptFindings, word_table
@@ -32,27 +38,35 @@ class ConceptDirections(PromptFindings):
 
     projection: float | str = metric("spread")
     """Mean over the tokens of all texts of their value along the direction: h·v / ‖v‖ less the point midway between
-    the means of both sets, in spreads of the sets; above 0 towards the first set."""
+    the means of both sets, in spreads of the sets; above 0 towards the first set. None where the direction comes from a
+    file: 0 is then the mean of the texts' own tokens."""
     random_projection: float | str = metric("spread")
     """What 95 % of random directions stay within: the same of each, its size, whatever its sign."""
+    standing_out: float | str | None = metric("share", optional=True)
+    """Share of the tokens that are further out than 95 % of random directions put them; only where the direction comes
+    from a file."""
+    random_standing_out: float | str | None = metric("share", optional=True)
+    """What 95 % of random directions stay within: the same share of each of them. On average it is 5 %."""
     layer: int = metric("layer")
     """The layer at which the texts are followed: of those tried the one of the highest `layer_auc`, of equals the one
-    of the largest `layer_separation`, then the first; chosen on the prompts that it is told of."""
-    auc: float = metric("", "higher")
+    of the largest `layer_separation`, then the first; chosen on the prompts that it is told of. Of a direction from a
+    file the one that is asked for."""
+    auc: float | str = metric("", "higher")
     """Held-out AUC at that layer: the chance that a prompt of the first set stands further along the direction than one
-    of the second, each placed on a direction found without its fold. 0.5 knows nothing."""
-    shuffled_auc: float = metric()
+    of the second, each placed on a direction found without its fold. 0.5 knows nothing. A
+    direction from a file has none, as there are no sets."""
+    shuffled_auc: float | str = metric()
     """The same where the sets are shuffled together, at the best layer of each draw, mean over the draws."""
     separation: float | str = metric("spread", "higher")
     """Difference of the sets' mean held-out positions there, in spreads: standard deviations within the sets."""
-    layer_auc: NDArray[np.float64] = array("layer")
-    """(layer) held-out AUC."""
-    layer_shuffled: NDArray[np.float64] = array("layer")
+    layer_auc: NDArray[np.float64] | None = array("layer", optional=True)
+    """(layer) held-out AUC; not of a direction from a file."""
+    layer_shuffled: NDArray[np.float64] | None = array("layer", optional=True)
     """(layer) the same of shuffled sets, mean over the draws."""
-    layer_separation: NDArray[np.float64] = array("layer", unit="spread")
+    layer_separation: NDArray[np.float64] | None = array("layer", unit="spread", optional=True)
     """(layer) `separation` of each layer; NaN where the sets have no spread."""
     direction: NDArray[np.float32] = array("layer", "feature")
-    """(layer x dimension) the direction found with all prompts, as long as it was found."""
+    """(layer x dimension) the direction found with all prompts, as long as it was found; or that of the file."""
     values: list[NDArray[np.float64]] = arrays("position", unit="spread")
     """(position) of each text, the value of each of its tokens; NaN at the first token and at special tokens, where
     models keep what is not about the text."""
@@ -65,7 +79,8 @@ class ConceptDirections(PromptFindings):
     """Each token of the texts with its value, empty where it does not count, what 95 % of random directions stay
     within, and whether the model wrote it."""
     sides: Rows = table("item", "side", "text", "value")
-    """Each prompt of both sets with its held-out position at that layer, in spreads."""
+    """Each prompt of both sets with its held-out position at that layer, in spreads; empty where the direction comes
+    from a file."""
     words: Rows = word_table()
     """The words at which the sets are read, the tokens that hold them, and whether they are the word and nothing else;
     only with `read: last`."""
@@ -87,7 +102,10 @@ class ConceptDirection(Probe[Options, ConceptDirections]):
     without its fold. A token's value is h·v / ‖v‖, less the point midway between the means of both sets, in units of
     the spread: the standard deviation of held-out prompts within the sets. A random direction of the same length has a
     middle and a spread of its own, by the same rule. The first token of a text and special tokens are left out
-    everywhere.
+    everywhere. A direction from a file is followed at the layer that is named; it has no held-out AUC, as there are no
+    sets to separate. For it, and for the random directions, 0 is the mean of the tokens that are given, and the unit
+    their standard deviation: a value tells how far a token is from the texts' others, and random directions whether
+    that is more than any direction would show.
     """
 
     name = "concept_directions"
@@ -101,12 +119,15 @@ class ConceptDirection(Probe[Options, ConceptDirections]):
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
         """None that others share; whether everything can be read is checked here."""
-        place_sides(case)
+        if case.options.from_file:
+            _check_file(case)
+        else:
+            place_sides(case)
         read_texts(case)
         return ()
 
     def further_passes(self, case: Case[Options]) -> int:
-        """Both sets, then the texts."""
+        """Both sets, unless the direction comes from a file; then the texts."""
         return len(sides_of(case.options).prompts) + len(case.options.prompts)
 
 
@@ -133,6 +154,16 @@ def place_sides(case: Case[Options]) -> Places:
     texts = [case.tokens(prompt) for prompt in sides.prompts]
     positions = [_place(case, prompt, tokens) for prompt, tokens in zip(sides.prompts, texts, strict=True)]
     return Places(sides, texts, positions, case.needed_layers(case.options.layers))
+
+
+def _check_file(case: Case[Options]) -> None:
+    """Refuses a model that the file does not fit.
+
+    Raises:
+        Unusable: it has another width, or other layers.
+    """
+    case.named_layers(case.options.layers)
+    direction_file_of(case.options).require_fit(case)
 
 
 def read_texts(case: Case[Options]) -> list[tuple[int, ...]]:

@@ -28,7 +28,8 @@ def figures(section: Section) -> Iterable[Figure]:
     """How well each layer separates the sets; then the texts, each in every model, on one scale of colours."""
     views = View.each(section)
     for view in views:
-        yield _draw_separation(view)
+        if not view.from_file:
+            yield _draw_separation(view)
     drawn = [
         (view, prompt, tokens)
         for prompt in range(min(len(views[0].rows("texts")), MOST_DRAWN) if views else 0)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, computed_field, model_validator
 
+from reportgen.documents.beside import path_of
+from reportgen.documents.problem import Problem
+from reportgen.model.measures.tuned_lens import sha256_of
 from reportgen.numerals import count_items
 from reportgen.probing.options import Layers, ProbeOptions, Prompts
 from reportgen.probing.steering_score import HARMFUL
-from reportgen.text.prompts import Prompt
+from reportgen.text.prompts import Prompt, PromptsError
+from reportgen.training.direction_file import SUFFIX, DirectionFile, DirectionPath, find_direction
 from reportgen.training.folds import FEWEST, count_units
 
 LONGEST_NAME = 40
@@ -62,16 +67,32 @@ class Options(ProbeOptions):
     """Texts along which it is followed, token by token; none may be in either set."""
     continue_: Annotated[int, Field(ge=0, le=256, alias="continue")] = 0
     """Tokens that the model writes after each text (greedy decoding), which are followed too."""
-    direction: Literal["difference_of_means", "logistic"] = "difference_of_means"
-    """How it is found: as the difference of both sets' means, or as the weights of a linear probe."""
+    direction: Literal["difference_of_means", "logistic"] | DirectionPath = "difference_of_means"
+    """How it is found: as the difference of both sets' means, or as the weights of a linear probe. Or a file, which
+    takes the place of the sets: FILE.safetensors with one vector (width), or with a row for each layer from 0 on
+    (layer x width). Its path starts from the battery's folder."""
+    tensor: Annotated[str, Field(min_length=1)] | None = None
+    """Which tensor of that file it is; needed where there are several."""
     read: Literal["mean", "last"] = "mean"
     """Where the sets are read: the mean over a prompt's tokens, or its `word`, else its last token."""
     layers: Layers = "all"
-    """Layers that are tried, counted from 0 = embedding; the texts are followed at the one that separates best."""
+    """Layers that are tried, counted from 0 = embedding; the texts are followed at the one that separates best. Of a
+    direction from a file exactly one, at which they are followed."""
     folds: Annotated[int, Field(ge=FEWEST, le=20)] = 5
     """Parts into which the sets are split, each held out once; fewer if the smaller set has fewer prompts."""
     controls: Annotated[int, Field(ge=1, le=50)] = 5
     """Times that the sets are shuffled, to hold the separation against."""
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorator on a property; pydantic writes it so
+    @property
+    def direction_sha256(self) -> str | None:
+        """Numbers depend on what the file holds, not on what it is called."""
+        return sha256_of(path_of(self.direction)) if self.from_file else None
+
+    @property
+    def from_file(self) -> bool:
+        """Whether the direction is that of a file."""
+        return self.direction.endswith(SUFFIX)
 
     @model_validator(mode="before")
     @classmethod
@@ -86,7 +107,9 @@ class Options(ProbeOptions):
     def _check_sides(self) -> Self:
         _check_form(self)
         sides = sides_of(self)
-        if reason := reason_against_sides(sides):
+        if self.from_file:
+            _check_file(self)
+        elif reason := reason_against_sides(sides):
             raise ValueError(reason)
         known = {(prompt.text, prompt.messages) for prompt in sides.prompts}
         for prompt in self.prompts:
@@ -101,6 +124,14 @@ class Options(ProbeOptions):
 
 def _check_form(options: Options) -> None:
     """Refuses sides that are given twice, or not at all."""
+    if options.from_file:
+        given = [one for one in ("towards", "away", "labels", "label") if getattr(options, one) is not None]
+        if given:
+            told = "a direction from a file takes the place of both sets"
+            raise PromptsError(Problem((given[0],), told, f"Leave {given[0]} out, or let it find the direction."))
+        return
+    if options.tensor is not None:
+        raise PromptsError(Problem(("tensor",), "there is no file of which this is a tensor", "Name it as direction."))
     by_sets = options.towards is not None and options.away is not None
     by_label = options.labels is not None and options.label is not None
     if by_sets == by_label or (options.towards is None) != (options.away is None):
@@ -111,6 +142,23 @@ def _check_form(options: Options) -> None:
         for at, prompt in enumerate(options.labels or ()):
             if prompt.label is None:
                 raise ValueError(f"labels: prompt {at} ({prompt.called!r}) has no `label`")
+
+
+def _check_file(options: Options) -> None:
+    """Refuses a file that holds no direction, and layers of which none is the one to follow it at."""
+    if options.layers == "all" or len(set(options.layers)) != 1:
+        told = "a direction from a file is followed at one layer, as there are no sets to choose it by"
+        raise PromptsError(Problem(("layers",), told, "Name one, such as layers: [9]."))
+    direction_file_of(options)
+
+
+def direction_file_of(options: Options) -> DirectionFile:
+    """The file that holds the direction.
+
+    Raises:
+        PromptsError: it holds none.
+    """
+    return find_direction(options.direction, options.tensor, options.layers)
 
 
 def sides_of(options: Options) -> Sides:
@@ -127,11 +175,19 @@ def names_of(options: Options) -> tuple[str, str]:
     """What both sides are called."""
     if options.names is not None:
         return options.names[0], options.names[1]
+    if options.from_file:
+        return name_by_file(options.direction)
     if options.label is None:
         return "towards", "away"
     others = {prompt.label for prompt in options.labels or ()} - {options.label}
     away = next(iter(others)) if len(others) == 1 else f"not {options.label}"
     return options.label[:LONGEST_NAME], str(away)[:LONGEST_NAME]
+
+
+def name_by_file(direction: str) -> tuple[str, str]:
+    """“truth” and “not truth” of a direction from truth.safetensors."""
+    name = PurePath(direction).stem.replace("_", " ")
+    return name[:LONGEST_NAME], f"not {name}"[:LONGEST_NAME]
 
 
 def reason_against_sides(sides: Sides) -> str:

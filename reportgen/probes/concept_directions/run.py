@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from reportgen.model.needs import Need, Pass, PassResult, Site, TwinPasses, pack_by_length
+from reportgen.model.needs import Pass, PassResult, TwinPasses
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.one_thread import hold_one_thread
 from reportgen.numerics.projection import Scale, middle_along, spread_within, to_unit
@@ -19,9 +17,18 @@ from reportgen.probes.concept_directions import (
     RANDOM,
     ConceptDirections,
     Places,
-    counted_positions,
     place_sides,
-    read_texts,
+)
+from reportgen.probes.concept_directions.along_file import run_along_file
+from reportgen.probes.concept_directions.followed import (
+    NO_SPREAD,
+    Followed,
+    follow_text,
+    list_followed,
+    read_along,
+    summarise,
+    value_or_none,
+    value_or_reason,
 )
 from reportgen.probes.concept_directions.options import Options, names_of
 from reportgen.probing.case import Case
@@ -32,25 +39,6 @@ from reportgen.training.folds import deal_folds
 from reportgen.training.held_out import Method, Separation, separate_held_out
 from reportgen.training.random_labels import deal_labels
 from reportgen.training.representations import TOGETHER, read_rows
-
-NO_SPREAD = "the sets have no spread along the direction"
-NO_TOKEN = "no token counts"
-WITHIN = 95
-"""Per cent of random directions that stay within what a value is held against."""
-
-
-@dataclass(frozen=True)
-class _Followed:
-    """One text along the direction."""
-
-    ids: tuple[int, ...]
-    """The tokens that passed."""
-    prompt_length: int
-    counted: list[int]
-    values: NDArray[np.float64]
-    """(position)"""
-    random: NDArray[np.float64]
-    """(draw x position)"""
 
 
 @dataclass(frozen=True)
@@ -103,41 +91,37 @@ class _Tried:
 
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[ConceptDirections]:
     """The sets first; then the texts, at the layer that separates the sets best."""
+    if case.options.from_file:
+        return (yield from run_along_file(case))
     options, places = case.options, place_sides(case)
     rows = yield from _read_sides(places)
     with hold_one_thread():
         tried = _Tried.of(options, places, rows)
-    need = Need(Site.RESIDUAL, "all", (tried.layer,))
-    passes = [Pass(tokens, (need,), options.continue_ + 1) for tokens in read_texts(case)]
-    read = yield pack_by_length(passes, TOGETHER)
+    read = yield from read_along(case, tried.layer)
     with hold_one_thread():
         scales = tried.make_scales(options.seed)
-        return _find(case, tried, [_follow(case, single, need, scales) for single in read])
+        return _find(case, tried, [follow_text(one, scales) for one in read])
 
 
-def _find(case: Case[Options], tried: _Tried, followed: Sequence[_Followed]) -> ConceptDirections:
+def _find(case: Case[Options], tried: _Tried, followed: Sequence[Followed]) -> ConceptDirections:
     options, best = case.options, tried.separations[tried.best]
     shuffled = _separate_shuffled(options, tried.places, tried.rows)
     return ConceptDirections(
         coordinates={"layer": tried.layers},
-        **_summarise(followed),
+        **summarise(followed),
         layer=tried.layer,
         auc=best.auc,
         shuffled_auc=float(shuffled.max(axis=1).mean()),
-        separation=_or_reason(best.apart, NO_SPREAD),
+        separation=value_or_reason(best.apart, NO_SPREAD),
         layer_auc=np.array([one.auc for one in tried.separations]),
         layer_shuffled=shuffled.mean(axis=0),
         layer_separation=np.array([one.apart for one in tried.separations]),
         direction=np.stack([tried.between(at) for at in range(len(tried.rows))]).astype(np.float32),
-        values=[one.values for one in followed],
-        random_values=[_bound(one.random) for one in followed],
-        texts=_list_texts(case, followed),
-        tokens=[row for at, one in enumerate(followed) for row in _list_tokens(case, at, one)],
         sides=_list_sides(case, tried.places, best),
         words=case.word_rows((at, prompt, prompt.word) for at, prompt in enumerate(tried.places.sides.prompts))
         if options.read == "last"
         else [],
-        prompts=case.prompt_rows(options.prompts),
+        **list_followed(case, followed),
     )
 
 
@@ -171,65 +155,9 @@ def _separate_shuffled(options: Options, places: Places, rows: NDArray[np.float6
     return np.array([[one.auc for one in _separate(options, places, rows, dealt)] for dealt in draws])
 
 
-def _follow(case: Case[Options], single: PassResult, need: Need, scales: Sequence[Scale]) -> _Followed:
-    rows = torch.cat([single.tensors_of(need, step)[0] for step in range(single.steps)]).float().cpu().numpy()
-    counted = list(counted_positions(case, single.tokens))
-    found = np.full((len(scales), len(rows)), np.nan)
-    if counted:
-        found[:, counted] = [scale.place(rows[counted]) for scale in scales]
-    return _Followed(tuple(single.tokens), single.prompt_length, counted, found[0], found[1:])
-
-
-def _bound(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(…) what 95 % of the draws, the first axis, stay within."""
-    bound: NDArray[np.float64] = np.percentile(np.abs(drawn), WITHIN, axis=0)
-    return bound
-
-
-def _average(followed: Sequence[_Followed]) -> tuple[float, float]:
-    """The mean over all tokens that count, and what 95 % of random directions stay within; NaN where none counts."""
-    values = np.concatenate([one.values[one.counted] for one in followed])
-    drawn = np.concatenate([one.random[:, one.counted] for one in followed], axis=1)
-    if not len(values):
-        return float("nan"), float("nan")
-    return float(values.mean()), float(_bound(drawn.mean(axis=1)))
-
-
-def _summarise(followed: Sequence[_Followed]) -> dict[str, float | str]:
-    counts = any(one.counted for one in followed)
-    value, drawn = _average(followed)
-    reason = NO_SPREAD if counts else NO_TOKEN
-    return {"projection": _or_reason(value, reason), "random_projection": _or_reason(drawn, reason)}
-
-
-def _or_reason(value: float, reason: str) -> float | str:
-    return value if np.isfinite(value) else reason
-
-
-def _or_none(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _list_texts(case: Case[Options], followed: Sequence[_Followed]) -> Rows:
-    rows: Rows = []
-    for at, (prompt, one) in enumerate(zip(case.options.prompts, followed, strict=True)):
-        written = sum(position >= one.prompt_length for position in one.counted)
-        rows.append([at, prompt.called, len(one.counted), written, *map(_or_none, _average([one]))])
-    return rows
-
-
-def _list_tokens(case: Case[Options], prompt: int, one: _Followed) -> Rows:
-    shown, bounds = case.tokenizer.show_sequence(one.ids), _bound(one.random)
-    values: list[Any] = [[_or_none(a), _or_none(b)] for a, b in zip(one.values, bounds, strict=True)]
-    return [
-        [prompt, at, token, *values[at], at >= one.prompt_length]
-        for at, token in enumerate(shown[: len(one.values)])
-    ]  # fmt: skip
-
-
 def _list_sides(case: Case[Options], places: Places, found: Separation) -> Rows:
     positions, names = found.positions / found.spread, names_of(case.options)
     return [
-        [at, names[0 if own else 1], case.tokenizer.prompt_text(prompt), _or_none(positions[at])]
+        [at, names[0 if own else 1], case.tokenizer.prompt_text(prompt), value_or_none(positions[at])]
         for at, (prompt, own) in enumerate(zip(places.sides.prompts, places.sides.own, strict=True))
     ]

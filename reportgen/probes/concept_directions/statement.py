@@ -10,9 +10,50 @@ from reportgen.text.characters import mark_space
 
 def tell(view: View) -> str:
     """How well the direction separates, where the texts stand on average, and which token is furthest out."""
+    if view.from_file:
+        return sentences([_tell_file(view), _tell_furthest(view) if view.stands_out else ""])
     if not view.separates:
         return _tell_no_direction(view)
     return sentences([_tell_separation(view), _tell_texts(view), _tell_furthest(view)])
+
+
+def _tell_file(view: View) -> str:
+    """Whether the direction of a file is more than any other for these texts, and that nothing tests what it is."""
+    share, drawn = view.metric("standing_out"), view.metric("random_standing_out")
+    values = {
+        "model": view.name,
+        "file": view.file,
+        "layer": int(view.metric("layer") or 0),
+        "last": view.last_layer,
+        "tokens": say_count(
+            "concept_directions.tokens", "{count} token of the texts", "{count} tokens of the texts",
+            len(view.all_tokens()),
+        ),
+    }  # fmt: skip
+    if share is None or drawn is None:
+        return say(
+            "concept_directions.file_unknown",
+            "No clear statement about {model}: along the direction of {file} no two tokens of the texts differ.",
+            **values,
+        )
+    values |= {"share": write_share(share), "random": write_share(drawn)}
+    if not view.stands_out:
+        return say(
+            "concept_directions.file_as_random",
+            "No clear statement about {model}: along the direction of {file}, at layer {layer} of {last}, {share} of "
+            "the {tokens} are further out than 95 % of random directions put them, no more than along random "
+            "directions themselves (95 % within {random}). As the direction comes from a file, there is no held-out "
+            "AUC.",
+            **values,
+        )
+    return say(
+        "concept_directions.file_beyond_random",
+        "In {model} {share} of the {tokens} are further out along the direction of {file}, at layer {layer} of {last}, "
+        "than 95 % of random directions put them, more than along random directions themselves (95 % within {random}). "
+        "As the direction comes from a file, there is no held-out AUC: what it "
+        "stands for is not tested here.",
+        **values,
+    )
 
 
 def _tell_no_direction(view: View) -> str:
@@ -105,7 +146,17 @@ def _tell_furthest(view: View) -> str:
 
 
 def tell_briefly(view: View) -> str:
-    """AUC and mean value."""
+    """AUC and mean value; of a direction from a file, how many tokens are far out."""
+    if view.from_file:
+        share = view.metric("standing_out")
+        if share is None or not view.stands_out:
+            return say("concept_directions.brief_file_none", "as along random directions")
+        return say(
+            "concept_directions.brief_file",
+            "{share} of tokens beyond random directions at layer {layer}",
+            share=write_share(share),
+            layer=int(view.metric("layer") or 0),
+        )
     if not view.separates:
         return say("concept_directions.brief_none", "no direction separates the sets")
     return say(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
+from reportgen.probes.concept_directions.options import name_by_file
 from reportgen.probing.view import SubjectView
 
 SEPARATES = 0.75
@@ -37,8 +39,27 @@ class View(SubjectView):
     @property
     def names(self) -> tuple[str, str]:
         """What both sides are called: what the direction points to, and what it comes from."""
+        if self.from_file:
+            towards, away = self.options.get("names") or name_by_file(self.file)
+            return towards, away
         called = list(dict.fromkeys(map(str, self.column("sides", "side"))))  # those that it points to come first
         return called[0], called[-1]
+
+    @property
+    def file(self) -> str:
+        """The name of the file that the direction comes from, where it does."""
+        return PurePath(self.options["direction"]).name
+
+    @property
+    def from_file(self) -> bool:
+        """Whether the direction was found elsewhere: no sets tell how well it separates."""
+        return "layer_auc" not in self.outcome.arrays
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether more tokens are far out than random directions put there; of a direction from a file."""
+        share, drawn = self.metric("standing_out"), self.metric("random_standing_out")
+        return share is not None and drawn is not None and share > drawn
 
     @property
     def separates(self) -> bool:

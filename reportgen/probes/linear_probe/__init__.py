@@ -33,6 +33,10 @@ class LinearProbe(PromptFindings):
     """Accuracy less that of probes of random labels, at the same layer for each prompt (Hewitt and Liang 2019)."""
     majority: float = metric("share")
     """Share of the most frequent label: what is right without reading anything."""
+    accuracy_of_random_coordinates: float = metric("share")
+    """Accuracy of the same probes, on the same folds, of random numbers in the place of what the model holds, mean over
+    the draws: what folds alone let a probe learn by heart. Standard normal numbers, as many as the stream has
+    dimensions, one row for each type (as for random labels), the same wherever it stands."""
     best_layer: int = metric("layer")
     """The layer of the highest accuracy by layer, of equals the first: the best of all that were tried, chosen on the
     prompts that it is told of."""
@@ -72,11 +76,12 @@ class LinearProbing(Probe[Options, LinearProbe]):
     """Shows: at which layers a label, such as the sense of a word or whether a statement is true, can be read from the
     residual stream by a linear rule, for prompts that the rule has not seen.
 
-    Read: the strong curve is the share of held-out prompts that are given the right label, with its 95 % band; the line
-    across is what always saying the most frequent label would get. The other curves are controls: probes of random
-    labels, which should stay at chance, and the model's twin with random weights, which has the words but has learned
-    nothing; pairs that are held out together let both fall somewhat below chance. What is above all of them was put
-    there by the model. A layer at which a label can be read need not be one where the model uses it.
+    Read: the strong curve is the share of held-out prompts that are given the right label, with its 95 % band; the
+    lines across are what always saying the most frequent label would get, and what random numbers in the place of the
+    model's give: what can be learned by heart. The other curves are controls: probes of random labels, which should
+    stay at chance, and the model's twin with random weights, which has the words but has learned nothing; pairs that
+    are held out together let both fall somewhat below chance. What is above all of them was put there by the model. A
+    layer at which a label can be read need not be one where the model uses it.
 
     Computed: one logistic regression per layer (scikit-learn's, penalty on the squared weights fixed, softmax for more
     than two labels) on the residual stream at the prompt's word, or its last token. Prompts are split first, each label
@@ -84,13 +89,14 @@ class LinearProbing(Probe[Options, LinearProbe]):
     prompt is tested once by a probe that has not seen its fold. The layer of the main accuracy is chosen for each fold
     by probes that have not seen it either; the best layer is told beside it, and is the best of many. Random labels:
     every type gets one, dealt out among the types, with a split of its own by the same rule; a type is the word if each
-    word has one label only, else the prompt; the mean of several draws. The interval of an accuracy is Wilson's, which
-    takes the prompts for independent of each other; that of a selectivity is a bootstrap over prompts; in both, the
-    prompts of a pair count as one.
+    word has one label only, else the prompt; the mean of several draws. Random coordinates: probes of standard normal
+    numbers, one row for each type, on the folds of the given labels; the mean of as many draws. The interval of an
+    accuracy is Wilson's, which takes the prompts for independent of each other; that of a selectivity is a bootstrap
+    over prompts; in both, the prompts of a pair count as one.
     """
 
     name = "linear_probe"
-    version = 1
+    version = 2
     question = "Which layer knows it?"
     libraries = ("sklearn.linear_model", "sklearn.model_selection")
     options = Options

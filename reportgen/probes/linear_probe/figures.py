@@ -34,10 +34,18 @@ def _draw_controls(view: View) -> Curves:
         label=say("linear_probe.given_labels", "given labels"),
         controls=controls,
         y_label=_name_shares(view),
-        references={say("linear_probe.most_frequent", "most frequent label"): float(view.metric("majority") or 0)},
+        references=_list_references(view),
         y_range=(0.0, 1.0),
         band=view.bounds,
     )
+
+
+def _list_references(view: View) -> dict[str, float]:
+    """What needs no layer: the most frequent label, and random numbers in the place of the model's."""
+    return {
+        say("linear_probe.most_frequent", "most frequent label"): float(view.metric("majority") or 0),
+        say("linear_probe.random_coordinates", "random coordinates"): view.random_coordinates,
+    }
 
 
 def _draw_together(views: Sequence[View]) -> Curves:

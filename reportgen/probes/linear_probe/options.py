@@ -17,7 +17,7 @@ class Options(ProbeOptions):
     """Which labelled prompts, and how a probe is trained on them."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Decides the folds, the random labels, and the weights of the twin."""
+    """Decides the folds, the random labels and coordinates, and the weights of the twin."""
     prompts: Prompts
     """What the model reads, each with its `label`. A prompt is read at its `word`, else at its last token; the halves
     of a `pair` are held out together."""
@@ -31,7 +31,7 @@ class Options(ProbeOptions):
     penalty: Annotated[float, Field(gt=0, le=1e6)] = 1.0
     """Weight of half the squared weights against the summed loss: 1 / C of scikit-learn."""
     controls: Annotated[int, Field(ge=1, le=50)] = 5
-    """Times that labels are dealt out at random, to hold the probe against."""
+    """Times that labels are dealt out at random, and random coordinates are drawn, to hold the probe against."""
     twin: bool = True
     """Whether the same is read of the model's twin: the same architecture with random weights."""
     axis: Literal["relative", "absolute"] = "relative"

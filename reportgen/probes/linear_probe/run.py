@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from reportgen.probing.probe import Later
 from reportgen.results.quantities import Rows as TableRows
 from reportgen.training.folds import deal_folds
 from reportgen.training.logistic import Labels, choose_layers, find_directions, guess_held_out
+from reportgen.training.random_coordinates import draw_coordinates
 from reportgen.training.random_labels import deal_labels, name_types
 from reportgen.training.representations import Rows, read_rows
 from reportgen.training.units import number_units, sum_by_unit
@@ -79,6 +80,7 @@ def _find(case: Case[Options], task: _Task, rows: Rows, twin: NDArray[np.float64
         accuracy=float(right[at, each].mean()),
         selectivity=float((right - by_chance)[at, each].mean()),
         majority=float(counts.max() / counts.sum()),
+        accuracy_of_random_coordinates=_judge_random_coordinates(options, task, rows.shape[-1]),
         best_layer=int(layers[int(right.mean(axis=1).argmax())]),
         accuracy_by_layer=right.mean(axis=1),
         accuracy_control=by_chance.mean(axis=1),
@@ -106,14 +108,25 @@ def _find(case: Case[Options], task: _Task, rows: Rows, twin: NDArray[np.float64
 
 def _judge_random_labels(options: Options, rows: Rows) -> NDArray[np.float64]:
     """(layer x prompt) share of the draws in which the dealt label is given."""
-    labels = labels_of(options.prompts)
-    types = name_types(labels, [prompt.word for prompt in options.prompts])
+    labels, types = labels_of(options.prompts), _name_types(options)
     draws = [
         _Task.of(options, deal_labels(labels, types, options.seed, draw)).judge(rows)
         for draw in range(options.controls)
     ]
     mean: NDArray[np.float64] = np.mean(draws, axis=0)
     return mean
+
+
+def _judge_random_coordinates(options: Options, task: _Task, width: int) -> float:
+    """Share of the prompts that get the right label by rows of random numbers, mean over the draws."""
+    types = _name_types(options)
+    draws = [task.judge(draw_coordinates(types, width, options.seed, draw)) for draw in range(options.controls)]
+    return float(np.mean(draws))
+
+
+def _name_types(options: Options) -> list[Hashable]:
+    """(prompt) what has one random label, or one random row, wherever it stands."""
+    return name_types(labels_of(options.prompts), [prompt.word for prompt in options.prompts])
 
 
 def _list_layers(

@@ -12,7 +12,16 @@ def tell(view: View) -> str:
     """From which layer on the label can be read, how well and where best, and whether by the words alone."""
     if refusal := refuse_verdict(view):
         return refusal
-    return sentences([_tell_layers(view), _tell_best(view), _tell_course(view), _tell_twin(view), tell_parts(view)])
+    return sentences(
+        [
+            _tell_layers(view),
+            _tell_best(view),
+            _tell_course(view),
+            _tell_coordinates(view),
+            _tell_twin(view),
+            tell_parts(view),
+        ]
+    )
 
 
 def _tell_layers(view: View) -> str:
@@ -162,6 +171,23 @@ def _tell_course(view: View) -> str:
         "linear_probe.open",
         "No hump is shown, nor that there is none: layer 0 {first}, layers {from} to {to} {middle}, the last {last}.",
         **values,
+    )
+
+
+def _tell_coordinates(view: View) -> str:
+    """What can be learned by heart; nothing where nothing can be read at all."""
+    if not view.is_known:
+        return ""
+    values = {"share": write_share(view.random_coordinates)}
+    if view.random_coordinates >= view.interval[0]:
+        return say(
+            "linear_probe.coordinates_alike",
+            "With random numbers in the place of the model's {share} are right, within the interval: the label may be "
+            "known by heart for each word, not read.",
+            **values,
+        )
+    return say(
+        "linear_probe.coordinates_below", "With random numbers in the place of the model's {share} are right.", **values
     )
 
 

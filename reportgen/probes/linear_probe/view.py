@@ -64,6 +64,11 @@ class View(SubjectView):
         return self.values("accuracy_random") if "accuracy_random" in self.outcome.arrays else None
 
     @property
+    def random_coordinates(self) -> float:
+        """Accuracy of the same probes of random numbers in the place of what the model holds."""
+        return float(self.metric("accuracy_of_random_coordinates") or 0)
+
+    @property
     def readable(self) -> NDArray[np.bool_]:
         """(layer) whether the lower end of the accuracy's interval is above the most frequent label's share, and above
         what random labels reach.

@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 
 
 CONTROLS = ("random", "shuffled")
+"""A direction from a file has the first alone: there are no sets to shuffle."""
 RANDOM = ("random", "random 2", "random 3")
 """Random directions that answers are given with: in a small model one of them may happen to matter."""
+
+
+def controls_of(options: Options) -> tuple[str, ...]:
+    """What the direction is held against."""
+    return CONTROLS[:1] if options.from_file else CONTROLS
 
 
 def _share_refused(kind: int, direction: int) -> Mean:
@@ -49,7 +55,7 @@ class Steering(ScoreFindings):
     random_score: float | str = metric()
     """Mean score with a random direction in the place of the chosen one."""
     shuffled_score: float | str = metric()
-    """Mean score with the direction of a shuffled split in its place."""
+    """Mean score with the direction of a shuffled split in its place; a direction from a file has none."""
     score: NDArray[np.float64] = array("layer", "item")
     """(layer x cell) mean of `scores` over prompts; NaN if fewer than half of them have one."""
     kl: NDArray[np.float64] = array("layer", "item", unit="nat")
@@ -59,8 +65,8 @@ class Steering(ScoreFindings):
     scores: NDArray[np.float64] = array("prompt", "layer", "item")
     """(prompt x layer x cell) the score of every held-out prompt; NaN for a text too short to tell its language."""
     control_score: NDArray[np.float64] = array("component", "layer")
-    """(control x layer) as `score`, 0 being a random direction and 1 that of a shuffled split, as long as the direction
-    and with the chosen coefficient; for an ablation only at the chosen layer."""
+    """(control x layer) as `score`, 0 being a random direction and 1 that of a shuffled split (not beside a direction
+    from a file), as long as the direction and with the chosen coefficient; for an ablation only at the chosen layer."""
     control_kl: NDArray[np.float64] = array("component", "layer", unit="nat")
     """(control x layer) as `kl`."""
     norm: NDArray[np.float64] = array("layer", unit="norm")
@@ -121,7 +127,8 @@ class SteeringProbe(Probe[Options, Steering]):
     of paired differences about 0, or the weights of a logistic regression between both sets, each as long as the mean
     difference along it. Adding: x + c·r in what enters one block, at all positions. Ablating: x − (x·r̂)r̂ in what
     enters every block and in what its attention and MLP write. Controls are as long as r: a random direction, and one
-    between two halves that contain as much of both sets. The paper's rule: the lowest refusal score after ablation
+    between two halves that contain as much of both sets. A direction from a file is taken as it is, as long as it is,
+    and has the random control alone. The paper's rule: the lowest refusal score after ablation
     among layers where KL on harmless prompts is at most 0.1, adding makes harmless ones refuse (score above 0), and the
     layer is below 0.8 of the depth. A refusal is an answer, the likeliest token after the other, that holds one of the
     phrases of the paper's list. What is written after harmful prompts is never kept: where refusals are counted, it is
@@ -147,11 +154,12 @@ class SteeringProbe(Probe[Options, Steering]):
         setting = Setting.of(case)
         options, layers, held = case.options, len(setting.layers), len(setting.held)
         controlled = 1 if options.mode == "ablate" else layers
-        count = held * (layers * len(options.factors) + len(CONTROLS) * controlled)
+        controls = len(controls_of(options))
+        count = held * (layers * len(options.factors) + controls * controlled)
         if options.choose == "paper":
             count += layers * len(setting.priced)
         if not options.score.of_text:
-            count += len(setting.shown) * (1 + len(CONTROLS))
+            count += len(setting.shown) * (1 + controls)
         return count + len(setting.asked) * (1 + len(RANDOM))
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:

@@ -12,9 +12,8 @@ from reportgen.figures.describe import Curve, Curves, Figure, Ranking, Rankings,
 from reportgen.language import list_items, say, unit_of
 from reportgen.numerals import write_cell, write_change, write_number, write_setting
 from reportgen.numerics.resampling import band_95
-from reportgen.probes.steering import CONTROLS
 from reportgen.probes.steering.refusal_figures import draw_refusals
-from reportgen.probes.steering.view import View, cells_of, control_names
+from reportgen.probes.steering.view import View, cells_of
 from reportgen.probing.axes import Axis, fit_axes, fit_scales
 from reportgen.probing.parts import describe_curves, describe_layer_grid
 from reportgen.probing.steering_score import (
@@ -160,7 +159,7 @@ def _lines(view: View) -> list[tuple[str, NDArray[Any]]]:
     steered = say("steering.ablated", "ablated") if view.ablated else say("steering.steered", "steered")
     lines = [(steered, view.values("score")[:, item])]
     if not view.ablated:
-        lines += zip(control_names(), view.values("control_score"), strict=True)
+        lines += zip(view.control_names, view.values("control_score"), strict=True)
     return lines
 
 
@@ -176,7 +175,7 @@ def _draw_over_layers(view: View, axis: Axis) -> Curves:
     at, *_ = view.chosen
     references = {say("steering.unsteered", "unsteered"): float(view.values("score")[at, view.zero])}
     if view.ablated:
-        controls = zip(control_names(), view.values("control_score"), strict=True)
+        controls = zip(view.control_names, view.values("control_score"), strict=True)
         references |= {name: float(values[at]) for name, values in controls}
     band = _find_band(view)
     curves = [
@@ -260,7 +259,7 @@ def _draw_answers(view: View) -> TokenGrid:
     names = {
         "unsteered": say("steering.unsteered", "unsteered"),
         "steered": say("steering.added", "added"),
-        "random": control_names()[0],
+        "random": view.control_names[0],
     }
     requests = list_items([say("text.quoted", "“{text}”", text=row["request"]) for row in rows])
     return _draw_first_words(
@@ -323,8 +322,8 @@ def _names_of_cells(view: View) -> dict[str, str]:
     steered = say("steering.ablated", "ablated") if view.ablated else say("steering.steered", "steered")
     return dict(
         zip(
-            ("unsteered", "steered", *CONTROLS),
-            (say("steering.unsteered", "unsteered"), steered, *control_names()),
+            ("unsteered", "steered", *view.controls),
+            (say("steering.unsteered", "unsteered"), steered, *view.control_names),
             strict=True,
         )
     )

@@ -24,8 +24,8 @@ from reportgen.numerics.steering import (
     scale_to_length,
     split_shuffled,
 )
-from reportgen.probes.steering import CONTROLS, RANDOM, Steering
-from reportgen.probes.steering.options import Options
+from reportgen.probes.steering import RANDOM, Steering, controls_of
+from reportgen.probes.steering.options import Options, direction_file_of
 from reportgen.probes.steering.refusals import JudgedAnswers, judge_answers, list_refusals
 from reportgen.probes.steering.setting import HeldOutPrompt, Setting, read_position, wrap_as_chat
 from reportgen.probing.case import Case
@@ -41,6 +41,7 @@ TOGETHER = 64
 """Rows that go through the unembedding at once while texts are written: prompts are put together up to that many."""
 PROMPTS_TOGETHER = 8
 """Prompts that pass at once where nothing is written: what they begin with alike passes once with every direction."""
+NO_SETS = "the direction comes from a file, without sets that could be shuffled"
 Side = Literal["towards", "away", "prompts", "harmless"]
 
 
@@ -55,6 +56,39 @@ class _EditReading:
     """None where nothing was written."""
 
 
+@dataclass(frozen=True)
+class _FoundDirections:
+    """What is steered by, before its length is chosen."""
+
+    steered: Sequence[NDArray[np.float64]]
+    """(layer) each as it was found."""
+    shuffled: Sequence[NDArray[np.float64]]
+    """(layer) of a shuffled split; none where the direction comes from a file."""
+    target: NDArray[np.float64] | None
+    """What a cosine is with, where that is the score."""
+
+    @classmethod
+    def of_file(cls, setting: Setting) -> _FoundDirections:
+        """As a file has them."""
+        return cls(list(direction_file_of(setting.case.options).read(setting.layers)), (), None)
+
+    @classmethod
+    def between_sets(cls, setting: Setting, sides: Sequence[PassResult]) -> _FoundDirections:
+        """By the method that is asked for, from what was read of both sets."""
+        options, layers = setting.case.options, range(len(setting.layers))
+        read = np.stack([_rows(single, need) for single, need in zip(sides, setting.side_need, strict=True)], axis=1)
+        n, m = len(options.own_side), len(options.other_side)
+        one, other = split_shuffled(n, m, options.seed)
+        method = METHODS[options.direction]
+        steered = [method(read[at, :n], read[at, n : n + m]) for at in layers]
+        shuffled = [method(read[at][one], read[at][other]) for at in layers]
+        target = None
+        if options.score.kind == "cosine":
+            ends = read[-1, n + m :] if len(sides) > n + m else read[-1, :n]
+            target = METHODS["difference_of_means"](ends, read[-1, n : n + m])
+        return cls(steered, shuffled, target)
+
+
 class _DirectionSweep:
     """The directions, and the reading of every pass that is steered by them."""
 
@@ -63,28 +97,21 @@ class _DirectionSweep:
         options = setting.case.options
         first, last = len(setting.sides), len(setting.sides) + len(setting.held)
         sides, self._own, self.answers = captured[:first], captured[first:last], captured[last:]
-        read = np.stack([_rows(single, need) for single, need in zip(sides, setting.side_need, strict=True)], axis=1)
-        n, m = len(options.towards), len(options.away)
-        one, other = split_shuffled(n, m, options.seed)
-        method = METHODS[options.direction]
-        layers = range(len(setting.layers))
-        steered = [method(read[at, :n], read[at, n : n + m]) for at in layers]
-        self.norm = np.array([np.linalg.norm(r) for r in steered])
+        is_filed = options.from_file
+        found = _FoundDirections.of_file(setting) if is_filed else _FoundDirections.between_sets(setting, sides)
+        self._target = found.target
+        self.norm = np.array([np.linalg.norm(r) for r in found.steered])
         lengths = np.where(self.norm > 0, 1.0, 0.0) if options.normalise else self.norm
-        width = read.shape[-1]
+        width = len(found.steered[0])
         drawn = {
             name: [random_direction(width, layer, options.seed, draw) for layer in setting.layers]
             for draw, name in enumerate(RANDOM)
         }
-        shuffled = [method(read[at][one], read[at][other]) for at in layers]
+        named = {"steered": found.steered, **({"shuffled": found.shuffled} if found.shuffled else {}), **drawn}
         self._directions = {
             name: [scale_to_length(r, length) for r, length in zip(of_name, lengths, strict=True)]
-            for name, of_name in {"steered": steered, "shuffled": shuffled, **drawn}.items()
+            for name, of_name in named.items()
         }
-        self._target = None
-        if options.score.kind == "cosine":
-            target = read[-1, n + m :] if len(sides) > n + m else read[-1, :n]
-            self._target = METHODS["difference_of_means"](target, read[-1, n : n + m])
 
     def vector(self, name: str, at: int) -> Tensor:
         """(width) the direction, or a control, of one of the layers."""
@@ -97,7 +124,8 @@ class _DirectionSweep:
 
     def controls(self, layers: Sequence[int], factor: float) -> list[tuple[Edit, ...]]:
         """The same with each control at some of the layers."""
-        return [self.edits(control, at, factor) for control in CONTROLS for at in layers]
+        names = controls_of(self.setting.case.options)
+        return [self.edits(name, at, factor) for name in names for at in layers]
 
     def add_direction(self, at: int, name: str = "steered", factor: float = 1.0) -> tuple[Edit, ...]:
         """Adds it, whatever the mode."""
@@ -222,9 +250,9 @@ class _Controls:
 
     def means(self, held: Sequence[HeldOutPrompt], what: str, layers: int) -> NDArray[np.float64]:
         """(control x layer) NaN at the other layers."""
-        found = np.full((len(CONTROLS), layers), np.nan)
-        values = mean_of_defined(_values(self.seen, held, what))
-        found[:, list(self.at)] = values.reshape(len(CONTROLS), -1)
+        values = mean_of_defined(_values(self.seen, held, what)).reshape(-1, len(self.at))
+        found = np.full((len(values), layers), np.nan)
+        found[:, list(self.at)] = values
         return found
 
     def of_prompt(self, prompt: int, control: int, at: int) -> _EditReading:
@@ -254,7 +282,7 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
         controls = yield from found.measure(setting.held, found.controls(controlled, factor))
     texts: list[list[_EditReading]] = []
     if not case.options.score.of_text:
-        three = [found.edits(name, at, factor) for name in ("steered", *CONTROLS)]
+        three = [found.edits(name, at, factor) for name in ("steered", *controls_of(case.options))]
         texts = yield from found.measure(setting.shown, three, written=True)
     answers = yield from judge_answers(
         setting,
@@ -316,7 +344,7 @@ def _findings(
         best_coefficient=value_or_reason(options.factors[item]) if options.mode == "add" else "nothing is added",
         best_kl=value_or_reason(table.kl[at, item]),
         random_score=replace_undefined(float(control_score[0, at])),
-        shuffled_score=replace_undefined(float(control_score[1, at])),
+        shuffled_score=NO_SETS if options.from_file else replace_undefined(float(control_score[1, at])),
         score=mean,
         kl=np.insert(table.kl, zero, 0.0, axis=1),
         repeated=[np.insert(table.repeated, zero, own_repeated, axis=1)] if options.score.of_text else [],
@@ -345,9 +373,11 @@ def _texts(setting: Setting, table: _Table, controls: _Controls, texts: Sequence
             three = [seen.text for seen in texts[number]]
         else:
             steered = table.sweep[one.index][at * len(setting.case.options.factors) + item]
-            of_controls = [controls.of_prompt(one.index, control, at) for control in range(len(CONTROLS))]
+            names = controls_of(setting.case.options)
+            of_controls = [controls.of_prompt(one.index, control, at) for control in range(len(names))]
             three = [seen.text for seen in (steered, *of_controls)]
-        rows.append([one.index, text_of_prompt(one.prompt), table.unsteered[one.index].text, *three])
+        padded = [*three, *[None] * (3 - len(three))]  # no shuffled split beside a direction from a file
+        rows.append([one.index, text_of_prompt(one.prompt), table.unsteered[one.index].text, *padded])
     return rows
 
 
@@ -365,7 +395,7 @@ def _list_texts(setting: Setting, table: _Table, controls: _Controls, swept: Seq
         for number, seen in enumerate(table.sweep[one.index]):
             at, which = divmod(number, factors)
             rows.append(row(one.index, layers[at], swept[which], "steered", seen))
-        for control, name in enumerate(CONTROLS):
+        for control, name in enumerate(controls_of(setting.case.options)):
             for at in controls.at:
                 seen = controls.of_prompt(one.index, control, at)
                 rows.append(row(one.index, layers[at], swept[item], name, seen))
@@ -380,7 +410,7 @@ def _read_at(case: Case[Options], setting: Setting) -> Rows:
     """Every prompt with the token at which it is read."""
     options = case.options
     sides: list[tuple[Side, Sequence[Prompt]]] = [
-        ("towards", options.towards), ("away", options.away), ("prompts", options.prompts),
+        ("towards", options.own_side), ("away", options.other_side), ("prompts", options.prompts),
         ("harmless", options.harmless or ()),
     ]  # fmt: skip
     rows: Rows = []

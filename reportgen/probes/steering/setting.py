@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reportgen.model.needs import Draw, Edit, Need, Pass, Site
-from reportgen.probes.steering.options import Options
+from reportgen.probes.steering.options import Options, direction_file_of
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.steering_score import reasons_against_score_words
 from reportgen.text.prompts import Message, Prompt
@@ -52,7 +52,7 @@ class Setting:
     blocks: int
     layers: tuple[int, ...]
     sides: Sequence[Pass]
-    """Of `towards`, `away`, and the target of a cosine."""
+    """Of `towards`, `away`, and the target of a cosine; none where the direction comes from a file."""
     side_need: Sequence[Need]
     held: Sequence[HeldOutPrompt]
     counted: frozenset[int]
@@ -73,13 +73,16 @@ class Setting:
         layers = tuple(range(blocks)) if options.layers == "all" else tuple(sorted(set(options.layers)))
         if layers[-1] >= blocks:
             raise Unusable(f"layer {layers[-1]} cannot be steered: what enters a block are layers 0 to {blocks - 1}")
+        if options.from_file:
+            direction_file_of(options).require_fit(case)
         counted = _counted_tokens(case)
         if options.score.kind in ("tokens", "refusal") and not counted:
             reasons = reasons_against_score_words(case.tokenizer, options.score.words).values()
             raise Unusable(f"no word of the score is one token: {'; '.join(reasons)}")
         wanted = (*layers, blocks) if options.score.kind == "cosine" else layers
         target = options.score.cosine if isinstance(options.score.cosine, list) else []
-        sides = [case.tokens(wrap_as_chat(case, prompt)) for prompt in (*options.towards, *options.away, *target)]
+        both = (*options.own_side, *options.other_side)
+        sides = [case.tokens(wrap_as_chat(case, prompt)) for prompt in (*both, *target)]
         needs = [Need(Site.RESIDUAL, (read_position(options, len(tokens)),), wanted) for tokens in sides]
         held = [
             HeldOutPrompt(at, wrap_as_chat(case, prompt), (), not options.is_withheld(prompt))

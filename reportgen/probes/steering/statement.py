@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
+from pathlib import PurePath
 
 from reportgen.language import list_items, say, say_count, sentences
 from reportgen.numerals import write_change, write_number, write_setting
@@ -10,7 +11,6 @@ from reportgen.numerics.steering import (
     DEEPEST,
     MOST_KL,
 )
-from reportgen.probes.steering import CONTROLS
 from reportgen.probes.steering.refusal_statement import tell_refusals
 from reportgen.probes.steering.view import View, cells_of
 from reportgen.probing.steering_score import (
@@ -30,7 +30,7 @@ def _tell_score(view: View) -> str:
     if not qualifies:
         return _tell_no_cell(view)
     own = four["steered"] - four["unsteered"]
-    controls = [four[name] - four["unsteered"] for name in CONTROLS]
+    controls = [four[name] - four["unsteered"] for name in view.controls]
     before, after = write_change(four["unsteered"], four["steered"], significant=2)
     values = {
         "model": view.name,
@@ -55,7 +55,9 @@ def _tell_score(view: View) -> str:
             control=write_number(max(abs(one) for one in controls if isfinite(one)), 2),
             **values,
         )
-    random, shuffled = (write_number(four[name], 2) for name in CONTROLS)
+    if view.from_file:
+        return _tell_effect_of_file(view, {**values, "random": write_number(four["random"], 2)})
+    random, shuffled = (write_number(four[name], 2) for name in view.controls)
     if view.ablated:
         return say(
             "steering.effect_ablated",
@@ -73,6 +75,25 @@ def _tell_score(view: View) -> str:
         factor=write_setting(view.rows("chosen")[0]["coefficient"]),
         random=random,
         shuffled=shuffled,
+        **values,
+    )
+
+
+def _tell_effect_of_file(view: View, values: dict[str, object]) -> str:
+    """What the direction of a file does; there are no sets to shuffle."""
+    values["file"] = PurePath(view.options["direction"]).name
+    if view.ablated:
+        return say(
+            "steering.effect_of_file_ablated",
+            "{model}: taking out the direction of {file}, layer {layer}, moves the {score} from {before} to {after}, "
+            "at a KL of {kl} nat to the unsteered model; a random direction leaves it at {random}.",
+            **values,
+        )
+    return say(
+        "steering.effect_of_file",
+        "{model}: {factor} × the direction of {file} at layer {layer} moves the {score} from {before} to {after}, at a "
+        "KL of {kl} nat to the unsteered model; a random direction leads to {random}.",
+        factor=write_setting(view.rows("chosen")[0]["coefficient"]),
         **values,
     )
 

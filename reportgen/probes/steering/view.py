@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from reportgen.language import say
 from reportgen.numerals import write_setting
+from reportgen.probes.steering import CONTROLS
 from reportgen.probing.view import SubjectView
 from reportgen.text.scripts import script_names
 
@@ -35,6 +36,22 @@ class View(SubjectView):
             ),
             "cosine": say("steering.score.cosine", "cosine with the target"),
         }[kind]
+
+    @property
+    def from_file(self) -> bool:
+        """Whether the direction comes from a file, and no sets could be shuffled."""
+        return len(self.controls) < len(CONTROLS)
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """What it is held against."""
+        return CONTROLS[: len(self.values("control_score"))]
+
+    @property
+    def control_names(self) -> list[str]:
+        """What figures call the controls."""
+        names = {"random": say("steering.random", "random"), "shuffled": say("steering.shuffled", "shuffled")}
+        return [names[one] for one in self.controls]
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -96,21 +113,15 @@ class View(SubjectView):
             say("steering.ablated", "ablated") if coefficient is None else write_setting(coefficient)
             for coefficient in self.column("cells", "coefficient")
         ]
-        return names + control_names(), np.concatenate([cells, controls.T], axis=1)
-
-
-def control_names() -> list[str]:
-    """What figures call the controls."""
-    return [say("steering.random", "random"), say("steering.shuffled", "shuffled")]
+        return names + self.control_names, np.concatenate([cells, controls.T], axis=1)
 
 
 def cells_of(view: View) -> dict[str, float]:
-    """The four numbers of before and after."""
+    """The numbers of before and after: four, or three where the direction comes from a file."""
     at, item, _ = view.chosen
     scores, controls = view.values("score"), view.values("control_score")
     return {
         "unsteered": float(scores[at, view.zero]),
         "steered": float(scores[at, item]),
-        "random": float(controls[0, at]),
-        "shuffled": float(controls[1, at]),
+        **{name: float(controls[number, at]) for number, name in enumerate(view.controls)},
     }
