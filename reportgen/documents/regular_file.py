@@ -3,9 +3,11 @@
 Whatever a name leads to, opening it waits for nobody, and no more is read than is allowed.
 """
 
+import codecs
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 
@@ -71,6 +73,26 @@ def read_regular_text(file: Path, at_most: int, *, errors: str = "strict") -> st
         UnicodeDecodeError: it is not UTF-8, and `errors` is strict.
     """
     return read_regular(file, at_most).decode("utf-8-sig", errors)
+
+
+def read_regular_lines(file: Path, at_most: int) -> Iterator[str]:
+    """The lines of a UTF-8 file, each with its line feed, one after another: no more of it is held at a time. A byte
+    order mark is left out.
+
+    Raises:
+        OSError: as in `read_regular`.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    with open_regular(file) as stream:
+        mark = codecs.BOM_UTF8
+        left = at_most if os.fstat(stream.fileno()).st_size <= at_most else -1
+        while left >= 0 and (line := stream.readline(left + 1)):
+            left -= len(line)
+            if left >= 0:
+                yield line.removeprefix(mark).decode()
+            mark = b""
+    if left < 0:
+        raise NotRegular(file, f"it is larger than {_size(at_most)}")
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

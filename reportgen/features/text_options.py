@@ -1,6 +1,8 @@
 """What a probe of a long text is told about it, and how its documents are found before any pass."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from pydantic import computed_field, model_validator
@@ -35,14 +37,33 @@ class TextOptions(ProbeOptions):
         return self
 
 
-def documents_of(options: TextOptions) -> Iterable[Prompt]:
+@dataclass(frozen=True)
+class TextSource:
+    """Documents that may be gone through more than once; those of a file are read as they are asked for."""
+
+    prompts: tuple[Prompt, ...]
+    file: Path | None
+    """In their place."""
+    sha256: str | None
+    """Of the file: two sources are alike where they hold the same."""
+
+    def __iter__(self) -> Iterator[Prompt]:
+        """The documents in their order.
+
+        Raises:
+            ValueError: the file is none that documents can be read from.
+        """
+        return iter(self.prompts) if self.file is None else documents_in(self.file)
+
+
+def documents_of(options: TextOptions) -> TextSource:
     """The documents that options name.
 
     Raises:
         Unusable: there is no such file.
-        ValueError: it is none that documents can be read from, which is found where they are read.
     """
-    lacks = explain_missing(options.text_file) if options.text_file is not None else ""
-    if lacks:
+    if options.text_file is None:
+        return TextSource(tuple(options.texts or ()), None, None)
+    if lacks := explain_missing(options.text_file):
         raise Unusable(f"the text file {lacks}")
-    return options.texts or documents_in(path_of(options.text_file or ""))
+    return TextSource((), path_of(options.text_file), options.text_file_sha256)

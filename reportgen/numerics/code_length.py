@@ -26,14 +26,14 @@ def bits_per_byte(bits: NDArray[Any], sizes: NDArray[Any]) -> float:
     return float(np.asarray(bits, dtype=np.float64)[predicted].sum() / size) if size else math.nan
 
 
-def perplexity(bits: NDArray[Any]) -> float:
-    """Exp of the mean −ln p, of the (token) bits of all tokens that were predicted."""
-    return float(2.0 ** np.nanmean(bits))
+def perplexity(bits: float, tokens: int) -> float:
+    """Exp of the mean −ln p, of the sum of −log2 p over so many predicted tokens."""
+    return math.pow(2.0, bits / tokens)
 
 
-def mean_probability(bits: NDArray[Any]) -> float:
-    """Mean p of the tokens that stand there, of their (token) bits."""
-    return float(np.nanmean(np.exp2(-np.asarray(bits, dtype=np.float64))))
+def probabilities_of(bits: NDArray[Any]) -> NDArray[np.float64]:
+    """(…) p, of −log2 p."""
+    return np.exp2(-np.asarray(bits, dtype=np.float64))
 
 
 def spread_over_bytes(bits: NDArray[Any], sizes: NDArray[Any]) -> NDArray[np.float64]:

@@ -25,6 +25,10 @@ EXACT = 12
 """Prompts up to which all signs are tried."""
 FLIPS = 10_000
 SEED = 0
+BATCH = 200
+"""Resamples that are drawn together."""
+HELD = 20_000_000
+"""The most numbers that are drawn together."""
 
 
 SURE = 0.05
@@ -102,12 +106,14 @@ def _resample(samples: tuple[NDArray[np.float64], ...], statistic: Any, seed: in
     """
     from scipy.stats import bootstrap  # here: it takes a while to import
 
+    # Whatever the batches are, they draw the same.
+    batch = max(1, min(BATCH, HELD // len(samples[0])))
     method = "percentile" if len(samples[0]) >= PERCENTILE_FROM else "BCa"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of what is the same for all, which whoever asks answers
         found = bootstrap(
             samples, statistic, axis=0, n_resamples=RESAMPLES, method=method, rng=np.random.default_rng(seed),
-            batch=200, paired=len(samples) > 1, vectorized=True,
+            batch=batch, paired=len(samples) > 1, vectorized=True,
         ).confidence_interval  # fmt: skip
     return np.stack([found.low, found.high])
 

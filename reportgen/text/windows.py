@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reportgen.documents.beside import exists, is_file
-from reportgen.documents.regular_file import NotRegular, read_regular_text
+from reportgen.documents.regular_file import NotRegular, read_regular_lines, read_regular_text
 from reportgen.text.prompts import Prompt
 from reportgen.text.tokens import TextTokenizer
 
@@ -89,7 +89,7 @@ def _body(tokenizer: TextTokenizer, document: Prompt, head: tuple[int, ...]) -> 
 
 
 def documents_in(file: Path) -> Iterator[Prompt]:
-    """The documents of a text file: of JSONL each line's `text`, else the whole file.
+    """The documents of a text file: of JSONL each line's `text`, read as it is asked for, else the whole file.
 
     Raises:
         ValueError: there is no such file, a line is no JSON or has no `text`, or there is no text at all.
@@ -97,19 +97,25 @@ def documents_in(file: Path) -> Iterator[Prompt]:
     if not is_file(file):
         raise ValueError(f"the text file {file} is {'not a regular file' if exists(file) else 'not there'}")
     try:
-        text = read_regular_text(file, TEXT_BYTES)
+        yield from _read_documents(file)
     except NotRegular as error:
         raise ValueError(f"the text file {file} cannot be read: {error.strerror}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the text file {file} cannot be read as UTF-8 text") from error
-    if not text.strip():
-        raise ValueError(f"the text file {file} is empty")
-    if file.suffix != ".jsonl":
+
+
+def _read_documents(file: Path) -> Iterator[Prompt]:
+    empty = True
+    if file.suffix == ".jsonl":
+        for number, line in enumerate(read_regular_lines(file, TEXT_BYTES), 1):
+            if line.strip():
+                empty = False
+                yield Prompt(text=_text_of(line, file, number))
+    elif not (text := read_regular_text(file, TEXT_BYTES)).isspace() and text:
+        empty = False
         yield Prompt(text=text)
-        return
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            yield Prompt(text=_text_of(line, file, number))
+    if empty:
+        raise ValueError(f"the text file {file} is empty")
 
 
 def _text_of(line: str, file: Path, number: int) -> str:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from reportgen.numerics.code_length import bits_of, bits_per_byte, mean_probability, perplexity, spread_over_bytes
+from reportgen.numerics.code_length import bits_of, bits_per_byte, perplexity, probabilities_of, spread_over_bytes
 
 BITS = np.array([np.nan, 1.0, 3.0, 2.0])
 SIZES = np.array([3, 1, 4, 1])
@@ -14,8 +14,8 @@ SIZES = np.array([3, 1, 4, 1])
 def test_what_was_not_predicted_is_in_neither_sum() -> None:
     assert bits_per_byte(BITS, SIZES) == 6 / 6
     assert math.isnan(bits_per_byte(BITS[:1], SIZES[:1]))
-    assert perplexity(BITS) == pytest.approx(4.0)
-    assert mean_probability(BITS) == pytest.approx((0.5 + 0.125 + 0.25) / 3)
+    assert perplexity(6.0, 3) == pytest.approx(4.0)
+    assert probabilities_of(BITS[1:]).tolist() == [0.5, 0.125, 0.25]
 
 
 def test_a_choice_among_256_takes_eight_bits() -> None:

@@ -14,7 +14,7 @@ from reportgen.errors import BatteryError
 from reportgen.figures.describe import Rankings, TokenGrid
 from reportgen.numerics.resampling import ratio_interval_95
 from reportgen.probes.bits_per_byte import probe
-from reportgen.probes.bits_per_byte.texts import cut_windows, read_texts, reasons_against
+from reportgen.probes.bits_per_byte.texts import ReadText, cut_windows, read_texts
 from reportgen.probes.bits_per_byte.words import OTHER, cut_words, scripts_of_tokens
 from reportgen.results.quantities import Outcome
 from reportgen.results.section import ModelCard, Section
@@ -124,10 +124,10 @@ def test_each_token_is_predicted_once_with_the_overlap_before_it() -> None:
     (text,) = read_texts(tokenizer, [Prompt(text=TEXTS[0])])
     for overlap in (1, 5, 14):
         windows = list(cut_windows(text, WINDOW, overlap))
-        assert [at for one in windows for at in range(one.fresh, one.end)] == list(range(len(text.ids)))
+        assert [at for one in windows for at in range(one.fresh, one.end)] == list(range(len(text.beginning.ids)))
         assert all(len(one.tokens) <= WINDOW for one in windows)
         assert all(one.fresh - one.start == overlap for one in windows[1:])
-        assert all(one.tokens[one.first :] == text.ids[one.fresh : one.end] for one in windows)
+        assert all(one.tokens[one.first :] == text.beginning.ids[one.fresh : one.end] for one in windows)
     with pytest.raises(ValueError, match="no room for 15 that are read again"):
         list(cut_windows(text, WINDOW, 15))
 
@@ -147,15 +147,17 @@ def byte_fallback() -> TextTokenizer:
 
 def test_bytes_are_those_of_the_text_whatever_the_tokens_are() -> None:
     (text,) = read_texts(byte_fallback(), [Prompt(text="a 花b")])
-    assert text.pieces == (b"", b"a", b" ", b"\xe8", b"\x8a", b"\xb1", b"b")
-    assert text.text == "a 花b"
-    assert scripts_of_tokens(text.pieces) == [OTHER, "latin", OTHER, "han", "han", "han", "latin"]
+    assert text.beginning.pieces == (b"", b"a", b" ", b"\xe8", b"\x8a", b"\xb1", b"b")
+    assert scripts_of_tokens(text.beginning.pieces) == [OTHER, "latin", OTHER, "han", "han", "han", "latin"]
 
 
 def test_a_text_that_its_tokens_do_not_spell_is_not_measured() -> None:
     lower = Tokenizer.from_str(tokenizer_json(True))
     lower.normalizer = normalizers.Lowercase()
-    reasons = reasons_against(TextTokenizer(lower), [Prompt(text="the Apple", id="big"), Prompt(text="the eye")])
+    texts: list[ReadText] = list(
+        read_texts(TextTokenizer(lower), [Prompt(text="the Apple", id="big"), Prompt(text="the eye")])
+    )
+    reasons = {text.called: reason for text in texts if (reason := text.explain())}
     assert reasons == {"big": "its tokens spell another text: 'he apple' where 'he Apple' is written"}
 
 

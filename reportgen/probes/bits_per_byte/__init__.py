@@ -10,12 +10,11 @@ from pydantic import Field, model_validator
 
 from reportgen.features.text_options import TextOptions, documents_of
 from reportgen.model.needs import Need, Pass, Site
-from reportgen.probes.bits_per_byte.texts import ReadText, Window, cut_windows, read_texts, reasons_against
+from reportgen.probes.bits_per_byte.extent import Extent, measure_extent
 from reportgen.probing.case import Case, Unusable
 from reportgen.probing.probe import Probe
 from reportgen.probing.source import Source
 from reportgen.results.quantities import Findings, Rows, mean_of_rows, metric, table
-from reportgen.text.prompts import Prompt
 
 
 class Options(TextOptions):
@@ -74,7 +73,8 @@ class Bits(Findings):
     tokenizer adds no BOS, and those of special tokens that a text names."""
     texts: Rows = table("text", "called", "bytes", "tokens", "bits_per_byte", "windows", "left_out")
     """Each text, counted from 0, by its id or how it begins: the bytes and tokens that are predicted, bits per byte,
-    the windows it is read in, and its bytes that are not predicted."""
+    the windows it is read in, and its bytes that are not predicted. Beyond 10,000 texts one row has the others
+    together, without a number."""
     scripts: Rows = table("script", "bytes", "tokens", "bits_per_byte")
     """The same over all texts by the script of the tokens' letters; `other` has tokens without letters, and with
     letters of several scripts. Tokens that write one character together have the character's script."""
@@ -86,7 +86,7 @@ class Bits(Findings):
     one by one. A token's bits are spread evenly over its bytes, and a word's are the sum of its bytes', so that models
     can be compared whatever their tokens are. Empty if a byte of it is not predicted."""
     skipped: Rows = table("text", "reason")
-    """Texts of which this model predicts nothing, and why."""
+    """Texts of which this model predicts nothing, and why; the first 10,000."""
 
 
 class BitsPerByte(Probe[Options, Bits]):
@@ -104,11 +104,13 @@ class BitsPerByte(Probe[Options, Bits]):
     All but the first begin with the last `overlap` tokens of the window before, which are read and not counted again:
     by default one, so that windows are otherwise disjoint and every token is predicted once. In a model without BOS
     nothing stands before a text's first token: token and bytes are left out of both sums. So are special tokens whose
-    names a text holds. A text whose tokens do not spell it byte by byte is not measured. The interval of the mean over
-    texts is a bootstrap over texts (2,000 resamples; percentiles from 20 texts on, below BCa, below 5 none), and that
-    of the bits per byte of all texts the same over windows, whose bits and bytes are drawn together. Two models are
-    compared on the same bytes, those of the words in the table that both predict wholly: per text the difference of
-    their bits per byte, its mean and interval, and the p-value of flipping signs.
+    names a text holds. A text whose tokens do not spell it byte by byte is not measured. A .jsonl file is read a line
+    at a time and a long text a million characters at a time, cut where no token reaches across; what was read is kept,
+    so that an interrupted run goes on. The interval of the mean over texts is a bootstrap over texts (2,000 resamples;
+    percentiles from 20 texts on, below BCa, below 5 none), and that of the bits per byte of all texts the same over
+    windows, whose bits and bytes are drawn together. Two models are compared on the same bytes, those of the words in
+    the table that both predict wholly: per text the difference of their bits per byte, its mean and interval, and the
+    p-value of flipping signs.
     """
 
     name = "bits_per_byte"
@@ -128,22 +130,22 @@ class BitsPerByte(Probe[Options, Bits]):
     )
 
     def passes(self, case: Case[Options]) -> Sequence[Pass]:
-        """None at first: windows pass one after another. Everything that can be wrong is looked at here."""
-        windows = windows_of(case)
-        if not windows:
-            raise Unusable("; ".join(dict.fromkeys(self.skipped_rows(case).values())))
-        longest, most = max(len(one.tokens) for _, one in windows), case.facts.context_length
+        """None at first: windows pass one after another. What can be wrong is looked at here."""
+        extent = extent_of(case)
+        if not extent.windows:
+            raise Unusable("; ".join(dict.fromkeys(extent.reasons.values())))
+        longest, most = extent.longest, case.facts.context_length
         if most is not None and longest > most:
             raise Unusable(f"windows of {longest:,} tokens exceed the context of {most:,}; name a smaller `window`")
         return ()
 
     def further_passes(self, case: Case[Options]) -> int:
-        """Each window once."""
-        return len(windows_of(case))
+        """Each window once; of texts of more than a megabyte about as many."""
+        return extent_of(case).windows
 
     def skipped_rows(self, case: Case[Options]) -> Mapping[str, str]:
-        """Texts of which nothing is predicted."""
-        return reasons_against(case.tokenizer, _documents(case))
+        """Texts of the first megabyte of which nothing is predicted; others are found when they are read."""
+        return extent_of(case).reasons
 
 
 def need_of(case: Case[Options]) -> Need:
@@ -151,22 +153,15 @@ def need_of(case: Case[Options]) -> Need:
     return Need(Site.RESIDUAL, "all", (case.last_layer,))
 
 
-def windows_of(case: Case[Options]) -> list[tuple[ReadText, Window]]:
-    """Every window of every text, in order.
+def extent_of(case: Case[Options]) -> Extent:
+    """How much there is to read.
 
     Raises:
         Unusable: the text file cannot be read, or windows have no room for what they repeat.
     """
-    texts = read_texts(case.tokenizer, _documents(case))
+    options = case.options
     try:
-        return [(text, one) for text in texts for one in cut_windows(text, case.options.window, case.options.overlap)]
-    except ValueError as error:
-        raise Unusable(str(error)) from error
-
-
-def _documents(case: Case[Options]) -> list[Prompt]:
-    try:
-        return list(documents_of(case.options))
+        return measure_extent(case.tokenizer, documents_of(options), options.window, options.overlap)
     except ValueError as error:
         raise Unusable(str(error)) from error
 
