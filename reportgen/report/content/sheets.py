@@ -75,6 +75,12 @@ class MetricRow:
     """(subject) the numbers that the entries tell, of a layer its share of the depth; None where it has none."""
 
     @property
+    def missing(self) -> list[str]:
+        """Why values are missing, each reason once."""
+        pairs = zip(self.values, self.entries, strict=True)
+        return list(dict.fromkeys(entry.note for value, entry in pairs if value is None and entry.note))
+
+    @property
     def keys(self) -> list[str]:
         """(subject) the number that its column is sorted by; empty where there is none."""
         return ["" if value is None else repr(value) for value in self.values]
