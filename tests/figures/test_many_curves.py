@@ -40,7 +40,7 @@ def test_more_become_a_row_a_model() -> None:
     for row in range(MOST + 1):
         for layer in range(3):
             assert grid.values[row, layer] == pytest.approx((10 * row + layer) / largest)
-    assert [grid.texts[0][2], grid.texts[3][1]] == ["2.0", "31"]
+    assert [grid.texts[0][2], grid.texts[3][1]] == ["2", "31"]
     assert grid.value_label == f"share, from the least (0) to the largest ({largest}); nothing added: 1"
 
 
