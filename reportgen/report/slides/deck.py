@@ -116,7 +116,7 @@ def _list_models(bundle: "Bundle") -> list[str]:
         return [_model(line) for line in opening.make_model_lines(bundle)]
     count = say_count("opening.models", "{count} model", "{count} models", len(bundle.models))
     shown = list_items([bundle.models[id].name for id in choose_shown(list(bundle.models))])
-    return [count, say("deck.some_shown", "Figures of one model each are of {models}.", models=shown)]
+    return [count, say("deck.some_shown", "Figures of a single model show {models}.", models=shown)]
 
 
 def _model(line: opening.ModelLine) -> str:
