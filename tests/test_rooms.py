@@ -33,7 +33,7 @@ ARROWS: dict[str, str] = {
     "report.content": "features probes probing figures figures.kept figures.draw look results text processes",
     "running": "battery probing model.load model.capture model.files model.network model.needs text results documents "
     "processes",
-    "battery": "baseline probes probing look text results documents processes",
+    "battery": "baseline probes probing model.files look text results documents processes",
     "baseline": "probes look results documents numerics",
     "probes": "features training probing model.sae model.measures model.capture model.network model.needs model.files "
     "figures text results documents numerics processes",

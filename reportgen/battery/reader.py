@@ -7,11 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from reportgen import language
 from reportgen.baseline.tolerance import ToleranceEntry, may_match
 from reportgen.battery.broken_probe import AnyOptions, BrokenProbe
+from reportgen.battery.checkpoints import has_wildcard, is_glob
+from reportgen.battery.matrix import KEY as MATRIX
+from reportgen.battery.matrix import Matrix, expand_matrix, select_models
+from reportgen.battery.model_entry import STRICT, ModelEntry
 from reportgen.battery.probe_keys import ProbeKeys
 from reportgen.documents.beside import HERE
 from reportgen.documents.plain_words import explain_errors
@@ -30,10 +34,6 @@ from reportgen.results.section import subject_of
 from reportgen.suggest import suggestion
 from reportgen.text.prompts import PromptsError, PromptSet, PromptSets
 
-DEVICE = r"auto|cpu|mps|cuda(:[0-9]+)?"
-
-STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
-
 Output = Literal["html", "pdf", "figures", "slides", "pptx"]
 
 NO_KEYS = ProbeKeys()
@@ -42,36 +42,7 @@ T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
 
-def _device(device: str) -> str:
-    if not re.fullmatch(DEVICE, device):
-        raise ValueError(f"expected auto, cpu, cuda, cuda:N or mps, found {describe_value(device)}")
-    return device
-
-
 Language = Annotated[str, AfterValidator(language.resolve_language)]
-Device = Annotated[str, AfterValidator(_device), Field(json_schema_extra={"pattern": f"^({DEVICE})$"})]
-
-
-class ModelEntry(BaseModel):
-    """One model of a battery. In YAML a plain string is short for its source."""
-
-    model_config = STRICT
-
-    source: Annotated[str, Field(min_length=1)]
-    """`demo:NAME`, a hub id, a folder, a .gguf file, or `config:FILE`."""
-    name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    """What the report calls it, instead of the name that its source gives."""
-    dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = "auto"
-    """Number format of the weights; auto: the checkpoint's own; int8: that with the blocks quantised dynamically."""
-    device: Device = "auto"
-    """Where the model runs: auto, cpu, cuda, cuda:N or mps."""
-    revision: str | None = None
-    """Branch, tag or commit of a hub id."""
-    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """Threads of a pass on a CPU; by default its cores. Another number changes the last bits."""
-    batch: Annotated[int, Field(ge=1, le=64)] = 1
-    """Copies of a prompt that pass together. More than one costs proportionally more and changes the last bits: a
-    calibration measures by how much."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +82,11 @@ class Battery:
     """How the report is shown."""
     batch: int | Literal["auto"] | None = None
     """Prompts of a probe that pass together; None where the battery leaves it to the device."""
+    axes: tuple[str, ...] = ()
+    """Keys of a model that its matrix lists values of: ids are made of them, so that nothing may change them."""
     lines: Mapping[str, int] = field(default_factory=dict)
-    """`models.ID`, `probes.ID` or `probes.ID.prompts[N]` -> the line on which it stands; prompts of a set have none."""
+    """`models.ID`, `probes.ID` or `probes.ID.prompts[N]` -> the line on which it stands; prompts of a set have none,
+    and the models of a matrix that of their key."""
 
     @property
     def folder(self) -> Path:
@@ -127,8 +101,10 @@ class BatteryFile(BaseModel):
 
     title: Annotated[str, Field(min_length=1, max_length=300)] | None = None
     """Title of the report; by default the file's name."""
-    models: Annotated[dict[str, Any], Field(min_length=1)]
+    models: Annotated[dict[str, Any], Field(min_length=1)] = {}
     """The models to compare, each under an id of letters, digits, - and _."""
+    matrix: Any = None
+    """Models, dtypes and revisions of which every combination is a model, and checkpoints by glob."""
     probes: Annotated[dict[str, Any], Field(min_length=1)]
     """What to measure, each under an id of letters, digits, - and _."""
     outputs: list[Output] = ["html", "pdf", "figures"]
@@ -176,8 +152,9 @@ def read_battery(text: str, path: Path | None = None, only: Sequence[str] = ()) 
     mistakes = [*source.mistakes(reading.problems), *dict.fromkeys(reading.elsewhere)]
     if battery is None or mistakes:
         raise BatteryError(*mistakes)
-    places = [*(("models", id) for id in battery.models), *(("probes", id) for id in battery.probes)]
-    lines = {".".join(place): line for place in places if (line := source.lines.get(place)) is not None}
+    places = {f"models.{id}": reading.places[id] for id in battery.models}
+    places |= {f"probes.{id}": ("probes", id) for id in battery.probes}
+    lines = {name: line for name, place in places.items() if (line := source.lines.get(place)) is not None}
     return replace(battery, lines={**lines, **_find_prompt_lines(battery, source)})
 
 
@@ -203,6 +180,11 @@ class _Reading:
         self.problems: list[Problem] = []
         self.elsewhere: list[Mistake] = []
         """What is wrong in the files of prompt sets, or on the command line."""
+        self.places: dict[str, Where] = {}
+        """Id of a model -> where it is written; models of a matrix stand together in one place."""
+        self.axes: tuple[str, ...] = ()
+        self.knows_models = True
+        """False where some could not be read, so that ids which nobody has may be theirs."""
 
     def add_problems(self, *found: Problem) -> None:
         self.problems += found
@@ -215,7 +197,7 @@ class _Reading:
             )
             return None
         top = self.validate(BatteryFile, written, ())
-        models = self.models(written.get("models"))
+        models = self.models(written)
         probes = self.probes(written.get("probes"), models)
         for unknown in [one for one in only if one not in probes]:
             remedy = suggestion(unknown, probes)
@@ -233,7 +215,7 @@ class _Reading:
             return None
         shown_as = Presentation(top.language, theme, round(top.page_megabytes * 1e6), slides=top.slides)
         asked = _drop_missing(models), _drop_missing(kept)
-        return Battery(title, *asked, outputs, path, top.tolerances, shown_as, top.batch)
+        return Battery(title, *asked, outputs, path, top.tolerances, shown_as, top.batch, self.axes)
 
     def tolerances(self, written: Iterable[str], entries: Iterable[ProbeEntry]) -> None:
         """Refuses those that can match nothing: a comparison would go by others, and nobody would know."""
@@ -267,29 +249,59 @@ class _Reading:
                     self.elsewhere.append(mistake)
             return None
 
-    def models(self, written: Any) -> dict[str, ModelEntry | None]:
-        """Every model id with its entry, or None where that has mistakes."""
+    def models(self, written: Mapping[str, Any]) -> dict[str, ModelEntry | None]:
+        """Every model id with its entry, or None where that has mistakes: those of `models`, then of the matrix."""
+        if "models" not in written and MATRIX not in written:
+            self.add_problems(Problem(("models",), "missing"))
         found: dict[str, ModelEntry | None] = {}
-        for one, value in self.entries("models", written):
-            entry = {"source": value} if isinstance(value, str) else value
-            found[one] = self.validate(ModelEntry, entry, ("models", one))
-        return found
+        for one, value in self.entries(("models",), written.get("models")):
+            self.places[one] = ("models", one)
+            found[one] = self.model(value, self.places[one])
+            self.refuse_glob(found[one], self.places[one])
+        return found | self.matrix(written[MATRIX]) if MATRIX in written else found
+
+    def model(self, value: Any, where: Where) -> ModelEntry | None:
+        """One model; a text is short for its source."""
+        return self.validate(ModelEntry, {"source": value} if isinstance(value, str) else value, where)
+
+    def refuse_glob(self, entry: ModelEntry | None, where: Where) -> None:
+        """An id of its own is no name for several models."""
+        if entry is not None and is_glob(entry.source, self.folder or HERE):
+            told = f"{describe_value(entry.source)} stands for several models"
+            self.add_problems(Problem(where, told, f"Write it under {MATRIX}: {{models: {{{where[-1]}: …}}}}."))
+
+    def matrix(self, written: Any) -> dict[str, ModelEntry | None]:
+        """Id -> model of every combination of a matrix; none where anything in it is wrong."""
+        before = len(self.problems)
+        read = self.validate(Matrix, written, (MATRIX,))
+        where = (MATRIX, "models")
+        named = self.entries(where, read.models if read is not None else None)
+        entries = _drop_missing({one: self.model(value, (*where, one)) for one, value in named})
+        if read is not None and len(self.problems) == before:
+            expansion = expand_matrix(read, entries, self.places, self.folder or HERE)
+            self.add_problems(*expansion.problems)
+            self.places |= expansion.places
+            self.axes = read.axes
+            if not expansion.problems:
+                return dict(expansion.models)
+        self.knows_models = False
+        return {}
 
     def probes(self, written: Any, models: Mapping[str, Any]) -> dict[str, ProbeEntry | None]:
         """Every probe id with its entry, or None where that has mistakes."""
-        return {one: self.probe(one, value, models) for one, value in self.entries("probes", written)}
+        return {one: self.probe(one, value, models) for one, value in self.entries(("probes",), written)}
 
-    def entries(self, key: str, written: Any) -> list[tuple[str, Any]]:
+    def entries(self, where: Where, written: Any) -> list[tuple[str, Any]]:
         if not isinstance(written, dict):
             return []
         folded: dict[str, str] = {}
         for one in written:
             first = folded.setdefault(one.casefold(), one)
             if not re.fullmatch(ID, one):
-                self.add_problems(Problem((key, one), "not usable as an id", "Use 1 to 64 of A-Z a-z 0-9 _ and -."))
+                self.add_problems(Problem((*where, one), "not usable as an id", "Use 1 to 64 of A-Z a-z 0-9 _ and -."))
             elif first != one:
                 told = f"differs from {describe_value(first)} only in capitals, and many disks take such names for one"
-                self.add_problems(Problem((key, one), told, "Give it another id."))
+                self.add_problems(Problem((*where, one), told, "Give it another id."))
         return list(written.items())
 
     def probe(self, one: str, written: Any, models: Mapping[str, Any]) -> ProbeEntry | None:
@@ -354,11 +366,17 @@ class _Reading:
         chosen = self.validate(_Subset, {"models": written["models"]}, where)
         if chosen is None:
             return None
-        for index, name in enumerate(chosen.models):
-            if name not in models:
-                remedy = suggestion(name, models)
-                self.add_problems(Problem((*where, "models", index), f"unknown model {describe_value(name)}", remedy))
-        return tuple(one for one in models if one in chosen.models)
+        named = [select_models(pattern, models) for pattern in chosen.models]
+        for index, (pattern, found) in enumerate(zip(chosen.models, named, strict=True)):
+            if not found:
+                self.refuse_model(pattern, (*where, "models", index), models)
+        return tuple(one for one in models if any(one in found for found in named))
+
+    def refuse_model(self, name: str, where: Where, models: Iterable[str]) -> None:
+        """Tells that no model has this id, where all of them are known."""
+        if self.knows_models:
+            told = f"no model's id matches {describe_value(name)}" if has_wildcard(name) else None
+            self.add_problems(Problem(where, told or f"unknown model {describe_value(name)}", suggestion(name, models)))
 
     def pair(self, written: dict[str, Any], where: Where, models: Mapping[str, Any]) -> tuple[str, ...]:
         """The two models of a pair's probe."""
@@ -368,9 +386,7 @@ class _Reading:
         named = [written.get(key) for key in PAIR]
         for key, name in zip(PAIR, named, strict=True):
             if isinstance(name, str) and name and name not in models:
-                self.add_problems(
-                    Problem((*where, key), f"unknown model {describe_value(name)}", suggestion(name, models))
-                )
+                self.refuse_model(name, (*where, key), models)
         if named[0] == named[1] and named[0] in models:
             remedy = "Name two models; the same source may stand under two ids."
             self.add_problems(
@@ -389,7 +405,7 @@ class _Reading:
         models: Iterable[str] | None = None,
     ) -> M | None:
         """`value` as a `model`, or None and its mistakes."""
-        known = None if models is None else tuple(models)
+        known = None if models is None or not self.knows_models else tuple(models)
         context = {"prompt_sets": sets, "folder": self.folder, "models": known}
         try:
             # a document is JSON-like: in JSON mode a list also fills a tuple where everything else is strict

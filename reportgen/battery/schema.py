@@ -6,8 +6,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from reportgen.battery.matrix import Matrix
+from reportgen.battery.model_entry import ModelEntry
 from reportgen.battery.probe_keys import ProbeKeys
-from reportgen.battery.reader import BatteryFile, ModelEntry
+from reportgen.battery.reader import BatteryFile
 from reportgen.errors import BatteryError
 from reportgen.look.theme import BUILT_IN, Theme
 from reportgen.probes import registry
@@ -23,12 +25,17 @@ Schema = dict[str, Any]
 def battery_schema() -> Schema:
     """That of a battery: the keys of a battery, and for each probe the options that it takes."""
     probes = _find_usable_probes()
-    models: list[type[BaseModel]] = [BatteryFile, ModelEntry, *(probe.options for probe in probes)]
-    references, shared = models_json_schema([(model, "validation") for model in dict.fromkeys(models)])
+    written: list[type[BaseModel]] = [BatteryFile, Matrix, ModelEntry, *(probe.options for probe in probes)]
+    references, shared = models_json_schema([(model, "validation") for model in dict.fromkeys(written)])
     definitions: Schema = shared["$defs"]
     top = definitions.pop(BatteryFile.__name__)
     entries = {probe.name: _entry(probe, definitions, references[probe.options, "validation"]) for probe in probes}
-    top["properties"]["models"] |= _require_ids({"anyOf": [{"type": "string"}, references[ModelEntry, "validation"]]})
+    models_by_id = _require_ids({"anyOf": [{"type": "string"}, references[ModelEntry, "validation"]]})
+    top["properties"]["models"] |= models_by_id
+    definitions[Matrix.__name__]["properties"]["models"] |= models_by_id
+    about = top["properties"]["matrix"]["description"]
+    top["properties"]["matrix"] = {**references[Matrix, "validation"], "description": about}
+    top["anyOf"] = [{"required": ["models"]}, {"required": ["matrix"]}]
     top["properties"]["probes"] |= _require_ids({"anyOf": [{"$ref": f"#/$defs/{name}"} for name in entries]})
     return {"$schema": DIALECT, **top, "title": "Battery of reportgen", "$defs": definitions | entries}
 
@@ -89,7 +96,12 @@ def _require_ids(value: Schema) -> Schema:
 def _entry(probe: Probe[Any, Any], definitions: Schema, reference: Schema) -> Schema:
     """What may stand under an id for this probe: its name, a subset of models unless it is of a pair, its options."""
     options = definitions[reference["$ref"].rpartition("/")[2]]
-    subset = {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "Ids of some of the models."}
+    subset = {
+        "type": "array",
+        "items": {"type": "string"},
+        "minItems": 1,
+        "description": "Ids of some of the models, or globs of ids.",
+    }
     which = {} if isinstance(probe, PairProbe) else {"models": subset}
     return {
         "type": "object",

@@ -25,6 +25,7 @@ from reportgen.report.content.bundle_figures import (
     draw_figures,
     list_stems,
 )
+from reportgen.report.content.many_models import UnshownFigures, find_unshown, keep_shown
 from reportgen.results.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class _OutputMaker:
         self._stamp = stamp
         self._has_figure_files = has_figure_files
         self._cache = cache
+        self._unshown: UnshownFigures = {}
         self._pages: list[str] = []
         self._reasons: dict[str, str] = {}
 
@@ -143,11 +145,13 @@ class _OutputMaker:
             # First of all: they load WeasyPrint while figures are drawn, and print while they are written.
             printers = {one: processes.enter_context(self._printer(one)) for one in ("pdf", "slides") if self._has(one)}
             described = describe_bundle(self._bundle)
+            self._unshown = find_unshown(self._bundle, described)
             with _pause_collection():
                 theme, of_page = self._presentation.theme, self._presentation.theme.on_page()
                 alike = theme.drawing_state == of_page.drawing_state
                 halves = self._half_figures(described, of_page)
-                on_page = self._draw_figures(described, of_page, ON_PAGES | (IN_FILES if alike else {}), halves)
+                drawn = self._draw_figures(described, of_page, ON_PAGES | (IN_FILES if alike else {}), halves)
+                on_page = [one for one in drawn if one.stem not in self._unshown_stems]
                 on_paper = [halves.get(one.stem, one) for one in on_page]
                 self._try(lambda: printers["pdf"].begin(self._paper(described, on_paper)), "pdf")
                 deck = self._try(lambda: self._deck(described), *ON_SLIDES)
@@ -155,9 +159,7 @@ class _OutputMaker:
                     self._try(lambda: printers["slides"].begin(self._slides(deck)), "slides")
                 files = (
                     self._try(
-                        lambda: self._figure_files(
-                            on_page if alike else self._draw_figures(described, theme, IN_FILES)
-                        ),
+                        lambda: self._figure_files(drawn if alike else self._draw_figures(described, theme, IN_FILES)),
                         FIGURES,
                     )
                     or []
@@ -174,6 +176,10 @@ class _OutputMaker:
             pages = [OutputFile(name, content=(self._folder / name).read_bytes()) for name in self._pages]
             known.keep([*files, *pages])
         return names
+
+    @property
+    def _unshown_stems(self) -> set[str]:
+        return {stem for of_probe in self._unshown.values() for stem in of_probe}
 
     def _has(self, format: str) -> bool:
         return format in self._formats
@@ -208,10 +214,18 @@ class _OutputMaker:
         flavours = [flavour for format in self._formats for flavour in shown.get(format, ())]
         if not flavours:
             return []
-        known = halves or {}
+        known, unshown = halves or {}, self._unshown_stems
         wide = [flavour for flavour in flavours if flavour not in ON_PAGES["pdf"]]
-        figures = list(draw_figures(self._bundle, described, theme=theme, cache=self._cache))
-        drawn = {one.stem: _draw_missing(one, wide if one.stem in known else flavours) for one in figures}
+        in_files = [flavour for flavour in flavours if flavour in FILES]
+        figures = [
+            one
+            for one in draw_figures(self._bundle, described, theme=theme, cache=self._cache)
+            if in_files or one.stem not in unshown
+        ]
+        drawn = {
+            one.stem: _draw_missing(one, in_files if one.stem in unshown else wide if one.stem in known else flavours)
+            for one in figures
+        }
         for stem, half in known.items():  # after all others: they have other typefaces
             drawn[stem] |= _draw_missing(half, ON_PAGES["pdf"])
         anew = sum(drawn.values())
@@ -227,7 +241,7 @@ class _OutputMaker:
 
     def _half_figures(self, described: BundleDescription, theme: Theme) -> dict[str, DrawnFigure]:
         """Stem -> a figure that stands on paper next to that of the next model: half as wide, its text as large."""
-        named = list_stems(described)
+        named = [one for one in list_stems(described) if one[1] not in self._unshown_stems]
         kinds = Counter((probe_id, figure.name) for probe_id, _, figure in named if _narrows(figure))
         side_by_side = {stem for probe_id, stem, figure in named if kinds[probe_id, figure.name] > 1}
         if not side_by_side or not self._has("pdf"):
@@ -248,6 +262,7 @@ class _OutputMaker:
             stamp=self._stamp,
             has_figure_files=self._has_figure_files,
             theme=self._presentation.theme,
+            unshown=self._unshown,
         )
 
     def _html(self, described: BundleDescription, figures: Sequence[DrawnFigure]) -> None:
@@ -255,7 +270,7 @@ class _OutputMaker:
         from reportgen.report.content.thumbnails import draw_thumbnails
 
         theme = self._presentation.theme.on_page()
-        small = draw_thumbnails(self._bundle, described, theme=theme, cache=self._cache)
+        small = draw_thumbnails(self._bundle, described, theme=theme, cache=self._cache, unshown=self._unshown_stems)
         html = page.render_page(
             self._bundle,
             _group_page_figures(figures, "characters", small),
@@ -265,6 +280,7 @@ class _OutputMaker:
             has_figure_files=self._has_figure_files,
             budget=self._presentation.page_bytes,
             theme=self._presentation.theme,
+            unshown=self._unshown,
         )
         self._write_output("html", html.encode())
 
@@ -275,7 +291,9 @@ class _OutputMaker:
         whole = slide_theme(self._presentation.theme)
         theme = theme_on_slides(whole, self._bundle)
         alone = StatementsAlone(self._bundle, described.statements)
-        figures = self._draw_figures(on_slides(described, self._bundle, whole, alone), theme, ON_SLIDES)
+        figures = self._draw_figures(
+            on_slides(keep_shown(described, self._unshown), self._bundle, whole, alone), theme, ON_SLIDES
+        )
         measured: SvgText = "simple characters" if self._has("slides") else "paths"
         return deck.build_deck(
             self._bundle,

@@ -11,6 +11,7 @@ from reportgen.report.content import citations, feature_browser, findings, numer
 from reportgen.report.content.budget import Load, fit_page
 from reportgen.report.content.drawn import PageFigure
 from reportgen.report.content.figure_data import add_data, find_hidden_texts
+from reportgen.report.content.many_models import MANY, UnshownFigures
 from reportgen.report.content.paper_tables import paper_sheets
 from reportgen.report.content.statements import state_bundle, word_bundle
 from reportgen.report.templates.templating import fill_page
@@ -33,19 +34,20 @@ def render_page(
     has_figure_files: bool = False,
     budget: int = PAGE_BYTES,
     theme: Theme = PAPER,
+    unshown: UnshownFigures | None = None,
 ) -> str:
     """`report.html`. `drawings` holds each probe id's figures; `stamp` is a date to print, if any.
 
     `statements`: what each probe found, where it has been asked; `words`: what of that each said of each model alone.
     `has_figure_files`: the figures' files lie next to the page, or will. `budget`: the bytes it may have; what must be
     left out for that, and where it is found instead, the page says. `theme`: the colours, font and logo of all that is
-    no figure.
+    no figure. `unshown`: the figures that it only names, as it is of many models.
     """
     carried = {probe_id: [add_data(one) for one in of_probe] for probe_id, of_probe in drawings.items()}
     features = {probe_id: feature_browser.make_browsers(outcomes) for probe_id, outcomes in bundle.outcomes.items()}
     found = _collect_words(bundle, statements, words)
     return fit_page(
-        lambda load: _fill_report("page", bundle, load, found, stamp, has_figure_files, theme),
+        lambda load: _fill_report("page", bundle, load, found, stamp, has_figure_files, theme, unshown or {}),
         carried,
         budget,
         features,
@@ -61,10 +63,13 @@ def render_paper(
     stamp: str = "",
     has_figure_files: bool = False,
     theme: Theme = PAPER,
+    unshown: UnshownFigures | None = None,
 ) -> str:
     """The HTML that `document.print_pdf` prints: nothing folded, tables short, figures in millimetres."""
     found = _collect_words(bundle, statements, words)
-    return _fill_report("paper", bundle, Load(drawings, ROWS_ON_PAPER), found, stamp, has_figure_files, theme)
+    return _fill_report(
+        "paper", bundle, Load(drawings, ROWS_ON_PAPER), found, stamp, has_figure_files, theme, unshown or {}
+    )
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ def _fill_report(
     stamp: str,
     has_figure_files: bool,
     theme: Theme,
+    unshown: UnshownFigures,
 ) -> str:
     shown = [
         sections.build_view(
@@ -102,6 +108,7 @@ def _fill_report(
             load.rows,
             load.browsers.get(probe),
             found.words.get(probe),
+            unshown.get(probe),
         )
         for probe in bundle.outcomes
     ]
@@ -110,6 +117,8 @@ def _fill_report(
     context: dict[str, Any] = {
         "target": target,
         "title": bundle.title,
+        "many_models": len(bundle.models) > MANY,
+        "names": {id: card.name for id, card in bundle.models.items()},
         "models": opening.make_model_lines(bundle),
         "provenance": opening.list_provenance(bundle),
         "citations": citations.cite_bundle(bundle),

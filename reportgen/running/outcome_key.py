@@ -9,7 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from reportgen.battery.reader import ModelEntry, ProbeEntry
+from reportgen.battery.model_entry import ModelEntry
+from reportgen.battery.reader import ProbeEntry
 from reportgen.cache import key_of
 from reportgen.documents.regular_file import CONFIGURATION_BYTES, TOKENIZER_BYTES, read_regular
 from reportgen.errors import Mistake, ModelError

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from reportgen.battery.reader import Battery, ModelEntry, ProbeEntry
+from reportgen.battery.model_entry import ModelEntry
+from reportgen.battery.reader import Battery, ProbeEntry
 from reportgen.documents.watched import WatchedFiles
 from reportgen.errors import BatteryError, Mistake, ModelError
 from reportgen.model.files.device import SHAPE_ALONE, kind_of

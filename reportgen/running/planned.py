@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from reportgen.battery.reader import Battery, ModelEntry, ProbeEntry
+from reportgen.battery.model_entry import ModelEntry
+from reportgen.battery.reader import Battery, ProbeEntry
 from reportgen.documents.watched import WatchedFiles
 from reportgen.model.files.facts import ModelFacts
 from reportgen.model.files.sources import ModelFiles

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from reportgen.battery.reader import Battery, ModelEntry, load_battery
+from reportgen.battery.model_entry import ModelEntry
+from reportgen.battery.reader import Battery, load_battery
 from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
 from reportgen.language import resolve_language
@@ -243,6 +244,9 @@ def _with_failures(bundle: Bundle, wrong: Mapping[str, str]) -> Bundle:
 def _choose_for_models(battery: Battery, **chosen: str | int | None) -> Battery:
     """The battery with the command line's choices for every model."""
     changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    for name in changes.keys() & set(battery.axes):
+        told = f"--{name}: the battery's matrix lists values of {name}, and its models are called by them"
+        raise BatteryError(Mistake(told, f"Leave --{name} out, or list other values in the battery.", battery.path))
     try:
         models = {id: ModelEntry(**(entry.model_dump() | changes)) for id, entry in battery.models.items()}
     except ValidationError as error:

@@ -27,7 +27,7 @@
     const figures = document.querySelectorAll("main figure");
     for (const figure of figures) if (figure.querySelector("svg")) wireFigure(figure);
     for (const browser of document.querySelectorAll(".browser")) wireBrowser(browser);
-    for (const table of document.querySelectorAll(".side-by-side")) wireSorting(table);
+    for (const heads of document.querySelectorAll("tr.sorting")) wireSorting(heads.closest("table"));
     makeReachable();
     addEventListener("resize", makeReachable);
     document.addEventListener("toggle", makeReachable, true);

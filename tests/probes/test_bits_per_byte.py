@@ -237,6 +237,21 @@ def test_two_models_are_drawn_and_told_apart(llama: Path, gpt2: Path) -> None:
     assert "The mean over the 6 texts is" in told
 
 
+def test_of_more_than_eight_models_the_first_is_compared_with_the_last_alone(llama: Path, gpt2: Path) -> None:
+    one, other = measure(llama), measure(gpt2)
+
+    def compare(count: int) -> tuple[int, list[tuple[str, ...]]]:
+        """Comparisons that are told, and those that are drawn: models of one output differ in no word."""
+        section = section_of({f"m{at}": one if at < 2 else other for at in range(count)})
+        drawn = [figure.subject for figure in probe.figures(section) if isinstance(figure, Rankings)]
+        return probe.statement(section).count("texts that both predict"), drawn
+
+    told, drawn = compare(8)
+    assert told == 28
+    assert drawn == [(a, f"m{b}") for a in ("m0", "m1") for b in range(2, 8)]
+    assert compare(9) == (1, [("m0", "m8")])
+
+
 @pytest.mark.real
 def test_one_text_is_the_same_bytes_under_three_tokenizers(llama: Path) -> None:
     models = {"smol": "demo:smollm2-135m-instruct", "gemma": "demo:gemma-3-270m", "tiny": llama}

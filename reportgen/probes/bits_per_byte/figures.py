@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from reportgen.figures.describe import Figure, Ranking, Rankings, TokenGrid
 from reportgen.language import list_items, say, say_count
 from reportgen.numerals import write_cell, write_number
-from reportgen.probes.bits_per_byte.view import first_pieces, share_words
+from reportgen.probes.bits_per_byte.view import first_pieces, list_compared, share_words
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 from reportgen.text.characters import mark_space, name_joined
@@ -33,7 +32,7 @@ def figures(section: Section) -> Iterable[Figure]:
     most = max((row["bits"] or 0.0 for rows in pieces.values() for row in rows), default=0.0) or 1.0
     for view in views:
         yield _draw_strip(view, pieces[view.subject], most)
-    for one, other in combinations(views, 2):
+    for one, other in list_compared(views):
         yield from _draw_difference(one, other)
 
 

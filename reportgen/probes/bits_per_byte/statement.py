@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 
 from reportgen.language import say, say_count, sentences
 from reportgen.numerals import write_count, write_number, write_signed
 from reportgen.numerics.resampling import difference_of_pairs
-from reportgen.probes.bits_per_byte.view import compare_texts, share_words
+from reportgen.probes.bits_per_byte.view import compare_texts, list_compared, share_words
 from reportgen.probing.view import SubjectView
 from reportgen.results.section import Section
 
@@ -20,7 +18,7 @@ SAME = 0.02
 def statement(section: Section) -> str:
     """Bits per byte of each model, and whether two models differ in them on the same texts."""
     views = SubjectView.each(section)
-    return sentences([*map(tell, views), *(_compare(one, other) for one, other in combinations(views, 2))])
+    return sentences([*map(tell, views), *(_compare(one, other) for one, other in list_compared(views))])
 
 
 def tell(view: SubjectView) -> str:

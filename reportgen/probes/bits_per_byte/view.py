@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import combinations, groupby
 from typing import Any
 from unicodedata import east_asian_width
 
@@ -14,6 +14,16 @@ LABEL = 16
 """Columns of a word with what stands before it, which tells which of its occurrences is meant."""
 BEFORE = 2 * LABEL
 """Characters before a word that are looked at for that."""
+
+MOST_COMPARED = 8
+"""Models of which every two are compared: 40 would be 780 comparisons."""
+
+
+def list_compared(views: Sequence[SubjectView]) -> list[tuple[SubjectView, SubjectView]]:
+    """Every two models; of more than `MOST_COMPARED` the first and the last, which no number has chosen: the best and
+    the worst of many differ by chance alone.
+    """
+    return list(combinations(views, 2)) if len(views) <= MOST_COMPARED else [(views[0], views[-1])]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reportgen.errors import BundleError, Mistake, ReportgenError, reason_of
 from reportgen.figures.describe import Figure, list_texts
 from reportgen.figures.kept import CachedFigure, drawing_key
+from reportgen.figures.many_curves import grid_many_curves
 from reportgen.figures.remarks import list_remarks
 from reportgen.look.font_sources import OwnFont
 from reportgen.look.fonts import Typefaces, load_typefaces
@@ -231,7 +232,7 @@ def _describe_section(
     if told := find_earlier_end(*piece):
         raise ShowError(told)
     with track_piece(*piece, seconds=SECONDS_TO_SHOW):
-        figures = [_check_figure(figure) for probe in probes for figure in probe.figures(section)]
+        figures = [grid_many_curves(_check_figure(one)) for probe in probes for one in probe.figures(section)]
         statements = [statement_of(probe, section) for probe in probes]
         words = [words_of(probe, section, told) for probe, told in zip(probes, statements, strict=True) if told]
         for probe in probes:

@@ -1,7 +1,7 @@
 """The opening of a report: what was compared, and which numbers tell the models apart."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reportgen.language import say, say_count
@@ -56,6 +56,8 @@ class TellingNumber:
     line: MetricRow
     entries: Mapping[str, Entry]
     """Model -> its value."""
+    of_all: MetricRow
+    """The same as a row of all models of the report."""
 
 
 def make_model_lines(bundle: "Bundle") -> list[ModelLine]:
@@ -113,7 +115,10 @@ def _make_telling_number(
     section: SectionView, line: MetricRow, models: Sequence[str], bundle: "Bundle"
 ) -> TellingNumber:
     missing = dict.fromkeys(bundle.models, Entry(UNDEFINED, "number"))
-    return TellingNumber(section.id, section.title, line, missing | dict(zip(models, line.entries, strict=True)))
+    entries = missing | dict(zip(models, line.entries, strict=True))
+    values = dict.fromkeys(bundle.models) | dict(zip(models, line.values, strict=True))
+    of_all = replace(line, entries=list(entries.values()), values=list(values.values()))
+    return TellingNumber(section.id, section.title, line, entries, of_all)
 
 
 def _select_furthest(numbers: Sequence[TellingNumber], most: int) -> list[TellingNumber]:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reportgen.errors import ReportgenError
+from reportgen.figures.describe import Figure
 from reportgen.language import say, sentences, unit_of
 from reportgen.probes import registry
 from reportgen.probing.probe import Explanation, Probe, explanation, meaning_of_array, meanings, question
 from reportgen.report.content.drawn import HALF_WIDTH, MILLIMETRES_A_POINT, SMALLEST, PageFigure
 from reportgen.report.content.feature_browser import Browser
+from reportgen.report.content.many_models import MANY, choose_shown, list_unshown
 from reportgen.report.content.prompts import TABLE as PROMPTS_TABLE
 from reportgen.report.content.prompts import PromptSheet, make_prompt_sheet
 from reportgen.report.content.sheets import MetricRow, Sheet, make_metric_rows, make_sheet, spell_name
@@ -107,6 +109,23 @@ class SectionView:
     """Metrics that are of other rows in one subject than in another."""
     side_by_side: SideBySide | None = None
     """The same rows of all subjects, to be compared and sorted on a page."""
+    unshown: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    """Subject whose figures and tables are not shown, as there are many -> name and stem of its figures."""
+
+    @property
+    def many(self) -> bool:
+        """Whether there are so many subjects that a table has a row for each, and not a column."""
+        return len(self.subjects) > MANY
+
+    @property
+    def shown_paragraphs(self) -> Mapping[str, str]:
+        """The paragraphs of the subjects that are shown."""
+        return {subject: told for subject, told in self.paragraphs.items() if subject not in self.unshown}
+
+    @property
+    def other_paragraphs(self) -> Mapping[str, str]:
+        """Those of the others."""
+        return {subject: told for subject, told in self.paragraphs.items() if subject in self.unshown}
 
     @property
     def paragraphs(self) -> Mapping[str, str]:
@@ -127,14 +146,17 @@ def build_view(
     most: int,
     browsers: Mapping[str, Browser] | None = None,
     words: Mapping[str, SubjectWords] | None = None,
+    unshown: Mapping[str, Figure] | None = None,
 ) -> SectionView:
-    """One entry of the battery, and what it found; its tables hold `most` rows at most.
+    """One entry of the battery, and what it found; its tables hold `most` rows at most. Of many subjects the tables of
+    some are shown; `unshown` are the figures of the others, by their stems.
 
     A probe that this installation does not know is shown by its numbers, without title, sentence or definitions.
     """
     first = next(iter(section.outcomes.values()))
     probe = _probe(first)
     ok = section.ok()
+    shown = {subject: ok[subject] for subject in choose_shown(list(ok))}
     texts = meanings(probe) if probe is not None else {}
     absences = [
         Absence(subject, subject_name(section, subject), outcome.status == "failed", outcome.reason)
@@ -156,14 +178,15 @@ def build_view(
         explanation=_explanation(probe),
         definitions=_definitions(ok, probe, texts),
         options=_options(first.options),
-        prompts=make_prompt_sheet(ok, most),
+        prompts=make_prompt_sheet(shown, most),
         prompt_sets=_list_sets(section, first),
-        tables=_data(ok, most),
+        tables=_data(shown, most),
         failed=not ok and any(absence.failed for absence in absences),
         browsers=browsers or {},
         words=words or {},
         unequal=_find_unequal(ok, probe),
-        side_by_side=None if probe is None else lay_side_by_side(ok, probe.beside),
+        side_by_side=None if probe is None else lay_side_by_side(shown, probe.beside),
+        unshown=list_unshown(list(ok), unshown or {}),
     )
 
 

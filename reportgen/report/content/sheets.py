@@ -71,6 +71,30 @@ class MetricRow:
     """How far apart the subjects are: largest less smallest value, as a share of the largest magnitude; 0 unless every
     subject has a value.
     """
+    values: Sequence[float | None] = ()
+    """(subject) the numbers that the entries tell, of a layer its share of the depth; None where it has none."""
+
+    @property
+    def missing(self) -> list[str]:
+        """Why values are missing, each reason once."""
+        pairs = zip(self.values, self.entries, strict=True)
+        return list(dict.fromkeys(entry.note for value, entry in pairs if value is None and entry.note))
+
+    @property
+    def keys(self) -> list[str]:
+        """(subject) the number that its column is sorted by; empty where there is none."""
+        return ["" if value is None else repr(value) for value in self.values]
+
+    @property
+    def shares(self) -> list[float | None]:
+        """(subject) where its value lies between the least, 0, and the largest, 1; None where there is none, or all
+        are the same.
+        """
+        known = [value for value in self.values if value is not None]
+        least, largest = min(known, default=0.0), max(known, default=0.0)
+        if largest == least:
+            return [None] * len(self.values)
+        return [None if value is None else round((value - least) / (largest - least), 2) for value in self.values]
 
 
 def make_metric_rows(
@@ -90,7 +114,8 @@ def make_metric_rows(
         said = name.split("_")[-1] == unit
         told = definitions.get(name, "")
         shown = "" if said else unit_of(unit)
-        rows.append(MetricRow(name_of(name), shown, told, entries, name, _measure_spread(metrics, name, blocks)))
+        values = _list_values(metrics, name, blocks)
+        rows.append(MetricRow(name_of(name), shown, told, entries, name, _measure_spread(values), values))
     return rows
 
 
@@ -99,12 +124,19 @@ def spell_name(name: str) -> str:
     return name_of(name)
 
 
-def _measure_spread(metrics: Sequence[Mapping[str, Metric]], name: str, blocks: Sequence[int]) -> float:
-    """As `MetricRow.spread`; `blocks`: (subject) what its value is a share of, 0 where it stands for itself."""
-    values = [(one[name].value, of) for one, of in zip(metrics, blocks, strict=True) if name in one]
-    known = [value / of if of else value for value, of in values if value is not None]
+def _list_values(metrics: Sequence[Mapping[str, Metric]], name: str, blocks: Sequence[int]) -> list[float | None]:
+    """(subject) the values of a metric; `blocks`: (subject) what its value is a share of, 0 where it stands for
+    itself.
+    """
+    told = [one[name].value if name in one else None for one in metrics]
+    return [value / of if value is not None and of else value for value, of in zip(told, blocks, strict=True)]
+
+
+def _measure_spread(values: Sequence[float | None]) -> float:
+    """As `MetricRow.spread`."""
+    known = [value for value in values if value is not None]
     largest = max(map(abs, known), default=0)
-    return (max(known) - min(known)) / largest if largest and len(known) == len(metrics) else 0.0
+    return (max(known) - min(known)) / largest if largest and len(known) == len(values) else 0.0
 
 
 def _make_metric_entry(name: str, metric: Metric | None, blocks: int) -> Entry:

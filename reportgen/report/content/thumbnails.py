@@ -1,5 +1,7 @@
 """The small drawings that stand by a report's findings: of each section that is among them, its first figure."""
 
+from collections.abc import Collection
+
 from reportgen.figures.abridge import abridge_figure
 from reportgen.look.model_styles import model_styles
 from reportgen.look.theme import Theme
@@ -12,7 +14,7 @@ WIDTH, HEIGHT = 174.0, 78.0
 
 
 def draw_thumbnails(
-    bundle: Bundle, described: BundleDescription, *, theme: Theme, cache: bool = False
+    bundle: Bundle, described: BundleDescription, *, theme: Theme, cache: bool = False, unshown: Collection[str] = ()
 ) -> dict[str, str]:
     """Stem of a figure -> its thumbnail's SVG: of each section among the findings the first figure of each subject.
 
@@ -21,6 +23,7 @@ def draw_thumbnails(
         described: its figures and statements.
         theme: what its figures look like on a page.
         cache: whether to take what was drawn before, and to keep what is drawn.
+        unshown: stems of figures that the page does not show.
     """
     probes = {id: next(iter(of_one.values())).probe for id, of_one in bundle.outcomes.items()}
     told = [(id, probes[id]) for id, statement in described.statements.items() if statement]
@@ -28,7 +31,7 @@ def draw_thumbnails(
     first: dict[str, str] = {}
     wanted = {}
     for probe_id, stem, figure in list_stems(described):
-        if probe_id in chosen and first.setdefault(probe_id, figure.name) == figure.name:
+        if probe_id in chosen and stem not in unshown and first.setdefault(probe_id, figure.name) == figure.name:
             wanted[stem] = abridge_figure(figure)
     small = theme.model_copy(update={"width": WIDTH, "widest": WIDTH, "height": HEIGHT})
     styles = model_styles(list(bundle.models), theme)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from reportgen.errors import Mistake, OutputError
 from reportgen.figures.describe import Figure, Maps, Rankings
-from reportgen.language import say, say_count
+from reportgen.language import list_items, say, say_count
 from reportgen.look.slide_choice import DEFAULT, SlideChoice, kind_of, list_names
 from reportgen.look.theme import Theme
 from reportgen.report.content import opening, sections
 from reportgen.report.content.bundle_figures import DrawnFigure
 from reportgen.report.content.drawn import PageFigure
+from reportgen.report.content.many_models import MANY, choose_shown
 from reportgen.report.slides.figures import StatementsAlone, find_subjects, tell_subject_matter
 from reportgen.report.slides.layout import Letters, choose_letters, stay_legible
 from reportgen.report.slides.slide import Deck, Picture, Slide
@@ -63,7 +64,7 @@ def build_deck(
     slides = _tell_apart([*talk, *appendix])
     if appendix:
         slides.insert(len(talk), _introduce_appendix(len(appendix)))
-    return Deck(bundle.title, [_model(line) for line in opening.make_model_lines(bundle)], slides, theme)
+    return Deck(bundle.title, _list_models(bundle), slides, theme)
 
 
 def _check_choice(choice: SlideChoice, probe: str, figures: Sequence[DrawnFigure]) -> None:
@@ -107,6 +108,15 @@ def _introduce_appendix(count: int) -> Slide:
         "deck.appendix_holds", "{count} more slide, for questions.", "{count} more slides, for questions.", count
     )
     return Slide(say("deck.appendix", "Appendix"), held)
+
+
+def _list_models(bundle: "Bundle") -> list[str]:
+    """A line a model; of more than the title slide has room for, how many there are and which ones figures show."""
+    if len(bundle.models) <= MANY:
+        return [_model(line) for line in opening.make_model_lines(bundle)]
+    count = say_count("opening.models", "{count} model", "{count} models", len(bundle.models))
+    shown = list_items([bundle.models[id].name for id in choose_shown(list(bundle.models))])
+    return [count, say("deck.some_shown", "Figures of a single model show {models}.", models=shown)]
 
 
 def _model(line: opening.ModelLine) -> str:

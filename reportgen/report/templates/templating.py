@@ -114,6 +114,7 @@ def fill_page(
     """
     known = {
         "figure_files": False,
+        "many_models": False,
         **context,
         "styles": style.model_styles(models, theme),
         "spoken": get_language(),
