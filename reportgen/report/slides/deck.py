@@ -63,7 +63,8 @@ def build_deck(
     slides = _tell_apart([*talk, *appendix])
     if appendix:
         slides.insert(len(talk), _introduce_appendix(len(appendix)))
-    return Deck(bundle.title, [_model(line) for line in opening.make_model_lines(bundle)], slides, theme)
+    lines = [opening.tell_part(bundle), *(_model(line) for line in opening.make_model_lines(bundle))]
+    return Deck(bundle.title, [line for line in lines if line], slides, theme)
 
 
 def _check_choice(choice: SlideChoice, probe: str, figures: Sequence[DrawnFigure]) -> None:
