@@ -1,31 +1,27 @@
 """The whole way of a report, as the command line and Python call it: battery to bundle, bundle to outputs."""
 
 import datetime
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from reportgen.battery.reader import Battery, ModelEntry, load_battery
+from reportgen.battery.reader import load_battery
 from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
 from reportgen.language import resolve_language
 from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
-from reportgen.numerals import count_items
 from reportgen.outputs.make import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
 from reportgen.report.content.bundle_figures import ShowFailures
 from reportgen.results.bundle import Bundle, load_bundle, read_run, write_numbers
 from reportgen.results.folder import check_writable, keep_earlier, stage_bundle
 from reportgen.results.holding import restore
-from reportgen.results.part import KEY
-from reportgen.results.provenance import machine, versions
 from reportgen.workflows.last_run import marks_failure
+from reportgen.workflows.measuring import BatteryChoice, measure, read_share
 from reportgen.workflows.notebook import ShownBundle, load, show_bundle
+from reportgen.workflows.side_by_side import measure_side_by_side
 
 if TYPE_CHECKING:
     from reportgen.running.planned import Plan
@@ -50,6 +46,7 @@ def run(
     theme: str | None = None,
     templates: str | Path | None = None,
     part: str | None = None,
+    jobs: int = 1,
     cache: bool = True,
     progress: Progress = _say_nothing,
 ) -> ShownBundle:
@@ -68,6 +65,7 @@ def run(
         theme: look of the figures instead of the battery's: a name, or a YAML file.
         templates: a folder whose templates take the place of ours.
         part: K/N, the part of the work that is measured here; `merge` joins the bundles of all parts.
+        jobs: models, or pairs of models, that are measured at the same time, each in a process of its own.
         cache: whether to take what earlier runs found, and to keep what this one finds.
         progress: is told one plain line a finished piece of work.
 
@@ -78,14 +76,21 @@ def run(
         OutputError: the output cannot be written; an earlier bundle stays, and is marked.
     """
     path = Path(battery)
-    asked = _choose_for_models(load_battery(path, only), device=device, dtype=dtype, threads=threads)
+    chosen = BatteryChoice(path, tuple(only), device, dtype, threads)
+    asked = chosen.load()
     shown_as = choose_presentation(asked.presentation, language, theme, templates)
     outputs = check_formats(formats) if formats is not None else asked.outputs
     target = bundle_of(path, output, part)
+    if part is not None and jobs != 1:
+        raise BatteryError(Mistake("--jobs and --part do not go together", "divide the work by one of them"))
     check_writable(target)
     clock = time.perf_counter()
     with marks_failure(target, "run"):
-        measured = measure(asked, progress, cache=cache, part=part)
+        measured = (
+            measure(asked, progress, cache=cache, part=part)
+            if jobs == 1
+            else measure_side_by_side(asked, chosen, jobs, target, progress, cache=cache)
+        )
         record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.dump_stored()}
         written = publish_numbers(replace(measured, run=record), target, outputs, progress, shown_as, cache=cache)
     progress(f"done in {time.perf_counter() - clock:.0f} s")
@@ -98,18 +103,6 @@ def bundle_of(battery: Path, output: str | Path | None = None, part: str | None 
         return Path(output)
     whole = battery.with_suffix("")
     return whole if part is None else whole.with_name("{}-part-{}-of-{}".format(whole.name, *read_share(part)))
-
-
-def read_share(part: str) -> tuple[int, int]:
-    """K and N of "K/N": which part, of how many.
-
-    Raises:
-        BatteryError: it is none.
-    """
-    found = re.fullmatch(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", part)
-    if found is None or int(found[1]) > int(found[2]):
-        raise BatteryError(Mistake(f"--part: {part!r} is no part", "write K/N, as 2/5: the second of five"))
-    return int(found[1]), int(found[2])
 
 
 def publish_numbers(
@@ -151,46 +144,6 @@ def plan(battery: str | Path, *, only: Sequence[str] = (), progress: Progress = 
     from reportgen.running.plan import make_plan
 
     return make_plan(load_battery(Path(battery), only), progress, OutcomeCache())
-
-
-def measure(
-    battery: Battery, progress: Progress = _say_nothing, *, cache: bool = True, part: str | None = None
-) -> Bundle:
-    """The numbers of a battery, in memory: nothing is drawn, nothing is written but the cache.
-
-    Raises:
-        BatteryError, ModelError: as `run`.
-    """
-    from reportgen.running.division import add_other_parts, make_part
-    from reportgen.running.execute import execute
-    from reportgen.running.outcome_cache import OutcomeCache
-    from reportgen.running.plan import make_plan, make_plan_afresh
-    from reportgen.running.planned import describe_passes
-
-    started = datetime.datetime.now(datetime.UTC)
-    found_before = OutcomeCache(cache)
-    progress(f"{count_items(len(battery.probes), 'probe')} on {', '.join(battery.models)}")
-    plan = make_plan(battery, progress, found_before)
-    held = None if part is None else make_part(make_plan_afresh(plan, progress), *read_share(part))
-    here = plan if held is None else plan.narrow_to(held.subjects)
-    if held is not None:
-        progress(f"part {held.this} of {held.of}: {', '.join(held.subjects)}")
-    asked = [*here.models, *(model for pair in here.pairs for model in pair.models)]
-    if any(model.prompts for model in asked):
-        progress(f"{describe_passes(asked)}; the first model is being loaded")  # which takes seconds
-    results = execute(here, progress, found_before)
-    if held is not None:
-        add_other_parts(results, plan, held)
-    record = {
-        "started": started.isoformat(timespec="seconds"),
-        "versions": versions(),
-        "machine": machine(),
-        "durations": {step: round(seconds, 3) for step, seconds in results.durations.items()},
-        "from_cache": results.kept,
-        "tolerances": {glob: entry.model_dump(exclude_none=True) for glob, entry in battery.tolerances.items()},
-        **({} if held is None else {KEY: held.dump_stored()}),
-    }
-    return Bundle(None, battery.title, results.models, results.outcomes, record)
 
 
 def render(
@@ -290,17 +243,6 @@ def _with_failures(bundle: Bundle, wrong: Mapping[str, str]) -> Bundle:
         for id, by in bundle.outcomes.items()
     }
     return replace(bundle, outcomes=outcomes)
-
-
-def _choose_for_models(battery: Battery, **chosen: str | int | None) -> Battery:
-    """The battery with the command line's choices for every model."""
-    changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    try:
-        models = {id: ModelEntry(**(entry.model_dump() | changes)) for id, entry in battery.models.items()}
-    except ValidationError as error:
-        told = "; ".join(f"--{detail['loc'][0]}: {detail['msg']}" for detail in error.errors())
-        raise BatteryError(Mistake(told, "devices are auto, cpu, cuda, cuda:N and mps")) from error
-    return replace(battery, models=models)
 
 
 def choose_presentation(
