@@ -119,6 +119,6 @@ def test_an_unknown_format_is_a_mistake(tmp_path: Path) -> None:
 
 
 def test_there_is_nothing_else_at_the_top() -> None:
-    assert reportgen.__all__ == ["compare", "load", "render", "run"]
+    assert reportgen.__all__ == ["compare", "load", "merge", "render", "run"]
     with pytest.raises(AttributeError, match="no attribute 'compare_all'"):
         _ = reportgen.compare_all

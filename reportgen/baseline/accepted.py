@@ -17,6 +17,7 @@ from reportgen.results.failure_mark import refuse_failed
 from reportgen.results.files import is_bundle, own_files
 from reportgen.results.folder import ACCEPTED, check_writable, stage_bundle
 from reportgen.results.holding import restore
+from reportgen.results.part import refuse_part
 
 TOLERANCES = "tolerances"
 """Files of measured tolerances: tolerances-KIND.yaml for each kind of machine, and tolerances.yaml where that is not
@@ -47,10 +48,12 @@ def read_bundle(folder: Path) -> Bundle:
     Raises:
         BundleError: there is none, or a damaged one.
         FailedBefore: its last run failed: its numbers say nothing of today.
+        PartAlone: it holds a part of its battery only.
     """
     restore(folder.resolve())
     bundle = load_bundle(folder)
     refuse_failed(bundle.run, folder)
+    refuse_part(bundle.run, folder)
     return bundle
 
 

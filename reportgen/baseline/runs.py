@@ -12,6 +12,7 @@ from typing import Any, Literal
 from reportgen.errors import BundleError, Mistake
 from reportgen.results.bundle import RESULTS, RUN, Bundle, bundle_from, read_run
 from reportgen.results.failure_mark import refuse_failed
+from reportgen.results.part import refuse_part
 from reportgen.results.schema import check_results, parse_json, read_bytes
 
 Order = Literal["started", "name"]
@@ -125,11 +126,12 @@ def _bundles(root: Path) -> Iterable[Path]:
 
 
 def _read_run(file: Path) -> Mapping[str, Any]:
-    """run.json, if there is one; a later run that failed leaves it without numbers."""
+    """run.json, if there is one; a later run that failed leaves it without numbers, and a part has not all of them."""
     if not file.exists():
         return {}
     run = read_run(file.parent)
     refuse_failed(run, file)
+    refuse_part(run, file)
     return run
 
 

@@ -13,6 +13,7 @@ import click
 COMMANDS = {
     "run": "Run a battery: numbers, figures, page and PDF.",
     "plan": "Print what a battery would do.",
+    "merge": "Join the bundles of parts of one battery.",
     "compare": "Say what changed from one bundle to the next.",
     "nightly": "Run a battery and compare it with a baseline: one verdict.",
     "baseline": "Accept a bundle as a baseline, or calibrate one.",

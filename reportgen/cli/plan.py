@@ -51,15 +51,15 @@ def _work(model: "PlannedModel") -> str:
 
 
 def _work_of_pair(pair: "PlannedPair") -> str:
-    from reportgen.running.memory import INTERPRETER, estimate_memory
+    from reportgen.running.memory import estimate_together
     from reportgen.running.planned import describe_passes
 
     if unusable := [model.id for model in pair.models if model.readied is None]:
         return f"cannot be run without {' and '.join(unusable)}"
     if pair.models[0].all_kept:
         return _explain_nothing(pair.models[0])
-    memory = sum(estimate_memory(model) for model in pair.models) - INTERPRETER  # both in one process
-    return f"{describe_passes(pair.models[:1])} each of the two; takes about {memory / 1e9:.1f} GB of memory"
+    memory = estimate_together(pair.models) / 1e9
+    return f"{describe_passes(pair.models[:1])} each of the two; takes about {memory:.1f} GB of memory"
 
 
 def _explain_nothing(model: "PlannedModel") -> str:

@@ -21,6 +21,13 @@ from reportgen.cli.shown_as import FORMATS, PAGES, add_presentation_options
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of a pass on a CPU [default: its cores].")
 @add_presentation_options("the battery's")
 @add_ci_options
+@click.option("--part", metavar="K/N", help="Measure part K of N; reportgen merge joins the parts.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=1,
+    help="Models measured at the same time, a process each [default: 1].",
+)
 @click.option("--no-cache", is_flag=True, help="Measure and draw everything again, and keep nothing of it.")
 @click.option("--quiet", is_flag=True, help="Print only errors and where the report is.")
 def command(
@@ -36,6 +43,8 @@ def command(
     templates: Path | None,
     junit: Path | None,
     markdown: Path | None,
+    part: str | None,
+    jobs: int,
     no_cache: bool,
     quiet: bool,
 ) -> int:
@@ -43,6 +52,12 @@ def command(
 
     Results of an earlier run under the same conditions are reused from the cache; an interrupted run continues where it
     stopped.
+
+    With --part, the work is divided by model and pair into N parts of about the same size, and part K alone is
+    measured, as on one of N machines. Its bundle says so on its pages, and is refused by compare, history and baseline.
+
+    With --jobs, several models are measured at the same time, if their memory is free; the numbers are the same. A
+    model whose process ends is a failed card, and the others run.
 
     Exits with 0 if every probe ran, 3 if one failed (its card says why), 2 if the battery is wrong, 1 if no model could
     be used or an output could not be made. A bundle that was there before is then marked, and refused by compare,
@@ -66,6 +81,8 @@ def command(
             language=language,
             theme=theme,
             templates=templates,
+            part=part,
+            jobs=jobs,
             cache=not no_cache,
             progress=progress,
         )

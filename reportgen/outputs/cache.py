@@ -21,6 +21,7 @@ from reportgen.look.presentation import Presentation
 from reportgen.probes.registry import GROUP
 from reportgen.resources import folder
 from reportgen.results.bundle import Bundle, outcome_json
+from reportgen.results.part import KEY
 
 LIBRARIES = (
     "babel", "python-pptx", "lxml", "jinja2", "markupsafe", "brotli",
@@ -127,6 +128,7 @@ def _numbers(bundle: Bundle) -> list[str | bytes]:
         "title": bundle.title,
         "models": [asdict(card) for card in bundle.models.values()],
         "versions": bundle.run.get("versions", {}),
+        "part": bundle.run.get(KEY),
         "results": [
             [probe_id, subject, outcome_json(outcome, f"{probe_id}/{subject}", tensors)]
             for probe_id, of_one in bundle.outcomes.items()

@@ -146,7 +146,7 @@ class _ChildProcess:
                 self._end_if_overdue()
             _, status = os.waitpid(self.id, 0)
         os.close(self.pipe)
-        self.how = self.how or _explain_end(status)
+        self.how = self.how or explain_end(os.waitstatus_to_exitcode(status))
         return self.code
 
     def _listen(self) -> bool:
@@ -191,12 +191,12 @@ class _ChildProcess:
                 signal.signal(number, handler)
 
 
-def _explain_end(status: int) -> str:
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        memory = ", perhaps because memory ran out" if number == signal.SIGKILL else ""
-        return f"the process was ended by signal {number}{memory}"
-    return f"the process ended without a message (exit code {os.WEXITSTATUS(status)})"
+def explain_end(code: int) -> str:
+    """How a process ended: its exit code, or less than 0 for the signal that ended it."""
+    if code < 0:
+        memory = ", perhaps because memory ran out" if -code == signal.SIGKILL else ""
+        return f"the process was ended by signal {-code}{memory}"
+    return f"the process ended without a message (exit code {code})"
 
 
 def _start(command: Callable[[], int]) -> _ChildProcess | None:
@@ -212,7 +212,7 @@ def _start(command: Callable[[], int]) -> _ChildProcess | None:
         return _ChildProcess(child, reads)
     os.close(reads)
     _report_to = writes
-    _end_with(parent)
+    end_with(parent)
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _InterruptHandler())
@@ -232,7 +232,7 @@ class _InterruptHandler:
             raise KeyboardInterrupt
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """Has the system end this process with the one that watches it, where it can."""
     if sys.platform != "linux":
         return

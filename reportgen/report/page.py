@@ -123,6 +123,7 @@ def _fill_report(
         "provenance": opening.list_provenance(bundle),
         "citations": citations.cite_bundle(bundle),
         "stamp": numerals.write_day(stamp),
+        "part": opening.tell_part(bundle),
         "sections": shown,
         "findings": [one for one in told if table is None or one not in table.columns],
         "findings_table": table,

@@ -249,6 +249,25 @@ class _StoredTexts(_Stored):
     texts: list[Text] = Field(default_factory=list)
 
 
+class StoredPart(_Stored):
+    """Which part of its battery a bundle holds."""
+
+    this: Annotated[int, Field(ge=1)]
+    of: Annotated[int, Field(ge=1)]
+    split: list[Annotated[list[Subject], Field(min_length=1)]]
+    battery: Short
+    outputs: list[Short] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        subjects = [subject for of_part in self.split for subject in of_part]
+        if len(self.split) != self.of or self.this > self.of:
+            raise ValueError(f"part {self.this} of {self.of} is none of the {len(self.split)} that it lists")
+        if len(set(subjects)) < len(subjects):
+            raise ValueError("a subject is in two parts")
+        return self
+
+
 class StoredRun(_Stored):
     """run.json: when, where and how long."""
 
@@ -265,6 +284,7 @@ class StoredRun(_Stored):
     files: list[Annotated[Short, AfterValidator(_check_inside)]] = Field(default_factory=list)
     tolerances: dict[Short, dict[str, Plain]] = Field(default_factory=dict)
     presentation: dict[str, Plain] = Field(default_factory=dict)
+    part: StoredPart | None = None
     last_run_failed: Line = ""
     """Why a later run failed, where one did: these numbers are older than it."""
     last_render_failed: Line = ""

@@ -1,9 +1,14 @@
 """How much memory a model's passes will take, estimated from what is known before it is loaded."""
 
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from reportgen.errors import BatteryError, Mistake
 from reportgen.model.files.sources import ModelFiles
 from reportgen.model.files.weights import stored_bytes
 from reportgen.model.needs import Pass, Site
-from reportgen.running.planned import PlannedModel
+from reportgen.running.planned import Plan, PlannedModel
 
 INTERPRETER = 420_000_000
 """Bytes of Python, torch, transformers and the other libraries, once a model was built."""
@@ -36,6 +41,52 @@ def estimate_memory(planned: PlannedModel) -> int:
         (sum(case.entry.probe.held_bytes(side.case) for side in case.sides) for case in planned.cases), default=0
     )
     return INTERPRETER + max(tokenizer, weights + _of_passes(planned, passes) + held)
+
+
+def estimate_together(models: Sequence[PlannedModel]) -> int:
+    """Bytes at the peak of passes through several models that are in one process together."""
+    alone = [estimate_memory(model) for model in models]
+    return max(0, sum(alone) - INTERPRETER * (len(alone) - 1))
+
+
+def estimate_pieces(plan: Plan) -> dict[str, int]:
+    """Subject -> the bytes that it takes in a process of its own."""
+    of_models = {model.id: estimate_memory(model) for model in plan.models if model.cases}
+    return of_models | {pair.cases[0].subject: estimate_together(pair.models) for pair in plan.pairs}
+
+
+def refuse_too_large(plan: Plan, jobs: int) -> None:
+    """Refuses so many pieces of a plan at the same time where the largest of them do not fit into free memory; where
+    the system does not say how much that is, nothing is refused.
+
+    Raises:
+        BatteryError: with the numbers.
+    """
+    free = read_free_memory()
+    needed = sorted(estimate_pieces(plan).items(), key=lambda one: -one[1])[:jobs]
+    if free is None or sum(size for _, size in needed) <= free:
+        return
+    fit = next(count for count in range(jobs, -1, -1) if sum(size for _, size in needed[:count]) <= free)
+    sizes = ", ".join(f"{subject} {_gigabytes(size)}" for subject, size in needed)
+    told = (
+        f"--jobs {jobs}: what runs at the same time takes up to {_gigabytes(sum(size for _, size in needed))} GB of "
+        f"memory ({sizes}), and {_gigabytes(free)} GB are free"
+    )
+    remedy = f"--jobs {fit} fits" if fit > 1 else "run one after the other, without --jobs"
+    raise BatteryError(Mistake(told, remedy))
+
+
+def read_free_memory(file: Path = Path("/proc/meminfo")) -> int | None:
+    """Bytes that new processes can have without anything being swapped out, as Linux estimates it; None elsewhere."""
+    try:
+        found = re.search(r"^MemAvailable: +([0-9]+) kB$", file.read_text(encoding="ascii"), re.MULTILINE)
+    except (OSError, ValueError):
+        return None
+    return int(found[1]) * 1024 if found else None
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f}"
 
 
 def _of_weights(located: ModelFiles, size: int | None) -> int:

@@ -56,6 +56,11 @@ def make_plan(battery: Battery, notify: Notify = lambda line: None, cache: Outco
     return Plan(battery, models, _pairs(cases, known))
 
 
+def make_plan_afresh(plan: Plan, notify: Notify = lambda line: None) -> Plan:
+    """The same plan without what earlier runs found: what it holds differs from one machine to the next."""
+    return make_plan(plan.battery, notify) if any(case.kept is not None for case in plan.cases) else plan
+
+
 def _plan_cases(
     asked: Sequence[tuple[ProbeEntry, tuple[str, ...]]],
     kept: Sequence[CachedOutcome | None],

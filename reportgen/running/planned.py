@@ -1,6 +1,6 @@
 """A battery made ready to run, as data: which prompts pass which model, for whom. Imports no torch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -160,6 +160,23 @@ class Plan:
     """Every model that a probe is about, alone or in a pair."""
     pairs: tuple[PlannedPair, ...] = ()
     """In the order in which the battery names them; they run after the models alone."""
+
+    @property
+    def cases(self) -> tuple[PlannedCase, ...]:
+        """Every case, as it runs: of the models alone, then of the pairs."""
+        alone = [case for model in self.models for case in model.cases]
+        return (*alone, *(case for pair in self.pairs for case in pair.cases))
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """What there is a case about, in the same order."""
+        return tuple(dict.fromkeys(case.subject for case in self.cases))
+
+    def narrow_to(self, subjects: Collection[str]) -> "Plan":
+        """The same with the cases about some subjects alone; its models stay, for what a report says of them."""
+        models = tuple(one if one.id in subjects else replace(one, cases=()) for one in self.models)
+        pairs = tuple(pair for pair in self.pairs if pair.cases[0].subject in subjects)
+        return replace(self, models=models, pairs=pairs)
 
 
 def let_tokenizers_rest(models: Iterable[PlannedModel]) -> None:

@@ -15,13 +15,17 @@ def choose_seconds(case: PlannedCase) -> float:
     """Seconds that a probe may take on a subject: its `timeout`, else by the tokens that are to pass and the model."""
     if case.entry.keys.timeout is not None:
         return case.entry.keys.timeout
+    return AT_LEAST + count_multiplications(case) / A_SECOND
+
+
+def count_multiplications(case: PlannedCase) -> int:
+    """Multiplications that the passes of a case take, roughly: each of their tokens meets each weight once."""
     first = sum(len(single.tokens) + single.steps for single in case.passes)
     tokens = first + case.further * A_FURTHER_PASS
-    weights = sum(_estimate_weights(side.case.facts) for side in case.sides)
-    return AT_LEAST + tokens * weights / A_SECOND
+    return tokens * sum(estimate_weights(side.case.facts) for side in case.sides)
 
 
-def _estimate_weights(facts: ModelFacts) -> int:
+def estimate_weights(facts: ModelFacts) -> int:
     """Weights that a token passes, roughly: 12 d² a block (attention 4, MLP 8), and the unembedding."""
     width = facts.hidden_size or 0
     return 12 * width**2 * (facts.layers or 0) + width * (facts.vocabulary or 0)

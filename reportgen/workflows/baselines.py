@@ -60,7 +60,7 @@ def calibrate(
         BundleError: there is no baseline, or the battery is not the one it was made of.
     """
     from reportgen.running.outcome_key import threads_of
-    from reportgen.workflows.report import measure
+    from reportgen.workflows.measuring import measure
 
     place = Path(baseline) if baseline is not None else baseline_of(Path(battery).with_suffix(""))
     stored = read_bundle(place)

@@ -25,7 +25,7 @@ def run_for_ci(battery: Path, output: Path | None, ci: CiOutputs, **asked: Any) 
         ReportgenError: as `run`.
         OutputError: what a CI reads cannot be written.
     """
-    refuse_files(ci, battery, bundle_of(battery, output))
+    refuse_files(ci, battery, bundle_of(battery, output, asked.get("part")))
     with _tell_run_failure(ci):
         bundle = run(battery, output, **asked)
     write_ci_texts(make_run_texts(bundle), ci)

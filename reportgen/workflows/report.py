@@ -5,26 +5,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from reportgen.battery.model_entry import ModelEntry
-from reportgen.battery.reader import Battery, load_battery
+from reportgen.battery.reader import load_battery
 from reportgen.cache import make_room
 from reportgen.errors import BatteryError, BundleError, Mistake, ReportgenError
 from reportgen.language import resolve_language
 from reportgen.look.presentation import Presentation, presentation_of
 from reportgen.look.theme import read_theme
-from reportgen.numerals import count_items
 from reportgen.outputs.make import FORMATS, USUAL, OutputsFailed, is_output_of, write_outputs
 from reportgen.report.content.bundle_figures import ShowFailures
 from reportgen.results.bundle import Bundle, load_bundle, read_run, write_numbers
 from reportgen.results.folder import check_writable, keep_earlier, stage_bundle
 from reportgen.results.holding import restore
-from reportgen.results.provenance import machine, versions
 from reportgen.workflows.last_run import marks_failure
+from reportgen.workflows.measuring import BatteryChoice, measure, read_share
 from reportgen.workflows.notebook import ShownBundle, load, show_bundle
+from reportgen.workflows.side_by_side import measure_side_by_side
 
 if TYPE_CHECKING:
     from reportgen.running.planned import Plan
@@ -48,6 +45,8 @@ def run(
     language: str | None = None,
     theme: str | None = None,
     templates: str | Path | None = None,
+    part: str | None = None,
+    jobs: int = 1,
     cache: bool = True,
     progress: Progress = _say_nothing,
 ) -> ShownBundle:
@@ -55,7 +54,8 @@ def run(
 
     Args:
         battery: a YAML file.
-        output: the bundle's folder; `reports/x.yaml` becomes `reports/x` unless it is given.
+        output: the bundle's folder; `reports/x.yaml` becomes `reports/x` unless it is given, part 2/5 of it
+            `reports/x-part-2-of-5`.
         only: ids of the probes to run; all of them where it is empty.
         formats: outputs instead of the battery's own, of html, pdf, figures, slides and pptx.
         device: device instead of those of the battery.
@@ -64,6 +64,8 @@ def run(
         language: language of the report's own words instead of the battery's.
         theme: look of the figures instead of the battery's: a name, or a YAML file.
         templates: a folder whose templates take the place of ours.
+        part: K/N, the part of the work that is measured here; `merge` joins the bundles of all parts.
+        jobs: models, or pairs of models, that are measured at the same time, each in a process of its own.
         cache: whether to take what earlier runs found, and to keep what this one finds.
         progress: is told one plain line a finished piece of work.
 
@@ -74,30 +76,62 @@ def run(
         OutputError: the output cannot be written; an earlier bundle stays, and is marked.
     """
     path = Path(battery)
-    asked = _choose_for_models(load_battery(path, only), device=device, dtype=dtype, threads=threads)
-    shown_as = _choose_presentation(asked.presentation, language, theme, templates)
-    outputs = _formats(formats) if formats is not None else asked.outputs
-    target = bundle_of(path, output)
+    chosen = BatteryChoice(path, tuple(only), device, dtype, threads)
+    asked = chosen.load()
+    shown_as = choose_presentation(asked.presentation, language, theme, templates)
+    outputs = check_formats(formats) if formats is not None else asked.outputs
+    target = bundle_of(path, output, part)
+    if part is not None and jobs != 1:
+        raise BatteryError(Mistake("--jobs and --part do not go together", "divide the work by one of them"))
     check_writable(target)
     clock = time.perf_counter()
     with marks_failure(target, "run"):
-        measured = measure(asked, progress, cache=cache)
+        measured = (
+            measure(asked, progress, cache=cache, part=part)
+            if jobs == 1
+            else measure_side_by_side(asked, chosen, jobs, target, progress, cache=cache)
+        )
         record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.dump_stored()}
-        with stage_bundle(target) as stage:
-            write_numbers(stage, replace(measured, run=record))
-            stored = load_bundle(stage)  # what is shown is what others will read
-            stored, failed = _finish(stored, stage, outputs, progress, shown_as, cache=cache)
+        written = publish_numbers(replace(measured, run=record), target, outputs, progress, shown_as, cache=cache)
     progress(f"done in {time.perf_counter() - clock:.0f} s")
+    return finish_outputs(target, *written, cache=cache)
+
+
+def bundle_of(battery: Path, output: str | Path | None = None, part: str | None = None) -> Path:
+    """Where the bundle of a battery, or of a part of it, goes: next to it unless something else is said."""
+    if output is not None:
+        return Path(output)
+    whole = battery.with_suffix("")
+    return whole if part is None else whole.with_name("{}-part-{}-of-{}".format(whole.name, *read_share(part)))
+
+
+def publish_numbers(
+    measured: Bundle,
+    target: Path,
+    outputs: Sequence[str],
+    progress: Progress,
+    shown_as: Presentation,
+    *,
+    cache: bool,
+) -> tuple[Bundle, OutputsFailed | None]:
+    """Writes numbers and their outputs, and swaps them in; returns the bundle, and which outputs failed."""
+    with stage_bundle(target) as stage:
+        write_numbers(stage, measured)
+        stored = load_bundle(stage)  # what is shown is what others will read
+        return _finish(stored, stage, outputs, progress, shown_as, cache=cache)
+
+
+def finish_outputs(target: Path, stored: Bundle, failed: OutputsFailed | None, *, cache: bool) -> ShownBundle:
+    """The bundle that was written to `target`.
+
+    Raises:
+        OutputsFailed: some of its outputs could not be made.
+    """
     if cache:
         make_room()
     if failed is not None:
         raise failed
     return show_bundle(replace(stored, path=target, run=read_run(target)))
-
-
-def bundle_of(battery: Path, output: str | Path | None = None) -> Path:
-    """Where the bundle of a battery goes: next to it unless something else is said."""
-    return Path(output) if output is not None else battery.with_suffix("")
 
 
 def plan(battery: str | Path, *, only: Sequence[str] = (), progress: Progress = _say_nothing) -> "Plan":
@@ -110,36 +144,6 @@ def plan(battery: str | Path, *, only: Sequence[str] = (), progress: Progress = 
     from reportgen.running.plan import make_plan
 
     return make_plan(load_battery(Path(battery), only), progress, OutcomeCache())
-
-
-def measure(battery: Battery, progress: Progress = _say_nothing, *, cache: bool = True) -> Bundle:
-    """The numbers of a battery, in memory: nothing is drawn, nothing is written but the cache.
-
-    Raises:
-        BatteryError, ModelError: as `run`.
-    """
-    from reportgen.running.execute import execute
-    from reportgen.running.outcome_cache import OutcomeCache
-    from reportgen.running.plan import make_plan
-    from reportgen.running.planned import describe_passes
-
-    started = datetime.datetime.now(datetime.UTC)
-    found_before = OutcomeCache(cache)
-    progress(f"{count_items(len(battery.probes), 'probe')} on {', '.join(battery.models)}")
-    plan = make_plan(battery, progress, found_before)
-    asked = [*plan.models, *(model for pair in plan.pairs for model in pair.models)]
-    if any(model.prompts for model in asked):
-        progress(f"{describe_passes(asked)}; the first model is being loaded")  # which takes seconds
-    results = execute(plan, progress, found_before)
-    record = {
-        "started": started.isoformat(timespec="seconds"),
-        "versions": versions(),
-        "machine": machine(),
-        "durations": {step: round(seconds, 3) for step, seconds in results.durations.items()},
-        "from_cache": results.kept,
-        "tolerances": {glob: entry.model_dump(exclude_none=True) for glob, entry in battery.tolerances.items()},
-    }
-    return Bundle(None, battery.title, results.models, results.outcomes, record)
 
 
 def render(
@@ -169,11 +173,11 @@ def render(
         OutputsFailed: some outputs could not be made; the others are written, the old ones of the former are gone.
         OutputError: nothing can be written; the old ones stay, and the bundle is marked.
     """
-    target, outputs = Path(bundle), _formats(USUAL if formats is None else formats)
+    target, outputs = Path(bundle), check_formats(USUAL if formats is None else formats)
     restore(target.resolve())
     with marks_failure(target, "render"):
         stored = load(target)
-        shown_as = _choose_presentation(presentation_of(stored.run), language, theme, templates)
+        shown_as = choose_presentation(presentation_of(stored.run), language, theme, templates)
         date = datetime.datetime.now(datetime.UTC).date().isoformat() if stamp else ""
         with stage_bundle(target, "either") as stage:
             failed = _render_outputs(stored, stage, outputs, progress, shown_as, date)
@@ -241,21 +245,7 @@ def _with_failures(bundle: Bundle, wrong: Mapping[str, str]) -> Bundle:
     return replace(bundle, outcomes=outcomes)
 
 
-def _choose_for_models(battery: Battery, **chosen: str | int | None) -> Battery:
-    """The battery with the command line's choices for every model."""
-    changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    for name in changes.keys() & set(battery.axes):
-        told = f"--{name}: the battery's matrix lists values of {name}, and its models are called by them"
-        raise BatteryError(Mistake(told, f"Leave --{name} out, or list other values in the battery.", battery.path))
-    try:
-        models = {id: ModelEntry(**(entry.model_dump() | changes)) for id, entry in battery.models.items()}
-    except ValidationError as error:
-        told = "; ".join(f"--{detail['loc'][0]}: {detail['msg']}" for detail in error.errors())
-        raise BatteryError(Mistake(told, "devices are auto, cpu, cuda, cuda:N and mps")) from error
-    return replace(battery, models=models)
-
-
-def _choose_presentation(
+def choose_presentation(
     presentation: Presentation, language: str | None, theme: str | None, templates: str | Path | None
 ) -> Presentation:
     """How a report is shown, with what was chosen in place of what it brings along."""
@@ -274,7 +264,12 @@ def _choose_presentation(
     return presentation
 
 
-def _formats(formats: Sequence[str]) -> tuple[str, ...]:
+def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
+    """Formats that there are.
+
+    Raises:
+        BatteryError: there is no such format.
+    """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
         raise BatteryError(Mistake(f"unknown format {unknown[0]!r}", f"formats are {', '.join(FORMATS)}"))

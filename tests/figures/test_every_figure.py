@@ -12,7 +12,7 @@ from reportgen.battery.reader import load_battery, read_battery
 from reportgen.look.presentation import Presentation
 from reportgen.look.theme import BUILT_IN
 from reportgen.results.bundle import Bundle
-from reportgen.workflows.report import measure
+from reportgen.workflows.measuring import measure
 from tests.all_probes import CHANGING, FIRST, READING, WORDS, of_two, sparse
 from tests.figures_checked.faults import find_faults
 from tests.tiny import save_tiny

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reportgen.language import say, say_count
+from reportgen.language import digits, say, say_count
 from reportgen.numerals import UNDEFINED
 from reportgen.report.content.numerals import abbreviate_count, write_table_number
 from reportgen.report.content.sections import SectionView
 from reportgen.report.content.sheets import Entry, MetricRow
+from reportgen.results.part import read_part
 from reportgen.results.section import ModelCard
 
 if TYPE_CHECKING:
@@ -125,6 +126,19 @@ def _select_furthest(numbers: Sequence[TellingNumber], most: int) -> list[Tellin
     """Those that are furthest apart, headlines before all, in the order in which they came."""
     ranked = sorted(numbers, key=lambda one: (one.line.name not in HEADLINES, -one.line.spread))[:most]
     return [one for one in numbers if one in ranked]
+
+
+def tell_part(bundle: "Bundle") -> str:
+    """That a bundle holds a part of its battery only; empty where it is whole."""
+    part = read_part(bundle.run)
+    if part is None:
+        return ""
+    return say(
+        "opening.part",
+        "Part {this} of {of} of this report: what is measured in other parts is skipped here.",
+        this=digits(str(part.this)),
+        of=digits(str(part.of)),
+    )
 
 
 def list_provenance(bundle: "Bundle") -> list[str]:

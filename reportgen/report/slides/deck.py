@@ -64,7 +64,8 @@ def build_deck(
     slides = _tell_apart([*talk, *appendix])
     if appendix:
         slides.insert(len(talk), _introduce_appendix(len(appendix)))
-    return Deck(bundle.title, _list_models(bundle), slides, theme)
+    lines = [opening.tell_part(bundle), *_list_models(bundle)]
+    return Deck(bundle.title, [line for line in lines if line], slides, theme)
 
 
 def _check_choice(choice: SlideChoice, probe: str, figures: Sequence[DrawnFigure]) -> None:
