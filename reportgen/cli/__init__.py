@@ -25,10 +25,11 @@ COMMANDS = {
     "prompts": "List the prompt sets that ship, or print one.",
     "models": "List the demo models and the cache.",
     "init": "Write a starter battery.",
+    "doctor": "Look whether everything is here that a run needs.",
     "schema": "Print the JSON Schema of a battery, a theme or prompt sets.",
 }
 
-_SUPERVISED = frozenset(COMMANDS) - {"prompts", "models", "init", "schema"}
+_SUPERVISED = frozenset(COMMANDS) - {"prompts", "models", "init", "schema", "doctor"}
 """Commands in which probes of third parties run, or native code on strangers' files."""
 _SIGPIPE = 141
 """As shells tell of a program that wrote where nobody reads any longer."""
