@@ -14,6 +14,7 @@ COMMANDS = {
     "run": "Run a battery: numbers, figures, page and PDF.",
     "plan": "Print what a battery would do.",
     "compare": "Say what changed from one bundle to the next.",
+    "open": "Open a report in the browser.",
     "nightly": "Run a battery and compare it with a baseline: one verdict.",
     "baseline": "Accept a bundle as a baseline, or calibrate one.",
     "render": "Re-render the pages of a stored bundle, without its models.",
@@ -29,7 +30,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of a battery, a theme or prompt sets.",
 }
 
-_SUPERVISED = frozenset(COMMANDS) - {"prompts", "models", "init", "schema", "doctor"}
+_SUPERVISED = frozenset(COMMANDS) - {"prompts", "models", "init", "schema", "doctor", "open"}
 """Commands in which probes of third parties run, or native code on strangers' files."""
 _SIGPIPE = 141
 """As shells tell of a program that wrote where nobody reads any longer."""
