@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 COMMANDS = {
+    "demo": "Make a first report, of two small models.",
     "run": "Run a battery: numbers, figures, page and PDF.",
     "plan": "Print what a battery would do.",
     "compare": "Say what changed from one bundle to the next.",
