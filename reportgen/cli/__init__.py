@@ -27,11 +27,12 @@ COMMANDS = {
     "prompts": "List the prompt sets that ship, or print one.",
     "models": "List the demo models and the cache.",
     "init": "Write a starter battery.",
+    "completion": "Print the completion script of a shell.",
     "doctor": "Look whether everything is here that a run needs.",
     "schema": "Print the JSON Schema of a battery, a theme or prompt sets.",
 }
 
-_SUPERVISED = frozenset(COMMANDS) - {"prompts", "models", "init", "schema", "doctor", "open"}
+_SUPERVISED = frozenset(COMMANDS) - {"prompts", "models", "init", "schema", "doctor", "open", "completion"}
 """Commands in which probes of third parties run, or native code on strangers' files."""
 _SIGPIPE = 141
 """As shells tell of a program that wrote where nobody reads any longer."""
