@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from reportgen.workflows.doctor import Check
+    from reportgen.workflows.doctor_libraries import Check
 
 
 @click.command("doctor")

@@ -8,7 +8,8 @@ import pytest
 
 from reportgen.model.files.demo import DEMO_MODELS, Wheel
 from reportgen.report import document
-from reportgen.workflows import doctor
+from reportgen.workflows import doctor, doctor_libraries, doctor_machine
+from reportgen.workflows.doctor_libraries import Check
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "transformers", "numpy", "pydantic", "matplotlib", "jinja2", "weasyprint", "huggingface_hub")
@@ -30,11 +31,11 @@ def healthy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(doctor, "print_pdf", lambda html, target: ())
+    monkeypatch.setattr(doctor_machine, "print_pdf", lambda html, target: ())
     monkeypatch.setattr(Wheel, "path", lambda wheel: Path(wheel.file))
 
 
-def look(name: str) -> doctor.Check:
+def look(name: str) -> Check:
     (found,) = (check for check in doctor.examine() if check.name == name)
     return found
 
@@ -53,6 +54,24 @@ def test_nothing_heavy_is_imported_and_no_network_asked(tmp_path: Path) -> None:
     }
 
 
+def test_where_nothing_but_click_is_installed(tmp_path: Path) -> None:
+    blocked = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"rich", "platformdirs", "pydantic", "numpy", "torch"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocked())
+from reportgen.cli import run_command
+sys.exit(run_command(["doctor"]))
+"""
+    ran = subprocess.run([sys.executable, "-c", blocked], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (1, "")
+    *_, rest, remedy, _ = ran.stdout.splitlines()
+    assert rest.split() == ["missing", "the", "rest", "cannot", "be", "looked", "at", "without", "rich"]
+    assert remedy.endswith("→ install the packages first")
+
+
 @pytest.mark.usefixtures("healthy")
 def test_a_machine_that_has_everything(reportgen) -> None:
     found = reportgen("doctor")
@@ -66,14 +85,12 @@ def test_a_machine_that_has_everything(reportgen) -> None:
 def test_a_library_that_is_missing_or_too_old(monkeypatch: pytest.MonkeyPatch, reportgen) -> None:
     here = {"pydantic": "2.9.1", "lm-reportgen": "1", "new": "3.0"}
     wanted = ["pydantic>=2.12", "gone>=1.0", "new>=2.12", "torch>=2.6", "pandas>=2; extra == 'notebook'"]
-    monkeypatch.setattr(doctor, "requires", lambda name: wanted)
-    monkeypatch.setattr(doctor, "version_of", lambda name: here.get(name, ""))
+    monkeypatch.setattr(doctor_libraries, "requires", lambda name: wanted)
+    monkeypatch.setattr(doctor_libraries, "version_of", lambda name: here.get(name, ""))
     packages = look("packages")
     assert (packages.state, packages.found) == ("missing", "there is no pydantic>=2.12, gone>=1.0")
     assert packages.remedy == 'python -m pip install "pydantic>=2.12" "gone>=1.0"'
-    assert look("PyTorch") == doctor.Check(
-        "PyTorch", "missing", "torch is not installed", "python -m pip install torch"
-    )
+    assert look("PyTorch") == Check("PyTorch", "missing", "torch is not installed", "python -m pip install torch")
     ended = reportgen("doctor")
     assert (ended.code, ended.out.splitlines()[-1]) == (1, "2 missing")
 
@@ -92,11 +109,11 @@ def test_what_torch_was_built_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, nvidia: bool, state: str, built: str
 ) -> None:
     (tmp_path / "version.py").write_text(version)
-    monkeypatch.setattr(doctor, "folder_of", lambda package: tmp_path)
-    monkeypatch.setattr(doctor, "_NVIDIA", tmp_path if nvidia else tmp_path / "none")
-    monkeypatch.setattr(doctor, "system", lambda: "Linux")
-    assert doctor._check_torch().state == state
-    assert doctor._check_torch().found.endswith(built)
+    monkeypatch.setattr(doctor_libraries, "_folder_of_torch", lambda: tmp_path)
+    monkeypatch.setattr(doctor_libraries, "_NVIDIA", tmp_path if nvidia else tmp_path / "none")
+    monkeypatch.setattr(doctor_libraries, "system", lambda: "Linux")
+    assert doctor_libraries._check_torch().state == state
+    assert doctor_libraries._check_torch().found.endswith(built)
 
 
 @pytest.mark.usefixtures("healthy")
@@ -104,14 +121,14 @@ def test_no_pango(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(html: str, target: Path) -> None:
         raise document.PrinterMissing(f"the PDF needs Pango: {document.PANGO}")
 
-    monkeypatch.setattr(doctor, "print_pdf", refuse)
-    monkeypatch.setattr(doctor.shutil, "which", lambda program: program if program == "brew" else None)
+    monkeypatch.setattr(doctor_machine, "print_pdf", refuse)
+    monkeypatch.setattr(doctor_machine.shutil, "which", lambda program: program if program == "brew" else None)
     assert (look("PDF").state, look("PDF").remedy) == ("missing", "brew install pango")
 
 
 @pytest.mark.usefixtures("healthy")
 def test_no_fonts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(doctor, "folder_of", lambda package: tmp_path)
+    monkeypatch.setattr(doctor_machine, "folder_of", lambda package: tmp_path)
     assert look("fonts").state == "missing"
     assert look("fonts").remedy.endswith("--no-deps manimgx-fonts matplotlib manimgx-fonts-cjk")
 
@@ -119,7 +136,7 @@ def test_no_fonts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("healthy")
 def test_too_little_memory_in_a_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "limit").write_text("1000000000\n")
-    monkeypatch.setattr(doctor, "_GROUP_LIMIT", tmp_path / "limit")
+    monkeypatch.setattr(doctor_machine, "_GROUP_LIMIT", tmp_path / "limit")
     assert look("memory").state == "missing"
     assert look("memory").found == "1.0 GB, where a default run takes about 2.0 GB"
     (tmp_path / "limit").write_text("max\n")
@@ -129,7 +146,7 @@ def test_too_little_memory_in_a_container(monkeypatch: pytest.MonkeyPatch, tmp_p
 @pytest.mark.usefixtures("healthy")
 def test_a_full_disk_and_a_cache_that_cannot_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     usage = type("Usage", (), {"free": 1_000_000})
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(doctor_machine.shutil, "disk_usage", lambda folder: usage)
     assert look("cache").state == "missing"
     assert look("cache").found.startswith(f"1.0 MB free at {tmp_path}, where a default run needs about 2.7 GB")
     (tmp_path / "file").touch()
