@@ -5,11 +5,17 @@ from pathlib import Path
 from typing import Literal
 
 PACKAGE = Path(__file__).parent
-IN_WHEEL = {"templates": "templates", "prompts": "prompt_sets"}
+IN_WHEEL = {
+    "templates": "templates",
+    "prompts": "prompt_sets",
+    "reports": "batteries",
+    "requirements": "requirements",
+}
+"""Folder of a checkout -> where a wheel has it, whole or (of the last two) what `reportgen demo` wants of it."""
 
 
 @cache
-def folder(name: Literal["templates", "prompts"]) -> Path:
+def folder(name: Literal["templates", "prompts", "reports", "requirements"]) -> Path:
     """The folder of that name.
 
     Raises:

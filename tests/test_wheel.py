@@ -29,6 +29,11 @@ def test_it_renders_a_stored_bundle(tmp_path: Path) -> None:
     assert wheel.name.startswith("lm_reportgen-")
     subprocess.run([*pip, "install", "-q", "--no-deps", "--target", str(installed), str(wheel)], check=True)
 
+    for file in ("batteries/llama-vs-gemma.yaml", "batteries/first-look.yaml", "requirements/demo-models.txt"):
+        assert (installed / "reportgen" / file).is_file(), "reportgen demo wants it"
+    (names,) = installed.glob("lm_reportgen-*.dist-info/entry_points.txt")
+    assert "lm-reportgen = reportgen.cli:main" in names.read_text().splitlines()
+
     outside = {**os.environ, "PYTHONPATH": str(installed)}
     where = [sys.executable, "-P", "-c", "import reportgen; print(reportgen.__file__)"]
     found = subprocess.run(where, env=outside, cwd=tmp_path, check=True, capture_output=True, text=True).stdout

@@ -11,10 +11,12 @@ from typing import Any
 import click
 
 COMMANDS = {
+    "demo": "Make a first report, of two small models.",
     "run": "Run a battery: numbers, figures, page and PDF.",
     "plan": "Print what a battery would do.",
     "merge": "Join the bundles of parts of one battery.",
     "compare": "Say what changed from one bundle to the next.",
+    "open": "Open a report in the browser.",
     "nightly": "Run a battery and compare it with a baseline: one verdict.",
     "baseline": "Accept a bundle as a baseline, or calibrate one.",
     "render": "Re-render the pages of a stored bundle, without its models.",
@@ -26,10 +28,12 @@ COMMANDS = {
     "prompts": "List the prompt sets that ship, or print one.",
     "models": "List the demo models and the cache.",
     "init": "Write a starter battery.",
+    "completion": "Print the completion script of a shell.",
+    "doctor": "Look whether everything is here that a run needs.",
     "schema": "Print the JSON Schema of a battery, a theme or prompt sets.",
 }
 
-_SUPERVISED = frozenset(COMMANDS) - {"prompts", "models", "init", "schema"}
+_SUPERVISED = frozenset(COMMANDS) - {"prompts", "models", "init", "schema", "doctor", "open", "completion"}
 """Commands in which probes of third parties run, or native code on strangers' files."""
 _SIGPIPE = 141
 """As shells tell of a program that wrote where nobody reads any longer."""

