@@ -7,6 +7,7 @@ import random
 import numpy as np
 import pytest
 
+from reportgen.numerics import resampling
 from reportgen.numerics.resampling import FEWEST, band_95, difference_of_pairs, mean_interval_95, ratio_interval_95
 
 DRAWS = 1_000
@@ -114,3 +115,11 @@ def test_a_curve_of_few_or_of_gaps_has_no_band() -> None:
     assert np.array_equal([low, high], mean_interval_95(values))
     assert band_95(values[: FEWEST - 1]) is None
     assert band_95(np.where(np.arange(4) == 2, np.nan, values)) is None
+
+
+def test_batches_of_any_size_draw_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(1).normal(size=101)
+    whole = resampling.mean_interval_95(values), resampling.ratio_interval_95(values + 5, values**2)
+    monkeypatch.setattr(resampling, "HELD", 7 * len(values))
+    parted = resampling.mean_interval_95(values), resampling.ratio_interval_95(values + 5, values**2)
+    assert [one.tolist() for one in parted] == [one.tolist() for one in whole]
