@@ -1,12 +1,14 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 from click.testing import CliRunner
 
 from reportgen import cli
 from reportgen.battery.reader import Battery, load_battery
 from reportgen.battery.schema import battery_schema
+from reportgen.documents.yaml_source import read_source
 from reportgen.errors import BatteryError, OutputError
 from reportgen.model.files.sources import parse_source
 from reportgen.running.plan import make_plan
@@ -68,6 +70,8 @@ def test_each_purpose_is_a_battery_that_loads(here: Path, purpose: str) -> None:
     assert sources(battery) == {"llama": "demo:smollm2-135m-instruct", "gemma": "demo:gemma-3-270m"}
     assert ("pptx" in battery.outputs) == (purpose == "lecture")
     assert ("alike" in battery.probes) == (purpose == "compare")
+    written = read_source((here / "x.yaml").read_text(), "x.yaml").value
+    jsonschema.validate(written, json.loads((here / SCHEMA_NAME).read_text()))
 
 
 @pytest.mark.real
