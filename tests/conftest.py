@@ -65,6 +65,8 @@ LONGEST = (
     "outputs/test_cache.py",
     "report/test_document.py",
     "cli/test_run.py",
+    "workflows/test_side_by_side.py",
+    "cli/test_merge.py",
     "running/test_outcome_cache.py",
     "look/test_fonts.py",
     "cli/test_privacy.py",

@@ -56,6 +56,8 @@ def test_the_largest_go_first_each_to_the_part_with_the_least(
     monkeypatch.setattr(division, "estimate_work", lambda plan: {"a": 3, "b": 2, "c": 2, "a..b": 3, "d": 2})
     # 3 | 3, then 2 | 2, then the last 2: by hand
     assert divide_plan(plan, 2) == (("a", "b", "d"), ("c", "a..b"))
+    monkeypatch.setattr(division, "estimate_work", lambda plan: {"a": 2, "b": 2, "c": 9, "d": 2})
+    assert divide_plan(plan, 2) == (("c",), ("a", "b", "d"))
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 4])
@@ -73,12 +75,14 @@ def test_more_parts_than_pieces_are_refused(plan_for: MakePlan) -> None:
 
 
 def test_what_a_machine_has_in_its_cache_changes_no_division(plan_for: MakePlan) -> None:
-    probes = {"lens": {**LENS, "models": ["a"]}, "long": {**LENS, "prompts": ["an apple a day"] * 3}, "drift": DRIFT}
+    many = {**LENS, "prompts": ["an apple a day", "the apple of my eye", "I ate an apple"], "models": ["a"]}
+    probes = {"many": many, "lens": LENS}
     before = divide_plan(plan_for(probes), 2)
+    assert before == (("a",), ("b", "c"))
     cache = OutcomeCache()
     execute(plan_for(probes).narrow_to(["a"]), cache=cache)
     kept = plan_for(probes, cache)
-    assert any(case.kept is not None for case in kept.cases)
+    assert divide_plan(kept, 2) != before
     assert divide_plan(make_plan_afresh(kept), 2) == before
 
 

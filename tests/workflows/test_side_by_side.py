@@ -58,7 +58,7 @@ def read_statuses(folder: Path) -> dict[str, str]:
     return {f"{id} {subject}": one["status"] for id, by in results.items() for subject, one in by.items()}
 
 
-@pytest.mark.parametrize(("jobs", "cache"), [(2, False), (3, True)])
+@pytest.mark.parametrize(("jobs", "cache"), [(2, True), pytest.param(3, False, marks=pytest.mark.slow)])
 def test_side_by_side_they_give_the_bytes_of_one_run(write: Write, tmp_path: Path, jobs: int, cache: bool) -> None:
     battery = write(LENS, CENSUS, PAIR)
     told: list[str] = []
@@ -139,6 +139,7 @@ def bring(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
         del sys.modules[module]
 
 
+@pytest.mark.slow
 def test_a_probe_that_ends_the_process_fails_alone(write: Write, bring: Callable[..., None], tmp_path: Path) -> None:
     bring("ends", "run: end")
     run(write(LENS, "  odd: {probe: ends, prompts: [an apple]}"), tmp_path / "beside", jobs=3, cache=False)
@@ -216,7 +217,7 @@ def list_processes(of: str) -> list[int]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for in /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
 def test_none_of_the_processes_outlives_the_run(
     write: Write, fresh_cache: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
