@@ -88,6 +88,11 @@ def write_count(count: int) -> str:
     return _localize_digits(f"{count:,}")
 
 
+def write_year(value: float) -> str:
+    """A whole number without separators, as years are written."""
+    return _localize_digits(f"{round(value)}")
+
+
 def count_items(number: int, what: str, ending: str = "s") -> str:
     """A number of things, in English, which the terminal speaks: "1 prompt", "1,200 further passes"."""
     return f"{number:,} {what}{'' if number == 1 else ending}"

@@ -229,7 +229,7 @@ def refuse(folder: Path, lines: Sequence[str] = GOOD, heading: str = "name,lat,l
         (GOOD, {"columns": ["lat", "long"]}, "names.csv has no column 'long'. Did you mean 'lon'?"),
         (GOOD, {"group": "country"}, "names.csv has no column 'country'. Known: name, lat, lon, land"),
         ([*GOOD, "Far,95,3,a"], {}, "names.csv:62: lat: 95 is not on the globe, which goes from −90 to 90 degrees"),
-        ([*GOOD, "Far,5,-300,a"], {}, "names.csv:62: lon: -300 is not on the globe"),
+        ([*GOOD, "Far,5,-300,a"], {}, "names.csv:62: lon: −300 is not on the globe"),
         ([*GOOD, "Far,north,3,a"], {}, "names.csv:62: lat: expected a number, found 'north'"),
         ([*GOOD, "Far,nan,3,a"], {}, "names.csv:62: lat: expected a number, found 'nan'"),
         ([*GOOD, "Far,,3,a"], {}, "names.csv:62: lat: expected a number, found ''"),

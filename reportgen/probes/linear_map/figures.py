@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reportgen.figures.describe import Curve, Curves, Figure, Maps, Panel
 from reportgen.language import list_items, say, say_count
-from reportgen.numerals import write_number
+from reportgen.numerals import write_number, write_year
 from reportgen.probes.linear_map.coasts import read_coasts
 from reportgen.probes.linear_map.view import View
 from reportgen.probing.parts import describe_beside_controls, name_random_weights
@@ -28,6 +28,8 @@ MARGIN = 0.04
 """Share of the numbers' range that is left free around them."""
 FLATTEST = 0.4
 """Least height of such a panel, as a share of its width."""
+PLAIN = 100
+"""Size from which an end of an axis is a whole number without separators: years are."""
 LOWEST = -0.2
 """R² below which a curve is cut: how far from any map it is says nothing."""
 
@@ -148,8 +150,7 @@ def _choose_named(colours: Sequence[str], names: Sequence[str]) -> set[int]:
 
 def _write_plain(number: float) -> str:
     """An end of an axis that may count years: without separators."""
-    text = str(round(number)) if abs(number) >= 100 else f"{number:.3g}"
-    return text.replace("-", "−")
+    return write_year(number) if abs(number) >= PLAIN else write_number(number)
 
 
 def _draw_layers(view: View) -> Curves:

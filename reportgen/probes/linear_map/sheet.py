@@ -12,7 +12,7 @@ from pathlib import Path
 from reportgen.documents.problem import Problem, describe_value
 from reportgen.documents.regular_file import MEGABYTE, read_regular_text
 from reportgen.errors import Mistake
-from reportgen.numerals import count_items
+from reportgen.numerals import count_items, write_setting
 from reportgen.resources import PACKAGE
 from reportgen.suggest import suggestion
 from reportgen.text.prompts import PromptsError
@@ -86,7 +86,8 @@ def read_sheet(file: Path, columns: Columns, most: int | None = None) -> tuple[E
         raise _refuse(*reading.mistakes[:MISTAKES])
     for at, column in enumerate(columns.numbers):
         if len({row.numbers[at] for row in rows}) == 1:
-            told = f"{describe_value(column)} is {rows[0].numbers[at]:g} in every row: there is nothing to be read"
+            same = write_setting(rows[0].numbers[at])
+            told = f"{describe_value(column)} is {same} in every row: there is nothing to be read"
             raise _refuse(Mistake(told, "Name another column.", file, 2))
     return tuple(rows)
 
@@ -143,7 +144,8 @@ class _Reading:
             return None
         most = self._find_most(column)
         if abs(number) > most:
-            told = f"{column}: {number:g} is not on the globe, which goes from −{most:g} to {most:g} degrees"
+            ends = f"{write_setting(-most)} to {write_setting(most)}"
+            told = f"{column}: {write_setting(number)} is not on the globe, which goes from {ends} degrees"
             self._note(told, "", line)
             return None
         return number

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from reportgen.language import digits, say, say_count
-from reportgen.numerals import UNDEFINED
+from reportgen.language import say, say_count
+from reportgen.numerals import UNDEFINED, write_count
 from reportgen.report.content.numerals import abbreviate_count, write_table_number
 from reportgen.report.content.sections import SectionView
 from reportgen.report.content.sheets import Entry, MetricRow
@@ -136,8 +136,8 @@ def tell_part(bundle: "Bundle") -> str:
     return say(
         "opening.part",
         "Part {this} of {of} of this report: what is measured in other parts is skipped here.",
-        this=digits(str(part.this)),
-        of=digits(str(part.of)),
+        this=write_count(part.this),
+        of=write_count(part.of),
     )
 
 
