@@ -66,6 +66,9 @@ def _match_paths(pattern: str, folder: Path) -> list[tuple[str, str]]:
         told = f"{describe_value(pattern)} matches no folder and no .gguf file"
         raise UnmatchedGlob(told, _explain_nothing(above, root, parts[first], folder))
     names = sorted((path.relative_to(root).as_posix() for path in found), key=make_natural_key)
+    for name in names:
+        if not name.isprintable() or WITH_ADAPTER in name:  # what no YAML holds, or is read as a base with its adapter
+            raise UnmatchedGlob(f"{describe_value(pattern)} matches {name!a}, which no battery can name", "Rename it.")
     return [(name.removesuffix(GGUF), f"{above}{name}") for name in names]
 
 

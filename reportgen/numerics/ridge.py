@@ -90,6 +90,9 @@ class RidgeFit:
             some, left = np.flatnonzero(own == group), np.flatnonzero(fitted == group)
             if not len(left):
                 continue
+            if len(left) == len(fitted):  # a fit to nothing
+                predicted[some] = np.nan
+                continue
             rows = self.ridge.points[left]
             for column, penalty in enumerate(self.penalties):
                 scaled = rows / (self.ridge.squares + penalty)

@@ -30,6 +30,19 @@ def measure_distances(rows: NDArray[np.floating]) -> NDArray[np.float64]:
     return distances
 
 
+def measure_plain_distances(rows: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(item x item) Euclidean distances of (item x width) rows as they are: scaled to length 1, rows would lie on a
+    sphere, which has a dimension less.
+    """
+    with hold_one_thread():
+        centred = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
+        squares = (centred * centred).sum(axis=1)
+        apart = squares[:, None] + squares[None, :] - 2 * centred @ centred.T
+    np.fill_diagonal(apart, 0.0)
+    distances: NDArray[np.float64] = np.sqrt(np.maximum(apart, 0.0))
+    return distances
+
+
 def shuffle_labels(labels: NDArray[np.intp], count: int, seed: int) -> NDArray[np.intp]:
     """(1 + count x item) the labels themselves, and then so many random orders of them."""
     draw = np.random.default_rng(seed)
@@ -77,6 +90,14 @@ def measure_partings(distances: NDArray[np.float64], labels: NDArray[np.intp]) -
     with np.errstate(divide="ignore", invalid="ignore"):
         found: NDArray[np.float64] = np.where(between > 0, 1 - (within_a + within_b) / (2 * between), np.nan)
     return found
+
+
+def find_highest_by_chance(values: NDArray[np.float64]) -> float:
+    """What 95 % of the shufflings of (labelling x layer) values stay below at every layer: what exceeds it has a
+    p-value of `find_p_of_largest` of about 0.05 or less.
+    """
+    known = np.where(np.isfinite(values[1:]), values[1:], -np.inf)
+    return float(np.quantile(known.max(axis=1), 0.95))
 
 
 def find_p_of_largest(values: NDArray[np.float64]) -> NDArray[np.float64]:

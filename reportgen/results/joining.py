@@ -39,6 +39,7 @@ class Parts:
         found = [_StoredPart(one, require_part(one.run, _place(one))) for one in bundles]
         self._parts = sorted(found, key=lambda one: one.part.this)
         self._first = self._parts[0]
+        _check_split(self._first)
         for one in self._parts:
             self._check_same(one)
         for one, other in zip(self._parts, self._parts[1:], strict=False):
@@ -160,3 +161,10 @@ def _join_machines(machines: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 def _list_values(machines: Sequence[Mapping[str, str]], name: str) -> Iterator[str]:
     yield from dict.fromkeys(machine[name] for machine in machines if name in machine)
+
+
+def _check_split(one: _StoredPart) -> None:
+    """Refuses a part whose division is not of what it lists, which only an edited one can be."""
+    divided = sorted(subject for subjects in one.part.split for subject in subjects)
+    if divided != sorted({subject for by_subject in one.bundle.outcomes.values() for subject in by_subject}):
+        raise one.refuse("its run.json divides other subjects than results.json has", "run this part again")

@@ -128,4 +128,6 @@ def _text_of(line: str, file: Path, number: int) -> str:
         raise ValueError(f"{file}, line {number}: expected a mapping with a `text`")
     if not text:
         raise ValueError(f"{file}, line {number}: the `text` is empty")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"{file}, line {number}: the `text` holds half of a character (a lone surrogate)")
     return text

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 SUFFIX = ".safetensors"
 FLOATS = {"F16": "float16", "F32": "float32", "F64": "float64"}
 """What its numbers may be."""
+SMALLEST, LARGEST = 1e-12, 1e12
+"""Of a direction's largest number: models compute in float32."""
 TOLD = 5
 """Tensors of a file that a mistake lists."""
 
@@ -138,6 +140,10 @@ def _check_numbers(found: DirectionFile, held: str, layers: Layers) -> None:
     values = np.atleast_2d(_read_tensor(path_of(found.written), found.tensor))
     if not np.isfinite(values).all():
         raise PromptsError(Problem(("direction",), f"{held} holds numbers that are not finite"))
+    sizes = np.abs(values).max(axis=1)
+    if ((sizes > 0) & ((sizes < SMALLEST) | (sizes > LARGEST))).any():
+        told = f"{held} holds a direction whose largest number is beyond {SMALLEST:g} and {LARGEST:g}"
+        raise PromptsError(Problem(("direction",), told, "Multiply it by a number: only its direction counts."))
     named = None if found.rows is None or layers == "all" else [at for at in layers if at < len(values)]
     asked = values.any(keepdims=True) if named is None else values[named].any(axis=1)
     if not asked.all():

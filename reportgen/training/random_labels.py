@@ -11,6 +11,12 @@ from __future__ import annotations
 import random
 from collections.abc import Hashable, Sequence
 
+from reportgen.training.folds import count_units
+
+TRIES, APART = 50, 1000
+"""Deals that are tried, and how far their numbers lie apart: further than there are draws."""
+FEWEST_UNITS = 2
+
 
 def name_types(labels: Sequence[str], words: Sequence[str | None]) -> list[Hashable]:
     """(row) its type: its word if all rows have one, and every word one label alone; else its own number."""
@@ -30,3 +36,17 @@ def deal_labels(labels: Sequence[str], types: Sequence[Hashable], seed: int, dra
     random.Random(f"labels {seed} {draw}").shuffle(dealt)
     label_of = dict(zip(first, dealt, strict=True))
     return [label_of[one] for one in types]
+
+
+def deal_testable_labels(
+    labels: Sequence[str], types: Sequence[Hashable], units: Sequence[Hashable], seed: int, draw: int
+) -> list[str]:
+    """The same, dealt again until each label stands in two units, so that it can be held out: a type of one row may
+    have got a label alone. Among the rows where types allow no such deal.
+    """
+    for among in (types, range(len(labels))):
+        for again in range(TRIES):
+            dealt = deal_labels(labels, among, seed, draw + again * APART)
+            if min(count_units(dealt, units).values()) >= FEWEST_UNITS:
+                return dealt
+    raise ValueError("no label stands in two prompts that are held out apart")

@@ -66,12 +66,13 @@ def measure(
     from reportgen.running.plan import make_plan, make_plan_afresh
     from reportgen.running.planned import describe_passes
 
+    share = None if part is None else read_share(part)
     started = datetime.datetime.now(datetime.UTC)
     found_before = OutcomeCache(cache)
     announce = (lambda line: None) if announced else progress
     announce(f"{count_items(len(battery.probes), 'probe')} on {', '.join(battery.models)}")
     plan = make_plan(battery, progress, found_before)
-    held = None if part is None else make_part(make_plan_afresh(plan, progress), *read_share(part))
+    held = None if share is None else make_part(make_plan_afresh(plan, progress), *share)
     here = plan if held is None else plan.narrow_to(held.subjects)
     if held is not None:
         announce(f"part {held.this} of {held.of}: {', '.join(held.subjects)}")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reportgen.battery.schema import battery_schema
+from reportgen.documents.regular_file import read_regular_text
 from reportgen.errors import BatteryError, Mistake, OutputError
 from reportgen.model.files.demo import DEMO_MODELS
 from reportgen.workflows.found_models import FoundModel, find_models, is_one_kind
@@ -16,6 +17,8 @@ DEMO = (
     FoundModel("gemma", ("demo:gemma-3-270m",)),
 )
 """The models of a battery for which none were named."""
+MOST_BYTES = 10_000_000
+"""Of a file that may be an older schema."""
 ALONE = "report.yaml"
 """What a battery is called that is not named after a model."""
 
@@ -38,17 +41,27 @@ def write_starter(asked: Sequence[str], file: Path | None, purpose: Purpose | No
     _refuse_strangers_schema(target.with_name(SCHEMA_NAME))
     named = [NamedSource(model.id, model.source(target.parent)) for model in models]
     text = write_text(named, purpose, one_kind=is_one_kind(models))
+    schema = target.with_name(SCHEMA_NAME)
+    try:
+        content = text.encode()
+    except UnicodeEncodeError as error:
+        told = "the name of a model's file or folder is not UTF-8, which no battery can hold"
+        raise BatteryError(Mistake(told, "Give it another name.")) from error
     try:
         # "x" refuses to overwrite in the same step, so that no one else's file can slip in between
-        with target.open("x", encoding="utf-8") as stream:
-            stream.write(text)
-        target.with_name(SCHEMA_NAME).write_text(_write_schema(), encoding="utf-8")
+        with target.open("xb") as stream:
+            stream.write(content)
     except FileExistsError as error:
         other = target.with_stem(f"{target.stem}-2")
         remedy = f"Name another file: reportgen init {' '.join([*asked, '-o', str(other)] if asked else [str(other)])}"
         raise BatteryError(Mistake(f"{target} exists already; nothing was written", remedy)) from error
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {error.strerror}") from error
+    try:
+        schema.write_text(_write_schema(), encoding="utf-8")
+    except OSError as error:
+        target.unlink()
+        raise OutputError(f"{schema} cannot be written: {error.strerror}; nothing was written") from error
     return target
 
 
@@ -71,7 +84,7 @@ def _refuse_strangers_schema(file: Path) -> None:
     if not file.exists():
         return
     try:
-        ours = json.loads(file.read_text(encoding="utf-8"))["title"] == battery_schema()["title"]
+        ours = json.loads(read_regular_text(file, MOST_BYTES))["title"] == battery_schema()["title"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         ours = False
     if not ours:

@@ -24,6 +24,7 @@ from reportgen.model.network.loaded import LoadedModel
 from reportgen.model.network.twin import build_random_twin
 from reportgen.probes.linear_map.fits import fit_layers, set_task
 from reportgen.probes.linear_map.sheet import BUILT_IN, read_sheet
+from reportgen.training.hold_out import draw_held_out
 from reportgen.training.representations import TOGETHER, Rows, read_rows
 
 SHARE, SEED = 0.2, 0
@@ -36,7 +37,12 @@ def main(folder: str, rounds: str) -> None:
     cities = read_sheet(*BUILT_IN["cities"])
     texts = [tuple(tokenizer.encode(city.name).ids) for city in cities]
     positions = [(len(ids) - 1,) for ids in texts]
-    task = set_task(np.array([city.numbers for city in cities]), [city.group for city in cities], SHARE, SEED)
+    task = set_task(
+        np.array([city.numbers for city in cities]),
+        [city.group for city in cities],
+        draw_held_out(len(cities), SHARE, SEED),
+        SEED,
+    )
     layers = []
 
     def ours() -> None:

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_score
 
+from reportgen.numerics.intrinsic_dimension import estimate_intrinsic_dimension
 from reportgen.numerics.separation import (
+    find_highest_by_chance,
     find_p_of_largest,
     measure_distances,
     measure_partings,
+    measure_plain_distances,
     measure_silhouettes,
     shuffle_labels,
 )
@@ -102,3 +105,18 @@ def test_shuffled_labels_keep_their_counts_and_depend_on_the_seed_alone() -> Non
     assert (np.sort(one, axis=1) == LABELS).all()
     assert (one == again).all()
     assert (one != other).any()
+
+
+def test_the_line_of_chance_is_where_p_is_five_per_cent() -> None:
+    values = np.random.default_rng(4).normal(size=(400, 6))
+    line = find_highest_by_chance(values)
+    values[0] = [line - 0.01, line + 0.01, 0, 0, 0, 0]
+    chances = find_p_of_largest(values)
+    assert chances[0] > 0.05 > chances[1] - 0.003
+
+
+def test_rows_as_they_are_lie_in_as_many_dimensions_as_they_have() -> None:
+    draw = np.random.default_rng(5)
+    flat = draw.normal(size=(300, 2)) @ np.linalg.qr(draw.normal(size=(20, 2)))[0].T
+    assert estimate_intrinsic_dimension(measure_plain_distances(flat)).value == pytest.approx(2, rel=0.2)
+    assert estimate_intrinsic_dimension(measure_distances(flat)).value < 1.4  # scaled to length 1: on a circle

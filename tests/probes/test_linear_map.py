@@ -50,7 +50,7 @@ def plant(seed: int = 0, names: int = 400, width: int = 30) -> tuple[NDArray[np.
     planted = noise + 100 * targets @ chance.normal(size=(2, width))
     told = chance.normal(size=(20, width))[np.arange(names) % 20]
     rows = np.stack([noise, planted, told + 0.05 * noise]).astype(np.float32)
-    return rows, set_task(targets, groups, 0.25, seed)
+    return rows, set_task(targets, groups, draw_held_out(len(targets), 0.25, seed), seed)
 
 
 def test_a_planted_map_is_found_and_none_in_shuffled_names_or_noise() -> None:
@@ -117,7 +117,7 @@ def test_who_is_held_out_is_the_same_whichever_names_a_model_reads() -> None:
 def test_memory_is_that_of_a_few_layers() -> None:
     chance = np.random.default_rng(0)
     rows = chance.normal(size=(24, 600, 200)).astype(np.float32)
-    task = set_task(chance.normal(size=(600, 2)), ["a", "b"] * 300, 0.2, 0)
+    task = set_task(chance.normal(size=(600, 2)), ["a", "b"] * 300, draw_held_out(600, 0.2, 0), 0)
     fit_layers(rows[:1], task)
     tracemalloc.start()
     fit_layers(rows, task)

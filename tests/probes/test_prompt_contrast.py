@@ -78,7 +78,7 @@ def test_too_few_prompts_are_refused(llama: Path, a: list[str], b: list[str], to
 
 def seen(partings: list[float], random: list[float], chance: float, first: int | None) -> Section:
     """A section of a model of four blocks with these curves."""
-    widest = int(np.argmax(partings))
+    widest = int(np.nanargmax(partings))
     metrics = {"parting": partings[widest], "widest_layer": widest, "chance": chance, "first_layer": first}
     curves = {"partings": partings, "partings_shuffled": [0.0] * 5}
     curves |= {"partings_random": random} if random else {}
@@ -99,6 +99,7 @@ RISES, RANDOM, NONE = [0.01, 0.1, 0.3, 0.2, 0.2], [0.0, 0.02, 0.01, 0.0, 0.0], l
         (RISES, [0.29] * 5, 0.01, 1, "it may be the words alone"),
         ([0.29, 0.1, 0.3, 0.2, 0.2], RANDOM, 0.01, 0, "the layers add little"),
         (RISES, NONE, 0.01, 1, "The embedding parts them by 1%."),
+        ([np.nan, 0.1, 0.3, 0.2, 0.2], RANDOM, 0.01, 1, "At the embedding all prompts are the same."),
         (RISES, RANDOM, 0.2, 1, "No clear statement"),
     ],
 )

@@ -183,9 +183,9 @@ def with_curve(outcome: Outcome, uuas: list[float], chain: float = 0.4, twin: fl
 def test_the_sentence_names_its_controls_and_a_hump(outcome: Outcome) -> None:
     told = probe.statement(with_curve(outcome, [0.3, 0.8, 0.6, 0.5]))
     assert told == (
-        "Model shows the trees best at layer 1 of 3 (33%): 80% of 2,000 edges in 20 held-out sentences, next to 40% "
-        "for the linear chain, 30% at layer 0 and 30% with random weights. The curve has a hump in the middle: the "
-        "last layer shows 50%."
+        "Model shows the trees best at layer 1 of 3 (33%): 80% of 2,000 edges in 20 held-out sentences, the most of "
+        "4 layers on these, next to 40% for the linear chain, 30% at layer 0 and 30% with random weights. The curve "
+        "has a hump in the middle: the last layer shows 50%."
     )
     assert "no hump in the middle: the last layer shows 78%" in probe.statement(
         with_curve(outcome, [0.3, 0.8, 0.8, 0.78])

@@ -9,7 +9,7 @@ import pytest
 from reportgen.numerics.resampling import mean_interval_95
 from reportgen.training.folds import count_units, deal_folds
 from reportgen.training.logistic import choose_layers, find_directions, guess_held_out, logistic_direction
-from reportgen.training.random_labels import deal_labels, name_types
+from reportgen.training.random_labels import deal_labels, deal_testable_labels, name_types
 from reportgen.training.units import number_units, sum_by_unit
 from tests.reference import linear_probe as reference
 
@@ -158,3 +158,13 @@ def test_sums_by_unit_have_the_mean_of_the_rows() -> None:
     found = sum_by_unit(values, units)
     np.testing.assert_allclose(found.mean(axis=0), values.mean(axis=1))
     np.testing.assert_allclose(found[:, 0], np.array([2, 1, 7]) * 3 / 5)
+
+
+def test_a_label_that_would_be_of_one_word_alone_is_dealt_again() -> None:
+    labels, words = ["noun"] * 6 + ["verb"] * 6, ["bank"] * 6 + ["run", "walk", "eat", "see", "go", "sit"]
+    types, units = name_types(labels, words), range(12)
+    for draw in range(20):
+        dealt = deal_testable_labels(labels, types, units, 0, draw)
+        assert min(Counter(dealt).values()) >= 2
+    alone = [deal_labels(labels, types, 0, draw) for draw in range(20)]
+    assert any(min(Counter(dealt).values()) == 1 for dealt in alone)

@@ -77,6 +77,14 @@ def test_a_twin_has_weights_of_its_own_by_its_seed_and_the_models_stay(model: Lo
     np.testing.assert_allclose(rows[:, :2], expected, rtol=0, atol=1e-5)
 
 
+def test_a_narrow_twin_keeps_in_float32_what_the_models_own_code_does() -> None:
+    network = random_model("llama").to(torch.bfloat16)
+    twin = build_random_twin(LoadedModel(network, anatomy_of(network)), 0)
+    assert twin.dtype == torch.bfloat16
+    assert {p.dtype for p in twin.network.parameters()} == {torch.bfloat16}
+    assert twin.network.model.rotary_emb.inv_freq.dtype == torch.float32
+
+
 def test_no_position_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match="no text has a position"):
         next(read_rows(TEXTS, [()] * len(TEXTS)))

@@ -18,8 +18,8 @@ from reportgen.model.network.loaded import LoadedModel
 def build_random_twin(model: LoadedModel, seed: int) -> LoadedModel:
     """The same architecture with weights as its own code draws them before any training, from a seed.
 
-    It takes as much memory as the model, in the dtype of its unembedding. What else is random goes on as if nothing had
-    been drawn.
+    It takes as much memory as the model, twice as much while it is drawn if the dtype is half of float32's. What else
+    is random goes on as if nothing had been drawn.
     """
     network = _draw_weights(model.network, model.dtype, seed).to(model.device)
     return LoadedModel(network, anatomy_of(network), model.batch)
@@ -32,4 +32,9 @@ def _draw_weights(network: Network, dtype: torch.dtype, seed: int) -> Network:
         warnings.simplefilter("ignore")  # some initialisers warn
         torch.manual_seed(seed)
         drawn = type(network)._from_config(config, dtype=torch.float32, attn_implementation="eager")
-    return drawn.eval().requires_grad_(False).to(dtype)
+    # Not `to`: what the code itself keeps in float32, such as the turns of its positions, stays so in every model.
+    kept = {id(tensor) for tensor in drawn.state_dict(keep_vars=True).values()}
+    for tensor in (*drawn.parameters(), *drawn.buffers()):
+        if id(tensor) in kept and tensor.is_floating_point():
+            tensor.data = tensor.data.to(dtype)
+    return drawn.eval().requires_grad_(False)

@@ -90,12 +90,13 @@ class Clusters(PromptFindings):
     the nearest other group (Rousseeuw 1987). 1 where groups are points far apart, 0 where they lie over each other,
     below 0 where a word is nearer to another group."""
     silhouettes_shuffled: NDArray[np.float64] = array("layer", unit="silhouette")
-    """(layer) what 95 % of random orders of the groups stay below at that layer."""
+    """(layer) what 95 % of random orders of the groups stay below at every layer: the same at all of them."""
     silhouettes_random: NDArray[np.float64] | None = array("layer", unit="silhouette", optional=True)
     """(layer) the same of the model's twin, which has random weights: what tokens and architecture alone give."""
     dimensions: NDArray[np.float64] = array("layer", unit="dimensions")
     """(layer) intrinsic dimension: (n - 1) / Σ ln(distance to the second neighbour / to the first), the TwoNN estimate
-    of Facco et al. (2017) by maximum likelihood. NaN of fewer than 20 words."""
+    of Facco et al. (2017) by maximum likelihood, from the distances of the rows as they are. NaN of fewer than 20
+    words."""
     dimensions_low: NDArray[np.float64] = array("layer", unit="dimensions")
     """(layer) lower end of its 95 % interval."""
     dimensions_high: NDArray[np.float64] = array("layer", unit="dimensions")

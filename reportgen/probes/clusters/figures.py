@@ -45,7 +45,7 @@ def _draw_silhouettes(view: SubjectView, ends: tuple[float, float], y_label: str
     return describe_beside_controls(
         view,
         "silhouettes",
-        name="silhouette",
+        name="silhouettes",
         what=say("clusters.silhouette", "how clearly the groups lie apart"),
         label=say("clusters.true", "true groups"),
         controls=list_controls(view, "silhouettes"),

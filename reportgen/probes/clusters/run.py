@@ -14,8 +14,10 @@ from reportgen.numerics.intrinsic_dimension import FEWEST, IntrinsicDimension, e
 from reportgen.numerics.neighbour_map import map_neighbours
 from reportgen.numerics.principal import principal_points
 from reportgen.numerics.separation import (
+    find_highest_by_chance,
     find_p_of_largest,
     measure_distances,
+    measure_plain_distances,
     measure_silhouettes,
     shuffle_labels,
 )
@@ -25,9 +27,6 @@ from reportgen.probing.probe import Later
 from reportgen.text.prompts import Prompt
 from reportgen.training.places import find_places
 from reportgen.training.representations import read_rows
-
-CHANCE = 95
-"""Per cent of random orders that stay below the line that is drawn."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,12 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
 
 
 def _measure_layer(rows: NDArray[np.float32], orders: NDArray[np.intp]) -> _Layer:
-    distances = measure_distances(rows)
     points, explained = principal_points(rows, COMPONENTS)
     return _Layer(
-        measure_silhouettes(distances, orders), estimate_intrinsic_dimension(distances), points[:, :2], explained
+        measure_silhouettes(measure_distances(rows), orders),
+        estimate_intrinsic_dimension(measure_plain_distances(rows)),
+        points[:, :2],
+        explained,
     )
 
 
@@ -84,7 +85,7 @@ def _build(
         if np.isnan(dimension)
         else dimension,
         silhouettes=silhouettes[0],
-        silhouettes_shuffled=np.percentile(silhouettes[1:], CHANCE, axis=0),
+        silhouettes_shuffled=np.full(len(layers), find_highest_by_chance(silhouettes)),
         silhouettes_random=random,
         dimensions=np.array([layer.dimension.value for layer in layers]),
         dimensions_low=np.array([layer.dimension.low for layer in layers]),

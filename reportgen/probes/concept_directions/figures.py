@@ -46,7 +46,7 @@ def _draw_separation(view: View) -> Curves:
     return describe_beside_controls(
         view,
         "layer_auc",
-        name="separation",
+        name="layer-auc",
         what=say("concept_directions.auc", "how well a direction separates both sets"),
         label=say("concept_directions.both_sets", "both sets"),
         controls=[(shuffled, view.values("layer_shuffled"))],

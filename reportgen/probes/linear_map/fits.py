@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reportgen.numerics.one_thread import hold_one_thread
 from reportgen.numerics.ridge import RidgeFit, decompose_rows, fit_ridge
-from reportgen.training.hold_out import draw_held_out, shuffle_rows
+from reportgen.training.hold_out import shuffle_rows
 from reportgen.training.representations import Rows, standardise
 
 
@@ -48,10 +48,9 @@ class LayerFit:
     """(column) penalty as a share of the mean sum of squares of a dimension."""
 
 
-def set_task(numbers: NDArray[np.float64], groups: Sequence[Hashable], share: float, seed: int) -> Task:
-    """A task from (name x column) numbers: who is held out, and whose numbers are given to whom in the control."""
-    shuffled = numbers[shuffle_rows(len(numbers), seed)]
-    return Task(numbers, shuffled, draw_held_out(len(numbers), share, seed), groups)
+def set_task(numbers: NDArray[np.float64], groups: Sequence[Hashable], held: NDArray[np.bool_], seed: int) -> Task:
+    """A task from (name x column) numbers and who is held out: whose numbers are given to whom in the control."""
+    return Task(numbers, numbers[shuffle_rows(len(numbers), seed)], held, groups)
 
 
 def keep_names(task: Task, items: Sequence[int]) -> Task:

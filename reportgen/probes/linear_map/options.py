@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, computed_field, field_validator, model_validator
 
@@ -15,6 +15,11 @@ from reportgen.probes.linear_map.sheet import BUILT_IN, Columns, Entity, read_sh
 from reportgen.probing.options import ProbeOptions
 from reportgen.suggest import suggestion
 from reportgen.text.prompts import PromptsError
+from reportgen.training.hold_out import draw_held_out
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FEWEST, FEWEST_HELD_OUT = 50, 10
 """Names, and names held out, below which an R² is chance."""
@@ -80,6 +85,10 @@ class Options(ProbeOptions):
     def held_out(self) -> int:
         """How many names are held out."""
         return round(self.split * len(self.entities))
+
+    def draw_held_out(self) -> NDArray[np.bool_]:
+        """(name) which ones, the same for all models."""
+        return draw_held_out(len(self.entities), self.split, self.seed)
 
     @field_validator("template")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,9 @@ def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult])
     items = [name.item for name in names]
     entities = options.entities
     numbers = np.array([entity.numbers for entity in entities])
-    groups = [entity.group for entity in entities] if options.sheet.group else []
-    task = keep_names(set_task(numbers, groups, options.split, options.seed), items)
+    # A name without a group is in one of its own.
+    groups: list[Hashable] = [one.group or at for at, one in enumerate(entities)] if options.sheet.group else []
+    task = keep_names(set_task(numbers, groups, options.draw_held_out(), options.seed), items)
     texts, positions = [name.tokens for name in names], [(name.position,) for name in names]
     fits = fit_layers((yield from read_rows(texts, positions)), task)
     twins: list[LayerFit] = []

@@ -18,6 +18,8 @@ from reportgen.suggest import suggestion
 from reportgen.text.prompts import PromptsError
 
 MOST_BYTES = 20 * MEGABYTE
+LARGEST = 1e15
+"""Number whose square is still one."""
 MISTAKES = 10
 """Mistakes of one file that are told: a column in another format is wrong in every line."""
 LATITUDES, LONGITUDES = ("latitude", "lat"), ("longitude", "lon", "lng", "long")
@@ -89,6 +91,10 @@ def read_sheet(file: Path, columns: Columns, most: int | None = None) -> tuple[E
             same = write_setting(rows[0].numbers[at])
             told = f"{describe_value(column)} is {same} in every row: there is nothing to be read"
             raise _refuse(Mistake(told, "Name another column.", file, 2))
+    if columns.group is not None and len({row.group for row in rows}) == 1:
+        same = describe_value(rows[0].group)
+        told = f"{describe_value(columns.group)} is {same} in every row: no name is of another group"
+        raise _refuse(Mistake(told, "Name another column, or no group.", file, 2))
     return tuple(rows)
 
 
@@ -139,7 +145,7 @@ class _Reading:
             number = float(cell)
         except ValueError:
             number = math.nan
-        if not math.isfinite(number):
+        if not abs(number) <= LARGEST:
             self._note(f"{column}: expected a number, found {describe_value(cell)}", "", line)
             return None
         most = self._find_most(column)

@@ -20,7 +20,7 @@ from reportgen.results.quantities import Rows as TableRows
 from reportgen.training.folds import deal_folds
 from reportgen.training.logistic import Labels, choose_layers, find_directions, guess_held_out
 from reportgen.training.random_coordinates import draw_coordinates
-from reportgen.training.random_labels import deal_labels, name_types
+from reportgen.training.random_labels import deal_testable_labels, name_types
 from reportgen.training.representations import Rows, read_rows
 from reportgen.training.units import number_units, sum_by_unit
 
@@ -108,9 +108,9 @@ def _find(case: Case[Options], task: _Task, rows: Rows, twin: NDArray[np.float64
 
 def _judge_random_labels(options: Options, rows: Rows) -> NDArray[np.float64]:
     """(layer x prompt) share of the draws in which the dealt label is given."""
-    labels, types = labels_of(options.prompts), _name_types(options)
+    labels, types, units = labels_of(options.prompts), _name_types(options), units_of(options.prompts)
     draws = [
-        _Task.of(options, deal_labels(labels, types, options.seed, draw)).judge(rows)
+        _Task.of(options, deal_testable_labels(labels, types, units, options.seed, draw)).judge(rows)
         for draw in range(options.controls)
     ]
     mean: NDArray[np.float64] = np.mean(draws, axis=0)

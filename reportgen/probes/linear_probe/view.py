@@ -130,4 +130,4 @@ def _name_shape(rise: Judgement, up: float, fall: Judgement, down: float) -> Sha
         if down < 0:
             return "rises"
         return "hump" if rise == "differ" and up > 0 else "falls"
-    return "stays" if abs(down) <= SAME else "open"
+    return "stays" if fall == "same" else "open"

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+SURE = 0.05
+"""p-value below which sets part by more than chance."""
 FEWEST_SPLITS = 100
 """Ways to split all prompts into two sets of these sizes, below which no parting can be told from chance."""
 
@@ -75,7 +77,7 @@ class Contrast(PromptFindings):
     of different prompts: the energy distance of Székely and Rizzo (2004), unbiased, as a share of the distance
     between. 0 on average where both sets are drawn from the same, 1 where each is a single point."""
     partings_shuffled: NDArray[np.float64] = array("layer", unit="share")
-    """(layer) what 95 % of random splits stay below at that layer."""
+    """(layer) what 95 % of random splits stay below at every layer: the same at all of them."""
     partings_random: NDArray[np.float64] | None = array("layer", unit="share", optional=True)
     """(layer) the same of the model's twin, which has random weights: what the words alone make part."""
     chances: NDArray[np.float64] = array("layer", unit="p")

@@ -28,7 +28,7 @@ def _draw_partings(view: SubjectView, axis: Axis) -> Curves:
     return describe_beside_controls(
         view,
         "partings",
-        name="parting",
+        name="partings",
         what=say("prompt_contrast.what", "how far {one} and {other} part", one=one, other=other),
         label=say("prompt_contrast.true", "{one} | {other}", one=one, other=other),
         controls=list_controls(view, "partings"),

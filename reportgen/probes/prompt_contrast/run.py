@@ -10,22 +10,18 @@ from numpy.typing import NDArray
 from reportgen.model.needs import PassResult
 from reportgen.model.network.loaded import LoadedModel
 from reportgen.numerics.separation import (
+    find_highest_by_chance,
     find_p_of_largest,
     measure_distances,
     measure_partings,
     shuffle_labels,
 )
 from reportgen.numerics.settling import holds_from
-from reportgen.probes.prompt_contrast import Contrast, Options
+from reportgen.probes.prompt_contrast import SURE, Contrast, Options
 from reportgen.probing.case import Case
 from reportgen.probing.probe import Later
 from reportgen.training.places import find_places
 from reportgen.training.representations import read_rows
-
-SURE = 0.05
-"""p-value below which sets part by more than chance."""
-CHANCE = 95
-"""Per cent of random splits that stay below the line that is drawn."""
 
 
 def run(case: Case[Options], model: LoadedModel, captured: Sequence[PassResult]) -> Later[Contrast]:
@@ -57,7 +53,7 @@ def _build(case: Case[Options], partings: NDArray[np.float64], random: NDArray[n
         first_layer=first if first < len(true) else "at the last layer they part by no more than chance",
         chance=float(chances[widest]) if known else none,
         partings=true,
-        partings_shuffled=np.percentile(np.nan_to_num(partings[1:]), CHANCE, axis=0),
+        partings_shuffled=np.full(len(true), find_highest_by_chance(partings) if known else np.nan),
         partings_random=random,
         chances=chances,
         prompts=case.prompt_rows(prompts),

@@ -6,11 +6,10 @@ import numpy as np
 
 from reportgen.language import say, sentences
 from reportgen.numerals import write_depth, write_number, write_share
+from reportgen.probes.prompt_contrast import SURE
 from reportgen.probing.view import SubjectView
 from reportgen.probing.word_fits import refuse_verdict, tell_parts, tell_refusal_briefly
 
-SURE = 0.05
-"""p-value below which sets part by more than chance."""
 BEYOND = 0.05
 """Share by which the widest parting has to exceed layer 0, or the twin's, before training is said to have done it."""
 
@@ -61,7 +60,9 @@ def _tell_from(view: SubjectView) -> str:
 
 def _tell_beyond_controls(view: SubjectView) -> str:
     """Whether layer 0 and random weights part them as far."""
-    best, embedding = float(view.metric("parting") or 0.0), float(np.nan_to_num(view.values("partings")[0]))
+    best, embedding = float(view.metric("parting") or 0.0), float(view.values("partings")[0])
+    if np.isnan(embedding):
+        return say("prompt_contrast.same_embedding", "At the embedding all prompts are the same.")
     random = view.outcome.arrays.get("partings_random")
     twin = None if random is None else float(np.nanmax(random.values))
     shares = {"embedding": write_share(embedding), "random": write_share(twin)}

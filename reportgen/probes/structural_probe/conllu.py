@@ -21,8 +21,10 @@ from reportgen.probes.structural_probe.trees import Sentence, find_fault
 MOST_BYTES = 300 * MEGABYTE
 """The most that a treebank may hold; the largest of Universal Dependencies' files has 250 MB."""
 COLUMNS = 10
+MOST_DIGITS = 6
+"""Of the number of a word."""
 FORM, TAG, HEAD, MISC = 1, 3, 6, 9
-_RANGE = re.compile(r"([0-9]+)-([0-9]+)")
+_RANGE = re.compile(rf"([0-9]{{1,{MOST_DIGITS}}})-([0-9]{{1,{MOST_DIGITS}}})")
 _EMPTY_NODE = re.compile(r"[0-9]+\.[0-9]+")
 _ID = re.compile(r"#\s*sent_id\s*=\s*(\S.*)")
 
@@ -107,6 +109,8 @@ class _Words:
             raise self.refuse(number, f"has {len(cells)} columns, not {COLUMNS}", "Columns are parted by tabs.")
         spaced = "SpaceAfter=No" not in cells[MISC].split("|")
         if both := _RANGE.fullmatch(cells[0]):
+            if not 1 <= int(both[1]) <= int(both[2]):
+                raise self.refuse(number, f"{cells[0]} is no range of words", "Words are counted from 1.")
             self.ranges.append((int(both[1]) - 1, int(both[2]), cells[FORM], spaced))
         elif not _EMPTY_NODE.fullmatch(cells[0]):
             self._take_word(number, cells, spaced=spaced)
@@ -115,7 +119,7 @@ class _Words:
         if cells[0] != str(len(self.forms) + 1):
             told = f"the word {cells[FORM]!r} has the number {cells[0]!r}, not {len(self.forms) + 1}"
             raise self.refuse(number, told, "Words are counted from 1 in each sentence.")
-        if not cells[HEAD].isdecimal():
+        if not cells[HEAD].isdecimal() or len(cells[HEAD]) > MOST_DIGITS:
             raise self.refuse(number, f"the head of {cells[FORM]!r} is {cells[HEAD]!r}, not a number",
                               "Every word needs a head; 0 is the root's.")  # fmt: skip
         if not cells[FORM].strip():

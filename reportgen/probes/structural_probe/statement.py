@@ -29,7 +29,8 @@ def _tell_trees(view: View) -> str:
         return say(
             "structural_probe.trees",
             "{model} shows the trees best at layer {depth}: {share} of {edges} edges in {sentences} held-out "
-            "sentences, next to {controls}.",
+            "sentences, the most of {layers} layers on these, next to {controls}.",
+            layers=len(view.layers),
             controls=controls,
             **values,
         )

@@ -195,9 +195,11 @@ def _names(section: Section, figure: DrawnFigure) -> str:
 
 
 def _definition(view: sections.SectionView, figure: DrawnFigure) -> str:
-    """Of the quantity that the figure is named after, else how the section is computed."""
+    """Of the quantity that the figure is named after, else how the section is computed: of a metric and an array of
+    one name the array, which is what is drawn.
+    """
     quantity = kind_of(figure.description.name).replace("-", "_")
-    for definition in view.definitions:
+    for definition in reversed(view.definitions):
         if definition.name == quantity and definition.text:
             return capitalize_first(without_dims(definition.text))
     return view.explanation.computed
