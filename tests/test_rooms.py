@@ -19,7 +19,7 @@ ARROWS: dict[str, str] = {
     "testing": "workflows baseline results",
     "cli": "workflows ci running battery probes probing baseline results processes",
     "workflows": "ci outputs report report.comparison report.history report.content report.templates running battery "
-    "probes probing baseline model.files figures figures.kept figures.draw look results processes",
+    "probes probing baseline model.files figures figures.kept figures.draw look results documents processes",
     "ci": "baseline results",
     "outputs": "report report.slides report.content report.templates probes figures figures.kept figures.draw look "
     "results documents",

@@ -206,7 +206,7 @@ def rows(*shares: float, count: int = 40) -> np.ndarray:
         ((0.5, 0.6, 0.55, 0.5, 0.5), ["No clear statement about Tiny", "at no layer"]),
         (
             (0.5, 0.9, 1.0, 0.9, 0.9),
-            ["can be read from layer 1 of 4 on", "No hump is shown, nor that there", "at most 50%"],
+            ["can be read from layer 1 of 4 on", "No hump is shown, nor", "at most 50%"],
         ),
         ((0.5, 0.9, 1.0, 0.9, 0.6), ["between layers 1 and 3", "There is a hump in the middle: 50% at layer 0, 93%"]),
         ((0.5, 0.9, 0.5, 0.9, 0.9), ["at 3 of 5 layers, first at layer 1", "without a gap from layer 3 on"]),

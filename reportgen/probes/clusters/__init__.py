@@ -131,7 +131,7 @@ class ClustersProbe(Probe[Options, Clusters]):
     """
 
     name = "clusters"
-    version = 1
+    version = 2
     question = "Do words of one kind lie together?"
     libraries = ("sklearn.decomposition",)
     options = Options

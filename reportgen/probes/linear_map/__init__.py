@@ -93,7 +93,7 @@ class LinearMapProbe(Probe[Options, LinearMap]):
     """
 
     name = "linear_map"
-    version = 1
+    version = 2
     question = "Does it know where and when?"
     options = Options
     findings = LinearMap

@@ -96,7 +96,7 @@ class LinearProbing(Probe[Options, LinearProbe]):
     """
 
     name = "linear_probe"
-    version = 2
+    version = 3
     question = "Which layer knows it?"
     libraries = ("sklearn.linear_model", "sklearn.model_selection")
     options = Options

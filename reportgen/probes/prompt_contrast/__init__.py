@@ -101,7 +101,7 @@ class PromptContrast(Probe[Options, Contrast]):
     """
 
     name = "prompt_contrast"
-    version = 1
+    version = 2
     question = "Where do two sets of prompts part?"
     options = Options
     findings = Contrast

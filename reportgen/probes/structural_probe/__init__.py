@@ -108,7 +108,7 @@ class StructuralProbe(Probe[Options, Structure]):
     """
 
     name = "structural_probe"
-    version = 1
+    version = 2
     question = "Are syntactic trees in the representations?"
     options = Options
     findings = Structure
