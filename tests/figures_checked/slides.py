@@ -69,13 +69,11 @@ def _list_named(text: str) -> set[Place]:
 def list_layers(figure: Figure) -> set[Place]:
     """The layers and blocks that a figure draws; empty where it has no axis of them."""
     if isinstance(figure, Maps):
-        labels = [label for panel in figure.panels for label in (panel.title, panel.x_label, panel.y_label)]
-        return {at for label in labels for at in _list_named(label)}
+        titled = {at for panel in figure.panels for at in _on_axis(panel.title, _read([panel.title]))}
+        return titled | {at for panel in figure.panels for at in _list_named(f"{panel.x_label}; {panel.y_label}")}
     if isinstance(figure, HeadMosaic):
         return _on_axis("block", figure.blocks or range(len(figure.patterns)))
     if isinstance(figure, TokenGrid):
-        if named := _list_named(figure.row_label):  # what all of its rows are of
-            return named
         rows, columns = _read(figure.rows), _read(figure.columns)
     elif isinstance(figure, HeatMap):
         rows, columns = (set(range(count)) for count in np.asarray(figure.values).shape)
@@ -83,7 +81,8 @@ def list_layers(figure: Figure) -> set[Place]:
         return _on_axis(figure.x_label, _count_layers(figure))
     else:
         return set()
-    return _on_axis(figure.row_label, rows) | _on_axis(figure.column_label, columns)
+    of_all = _list_named(figure.row_label)  # what all of its rows are of
+    return of_all | _on_axis(figure.row_label, rows) | _on_axis(figure.column_label, columns)
 
 
 def _on_axis(label: str, numbers: Iterable[int]) -> set[Place]:

@@ -118,6 +118,7 @@ def test_every_probe_of_prompts_reads_a_chat_as_well(tmp_path: Path) -> None:
         {"messages": [{"role": "user", "content": prompt["text"]}], "label": prompt["label"]}
         for prompt in READING["labelled"]["prompts"]
     ]
+    probes["kinds"]["prompts"] = [{**chat, "group": group} for chat, group in zip(chats * 2, "aabbab", strict=True)]
     reading = {id: entry for id, entry in probes.items() if "prompts" in entry}
     models = {"m": save_tiny(tmp_path / "m", chat_template=CHAT), "base": save_tiny(tmp_path / "base", seed=1)}
     outcomes = run_probes(models, reading).outcomes

@@ -14,6 +14,7 @@ from reportgen.probes.registry import find
 from reportgen.report import page
 from reportgen.report.content.drawn import WIDEST_BESIDE
 from reportgen.report.content.statements import state_bundle
+from reportgen.report.templates.script import name_colours
 from reportgen.report.templates.templating import DARK_PAPER, sentence
 from reportgen.resources import folder
 from reportgen.results.quantities import Metric
@@ -406,6 +407,14 @@ def test_a_theme_for_a_dark_ground_makes_a_dark_page_and_a_dark_paper(bundle, dr
     assert pictures
     assert all(style.INK not in one and f"stroke: {DARK.ink}" in one for one in pictures)
     assert "background:" not in page.render_paper(bundle, drawings).partition("<body>")[0]
+
+
+def test_groups_are_as_legible_on_a_dark_page_as_models() -> None:
+    names = name_colours(PAPER)
+    assert [f"group{at}" in names for at in range(len(PAPER.groups))] == [True] * len(PAPER.groups)
+    faint = min(style.contrast(style.rgb(colour), style.rgb(DARK_PAPER)) for colour in PAPER.groups)
+    lightened = [style.lighten_for(colour, DARK_PAPER) for colour in PAPER.groups]
+    assert faint < 2 < 4 < min(style.contrast(style.rgb(one), style.rgb(DARK_PAPER)) for one in lightened)
 
 
 def test_in_dark_mode_lines_are_the_models_colours_made_lighter(bundle, drawings):

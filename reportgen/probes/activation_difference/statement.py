@@ -30,7 +30,7 @@ def tell(view: View) -> str:
 
 def tell_figure(view: View, figure: Figure) -> str:
     """What Patchscope reads, where that is shown."""
-    return _tell_patched(view) if figure.name in ("patched", "patched-relabelled") else ""
+    return (_tell_patched(view) or _tell_no_word()) if figure.name in ("patched", "patched-relabelled") else ""
 
 
 def _tell_size(view: View) -> str:
@@ -96,6 +96,14 @@ def _tell_words(view: View) -> str:
     )
 
 
+def _tell_no_word() -> str:
+    return say(
+        "activation_difference.no_patched",
+        "Put into the identity prompt (Patchscope), the difference is read as no word that stands out over what "
+        "the control is read as.",
+    )
+
+
 def _tell_patched(view: View) -> str:
     """What Patchscope reads out of the difference and out of no control; nothing where it does not stand out."""
     scale = view.choose_patched_scale()
@@ -103,11 +111,7 @@ def _tell_patched(view: View) -> str:
         return ""
     words = view.list_patched(scale)
     if not words:
-        return say(
-            "activation_difference.no_patched",
-            "Put into the identity prompt (Patchscope), the difference is read as no word that stands out over what "
-            "the control is read as.",
-        )
+        return _tell_no_word()
     return say(
         "activation_difference.patched",
         "Put into the identity prompt (Patchscope) at {scale} times the stream's norm, the difference is read as "

@@ -93,13 +93,13 @@ class Clusters(PromptFindings):
     """(layer) what 95 % of random orders of the groups stay below at every layer: the same at all of them."""
     silhouettes_random: NDArray[np.float64] | None = array("layer", unit="silhouette", optional=True)
     """(layer) the same of the model's twin, which has random weights: what tokens and architecture alone give."""
-    dimensions: NDArray[np.float64] = array("layer", unit="dimensions")
+    dimensions: NDArray[np.float64] | None = array("layer", unit="dimensions", optional=True)
     """(layer) intrinsic dimension: (n - 1) / Σ ln(distance to the second neighbour / to the first), the TwoNN estimate
     of Facco et al. (2017) by maximum likelihood, from the distances of the rows as they are. NaN of fewer than 20
     words."""
-    dimensions_low: NDArray[np.float64] = array("layer", unit="dimensions")
+    dimensions_low: NDArray[np.float64] | None = array("layer", unit="dimensions", optional=True)
     """(layer) lower end of its 95 % interval."""
-    dimensions_high: NDArray[np.float64] = array("layer", unit="dimensions")
+    dimensions_high: NDArray[np.float64] | None = array("layer", unit="dimensions", optional=True)
     """(layer) upper end of its 95 % interval."""
     points: NDArray[np.float64] = array("layer", "item", "component", unit="coordinate")
     """(layer x item x component) coordinates of the centred rows on their first two principal components."""
@@ -131,7 +131,7 @@ class ClustersProbe(Probe[Options, Clusters]):
     """
 
     name = "clusters"
-    version = 2
+    version = 3
     question = "Do words of one kind lie together?"
     libraries = ("sklearn.decomposition",)
     options = Options

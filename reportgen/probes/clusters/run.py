@@ -87,9 +87,9 @@ def _build(
         silhouettes=silhouettes[0],
         silhouettes_shuffled=np.full(len(layers), find_highest_by_chance(silhouettes)),
         silhouettes_random=random,
-        dimensions=np.array([layer.dimension.value for layer in layers]),
-        dimensions_low=np.array([layer.dimension.low for layer in layers]),
-        dimensions_high=np.array([layer.dimension.high for layer in layers]),
+        dimensions=_gather([layer.dimension.value for layer in layers]),
+        dimensions_low=_gather([layer.dimension.low for layer in layers]),
+        dimensions_high=_gather([layer.dimension.high for layer in layers]),
         points=np.stack([layer.points for layer in layers]),
         neighbour_points=maps,
         explained_variance=np.stack([layer.explained for layer in layers]),
@@ -97,6 +97,12 @@ def _build(
         prompts=case.prompt_rows(prompts),
         words=case.word_rows((at, prompt, prompt.word) for at, prompt in enumerate(prompts)),
     )
+
+
+def _gather(values: Sequence[float]) -> NDArray[np.float64] | None:
+    """(layer) the values; None where there is none at any layer."""
+    found = np.array(values)
+    return found if np.isfinite(found).any() else None
 
 
 def _name_item(case: Case[Options], prompt: Prompt) -> str:

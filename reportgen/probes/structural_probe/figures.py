@@ -158,9 +158,11 @@ def _list_edges(sentence: DrawnSentence, edges: Sequence[tuple[int, int]]) -> st
 
 
 def _draw_planes(view: View, sentence: DrawnSentence) -> Maps:
-    """The words at the embedding and at the best layer: of more, each would be small on a slide."""
+    """The words at the embedding and at the best layer, or the last where that is the embedding: of more, each would
+    be small on a slide.
+    """
     assert view.best is not None
-    places = sorted({0, view.best})
+    places = sorted({0, view.best or len(view.layers) - 1})
     points = view.values(f"points/{sentence.number}")
     explained = view.values(f"explained_variance/{sentence.number}")
     at = {place: item for item, place in enumerate(sentence.counted)}

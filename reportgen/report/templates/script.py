@@ -25,8 +25,9 @@ def write_settings(theme: Theme) -> dict[str, Any]:
 
 
 def name_colours(theme: Theme) -> dict[str, str]:
-    """The colours of models by the names of the page's CSS variables."""
-    return {f"colour{at}": colour for at, colour in enumerate(theme.models)}
+    """The colours of models and of groups by the names of the page's CSS variables."""
+    models = {f"colour{at}": colour for at, colour in enumerate(theme.models)}
+    return models | {f"group{at}": colour for at, colour in enumerate(theme.groups)}
 
 
 def _shades(theme: Theme) -> list[str]:
