@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from reportgen.figures.describe import Curve, Curves, Figure
 from reportgen.language import list_items, say, say_count
 from reportgen.numerals import write_count
@@ -26,6 +28,9 @@ def _draw_controls(view: View) -> Curves:
     controls = [(say("linear_probe.random_labels", "random labels"), view.values("accuracy_control"))]
     if view.twin is not None:
         controls.append((name_random_weights(), view.twin))
+    # A curve, though it needs no layer: of two lines across none could be told from the other.
+    by_heart = np.full(len(view.layers), view.random_coordinates)
+    controls.append((say("linear_probe.random_coordinates", "random coordinates"), by_heart))
     return describe_beside_controls(
         view,
         "accuracy",
@@ -34,18 +39,10 @@ def _draw_controls(view: View) -> Curves:
         label=say("linear_probe.given_labels", "given labels"),
         controls=controls,
         y_label=_name_shares(view),
-        references=_list_references(view),
+        references={say("linear_probe.most_frequent", "most frequent label"): float(view.metric("majority") or 0)},
         y_range=(0.0, 1.0),
         band=view.bounds,
     )
-
-
-def _list_references(view: View) -> dict[str, float]:
-    """What needs no layer: the most frequent label, and random numbers in the place of the model's."""
-    return {
-        say("linear_probe.most_frequent", "most frequent label"): float(view.metric("majority") or 0),
-        say("linear_probe.random_coordinates", "random coordinates"): view.random_coordinates,
-    }
 
 
 def _draw_together(views: Sequence[View]) -> Curves:
