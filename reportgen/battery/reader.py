@@ -17,14 +17,14 @@ from reportgen.battery.matrix import KEY as MATRIX
 from reportgen.battery.matrix import Matrix, expand_matrix, select_models
 from reportgen.battery.model_entry import STRICT, ModelEntry
 from reportgen.battery.probe_keys import ProbeKeys
-from reportgen.documents.beside import HERE
+from reportgen.documents.beside import HERE, locate_path
 from reportgen.documents.plain_words import explain_errors
 from reportgen.documents.problem import Problem, Where, describe_value
 from reportgen.documents.yaml_source import Source, read_source, read_text
 from reportgen.errors import BatteryError, Mistake, ReportgenError, reason_of
 from reportgen.look.presentation import PAGE_BYTES, Presentation
 from reportgen.look.slide_choice import DEFAULT, SlideChoice
-from reportgen.look.theme import PAPER, Theme, read_theme
+from reportgen.look.theme import BUILT_IN, PAPER, Theme, read_theme
 from reportgen.probes import registry
 from reportgen.probing.options import PAIR, ProbeOptions
 from reportgen.probing.probe import PairProbe, Probe
@@ -82,6 +82,8 @@ class Battery:
     """How the report is shown."""
     batch: int | Literal["auto"] | None = None
     """Prompts of a probe that pass together; None where the battery leaves it to the device."""
+    theme_file: Path | None = None
+    """Where its theme lies, if that is one of its own."""
     axes: tuple[str, ...] = ()
     """Keys of a model that its matrix lists values of: ids are made of them, so that nothing may change them."""
     lines: Mapping[str, int] = field(default_factory=dict)
@@ -215,7 +217,8 @@ class _Reading:
             return None
         shown_as = Presentation(top.language, theme, round(top.page_megabytes * 1e6), slides=top.slides)
         asked = _drop_missing(models), _drop_missing(kept)
-        return Battery(title, *asked, outputs, path, top.tolerances, shown_as, top.batch, self.axes)
+        own = None if top.theme in BUILT_IN else locate_path(top.theme, path.parent if path is not None else HERE)
+        return Battery(title, *asked, outputs, path, top.tolerances, shown_as, top.batch, own, self.axes)
 
     def tolerances(self, written: Iterable[str], entries: Iterable[ProbeEntry]) -> None:
         """Refuses those that can match nothing: a comparison would go by others, and nobody would know."""

@@ -1,12 +1,18 @@
 """`reportgen run`."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from reportgen.cli.ci_options import add_ci_options
 from reportgen.cli.formats import formats_option
 from reportgen.cli.shown_as import FORMATS, PAGES, add_presentation_options
+from reportgen.errors import ReportgenError
+
+if TYPE_CHECKING:
+    from reportgen.workflows.notebook import ShownBundle
 
 
 @click.command("run")
@@ -28,6 +34,7 @@ from reportgen.cli.shown_as import FORMATS, PAGES, add_presentation_options
     default=1,
     help="Models measured at the same time, a process each [default: 1].",
 )
+@click.option("--watch", is_flag=True, help="Run again whenever the battery is saved; watch.html shows it anew.")
 @click.option("--no-cache", is_flag=True, help="Measure and draw everything again, and keep nothing of it.")
 @click.option("--quiet", is_flag=True, help="Print only errors and where the report is.")
 def command(
@@ -45,6 +52,7 @@ def command(
     markdown: Path | None,
     part: str | None,
     jobs: int,
+    watch: bool,
     no_cache: bool,
     quiet: bool,
 ) -> int:
@@ -59,35 +67,71 @@ def command(
     With --jobs, several models are measured at the same time, if their memory is free; the numbers are the same. A
     model whose process ends is a failed card, and the others run.
 
+    With --watch, it runs until Ctrl-C, again whenever the battery or a file that it names is saved: what did not change
+    comes from the cache. A mistake is told, and waited for to be mended. The page watch.html of the bundle loads itself
+    anew; nothing is served.
+
     Exits with 0 if every probe ran, 3 if one failed (its card says why), 2 if the battery is wrong, 1 if no model could
     be used or an output could not be made. A bundle that was there before is then marked, and refused by compare,
     history and baseline accept until a run succeeds.
     """
+    from functools import partial
+
     from reportgen.ci.outputs import CiOutputs
-    from reportgen.cli.progress import show_progress
-    from reportgen.cli.terminal import tell_command, tell_place
+    from reportgen.cli.terminal import tell_command
     from reportgen.workflows.night import run_for_ci
 
+    run = partial(
+        run_for_ci,
+        battery,
+        output,
+        CiOutputs(junit, markdown, tell_command),
+        only=only,
+        formats=formats or None,
+        device=device,
+        dtype=dtype,
+        threads=threads,
+        language=language,
+        theme=theme,
+        templates=templates,
+        part=part,
+        jobs=jobs,
+        cache=not no_cache,
+    )
+    if watch:
+        _watch(battery, run, [Path(one) for one in (theme, templates) if one is not None], quiet=quiet)
+    return _run_once(run, quiet=quiet)
+
+
+def _run_once(run: "Callable[..., ShownBundle]", *, quiet: bool, pages: Sequence[str] = PAGES) -> int:
+    """Runs, and prints where the report is."""
+    from reportgen.cli.progress import show_progress
+    from reportgen.cli.terminal import tell_place
+
     with show_progress(quiet=quiet) as progress:
-        bundle = run_for_ci(
-            battery,
-            output,
-            CiOutputs(junit, markdown, tell_command),
-            only=only,
-            formats=formats or None,
-            device=device,
-            dtype=dtype,
-            threads=threads,
-            language=language,
-            theme=theme,
-            templates=templates,
-            part=part,
-            jobs=jobs,
-            cache=not no_cache,
-            progress=progress,
-        )
+        bundle = run(progress=progress)
     assert bundle.path is not None
-    for name in (*PAGES, "results.json"):
+    for name in (*pages, "results.json"):
         if (bundle.path / name).exists():
             tell_place(bundle.path / name)
     return 3 if bundle.failed else 0
+
+
+def _watch(battery: Path, run: "Callable[..., ShownBundle]", others: Sequence[Path], *, quiet: bool) -> NoReturn:
+    """Runs until it is interrupted."""
+    from functools import partial
+
+    from reportgen.cli.terminal import tell, tell_mistake
+    from reportgen.workflows.watching import PAGE, add_watched_page, run_at_each_change
+
+    def run_once() -> None:
+        _run_once(partial(run, staged=add_watched_page), quiet=quiet, pages=(PAGE, *PAGES))
+        tell(waiting, err=True)
+
+    def tell_failure(error: ReportgenError) -> None:
+        for mistake in error.mistakes:
+            tell_mistake(mistake)
+        tell(waiting, err=True)
+
+    waiting = f"watching {battery}: save it to run again, Ctrl-C ends"
+    run_at_each_change(battery, run_once, tell_failure, others)

@@ -49,6 +49,7 @@ def run(
     jobs: int = 1,
     cache: bool = True,
     progress: Progress = _say_nothing,
+    staged: Callable[[Path], None] = lambda stage: None,
 ) -> ShownBundle:
     """Runs a battery and writes its bundle.
 
@@ -68,6 +69,7 @@ def run(
         jobs: models, or pairs of models, that are measured at the same time, each in a process of its own.
         cache: whether to take what earlier runs found, and to keep what this one finds.
         progress: is told one plain line a finished piece of work.
+        staged: is given the folder of the bundle before that is swapped in: what it adds is the bundle's own.
 
     Raises:
         BatteryError: the battery is wrong; nothing ran.
@@ -92,7 +94,8 @@ def run(
             else measure_side_by_side(asked, chosen, jobs, target, progress, cache=cache)
         )
         record = {**measured.run, "battery": str(path), "only": list(only), "presentation": shown_as.dump_stored()}
-        written = publish_numbers(replace(measured, run=record), target, outputs, progress, shown_as, cache=cache)
+        numbers = replace(measured, run=record)
+        written = publish_numbers(numbers, target, outputs, progress, shown_as, cache=cache, staged=staged)
     progress(f"done in {time.perf_counter() - clock:.0f} s")
     return finish_outputs(target, *written, cache=cache)
 
@@ -113,12 +116,15 @@ def publish_numbers(
     shown_as: Presentation,
     *,
     cache: bool,
+    staged: Callable[[Path], None] = lambda stage: None,
 ) -> tuple[Bundle, OutputsFailed | None]:
     """Writes numbers and their outputs, and swaps them in; returns the bundle, and which outputs failed."""
     with stage_bundle(target) as stage:
         write_numbers(stage, measured)
         stored = load_bundle(stage)  # what is shown is what others will read
-        return _finish(stored, stage, outputs, progress, shown_as, cache=cache)
+        finished = _finish(stored, stage, outputs, progress, shown_as, cache=cache)
+        staged(stage)
+        return finished
 
 
 def finish_outputs(target: Path, stored: Bundle, failed: OutputsFailed | None, *, cache: bool) -> ShownBundle:
