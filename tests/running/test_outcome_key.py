@@ -120,7 +120,7 @@ def test_another_version_of_a_library_changes_the_key(
     assert key(model) != before
 
 
-@pytest.mark.parametrize(("name", "value"), [("DEFINITIONS", 0), ("ATTENTION", "sdpa")])
+@pytest.mark.parametrize(("name", "value"), [("DEFINITIONS", 0)])
 def test_definitions_and_the_attention_implementation_change_the_key(
     model: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object
 ) -> None:
