@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import logging
 import re
+import shutil
 import warnings
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
@@ -98,11 +100,14 @@ def _read_network(located: ModelFiles, dtype: str, device: str, held: Held) -> N
             trust_remote_code=False,
             output_loading_info=True,
             **({"device_map": placed} if placed else {}),
-            **({"offload_folder": resaved.name} if resaved else {}),
+            **({"offload_folder": str(resaved)} if resaved else {}),
         )
     except Exception as error:  # a stranger's files make transformers raise anything
+        if resaved is not None:
+            shutil.rmtree(resaved, ignore_errors=True)
         raise ModelError(_explain_load_failure(located, error)) from error
-    network.resaved = resaved  # removed together with the network
+    if resaved is not None:
+        weakref.finalize(network, shutil.rmtree, resaved, ignore_errors=True)
     _refuse_incomplete(located, report)
     return network
 
@@ -134,18 +139,24 @@ def _move(network: Network, device: str) -> Network:
 
 
 def _refuse_incomplete(located: ModelFiles, report: Mapping[str, Any]) -> None:
+    """Refuses weights that are not all of the model's, or more than it has a place for.
+
+    Raises:
+        ModelError: with the first tensor of those.
+    """
+    quantised = explain_quantised(read_config(located.config))
     missing = sorted(report.get("missing_keys", ()))
     if missing:
         raise ModelError(
             Mistake(f"the weights lack {len(missing)} tensors of the model, among them {missing[0]}",
-                    explain_quantised(read_config(located.config)) or "the file belongs to a different model, or is incomplete",
+                    quantised or "the file belongs to a different model, or is incomplete",
                     file=located.folder)
         )  # fmt: skip
     beyond = sorted(key for key in report.get("unexpected_keys", ()) if re.search(r"\.(layers|h|blocks)\.\d+\.", key))
     if beyond:
         raise ModelError(
             Mistake(f"the weights hold {len(beyond)} tensors that the model has no place for, such as {beyond[0]}",
-                    explain_quantised(read_config(located.config)) or "config.json belongs to a different model, or has too few blocks",
+                    quantised or "config.json belongs to a different model, or has too few blocks",
                     file=located.folder)
         )  # fmt: skip
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from tempfile import TemporaryDirectory
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import torch
@@ -71,19 +72,19 @@ def spread_out(shape: Network, *, offload: bool, most: Mapping[Device, int] | No
     if not offload:
         raise ModelError(_explain_offload(shape, found, free, slow))
     outside = list(list_outside(shape, blocks))
-    around = sum(count_bytes(shape.get_submodule(one)) for one in outside)
+    around = sum(count_bytes(shape.get_submodule(one)) for one in outside if found.get(one) in slow)
     found = _share_out(shape, blocks, free | {main: max(free[main] - around, 0)})
     inside = {module: device for module, device in found.items() if f"{module}.".startswith(f"{name}.")}
     return dict.fromkeys(outside, main) | (inside or {f"{name}.{at}": found[""] for at in range(len(blocks))})
 
 
-def make_resaving_folder() -> TemporaryDirectory[str]:
+def make_resaving_folder() -> Path:
     """A folder for weights that the model has in another form than its files (the experts of a mixture, joined), and
     that are written to the disk once more to be read from there.
     """
     within = cache_folder() / "streamed"
     within.mkdir(parents=True, exist_ok=True)
-    return TemporaryDirectory(dir=within, ignore_cleanup_errors=True)
+    return Path(mkdtemp(dir=within))
 
 
 def count_bytes(module: nn.Module) -> int:

@@ -90,7 +90,7 @@ class LoadedModel:
         """The number format of the weights: int8 where those of the blocks are."""
         formats = {stored_dtype(parameter) for parameter in self.anatomy.blocks[0].parameters()}
         plain = str(self.dtype).removeprefix("torch.")
-        return INT8 if INT8 in formats else describe_quantisation(self.network.config) or plain
+        return describe_quantisation(self.network.config) or (INT8 if INT8 in formats else plain)
 
     @property
     def rounds(self) -> bool:

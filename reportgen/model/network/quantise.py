@@ -62,7 +62,8 @@ def describe_quantisation(config: Any) -> str:
     if written is None:
         return ""
     said = written if isinstance(written, dict) else written.to_dict()
-    method = str(said.get("quant_method") or "unknown").rpartition(".")[2]
+    method = said.get("quant_method") or "unknown"
+    method = str(getattr(method, "value", method))
     bits = said.get("bits") or (4 if said.get("load_in_4bit") else 8 if said.get("load_in_8bit") else None)
     return f"{method} {bits}-bit" if bits else method
 
